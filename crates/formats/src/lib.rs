@@ -1,0 +1,39 @@
+//! Text to typed views. Pure: no file is opened here. Total: a view reads what it can and lists what it could
+//! not; no input makes it fail as a whole, panic, or take more than linear time.
+//!
+//! A view is one module: its type, its [`View`] implementation and its tests. To add one, write the module and
+//! name it in [`views!`] below; its kind is the module's name.
+
+pub mod lines;
+mod recognise;
+
+pub use recognise::recognise;
+use vmwright_model::{Issue, Kind};
+
+/// A typed reading of one kind of text.
+pub trait View: Sized + 'static {
+    /// The kind that this view reads. Its name is the name of the module.
+    const KIND: Kind;
+
+    /// Reads what can be read, and says what could not.
+    fn read(text: &str) -> (Self, Vec<Issue>);
+
+    /// How sure this view is that a text is its own: 0 no, 100 certain. `name` is the last component of the
+    /// text's name, in lower case; `head` is the text's first 64 KiB. Content weighs more than the name: a name
+    /// alone gives 30 at most.
+    fn recognise(name: &str, head: &str) -> u8;
+}
+
+/// Declares the view modules and the table that [`recognise`] goes through.
+macro_rules! views {
+    ($($module:ident :: $view:ident),* $(,)?) => {
+        $(pub mod $module; pub use $module::$view;)*
+        /// Every view's kind with its recogniser.
+        pub(crate) const RECOGNISERS: &[(Kind, fn(&str, &str) -> u8)] =
+            &[$(($view::KIND, <$view as View>::recognise)),*];
+    };
+}
+
+views! {
+    kernel_cmdline::KernelCmdline,
+}

@@ -1,0 +1,98 @@
+//! What ANALYSIS gives back. Versioned: `schema` grows when a field changes its meaning or goes away.
+
+use crate::finding::{Evidence, Fix, Level};
+use crate::mode::{Agent, Mode};
+use serde::{Deserialize, Serialize};
+
+/// Version of [`Analysis`] as JSON.
+pub const ANALYSIS_SCHEMA: &str = "vmwright.analysis/1";
+
+/// Which host was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostIdentity {
+    /// Derived from the machine id and nothing else, hexadecimal; empty where the records do not tell.
+    pub id: String,
+    /// Host name as the records give it. Untrusted.
+    pub name: String,
+    /// Kernel release; empty where not read. Untrusted.
+    pub kernel: String,
+    /// Whether the running host itself was read.
+    pub live: bool,
+}
+
+/// One cause, as people and agents see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// Id of the rule, `area/problem`.
+    pub rule: String,
+    /// What it is about.
+    pub subject: String,
+    /// How bad it is.
+    pub level: Level,
+    /// 0 to 1, computed from the evidence.
+    pub confidence: f64,
+    /// What is wrong, one line.
+    pub title: String,
+    /// The quotes that prove it, best first.
+    pub evidence: Vec<Evidence>,
+    /// Rules whose findings are consequences of this one.
+    pub explains: Vec<String>,
+    /// The cause that this one is a consequence of, if another in the list explains it.
+    pub explained_by: Option<String>,
+    /// What would settle it.
+    pub fix: Fix,
+    /// Who takes it over.
+    pub escalation: Option<Agent>,
+}
+
+/// A rule that could not tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unknown {
+    /// Id of the rule.
+    pub rule: String,
+    /// What is missing.
+    pub why: String,
+    /// The source that would tell.
+    pub source: String,
+}
+
+/// What the journal already knew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recalled {
+    /// Id of the entry.
+    pub entry: String,
+    /// Its title.
+    pub title: String,
+}
+
+/// How the process was locked before it read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sandbox {
+    /// What is in force, one fragment each.
+    pub enforced: Vec<String>,
+    /// What the kernel could not do, and why.
+    pub lacking: Vec<String>,
+}
+
+/// The result of `vmwright analyze`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Analysis {
+    /// [`ANALYSIS_SCHEMA`].
+    pub schema: String,
+    /// Always [`Mode::Analysis`].
+    pub mode: Mode,
+    /// The question: the user's complaint, or what was asked of the host.
+    pub challenge: String,
+    /// The host that was read.
+    pub host: HostIdentity,
+    /// Causes, best first; consequences follow their causes.
+    pub causes: Vec<Cause>,
+    /// Rules that could not tell, by id.
+    pub unknown: Vec<Unknown>,
+    /// Sources that could not be read, with the reason.
+    pub unread: Vec<(String, String)>,
+    /// What the journal already knew.
+    pub journal: Vec<Recalled>,
+    /// How the process was locked.
+    pub sandbox: Sandbox,
+}

@@ -1,0 +1,37 @@
+//! What a rule needs to have read. The union over the enabled rules is the collector's work list.
+
+use serde::Serialize;
+
+/// One thing to read. Paths are absolute on the host; the reader puts the root in front.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Need {
+    /// One file.
+    File(&'static str),
+    /// Files by pattern: `*` stands for any run of characters inside one path component.
+    Glob(&'static str),
+    /// A command that only reads, given as its words; it must be on the reader's allow-list.
+    Command(&'static [&'static str]),
+    /// Something the reader finds out itself and writes down as text.
+    Probe(Probe),
+}
+
+/// Facts that no file holds. Each becomes a record with a name of its own, so that it can be quoted, saved in
+/// a capture and pasted like any other source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Probe {
+    /// Opens `/dev/kvm` and runs a page of code in it: record `kvm-probe`, kind `kvm_probe`.
+    Kvm,
+    /// Owner, group and mode of each component down to each image, kernel and firmware of the VM in question,
+    /// in the format of `namei -l`: records `namei -l PATH`, kind `namei`.
+    ImagePaths,
+    /// Who holds a lock on each image of the VM in question: record `image-locks`, kind `image_locks`.
+    ImageLocks,
+    /// Running VMM processes with their command line and user: record `vmm-processes`, kind `vmm_processes`.
+    Vmms,
+    /// The specification, command line and log of the VM in question from vmwright's own state directory.
+    Machine,
+    /// Names of the host's network interfaces: record `interfaces`, kind `interfaces`.
+    Interfaces,
+}

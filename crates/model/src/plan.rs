@@ -1,0 +1,116 @@
+//! Plans: immutable lists of steps, and the approvals that let them happen.
+
+use crate::finding::{Disruption, Subject};
+use serde::{Deserialize, Serialize};
+
+/// Version of [`Plan`] as JSON.
+pub const PLAN_SCHEMA: &str = "vmwright.plan/1";
+
+/// Version of [`Approval`] as JSON.
+pub const APPROVAL_SCHEMA: &str = "vmwright.approval/1";
+
+/// One typed change. Each carries the state it expects to find, so that drift is seen before anything is done,
+/// and so that undoing it is known before it is done. `vmwright_apply::actions` has one file for each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "action", deny_unknown_fields)]
+pub enum Action {
+    /// Replaces one value in a machine's specification; comments and order stay.
+    EditSpec {
+        /// Path of the specification.
+        path: String,
+        /// Dotted key, `cpu.model`.
+        key: String,
+        /// The value that must stand there, as TOML; none where the key is absent.
+        from: Option<String>,
+        /// The value to write, as TOML; none to remove the key.
+        to: Option<String>,
+    },
+    /// Changes a file's or directory's permission bits.
+    FileMode {
+        /// Absolute path; no component may be a symbolic link.
+        path: String,
+        /// The bits that must be found, 0 to 0o7777.
+        from: u32,
+        /// The bits to set.
+        to: u32,
+    },
+    /// Makes a Linux bridge and brings it up.
+    BridgeAdd {
+        /// Interface name, 1 to 15 bytes.
+        name: String,
+        /// Address with prefix length to give the host on it.
+        address: Option<String>,
+    },
+    /// Starts a machine; expects it stopped.
+    MachineStart {
+        /// Name of the machine.
+        machine: String,
+    },
+    /// Stops a machine in order, then by force; expects it running.
+    MachineStop {
+        /// Name of the machine.
+        machine: String,
+    },
+}
+
+/// One action in a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// What it is about.
+    pub subject: Subject,
+    /// What is done.
+    pub action: Action,
+    /// Why, one sentence.
+    pub why: String,
+    /// What it disturbs.
+    pub disruption: Disruption,
+    /// Ids of the rules whose findings it settles, each with its subject; after the step the rule must be quiet.
+    pub settles: Vec<Settles>,
+}
+
+/// A finding that a step settles.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settles {
+    /// Id of the rule.
+    pub rule: String,
+    /// Subject of the finding.
+    pub subject: Subject,
+}
+
+/// An immutable list of steps. Its id is the SHA-256 of its canonical JSON without the id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// [`PLAN_SCHEMA`].
+    pub schema: String,
+    /// What it is for, one line.
+    pub title: String,
+    /// Host that it was made for.
+    pub host_id: String,
+    /// VM that it is about, if one.
+    pub vm: Option<String>,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// Findings that no step settles, and why, one line each.
+    pub left: Vec<String>,
+}
+
+/// What an approver signs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    /// [`APPROVAL_SCHEMA`].
+    pub schema: String,
+    /// Id of the plan, 64 hexadecimal digits.
+    pub plan: String,
+    /// Host that it may run on.
+    pub host_id: String,
+    /// The highest disruption that it allows.
+    pub ceiling: Disruption,
+    /// Seconds since 1970-01-01 UTC after which it is void.
+    pub expires: i64,
+    /// Who signed, as the allowed signers name them.
+    pub principal: String,
+}

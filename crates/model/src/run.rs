@@ -1,0 +1,88 @@
+//! One execution of a plan, as its write-ahead log tells it.
+
+use crate::plan::Action;
+use serde::{Deserialize, Serialize};
+
+/// Where a step stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepState {
+    /// Not begun.
+    Planned,
+    /// Done and verified.
+    Applied,
+    /// Done, then taken back.
+    Undone,
+    /// Begun, and no record of its end: reality has to be looked at.
+    OutcomeUnknown,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunState {
+    /// Every step applied and verified.
+    Applied,
+    /// Stopped, and everything done was undone.
+    Undone,
+    /// Stopped, and something done could not be undone.
+    UndoIncomplete,
+    /// The log ends in the middle.
+    Interrupted,
+}
+
+/// One line of the write-ahead log, on disk before what it announces happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum RunEvent {
+    /// The run begins.
+    Began {
+        /// Id of the plan.
+        plan: String,
+        /// When, RFC 3339, UTC.
+        at: String,
+        /// `Assisted-By: vmwright (<version> / <short hash>)`.
+        assisted_by: String,
+    },
+    /// The step is about to be done; `undo` takes it back.
+    Intent {
+        /// Index of the step, from 0.
+        step: usize,
+        /// The action that takes it back, made from the state found.
+        undo: Action,
+    },
+    /// The step was done and its post-condition holds.
+    Done {
+        /// Index of the step.
+        step: usize,
+    },
+    /// The run stopped at a step.
+    Stopped {
+        /// Index of the step.
+        step: usize,
+        /// Why.
+        why: String,
+    },
+    /// The step is about to be undone.
+    UndoIntent {
+        /// Index of the step.
+        step: usize,
+    },
+    /// The step was undone and the state found before is back.
+    UndoDone {
+        /// Index of the step.
+        step: usize,
+    },
+    /// The step could not be undone.
+    UndoFailed {
+        /// Index of the step.
+        step: usize,
+        /// Why.
+        why: String,
+    },
+    /// The run ended.
+    Ended {
+        /// How.
+        state: RunState,
+    },
+}
