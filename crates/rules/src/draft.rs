@@ -1,0 +1,150 @@
+//! A finding in the making.
+
+use crate::confidence::{THRESHOLD, confidence};
+use crate::{Entry, Reading};
+use vmwright_model::{
+    Action, Evidence, Finding, Fix, Level, Strength, Subject, SubjectKind, Support, Verdict,
+};
+
+/// A finding in the making: evidence is added, then [`Draft::verdict`] weighs it.
+pub struct Draft<'r> {
+    entry: &'static Entry,
+    reading: &'r Reading<'r>,
+    subject: Subject,
+    title: String,
+    level: Level,
+    remedy: String,
+    support: Vec<Support>,
+    actions: Vec<Action>,
+    looked: bool,
+}
+
+impl<'r> Draft<'r> {
+    pub(crate) fn new(entry: &'static Entry, reading: &'r Reading<'r>) -> Self {
+        let subject = match reading.vm() {
+            Some(vm) => Subject::new(SubjectKind::Vm, vm),
+            None => Subject::host(),
+        };
+        Self {
+            entry,
+            reading,
+            subject,
+            title: entry.title().to_owned(),
+            level: entry.rule.level,
+            remedy: entry.rule.remedy.to_owned(),
+            support: Vec::new(),
+            actions: Vec::new(),
+            looked: false,
+        }
+    }
+
+    pub(crate) fn add(&mut self, strength: Strength, against: bool, evidence: Option<Evidence>, shows: &str) {
+        self.support.push(Support { evidence, strength, against, shows: shows.to_owned() });
+    }
+
+    /// Evidence for the cause. Ignored where the quote is missing: what cannot be shown does not count.
+    #[must_use]
+    pub fn because(mut self, strength: Strength, evidence: Option<Evidence>, shows: &str) -> Self {
+        if evidence.is_some() {
+            self.add(strength, false, evidence, shows);
+        }
+        self
+    }
+
+    /// Evidence against the cause.
+    #[must_use]
+    pub fn despite(mut self, strength: Strength, evidence: Option<Evidence>, shows: &str) -> Self {
+        if evidence.is_some() {
+            self.add(strength, true, evidence, shows);
+        }
+        self
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn about(mut self, subject: Subject) -> Self {
+        self.subject = subject;
+        self
+    }
+
+    /// What is wrong, with the facts of this case: one line, no full stop.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
+    /// Another level than the rule's.
+    #[must_use]
+    pub fn level(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// What settles it here, instead of the rule's general remedy.
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = remedy.into();
+        self
+    }
+
+    /// A typed action that settles it.
+    #[must_use]
+    pub fn action(mut self, action: Action) -> Self {
+        self.actions.push(action);
+        self
+    }
+
+    /// Says that the rule saw what it needs: without evidence the verdict is quiet and not unknown.
+    #[must_use]
+    pub fn looked(mut self) -> Self {
+        self.looked = true;
+        self
+    }
+
+    /// Whether there is any evidence for it so far.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        self.support.iter().any(|one| !one.against)
+    }
+
+    /// Whether there is evidence for it of at least this strength so far.
+    #[must_use]
+    pub fn has(&self, strength: Strength) -> bool {
+        self.support.iter().any(|one| !one.against && one.strength >= strength)
+    }
+
+    /// Weighs the evidence: fired, quiet, or unknown where nothing was read that could have told.
+    #[must_use]
+    pub fn verdict(mut self) -> Verdict {
+        let confidence = confidence(&self.support);
+        if confidence < THRESHOLD {
+            return if self.looked || self.reading.has_messages() {
+                Verdict::Quiet
+            } else {
+                Verdict::Unknown {
+                    why: "no text was read in which its messages would stand".to_owned(),
+                    source: self.entry.rule.tells.to_owned(),
+                }
+            };
+        }
+        self.support.sort_by(|a, b| (a.against, b.strength).cmp(&(b.against, a.strength)));
+        let rule = self.entry.rule;
+        Verdict::Fired(Finding {
+            rule: self.entry.id.to_owned(),
+            subject: self.subject,
+            level: self.level,
+            title: self.title,
+            support: self.support,
+            confidence,
+            fix: Fix {
+                summary: self.remedy,
+                actions: self.actions,
+                applicability: rule.applicability,
+                disruption: rule.disruption,
+            },
+            escalation: rule.escalation,
+            controls: rule.controls.iter().map(|&control| control.to_owned()).collect(),
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! Rules: pure functions from a snapshot to verdicts, and the ranking of causes.
+//!
+//! A rule is one file below `src/catalogue/<area>/` and its cases below `cases/<area>/<problem>/`; the build
+//! finds it. Its doc comment is what `vmwright explain` prints. Nothing here opens a file, asks a clock or
+//! knows the environment: the same snapshot gives the same diagnosis, byte for byte.
+
+pub mod confidence;
+mod context;
+mod draft;
+pub mod ranking;
+mod reading;
+mod rule;
+mod scan;
+mod sign;
+
+pub use context::Context;
+pub use draft::Draft;
+pub use ranking::{Diagnosis, diagnose};
+pub use reading::{Found, Reading, Seen};
+pub use rule::{Entry, Rank, Rule, Status};
+pub use scan::Hit;
+pub use sign::{Pattern, Sign};
+
+/// What a rule file imports.
+pub mod prelude {
+    pub use crate::{Context, Draft, Found, Rank, Reading, Rule, Seen, Sign, Status};
+    pub use vmwright_model::{
+        Action, Agent, Applicability, Disruption, Evidence, Level, Need, Probe, Spanned, Strength, Subject,
+        SubjectKind, Verdict,
+    };
+}
+
+include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
+
+/// The rule with this id.
+#[must_use]
+pub fn entry(id: &str) -> Option<&'static Entry> {
+    CATALOGUE.binary_search_by(|entry| entry.id.cmp(id)).ok().map(|at| &CATALOGUE[at])
+}
+
+/// The union of what all rules need to have read, sorted.
+#[must_use]
+pub fn needs() -> Vec<vmwright_model::Need> {
+    let mut needs: Vec<_> = CATALOGUE.iter().flat_map(|entry| entry.rule.needs).copied().collect();
+    needs.sort();
+    needs.dedup();
+    needs
+}

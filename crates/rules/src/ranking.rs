@@ -1,0 +1,150 @@
+//! From verdicts to a diagnosis: causes, best first, with their consequences under them.
+//!
+//! 1. A finding that another one explains stands below it, unless it is much better proven: the cause must
+//!    have at least [`NEARLY`] of its consequence's confidence.
+//! 2. Otherwise the better proven comes first. A special cause is worth [`SPECIAL`] more than a usual one, a
+//!    general one as much less, and each of up to three of the rule's words in the complaint is worth [`WORD`]:
+//!    enough to decide between equals and no more.
+//! 3. Equal causes stand in the order of their ids.
+
+use crate::{CATALOGUE, Context, Entry, Rank, Reading, entry};
+use vmwright_model::{Cause, Evidence, Finding, Level, Snapshot, Unknown, Verdict};
+
+/// The share of a consequence's confidence that its cause must have.
+pub const NEARLY: f64 = 0.6;
+
+/// What a special cause is worth before a usual one.
+pub const SPECIAL: f64 = 0.04;
+
+/// What one word of the complaint is worth.
+pub const WORD: f64 = 0.02;
+
+/// How many quotes a cause shows.
+const QUOTES: usize = 6;
+
+/// What all rules together say of a snapshot.
+#[derive(Debug, Default)]
+pub struct Diagnosis {
+    /// The findings, best first, as in `causes`.
+    pub findings: Vec<Finding>,
+    /// The same as people and agents see them.
+    pub causes: Vec<Cause>,
+    /// Rules that could not tell.
+    pub unknown: Vec<Unknown>,
+}
+
+/// Runs every rule that `select` lets through over a snapshot, and ranks what fired.
+#[must_use]
+pub fn diagnose(snapshot: &Snapshot, complaint: &str, select: &dyn Fn(&Entry) -> bool) -> Diagnosis {
+    let reading = Reading::new(snapshot, complaint);
+    let mut diagnosis = Diagnosis::default();
+    let mut fired: Vec<(f64, Finding)> = Vec::new();
+    for entry in CATALOGUE.iter().filter(|entry| select(entry)) {
+        for verdict in judge(entry, &reading) {
+            match verdict {
+                Verdict::Fired(finding) => fired.push((score(entry, &finding, &reading), finding)),
+                Verdict::Unknown { why, source } => {
+                    diagnosis.unknown.push(Unknown { rule: entry.id.to_owned(), why, source });
+                }
+                Verdict::Quiet | Verdict::NotApplicable { .. } => {}
+            }
+        }
+    }
+    fired.sort_by(|(a, left), (b, right)| {
+        b.total_cmp(a).then_with(|| (&left.rule, &left.subject).cmp(&(&right.rule, &right.subject)))
+    });
+    let explained: Vec<Option<String>> = fired.iter().map(|(_, one)| explained_by(one, &fired)).collect();
+    for (at, finding) in order(&fired, &explained) {
+        let explains = fired.iter().zip(&explained).filter(|(_, by)| by.as_deref() == Some(&finding.rule));
+        let mut explains: Vec<String> = explains.map(|((_, one), _)| one.rule.clone()).collect();
+        explains.sort();
+        explains.dedup();
+        diagnosis.causes.push(cause(&finding, explains, explained[at].clone()));
+        diagnosis.findings.push(finding);
+    }
+    diagnosis
+}
+
+/// What one rule says.
+#[must_use]
+pub fn judge(entry: &'static Entry, reading: &Reading<'_>) -> Vec<Verdict> {
+    (entry.rule.check)(&Context::new(entry, reading))
+}
+
+fn score(entry: &Entry, finding: &Finding, reading: &Reading<'_>) -> f64 {
+    let special = match entry.rule.rank {
+        Rank::General => -SPECIAL,
+        Rank::Normal => 0.0,
+        Rank::Specific => SPECIAL,
+    };
+    let level = match finding.level {
+        Level::Error => 0.0,
+        Level::Warn => -SPECIAL,
+        Level::Note => -3.0 * SPECIAL,
+    };
+    let words = entry.rule.words.iter().filter(|word| reading.said(word)).take(3).count();
+    finding.confidence + special + level + WORD * words as f64
+}
+
+/// The rule of the best proven finding that explains this one. A cycle of explanations is cut at its best.
+fn explained_by(finding: &Finding, fired: &[(f64, Finding)]) -> Option<String> {
+    let explains = |cause: &Finding, other: &Finding| {
+        cause.rule != other.rule
+            && entry(&cause.rule).is_some_and(|entry| entry.rule.explains.contains(&other.rule.as_str()))
+            && cause.confidence >= NEARLY * other.confidence
+    };
+    let cause = fired.iter().map(|(_, one)| one).find(|one| explains(one, finding))?;
+    let mutual = explains(finding, cause);
+    let first = fired.iter().find(|(_, one)| one.rule == cause.rule || one.rule == finding.rule)?;
+    (!mutual || first.1.rule == cause.rule).then(|| cause.rule.clone())
+}
+
+/// The findings with their causes before them: roots by rank, each followed by what it explains.
+fn order(fired: &[(f64, Finding)], explained: &[Option<String>]) -> Vec<(usize, Finding)> {
+    let mut done = vec![false; fired.len()];
+    let mut ordered = Vec::new();
+    // The causes proper first, so that a reader of the first few lines sees different problems; then, below
+    // them, the consequences in the order of their causes.
+    for at in 0..fired.len() {
+        if explained[at].is_none() {
+            done[at] = true;
+            ordered.push((at, fired[at].1.clone()));
+        }
+    }
+    let mut next = 0;
+    while next < ordered.len() {
+        let rule = ordered[next].1.rule.clone();
+        for at in 0..fired.len() {
+            if !done[at] && explained[at].as_deref() == Some(&rule) {
+                done[at] = true;
+                ordered.push((at, fired[at].1.clone()));
+            }
+        }
+        next += 1;
+    }
+    let rest = (0..fired.len()).filter(|at| !done[*at]).map(|at| (at, fired[at].1.clone()));
+    ordered.extend(rest.collect::<Vec<_>>());
+    ordered
+}
+
+fn cause(finding: &Finding, explains: Vec<String>, explained_by: Option<String>) -> Cause {
+    let quotes = finding.support.iter().filter(|one| !one.against).filter_map(|one| one.evidence.clone());
+    let mut evidence: Vec<Evidence> = Vec::new();
+    for quote in quotes {
+        if !evidence.contains(&quote) && evidence.len() < QUOTES {
+            evidence.push(quote);
+        }
+    }
+    Cause {
+        rule: finding.rule.clone(),
+        subject: finding.subject.to_string(),
+        level: finding.level,
+        confidence: (finding.confidence * 100.0).round() / 100.0,
+        title: finding.title.clone(),
+        evidence,
+        explains,
+        explained_by,
+        fix: finding.fix.clone(),
+        escalation: finding.escalation,
+    }
+}

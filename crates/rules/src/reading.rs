@@ -1,0 +1,216 @@
+//! A snapshot made ready for rules: texts with their lines, views on demand, hits of all signs.
+
+use crate::Hit;
+use crate::scan::{Hits, Scanner};
+use std::any::{Any, TypeId};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use vmwright_formats::View;
+use vmwright_formats::lines::lines;
+use vmwright_model::{Evidence, Kind, Missing, Snapshot};
+
+/// The name under which the user's complaint is read. It is never quoted as evidence.
+pub(crate) const COMPLAINT: &str = "(complaint)";
+
+/// One text of the snapshot.
+#[derive(Debug)]
+pub struct Text<'s> {
+    /// Name of the record.
+    pub source: &'s str,
+    /// What it is.
+    pub kind: Kind,
+    /// The text; bytes that are not UTF-8 are replaced.
+    pub text: Cow<'s, str>,
+    starts: Vec<usize>,
+}
+
+impl<'s> Text<'s> {
+    fn new(source: &'s str, kind: Kind, text: Cow<'s, str>) -> Self {
+        let base = text.as_ptr() as usize;
+        let starts = lines(&text).map(|(_, line)| line.as_ptr() as usize - base).collect();
+        Self { source, kind, text, starts }
+    }
+
+    /// A line, counted from 1, without its ending.
+    #[must_use]
+    pub fn line(&self, number: u32) -> Option<&str> {
+        let begin = *self.starts.get(number.checked_sub(1)? as usize)?;
+        let end = self.starts.get(number as usize).copied().unwrap_or(self.text.len());
+        Some(self.text[begin..end].trim_end_matches(['\n', '\r']))
+    }
+
+    /// A line as evidence.
+    #[must_use]
+    pub fn quote(&self, line: u32) -> Option<Evidence> {
+        let text = self.line(line)?.trim();
+        (!text.is_empty() && self.source != COMPLAINT).then(|| Evidence {
+            source: self.source.to_owned(),
+            line,
+            quote: text.to_owned(),
+        })
+    }
+}
+
+/// A view and the text that it was read from.
+#[derive(Debug)]
+pub struct Seen<'r, V> {
+    /// The text.
+    pub text: &'r Text<'r>,
+    /// The typed reading.
+    pub view: Rc<V>,
+}
+
+impl<V> std::ops::Deref for Seen<'_, V> {
+    type Target = V;
+    fn deref(&self) -> &V {
+        &self.view
+    }
+}
+
+impl<V> Seen<'_, V> {
+    /// A line of the text as evidence.
+    #[must_use]
+    pub fn quote(&self, line: u32) -> Option<Evidence> {
+        self.text.quote(line)
+    }
+}
+
+/// What is known of one file of the host.
+#[derive(Debug)]
+pub enum Found<'r> {
+    /// It was read.
+    Text(&'r Text<'r>),
+    /// It does not exist on the host.
+    Absent,
+    /// It is not known: it was not asked for, is not in the folder, or could not be read.
+    Unread(Option<&'r Missing>),
+}
+
+/// A snapshot made ready for rules.
+pub struct Reading<'s> {
+    snapshot: &'s Snapshot,
+    texts: Vec<Text<'s>>,
+    hits: Hits,
+    complaint: Hits,
+    views: RefCell<HashMap<(TypeId, usize), Rc<dyn Any>>>,
+}
+
+impl<'s> Reading<'s> {
+    /// Reads a snapshot and what the user says of it.
+    #[must_use]
+    pub fn new(snapshot: &'s Snapshot, complaint: &'s str) -> Self {
+        let scanner = Scanner::of_catalogue();
+        let texts: Vec<Text<'s>> = snapshot
+            .records
+            .iter()
+            .filter_map(|record| {
+                let bytes = record.content.as_ref().ok()?;
+                Some(Text::new(&record.source, record.kind.clone(), String::from_utf8_lossy(bytes)))
+            })
+            .collect();
+        let mut hits = scanner.hits();
+        for (number, text) in texts.iter().enumerate() {
+            scanner.scan(number, &text.text, &text.starts, &mut hits);
+        }
+        let said = Text::new(COMPLAINT, Kind::TEXT, Cow::Borrowed(complaint));
+        let mut complaint = scanner.hits();
+        scanner.scan(texts.len(), &said.text, &said.starts, &mut complaint);
+        Self { snapshot, texts, hits, complaint, views: RefCell::default() }
+    }
+
+    /// The raw snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot {
+        self.snapshot
+    }
+
+    /// All texts.
+    #[must_use]
+    pub fn texts(&self) -> &[Text<'s>] {
+        &self.texts
+    }
+
+    /// Whether a pattern of the catalogue stands anywhere, in the texts or in the complaint.
+    #[must_use]
+    pub fn stands(&self, pattern: &str) -> bool {
+        !self.hits.of(pattern).is_empty() || self.said(pattern)
+    }
+
+    /// Whether a pattern of the catalogue stands in the complaint.
+    #[must_use]
+    pub fn said(&self, pattern: &str) -> bool {
+        !self.complaint.of(pattern).is_empty()
+    }
+
+    /// Where a pattern of the catalogue stands in the texts.
+    #[must_use]
+    pub fn hits(&self, pattern: &str) -> &[Hit] {
+        self.hits.of(pattern)
+    }
+
+    /// A hit as evidence.
+    #[must_use]
+    pub fn evidence(&self, hit: &Hit) -> Option<Evidence> {
+        self.texts.get(hit.text)?.quote(hit.line)
+    }
+
+    /// Every text of a kind, read.
+    #[must_use]
+    pub fn all<V: View>(&self) -> Vec<Seen<'_, V>> {
+        let mine = self.texts.iter().enumerate().filter(|(_, text)| text.kind == V::KIND);
+        mine.map(|(at, text)| Seen { text, view: self.view(at, text) }).collect()
+    }
+
+    /// The first text of a kind, read.
+    #[must_use]
+    pub fn one<V: View>(&self) -> Option<Seen<'_, V>> {
+        let (at, text) = self.texts.iter().enumerate().find(|(_, text)| text.kind == V::KIND)?;
+        Some(Seen { text, view: self.view(at, text) })
+    }
+
+    fn view<V: View>(&self, at: usize, text: &Text<'_>) -> Rc<V> {
+        let key = (TypeId::of::<V>(), at);
+        if let Some(known) = self.views.borrow().get(&key) {
+            return Rc::clone(known).downcast().expect("the key names the type");
+        }
+        let view = Rc::new(V::read(&text.text).0);
+        self.views.borrow_mut().insert(key, Rc::clone(&view) as Rc<dyn Any>);
+        view
+    }
+
+    /// What is known of a file by its absolute path on the host. In a folder it may lie below any prefix that
+    /// ends at a `/` (`proc/cmdline`, `sosreport-x/proc/cmdline`).
+    #[must_use]
+    pub fn file(&self, path: &str) -> Found<'_> {
+        let same = |source: &str| {
+            source == path || !self.snapshot.live && (source == &path[1..] || source.ends_with(path))
+        };
+        if let Some(text) = self.texts.iter().find(|text| same(text.source)) {
+            return Found::Text(text);
+        }
+        match self.snapshot.records.iter().find(|record| same(&record.source)).map(|record| &record.content) {
+            Some(Err(Missing::Absent)) if self.snapshot.live => Found::Absent,
+            Some(Err(why)) => Found::Unread(Some(why)),
+            _ => Found::Unread(None),
+        }
+    }
+
+    /// Whether anything was read in which messages stand: a log, a terminal's output, free text. The readings
+    /// of a host's state (`/proc/cpuinfo`, `lspci`) hold none.
+    #[must_use]
+    pub fn has_messages(&self) -> bool {
+        let talks = |kind: &str| {
+            kind.ends_with("_log")
+                || matches!(kind, "text" | "guest_console" | "kubectl_describe" | "environment")
+        };
+        self.texts.iter().any(|text| talks(&text.kind.0))
+    }
+
+    /// The name of the VM in question, if it was given.
+    #[must_use]
+    pub fn vm(&self) -> Option<&str> {
+        self.snapshot.vm.as_deref()
+    }
+}

@@ -1,0 +1,282 @@
+//! Signs: messages that point to a cause, written as the program's own format string.
+
+use vmwright_model::Strength;
+
+/// One message that points to (or away from) a cause. `text` is the message as the program's source prints it;
+/// see [`Pattern`] for its wildcards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sign {
+    /// The message.
+    pub text: &'static str,
+    /// How much it says.
+    pub strength: Strength,
+    /// Whether it speaks against the cause.
+    pub against: bool,
+    /// It counts only where all of these stand somewhere in what was read (or in the complaint).
+    pub and: &'static [&'static str],
+    /// It does not count where one of these stands.
+    pub unless: &'static [&'static str],
+    /// It counts only in texts of these kinds; everywhere where empty.
+    pub kinds: &'static [&'static str],
+}
+
+impl Sign {
+    const fn of(strength: Strength, text: &'static str) -> Self {
+        Sign { text, strength, against: false, and: &[], unless: &[], kinds: &[] }
+    }
+
+    /// Names this cause and no other.
+    #[must_use]
+    pub const fn proof(text: &'static str) -> Self {
+        Self::of(Strength::Proof, text)
+    }
+
+    /// Seldom seen without this cause.
+    #[must_use]
+    pub const fn strong(text: &'static str) -> Self {
+        Self::of(Strength::Strong, text)
+    }
+
+    /// Usual for this cause, but known from others too.
+    #[must_use]
+    pub const fn support(text: &'static str) -> Self {
+        Self::of(Strength::Support, text)
+    }
+
+    /// Compatible with this cause and with many others.
+    #[must_use]
+    pub const fn hint(text: &'static str) -> Self {
+        Self::of(Strength::Hint, text)
+    }
+
+    /// Speaks against the cause.
+    #[must_use]
+    pub const fn against(mut self) -> Self {
+        self.against = true;
+        self
+    }
+
+    /// Counts only where all of these patterns stand somewhere too.
+    #[must_use]
+    pub const fn and(mut self, patterns: &'static [&'static str]) -> Self {
+        self.and = patterns;
+        self
+    }
+
+    /// Does not count where one of these patterns stands.
+    #[must_use]
+    pub const fn unless(mut self, patterns: &'static [&'static str]) -> Self {
+        self.unless = patterns;
+        self
+    }
+
+    /// Counts only in texts of these kinds.
+    #[must_use]
+    pub const fn kinds(mut self, kinds: &'static [&'static str]) -> Self {
+        self.kinds = kinds;
+        self
+    }
+}
+
+/// A compiled message: literal text, in which `*` stands for any run of characters of the line and `{name}`
+/// for a run of at least one character without blanks, which is captured. `\*`, `\{` and `\\` are literal.
+/// Letters match in either case; a pattern may stand anywhere in a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Literal(String),
+    Any,
+    Word(String),
+}
+
+impl Pattern {
+    /// Compiles a message. Total: an unclosed `{` is literal.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text.chars();
+        while let Some(next) = rest.next() {
+            let part = match next {
+                '\\' => {
+                    literal.extend(rest.next());
+                    continue;
+                }
+                '*' => Part::Any,
+                '{' => match rest.as_str().split_once('}') {
+                    Some((name, after)) => {
+                        rest = after.chars();
+                        Part::Word(name.to_owned())
+                    }
+                    None => {
+                        literal.push('{');
+                        continue;
+                    }
+                },
+                other => {
+                    literal.push(other.to_ascii_lowercase());
+                    continue;
+                }
+            };
+            if !literal.is_empty() {
+                parts.push(Part::Literal(std::mem::take(&mut literal)));
+            }
+            parts.push(part);
+        }
+        if !literal.is_empty() {
+            parts.push(Part::Literal(literal));
+        }
+        Self { parts }
+    }
+
+    /// The longest literal, in lower case: what is searched for before the whole pattern is tried.
+    #[must_use]
+    pub fn anchor(&self) -> &str {
+        let literals = self.parts.iter().filter_map(|part| match part {
+            Part::Literal(text) => Some(text.as_str()),
+            _ => None,
+        });
+        literals.max_by_key(|text| text.len()).unwrap_or("")
+    }
+
+    /// Where the pattern stands in a line, with what its `{name}`s captured; `None` where it does not.
+    /// Work is bounded: a line that keeps almost matching is given up after [`BUDGET`] bytes of search.
+    #[must_use]
+    pub fn find<'l>(&self, line: &'l str) -> Option<Vec<(&str, &'l str)>> {
+        let lower = line.to_ascii_lowercase();
+        let mut search = Search { line, lower: &lower, budget: BUDGET, captures: Vec::new() };
+        let fits = match self.parts.first() {
+            Some(Part::Literal(_)) => search.after_any(&self.parts, 0),
+            Some(Part::Word(_)) => {
+                let begins = lower.char_indices().map(|(at, _)| at);
+                begins
+                    .map(|at| search.here(&self.parts, at))
+                    .find(|step| *step != Step::No)
+                    .unwrap_or(Step::No)
+            }
+            _ => search.here(&self.parts, 0),
+        };
+        (fits == Step::Fits).then_some(search.captures)
+    }
+}
+
+/// How many bytes one search may look at: far above any real line times any real pattern.
+const BUDGET: usize = 8 << 20;
+
+/// How a part of the search ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Fits,
+    No,
+    /// A literal that is still needed stands nowhere in the rest of the line: no later start can fit either.
+    Never,
+}
+
+struct Search<'p, 'l, 'w> {
+    line: &'l str,
+    /// `line` in ASCII lower case, so both have the same character boundaries.
+    lower: &'w str,
+    budget: usize,
+    captures: Vec<(&'p str, &'l str)>,
+}
+
+impl<'p> Search<'p, '_, '_> {
+    /// Tries `parts` from byte `at` on.
+    fn here(&mut self, parts: &'p [Part], at: usize) -> Step {
+        match parts.split_first() {
+            None => Step::Fits,
+            Some((Part::Literal(text), rest)) if self.lower[at..].starts_with(text.as_str()) => {
+                self.here(rest, at + text.len())
+            }
+            Some((Part::Literal(_), _)) => Step::No,
+            Some((Part::Any, rest)) if matches!(rest.first(), Some(Part::Literal(_))) => {
+                self.after_any(rest, at)
+            }
+            Some((Part::Any, rest)) => self.here(rest, at),
+            Some((Part::Word(name), rest)) => self.word(name, rest, at),
+        }
+    }
+
+    /// Tries `parts`, which begin with a literal, at each place from byte `at` on.
+    fn after_any(&mut self, parts: &'p [Part], at: usize) -> Step {
+        let Some(Part::Literal(text)) = parts.first() else { return Step::No };
+        let mut from = at;
+        loop {
+            let Some(skip) = self.lower[from..].find(text.as_str()) else { return Step::Never };
+            self.budget = self.budget.saturating_sub(skip + text.len() + 1);
+            if self.budget == 0 {
+                return Step::Never;
+            }
+            match self.here(&parts[1..], from + skip + text.len()) {
+                Step::No => from += skip + self.line[from + skip..].chars().next().map_or(1, char::len_utf8),
+                end => return end,
+            }
+        }
+    }
+
+    /// Captures a word at byte `at`: the shortest that the rest of the pattern can follow, or all of it where
+    /// no literal follows.
+    fn word(&mut self, name: &'p str, rest: &'p [Part], at: usize) -> Step {
+        let word = &self.line[at..];
+        let word = &word[..word.find(char::is_whitespace).unwrap_or(word.len())];
+        if word.is_empty() {
+            return Step::No;
+        }
+        let shortest = if matches!(rest.first(), Some(Part::Literal(_))) { 1 } else { word.len() };
+        let ends = word.char_indices().map(|(end, _)| end).chain([word.len()]).filter(|end| *end >= shortest);
+        for end in ends.collect::<Vec<_>>() {
+            self.budget = self.budget.saturating_sub(1);
+            self.captures.push((name, &self.line[at..at + end]));
+            match self.here(rest, at + end) {
+                Step::No if self.budget > 0 => drop(self.captures.pop()),
+                end => return end,
+            }
+        }
+        Step::No
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pattern;
+
+    fn check(pattern: &str, line: &str, expect: Option<&[(&str, &str)]>) {
+        assert_eq!(Pattern::new(pattern).find(line).as_deref(), expect, "{pattern:?} in {line:?}");
+    }
+
+    #[test]
+    fn literals_match_anywhere_and_in_either_case() {
+        check("Group is NOT viable", "vfio: error, group is not viable now", Some(&[]));
+        check("group is viable", "vfio: error, group is not viable", None);
+    }
+
+    #[test]
+    fn words_are_captured_as_short_as_the_rest_allows() {
+        check("group {n} is not viable", "vfio 0000:06:00.0: group 7 is not viable", Some(&[("n", "7")]));
+        check("BAR {n}: can't", "vfio-pci 0000:c3:00.0: BAR 0: can't reserve", Some(&[("n", "0")]));
+        check("group {n} is", "group  is", None);
+        check("{dev}: Permission denied", "/dev/vfio/1: Permission denied", Some(&[("dev", "/dev/vfio/1")]));
+    }
+
+    #[test]
+    fn stars_skip_within_the_line() {
+        check("failed to set MSR * to", "error: failed to set MSR 0x10a to 0x0", Some(&[]));
+        check("a*b*c", "xxaxxcxxb", None);
+    }
+
+    #[test]
+    fn escapes_are_literal() {
+        check("\\{\"driver\"", "-blockdev {\"driver\":\"file\"}", Some(&[]));
+        assert_eq!(Pattern::new("a * longest one {x} b").anchor(), " longest one ");
+    }
+
+    #[test]
+    fn hostile_lines_end_in_bounded_time() {
+        let line = "a".repeat(200_000);
+        check("a*a*a*a*a*a*b", &line, None);
+    }
+}
