@@ -5,8 +5,10 @@
 //! name it in [`views!`] below; its kind is the module's name.
 
 pub mod lines;
+mod nearest;
 mod recognise;
 
+pub use nearest::nearest;
 pub use recognise::recognise;
 use vmwright_model::{Issue, Kind};
 
@@ -36,4 +38,5 @@ macro_rules! views {
 
 views! {
     kernel_cmdline::KernelCmdline,
+    machine_spec::MachineSpecView,
 }

@@ -18,9 +18,47 @@ pub fn lines(text: &str) -> impl Iterator<Item = (u32, &str)> {
     })
 }
 
+/// Byte offsets to line numbers, for parsers that give spans.
+#[derive(Debug, Clone)]
+pub struct LineIndex {
+    /// Offset of the first byte of each line after the first.
+    starts: Vec<usize>,
+}
+
+impl LineIndex {
+    /// Reads the text once.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        let ends = bytes.iter().enumerate().filter(|(at, byte)| match byte {
+            b'\n' => true,
+            b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+            _ => false,
+        });
+        Self { starts: ends.map(|(at, _)| at + 1).collect() }
+    }
+
+    /// The line of the byte at `offset`, from 1. An offset behind the text gives the last line.
+    #[must_use]
+    pub fn line(&self, offset: usize) -> u32 {
+        let line = self.starts.partition_point(|start| *start <= offset) + 1;
+        u32::try_from(line).unwrap_or(u32::MAX)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::lines;
+    use super::{LineIndex, lines};
+
+    #[test]
+    fn offsets_and_lines_agree() {
+        let text = "a\nbc\r\nd\re\n\nf";
+        let index = LineIndex::new(text);
+        for (number, line) in lines(text) {
+            let offset = line.as_ptr() as usize - text.as_ptr() as usize;
+            assert_eq!(index.line(offset), number, "{line:?}");
+        }
+    }
 
     #[test]
     fn every_ending_counts_once() {
