@@ -47,6 +47,7 @@ pub enum SubjectKind {
 
 /// What a finding or a step is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Subject {
     /// Its class.
     pub kind: SubjectKind,

@@ -41,6 +41,23 @@ pub enum Action {
         /// Address with prefix length to give the host on it.
         address: Option<String>,
     },
+    /// Takes away a bridge that vmwright made: the inverse of [`Action::BridgeAdd`]. Only a bridge that has the
+    /// hardware address which vmwright gives, no port, and no address but this one is taken away.
+    BridgeRemove {
+        /// Interface name, 1 to 15 bytes.
+        name: String,
+        /// Address with prefix length that vmwright gave the host on it.
+        address: Option<String>,
+    },
+    /// Gives a text file its recorded content back: the inverse of [`Action::EditSpec`], byte for byte.
+    FileRestore {
+        /// Absolute path; no component may be a symbolic link.
+        path: String,
+        /// SHA-256 that the content must have now, 64 hexadecimal digits.
+        from_sha256: String,
+        /// The content to put back, at most 1 MiB.
+        text: String,
+    },
     /// Starts a machine; expects it stopped.
     MachineStart {
         /// Name of the machine.

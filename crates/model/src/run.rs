@@ -39,6 +39,10 @@ pub enum RunEvent {
     Began {
         /// Id of the plan.
         plan: String,
+        /// Host that it runs on.
+        host_id: String,
+        /// Who approved the plan, as the allowed signers name them. The approval covers the undo too.
+        approved_by: String,
         /// When, RFC 3339, UTC.
         at: String,
         /// `Assisted-By: vmwright (<version> / <short hash>)`.
@@ -62,6 +66,15 @@ pub enum RunEvent {
         step: usize,
         /// Why.
         why: String,
+    },
+    /// Somebody asked for the run to be undone.
+    UndoBegan {
+        /// When, RFC 3339, UTC.
+        at: String,
+        /// Why it may: the approval of the run that is undone.
+        allowed_by: String,
+        /// `Assisted-By: vmwright (<version> / <short hash>)`.
+        assisted_by: String,
     },
     /// The step is about to be undone.
     UndoIntent {
