@@ -60,5 +60,7 @@ views! {
     machine_spec::MachineSpecView,
     namei::Namei,
     passwd::Passwd,
+    qemu_args::QemuArgs,
+    qemu_log::QemuLog,
     vmm_processes::VmmProcesses,
 }
