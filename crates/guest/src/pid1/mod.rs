@@ -1,0 +1,101 @@
+//! What process 1 does: mount, load drivers, set addresses, echo, answer the agent protocol, power off.
+//!
+//! It never returns: the kernel panics when process 1 ends. What fails is printed on the console and the rest
+//! goes on, because a guest that is half up still tells the host what is wrong with it.
+
+mod agent;
+mod base64;
+mod disks;
+mod echo;
+mod frames;
+mod netlink;
+mod network;
+mod power;
+mod sysfs;
+
+use rustix::mount::{MountFlags, mount};
+use rustix::time::{ClockId, clock_gettime};
+use std::fmt::Display;
+use std::io::Write;
+use std::time::Duration;
+use std::{fs, thread};
+
+/// How long drivers may take to offer the agent's port before the guest goes on without, in tenths of a second.
+const PORT_WAIT: u32 = 50;
+
+/// Does everything, and then waits for children for ever.
+pub(crate) fn run() -> ! {
+    for (source, target) in [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev")] {
+        if let Err(error) = mount(source, target, source, MountFlags::NOSUID | MountFlags::NOEXEC, None) {
+            complain(format_args!("mounting {target}: {error}"));
+        }
+    }
+    stage("init");
+    load_modules();
+    for _ in 0..PORT_WAIT {
+        if agent::port().is_some() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    stage("devices");
+    network::configure();
+    echo::start();
+    thread::spawn(power::watch);
+    thread::spawn(agent::serve);
+    loop {
+        // The probe starts no process; what the kernel hands to process 1 is reaped here.
+        if rustix::process::wait(rustix::process::WaitOptions::empty()).is_err() {
+            thread::sleep(Duration::from_secs(1));
+        }
+    }
+}
+
+/// Seconds since the kernel started, as its own log counts them.
+fn uptime() -> f64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Prints that a stage of the boot was reached: `vmwright-guest: init 1.234`.
+fn stage(name: &str) {
+    say(format_args!("{name} {:.3}", uptime()));
+}
+
+/// Prints what went wrong: `vmwright-guest: error: ...`.
+fn complain(what: impl Display) {
+    say(format_args!("error: {what}"));
+}
+
+fn say(what: impl Display) {
+    // One write for the line, so that lines of the kernel do not fall into it. A console that cannot be
+    // written to is no reason to end process 1.
+    let line = format!("vmwright-guest: {what}\n");
+    let mut console = std::io::stdout().lock();
+    let _ = console.write_all(line.as_bytes()).and_then(|()| console.flush());
+}
+
+/// Loads what the initramfs brought, in its order.
+fn load_modules() {
+    let order = match fs::read_to_string("/modules/order") {
+        Ok(order) => order,
+        Err(error) => return complain(format_args!("/modules/order: {error}")),
+    };
+    for name in order.lines() {
+        let loaded = fs::File::open(format!("/modules/{name}"))
+            .and_then(|file| rustix::system::finit_module(file, c"", 0).map_err(Into::into));
+        match loaded {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::EXIST.raw_os_error()) => {}
+            Err(error) => complain(format_args!("module {name}: {error}")),
+        }
+    }
+}
+
+/// Writes back what is cached and ends the guest.
+fn end(command: rustix::system::RebootCommand) {
+    rustix::fs::sync();
+    if let Err(error) = rustix::system::reboot(command) {
+        complain(format_args!("reboot: {error}"));
+    }
+}

@@ -1,0 +1,235 @@
+//! A test guest under a real QEMU, with its QMP and agent channels. Used by the tests of more than one crate.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(dead_code, reason = "not every test uses all of it")]
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+use vmwright_guest::kernel::{self, Places};
+use vmwright_guest::{initramfs, probe};
+
+/// How long one answer may take. A busy machine under TCG needs seconds, a stuck guest for ever.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// A kernel and an initramfs with our probe.
+pub(crate) struct Parts {
+    pub(crate) kernel: PathBuf,
+    pub(crate) initrd: Vec<u8>,
+}
+
+/// What guests boot from, made once; none, with the reason on stderr, where this machine has no QEMU or kernel.
+pub(crate) fn parts(test: &str) -> Option<&'static Parts> {
+    static PARTS: OnceLock<Result<Parts, String>> = OnceLock::new();
+    match PARTS.get_or_init(make) {
+        Ok(parts) => Some(parts),
+        Err(why) => {
+            eprintln!("SKIPPED {test}: {why}");
+            None
+        }
+    }
+}
+
+fn make() -> Result<Parts, String> {
+    if let Err(error) = Command::new("qemu-system-x86_64").arg("--version").stdout(Stdio::null()).status() {
+        return Err(format!("qemu-system-x86_64: {error}"));
+    }
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let workspace = manifest.ancestors().nth(2).expect("a crate lies two levels below the workspace");
+    let unpacked = workspace.join("xtask/cache/kernel");
+    let kernel =
+        kernel::find(&Places::of_this_machine(Some(&unpacked))).map_err(|error| error.to_string())?;
+    // From here on nothing is the machine's fault.
+    let modules = kernel.guest_modules().expect("find() has checked them");
+    let probe = probe::build(workspace).and_then(|path| probe::read(&path)).expect("the probe builds");
+    Ok(Parts { kernel: kernel.image, initrd: initramfs::build(&probe, &modules) })
+}
+
+/// What the VM has.
+pub(crate) struct Options {
+    pub(crate) vcpus: u32,
+    /// MiB.
+    pub(crate) memory: u32,
+    pub(crate) cmdline: String,
+    /// Raw images with whether the guest may only read, in order.
+    pub(crate) disks: Vec<(PathBuf, bool)>,
+    /// `-netdev` without `id=`, with the MAC address.
+    pub(crate) networks: Vec<(String, String)>,
+    /// More arguments.
+    pub(crate) more: Vec<String>,
+    /// Whether there is a channel for the agent.
+    pub(crate) agent: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            vcpus: 1,
+            memory: 256,
+            cmdline: String::new(),
+            disks: Vec::new(),
+            networks: Vec::new(),
+            more: Vec::new(),
+            agent: true,
+        }
+    }
+}
+
+/// A running VM; it ends with this value.
+pub(crate) struct Vm {
+    child: Mutex<Child>,
+    dir: tempfile::TempDir,
+    qmp: Mutex<Channel>,
+    agent: Option<Mutex<Channel>>,
+    started: Instant,
+}
+
+impl Vm {
+    pub(crate) fn start(parts: &Parts, options: &Options) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        std::fs::write(at("initrd"), &parts.initrd).unwrap();
+        let mut command = Command::new("qemu-system-x86_64");
+        command
+            .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
+            .args(["-M", "q35", "-accel", "tcg", "-cpu", "max"])
+            .args(["-smp", &options.vcpus.to_string(), "-m", &options.memory.to_string()])
+            .args(["-serial", &format!("file:{}", at("serial"))])
+            .args(["-qmp", &format!("unix:{},server=on,wait=off", at("qmp"))])
+            .args(["-device", "virtio-serial-pci", "-device", "virtio-rng-pci"])
+            .args(["-kernel", parts.kernel.to_str().unwrap(), "-initrd", &at("initrd")])
+            .args(["-append", &format!("console=ttyS0 panic=-1 {}", options.cmdline)]);
+        if options.agent {
+            command
+                .args(["-chardev", &format!("socket,id=agent,path={},server=on,wait=off", at("agent"))])
+                .args(["-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"]);
+        }
+        for (number, (path, readonly)) in options.disks.iter().enumerate() {
+            let only = if *readonly { "on" } else { "off" };
+            let path = path.display();
+            command
+                .args(["-drive", &format!("if=none,id=d{number},format=raw,readonly={only},file={path}")])
+                .args(["-device", &format!("virtio-blk-pci,drive=d{number}")]);
+        }
+        for (number, (netdev, mac)) in options.networks.iter().enumerate() {
+            command
+                .args(["-netdev", &format!("{netdev},id=n{number}")])
+                .args(["-device", &format!("virtio-net-pci,netdev=n{number},mac={mac},romfile=")]);
+        }
+        command.args(&options.more);
+        let started = Instant::now();
+        let child = command.stdin(Stdio::null()).spawn().unwrap();
+        let mut qmp = Channel::open(Path::new(&at("qmp")));
+        let greeting = qmp.line();
+        assert!(greeting.get("QMP").is_some(), "{greeting}");
+        qmp.ask("qmp_capabilities", json!({})).unwrap();
+        let agent = options.agent.then(|| Mutex::new(Channel::open(Path::new(&at("agent")))));
+        Self { child: Mutex::new(child), dir, qmp: Mutex::new(qmp), agent, started }
+    }
+
+    /// Everything that the guest wrote on its serial line so far.
+    pub(crate) fn serial(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.dir.path().join("serial")).unwrap_or_default())
+            .into_owned()
+    }
+
+    /// The answer to a QMP command, or its error object.
+    pub(crate) fn qmp(&self, command: &str, arguments: Value) -> Result<Value, Value> {
+        self.qmp.lock().unwrap().ask(command, arguments)
+    }
+
+    /// The answer of the guest's agent, or its error object; a JSON string where there is no answer.
+    pub(crate) fn agent(&self, command: &str, arguments: Value) -> Result<Value, Value> {
+        let Some(agent) = &self.agent else { return Err("this VM has no channel for an agent".into()) };
+        agent.lock().unwrap().ask(command, arguments)
+    }
+
+    /// Waits until a line of the serial log contains `text`; panics with the log when it does not come.
+    pub(crate) fn wait_for(&self, text: &str, limit: Duration) {
+        let end = Instant::now() + limit;
+        while !self.serial().contains(text) {
+            assert!(Instant::now() < end, "no `{text}` within {limit:?}:\n{}", self.serial());
+            assert!(self.running(), "QEMU ended before `{text}`:\n{}", self.serial());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Whether QEMU ends by itself within `limit`.
+    pub(crate) fn ends_within(&self, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        while self.running() {
+            if Instant::now() > end {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        true
+    }
+
+    pub(crate) fn running(&self) -> bool {
+        self.child.lock().unwrap().try_wait().unwrap().is_none()
+    }
+
+    /// Time since QEMU was started.
+    pub(crate) fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        let mut child = self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// JSON lines over a UNIX socket.
+struct Channel {
+    reader: BufReader<UnixStream>,
+}
+
+impl Channel {
+    fn open(path: &Path) -> Self {
+        let end = Instant::now() + ANSWER;
+        let stream = loop {
+            match UnixStream::connect(path) {
+                Ok(stream) => break stream,
+                Err(error) => assert!(Instant::now() < end, "{}: {error}", path.display()),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        stream.set_read_timeout(Some(ANSWER)).unwrap();
+        Self { reader: BufReader::new(stream) }
+    }
+
+    fn line(&mut self) -> Value {
+        let mut bytes = Vec::new();
+        if let Err(error) = self.reader.read_until(b'\n', &mut bytes) {
+            return json!({ "error": format!("no answer: {error}") });
+        }
+        serde_json::from_slice(bytes.strip_prefix(b"\xff").unwrap_or(&bytes))
+            .unwrap_or_else(|error| json!({ "error": format!("not JSON: {error}") }))
+    }
+
+    fn ask(&mut self, command: &str, arguments: Value) -> Result<Value, Value> {
+        let request = json!({ "execute": command, "arguments": arguments });
+        if let Err(error) = writeln!(self.reader.get_mut(), "{request}") {
+            return Err(format!("cannot ask: {error}").into());
+        }
+        loop {
+            let answer = self.line();
+            if let Some(value) = answer.get("return") {
+                return Ok(value.clone());
+            }
+            if let Some(error) = answer.get("error") {
+                return Err(error.clone());
+            }
+            // An event of QMP.
+        }
+    }
+}
