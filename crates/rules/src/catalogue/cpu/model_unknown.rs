@@ -1,0 +1,74 @@
+//! # The CPU model name is not known to this QEMU or libvirt
+//!
+//! ## What it is
+//! The VM asks for a CPU model by a name that this version does not have.
+//!
+//! ## Why it happens
+//! A typing error; a model of a newer QEMU or libvirt; a versioned model (`EPYC-v4`) that came later; `host` or a
+//! KVM-only model under TCG; a model of another architecture.
+//!
+//! ## Confirm
+//! `qemu-system-x86_64 -cpu help` lists the models; for libvirt `virsh -r cpu-models x86_64` and
+//! `virsh -r domcapabilities`.
+//!
+//! ## Refute
+//! The name stands in that list.
+//!
+//! ## Fix
+//! Name a model of the list. `host` passes the host's CPU (KVM only), `max` gives all that the accelerator has;
+//! a named model keeps live migration to other hosts possible.
+//!
+//! ## References
+//! QEMU `docs/system/qemu-cpu-models.rst`; `hw/core/cpu-common.c`, `parse_cpu_option()`; libvirt
+//! `src/cpu/cpu_x86.c`, `x86ModelFromCPU()`.
+
+use crate::prelude::*;
+use vmwright_formats::MachineSpecView;
+use vmwright_model::machine::Accelerator;
+
+pub const RULE: Rule = Rule {
+    tags: &["cpu", "boot"],
+    needs: &[Need::Probe(Probe::Machine)],
+    signs: &[
+        Sign::proof("unable to find CPU model '{model}'"),
+        Sign::proof("Unable to find CPU definition: {model}"),
+        Sign::proof("Unknown CPU model {model}"),
+        Sign::proof("CPU model '{model}' not supported by hypervisor"),
+        Sign::strong("CPU model {model} not supported by hypervisor"),
+        Sign::strong("Cannot find CPU model with name"),
+        Sign::strong("CPU model '{model}' requires KVM"),
+        Sign::strong("CPU models are not supported in this"),
+    ],
+    words: &["cpu model", "model name"],
+    tells: "qemu-system-x86_64 -cpu help",
+    remedy: "name a CPU model that this version knows",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let draft = cx.draft();
+    let model = RULE.signs.iter().find_map(|sign| cx.hits(sign.text).first()?.get("model"));
+    let Some(model) = model.map(|model| model.trim_matches(['\'', '"', '.', ','])) else {
+        return vec![draft.verdict()];
+    };
+    let draft = draft.title(format!("the CPU model `{model}` is not known here"));
+    let Some(spec) = cx.one::<MachineSpecView>() else { return vec![draft.verdict()] };
+    let Some(machine) = spec.spec.as_ref() else { return vec![draft.verdict()] };
+    if machine.cpu.model != model {
+        return cx.quiet();
+    }
+    let to = if machine.accelerator == Accelerator::Kvm { "\"host\"" } else { "\"max\"" };
+    let line = spec.line_of("cpu.model");
+    vec![draft
+        .because(Strength::Strong, line.and_then(|line| spec.quote(line)), "the VM asks for it")
+        .action(Action::EditSpec {
+            path: spec.text.source.to_owned(),
+            key: "cpu.model".to_owned(),
+            from: Some(format!("\"{model}\"")),
+            to: Some(to.to_owned()),
+        })
+        .verdict()]
+}

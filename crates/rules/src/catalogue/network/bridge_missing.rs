@@ -1,0 +1,79 @@
+//! # The bridge or interface that the VM is plugged into does not exist
+//!
+//! ## What it is
+//! The VM's configuration names a bridge (or a host interface for macvtap) that this host does not have.
+//!
+//! ## Why it happens
+//! The network that makes the bridge was not started, the bridge was made by hand and did not survive a reboot,
+//! the definition came from another host, or the interface was renamed.
+//!
+//! ## Confirm
+//! `ip -br link show type bridge`; for libvirt `virsh -r net-list --all` and the `bridge name=` of its networks.
+//!
+//! ## Refute
+//! `ip link show <name>` finds it; then look whether it is up and whether it is an Open vSwitch bridge.
+//!
+//! ## Fix
+//! Make the bridge (and make it persistent with the host's network manager), start the network that owns it, or
+//! name one that exists.
+//!
+//! ## References
+//! libvirt `src/util/virnetdevtap.c`, `src/util/virnetdev.c`; QEMU `qemu-bridge-helper.c`, `net/tap.c`;
+//! `bridge(8)`.
+
+use crate::prelude::*;
+use vmwright_formats::{Interfaces, MachineSpecView};
+
+pub const RULE: Rule = Rule {
+    tags: &["network", "boot"],
+    needs: &[Need::Probe(Probe::Interfaces), Need::Probe(Probe::Machine)],
+    signs: &[
+        Sign::proof("Cannot get interface MTU on '{bridge}': No such device"),
+        Sign::proof("no bridge `{bridge}` on this host"),
+        Sign::proof("failed to get mtu of bridge `{bridge}': No such device"),
+        Sign::proof("failed to add interface `{tap}' to bridge `{bridge}': No such device"),
+        Sign::proof("Unable to add bridge {bridge} port {tap}: No such device"),
+        Sign::proof("bridge {bridge}: No such device"),
+        Sign::strong("bridge {bridge} does not exist"),
+        Sign::strong("bridge '{bridge}' does not exist"),
+        Sign::strong("Cannot find bridge"),
+        Sign::support("Device \"{bridge}\" does not exist"),
+        Sign::support("Cannot find device \"{bridge}\""),
+        Sign::support("Unable to get index for interface {name}: No such device"),
+    ],
+    words: &["bridge", "network"],
+    tells: "ip -br link",
+    remedy: "make the bridge, start the network that owns it, or name one that exists",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::None,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let (Some(interfaces), Some(spec)) = (cx.one::<Interfaces>(), cx.one::<MachineSpecView>()) else {
+        return vec![cx.draft().verdict()];
+    };
+    let Some(machine) = &spec.spec else { return vec![cx.draft().verdict()] };
+    let mut verdicts = Vec::new();
+    for (at, network) in machine.networks.iter().enumerate() {
+        let Some(bridge) = &network.bridge else { continue };
+        if interfaces.get(bridge).is_some() {
+            continue;
+        }
+        let line = spec.line_of(&format!("network.{at}.bridge"));
+        let draft = cx
+            .draft()
+            .because(Strength::Proof, line.and_then(|line| spec.quote(line)), "the interface list of this host lacks it")
+            .about(Subject::new(SubjectKind::Interface, bridge))
+            .title(format!("bridge {bridge} does not exist on this host"))
+            .remedy(format!("make the bridge {bridge} and bring it up"))
+            .action(Action::BridgeAdd { name: bridge.clone(), address: network.host_address.clone() });
+        verdicts.push(draft.verdict());
+    }
+    if verdicts.is_empty() {
+        // The log may tell of an earlier start: the interfaces of now decide.
+        verdicts.extend(if machine.networks.is_empty() { cx.not_applicable("the VM has no network") } else { cx.quiet() });
+    }
+    verdicts
+}
