@@ -39,6 +39,20 @@ pub struct Gate {
     pub measurements: Vec<Measurement>,
     /// Raw lines that prove it. Untrusted: the guest wrote some of them.
     pub evidence: Vec<String>,
+    /// What was compared, side by side.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<Table>,
+}
+
+/// A table of a report. Its cells are untrusted: the guest wrote some of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// What it shows.
+    pub title: String,
+    /// Heads of the columns.
+    pub columns: Vec<String>,
+    /// Rows, each with a cell for each column.
+    pub rows: Vec<Vec<String>>,
 }
 
 /// The report of one review.

@@ -19,8 +19,10 @@ pub mod view;
 
 pub use analysis::{Analysis, Cause, HostIdentity, Unknown};
 pub use exit::Exit;
-pub use finding::{Applicability, Disruption, Evidence, Finding, Fix, Level, Strength, Subject, SubjectKind, Support};
-pub use gate::{Gate, GateOutcome, Measurement, Review};
+pub use finding::{
+    Applicability, Disruption, Evidence, Finding, Fix, Level, Strength, Subject, SubjectKind, Support,
+};
+pub use gate::{Gate, GateOutcome, Measurement, Review, Table};
 pub use journal::{Entry, EntryId, EntryState};
 pub use machine::MachineSpec;
 pub use mode::{Agent, Mode};
