@@ -6,9 +6,12 @@
 
 pub mod lines;
 mod nearest;
+pub mod pci_address;
 mod recognise;
+pub mod xml;
 
 pub use nearest::nearest;
+pub use pci_address::PciAddress;
 pub use recognise::recognise;
 use vmwright_model::{Issue, Kind};
 
@@ -52,6 +55,7 @@ macro_rules! views {
 }
 
 views! {
+    domain_xml::DomainXml,
     group_file::GroupFile,
     image_locks::ImageLocks,
     interfaces::Interfaces,
