@@ -1,0 +1,290 @@
+//! Findings to a plan.
+
+use crate::target::{Target, follows, least_disruption};
+use std::cmp::Ordering;
+use vmwright_model::plan::{PLAN_SCHEMA, Settles};
+use vmwright_model::{Action, Applicability, Disruption, Finding, Plan, Step, Subject, SubjectKind};
+
+/// A plan that settles `findings`, which come as the diagnosis ranks them: a cause before its consequences.
+///
+/// Steps stand in this order: machines stopped (they hold what later steps need), interfaces of the host, modes of
+/// paths, contents of files, other machines started, `vm` started last. Within one kind the findings' order holds.
+/// The same action wanted by several findings is one step. A finding is settled by the last of its steps, so that
+/// its rule is asked again only when all of them are done. What no step settles goes to `left` with the reason:
+/// work for a person, and actions that contradict those of a better ranked finding.
+///
+/// `start_after` adds a start of `vm` where no finding asks for it.
+#[must_use]
+pub fn fix(findings: &[Finding], host_id: &str, vm: Option<&str>, start_after: bool) -> Plan {
+    let mut drafts: Vec<Draft> = Vec::new();
+    let mut left: Vec<String> = Vec::new();
+    let mut settled = 0_usize;
+    for finding in findings {
+        match draft(finding, &mut drafts, vm) {
+            Ok(()) => settled += 1,
+            Err(reason) => {
+                let line = format!("{} ({}): {reason}", finding.rule, finding.subject);
+                if !left.contains(&line) {
+                    left.push(line);
+                }
+            }
+        }
+    }
+    if let Some(vm) = vm.filter(|_| start_after) {
+        let action = Action::MachineStart { machine: vm.to_owned() };
+        if !drafts.iter().any(|draft| draft.action == action) {
+            let why = vec![format!("so that {vm} is seen to run")];
+            drafts.push(Draft { action, why, disruption: Disruption::None, wanted_by: Vec::new() });
+        }
+    }
+    drafts.sort_by_key(|draft| phase(&draft.action, vm));
+
+    let mut steps: Vec<Step> = drafts.iter().map(Draft::step).collect();
+    for finding in findings {
+        let settles = Settles { rule: finding.rule.clone(), subject: finding.subject.clone() };
+        let last = drafts.iter().rposition(|draft| draft.wanted_by.contains(&settles));
+        if let Some(step) = last.and_then(|at| steps.get_mut(at))
+            && !step.settles.contains(&settles)
+        {
+            step.settles.push(settles);
+        }
+    }
+    for step in &mut steps {
+        step.settles.sort();
+    }
+    let title = title(settled, vm, &steps);
+    Plan {
+        schema: PLAN_SCHEMA.to_owned(),
+        title,
+        host_id: host_id.to_owned(),
+        vm: vm.map(str::to_owned),
+        steps,
+        left,
+    }
+}
+
+/// A step before the order is known.
+struct Draft {
+    action: Action,
+    why: Vec<String>,
+    disruption: Disruption,
+    wanted_by: Vec<Settles>,
+}
+
+impl Draft {
+    fn step(&self) -> Step {
+        Step {
+            subject: subject(&self.action),
+            action: self.action.clone(),
+            why: self.why.join("; "),
+            disruption: self.disruption.max(least_disruption(&self.action)),
+            settles: Vec::new(),
+        }
+    }
+}
+
+/// Adds a finding's actions to the drafts, or none of them and says why.
+fn draft(finding: &Finding, drafts: &mut Vec<Draft>, vm: Option<&str>) -> Result<(), String> {
+    let fix = &finding.fix;
+    if fix.applicability == Applicability::ManualOnly || fix.actions.is_empty() {
+        return Err(format!("a person has to act: {}", fix.summary));
+    }
+    for action in &fix.actions {
+        let rival =
+            drafts.iter().find(|draft| draft.action != *action && contradict(&draft.action, action, vm));
+        if let Some(rival) = rival {
+            return Err(format!(
+                "its fix contradicts an earlier step on {}, which is there to {}; plan again after this one",
+                Target::of(action),
+                rival.why.join("; ")
+            ));
+        }
+    }
+    let wanted_by = Settles { rule: finding.rule.clone(), subject: finding.subject.clone() };
+    for action in &fix.actions {
+        let at = drafts.iter().position(|draft| draft.action == *action).unwrap_or_else(|| {
+            drafts.push(Draft {
+                action: action.clone(),
+                why: Vec::new(),
+                disruption: Disruption::None,
+                wanted_by: Vec::new(),
+            });
+            drafts.len() - 1
+        });
+        let draft = &mut drafts[at];
+        if !draft.why.contains(&fix.summary) {
+            draft.why.push(fix.summary.clone());
+        }
+        draft.disruption = draft.disruption.max(fix.disruption);
+        if !draft.wanted_by.contains(&wanted_by) {
+            draft.wanted_by.push(wanted_by.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Whether two actions on one thing cannot stand in one plan, in the order that [`phase`] gives them.
+fn contradict(earlier: &Action, later: &Action, vm: Option<&str>) -> bool {
+    let overlap = Target::of(earlier).overlaps(&Target::of(later));
+    overlap
+        && match phase(earlier, vm).cmp(&phase(later, vm)) {
+            Ordering::Greater => !follows(earlier, later),
+            Ordering::Less | Ordering::Equal => !follows(later, earlier),
+        }
+}
+
+/// Where an action stands in a plan; lower comes first.
+fn phase(action: &Action, vm: Option<&str>) -> u8 {
+    match action {
+        Action::MachineStop { .. } => 0,
+        Action::BridgeAdd { .. } | Action::BridgeRemove { .. } => 1,
+        Action::FileMode { .. } => 2,
+        Action::EditSpec { .. } | Action::FileRestore { .. } => 3,
+        Action::MachineStart { machine } if Some(machine.as_str()) == vm => 5,
+        Action::MachineStart { .. } => 4,
+    }
+}
+
+/// What an action is about.
+pub(crate) fn subject(action: &Action) -> Subject {
+    match Target::of(action) {
+        Target::Content { path, .. } | Target::Mode(path) => Subject::new(SubjectKind::Path, path),
+        Target::Bridge(name) => Subject::new(SubjectKind::Interface, name),
+        Target::Machine(name) => Subject::new(SubjectKind::Vm, name),
+    }
+}
+
+fn title(settled: usize, vm: Option<&str>, steps: &[Step]) -> String {
+    let findings = match settled {
+        0 => String::new(),
+        1 => "settle 1 finding".to_owned(),
+        n => format!("settle {n} findings"),
+    };
+    let starts = steps
+        .iter()
+        .any(|step| matches!(&step.action, Action::MachineStart { machine } if Some(machine.as_str()) == vm));
+    match (vm, findings.as_str(), starts) {
+        (Some(vm), "", true) => format!("start vm {vm}"),
+        (Some(vm), "", false) => format!("nothing to do for vm {vm}"),
+        (Some(vm), findings, true) => format!("{findings} and start vm {vm}"),
+        (Some(vm), findings, false) => format!("{findings} of vm {vm}"),
+        (None, "", _) => "nothing to do on the host".to_owned(),
+        (None, findings, _) => format!("{findings} on the host"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lint::lint;
+    use crate::{canonical, plan_id};
+    use vmwright_model::{Fix, Level};
+
+    fn finding(rule: &str, summary: &str, actions: Vec<Action>) -> Finding {
+        let applicability =
+            if actions.is_empty() { Applicability::ManualOnly } else { Applicability::NeedsApproval };
+        Finding {
+            rule: rule.into(),
+            subject: Subject::new(SubjectKind::Vm, "web"),
+            level: Level::Error,
+            title: "t".into(),
+            support: Vec::new(),
+            confidence: 0.9,
+            fix: Fix { summary: summary.into(), actions, applicability, disruption: Disruption::None },
+            escalation: None,
+            controls: Vec::new(),
+        }
+    }
+
+    fn mode(path: &str, to: u32) -> Action {
+        Action::FileMode { path: path.into(), from: 0o700, to }
+    }
+
+    fn stop(machine: &str) -> Action {
+        Action::MachineStop { machine: machine.into() }
+    }
+
+    fn bridge() -> Action {
+        Action::BridgeAdd { name: "br0".into(), address: Some("10.0.0.1/24".into()) }
+    }
+
+    fn edit(to: &str) -> Action {
+        Action::EditSpec {
+            path: "/m/web.toml".into(),
+            key: "cpu.model".into(),
+            from: Some("\"host\"".into()),
+            to: Some(to.into()),
+        }
+    }
+
+    #[test]
+    fn steps_stand_in_order_and_the_vm_starts_last() {
+        let findings = [
+            finding("cpu/model", "use another model", vec![edit("\"max\"")]),
+            finding("access/dir", "open the way", vec![mode("/d", 0o711), mode("/d/e", 0o711)]),
+            finding("network/bridge", "make the bridge", vec![bridge()]),
+            finding("storage/lock", "free the disk", vec![stop("old")]),
+            finding("bios/vt", "switch it on in the firmware", Vec::new()),
+        ];
+        let plan = fix(&findings, "h1", Some("web"), true);
+        let actions: Vec<&Action> = plan.steps.iter().map(|step| &step.action).collect();
+        let start = Action::MachineStart { machine: "web".into() };
+        assert_eq!(
+            actions,
+            [&stop("old"), &bridge(), &mode("/d", 0o711), &mode("/d/e", 0o711), &edit("\"max\""), &start]
+        );
+        assert_eq!(plan.left, ["bios/vt (vm web): a person has to act: switch it on in the firmware"]);
+        assert_eq!(plan.title, "settle 4 findings and start vm web");
+        assert_eq!(plan.steps[0].disruption, Disruption::GuestRestart, "a stop is never less");
+        // A finding of two steps is asked again after the second.
+        assert!(plan.steps[2].settles.is_empty());
+        assert_eq!(plan.steps[3].settles[0].rule, "access/dir");
+        assert_eq!(lint(&plan), []);
+        let again = fix(&findings, "h1", Some("web"), true);
+        assert_eq!(canonical(&plan), canonical(&again));
+        assert_eq!(plan_id(&plan), plan_id(&again));
+    }
+
+    #[test]
+    fn one_action_for_two_findings_is_one_step() {
+        let findings = [
+            finding("access/dir", "open the way", vec![mode("/d", 0o711)]),
+            finding("storage/denied", "let it read", vec![mode("/d", 0o711)]),
+        ];
+        let plan = fix(&findings, "h1", None, true);
+        assert_eq!(plan.steps.len(), 1);
+        assert_eq!(plan.steps[0].why, "open the way; let it read");
+        let rules: Vec<&str> = plan.steps[0].settles.iter().map(|settles| settles.rule.as_str()).collect();
+        assert_eq!(rules, ["access/dir", "storage/denied"]);
+    }
+
+    #[test]
+    fn a_contradiction_leaves_the_better_ranked_finding() {
+        let findings = [
+            finding("access/dir", "open the way", vec![mode("/d", 0o711)]),
+            finding("access/other", "close it", vec![bridge(), mode("/d", 0o750)]),
+        ];
+        let plan = fix(&findings, "h1", None, false);
+        assert_eq!(plan.steps.len(), 1, "neither action of the second finding is in");
+        assert!(plan.left[0].contains("contradicts an earlier step on the mode of /d"), "{:?}", plan.left);
+        assert_eq!(lint(&plan), []);
+    }
+
+    #[test]
+    fn a_restart_is_a_stop_and_a_start() {
+        let start = Action::MachineStart { machine: "web".into() };
+        let findings =
+            [finding("a/b", "restart it", vec![start.clone()]), finding("c/d", "stop it", vec![stop("web")])];
+        let plan = fix(&findings, "h1", Some("web"), true);
+        let actions: Vec<&Action> = plan.steps.iter().map(|step| &step.action).collect();
+        assert_eq!(actions, [&stop("web"), &start]);
+        assert_eq!(lint(&plan), []);
+    }
+
+    #[test]
+    fn nothing_to_do_is_an_empty_plan_that_lint_refuses() {
+        let plan = fix(&[], "h1", None, false);
+        assert_eq!(plan.title, "nothing to do on the host");
+        assert_eq!(lint(&plan), [crate::LintError::Empty]);
+    }
+}

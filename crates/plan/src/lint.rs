@@ -1,0 +1,458 @@
+//! What a plan must be before anybody is asked to approve it. `vmwright-apply` asks again before it acts.
+
+use crate::canonical::{is_sha256, plan_id};
+use crate::secret::secrets;
+use crate::target::{Target, follows, least_disruption};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use thiserror::Error;
+use vmwright_model::plan::PLAN_SCHEMA;
+use vmwright_model::{Action, Disruption, Plan};
+
+/// The most steps of a plan. Nobody can weigh more, and a run keeps them all in memory.
+pub const MAX_STEPS: usize = 10_000;
+
+/// The longest text that a step restores, in bytes.
+pub const MAX_TEXT: usize = 1 << 20;
+
+/// What is wrong with a plan. Steps are counted from 1, as previews show them.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum LintError {
+    /// Not a schema that this version writes.
+    #[error("schema `{0}` is not {PLAN_SCHEMA}")]
+    Schema(String),
+    /// Nothing to do.
+    #[error("the plan has no steps")]
+    Empty,
+    /// More than [`MAX_STEPS`].
+    #[error("the plan has {0} steps, more than {MAX_STEPS}")]
+    TooManySteps(usize),
+    /// It does not say which host it is for.
+    #[error("the plan names no host")]
+    NoHost,
+    /// Two steps on one thing, and the second does not expect what the first leaves.
+    #[error(
+        "step {second} contradicts step {first}: both change {target}, and {second} does not expect what {first} leaves"
+    )]
+    Contradiction {
+        /// The earlier step.
+        first: usize,
+        /// The later step.
+        second: usize,
+        /// What both change.
+        target: String,
+    },
+    /// Something comes after a machine's start.
+    #[error("step {after} comes after the start of a machine in step {start}; starts come last")]
+    StartNotLast {
+        /// The start.
+        start: usize,
+        /// The step behind it.
+        after: usize,
+    },
+    /// The step changes nothing.
+    #[error("step {step} changes nothing: it expects what it writes")]
+    NoChange {
+        /// The step.
+        step: usize,
+    },
+    /// It disturbs more than allowed.
+    #[error("step {step} disturbs {disruption}, more than the ceiling {ceiling}")]
+    AboveCeiling {
+        /// The step.
+        step: usize,
+        /// What it disturbs.
+        disruption: Disruption,
+        /// What is allowed.
+        ceiling: Disruption,
+    },
+    /// It claims to disturb less than its action must.
+    #[error("step {step} claims to disturb {claimed}, but its action disturbs {least} at least")]
+    Understated {
+        /// The step.
+        step: usize,
+        /// What it claims.
+        claimed: Disruption,
+        /// What the action disturbs.
+        least: Disruption,
+    },
+    /// A path that is not plain.
+    #[error("step {step} has the path `{path}`: {why}")]
+    Path {
+        /// The step.
+        step: usize,
+        /// The path, control characters escaped.
+        path: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A name, key, address, mode or digest that cannot be one.
+    #[error("step {step}: {why}")]
+    Value {
+        /// The step.
+        step: usize,
+        /// What is wrong.
+        why: String,
+    },
+    /// A secret stands in it.
+    #[error("{place} holds what looks like a secret ({what}); plans are kept and shown, so it must not")]
+    Secret {
+        /// Where, a JSON pointer.
+        place: String,
+        /// What kind.
+        what: &'static str,
+    },
+    /// Its id is not the one that it is called by.
+    #[error("the plan's id is {found}, not {claimed}")]
+    Id {
+        /// The id that it is called by.
+        claimed: String,
+        /// The id of its content.
+        found: String,
+    },
+}
+
+/// Everything that is wrong with a plan by itself; empty where it can be shown to an approver.
+#[must_use]
+pub fn lint(plan: &Plan) -> Vec<LintError> {
+    lint_against(plan, None, None)
+}
+
+/// As [`lint`], and against the id that the plan is called by and the most that it may disturb, where given.
+#[must_use]
+pub fn lint_against(plan: &Plan, id: Option<&str>, ceiling: Option<Disruption>) -> Vec<LintError> {
+    let mut errors = Vec::new();
+    if plan.schema != PLAN_SCHEMA {
+        errors.push(LintError::Schema(plan.schema.escape_debug().to_string()));
+    }
+    if plan.host_id.is_empty() {
+        errors.push(LintError::NoHost);
+    }
+    if plan.steps.is_empty() {
+        errors.push(LintError::Empty);
+    }
+    if plan.steps.len() > MAX_STEPS {
+        // The checks below compare steps with each other: not for a plan without bounds.
+        errors.push(LintError::TooManySteps(plan.steps.len()));
+        return errors;
+    }
+    for (at, step) in plan.steps.iter().enumerate() {
+        let number = at + 1;
+        action(number, &step.action, &mut errors);
+        let least = least_disruption(&step.action);
+        if step.disruption < least {
+            errors.push(LintError::Understated { step: number, claimed: step.disruption, least });
+        }
+        if let Some(ceiling) = ceiling.filter(|ceiling| step.disruption.max(least) > *ceiling) {
+            let disruption = step.disruption.max(least);
+            errors.push(LintError::AboveCeiling { step: number, disruption, ceiling });
+        }
+    }
+    contradictions(plan, &mut errors);
+    starts(plan, &mut errors);
+    errors.extend(secrets(plan).into_iter().map(|(place, what)| LintError::Secret { place, what }));
+    if let Some(claimed) = id {
+        let found = plan_id(plan);
+        if found != claimed {
+            errors.push(LintError::Id { claimed: claimed.escape_debug().to_string(), found });
+        }
+    }
+    errors
+}
+
+fn action(step: usize, action: &Action, errors: &mut Vec<LintError>) {
+    let mut bad = |why: String| errors.push(LintError::Value { step, why });
+    let mut no_change = false;
+    let mut path_of = None;
+    match action {
+        Action::EditSpec { path, key, from, to } => {
+            path_of = Some(path);
+            no_change = from == to;
+            if key.is_empty() || key.len() > 256 || key.split('.').any(str::is_empty) {
+                bad(format!("`{}` is not a dotted key of at most 256 bytes", key.escape_debug()));
+            }
+        }
+        Action::FileRestore { path, from_sha256, text } => {
+            path_of = Some(path);
+            if !is_sha256(from_sha256) {
+                bad(format!("`{}` is not a SHA-256", from_sha256.escape_debug()));
+            }
+            no_change = crate::canonical::sha256(text.as_bytes()) == *from_sha256;
+            if text.len() > MAX_TEXT {
+                bad(format!("the text has {} bytes, more than {MAX_TEXT}", text.len()));
+            }
+        }
+        Action::FileMode { path, from, to } => {
+            path_of = Some(path);
+            no_change = from == to;
+            for mode in [from, to].into_iter().filter(|mode| **mode > 0o7777) {
+                bad(format!("{mode:o} is not a file mode of at most 7777"));
+            }
+        }
+        Action::BridgeAdd { name, address } | Action::BridgeRemove { name, address } => {
+            if let Err(why) = interface_name(name) {
+                bad(format!("interface name `{}`: {why}", name.escape_debug()));
+            }
+            if let Some(address) = address.as_ref().filter(|address| parse_address(address).is_none()) {
+                bad(format!("`{}` is not an address with prefix length", address.escape_debug()));
+            }
+        }
+        Action::MachineStart { machine } | Action::MachineStop { machine } => {
+            if !is_machine_name(machine) {
+                bad(format!("`{}` is not the name of a machine", machine.escape_debug()));
+            }
+        }
+    }
+    if let Some(path) = path_of
+        && let Err(why) = plain_path(path)
+    {
+        errors.push(LintError::Path { step, path: path.escape_debug().to_string(), why });
+    }
+    if no_change {
+        errors.push(LintError::NoChange { step });
+    }
+}
+
+fn contradictions(plan: &Plan, errors: &mut Vec<LintError>) {
+    // Only targets of one name can overlap; within a name they are few, unless the plan is made to be slow.
+    let mut by_name: BTreeMap<String, Vec<(usize, Target)>> = BTreeMap::new();
+    for (second, step) in plan.steps.iter().enumerate() {
+        let target = Target::of(&step.action);
+        let earlier = by_name.entry(target.name().to_owned()).or_default();
+        // Only the nearest earlier step on the same thing counts: it leaves what this one finds.
+        let first =
+            earlier.iter().rev().find(|(_, earlier)| earlier.overlaps(&target)).map(|(first, _)| *first);
+        if let Some(first) = first
+            && !follows(&step.action, &plan.steps[first].action)
+        {
+            errors.push(LintError::Contradiction {
+                first: first + 1,
+                second: second + 1,
+                target: target.to_string().escape_debug().to_string(),
+            });
+        }
+        earlier.push((second, target));
+    }
+}
+
+fn starts(plan: &Plan, errors: &mut Vec<LintError>) {
+    let is_start = |at: usize| matches!(plan.steps[at].action, Action::MachineStart { .. });
+    let first = (0..plan.steps.len()).find(|at| is_start(*at));
+    if let Some(start) = first
+        && let Some(after) = (start..plan.steps.len()).find(|at| !is_start(*at))
+    {
+        errors.push(LintError::StartNotLast { start: start + 1, after: after + 1 });
+    }
+}
+
+/// Whether a path is absolute and has one spelling only.
+fn plain_path(path: &str) -> Result<(), &'static str> {
+    if !path.starts_with('/') {
+        return Err("it is not absolute");
+    }
+    if path.len() > 4095 {
+        return Err("it is longer than the kernel's 4095 bytes");
+    }
+    if path.chars().any(char::is_control) {
+        return Err("it has control characters");
+    }
+    if path == "/" {
+        return Ok(());
+    }
+    for part in path[1..].split('/') {
+        match part {
+            "" => return Err("it has an empty component"),
+            "." | ".." => return Err("it has a component that is `.` or `..`"),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text can name a network interface: `dev_valid_name` in the kernel's `net/core/dev.c`, and here ASCII
+/// and no leading dash besides, because it stands on a command line.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn interface_name(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() || name.len() > 15 {
+        return Err("it does not have 1 to 15 bytes");
+    }
+    if name == "." || name == ".." || name.starts_with('-') {
+        return Err("it begins like an option or is a directory");
+    }
+    let fine = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b':');
+    if name.bytes().all(fine) { Ok(()) } else { Err("it has a byte that no interface name may have") }
+}
+
+/// An address with prefix length, `10.0.0.1/24`.
+#[must_use]
+pub fn parse_address(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, prefix) = text.split_once('/')?;
+    let address: IpAddr = address.parse().ok()?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let digits = prefix.len() <= 3 && prefix.bytes().all(|byte| byte.is_ascii_digit());
+    let prefix: u8 = digits.then(|| prefix.parse().ok()).flatten()?;
+    (prefix <= most).then_some((address, prefix))
+}
+
+/// The rule of `MachineSpec::name`.
+fn is_machine_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && !name.starts_with(['.', '-'])
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vmwright_model::{Step, Subject};
+
+    fn plan(actions: Vec<Action>) -> Plan {
+        let steps = actions
+            .into_iter()
+            .map(|action| Step {
+                subject: Subject::host(),
+                disruption: least_disruption(&action),
+                action,
+                why: "because".into(),
+                settles: Vec::new(),
+            })
+            .collect();
+        Plan {
+            schema: PLAN_SCHEMA.into(),
+            title: "t".into(),
+            host_id: "h".into(),
+            vm: None,
+            steps,
+            left: Vec::new(),
+        }
+    }
+
+    fn edit(path: &str, key: &str, from: Option<&str>, to: Option<&str>) -> Action {
+        Action::EditSpec {
+            path: path.into(),
+            key: key.into(),
+            from: from.map(Into::into),
+            to: to.map(Into::into),
+        }
+    }
+
+    fn mode(path: &str, from: u32, to: u32) -> Action {
+        Action::FileMode { path: path.into(), from, to }
+    }
+
+    fn start() -> Action {
+        Action::MachineStart { machine: "m".into() }
+    }
+
+    #[test]
+    fn a_sound_plan_has_nothing_against_it() {
+        let sound = plan(vec![
+            Action::MachineStop { machine: "old".into() },
+            Action::BridgeAdd { name: "br0".into(), address: Some("fd00::1/64".into()) },
+            mode("/srv/images", 0o700, 0o711),
+            mode("/srv/images", 0o711, 0o755),
+            edit("/m.toml", "cpu.model", Some("\"host\""), Some("\"max\"")),
+            start(),
+        ]);
+        assert_eq!(lint(&sound), []);
+        assert_eq!(lint_against(&sound, Some(&plan_id(&sound)), Some(Disruption::GuestRestart)), []);
+    }
+
+    #[test]
+    fn each_fault_has_its_own_error() {
+        let one =
+            |actions| lint(&plan(actions)).into_iter().map(|error| error.to_string()).collect::<Vec<_>>();
+        let cases: Vec<(Vec<Action>, &str)> = vec![
+            (vec![], "the plan has no steps"),
+            (vec![mode("a/b", 0, 1)], "step 1 has the path `a/b`: it is not absolute"),
+            (
+                vec![mode("/a/../b", 0, 1)],
+                "step 1 has the path `/a/../b`: it has a component that is `.` or `..`",
+            ),
+            (vec![mode("/a//b", 0, 1)], "step 1 has the path `/a//b`: it has an empty component"),
+            (
+                vec![mode("/a\u{1b}[2J", 0, 1)],
+                "step 1 has the path `/a\\u{1b}[2J`: it has control characters",
+            ),
+            (vec![mode("/a", 0, 0o10000)], "step 1: 10000 is not a file mode of at most 7777"),
+            (vec![mode("/a", 1, 1)], "step 1 changes nothing: it expects what it writes"),
+            (
+                vec![edit("/a", "b..c", None, Some("1"))],
+                "step 1: `b..c` is not a dotted key of at most 256 bytes",
+            ),
+            (
+                vec![mode("/a", 1, 2), mode("/a", 1, 3)],
+                "step 2 contradicts step 1: both change the mode of /a, and 2 does not expect what 1 leaves",
+            ),
+            (
+                vec![edit("/a", "c", None, Some("1")), edit("/a", "c", None, Some("2"))],
+                "step 2 contradicts step 1: both change `c` in /a, and 2 does not expect what 1 leaves",
+            ),
+            (
+                vec![edit("/a", "c", None, Some("1")), edit("/a", "c.d", None, Some("2"))],
+                "step 2 contradicts step 1: both change `c.d` in /a, and 2 does not expect what 1 leaves",
+            ),
+            (
+                vec![start(), mode("/a", 1, 2)],
+                "step 2 comes after the start of a machine in step 1; starts come last",
+            ),
+            (
+                vec![Action::BridgeAdd { name: "a-name-too-long-".into(), address: None }],
+                "step 1: interface name `a-name-too-long-`: it does not have 1 to 15 bytes",
+            ),
+            (
+                vec![Action::BridgeAdd { name: "br0".into(), address: Some("10.0.0.1/33".into()) }],
+                "step 1: `10.0.0.1/33` is not an address with prefix length",
+            ),
+            (
+                vec![Action::MachineStart { machine: "../m".into() }],
+                "step 1: `../m` is not the name of a machine",
+            ),
+            (
+                vec![Action::FileRestore { path: "/a".into(), from_sha256: "x".into(), text: "t".into() }],
+                "step 1: `x` is not a SHA-256",
+            ),
+        ];
+        for (actions, error) in cases {
+            assert_eq!(one(actions), [error]);
+        }
+    }
+
+    #[test]
+    fn a_disruption_can_be_neither_understated_nor_above_the_ceiling() {
+        let mut stop = plan(vec![Action::MachineStop { machine: "m".into() }]);
+        stop.steps[0].disruption = Disruption::None;
+        let (claimed, least) = (Disruption::None, Disruption::GuestRestart);
+        assert_eq!(lint(&stop), [LintError::Understated { step: 1, claimed, least }]);
+        let errors = lint_against(&stop, None, Some(Disruption::None));
+        assert!(
+            matches!(errors[1], LintError::AboveCeiling { step: 1, disruption, .. } if disruption == least)
+        );
+    }
+
+    #[test]
+    fn ids_schemas_hosts_and_sizes() {
+        let mut sound = plan(vec![start()]);
+        let id = plan_id(&sound);
+        sound.title.push('!');
+        assert!(matches!(lint_against(&sound, Some(&id), None)[..], [LintError::Id { .. }]));
+        sound.schema = "vmwright.plan/2".into();
+        sound.host_id.clear();
+        assert_eq!(lint(&sound), [LintError::Schema("vmwright.plan/2".into()), LintError::NoHost]);
+        let many = plan((0..=MAX_STEPS).map(|n| mode(&format!("/d{n}"), 1, 2)).collect());
+        assert_eq!(lint(&many), [LintError::TooManySteps(10_001)]);
+        let most = plan((0..MAX_STEPS).map(|n| mode(&format!("/d{n}"), 1, 2)).collect());
+        assert_eq!(lint(&most), []);
+    }
+
+    #[test]
+    fn a_secret_is_named_by_its_place() {
+        let secret = plan(vec![edit("/m.toml", "vnc.password", None, Some("\"hunter2\""))]);
+        assert_eq!(
+            lint(&secret)[0].to_string(),
+            "/steps/0/action/to holds what looks like a secret (a password); plans are kept and shown, so it must not"
+        );
+    }
+}
