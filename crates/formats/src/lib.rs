@@ -6,11 +6,13 @@
 
 pub mod lines;
 mod nearest;
+pub mod pairs;
 pub mod pci_address;
 mod recognise;
 pub mod xml;
 
 pub use nearest::nearest;
+pub use pairs::Pairs;
 pub use pci_address::PciAddress;
 pub use recognise::recognise;
 use vmwright_model::{Issue, Kind};
@@ -55,16 +57,27 @@ macro_rules! views {
 }
 
 views! {
+    cpuinfo::CpuInfo,
     domain_xml::DomainXml,
     group_file::GroupFile,
+    guest_console::GuestConsole,
+    guest_kernel_log::GuestKernelLog,
     image_locks::ImageLocks,
     interfaces::Interfaces,
     kernel_cmdline::KernelCmdline,
+    kernel_log::KernelLog,
     kvm_probe::KvmProbe,
+    libvirt_log::LibvirtLog,
+    lscpu::LsCpu,
+    lsmod::LsMod,
     machine_spec::MachineSpecView,
+    meminfo::MemInfo,
+    modprobe_conf::ModprobeConf,
+    mounts::Mounts,
     namei::Namei,
     passwd::Passwd,
     qemu_args::QemuArgs,
     qemu_log::QemuLog,
+    sysctl::Sysctl,
     vmm_processes::VmmProcesses,
 }

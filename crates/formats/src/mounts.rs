@@ -1,0 +1,154 @@
+//! Mounted file systems: `/proc/mounts`, `mount`, `findmnt`.
+
+use crate::{View, lines::lines};
+use vmwright_model::{Issue, Kind};
+
+/// One mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Line in the text.
+    pub line: u32,
+    /// What is mounted.
+    pub source: String,
+    /// Where.
+    pub target: String,
+    /// Type of the file system.
+    pub fs_type: String,
+    /// Options, separated by commas.
+    pub options: String,
+}
+
+impl Mount {
+    /// The value of an option (`pagesize`), empty for one without value (`ro`); none where it is not set.
+    #[must_use]
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.options.split(',').find_map(|option| match option.split_once('=') {
+            Some((key, value)) => (key == name).then_some(value),
+            None => (option == name).then_some(""),
+        })
+    }
+}
+
+/// The mounts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mounts {
+    /// In the order of the text.
+    pub mounts: Vec<Mount>,
+}
+
+impl Mounts {
+    /// Mounts of one type.
+    pub fn of_type<'a>(&'a self, fs_type: &'a str) -> impl Iterator<Item = &'a Mount> {
+        self.mounts.iter().filter(move |mount| mount.fs_type == fs_type)
+    }
+
+    /// The mount that a path lies on: the last of those with the longest target.
+    #[must_use]
+    pub fn of_path(&self, path: &str) -> Option<&Mount> {
+        let holds = |mount: &&Mount| {
+            let target = mount.target.trim_end_matches('/');
+            path.strip_prefix(target).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.mounts.iter().filter(holds).max_by_key(|mount| mount.target.len())
+    }
+}
+
+impl View for Mounts {
+    const KIND: Kind = Kind::new("mounts");
+
+    fn read(text: &str) -> (Self, Vec<Issue>) {
+        let mut view = Self::default();
+        let mut issues = Vec::new();
+        for (number, line) in lines(text) {
+            let trimmed = line.trim();
+            if trimmed.is_empty() || trimmed.starts_with(['#', '$']) || is_findmnt_header(trimmed) {
+                continue;
+            }
+            match mount(number, trimmed) {
+                Some(mount) => view.mounts.push(mount),
+                None => issues.push(Issue::new(number, "not a mount")),
+            }
+        }
+        (view, issues)
+    }
+
+    fn recognise(name: &str, head: &str) -> u8 {
+        if head.lines().take(5).any(|line| is_findmnt_header(line.trim())) {
+            return 90;
+        }
+        let (hits, all) = crate::lines::share(head, |line| mount(1, line.trim()).is_some());
+        match hits > 0 && hits * 3 >= all * 2 {
+            true => 85,
+            false if name.contains("mount") => 25,
+            false => 0,
+        }
+    }
+}
+
+fn is_findmnt_header(line: &str) -> bool {
+    line.split_whitespace().eq(["TARGET", "SOURCE", "FSTYPE", "OPTIONS"])
+}
+
+/// Whether a word can be mount options: it always begins with `rw` or `ro`, or holds one of the usual ones.
+fn are_options(word: &str) -> bool {
+    word.split(',').any(|option| matches!(option, "rw" | "ro" | "defaults"))
+}
+
+fn mount(line: u32, text: &str) -> Option<Mount> {
+    let make = |source: &str, target: &str, fs_type: &str, options: &str| {
+        let fits = (target.starts_with('/') || target == "none") && are_options(options);
+        fits.then(|| Mount {
+            line,
+            source: unescape(source),
+            target: unescape(target),
+            fs_type: fs_type.to_owned(),
+            options: options.to_owned(),
+        })
+    };
+    // `hugetlbfs on /dev/hugepages type hugetlbfs (rw,relatime,pagesize=2M)`.
+    if let Some((source, rest)) = text.split_once(" on /")
+        && let Some((target, rest)) = rest.rsplit_once(" type ")
+        && let Some((fs_type, options)) = rest.split_once(" (")
+    {
+        return make(source, &format!("/{target}"), fs_type, options.split(')').next()?);
+    }
+    // The tree of findmnt is drawn in front of the target.
+    let bare = text.trim_start_matches(|letter: char| "├─└│|`- ".contains(letter));
+    let words: Vec<&str> = bare.split_whitespace().take(7).collect();
+    match words[..] {
+        // findmnt: target first. `/proc/mounts` has two numbers at the end.
+        [target, source, fs_type, options] if target.starts_with('/') => make(source, target, fs_type, options),
+        [source, target, fs_type, options, ..] => make(source, target, fs_type, options),
+        _ => None,
+    }
+}
+
+/// Blanks, tabs, line ends and backslashes are octal in `/proc/mounts` (getmntent(3)).
+fn unescape(text: &str) -> String {
+    text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_forms() {
+        let text = "hugetlbfs /dev/hugepages hugetlbfs rw,relatime,pagesize=2M 0 0\n/dev/sda1 /srv/my\\040vms ext4 ro 0 0\ntmpfs on /run/x y type tmpfs (rw,nosuid)\nTARGET SOURCE FSTYPE OPTIONS\n/ /dev/vda1 ext4 rw\n├─/dev/shm tmpfs tmpfs rw,nosuid\nodd\n";
+        let (view, issues) = Mounts::read(text);
+        assert_eq!(issues, [Issue::new(7, "not a mount")]);
+        let huge = view.of_type("hugetlbfs").next().expect("it is there");
+        assert_eq!((huge.line, huge.target.as_str(), huge.option("pagesize")), (1, "/dev/hugepages", Some("2M")));
+        assert_eq!(view.of_path("/srv/my vms/a.img").map(|mount| mount.option("ro")), Some(Some("")));
+        assert_eq!(view.mounts[2].target, "/run/x y");
+        assert_eq!(view.of_path("/dev/shm").map(|mount| mount.line), Some(6));
+        assert_eq!(view.of_path("/home").map(|mount| mount.line), Some(5));
+    }
+
+    #[test]
+    fn recognised_by_content() {
+        assert_eq!(Mounts::recognise("x", "proc /proc proc rw,nosuid 0 0\n"), 85);
+        assert_eq!(Mounts::recognise("x", "TARGET SOURCE FSTYPE OPTIONS\n"), 90);
+        assert_eq!(Mounts::recognise("x", "a b c d\n"), 0);
+    }
+}
