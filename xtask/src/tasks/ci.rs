@@ -1,0 +1,54 @@
+//! `cargo xtask ci`: all that a change must pass, each part timed.
+
+use super::{Task, test, tidy};
+use crate::progress::Step;
+use crate::run::Run;
+use crate::workspace;
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+
+pub(crate) const TASK: Task =
+    Task { name: "ci", usage: "", summary: "format, lints with warnings denied, tidy, all tests", run };
+
+/// A part's name, and what does it.
+type Part = (&'static str, fn() -> Result<()>);
+
+/// The parts, in order: what is quick and often wrong comes first.
+const PARTS: [Part; 4] = [
+    ("fmt", || cargo(&["fmt", "--all", "--", "--check"])),
+    ("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
+    ("tidy", tidy::check),
+    ("test", || test::test(&["--workspace"])),
+];
+
+fn run(args: &[String]) -> Result<ExitCode> {
+    if let Some(arg) = args.first() {
+        bail!("unexpected argument `{arg}`");
+    }
+    let mut table = String::new();
+    let mut failed = Vec::new();
+    // A part that fails does not hide what the others say.
+    for (name, part) in PARTS {
+        let step = Step::begin(name);
+        let outcome = part();
+        let took = step.done().as_secs_f64();
+        let word = match &outcome {
+            Ok(()) => "ok",
+            Err(error) => {
+                eprintln!("    FAILED: {error:#}");
+                failed.push(name);
+                "FAILED"
+            }
+        };
+        table.push_str(&format!("{name:<8} {word:<8} {took:>7.1} s\n"));
+    }
+    print!("\n{table}");
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn cargo(args: &[&str]) -> Result<()> {
+    Run::new([workspace::cargo()]).args(args).dir(workspace::root()).show()
+}
