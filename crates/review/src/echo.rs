@@ -1,0 +1,216 @@
+//! Round trips to an echo service (RFC 862) in the guest, over TCP.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// What to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EchoPlan {
+    /// Port of the service.
+    pub port: u16,
+    /// Payloads, one after another; each is new, so that a late echo is not taken for the next.
+    pub trips: u32,
+    /// Bytes of each payload, at least 8.
+    pub size: usize,
+    /// How long one connection or one round trip may take. After it the trip counts as lost, and the next goes
+    /// over a new connection.
+    pub patience: Duration,
+    /// After so many losses in a row no more is sent; what was not sent counts as lost.
+    pub give_up: u32,
+}
+
+impl Default for EchoPlan {
+    /// Twenty trips of 64 bytes (what `ping` sends), one second each.
+    fn default() -> Self {
+        Self { port: 7, trips: 20, size: 64, patience: Duration::from_secs(1), give_up: 5 }
+    }
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Echoed {
+    /// Somebody answered at the address: each trip's time in milliseconds, none where it was lost.
+    Answered {
+        /// In the order in which they were sent.
+        trips: Vec<Option<f64>>,
+        /// What went wrong, for the first trip that was lost.
+        first_loss: Option<String>,
+    },
+    /// The address answers and nothing listens on the port.
+    Refused,
+    /// Something answers, but with other bytes than were sent.
+    Garbled,
+    /// No connection.
+    Unreachable(String),
+}
+
+/// Sends and takes back; takes at most about `patience` times `give_up` more than the trips themselves.
+#[must_use]
+pub fn over_tcp(address: IpAddr, plan: &EchoPlan) -> Echoed {
+    let address = SocketAddr::new(address, plan.port);
+    let mut connection = None;
+    let mut trips = Vec::new();
+    let mut losses = 0;
+    let mut first_loss = None;
+    for number in 0..plan.trips {
+        if losses >= plan.give_up {
+            trips.push(None);
+            continue;
+        }
+        let result = trip(&mut connection, address, plan, number);
+        match result {
+            Ok(milliseconds) => {
+                losses = 0;
+                trips.push(Some(milliseconds));
+                continue;
+            }
+            Err(error) if error.kind() == ErrorKind::InvalidData => return Echoed::Garbled,
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Echoed::Refused,
+            Err(error) => first_loss.get_or_insert(error.to_string()),
+        };
+        connection = None;
+        losses += 1;
+        trips.push(None);
+    }
+    match first_loss {
+        Some(why) if trips.iter().all(Option::is_none) => Echoed::Unreachable(why),
+        first_loss => Echoed::Answered { trips, first_loss },
+    }
+}
+
+/// One round trip, in milliseconds. A connection is made where there is none; that is not part of the time.
+fn trip(
+    connection: &mut Option<TcpStream>,
+    address: SocketAddr,
+    plan: &EchoPlan,
+    number: u32,
+) -> io::Result<f64> {
+    let stream = match connection {
+        Some(stream) => stream,
+        None => {
+            let stream = TcpStream::connect_timeout(&address, plan.patience)?;
+            stream.set_nodelay(true)?;
+            stream.set_write_timeout(Some(plan.patience))?;
+            connection.insert(stream)
+        }
+    };
+    let sent = payload(number, plan.size);
+    let began = Instant::now();
+    stream.write_all(&sent)?;
+    let mut back = vec![0; sent.len()];
+    let mut filled = 0;
+    // The limit is for the whole trip: a peer that sends a byte now and then does not hold the review up.
+    while filled < back.len() {
+        let left = plan.patience.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            return Err(io::Error::new(
+                ErrorKind::TimedOut,
+                format!("no echo within {} ms", plan.patience.as_millis()),
+            ));
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut back[filled..]) {
+            Ok(0) => return Err(io::Error::new(ErrorKind::UnexpectedEof, "the connection was closed")),
+            Ok(count) => filled += count,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut
+                ) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if back == sent { Ok(began.elapsed().as_secs_f64() * 1e3) } else { Err(ErrorKind::InvalidData.into()) }
+}
+
+/// A payload that differs from all others of this plan.
+fn payload(number: u32, size: usize) -> Vec<u8> {
+    let mut bytes = b"vmwr".to_vec();
+    bytes.extend_from_slice(&number.to_be_bytes());
+    let mut next = number as u8;
+    while bytes.len() < size {
+        bytes.push(next);
+        next = next.wrapping_mul(5).wrapping_add(1);
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    /// A server that treats its connections one after another with `serve`.
+    fn server(serve: impl Fn(usize, TcpStream) + Send + 'static) -> EchoPlan {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for (number, stream) in listener.incoming().enumerate() {
+                serve(number, stream.unwrap());
+            }
+        });
+        EchoPlan { port, patience: Duration::from_millis(200), give_up: 2, ..EchoPlan::default() }
+    }
+
+    fn reflect(mut stream: TcpStream, trips: usize) {
+        let mut buffer = [0; 64];
+        for _ in 0..trips {
+            if stream.read_exact(&mut buffer).and_then(|()| stream.write_all(&buffer)).is_err() {
+                return;
+            }
+        }
+    }
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn an_echo_is_timed() {
+        let plan = server(|_, stream| reflect(stream, 1000));
+        let Echoed::Answered { trips, first_loss } = over_tcp(HERE, &plan) else { panic!("no answer") };
+        assert_eq!((trips.len(), first_loss), (20, None));
+        assert!(trips.iter().all(|trip| trip.is_some_and(|ms| ms > 0.0 && ms < 200.0)), "{trips:?}");
+    }
+
+    #[test]
+    fn a_lost_trip_is_counted_and_the_rest_goes_on() {
+        let plan = server(|number, stream| reflect(stream, if number == 0 { 5 } else { 1000 }));
+        let Echoed::Answered { trips, first_loss } = over_tcp(HERE, &plan) else { panic!("no answer") };
+        assert_eq!(trips.iter().filter(|trip| trip.is_none()).count(), 1);
+        assert_eq!(trips.iter().position(Option::is_none), Some(5));
+        assert!(first_loss.is_some());
+    }
+
+    #[test]
+    fn silence_trickle_and_nonsense_are_told_apart() {
+        let silent = server(|_, stream| {
+            drop(std::thread::spawn(move || (std::thread::sleep(Duration::from_secs(5)), stream)))
+        });
+        let began = Instant::now();
+        let echoed = over_tcp(HERE, &silent);
+        assert!(
+            matches!(&echoed, Echoed::Unreachable(why) if why.contains("no echo within 200 ms")),
+            "{echoed:?}"
+        );
+        assert!(began.elapsed() < Duration::from_secs(3), "gives up after two losses");
+
+        let trickle = server(|_, mut stream| {
+            for _ in 0..20 {
+                std::thread::sleep(Duration::from_millis(50));
+                if stream.write_all(b"v").is_err() {
+                    return;
+                }
+            }
+        });
+        assert!(matches!(over_tcp(HERE, &trickle), Echoed::Unreachable(_)));
+
+        let other = server(|_, mut stream| drop(stream.write_all(&[b'x'; 64])));
+        assert_eq!(over_tcp(HERE, &other), Echoed::Garbled);
+    }
+
+    #[test]
+    fn a_closed_port_is_refused() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        assert_eq!(over_tcp(HERE, &EchoPlan { port, ..EchoPlan::default() }), Echoed::Refused);
+    }
+}

@@ -1,0 +1,138 @@
+use super::*;
+use crate::wait::Answered;
+use std::time::Duration;
+
+const LOG: &str = "SeaBIOS (version 1.16.3-debian-1.16.3-2)\r\n\
+    [    0.000000] Linux version 6.1.0-56-cloud-amd64 (debian-kernel@lists.debian.org)\r\n\
+    [    1.900000] Run /init as init process\r\n\
+    vmwright-guest: init 2.000\r\n\
+    vmwright-guest: devices 2.300\r\n\
+    vmwright-guest: agent 2.400\r\n";
+
+fn spec(accelerator: Accelerator) -> MachineSpec {
+    MachineSpec { accelerator, ..crate::gates::tests_support::spec() }
+}
+
+/// A VM under TCG that came up: power-on to kernel took 0.8 s.
+fn up() -> Observed {
+    Observed {
+        waited: Waited {
+            accelerator: Ok(Accelerator::Tcg),
+            agent: Ok(Answered { came_up: Some(3.3) }),
+            hopeless: None,
+            waited: Duration::from_secs(3),
+            cut_short: false,
+        },
+        serial: Ok(LOG.to_owned()),
+        status: Ok("running".to_owned()),
+        clock: Some((10.8, 10.0)),
+    }
+}
+
+fn why(judged: &Judged) -> &str {
+    match &judged.outcome {
+        GateOutcome::Fail(why) | GateOutcome::Unknown(why) | GateOutcome::NotApplicable(why) => why,
+        GateOutcome::Pass => "passed",
+    }
+}
+
+#[test]
+fn a_good_boot_passes_with_its_times() {
+    let judged = judge(&up(), &spec(Accelerator::Tcg));
+    assert_eq!(judged.outcome, GateOutcome::Pass, "{}", why(&judged));
+    let figures: Vec<String> = judged.measurements.iter().map(|m| format!("{} {:.1} {}", m.name, m.value, m.unit)).collect();
+    assert_eq!(
+        figures,
+        ["power-on to kernel 0.8 s", "kernel to init 2.0 s", "init to agent 0.4 s", "power-on to agent 3.2 s"]
+    );
+    assert!(judged.evidence.iter().any(|line| line == "query-kvm: the VM runs under tcg"));
+    assert!(judged.evidence.iter().any(|line| line.starts_with("serial console: SeaBIOS")));
+}
+
+#[test]
+fn tcg_in_place_of_kvm_is_no_secret() {
+    let judged = judge(&up(), &spec(Accelerator::Kvm));
+    assert_eq!(judged.outcome, GateOutcome::Fail("runs under tcg, the specification says kvm".to_owned()));
+}
+
+#[test]
+fn a_panic_names_the_stage_and_shows_the_last_lines() {
+    let mut seen = up();
+    let log = "[    0.0] Linux version 6.1\n[    1.0] VFS: Cannot open root device\n[    1.1] Kernel panic - not syncing: VFS\n";
+    seen.serial = Ok(log.to_owned());
+    seen.waited.agent = Err("the guest's agent does not answer: closed".to_owned());
+    seen.waited.hopeless = dead_end(log).map(str::to_owned);
+    let judged = judge(&seen, &spec(Accelerator::Tcg));
+    assert!(why(&judged).starts_with("stopped after kernel: ") && why(&judged).contains("not syncing: VFS"), "{}", why(&judged));
+    assert!(judged.evidence.iter().any(|line| line.contains("Cannot open root device")));
+    assert_eq!(judged.tables[0].rows[2], ["init", "not measured", "not seen"]);
+}
+
+#[test]
+fn too_slow_fails_under_kvm_and_not_under_tcg() {
+    let mut seen = up();
+    seen.clock = Some((60.0, 10.0));
+    assert_eq!(judge(&seen, &spec(Accelerator::Tcg)).outcome, GateOutcome::Pass);
+    seen.waited.accelerator = Ok(Accelerator::Kvm);
+    let judged = judge(&seen, &spec(Accelerator::Kvm));
+    assert!(why(&judged).contains("kernel came after 50.0 s; the limit under kvm is 15 s"), "{}", why(&judged));
+}
+
+#[test]
+fn a_silent_agent_fails_after_the_limit_and_is_unknown_before() {
+    let mut seen = up();
+    seen.serial = Ok("[    0.0] Linux version 6.1\n[    2.0] Run /init as init process\n".to_owned());
+    seen.waited.agent = Err("the guest's agent does not answer: time ran out".to_owned());
+    seen.waited.waited = Duration::from_secs(300);
+    let judged = judge(&seen, &spec(Accelerator::Tcg));
+    assert_eq!(judged.outcome, GateOutcome::Fail("stopped after init: the agent does not answer within 300.0 s".to_owned()));
+    seen.waited.waited = Duration::from_secs(5);
+    seen.waited.cut_short = true;
+    let judged = judge(&seen, &spec(Accelerator::Tcg));
+    assert!(matches!(&judged.outcome, GateOutcome::Unknown(why) if why.contains("5.0 s of the limit of 300 s")), "{judged:?}");
+}
+
+#[test]
+fn a_guest_without_agent_is_judged_by_its_console_or_not_at_all() {
+    let mut spec = spec(Accelerator::Tcg);
+    spec.agent = false;
+    let mut seen = up();
+    seen.waited.agent = Err("the specification says that the guest runs no agent".to_owned());
+    seen.clock = None;
+    let judged = judge(&seen, &spec);
+    assert_eq!((judged.outcome, judged.measurements.len()), (GateOutcome::Pass, 0));
+    seen.serial = Ok(String::new());
+    assert!(matches!(judge(&seen, &spec).outcome, GateOutcome::Unknown(_)));
+}
+
+#[test]
+fn an_accelerator_that_nobody_names_is_unknown() {
+    let mut seen = up();
+    seen.waited.accelerator = Err("query-kvm: broken pipe".to_owned());
+    assert!(matches!(judge(&seen, &spec(Accelerator::Tcg)).outcome, GateOutcome::Unknown(_)));
+}
+
+#[test]
+fn systemd_guests_and_guests_that_rebooted() {
+    let log = "[    0.0] Linux version 5.10\n[    9.0] Kernel panic - not syncing\n\
+        [    0.0] Linux version 6.1\n[    4.5] systemd[1]: systemd 252 running in system mode\n";
+    let console = Console::read(log);
+    assert_eq!(console.boots, 2);
+    assert_eq!(console.init.and_then(|(_, time)| time), Some(4.5));
+    assert_eq!(dead_end(log), None, "the panic is of an earlier boot");
+    let mut seen = up();
+    seen.serial = Ok(log.to_owned());
+    let judged = judge(&seen, &spec(Accelerator::Tcg));
+    // How long the last boot took cannot be told from the age of the VMM; when the agent came up was seen.
+    assert_eq!(judged.measurements.len(), 1, "{:?}", judged.measurements);
+    assert_eq!(judged.measurements[0].name, TOTAL);
+}
+
+#[test]
+fn numbers_that_a_guest_makes_up_do_no_harm() {
+    for line in ["vmwright-guest: init NaN", "vmwright-guest: init -1", "vmwright-guest: init inf", "vmwright-guest: init 1e999"] {
+        assert_eq!(probe_time(line, "init"), None, "{line}");
+    }
+    assert_eq!(kernel_time("[inf] x"), None);
+    assert_eq!(kernel_time("[ 12.5] x"), Some(12.5));
+}

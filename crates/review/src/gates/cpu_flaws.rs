@@ -1,0 +1,193 @@
+//! `cpu-flaws`: the guest is told of its processor's flaws no less than the host, and mitigates what the host
+//! mitigates.
+//!
+//! The kernels' own statements in `/sys/devices/system/cpu/vulnerabilities` are put side by side. A guest that is
+//! vulnerable where its host is not fails the gate, with the reason where it can be told. A host that is
+//! vulnerable itself fails it too, in words of its own: no guest on it can do better. Under TCG the guest's
+//! processor is software and its statements say nothing of the real one; only the host is judged then.
+
+mod flaws;
+
+use super::{Judged, table};
+use crate::aspects::Aspects;
+use crate::quote;
+use crate::scope::{GuestError, Session};
+use flaws::{FLAWS, Flaw, State};
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use vmwright_model::machine::Accelerator;
+use vmwright_model::{GateOutcome, MachineSpec, Missing};
+
+/// Where a kernel states its flaws.
+const DIRECTORY: &str = "/sys/devices/system/cpu/vulnerabilities";
+
+/// A statement is one line; the longest known ones have some 200 bytes.
+const STATEMENT: usize = 1024;
+
+/// The head of `/proc/cpuinfo` that holds the first processor's flags.
+const CPUINFO: usize = 16 << 10;
+
+/// What was seen.
+pub(crate) struct Observed {
+    pub(crate) accelerator: Result<Accelerator, String>,
+    /// By flaw: the host's statement.
+    pub(crate) host: BTreeMap<&'static str, Result<String, Missing>>,
+    /// By flaw: the guest's statement; none where its kernel has none.
+    pub(crate) guest: Result<BTreeMap<&'static str, Option<String>>, String>,
+    /// Flags of the first processor; none where they could not be read.
+    pub(crate) host_flags: Option<BTreeSet<String>>,
+    pub(crate) guest_flags: Option<BTreeSet<String>>,
+    /// The guest's kernel command line; empty where it could not be read.
+    pub(crate) guest_cmdline: String,
+}
+
+pub(crate) fn observe(session: &Session<'_>) -> Observed {
+    let statement = |text: String| text.lines().next().unwrap_or_default().trim().to_owned();
+    let path = |flaw: &Flaw| format!("{DIRECTORY}/{}", flaw.name);
+    let host = FLAWS.iter().map(|flaw| (flaw.name, session.host_file(&path(flaw)).map(statement))).collect();
+    let of_guest = |flaw: &Flaw| match session.guest_file(&path(flaw), STATEMENT) {
+        Ok(text) => Ok((flaw.name, Some(statement(text)))),
+        Err(GuestError::Refused(why)) if why.contains("No such file") => Ok((flaw.name, None)),
+        Err(error) => Err(error.to_string()),
+    };
+    Observed {
+        accelerator: session.waited.accelerator.clone(),
+        host,
+        guest: FLAWS.iter().map(of_guest).collect(),
+        host_flags: session.host_file("/proc/cpuinfo").ok().and_then(|text| flags(&text)),
+        guest_flags: session.guest_file("/proc/cpuinfo", CPUINFO).ok().and_then(|text| flags(&text)),
+        guest_cmdline: session.guest_file("/proc/cmdline", 4096).unwrap_or_default(),
+    }
+}
+
+/// The first line `flags : ...` of a `/proc/cpuinfo`.
+fn flags(cpuinfo: &str) -> Option<BTreeSet<String>> {
+    let value = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == "flags").then(|| value.split_whitespace().map(str::to_owned).collect())
+    };
+    cpuinfo.lines().find_map(value)
+}
+
+pub(crate) fn judge(seen: &Observed, _spec: &MachineSpec) -> Judged {
+    let mut aspects = Aspects::default();
+    let mut table = table("Processor flaws", &["flaw", "host", "guest", "note"]);
+    let mut evidence = Vec::new();
+    let guest = match &seen.guest {
+        Ok(guest) => Some(guest),
+        Err(why) => {
+            aspects.unknown(format!("the guest's statements: {}", quote::line(why)));
+            None
+        }
+    };
+    let emulated = match &seen.accelerator {
+        Ok(accelerator) => *accelerator == Accelerator::Tcg,
+        Err(why) => {
+            aspects.unknown(format!("whether the guest has the host's processor: {}", quote::line(why)));
+            false
+        }
+    };
+    let mut host_absent = 0;
+    for flaw in FLAWS {
+        let host = seen.host.get(flaw.name);
+        let host = match host {
+            Some(Ok(text)) => Some(text.as_str()),
+            Some(Err(Missing::Absent)) | None => {
+                host_absent += 1;
+                None
+            }
+            Some(Err(why)) => {
+                aspects.unknown(format!("{} of the host: {why}", flaw.name));
+                None
+            }
+        };
+        let own = guest.and_then(|guest| guest.get(flaw.name).cloned().flatten());
+        let (host_state, own_state) = (host.map(State::of), own.as_deref().map(State::of));
+        if let Some(text) = host.filter(|_| host_state == Some(State::Vulnerable)) {
+            aspects.fail(format!("the host itself is vulnerable to {} (`{}`)", flaw.name, quote::line(text)));
+            evidence.push(quote::from(&format!("host {DIRECTORY}/{}", flaw.name), text));
+        }
+        let note = if emulated {
+            "the guest's processor is emulated"
+        } else if guest.is_some() {
+            compare(seen, flaw, host_state, own.as_deref(), &mut aspects, &mut evidence)
+        } else {
+            ""
+        };
+        if host.is_some() || own.is_some() {
+            let cell = |text: Option<&str>| quote::line(text.unwrap_or("says nothing"));
+            table.rows.push(vec![flaw.name.to_owned(), cell(host), cell(own.as_deref()), note.to_owned()]);
+        }
+        // Nothing was compared under TCG, so nothing passes there.
+        let told = host_state.is_some_and(|state| state != State::Vulnerable);
+        if told && own_state.is_some_and(|state| state != State::Vulnerable) && !emulated {
+            aspects.pass();
+        }
+    }
+    if host_absent == FLAWS.len() {
+        aspects.unknown(format!("the host has no {DIRECTORY}"));
+    }
+    let outcome = aspects.outcome(if emulated {
+        "the guest runs under TCG: its processor is emulated, and what its kernel says of it is not comparable with \
+         the host's; a guest under KVM would tell"
+    } else {
+        "neither kernel states any flaw"
+    });
+    Judged { outcome, measurements: Vec::new(), evidence, tables: vec![table] }
+}
+
+/// One flaw under KVM. Gives the note for the table.
+fn compare(
+    seen: &Observed,
+    flaw: &Flaw,
+    host: Option<State>,
+    guest: Option<&str>,
+    aspects: &mut Aspects,
+    evidence: &mut Vec<String>,
+) -> &'static str {
+    let harmless = matches!(host, Some(State::NotAffected) | None);
+    match guest.map(State::of) {
+        Some(State::Vulnerable) if flaw.hosts_matter => "a matter of the host",
+        Some(State::Vulnerable) if host == Some(State::Vulnerable) => "both are vulnerable",
+        Some(State::Vulnerable) => {
+            let text = quote::line(guest.unwrap_or_default());
+            let host = match host {
+                Some(State::NotAffected) => "by which the host is not affected",
+                Some(State::Mitigated) => "which the host mitigates",
+                _ => "of which the host says nothing",
+            };
+            let reason = reason(seen, flaw).map_or_else(String::new, |reason| format!(": {reason}"));
+            aspects.fail(format!("the guest is vulnerable to {} (`{text}`), {host}{reason}", flaw.name));
+            evidence.push(quote::from(&format!("guest {DIRECTORY}/{}", flaw.name), &text));
+            "the guest is worse off than its host"
+        }
+        // A guest kernel that does not know a flaw cannot mitigate it.
+        None if !harmless && !flaw.hosts_matter => {
+            aspects.unknown(format!("the guest's kernel says nothing of {}, which concerns the host", flaw.name));
+            "the guest's kernel does not know it"
+        }
+        None => "",
+        Some(State::Untold) => "the guest cannot tell",
+        Some(State::Mitigated | State::NotAffected) => "",
+    }
+}
+
+/// Why the guest is worse off, where that can be told.
+fn reason(seen: &Observed, flaw: &Flaw) -> Option<String> {
+    let off = |word: &&str| {
+        let word = word.replace('-', "_");
+        word == "mitigations=off" || flaw.switches.contains(&word.as_str())
+    };
+    if let Some(word) = seen.guest_cmdline.split_whitespace().find(off) {
+        return Some(format!("it was booted with `{}`", quote::line(word)));
+    }
+    let (host, guest) = (seen.host_flags.as_ref()?, seen.guest_flags.as_ref()?);
+    let lacking: Vec<&str> = flaw.flags.iter().copied().filter(|flag| host.contains(*flag) && !guest.contains(*flag)).collect();
+    if lacking.is_empty() {
+        return None;
+    }
+    Some(format!("its processor model lacks `{}`, which the host's has", lacking.join(" ")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+use super::virtio::GuestVirtio;
+use super::*;
+use crate::gates::tests_support::{network, spec};
+use crate::interfaces::Interface;
+use vmwright_model::machine::{Disk, DiskFormat, NetworkKind};
+
+const MAC: &str = "52:54:00:00:00:01";
+
+fn machine() -> MachineSpec {
+    let mut spec = spec();
+    spec.cpu.count = 2;
+    let disk = |path: &str, readonly| Disk { path: path.to_owned(), format: DiskFormat::Raw, readonly };
+    spec.disks = vec![disk("/a.img", false), disk("/b.img", true)];
+    spec.networks = vec![network(NetworkKind::User, None, Some(MAC))];
+    spec
+}
+
+fn guest_disk(name: &str, size: u64, readonly: bool) -> GuestDisk {
+    GuestDisk { name: name.to_owned(), driver: Ok("virtio_blk".to_owned()), size: Ok(size), readonly: Ok(readonly) }
+}
+
+fn good() -> Observed {
+    let interface = Interface { name: "eth0".to_owned(), mac: Some(MAC.to_owned()), addresses: Vec::new() };
+    let driver = |kind, driver: &str| GuestVirtio { kind, driver: Some(driver.to_owned()) };
+    Observed {
+        agent: Ok(()),
+        vcpus_vmm: Ok(2),
+        vcpus_guest: Ok(2),
+        memory_vmm: Ok(256 << 20),
+        memory_guest: Ok(215 << 20),
+        blocks: Ok(vec![
+            Block { file: "/a.img".to_owned(), size: 1 << 20 },
+            Block { file: "/b.img".to_owned(), size: 1 << 20 },
+        ]),
+        disks: Ok(vec![guest_disk("vda", 1 << 20, true), guest_disk("vdb", 1 << 20, false)]),
+        vmm_macs: Ok(vec![MAC.to_owned()]),
+        interfaces: Ok(vec![(interface, Ok("virtio_net".to_owned()))]),
+        virtio_vmm: Ok(vec![1, 2, 2, 4]),
+        virtio_guest: Ok(vec![
+            driver(1, "virtio_net"),
+            driver(2, "virtio_blk"),
+            driver(2, "virtio_blk"),
+            driver(4, "virtio_rng"),
+        ]),
+        evidence: Vec::new(),
+    }
+}
+
+/// The verdict after one change.
+fn after(change: impl FnOnce(&mut Observed)) -> String {
+    let mut seen = good();
+    change(&mut seen);
+    format!("{:?}", judge(&seen, &machine()).outcome)
+}
+
+#[test]
+fn everything_in_its_place_passes() {
+    let judged = judge(&good(), &machine());
+    assert_eq!(judged.outcome, GateOutcome::Pass, "{judged:?}");
+    let row = |device: &str| judged.tables[0].rows.iter().find(|row| row[0] == device).unwrap().clone();
+    assert_eq!(row("disk 0"), ["disk 0", "/a.img", "1048576 bytes", "vdb (virtio_blk)"], "the writable one");
+    assert_eq!(row("network 0")[3], "eth0 (virtio_net)");
+    assert_eq!(row("virtio entropy source"), ["virtio entropy source", "", "1", "1 (virtio_rng)"]);
+}
+
+#[test]
+fn each_thing_that_differs_fails_by_name() {
+    let cases: [(&str, fn(&mut Observed)); 9] = [
+        ("the guest has 1 processors, the specification says 2", |seen| seen.vcpus_guest = Ok(1)),
+        ("the VMM has 1 processors", |seen| seen.vcpus_vmm = Ok(1)),
+        ("the guest has 100 MiB of memory; of 256MiB it should have 184 MiB at least", |seen| seen.memory_guest = Ok(100 << 20)),
+        ("the VMM gives 512 MiB of memory", |seen| seen.memory_vmm = Ok(512 << 20)),
+        ("disk 1: the VMM has no disk /b.img", |seen| seen.blocks.as_mut().unwrap().truncate(1)),
+        ("disk 1: the guest has no read-only disk of 1048576 bytes, but no other disk", |seen| {
+            seen.disks = Ok(vec![guest_disk("vda", 1 << 20, false)]);
+        }),
+        ("disk 0: the guest has no writable disk of 1048576 bytes, but vda (1048576 bytes, read-only), vdb (512 bytes)", |seen| {
+            seen.disks = Ok(vec![guest_disk("vda", 1 << 20, true), guest_disk("vdb", 512, false)]);
+        }),
+        ("network 0: the guest has no interface with MAC address", |seen| seen.interfaces = Ok(Vec::new())),
+        ("virtio entropy source: 1 of 1 have no driver in the guest", |seen| seen.virtio_guest.as_mut().unwrap()[3].driver = None),
+    ];
+    for (expected, change) in cases {
+        let found = after(change);
+        assert!(found.starts_with("Fail") && found.contains(expected), "{expected}: {found}");
+    }
+    let found = after(|seen| drop(seen.virtio_guest.as_mut().unwrap().pop()));
+    assert!(found.contains("virtio entropy source: the VMM has 1, the guest sees 0"), "{found}");
+}
+
+#[test]
+fn what_could_not_be_seen_is_unknown() {
+    let dark = || Err("the guest's agent refused: no such command".to_owned());
+    for found in [
+        after(|seen| seen.vcpus_guest = dark().map(|()| 0)),
+        after(|seen| seen.disks = dark().map(|()| Vec::new())),
+        after(|seen| seen.disks.as_mut().unwrap()[0].driver = dark().map(|()| String::new())),
+        after(|seen| seen.disks.as_mut().unwrap()[0].size = dark().map(|()| 0)),
+        after(|seen| seen.virtio_guest = dark().map(|()| Vec::new())),
+        after(|seen| seen.blocks = Err("query-block: broken pipe".to_owned())),
+        after(|seen| seen.memory_vmm = Err("query-memory-size-summary: broken pipe".to_owned())),
+    ] {
+        assert!(found.starts_with("Unknown"), "{found}");
+    }
+}
+
+#[test]
+fn without_an_agent_that_is_said_once_and_the_vmm_is_still_judged() {
+    let silence = "the guest's agent does not answer: closed";
+    let change = |seen: &mut Observed| {
+        seen.agent = Err(silence.to_owned());
+        seen.vcpus_guest = Err(silence.to_owned());
+        seen.memory_guest = Err(silence.to_owned());
+        seen.disks = Err(silence.to_owned());
+        seen.interfaces = Err(silence.to_owned());
+        seen.virtio_guest = Err(silence.to_owned());
+    };
+    assert_eq!(after(change), format!("Unknown({silence:?})"));
+    let found = after(|seen| {
+        change(seen);
+        seen.vcpus_vmm = Ok(1);
+    });
+    assert!(found.starts_with("Fail(\"the VMM has 1 processors"), "{found}");
+}

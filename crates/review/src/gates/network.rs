@@ -1,0 +1,346 @@
+//! `network`: the host reaches the guest, at the address that was asked for, and its bytes come back.
+//!
+//! Twenty payloads go to the echo service on TCP port 7 of the guest and are timed. A user-mode network has no
+//! way in, so that there the question does not arise.
+
+use super::{Judged, measurement, table};
+use crate::aspects::Aspects;
+use crate::echo::{EchoPlan, Echoed};
+use crate::interfaces::{self, Interface};
+use crate::quote;
+use crate::scope::Session;
+use std::net::IpAddr;
+use vmwright_model::machine::{Network, NetworkKind};
+use vmwright_model::{MachineSpec, Missing};
+
+/// In the name of a measurement of one round trip, between the address and the trip's number.
+pub(crate) const TRIP: &str = " round trip ";
+
+/// Where the host keeps which MAC address answered for an IPv4 address.
+const ARP: &str = "/proc/net/arp";
+
+/// What was seen.
+pub(crate) struct Observed {
+    /// The guest's interfaces.
+    pub(crate) interfaces: Result<Vec<Interface>, String>,
+    /// MAC addresses of the VMM's devices.
+    pub(crate) vmm_macs: Result<Vec<String>, String>,
+    /// For each network of the specification: the address that was tried and what came of it; none where there
+    /// was nothing to try.
+    pub(crate) tried: Vec<Option<(IpAddr, Echoed)>>,
+    /// The host's table of IPv4 neighbours after the trials.
+    pub(crate) arp: Result<String, Missing>,
+}
+
+pub(crate) fn observe(session: &Session<'_>) -> Observed {
+    let networks = &session.scope.spec.networks;
+    let interfaces = interfaces::of_guest(session);
+    let vmm_macs = interfaces::macs_of_vmm(session);
+    let try_one = |(index, network): (usize, &Network)| {
+        let mac = interfaces::expected_mac(network, index, &vmm_macs);
+        let own = interfaces.as_ref().ok().and_then(|all| find(all, mac.as_deref()));
+        let address = specified(network).map(|(ip, _)| ip).or_else(|| own.and_then(Interface::reachable));
+        let address = address.filter(|_| network.kind == NetworkKind::Bridge)?;
+        Some((address, session.scope.host.echo(address, &EchoPlan::default())))
+    };
+    let tried = networks.iter().enumerate().map(try_one).collect();
+    Observed { tried, arp: session.host_file(ARP), interfaces, vmm_macs }
+}
+
+fn find<'a>(interfaces: &'a [Interface], mac: Option<&str>) -> Option<&'a Interface> {
+    interfaces.iter().find(|interface| mac.is_some() && interface.mac.as_deref() == mac)
+}
+
+/// The address of the specification with its prefix.
+fn specified(network: &Network) -> Option<(IpAddr, u64)> {
+    let (ip, prefix) = network.address.as_deref()?.split_once('/')?;
+    Some((ip.parse().ok()?, prefix.parse().ok()?))
+}
+
+pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
+    let mut aspects = Aspects::default();
+    let mut report = Judged {
+        outcome: vmwright_model::GateOutcome::Pass,
+        measurements: Vec::new(),
+        evidence: Vec::new(),
+        tables: vec![table("Networks", &["network", "interface in the guest", "addresses there", "from the host"])],
+    };
+    for (index, network) in spec.networks.iter().enumerate() {
+        let mac = interfaces::expected_mac(network, index, &seen.vmm_macs);
+        let label = match (network.kind, &network.bridge) {
+            (NetworkKind::User, _) => format!("network {index} (user)"),
+            (NetworkKind::Bridge, Some(bridge)) => format!("network {index} (bridge {bridge})"),
+            (NetworkKind::Bridge, None) => format!("network {index} (bridge)"),
+        };
+        let own = judge_address(seen, network, mac.as_deref(), &label, &mut aspects);
+        let way = match (network.kind, seen.tried.get(index).and_then(Option::as_ref)) {
+            (NetworkKind::User, _) => "no way in".to_owned(),
+            (NetworkKind::Bridge, None) => {
+                // Where the guest answered, that it has no address is a failure, noted above.
+                if seen.interfaces.is_err() {
+                    aspects.unknown(format!("{label}: no address is specified, and the guest could not be asked"));
+                }
+                "not tried: no address".to_owned()
+            }
+            (NetworkKind::Bridge, Some((ip, echoed))) => {
+                judge_echo(*ip, echoed, &label, &mut aspects, &mut report);
+                judge_neighbour(seen, *ip, mac.as_deref(), &label, &mut aspects, &mut report);
+                summary(*ip, echoed)
+            }
+        };
+        let name = own.map_or("not found", |interface| interface.name.as_str());
+        let addresses = own.map_or_else(|| "unknown".to_owned(), Interface::addresses_text);
+        report.tables[0].rows.push(vec![label, quote::line(name), addresses, way]);
+    }
+    if let Err(why) = &seen.interfaces {
+        report.evidence.push(quote::from("guest-network-get-interfaces", why));
+    }
+    // Addresses alone are half of the question: without a bridge nothing was reached, so nothing is passed.
+    if !spec.networks.iter().any(|network| network.kind == NetworkKind::Bridge) {
+        aspects.forget_passes();
+    }
+    report.outcome = aspects.outcome(if spec.networks.is_empty() {
+        "the machine has no network"
+    } else {
+        "a user-mode network has no way in from the host; a network of kind `bridge` would have one"
+    });
+    report
+}
+
+/// Whether the guest has the interface and the address. Gives the interface.
+fn judge_address<'a>(
+    seen: &'a Observed,
+    network: &Network,
+    mac: Option<&str>,
+    label: &str,
+    aspects: &mut Aspects,
+) -> Option<&'a Interface> {
+    let wanted = specified(network);
+    let all = match &seen.interfaces {
+        Ok(all) => all,
+        Err(why) => {
+            if wanted.is_some() {
+                aspects.unknown(format!("{label}: addresses in the guest: {}", quote::line(why)));
+            }
+            return None;
+        }
+    };
+    let Some(mac) = mac else {
+        aspects.unknown(format!("{label}: its MAC address is not known, so its interface cannot be told"));
+        return None;
+    };
+    let Some(own) = find(all, Some(mac)) else {
+        aspects.fail(format!("{label}: the guest has no interface with MAC address {mac}"));
+        return None;
+    };
+    if let Some((ip, prefix)) = wanted {
+        aspects.expect(own.addresses.contains(&(ip, prefix)), || {
+            format!("{label}: the guest does not have {ip}/{prefix} there, but {}", own.addresses_text())
+        });
+    } else if network.kind == NetworkKind::Bridge {
+        aspects.expect(own.reachable().is_some(), || format!("{label}: the guest has no address there"));
+    }
+    Some(own)
+}
+
+fn judge_echo(ip: IpAddr, echoed: &Echoed, label: &str, aspects: &mut Aspects, report: &mut Judged) {
+    let port = EchoPlan::default().port;
+    match echoed {
+        Echoed::Answered { trips, first_loss } => {
+            let times: Vec<f64> = trips.iter().flatten().copied().collect();
+            let lost = trips.len() - times.len();
+            for (number, time) in (1..).zip(&times) {
+                report.measurements.push(measurement(format!("{ip}{TRIP}{number}"), *time, "ms"));
+            }
+            if let Some(median) = median(&times) {
+                report.measurements.push(measurement(format!("{ip} median"), median, "ms"));
+            }
+            report.measurements.push(measurement(format!("{ip} sent"), trips.len() as f64, "count"));
+            report.measurements.push(measurement(format!("{ip} lost"), lost as f64, "count"));
+            aspects.expect(lost == 0, || {
+                let why = first_loss.as_deref().unwrap_or("no reason given");
+                format!("{label}: {lost} of {} round trips to {ip} were lost: {why}", trips.len())
+            });
+        }
+        Echoed::Refused => aspects.unknown(format!(
+            "{label}: {ip} answers, but nothing listens on its TCP port {port}; start an echo service there"
+        )),
+        Echoed::Garbled => aspects.fail(format!("{label}: {ip} sends back other bytes than it was sent")),
+        Echoed::Unreachable(why) => aspects.fail(format!("{label}: {ip} is not reached from the host: {why}")),
+    }
+}
+
+/// Whether it was this guest that answered, and not another machine with the same address.
+fn judge_neighbour(
+    seen: &Observed,
+    ip: IpAddr,
+    mac: Option<&str>,
+    label: &str,
+    aspects: &mut Aspects,
+    report: &mut Judged,
+) {
+    let (Ok(arp), Some(mac)) = (&seen.arp, mac) else { return };
+    for line in arp.lines() {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [address, _, _, found, ..] = fields[..] else { continue };
+        // All zeros stand for a neighbour that did not answer.
+        if address.parse() == Ok(ip) && found != "00:00:00:00:00:00" {
+            report.evidence.push(quote::from(ARP, line));
+            aspects.expect(found.eq_ignore_ascii_case(mac), || {
+                format!("{label}: {ip} is answered by {found}, which is not this guest's {mac}: the address is in use twice")
+            });
+        }
+    }
+}
+
+fn summary(ip: IpAddr, echoed: &Echoed) -> String {
+    match echoed {
+        Echoed::Answered { trips, .. } => {
+            let times: Vec<f64> = trips.iter().flatten().copied().collect();
+            let median = median(&times).map_or_else(String::new, |median| format!(", median {median:.2} ms"));
+            format!("{ip}: {} of {} came back{median}", times.len(), trips.len())
+        }
+        Echoed::Refused => format!("{ip}: port refused"),
+        Echoed::Garbled => format!("{ip}: other bytes"),
+        Echoed::Unreachable(_) => format!("{ip}: not reached"),
+    }
+}
+
+/// The middle value; of an even number the mean of the two in the middle.
+pub(crate) fn median(times: &[f64]) -> Option<f64> {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => None,
+        length if length % 2 == 1 => Some(sorted[middle]),
+        _ => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gates::tests_support::{network, spec};
+    use vmwright_model::GateOutcome;
+
+    const MAC: &str = "52:54:00:00:00:01";
+
+    fn interface(addresses: &[&str]) -> Interface {
+        let parse = |text: &&str| {
+            let (ip, prefix) = text.split_once('/').unwrap();
+            (ip.parse().unwrap(), prefix.parse().unwrap())
+        };
+        Interface {
+            name: "eth0".to_owned(),
+            mac: Some(MAC.to_owned()),
+            addresses: addresses.iter().map(parse).collect(),
+        }
+    }
+
+    fn answered(trips: &[Option<f64>]) -> Echoed {
+        let lost = trips.iter().any(Option::is_none);
+        Echoed::Answered { trips: trips.to_vec(), first_loss: lost.then(|| "no echo within 1000 ms".to_owned()) }
+    }
+
+    fn bridged() -> (Observed, MachineSpec) {
+        let mut spec = spec();
+        spec.networks = vec![network(NetworkKind::Bridge, Some("10.213.0.2/24"), Some(MAC))];
+        let seen = Observed {
+            interfaces: Ok(vec![interface(&["10.213.0.2/24"])]),
+            vmm_macs: Ok(vec![MAC.to_owned()]),
+            tried: vec![Some(("10.213.0.2".parse().unwrap(), answered(&[Some(0.5), Some(0.3), Some(0.9), Some(0.4)])))],
+            arp: Ok(format!(
+                "IP address       HW type     Flags       HW address            Mask     Device\n\
+                 10.213.0.2       0x1         0x2         {MAC}     *        br0\n"
+            )),
+        };
+        (seen, spec)
+    }
+
+    fn why(judged: &Judged) -> String {
+        format!("{:?}", judged.outcome)
+    }
+
+    #[test]
+    fn an_echo_from_the_right_guest_passes_with_its_median() {
+        let (seen, spec) = bridged();
+        let judged = judge(&seen, &spec);
+        assert_eq!(judged.outcome, GateOutcome::Pass);
+        let figure = |name: &str| judged.measurements.iter().find(|m| m.name == name).map(|m| m.value);
+        assert_eq!(figure("10.213.0.2 median"), Some(0.45));
+        assert_eq!(figure("10.213.0.2 lost"), Some(0.0));
+        assert_eq!(figure("10.213.0.2 round trip 3"), Some(0.9));
+        assert_eq!(judged.tables[0].rows[0][3], "10.213.0.2: 4 of 4 came back, median 0.45 ms");
+    }
+
+    #[test]
+    fn loss_silence_and_garbage_fail_and_a_closed_port_is_unknown() {
+        let (mut seen, spec) = bridged();
+        let ip: IpAddr = "10.213.0.2".parse().unwrap();
+        seen.tried = vec![Some((ip, answered(&[Some(0.5), None])))];
+        assert!(why(&judge(&seen, &spec)).contains("1 of 2 round trips to 10.213.0.2 were lost: no echo within 1000 ms"));
+        seen.tried = vec![Some((ip, Echoed::Unreachable("no route to host".to_owned())))];
+        assert!(why(&judge(&seen, &spec)).starts_with("Fail"));
+        seen.tried = vec![Some((ip, Echoed::Garbled))];
+        assert!(why(&judge(&seen, &spec)).starts_with("Fail"));
+        seen.tried = vec![Some((ip, Echoed::Refused))];
+        assert!(why(&judge(&seen, &spec)).starts_with("Unknown"));
+    }
+
+    #[test]
+    fn a_wrong_a_missing_and_a_stolen_address_fail() {
+        let (mut seen, spec) = bridged();
+        seen.interfaces = Ok(vec![interface(&["10.213.0.3/24"])]);
+        let text = why(&judge(&seen, &spec));
+        assert!(text.contains("does not have 10.213.0.2/24 there, but 10.213.0.3/24"), "{text}");
+        seen.interfaces = Ok(vec![interface(&[])]);
+        assert!(why(&judge(&seen, &spec)).contains("but none"));
+        seen.interfaces = Ok(Vec::new());
+        assert!(why(&judge(&seen, &spec)).contains("no interface with MAC address 52:54:00:00:00:01"));
+        let (mut seen, spec) = bridged();
+        seen.arp = Ok("10.213.0.2 0x1 0x2 52:54:00:ff:ff:ff * br0\n".to_owned());
+        assert!(why(&judge(&seen, &spec)).contains("in use twice"));
+    }
+
+    #[test]
+    fn a_bridge_without_any_address_fails_where_the_guest_was_asked() {
+        let (mut seen, mut spec) = bridged();
+        spec.networks[0].address = None;
+        assert_eq!(judge(&seen, &spec).outcome, GateOutcome::Pass);
+        seen.tried = vec![None];
+        seen.interfaces = Ok(vec![interface(&["fe80::1/64"])]);
+        assert!(why(&judge(&seen, &spec)).contains("the guest has no address there"));
+        seen.interfaces = Err("the guest's agent does not answer: closed".to_owned());
+        assert!(why(&judge(&seen, &spec)).starts_with("Unknown"));
+    }
+
+    #[test]
+    fn an_echo_alone_does_not_prove_the_address_in_the_guest() {
+        let (mut seen, spec) = bridged();
+        seen.interfaces = Err("the guest's agent does not answer: closed".to_owned());
+        assert!(why(&judge(&seen, &spec)).starts_with("Unknown"));
+    }
+
+    #[test]
+    fn user_networks_have_no_way_in_and_no_network_is_no_question() {
+        let (mut seen, mut spec) = bridged();
+        seen.tried = vec![None];
+        spec.networks = vec![network(NetworkKind::User, Some("10.213.0.2/24"), Some(MAC))];
+        assert!(why(&judge(&seen, &spec)).starts_with("NotApplicable"), "a right address alone is no pass");
+        seen.interfaces = Ok(vec![interface(&[])]);
+        assert!(why(&judge(&seen, &spec)).starts_with("Fail"), "a wrong one fails all the same");
+        spec.networks.clear();
+        seen.tried.clear();
+        assert_eq!(judge(&seen, &spec).outcome, GateOutcome::NotApplicable("the machine has no network".to_owned()));
+    }
+
+    #[test]
+    fn the_order_of_the_vmm_stands_in_for_a_mac_that_is_not_written_down() {
+        let (mut seen, mut spec) = bridged();
+        spec.networks[0].mac = None;
+        assert_eq!(judge(&seen, &spec).outcome, GateOutcome::Pass);
+        seen.vmm_macs = Err("query-rx-filter: broken pipe".to_owned());
+        assert!(why(&judge(&seen, &spec)).starts_with("Unknown"));
+    }
+}

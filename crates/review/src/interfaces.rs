@@ -1,0 +1,111 @@
+//! The network interfaces of a VM, as its guest and its VMM tell them.
+
+use crate::scope::Session;
+use serde_json::Value;
+use std::net::IpAddr;
+use vmwright_model::machine::Network;
+
+/// The most interfaces and addresses that are looked at: what a guest says has no end of its own.
+const MOST: usize = 256;
+
+/// An interface as the guest sees it. Untrusted.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Interface {
+    pub(crate) name: String,
+    /// Lower case, with colons.
+    pub(crate) mac: Option<String>,
+    /// Addresses with the length of their network part.
+    pub(crate) addresses: Vec<(IpAddr, u64)>,
+}
+
+impl Interface {
+    /// The address that the host would use: IPv4 first, never one that only counts on the link.
+    pub(crate) fn reachable(&self) -> Option<IpAddr> {
+        let usable = |ip: &IpAddr| match ip {
+            IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),
+            IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local() && !ip.is_unspecified(),
+        };
+        let mut found: Vec<IpAddr> = self.addresses.iter().map(|(ip, _)| *ip).filter(usable).collect();
+        found.sort_by_key(IpAddr::is_ipv6);
+        found.first().copied()
+    }
+
+    /// Addresses as one text.
+    pub(crate) fn addresses_text(&self) -> String {
+        let texts: Vec<String> = self.addresses.iter().map(|(ip, prefix)| format!("{ip}/{prefix}")).collect();
+        if texts.is_empty() { "none".to_owned() } else { texts.join(" ") }
+    }
+}
+
+/// What the guest says, by `guest-network-get-interfaces`.
+pub(crate) fn of_guest(session: &Session<'_>) -> Result<Vec<Interface>, String> {
+    let answer = session.ask("guest-network-get-interfaces")?;
+    parse(&answer).ok_or_else(|| "guest-network-get-interfaces: the answer is no list".to_owned())
+}
+
+fn parse(answer: &Value) -> Option<Vec<Interface>> {
+    let interface = |entry: &Value| {
+        let addresses =
+            entry.get("ip-addresses").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let address = |entry: &Value| {
+            let ip = entry.get("ip-address")?.as_str()?.parse().ok()?;
+            Some((ip, entry.get("prefix").and_then(Value::as_u64)?))
+        };
+        Some(Interface {
+            name: entry.get("name")?.as_str()?.to_owned(),
+            mac: entry.get("hardware-address").and_then(Value::as_str).map(str::to_ascii_lowercase),
+            addresses: addresses.iter().take(MOST).filter_map(address).collect(),
+        })
+    };
+    Some(answer.as_array()?.iter().take(MOST).filter_map(interface).collect())
+}
+
+/// MAC addresses of the VM's network devices, in the order in which QEMU lists them, by `query-rx-filter`: those
+/// of virtio devices.
+pub(crate) fn macs_of_vmm(session: &Session<'_>) -> Result<Vec<String>, String> {
+    let answer = session.scope.vmm.query("query-rx-filter")?;
+    let list = answer.as_array().ok_or("query-rx-filter: the answer is no list")?;
+    Ok(list.iter().filter_map(|entry| Some(entry.get("main-mac")?.as_str()?.to_ascii_lowercase())).collect())
+}
+
+/// The MAC address that the network at `index` of the specification should have in the guest: the one that is
+/// written there, or else the one that the VMM gave to the device at that place.
+pub(crate) fn expected_mac(
+    network: &Network,
+    index: usize,
+    vmm: &Result<Vec<String>, String>,
+) -> Option<String> {
+    network
+        .mac
+        .as_ref()
+        .map(|mac| mac.to_ascii_lowercase())
+        .or_else(|| vmm.as_ref().ok()?.get(index).cloned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn answers_are_read_and_nonsense_is_left_out() {
+        let answer = json!([
+            { "name": "lo", "ip-addresses": [{ "ip-address": "127.0.0.1", "prefix": 8 }] },
+            { "name": "eth0", "hardware-address": "52:54:00:AA:00:01", "ip-addresses": [
+                { "ip-address": "fe80::1", "prefix": 64 },
+                { "ip-address": "fd00::1", "prefix": 64 },
+                { "ip-address": "not an address", "prefix": 24 },
+                { "ip-address": "10.0.0.5", "prefix": 24 },
+            ] },
+            { "hardware-address": "no name" },
+            7,
+        ]);
+        let found = parse(&answer).unwrap();
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].reachable(), None);
+        assert_eq!(found[1].mac.as_deref(), Some("52:54:00:aa:00:01"));
+        assert_eq!(found[1].reachable(), Some("10.0.0.5".parse().unwrap()));
+        assert_eq!(found[1].addresses_text(), "fe80::1/64 fd00::1/64 10.0.0.5/24");
+        assert_eq!(parse(&json!({})), None);
+    }
+}
