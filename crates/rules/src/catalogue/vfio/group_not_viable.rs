@@ -7,7 +7,8 @@
 //! ## Why it happens
 //! The devices of a group can reach each other's memory without passing the IOMMU, so giving one of them to a
 //! guest would give it the others. Often it is the GPU's audio or USB-C function, or a neighbour behind the
-//! same bridge without ACS, that kept its driver.
+//! same bridge without ACS, that kept its driver. On APUs the graphics shares its group with the audio
+//! coprocessor, the security processor and USB controllers of the host.
 //!
 //! ## Confirm
 //! `ls -l /sys/bus/pci/devices/<address>/iommu_group/devices/`, then `lspci -nnk -s <address>` for each: the
@@ -22,7 +23,7 @@
 //!
 //! ## References
 //! Linux `Documentation/driver-api/vfio.rst` (groups, viability); `drivers/vfio/group.c`; QEMU
-//! `hw/vfio/container.c`, `vfio_get_group()`.
+//! `hw/vfio/container.c`, `vfio_get_group()`; DPDK `lib/eal/linux/eal_vfio.c`; rust-vmm `vfio-ioctls`.
 
 use crate::prelude::*;
 
@@ -33,13 +34,20 @@ pub const RULE: Rule = Rule {
         // bound to their vfio bus driver."; later "vfio <address>: group %d is not viable".
         Sign::proof("group {group} is not viable"),
         Sign::strong("all devices within the iommu_group are bound to their vfio bus driver"),
+        // Cloud Hypervisor, crosvm and DPDK name no number.
+        Sign::proof("group is not viable"),
+        Sign::proof("GroupViable"),
+        Sign::strong("Not all devices in IOMMU group bound to VFIO or unbound"),
+        // Kernels since 5.19 refuse a host driver while the group belongs to a user, and the other way round.
+        Sign::hint("failed to setup container for group {group}: "),
     ],
-    words: &["iommu group", "same group", "passthrough"],
+    words: &["iommu group", "same group", "passthrough", "other devices in the group"],
     explains: &["vfio/device-busy", "vfio/group-permission"],
     tells: "lspci -nnk",
     remedy: "bind every other device of the IOMMU group to vfio-pci, or unbind it",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
+    needs: &[Need::Command(&["lspci", "-nnk"])],
     check,
     ..Rule::NEW
 };

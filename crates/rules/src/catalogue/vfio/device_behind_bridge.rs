@@ -1,0 +1,67 @@
+//! # The device is a bridge, or sits behind one, that cannot be assigned with it
+//!
+//! ## What it is
+//! Only endpoints can be given to a guest. Bridges, root ports and switch ports stay with the host: they are part
+//! of the path to the device, and a group stays viable with them.
+//!
+//! ## Why it happens
+//! All addresses of an IOMMU group were put into the VM, the root port among them; or a conventional PCI card sits
+//! behind a PCIe-to-PCI bridge that shows the IOMMU one requester id for all cards behind it.
+//!
+//! ## Confirm
+//! `lspci -nn -s <address>` names a "PCI bridge [0604]" for an address that the VM lists; `lspci -t` shows what is
+//! behind which bridge; `lspci -vv -s <address> | grep 'Express ('` names the port type.
+//!
+//! ## Refute
+//! Each address in the VM's configuration is an endpoint (header type 00).
+//!
+//! ## Fix
+//! Take the bridge out of the VM's device list and leave it on pcieport. For conventional PCI behind a bridge
+//! assign every device behind it together, or move the card.
+//!
+//! ## References
+//! libvirt `src/hypervisor/virhostdev.c` ("Non-endpoint PCI devices"), `src/util/virpci.c`; QEMU
+//! `hw/vfio/pci.c`, `vfio_setup_pcie_cap()`; Linux `drivers/vfio/pci/vfio_pci_core.c` (normal headers only).
+
+use super::wrong_driver::{assigned, devices};
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["passthrough"],
+    signs: &[
+        Sign::proof("Non-endpoint PCI devices cannot be assigned to guests"),
+        Sign::proof("Only PCI endpoint devices can be reset"),
+        Sign::strong("assignment of PCIe type {type} devices is not currently supported"),
+        Sign::support("PCI device {device} is not assignable").unless(&["lacking ACS"]),
+        Sign::support("vfio-pci: probe of {device} failed with error -22").and(&["PCI bridge"]),
+        Sign::support("PCIe-to-PCI bridge"),
+        Sign::support("PCI Express to PCI Bridge"),
+        Sign::support("PCI Express-to-PCI Bridge"),
+    ],
+    words: &["pci bridge", "root port", "bridge", "behind", "riser"],
+    explains: &["vfio/group-not-viable", "vfio/wrong-driver"],
+    tells: "lspci -tv",
+    remedy: "assign the endpoint alone and leave bridges and ports to the host",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    needs: &[Need::Command(&["lspci", "-nnk"])],
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let devices = devices(cx);
+    for assigned in assigned(cx) {
+        let bridge = |what: &str| what.starts_with("PCI bridge") || what.starts_with("Host bridge");
+        let at = devices.iter().find(|one| one.address == assigned.address && bridge(&one.what));
+        if let Some(device) = at {
+            draft = draft
+                .because(Strength::Support, assigned.quote, "the VM is given this address")
+                .because(Strength::Strong, device.quote.clone(), "and a bridge is there")
+                .about(Subject::new(SubjectKind::Pci, &*device.address))
+                .title(format!("{} is a bridge and cannot be given to a VM", device.address));
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,205 @@
+//! # The device is bound to its host driver and not to vfio-pci
+//!
+//! ## What it is
+//! A PCI function can be given to a guest only while a vfio driver holds it. Here the host's own driver
+//! (nvidia, nouveau, amdgpu, i915, snd_hda_intel, xhci_hcd, nvme, ixgbe, ...) has it, so that VFIO has no such
+//! device to hand out, or `/dev/vfio/<group>` does not exist at all.
+//!
+//! ## Why it happens
+//! Nobody bound the device: libvirt was told `managed='no'`, QEMU was started by hand, an `ids=` list lacks
+//! this device, or vfio-pci refuses the device because it stands on its deny list (Intel QAT).
+//!
+//! ## Confirm
+//! `lspci -nnk -s <address>`: "Kernel driver in use" names the host driver. `readlink
+//! /sys/bus/pci/devices/<address>/driver` says the same.
+//!
+//! ## Refute
+//! The link ends in `vfio-pci` (or a vendor's vfio driver such as `mlx5_vfio_pci`) at the time of the failure.
+//!
+//! ## Fix
+//! With libvirt use `<hostdev managed='yes'>` or `virsh nodedev-detach`; by hand write `vfio-pci` into the
+//! device's `driver_override`, unbind it and write its address into `/sys/bus/pci/drivers_probe`. For a device
+//! that must never meet its host driver, bind it at boot with `vfio-pci.ids=`.
+//!
+//! ## References
+//! Linux `Documentation/driver-api/vfio.rst`; `drivers/vfio/group.c` (VFIO_GROUP_GET_DEVICE_FD gives ENODEV for
+//! a device without vfio driver); QEMU `hw/vfio/container.c`, `vfio_get_device()`; libvirt
+//! `src/hypervisor/virhostdev.c`; Linux `drivers/vfio/pci/vfio_pci.c` (deny list).
+
+use crate::prelude::*;
+use vmwright_formats::lines::lines;
+
+pub const RULE: Rule = Rule {
+    tags: &["passthrough"],
+    signs: &[
+        Sign::proof("Unmanaged PCI device {device} must be manually detached from the host"),
+        // VFIO_GROUP_GET_DEVICE_FD: the group is there, the device in it has no vfio driver.
+        Sign::strong("error getting device from group {group}: No such device"),
+        Sign::strong("error getting device {device} from group {group}: No such device"),
+        Sign::support("are bound to vfio-<bus> or pci-stub and not already in use")
+            .unless(&["from group {group}: Permission denied", "from group {group}: Device or resource busy"]),
+        // The group's node exists only while a device of the group has a vfio driver.
+        Sign::support("failed to open /dev/vfio/{group}: No such file or directory")
+            .unless(&["failed to open /dev/vfio/vfio: No such file"]),
+        Sign::support("error opening /dev/vfio/{group}: No such file or directory"),
+        Sign::support("failed to open /dev/vfio/{group} group: No such file or directory"),
+        Sign::support("failed to find vfio-dev/vfioX/dev"),
+        Sign::support("couldn't open directory /sys/bus/pci/devices/{device}/vfio-dev"),
+        Sign::strong("exists in vfio-pci device denylist, driver probing disallowed"),
+        Sign::strong("exists in vfio-pci device blacklist, driver probing disallowed"),
+        Sign::strong("Cannot bind {device} to vfio"),
+        Sign::support("can't unbind/bind PCI group to VFIO"),
+        Sign::support("Failed to add driver 'vfio-pci' to driver_override"),
+        Sign::support("not bound to vfio-pci"),
+        Sign::support("is not bound to vfio"),
+        Sign::support("not managed by VFIO driver, skipping"),
+    ],
+    words: &["kernel driver in use", "vfio-pci", "host driver", "passthrough", "unbind"],
+    explains: &[],
+    tells: "lspci -nnk",
+    remedy: "bind the device to vfio-pci: managed='yes' in libvirt, or driver_override and drivers_probe by hand",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    needs: &[Need::Command(&["lspci", "-nnk"])],
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let devices = devices(cx);
+    for assigned in assigned(cx).iter().filter(|one| !one.managed) {
+        let Some(device) = devices.iter().find(|one| one.address == assigned.address) else { continue };
+        let Some((driver, quote)) = device.driver.as_ref() else { continue };
+        if !driver.contains("vfio") && driver != "pci-stub" {
+            let title = format!("{} is bound to {driver} and not to vfio-pci", device.address);
+            draft = draft
+                .because(Strength::Support, assigned.quote.clone(), "the VM is given this device as it is")
+                .because(Strength::Strong, quote.clone(), "a host driver has it")
+                .about(Subject::new(SubjectKind::Pci, &*device.address))
+                .title(title);
+        }
+    }
+    vec![draft.verdict()]
+}
+
+/// A host device that a VM's configuration names.
+pub(crate) struct Assigned {
+    /// `0000:01:00.0`, lower case.
+    pub address: String,
+    /// Whether libvirt rebinds it by itself.
+    pub managed: bool,
+    /// Where it is named.
+    pub quote: Option<Evidence>,
+}
+
+/// The PCI devices that QEMU arguments, domain XML or a Proxmox configuration assign to a VM.
+pub(crate) fn assigned(cx: &Context<'_>) -> Vec<Assigned> {
+    let mut found: Vec<Assigned> = Vec::new();
+    for text in cx.texts() {
+        let (mut managed, mut source) = (false, false);
+        for (number, line) in lines(&text.text) {
+            if line.contains("<hostdev") {
+                managed = line.contains("managed='yes'") || line.contains("managed=\"yes\"");
+            }
+            source = !line.contains("</hostdev") && (source || managed_source(line));
+            let addresses = if source && line.contains("<address") {
+                source = false;
+                xml_address(line).into_iter().collect()
+            } else {
+                words_after(line)
+            };
+            for address in addresses.into_iter().filter_map(|address| full(&address)) {
+                let of_xml = line.contains("<address");
+                let quote = text.quote(number);
+                if found.len() < 64 && !found.iter().any(|one| one.address == address) {
+                    let managed = (of_xml && managed) || line.starts_with("hostpci");
+                    found.push(Assigned { address, managed, quote });
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Whether the next `<address>` is the host's side of a hostdev.
+fn managed_source(line: &str) -> bool {
+    line.contains("<source>") || line.contains("<source writeFiltering")
+}
+
+/// `<address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/>`
+fn xml_address(line: &str) -> Option<String> {
+    let number = |name: &str| {
+        let (_, rest) = line.split_once(&format!("{name}="))?;
+        let digits = rest.trim_start_matches(['\'', '"']).trim_start_matches("0x");
+        u16::from_str_radix(digits.split(['\'', '"']).next()?, 16).ok()
+    };
+    let domain = number("domain").unwrap_or(0);
+    Some(format!("{domain:04x}:{:02x}:{:02x}.{:x}", number("bus")?, number("slot")?, number("function")?))
+}
+
+/// What follows `host=` in a vfio-pci argument, in either syntax, or `hostpci0:`.
+fn words_after(line: &str) -> Vec<String> {
+    let key = if line.starts_with("hostpci") {
+        ": "
+    } else if line.contains("vfio-pci,host=") || line.contains("vfio-pci,id=") {
+        "host="
+    } else if line.contains("\"vfio-pci\"") {
+        "\"host\":\""
+    } else {
+        return Vec::new();
+    };
+    let word = |rest: &str| {
+        rest.split(|c: char| !(c.is_ascii_hexdigit() || c == ':' || c == '.')).next().unwrap_or("").to_owned()
+    };
+    line.split(key).skip(1).take(16).map(word).collect()
+}
+
+/// An address with its domain; `None` where it is none.
+fn full(address: &str) -> Option<String> {
+    let shape = |text: &str| {
+        let (bus, rest) = text.split_at_checked(3)?;
+        let (slot, function) = rest.split_once('.')?;
+        (bus.ends_with(':') && slot.len() == 2 && function.len() == 1).then_some(())
+    };
+    let address = address.to_ascii_lowercase();
+    match address.len() {
+        7 => shape(&address).map(|()| format!("0000:{address}")),
+        12 => shape(address.get(5..)?).map(|()| address),
+        _ => None,
+    }
+}
+
+/// A device as lspci lists it.
+pub(crate) struct Device {
+    /// `0000:01:00.0`, lower case.
+    pub address: String,
+    /// The rest of its line: class, name, ids.
+    pub what: String,
+    /// Its line.
+    pub quote: Option<Evidence>,
+    /// "Kernel driver in use", where that was printed.
+    pub driver: Option<(String, Option<Evidence>)>,
+}
+
+/// The devices in the outputs of lspci.
+pub(crate) fn devices(cx: &Context<'_>) -> Vec<Device> {
+    let mut found: Vec<Device> = Vec::new();
+    for text in cx.texts() {
+        let mut open = false;
+        for (number, line) in lines(&text.text) {
+            if !line.starts_with([' ', '\t']) {
+                let parts = line.split_once(' ').and_then(|(first, what)| Some((full(first)?, what)));
+                open = parts.is_some();
+                if let Some((address, what)) = parts {
+                    found.push(Device { address, what: what.to_owned(), quote: text.quote(number), driver: None });
+                }
+            } else if let (true, Some(device)) = (open, found.last_mut()) {
+                if let Some(driver) = line.trim().strip_prefix("Kernel driver in use: ") {
+                    device.driver = Some((driver.trim().to_owned(), text.quote(number)));
+                }
+            }
+        }
+    }
+    found
+}
