@@ -47,7 +47,6 @@ pub const RULE: Rule = Rule {
         Sign::support("guest-phys-bits"),
         Sign::support("VFIO_MAP_DMA failed: Invalid argument").and(&["39 bits physical"]),
         Sign::support("overlaps with existing host DMA window"),
-        Sign::strong("IOVA").and(&["reserved region", "VFIO_MAP_DMA failed"]),
         Sign::support("Cannot get IOVA ranges"),
         Sign::strong("iova range * out of aperture"),
     ],

@@ -22,7 +22,7 @@
 //! QEMU `hw/vfio/pci.c`, `vfio_pci_hot_reset()` ("depends on group"); libvirt `src/util/virpci.c`,
 //! `virPCIDeviceTrySecondaryBusReset()`; Linux `Documentation/driver-api/vfio.rst`.
 
-use super::wrong_driver::{assigned, devices};
+use super::wrong_driver::{Device, assigned, devices};
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
@@ -48,10 +48,10 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let (devices, assigned) = (devices(cx), assigned(cx));
-    let has = |address: &str| assigned.iter().any(|one| one.address == address);
-    for device in devices.iter().filter(|one| !has(&one.address) && !one.address.ends_with(".0")) {
-        let slot = &device.address[..device.address.len() - 1];
-        let Some(sister) = assigned.iter().find(|one| one.address.starts_with(slot)) else { continue };
+    let has = |device: &Device| assigned.iter().any(|one| one.address == device.address);
+    for device in devices.iter().filter(|one| !has(one) && one.address.function > 0) {
+        let sister = assigned.iter().find(|one| one.address.same_slot(&device.address));
+        let Some(sister) = sister else { continue };
         let picture = |what: &str| what.starts_with("VGA compatible") || what.starts_with("3D controller");
         let gpu = devices.iter().any(|one| one.address == sister.address && picture(&one.what));
         let held = device.driver.as_ref().filter(|(driver, _)| !driver.contains("vfio"));
@@ -59,7 +59,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             draft = draft
                 .because(Strength::Hint, sister.quote.clone(), "the VM has this function of the slot")
                 .because(Strength::Support, quote.clone(), "and a host driver has another function")
-                .about(Subject::new(SubjectKind::Pci, &*device.address))
+                .about(Subject::new(SubjectKind::Pci, device.address.to_string()))
                 .title(format!("{} stays with {driver} while {} is assigned", device.address, sister.address));
         }
     }

@@ -59,7 +59,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             draft = draft
                 .because(Strength::Support, assigned.quote, "the VM is given this address")
                 .because(Strength::Strong, device.quote.clone(), "and a bridge is there")
-                .about(Subject::new(SubjectKind::Pci, &*device.address))
+                .about(Subject::new(SubjectKind::Pci, device.address.to_string()))
                 .title(format!("{} is a bridge and cannot be given to a VM", device.address));
         }
     }

@@ -64,12 +64,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let devices = devices(cx);
     // A listing filtered by grep or -s has no host bridge at 00:00.0 or only a few lines.
-    let whole = devices.len() >= 8 && devices.iter().any(|one| one.address.ends_with(":00:00.0"));
+    let whole = devices.len() >= 8 && devices.iter().any(|one| (one.address.bus, one.address.slot) == (0, 0));
     for assigned in assigned(cx).into_iter().filter(|_| whole) {
         if !devices.iter().any(|one| one.address == assigned.address) {
             draft = draft
                 .because(Strength::Strong, assigned.quote, "lspci lists no device at this address")
-                .about(Subject::new(SubjectKind::Pci, &*assigned.address))
+                .about(Subject::new(SubjectKind::Pci, assigned.address.to_string()))
                 .title(format!("there is no device at {}", assigned.address));
         }
     }

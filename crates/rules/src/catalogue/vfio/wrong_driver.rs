@@ -28,6 +28,7 @@
 
 use crate::prelude::*;
 use vmwright_formats::lines::lines;
+use vmwright_formats::{DomainXml, PciAddress};
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough"],
@@ -76,7 +77,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             draft = draft
                 .because(Strength::Support, assigned.quote.clone(), "the VM is given this device as it is")
                 .because(Strength::Strong, quote.clone(), "a host driver has it")
-                .about(Subject::new(SubjectKind::Pci, &*device.address))
+                .about(Subject::new(SubjectKind::Pci, device.address.to_string()))
                 .title(title);
         }
     }
@@ -85,95 +86,61 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// A host device that a VM's configuration names.
 pub(crate) struct Assigned {
-    /// `0000:01:00.0`, lower case.
-    pub address: String,
-    /// Whether libvirt rebinds it by itself.
+    /// The host's address.
+    pub address: PciAddress,
+    /// Whether libvirt or Proxmox binds it to vfio-pci by itself.
     pub managed: bool,
     /// Where it is named.
     pub quote: Option<Evidence>,
 }
 
-/// The PCI devices that QEMU arguments, domain XML or a Proxmox configuration assign to a VM.
+/// The PCI devices that domain XML, QEMU arguments (in whatever text they stand) or a Proxmox configuration
+/// assign to a VM; 64 at most.
 pub(crate) fn assigned(cx: &Context<'_>) -> Vec<Assigned> {
     let mut found: Vec<Assigned> = Vec::new();
-    for text in cx.texts() {
-        let (mut managed, mut source) = (false, false);
-        for (number, line) in lines(&text.text) {
-            if line.contains("<hostdev") {
-                managed = line.contains("managed='yes'") || line.contains("managed=\"yes\"");
-            }
-            source = !line.contains("</hostdev") && (source || managed_source(line));
-            let addresses = if source && line.contains("<address") {
-                source = false;
-                xml_address(line).into_iter().collect()
-            } else {
-                words_after(line)
-            };
-            for address in addresses.into_iter().filter_map(|address| full(&address)) {
-                let of_xml = line.contains("<address");
-                let quote = text.quote(number);
-                if found.len() < 64 && !found.iter().any(|one| one.address == address) {
-                    let managed = (of_xml && managed) || line.starts_with("hostpci");
-                    found.push(Assigned { address, managed, quote });
-                }
+    for domain in cx.all::<DomainXml>() {
+        for device in domain.domains.iter().flat_map(|one| &one.devices.hostdevs) {
+            if let Some(address) = &device.address {
+                let managed = device.managed.as_ref().is_some_and(|managed| managed.value == "yes");
+                found.push(Assigned { address: address.value, managed, quote: domain.quote(address.line) });
             }
         }
     }
+    for text in cx.texts() {
+        for (number, line) in lines(&text.text) {
+            for address in words_after(line).iter().filter_map(|word| word.parse().ok()) {
+                let managed = line.starts_with("hostpci");
+                found.push(Assigned { address, managed, quote: text.quote(number) });
+            }
+        }
+    }
+    let mut known = Vec::new();
+    found.retain(|one| !known.contains(&one.address) && known.len() < 64 && {
+        known.push(one.address);
+        true
+    });
     found
 }
 
-/// Whether the next `<address>` is the host's side of a hostdev.
-fn managed_source(line: &str) -> bool {
-    line.contains("<source>") || line.contains("<source writeFiltering")
-}
-
-/// `<address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/>`
-fn xml_address(line: &str) -> Option<String> {
-    let number = |name: &str| {
-        let (_, rest) = line.split_once(&format!("{name}="))?;
-        let digits = rest.trim_start_matches(['\'', '"']).trim_start_matches("0x");
-        u16::from_str_radix(digits.split(['\'', '"']).next()?, 16).ok()
-    };
-    let domain = number("domain").unwrap_or(0);
-    Some(format!("{domain:04x}:{:02x}:{:02x}.{:x}", number("bus")?, number("slot")?, number("function")?))
-}
-
 /// What follows `host=` in a vfio-pci argument, in either syntax, or `hostpci0:`.
-fn words_after(line: &str) -> Vec<String> {
+fn words_after(line: &str) -> Vec<&str> {
     let key = if line.starts_with("hostpci") {
         ": "
-    } else if line.contains("vfio-pci,host=") || line.contains("vfio-pci,id=") {
+    } else if line.contains("vfio-pci,") {
         "host="
     } else if line.contains("\"vfio-pci\"") {
         "\"host\":\""
     } else {
         return Vec::new();
     };
-    let word = |rest: &str| {
-        rest.split(|c: char| !(c.is_ascii_hexdigit() || c == ':' || c == '.')).next().unwrap_or("").to_owned()
-    };
-    line.split(key).skip(1).take(16).map(word).collect()
-}
-
-/// An address with its domain; `None` where it is none.
-fn full(address: &str) -> Option<String> {
-    let shape = |text: &str| {
-        let (bus, rest) = text.split_at_checked(3)?;
-        let (slot, function) = rest.split_once('.')?;
-        (bus.ends_with(':') && slot.len() == 2 && function.len() == 1).then_some(())
-    };
-    let address = address.to_ascii_lowercase();
-    match address.len() {
-        7 => shape(&address).map(|()| format!("0000:{address}")),
-        12 => shape(address.get(5..)?).map(|()| address),
-        _ => None,
-    }
+    let word = |rest: &'_ str| rest.find(|c: char| !(c.is_ascii_hexdigit() || c == ':' || c == '.'));
+    line.split(key).skip(1).take(16).map(|rest| &rest[..word(rest).unwrap_or(rest.len())]).collect()
 }
 
 /// A device as lspci lists it.
 pub(crate) struct Device {
-    /// `0000:01:00.0`, lower case.
-    pub address: String,
+    /// Its address.
+    pub address: PciAddress,
     /// The rest of its line: class, name, ids.
     pub what: String,
     /// Its line.
@@ -182,14 +149,14 @@ pub(crate) struct Device {
     pub driver: Option<(String, Option<Evidence>)>,
 }
 
-/// The devices in the outputs of lspci.
+/// The devices in the outputs of lspci, wherever they were pasted.
 pub(crate) fn devices(cx: &Context<'_>) -> Vec<Device> {
     let mut found: Vec<Device> = Vec::new();
     for text in cx.texts() {
         let mut open = false;
         for (number, line) in lines(&text.text) {
             if !line.starts_with([' ', '\t']) {
-                let parts = line.split_once(' ').and_then(|(first, what)| Some((full(first)?, what)));
+                let parts = line.split_once(' ').and_then(|(first, what)| Some((first.parse().ok()?, what)));
                 open = parts.is_some();
                 if let Some((address, what)) = parts {
                     found.push(Device { address, what: what.to_owned(), quote: text.quote(number), driver: None });
