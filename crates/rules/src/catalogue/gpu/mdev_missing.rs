@@ -42,7 +42,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("unknown mdev type"),
         Sign::strong("failed to find mdev type"),
         Sign::strong("mdev_supported_types*No such file or directory"),
-        Sign::support("mdev_supported_types"),
+        Sign::hint("mdev_supported_types"),
         Sign::strong("write error: No space left on device").and(&["mdev"]),
         Sign::proof("GVT-g is disabled"),
         Sign::strong("Direct graphics virtualization requires"),

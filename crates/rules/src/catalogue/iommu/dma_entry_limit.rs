@@ -32,7 +32,9 @@ pub const RULE: Rule = Rule {
         Sign::proof("vfio_dma_map(*) = -28"),
         Sign::proof("vfio_container_dma_map(*) = -28"),
         Sign::proof("possibly running out of DMA mappings"),
-        Sign::strong("VFIO_MAP_DMA: -28"),
+        // QEMU 2.x to 4.x print the number alone.
+        Sign::proof("VFIO_MAP_DMA: -28"),
+        Sign::proof("VFIO_MAP_DMA : -28"),
         Sign::strong("VFIO_MAP_DMA * error 28"),
         Sign::strong("VFIO_MAP_DMA failed: -28"),
         Sign::strong("cannot set up DMA remapping, error 28"),

@@ -26,6 +26,7 @@
 //! `hw/i386/intel_iommu.c`; Linux `drivers/vfio/vfio_iommu_type1.c` `vfio_iommu_iova_dma_valid()`.
 
 use crate::prelude::*;
+use std::ops::Range;
 
 /// QEMU's report of a refused mapping: 2.x to 8.x, then 9.x and later.
 const MAPS: [&str; 2] =
@@ -43,8 +44,8 @@ pub const RULE: Rule = Rule {
         Sign::hint(MAPS[1]),
         Sign::strong(", 0xfd00000000, 0x").and(&["dma_map("]),
         Sign::support(", 0xfee00000, 0x").and(&["dma_map("]),
-        Sign::support("host-phys-bits-limit"),
-        Sign::support("guest-phys-bits"),
+        Sign::hint("host-phys-bits-limit"),
+        Sign::hint("guest-phys-bits"),
         Sign::support("VFIO_MAP_DMA failed: Invalid argument").and(&["39 bits physical"]),
         Sign::support("overlaps with existing host DMA window"),
         Sign::support("Cannot get IOVA ranges"),
@@ -66,7 +67,10 @@ pub const RULE: Rule = Rule {
 const CLIENT_WIDTH: u32 = 39;
 
 /// The range that AMD hosts reserve below 1 TiB (HyperTransport; Linux `drivers/iommu/amd/iommu.c`).
-const HYPERTRANSPORT: std::ops::Range<u64> = 0xfd_0000_0000..0x100_0000_0000;
+const HYPERTRANSPORT: Range<u64> = 0xfd_0000_0000..0x100_0000_0000;
+
+/// The window in which x86 hosts take writes of devices as interrupts (Intel SDM 3A, message addresses).
+const MSI_WINDOW: Range<u64> = 0xfee0_0000..0xfef0_0000;
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
@@ -78,12 +82,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let Some(iova) = number(hit.get("iova")) else { continue };
         let end = iova.saturating_add(number(hit.get("size")).unwrap_or(0));
         let beyond = iova >= 1 << CLIENT_WIDTH;
-        let hole = iova < HYPERTRANSPORT.end && end > HYPERTRANSPORT.start;
-        if beyond || hole {
-            let why = if hole { "the hole that AMD hosts reserve below 1 TiB" } else { "39 bits" };
+        let meets = |hole: &Range<u64>| iova < hole.end && end > hole.start;
+        if beyond || meets(&MSI_WINDOW) || meets(&HYPERTRANSPORT) {
+            let why = match meets(&MSI_WINDOW) || meets(&HYPERTRANSPORT) {
+                true => "it meets a range that the host reserves",
+                false => "it needs more than 39 bits",
+            };
             draft = draft
                 .because(Strength::Strong, cx.evidence(hit), "EINVAL for an address that the IOMMU may not have")
-                .title(format!("the host cannot map guest address {iova:#x} for devices: beyond {why}"));
+                .title(format!("the host cannot map guest address {iova:#x} for devices: {why}"));
         }
     }
     vec![draft.verdict()]

@@ -36,7 +36,7 @@ pub const RULE: Rule = Rule {
         Sign::support("ineligible for IOMMU domain attach"),
         Sign::strong("relax_rmrr"),
         Sign::strong("relaxable_rmrr"),
-        Sign::support("RMRR").and(&["Failed to set iommu for container: Operation not permitted"]),
+        Sign::support("Failed to set iommu for container: Operation not permitted").and(&["RMRR"]),
         Sign::support("bad RMRR ["),
         Sign::hint("Failed to set iommu for container: Operation not permitted"),
         Sign::hint("to container for group: Operation not permitted"),

@@ -33,9 +33,9 @@ pub const RULE: Rule = Rule {
     signs: &[
         Sign::strong("Affinity broken due to vector space exhaustion"),
         Sign::strong("IRQBALANCE_BANNED_CPU"),
-        Sign::support("irqbalance"),
-        Sign::support("smp_affinity"),
-        Sign::support("effective_affinity"),
+        Sign::hint("irqbalance"),
+        Sign::hint("smp_affinity"),
+        Sign::hint("effective_affinity"),
         Sign::support("interrupt affinity"),
         Sign::support("IRQ affinity"),
         Sign::hint("No irq handler for vector"),

@@ -25,7 +25,10 @@
 //! PCIe specification 6.12 (ACS); Linux `drivers/pci/quirks.c` (`pci_dev_specific_acs_enabled`),
 //! `drivers/iommu/iommu.c` `pci_device_group()`; libvirt `src/util/virpci.c`, `virPCIDeviceIsAssignable()`.
 
+use super::group_not_viable::{Member, groups};
+use super::wrong_driver::{assigned, devices};
 use crate::prelude::*;
+use vmwright_formats::PciAddress;
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "security"],
@@ -33,7 +36,7 @@ pub const RULE: Rule = Rule {
         Sign::proof("is behind a switch lacking ACS and cannot be assigned"),
         Sign::strong("Warning: PCIe ACS overrides enabled"),
         Sign::strong("cannot disable ACS redirect for this hardware as it does not have ACS capabilities"),
-        Sign::support("pcie_acs_override="),
+        Sign::hint("pcie_acs_override="),
         Sign::support("ACS override"),
         Sign::support("lacks ACS"),
         Sign::support("no ACS support"),
@@ -45,5 +48,35 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::ManualOnly,
     disruption: Disruption::HostReboot,
     escalation: Some(Agent::SecurityEngineer),
+    needs: &[Need::Command(&["lspci", "-nnk"])],
+    check,
     ..Rule::NEW
 };
+
+/// How many other cards in the device's group speak for a topology without isolation.
+const CROWD: usize = 2;
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let (groups, devices) = (groups(cx), devices(cx));
+    let bridge = |address: PciAddress| {
+        let told = devices.iter().find(|one| one.address == address);
+        told.is_some_and(|one| one.what.starts_with("PCI bridge") || one.what.starts_with("Host bridge"))
+    };
+    for assigned in assigned(cx) {
+        let Some(ours) = groups.iter().find(|one| one.address == assigned.address) else { continue };
+        let stranger = |one: &&Member| {
+            one.group == ours.group && !one.address.same_slot(&ours.address) && !bridge(one.address)
+        };
+        let mut slots: Vec<_> = groups.iter().filter(stranger).map(|one| (one.address.bus, one.address.slot)).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        if slots.len() >= CROWD {
+            draft = draft
+                .because(Strength::Support, ours.quote.clone(), "its group holds devices of other slots")
+                .about(Subject::new(SubjectKind::Pci, ours.address.to_string()))
+                .title(format!("IOMMU group {} of {} spans {} other slots", ours.group, ours.address, slots.len()));
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -36,7 +36,6 @@ pub const RULE: Rule = Rule {
     signs: &[
         Sign::strong("vfio-pci loaded after"),
         Sign::strong("before vfio-pci"),
-        Sign::support("softdep").and(&["vfio-pci"]),
         Sign::support("vfio_pci: add [").and(&["nouveau {device}: NVIDIA"]),
         Sign::support("vfio_pci: add [").and(&["amdgpu {device}: enabling device"]),
         Sign::support("vfio_pci: invalid id string"),

@@ -36,6 +36,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("VFIO_MAP_DMA failed: Bad address"),
         Sign::strong("VFIO_MAP_DMA failed: File exists"),
         Sign::support("VFIO_MAP_DMA failed: Invalid argument"),
+        // QEMU 2.x to 4.x print the number alone.
+        Sign::strong("VFIO_MAP_DMA: -14"),
+        Sign::strong("VFIO_MAP_DMA: -17"),
+        Sign::hint("VFIO_MAP_DMA: -22"),
         Sign::support("VFIO_MAP_DMA failed: Operation not permitted"),
         Sign::hint("VFIO_MAP_DMA failed: Cannot allocate memory").unless(LIMIT),
         Sign::support("IOMMU_IOAS_MAP failed: Bad address"),

@@ -25,7 +25,9 @@
 //! QEMU `docs/igd-assign.txt`, `hw/vfio/igd.c` `vfio_probe_igd_bar4_quirk()`; Linux
 //! `drivers/vfio/pci/vfio_pci_igd.c`.
 
+use super::wrong_driver::assigned;
 use crate::prelude::*;
+use vmwright_formats::{DomainXml, PciAddress};
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "gpu"],
@@ -49,23 +51,43 @@ pub const RULE: Rule = Rule {
         Sign::strong("IGD copy failed"),
         Sign::strong("Unsupported IGD GMS value"),
         Sign::strong("Failed to setup Intel IGD regions"),
-        Sign::support("x-igd-opregion"),
-        Sign::support("x-igd-gms"),
-        Sign::support("x-igd-legacy-mode"),
-        Sign::hint("host=0000:00:02.0"),
-        Sign::hint("host=00:02.0"),
-        Sign::hint("\"host\":\"0000:00:02.0\""),
-        Sign::hint("domain='0x0000' bus='0x00' slot='0x02' function='0x0'").and(&["hostdev"]),
-        Sign::support("Intel Corporation").and(&["host=00:02.0"]),
-        Sign::support("Intel Corporation").and(&["host=0000:00:02.0"]),
+        Sign::hint("x-igd-opregion"),
+        Sign::hint("x-igd-gms"),
+        Sign::hint("x-igd-legacy-mode"),
         Sign::support("Failed to find VBIOS tables").and(&["vfio"]),
     ],
-    words: &["igd", "intel graphics", "integrated gpu", "igpu", "uhd graphics", "iris", "black screen"],
+    words: &["black screen", "no display", "no output", "no signal", "stays dark", "stays black", "igpu", "integrated g"],
     explains: &["vfio/rom-missing", "vfio/code-43"],
     tells: "virsh dumpxml <vm>",
     remedy: "meet legacy mode's conditions (i440fx, guest address 00:02.0, ROM) or use UPT mode with x-igd-opregion=on",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
     rank: Rank::Specific,
+    check,
     ..Rule::NEW
 };
+
+/// What users call a guest that shows nothing.
+const DARK: [&str; 8] =
+    ["black screen", "no display", "no output", "no signal", "stays dark", "stays black", "igpu", "integrated g"];
+
+/// Intel's integrated graphics is at 00:02.0 on every host, and wants to be there in the guest too.
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let host = PciAddress { domain: 0, bus: 0, slot: 2, function: 0 };
+    let Some(assigned) = assigned(cx).into_iter().find(|one| one.address == host) else {
+        return vec![draft.verdict()];
+    };
+    let dark = DARK.iter().any(|word| cx.said(word));
+    let weight = if dark { Strength::Support } else { Strength::Hint };
+    draft = draft.because(weight, assigned.quote, "the integrated graphics is given to the VM");
+    for domain in cx.all::<DomainXml>() {
+        for device in domain.domains.iter().flat_map(|one| &one.devices.hostdevs) {
+            let igd = device.address.as_ref().is_some_and(|address| address.value == host);
+            if let Some(guest) = device.guest_address.as_ref().filter(|guest| igd && guest.value != host) {
+                draft = draft.because(weight, domain.quote(guest.line), "at another address than 00:02.0");
+            }
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -26,7 +26,6 @@
 //! `src/util/virpci.c`; Linux `drivers/vfio/Kconfig`, `Documentation/driver-api/vfio.rst`.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "kernel"],
@@ -69,25 +68,5 @@ pub const RULE: Rule = Rule {
         Need::File("/proc/modules"),
         Need::File("/sys/module/vfio_iommu_type1/initstate"),
     ],
-    check,
     ..Rule::NEW
 };
-
-/// A list of modules that has vfio but no type1 backend says it before any VM is started.
-fn check(cx: &Context<'_>) -> Vec<Verdict> {
-    let mut draft = cx.draft();
-    for text in cx.texts() {
-        let module = |name: &str| {
-            let sized = |rest: &str| rest.trim_start().starts_with(|c: char| c.is_ascii_digit());
-            let mut all = lines(&text.text);
-            all.find(|(_, line)| line.strip_prefix(name).is_some_and(sized)).map(|(number, _)| number)
-        };
-        // `lsmod` and `/proc/modules` have one module a line: name, size, users.
-        let Some(line) = module("vfio_pci ").or_else(|| module("vfio_pci_core ")) else { continue };
-        if module("vfio_iommu_type1 ").is_none() {
-            let shows = "vfio-pci is loaded and vfio_iommu_type1 is not";
-            draft = draft.because(Strength::Support, text.quote(line), shows);
-        }
-    }
-    vec![draft.verdict()]
-}

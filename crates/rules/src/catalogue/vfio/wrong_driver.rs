@@ -30,13 +30,17 @@ use crate::prelude::*;
 use vmwright_formats::lines::lines;
 use vmwright_formats::{DomainXml, PciAddress};
 
+/// vfio-pci speaks of a device that it has: ENODEV then comes from a device that does not answer.
+const OWNED: &[&str] = &["vfio-pci {device}: "];
+
 pub const RULE: Rule = Rule {
     tags: &["passthrough"],
     signs: &[
         Sign::proof("Unmanaged PCI device {device} must be manually detached from the host"),
         // VFIO_GROUP_GET_DEVICE_FD: the group is there, the device in it has no vfio driver.
-        Sign::strong("error getting device from group {group}: No such device"),
-        Sign::strong("error getting device {device} from group {group}: No such device"),
+        Sign::strong("error getting device from group {group}: No such device").unless(OWNED),
+        Sign::strong("error getting device {device} from group {group}: No such device").unless(OWNED),
+        Sign::hint("error getting device from group {group}: No such device"),
         Sign::support("are bound to vfio-<bus> or pci-stub and not already in use")
             .unless(&["from group {group}: Permission denied", "from group {group}: Device or resource busy"]),
         // The group's node exists only while a device of the group has a vfio driver.
@@ -126,10 +130,10 @@ pub(crate) fn assigned(cx: &Context<'_>) -> Vec<Assigned> {
 fn words_after(line: &str) -> Vec<&str> {
     let key = if line.starts_with("hostpci") {
         ": "
-    } else if line.contains("vfio-pci,") {
-        "host="
     } else if line.contains("\"vfio-pci\"") {
         "\"host\":\""
+    } else if line.contains("vfio-pci,") {
+        "host="
     } else {
         return Vec::new();
     };
@@ -149,7 +153,7 @@ pub(crate) struct Device {
     pub driver: Option<(String, Option<Evidence>)>,
 }
 
-/// The devices in the outputs of lspci, wherever they were pasted.
+/// The devices in the outputs of lspci, wherever they were pasted; 1024 at most.
 pub(crate) fn devices(cx: &Context<'_>) -> Vec<Device> {
     let mut found: Vec<Device> = Vec::new();
     for text in cx.texts() {
@@ -158,7 +162,7 @@ pub(crate) fn devices(cx: &Context<'_>) -> Vec<Device> {
             if !line.starts_with([' ', '\t']) {
                 let parts = line.split_once(' ').and_then(|(first, what)| Some((first.parse().ok()?, what)));
                 open = parts.is_some();
-                if let Some((address, what)) = parts {
+                if let Some((address, what)) = parts.filter(|_| found.len() < 1024) {
                     found.push(Device { address, what: what.to_owned(), quote: text.quote(number), driver: None });
                 }
             } else if let (true, Some(device)) = (open, found.last_mut()) {
