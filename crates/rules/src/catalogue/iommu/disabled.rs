@@ -64,6 +64,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("VT-d disabled"),
         Sign::support("AMD-Vi: IOMMU not currently supported when SME is active"),
         Sign::support("iommu_groups: No such file or directory"),
+        Sign::support("/sys/kernel/iommu_groups is empty"),
+        Sign::support("no IOMMU groups"),
         Sign::support("iommu_groups/': No such file or directory"),
         Sign::support("iommu_groups/*': No such file or directory"),
         Sign::strong("Adding to iommu group").against(),

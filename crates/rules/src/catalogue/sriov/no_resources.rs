@@ -33,6 +33,7 @@ pub const RULE: Rule = Rule {
         Sign::proof("can't enable {n} VFs (bus"),
         Sign::proof("SR-IOV: bus number out of range"),
         Sign::strong("from pcibios_sriov_enable()"),
+        Sign::strong("pci_enable_sriov failed : -12"),
         Sign::support("BAR 7: no space for [mem size"),
         Sign::support("BAR 8: no space for [mem size"),
         Sign::support("BAR 9: no space for [mem size"),

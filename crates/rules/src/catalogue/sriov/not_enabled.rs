@@ -56,6 +56,8 @@ pub const RULE: Rule = Rule {
         Sign::support("no VFs are available"),
         Sign::support("requires exclusive access to interfaces, but none are available"),
         Sign::support("Cannot bind to PF with SR-IOV enabled"),
+        Sign::support("currently supported on SR-IOV Virtual Functions only"),
+        Sign::support("pci_enable_sriov failed"),
         Sign::support("failed to set sriov_numvfs"),
         Sign::support("syncStatus: Failed").and(&["sriov"]),
         Sign::hint("sriov_numvfs"),

@@ -46,6 +46,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Cannot set interface vlanid to {vlan} for ifname {pf} vf"),
         Sign::strong("Cannot set interface MAC/vlanid to {what} for ifname {pf} vf"),
         Sign::support("is not bound to a net driver, so its MAC address cannot be set"),
+        Sign::support("because the PF is not online"),
         Sign::support("vf {n} * link/ether 00:00:00:00:00:00"),
         Sign::support("vf {n} MAC 00:00:00:00:00:00"),
         Sign::support("spoof checking on").and(&["trust off", "traffic"]),

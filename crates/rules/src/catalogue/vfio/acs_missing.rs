@@ -26,7 +26,8 @@
 //! `drivers/iommu/iommu.c` `pci_device_group()`; libvirt `src/util/virpci.c`, `virPCIDeviceIsAssignable()`.
 
 use super::group_not_viable::{Member, groups};
-use super::wrong_driver::{assigned, devices};
+use super::device_behind_bridge::devices;
+use super::wrong_driver::assigned;
 use crate::prelude::*;
 use vmwright_formats::PciAddress;
 

@@ -22,7 +22,8 @@
 //! QEMU `hw/vfio/pci.c`, `vfio_pci_hot_reset()` ("depends on group"); libvirt `src/util/virpci.c`,
 //! `virPCIDeviceTrySecondaryBusReset()`; Linux `Documentation/driver-api/vfio.rst`.
 
-use super::wrong_driver::{Device, assigned, devices};
+use super::device_behind_bridge::{Device, devices};
+use super::wrong_driver::assigned;
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {

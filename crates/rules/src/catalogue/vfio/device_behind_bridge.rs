@@ -23,8 +23,10 @@
 //! libvirt `src/hypervisor/virhostdev.c` ("Non-endpoint PCI devices"), `src/util/virpci.c`; QEMU
 //! `hw/vfio/pci.c`, `vfio_setup_pcie_cap()`; Linux `drivers/vfio/pci/vfio_pci_core.c` (normal headers only).
 
-use super::wrong_driver::{assigned, devices};
+use super::wrong_driver::assigned;
 use crate::prelude::*;
+use vmwright_formats::PciAddress;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough"],
@@ -64,4 +66,38 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
+}
+
+/// A device as lspci lists it.
+pub(crate) struct Device {
+    /// Its address.
+    pub address: PciAddress,
+    /// The rest of its line: class, name, ids.
+    pub what: String,
+    /// Its line.
+    pub quote: Option<Evidence>,
+    /// "Kernel driver in use", where that was printed.
+    pub driver: Option<(String, Option<Evidence>)>,
+}
+
+/// The devices in the outputs of lspci, wherever they were pasted; 1024 at most.
+pub(crate) fn devices(cx: &Context<'_>) -> Vec<Device> {
+    let mut found: Vec<Device> = Vec::new();
+    for text in cx.texts() {
+        let mut open = false;
+        for (number, line) in lines(&text.text) {
+            if !line.starts_with([' ', '\t']) {
+                let parts = line.split_once(' ').and_then(|(first, what)| Some((first.parse().ok()?, what)));
+                open = parts.is_some();
+                if let Some((address, what)) = parts.filter(|_| found.len() < 1024) {
+                    found.push(Device { address, what: what.to_owned(), quote: text.quote(number), driver: None });
+                }
+            } else if let Some(driver) = line.trim().strip_prefix("Kernel driver in use: ")
+                && let (true, Some(device)) = (open, found.last_mut())
+            {
+                device.driver = Some((driver.trim().to_owned(), text.quote(number)));
+            }
+        }
+    }
+    found
 }

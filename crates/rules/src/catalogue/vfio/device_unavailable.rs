@@ -23,7 +23,8 @@
 //! QEMU `hw/vfio/helpers.c`, `vfio_device_get_name()` ("no such host device"); libvirt `src/util/virpci.c`,
 //! `virPCIDeviceNew()`, `src/util/virusb.c`; Proxmox VE `PVE/QemuServer/PCI.pm`.
 
-use super::wrong_driver::{assigned, devices};
+use super::device_behind_bridge::devices;
+use super::wrong_driver::assigned;
 use crate::prelude::*;
 
 /// Mediated devices are looked for by another rule.
@@ -46,6 +47,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Did not find USB device"),
         Sign::strong("failed to find host usb device"),
         Sign::strong("Could not find USB device"),
+        Sign::strong("Did not find a matching node device for"),
         Sign::strong("PCI device not found"),
     ],
     words: &["address changed", "moved", "added a card", "bios update", "different slot", "no longer", "disappeared"],

@@ -25,7 +25,8 @@
 //! Linux `Documentation/driver-api/vfio.rst` (groups, viability); `drivers/vfio/group.c`; QEMU
 //! `hw/vfio/container.c`, `vfio_get_group()`; DPDK `lib/eal/linux/eal_vfio.c`; rust-vmm `vfio-ioctls`.
 
-use super::wrong_driver::{assigned, devices};
+use super::device_behind_bridge::devices;
+use super::wrong_driver::assigned;
 use crate::prelude::*;
 use vmwright_formats::PciAddress;
 use vmwright_formats::lines::lines;

@@ -26,6 +26,7 @@
 //! a device without vfio driver); QEMU `hw/vfio/container.c`, `vfio_get_device()`; libvirt
 //! `src/hypervisor/virhostdev.c`; Linux `drivers/vfio/pci/vfio_pci.c` (deny list).
 
+use super::device_behind_bridge::devices;
 use crate::prelude::*;
 use vmwright_formats::lines::lines;
 use vmwright_formats::{DomainXml, PciAddress};
@@ -57,6 +58,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Failed to add driver 'vfio-pci' to driver_override"),
         Sign::support("not bound to vfio-pci"),
         Sign::support("is not bound to vfio"),
+        Sign::support("not bound to the vfio"),
         Sign::support("not managed by VFIO driver, skipping"),
     ],
     words: &["kernel driver in use", "vfio-pci", "host driver", "passthrough", "unbind"],
@@ -139,38 +141,4 @@ fn words_after(line: &str) -> Vec<&str> {
     };
     let word = |rest: &'_ str| rest.find(|c: char| !(c.is_ascii_hexdigit() || c == ':' || c == '.'));
     line.split(key).skip(1).take(16).map(|rest| &rest[..word(rest).unwrap_or(rest.len())]).collect()
-}
-
-/// A device as lspci lists it.
-pub(crate) struct Device {
-    /// Its address.
-    pub address: PciAddress,
-    /// The rest of its line: class, name, ids.
-    pub what: String,
-    /// Its line.
-    pub quote: Option<Evidence>,
-    /// "Kernel driver in use", where that was printed.
-    pub driver: Option<(String, Option<Evidence>)>,
-}
-
-/// The devices in the outputs of lspci, wherever they were pasted; 1024 at most.
-pub(crate) fn devices(cx: &Context<'_>) -> Vec<Device> {
-    let mut found: Vec<Device> = Vec::new();
-    for text in cx.texts() {
-        let mut open = false;
-        for (number, line) in lines(&text.text) {
-            if !line.starts_with([' ', '\t']) {
-                let parts = line.split_once(' ').and_then(|(first, what)| Some((first.parse().ok()?, what)));
-                open = parts.is_some();
-                if let Some((address, what)) = parts.filter(|_| found.len() < 1024) {
-                    found.push(Device { address, what: what.to_owned(), quote: text.quote(number), driver: None });
-                }
-            } else if let (true, Some(device)) = (open, found.last_mut()) {
-                if let Some(driver) = line.trim().strip_prefix("Kernel driver in use: ") {
-                    device.driver = Some((driver.trim().to_owned(), text.quote(number)));
-                }
-            }
-        }
-    }
-    found
 }
