@@ -91,6 +91,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             draft = draft
                 .because(Strength::Strong, cx.evidence(hit), "EINVAL for an address that the IOMMU may not have")
                 .title(format!("the host cannot map guest address {iova:#x} for devices: {why}"));
+            // One is enough: more of the same kind add no certainty.
+            break;
         }
     }
     vec![draft.verdict()]

@@ -90,6 +90,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 draft = draft
                     .because(Strength::Support, text.quote(number), "most of its interrupts hit isolated CPUs")
                     .title(format!("interrupts of {device} are handled on CPUs that are kept for vCPUs"));
+                // One is enough: more of the same kind add no certainty.
+                break;
             }
         }
     }

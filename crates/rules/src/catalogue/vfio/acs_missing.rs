@@ -77,6 +77,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(Strength::Support, ours.quote.clone(), "its group holds devices of other slots")
                 .about(Subject::new(SubjectKind::Pci, ours.address.to_string()))
                 .title(format!("IOMMU group {} of {} spans {} other slots", ours.group, ours.address, slots.len()));
+            // One is enough: more of the same kind add no certainty.
+            break;
         }
     }
     vec![draft.verdict()]

@@ -62,6 +62,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(Strength::Support, quote.clone(), "and a host driver has another function")
                 .about(Subject::new(SubjectKind::Pci, device.address.to_string()))
                 .title(format!("{} stays with {driver} while {} is assigned", device.address, sister.address));
+            // One is enough: more of the same kind add no certainty.
+            break;
         }
     }
     vec![draft.verdict()]

@@ -93,6 +93,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             .because(Strength::Strong, quote.clone(), "vfio-pci is told to take this id")
             .because(Strength::Strong, cx.evidence(hit), "and a host driver has the device")
             .title(format!("{driver} took the device {id} before vfio-pci could"));
+        // One is enough: more of the same kind add no certainty.
+        break;
     }
     vec![draft.verdict()]
 }

@@ -63,6 +63,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(Strength::Strong, device.quote.clone(), "and a bridge is there")
                 .about(Subject::new(SubjectKind::Pci, device.address.to_string()))
                 .title(format!("{} is a bridge and cannot be given to a VM", device.address));
+            // One is enough: more of the same kind add no certainty.
+            break;
         }
     }
     vec![draft.verdict()]

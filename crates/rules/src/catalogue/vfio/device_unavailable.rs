@@ -73,6 +73,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(Strength::Strong, assigned.quote, "lspci lists no device at this address")
                 .about(Subject::new(SubjectKind::Pci, assigned.address.to_string()))
                 .title(format!("there is no device at {}", assigned.address));
+            // One is enough: more of the same kind add no certainty.
+            break;
         }
     }
     vec![draft.verdict()]

@@ -72,6 +72,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(Strength::Support, member.and_then(|one| one.quote.clone()), "it is in the same group")
                 .title(format!("{} of IOMMU group {group} stays with {driver}", device.address))
                 .about(Subject::new(SubjectKind::Pci, ours.address.to_string()));
+            // One is enough: more of the same kind add no certainty.
+            break;
         }
     }
     let named = cx.hits("group {group} is not viable").first().and_then(|hit| hit.get("group"));

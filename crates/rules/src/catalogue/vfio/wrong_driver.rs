@@ -85,6 +85,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(Strength::Strong, quote.clone(), "a host driver has it")
                 .about(Subject::new(SubjectKind::Pci, device.address.to_string()))
                 .title(title);
+            // One is enough: more of the same kind add no certainty.
+            break;
         }
     }
     vec![draft.verdict()]
