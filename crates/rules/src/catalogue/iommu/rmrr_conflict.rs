@@ -1,0 +1,54 @@
+//! # Firmware reserves memory for the device and the kernel refuses to assign it
+//!
+//! ## What it is
+//! The firmware's tables (Intel RMRR, AMD IVMD, Arm RMR) say that this device reads or writes a fixed piece of host
+//! memory for ever. A guest cannot be given such a device: its addresses would meet the firmware's.
+//!
+//! ## Why it happens
+//! Server firmware (HP ProLiant is known for it) names every slot's device in an RMRR for its management
+//! controller's health data; USB controllers with legacy emulation and integrated graphics have one too (the
+//! kernel relaxes those two).
+//!
+//! ## Confirm
+//! `dmesg | grep -iE 'RMRR|1:1 IOMMU|platform vendor'`;
+//! `cat /sys/kernel/iommu_groups/<n>/reserved_regions` shows "direct" ranges for the device's group.
+//!
+//! ## Refute
+//! The group's reserved regions are only "msi", "reserved" or "direct-relaxable".
+//!
+//! ## Fix
+//! A firmware setting that excludes the slot (HP: `hp-conrep` shared memory exclusion, RMRR disable), newer
+//! firmware, another slot. Patches that ignore the ranges risk the host's memory and its management controller.
+//!
+//! ## References
+//! Linux `drivers/iommu/intel/iommu.c`, `device_is_rmrr_locked()`; `drivers/iommu/iommu.c` (require_direct);
+//! `Documentation/ABI/testing/sysfs-kernel-iommu_groups`; Intel VT-d specification 8.4 (RMRR).
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["passthrough", "firmware"],
+    signs: &[
+        Sign::proof("Device is ineligible for IOMMU domain attach due to platform RMRR requirement"),
+        Sign::proof("Firmware has requested this device have a 1:1 IOMMU mapping, rejecting configuring the device"),
+        Sign::strong("without a 1:1 mapping. Contact your platform vendor"),
+        Sign::strong("platform RMRR requirement"),
+        Sign::support("ineligible for IOMMU domain attach"),
+        Sign::strong("relax_rmrr"),
+        Sign::strong("relaxable_rmrr"),
+        Sign::support("Failed to set iommu for container: Operation not permitted").and(&["RMRR"]),
+        Sign::support("bad RMRR ["),
+        Sign::hint("Failed to set iommu for container: Operation not permitted"),
+        Sign::hint("to container for group: Operation not permitted"),
+    ],
+    words: &["rmrr", "proliant", "reserved memory", "1:1 mapping", "platform vendor"],
+    explains: &["irq/remapping-missing", "vfio/dma-map-failed"],
+    tells: "dmesg",
+    remedy: "exclude the slot from the firmware's reserved memory, update the firmware, or use another slot",
+    applicability: Applicability::ManualOnly,
+    disruption: Disruption::HostReboot,
+    rank: Rank::Specific,
+    escalation: Some(Agent::SystemsArchitect),
+    needs: &[Need::Glob("/sys/kernel/iommu_groups/*/reserved_regions"), Need::Command(&["dmesg"])],
+    ..Rule::NEW
+};

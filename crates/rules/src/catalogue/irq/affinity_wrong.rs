@@ -1,0 +1,99 @@
+//! # Device interrupts land on CPUs that run vCPUs, or on another node
+//!
+//! ## What it is
+//! An interrupt is handled on the CPU that its affinity names. Interrupts of host devices on CPUs kept for vCPUs
+//! steal time from the guest; those of an assigned device on another NUMA node add latency to each of them.
+//!
+//! ## Why it happens
+//! irqbalance spreads interrupts over all CPUs, isolated ones included unless told; `isolcpus=` without
+//! `managed_irq` leaves the queues of multi-queue devices there; the kernel ran out of vectors and moved them.
+//!
+//! ## Confirm
+//! `cat /proc/interrupts`: columns of the vCPUs' CPUs count up for devices of the host; `cat
+//! /proc/irq/<n>/effective_affinity_list` and `smp_affinity_list`; `cat /sys/bus/pci/devices/<address>/numa_node`.
+//!
+//! ## Refute
+//! Only timer, call-function and the VM's own vfio interrupts count up on those CPUs.
+//!
+//! ## Fix
+//! `IRQBALANCE_BANNED_CPULIST` for the isolated CPUs (or stop irqbalance), `irqaffinity=` and
+//! `isolcpus=managed_irq,domain,<list>` on the command line, `smp_affinity_list` for the VM's vfio interrupts.
+//!
+//! ## References
+//! Linux `Documentation/core-api/irq/irq-affinity.rst`, kernel-parameters.txt (irqaffinity, isolcpus),
+//! `kernel/irq/cpuhotplug.c`, `arch/x86/kernel/apic/vector.c`; irqbalance(1).
+
+use crate::prelude::*;
+use vmwright_formats::KernelCmdline;
+use vmwright_formats::lines::lines;
+
+pub const RULE: Rule = Rule {
+    level: Level::Warn,
+    tags: &["performance", "passthrough"],
+    signs: &[
+        Sign::strong("Affinity broken due to vector space exhaustion"),
+        Sign::strong("IRQBALANCE_BANNED_CPU"),
+        Sign::hint("irqbalance"),
+        Sign::hint("smp_affinity"),
+        Sign::hint("effective_affinity"),
+        Sign::support("interrupt affinity"),
+        Sign::support("IRQ affinity"),
+        Sign::hint("No irq handler for vector"),
+    ],
+    words: &["irqbalance", "affinity", "latency spikes", "jitter", "isolated", "interrupts", "stutter"],
+    explains: &["numa/pinning-ineffective"],
+    tells: "/proc/interrupts",
+    remedy: "keep host interrupts off the vCPUs' CPUs: ban them for irqbalance and set the affinity lists",
+    applicability: Applicability::NeedsApproval,
+    escalation: Some(Agent::PerformanceEngineer),
+    needs: &[Need::File("/proc/interrupts"), Need::File("/proc/cmdline")],
+    check,
+    ..Rule::NEW
+};
+
+/// The CPUs that the kernel keeps for vCPUs, at most 4096.
+fn isolated(cmdline: &KernelCmdline) -> Vec<usize> {
+    let Some(value) = cmdline.get("isolcpus").and_then(|found| found.value) else { return Vec::new() };
+    let mut cpus = Vec::new();
+    for part in value.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        if let (Ok(first), Ok(last)) = (first.parse::<usize>(), last.parse::<usize>()) {
+            cpus.extend(first..=last.min(4095));
+        }
+    }
+    cpus
+}
+
+/// A device of the host most of whose interrupts are handled on isolated CPUs.
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let isolated: Vec<usize> = cx.all::<KernelCmdline>().iter().flat_map(|one| isolated(one)).collect();
+    for text in cx.texts().iter().filter(|_| !isolated.is_empty()) {
+        let mut columns: Vec<usize> = Vec::new();
+        for (number, line) in lines(&text.text) {
+            let mut words = line.split_whitespace();
+            if line.trim_start().starts_with("CPU0 ") {
+                columns = words.filter_map(|cpu| cpu.strip_prefix("CPU")?.parse().ok()).collect();
+                continue;
+            }
+            let irq = words.next().and_then(|first| first.strip_suffix(':')?.parse::<u32>().ok());
+            let counts: Vec<u64> = words.by_ref().take(columns.len()).filter_map(|one| one.parse().ok()).collect();
+            if irq.is_none() || columns.is_empty() || counts.len() != columns.len() || line.contains("vfio") {
+                continue;
+            }
+            let on = |keep: bool| -> u64 {
+                let all = columns.iter().zip(&counts).filter(|(cpu, _)| isolated.contains(cpu) == keep);
+                all.map(|(_, count)| *count).fold(0, u64::saturating_add)
+            };
+            if on(true) > 10_000 && on(true) > on(false) {
+                let device = words.last().unwrap_or("a device").to_owned();
+                draft = draft
+                    .because(Strength::Support, text.quote(number), "most of its interrupts hit isolated CPUs")
+                    .title(format!("interrupts of {device} are handled on CPUs that are kept for vCPUs"));
+                // One is enough: more of the same kind add no certainty.
+                break;
+            }
+        }
+    }
+    vec![draft.verdict()]
+}

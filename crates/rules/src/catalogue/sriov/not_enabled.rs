@@ -1,0 +1,74 @@
+//! # Virtual functions are not created
+//!
+//! ## What it is
+//! SR-IOV lets one device show many virtual functions (VFs). They exist only after somebody writes a number into
+//! `sriov_numvfs`, and only where platform firmware, device firmware and driver allow it. Here none appear.
+//!
+//! ## Why it happens
+//! SR-IOV is off in the host's firmware set-up or in the card's own (mlxconfig SRIOV_EN, NUM_OF_VFS); the physical
+//! function (PF) has no driver, or one that cannot make VFs; the device has no SR-IOV capability; nobody writes the
+//! number at boot; an operator's policy selects nothing.
+//!
+//! ## Confirm
+//! `cat /sys/bus/pci/devices/<pf>/sriov_totalvfs` and `sriov_numvfs`; `lspci -vv -s <pf> | grep -A3 SR-IOV`; `dmesg`
+//! after the attempt; for ConnectX `mlxconfig -d <pf> query | grep -E 'SRIOV_EN|NUM_OF_VFS'`.
+//!
+//! ## Refute
+//! `lspci` lists "Virtual Function" devices of the PF.
+//!
+//! ## Fix
+//! SR-IOV on in both firmwares (a cold boot for the card's), then the number of VFs at boot by udev rule or the
+//! driver's tool, before VMs start.
+//!
+//! ## References
+//! Linux `Documentation/PCI/pci-iov-howto.rst`, `drivers/pci/iov.c` `sriov_numvfs_store()`,
+//! `drivers/net/ethernet/intel/`; NVIDIA MFT documentation, mlxconfig; libvirt network XML, hostdev pools.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["sriov", "network", "firmware"],
+    signs: &[
+        Sign::proof("no driver bound to device; cannot configure SR-IOV"),
+        Sign::proof("driver does not support SR-IOV configuration via sysfs"),
+        Sign::proof("Driver doesn't support SRIOV configuration via sysfs"),
+        Sign::proof("This device is not capable of SR-IOV"),
+        Sign::strong("SR-IOV cannot be configured - Device is in Safe Mode"),
+        Sign::strong("Cannot enable SR-IOV, device not ready"),
+        Sign::strong("Failed to enable SR-IOV: "),
+        Sign::strong("Failed to enable PCI sriov: "),
+        Sign::strong("Unable to enable SR-IOV"),
+        Sign::strong("sriov_numvfs: No such file or directory"),
+        Sign::strong("sriov_numvfs: Permission denied"),
+        Sign::strong("sriov_totalvfs: No such file or directory"),
+        Sign::support("sriov_numvfs: Function not implemented"),
+        Sign::support("write error: Function not implemented").and(&["sriov"]),
+        Sign::support("sriov_numvfs: No such device"),
+        Sign::strong("SRIOV_EN * False(0)"),
+        Sign::strong("NUM_OF_VFS * 0 "),
+        Sign::strong("SR-IOV is disabled"),
+        Sign::strong("SR-IOV not enabled"),
+        Sign::strong("SR-IOV is not enabled"),
+        Sign::strong("SRIOV is not enabled"),
+        Sign::strong("SR-IOV disabled in BIOS"),
+        Sign::strong("SR-IOV is not supported"),
+        Sign::strong("device doesn't support sriov"),
+        Sign::support("no VFs are available"),
+        Sign::support("requires exclusive access to interfaces, but none are available"),
+        Sign::support("Cannot bind to PF with SR-IOV enabled"),
+        Sign::support("currently supported on SR-IOV Virtual Functions only"),
+        Sign::support("pci_enable_sriov failed"),
+        Sign::support("failed to set sriov_numvfs"),
+        Sign::support("syncStatus: Failed").and(&["sriov"]),
+        Sign::hint("sriov_numvfs"),
+        Sign::strong("not enough MMIO resources for SR-IOV").against(),
+    ],
+    words: &["sriov", "sr-iov", "virtual functions", "numvfs", "vfs", "mlxconfig"],
+    explains: &["vfio/device-unavailable", "kubevirt/device-plugin-problem"],
+    tells: "/sys/bus/pci/devices/<pf>/sriov_totalvfs",
+    remedy: "switch SR-IOV on in the host's and the card's firmware, then write sriov_numvfs at boot",
+    applicability: Applicability::ManualOnly,
+    disruption: Disruption::HostReboot,
+    needs: &[Need::Glob("/sys/bus/pci/devices/*/sriov_totalvfs"), Need::Command(&["dmesg"])],
+    ..Rule::NEW
+};

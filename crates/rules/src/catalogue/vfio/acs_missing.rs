@@ -1,0 +1,85 @@
+//! # The topology gives no isolation (no ACS), so the group spans unrelated devices
+//!
+//! ## What it is
+//! An IOMMU group is the smallest set of devices that the IOMMU can tell apart and that cannot talk to each other
+//! behind its back. Without Access Control Services (ACS) on the ports above them, unrelated devices land in one
+//! group and can only be assigned together.
+//!
+//! ## Why it happens
+//! Consumer root ports, chipset ports and PCIe switches often lack ACS; multifunction devices without ACS count as
+//! one; everything behind a conventional PCI bridge shares one requester id.
+//!
+//! ## Confirm
+//! `for d in /sys/kernel/iommu_groups/*/devices/*; do echo "$d"; done` and `lspci -nn`: the device's group holds
+//! devices of other slots. `lspci -vvv -s <port> | grep -i 'Access Control'` shows none.
+//!
+//! ## Refute
+//! The group holds only functions of the one card and bridges above it.
+//!
+//! ## Fix
+//! Another slot (CPU lanes instead of chipset lanes), ACS enabled in firmware where there is such a switch, a
+//! newer kernel with the quirk for this chipset, or giving the whole group. `pcie_acs_override=` is no fix where
+//! guests are not trusted: the isolation that it claims is not there.
+//!
+//! ## References
+//! PCIe specification 6.12 (ACS); Linux `drivers/pci/quirks.c` (`pci_dev_specific_acs_enabled`),
+//! `drivers/iommu/iommu.c` `pci_device_group()`; libvirt `src/util/virpci.c`, `virPCIDeviceIsAssignable()`.
+
+use super::group_not_viable::{Member, groups};
+use super::device_behind_bridge::devices;
+use super::wrong_driver::assigned;
+use crate::prelude::*;
+use vmwright_formats::PciAddress;
+
+pub const RULE: Rule = Rule {
+    tags: &["passthrough", "security"],
+    signs: &[
+        Sign::proof("is behind a switch lacking ACS and cannot be assigned"),
+        Sign::strong("Warning: PCIe ACS overrides enabled"),
+        Sign::strong("cannot disable ACS redirect for this hardware as it does not have ACS capabilities"),
+        Sign::hint("pcie_acs_override="),
+        Sign::support("ACS override"),
+        Sign::support("lacks ACS"),
+        Sign::support("no ACS support"),
+    ],
+    words: &["acs", "iommu group", "same group", "all in one group", "isolation", "separate group"],
+    explains: &[],
+    tells: "find /sys/kernel/iommu_groups -type l",
+    remedy: "move the card to a slot whose port has ACS, or assign the whole group",
+    applicability: Applicability::ManualOnly,
+    disruption: Disruption::HostReboot,
+    escalation: Some(Agent::SecurityEngineer),
+    needs: &[Need::Command(&["lspci", "-nnk"])],
+    check,
+    ..Rule::NEW
+};
+
+/// How many other cards in the device's group speak for a topology without isolation.
+const CROWD: usize = 2;
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let (groups, devices) = (groups(cx), devices(cx));
+    let bridge = |address: PciAddress| {
+        let told = devices.iter().find(|one| one.address == address);
+        told.is_some_and(|one| one.what.starts_with("PCI bridge") || one.what.starts_with("Host bridge"))
+    };
+    for assigned in assigned(cx) {
+        let Some(ours) = groups.iter().find(|one| one.address == assigned.address) else { continue };
+        let stranger = |one: &&Member| {
+            one.group == ours.group && !one.address.same_slot(&ours.address) && !bridge(one.address)
+        };
+        let mut slots: Vec<_> = groups.iter().filter(stranger).map(|one| (one.address.bus, one.address.slot)).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        if slots.len() >= CROWD {
+            draft = draft
+                .because(Strength::Support, ours.quote.clone(), "its group holds devices of other slots")
+                .about(Subject::new(SubjectKind::Pci, ours.address.to_string()))
+                .title(format!("IOMMU group {} of {} spans {} other slots", ours.group, ours.address, slots.len()));
+            // One is enough: more of the same kind add no certainty.
+            break;
+        }
+    }
+    vec![draft.verdict()]
+}

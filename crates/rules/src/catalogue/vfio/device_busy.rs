@@ -1,0 +1,68 @@
+//! # Another process, VM or the host holds the device
+//!
+//! ## What it is
+//! The device, or its whole IOMMU group, is in use: another VM has it open, libvirt has given it to another
+//! domain, or a host process (display server, persistence daemon, container) keeps the driver from letting go.
+//!
+//! ## Why it happens
+//! Two domains list the same device and are started together; a QEMU of an earlier attempt still lives; the
+//! host driver is unbound while somebody uses the device, which blocks until the last user has closed it.
+//!
+//! ## Confirm
+//! `fuser -v /dev/vfio/<group>` or `lsof /dev/nvidia* /dev/dri/*`; `virsh list`, and for each domain `virsh
+//! dumpxml | grep -A3 hostdev`; `dmesg` for "blocked until".
+//!
+//! ## Refute
+//! Nobody has `/dev/vfio/<group>` open and the device's driver is vfio-pci: then look at the group's viability.
+//!
+//! ## Fix
+//! Stop the other user (the other VM, the display manager, `nvidia-persistenced`) before the device is unbound
+//! or assigned. To share one card among VMs use SR-IOV or mediated devices.
+//!
+//! ## References
+//! Linux `drivers/vfio/group.c` (one opener a group: EBUSY), `drivers/vfio/vfio_main.c`,
+//! `vfio_unregister_group_dev()`; libvirt `src/hypervisor/virhostdev.c`; QEMU `hw/vfio/container.c`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["passthrough"],
+    signs: &[
+        Sign::proof("failed to open /dev/vfio/{group}: Device or resource busy"),
+        Sign::proof("error opening /dev/vfio/{group}: Device or resource busy"),
+        Sign::proof("failed to open /dev/vfio/{group} group: Device or resource busy"),
+        Sign::proof("open /dev/vfio/{group}: device or resource busy"),
+        Sign::proof("PCI device {device} is in use by driver"),
+        Sign::strong("PCI device {device} is in use"),
+        Sign::proof("PCI device '{device}' already in use"),
+        Sign::proof("mediated device {device} is in use by"),
+        Sign::strong("NVMe device {device} already in use by driver"),
+        Sign::strong("USB device {device} is in use by driver"),
+        Sign::support("Not detaching active device"),
+        Sign::support("Not resetting active device"),
+        Sign::support("Not reattaching active device"),
+        Sign::support("Device {device} is already in use"),
+        Sign::strong("vfio {device}: device is already attached"),
+        Sign::strong("error getting device from group {group}: Device or resource busy"),
+        Sign::strong("error getting device {device} from group {group}: Device or resource busy"),
+        Sign::strong("to iommufd={fd}: Device or resource busy"),
+        Sign::strong("Device is currently in use, task"),
+        Sign::strong("No device request channel registered, blocked until released by user"),
+        Sign::support("Relaying device request to user"),
+        Sign::proof("NVRM: Attempting to remove device {device} with non-zero usage count"),
+        Sign::strong("Attempting to remove minor device {minor} with non-zero usage count"),
+        Sign::strong("Module nvidia is in use"),
+        Sign::strong("Module nvidia_drm is in use"),
+        Sign::strong("Module nvidia_uvm is in use"),
+        Sign::strong("Module amdgpu is in use"),
+        Sign::strong("Module i915 is in use"),
+        Sign::support("Failed to unbind PCI device '{device}' from"),
+    ],
+    words: &["busy", "in use", "already", "another vm", "two vms", "hangs when unbinding"],
+    explains: &["vfio/wrong-driver"],
+    tells: "fuser -v /dev/vfio/*",
+    remedy: "stop the process or VM that holds the device, or give each VM a device of its own",
+    applicability: Applicability::ManualOnly,
+    disruption: Disruption::GuestRestart,
+    ..Rule::NEW
+};

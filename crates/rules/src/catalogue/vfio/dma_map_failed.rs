@@ -1,0 +1,72 @@
+//! # DMA mapping failed for a reason other than the memlock limit
+//!
+//! ## What it is
+//! VFIO must pin and map every page of guest memory for the device, and one mapping was refused: the memory cannot
+//! be pinned (EFAULT), the range is mapped already (EEXIST), is not aligned or not allowed (EINVAL).
+//!
+//! ## Why it happens
+//! Part of the guest's memory is a device's own mapping (another BAR, a framebuffer, `/dev/mem`), DAX or file
+//! memory that may not be pinned long-term; two sections overlap; a host kernel has a pinning bug; the guest
+//! programs a virtual IOMMU with a range that the host has mapped.
+//!
+//! ## Confirm
+//! The number after `VFIO_MAP_DMA failed` or `vfio_dma_map(...) = -n`: -12 speaks for the memlock limit, -28 for the
+//! number of mappings, -22 with an address beyond the IOMMU's width for the aperture, -14 and -17 for this cause.
+//! `dmesg` has "RLIMIT_MEMLOCK" for the first.
+//!
+//! ## Refute
+//! "RLIMIT_MEMLOCK (n) exceeded" in dmesg, or only "pci p2p may not work": peer-to-peer alone is harmless.
+//!
+//! ## Fix
+//! Back the guest with memory that can be pinned (anonymous, hugetlbfs, memfd); take regions that are other
+//! devices' memory out of DMA (`x-no-mmap` for the other device, no overlapping BARs); update the host kernel.
+//!
+//! ## References
+//! Linux `drivers/vfio/vfio_iommu_type1.c`, `vfio_dma_do_map()`; QEMU `hw/vfio/common.c`,
+//! `vfio_listener_region_add()`, `hw/vfio/container.c`.
+
+use crate::prelude::*;
+
+/// The locked-memory limit explains it.
+const LIMIT: &[&str] = &["RLIMIT_MEMLOCK"];
+
+pub const RULE: Rule = Rule {
+    tags: &["passthrough", "memory"],
+    signs: &[
+        Sign::strong("VFIO_MAP_DMA failed: Bad address"),
+        Sign::strong("VFIO_MAP_DMA failed: File exists"),
+        Sign::support("VFIO_MAP_DMA failed: Invalid argument"),
+        // QEMU 2.x to 4.x print the number alone.
+        Sign::strong("VFIO_MAP_DMA: -14"),
+        Sign::strong("VFIO_MAP_DMA: -17"),
+        Sign::hint("VFIO_MAP_DMA: -22"),
+        Sign::support("VFIO_MAP_DMA failed: Operation not permitted"),
+        Sign::hint("VFIO_MAP_DMA failed: Cannot allocate memory").unless(LIMIT),
+        Sign::support("IOMMU_IOAS_MAP failed: Bad address"),
+        Sign::support("IOMMU_IOAS_MAP failed: Invalid argument"),
+        Sign::strong("vfio_dma_map(*) = -14"),
+        Sign::strong("vfio_container_dma_map(*) = -14"),
+        Sign::strong("vfio_dma_map(*) = -17"),
+        Sign::strong("vfio_container_dma_map(*) = -17"),
+        Sign::support("vfio_dma_map(*) = -22"),
+        Sign::support("vfio_container_dma_map(*) = -22"),
+        Sign::support("vfio_dma_map(*) = -16"),
+        Sign::hint("vfio: DMA mapping failed, unable to continue").unless(LIMIT),
+        Sign::support("VfioDmaMap"),
+        Sign::support("IommuDmaMap"),
+        Sign::strong("ERROR: DMA PTE for vPFN"),
+        Sign::support("AMD-Vi: Event logged [IO_PAGE_FAULT").and(&["vfio"]),
+        Sign::hint("[DMA Write] Request device").and(&["vfio"]),
+        Sign::hint("[DMA Read] Request device").and(&["vfio"]),
+        Sign::hint("[DMA Write NO_PASID] Request device").and(&["vfio"]),
+        Sign::hint("[DMA Read NO_PASID] Request device").and(&["vfio"]),
+    ],
+    words: &["dma", "mapping", "pin", "page fault"],
+    explains: &[],
+    tells: "dmesg",
+    remedy: "back the guest with memory that can be pinned, and keep other devices' memory out of the mapping",
+    applicability: Applicability::ManualOnly,
+    disruption: Disruption::GuestRestart,
+    escalation: Some(Agent::DebugSpecialist),
+    ..Rule::NEW
+};

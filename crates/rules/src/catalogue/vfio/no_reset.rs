@@ -1,0 +1,78 @@
+//! # The device has no reset that it survives
+//!
+//! ## What it is
+//! Before a guest gets a device, and after it, the device must be reset. This one offers no reset, does not come
+//! back from the one it offers, or reads as all ones afterwards (header type 7f). Often the first start after a
+//! host boot works and every later one fails.
+//!
+//! ## Why it happens
+//! AMD GPUs of the Polaris, Vega and early Navi generations lack a working bus reset ("reset bug"); some USB,
+//! audio and NVMe functions announce a function level reset (FLR) that hangs them; devices on the root bus have
+//! no bus reset at all.
+//!
+//! ## Confirm
+//! `cat /sys/bus/pci/devices/<address>/reset_method` (Linux 5.15 and later; no file: no reset);
+//! `lspci -vv -s <address> | grep -i flreset`; `dmesg | grep -iE 'not ready|reset'` after a VM was shut down.
+//!
+//! ## Refute
+//! The VM starts repeatedly without rebooting the host; `lspci` shows a valid header after shutdown.
+//!
+//! ## Fix
+//! The vendor-reset module for the GPUs it knows; another method in `reset_method`; a kernel with the device's
+//! quirk; leave the function with the host. Until the host is rebooted or suspended the device stays stuck.
+//!
+//! ## References
+//! Linux `drivers/pci/pci.c` (`pci_dev_wait()`, `pcie_flr()`), `drivers/pci/quirks.c` (`quirk_no_flr`,
+//! `quirk_no_bus_reset`), `Documentation/ABI/testing/sysfs-bus-pci`; QEMU `hw/vfio/pci.c`,
+//! `vfio_pci_pre_reset()`; libvirt `src/util/virpci.c`, `virPCIDeviceReset()`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["passthrough", "gpu"],
+    signs: &[
+        Sign::strong("not ready {ms}ms after FLR; giving up"),
+        Sign::strong("not ready {ms}ms after bus reset; giving up"),
+        Sign::strong("not ready {ms}ms after slot reset; giving up"),
+        Sign::strong("not ready {ms}ms after PM D3hot->D0; giving up"),
+        Sign::strong("not ready {ms}ms after AF_FLR; giving up"),
+        Sign::support("not ready {ms}ms after {reset}; waiting"),
+        Sign::support("not ready {ms}ms after bus reset; waiting"),
+        Sign::strong("Failed to return from FLR"),
+        Sign::strong("timed out waiting for pending transaction; performing function level reset anyway"),
+        Sign::strong("timed out waiting for pending transaction; performing AF function level reset anyway"),
+        // QEMU warns so and goes on; functions beside the first seldom need a reset of their own.
+        Sign::support("Cannot reset device {device}.0, no available reset mechanism"),
+        Sign::hint("Cannot reset device {device}, no available reset mechanism"),
+        Sign::proof("no FLR, PM reset or bus reset available"),
+        Sign::strong("Unable to reset PCI device {device}: ").unless(&["devices on bus with"]),
+        Sign::strong("Failed to reset PCI device: "),
+        Sign::strong("can't reset PCI device"),
+        Sign::strong("Unknown PCI header type '127' for device"),
+        Sign::strong("!!! Unknown header type 7f"),
+        Sign::strong("All device reset methods disabled by user"),
+        Sign::strong("reset recovery - restoring BARs"),
+        Sign::strong("pci_irq_handler: Assertion `0 <= irq_num && irq_num < PCI_NUM_PINS' failed"),
+        Sign::strong("reset bug"),
+        Sign::support("config space * 0xFF"),
+        Sign::support("only a host reboot"),
+        Sign::support("until the host is rebooted"),
+        Sign::support("works the first time"),
+        Sign::hint("vendor-reset"),
+        Sign::hint("vendor_reset"),
+        Sign::support("Completion-Wait loop timed out").and(&["vfio"]),
+        Sign::support("[IOTLB_INV_TIMEOUT device=").and(&["vfio"]),
+        Sign::hint("depends on group {group} which is not owned"),
+        Sign::hint("Unable to power on device, stuck in D3"),
+        Sign::hint("Refused to change power state"),
+    ],
+    words: &["reset", "second time", "second start", "reboot the host", "restart the vm", "first boot works", "flr"],
+    explains: &["vfio/link-or-power-state", "vfio/code-43", "vfio/bar-space"],
+    tells: "dmesg",
+    remedy: "choose a reset that the device survives (reset_method, vendor-reset, a kernel quirk) or leave it to the host",
+    applicability: Applicability::ManualOnly,
+    disruption: Disruption::HostReboot,
+    escalation: Some(Agent::DebugSpecialist),
+    needs: &[Need::Glob("/sys/bus/pci/devices/*/reset_method"), Need::Command(&["dmesg"])],
+    ..Rule::NEW
+};

@@ -1,0 +1,146 @@
+//! # The device is bound to its host driver and not to vfio-pci
+//!
+//! ## What it is
+//! A PCI function can be given to a guest only while a vfio driver holds it. Here the host's own driver
+//! (nvidia, nouveau, amdgpu, i915, snd_hda_intel, xhci_hcd, nvme, ixgbe, ...) has it, so that VFIO has no such
+//! device to hand out, or `/dev/vfio/<group>` does not exist at all.
+//!
+//! ## Why it happens
+//! Nobody bound the device: libvirt was told `managed='no'`, QEMU was started by hand, an `ids=` list lacks
+//! this device, or vfio-pci refuses the device because it stands on its deny list (Intel QAT).
+//!
+//! ## Confirm
+//! `lspci -nnk -s <address>`: "Kernel driver in use" names the host driver. `readlink
+//! /sys/bus/pci/devices/<address>/driver` says the same.
+//!
+//! ## Refute
+//! The link ends in `vfio-pci` (or a vendor's vfio driver such as `mlx5_vfio_pci`) at the time of the failure.
+//!
+//! ## Fix
+//! With libvirt use `<hostdev managed='yes'>` or `virsh nodedev-detach`; by hand write `vfio-pci` into the
+//! device's `driver_override`, unbind it and write its address into `/sys/bus/pci/drivers_probe`. For a device
+//! that must never meet its host driver, bind it at boot with `vfio-pci.ids=`.
+//!
+//! ## References
+//! Linux `Documentation/driver-api/vfio.rst`; `drivers/vfio/group.c` (VFIO_GROUP_GET_DEVICE_FD gives ENODEV for
+//! a device without vfio driver); QEMU `hw/vfio/container.c`, `vfio_get_device()`; libvirt
+//! `src/hypervisor/virhostdev.c`; Linux `drivers/vfio/pci/vfio_pci.c` (deny list).
+
+use super::device_behind_bridge::devices;
+use crate::prelude::*;
+use vmwright_formats::lines::lines;
+use vmwright_formats::{DomainXml, PciAddress};
+
+/// vfio-pci speaks of a device that it has: ENODEV then comes from a device that does not answer.
+const OWNED: &[&str] = &["vfio-pci {device}: "];
+
+pub const RULE: Rule = Rule {
+    tags: &["passthrough"],
+    signs: &[
+        Sign::proof("Unmanaged PCI device {device} must be manually detached from the host"),
+        // VFIO_GROUP_GET_DEVICE_FD: the group is there, the device in it has no vfio driver.
+        Sign::strong("error getting device from group {group}: No such device").unless(OWNED),
+        Sign::strong("error getting device {device} from group {group}: No such device").unless(OWNED),
+        Sign::hint("error getting device from group {group}: No such device"),
+        Sign::support("are bound to vfio-<bus> or pci-stub and not already in use")
+            .unless(&["from group {group}: Permission denied", "from group {group}: Device or resource busy"]),
+        // The group's node exists only while a device of the group has a vfio driver.
+        Sign::support("failed to open /dev/vfio/{group}: No such file or directory")
+            .unless(&["failed to open /dev/vfio/vfio: No such file"]),
+        Sign::support("error opening /dev/vfio/{group}: No such file or directory"),
+        Sign::support("failed to open /dev/vfio/{group} group: No such file or directory"),
+        Sign::support("failed to find vfio-dev/vfioX/dev"),
+        Sign::support("couldn't open directory /sys/bus/pci/devices/{device}/vfio-dev"),
+        Sign::strong("exists in vfio-pci device denylist, driver probing disallowed"),
+        Sign::strong("exists in vfio-pci device blacklist, driver probing disallowed"),
+        Sign::strong("Cannot bind {device} to vfio"),
+        Sign::support("can't unbind/bind PCI group to VFIO"),
+        Sign::support("Failed to add driver 'vfio-pci' to driver_override"),
+        Sign::support("not bound to vfio-pci"),
+        Sign::support("is not bound to vfio"),
+        Sign::support("not bound to the vfio"),
+        Sign::support("not managed by VFIO driver, skipping"),
+    ],
+    words: &["kernel driver in use", "vfio-pci", "host driver", "passthrough", "unbind"],
+    explains: &[],
+    tells: "lspci -nnk",
+    remedy: "bind the device to vfio-pci: managed='yes' in libvirt, or driver_override and drivers_probe by hand",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    needs: &[Need::Command(&["lspci", "-nnk"])],
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let devices = devices(cx);
+    for assigned in assigned(cx).iter().filter(|one| !one.managed) {
+        let Some(device) = devices.iter().find(|one| one.address == assigned.address) else { continue };
+        let Some((driver, quote)) = device.driver.as_ref() else { continue };
+        if !driver.contains("vfio") && driver != "pci-stub" {
+            let title = format!("{} is bound to {driver} and not to vfio-pci", device.address);
+            draft = draft
+                .because(Strength::Support, assigned.quote.clone(), "the VM is given this device as it is")
+                .because(Strength::Strong, quote.clone(), "a host driver has it")
+                .about(Subject::new(SubjectKind::Pci, device.address.to_string()))
+                .title(title);
+            // One is enough: more of the same kind add no certainty.
+            break;
+        }
+    }
+    vec![draft.verdict()]
+}
+
+/// A host device that a VM's configuration names.
+pub(crate) struct Assigned {
+    /// The host's address.
+    pub address: PciAddress,
+    /// Whether libvirt or Proxmox binds it to vfio-pci by itself.
+    pub managed: bool,
+    /// Where it is named.
+    pub quote: Option<Evidence>,
+}
+
+/// The PCI devices that domain XML, QEMU arguments (in whatever text they stand) or a Proxmox configuration
+/// assign to a VM; 64 at most.
+pub(crate) fn assigned(cx: &Context<'_>) -> Vec<Assigned> {
+    let mut found: Vec<Assigned> = Vec::new();
+    for domain in cx.all::<DomainXml>() {
+        for device in domain.domains.iter().flat_map(|one| &one.devices.hostdevs) {
+            if let Some(address) = &device.address {
+                let managed = device.managed.as_ref().is_some_and(|managed| managed.value == "yes");
+                found.push(Assigned { address: address.value, managed, quote: domain.quote(address.line) });
+            }
+        }
+    }
+    for text in cx.texts() {
+        for (number, line) in lines(&text.text) {
+            for address in words_after(line).iter().filter_map(|word| word.parse().ok()) {
+                let managed = line.starts_with("hostpci");
+                found.push(Assigned { address, managed, quote: text.quote(number) });
+            }
+        }
+    }
+    let mut known = Vec::new();
+    found.retain(|one| !known.contains(&one.address) && known.len() < 64 && {
+        known.push(one.address);
+        true
+    });
+    found
+}
+
+/// What follows `host=` in a vfio-pci argument, in either syntax, or `hostpci0:`.
+fn words_after(line: &str) -> Vec<&str> {
+    let key = if line.starts_with("hostpci") {
+        ": "
+    } else if line.contains("\"vfio-pci\"") {
+        "\"host\":\""
+    } else if line.contains("vfio-pci,") {
+        "host="
+    } else {
+        return Vec::new();
+    };
+    let word = |rest: &'_ str| rest.find(|c: char| !(c.is_ascii_hexdigit() || c == ':' || c == '.'));
+    line.split(key).skip(1).take(16).map(|rest| &rest[..word(rest).unwrap_or(rest.len())]).collect()
+}
