@@ -2,7 +2,7 @@
 
 use crate::progress::Step;
 use crate::run::Run;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,17 @@ use std::path::{Path, PathBuf};
 /// Words before `apt-get`: no questions, messages that a bug report can quote.
 pub(crate) const ENVIRONMENT: [&str; 3] = ["env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C"];
 
-/// One way of calling apt.
+/// One way of calling apt. A private folder goes when this goes.
 pub(crate) struct Apt {
     options: Vec<String>,
-    /// The folder of the private configuration.
-    folder: Option<PathBuf>,
+    _private: Option<Private>,
     backports: Option<String>,
 }
 
 impl Apt {
     /// As the machine is configured.
     pub(crate) fn system() -> Self {
-        Self { options: common(), folder: None, backports: None }
+        Self { options: common(), _private: None, backports: None }
     }
 
     /// The machine's sources for its own release, with that release's backports beside them on Debian, in a folder
@@ -35,8 +34,8 @@ impl Apt {
         let codename = os_release(&release, "VERSION_CODENAME").unwrap_or_default();
         let backports =
             (os_release(&release, "ID") == Some("debian")).then(|| format!("{codename}-backports"));
-        let folder = private_folder()?;
-        let (sources, lists) = (folder.join("sources"), folder.join("lists"));
+        let private = Private::new(sudo)?;
+        let (sources, lists) = (private.folder.join("sources"), private.folder.join("lists"));
         for dir in [&sources, &lists] {
             fs::create_dir(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         }
@@ -51,8 +50,8 @@ impl Apt {
                 one_line(&text, codename, backports.as_deref())
             };
             offered |= backports.as_ref().is_some_and(|suite| kept.contains(suite.as_str()));
-            fs::write(sources.join(name), kept)
-                .with_context(|| format!("cannot write {}", sources.display()))?;
+            let copy = sources.join(name);
+            fs::write(&copy, kept).with_context(|| format!("cannot write {}", copy.display()))?;
         }
         let mut options = common();
         for (key, value) in [
@@ -65,10 +64,11 @@ impl Apt {
         ] {
             options.extend(["-o".to_owned(), format!("{key}={value}")]);
         }
-        let apt = Self { options, folder: Some(folder), backports: backports.filter(|_| offered) };
+        let apt = Self { options, _private: Some(private), backports: backports.filter(|_| offered) };
         let mut words = sudo.to_vec();
         words.extend(ENVIRONMENT);
-        words.extend(["apt-get", "update"]);
+        // Without this apt calls it a success when nothing at all could be fetched.
+        words.extend(["apt-get", "update", "-o", "APT::Update::Error-Mode=any"]);
         // A mirror may lack one suite; what matters is whether the packages are to be had afterwards.
         if let Err(error) = Run::new(words).args(apt.options()).quiet(step) {
             step.still(&format!("not every list could be fetched: {error:#}"));
@@ -85,14 +85,40 @@ impl Apt {
     pub(crate) fn backports(&self) -> Option<&str> {
         self.backports.as_deref()
     }
+}
 
-    /// Takes the private folder away; apt has made files in it as root.
-    pub(crate) fn remove(self, sudo: &[&str]) -> Result<()> {
-        match &self.folder {
-            Some(folder) => {
-                Run::new(sudo.iter().copied().chain(["rm", "-r"])).args([folder]).text().map(drop)
+/// A folder below the temporary directory. apt, run with `sudo`, makes files in it that are not the caller's.
+struct Private {
+    folder: PathBuf,
+    sudo: Vec<String>,
+}
+
+impl Private {
+    /// A new one, that nobody else can have prepared.
+    fn new(sudo: &[&str]) -> Result<Self> {
+        let parent = std::env::temp_dir();
+        for attempt in 0..100 {
+            let folder = parent.join(format!("vmwright-apt-{}-{attempt}", std::process::id()));
+            // 0755: apt fetches as a user of its own, who must get in.
+            match fs::DirBuilder::new().mode(0o755).create(&folder) {
+                Ok(()) => {
+                    return Ok(Self { folder, sudo: sudo.iter().copied().map(ToOwned::to_owned).collect() });
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => {
+                    return Err(error).with_context(|| format!("cannot make {}", folder.display()));
+                }
             }
-            None => Ok(()),
+        }
+        bail!("a hundred folders named vmwright-apt-* are in the way in {}", parent.display())
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        let words = self.sudo.iter().map(String::as_str).chain(["rm", "-r", "--"]);
+        if let Err(error) = Run::new(words).args([&self.folder]).text() {
+            eprintln!("    cannot remove {}: {error:#}", self.folder.display());
         }
     }
 }
@@ -103,23 +129,6 @@ fn common() -> Vec<String> {
         .into_iter()
         .flat_map(|option| ["-o".to_owned(), option.to_owned()])
         .collect()
-}
-
-/// A new folder that nobody else can have prepared.
-fn private_folder() -> Result<PathBuf> {
-    for attempt in 0..100 {
-        let path = std::env::temp_dir().join(format!("vmwright-apt-{}-{attempt}", std::process::id()));
-        // 0755: apt fetches as a user of its own, who must get in.
-        match fs::DirBuilder::new().mode(0o755).create(&path) {
-            Ok(()) => return Ok(path),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot make {}", path.display())),
-        }
-    }
-    anyhow::bail!(
-        "a hundred folders named vmwright-apt-* are in the way in {}",
-        std::env::temp_dir().display()
-    )
 }
 
 /// The files that apt reads its sources from, as `sources.list(5)` says.

@@ -79,18 +79,13 @@ fn install(sudo: &[&str], packages: &[&str], step: &Step) -> Result<()> {
     };
     step.still("not with the package lists at hand; fetching fresh ones, for this call only");
     let fresh = Apt::fresh(sudo, step).with_context(|| format!("{plain:#}"))?;
-    let result = match install_with(sudo, &fresh, None, packages, step) {
-        Ok(()) => Ok(()),
-        Err(error) => match fresh.backports() {
-            Some(suite) => {
-                step.still(&format!("not from the release itself; trying {suite}"));
-                install_with(sudo, &fresh, Some(suite), packages, step)
-            }
-            None => Err(error),
-        },
-    };
-    fresh.remove(sudo)?;
-    result
+    match (install_with(sudo, &fresh, None, packages, step), fresh.backports()) {
+        (Err(error), Some(suite)) => {
+            step.still(&format!("not from the release itself; trying {suite}"));
+            install_with(sudo, &fresh, Some(suite), packages, step).with_context(|| format!("{error:#}"))
+        }
+        (result, _) => result,
+    }
 }
 
 fn install_with(sudo: &[&str], apt: &Apt, from: Option<&str>, packages: &[&str], step: &Step) -> Result<()> {

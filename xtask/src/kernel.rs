@@ -52,9 +52,7 @@ fn unpack(place: &Path, step: &Step) -> Result<()> {
     if let Err(stale) = download_package(&Apt::system(), &download, step) {
         step.still("not with the package lists at hand; fetching fresh ones, for this call only");
         let fresh = Apt::fresh(&[], step).with_context(|| format!("{stale:#}"))?;
-        let done = download_package(&fresh, &download, step);
-        fresh.remove(&[])?;
-        done?;
+        download_package(&fresh, &download, step)?;
     }
     for entry in fs::read_dir(&download).with_context(|| format!("cannot read {}", download.display()))? {
         let package = entry.with_context(|| format!("cannot read {}", download.display()))?.path();

@@ -85,7 +85,7 @@ impl Run {
     /// Runs it without a word unless it takes long or fails.
     ///
     /// # Errors
-    /// When it cannot start or does not end with status 0; with the end of its output.
+    /// When it cannot start or does not end with status 0; with its last lines.
     pub(crate) fn quiet(mut self, step: &Step) -> Result<()> {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().with_context(|| format!("cannot start `{}`", self.shown))?;
@@ -103,7 +103,11 @@ impl Run {
             }
         }
         let status = child.wait().with_context(|| format!("cannot wait for `{}`", self.shown))?;
-        ended(&self.shown, status).with_context(|| tail(&output))
+        match tail(&output).as_str() {
+            "" => ended(&self.shown, status),
+            _ if status.success() => Ok(()),
+            said => bail!("`{}` ended with {status} and said:\n{said}", self.shown),
+        }
     }
 
     /// Runs it with standard error as ours, and gives each line of standard output to `each` as it comes.

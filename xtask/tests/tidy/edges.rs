@@ -14,10 +14,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ("rules", &["model", "formats"]),
     ("plan", &["model", "formats"]),
     ("backend", &["model", "formats"]),
-    ("apply", &["model", "formats", "plan", "backend", "host"]),
-    ("review", &["model", "formats", "backend"]),
+    ("apply", &["model", "formats", "plan"]),
+    ("review", &["model", "formats"]),
     ("journal", &["model"]),
-    ("lab", &["model", "formats", "backend"]),
     (
         "engine",
         &[
