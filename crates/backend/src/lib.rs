@@ -1,0 +1,309 @@
+//! Machines: a backend makes run what a specification describes.
+//!
+//! A machine lives in the state directory as `machines/NAME/`: `machine.toml` (the specification), and of the
+//! last start `argv` (one argument a line), `qemu.log` (what the VMM said), `serial.log` (what the guest's first
+//! serial port said) and `process.json` (the VMM's process). Nothing of vmwright stays behind to watch it: the
+//! VMM's process is found again by pid and start time, so that the answer is right after a `kill -9` of either.
+//!
+//! [`state`] holds the one table of what is legal in which state; every backend obeys it and passes the
+//! contract in `tests/contract.rs`. Backends have the same files: `argv.rs` (the command line, pure), `start.rs`,
+//! `control.rs` (state, stop, pause, resume).
+
+mod account;
+pub mod fake;
+mod launch;
+mod lock;
+mod process;
+pub mod qemu;
+mod record;
+mod sockets;
+pub mod state;
+pub mod store;
+mod supervise;
+
+pub use account::AccountError;
+pub use process::Identity;
+pub use record::{Phase, ProcessRecord, RecordError, Running};
+pub use sockets::SocketError;
+pub use state::{Illegal, Operation, State, legal};
+pub use store::{Listed, Stored};
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+use thiserror::Error;
+
+/// Makes machines run.
+pub trait Backend {
+    /// Its name, as `process.json` records it.
+    fn name(&self) -> &'static str;
+
+    /// Starts a machine and waits until its VMM runs the guest. On failure nothing is left running, the state is
+    /// [`State::Failed`], and `qemu.log` holds the reason: the VMM's own words, or vmwright's after `vmwright: `.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    fn start(&self, machine: &Stored) -> Result<Running, StartError>;
+
+    /// Looks where a machine stands. Changes nothing.
+    ///
+    /// # Errors
+    /// [`ControlError`] where it cannot be told.
+    fn look(&self, machine: &Stored) -> Result<Condition, ControlError>;
+
+    /// Stops a machine and waits until its VMM is gone and has left nothing behind.
+    ///
+    /// # Errors
+    /// [`ControlError`]; the machine may still run then.
+    fn stop(&self, machine: &Stored, how: Stop) -> Result<Ended, ControlError>;
+
+    /// Makes the guest stand still.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    fn pause(&self, machine: &Stored) -> Result<(), ControlError>;
+
+    /// Lets a paused guest go on.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    fn resume(&self, machine: &Stored) -> Result<(), ControlError>;
+}
+
+/// Where a machine stands, and what shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// The state.
+    pub state: State,
+    /// What shows it, a lower-case fragment; empty where the state says all. Parts of it may be the VMM's words.
+    pub why: String,
+}
+
+impl Condition {
+    /// A state with what shows it.
+    pub(crate) fn new(state: State, why: impl Into<String>) -> Self {
+        Self { state, why: why.into() }
+    }
+}
+
+/// How to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Ask the guest to power off; where it has not after this time, end the VMM in order (disks are flushed,
+    /// the guest is not asked again).
+    Orderly(Duration),
+    /// Kill the VMM at once, like a power cut.
+    Force,
+}
+
+/// How a stopped machine ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The VMM ended by itself after the guest was asked, as it does when its guest powers off.
+    ByItself,
+    /// The guest did not power off within the time given; the VMM was told to end, and did so in order.
+    Quit,
+    /// The VMM was killed, or crashed.
+    Killed,
+    /// Another vmwright ended it meanwhile.
+    Elsewhere,
+}
+
+/// Why a machine did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// It is not in a state to start from.
+    #[error(transparent)]
+    Illegal(#[from] Illegal),
+    /// Another vmwright is starting or stopping it at this moment.
+    #[error("another vmwright is at work on machine `{0}`")]
+    Busy(String),
+    /// The machine's directory cannot be used.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+    /// The record of its process cannot be used.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The VMM is not installed.
+    #[error("no `{name}` in PATH, and none of {} exists; {install}", list(.looked))]
+    NoProgram {
+        /// Name that PATH was searched for.
+        name: String,
+        /// Places looked at after PATH.
+        looked: Vec<PathBuf>,
+        /// How to get it.
+        install: &'static str,
+    },
+    /// The user to run as cannot be had.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// No such bridge.
+    #[error("no bridge `{0}` on this host")]
+    NoBridge(String),
+    /// The interface exists and is not a bridge.
+    #[error("interface `{0}` is not a bridge")]
+    NotABridge(String),
+    /// A tap on the bridge could not be made.
+    #[error("cannot {doing} for bridge `{bridge}`")]
+    Tap {
+        /// The bridge.
+        bridge: String,
+        /// What failed.
+        doing: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The specification cannot be said as a command line.
+    #[error(transparent)]
+    Argv(#[from] qemu::argv::ArgvError),
+    /// The sockets could not be made.
+    #[error(transparent)]
+    Sockets(#[from] SocketError),
+    /// A file of the machine's directory cannot be written.
+    #[error("cannot write `{}`", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The VMM's program could not be run.
+    #[error("cannot run `{}`", .program.display())]
+    Launch {
+        /// The program.
+        program: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The VMM ended before the guest ran.
+    #[error("the virtual machine monitor ended with {status}{}", said_fragment(.said))]
+    Exited {
+        /// Its exit status.
+        status: ExitStatus,
+        /// The last lines that it said, at most 20.
+        said: String,
+    },
+    /// The VMM did not get as far as running the guest; it was killed.
+    #[error("the virtual machine monitor was not ready after {} s and was killed{}", .after.as_secs_f32(), said_fragment(.said))]
+    NotReady {
+        /// How long it was waited for.
+        after: Duration,
+        /// The last lines that it said, at most 20.
+        said: String,
+    },
+    /// Its monitor gave no usable answer; it was killed.
+    #[error("the monitor of machine `{machine}` gave no usable answer")]
+    Monitor {
+        /// The machine.
+        machine: String,
+        /// What it did.
+        #[source]
+        source: qemu::qmp::QmpError,
+    },
+    /// The VMM could not be watched.
+    #[error("cannot follow the virtual machine monitor's process")]
+    Process(#[source] io::Error),
+}
+
+/// Why a machine's state could not be told or changed.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// The operation is not legal in the state that the machine is in.
+    #[error(transparent)]
+    Illegal(#[from] Illegal),
+    /// Another vmwright is starting or stopping it at this moment.
+    #[error("another vmwright is at work on machine `{0}`")]
+    Busy(String),
+    /// The machine's directory cannot be used.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+    /// The record of its process cannot be used.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The record shows a process of another backend.
+    #[error("machine `{machine}` belongs to the backend `{backend}`")]
+    OtherBackend {
+        /// The machine.
+        machine: String,
+        /// The backend that started it.
+        backend: String,
+    },
+    /// The machine has no guest agent by its specification.
+    #[error("machine `{0}` has no guest agent by its specification (`agent = false`)")]
+    NoAgent(String),
+    /// The monitor gave no usable answer.
+    #[error("the monitor of machine `{machine}` gave no usable answer")]
+    Monitor {
+        /// The machine.
+        machine: String,
+        /// What it did.
+        #[source]
+        source: qemu::qmp::QmpError,
+    },
+    /// The agent's socket cannot be used.
+    #[error("the guest agent of machine `{machine}` cannot be reached")]
+    Agent {
+        /// The machine.
+        machine: String,
+        /// Why.
+        #[source]
+        source: qemu::agent::AgentError,
+    },
+    /// The VMM's process could not be looked at or signalled.
+    #[error("cannot reach process {pid} of machine `{machine}`")]
+    Process {
+        /// The machine.
+        machine: String,
+        /// The process.
+        pid: i32,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The VMM was told to end and did not.
+    #[error("process {pid} of machine `{machine}` has not ended after {} s", .after.as_secs())]
+    StillThere {
+        /// The machine.
+        machine: String,
+        /// The process.
+        pid: i32,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The VMM is gone, and something of it is not.
+    #[error("machine `{machine}` has ended, but {what} is left behind")]
+    LeftBehind {
+        /// The machine.
+        machine: String,
+        /// What.
+        what: String,
+    },
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ")
+}
+
+/// What a VMM said, for a message: its last line, or that it said nothing.
+fn said_fragment(said: &str) -> String {
+    match said.lines().rev().find(|line| !line.trim().is_empty()) {
+        Some(line) => format!("; it said last: {}", line.trim()),
+        None => "; it said nothing".to_owned(),
+    }
+}
+
+/// An error with its sources, one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text.replace(['\n', '\r'], " ")
+}

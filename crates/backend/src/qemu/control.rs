@@ -1,0 +1,182 @@
+//! State, stop, pause and resume, over the monitor.
+
+use super::Qemu;
+use super::agent::{Agent, AgentError};
+use super::qmp::{Qmp, QmpError};
+use crate::process::Life;
+use crate::state::{Operation, State, allow};
+use crate::supervise::{Trace, finish, kill, running, wait_gone};
+use crate::{Backend, Condition, ControlError, Ended, Running, Stop, Stored, chain};
+use serde_json::json;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How long the monitor may take to tell the state. It serves one client at a time, so another vmwright's
+/// question may come first.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long the guest agent may take to take a request to power off.
+const AGENT: Duration = Duration::from_secs(3);
+/// How long QEMU may take to end once it has to: it writes back what is not on disk yet.
+const END: Duration = Duration::from_secs(30);
+
+pub(super) fn look(qemu: &Qemu, machine: &Stored) -> Result<Condition, ControlError> {
+    crate::supervise::look(machine, qemu.name(), |running, life| {
+        // A VMM stopped by a signal answers nothing.
+        if life == Life::Stopped {
+            return Ok(Condition::new(
+                State::Stuck,
+                format!("process {} is stopped by a signal", running.process.pid),
+            ));
+        }
+        let asked = monitor(machine, running, LOOK.min(qemu.patience));
+        let status = asked.and_then(|mut qmp| {
+            qmp.execute("query-status", None).map_err(|source| unusable(machine, source))
+        });
+        match status {
+            Ok(status) => Ok(condition(status["status"].as_str().unwrap_or_default())),
+            // It may have ended while it was asked.
+            Err(_) if running.process.life().is_ok_and(|life| life == Life::Dead) => {
+                Ok(Condition::new(State::Gone, format!("process {} has just ended", running.process.pid)))
+            }
+            // Not allowed to ask is not the VMM's fault.
+            Err(ControlError::Monitor { source: QmpError::Connect { source, path }, .. })
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Err(unusable(machine, QmpError::Connect { source, path }))
+            }
+            Err(error) => Ok(Condition::new(State::Stuck, chain(&error))),
+        }
+    })
+}
+
+/// What a run state of QEMU (`qapi/run-state.json`) is here.
+fn condition(status: &str) -> Condition {
+    let state = match status {
+        "running" => return Condition::new(State::Running, ""),
+        "paused" => return Condition::new(State::Paused, ""),
+        // The guest sleeps; it wakes up by itself or by its power button.
+        "suspended" => State::Running,
+        // It can go on, in the last case once there is room on disk.
+        "prelaunch" | "debug" | "watchdog" | "io-error" => State::Paused,
+        _ => State::Stuck,
+    };
+    Condition::new(state, format!("QEMU says `{}`", status.escape_debug()))
+}
+
+pub(super) fn command(
+    qemu: &Qemu,
+    machine: &Stored,
+    operation: Operation,
+    command: &str,
+) -> Result<(), ControlError> {
+    allow(&machine.name, &look(qemu, machine)?, operation)?;
+    let mut qmp = monitor(machine, &running(machine)?, qemu.patience)?;
+    qmp.execute(command, None).map(drop).map_err(|source| unusable(machine, source))
+}
+
+pub(super) fn stop(qemu: &Qemu, machine: &Stored, how: Stop) -> Result<Ended, ControlError> {
+    let condition = look(qemu, machine)?;
+    match how {
+        Stop::Force => {
+            allow(&machine.name, &condition, Operation::Kill)?;
+            kill(machine, END).map(|()| Ended::Killed)
+        }
+        Stop::Orderly(patience) => {
+            allow(&machine.name, &condition, Operation::Stop)?;
+            let running = running(machine)?;
+            let ended = orderly(qemu, machine, &running, &condition, patience)?;
+            Ok(match finish(machine, &running)? {
+                Trace::Orderly => ended,
+                Trace::Abrupt => Ended::Killed,
+                Trace::Cleared => Ended::Elsewhere,
+            })
+        }
+    }
+}
+
+/// Asks the guest, then QEMU. The machine's lock is not held meanwhile, so that a kill can come between.
+fn orderly(
+    qemu: &Qemu,
+    machine: &Stored,
+    running: &Running,
+    condition: &Condition,
+    patience: Duration,
+) -> Result<Ended, ControlError> {
+    let deadline = Instant::now() + patience;
+    if condition.state == State::Running {
+        if let Err(error) = ask_guest(qemu, machine, running, patience) {
+            return if has_gone(machine, running)? { Ok(Ended::ByItself) } else { Err(error) };
+        }
+        if wait_gone(machine, running, deadline.saturating_duration_since(Instant::now()))? {
+            return Ok(Ended::ByItself);
+        }
+    }
+    let told = monitor(machine, running, qemu.patience).and_then(|mut qmp| match qmp.execute("quit", None) {
+        Ok(_) | Err(QmpError::Closed(_)) => Ok(()),
+        Err(source) => Err(unusable(machine, source)),
+    });
+    if let Err(error) = told {
+        return if has_gone(machine, running)? { Ok(Ended::ByItself) } else { Err(error) };
+    }
+    if wait_gone(machine, running, END)? {
+        return Ok(Ended::Quit);
+    }
+    Err(ControlError::StillThere { machine: machine.name.clone(), pid: running.process.pid, after: END })
+}
+
+/// Whether a VMM whose monitor fails is about to be gone: its monitor goes a moment before it.
+fn has_gone(machine: &Stored, running: &Running) -> Result<bool, ControlError> {
+    wait_gone(machine, running, Duration::from_secs(1))
+}
+
+/// Asks the guest to power off: its agent where one answers, else its power button.
+fn ask_guest(
+    qemu: &Qemu,
+    machine: &Stored,
+    running: &Running,
+    patience: Duration,
+) -> Result<(), ControlError> {
+    if running.agent.is_some()
+        && let Ok(mut agent) =
+            agent(machine, running, AGENT.min(patience / 4).max(Duration::from_millis(100)))
+        && agent.tell("guest-shutdown", Some(json!({ "mode": "powerdown" }))).is_ok()
+    {
+        return Ok(());
+    }
+    let mut qmp = monitor(machine, running, qemu.patience)?;
+    match qmp.execute("system_powerdown", None) {
+        Ok(_) | Err(QmpError::Closed(_)) => Ok(()),
+        Err(source) => Err(unusable(machine, source)),
+    }
+}
+
+pub(super) fn monitor(machine: &Stored, running: &Running, patience: Duration) -> Result<Qmp, ControlError> {
+    let path = running.qmp.as_deref().unwrap_or_else(|| std::path::Path::new(""));
+    Qmp::connect(path, patience).map_err(|source| unusable(machine, source))
+}
+
+pub(super) fn agent(machine: &Stored, running: &Running, patience: Duration) -> Result<Agent, ControlError> {
+    let path = running.agent.as_deref().ok_or_else(|| ControlError::NoAgent(machine.name.clone()))?;
+    Agent::connect(path, patience)
+        .map_err(|source: AgentError| ControlError::Agent { machine: machine.name.clone(), source })
+}
+
+fn unusable(machine: &Stored, source: QmpError) -> ControlError {
+    ControlError::Monitor { machine: machine.name.clone(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_states() {
+        assert_eq!(condition("running"), Condition::new(State::Running, ""));
+        assert_eq!(condition("io-error"), Condition::new(State::Paused, "QEMU says `io-error`"));
+        for stuck in ["internal-error", "guest-panicked", "shutdown", "", "a\nnew one"] {
+            let found = condition(stuck);
+            assert_eq!(found.state, State::Stuck, "{stuck}");
+            assert!(!found.why.contains('\n'));
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Lines over a UNIX socket, with a limit on their length and on the time that everything may take.
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// One end of a conversation in lines.
+#[derive(Debug)]
+pub(super) struct Lines {
+    stream: UnixStream,
+    /// Received and not yet given out.
+    buffer: Vec<u8>,
+    /// How much of it is known to hold no end of line.
+    searched: usize,
+    /// Longest line, in bytes.
+    limit: usize,
+}
+
+/// Why there is no line.
+#[derive(Debug)]
+pub(super) enum NoLine {
+    /// The peer has closed the connection, perhaps in the middle of a line.
+    Closed,
+    /// The time is up.
+    Silent,
+    /// It is longer than the limit.
+    TooLong,
+    /// The socket gave an error.
+    Io(io::Error),
+}
+
+impl Lines {
+    pub(super) fn new(stream: UnixStream, limit: usize) -> Self {
+        Self { stream, buffer: Vec::new(), searched: 0, limit }
+    }
+
+    /// The next line, without its end (`\n` or `\r\n`).
+    pub(super) fn next(&mut self, deadline: Instant) -> Result<Vec<u8>, NoLine> {
+        loop {
+            if let Some(at) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') {
+                let mut line: Vec<u8> = self.buffer.drain(..=self.searched + at).collect();
+                self.searched = 0;
+                line.pop();
+                if line.last() == Some(&b'\r') {
+                    line.pop();
+                }
+                return Ok(line);
+            }
+            self.searched = self.buffer.len();
+            if self.buffer.len() > self.limit {
+                return Err(NoLine::TooLong);
+            }
+            self.fill(deadline)?;
+        }
+    }
+
+    /// Throws away everything up to and including the first `byte`.
+    pub(super) fn skip_past(&mut self, byte: u8, deadline: Instant) -> Result<(), NoLine> {
+        loop {
+            self.searched = 0;
+            if let Some(at) = self.buffer.iter().position(|found| *found == byte) {
+                self.buffer.drain(..=at);
+                return Ok(());
+            }
+            self.buffer.clear();
+            self.fill(deadline)?;
+        }
+    }
+
+    pub(super) fn send(&mut self, mut bytes: &[u8], deadline: Instant) -> Result<(), NoLine> {
+        while !bytes.is_empty() {
+            let left = remaining(deadline)?;
+            self.stream.set_write_timeout(Some(left)).map_err(NoLine::Io)?;
+            match self.stream.write(bytes) {
+                Ok(0) => return Err(NoLine::Closed),
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(error) => self.sort(error)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, deadline: Instant) -> Result<(), NoLine> {
+        let left = remaining(deadline)?;
+        self.stream.set_read_timeout(Some(left)).map_err(NoLine::Io)?;
+        let mut piece = [0; 64 * 1024];
+        match self.stream.read(&mut piece) {
+            Ok(0) => Err(NoLine::Closed),
+            Ok(read) => {
+                self.buffer.extend_from_slice(&piece[..read]);
+                Ok(())
+            }
+            Err(error) => self.sort(error),
+        }
+    }
+
+    /// What an error of read or write means; fine where it is worth another try.
+    fn sort(&self, error: io::Error) -> Result<(), NoLine> {
+        match error.kind() {
+            io::ErrorKind::Interrupted => Ok(()),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Err(NoLine::Silent),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Err(NoLine::Closed),
+            _ => Err(NoLine::Io(error)),
+        }
+    }
+}
+
+/// The time left; a socket's time-out of zero would mean none.
+fn remaining(deadline: Instant) -> Result<Duration, NoLine> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(NoLine::Silent) } else { Ok(left.max(Duration::from_millis(1))) }
+}
+
+/// Connects without waiting for ever on a peer whose queue is full.
+pub(super) fn dial(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(path)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    loop {
+        match connect(&socket, &address) {
+            Ok(()) => break,
+            // The queue is full (unix(7)).
+            Err(Errno::AGAIN) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(10)),
+            Err(Errno::AGAIN) => return Err(io::ErrorKind::TimedOut.into()),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
+}
+
+/// The beginning of bytes that a peer sent, for an error: printable and short.
+pub(super) fn quote(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]);
+    let mut quoted = String::new();
+    for letter in text.chars() {
+        // Quotation marks are what JSON is made of: as they are.
+        if letter == '"' { quoted.push(letter) } else { quoted.extend(letter.escape_debug()) }
+    }
+    if bytes.len() > 80 {
+        quoted.push_str("...");
+    }
+    quoted
+}

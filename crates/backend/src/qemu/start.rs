@@ -1,0 +1,141 @@
+//! Starting: files, sockets and taps first, then the process, then its monitor until the guest runs.
+
+use super::argv::{Handles, argv, words};
+use super::qmp::{Qmp, QmpError};
+use super::{Qemu, tap};
+use crate::account::account;
+use crate::sockets::SocketDirectory;
+use crate::store::SERIAL;
+use crate::supervise::{self, Attempt, Vmm, empty_file};
+use crate::{Backend, Running, StartError, Stored};
+use rustix::fs::{Access, access};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use vmwright_model::machine::{Accelerator, NetworkKind};
+
+/// Where QEMU lies on hosts that do not have it in PATH: a short PATH of a service, and RHEL's own place.
+const PLACES: [&str; 1] = ["/usr/libexec/qemu-kvm"];
+const INSTALL: &str = "install QEMU: `apt install qemu-system-x86`, or `dnf install qemu-kvm`";
+
+pub(super) fn start(qemu: &Qemu, machine: &Stored) -> Result<Running, StartError> {
+    supervise::start(machine, qemu.name(), |attempt| run(qemu, attempt))
+}
+
+/// The installed QEMU for this host's architecture.
+pub(super) fn find_program() -> Result<PathBuf, StartError> {
+    let name = format!("qemu-system-{}", std::env::consts::ARCH);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    find(&name, std::env::split_paths(&path), &[Path::new("/usr/bin").join(&name), PLACES[0].into()])
+}
+
+fn find(name: &str, path: impl Iterator<Item = PathBuf>, places: &[PathBuf]) -> Result<PathBuf, StartError> {
+    let runs = |file: &PathBuf| file.is_absolute() && file.is_file() && access(file, Access::EXEC_OK).is_ok();
+    let in_path = path.map(|directory| directory.join(name)).find(runs);
+    in_path.or_else(|| places.iter().find(|place| runs(place)).cloned()).ok_or_else(|| {
+        StartError::NoProgram { name: name.to_owned(), looked: places.to_vec(), install: INSTALL }
+    })
+}
+
+fn run(qemu: &Qemu, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
+    let deadline = Instant::now() + qemu.patience;
+    let machine = attempt.machine;
+    let spec = &machine.spec;
+    let program = qemu.program()?;
+    let account = account(spec.process.user.as_deref())?;
+    let serial = empty_file(&machine.file(SERIAL))?;
+    let sockets = SocketDirectory::make(&machine.state, &machine.name)?;
+    let foreign = account.is_some();
+    let (qmp_path, qmp) = sockets.listen("qmp", foreign)?;
+    let (agent_path, agent) = sockets.listen("agent", foreign)?;
+    let mut taps = Vec::new();
+    for network in spec.networks.iter().filter(|network| network.kind == NetworkKind::Bridge) {
+        // The specification has a bridge for each network of this kind.
+        taps.push(tap::open(network.bridge.as_deref().unwrap_or_default())?);
+    }
+    let handles = Handles {
+        serial: serial.as_raw_fd(),
+        qmp: qmp.as_raw_fd(),
+        agent: agent.as_raw_fd(),
+        taps: taps.iter().map(|tap| tap.file.as_raw_fd()).collect(),
+    };
+    let arguments = words(&argv(spec, &handles)?);
+    let mut inherits = vec![handles.serial, handles.qmp];
+    inherits.extend(spec.agent.then_some(handles.agent));
+    inherits.extend(&handles.taps);
+    let (mut child, mut running) = attempt.launch(Vmm {
+        program: &program,
+        arguments: &arguments,
+        inherits: &inherits,
+        account,
+        sockets: Some(&sockets),
+        qmp: Some(qmp_path.clone()),
+        agent: spec.agent.then_some(agent_path),
+        taps: taps.iter().map(|tap| tap.name.clone()).collect(),
+        accelerator: spec.accelerator,
+    })?;
+    // QEMU alone has them from here on: what it closes by ending is closed.
+    drop((qmp, agent, taps, serial));
+
+    match greet(&qmp_path, deadline) {
+        Ok(accelerator) => {
+            running.accelerator = accelerator;
+            sockets.keep();
+            Ok(running)
+        }
+        Err(QmpError::Closed(_)) => Err(attempt.ended(&mut child)),
+        Err(error) => {
+            // A VMM that has ended tells more than its monitor's silence.
+            if let Ok(Some(status)) = child.try_wait() {
+                return Err(StartError::Exited { status, said: attempt.said() });
+            }
+            attempt.abandon(&mut child).map_err(StartError::Process)?;
+            Err(match error {
+                QmpError::Silent { .. } => {
+                    StartError::NotReady { after: qemu.patience, said: attempt.said() }
+                }
+                source => StartError::Monitor { machine: machine.name.clone(), source },
+            })
+        }
+    }
+}
+
+/// Waits until the monitor answers commands, which it does once all devices are made and the guest was let go:
+/// the greeting alone comes before that. Gives what executes guest code.
+fn greet(path: &Path, deadline: Instant) -> Result<Accelerator, QmpError> {
+    let mut qmp = Qmp::connect(path, deadline.saturating_duration_since(Instant::now()))?;
+    let answer = qmp.execute("query-kvm", None)?;
+    match answer["enabled"].as_bool() {
+        Some(true) => Ok(Accelerator::Kvm),
+        Some(false) => Ok(Accelerator::Tcg),
+        None => Err(QmpError::NotQmp(answer.to_string().chars().take(80).collect())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_program_is_looked_for_and_the_error_says_where() {
+        let place = tempfile::tempdir().expect("a temporary directory");
+        let (first, second) = (place.path().join("a"), place.path().join("b"));
+        for directory in [&first, &second] {
+            std::fs::create_dir(directory).expect("made");
+            std::fs::write(directory.join("vmm"), "").expect("written");
+        }
+        let path = || [PathBuf::from("relative"), first.clone(), second.clone()].into_iter();
+        let told =
+            find("vmm", path(), &[PathBuf::from("/no/vmm")]).expect_err("neither is executable").to_string();
+        assert!(told.starts_with("no `vmm` in PATH, and none of `/no/vmm` exists; install QEMU"), "{told}");
+        let runs = |directory: &Path| {
+            let file = directory.join("vmm");
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).expect("set");
+            file
+        };
+        let found = runs(&second);
+        assert_eq!(find("vmm", path(), &[]).expect("there"), found);
+        assert_eq!(find("vmm", std::iter::empty(), &[second.join("vmm")]).expect("there"), found);
+    }
+}

@@ -1,0 +1,238 @@
+//! The private directory of a machine's sockets. The address of a UNIX socket has 108 bytes with its final NUL
+//! (`sun_path` of unix(7)), so a long state directory gets its sockets elsewhere.
+
+use std::fs::{DirBuilder, Metadata};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Bytes of a socket's path that fit, without the final NUL.
+const PATH_MAX: usize = 107;
+/// The longest name below a base directory: the machine's directory and the socket's own name.
+const LONGEST: &str = "/0123456789ab/agent";
+
+/// Why there is no place for sockets.
+#[derive(Debug, Error)]
+pub enum SocketError {
+    /// Every place is too long.
+    #[error(
+        "the state directory `{}` is too long for sockets (107 bytes); use a shorter one, or set XDG_RUNTIME_DIR",
+        .0.display()
+    )]
+    TooLong(PathBuf),
+    /// A directory for them cannot be made.
+    #[error("cannot make the socket directory `{}`", .path.display())]
+    Make {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Somebody else could reach into the directory.
+    #[error("the socket directory `{}` is not private: it belongs to user {owner} and has mode {mode:o}", .path.display())]
+    NotPrivate {
+        /// The directory.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A socket cannot be made.
+    #[error("cannot make the socket `{}`", .path.display())]
+    Bind {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A machine's socket directory; removed when dropped, unless kept.
+#[derive(Debug)]
+pub(crate) struct SocketDirectory {
+    path: PathBuf,
+    kept: bool,
+}
+
+impl SocketDirectory {
+    /// Makes a machine's: in `STATE/run`, or where that is too long in the user's runtime directory. The name is
+    /// the machine's own, so that what a killed vmwright left is found; the caller holds the machine's lock and
+    /// knows that no VMM uses it.
+    pub(crate) fn make(state: &Path, machine: &str) -> Result<Self, SocketError> {
+        let base = base(state, std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).as_deref())?;
+        let path = base.join(own_name(state, machine));
+        let fail = |source| SocketError::Make { path: path.clone(), source };
+        // Another machine's stop may remove the empty base between the two calls.
+        for _ in 0..5 {
+            private(&base)?;
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return Ok(Self { path, kept: false }),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    std::fs::remove_dir_all(&path).map_err(fail)?;
+                }
+                Err(source) => return Err(fail(source)),
+            }
+        }
+        Err(fail(io::ErrorKind::NotFound.into()))
+    }
+
+    /// The directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes a listening socket for a VMM to inherit. A VMM removes its sockets by the address that they were
+    /// bound to when it ends in order. One that runs as another user cannot reach it and would complain in its
+    /// log, so with `foreign` the address is one that only exists in this process.
+    pub(crate) fn listen(&self, name: &str, foreign: bool) -> Result<(PathBuf, UnixListener), SocketError> {
+        let path = self.path.join(name);
+        let fail = |source| SocketError::Bind { path: path.clone(), source };
+        let listener = if foreign {
+            let directory = std::fs::File::open(&self.path).map_err(fail)?;
+            let here = rustix::thread::gettid().as_raw_nonzero();
+            let address = format!("/proc/self/task/{here}/fd/{}/{name}", directory.as_raw_fd());
+            UnixListener::bind(address)
+        } else {
+            UnixListener::bind(&path)
+        };
+        let listener = listener.map_err(fail)?;
+        Ok((path, listener))
+    }
+
+    /// Leaves it: the VMM's record has it from now on.
+    pub(crate) fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for SocketDirectory {
+    fn drop(&mut self) {
+        if !self.kept {
+            remove(Some(&self.path));
+        }
+    }
+}
+
+/// Removes a machine's socket directory, and the directory above where it is empty now. Failing leaves a
+/// directory that nobody else can use.
+pub(crate) fn remove(directory: Option<&Path>) {
+    let Some(directory) = directory else { return };
+    let _ = std::fs::remove_dir_all(directory);
+    if let Some(base) = directory.parent() {
+        let _ = std::fs::remove_dir(base);
+    }
+}
+
+/// A short name for a machine of a state directory: 48 bits of FNV-1a, hexadecimal.
+fn own_name(state: &Path, machine: &str) -> String {
+    let words = state.as_os_str().as_bytes().iter().chain(&[0]).chain(machine.as_bytes());
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("{:012x}", words.fold(0xcbf2_9ce4_8422_2325, step) >> 16)
+}
+
+fn base(state: &Path, runtime: Option<&Path>) -> Result<PathBuf, SocketError> {
+    let fits = |base: &Path| base.as_os_str().len() + LONGEST.len() <= PATH_MAX;
+    let own = state.join("run");
+    if fits(&own) {
+        return Ok(own);
+    }
+    if let Some(runtime) = runtime.filter(|runtime| runtime.is_absolute()) {
+        let base = runtime.join("vmwright");
+        if fits(&base) {
+            return Ok(base);
+        }
+    }
+    let user = rustix::process::geteuid();
+    if user.is_root() {
+        return Ok(PathBuf::from(format!("/run/vmwright-{}", user.as_raw())));
+    }
+    Err(SocketError::TooLong(state.to_owned()))
+}
+
+/// Makes a directory that only this user can enter, or checks that an existing one is.
+fn private(base: &Path) -> Result<(), SocketError> {
+    let fail = |source| SocketError::Make { path: base.to_owned(), source };
+    match DirBuilder::new().mode(0o700).create(base) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(source) => return Err(fail(source)),
+    }
+    // Not through a symbolic link: somebody else may have put one there.
+    let found: Metadata = base.symlink_metadata().map_err(fail)?;
+    let mode = found.mode() & 0o7777;
+    if found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() && mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(SocketError::NotPrivate { path: base.to_owned(), owner: found.uid(), mode })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn short_private_and_gone_afterwards() {
+        let place = tempfile::tempdir().expect("a temporary directory");
+        let sockets = SocketDirectory::make(place.path(), "a").expect("short enough");
+        let mode = |path: &Path| path.metadata().expect("there").mode() & 0o777;
+        assert_eq!((mode(sockets.path()), mode(&place.path().join("run"))), (0o700, 0o700));
+        for foreign in [false, true] {
+            let name = if foreign { "agent" } else { "qmp" };
+            let (path, listener) = sockets.listen(name, foreign).expect("bound");
+            let _client = UnixStream::connect(&path).expect("reachable under its path");
+            listener.accept().expect("a client");
+        }
+        // What a killed vmwright left is in nobody's way, and another machine has its own.
+        sockets.keep();
+        let sockets = SocketDirectory::make(place.path(), "a").expect("made anew");
+        assert_eq!(std::fs::read_dir(sockets.path()).expect("there").count(), 0);
+        let other = SocketDirectory::make(place.path(), "b").expect("short enough");
+        assert_ne!(other.path(), sockets.path());
+        drop((sockets, other));
+        assert_eq!(std::fs::read_dir(place.path()).expect("there").count(), 0);
+    }
+
+    #[test]
+    fn long_state_directories_go_to_the_runtime_directory() {
+        let long = PathBuf::from(format!("/{}", "x".repeat(200)));
+        assert_eq!(
+            base(&long, Some(Path::new("/run/user/7"))).expect("fits"),
+            Path::new("/run/user/7/vmwright")
+        );
+        assert_eq!(base(Path::new("/s"), Some(Path::new("/run/user/7"))).expect("fits"), Path::new("/s/run"));
+        // 107 bytes exactly, and one more.
+        let edge = |length: usize| {
+            PathBuf::from(format!("/{}", "x".repeat(length - 1 - "/run".len() - LONGEST.len())))
+        };
+        assert!(base(&edge(107), None).expect("fits").ends_with("run"));
+        let over = base(&edge(108), Some(&long));
+        if rustix::process::geteuid().is_root() {
+            assert_eq!(over.expect("root has /run"), Path::new("/run/vmwright-0"));
+        } else {
+            assert!(matches!(over, Err(SocketError::TooLong(_))));
+        }
+    }
+
+    #[test]
+    fn a_directory_of_others_is_refused() {
+        let place = tempfile::tempdir().expect("a temporary directory");
+        let run = place.path().join("run");
+        std::fs::create_dir(&run).expect("made");
+        std::fs::set_permissions(&run, std::fs::Permissions::from_mode(0o755)).expect("set");
+        let refused = SocketDirectory::make(place.path(), "a").expect_err("not private");
+        assert!(matches!(refused, SocketError::NotPrivate { mode: 0o755, .. }), "{refused}");
+        std::fs::remove_dir(&run).expect("removed");
+        std::os::unix::fs::symlink("/tmp", &run).expect("linked");
+        assert!(matches!(SocketDirectory::make(place.path(), "a"), Err(SocketError::NotPrivate { .. })));
+    }
+}

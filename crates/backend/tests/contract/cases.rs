@@ -1,0 +1,338 @@
+//! The cases that every backend passes.
+
+use crate::killed;
+use crate::rig::{LONG, Place, Rig, eventually, processes, rustix_pid, text};
+use rustix::process::{Signal, kill_process};
+use std::time::Duration;
+use vmwright_backend::{
+    ControlError, Ended, Illegal, Operation, Phase, Running, StartError, State, Stop, Stored, legal, store,
+};
+
+pub(crate) fn starts_and_stops(rig: &Rig) {
+    let place = Place::new();
+    let machine = place.machine("");
+    assert_eq!(state(rig, &machine), State::Defined);
+    let running = start(rig, &machine);
+    assert_eq!(state(rig, &machine), State::Running);
+    assert_eq!(processes(&machine.name).len(), sleeping(rig), "as many as the backend needs");
+    let record = machine.process().expect("readable").expect("written");
+    assert_eq!((record.phase, record.running.as_ref()), (Phase::Running, Some(&running)));
+    assert_eq!(record.backend, rig.backend.name());
+    assert!(text(&machine, "argv").lines().count() >= 3, "{}", text(&machine, "argv"));
+    let ended = stop_when_up(rig, &machine);
+    assert_eq!(ended, Ended::ByItself);
+    assert_eq!(state(rig, &machine), State::Defined);
+    place.assert_nothing_left(&[]);
+    // And once more, by force.
+    start(rig, &machine);
+    assert_eq!(rig.backend.stop(&machine, Stop::Force).expect("it runs"), Ended::Killed);
+    assert_eq!(state(rig, &machine), State::Defined);
+    place.assert_nothing_left(&[]);
+}
+
+pub(crate) fn a_second_start_is_refused(rig: &Rig) {
+    let place = Place::new();
+    let machine = place.machine("");
+    let first = start(rig, &machine);
+    let log = text(&machine, "qemu.log");
+    match rig.backend.start(&machine) {
+        Err(StartError::Illegal(Illegal { operation: Operation::Start, state: State::Running, .. })) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(machine.process().expect("readable").expect("written").running, Some(first));
+    assert_eq!(text(&machine, "qemu.log"), log, "the running machine's log is not touched");
+    assert_eq!(state(rig, &machine), State::Running);
+    kill(rig, &machine);
+    place.assert_nothing_left(&[]);
+}
+
+pub(crate) fn of_many_starts_at_once_one_wins(rig: &Rig) {
+    let place = Place::new();
+    let machine = place.machine("");
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..6).map(|_| scope.spawn(|| rig.backend.start(&machine))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    });
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
+    for error in results.into_iter().filter_map(Result::err) {
+        assert!(matches!(error, StartError::Busy(_) | StartError::Illegal(_)), "{error:?}");
+    }
+    assert_eq!(processes(&machine.name).len(), sleeping(rig));
+    kill(rig, &machine);
+    place.assert_nothing_left(&[]);
+}
+
+pub(crate) fn pauses_and_resumes(rig: &Rig) {
+    let place = Place::new();
+    let machine = place.machine("");
+    start(rig, &machine);
+    for _ in 0..2 {
+        rig.backend.pause(&machine).expect("it runs");
+        assert_eq!(state(rig, &machine), State::Paused);
+        rig.backend.resume(&machine).expect("it is paused");
+        assert_eq!(state(rig, &machine), State::Running);
+    }
+    rig.backend.pause(&machine).expect("it runs");
+    kill(rig, &machine);
+    assert_eq!(state(rig, &machine), State::Defined);
+    place.assert_nothing_left(&[]);
+}
+
+pub(crate) fn a_killed_vmm_is_seen_and_started_again(rig: &Rig) {
+    let place = Place::new();
+    let (machine, other) = (place.machine(""), place.machine(""));
+    let running = start(rig, &machine);
+    start(rig, &other);
+    kill_process(rustix_pid(running.process.pid), Signal::KILL).expect("it runs");
+    eventually("its end is seen", || state(rig, &machine) == State::Gone);
+    let condition = rig.backend.look(&machine).expect("it can be told");
+    assert!(condition.why.contains(&running.process.pid.to_string()), "{condition:?}");
+    assert_eq!(state(rig, &other), State::Running);
+    let listed = store::list(&place.state).expect("a list");
+    let states: Vec<State> =
+        listed.into_iter().map(|listed| state(rig, &listed.machine.expect("a good specification"))).collect();
+    assert!(states.contains(&State::Gone) && states.contains(&State::Running), "{states:?}");
+    let again = start(rig, &machine);
+    assert_ne!(again.process, running.process);
+    assert_eq!(state(rig, &machine), State::Running);
+    kill(rig, &machine);
+    // A machine that is gone can be deleted as it is.
+    let running = other.process().expect("readable").expect("written").running.expect("a process");
+    kill_process(rustix_pid(running.process.pid), Signal::KILL).expect("it runs");
+    eventually("its end is seen", || state(rig, &other) == State::Gone);
+    store::delete(&place.state, &other.name).expect("nothing runs");
+    place.assert_nothing_left(&[]);
+}
+
+/// Brings a machine into each state that can be reached, and tries what the table forbids there.
+pub(crate) fn obeys_the_table(rig: &Rig) {
+    let place = Place::new();
+    let machine = place.machine("");
+    forbidden(rig, &machine, State::Defined);
+    let running = start(rig, &machine);
+    forbidden(rig, &machine, State::Running);
+    rig.backend.pause(&machine).expect("it runs");
+    forbidden(rig, &machine, State::Paused);
+    kill_process(rustix_pid(running.process.pid), Signal::KILL).expect("it runs");
+    eventually("its end is seen", || state(rig, &machine) == State::Gone);
+    forbidden(rig, &machine, State::Gone);
+    let refused = place.machine(rig.refused);
+    let (refusing, _) = (rig.refusing)(&refused.name);
+    refusing.start(&refused).expect_err("it refuses");
+    forbidden(rig, &refused, State::Failed);
+    store::delete(&place.state, &refused.name).expect("nothing runs");
+    store::delete(&place.state, &machine.name).expect("nothing runs");
+    place.assert_nothing_left(&[]);
+}
+
+fn forbidden(rig: &Rig, machine: &Stored, expected: State) {
+    assert_eq!(state(rig, machine), expected);
+    for operation in Operation::ALL.into_iter().filter(|operation| !legal(expected, *operation)) {
+        let backend = &rig.backend;
+        let refused: Option<Illegal> = match operation {
+            Operation::Start => match backend.start(machine) {
+                Err(StartError::Illegal(illegal)) => Some(illegal),
+                _ => None,
+            },
+            Operation::Delete => match store::delete(&machine.state, &machine.name) {
+                Err(store::StoreError::Illegal(illegal)) => Some(illegal),
+                _ => None,
+            },
+            Operation::Stop => illegal(backend.stop(machine, Stop::Orderly(LONG)).err()),
+            Operation::Kill => illegal(backend.stop(machine, Stop::Force).err()),
+            Operation::Pause => illegal(backend.pause(machine).err()),
+            Operation::Resume => illegal(backend.resume(machine).err()),
+            Operation::Query => match rig.query {
+                Some(query) => illegal(query(machine).err()),
+                None => continue,
+            },
+        };
+        let refused = refused.unwrap_or_else(|| panic!("{operation} was not refused in {expected}"));
+        assert_eq!(refused.operation, operation);
+        assert_eq!(state(rig, machine), expected, "after a refused {operation}");
+    }
+}
+
+fn illegal(error: Option<ControlError>) -> Option<Illegal> {
+    match error {
+        Some(ControlError::Illegal(illegal)) => Some(illegal),
+        _ => None,
+    }
+}
+
+pub(crate) fn a_refusal_is_told_and_leaves_nothing(rig: &Rig) {
+    let place = Place::new();
+    let machine = place.machine(rig.refused);
+    let (refusing, words) = (rig.refusing)(&machine.name);
+    match refusing.start(&machine) {
+        Err(StartError::Exited { status, said }) => {
+            assert_eq!(status.code(), Some(1));
+            assert!(said.contains(words), "{said}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(text(&machine, "qemu.log").contains(words), "{}", text(&machine, "qemu.log"));
+    assert!(!text(&machine, "qemu.log").contains("vmwright: "), "the VMM's own words only");
+    let condition = rig.backend.look(&machine).expect("it can be told");
+    assert_eq!(condition.state, State::Failed);
+    assert!(condition.why.contains(words), "{condition:?}");
+    place.assert_nothing_left(&[]);
+}
+
+pub(crate) fn a_missing_bridge_is_named(rig: &Rig) {
+    let place = Place::new();
+    let machine = place.machine("[[network]]\nkind = 'bridge'\nbridge = 'vmw-nobr'\n");
+    let told = rig.backend.start(&machine).expect_err("there is no such bridge");
+    assert!(matches!(&told, StartError::NoBridge(bridge) if bridge == "vmw-nobr"), "{told:?}");
+    assert_eq!(told.to_string(), "no bridge `vmw-nobr` on this host");
+    assert_eq!(text(&machine, "qemu.log"), "vmwright: no bridge `vmw-nobr` on this host\n");
+    assert_eq!(state(rig, &machine), State::Failed);
+    place.assert_nothing_left(&[]);
+}
+
+pub(crate) fn an_unknown_user_is_named(rig: &Rig) {
+    let place = Place::new();
+    let machine = place.machine("process.user = 'no-such-user-here'\n");
+    let told = rig.backend.start(&machine).expect_err("there is no such user");
+    assert_eq!(told.to_string(), "no user `no-such-user-here` on this host");
+    assert_eq!(text(&machine, "qemu.log"), "vmwright: no user `no-such-user-here` on this host\n");
+    assert_eq!(state(rig, &machine), State::Failed);
+    place.assert_nothing_left(&[]);
+}
+
+pub(crate) fn a_state_directory_of_200_characters(rig: &Rig) {
+    let mut place = Place::new();
+    let length = place.directory.path().as_os_str().len();
+    place.state = place.directory.path().join("x".repeat(199 - length));
+    assert_eq!(place.state.as_os_str().len(), 200);
+    let machine = place.machine("");
+    match rig.backend.start(&machine) {
+        Ok(running) => {
+            assert_eq!(state(rig, &machine), State::Running);
+            kill(rig, &machine);
+            for socket in running.qmp.iter().chain(&running.agent) {
+                assert!(socket.as_os_str().len() < 108 && !socket.parent().expect("a directory").exists());
+            }
+        }
+        // Not root, and no XDG_RUNTIME_DIR: said clearly, before anything runs.
+        Err(error) => {
+            assert!(!rustix::process::geteuid().is_root(), "{error:?}");
+            assert!(error.to_string().contains("too long for sockets"), "{error}");
+        }
+    }
+    place.assert_nothing_left(&[]);
+}
+
+pub(crate) fn a_running_machine_is_not_deleted(rig: &Rig) {
+    let place = Place::new();
+    let machine = place.machine("");
+    start(rig, &machine);
+    let refused = store::delete(&place.state, &machine.name).expect_err("it runs");
+    assert!(matches!(refused, store::StoreError::Illegal(_)), "{refused:?}");
+    assert_eq!(state(rig, &machine), State::Running);
+    kill(rig, &machine);
+    store::delete(&place.state, &machine.name).expect("nothing runs");
+    assert!(matches!(rig.backend.start(&machine), Err(StartError::Store(store::StoreError::NotFound(_)))));
+    assert!(!machine.directory().exists(), "a refused start makes no directory");
+    place.assert_nothing_left(&[]);
+}
+
+pub(crate) fn a_kill_comes_between_an_orderly_stop(rig: &Rig) {
+    let place = Place::new();
+    // Without its boot disk the guest does not hear the power button.
+    let empty = place.directory.path().join("empty.raw");
+    std::fs::write(&empty, [0; 4096]).expect("written");
+    let machine = place.machine_on(&empty, "");
+    start(rig, &machine);
+    std::thread::scope(|scope| {
+        let orderly = scope.spawn(|| rig.backend.stop(&machine, Stop::Orderly(LONG)));
+        std::thread::sleep(Duration::from_millis(300));
+        match rig.backend.stop(&machine, Stop::Force) {
+            Ok(ended) => assert_eq!(ended, Ended::Killed),
+            // The fake always hears.
+            Err(ControlError::Illegal(_)) => assert_eq!(rig.backend.name(), "fake"),
+            Err(error) => panic!("{error:?}"),
+        }
+        let orderly = orderly.join().expect("no panic").expect("the machine has ended");
+        match rig.backend.name() {
+            "fake" => assert_eq!(orderly, Ended::ByItself),
+            _ => assert!(matches!(orderly, Ended::Killed | Ended::Elsewhere), "{orderly:?}"),
+        }
+    });
+    assert_eq!(state(rig, &machine), State::Defined);
+    place.assert_nothing_left(&[]);
+}
+
+pub(crate) fn a_damaged_record_is_not_taken_for_absence(rig: &Rig) {
+    let place = Place::new();
+    let machine = place.machine("");
+    start(rig, &machine);
+    let whole = text(&machine, "process.json");
+    std::fs::write(machine.file("process.json"), &whole[..whole.len() / 2]).expect("written");
+    assert!(matches!(rig.backend.start(&machine), Err(StartError::Record(_))));
+    assert!(matches!(rig.backend.look(&machine), Err(ControlError::Record(_))));
+    assert!(matches!(store::delete(&place.state, &machine.name), Err(store::StoreError::Record(_))));
+    std::fs::write(machine.file("process.json"), &whole).expect("written");
+    kill(rig, &machine);
+    place.assert_nothing_left(&[]);
+}
+
+pub(crate) fn a_killed_vmwright_leaves_a_machine_that_can_be_found(rig: &Rig) {
+    let place = Place::new();
+    let machine = place.machine("");
+    killed::start_and_die(rig, &machine, None);
+    assert_eq!(state(rig, &machine), State::Running);
+    assert!(matches!(rig.backend.start(&machine), Err(StartError::Illegal(_))));
+    assert_eq!(stop_when_up(rig, &machine), Ended::ByItself);
+    place.assert_nothing_left(&[]);
+}
+
+pub(crate) fn vmwright_killed_at_any_moment_of_a_start_loses_nothing(rig: &Rig) {
+    let place = Place::new();
+    let machine = place.machine("");
+    for delay in [0, 5, 10, 20, 40, 80, 160, 320] {
+        killed::start_and_die(rig, &machine, Some(Duration::from_millis(delay)));
+        // Between fork and exec the process holds a copy of the lock; QEMU takes a moment until it answers.
+        let mut found = State::Starting;
+        eventually("it is one thing or the other", || {
+            found = state(rig, &machine);
+            found != State::Starting && found != State::Stuck
+        });
+        match found {
+            State::Running => kill(rig, &machine),
+            // Not begun, or the process went with its parent before it was anything.
+            State::Defined | State::Failed | State::Gone => {}
+            other => panic!("{other} after {delay} ms"),
+        }
+        let left = processes(&machine.name);
+        assert!(left.is_empty(), "{left:?} are known to nobody, killed after {delay} ms");
+    }
+    start(rig, &machine);
+    kill(rig, &machine);
+    place.assert_nothing_left(&[]);
+}
+
+fn start(rig: &Rig, machine: &Stored) -> Running {
+    rig.backend.start(machine).unwrap_or_else(|error| panic!("{error:?}; log: {}", text(machine, "qemu.log")))
+}
+
+fn state(rig: &Rig, machine: &Stored) -> State {
+    rig.backend.look(machine).expect("it can be told").state
+}
+
+fn kill(rig: &Rig, machine: &Stored) {
+    assert_eq!(rig.backend.stop(machine, Stop::Force).expect("it runs"), Ended::Killed);
+}
+
+/// Stops in order once the guest can hear it.
+fn stop_when_up(rig: &Rig, machine: &Stored) -> Ended {
+    if rig.backend.name() == "qemu" {
+        eventually("the guest is up", || text(machine, "serial.log").contains(crate::guest::READY));
+    }
+    rig.backend.stop(machine, Stop::Orderly(LONG)).expect("it runs")
+}
+
+/// How many processes carry a running machine's name: the fake's sleeper has forgotten it.
+fn sleeping(rig: &Rig) -> usize {
+    usize::from(rig.backend.name() == "qemu")
+}

@@ -1,0 +1,201 @@
+//! What the cases run on.
+
+use crate::guest;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use vmwright_backend::fake::Fake;
+use vmwright_backend::qemu::Qemu;
+use vmwright_backend::{Backend, ControlError, Listed, Stored, store};
+
+/// Time enough for anything on a busy machine.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
+/// Asks a running machine something.
+pub(crate) type Query = fn(&Stored) -> Result<(), ControlError>;
+
+/// A backend under test.
+pub(crate) struct Rig {
+    pub(crate) backend: Box<dyn Backend + Sync>,
+    /// One whose VMM does not start the machine of this name, and what its log says then.
+    pub(crate) refusing: fn(&str) -> (Box<dyn Backend + Sync>, &'static str),
+    /// Lines for a specification that make `refusing` refuse.
+    pub(crate) refused: &'static str,
+    /// Where the backend can.
+    pub(crate) query: Option<Query>,
+}
+
+pub(crate) fn fake() -> Rig {
+    Rig {
+        backend: Box::new(Fake::default()),
+        refusing: |name| (Box::new(Fake::default().refusing(name, "no, not today")), "no, not today"),
+        refused: "",
+        query: None,
+    }
+}
+
+/// QEMU, where it is installed.
+pub(crate) fn qemu(test: &str) -> Option<Rig> {
+    if let Err(error) = Qemu::default().program() {
+        eprintln!("SKIPPED {test}: {error}");
+        return None;
+    }
+    Some(Rig {
+        backend: Box::new(Qemu::default().with_patience(LONG)),
+        refusing: |_| (Box::new(Qemu::default()), "unable to find CPU model 'no-such-model'"),
+        refused: "cpu.model = 'no-such-model'\n",
+        query: Some(|machine| Qemu::default().with_patience(LONG).monitor(machine).map(drop)),
+    })
+}
+
+/// A state directory and what the machines in it need. At its end it asserts that nothing is left behind.
+pub(crate) struct Place {
+    pub(crate) directory: TempDir,
+    pub(crate) state: PathBuf,
+    names: std::cell::RefCell<Vec<String>>,
+}
+
+/// The files of a machine's directory.
+const FILES: [&str; 6] = ["machine.toml", "argv", "qemu.log", "serial.log", "process.json", "lock"];
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::Builder::new().prefix("vmw").tempdir().expect("a temporary directory");
+        let state = directory.path().join("state");
+        Self { directory, state, names: std::cell::RefCell::default() }
+    }
+
+    /// Makes a machine with a disk of its own; `more` is added to its specification.
+    pub(crate) fn machine(&self, more: &str) -> Stored {
+        let disk = self.disk();
+        self.machine_on(&disk, more)
+    }
+
+    /// A new boot disk.
+    pub(crate) fn disk(&self) -> PathBuf {
+        let path = self.directory.path().join(format!("disk{}.raw", next()));
+        std::fs::write(&path, guest::disk()).expect("written");
+        path
+    }
+
+    /// Makes a machine with a disk.
+    pub(crate) fn machine_on(&self, disk: &Path, more: &str) -> Stored {
+        let name = format!("t{}-{}", std::process::id(), next());
+        let mut text = format!("name = '{name}'\nmemory.size = '32MiB'\n");
+        if !more.contains("accelerator") {
+            text.push_str("accelerator = 'tcg'\n");
+        }
+        text.push_str(more);
+        text.push_str(&format!("[[disk]]\npath = '{}'\nformat = 'raw'\n", disk.display()));
+        let spec = self.directory.path().join(format!("{name}.toml"));
+        std::fs::write(&spec, text).expect("written");
+        self.names.borrow_mut().push(name);
+        store::create(&self.state, &spec).expect("a good specification")
+    }
+
+    /// No process, socket, tap or temporary file of any machine here; `alive` are allowed to run.
+    pub(crate) fn assert_nothing_left(&self, alive: &[&Stored]) {
+        for name in self.names.borrow().iter().filter(|name| !alive.iter().any(|alive| alive.name == **name))
+        {
+            let left = processes(name);
+            assert!(left.is_empty(), "processes of {name}: {left:?}");
+            let path = self.state.join("machines").join(name);
+            if !path.exists() {
+                continue;
+            }
+            for entry in std::fs::read_dir(&path).expect("readable") {
+                let file = entry.expect("readable").file_name().into_string().expect("text");
+                let known = ["machine.toml", "argv", "qemu.log", "serial.log", "process.json", "lock"]
+                    .contains(&file.as_str());
+                assert!(known, "{file} in {}", path.display());
+            }
+            if let Ok(Some(record)) = store::open(&self.state, name).expect("there").process() {
+                assert_eq!(record.sockets.as_deref().filter(|sockets| sockets.exists()), None);
+                for tap in record.running.iter().flat_map(|running| &running.taps) {
+                    assert!(!Path::new("/sys/class/net").join(tap).exists(), "{tap}");
+                }
+            }
+        }
+        if alive.is_empty() {
+            assert!(!self.state.join("run").exists(), "{:?}", tree(&self.state.join("run")));
+        }
+        for Listed { name, .. } in store::list(&self.state).expect("a list") {
+            assert!(self.names.borrow().contains(&name), "{name}");
+        }
+        let hidden = tree(&self.state.join("machines"))
+            .into_iter()
+            .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')));
+        assert_eq!(hidden, None);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // A failed test must not leave a VMM behind either.
+        for name in self.names.borrow().iter() {
+            let record =
+                store::open(&self.state, name).ok().and_then(|machine| machine.process().ok().flatten());
+            // The fake's sleeper has forgotten its name.
+            let sleeper = record.and_then(|record| record.running).filter(|running| {
+                let stat = std::fs::read_to_string(format!("/proc/{}/stat", running.process.pid))
+                    .unwrap_or_default();
+                stat.contains("(sleep)") && stat.contains(&format!(" {} ", running.process.start_time))
+            });
+            for pid in processes(name).into_iter().chain(sleeper.map(|running| running.process.pid)) {
+                let _ = rustix::process::kill_process(rustix_pid(pid), rustix::process::Signal::KILL);
+            }
+        }
+    }
+}
+
+pub(crate) fn rustix_pid(pid: i32) -> rustix::process::Pid {
+    rustix::process::Pid::from_raw(pid).expect("a pid")
+}
+
+/// Pids of processes that have `guest=NAME` among their words. A zombie has no words.
+pub(crate) fn processes(name: &str) -> Vec<i32> {
+    let marks = [format!("guest={name}\0"), format!("guest={name},")];
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").expect("readable").flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
+        let words = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let words = String::from_utf8_lossy(&words).into_owned();
+        if marks.iter().any(|mark| words.contains(mark.as_str()))
+            || words.ends_with(marks[0].trim_end_matches('\0'))
+        {
+            found.push(pid);
+        }
+    }
+    found
+}
+
+/// Waits until something holds.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LONG;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Text of a machine's file.
+pub(crate) fn text(machine: &Stored, file: &str) -> String {
+    String::from_utf8_lossy(&std::fs::read(machine.file(file)).unwrap_or_default()).into_owned()
+}
+
+fn tree(path: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            found.extend(tree(&entry.path()));
+        }
+        found.push(entry.path());
+    }
+    found
+}
+
+fn next() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
