@@ -62,10 +62,12 @@ impl<'r> Context<'r> {
             && !sign.unless.iter().any(|pattern| self.reading.stands(pattern));
         if quote.is_some() {
             draft.add(sign.strength, sign.against, quote, "the message stands there");
-        } else if holds && sign.kinds.is_empty() && self.reading.said(sign.text) {
-            if let Some(strength) = weaker(sign.strength) {
-                draft.add(strength, sign.against, None, "the complaint says so");
-            }
+        } else if holds
+            && sign.kinds.is_empty()
+            && self.reading.said(sign.text)
+            && let Some(strength) = weaker(sign.strength)
+        {
+            draft.add(strength, sign.against, None, "the complaint says so");
         }
     }
 

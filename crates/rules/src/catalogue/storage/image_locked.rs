@@ -70,8 +70,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(Strength::Hint, spec.line_of(&format!("disk.{at}.path")).and_then(|line| spec.quote(line)), "the disk of this VM")
                 .about(Subject::new(SubjectKind::Path, &disk.path))
                 .title(format!("{} is locked by `{}` (pid {})", disk.path, holder.name, holder.pid));
-            // Only a machine of ours can be stopped in order, and started again to undo it.
-            if holder.argv.contains(&format!("/machines/{}/", holder.name)) {
+            // The backend names its processes so. Only such a machine can be stopped in order, and started again to undo it.
+            if holder.argv.contains(&format!("process=vmw-{}", holder.name)) {
                 draft = draft
                     .remedy(format!("stop the machine `{}`, which holds the image", holder.name))
                     .action(Action::MachineStop { machine: holder.name.clone() });

@@ -1,0 +1,67 @@
+use anyhow::Context;
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use vmwright_engine::{Analyze, Operation};
+
+/// The longest complaint that is read, in bytes.
+const COMPLAINT_LIMIT: u64 = 1 << 20;
+
+/// Find what is wrong with this host, a VM, or a folder of pasted files.
+///
+/// Prints the causes, best first, each with the lines that prove it. Never changes anything: before it reads,
+/// the process locks itself with Landlock and seccomp.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// What the user complains of, in their own words.
+    complaint: Option<String>,
+    /// Read the complaint from a file.
+    #[arg(long, value_name = "FILE", conflicts_with = "complaint")]
+    symptom_file: Option<PathBuf>,
+    /// The VM that the question is about.
+    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    vm: Option<String>,
+    /// Read a folder of files that somebody kept, instead of this host.
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+    /// Only these rules or areas (`vfio`, `storage/image-locked`).
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    select: Vec<String>,
+    /// Not these rules or areas.
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    ignore: Vec<String>,
+    /// Refuse to read if the kernel cannot lock the process.
+    #[arg(long)]
+    require_sandbox: bool,
+    /// Print every path, command and probe that would be read, and read nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Args {
+    pub(crate) fn operation(self) -> anyhow::Result<Operation> {
+        let complaint = match (self.complaint, self.symptom_file) {
+            (Some(text), _) => text,
+            (None, Some(file)) => read(&file).with_context(|| format!("the complaint in {}", file.display()))?,
+            (None, None) => String::new(),
+        };
+        Ok(Operation::Analyze(Analyze {
+            from: self.from,
+            vm: self.vm,
+            complaint,
+            select: self.select,
+            ignore: self.ignore,
+            require_sandbox: self.require_sandbox,
+            dry_run: self.dry_run,
+        }))
+    }
+}
+
+fn read(file: &PathBuf) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    let meta = std::fs::metadata(file)?;
+    anyhow::ensure!(meta.is_file(), "not a regular file");
+    anyhow::ensure!(meta.len() <= COMPLAINT_LIMIT, "{} bytes; at most {COMPLAINT_LIMIT} are read", meta.len());
+    File::open(file)?.take(COMPLAINT_LIMIT).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

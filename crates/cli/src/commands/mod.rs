@@ -1,0 +1,55 @@
+//! One file for each verb: what can be typed, and the operation it stands for.
+
+mod analyze;
+mod apply;
+mod approve;
+mod explain;
+mod journal;
+mod plan;
+mod preview;
+mod recover;
+mod review;
+mod rules;
+mod undo;
+mod vm;
+
+use vmwright_engine::Operation;
+
+/// The verbs.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    Analyze(analyze::Args),
+    Explain(explain::Args),
+    Rules(rules::Args),
+    Plan(plan::Args),
+    Preview(preview::Args),
+    Approve(approve::Args),
+    Apply(apply::Args),
+    Undo(undo::Args),
+    Recover(recover::Args),
+    Review(review::Args),
+    #[command(subcommand)]
+    Vm(vm::Vm),
+    #[command(subcommand)]
+    Journal(journal::Journal),
+}
+
+impl Command {
+    /// The operation that was asked for.
+    pub(crate) fn operation(self) -> anyhow::Result<Operation> {
+        Ok(match self {
+            Command::Analyze(args) => args.operation()?,
+            Command::Explain(args) => args.operation(),
+            Command::Rules(args) => args.operation(),
+            Command::Plan(args) => args.operation(),
+            Command::Preview(args) => args.operation(),
+            Command::Approve(args) => args.operation()?,
+            Command::Apply(args) => args.operation(),
+            Command::Undo(args) => args.operation(),
+            Command::Recover(args) => args.operation(),
+            Command::Review(args) => args.operation(),
+            Command::Vm(args) => args.operation(),
+            Command::Journal(args) => args.operation()?,
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! The `vmwright` command: reads the arguments, asks the engine for one operation, prints its outcome.
+
+mod commands;
+mod render;
+
+use clap::{Parser, ValueEnum};
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use vmwright_engine::{Environment, Progress};
+use vmwright_model::Exit;
+
+/// A QEMU/KVM virtualization engineer: analyses hosts and VMs without being able to change them, carries out
+/// exactly the plan that you approved, and proves the result on the running VM.
+#[derive(Parser)]
+#[command(name = "vmwright", version, help_template = HELP, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<commands::Command>,
+}
+
+/// Options of every command.
+#[derive(clap::Args)]
+struct Global {
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
+    format: Format,
+    /// Where vmwright keeps its machines, plans, runs and journal
+    /// [default: /var/lib/vmwright as root, else ~/.local/state/vmwright].
+    #[arg(long, value_name = "DIR", env = "VMWRIGHT_STATE", global = true)]
+    state: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// One JSON document; schemas are versioned.
+    Json,
+}
+
+/// The verbs by mode. A test holds this text against the commands there are.
+const HELP: &str = "\
+{about-with-newline}
+{usage-heading} {usage}
+
+ANALYSIS (reads only; the kernel keeps it so)
+  analyze    Find what is wrong with this host, a VM, or a folder of pasted files
+  explain    Explain a rule: what it is, how to confirm it, how to fix it
+  rules      List the rules
+  plan       Make a plan that settles the findings
+  preview    Show what a plan expects, does and disturbs, and how it is undone
+
+IMPLEMENTATION (exactly an approved plan)
+  approve    Sign a plan with your SSH key
+  apply      Carry out an approved plan
+  undo       Take a run back
+  recover    Look at runs that were cut off
+
+REVIEW (proves it on the real VM)
+  review     Boot, exercise and measure a VM
+
+MACHINES
+  vm         Create, start, stop, list and show machines
+
+MEMORY
+  journal    Search and read what was learned
+
+Options:
+{options}
+
+Run 'vmwright <command> --help' for more. Exit status: 0 clean, 1 findings, 2 usage, 3 incomplete,
+4 refused or stale, 5 a check failed after the change, 6 undo incomplete, 70 a defect of vmwright.
+";
+
+/// What `vmwright` alone prints.
+const FIRST_SCREEN: &str = "\
+vmwright: a QEMU/KVM virtualization engineer
+
+  vmwright analyze                               what is wrong with this host
+  vmwright analyze --vm web \"it does not start\"  why this VM does not start, with proof
+  vmwright analyze --from ./logs                 the same for files that somebody sent you
+
+Analysis never changes anything. What to do next: 'vmwright plan --vm web', then 'vmwright preview'.
+All commands: 'vmwright --help'.
+";
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let Some(command) = cli.command else {
+        print(FIRST_SCREEN);
+        return Exit::Clean.into();
+    };
+    match run(command, &cli.global) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let exit = error.downcast_ref::<vmwright_engine::Error>().map_or(Exit::Usage, vmwright_engine::Error::exit);
+            eprintln!("{}", render::error::chain(&error));
+            exit.into()
+        }
+    }
+}
+
+fn run(command: commands::Command, global: &Global) -> anyhow::Result<Exit> {
+    let stop = Arc::new(AtomicBool::new(false));
+    // The first Ctrl-C asks the run to stop and to take back what it did; the second one ends the process.
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, Exit::Incomplete as i32, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let environment = Environment::new(global.state.clone(), stop)?;
+    let operation = command.operation()?;
+    let mut progress = |event: Progress| eprintln!("{}", render::progress(&event));
+    let outcome = vmwright_engine::perform(operation, &environment, &mut progress)?;
+    print(&match global.format {
+        Format::Json => render::json(&outcome)?,
+        Format::Text => render::text(&outcome, std::io::stdout().is_terminal()),
+    });
+    Ok(outcome.exit())
+}
+
+/// Prints; a reader that went away (`| head`) is no error.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_help_names_every_command() {
+        Cli::command().debug_assert();
+        for command in Cli::command().get_subcommands() {
+            let line = format!("\n  {} ", command.get_name());
+            assert!(HELP.contains(&line), "{} is not in the help", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! An analysis in the manner of rustc: message, place, the line underlined, help.
+
+use super::shown;
+use annotate_snippets::{AnnotationKind, Group, Level as Title, Renderer, Snippet};
+use std::fmt::Write as _;
+use vmwright_model::{Analysis, Applicability, Cause, Evidence, Level};
+
+/// How much of a quoted line is shown, in characters.
+const WIDTH: usize = 160;
+
+pub(crate) fn text(analysis: &Analysis, color: bool) -> String {
+    let mut out = String::new();
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    for cause in &analysis.causes {
+        out.push_str(&one(cause, &renderer));
+        out.push('\n');
+    }
+    for recalled in &analysis.journal {
+        let _ = writeln!(out, "journal: entry {}: {}", recalled.entry, shown(&recalled.title));
+    }
+    for (source, why) in &analysis.unread {
+        let _ = writeln!(out, "not read: {}: {}", shown(source), shown(why));
+    }
+    for lacking in &analysis.sandbox.lacking {
+        let _ = writeln!(out, "sandbox: {lacking}");
+    }
+    summary(analysis, &mut out);
+    out
+}
+
+fn summary(analysis: &Analysis, out: &mut String) {
+    let causes = analysis.causes.iter().filter(|cause| cause.explained_by.is_none()).count();
+    let unknown = analysis.unknown.len();
+    let _ = match causes {
+        0 => writeln!(out, "no cause found; {unknown} rules could not tell"),
+        1 => writeln!(out, "1 cause; {unknown} rules could not tell"),
+        _ => writeln!(out, "{causes} causes; {unknown} rules could not tell"),
+    };
+    if unknown > 0 {
+        let mut telling: Vec<&str> =
+            analysis.unknown.iter().map(|one| one.source.as_str()).filter(|source| !source.is_empty()).collect();
+        telling.sort_unstable();
+        telling.dedup();
+        telling.truncate(4);
+        let _ = writeln!(out, "these would tell: {}", telling.join("; "));
+    }
+}
+
+fn one(cause: &Cause, renderer: &Renderer) -> String {
+    let level = match cause.level {
+        Level::Error => Title::ERROR,
+        Level::Warn => Title::WARNING,
+        Level::Note => Title::NOTE,
+    };
+    let title = match &cause.explained_by {
+        Some(by) => format!("{} (a consequence of {by})", shown(&cause.title)),
+        None => shown(&cause.title),
+    };
+    let quotes: Vec<(String, &Evidence)> = cause.evidence.iter().map(|one| (clip(&shown(&one.quote)), one)).collect();
+    let mut group = Group::with_title(level.primary_title(title).id(cause.rule.clone()));
+    for (at, (quote, evidence)) in quotes.iter().enumerate() {
+        let kind = if at == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
+        group = group.element(
+            Snippet::source(quote.as_str())
+                .line_start(evidence.line as usize)
+                .path(shown(&evidence.source))
+                .annotation(kind.span(0..quote.len())),
+        );
+    }
+    let about = format!("about {}; confidence {:.0} %", shown(&cause.subject), cause.confidence * 100.0);
+    group = group.element(Title::NOTE.message(about));
+    if !cause.explains.is_empty() {
+        group = group.element(Title::NOTE.message(format!("explains {}", cause.explains.join(", "))));
+    }
+    let how = match cause.fix.applicability {
+        Applicability::ManualOnly => " (by hand)",
+        Applicability::NeedsApproval | Applicability::Safe if cause.fix.actions.is_empty() => " (by hand)",
+        Applicability::NeedsApproval | Applicability::Safe => " (vmwright plan makes the steps)",
+    };
+    group = group.element(Title::HELP.message(format!("{}{how}", shown(&cause.fix.summary))));
+    if let Some(agent) = cause.escalation {
+        group = group.element(Title::NOTE.message(format!("hand over to {agent}")));
+    }
+    format!("{}\n", renderer.render(&[group]))
+}
+
+fn clip(line: &str) -> String {
+    match line.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line.to_owned(),
+    }
+}

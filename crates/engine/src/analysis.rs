@@ -1,0 +1,243 @@
+//! ANALYSIS: locks the process, searches the journal, reads, judges, ranks, and plans. Changes nothing.
+
+use crate::{Analyze, Environment, Error, Outcome, Progress, RuleSummary, memory, plans};
+use vmwright_host::sandbox::{self, Purpose};
+use vmwright_host::{Limits, Root};
+use vmwright_model::analysis::{ANALYSIS_SCHEMA, Recalled, Sandbox};
+use vmwright_model::{Analysis, EntryId, Exit, Finding, HostIdentity, Level, Missing, Mode, Snapshot};
+use vmwright_rules::{CATALOGUE, Diagnosis, Entry, diagnose, entry};
+
+/// How many entries of the journal an analysis recalls.
+const RECALL: usize = 3;
+
+pub(crate) fn analyze(
+    what: &Analyze,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Error> {
+    select(what, "")?;
+    let subject = vmwright_host::Subject { vm: what.vm.clone(), state: environment.state.clone() };
+    let root = root(what);
+    if what.dry_run {
+        let sources = vmwright_host::work_list(&root, &vmwright_rules::needs(), &subject);
+        return Ok(Outcome::WorkList { sources });
+    }
+    let challenge = challenge(what);
+    progress(Progress::Banner(Mode::Analysis.banner(&challenge)));
+    let (host, sandbox) = enter(what, environment)?;
+    let (journal, mut trouble) = recall(&challenge, environment, progress);
+    let snapshot = read(&root, &subject, environment)?;
+    let diagnosis = diagnose(&snapshot, &what.complaint, &|entry| select(what, entry.id).unwrap_or(false));
+    if let Err(error) = remember(&challenge, what, &host, &diagnosis, environment) {
+        trouble = Some(error);
+    }
+    let mut unread = unread(&snapshot);
+    unread.extend(trouble.map(|error| ("journal".to_owned(), crate::error::chain(&error))));
+    Ok(Outcome::Analysis(Box::new(Analysis {
+        schema: ANALYSIS_SCHEMA.to_owned(),
+        mode: Mode::Analysis,
+        challenge,
+        host,
+        causes: diagnosis.causes,
+        unknown: diagnosis.unknown,
+        unread,
+        journal,
+        sandbox,
+    })))
+}
+
+/// A plan that settles what is wrong with a VM, or with the host where none is named.
+pub(crate) fn plan(
+    vm: Option<&str>,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Error> {
+    let what = Analyze { vm: vm.map(str::to_owned), ..Analyze::default() };
+    let challenge = format!("plan for {}", vm.map_or("this host".to_owned(), |vm| format!("vm {vm}")));
+    progress(Progress::Banner(Mode::Analysis.banner(&challenge)));
+    let (host, _) = enter(&what, environment)?;
+    recall(&challenge, environment, progress);
+    let subject = vmwright_host::Subject { vm: what.vm.clone(), state: environment.state.clone() };
+    let snapshot = read(&Root::Live, &subject, environment)?;
+    let diagnosis = diagnose(&snapshot, "", &|_| true);
+    let findings: Vec<Finding> = diagnosis
+        .findings
+        .into_iter()
+        .zip(&diagnosis.causes)
+        .filter(|(finding, cause)| matters(finding, cause.explained_by.is_some()))
+        .map(|(finding, _)| finding)
+        .collect();
+    let plan = vmwright_plan::fix(&findings, &host.id, vm, vm.is_some());
+    let problems = vmwright_plan::lint(&plan);
+    if !problems.is_empty() {
+        return Err(Error::Lint(problems.iter().map(ToString::to_string).collect()));
+    }
+    Ok(Outcome::Planned(Box::new(plans::keep(plan, environment)?)))
+}
+
+/// What belongs into a plan: what can be done, and errors that a person has to see to. A consequence that
+/// nothing can be done about goes away with its cause.
+fn matters(finding: &Finding, is_consequence: bool) -> bool {
+    !finding.fix.actions.is_empty() || finding.level == Level::Error && !is_consequence
+}
+
+pub(crate) fn preview(plan: &str, environment: &Environment) -> Result<Outcome, Error> {
+    Ok(Outcome::Preview(Box::new(plans::load(plan, environment)?)))
+}
+
+pub(crate) fn explain(rule: &str) -> Result<Outcome, Error> {
+    let entry = entry(rule).ok_or_else(|| unknown_rule(rule))?;
+    Ok(Outcome::Explanation { rule: entry.id.to_owned(), text: format!("{}\n", entry.doc.trim_end()) })
+}
+
+pub(crate) fn rules(area: Option<&str>) -> Result<Outcome, Error> {
+    let wanted = |entry: &&Entry| area.is_none_or(|area| entry.area() == area);
+    let rules: Vec<RuleSummary> = CATALOGUE
+        .iter()
+        .filter(wanted)
+        .map(|entry| RuleSummary {
+            rule: entry.id.to_owned(),
+            title: entry.title().to_owned(),
+            level: entry.rule.level,
+            tells: entry.rule.tells.to_owned(),
+        })
+        .collect();
+    match area {
+        Some(area) if rules.is_empty() => Err(unknown_rule(area)),
+        _ => Ok(Outcome::Rules { rules }),
+    }
+}
+
+fn unknown_rule(name: &str) -> Error {
+    let known: Vec<&str> = CATALOGUE.iter().flat_map(|entry| [entry.id, entry.area()]).collect();
+    let near = vmwright_formats::nearest(name, &known).map(str::to_owned);
+    Error::UnknownRule { name: name.to_owned(), near }
+}
+
+/// Whether a rule is to be asked. Refuses names that no rule and no area has.
+fn select(what: &Analyze, id: &str) -> Result<bool, Error> {
+    let names = |entry: &Entry, name: &str| entry.id == name || entry.area() == name;
+    for name in what.select.iter().chain(&what.ignore).filter(|_| id.is_empty()) {
+        if !CATALOGUE.iter().any(|entry| names(entry, name)) {
+            return Err(unknown_rule(name));
+        }
+    }
+    let area = id.split('/').next().unwrap_or("");
+    let listed = |list: &[String]| list.iter().any(|name| name == id || name == area);
+    Ok((what.select.is_empty() || listed(&what.select)) && !listed(&what.ignore))
+}
+
+fn root(what: &Analyze) -> Root {
+    match &what.from {
+        Some(folder) => Root::Folder(folder.clone()),
+        None => Root::Live,
+    }
+}
+
+fn challenge(what: &Analyze) -> String {
+    let first = what.complaint.lines().map(str::trim).find(|line| !line.is_empty());
+    match (first, &what.vm, &what.from) {
+        (Some(line), ..) => line.chars().take(200).collect(),
+        (None, Some(vm), _) => format!("what is wrong with vm {vm}"),
+        (None, None, Some(folder)) => format!("what is wrong in {}", folder.display()),
+        (None, None, None) => "what is wrong with this host".to_owned(),
+    }
+}
+
+/// Learns which host this is, then locks the process: from here on it can only read.
+fn enter(what: &Analyze, environment: &Environment) -> Result<(HostIdentity, Sandbox), Error> {
+    let host = match what.from {
+        None => vmwright_host::identity(&environment.state),
+        Some(_) => HostIdentity::default(),
+    };
+    let purpose = if what.from.is_none() { Purpose::LiveHost } else { Purpose::Records };
+    let sandbox = sandbox::lock(&environment.state, purpose).map_err(Error::Sandbox)?;
+    if what.require_sandbox && !sandbox.lacking.is_empty() {
+        return Err(Error::SandboxLacking(sandbox.lacking));
+    }
+    Ok((host, sandbox))
+}
+
+/// What the journal already knows of this. A journal that cannot be read is told and stops nothing.
+fn recall(
+    challenge: &str,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+) -> (Vec<Recalled>, Option<Error>) {
+    let searched = memory::open(environment)
+        .and_then(|journal| journal.search(challenge, RECALL).map_err(Error::Journal));
+    match searched {
+        Ok(entries) => {
+            progress(Progress::Note(match entries.len() {
+                0 => "journal: nothing like this yet".to_owned(),
+                1 => "journal: 1 entry looks like this".to_owned(),
+                n => format!("journal: {n} entries look like this"),
+            }));
+            let recalled = |(EntryId(id), entry): (EntryId, vmwright_model::Entry)| Recalled {
+                entry: id.to_string(),
+                title: entry.title,
+            };
+            (entries.into_iter().map(recalled).collect(), None)
+        }
+        Err(error) => (Vec::new(), Some(error)),
+    }
+}
+
+/// Reads what the rules need.
+pub(crate) fn read(
+    root: &Root,
+    subject: &vmwright_host::Subject,
+    environment: &Environment,
+) -> Result<Snapshot, Error> {
+    let needs = vmwright_rules::needs();
+    let mut snapshot =
+        vmwright_host::collect(root, &needs, subject, &Limits::default()).map_err(Error::Collect)?;
+    if snapshot.live {
+        snapshot.taken = memory::now();
+        snapshot.host_id = vmwright_host::identity(&environment.state).id;
+    }
+    Ok(snapshot)
+}
+
+/// Sources that the reader could not read. That something does not exist is no trouble of the reading.
+fn unread(snapshot: &Snapshot) -> Vec<(String, String)> {
+    let trouble = |record: &vmwright_model::Record| match &record.content {
+        Ok(_) | Err(Missing::Absent) => None,
+        Err(why) => Some((record.source.clone(), why.to_string())),
+    };
+    snapshot.records.iter().filter_map(trouble).collect()
+}
+
+fn remember(
+    challenge: &str,
+    what: &Analyze,
+    host: &HostIdentity,
+    diagnosis: &Diagnosis,
+    environment: &Environment,
+) -> Result<(), Error> {
+    let about = what.vm.as_ref().map(|vm| format!("vm {vm}: ")).unwrap_or_default();
+    let best = diagnosis.causes.iter().take(5);
+    let mut body = String::new();
+    for cause in best {
+        body.push_str(&format!("- {} ({:.0} %): {}\n", cause.rule, cause.confidence * 100.0, cause.title));
+        if let Some(quote) = cause.evidence.first() {
+            body.push_str(&format!("  {}:{}: {}\n", quote.source, quote.line, quote.quote));
+        }
+    }
+    let mut entry = memory::entry("analyze", format!("{about}{challenge}"), body, &host.id);
+    entry.rules = diagnosis.causes.iter().map(|cause| cause.rule.clone()).collect();
+    entry.rules.dedup();
+    memory::open(environment)?.append(&entry).map_err(Error::Journal)?;
+    Ok(())
+}
+
+/// The exit status of an analysis.
+pub(crate) fn exit(analysis: &Analysis) -> Exit {
+    if analysis.causes.iter().any(|cause| cause.level > Level::Note) {
+        Exit::Findings
+    } else if analysis.unread.is_empty() {
+        Exit::Clean
+    } else {
+        Exit::Incomplete
+    }
+}

@@ -1,0 +1,150 @@
+//! Why an operation gave nothing back, and the exit status that says so.
+
+use std::io;
+use std::path::PathBuf;
+use vmwright_model::Exit;
+
+/// Why an operation gave nothing back. Where it had begun to change something, the run's log tells the rest.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What was to be read is not there.
+    #[error(transparent)]
+    Collect(vmwright_host::CollectError),
+    /// The host has no identity to bind plans to.
+    #[error("this host cannot be told from others")]
+    Identity(#[source] vmwright_host::IdentityError),
+    /// The process could not be locked.
+    #[error("analysis is refused: the process cannot be locked")]
+    Sandbox(#[source] vmwright_host::sandbox::SandboxError),
+    /// The process is locked in part, and `--require-sandbox` was given.
+    #[error("analysis is refused: the kernel cannot lock the process fully: {}", .0.join("; "))]
+    SandboxLacking(Vec<String>),
+    /// No rule and no area has this name.
+    #[error("no rule or area `{name}`{}", .near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    UnknownRule {
+        /// What was asked for.
+        name: String,
+        /// The nearest name there is.
+        near: Option<String>,
+    },
+    /// The journal cannot be used.
+    #[error("the journal")]
+    Journal(#[source] vmwright_journal::Error),
+    /// The journal has no such entry.
+    #[error("the journal has no entry {0}")]
+    NoEntry(i64),
+    /// A file cannot be read or written.
+    #[error("{path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is no plan.
+    #[error("{path} is not a plan that can be used")]
+    PlanFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        #[source]
+        source: vmwright_plan::ParseError,
+    },
+    /// No plan has this id.
+    #[error("no plan `{0}`; 'vmwright plan' makes one")]
+    PlanUnknown(String),
+    /// Several plans begin so.
+    #[error("several plans begin with `{0}`: type more of the id")]
+    PlanAmbiguous(String),
+    /// The plan contradicts itself or the rules for plans.
+    #[error("the plan cannot be carried out: {}", .0.join("; "))]
+    Lint(Vec<String>),
+    /// Signing failed.
+    #[error("the plan was not approved")]
+    Sign(#[source] vmwright_apply::SignError),
+    /// Nothing was begun.
+    #[error("refused, and nothing was changed")]
+    Refused(#[source] vmwright_apply::Refused),
+    /// The plan was made for another host.
+    #[error("the plan is for host `{plan}`, and this is `{this}`")]
+    OtherHost {
+        /// The host in the plan.
+        plan: String,
+        /// This host.
+        this: String,
+    },
+    /// A run could not be begun.
+    #[error("refused, and nothing was changed")]
+    Apply(#[source] Box<vmwright_apply::ApplyError>),
+    /// A run could not be taken back.
+    #[error("nothing was taken back")]
+    Undo(#[source] Box<vmwright_apply::UndoError>),
+    /// The runs could not be looked at.
+    #[error("the runs cannot be looked at")]
+    Recover(#[source] Box<vmwright_apply::RecoverError>),
+    /// A machine's directory or specification.
+    #[error(transparent)]
+    Store(vmwright_backend::store::StoreError),
+    /// A machine did not start.
+    #[error("`{vm}` did not start; 'vmwright analyze --vm {vm}' tells why")]
+    Start {
+        /// The machine.
+        vm: String,
+        /// Why.
+        #[source]
+        source: Box<vmwright_backend::StartError>,
+    },
+    /// A machine's state could not be told or changed.
+    #[error(transparent)]
+    Control(vmwright_backend::ControlError),
+    /// A specification has no command line.
+    #[error("the specification has no command line")]
+    Argv(#[source] vmwright_backend::qemu::argv::ArgvError),
+    /// No gate has this name.
+    #[error(transparent)]
+    Gate(vmwright_review::UnknownGate),
+}
+
+impl Error {
+    /// The exit status of a command that ends so.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Error::Collect(_)
+            | Error::UnknownRule { .. }
+            | Error::NoEntry(_)
+            | Error::PlanFile { .. }
+            | Error::PlanUnknown(_)
+            | Error::PlanAmbiguous(_)
+            | Error::Store(_)
+            | Error::Argv(_)
+            | Error::Gate(_) => Exit::Usage,
+            Error::Sandbox(_)
+            | Error::SandboxLacking(_)
+            | Error::Sign(_)
+            | Error::Refused(_)
+            | Error::Lint(_)
+            | Error::OtherHost { .. }
+            | Error::Apply(_)
+            | Error::Undo(_) => Exit::Refused,
+            Error::Start { .. } => Exit::Findings,
+            Error::Identity(_)
+            | Error::Journal(_)
+            | Error::File { .. }
+            | Error::Recover(_)
+            | Error::Control(_) => Exit::Incomplete,
+        }
+    }
+}
+
+/// An error with its sources, one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(next) = source {
+        text = format!("{text}: {next}");
+        source = next.source();
+    }
+    text
+}

@@ -1,0 +1,254 @@
+//! IMPLEMENTATION: carries out exactly an approved plan, verifies each step by the rule that it settles, and
+//! takes runs back.
+
+use crate::analysis::read;
+use crate::{Approve, Environment, Error, Outcome, PlanMade, Progress, RunSummary, machines, memory, plans};
+use jiff::Timestamp;
+use vmwright_apply::recover::Found;
+use vmwright_apply::report::{Event, RunReport};
+use vmwright_apply::{Ask, Check, Context, MachineError, Machines};
+use vmwright_backend::qemu::Qemu;
+use vmwright_backend::{Backend, store};
+use vmwright_host::{Root, Subject};
+use vmwright_model::plan::{APPROVAL_SCHEMA, Settles};
+use vmwright_model::{Approval, EntryState, Mode, RunState, StepState, Verdict};
+use vmwright_rules::{Reading, entry, ranking};
+
+/// Has a person sign a plan.
+pub(crate) fn approve(what: &Approve, environment: &Environment) -> Result<Outcome, Error> {
+    let made = plans::load(&what.plan, environment)?;
+    let host = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?;
+    if made.plan.host_id != host.id {
+        return Err(Error::OtherHost { plan: made.plan.host_id, this: host.id });
+    }
+    let expires = Timestamp::now().as_second().saturating_add(what.valid_for);
+    let approval = Approval {
+        schema: APPROVAL_SCHEMA.to_owned(),
+        plan: made.id.clone(),
+        host_id: host.id,
+        ceiling: what.ceiling.unwrap_or_else(|| vmwright_plan::disruption(&made.plan)),
+        expires,
+        principal: what.principal.clone(),
+    };
+    vmwright_apply::sign(&approval, &what.key, &environment.state).map_err(Error::Sign)?;
+    let expires = Timestamp::from_second(expires).map(|time| time.to_string()).unwrap_or_default();
+    Ok(Outcome::Approved { plan: made.id, principal: approval.principal, expires })
+}
+
+/// Carries out an approved plan.
+pub(crate) fn apply(
+    plan: &str,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Error> {
+    let made = plans::load(plan, environment)?;
+    progress(Progress::Banner(Mode::Implementation.banner(&format!("plan {}: {}", short(&made.id), made.plan.title))));
+    let host = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?;
+    let ask = Ask {
+        plan: &made.id,
+        host_id: &host.id,
+        disruption: vmwright_plan::disruption(&made.plan),
+        now: Timestamp::now().as_second(),
+    };
+    let approved =
+        vmwright_apply::verify(&ask, &environment.state, &environment.config).map_err(Error::Refused)?;
+    progress(Progress::Note(format!("approved by {}", approved.approval().principal)));
+    let vm = made.plan.vm.as_deref();
+    let report = with_context(environment, &host.id, vm, progress, |context| {
+        vmwright_apply::apply(&made.plan, &approved, context).map_err(|error| Error::Apply(Box::new(error)))
+    })?;
+    remember(&report, &made, &host.id, environment, progress);
+    Ok(Outcome::Run(summary(report, false)))
+}
+
+/// Takes a run back.
+pub(crate) fn undo(
+    run: &str,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Error> {
+    progress(Progress::Banner(Mode::Implementation.banner(&format!("undo of run {run}"))));
+    let host = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?;
+    let report = with_context(environment, &host.id, None, progress, |context| {
+        vmwright_apply::undo_run(run, context).map_err(|error| Error::Undo(Box::new(error)))
+    })?;
+    let title = format!("run {} taken back", report.run);
+    let mut entry = memory::entry("undo", title, lines(&report).join("\n"), &host.id);
+    entry.evidence = vec![report.log.clone()];
+    note(memory::open(environment).and_then(|mut journal| journal.append(&entry).map_err(Error::Journal)), progress);
+    Ok(Outcome::Run(summary(report, true)))
+}
+
+/// Looks at runs that were cut off.
+pub(crate) fn recover(environment: &Environment) -> Result<Outcome, Error> {
+    let host = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?;
+    let cut = with_context(environment, &host.id, None, &mut |_| {}, |context| {
+        vmwright_apply::recover(context).map_err(|error| Error::Recover(Box::new(error)))
+    })?;
+    let mut lines = Vec::new();
+    for run in cut {
+        let next = if run.undo_possible { "can be taken back" } else { "cannot be taken back as things stand" };
+        lines.push(format!("run {} of plan {}: cut off; it {next}: vmwright undo {}", run.run, short(&run.plan), run.run));
+        for step in run.steps {
+            let found = match step.found {
+                Found::Before => "is as before the step".to_owned(),
+                Found::After => "is as the step leaves it".to_owned(),
+                Found::OutcomeUnknown(why) => format!("outcome unknown: {why}"),
+            };
+            lines.push(format!("  step {}: {found}; undone by: {}", step.step, step.what));
+        }
+    }
+    Ok(Outcome::Recovery { lines })
+}
+
+fn with_context<T>(
+    environment: &Environment,
+    host_id: &str,
+    vm: Option<&str>,
+    progress: &mut dyn FnMut(Progress),
+    act: impl FnOnce(&mut Context<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let live = Live { environment, vm };
+    let mut tell = |event: Event| progress(Progress::Note(words(&event)));
+    act(&mut Context {
+        state: &environment.state,
+        host_id,
+        machines: &live,
+        check: &live,
+        progress: &mut tell,
+        fault: None,
+        interrupted: &environment.stop,
+    })
+}
+
+/// The running host, as the executor asks it.
+struct Live<'a> {
+    environment: &'a Environment,
+    vm: Option<&'a str>,
+}
+
+impl Live<'_> {
+    fn open(&self, name: &str) -> Result<store::Stored, MachineError> {
+        store::open(&self.environment.state, name).map_err(|error| failed(&error))
+    }
+}
+
+impl Machines for Live<'_> {
+    fn running(&self, name: &str) -> Result<bool, MachineError> {
+        let condition = Qemu::default().look(&self.open(name)?).map_err(|error| failed(&error))?;
+        Ok(condition.state.alive())
+    }
+
+    fn start(&self, name: &str) -> Result<(), MachineError> {
+        Qemu::default().start(&self.open(name)?).map(drop).map_err(|error| failed(&error))
+    }
+
+    fn stop(&self, name: &str) -> Result<(), MachineError> {
+        machines::end(&self.open(name)?, false).map(drop).map_err(|error| failed(&error))
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> MachineError {
+    MachineError(crate::error::chain(error))
+}
+
+impl Check for Live<'_> {
+    /// Asks the rules again, on the state of now. The logs are left out: they tell of the start that failed, and
+    /// only the next start can add to them. A rule that knows nothing but messages is therefore unknown here;
+    /// it is the start of the VM, the plan's last step, that proves it settled.
+    fn settled(&self, settles: &[Settles]) -> Result<(), String> {
+        if settles.is_empty() {
+            return Ok(());
+        }
+        let subject = Subject { vm: self.vm.map(str::to_owned), state: self.environment.state.clone() };
+        let mut snapshot = read(&Root::Live, &subject, self.environment).map_err(|error| crate::error::chain(&error))?;
+        snapshot.records.retain(|record| !record.kind.0.ends_with("_log") && record.kind.0 != "guest_console");
+        let reading = Reading::new(&snapshot, "");
+        for settled in settles {
+            let entry = entry(&settled.rule).ok_or_else(|| format!("no rule {}", settled.rule))?;
+            let fired = ranking::judge(entry, &reading).into_iter().find_map(|verdict| match verdict {
+                Verdict::Fired(finding) if finding.subject == settled.subject => Some(finding.title),
+                _ => None,
+            });
+            if let Some(title) = fired {
+                return Err(format!("{} still says: {title}", settled.rule));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes what a run teaches: the findings it settled, tied to its log.
+fn remember(
+    report: &RunReport,
+    made: &PlanMade,
+    host_id: &str,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+) {
+    let outcome = match report.state {
+        RunState::Applied => "applied",
+        RunState::Undone => "stopped and taken back",
+        RunState::UndoIncomplete => "stopped, and not fully taken back",
+        RunState::Interrupted => "cut off",
+    };
+    let mut body = format!("{}\n", lines(report).join("\n"));
+    if let Some(stopped) = &report.stopped {
+        body.push_str(&format!("stopped at step {}: {}\n", stopped.step, stopped.why));
+    }
+    body.push_str(&report.assisted_by);
+    let title = format!("plan {} {outcome}: {}", short(&made.id), made.plan.title);
+    let mut entry = memory::entry("apply", title, body, host_id);
+    let settled = made.plan.steps.iter().flat_map(|step| &step.settles);
+    entry.rules = settled.map(|settles| settles.rule.clone()).collect();
+    entry.rules.sort();
+    entry.rules.dedup();
+    entry.evidence = vec![report.log.clone(), made.path.display().to_string()];
+    if report.state == RunState::Applied {
+        entry.state = EntryState::Verified;
+    }
+    note(memory::open(environment).and_then(|mut journal| journal.append(&entry).map_err(Error::Journal)), progress);
+}
+
+/// A journal that cannot be written is told; what was done is done, and the run's own log has it.
+fn note<T>(written: Result<T, Error>, progress: &mut dyn FnMut(Progress)) {
+    if let Err(error) = written {
+        progress(Progress::Note(format!("not in the journal: {}", crate::error::chain(&error))));
+    }
+}
+
+fn summary(report: RunReport, asked_for: bool) -> RunSummary {
+    let mut steps = lines(&report);
+    steps.extend(report.not_undone.iter().map(|one| format!("step {} stays: {} ({})", one.step, one.what, one.why)));
+    let why = report.stopped.map(|stop| format!("step {}: {}", stop.step, stop.why));
+    RunSummary { run: report.run, state: report.state, steps, why, asked_for }
+}
+
+fn lines(report: &RunReport) -> Vec<String> {
+    let line = |step: &vmwright_apply::report::StepReport| {
+        let state = match step.state {
+            StepState::Planned => "not begun",
+            StepState::Applied => "done",
+            StepState::Undone => "taken back",
+            StepState::OutcomeUnknown => "outcome unknown",
+        };
+        format!("{}. {state}: {}", step.step, step.what)
+    };
+    report.steps.iter().map(line).collect()
+}
+
+fn words(event: &Event) -> String {
+    match event {
+        Event::Checked { steps } => format!("all {steps} steps find what they expect"),
+        Event::Doing { step, what } => format!("step {step}: {what}"),
+        Event::Done { step } => format!("step {step}: done and verified"),
+        Event::Stopped { step, why } => format!("stopped at step {step}: {why}"),
+        Event::Undoing { step, what } => format!("taking step {step} back: {what}"),
+        Event::Undone { step } => format!("step {step}: as before"),
+        Event::NotUndone { step, why } => format!("step {step} could not be taken back: {why}"),
+    }
+}
+
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}

@@ -1,0 +1,67 @@
+//! Operation to Outcome: the three modes of vmwright live here, one file each.
+//!
+//! ANALYSIS (`analysis.rs`) locks the process before it reads; IMPLEMENTATION (`implementation.rs`) changes only
+//! what an approved plan says; REVIEW (`review.rs`) starts and measures VMs in scope. A process serves one
+//! operation: what ANALYSIS has locked stays locked.
+
+mod analysis;
+mod environment;
+mod error;
+mod implementation;
+mod machines;
+mod memory;
+mod operation;
+mod plans;
+mod review;
+
+pub use environment::{Environment, EnvironmentError};
+pub use error::Error;
+pub use vmwright_plan::Preview;
+pub use vmwright_review::reports::text as review_text;
+
+pub use operation::{
+    Analyze, Approve, MachineSummary, Operation, Outcome, PlanMade, ReviewMade, RuleSummary, RunSummary,
+};
+
+/// Something worth showing while an operation is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// A mode is entered.
+    Banner(String),
+    /// A step of the work.
+    Note(String),
+}
+
+/// Does one operation.
+///
+/// # Errors
+/// [`Error`], which names the place and the exit status.
+pub fn perform(
+    operation: Operation,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Error> {
+    match operation {
+        Operation::Analyze(what) => analysis::analyze(&what, environment, progress),
+        Operation::Explain { rule } => analysis::explain(&rule),
+        Operation::Rules { area } => analysis::rules(area.as_deref()),
+        Operation::Plan { vm } => analysis::plan(vm.as_deref(), environment, progress),
+        Operation::Preview { plan } => analysis::preview(&plan, environment),
+        Operation::Approve(what) => implementation::approve(&what, environment),
+        Operation::Apply { plan } => implementation::apply(&plan, environment, progress),
+        Operation::Undo { run } => implementation::undo(&run, environment, progress),
+        Operation::Recover => implementation::recover(environment),
+        Operation::Review { vm, gates } => review::review(&vm, &gates, environment, progress),
+        Operation::VmCreate { spec } => machines::create(&spec, environment),
+        Operation::VmStart { vm } => machines::start(&vm, environment),
+        Operation::VmStop { vm, force } => machines::stop(&vm, force, environment),
+        Operation::VmDelete { vm } => machines::delete(&vm, environment),
+        Operation::VmList => machines::list(environment),
+        Operation::VmShow { vm } => machines::show(&vm, environment),
+        Operation::JournalSearch { query, limit } => memory::search(&query, limit, environment),
+        Operation::JournalList { limit } => memory::list(limit, environment),
+        Operation::JournalShow { entry } => memory::show(entry, environment),
+        Operation::JournalAdd { title, body } => memory::add(title, body, environment),
+        Operation::JournalVerify => memory::verify(environment),
+    }
+}

@@ -1,0 +1,302 @@
+//! Everything that can be asked of vmwright, and everything that it answers.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use vmwright_model::{Analysis, Disruption, Entry, EntryId, Exit, Level, MachineSpec, Plan, Review, RunState};
+use vmwright_plan::Preview;
+
+/// One thing to do. The command line and the agents' server are two faces of this type and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "operation")]
+pub enum Operation {
+    /// ANALYSIS: reads, judges, ranks.
+    Analyze(Analyze),
+    /// ANALYSIS: the documentation of a rule.
+    Explain {
+        /// Id of the rule, `area/problem`.
+        rule: String,
+    },
+    /// ANALYSIS: the rules there are.
+    Rules {
+        /// Only this area.
+        area: Option<String>,
+    },
+    /// ANALYSIS: a plan that settles the findings on a VM, or on the host where none is named.
+    Plan {
+        /// Name of the VM.
+        vm: Option<String>,
+    },
+    /// ANALYSIS: what a plan would do, step by step.
+    Preview {
+        /// Id of a plan, the beginning of one, or the path of a plan file.
+        plan: String,
+    },
+    /// A person signs a plan with their own key; the key's passphrase or touch is asked for by `ssh-keygen`.
+    Approve(Approve),
+    /// IMPLEMENTATION: carries out an approved plan.
+    Apply {
+        /// Id of a plan, the beginning of one, or the path of a plan file.
+        plan: String,
+    },
+    /// IMPLEMENTATION: takes a run back.
+    Undo {
+        /// Id of the run, or the beginning of one.
+        run: String,
+    },
+    /// IMPLEMENTATION: looks at runs that were cut off, and says where each step stands.
+    Recover,
+    /// REVIEW: proves on the running VM that it works.
+    Review {
+        /// Name of the VM.
+        vm: String,
+        /// Gates to run; all where empty.
+        gates: Vec<String>,
+    },
+    /// Adds a machine from its specification.
+    VmCreate {
+        /// Path of the specification.
+        spec: PathBuf,
+    },
+    /// Starts a machine.
+    VmStart {
+        /// Its name.
+        vm: String,
+    },
+    /// Stops a machine.
+    VmStop {
+        /// Its name.
+        vm: String,
+        /// At once, without asking the guest.
+        force: bool,
+    },
+    /// Forgets a stopped machine.
+    VmDelete {
+        /// Its name.
+        vm: String,
+    },
+    /// Machines with their states.
+    VmList,
+    /// A machine's specification, state and command line.
+    VmShow {
+        /// Its name.
+        vm: String,
+    },
+    /// Entries that match, best first.
+    JournalSearch {
+        /// Words; punctuation is text.
+        query: String,
+        /// At most so many.
+        limit: usize,
+    },
+    /// The newest entries.
+    JournalList {
+        /// At most so many.
+        limit: usize,
+    },
+    /// One entry.
+    JournalShow {
+        /// Its number.
+        entry: i64,
+    },
+    /// Writes an entry by hand.
+    JournalAdd {
+        /// One line.
+        title: String,
+        /// The text, Markdown.
+        body: String,
+    },
+    /// Checks the journal's hash chain.
+    JournalVerify,
+}
+
+/// What to analyse.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Analyze {
+    /// A folder of files that somebody kept; the running host where absent.
+    pub from: Option<PathBuf>,
+    /// The VM that the question is about.
+    pub vm: Option<String>,
+    /// What the user complains of.
+    pub complaint: String,
+    /// Only these rules or areas; all where empty.
+    pub select: Vec<String>,
+    /// Not these rules or areas.
+    pub ignore: Vec<String>,
+    /// Refuse to read if the kernel cannot lock the process.
+    pub require_sandbox: bool,
+    /// Only list what would be read.
+    pub dry_run: bool,
+}
+
+/// What to sign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approve {
+    /// Id of a plan, the beginning of one, or the path of a plan file.
+    pub plan: String,
+    /// Path of the approver's SSH key: the private key, or the public one where an agent holds the other.
+    pub key: PathBuf,
+    /// Who signs, as the allowed signers name them.
+    pub principal: String,
+    /// The highest disruption allowed; the plan's own where absent.
+    pub ceiling: Option<Disruption>,
+    /// Seconds until it is void.
+    pub valid_for: i64,
+}
+
+/// What an operation gives back.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "outcome")]
+pub enum Outcome {
+    /// Causes, best first.
+    Analysis(Box<Analysis>),
+    /// What an analysis would read.
+    WorkList {
+        /// Paths, commands and probes.
+        sources: Vec<String>,
+    },
+    /// A rule's documentation.
+    Explanation {
+        /// Id of the rule.
+        rule: String,
+        /// Markdown.
+        text: String,
+    },
+    /// The rules there are.
+    Rules {
+        /// By id.
+        rules: Vec<RuleSummary>,
+    },
+    /// A plan was made and kept.
+    Planned(Box<PlanMade>),
+    /// What a plan would do.
+    Preview(Box<PlanMade>),
+    /// A plan was signed.
+    Approved {
+        /// Id of the plan.
+        plan: String,
+        /// Who signed.
+        principal: String,
+        /// When it becomes void, RFC 3339, UTC.
+        expires: String,
+    },
+    /// A plan was carried out or a run taken back, or it stopped and was taken back.
+    Run(RunSummary),
+    /// Runs that were cut off.
+    Recovery {
+        /// One line for each run and step that needs a look; empty where there is none.
+        lines: Vec<String>,
+    },
+    /// Gates with their measurements.
+    Review(Box<ReviewMade>),
+    /// A machine, after the change that was asked for.
+    Machine(Box<MachineSummary>),
+    /// Machines with their states.
+    Machines {
+        /// By name.
+        machines: Vec<MachineSummary>,
+    },
+    /// Entries of the journal.
+    Journal {
+        /// Best or newest first.
+        entries: Vec<(EntryId, Entry)>,
+    },
+    /// The journal's chain holds.
+    JournalVerified {
+        /// Entries checked.
+        entries: u64,
+    },
+}
+
+/// A rule in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RuleSummary {
+    /// `area/problem`.
+    pub rule: String,
+    /// What is wrong.
+    pub title: String,
+    /// How bad it is.
+    pub level: Level,
+    /// What would tell, if it is unknown.
+    pub tells: String,
+}
+
+/// A plan with its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanMade {
+    /// 64 hexadecimal digits over the plan's content.
+    pub id: String,
+    /// Where it is kept.
+    pub path: PathBuf,
+    /// The plan.
+    pub plan: Plan,
+    /// What each step expects, does, disturbs, and how it is undone.
+    pub preview: Preview,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunSummary {
+    /// Id of the run.
+    pub run: String,
+    /// How it ended.
+    pub state: RunState,
+    /// One line for each step.
+    pub steps: Vec<String>,
+    /// Why it stopped, if it did.
+    pub why: Option<String>,
+    /// Whether taking it back was what the user asked for.
+    pub asked_for: bool,
+}
+
+/// A review with where its reports are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReviewMade {
+    /// The review.
+    pub review: Review,
+    /// The report as a page that opens offline.
+    pub html: PathBuf,
+    /// `pass`, `fail` or `incomplete`.
+    pub verdict: String,
+}
+
+/// A machine in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MachineSummary {
+    /// Its name.
+    pub name: String,
+    /// `stopped`, `running`, `paused`, ...
+    pub state: String,
+    /// Process id of its VMM while it runs.
+    pub pid: Option<u32>,
+    /// `kvm` or `tcg`, as the running VMM says.
+    pub accelerator: Option<String>,
+    /// Its specification, where it was asked for.
+    pub spec: Option<MachineSpec>,
+    /// The command line, option by option with its reason, where it was asked for.
+    pub argv: Vec<(String, String)>,
+}
+
+impl Outcome {
+    /// The exit status of a command that ends with this.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Outcome::Analysis(analysis) => crate::analysis::exit(analysis),
+            Outcome::Run(run) => match run.state {
+                RunState::Applied => Exit::Clean,
+                // After a failed step it is a refusal by reality.
+                RunState::Undone if run.asked_for => Exit::Clean,
+                RunState::Undone => Exit::Refused,
+                RunState::UndoIncomplete => Exit::UndoIncomplete,
+                RunState::Interrupted => Exit::Incomplete,
+            },
+            Outcome::Recovery { lines } if !lines.is_empty() => Exit::Incomplete,
+            Outcome::Review(made) => match made.verdict.as_str() {
+                "pass" => Exit::Clean,
+                "fail" => Exit::GateFailed,
+                _ => Exit::Incomplete,
+            },
+            _ => Exit::Clean,
+        }
+    }
+}

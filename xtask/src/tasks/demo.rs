@@ -1,0 +1,142 @@
+//! The main job, told on this machine with nothing faked: a VM that does not start for several reasons at once is
+//! analysed, repaired as approved, reviewed, remembered, and everything is given back as it was.
+
+mod setup;
+mod stage;
+
+use super::Task;
+use crate::progress::Step;
+use crate::run::Run;
+use crate::{guest, install, kernel, workspace};
+use anyhow::{Context as _, Result, ensure};
+use setup::DISK;
+use stage::Stage;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub(crate) const TASK: Task = Task {
+    name: "demo",
+    usage: "",
+    summary: "Tell the main job on this machine: analyse, plan, approve, repair, review, undo",
+    run,
+};
+
+/// Exit statuses of vmwright, as its help names them.
+const CLEAN: i32 = 0;
+const FINDINGS: i32 = 1;
+const REFUSED: i32 = 4;
+
+/// What the user of the story says.
+const COMPLAINT: &str = "web does not start any more since I moved its disk: it says something about a lock";
+
+fn run(_: &[String]) -> Result<ExitCode> {
+    install::ensure(install::FOR_VMS)?;
+    let kernel = kernel::ensure()?;
+    let vmwright = build(&kernel, &guest::ensure()?)?;
+    let began = Instant::now();
+    let mut stage = Stage::set(vmwright)?;
+    setup::machines(&mut stage)?;
+    tell(&mut stage)?;
+    let report = stage.clear()?;
+    println!("\nThe story took {:.0} s. Nothing is left but {}.", began.elapsed().as_secs_f64(), stage.place.display());
+    println!("The review's report: {}", report.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the program and packs the guest's kernel and initramfs. Gives the program's path.
+fn build(kernel: &kernel::Kernel, probe: &std::path::Path) -> Result<PathBuf> {
+    let step = Step::begin("building vmwright");
+    let cargo = workspace::cargo();
+    let root = workspace::root();
+    Run::new([cargo.as_str(), "build", "--package", "vmwright-cli", "--package", "vmwright-guest", "--bins"])
+        .dir(&root)
+        .quiet(&step)?;
+    step.done();
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    let programs = root.join(target).join("debug");
+    Run::new([programs.join("vmwright-initramfs"), probe.to_owned(), setup::boot_files()])
+        .env("VMWRIGHT_TEST_KERNEL", &kernel.image)
+        .env("VMWRIGHT_TEST_MODULES", &kernel.modules)
+        .show()?;
+    Ok(programs.join("vmwright"))
+}
+
+fn tell(stage: &mut Stage) -> Result<()> {
+    stage.chapter("A VM does not start. Why?");
+    stage.show(&["vm", "start", "web"], FINDINGS)?;
+    let text = stage.show(&["analyze", "--vm", "web", COMPLAINT], FINDINGS)?;
+    for cause in &stage.causes {
+        ensure!(text.contains(cause), "the analysis does not name {cause}");
+    }
+
+    stage.chapter("A plan, and nothing happens without an approval");
+    stage.show(&["plan", "--vm", "web"], CLEAN)?;
+    let first = stage.plan()?;
+    stage.show(&["preview", &first[..12]], CLEAN)?;
+    stage.show(&["apply", &first[..12]], REFUSED)?;
+
+    stage.chapter("Approved, but somebody else changes the host in the middle: stop, undo, back to analysis");
+    stage.approve(&first)?;
+    drifting(stage, |stage| stage.show(&["apply", &first[..12]], REFUSED).map(drop))?;
+
+    stage.chapter("A new plan for the host as it is now; only its own approval serves");
+    stage.show(&["plan", "--vm", "web"], CLEAN)?;
+    let second = stage.plan()?;
+    ensure!(first != second, "the host has changed, so the plan must");
+    stage.lend_approval(&first, &second)?;
+    stage.show(&["apply", &second[..12]], REFUSED)?;
+    let edited = stage.edited_plan(&second)?;
+    stage.show(&["apply", &edited], REFUSED)?;
+    stage.approve(&second)?;
+    let before = stage.digest()?;
+    stage.apply(&second)?;
+
+    stage.chapter("Review: prove on the running VM that it works");
+    stage.review("web")?;
+
+    stage.chapter("What was learned");
+    let found = stage.show(&["journal", "search", "write lock"], CLEAN)?;
+    ensure!(found.contains("evidence:"), "the journal's entry is not tied to its evidence");
+    stage.show(&["journal", "verify"], CLEAN)?;
+
+    stage.chapter("And all of it taken back");
+    stage.undo()?;
+    ensure!(stage.digest()? == before, "the host is not as it was before the run");
+    Ok(())
+}
+
+/// Calls `apply` while somebody else changes the mode of the disk's folder: after the first step has begun, and
+/// before the step that would change that mode.
+fn drifting(stage: &mut Stage, apply: impl FnOnce(&mut Stage) -> Result<()>) -> Result<()> {
+    let done = AtomicBool::new(false);
+    let folder = stage.place.join(DISK).parent().context("the disk lies in a folder")?.to_owned();
+    let runs = stage.state().join("runs");
+    let drifted = thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                if fs::read_dir(&runs).into_iter().flatten().flatten().any(|run| begun(&run.path())) {
+                    let drift = setup::DRIFTED_MODE;
+                    return fs::set_permissions(&folder, fs::Permissions::from_mode(drift)).is_ok();
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
+            false
+        });
+        let applied = apply(stage);
+        done.store(true, Ordering::Relaxed);
+        let drifted = other.join().expect("the other administrator does not panic");
+        applied.map(|()| drifted)
+    })?;
+    ensure!(drifted, "nobody changed anything: the run never began its first step");
+    Ok(())
+}
+
+/// Whether a run's log announces its first step.
+fn begun(log: &std::path::Path) -> bool {
+    fs::read_to_string(log).is_ok_and(|text| text.contains("\"event\":\"intent\""))
+}
