@@ -1,0 +1,118 @@
+//! One file: opened without side effects, read within a limit.
+
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::io::Errno;
+use std::io::Read;
+use std::path::Path;
+use vmwright_formats::recognise;
+use vmwright_model::{Kind, Missing};
+
+/// How much of a text is looked at to tell text from binary, and to tell what it is.
+const HEAD: usize = 64 * 1024;
+
+/// Reads a regular file. Symbolic links are followed. `limit` is in bytes.
+///
+/// The file is first opened with `O_PATH`: opening a FIFO would wake its writer and opening some devices (a
+/// watchdog, a tape) acts on them.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Missing> {
+    let found = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(missing)?;
+    read_text(&found, limit)
+}
+
+/// Reads what an `O_PATH` descriptor stands for, if it is a regular file that holds text.
+pub(crate) fn read_text(found: &OwnedFd, limit: u64) -> Result<Vec<u8>, Missing> {
+    let file = reopen(found, limit)?;
+    let bytes = read_up_to(&file, limit)?;
+    if is_binary(&bytes) { Err(Missing::Binary) } else { Ok(bytes) }
+}
+
+/// The words of a process's command line. What lies beyond 128 KiB, which is also the longest single word that
+/// the kernel takes (`MAX_ARG_STRLEN`), is cut off.
+pub(crate) fn read_words(pid: u32) -> std::io::Result<Vec<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(format!("/proc/{pid}/cmdline"))?.take(128 * 1024).read_to_end(&mut bytes)?;
+    if bytes.last() == Some(&0) {
+        bytes.pop();
+    }
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect())
+}
+
+fn reopen(found: &OwnedFd, limit: u64) -> Result<OwnedFd, Missing> {
+    let stat = fstat(found).map_err(missing)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(Missing::NotRegular);
+    }
+    // Files of procfs and sysfs say 0 or 4096 here; they are bounded while they are read.
+    let size = u64::try_from(stat.st_size).unwrap_or(0);
+    if size > limit {
+        return Err(Missing::TooLarge(size));
+    }
+    let again = format!("/proc/self/fd/{}", found.as_raw_fd());
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    open(again, flags, Mode::empty()).map_err(missing)
+}
+
+/// Reads to the end, or fails with [`Missing::TooLarge`] one byte behind `limit`; early where the head is no
+/// text.
+fn read_up_to(file: &impl AsFd, limit: u64) -> Result<Vec<u8>, Missing> {
+    let mut bytes = Vec::new();
+    let mut buffer = vec![0; HEAD];
+    loop {
+        let read = match rustix::io::read(file, &mut buffer) {
+            Ok(0) => return Ok(bytes),
+            Ok(read) => read,
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(missing(error)),
+        };
+        bytes.extend_from_slice(&buffer[..read]);
+        if bytes.len() as u64 > limit {
+            return Err(Missing::TooLarge(bytes.len() as u64));
+        }
+        if bytes.len() == read && is_binary(&bytes) {
+            return Err(Missing::Binary);
+        }
+    }
+}
+
+/// Whether a NUL byte stands in the first 64 KiB.
+pub(crate) fn is_binary(bytes: &[u8]) -> bool {
+    bytes[..bytes.len().min(HEAD)].contains(&0)
+}
+
+/// What a text is. Attributes of sysfs and sysctl are single values: no content tells them apart, and their
+/// path says all.
+pub(crate) fn kind_of(source: &str, bytes: &[u8]) -> Kind {
+    if source.starts_with("/sys/") || source.starts_with("/proc/sys/") {
+        return Kind::TEXT;
+    }
+    recognise(source, &String::from_utf8_lossy(&bytes[..bytes.len().min(HEAD)]))
+}
+
+/// Why there are no bytes, by the system's answer.
+pub(crate) fn missing(error: Errno) -> Missing {
+    match error {
+        Errno::NOENT | Errno::NOTDIR => Missing::Absent,
+        Errno::ACCESS | Errno::PERM => Missing::Denied,
+        other => Missing::Failed(words(other)),
+    }
+}
+
+/// The system's words for an error, in lower case.
+pub(crate) fn words(error: Errno) -> String {
+    let mut words = system_words(error);
+    if let Some(first) = words.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    words
+}
+
+/// The system's words for an error, as it says them.
+pub(crate) fn system_words(error: Errno) -> String {
+    let words = std::io::Error::from(error).to_string();
+    // The standard library adds the number.
+    words.split(" (os error").next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,96 @@
+//! How much is read, and how long it may take.
+
+use std::time::{Duration, Instant};
+use vmwright_model::Missing;
+
+/// Bounds of one run of the collector. Sizes in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest file that is read from a live host, logs aside.
+    pub file: u64,
+    /// Largest log that is read from a live host: names below `/var/log` and names that end in `.log`.
+    pub log: u64,
+    /// Largest file that is read from a folder of records.
+    pub record: u64,
+    /// Most files that are read from a folder of records.
+    pub records: usize,
+    /// How many directories deep a folder of records is read; 1 is the folder alone.
+    pub depth: usize,
+    /// Most files that one pattern may match.
+    pub matches: usize,
+    /// How long one file, pattern or probe may take; a dead network file system does not answer at all.
+    pub read_time: Duration,
+    /// How long one command may take.
+    pub command_time: Duration,
+    /// Most bytes that one command may say.
+    pub command: u64,
+    /// How long the whole run may take.
+    pub total_time: Duration,
+    /// Most bytes that the whole run may keep.
+    pub total: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        Self {
+            file: 4 * MIB,
+            log: 64 * MIB,
+            record: 64 * MIB,
+            records: 4096,
+            depth: 8,
+            matches: 4096,
+            read_time: Duration::from_secs(10),
+            command_time: Duration::from_secs(10),
+            command: 8 * MIB,
+            total_time: Duration::from_secs(60),
+            total: 512 * MIB,
+        }
+    }
+}
+
+impl Limits {
+    /// The bound for a file of a live host by its name.
+    pub(crate) fn of_live_file(&self, path: &str) -> u64 {
+        if path.starts_with("/var/log/") || path.ends_with(".log") { self.log } else { self.file }
+    }
+}
+
+/// What is left of the whole run.
+pub(crate) struct Budget {
+    ends: Instant,
+    total_time: Duration,
+    bytes: u64,
+}
+
+impl Budget {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { ends: Instant::now() + limits.total_time, total_time: limits.total_time, bytes: limits.total }
+    }
+
+    /// The time that the next reading may take; `Err` where the run is over.
+    pub(crate) fn time(&self, wanted: Duration) -> Result<Duration, Missing> {
+        let left = self.ends.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Missing::TimedOut(millis(self.total_time)));
+        }
+        Ok(wanted.min(left))
+    }
+
+    /// The most bytes that the next reading may give.
+    pub(crate) fn bytes(&self, wanted: u64) -> u64 {
+        wanted.min(self.bytes)
+    }
+
+    /// Takes what was read from what is left.
+    pub(crate) fn spend(&mut self, content: &Result<Vec<u8>, Missing>) {
+        if let Ok(bytes) = content {
+            self.bytes = self.bytes.saturating_sub(bytes.len() as u64);
+        }
+    }
+}
+
+/// A duration as [`Missing::TimedOut`] counts it.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,126 @@
+//! The running host.
+
+use crate::bounded::within;
+use crate::file::{self, kind_of};
+use crate::limits::{Budget, Limits};
+use crate::probes::{self, Machines};
+use crate::root::{CollectError, Subject, escape_path};
+use crate::{commands, glob, identity};
+use std::path::{Path, PathBuf};
+use vmwright_model::{Kind, Missing, Need, Record, Snapshot};
+
+/// One run over the running host: what it may still read, and what it has.
+pub(crate) struct Collector<'a> {
+    limits: &'a Limits,
+    budget: Budget,
+    records: Vec<Record>,
+}
+
+/// Reads what `needs` name.
+pub(crate) fn collect(needs: &[Need], subject: &Subject, limits: &Limits) -> Result<Snapshot, CollectError> {
+    let machines = Machines::of(subject);
+    machines.check()?;
+    let mut needs = needs.to_vec();
+    needs.sort_unstable();
+    needs.dedup();
+    let mut collector = Collector { limits, budget: Budget::new(limits), records: Vec::new() };
+    for need in needs {
+        match need {
+            Need::File(path) => collector.file(path.into(), None),
+            Need::Glob(pattern) => collector.glob(pattern),
+            Need::Command(words) => collector.command(words),
+            Need::Probe(probe) => probes::run(probe, &machines, &mut collector),
+        }
+    }
+    Ok(Snapshot {
+        host_id: identity(&subject.state).id,
+        live: true,
+        records: collector.records,
+        ..Snapshot::default()
+    })
+}
+
+/// What [`collect`] would read.
+pub(crate) fn work_list(needs: &[Need], subject: &Subject) -> Vec<String> {
+    let machines = Machines::of(subject);
+    let mut list = Vec::new();
+    for need in needs {
+        match need {
+            Need::File(path) | Need::Glob(path) => list.push((*path).to_owned()),
+            Need::Command(words) => list.push(format!("command: {}", words.join(" "))),
+            Need::Probe(probe) => list.extend(probes::sources(*probe, &machines)),
+        }
+    }
+    // Who the host is.
+    for path in ["/etc/machine-id", "/proc/sys/kernel/hostname", "/proc/sys/kernel/osrelease"] {
+        list.push(path.to_owned());
+    }
+    list
+}
+
+impl Collector<'_> {
+    /// Reads one file; `kind` where it is known from its place.
+    pub(crate) fn file(&mut self, path: PathBuf, kind: Option<Kind>) {
+        let source = escape_path(&path);
+        let wanted = self.limits.of_live_file(&source);
+        let most = self.budget.bytes(wanted);
+        let content = self.within(move || file::read(&path, most)).and_then(|content| content);
+        let content = content.map_err(|why| match why {
+            Missing::TooLarge(size) if size <= wanted => {
+                Missing::Failed("not read: the run has read as much as it may".to_owned())
+            }
+            other => other,
+        });
+        self.push(source, kind, content);
+    }
+
+    fn glob(&mut self, pattern: &'static str) {
+        let most = self.limits.matches;
+        let found = match self.within(move || glob::expand(pattern, most)) {
+            Ok(found) => found,
+            Err(why) => return self.push(pattern.to_owned(), None, Err(why)),
+        };
+        // The pattern itself becomes a record where the files alone do not tell all.
+        if found.denied {
+            self.push(pattern.to_owned(), None, Err(Missing::Denied));
+        } else if found.more {
+            let why = format!("more than {most} files match; the rest was not read");
+            self.push(pattern.to_owned(), None, Err(Missing::Failed(why)));
+        } else if found.paths.is_empty() {
+            self.push(pattern.to_owned(), None, Err(Missing::Absent));
+        }
+        for path in found.paths {
+            self.file(path, None);
+        }
+    }
+
+    fn command(&mut self, words: &'static [&'static str]) {
+        let most = self.budget.bytes(self.limits.command);
+        let content = self
+            .budget
+            .time(self.limits.command_time)
+            .and_then(|time| commands::run(words, commands::ALLOWED, time, most));
+        self.push(words.join(" "), None, content);
+    }
+
+    /// Does one reading of a probe within its time.
+    pub(crate) fn within<T: Send + 'static>(
+        &self,
+        reading: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Missing> {
+        within(self.budget.time(self.limits.read_time)?, reading)
+    }
+
+    /// Keeps one record; its kind is told from the text where none is given.
+    pub(crate) fn push(&mut self, source: String, kind: Option<Kind>, content: Result<Vec<u8>, Missing>) {
+        self.budget.spend(&content);
+        let text = content.as_deref().unwrap_or_default();
+        let kind = kind.unwrap_or_else(|| kind_of(&source, text));
+        self.records.push(Record { source, kind, content });
+    }
+
+    /// Largest file of this name that may be read.
+    pub(crate) fn most_of(&self, path: &Path) -> u64 {
+        self.budget.bytes(self.limits.of_live_file(&escape_path(path)))
+    }
+}

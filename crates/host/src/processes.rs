@@ -1,0 +1,219 @@
+//! Processes: which programs they run, and which of them hold a lock on a file.
+//!
+//! The links `/proc/PID/exe` and `/proc/PID/fd/N` can only be followed by a process that might trace the other
+//! one, and Landlock forbids exactly that. So ANALYSIS asks its witness (see [`crate::sandbox`]); a process that
+//! is not locked looks for itself.
+
+use crate::sandbox::witness;
+use crate::text::escape;
+use rustix::fd::AsFd;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, readlinkat, statx};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+/// A file by the device and inode that `statx` gives: major, minor, inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FileId {
+    pub(crate) major: u32,
+    pub(crate) minor: u32,
+    pub(crate) inode: u64,
+}
+
+/// What was found over all processes that can be seen, except our own.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Census {
+    /// Path of the program of each process that has one and may be looked into.
+    pub(crate) programs: BTreeMap<u32, String>,
+    /// Index of a wanted file, and a process that has it open and holds a lock on it. Sorted.
+    pub(crate) holders: Vec<(usize, u32)>,
+    /// Processes that may not be looked into.
+    pub(crate) hidden: usize,
+}
+
+/// How long a look over all processes may take; what is left counts as hidden.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Most files that one look may be about.
+pub(crate) const MOST_WANTED: usize = 256;
+
+/// Looks over all processes, through the witness where there is one.
+pub(crate) fn census(wanted: &[FileId]) -> Census {
+    let wanted = &wanted[..wanted.len().min(MOST_WANTED)];
+    witness::ask(wanted).unwrap_or_else(|| look(wanted, &[std::process::id()]))
+}
+
+/// Looks over all processes but the `except`ed.
+pub(crate) fn look(wanted: &[FileId], except: &[u32]) -> Census {
+    let mut census = Census::default();
+    let ends = Instant::now() + LOOK;
+    for pid in pids() {
+        if except.contains(&pid) {
+            continue;
+        }
+        if Instant::now() > ends || look_into(pid, wanted, &mut census) == Err(Errno::ACCESS) {
+            census.hidden += 1;
+        }
+    }
+    census.holders.sort_unstable();
+    census.holders.dedup();
+    census
+}
+
+/// The processes that can be seen.
+pub(crate) fn pids() -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut pids: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    pids
+}
+
+fn look_into(pid: u32, wanted: &[FileId], census: &mut Census) -> Result<(), Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let process = openat(CWD, format!("/proc/{pid}"), flags, Mode::empty())?;
+    match readlinkat(&process, "exe", Vec::new()) {
+        Ok(program) => {
+            census.programs.insert(pid, escape(program.as_bytes()));
+        }
+        // A kernel thread, or a process that is ending.
+        Err(Errno::NOENT) => {}
+        Err(error) => return Err(error),
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let descriptors = openat(&process, "fd", flags, Mode::empty())?;
+    for entry in std::fs::read_dir(format!("/proc/{pid}/fd")).map_err(|error| errno(&error))?.flatten() {
+        let name = entry.file_name();
+        // DONT_SYNC: a file on a dead server must not be asked for its state.
+        let found = match statx(&descriptors, &*name, AtFlags::STATX_DONT_SYNC, StatxFlags::INO) {
+            Ok(found) => found,
+            Err(Errno::ACCESS) => return Err(Errno::ACCESS),
+            Err(_) => continue,
+        };
+        let id = FileId { major: found.stx_dev_major, minor: found.stx_dev_minor, inode: found.stx_ino };
+        for (index, _) in wanted.iter().enumerate().filter(|(_, other)| **other == id) {
+            let info = std::fs::read_to_string(format!("/proc/{pid}/fdinfo/{}", name.to_string_lossy()));
+            if info.is_ok_and(|info| holds_lock(&info)) {
+                census.holders.push((index, pid));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn errno(error: &std::io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
+}
+
+/// Whether a text of `/proc/PID/fdinfo/N` shows a lock. Leases and delegations are no locks. Format:
+/// `fs/locks.c`, `lock_get_status`.
+fn holds_lock(info: &str) -> bool {
+    info.lines().filter_map(|line| line.strip_prefix("lock:")).any(|lock| {
+        lock.split_whitespace().nth(1).is_some_and(|class| matches!(class, "POSIX" | "OFDLCK" | "FLOCK"))
+    })
+}
+
+/// A file's identity, without following the state of a network server. Symbolic links are followed.
+pub(crate) fn identify(path: &str) -> Result<FileId, Errno> {
+    let found = statx(CWD, path, AtFlags::STATX_DONT_SYNC, StatxFlags::INO)?;
+    Ok(FileId { major: found.stx_dev_major, minor: found.stx_dev_minor, inode: found.stx_ino })
+}
+
+/// The effective user of a process, from its `status`: the owner of `/proc/PID` is root for a process that has
+/// changed its user.
+pub(crate) fn user_of(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The mount's device as `/proc/locks` names it: the file system's own, which `stat` hides on btrfs and overlayfs.
+pub(crate) fn lock_device(path: &str) -> Option<(u32, u32)> {
+    let file = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let number = std::os::fd::AsRawFd::as_raw_fd(&file.as_fd());
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
+    let mount = info.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().to_owned();
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    // `36 35 98:0 /mnt1 /mnt2 rw,noatime ...`: mount id, parent id, major:minor.
+    let line = mounts.lines().find(|line| line.split(' ').next() == Some(&mount))?;
+    let (major, minor) = line.split(' ').nth(2)?.split_once(':')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+impl Census {
+    /// As lines, for the pipe between the witness and us.
+    pub(crate) fn to_lines(&self) -> String {
+        let mut text = format!("hidden {}\n", self.hidden);
+        // Writing into a String cannot fail.
+        for (index, pid) in &self.holders {
+            let _ = writeln!(text, "holder {index} {pid}");
+        }
+        for (pid, program) in &self.programs {
+            let _ = writeln!(text, "program {pid} {program}");
+        }
+        text
+    }
+
+    /// From those lines.
+    pub(crate) fn from_lines(text: &str) -> Option<Self> {
+        let mut census = Self::default();
+        for line in text.lines() {
+            let (word, rest) = line.split_once(' ')?;
+            match word {
+                "hidden" => census.hidden = rest.parse().ok()?,
+                "holder" => {
+                    let (index, pid) = rest.split_once(' ')?;
+                    census.holders.push((index.parse().ok()?, pid.parse().ok()?));
+                }
+                "program" => {
+                    let (pid, program) = rest.split_once(' ')?;
+                    census.programs.insert(pid.parse().ok()?, program.to_owned());
+                }
+                _ => return None,
+            }
+        }
+        Some(census)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_are_told_from_leases() {
+        let held = "pos:\t0\nflags:\t0100002\nmnt_id:\t27\nino:\t12\nlock:\t1: OFDLCK ADVISORY  READ -1 fe:00:12 100 101\n";
+        assert!(holds_lock(held));
+        assert!(holds_lock("lock:\t1: POSIX  ADVISORY  WRITE 77 fe:00:12 0 EOF\n"));
+        assert!(!holds_lock("lock:\t1: LEASE  ACTIVE    READ  77 fe:00:12 0 EOF\n"));
+        assert!(!holds_lock("pos:\t0\nflags:\t0100002\n"));
+    }
+
+    #[test]
+    fn a_census_survives_the_pipe() {
+        let census = Census {
+            programs: BTreeMap::from([
+                (1, "/sbin/init".to_owned()),
+                (7, "/opt/my qemu (deleted)".to_owned()),
+            ]),
+            holders: vec![(0, 7), (2, 1)],
+            hidden: 3,
+        };
+        assert_eq!(Census::from_lines(&census.to_lines()), Some(census));
+        assert_eq!(Census::from_lines("holder x 1\n"), None);
+        assert_eq!(Census::from_lines("hidden\n"), None);
+    }
+
+    #[test]
+    fn this_process_sees_itself() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let id = identify(file.path().to_str().unwrap()).unwrap();
+        let census = look(&[id], &[]);
+        let program = &census.programs[&std::process::id()];
+        assert_eq!(program, std::env::current_exe().unwrap().to_str().unwrap());
+        assert_eq!(census.holders, [], "it is open here, but not locked");
+        assert_eq!(user_of(std::process::id()), Some(rustix::process::geteuid().as_raw()));
+    }
+}

@@ -1,0 +1,166 @@
+//! A host to read from, live or as a folder of records, and the two calls that the rest of vmwright makes.
+
+use crate::limits::Limits;
+use crate::text::escape;
+use crate::{folder, live};
+use std::io;
+use std::path::{Path, PathBuf};
+use vmwright_model::{Need, Snapshot};
+
+/// Where the sources are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Root {
+    /// The running host.
+    Live,
+    /// A folder of records that somebody kept: a capture, or loose files under any names.
+    Folder(PathBuf),
+}
+
+/// What the question is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Name of a VM; none for the host alone.
+    pub vm: Option<String>,
+    /// vmwright's own state directory, which holds `machines/NAME/`.
+    pub state: PathBuf,
+}
+
+/// Why nothing could be collected. What one source lacks is in its record instead.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// The folder of records is not there.
+    #[error("folder {} cannot be opened", .path.display())]
+    Folder {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What should be a folder of records is none.
+    #[error("{} is not a folder", .0.display())]
+    NotFolder(PathBuf),
+    /// A name that no VM can have.
+    #[error("`{name}` is no name of a VM: {why}")]
+    BadName {
+        /// The name, with control characters escaped.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// There is no VM of that name.
+    #[error("there is no VM `{name}`{}", known_names(.known))]
+    UnknownMachine {
+        /// The name asked for.
+        name: String,
+        /// The names that there are, sorted.
+        known: Vec<String>,
+    },
+    /// The directory of machines may not be read.
+    #[error("machines in {} cannot be listed", .path.display())]
+    Machines {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn known_names(known: &[String]) -> String {
+    if known.is_empty() {
+        "; there are none".to_owned()
+    } else {
+        format!("; there are: {}", known.join(", "))
+    }
+}
+
+/// Reads everything that `needs` name, within `limits`. From a folder everything in it is read and `needs` are
+/// ignored, since nobody knows under which names the records were kept. Records are sorted by source; `taken` is
+/// left empty.
+///
+/// # Errors
+///
+/// [`CollectError`] where the question itself cannot be answered.
+pub fn collect(
+    root: &Root,
+    needs: &[Need],
+    subject: &Subject,
+    limits: &Limits,
+) -> Result<Snapshot, CollectError> {
+    if let Some(name) = &subject.vm {
+        check_name(name)?;
+    }
+    let mut snapshot = match root {
+        Root::Live => live::collect(needs, subject, limits)?,
+        Root::Folder(path) => folder::collect(path, limits)?,
+    };
+    snapshot.vm.clone_from(&subject.vm);
+    snapshot.records.sort_by(|a, b| a.source.cmp(&b.source));
+    snapshot.records.dedup_by(|a, b| a.source == b.source);
+    Ok(snapshot)
+}
+
+/// What [`collect`] would read, one path, pattern, command or probe a line, sorted. Nothing is read for it.
+#[must_use]
+pub fn work_list(root: &Root, needs: &[Need], subject: &Subject) -> Vec<String> {
+    let mut list = match root {
+        Root::Live => live::work_list(needs, subject),
+        Root::Folder(path) => vec![format!("every file beneath {}", escape_path(path))],
+    };
+    list.sort();
+    list.dedup();
+    list
+}
+
+/// A path as text of one line.
+pub(crate) fn escape_path(path: &Path) -> String {
+    escape(path.as_os_str().as_encoded_bytes())
+}
+
+/// Letters, digits, `-`, `_` and `.`, 1 to 64 of them, not starting with a dot or dash: the name becomes a
+/// directory, a word of a command line and a part of messages.
+fn check_name(name: &str) -> Result<(), CollectError> {
+    let why = if name.is_empty() {
+        "it is empty"
+    } else if name.len() > 64 {
+        "it is longer than 64 bytes"
+    } else if name.starts_with(['.', '-']) {
+        "it starts with a dot or dash"
+    } else if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+        "it has something other than letters, digits, `-`, `_` and `.`"
+    } else {
+        return Ok(());
+    };
+    let mut shown = escape(name.as_bytes());
+    if let Some((end, _)) = shown.char_indices().nth(80) {
+        shown.truncate(end);
+        shown.push_str("...");
+    }
+    Err(CollectError::BadName { name: shown, why })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_could_escape_are_refused() {
+        for good in ["web", "a", "db-1_test.v2", &"x".repeat(64)] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "-x", "a/b", "../etc", "a\0", "a\nb", "a b", "é", &"x".repeat(65)] {
+            assert!(matches!(check_name(bad), Err(CollectError::BadName { .. })), "{bad:?}");
+        }
+        let long = check_name(&"\n".repeat(10_000)).unwrap_err().to_string();
+        assert!(long.len() < 200 && !long.contains('\n'), "{long}");
+    }
+
+    #[test]
+    fn unknown_machines_name_the_known_ones() {
+        let unknown = |known: &[&str]| {
+            let known = known.iter().map(|name| (*name).to_owned()).collect();
+            CollectError::UnknownMachine { name: "web".to_owned(), known }.to_string()
+        };
+        assert_eq!(unknown(&["db", "mail"]), "there is no VM `web`; there are: db, mail");
+        assert_eq!(unknown(&[]), "there is no VM `web`; there are none");
+    }
+}

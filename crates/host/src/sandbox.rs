@@ -1,0 +1,114 @@
+//! The lock of ANALYSIS: from [`lock`] on, this process and every command that it runs can read the host and
+//! cannot change it.
+//!
+//! Three layers of the kernel, each of which would stop most things alone:
+//! - Landlock ([`files`]): everything may be read and run; writing, making and removing only beneath vmwright's
+//!   own state directory; `/dev/null` and `/dev/kvm` may be written.
+//! - seccomp ([`syscalls`]): system calls that change something that is not a file (mounts, modules, clocks,
+//!   other processes, sockets), or that Landlock of this kernel does not cover, fail with `EPERM`.
+//! - Capabilities ([`privileges`]): those that only serve changes are given up for good.
+//!
+//! Nothing lifts them: they end with the process. What lies outside: a hostile process can still use up
+//! processor time, memory and the state directory, and can hold shared file locks while it lives.
+//!
+//! One process stays outside Landlock, the [`witness`]: started here, before the lock, with a system call filter
+//! of its own under which it can open files for reading and do nothing else at all.
+
+mod files;
+mod privileges;
+mod syscalls;
+pub(crate) mod witness;
+
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use vmwright_model::analysis::Sandbox;
+
+/// What will be read after the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The running host: its files, allow-listed commands, `/dev/kvm`.
+    LiveHost,
+    /// Records that somebody kept: no command is run and no device is opened.
+    Records,
+}
+
+/// Why the process could not be locked, so that ANALYSIS must not begin. What only the kernel lacks is no error
+/// but an entry in [`Sandbox::lacking`].
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// Landlock and seccomp take hold of one thread; others would stay free.
+    #[error("{0} threads are running; the lock has to come before the second one")]
+    Threads(usize),
+    /// The state directory can neither be opened nor made.
+    #[error("state directory {}", .path.display())]
+    State {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The root as state directory would leave everything writable.
+    #[error("the state directory may not be the root of the file system")]
+    StateIsRoot,
+    /// The kernel refused a rule that it should know.
+    #[error("landlock")]
+    Landlock(#[from] landlock::RulesetError),
+    /// The filter could not be made or installed.
+    #[error("seccomp")]
+    Seccomp(#[from] seccompiler::Error),
+    /// Capabilities could not be given up.
+    #[error("capabilities")]
+    Capabilities(#[source] io::Error),
+}
+
+/// Locks this process and all that it will start, for as long as they live. To be called at the very start of
+/// ANALYSIS, before any thread exists. `state` is made (mode 0700) where it does not exist.
+///
+/// # Errors
+///
+/// [`SandboxError`] where the process would be left half locked. A kernel without Landlock or seccomp is not an
+/// error: the result then says what is lacking, and the caller decides.
+pub fn lock(state: &Path, purpose: Purpose) -> Result<Sandbox, SandboxError> {
+    lock_as(state, purpose, u32::MAX)
+}
+
+/// [`lock`] as a kernel would do it whose Landlock ABI is at most `newest`. For tests: a host with an old kernel
+/// relies on what seccomp makes up for.
+///
+/// # Errors
+///
+/// As [`lock`].
+#[doc(hidden)]
+pub fn lock_as(state: &Path, purpose: Purpose, newest: u32) -> Result<Sandbox, SandboxError> {
+    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    if threads > 1 {
+        return Err(SandboxError::Threads(threads));
+    }
+    let state = prepare(state)?;
+    keep_descriptors_from_commands();
+    let mut sandbox = Sandbox::default();
+    if purpose == Purpose::LiveHost {
+        // Without a witness, holders of locks are looked for from inside, and stay unknown.
+        let _ = witness::start();
+    }
+    privileges::drop(privileges::READER).map_err(SandboxError::Capabilities)?;
+    sandbox.enforced.push("capabilities: only those that serve reading are left".to_owned());
+    let landlock = files::Landlock::of_this_kernel().capped(newest);
+    files::restrict(&landlock, &state, purpose, &mut sandbox)?;
+    syscalls::restrict(&landlock, purpose, &mut sandbox)?;
+    Ok(sandbox)
+}
+
+fn prepare(state: &Path) -> Result<PathBuf, SandboxError> {
+    let failed = |source| SandboxError::State { path: state.to_owned(), source };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(failed)?;
+    let state = state.canonicalize().map_err(failed)?;
+    if state.parent().is_none() { Err(SandboxError::StateIsRoot) } else { Ok(state) }
+}
+
+/// Descriptors that the caller's parent left open for writing stay out of the commands that we run.
+fn keep_descriptors_from_commands() {
+    // SAFETY: a plain system call without pointers. Kernels before 5.11 do not know the flag and change nothing.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+}
