@@ -9,6 +9,7 @@ mod nearest;
 pub mod pairs;
 pub mod pci_address;
 mod recognise;
+pub mod vmm_message;
 pub mod xml;
 
 pub use nearest::nearest;
@@ -57,25 +58,36 @@ macro_rules! views {
 }
 
 views! {
+    audit_log::AuditLog,
+    cloud_hypervisor_log::CloudHypervisorLog,
     cpuinfo::CpuInfo,
     domain_xml::DomainXml,
+    environment::Environment,
+    firecracker_log::FirecrackerLog,
     group_file::GroupFile,
     guest_console::GuestConsole,
     guest_kernel_log::GuestKernelLog,
+    hugepages::HugePages,
     image_locks::ImageLocks,
     interfaces::Interfaces,
+    iommu_groups::IommuGroups,
     kernel_cmdline::KernelCmdline,
     kernel_log::KernelLog,
+    kubectl_describe::KubectlDescribe,
+    kubernetes_yaml::KubernetesYaml,
     kvm_probe::KvmProbe,
     libvirt_log::LibvirtLog,
     lscpu::LsCpu,
     lsmod::LsMod,
+    lspci::Lspci,
     machine_spec::MachineSpecView,
     meminfo::MemInfo,
     modprobe_conf::ModprobeConf,
     mounts::Mounts,
     namei::Namei,
+    numa::Numa,
     passwd::Passwd,
+    proc_iomem::ProcIomem,
     qemu_args::QemuArgs,
     qemu_log::QemuLog,
     sysctl::Sysctl,

@@ -1,0 +1,170 @@
+//! Versions of the programs concerned, out of any text: `env.txt`, `/etc/os-release`, the head of a report, output of
+//! `qemu-system-x86_64 --version`, `virsh version`, `uname -a`.
+
+mod version;
+
+use crate::{View, lines::lines};
+pub use version::Version;
+use vmwright_model::{Issue, Kind, Spanned};
+
+/// The first version of each program that a text names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Versions {
+    /// QEMU.
+    pub qemu: Option<Spanned<Version>>,
+    /// libvirt.
+    pub libvirt: Option<Spanned<Version>>,
+    /// The host's kernel.
+    pub kernel: Option<Spanned<Version>>,
+    /// Firecracker.
+    pub firecracker: Option<Spanned<Version>>,
+    /// Cloud Hypervisor.
+    pub cloud_hypervisor: Option<Spanned<Version>>,
+    /// Name and version of the distribution.
+    pub distribution: Option<Spanned<String>>,
+}
+
+impl Versions {
+    fn count(&self) -> usize {
+        let programs = [&self.qemu, &self.libvirt, &self.kernel, &self.firecracker, &self.cloud_hypervisor];
+        programs.iter().filter(|version| version.is_some()).count() + usize::from(self.distribution.is_some())
+    }
+}
+
+/// A text that describes where something happened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// The versions that it names.
+    pub versions: Versions,
+}
+
+impl View for Environment {
+    const KIND: Kind = Kind::new("environment");
+
+    fn read(text: &str) -> (Self, Vec<Issue>) {
+        (Self { versions: versions(text) }, Vec::new())
+    }
+
+    fn recognise(name: &str, head: &str) -> u8 {
+        let named = ["env", "version", "os-release", "uname"].iter().any(|part| name.contains(part));
+        let short = lines(head).filter(|(_, line)| !line.trim().is_empty()).count() <= 60;
+        match (versions(head).count(), named) {
+            (1.., true) if short => 75,
+            (2.., false) if short => 50,
+            (_, true) => 30,
+            _ => 0,
+        }
+    }
+}
+
+/// Names with the words and signs that may stand between them and the number.
+const QEMU: &[&str] = &["qemu"];
+const LIBVIRT: &[&str] = &["libvirt"];
+const KERNEL: &[&str] = &["linux version", "kernel", "linux-image", "linux kernel"];
+const FIRECRACKER: &[&str] = &["firecracker"];
+const CLOUD_HYPERVISOR: &[&str] = &["cloud-hypervisor", "cloud hypervisor"];
+
+/// The versions that a text names, with the lines. Messages about versions (`machine type pc-q35-9.0 is not
+/// supported`) are not taken for them.
+#[must_use]
+pub fn versions(text: &str) -> Versions {
+    let mut found = Versions::default();
+    let mut after_uname = false;
+    for (number, line) in lines(text) {
+        // Nobody writes a version into a line of this length; logs do have such lines.
+        if line.len() > 400 {
+            continue;
+        }
+        let lower = line.to_ascii_lowercase();
+        let look = |place: &mut Option<Spanned<Version>>, names: &[&str]| {
+            if place.is_none() {
+                *place = names.iter().find_map(|name| version::after(line, &lower, name)).map(|v| Spanned::new(v, number));
+            }
+        };
+        look(&mut found.qemu, QEMU);
+        look(&mut found.libvirt, LIBVIRT);
+        look(&mut found.firecracker, FIRECRACKER);
+        look(&mut found.cloud_hypervisor, CLOUD_HYPERVISOR);
+        look(&mut found.kernel, KERNEL);
+        if found.kernel.is_none() {
+            // `uname -a`: Linux, the host's name, the release. `uname -r`: the release alone.
+            let words: Vec<&str> = line.split_whitespace().take(4).collect();
+            let release = match words[..] {
+                ["Linux", _, release, ..] => Version::parse(release).filter(|version| version.numbers.len() >= 3),
+                [release] if after_uname => Version::parse(release),
+                _ => None,
+            };
+            found.kernel = release.map(|release| Spanned::new(release, number));
+        }
+        after_uname = lower.contains("uname");
+        if found.distribution.is_none() {
+            found.distribution = distribution(line).map(|name| Spanned::new(name, number));
+        }
+    }
+    found
+}
+
+/// Distributions as people name them; each is followed by its version.
+const DISTRIBUTIONS: [&str; 14] = [
+    "Ubuntu", "Debian", "Fedora", "CentOS", "Red Hat Enterprise Linux", "RHEL", "Rocky Linux", "AlmaLinux", "openSUSE",
+    "SUSE Linux Enterprise", "Arch Linux", "Proxmox VE", "Alpine", "NixOS",
+];
+
+fn distribution(line: &str) -> Option<String> {
+    if let Some(name) = line.trim().strip_prefix("PRETTY_NAME=") {
+        return Some(name.trim_matches('"').to_owned());
+    }
+    let (at, name) = DISTRIBUTIONS.iter().find_map(|name| Some((line.find(name)?, *name)))?;
+    // A path or a package's suffix is not the name of the distribution.
+    let before = line[..at].chars().next_back();
+    if before.is_some_and(|letter| letter.is_alphanumeric() || "/-_.".contains(letter)) {
+        return None;
+    }
+    let rest = &line[at + name.len()..];
+    let words: Vec<&str> = rest.split_whitespace().take(4).collect();
+    let digit = words.iter().position(|word| word.trim_start_matches(['(', 'v']).starts_with(|letter: char| letter.is_ascii_digit()));
+    match digit {
+        Some(at) if rest.starts_with(char::is_whitespace) => Some(format!("{name} {}", words[..=at].join(" "))),
+        _ if name == "Arch Linux" => Some(name.to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(version: &Option<Spanned<Version>>) -> Option<(&[u32], u32)> {
+        version.as_ref().map(|version| (version.value.numbers.as_slice(), version.line))
+    }
+
+    #[test]
+    fn versions_of_many_spellings() {
+        let found = versions("OS: Ubuntu 22.04.3 LTS\nKernel: 6.5.0-14-generic\nQEMU emulator version 8.2.2 (Debian 1:8.2.2+ds-0ubuntu1)\nUsing library: libvirt 10.0.0\n");
+        assert_eq!(numbers(&found.kernel), Some((&[6, 5, 0][..], 2)));
+        assert_eq!(numbers(&found.qemu), Some((&[8, 2, 2][..], 3)));
+        assert_eq!(numbers(&found.libvirt), Some((&[10, 0, 0][..], 4)));
+        assert_eq!(found.distribution, Some(Spanned::new("Ubuntu 22.04.3".to_owned(), 1)));
+        let found = versions("libvirtd (libvirt) 9.0.0\nqemu-kvm-7.2.0-14.el9.x86_64\nLinux hv1 5.14.0-362.el9.x86_64 #1 SMP\nFirecracker v1.7.0\ncloud-hypervisor v38.0.0\n");
+        assert_eq!(numbers(&found.libvirt), Some((&[9, 0, 0][..], 1)));
+        assert_eq!(numbers(&found.qemu), Some((&[7, 2, 0][..], 2)));
+        assert_eq!(numbers(&found.kernel), Some((&[5, 14, 0][..], 3)));
+        assert_eq!(numbers(&found.firecracker), Some((&[1, 7, 0][..], 4)));
+        assert_eq!(numbers(&found.cloud_hypervisor), Some((&[38, 0, 0][..], 5)));
+        let found = versions("$ uname -r\n6.1.0-18-amd64\nqemu: 1:8.1.2\n");
+        assert_eq!((numbers(&found.kernel), numbers(&found.qemu)), (Some((&[6, 1, 0][..], 2)), Some((&[8, 1, 2][..], 3))));
+    }
+
+    #[test]
+    fn what_is_no_version() {
+        let found = versions("qemu-system-x86_64: -device vfio-pci,host=01:00.0: error\nqemu listens on 10.0.0.1\nkernel: [ 1.2] x\nlibvirt uses pc-q35-9.0\n");
+        assert_eq!(found, Versions::default());
+    }
+
+    #[test]
+    fn recognised_by_name_and_content() {
+        assert_eq!(Environment::recognise("env.txt", "QEMU 8.2\n"), 75);
+        assert_eq!(Environment::recognise("x", "QEMU 8.2\nlibvirt 10.0\n"), 50);
+        assert_eq!(Environment::recognise("x", "hello\n"), 0);
+    }
+}

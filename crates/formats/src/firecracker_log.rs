@@ -1,0 +1,90 @@
+//! What Firecracker says: its log, with the guest's console in between where both went to one place.
+
+use crate::qemu_log::split_time;
+use crate::vmm_message::{VmmLevel, VmmMessage, last_words};
+use crate::{View, lines::lines};
+use vmwright_model::{Issue, Kind, Spanned};
+
+/// Firecracker's messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FirecrackerLog {
+    /// Version, from `Running Firecracker v1.7.0`.
+    pub version: Option<Spanned<String>>,
+    /// The messages. Lines of the guest are left out.
+    pub messages: Vec<VmmMessage>,
+}
+
+impl View for FirecrackerLog {
+    const KIND: Kind = Kind::new("firecracker_log");
+
+    fn read(text: &str) -> (Self, Vec<Issue>) {
+        let mut view = Self::default();
+        for (number, line) in lines(text) {
+            let Some(message) = message(number, line).or_else(|| last_words(number, line)) else { continue };
+            if let Some(version) = message.text.strip_prefix("Running Firecracker ")
+                && view.version.is_none()
+            {
+                view.version = Some(Spanned::new(version.trim_start_matches('v').to_owned(), number));
+            }
+            view.messages.push(message);
+        }
+        (view, Vec::new())
+    }
+
+    fn recognise(name: &str, head: &str) -> u8 {
+        let named = name.contains("firecracker") || name.starts_with("fc");
+        let (hits, _) = crate::lines::share(head, |line| message(1, line).is_some());
+        match (hits, head.contains("irecracker") || head.contains("src/vmm/") || head.contains(":fc_"), named) {
+            (1.., true, _) => 94,
+            (1.., false, true) => 90,
+            (1.., false, false) => 60,
+            (0, true, true) => 60,
+            (0, _, true) => 30,
+            (0, true, false) if head.contains("Firecracker v") => 50,
+            _ => 0,
+        }
+    }
+}
+
+/// `2024-05-01T10:00:00.123456789 [vm-1:main:WARN:src/vmm/src/lib.rs:12] text`.
+fn message(line: u32, text: &str) -> Option<VmmMessage> {
+    let (time, rest) = split_time(text.trim_start());
+    let (inside, said) = rest.strip_prefix('[')?.split_once(']')?;
+    if time.is_empty() {
+        return None;
+    }
+    let mut parts = inside.split(':');
+    let _instance = parts.next()?;
+    let mut thread = "";
+    let mut level = VmmLevel::Info;
+    for (at, part) in parts.enumerate() {
+        match VmmLevel::of(part) {
+            Some(found) => level = found,
+            None if at == 0 => thread = part,
+            None => {}
+        }
+    }
+    Some(VmmMessage {
+        line,
+        time: time.to_owned(),
+        thread: thread.to_owned(),
+        level,
+        text: said.trim().to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_between_the_guests_lines() {
+        let text = "2024-05-01T10:00:00.123456789 [anonymous-instance:main] Running Firecracker v1.7.0\n[    0.000000] Linux version 5.10\n2024-05-01T10:00:00.2 [vm1:fc_vcpu 0:ERROR:src/vmm/src/vstate/vcpu.rs:12] Failed to run vCPU\nError: RunWithoutApi(BuildMicroVMFromJson(x))\n";
+        let (view, _) = FirecrackerLog::read(text);
+        assert_eq!(view.version, Some(Spanned::new("1.7.0".to_owned(), 1)));
+        let got: Vec<_> = view.messages.iter().map(|message| (message.line, message.level, message.thread.as_str())).collect();
+        assert_eq!(got, [(1, VmmLevel::Info, "main"), (3, VmmLevel::Error, "fc_vcpu 0"), (4, VmmLevel::Error, "")]);
+        assert_eq!(FirecrackerLog::recognise("x", text), 94);
+        assert_eq!(FirecrackerLog::recognise("x", "[    0.000000] Linux version 5.10\n"), 0);
+    }
+}
