@@ -94,7 +94,8 @@ pub(super) fn stop(qemu: &Qemu, machine: &Stored, how: Stop) -> Result<Ended, Co
     }
 }
 
-/// Asks the guest, then QEMU. The machine's lock is not held meanwhile, so that a kill can come between.
+/// Asks the guest's agent, then its power button, then QEMU. The machine's lock is not held meanwhile, so that a
+/// kill can come between.
 fn orderly(
     qemu: &Qemu,
     machine: &Stored,
@@ -103,11 +104,16 @@ fn orderly(
     patience: Duration,
 ) -> Result<Ended, ControlError> {
     let deadline = Instant::now() + patience;
+    let left = || deadline.saturating_duration_since(Instant::now());
     if condition.state == State::Running {
-        if let Err(error) = ask_guest(qemu, machine, running, patience) {
+        // An agent that takes the request may still fail to carry it out: half the time is the button's.
+        if ask_agent(qemu, machine, running, patience) && wait_gone(machine, running, left() / 2)? {
+            return Ok(Ended::ByItself);
+        }
+        if let Err(error) = press_button(qemu, machine, running) {
             return if has_gone(machine, running)? { Ok(Ended::ByItself) } else { Err(error) };
         }
-        if wait_gone(machine, running, deadline.saturating_duration_since(Instant::now()))? {
+        if wait_gone(machine, running, left())? {
             return Ok(Ended::ByItself);
         }
     }
@@ -129,20 +135,27 @@ fn has_gone(machine: &Stored, running: &Running) -> Result<bool, ControlError> {
     wait_gone(machine, running, Duration::from_secs(1))
 }
 
-/// Asks the guest to power off: its agent where one answers, else its power button.
-fn ask_guest(
-    qemu: &Qemu,
-    machine: &Stored,
-    running: &Running,
-    patience: Duration,
-) -> Result<(), ControlError> {
-    if running.agent.is_some()
-        && let Ok(mut agent) =
-            agent(machine, running, AGENT.min(patience / 4).max(Duration::from_millis(100)))
-        && agent.tell("guest-shutdown", Some(json!({ "mode": "powerdown" }))).is_ok()
-    {
-        return Ok(());
+/// Asks the guest's agent to power off; false where none answers.
+fn ask_agent(qemu: &Qemu, machine: &Stored, running: &Running, patience: Duration) -> bool {
+    if running.agent.is_none() || !port_is_open(qemu, machine, running).unwrap_or(false) {
+        return false;
     }
+    let patience = AGENT.min(patience / 4).max(Duration::from_millis(100));
+    let told = agent(machine, running, patience)
+        .map(|mut agent| agent.tell("guest-shutdown", Some(json!({ "mode": "powerdown" }))));
+    matches!(told, Ok(Ok(())))
+}
+
+/// Whether a program in the guest has the agent's port open, as QEMU sees it.
+fn port_is_open(qemu: &Qemu, machine: &Stored, running: &Running) -> Result<bool, ControlError> {
+    let mut qmp = monitor(machine, running, qemu.patience)?;
+    let devices = qmp.execute("query-chardev", None).map_err(|source| unusable(machine, source))?;
+    let ours = devices.as_array().into_iter().flatten().find(|device| device["label"] == "agent");
+    Ok(ours.is_some_and(|device| device["frontend-open"] == json!(true)))
+}
+
+/// Presses the guest's power button (ACPI).
+fn press_button(qemu: &Qemu, machine: &Stored, running: &Running) -> Result<(), ControlError> {
     let mut qmp = monitor(machine, running, qemu.patience)?;
     match qmp.execute("system_powerdown", None) {
         Ok(_) | Err(QmpError::Closed(_)) => Ok(()),

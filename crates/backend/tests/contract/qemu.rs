@@ -94,6 +94,40 @@ fn bad_words_are_told_by_qemu() {
 }
 
 #[test]
+fn every_kind_of_machine_is_understood_by_qemu() {
+    let Some(qemu) = qemu("every_kind_of_machine_is_understood_by_qemu") else { return };
+    let place = Place::new();
+    // Flash is made of whole sectors; what is in it does not matter here.
+    let firmware = place.directory.path().join("odd, name.fd");
+    std::fs::write(&firmware, vec![0; 128 << 10]).expect("written");
+    let more_disk =
+        format!("[[disk]]\npath = '{}'\nformat = 'raw'\nreadonly = true\n", place.disk().display());
+    for more in [
+        "machine = 'microvm'\n[[network]]\nkind = 'user'\n",
+        "machine = 'pc'\nagent = false\n",
+        "cpu.count = 2\ncpu.model = 'qemu64'\ncpu.features = ['+sse4.2', '-vme']\n",
+        &format!("boot.firmware = '{}'\n", firmware.display()),
+        &more_disk,
+    ] {
+        let machine = place.machine(more);
+        start(&qemu, &machine);
+        assert_eq!(state(&qemu, &machine), State::Running, "{more}");
+        kill(&qemu, &machine);
+    }
+    let huge = place.machine("memory.hugepages = true\n");
+    let free = std::fs::read_to_string("/proc/sys/vm/nr_hugepages").unwrap_or_default();
+    if free.trim() == "0" {
+        let said = refusal(&qemu, &huge);
+        assert!(said.contains("Cannot allocate memory") || said.contains("hugetlb"), "{said}");
+    } else {
+        eprintln!(
+            "SKIPPED the part of every_kind_of_machine_is_understood_by_qemu without huge pages: there are some"
+        );
+    }
+    place.assert_nothing_left(&[]);
+}
+
+#[test]
 fn a_machine_runs_as_its_user_with_nothing_of_ours() {
     let Some(qemu) = qemu_as_root("a_machine_runs_as_its_user_with_nothing_of_ours") else { return };
     let place = Place::new();

@@ -106,9 +106,7 @@ impl Place {
             }
             for entry in std::fs::read_dir(&path).expect("readable") {
                 let file = entry.expect("readable").file_name().into_string().expect("text");
-                let known = ["machine.toml", "argv", "qemu.log", "serial.log", "process.json", "lock"]
-                    .contains(&file.as_str());
-                assert!(known, "{file} in {}", path.display());
+                assert!(FILES.contains(&file.as_str()), "{file} in {}", path.display());
             }
             if let Ok(Some(record)) = store::open(&self.state, name).expect("there").process() {
                 assert_eq!(record.sockets.as_deref().filter(|sockets| sockets.exists()), None);
