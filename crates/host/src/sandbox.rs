@@ -65,6 +65,9 @@ pub enum SandboxError {
 /// Locks this process and all that it will start, for as long as they live. To be called at the very start of
 /// ANALYSIS, before any thread exists. `state` is made (mode 0700) where it does not exist.
 ///
+/// Beneath `state` files can be made, written, renamed and removed, and locked as SQLite does it. Their mode,
+/// owner and times cannot be set even there (`std::fs::copy` tries to and fails), nor can `flock` be used.
+///
 /// # Errors
 ///
 /// [`SandboxError`] where the process would be left half locked. A kernel without Landlock or seccomp is not an

@@ -51,15 +51,17 @@ fn tests() -> ExitCode {
         ("what_cannot_be_locked_is_said", what_cannot_be_locked_is_said),
     ];
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let mut failed = 0;
+    let (mut passed, mut failed) = (0, 0);
     for (name, test) in tests {
         if !wanted.is_empty() && !wanted.iter().any(|wanted| name.contains(wanted.as_str())) {
             continue;
         }
         let result = std::panic::catch_unwind(test);
         println!("test {name} ... {}", if result.is_ok() { "ok" } else { "FAILED" });
-        failed += usize::from(result.is_err());
+        *if result.is_ok() { &mut passed } else { &mut failed } += 1;
     }
+    let result = if failed == 0 { "ok" } else { "FAILED" };
+    println!("test result: {result}. {passed} passed; {failed} failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -86,7 +88,7 @@ fn telling(user: Option<u32>) -> BTreeMap<String, i32> {
     let silent = free.extract_if(.., |_, errno| [libc::EPERM, libc::EACCES].contains(errno));
     let silent: Vec<String> = silent.map(|(name, _)| name).collect();
     if !silent.is_empty() {
-        eprintln!("SKIPPED attempts: refused to this user without the lock too: {}", silent.join(", "));
+        println!("refused to this user without the lock too: {}", silent.join(", "));
     }
     free
 }
@@ -98,11 +100,12 @@ fn assert_refused(role: &str, user: Option<u32>, telling: &BTreeMap<String, i32>
     let locked = answers(&said);
     for (name, free) in telling {
         let answer = locked[name];
+        assert!(REFUSALS.contains(&answer), "{role}: `{name}` gave {answer}, unlocked {free}");
         // A kernel without modules says ENOSYS; then EPERM still shows the lock.
-        assert!(
-            REFUSALS.contains(&answer) && answer != *free,
-            "{role}: `{name}` gave {answer}, unlocked {free}"
-        );
+        if answer == *free {
+            assert_eq!(answer, libc::ENOSYS, "{role}: `{name}`");
+            println!("this kernel has no `{name}` to refuse");
+        }
     }
     assert_eq!(scene.fingerprint(), before, "{role} changed a file");
     scene.assert_unharmed();
