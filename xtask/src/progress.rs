@@ -21,6 +21,13 @@ impl Step {
         eprintln!("    {} s: {detail}", self.began.elapsed().as_secs());
     }
 
+    /// Says why it came to nothing.
+    pub(crate) fn failed(self, why: &anyhow::Error) -> Duration {
+        let took = self.began.elapsed();
+        eprintln!("    FAILED after {:.1} s: {}: {why:#}", took.as_secs_f64(), self.what);
+        took
+    }
+
     /// Says how long it took.
     pub(crate) fn done(self) -> Duration {
         let took = self.began.elapsed();

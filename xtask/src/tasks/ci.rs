@@ -30,16 +30,14 @@ fn run(args: &[String]) -> Result<ExitCode> {
     // A part that fails does not hide what the others say.
     for (name, part) in PARTS {
         let step = Step::begin(name);
-        let outcome = part();
-        let took = step.done().as_secs_f64();
-        let word = match &outcome {
-            Ok(()) => "ok",
+        let (word, took) = match part() {
+            Ok(()) => ("ok", step.done()),
             Err(error) => {
-                eprintln!("    FAILED: {error:#}");
                 failed.push(name);
-                "FAILED"
+                ("FAILED", step.failed(&error))
             }
         };
+        let took = took.as_secs_f64();
         table.push_str(&format!("{name:<8} {word:<8} {took:>7.1} s\n"));
     }
     print!("\n{table}");

@@ -39,15 +39,16 @@ pub(crate) fn test(scope: &[&str]) -> Result<()> {
     let step = Step::begin("testing");
     let mut report = Report::default();
     // What a passing test says is hidden by default, and with it the reason of a skip.
-    let status = Run::new([cargo.as_str(), "test", "--no-fail-fast"])
-        .args(scope)
-        .args(["--", "--show-output"])
-        .dir(workspace::root())
-        .lines(|line| {
-            if report.shows(line) {
-                println!("{line}");
-            }
-        })?;
+    let mut run = Run::new([cargo.as_str(), "test", "--no-fail-fast"]);
+    // Whoever names another kernel means it.
+    if std::env::var_os("VMWRIGHT_TEST_KERNEL").is_none() {
+        run = run.env("VMWRIGHT_TEST_KERNEL", &kernel.image).env("VMWRIGHT_TEST_MODULES", &kernel.modules);
+    }
+    let status = run.args(scope).args(["--", "--show-output"]).dir(workspace::root()).lines(|line| {
+        if report.shows(line) {
+            println!("{line}");
+        }
+    })?;
     step.done();
     println!("\n{}", report.closing());
     if !status.success() {
