@@ -1,7 +1,9 @@
 //! What an action changes, and how two actions on the same thing follow from each other.
 
 use crate::canonical::sha256;
-use vmwright_model::{Action, Disruption};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use vmwright_model::{Action, Disruption, Plan};
 
 /// The one thing that an action changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,19 +81,30 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// Whether `action` can only be checked after `earlier` was done: it changes the same thing, or it lies beneath a
-/// directory whose permission bits `earlier` changes.
+/// For each step of a plan, whether its expectation can only be checked after an earlier step was done: that one
+/// changes the same thing, or the permission bits of a directory that it lies beneath.
 #[must_use]
-pub fn depends_on(action: &Action, earlier: &Action) -> bool {
-    if Target::of(action).overlaps(&Target::of(earlier)) {
-        return true;
-    }
-    match (Target::of(action), Target::of(earlier)) {
-        (Target::Content { path, .. } | Target::Mode(path), Target::Mode(above)) => {
-            within(&path, &above, '/')
+pub fn built_on_earlier(plan: &Plan) -> Vec<bool> {
+    let mut earlier: BTreeMap<String, Vec<Target>> = BTreeMap::new();
+    let mut opened: BTreeSet<String> = BTreeSet::new();
+    let mut answers = Vec::with_capacity(plan.steps.len());
+    for step in &plan.steps {
+        let target = Target::of(&step.action);
+        let same = earlier.entry(target.name().to_owned()).or_default();
+        let beneath = match &target {
+            Target::Content { path, .. } | Target::Mode(path) => Path::new(path)
+                .ancestors()
+                .skip(1)
+                .any(|above| above.to_str().is_some_and(|above| opened.contains(above))),
+            Target::Bridge(_) | Target::Machine(_) => false,
+        };
+        answers.push(beneath || same.iter().any(|earlier| earlier.overlaps(&target)));
+        if let Target::Mode(path) = &target {
+            opened.insert(path.clone());
         }
-        _ => false,
+        same.push(target);
     }
+    answers
 }
 
 /// Whether `later`, whose target overlaps `earlier`'s, expects exactly the state that `earlier` leaves. False
@@ -135,6 +148,7 @@ fn within(inner: &str, outer: &str, separator: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vmwright_model::{Step, Subject};
 
     fn edit(path: &str, key: &str) -> Action {
         Action::EditSpec { path: path.into(), key: key.into(), from: None, to: Some("1".into()) }
@@ -157,12 +171,27 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_beneath_a_directory_depends_on_its_mode() {
-        assert!(depends_on(&mode("/a/b"), &mode("/a")));
-        assert!(depends_on(&edit("/a/b/c", "x"), &mode("/")));
-        assert!(depends_on(&edit("/a/b", "x"), &edit("/a/b", "x.y")));
-        assert!(!depends_on(&edit("/a/b", "x"), &edit("/a/b", "y")));
-        assert!(!depends_on(&mode("/ab"), &mode("/a")));
-        assert!(!depends_on(&mode("/a"), &mode("/a/b")));
+    fn what_lies_beneath_a_directory_is_built_on_its_mode() {
+        let step = |action| Step {
+            subject: Subject::host(),
+            action,
+            why: String::new(),
+            disruption: Disruption::None,
+            settles: Vec::new(),
+        };
+        let answers = |actions: Vec<Action>| {
+            let mut plan = crate::fix(&[], "h", None, false);
+            plan.steps = actions.into_iter().map(step).collect();
+            built_on_earlier(&plan)
+        };
+        assert_eq!(
+            answers(vec![mode("/a"), mode("/a/b"), edit("/a/b/c", "x"), mode("/ab"), mode("/")]),
+            [false, true, true, false, false]
+        );
+        assert_eq!(answers(vec![mode("/"), edit("/a", "x")]), [false, true]);
+        assert_eq!(
+            answers(vec![edit("/a", "x"), edit("/a", "x.y"), edit("/a", "z"), mode("/a")]),
+            [false, true, false, false]
+        );
     }
 }

@@ -1,0 +1,256 @@
+//! One file for each action: what it expects, does, verifies, and what takes it back.
+
+mod bridge;
+mod bridge_add;
+mod bridge_remove;
+mod edit_spec;
+mod file_mode;
+mod file_restore;
+mod machine_start;
+mod machine_stop;
+
+use crate::tool::ToolError;
+use crate::{MachineError, Machines};
+use thiserror::Error;
+use vmwright_formats::machine_spec::EditError;
+use vmwright_model::Action;
+
+/// Why an action was not done, or its state not as it should be.
+#[derive(Debug, Error)]
+pub enum ActionError {
+    /// Reality has moved on since the plan.
+    #[error("{what} is {found}; expected {expected}")]
+    Drift {
+        /// The thing.
+        what: String,
+        /// What the plan expects.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// It does not exist.
+    #[error("{0} does not exist")]
+    Gone(String),
+    /// A symbolic link on the way.
+    #[error("{path} is reached through the symbolic link {link}; links are not followed")]
+    Symlink {
+        /// The path.
+        path: String,
+        /// The first link in it.
+        link: String,
+    },
+    /// Not a regular file.
+    #[error("{0} is not a regular file")]
+    NotAFile(String),
+    /// Larger than what is edited.
+    #[error("{path} has more than {limit} bytes")]
+    TooLarge {
+        /// The path.
+        path: String,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Not UTF-8.
+    #[error("{path} is not text: line {line} is not UTF-8")]
+    NotText {
+        /// The path.
+        path: String,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// It has several names, so that a change through one would tear them apart or surprise the others.
+    #[error("{path} has {names} names (hard links)")]
+    HardLinks {
+        /// The path.
+        path: String,
+        /// How many.
+        names: u32,
+    },
+    /// The file has a flag that forbids changes.
+    #[error("{path} has the attribute `{flag}` (see lsattr), so it cannot be changed")]
+    Immutable {
+        /// The path.
+        path: String,
+        /// `i` for immutable, `a` for append only.
+        flag: char,
+    },
+    /// The file system is mounted read-only.
+    #[error("{0} is on a file system that is mounted read-only")]
+    ReadOnly(String),
+    /// The user may not.
+    #[error("{path} cannot be changed: {why}")]
+    NotPermitted {
+        /// The path.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// Something else has the name under which a new content is prepared.
+    #[error("{name} beside {path} is in the way and is not a file that vmwright left")]
+    InTheWay {
+        /// The path.
+        path: String,
+        /// The name beside it.
+        name: String,
+    },
+    /// An extended attribute could not be kept.
+    #[error("cannot keep the attribute {name} of {path}")]
+    Attribute {
+        /// The path.
+        path: String,
+        /// The attribute.
+        name: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The specification cannot be edited so.
+    #[error("{path} cannot be edited")]
+    Spec {
+        /// The path.
+        path: String,
+        /// Why.
+        source: EditError,
+    },
+    /// The kernel refused.
+    #[error("cannot {what} {path}")]
+    Io {
+        /// The path.
+        path: String,
+        /// What was tried.
+        what: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something is plugged into the bridge.
+    #[error("bridge {name} has the ports {}; unplug them first", ports.join(", "))]
+    Ports {
+        /// The bridge.
+        name: String,
+        /// Its ports.
+        ports: Vec<String>,
+    },
+    /// A program that is needed is not there.
+    #[error("{0} is not installed")]
+    NoTool(&'static str),
+    /// A program failed.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+    /// A machine could not be asked, started or stopped.
+    #[error("machine {machine}")]
+    Machine {
+        /// Its name.
+        machine: String,
+        /// Why.
+        source: MachineError,
+    },
+    /// The action that was recorded to take this one back is not its inverse.
+    #[error("the recorded undo belongs to another action")]
+    OtherUndo,
+}
+
+impl ActionError {
+    /// The error and everything behind it on one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            source = error.source();
+        }
+        text
+    }
+}
+
+/// What actions act on besides the file system.
+pub(crate) struct World<'a> {
+    pub(crate) machines: &'a dyn Machines,
+    pub(crate) host_id: &'a str,
+}
+
+/// An action that can be carried out.
+pub(crate) trait Act {
+    /// Reads reality, compares it with what is expected, and gives the action that takes this one back to exactly
+    /// the state found. Changes nothing.
+    fn expect(&self, world: &World<'_>) -> Result<Action, ActionError>;
+
+    /// Does it, provided reality is still the one that `undo` was made from.
+    fn perform(&self, world: &World<'_>, undo: &Action) -> Result<(), ActionError>;
+
+    /// Reads back whether it is done.
+    fn verify(&self, world: &World<'_>) -> Result<(), ActionError>;
+
+    /// Removes what a crash in the middle left behind. Most actions leave nothing.
+    fn sweep(&self) -> Result<(), ActionError> {
+        Ok(())
+    }
+}
+
+/// The way to carry out `action`.
+pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
+    match action {
+        Action::EditSpec { path, key, from, to } => {
+            Box::new(edit_spec::EditSpec { path, key, from: from.as_deref(), to: to.as_deref() })
+        }
+        Action::FileRestore { path, from_sha256, text } => {
+            Box::new(file_restore::FileRestore { path, from_sha256, text })
+        }
+        Action::FileMode { path, from, to } => Box::new(file_mode::FileMode { path, from: *from, to: *to }),
+        Action::BridgeAdd { name, address } => {
+            Box::new(bridge_add::BridgeAdd { name, address: address.as_deref() })
+        }
+        Action::BridgeRemove { name, address } => {
+            Box::new(bridge_remove::BridgeRemove { name, address: address.as_deref() })
+        }
+        Action::MachineStart { machine } => Box::new(machine_start::MachineStart { machine }),
+        Action::MachineStop { machine } => Box::new(machine_stop::MachineStop { machine }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct NoMachines;
+
+    impl Machines for NoMachines {
+        fn running(&self, name: &str) -> Result<bool, MachineError> {
+            Err(MachineError(format!("there is no machine {name}")))
+        }
+
+        fn start(&self, name: &str) -> Result<(), MachineError> {
+            self.running(name).map(|_| ())
+        }
+
+        fn stop(&self, name: &str) -> Result<(), MachineError> {
+            self.running(name).map(|_| ())
+        }
+    }
+
+    /// A world without machines.
+    pub(super) fn nowhere<R>(use_it: impl FnOnce(&World<'_>) -> R) -> R {
+        use_it(&World { machines: &NoMachines, host_id: "h" })
+    }
+
+    #[test]
+    fn an_unknown_machine_is_an_error_with_its_reason() {
+        let start = Action::MachineStart { machine: "web".into() };
+        let error = nowhere(|world| of(&start).expect(world)).expect_err("there is none");
+        assert_eq!(error.chain(), "machine web: there is no machine web");
+    }
+
+    #[test]
+    fn an_undo_of_another_action_is_not_accepted() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().to_str().expect("UTF-8").to_owned();
+        let handle = files_mode(&path);
+        let action = Action::FileMode { path: path.clone(), from: handle, to: 0o711 };
+        let other = Action::FileMode { path, from: 0o711, to: 0o123 };
+        assert!(matches!(nowhere(|world| of(&action).perform(world, &other)), Err(ActionError::OtherUndo)));
+    }
+
+    fn files_mode(path: &str) -> u32 {
+        crate::files::Handle::open(path).expect("there").mode()
+    }
+}

@@ -1,0 +1,70 @@
+//! The only writer: carries out approved plans, step by step, and takes them back.
+//!
+//! Nothing here chooses. A plan comes with every state that it expects and every value that it writes; an
+//! [`Approved`] can only be had from a verified signature; and each step is announced in a log on disk before it
+//! is done, together with the action that takes it back. This crate knows no rules: whether a step settled what
+//! it should is asked through [`Check`], and machines are started and stopped through [`Machines`].
+
+pub mod actions;
+pub mod approval;
+mod files;
+pub mod log;
+pub mod recover;
+pub mod report;
+pub mod run;
+mod tool;
+pub mod trust;
+pub mod undo;
+
+pub use actions::ActionError;
+pub use approval::{Approved, Ask, Refused, SignError, sign, verify};
+pub use recover::{Interrupted, RecoverError, recover};
+pub use report::{Event, RunReport};
+pub use run::{ApplyError, Context, Fault, Point, apply};
+pub use tool::ToolError;
+pub use undo::{UndoError, undo_run};
+
+use thiserror::Error;
+use vmwright_model::plan::Settles;
+
+/// Why a machine could not be asked, started or stopped: one line, as the backend says it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct MachineError(pub String);
+
+/// Machines, as the backends run them.
+pub trait Machines {
+    /// Whether the machine runs.
+    ///
+    /// # Errors
+    /// If that cannot be told, or there is no such machine.
+    fn running(&self, name: &str) -> Result<bool, MachineError>;
+
+    /// Starts a machine that does not run, and returns when it runs.
+    ///
+    /// # Errors
+    /// If it does not run afterwards.
+    fn start(&self, name: &str) -> Result<(), MachineError>;
+
+    /// Stops a machine that runs, in order and then by force, and returns when it is gone.
+    ///
+    /// # Errors
+    /// If it still runs afterwards.
+    fn stop(&self, name: &str) -> Result<(), MachineError>;
+}
+
+/// The rules, as far as this crate needs them.
+pub trait Check {
+    /// Whether these rules are quiet now about these subjects.
+    ///
+    /// # Errors
+    /// Which of them still fires or cannot tell, one line.
+    fn settled(&self, settles: &[Settles]) -> Result<(), String>;
+}
+
+/// The attribution of every change: `Assisted-By: vmwright (<version> / <first 12 digits of the plan's id>)`.
+#[must_use]
+pub fn assisted_by(plan_id: &str) -> String {
+    let short = plan_id.get(..12).unwrap_or(plan_id);
+    format!("Assisted-By: vmwright ({} / {short})", env!("CARGO_PKG_VERSION"))
+}

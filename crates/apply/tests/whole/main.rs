@@ -1,0 +1,6 @@
+//! Whole flows of the writer: on real files, with real signatures, real processes that die, and real bridges.
+
+mod approvals;
+mod common;
+mod executor;
+mod namespaces;

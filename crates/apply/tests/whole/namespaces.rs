@@ -1,0 +1,243 @@
+//! What needs the kernel's namespaces: full and read-only disks, bridges. Each test runs itself again in its own,
+//! so that nothing of the host is touched.
+
+use crate::common::{Hooks, Host, again_in, is_child, plan, step};
+use std::path::Path;
+use std::process::Command;
+use vmwright_apply::log::LogError;
+use vmwright_apply::recover::Found;
+use vmwright_apply::report::StopKind;
+use vmwright_apply::{ActionError, ApplyError, Event};
+use vmwright_apply::{Fault, Point};
+use vmwright_model::{Action, RunState};
+
+fn run(program: &str, args: &[&str]) {
+    let output = Command::new(program).args(args).output().expect("run");
+    assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Mounts a file system of `size` in memory.
+fn tmpfs(at: &Path, size: &str) {
+    crate::common::mkdir(at);
+    run(
+        "mount",
+        &["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "none", at.to_str().expect("UTF-8")],
+    );
+}
+
+/// Fills a file system to the last byte.
+fn fill(dir: &Path) {
+    use std::io::Write;
+    let mut file = std::fs::File::create(dir.join("ballast")).expect("made");
+    for size in [4096, 1] {
+        while file.write_all(&vec![0; size]).is_ok() {}
+    }
+}
+
+const MOUNTS: [&str; 4] = ["--mount", "--propagation", "private", "--fork"];
+
+#[test]
+fn a_full_disk_changes_nothing() {
+    if !is_child() {
+        if let Err(why) = again_in(&MOUNTS, "namespaces::a_full_disk_changes_nothing") {
+            eprintln!("SKIPPED a_full_disk_changes_nothing: no mount namespace ({why})");
+        }
+        return;
+    }
+    let host = Host::new();
+    tmpfs(&host.state(), "1m");
+    let before = host.look();
+    let plan = host.plan();
+    let approved = host.approver.approve(&plan);
+
+    // Full before the beginning: refused, and no half log is left.
+    fill(&host.state());
+    let error = host.apply(&plan, &approved, &mut Hooks::default()).expect_err("the disk is full");
+    assert!(matches!(error, ApplyError::Log(LogError::Io { .. }) | ApplyError::Begin(_)), "{error}");
+    assert_eq!(host.look(), before);
+    assert!(host.recover().is_empty());
+
+    // Full after the first step: room was set aside, so the run and its log come to their end.
+    std::fs::remove_file(host.state().join("ballast")).expect("removed");
+    let state = host.state();
+    let mut hooks = Hooks::progress(|event| {
+        if event == (Event::Done { step: 1 }) {
+            fill(&state);
+        }
+    });
+    let report = host.apply(&plan, &approved, &mut hooks).expect("begun");
+    assert_eq!((report.state, report.log_incomplete), (RunState::Applied, None));
+    std::fs::remove_file(host.state().join("ballast")).expect("removed");
+    assert_eq!(host.undo(&report.run, &mut Hooks::default()).expect("begun").state, RunState::Undone);
+    assert_eq!(host.look(), before);
+}
+
+#[test]
+fn a_full_disk_under_the_target_takes_everything_back() {
+    let name = "namespaces::a_full_disk_under_the_target_takes_everything_back";
+    if !is_child() {
+        if let Err(why) = again_in(&MOUNTS, name) {
+            eprintln!("SKIPPED {name}: no mount namespace ({why})");
+        }
+        return;
+    }
+    let host = Host::new();
+    let specs = host.dir.path().join("specs");
+    tmpfs(&specs, "64k");
+    let path = specs.join("m.toml");
+    std::fs::write(&path, crate::common::SPEC).expect("written");
+    let path = path.to_str().expect("UTF-8").to_owned();
+    let mode = Action::FileMode { path: host.path("srv/images"), from: 0o700, to: 0o711 };
+    let edit = Action::EditSpec {
+        path: path.clone(),
+        key: "cpu.count".into(),
+        from: Some("2".into()),
+        to: Some("3".into()),
+    };
+    let plan = plan(vec![step(mode, None), step(edit, None)]);
+    let approved = host.approver.approve(&plan);
+    fill(&specs);
+    let before = host.look();
+    let report = host.apply(&plan, &approved, &mut Hooks::default()).expect("begun");
+    let stop = report.stopped.expect("stopped");
+    assert_eq!((report.state, stop.step, stop.kind), (RunState::Undone, 2, StopKind::Failed));
+    assert!(stop.why.contains("No space left on device"), "{}", stop.why);
+    assert_eq!(host.look(), before, "and no half file lies beside it");
+
+    // Read-only is known before the first step.
+    run("mount", &["-o", "remount,ro", specs.to_str().expect("UTF-8")]);
+    let error = host.apply(&plan, &approved, &mut Hooks::default()).expect_err("it cannot be written");
+    assert!(
+        matches!(&error, ApplyError::Expect { step: 2, source: ActionError::ReadOnly(read_only) } if *read_only == path),
+        "{error}"
+    );
+    assert_eq!(host.look(), before);
+}
+
+fn interface(name: &str) -> Option<String> {
+    let output = Command::new("ip").args(["-d", "addr", "show", "dev", name]).output().expect("run");
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn add(name: &str, address: Option<&str>) -> Action {
+    Action::BridgeAdd { name: name.into(), address: address.map(Into::into) }
+}
+
+#[test]
+fn a_bridge_is_made_and_taken_away() {
+    let name = "namespaces::a_bridge_is_made_and_taken_away";
+    if !is_child() {
+        if let Err(why) = again_in(&["--net"], name) {
+            eprintln!("SKIPPED {name}: no network namespace ({why})");
+        }
+        return;
+    }
+    let host = Host::new();
+    let both = plan(vec![
+        step(add("vmw0", Some("10.213.0.1/24")), None),
+        step(add("vmw6", Some("fd00:213::1/64")), None),
+    ]);
+    let approved = host.approver.approve(&both);
+    let report = host.apply(&both, &approved, &mut Hooks::default()).expect("begun");
+    assert_eq!(report.state, RunState::Applied, "{report:?}");
+    let made = interface("vmw0").expect("it was made");
+    assert!(
+        made.contains("10.213.0.1/24") && made.contains("UP") && made.contains("bridge forward_delay"),
+        "{made}"
+    );
+    assert!(interface("vmw6").expect("it was made").contains("fd00:213::1/64"));
+
+    // What it expects is not so any more.
+    let again = host.apply(&both, &approved, &mut Hooks::default()).expect_err("it is there");
+    assert!(again.to_string().contains("step 1"), "{again}");
+    let taken = plan(vec![step(add("vmw1", Some("10.213.0.1/16")), None)]);
+    let error = host.apply(&taken, &host.approver.approve(&taken), &mut Hooks::default()).expect_err("taken");
+    let ApplyError::Expect { source, .. } = error else { panic!("{error}") };
+    assert_eq!(source.to_string(), "address 10.213.0.1 is taken by interface vmw0; expected free");
+
+    let undone = host.undo(&report.run, &mut Hooks::default()).expect("begun");
+    assert_eq!(undone.state, RunState::Undone, "{undone:?}");
+    assert_eq!((interface("vmw0"), interface("vmw6")), (None, None));
+}
+
+#[test]
+fn a_bridge_that_is_in_use_or_not_ours_is_not_taken_away() {
+    let name = "namespaces::a_bridge_that_is_in_use_or_not_ours_is_not_taken_away";
+    if !is_child() {
+        if let Err(why) = again_in(&["--net"], name) {
+            eprintln!("SKIPPED {name}: no network namespace ({why})");
+        }
+        return;
+    }
+    let host = Host::new();
+    let one = plan(vec![step(add("vmw0", Some("10.213.0.1/24")), None)]);
+    let approved = host.approver.approve(&one);
+    let run_it = || {
+        let report = host.apply(&one, &approved, &mut Hooks::default()).expect("begun");
+        assert_eq!(report.state, RunState::Applied, "{report:?}");
+        report.run
+    };
+    let why_not = |run: &str| {
+        let report = host.undo(run, &mut Hooks::default()).expect("begun");
+        assert_eq!(report.state, RunState::UndoIncomplete);
+        report.not_undone[0].why.clone()
+    };
+
+    let first = run_it();
+    run("ip", &["tuntap", "add", "dev", "tap7", "mode", "tap"]);
+    run("ip", &["link", "set", "tap7", "master", "vmw0"]);
+    assert_eq!(why_not(&first), "bridge vmw0 has the ports tap7; unplug them first");
+    run("ip", &["link", "del", "tap7"]);
+    run("ip", &["addr", "add", "192.0.2.1/24", "dev", "vmw0"]);
+    assert!(why_not(&first).contains("with 192.0.2.1/24 too"));
+    run("ip", &["addr", "del", "192.0.2.1/24", "dev", "vmw0"]);
+    assert_eq!(host.undo(&first, &mut Hooks::default()).expect("begun").state, RunState::Undone);
+
+    // Somebody took it away and made one of their own.
+    let second = run_it();
+    run("ip", &["link", "del", "vmw0"]);
+    run("ip", &["link", "add", "vmw0", "type", "bridge"]);
+    assert!(why_not(&second).contains("the bridge that vmwright made"));
+    run("ip", &["link", "del", "vmw0"]);
+    let report = host.undo(&second, &mut Hooks::default()).expect("begun");
+    assert_eq!(report.state, RunState::Undone, "gone is as before");
+}
+
+#[test]
+fn a_crash_in_the_middle_of_making_a_bridge_is_seen_and_undone() {
+    let name = "namespaces::a_crash_in_the_middle_of_making_a_bridge_is_seen_and_undone";
+    if !is_child() {
+        if let Err(why) = again_in(&["--net"], name) {
+            eprintln!("SKIPPED {name}: no network namespace ({why})");
+        }
+        return;
+    }
+    let host = Host::new();
+    let one = plan(vec![step(add("vmw0", Some("10.213.0.1/24")), None)]);
+    let approved = host.approver.approve(&one);
+    for (point, expected) in [(Point::AfterIntent(0), Found::Before), (Point::AfterDo(0), Found::After)] {
+        let error = host.apply(&one, &approved, &mut Hooks::crash_at(point)).expect_err("it crashes");
+        let ApplyError::Injected { run, .. } = error else { panic!("{error}") };
+        assert_eq!(host.recover()[0].steps[0].found, expected);
+        assert_eq!(host.undo(&run, &mut Hooks::default()).expect("begun").state, RunState::Undone);
+        assert_eq!(interface("vmw0"), None);
+    }
+    // Between the bridge and its address.
+    let mut hooks = Hooks::fault(|point| match point {
+        Point::AfterDo(0) => {
+            run("ip", &["addr", "flush", "dev", "vmw0"]);
+            Fault::Crash
+        }
+        _ => Fault::None,
+    });
+    let error = host.apply(&one, &approved, &mut hooks).expect_err("it crashes");
+    let ApplyError::Injected { run, .. } = error else { panic!("{error}") };
+    let found = host.recover();
+    assert!(
+        matches!(&found[0].steps[0].found, Found::OutcomeUnknown(why) if why.contains("half done")),
+        "{found:?}"
+    );
+    assert!(found[0].undo_possible);
+    assert_eq!(host.undo(&run, &mut Hooks::default()).expect("begun").state, RunState::Undone);
+    assert_eq!(interface("vmw0"), None);
+}
