@@ -84,7 +84,8 @@ impl View for GuestConsole {
         let shown = head.lines().any(|line| firmware.iter().any(|mark| line.trim_start().starts_with(mark)));
         match (shown, named) {
             (true, true) => 94,
-            (true, false) => 60,
+            // Above a kernel log, below the log of the VMM that shows the console.
+            (true, false) => 89,
             (false, true) => (kernel_log::sure(head) + 4).clamp(30, 92),
             (false, false) => 0,
         }
@@ -105,7 +106,7 @@ mod tests {
             stages,
             [Stage::Firmware, Stage::Firmware, Stage::BootLoader, Stage::Kernel, Stage::Init, Stage::Login]
         );
-        assert_eq!(GuestConsole::recognise("x", text), 60);
+        assert_eq!(GuestConsole::recognise("x", text), 89);
         assert_eq!(GuestConsole::recognise("serial.log", text), 94);
     }
 
