@@ -98,7 +98,9 @@ fn main() -> ExitCode {
     match run(command, &cli.global) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            let exit = error.downcast_ref::<vmwright_engine::Error>().map_or(Exit::Usage, vmwright_engine::Error::exit);
+            let exit = error
+                .downcast_ref::<vmwright_engine::Error>()
+                .map_or(Exit::Usage, vmwright_engine::Error::exit);
             eprintln!("{}", render::error::chain(&error));
             exit.into()
         }

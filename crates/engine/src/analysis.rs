@@ -7,6 +7,9 @@ use vmwright_model::analysis::{ANALYSIS_SCHEMA, Recalled, Sandbox};
 use vmwright_model::{Analysis, EntryId, Exit, Finding, HostIdentity, Level, Missing, Mode, Snapshot};
 use vmwright_rules::{CATALOGUE, Diagnosis, Entry, diagnose, entry};
 
+/// How much of a quoted line the journal keeps, in characters; the place says where the rest is.
+const QUOTE: usize = 240;
+
 /// How many entries of the journal an analysis recalls.
 const RECALL: usize = 3;
 
@@ -221,7 +224,8 @@ fn remember(
     for cause in best {
         body.push_str(&format!("- {} ({:.0} %): {}\n", cause.rule, cause.confidence * 100.0, cause.title));
         if let Some(quote) = cause.evidence.first() {
-            body.push_str(&format!("  {}:{}: {}\n", quote.source, quote.line, quote.quote));
+            let line: String = quote.quote.chars().take(QUOTE).collect();
+            body.push_str(&format!("  {}:{}: {line}\n", quote.source, quote.line));
         }
     }
     let mut entry = memory::entry("analyze", format!("{about}{challenge}"), body, &host.id);

@@ -54,11 +54,13 @@ impl Environment {
         let fail = |source| EnvironmentError::State { path: state.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(&state).map_err(fail)?;
         let state = state.canonicalize().map_err(fail)?;
-        let meta = state.metadata().map_err(|source| EnvironmentError::State { path: state.clone(), source })?;
+        let meta =
+            state.metadata().map_err(|source| EnvironmentError::State { path: state.clone(), source })?;
         if meta.uid() != own_uid() || meta.mode() & 0o022 != 0 {
             return Err(EnvironmentError::NotOurs(state));
         }
-        let config = env::var_os("VMWRIGHT_CONFIG").map_or_else(|| PathBuf::from("/etc/vmwright"), PathBuf::from);
+        let config =
+            env::var_os("VMWRIGHT_CONFIG").map_or_else(|| PathBuf::from("/etc/vmwright"), PathBuf::from);
         Ok(Self { state, config, stop })
     }
 
@@ -78,7 +80,8 @@ impl Environment {
 fn home_state() -> Option<PathBuf> {
     let absolute = |path: &PathBuf| path.is_absolute();
     let xdg = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(absolute);
-    let home = || env::var_os("HOME").map(PathBuf::from).filter(absolute).map(|home| home.join(".local/state"));
+    let home =
+        || env::var_os("HOME").map(PathBuf::from).filter(absolute).map(|home| home.join(".local/state"));
     xdg.or_else(home).map(|base| base.join("vmwright"))
 }
 

@@ -42,7 +42,11 @@ pub(crate) fn apply(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
     let made = plans::load(plan, environment)?;
-    progress(Progress::Banner(Mode::Implementation.banner(&format!("plan {}: {}", short(&made.id), made.plan.title))));
+    progress(Progress::Banner(Mode::Implementation.banner(&format!(
+        "plan {}: {}",
+        short(&made.id),
+        made.plan.title
+    ))));
     let host = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?;
     let ask = Ask {
         plan: &made.id,
@@ -75,7 +79,10 @@ pub(crate) fn undo(
     let title = format!("run {} taken back", report.run);
     let mut entry = memory::entry("undo", title, lines(&report).join("\n"), &host.id);
     entry.evidence = vec![report.log.clone()];
-    note(memory::open(environment).and_then(|mut journal| journal.append(&entry).map_err(Error::Journal)), progress);
+    note(
+        memory::open(environment).and_then(|mut journal| journal.append(&entry).map_err(Error::Journal)),
+        progress,
+    );
     Ok(Outcome::Run(summary(report, true)))
 }
 
@@ -87,8 +94,14 @@ pub(crate) fn recover(environment: &Environment) -> Result<Outcome, Error> {
     })?;
     let mut lines = Vec::new();
     for run in cut {
-        let next = if run.undo_possible { "can be taken back" } else { "cannot be taken back as things stand" };
-        lines.push(format!("run {} of plan {}: cut off; it {next}: vmwright undo {}", run.run, short(&run.plan), run.run));
+        let next =
+            if run.undo_possible { "can be taken back" } else { "cannot be taken back as things stand" };
+        lines.push(format!(
+            "run {} of plan {}: cut off; it {next}: vmwright undo {}",
+            run.run,
+            short(&run.plan),
+            run.run
+        ));
         for step in run.steps {
             let found = match step.found {
                 Found::Before => "is as before the step".to_owned(),
@@ -161,8 +174,11 @@ impl Check for Live<'_> {
             return Ok(());
         }
         let subject = Subject { vm: self.vm.map(str::to_owned), state: self.environment.state.clone() };
-        let mut snapshot = read(&Root::Live, &subject, self.environment).map_err(|error| crate::error::chain(&error))?;
-        snapshot.records.retain(|record| !record.kind.0.ends_with("_log") && record.kind.0 != "guest_console");
+        let mut snapshot =
+            read(&Root::Live, &subject, self.environment).map_err(|error| crate::error::chain(&error))?;
+        snapshot
+            .records
+            .retain(|record| !record.kind.0.ends_with("_log") && record.kind.0 != "guest_console");
         let reading = Reading::new(&snapshot, "");
         for settled in settles {
             let entry = entry(&settled.rule).ok_or_else(|| format!("no rule {}", settled.rule))?;
@@ -207,7 +223,10 @@ fn remember(
     if report.state == RunState::Applied {
         entry.state = EntryState::Verified;
     }
-    note(memory::open(environment).and_then(|mut journal| journal.append(&entry).map_err(Error::Journal)), progress);
+    note(
+        memory::open(environment).and_then(|mut journal| journal.append(&entry).map_err(Error::Journal)),
+        progress,
+    );
 }
 
 /// A journal that cannot be written is told; what was done is done, and the run's own log has it.
@@ -219,7 +238,9 @@ fn note<T>(written: Result<T, Error>, progress: &mut dyn FnMut(Progress)) {
 
 fn summary(report: RunReport, asked_for: bool) -> RunSummary {
     let mut steps = lines(&report);
-    steps.extend(report.not_undone.iter().map(|one| format!("step {} stays: {} ({})", one.step, one.what, one.why)));
+    steps.extend(
+        report.not_undone.iter().map(|one| format!("step {} stays: {} ({})", one.step, one.what, one.why)),
+    );
     let why = report.stopped.map(|stop| format!("step {}: {}", stop.step, stop.why));
     RunSummary { run: report.run, state: report.state, steps, why, asked_for }
 }

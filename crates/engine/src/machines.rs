@@ -57,7 +57,8 @@ pub(crate) fn show(vm: &str, environment: &Environment) -> Result<Outcome, Error
     let mut summary = summary(&machine)?;
     let arguments = argv::argv(&machine.spec, &argv::Handles::to_show(&machine.spec)).map_err(Error::Argv)?;
     let words = |one: &argv::Argument| format!("{} {}", one.option, one.value.as_deref().unwrap_or(""));
-    summary.argv = arguments.iter().map(|one| (words(one).trim_end().to_owned(), one.why.to_owned())).collect();
+    summary.argv =
+        arguments.iter().map(|one| (words(one).trim_end().to_owned(), one.why.to_owned())).collect();
     summary.spec = Some(machine.spec);
     Ok(Outcome::Machine(Box::new(summary)))
 }
@@ -69,7 +70,8 @@ pub(crate) fn end(machine: &Stored, force: bool) -> Result<Ended, Error> {
 
 fn summary(machine: &Stored) -> Result<MachineSummary, Error> {
     let condition = Qemu::default().look(machine).map_err(Error::Control)?;
-    let running = machine.process().map_err(|error| Error::Control(error.into()))?.and_then(|record| record.running);
+    let running =
+        machine.process().map_err(|error| Error::Control(error.into()))?.and_then(|record| record.running);
     let running = running.filter(|_| condition.state.alive());
     Ok(MachineSummary {
         name: machine.name.clone(),

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use vmwright_model::{Analysis, Disruption, Entry, EntryId, Exit, Level, MachineSpec, Plan, Review, RunState};
+use vmwright_model::{
+    Analysis, Disruption, Entry, EntryId, Exit, Level, MachineSpec, Plan, Review, RunState,
+};
 use vmwright_plan::Preview;
 
 /// One thing to do. The command line and the agents' server are two faces of this type and nothing else.

@@ -87,7 +87,8 @@ fn remember(
     entry.evidence = vec![page.display().to_string()];
     // The review is its own proof of what it saw.
     entry.state = EntryState::Verified;
-    let written = memory::open(environment).and_then(|mut journal| journal.append(&entry).map_err(Error::Journal));
+    let written =
+        memory::open(environment).and_then(|mut journal| journal.append(&entry).map_err(Error::Journal));
     if let Err(error) = written {
         progress(Progress::Note(format!("not in the journal: {}", crate::error::chain(&error))));
     }
@@ -136,7 +137,8 @@ impl Guest for Channels<'_> {
 
 impl Vmm for Channels<'_> {
     fn query(&self, command: &str) -> Result<Value, String> {
-        let mut monitor = Qemu::default().monitor(self.machine).map_err(|error| crate::error::chain(&error))?;
+        let mut monitor =
+            Qemu::default().monitor(self.machine).map_err(|error| crate::error::chain(&error))?;
         monitor.execute(command, None).map_err(|error| crate::error::chain(&error))
     }
 

@@ -43,7 +43,11 @@ fn run(_: &[String]) -> Result<ExitCode> {
     setup::machines(&mut stage)?;
     tell(&mut stage)?;
     let report = stage.clear()?;
-    println!("\nThe story took {:.0} s. Nothing is left but {}.", began.elapsed().as_secs_f64(), stage.place.display());
+    println!(
+        "\nThe story took {:.0} s. Nothing is left but {}.",
+        began.elapsed().as_secs_f64(),
+        stage.place.display()
+    );
     println!("The review's report: {}", report.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -67,8 +71,7 @@ fn build(kernel: &kernel::Kernel, probe: &std::path::Path) -> Result<PathBuf> {
 }
 
 fn tell(stage: &mut Stage) -> Result<()> {
-    stage.chapter("A VM does not start. Why?");
-    stage.show(&["vm", "start", "web"], FINDINGS)?;
+    stage.chapter("Why? Every cause, each with its proof");
     let text = stage.show(&["analyze", "--vm", "web", COMPLAINT], FINDINGS)?;
     for cause in &stage.causes {
         ensure!(text.contains(cause), "the analysis does not name {cause}");

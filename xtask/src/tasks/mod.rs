@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod ci;
+mod demo;
 mod new_rule;
 mod test;
 mod tidy;
@@ -23,7 +24,8 @@ pub(crate) struct Task {
 }
 
 /// All tasks, as the help lists them.
-pub(crate) const TASKS: &[Task] = &[test::TASK, ci::TASK, tidy::TASK, accuracy::TASK, new_rule::TASK];
+pub(crate) const TASKS: &[Task] =
+    &[demo::TASK, test::TASK, ci::TASK, tidy::TASK, accuracy::TASK, new_rule::TASK];
 
 /// What `cargo xtask` prints.
 pub(crate) fn help() -> String {

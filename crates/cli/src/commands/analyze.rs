@@ -42,7 +42,9 @@ impl Args {
     pub(crate) fn operation(self) -> anyhow::Result<Operation> {
         let complaint = match (self.complaint, self.symptom_file) {
             (Some(text), _) => text,
-            (None, Some(file)) => read(&file).with_context(|| format!("the complaint in {}", file.display()))?,
+            (None, Some(file)) => {
+                read(&file).with_context(|| format!("the complaint in {}", file.display()))?
+            }
             (None, None) => String::new(),
         };
         Ok(Operation::Analyze(Analyze {
@@ -61,7 +63,11 @@ fn read(file: &PathBuf) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     let meta = std::fs::metadata(file)?;
     anyhow::ensure!(meta.is_file(), "not a regular file");
-    anyhow::ensure!(meta.len() <= COMPLAINT_LIMIT, "{} bytes; at most {COMPLAINT_LIMIT} are read", meta.len());
+    anyhow::ensure!(
+        meta.len() <= COMPLAINT_LIMIT,
+        "{} bytes; at most {COMPLAINT_LIMIT} are read",
+        meta.len()
+    );
     File::open(file)?.take(COMPLAINT_LIMIT).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -37,8 +37,12 @@ fn summary(analysis: &Analysis, out: &mut String) {
         _ => writeln!(out, "{causes} causes; {unknown} rules could not tell"),
     };
     if unknown > 0 {
-        let mut telling: Vec<&str> =
-            analysis.unknown.iter().map(|one| one.source.as_str()).filter(|source| !source.is_empty()).collect();
+        let mut telling: Vec<&str> = analysis
+            .unknown
+            .iter()
+            .map(|one| one.source.as_str())
+            .filter(|source| !source.is_empty())
+            .collect();
         telling.sort_unstable();
         telling.dedup();
         telling.truncate(4);
@@ -56,7 +60,8 @@ fn one(cause: &Cause, renderer: &Renderer) -> String {
         Some(by) => format!("{} (a consequence of {by})", shown(&cause.title)),
         None => shown(&cause.title),
     };
-    let quotes: Vec<(String, &Evidence)> = cause.evidence.iter().map(|one| (clip(&shown(&one.quote)), one)).collect();
+    let quotes: Vec<(String, &Evidence)> =
+        cause.evidence.iter().map(|one| (clip(&shown(&one.quote)), one)).collect();
     let mut group = Group::with_title(level.primary_title(title).id(cause.rule.clone()));
     for (at, (quote, evidence)) in quotes.iter().enumerate() {
         let kind = if at == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };

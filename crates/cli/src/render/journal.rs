@@ -16,7 +16,8 @@ pub(crate) fn entries(entries: &[(EntryId, Entry)]) -> String {
             EntryState::Superseded => "superseded",
             EntryState::Stale => "stale",
         };
-        let _ = writeln!(out, "{} {} {} [{state}] {}", id.0, entry.written, entry.operation, shown(&entry.title));
+        let _ =
+            writeln!(out, "{} {} {} [{state}] {}", id.0, entry.written, entry.operation, shown(&entry.title));
         for line in entry.body.lines() {
             let _ = writeln!(out, "    {}", shown(line));
         }

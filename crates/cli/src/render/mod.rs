@@ -25,9 +25,10 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
         Outcome::Analysis(analysis) => analysis::text(analysis, color),
         Outcome::WorkList { sources } => lines(sources),
         Outcome::Explanation { text, .. } => text.clone(),
-        Outcome::Rules { rules } => {
-            rules.iter().map(|rule| format!("{:38} {:8} {}\n", rule.rule, rule.level.to_string(), rule.title)).collect()
-        }
+        Outcome::Rules { rules } => rules
+            .iter()
+            .map(|rule| format!("{:38} {:8} {}\n", rule.rule, rule.level.to_string(), rule.title))
+            .collect(),
         Outcome::Planned(made) => plan::made(made),
         Outcome::Preview(made) => plan::preview(made),
         Outcome::Approved { plan, principal, expires } => {

@@ -24,7 +24,7 @@ pub(crate) fn made(made: &PlanMade) -> String {
 }
 
 pub(crate) fn preview(made: &PlanMade) -> String {
-    format!("plan {}\n{}next: vmwright approve {} --key <your SSH key>\n", made.id, made.preview.to_text(), short(&made.id))
+    format!("{}next: vmwright approve {} --key <your SSH key>\n", made.preview.to_text(), short(&made.id))
 }
 
 pub(crate) fn run(run: &RunSummary) -> String {

@@ -1,6 +1,6 @@
 //! The faults of the story, made on the spot: real files, a real running VM, a real missing bridge.
 
-use super::stage::Stage;
+use super::stage::{BRIDGE, Stage};
 use crate::progress::Step;
 use crate::run::Run;
 use crate::{install, workspace};
@@ -37,7 +37,10 @@ pub(crate) fn machines(stage: &mut Stage) -> Result<()> {
     }
     fs::set_permissions(place.join("boot"), fs::Permissions::from_mode(0o755))?;
     let step = Step::begin("making the disk");
-    Run::new(["qemu-img", "create", "-q", "-f", "qcow2"]).args([disk.as_os_str()]).args(["64M"]).quiet(&step)?;
+    Run::new(["qemu-img", "create", "-q", "-f", "qcow2"])
+        .args([disk.as_os_str()])
+        .args(["64M"])
+        .quiet(&step)?;
     step.done();
 
     stage.chapter("Which host is this?");
@@ -48,11 +51,15 @@ pub(crate) fn machines(stage: &mut Stage) -> Result<()> {
     stage.causes = vec!["storage/image-locked".into(), "access/image-permission".into()];
     match kvm.as_ref().and_then(|rule| rule.as_str()) {
         Some(rule) => {
-            println!("KVM cannot run a stock kernel on this host ({rule}), so the repaired VM will run under TCG.");
+            println!(
+                "KVM cannot run a stock kernel on this host ({rule}), so the repaired VM will run under TCG."
+            );
             stage.causes.push(rule.to_owned());
         }
         None => {
-            println!("KVM runs stock kernels on this host; the third fault is a CPU model that QEMU does not know.");
+            println!(
+                "KVM runs stock kernels on this host; the third fault is a CPU model that QEMU does not know."
+            );
             web = web.replace("model = \"host\"", "model = \"Haswel\"");
             stage.causes.push("cpu/model-unknown".into());
         }
@@ -69,17 +76,28 @@ pub(crate) fn machines(stage: &mut Stage) -> Result<()> {
     fs::write(place.join("web.toml"), web)?;
     fs::copy(workspace::root().join("examples/holder.toml"), place.join("holder.toml"))?;
 
-    stage.chapter("The faults: another VM still runs with web's disk, and more");
+    stage.chapter("Another VM still runs with web's disk, and its folder was closed");
     stage.show(&["vm", "create", &place.join("holder.toml").display().to_string()], super::CLEAN)?;
     stage.show(&["vm", "create", &place.join("web.toml").display().to_string()], super::CLEAN)?;
     stage.show(&["vm", "start", "holder"], super::CLEAN)?;
     fs::set_permissions(&folder, fs::Permissions::from_mode(BARRED_MODE[usize::from(!root)]))?;
-    Ok(())
+
+    stage.chapter("web does not start");
+    if root {
+        Run::new(["ip", "link", "add", BRIDGE, "type", "bridge"]).show()?;
+    }
+    let started = stage.show(&["vm", "start", "web"], super::FINDINGS);
+    if root {
+        println!("(its bridge was made by hand, and goes)");
+        Run::new(["ip", "link", "del", BRIDGE]).show()?;
+    }
+    started.map(drop)
 }
 
 /// The specification with QEMU's user-mode network in place of the bridge.
 fn without_bridge(web: &str) -> String {
-    let bridge_only = |line: &&str| !["bridge = ", "host_address = ", "address = "].iter().any(|key| line.starts_with(key));
+    let bridge_only =
+        |line: &&str| !["bridge = ", "host_address = ", "address = "].iter().any(|key| line.starts_with(key));
     let kept: Vec<&str> = web.lines().filter(bridge_only).collect();
     kept.join("\n").replace("kind = \"bridge\"", "kind = \"user\"") + "\n"
 }

@@ -1,0 +1,92 @@
+//! What the command shows, and that its JSON is the interface it says it is.
+
+mod common;
+
+use common::Site;
+
+#[test]
+fn the_first_screen_shows_three_examples_and_where_to_go() {
+    let site = Site::new();
+    let out = site.call(&[]).ok().out;
+    assert_eq!(out.matches("  vmwright analyze").count(), 3, "{out}");
+    assert!(out.contains("vmwright --help"));
+}
+
+#[test]
+fn an_analysis_as_json_has_the_fields_of_its_schema() {
+    let site = Site::new();
+    let log = site.file("logs/qemu.log", "x\nqemu: Failed to get \"write\" lock\n");
+    let complaint = site.file("complaint.txt", "it does not start\n");
+    let call = site.call(&[
+        "analyze",
+        "--from",
+        log.parent().unwrap().to_str().unwrap(),
+        "--symptom-file",
+        complaint.to_str().unwrap(),
+        "--format",
+        "json",
+    ]);
+    assert_eq!(call.status, 1, "{call:#?}");
+    let analysis = call.json();
+    assert_eq!(analysis["schema"], "vmwright.analysis/1");
+    assert_eq!(analysis["mode"], "analysis");
+    assert_eq!(analysis["challenge"], "it does not start");
+    for field in ["host", "causes", "unknown", "journal"] {
+        assert!(!analysis[field].is_null(), "{field}");
+    }
+    let cause = &analysis["causes"][0];
+    for field in
+        ["rule", "subject", "level", "confidence", "title", "evidence", "explains", "fix", "escalation"]
+    {
+        assert!(cause.get(field).is_some(), "{field}");
+    }
+    let quote = &cause["evidence"][0];
+    assert_eq!((&quote["source"], &quote["line"]), (&"qemu.log".into(), &2.into()));
+    assert_eq!(quote["quote"], "qemu: Failed to get \"write\" lock");
+}
+
+#[test]
+fn the_same_folder_gives_the_same_bytes() {
+    let site = Site::new();
+    let log = site.file("logs/qemu.log", "qemu: Failed to get \"write\" lock\nvfio: group 3 is not viable\n");
+    let folder = log.parent().unwrap().to_str().unwrap().to_owned();
+    let causes =
+        || site.call(&["analyze", "--from", &folder, "--format", "json"]).json()["causes"].to_string();
+    assert_eq!(causes(), causes());
+}
+
+#[test]
+fn analysis_says_how_it_is_locked_and_refuses_to_run_unlocked() {
+    let site = Site::new();
+    let log = site.file("logs/a.log", "nothing\n");
+    let folder = log.parent().unwrap().to_str().unwrap().to_owned();
+    let analysis = site.call(&["analyze", "--from", &folder, "--format", "json"]).json();
+    let sandbox = &analysis["sandbox"];
+    let locked = sandbox["lacking"].as_array().unwrap().is_empty();
+    let strict = site.call(&["analyze", "--from", &folder, "--require-sandbox"]);
+    if locked {
+        assert!(!sandbox["enforced"].as_array().unwrap().is_empty(), "{sandbox}");
+        assert!([0, 1, 3].contains(&strict.status), "{strict:#?}");
+    } else {
+        strict.fails(4, &["refused"]);
+    }
+}
+
+#[test]
+fn rules_explain_themselves_and_near_misses_are_named() {
+    let site = Site::new();
+    let out = site.call(&["explain", "storage/image-locked"]).ok().out;
+    for section in ["## What it is", "## Confirm", "## Refute", "## Fix", "## References"] {
+        assert!(out.contains(section), "{section}");
+    }
+    site.call(&["explain", "storage/image-loked"]).fails(2, &["storage/image-locked"]);
+    site.call(&["analyze", "--select", "storag"]).fails(2, &["storage"]);
+    assert!(site.call(&["rules", "--area", "storage"]).ok().out.contains("storage/image-locked"));
+}
+
+#[test]
+fn a_dry_run_lists_what_would_be_read() {
+    let site = Site::new();
+    let out = site.call(&["analyze", "--dry-run"]).ok().out;
+    assert!(out.contains("/dev/kvm") && out.contains("/etc/passwd"), "{out}");
+}
