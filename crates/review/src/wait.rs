@@ -79,10 +79,14 @@ pub(crate) fn until_up(scope: &Scope<'_>) -> Waited {
 
 /// A VM that cannot come up any more.
 fn hopeless(scope: &Scope<'_>, serial: &str) -> Option<String> {
+    let end = boot::dead_end(serial);
     if scope.vmm.process().is_none() {
-        return Some("the VMM has ended".to_owned());
+        return Some(end.map_or_else(
+            || "the VMM has ended".to_owned(),
+            |line| format!("the VMM has ended after `{line}`"),
+        ));
     }
-    if let Some(line) = boot::dead_end(serial) {
+    if let Some(line) = end {
         return Some(line.to_owned());
     }
     let status = scope.vmm.query("query-status").ok()?;

@@ -13,8 +13,12 @@ use std::time::{Duration, Instant};
 use vmwright_guest::kernel::{self, Places};
 use vmwright_guest::{initramfs, probe};
 
-/// How long one answer may take. A busy machine under TCG needs seconds, a stuck guest for ever.
+/// How long QEMU may take for one answer, on a busy machine.
 const ANSWER: Duration = Duration::from_secs(30);
+
+/// How long the agent may take. After it the conversation begins anew, so that a late answer is not taken for
+/// the answer to the next question.
+const AGENT_ANSWER: Duration = Duration::from_secs(5);
 
 /// A kernel and an initramfs with our probe.
 pub(crate) struct Parts {
@@ -96,7 +100,7 @@ impl Vm {
         let mut command = Command::new("qemu-system-x86_64");
         command
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
-            .args(["-M", "q35", "-accel", "tcg", "-cpu", "max"])
+            .args(["-M", "q35,graphics=off", "-accel", "tcg", "-cpu", "max"])
             .args(["-smp", &options.vcpus.to_string(), "-m", &options.memory.to_string()])
             .args(["-serial", &format!("file:{}", at("serial"))])
             .args(["-qmp", &format!("unix:{},server=on,wait=off", at("qmp"))])
@@ -112,7 +116,14 @@ impl Vm {
             let only = if *readonly { "on" } else { "off" };
             let path = path.display();
             command
-                .args(["-drive", &format!("if=none,id=d{number},format=raw,readonly={only},file={path}")])
+                .args([
+                    "-blockdev",
+                    &format!("driver=file,node-name=f{number},read-only={only},filename={path}"),
+                ])
+                .args([
+                    "-blockdev",
+                    &format!("driver=raw,node-name=d{number},read-only={only},file=f{number}"),
+                ])
                 .args(["-device", &format!("virtio-blk-pci,drive=d{number}")]);
         }
         for (number, (netdev, mac)) in options.networks.iter().enumerate() {
@@ -123,11 +134,11 @@ impl Vm {
         command.args(&options.more);
         let started = Instant::now();
         let child = command.stdin(Stdio::null()).spawn().unwrap();
-        let mut qmp = Channel::open(Path::new(&at("qmp")));
-        let greeting = qmp.line();
+        let mut qmp = Channel::open(Path::new(&at("qmp")), ANSWER);
+        let greeting = qmp.line().unwrap();
         assert!(greeting.get("QMP").is_some(), "{greeting}");
         qmp.ask("qmp_capabilities", json!({})).unwrap();
-        let agent = options.agent.then(|| Mutex::new(Channel::open(Path::new(&at("agent")))));
+        let agent = options.agent.then(|| Mutex::new(Channel::open(Path::new(&at("agent")), AGENT_ANSWER)));
         Self { child: Mutex::new(child), dir, qmp: Mutex::new(qmp), agent, started }
     }
 
@@ -145,7 +156,9 @@ impl Vm {
     /// The answer of the guest's agent, or its error object; a JSON string where there is no answer.
     pub(crate) fn agent(&self, command: &str, arguments: Value) -> Result<Value, Value> {
         let Some(agent) = &self.agent else { return Err("this VM has no channel for an agent".into()) };
-        agent.lock().unwrap().ask(command, arguments)
+        let mut agent = agent.lock().unwrap();
+        agent.synchronise()?;
+        agent.ask(command, arguments)
     }
 
     /// Waits until a line of the serial log contains `text`; panics with the log when it does not come.
@@ -191,10 +204,12 @@ impl Drop for Vm {
 /// JSON lines over a UNIX socket.
 struct Channel {
     reader: BufReader<UnixStream>,
+    /// Questions that were given up; their answers may still come.
+    given_up: u64,
 }
 
 impl Channel {
-    fn open(path: &Path) -> Self {
+    fn open(path: &Path, patience: Duration) -> Self {
         let end = Instant::now() + ANSWER;
         let stream = loop {
             match UnixStream::connect(path) {
@@ -203,26 +218,49 @@ impl Channel {
             }
             std::thread::sleep(Duration::from_millis(10));
         };
-        stream.set_read_timeout(Some(ANSWER)).unwrap();
-        Self { reader: BufReader::new(stream) }
+        stream.set_read_timeout(Some(patience)).unwrap();
+        stream.set_write_timeout(Some(patience)).unwrap();
+        Self { reader: BufReader::new(stream), given_up: 0 }
     }
 
-    fn line(&mut self) -> Value {
+    fn line(&mut self) -> Result<Value, Value> {
         let mut bytes = Vec::new();
-        if let Err(error) = self.reader.read_until(b'\n', &mut bytes) {
-            return json!({ "error": format!("no answer: {error}") });
+        let count =
+            self.reader.read_until(b'\n', &mut bytes).map_err(|error| self.give_up(&error.to_string()))?;
+        if count == 0 {
+            return Err(self.give_up("the channel was closed"));
         }
         serde_json::from_slice(bytes.strip_prefix(b"\xff").unwrap_or(&bytes))
-            .unwrap_or_else(|error| json!({ "error": format!("not JSON: {error}") }))
+            .map_err(|error| self.give_up(&error.to_string()))
+    }
+
+    fn give_up(&mut self, why: &str) -> Value {
+        self.given_up += 1;
+        format!("no answer: {why}").into()
+    }
+
+    /// Lets late answers pass, where there may be some.
+    fn synchronise(&mut self) -> Result<(), Value> {
+        if self.given_up == 0 {
+            return Ok(());
+        }
+        let id = self.given_up;
+        self.send(&json!({ "execute": "guest-sync-delimited", "arguments": { "id": id } }), b"\xff")?;
+        while self.line()?.get("return") != Some(&id.into()) {}
+        self.given_up = 0;
+        Ok(())
+    }
+
+    fn send(&mut self, request: &Value, before: &[u8]) -> Result<(), Value> {
+        let mut bytes = before.to_vec();
+        bytes.extend_from_slice(format!("{request}\n").as_bytes());
+        self.reader.get_mut().write_all(&bytes).map_err(|error| self.give_up(&error.to_string()))
     }
 
     fn ask(&mut self, command: &str, arguments: Value) -> Result<Value, Value> {
-        let request = json!({ "execute": command, "arguments": arguments });
-        if let Err(error) = writeln!(self.reader.get_mut(), "{request}") {
-            return Err(format!("cannot ask: {error}").into());
-        }
+        self.send(&json!({ "execute": command, "arguments": arguments }), b"")?;
         loop {
-            let answer = self.line();
+            let answer = self.line()?;
             if let Some(value) = answer.get("return") {
                 return Ok(value.clone());
             }

@@ -12,7 +12,7 @@ use crate::wait::Waited;
 use serde_json::Value;
 use vmwright_formats::lines::lines;
 use vmwright_model::machine::Accelerator;
-use vmwright_model::{GateOutcome, MachineSpec, Missing};
+use vmwright_model::{MachineSpec, Missing};
 
 /// Names of the measurements that the reports plot.
 pub(crate) const FIRMWARE: &str = "power-on to kernel";
@@ -104,7 +104,9 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
             aspects.unknown("nothing on the serial console and no agent to ask: how far it booted cannot be told");
         } else if seen.waited.cut_short {
             let limit = limits.agent;
-            aspects.unknown(format!("{missing} after {last}; waited {waited:.1} s of the limit of {limit:.0} s"));
+            aspects.unknown(format!(
+                "{missing} after {last}, and only {waited:.1} s of the limit of {limit:.0} s were waited"
+            ));
         } else {
             aspects.fail(format!("stopped after {last}: {missing} within {waited:.1} s"));
         }
@@ -112,14 +114,14 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     for (stage, limit) in stages[1..].iter().zip([limits.kernel, limits.init, limits.agent]) {
         if let Some(at) = stage.at.filter(|at| *at > limit) {
             let under = accelerator.map_or("an unknown accelerator", word);
-            aspects.fail(format!("{} came after {at:.1} s; the limit under {under} is {limit:.0} s", stage.name));
+            aspects.fail(format!("{} came after {at:.1} s, the limit under {under} is {limit:.0} s", stage.name));
         }
     }
     if console.boots > 1 {
         evidence.push(format!("serial console: the kernel started {} times; times are of the last", console.boots));
     }
     let outcome = aspects.outcome("");
-    if !matches!(outcome, GateOutcome::Pass) {
+    if !goal || seen.waited.hopeless.is_some() {
         evidence.extend(match &seen.serial {
             Ok(text) => last_lines(text).map(|line| quote::from("serial console", line)).collect(),
             Err(why) => vec![format!("serial console: {why}")],
@@ -154,7 +156,7 @@ struct Stage {
 /// Firmware, kernel, init and agent.
 fn stages(seen: &Observed, console: &Console<'_>, accelerator: Option<Accelerator>) -> [Stage; 4] {
     let answered = seen.waited.agent.as_ref().ok();
-    let serial = |line: &str| quote::from("serial console", line);
+    let serial = |line: &str| quote::from("serial console", from_sign(line));
     let agent_how = answered.map(|_| "agent: guest-ping answered".to_owned());
     let implied = |what: &str, later: &Option<String>| later.as_ref().map(|_| format!("{what}: a later stage was seen"));
     let init_how = console.init.map(|(line, _)| serial(line)).or_else(|| implied("init", &agent_how));
@@ -172,7 +174,7 @@ fn stages(seen: &Observed, console: &Console<'_>, accelerator: Option<Accelerato
     let told = console.agent.map(|(_, time)| time);
     let agent_at = since(told).or_else(|| answered?.came_up);
     [
-        Stage { name: "firmware", at: None, how: firmware_how },
+        Stage { name: "firmware", at: start.map(|_| 0.0), how: firmware_how },
         Stage { name: "kernel", at: start.filter(|_| kernel_how.is_some()), how: kernel_how },
         Stage { name: "init", at: since(console.init.and_then(|(_, time)| time)), how: init_how },
         Stage { name: "agent", at: agent_at.filter(|_| agent_how.is_some()), how: agent_how },
@@ -233,6 +235,9 @@ impl<'a> Console<'a> {
                 systemd = systemd.or(Some((line, kernel_time(line))));
             } else if line.contains("] Run /") && line.contains(" as init process") {
                 run = run.or(Some((line, kernel_time(line))));
+            } else if line.contains("No working init found") {
+                // The kernel has announced each program that it tried.
+                run = None;
             } else if FIRMWARE_SAYS.iter().any(|says| line.contains(says)) {
                 console.firmware = console.firmware.or(Some(line));
             }
@@ -240,6 +245,13 @@ impl<'a> Console<'a> {
         console.init = console.init.or(run).or(systemd);
         console
     }
+}
+
+/// The part of a line from where its sign begins: firmware puts terminal controls before its own first line and
+/// the kernel's.
+fn from_sign(line: &str) -> &str {
+    let signs = FIRMWARE_SAYS.into_iter().chain(["[    0.000000] Linux version", LINUX]);
+    signs.filter_map(|sign| line.find(sign)).min().map_or(line, |at| &line[at..])
 }
 
 /// The time in a line of our own probe, `vmwright-guest: init 1.234`.
@@ -269,14 +281,27 @@ const DEAD_ENDS: [&str; 6] = [
     "Entering emergency mode",
 ];
 
-/// The line that shows that this boot goes no further. What stands before the last start of a kernel is over.
+/// The line that shows that this boot goes no further.
 pub(crate) fn dead_end(serial: &str) -> Option<&str> {
-    let current = serial.rfind(LINUX).map_or(serial, |at| &serial[at..]);
-    lines(current).map(|(_, line)| line).find(|line| DEAD_ENDS.iter().any(|end| line.contains(end)))
+    current(serial).find(|line| is_dead_end(line))
 }
 
+fn is_dead_end(line: &str) -> bool {
+    DEAD_ENDS.iter().any(|end| line.contains(end))
+}
+
+/// Lines since the last start of a kernel: what stands before it is over.
+fn current(serial: &str) -> impl Iterator<Item = &str> {
+    lines(serial.rfind(LINUX).map_or(serial, |at| &serial[at..])).map(|(_, line)| line)
+}
+
+/// The last lines of this boot: up to the dead end, where there is one, because a panic's trace follows it and
+/// its cause stands before it.
 fn last_lines(serial: &str) -> impl Iterator<Item = &str> {
-    let filled: Vec<&str> = lines(serial).map(|(_, line)| line).filter(|line| !line.trim().is_empty()).collect();
+    let mut filled: Vec<&str> = current(serial).filter(|line| !line.trim().is_empty()).collect();
+    if let Some(end) = filled.iter().position(|line| is_dead_end(line)) {
+        filled.truncate(end + 1);
+    }
     let skip = filled.len().saturating_sub(LAST_LINES);
     filled.into_iter().skip(skip)
 }

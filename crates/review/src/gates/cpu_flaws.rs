@@ -13,10 +13,9 @@ use crate::aspects::Aspects;
 use crate::quote;
 use crate::scope::{GuestError, Session};
 use flaws::{FLAWS, Flaw, State};
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use vmwright_model::machine::Accelerator;
-use vmwright_model::{GateOutcome, MachineSpec, Missing};
+use vmwright_model::{MachineSpec, Missing};
 
 /// Where a kernel states its flaws.
 const DIRECTORY: &str = "/sys/devices/system/cpu/vulnerabilities";
@@ -129,7 +128,7 @@ pub(crate) fn judge(seen: &Observed, _spec: &MachineSpec) -> Judged {
     }
     let outcome = aspects.outcome(if emulated {
         "the guest runs under TCG: its processor is emulated, and what its kernel says of it is not comparable with \
-         the host's; a guest under KVM would tell"
+         the host's (a guest under KVM would tell)"
     } else {
         "neither kernel states any flaw"
     });

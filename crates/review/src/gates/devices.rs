@@ -6,14 +6,14 @@
 mod observe;
 mod virtio;
 
-pub(crate) use observe::{Block, GuestDisk, Observed, observe};
+pub(crate) use observe::{GuestDisk, Observed, observe};
 
 use super::{Judged, table};
 use crate::aspects::Aspects;
 use crate::interfaces;
 use crate::quote;
 use vmwright_formats::machine_spec::parse_size;
-use vmwright_model::{GateOutcome, MachineSpec, Table};
+use vmwright_model::{MachineSpec, Table};
 
 /// What a kernel may keep for itself before it counts `MemTotal`, in bytes: 64 MiB for its image, firmware and
 /// tables, and 1/32 of all for its page structures (64 bytes of each 4096 are 1/64).
@@ -105,7 +105,7 @@ fn memory(seen: &Observed, spec: &MachineSpec, gate: &mut Gate) {
     if let Some(&size) = guest {
         let least = wanted.saturating_sub(reserve(wanted));
         gate.aspects.expect((least..=wanted).contains(&size), || {
-            format!("the guest has {} of memory; of {} it should have {} at least", mib(size), spec.memory.size, mib(least))
+            format!("the guest has {} of memory, of {} it should have {} at least", mib(size), spec.memory.size, mib(least))
         });
     }
     gate.row("memory", &spec.memory.size, &text(vmm.map(|&size| mib(size)).as_ref()), &text(guest.map(|&size| mib(size)).as_ref()));

@@ -10,6 +10,8 @@ use crate::interfaces::{self, Interface};
 use crate::quote;
 use crate::scope::Session;
 use std::net::IpAddr;
+use std::thread;
+use std::time::{Duration, Instant};
 use vmwright_model::machine::{Network, NetworkKind};
 use vmwright_model::{MachineSpec, Missing};
 
@@ -18,6 +20,10 @@ pub(crate) const TRIP: &str = " round trip ";
 
 /// Where the host keeps which MAC address answered for an IPv4 address.
 const ARP: &str = "/proc/net/arp";
+
+/// How long a guest that has just started its agent may take to get its addresses: a DHCP client is told to wait
+/// between 1 and 10 s before it asks (RFC 2131, section 4.4.1).
+const SETTLE: Duration = Duration::from_secs(10);
 
 /// What was seen.
 pub(crate) struct Observed {
@@ -34,8 +40,8 @@ pub(crate) struct Observed {
 
 pub(crate) fn observe(session: &Session<'_>) -> Observed {
     let networks = &session.scope.spec.networks;
-    let interfaces = interfaces::of_guest(session);
     let vmm_macs = interfaces::macs_of_vmm(session);
+    let interfaces = settled(session, &vmm_macs);
     let try_one = |(index, network): (usize, &Network)| {
         let mac = interfaces::expected_mac(network, index, &vmm_macs);
         let own = interfaces.as_ref().ok().and_then(|all| find(all, mac.as_deref()));
@@ -45,6 +51,26 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
     };
     let tried = networks.iter().enumerate().map(try_one).collect();
     Observed { tried, arp: session.host_file(ARP), interfaces, vmm_macs }
+}
+
+/// The guest's interfaces, once each has the address that it should have, or after [`SETTLE`].
+fn settled(session: &Session<'_>, vmm_macs: &Result<Vec<String>, String>) -> Result<Vec<Interface>, String> {
+    let began = Instant::now();
+    loop {
+        let interfaces = interfaces::of_guest(session)?;
+        let lacks = |(index, network): (usize, &Network)| {
+            let mac = interfaces::expected_mac(network, index, vmm_macs);
+            let own = find(&interfaces, mac.as_deref());
+            own.is_some_and(|own| match specified(network) {
+                Some(address) => !own.addresses.contains(&address),
+                None => network.kind == NetworkKind::Bridge && own.reachable().is_none(),
+            })
+        };
+        if !session.scope.spec.networks.iter().enumerate().any(lacks) || began.elapsed() >= SETTLE {
+            return Ok(interfaces);
+        }
+        thread::sleep(Duration::from_millis(250));
+    }
 }
 
 fn find<'a>(interfaces: &'a [Interface], mac: Option<&str>) -> Option<&'a Interface> {
@@ -92,7 +118,9 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
         let addresses = own.map_or_else(|| "unknown".to_owned(), Interface::addresses_text);
         report.tables[0].rows.push(vec![label, quote::line(name), addresses, way]);
     }
-    if let Err(why) = &seen.interfaces {
+    if spec.networks.is_empty() {
+        report.tables.clear();
+    } else if let Err(why) = &seen.interfaces {
         report.evidence.push(quote::from("guest-network-get-interfaces", why));
     }
     // Addresses alone are half of the question: without a bridge nothing was reached, so nothing is passed.
@@ -102,7 +130,7 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     report.outcome = aspects.outcome(if spec.networks.is_empty() {
         "the machine has no network"
     } else {
-        "a user-mode network has no way in from the host; a network of kind `bridge` would have one"
+        "a user-mode network has no way in from the host (a network of kind `bridge` would have one)"
     });
     report
 }
@@ -163,7 +191,7 @@ fn judge_echo(ip: IpAddr, echoed: &Echoed, label: &str, aspects: &mut Aspects, r
             });
         }
         Echoed::Refused => aspects.unknown(format!(
-            "{label}: {ip} answers, but nothing listens on its TCP port {port}; start an echo service there"
+            "{label}: {ip} answers, but nothing listens on its TCP port {port} (an echo service there would tell)"
         )),
         Echoed::Garbled => aspects.fail(format!("{label}: {ip} sends back other bytes than it was sent")),
         Echoed::Unreachable(why) => aspects.fail(format!("{label}: {ip} is not reached from the host: {why}")),

@@ -1,9 +1,10 @@
 use super::*;
 use crate::wait::Answered;
 use std::time::Duration;
+use vmwright_model::GateOutcome;
 
-const LOG: &str = "SeaBIOS (version 1.16.3-debian-1.16.3-2)\r\n\
-    [    0.000000] Linux version 6.1.0-56-cloud-amd64 (debian-kernel@lists.debian.org)\r\n\
+const LOG: &str = "\x1bc\x1b[?7l\x1b[2JSeaBIOS (version 1.16.3-debian-1.16.3-2)\r\n\
+    Probing EDD\x1bc\x1b[2J[    0.000000] Linux version 6.1.0-56-cloud-amd64 (debian-kernel@lists.debian.org)\r\n\
     [    1.900000] Run /init as init process\r\n\
     vmwright-guest: init 2.000\r\n\
     vmwright-guest: devices 2.300\r\n\
@@ -46,7 +47,8 @@ fn a_good_boot_passes_with_its_times() {
         ["power-on to kernel 0.8 s", "kernel to init 2.0 s", "init to agent 0.4 s", "power-on to agent 3.2 s"]
     );
     assert!(judged.evidence.iter().any(|line| line == "query-kvm: the VM runs under tcg"));
-    assert!(judged.evidence.iter().any(|line| line.starts_with("serial console: SeaBIOS")));
+    assert!(judged.evidence.iter().any(|line| line.starts_with("serial console: [    0.000000] Linux version 6.1.0")));
+    assert!(judged.evidence.iter().any(|line| line.starts_with("serial console: SeaBIOS (version")));
 }
 
 #[test]
@@ -69,13 +71,29 @@ fn a_panic_names_the_stage_and_shows_the_last_lines() {
 }
 
 #[test]
+fn an_init_that_cannot_be_executed_is_not_reached_and_the_cause_is_shown() {
+    let mut log = "[    0.0] Linux version 6.1\n[    1.0] Run /init as init process\n\
+        [    1.1] Failed to execute /init (error -8)\n[    1.1] Run /bin/sh as init process\n[    1.2] Kernel panic - not syncing: No working init found.\n"
+        .to_owned();
+    log.extend((0..50).map(|number| format!("[    1.3] trace {number}\n")));
+    let mut seen = up();
+    seen.waited.agent = Err("the guest's agent does not answer: closed".to_owned());
+    seen.waited.hopeless = dead_end(&log).map(str::to_owned);
+    seen.serial = Ok(log);
+    let judged = judge(&seen, &spec(Accelerator::Tcg));
+    assert!(why(&judged).starts_with("stopped after kernel: "), "{}", why(&judged));
+    assert!(judged.evidence.iter().any(|line| line.contains("Failed to execute /init (error -8)")), "{judged:?}");
+    assert!(!judged.evidence.iter().any(|line| line.contains("trace")));
+}
+
+#[test]
 fn too_slow_fails_under_kvm_and_not_under_tcg() {
     let mut seen = up();
     seen.clock = Some((60.0, 10.0));
     assert_eq!(judge(&seen, &spec(Accelerator::Tcg)).outcome, GateOutcome::Pass);
     seen.waited.accelerator = Ok(Accelerator::Kvm);
     let judged = judge(&seen, &spec(Accelerator::Kvm));
-    assert!(why(&judged).contains("kernel came after 50.0 s; the limit under kvm is 15 s"), "{}", why(&judged));
+    assert!(why(&judged).contains("kernel came after 50.0 s, the limit under kvm is 15 s"), "{}", why(&judged));
 }
 
 #[test]
@@ -89,7 +107,7 @@ fn a_silent_agent_fails_after_the_limit_and_is_unknown_before() {
     seen.waited.waited = Duration::from_secs(5);
     seen.waited.cut_short = true;
     let judged = judge(&seen, &spec(Accelerator::Tcg));
-    assert!(matches!(&judged.outcome, GateOutcome::Unknown(why) if why.contains("5.0 s of the limit of 300 s")), "{judged:?}");
+    assert!(matches!(&judged.outcome, GateOutcome::Unknown(why) if why.contains("only 5.0 s of the limit of 300 s")), "{judged:?}");
 }
 
 #[test]

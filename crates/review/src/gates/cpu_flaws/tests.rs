@@ -1,5 +1,6 @@
 use super::*;
 use crate::gates::tests_support::spec;
+use vmwright_model::GateOutcome;
 
 fn words(text: &str) -> Option<BTreeSet<String>> {
     Some(text.split(' ').map(str::to_owned).collect())

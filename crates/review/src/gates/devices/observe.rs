@@ -27,8 +27,7 @@ pub(crate) struct Observed {
     pub(crate) blocks: Result<Vec<Block>, String>,
     pub(crate) disks: Result<Vec<GuestDisk>, String>,
     pub(crate) vmm_macs: Result<Vec<String>, String>,
-    /// Interfaces with their drivers.
-    pub(crate) interfaces: Result<Vec<(Interface, Result<String, String>)>, String>,
+    pub(crate) interfaces: Result<Vec<WithDriver>, String>,
     /// Types of the virtio devices that the VMM made.
     pub(crate) virtio_vmm: Result<Vec<u32>, String>,
     /// The virtio devices that the guest sees.
@@ -36,6 +35,9 @@ pub(crate) struct Observed {
     /// Lines that were read.
     pub(crate) evidence: Vec<String>,
 }
+
+/// An interface with its driver, or why that is not known.
+pub(crate) type WithDriver = (Interface, Result<String, String>);
 
 /// A disk as the VMM says.
 #[derive(Debug, Clone, PartialEq)]

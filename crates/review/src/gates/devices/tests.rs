@@ -1,7 +1,9 @@
+use super::observe::Block;
 use super::virtio::GuestVirtio;
 use super::*;
 use crate::gates::tests_support::{network, spec};
 use crate::interfaces::Interface;
+use vmwright_model::GateOutcome;
 use vmwright_model::machine::{Disk, DiskFormat, NetworkKind};
 
 const MAC: &str = "52:54:00:00:00:01";
@@ -65,10 +67,11 @@ fn everything_in_its_place_passes() {
 
 #[test]
 fn each_thing_that_differs_fails_by_name() {
-    let cases: [(&str, fn(&mut Observed)); 9] = [
+    type Change = fn(&mut Observed);
+    let cases: [(&str, Change); 9] = [
         ("the guest has 1 processors, the specification says 2", |seen| seen.vcpus_guest = Ok(1)),
         ("the VMM has 1 processors", |seen| seen.vcpus_vmm = Ok(1)),
-        ("the guest has 100 MiB of memory; of 256MiB it should have 184 MiB at least", |seen| seen.memory_guest = Ok(100 << 20)),
+        ("the guest has 100 MiB of memory, of 256MiB it should have 184 MiB at least", |seen| seen.memory_guest = Ok(100 << 20)),
         ("the VMM gives 512 MiB of memory", |seen| seen.memory_vmm = Ok(512 << 20)),
         ("disk 1: the VMM has no disk /b.img", |seen| seen.blocks.as_mut().unwrap().truncate(1)),
         ("disk 1: the guest has no read-only disk of 1048576 bytes, but no other disk", |seen| {

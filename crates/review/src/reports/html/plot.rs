@@ -31,11 +31,11 @@ pub(super) fn stages(gate: &Gate, page: &mut String) {
     for (row, (name, time)) in bars.iter().enumerate() {
         let top = 4.0 + 26.0 * row as f64;
         let (from, width) = (x(began), (x(*time) - LEFT).max(1.0));
-        let _ = write!(
+        let _ = writeln!(
             page,
             "<text x=\"{:.0}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
              <rect class=\"bar\" x=\"{from:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"18\" rx=\"2\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\">{time:.2} s</text>\n",
+             <text x=\"{:.1}\" y=\"{:.1}\">{time:.2} s</text>",
             LEFT - 8.0,
             top + 13.0,
             escape(name),
@@ -79,19 +79,19 @@ pub(super) fn round_trips(gate: &Gate, page: &mut String) {
         open(&format!("Round trips to {address}"), 150.0, page);
         for at in [0.0, highest / 2.0, highest] {
             let level = y(at);
-            let _ = write!(
+            let _ = writeln!(
                 page,
                 "<line class=\"rule\" x1=\"60\" y1=\"{level:.1}\" x2=\"{RIGHT}\" y2=\"{level:.1}\"/>\
-                 <text class=\"soft\" x=\"54\" y=\"{:.1}\" text-anchor=\"end\">{at:.2}</text>\n",
+                 <text class=\"soft\" x=\"54\" y=\"{:.1}\" text-anchor=\"end\">{at:.2}</text>",
                 level + 4.0
             );
         }
         if let Some(median) = network::median(&trips) {
             let level = y(median);
-            let _ = write!(
+            let _ = writeln!(
                 page,
                 "<line class=\"median\" x1=\"60\" y1=\"{level:.1}\" x2=\"{RIGHT}\" y2=\"{level:.1}\"/>\
-                 <text x=\"{:.0}\" y=\"{:.1}\">{median:.2}</text>\n",
+                 <text x=\"{:.0}\" y=\"{:.1}\">{median:.2}</text>",
                 RIGHT + 6.0,
                 level + 4.0
             );

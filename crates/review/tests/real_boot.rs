@@ -1,0 +1,379 @@
+//! The gates on real guests under a real QEMU: machines as specified pass, and each kind of fault is found.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../../guest/tests/support/mod.rs"]
+mod support;
+
+use serde_json::{Value, json};
+use std::fs::File;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+use support::{Options, Parts, Vm, parts};
+use vmwright_model::machine::{Accelerator, Boot, Cpu, Disk, DiskFormat, Memory, Network, NetworkKind};
+use vmwright_model::{Gate, GateOutcome, MachineSpec, Missing, Review};
+use vmwright_review::{Guest, GuestError, Host, Process, Scope, Vmm, reports};
+
+/// A VM's own channels, and this machine.
+struct Live<'a>(&'a Vm);
+
+impl Guest for Live<'_> {
+    fn execute(&self, command: &str, arguments: Value) -> Result<Value, GuestError> {
+        self.0.agent(command, arguments).map_err(|error| match error {
+            Value::String(why) => GuestError::Silent(why),
+            error => GuestError::Refused(error["desc"].to_string()),
+        })
+    }
+
+    fn file_read(&self, path: &str, max: usize) -> Result<Vec<u8>, GuestError> {
+        let handle = self.execute("guest-file-open", json!({ "path": path }))?;
+        let read = self.execute("guest-file-read", json!({ "handle": handle, "count": max }));
+        self.execute("guest-file-close", json!({ "handle": handle }))?;
+        Ok(from_base64(read?["buf-b64"].as_str().unwrap_or_default()))
+    }
+}
+
+impl Vmm for Live<'_> {
+    fn query(&self, command: &str) -> Result<Value, String> {
+        self.0.qmp(command, json!({})).map_err(|error| error.to_string())
+    }
+
+    fn serial(&self) -> Result<Vec<u8>, Missing> {
+        Ok(self.0.serial().into_bytes())
+    }
+
+    fn process(&self) -> Option<Process> {
+        self.0.running().then(|| Process { age: self.0.age() })
+    }
+}
+
+impl Host for Live<'_> {
+    fn file(&self, path: &str) -> Result<Vec<u8>, Missing> {
+        std::fs::read(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Missing::Absent,
+            _ => Missing::Failed(error.to_string()),
+        })
+    }
+}
+
+fn from_base64(text: &str) -> Vec<u8> {
+    let value = |byte: u8| match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let (mut bytes, mut bits, mut held) = (Vec::new(), 0, 0_u32);
+    for byte in text.bytes().filter(|byte| *byte != b'=') {
+        (held, bits) = (held << 6 | u32::from(value(byte)), bits + 6);
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((held >> bits) as u8);
+        }
+    }
+    bytes
+}
+
+const MAC: &str = "52:54:00:00:00:01";
+
+/// What [`Options::default`] starts, in the words of a specification.
+fn spec() -> MachineSpec {
+    MachineSpec {
+        name: "reviewed".to_owned(),
+        machine: "q35".to_owned(),
+        accelerator: Accelerator::Tcg,
+        cpu: Cpu::default(),
+        memory: Memory::default(),
+        boot: Boot::default(),
+        disks: Vec::new(),
+        networks: Vec::new(),
+        process: vmwright_model::machine::Process::default(),
+        agent: true,
+    }
+}
+
+fn network(kind: NetworkKind, address: Option<&str>) -> Network {
+    let (address, mac) = (address.map(str::to_owned), Some(MAC.to_owned()));
+    Network { kind, bridge: None, host_address: None, address, mac }
+}
+
+fn review(vm: &Vm, spec: &MachineSpec, gates: &[&str], patience: Option<Duration>) -> Review {
+    let live = Live(vm);
+    let began = "2026-01-01T00:00:00Z";
+    let scope = Scope { spec, guest: &live, vmm: &live, host: &live, began, patience };
+    let gates: Vec<String> = gates.iter().map(|&name| name.to_owned()).collect();
+    let review = vmwright_review::run(&scope, &gates).expect("these gates exist");
+    eprintln!("{}", reports::text(&review));
+    review
+}
+
+fn gate<'a>(review: &'a Review, name: &str) -> &'a Gate {
+    review.gates.iter().find(|gate| gate.name == name).expect("it was run")
+}
+
+fn failure<'a>(review: &'a Review, name: &str) -> &'a str {
+    match &gate(review, name).outcome {
+        GateOutcome::Fail(why) => why,
+        other => panic!("{name}: {other:?} is no failure"),
+    }
+}
+
+fn figure(gate: &Gate, name: &str) -> f64 {
+    gate.measurements.iter().find(|m| m.name == name).unwrap_or_else(|| panic!("no {name}")).value
+}
+
+/// Flaws that the host itself calls vulnerable, by the first word of its statement.
+fn host_is_vulnerable() -> bool {
+    let files = std::fs::read_dir("/sys/devices/system/cpu/vulnerabilities").into_iter().flatten().flatten();
+    files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).any(|text| text.contains("Vulnerable"))
+}
+
+#[test]
+fn a_machine_as_specified_passes_what_can_be_tested() {
+    let Some(parts) = parts("a_machine_as_specified_passes_what_can_be_tested") else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let image = |name: &str, mib: u64| {
+        let path = temp.path().join(name);
+        File::create(&path).unwrap().set_len(mib << 20).unwrap();
+        path
+    };
+    let disks = vec![(image("a.img", 3), false), (image("b.img", 5), true)];
+    let options = Options {
+        vcpus: 2,
+        cmdline: "vmwright.net0=192.0.2.2/24".to_owned(),
+        networks: vec![("user,restrict=on".to_owned(), MAC.to_owned())],
+        disks: disks.clone(),
+        ..Options::default()
+    };
+    let mut spec = spec();
+    spec.cpu.count = 2;
+    spec.networks = vec![network(NetworkKind::User, Some("192.0.2.2/24"))];
+    let disk = |(path, readonly): &(std::path::PathBuf, bool)| Disk {
+        path: path.to_str().unwrap().to_owned(),
+        format: DiskFormat::Raw,
+        readonly: *readonly,
+    };
+    spec.disks = disks.iter().map(disk).collect();
+    let vm = Vm::start(parts, &options);
+    let review = review(&vm, &spec, &[], None);
+
+    assert_eq!(review.accelerator, "tcg");
+    let boot = gate(&review, "boot");
+    assert_eq!(boot.outcome, GateOutcome::Pass);
+    let total = figure(boot, "power-on to agent");
+    let parts: f64 =
+        ["power-on to kernel", "kernel to init", "init to agent"].iter().map(|name| figure(boot, name)).sum();
+    assert!(total > 0.5 && (total - parts).abs() < 0.01 && total < vm.age().as_secs_f64(), "{total} {parts}");
+    for sign in ["SeaBIOS (version", "Linux version ", "vmwright-guest: init "] {
+        assert!(boot.evidence.iter().any(|line| line.contains(sign)), "{sign}: {:?}", boot.evidence);
+    }
+    assert_eq!(gate(&review, "devices").outcome, GateOutcome::Pass);
+    // In the guest's own words: both disks, told apart by their sizes.
+    let rows = &gate(&review, "devices").tables[0].rows;
+    let cell = |device: &str| rows.iter().find(|row| row[0] == device).unwrap()[3].as_str();
+    assert!(cell("disk 0").ends_with("(virtio_blk)") && cell("disk 1").ends_with("(virtio_blk)"));
+    assert_ne!(cell("disk 0"), cell("disk 1"));
+    assert!(cell("virtio entropy source").contains("virtio_rng"));
+    assert!(
+        matches!(&gate(&review, "network").outcome, GateOutcome::NotApplicable(why) if why.contains("no way in"))
+    );
+    let flaws = gate(&review, "cpu-flaws");
+    if host_is_vulnerable() {
+        assert!(failure(&review, "cpu-flaws").contains("the host itself is vulnerable"));
+    } else {
+        assert!(matches!(&flaws.outcome, GateOutcome::NotApplicable(why) if why.contains("TCG")));
+    }
+    // The guest's kernel was heard on the flaws, whatever they mean under TCG.
+    let said = flaws.tables[0].rows.iter().filter(|row| row[2] != "says nothing").count();
+    assert!(said >= 5, "{:?}", flaws.tables[0]);
+
+    let page = reports::html(&review);
+    assert!(page.contains("<svg") && !page.contains("<script") && page.contains("spectre_v2"));
+}
+
+#[test]
+fn a_machine_that_is_not_as_specified_fails_by_each_difference() {
+    let Some(parts) = parts("a_machine_that_is_not_as_specified_fails_by_each_difference") else { return };
+    // One processor where two are wanted, TCG where KVM is wanted, a network without an address, no disk.
+    let options =
+        Options { networks: vec![("user,restrict=on".to_owned(), MAC.to_owned())], ..Options::default() };
+    let mut spec = spec();
+    spec.accelerator = Accelerator::Kvm;
+    spec.cpu.count = 2;
+    spec.memory.size = "1GiB".to_owned();
+    // TEST-NET-1: nobody has this address.
+    spec.networks = vec![network(NetworkKind::Bridge, Some("192.0.2.2/24"))];
+    spec.disks = vec![Disk { path: "/nonexistent.img".to_owned(), format: DiskFormat::Raw, readonly: false }];
+    let vm = Vm::start(parts, &options);
+    let review = review(&vm, &spec, &["devices", "boot", "network"], None);
+
+    assert_eq!(
+        review.gates.iter().map(|gate| gate.name.as_str()).collect::<Vec<_>>(),
+        ["boot", "network", "devices"]
+    );
+    assert_eq!(failure(&review, "boot"), "runs under tcg, the specification says kvm");
+    let network = failure(&review, "network");
+    assert!(network.contains("the guest does not have 192.0.2.2/24 there"), "{network}");
+    let devices = failure(&review, "devices");
+    for part in [
+        "the guest has 1 processors, the specification says 2",
+        "the VMM has 1 processors, the specification says 2",
+        "the VMM gives 256 MiB of memory, the specification says 1GiB",
+        "of 1GiB it should have",
+        "the VMM has no disk /nonexistent.img",
+    ] {
+        assert!(devices.contains(part), "{part}: {devices}");
+    }
+    assert_eq!(vmwright_review::verdict(&review), vmwright_review::Verdict::Fail);
+}
+
+#[test]
+fn a_guest_whose_init_is_broken_is_given_up_at_once() {
+    let Some(good) = parts("a_guest_whose_init_is_broken_is_given_up_at_once") else { return };
+    let initrd = vmwright_guest::initramfs::build(b"this is no program", &[]);
+    let broken = Parts { kernel: good.kernel.clone(), initrd };
+    // It stays after its panic, so that what shows it is the serial console and not the end of QEMU.
+    let options = Options { cmdline: "panic=0".to_owned(), ..Options::default() };
+    let vm = Vm::start(&broken, &options);
+    let review = review(&vm, &spec(), &[], None);
+    let boot = failure(&review, "boot");
+    assert!(
+        boot.starts_with("stopped after kernel: ") && boot.contains("Kernel panic - not syncing"),
+        "{boot}"
+    );
+    assert!(gate(&review, "boot").evidence.iter().any(|line| line.contains("Failed to execute /init")));
+    // Nothing else could be looked at in the guest, and nothing is called good for it.
+    assert!(
+        matches!(&gate(&review, "devices").outcome, GateOutcome::Unknown(why) if why.contains("does not answer"))
+    );
+    assert!(vm.age() < Duration::from_secs(120), "the limit of 300 s was not waited for");
+}
+
+#[test]
+fn a_guest_without_an_agent_leaves_things_unknown() {
+    let Some(parts) = parts("a_guest_without_an_agent_leaves_things_unknown") else { return };
+    let vm = Vm::start(parts, &Options { agent: false, ..Options::default() });
+    vm.wait_for("vmwright-guest: devices", Duration::from_secs(120));
+    let review = review(&vm, &spec(), &[], Some(Duration::from_secs(1)));
+    assert!(
+        matches!(&gate(&review, "boot").outcome, GateOutcome::Unknown(why) if why.contains("of the limit of 300 s"))
+    );
+    assert!(matches!(gate(&review, "devices").outcome, GateOutcome::Unknown(_)));
+    assert_ne!(vmwright_review::verdict(&review), vmwright_review::Verdict::Pass);
+}
+
+#[test]
+fn a_gate_that_does_not_exist_is_refused_before_anything_is_done() {
+    struct Nothing;
+    impl Guest for Nothing {
+        fn execute(&self, _: &str, _: Value) -> Result<Value, GuestError> {
+            panic!("the guest was asked")
+        }
+        fn file_read(&self, _: &str, _: usize) -> Result<Vec<u8>, GuestError> {
+            panic!("the guest was asked")
+        }
+    }
+    impl Vmm for Nothing {
+        fn query(&self, _: &str) -> Result<Value, String> {
+            panic!("the VMM was asked")
+        }
+        fn serial(&self) -> Result<Vec<u8>, Missing> {
+            panic!("the VMM was asked")
+        }
+        fn process(&self) -> Option<Process> {
+            panic!("the VMM was asked")
+        }
+    }
+    impl Host for Nothing {
+        fn file(&self, _: &str) -> Result<Vec<u8>, Missing> {
+            panic!("the host was asked")
+        }
+    }
+    let spec = spec();
+    let scope =
+        Scope { spec: &spec, guest: &Nothing, vmm: &Nothing, host: &Nothing, began: "", patience: None };
+    let error = vmwright_review::run(&scope, &["boot".to_owned(), "bot".to_owned()]).unwrap_err().to_string();
+    assert_eq!(error, "there is no gate `bot`; the gates are boot, network, devices, cpu-flaws");
+}
+
+/// The way in, through a real tap. It runs in a network namespace of its own, so that nothing of it can be left
+/// on the host whatever happens.
+#[test]
+fn the_host_reaches_the_guest_through_a_tap() {
+    const NAME: &str = "the_host_reaches_the_guest_through_a_tap";
+    if std::env::var_os("VMWRIGHT_TEST_INSIDE").is_none() {
+        return in_namespace(NAME);
+    }
+    let Some(parts) = parts(NAME) else { return };
+    let options = Options {
+        cmdline: "vmwright.net0=192.0.2.2/24".to_owned(),
+        networks: vec![("tap,ifname=vmwtest0,script=no,downscript=no".to_owned(), MAC.to_owned())],
+        ..Options::default()
+    };
+    let vm = Vm::start(parts, &options);
+    ip(&["address", "add", "192.0.2.1/24", "dev", "vmwtest0"]);
+    ip(&["link", "set", "vmwtest0", "up"]);
+    let mut spec = spec();
+    spec.networks = vec![network(NetworkKind::Bridge, Some("192.0.2.2/24"))];
+    let good = review(&vm, &spec, &["network"], None);
+    let network_gate = gate(&good, "network");
+    assert_eq!(network_gate.outcome, GateOutcome::Pass);
+    assert_eq!((figure(network_gate, "192.0.2.2 sent"), figure(network_gate, "192.0.2.2 lost")), (20.0, 0.0));
+    assert!(figure(network_gate, "192.0.2.2 median") > 0.0);
+    // The host's neighbour table says that it was this guest.
+    assert!(
+        network_gate.evidence.iter().any(|line| line.starts_with("/proc/net/arp: ") && line.contains(MAC))
+    );
+    assert!(reports::html(&good).matches("<circle").count() == 20);
+
+    // Without an address in the specification, the one that the guest has is used.
+    spec.networks = vec![network(NetworkKind::Bridge, None)];
+    assert_eq!(gate(&review(&vm, &spec, &["network"], None), "network").outcome, GateOutcome::Pass);
+
+    // The guest has another address than the specification says.
+    spec.networks = vec![network(NetworkKind::Bridge, Some("192.0.2.9/24"))];
+    let bad = review(&vm, &spec, &["network"], None);
+    assert!(failure(&bad, "network").contains("but 192.0.2.2/24"), "{}", failure(&bad, "network"));
+    assert!(failure(&bad, "network").contains("192.0.2.9 is not reached from the host"));
+}
+
+/// Runs this test once more in a new network namespace, as root of a user namespace where it is not root.
+fn in_namespace(name: &str) {
+    let reason = if !Path::new("/dev/net/tun").exists() {
+        Some("this machine has no /dev/net/tun".to_owned())
+    } else {
+        let mut probe = unshare();
+        let output = probe.args(["ip", "tuntap", "add", "vmwprobe0", "mode", "tap"]).output();
+        match output {
+            Ok(output) if output.status.success() => None,
+            Ok(output) => {
+                Some(format!("no tap in a namespace: {}", String::from_utf8_lossy(&output.stderr).trim()))
+            }
+            Err(error) => Some(format!("unshare: {error}")),
+        }
+    };
+    if let Some(reason) = reason {
+        eprintln!("SKIPPED {name}: {reason}");
+        return;
+    }
+    let status = unshare()
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env("VMWRIGHT_TEST_INSIDE", "1")
+        .status()
+        .unwrap();
+    assert!(status.success(), "the test failed inside its namespace; its output is above");
+}
+
+fn unshare() -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--net"]);
+    command
+}
+
+fn ip(arguments: &[&str]) {
+    let status = Command::new("ip").args(arguments).status().unwrap();
+    assert!(status.success(), "ip {arguments:?}");
+}
