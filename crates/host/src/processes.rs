@@ -6,7 +6,7 @@
 
 use crate::sandbox::witness;
 use crate::text::escape;
-use rustix::fd::AsFd;
+use rustix::fd::AsRawFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, readlinkat, statx};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
@@ -129,17 +129,41 @@ pub(crate) fn user_of(pid: u32) -> Option<u32> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// The mount's device as `/proc/locks` names it: the file system's own, which `stat` hides on btrfs and overlayfs.
-pub(crate) fn lock_device(path: &str) -> Option<(u32, u32)> {
-    let file = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let number = std::os::fd::AsRawFd::as_raw_fd(&file.as_fd());
-    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
-    let mount = info.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().to_owned();
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    // `36 35 98:0 /mnt1 /mnt2 rw,noatime ...`: mount id, parent id, major:minor.
-    let line = mounts.lines().find(|line| line.split(' ').next() == Some(&mount))?;
-    let (major, minor) = line.split(' ').nth(2)?.split_once(':')?;
-    Some((major.parse().ok()?, minor.parse().ok()?))
+/// The mount that a file lies on.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Mount {
+    /// The file system's own device, as `/proc/locks` names it; `stat` hides it on btrfs and overlayfs.
+    pub(crate) device: (u32, u32),
+    /// Type of the file system.
+    pub(crate) kind: String,
+}
+
+impl Mount {
+    /// The mount that a path leads to.
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        let file = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
+        let id = info.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim();
+        Self::listed(&std::fs::read_to_string("/proc/self/mountinfo").ok()?, id)
+    }
+
+    /// By its id in a text of `mountinfo` (proc(5)):
+    /// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
+    fn listed(mounts: &str, id: &str) -> Option<Self> {
+        let line = mounts.lines().find(|line| line.split(' ').next() == Some(id))?;
+        let (major, minor) = line.split(' ').nth(2)?.split_once(':')?;
+        let kind = line.split_once(" - ")?.1.split(' ').next()?.to_owned();
+        Some(Self { device: (major.parse().ok()?, minor.parse().ok()?), kind })
+    }
+
+    /// Whether other hosts may hold locks there that this one does not list.
+    pub(crate) fn is_shared(&self) -> bool {
+        let kind = self.kind.as_str();
+        matches!(kind, "nfs" | "nfs4" | "cifs" | "smb3" | "ceph" | "gfs2" | "ocfs2" | "9p" | "virtiofs" | "afs" | "lustre")
+            // GlusterFS and sshfs; `fuseblk` is a local disk.
+            || kind == "fuse"
+            || kind.starts_with("fuse.")
+    }
 }
 
 impl Census {
@@ -189,6 +213,21 @@ mod tests {
         assert!(holds_lock("lock:\t1: POSIX  ADVISORY  WRITE 77 fe:00:12 0 EOF\n"));
         assert!(!holds_lock("lock:\t1: LEASE  ACTIVE    READ  77 fe:00:12 0 EOF\n"));
         assert!(!holds_lock("pos:\t0\nflags:\t0100002\n"));
+    }
+
+    #[test]
+    fn mounts_by_their_id() {
+        let mounts = "22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n\
+                      36 22 0:44 / /srv/a\\040b rw - nfs4 server:/x rw\n\
+                      37 22 0:45 / /g rw - fuse.glusterfs g:/v rw\n38 22 8:1 / /w rw - fuseblk /dev/sda1 rw\n";
+        let mount = |id: &str| Mount::listed(mounts, id);
+        assert_eq!(mount("22"), Some(Mount { device: (254, 0), kind: "ext4".to_owned() }));
+        let shared = |id: &str| mount(id).map(|mount| mount.is_shared());
+        assert_eq!(
+            [shared("22"), shared("36"), shared("37"), shared("38")],
+            [false, true, true, false].map(Some)
+        );
+        assert_eq!(mount("3"), None);
     }
 
     #[test]

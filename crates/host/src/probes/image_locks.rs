@@ -9,7 +9,7 @@ use super::users::Names;
 use super::vmms::joined;
 use crate::file::{read_words, words};
 use crate::live::Collector;
-use crate::processes::{Census, FileId, census, identify, lock_device, user_of};
+use crate::processes::{Census, FileId, Mount, census, identify, user_of};
 use crate::text::escape;
 use rustix::io::Errno;
 use std::collections::BTreeSet;
@@ -70,8 +70,9 @@ fn one(
     let shown = escape(path.as_bytes());
     let mut holders: BTreeSet<u32> =
         census.holders.iter().filter(|(at, _)| Some(*at) == index).map(|(_, pid)| *pid).collect();
-    let device = lock_device(path);
-    let listed = locks.map(|locks| listed(locks, device.unwrap_or((file.major, file.minor)), file.inode));
+    let mount = Mount::of(path);
+    let device = mount.as_ref().map_or((file.major, file.minor), |mount| mount.device);
+    let listed = locks.map(|locks| listed(locks, device, file.inode));
     let mut nameless = false;
     for holder in listed.iter().flatten() {
         match holder {
@@ -83,16 +84,17 @@ fn one(
         }
     }
     if holders.is_empty() {
-        return vec![match (nameless, listed) {
-            (true, _) => format!("unknown {shown}: {OUT_OF_SIGHT}"),
-            (false, None) if census.hidden > 0 => {
-                format!("unknown {shown}: {} processes cannot be looked into", census.hidden)
+        let why = match &mount {
+            _ if nameless => Some(OUT_OF_SIGHT.to_owned()),
+            Some(mount) if mount.is_shared() => {
+                Some(format!("on {}, where another host may hold it unseen", escape(mount.kind.as_bytes())))
             }
-            (false, _) if census.hidden > 0 && device.is_none() => {
-                format!("unknown {shown}: {} processes cannot be looked into", census.hidden)
-            }
-            (false, _) => format!("none holds {shown}"),
-        }];
+            // The kernel's list of locks, by the right device, is complete.
+            Some(_) if listed.is_some() => None,
+            _ if census.hidden > 0 => Some(format!("{} processes cannot be looked into", census.hidden)),
+            _ => None,
+        };
+        return vec![why.map_or(format!("none holds {shown}"), |why| format!("unknown {shown}: {why}"))];
     }
     let line = |pid: u32| {
         let argv = read_words(pid).unwrap_or_default();
