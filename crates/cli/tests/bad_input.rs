@@ -128,7 +128,7 @@ fn who_may_approve_is_not_for_others_to_write() {
 fn a_journal_of_a_newer_version_is_left_alone() {
     let site = Site::new();
     site.call(&["journal", "add", "first", "text"]).ok();
-    let path = site.path("state/journal.sqlite");
+    let path = site.path("state/journal.db");
     let mut bytes = fs::read(&path).unwrap();
     // The user version of an SQLite file stands at offset 60, big-endian (SQLite file format, section 1.3.13).
     bytes[60..64].copy_from_slice(&99u32.to_be_bytes());

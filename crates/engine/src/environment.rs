@@ -73,7 +73,7 @@ impl Environment {
     /// The journal's file.
     #[must_use]
     pub fn journal(&self) -> PathBuf {
-        self.path("journal.sqlite")
+        self.path("journal.db")
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the tests of the command share: a state directory of their own, and calls with their outcome.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -9,16 +10,16 @@ use tempfile::TempDir;
 
 /// How a call ended.
 #[derive(Debug)]
-pub struct Done {
-    pub status: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Done {
+    pub(crate) status: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Done {
     /// Checks the exit status and that the error names each of these.
     #[track_caller]
-    pub fn fails(&self, status: i32, names: &[&str]) {
+    pub(crate) fn fails(&self, status: i32, names: &[&str]) {
         assert_eq!(self.status, status, "{self:#?}");
         for name in names {
             assert!(self.err.contains(name), "{name:?} is not in: {}", self.err);
@@ -27,53 +28,53 @@ impl Done {
     }
 
     #[track_caller]
-    pub fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         assert_eq!(self.status, 0, "{self:#?}");
         self
     }
 
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 }
 
 /// A vmwright with a state and a configuration of its own.
-pub struct Site {
-    pub dir: TempDir,
+pub(crate) struct Site {
+    pub(crate) dir: TempDir,
 }
 
 impl Site {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("vmw").tempdir().unwrap();
         fs::create_dir(dir.path().join("config")).unwrap();
         Self { dir }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
         path
     }
 
-    pub fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vmwright"));
         command.args(words).stdin(Stdio::null());
         command.env("VMWRIGHT_STATE", self.path("state")).env("VMWRIGHT_CONFIG", self.path("config"));
         command
     }
 
-    pub fn call(&self, words: &[&str]) -> Done {
+    pub(crate) fn call(&self, words: &[&str]) -> Done {
         done(self.command(words))
     }
 
     /// Makes a throw-away key whose owner may approve, and gives the key's path.
-    pub fn approver(&self) -> PathBuf {
+    pub(crate) fn approver(&self) -> PathBuf {
         let key = self.path("key");
         let made = Command::new("ssh-keygen")
             .args(["-q", "-t", "ed25519", "-N", "", "-f"])
@@ -86,12 +87,12 @@ impl Site {
         key
     }
 
-    pub fn approve(&self, plan: &str, key: &Path) -> Done {
+    pub(crate) fn approve(&self, plan: &str, key: &Path) -> Done {
         self.call(&["approve", plan, "--key", key.to_str().unwrap(), "--principal", "tester"])
     }
 
     /// A machine that boots its firmware under TCG and nothing else.
-    pub fn machine(&self, name: &str, more: &str) -> Done {
+    pub(crate) fn machine(&self, name: &str, more: &str) -> Done {
         let spec = format!(
             "name = {name:?}\naccelerator = \"tcg\"\nagent = false\n[memory]\nsize = \"64MiB\"\n{more}"
         );
@@ -110,7 +111,7 @@ impl Drop for Site {
     }
 }
 
-pub fn done(mut command: Command) -> Done {
+pub(crate) fn done(mut command: Command) -> Done {
     let output = command.output().unwrap();
     Done {
         status: output.status.code().unwrap_or(-1),
@@ -120,7 +121,7 @@ pub fn done(mut command: Command) -> Done {
 }
 
 /// Whether a program is there; says that the test is skipped where it is not.
-pub fn has(test: &str, program: &str) -> bool {
+pub(crate) fn has(test: &str, program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     let there = env::split_paths(&path).any(|folder| folder.join(program).is_file());
     if !there {
