@@ -171,6 +171,7 @@ fn reading_works_in_the_lock() {
         assert!(said.contains("\nuname -a: Linux "), "{said}");
         assert!(said.contains(&format!("\nnamei -l {}: f: {}\n", disk.display(), disk.display())), "{said}");
         if is_root() {
+            assert!(said.contains("\ndmesg: ["), "the kernel log is read: {said}");
             let holder = format!("pid {} user root holds {} name - : ", std::process::id(), disk.display());
             assert!(said.contains(&holder), "{said}");
         }
@@ -298,6 +299,7 @@ fn honest(newest: u32) {
         Need::File("/etc/passwd"),
         Need::File("/etc/shadow"),
         Need::Command(&["uname", "-a"]),
+        Need::Command(&["dmesg"]),
         Need::Probe(Probe::Kvm),
         Need::Probe(Probe::ImagePaths),
         Need::Probe(Probe::ImageLocks),
