@@ -16,6 +16,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use thiserror::Error;
 use vmwright_model::plan::APPROVAL_SCHEMA;
@@ -387,7 +388,9 @@ struct Scratch(PathBuf);
 impl Scratch {
     fn new(dir: &Path) -> Result<Self, SignError> {
         use std::os::unix::fs::DirBuilderExt;
-        let path = dir.join(format!(".signing-{}", std::process::id()));
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = dir.join(format!(".signing-{}-{count}", std::process::id()));
         // One of that name is from a process that had the same id and died in between.
         let _ = std::fs::remove_dir_all(&path);
         std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|source| SignError::Io {

@@ -2,7 +2,7 @@
 //! so that nothing of the host is touched.
 
 use crate::common::{Hooks, Host, again_in, is_child, plan, step};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use vmwright_apply::log::LogError;
 use vmwright_apply::recover::Found;
@@ -16,13 +16,23 @@ fn run(program: &str, args: &[&str]) {
     assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// A file system in memory, for as long as it is held.
+struct Tmpfs(PathBuf);
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        run("umount", &[self.0.to_str().expect("UTF-8")]);
+    }
+}
+
 /// Mounts a file system of `size` in memory.
-fn tmpfs(at: &Path, size: &str) {
+fn tmpfs(at: &Path, size: &str) -> Tmpfs {
     crate::common::mkdir(at);
     run(
         "mount",
         &["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "none", at.to_str().expect("UTF-8")],
     );
+    Tmpfs(at.to_owned())
 }
 
 /// Fills a file system to the last byte.
@@ -45,7 +55,7 @@ fn a_full_disk_changes_nothing() {
         return;
     }
     let host = Host::new();
-    tmpfs(&host.state(), "1m");
+    let _mounted = tmpfs(&host.state(), "1m");
     let before = host.look();
     let plan = host.plan();
     let approved = host.approver.approve(&plan);
@@ -83,7 +93,7 @@ fn a_full_disk_under_the_target_takes_everything_back() {
     }
     let host = Host::new();
     let specs = host.dir.path().join("specs");
-    tmpfs(&specs, "64k");
+    let _mounted = tmpfs(&specs, "64k");
     let path = specs.join("m.toml");
     std::fs::write(&path, crate::common::SPEC).expect("written");
     let path = path.to_str().expect("UTF-8").to_owned();
