@@ -74,19 +74,17 @@ pub const RULE: Rule = Rule {
 const OTHERS: [&str; 7] = ["qemu-system", "qemu-kvm", "swtpm", "virtiofsd", "firecracker", "kata", "cloud-hyp"];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
-    let mut draft = cx.blank();
-    for sign in RULE.signs {
-        for hit in cx.hits_of(sign) {
-            let tool = hit.get("tool").map(|tool| tool.trim_matches(['\'', '"', '`', ':']));
-            if tool.is_some_and(|tool| OTHERS.iter().any(|other| tool.contains(other))) {
-                continue;
-            }
-            if let Some(tool) = tool {
-                draft = draft.title(format!("the helper program {tool} is not installed or not in the path"));
-            }
-            draft = draft.because(sign.strength, cx.evidence(hit), "the message stands there");
-            break;
+    let hits = RULE.signs.iter().flat_map(|sign| cx.hits_of(sign));
+    let tools: Vec<&str> = hits
+        .filter_map(|hit| hit.get("tool"))
+        .map(|tool| tool.trim_matches(['\'', '"', '`', ':']))
+        .collect();
+    let other = |tool: &&str| OTHERS.iter().any(|other| tool.contains(other));
+    vec![match tools.iter().find(|tool| !other(tool)) {
+        Some(tool) => {
+            cx.draft().title(format!("the helper program {tool} is not installed or not in the path")).verdict()
         }
-    }
-    vec![draft.verdict()]
+        None if !tools.is_empty() => Verdict::Quiet,
+        None => cx.draft().verdict(),
+    }]
 }
