@@ -83,7 +83,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let code = lines().find(|(_, line)| line.contains("OVMF_CODE") && !line.contains("VARS"));
         let vars = lines().find(|(_, line)| line.contains("OVMF_VARS") && !line.contains("CODE"));
         if let (Some((_, code)), Some((at, vars))) = (code, vars) {
-            if four_mb(&code) != four_mb(&vars) && (code.contains("PFLASH") || code.contains("<LOADER")) {
+            let builds_differ = four_mb(&code) != four_mb(&vars);
+            if builds_differ && (code.contains("PFLASH") || code.contains("<LOADER")) {
                 let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
                 draft = draft.because(Strength::Strong, quote, "code and variable store are of different builds");
             }

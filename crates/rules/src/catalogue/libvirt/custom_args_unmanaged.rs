@@ -47,8 +47,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("apparmor=\"DENIED\"*libvirt-").and(&["is tainted: custom-argv"]).unless(RAW),
         Sign::strong("avc: * denied *svirt").and(RAW),
         Sign::strong("VFIO_MAP_DMA failed: Cannot allocate memory").and(&["qemu:arg value=*vfio-pci"]),
-        Sign::strong("not available for {device}, in use by").and(RAW),
-        Sign::strong("not available for {device}, in use by").and(&["is tainted: custom-argv"]).unless(RAW),
+        // The conflict itself is machine/config-conflict; this adds whose device it is.
+        Sign::support("not available for {device}, in use by").and(RAW),
+        Sign::support("not available for {device}, in use by").and(&["is tainted: custom-argv"]).unless(RAW),
         Sign::strong("Bus 'pci.0' does not support hotplugging").and(RAW),
         Sign::strong("Duplicate ID '*' for device").and(RAW),
         Sign::support("Could not create temporary overlay"),

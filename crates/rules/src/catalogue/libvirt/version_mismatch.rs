@@ -55,6 +55,9 @@ pub const RULE: Rule = Rule {
         Sign::hint("not supported by this QEMU binary"),
         Sign::hint("this QEMU does not support"),
         Sign::hint("this function is not supported by the connection driver"),
+        // A cgroup backend without that call: libvirt older than the host's cgroup version.
+        Sign::strong("operation '{call}' not supported").and(&["libvirt"]),
+        Sign::support("Operation not supported: operation '{call}' not supported"),
         // Old libvirt writes cpuset.memory_migrate, which newer kernels and cgroup v2 refuse.
         Sign::strong("cpuset.memory_migrate*: "),
         Sign::support("virCgroupSetCpusetMemoryMigrate"),
