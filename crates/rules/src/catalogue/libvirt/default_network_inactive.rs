@@ -45,6 +45,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Virtual network '*' has not been started"),
         Sign::strong("Virtual Network '*' is not active"),
         Sign::strong("virtual network is inactive"),
+        Sign::strong("Could not find a viable libvirt NAT bridge"),
+        Sign::support("Network {network} is not running"),
         Sign::support("Failed to start network default"),
         Sign::support("Failed to start network {network}"),
         Sign::support("Network {network} is not available"),

@@ -47,6 +47,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("virtio: bogus descriptor or out of resources").and(FS),
         Sign::support("vhost VQ {queue} ring restore failed: -22").and(FS),
         Sign::hint("vhost_set_vring_call failed").and(FS),
+        Sign::strong("Failed initializing vhost-user memory map").and(&["virtio-fs"]),
+        Sign::strong("requires using shared memory").and(FS),
+        Sign::strong("requires using shared memory").and(&["virtio-fs"]),
+        Sign::strong("VhostUserRequiresSharedMemory").and(&["virtio-fs"]),
+        Sign::support("fv_panic"),
         Sign::strong("type='virtiofs'").and(&["<domain type="]).unless(&[
             "access mode='shared'",
             "access mode=\"shared\"",

@@ -40,6 +40,10 @@ pub const RULE: Rule = Rule {
         Sign::proof("SELinux is preventing *swtpm* from"),
         Sign::support("Permission denied").and(&["/usr.bin.swtpm"]),
         Sign::support("swtpm*Permission denied").and(&["AppArmor"]),
+        // Ubuntu 22.04: the profile lets swtpm_setup start no swtpm, and nothing else is printed.
+        Sign::strong("swtpm process terminated unexpectedly").and(&["Could not start the TPM"]),
+        Sign::hint("TPM result for CMD_INIT: 0x101 operation failed"),
+        Sign::hint("Could not start 'swtpm'. exitstatus: 1"),
     ],
     words: &["apparmor", "selinux", "swtpm", "denied"],
     explains: &["vtpm/state-permission", "access/apparmor-denied", "access/selinux-denied", "vtpm/swtpm-missing"],

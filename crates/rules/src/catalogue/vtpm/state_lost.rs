@@ -53,6 +53,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("tpm-emulator: Could not lock storage within"),
         Sign::strong("Failed to unseal secret using TPM2"),
         Sign::support("Failed to unseal"),
+        Sign::support("Entering failure mode; code: 8, location: NvPowerOn"),
+        Sign::support("Entering failure mode; code:"),
         Sign::support("Esys_Load*integrity"),
         Sign::strong("tpm:parameter(1):integrity check failed"),
         Sign::support("Your PIN is no longer available"),
