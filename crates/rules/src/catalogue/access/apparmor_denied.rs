@@ -43,7 +43,7 @@ pub const RULE: Rule = Rule {
         Sign::proof("unable to set AppArmor profile '*' for"),
         Sign::proof("virt-aa-helper: error: skipped restricted file"),
         Sign::strong("virt-aa-helper: error:"),
-        Sign::strong("Failed to read AppArmor profiles list"),
+        Sign::support("Failed to read AppArmor profiles list"),
         Sign::strong("apparmor_parser exited with error"),
         Sign::strong("(/usr/lib/libvirt/virt-aa-helper *) unexpected exit status"),
         Sign::strong("(/usr/libexec/virt-aa-helper *) unexpected exit status"),
@@ -61,17 +61,20 @@ pub const RULE: Rule = Rule {
 };
 
 /// Who is confined for the sake of a VM.
-const OURS: [&str; 9] =
-    ["libvirt-", "virt-aa-helper", "qemu", "kvm", "libvirtd", "virtqemud", "firecracker", "lxd-", "incus-"];
+const OURS: [&str; 12] =
+    ["libvirt-", "virt-aa-helper", "qemu", "kvm", "libvirtd", "virtqemud", "firecracker", "lxd-", "incus-", "passt", "dnsmasq", "virtiofsd"];
 
 /// Requests that fail often and harm seldom.
-const HARMLESS: [&str; 8] = [
+const HARMLESS: [&str; 11] = [
     "operation=\"ptrace\"",
     "operation=\"signal\"",
     "name=\"/proc/",
     "name=\"/sys/module/vhost",
     "name=\"/etc/gss",
     "name=\"/etc/nss",
+    "name=\"/etc/host.conf",
+    "name=\"/etc/resolv.conf",
+    "name=\"/etc/gnutls",
     "capname=\"sys_",
     "name=\"/sys/devices/system/node",
 ];

@@ -56,6 +56,8 @@ pub const RULE: Rule = Rule {
         Sign::support("iopl*: Operation not permitted"),
         Sign::strong("SG_IO*Operation not permitted"),
         Sign::support("mlockall*Operation not permitted"),
+        Sign::support("failed to create tun device: Operation not permitted"),
+        Sign::support("prlimit*operation not permitted"),
         Sign::strong("Please add the following setting to your container: --cap-add"),
         Sign::strong("add the following * --cap-add"),
         Sign::strong("capset: Operation not permitted"),

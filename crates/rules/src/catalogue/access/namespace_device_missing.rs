@@ -60,6 +60,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Unable to create device /dev/"),
         Sign::support("Unable to stat: /dev/").and(&["libvirt"]),
         Sign::strong("failed to attach cgroup BPF prog"),
+        Sign::strong("failed to open vhost device: Operation not permitted"),
         Sign::strong("failed to load cgroup BPF prog"),
         Sign::strong("failed to update device in BPF cgroup map"),
         Sign::hint("cgroup_device_acl"),

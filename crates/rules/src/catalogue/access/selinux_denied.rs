@@ -70,9 +70,9 @@ pub const RULE: Rule = Rule {
 };
 
 /// Programs and domains that run VMs.
-const OURS: [&str; 12] = [
+const OURS: [&str; 14] = [
     "qemu", "svirt", "virt_", "libvirt", "kvm", "virtqemud", "virtiofsd", "container_t", "virtlogd", "firecracker",
-    "cloud-hypervisor", "virt-",
+    "cloud-hypervisor", "virt-", "passt", "dnsmasq",
 ];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {

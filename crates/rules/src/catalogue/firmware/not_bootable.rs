@@ -48,6 +48,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("map: No mapping found"),
         Sign::strong("Nothing to boot: No such file or directory (http"),
         Sign::support("No more network devices"),
+        Sign::support("PXE-E16: No offer received"),
+        Sign::support("PXE-E18: Server response timeout"),
         Sign::strong("Operating System not found"),
         Sign::strong("Missing operating system"),
         Sign::strong("No operating system found"),

@@ -29,7 +29,13 @@ use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
     tags: &["boot", "uefi", "install"],
-    needs: &[Need::Glob("/usr/share/qemu/firmware/*.json"), Need::Glob("/etc/libvirt/qemu/*.xml")],
+    needs: &[
+        Need::Glob("/usr/share/qemu/firmware/*.json"),
+        Need::Glob("/etc/libvirt/qemu/*.xml"),
+        Need::File("/usr/share/OVMF/OVMF_CODE.fd"),
+        Need::File("/usr/share/OVMF/OVMF_CODE_4M.fd"),
+        Need::File("/usr/share/edk2/ovmf/OVMF_CODE.fd"),
+    ],
     signs: &[
         Sign::proof("Could not open '*OVMF_CODE*': No such file or directory"),
         Sign::proof("Could not open '*OVMF.fd': No such file or directory"),

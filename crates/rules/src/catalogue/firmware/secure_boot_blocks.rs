@@ -43,6 +43,8 @@ pub const RULE: Rule = Rule {
         Sign::proof("Invalid signature detected. Check Secure Boot Policy in Setup"),
         Sign::strong("Secure Boot Violation"),
         Sign::strong("has invalid signature"),
+        Sign::strong("0xc0000428"),
+        Sign::support("The digital signature for this file couldn't be verified"),
         Sign::strong("Verifying shim SBAT data failed"),
         Sign::strong("prohibited by secure boot policy"),
         Sign::proof("Loading of unsigned module is rejected"),

@@ -57,6 +57,8 @@ pub const RULE: Rule = Rule {
         Sign::support("cgroup CPU controller is not mounted"),
         Sign::strong("v2 controller '{name}' is not available"),
         Sign::strong("v1 controller '{name}' is not mounted"),
+        Sign::strong("Failed to enable controller '{name}' for '"),
+        Sign::support("Unable to write to '*/cpu.rt_runtime_us'"),
         Sign::strong("Failed to set CPU weight"),
         Sign::strong("cpuunits: value must have a maximum value of 10000"),
         Sign::strong("Value specified in CPUWeight is out of range"),

@@ -62,6 +62,7 @@ pub const RULE: Rule = Rule {
         Sign::support("<emulator>*.sh</emulator>"),
         Sign::support("<emulator>*wrapper*</emulator>"),
         Sign::strong("Hook script execution failed"),
+        Sign::support("/etc/libvirt/hooks/* unexpected exit status"),
         Sign::strong("hook script execution failed: internal error: Child process (/etc/libvirt/hooks/"),
     ],
     words: &["qemu:commandline", "qemu:arg", "-snapshot", "custom argument", "hook", "wrapper"],

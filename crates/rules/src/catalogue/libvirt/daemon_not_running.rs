@@ -45,6 +45,13 @@ pub const RULE: Rule = Rule {
         Sign::strong("binary '*libvirtd' does not exist in $PATH"),
         Sign::strong("binary '*virtqemud' does not exist in $PATH"),
         Sign::strong("can't connect to virtlogd"),
+        Sign::strong("Failed to acquire pid file '*libvirt"),
+        Sign::strong("Unable to initialize network sockets"),
+        Sign::strong("libvirtd*.socket: Failed to listen on sockets"),
+        Sign::strong("virtqemud*.socket: Failed to listen on sockets"),
+        Sign::strong("Socket service libvirtd.service already active, refusing"),
+        Sign::strong("Failed to resolve group libvirt"),
+        Sign::support("Cannot create user runtime directory '*libvirt'"),
         Sign::proof("--listen parameter not permitted with systemd activation sockets"),
         // Remote URIs: the far end's socket, reached by nc or virt-ssh-helper.
         Sign::strong("nc: unix connect failed: No such file or directory"),

@@ -63,9 +63,32 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let named = RULE.signs.iter().find_map(|sign| cx.hits(sign.text).first()?.get("network"));
-    vec![match named.map(|name| name.trim_matches(['\'', '"', '.', ':'])) {
-        Some(name) => cx.draft().title(format!("the virtual network {name} is not started or not defined")),
-        None => cx.draft(),
+    let mut draft = cx.draft();
+    if let Some(name) = named.map(|name| name.trim_matches(['\'', '"', '.', ':'])) {
+        draft = draft.title(format!("the virtual network {name} is not started or not defined"));
     }
-    .verdict()]
+    let Some(active) = listed(cx) else { return vec![draft.verdict()] };
+    for text in cx.texts() {
+        for (at, line) in text.text.lines().enumerate() {
+            let rest = line.trim().strip_prefix("<source network=").unwrap_or("");
+            let Some(name) = rest.split(['\'', '"']).nth(1).filter(|name| !active.contains(name)) else { continue };
+            let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
+            draft = draft
+                .because(Strength::Strong, quote, "the list of networks does not show it as active")
+                .title(format!("the virtual network {name} is not started or not defined"));
+        }
+    }
+    vec![draft.looked().verdict()]
+}
+
+/// The active networks of `virsh net-list`; `None` where no such list was read.
+fn listed<'r>(cx: &'r Context<'_>) -> Option<Vec<&'r str>> {
+    let heads = |line: &str| line.split_whitespace().eq(["Name", "State", "Autostart", "Persistent"]);
+    let text = cx.texts().iter().find(|text| text.text.lines().any(heads))?;
+    let rows = text.text.lines().skip_while(|line| !heads(line)).skip(1);
+    let active = rows.filter_map(|row| {
+        let mut words = row.split_whitespace();
+        words.next().filter(|_| words.next() == Some("active"))
+    });
+    Some(active.collect())
 }

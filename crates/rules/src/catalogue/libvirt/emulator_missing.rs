@@ -29,7 +29,13 @@ use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
     tags: &["libvirt", "install"],
-    needs: &[Need::Glob("/etc/libvirt/qemu/*.xml"), Need::Glob("/usr/bin/qemu-system-x86_64")],
+    needs: &[
+        Need::Glob("/etc/libvirt/qemu/*.xml"),
+        Need::File("/usr/bin/qemu-system-x86_64"),
+        Need::File("/usr/bin/qemu-kvm"),
+        Need::File("/usr/bin/kvm"),
+        Need::File("/usr/libexec/qemu-kvm"),
+    ],
     signs: &[
         Sign::proof("Cannot check QEMU binary {path}: No such file or directory"),
         Sign::strong("Cannot check QEMU binary {path}: Permission denied"),
@@ -44,6 +50,10 @@ pub const RULE: Rule = Rule {
         Sign::support("could not find capabilities for arch={arch}").unless(&["domaintype=kvm"]),
         Sign::support("unknown OS type hvm").unless(&["domaintype=kvm"]),
         Sign::strong("no connection driver available for qemu:///"),
+        Sign::strong("Host does not support any virtualization options"),
+        Sign::support("Host does not support virtualization type 'hvm'"),
+        Sign::strong("No hypervisor options were found for this connection"),
+        Sign::strong("usually means that QEMU or KVM is not installed"),
         Sign::strong("no connection driver available for No connection for URI"),
         Sign::strong("Unable to find a connection driver for 'qemu"),
         Sign::proof("exec: \"qemu-system-*\": executable file not found"),
@@ -84,4 +94,25 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Reading, entry, ranking};
+    use vmwright_model::{Kind, Missing, Record, Snapshot, Verdict};
+
+    fn judge(live: bool) -> Vec<Verdict> {
+        let records = vec![
+            Record::new("/etc/libvirt/qemu/old.xml", Kind::TEXT, "<emulator>/usr/bin/kvm</emulator>\n"),
+            Record::missing("/usr/bin/kvm", Kind::TEXT, Missing::Absent),
+        ];
+        let snapshot = Snapshot { live, records, ..Snapshot::default() };
+        ranking::judge(entry("libvirt/emulator-missing").expect("this file"), &Reading::new(&snapshot, ""))
+    }
+
+    #[test]
+    fn a_named_emulator_that_is_absent_counts_on_a_live_host_only() {
+        assert!(matches!(judge(true)[..], [Verdict::Fired(_)]));
+        assert!(matches!(judge(false)[..], [Verdict::Quiet]));
+    }
 }

@@ -51,6 +51,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("*/libvirt-sock: Permission denied"),
         Sign::strong("*/virtqemud-sock: Permission denied"),
         Sign::hint("org.libvirt.unix.manage"),
+        Sign::support("Cannot create user runtime directory '*libvirt': Permission denied"),
         Sign::hint("org.libvirt.unix.monitor"),
         Sign::strong("Failed to connect socket to '*libvirt*': No such file or directory").against(),
     ],

@@ -33,7 +33,7 @@ const FSD: &[&str] = &["virtiofsd"];
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["virtiofs", "install"],
-    needs: &[Need::Glob("/usr/libexec/virtiofsd"), Need::Glob("/usr/share/qemu/vhost-user/*.json")],
+    needs: &[Need::File("/usr/libexec/virtiofsd"), Need::File("/usr/lib/qemu/virtiofsd"), Need::File("/usr/lib/virtiofsd"), Need::Glob("/usr/share/qemu/vhost-user/*.json")],
     signs: &[
         Sign::proof("Unable to find a satisfying virtiofsd"),
         Sign::proof("virtiofsd binary '{path}' is not executable"),
@@ -65,6 +65,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Use of deprecated option format '-o'").and(&["error: "]),
         Sign::strong("the virtiofs export directory '*' does not exist"),
         Sign::strong("Could not start 'virtiofsd'"),
+        Sign::support("CreateVirtioFs("),
     ],
     words: &["virtiofsd", "virtiofs", "after upgrad", "-o source", "not found"],
     explains: &["vhost-user/socket-missing", "libvirt/tool-missing"],
@@ -72,5 +73,22 @@ pub const RULE: Rule = Rule {
     remedy: "install virtiofsd, correct its path, and give it the options of its generation",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
+    check,
     ..Rule::NEW
 };
+
+/// Where distributions put it.
+const PLACES: [&str; 3] = ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd"];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    if PLACES.iter().all(|place| matches!(cx.file(place), Found::Absent)) {
+        let wanted = |line: &str| line.contains("type='virtiofs'") || line.contains("type=\"virtiofs\"");
+        for text in cx.texts() {
+            let Some(at) = text.text.lines().position(wanted) else { continue };
+            let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
+            draft = draft.because(Strength::Strong, quote, "virtiofsd is in none of its usual places");
+        }
+    }
+    vec![draft.verdict()]
+}

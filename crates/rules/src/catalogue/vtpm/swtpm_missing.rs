@@ -29,7 +29,7 @@ use crate::prelude::*;
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["tpm", "install"],
-    needs: &[Need::Glob("/usr/bin/swtpm*"), Need::Glob("/etc/libvirt/qemu/*.xml")],
+    needs: &[Need::File("/usr/bin/swtpm"), Need::Glob("/etc/libvirt/qemu/*.xml")],
     signs: &[
         Sign::proof("Unable to find 'swtpm*' binary in $PATH"),
         Sign::proof("Unable to find swtpm"),
@@ -66,5 +66,46 @@ pub const RULE: Rule = Rule {
     remedy: "install swtpm and its tools (swtpm-tools) and restart the libvirt daemon",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::ServiceRestart,
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    if matches!(cx.file("/usr/bin/swtpm"), Found::Absent) {
+        let emulated = |line: &str| {
+            let line = line.trim();
+            line.starts_with("<backend type='emulator'") || line.starts_with("<backend type=\"emulator\"")
+        };
+        for text in cx.texts() {
+            let Some(at) = text.text.lines().position(emulated) else { continue };
+            let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
+            draft = draft.because(Strength::Strong, quote, "this host has no /usr/bin/swtpm");
+        }
+    }
+    vec![draft.verdict()]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Reading, entry, ranking};
+    use vmwright_model::{Kind, Missing, Record, Snapshot, Verdict};
+
+    /// A live host with a VM that has an emulated TPM, with or without the program.
+    fn judge(swtpm: Missing) -> Vec<Verdict> {
+        let xml = "<tpm model='tpm-crb'>\n  <backend type='emulator' version='2.0'/>\n</tpm>\n";
+        let records = vec![
+            Record::new("/etc/libvirt/qemu/win.xml", Kind::TEXT, xml),
+            Record::missing("/usr/bin/swtpm", Kind::TEXT, swtpm),
+        ];
+        let snapshot = Snapshot { live: true, records, ..Snapshot::default() };
+        ranking::judge(entry("vtpm/swtpm-missing").expect("this file"), &Reading::new(&snapshot, ""))
+    }
+
+    #[test]
+    fn only_an_absent_program_counts_on_a_live_host() {
+        assert!(matches!(judge(Missing::Absent)[..], [Verdict::Fired(_)]));
+        assert!(matches!(judge(Missing::Binary)[..], [Verdict::Quiet]));
+        assert!(matches!(judge(Missing::Denied)[..], [Verdict::Quiet]));
+    }
+}
