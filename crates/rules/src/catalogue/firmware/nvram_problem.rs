@@ -35,6 +35,7 @@ pub const RULE: Rule = Rule {
         Sign::proof("unable to find nvram template image"),
         Sign::proof("Could not open '*VARS*': No such file or directory"),
         Sign::proof("Could not open '*/nvram/*': No such file or directory"),
+        Sign::strong("Could not open '*nvram*': No such file or directory"),
         Sign::strong("Failed to open file '*VARS*': No such file or directory"),
         Sign::strong("Failed to open file '*nvram*': No such file or directory"),
         Sign::strong("cannot stat '*VARS*': No such file or directory"),

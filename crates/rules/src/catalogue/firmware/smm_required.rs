@@ -40,13 +40,6 @@ pub const RULE: Rule = Rule {
         Sign::strong("smm is not available with this QEMU binary"),
         Sign::strong("smm is not supported"),
         Sign::strong("KVM does not support SMM"),
-        Sign::strong("<loader*secure='yes'").and(&["machine='pc-i440fx"]),
-        Sign::strong("<loader*secure='yes'").and(&["machine='pc'"]),
-        Sign::strong("<loader*secure='yes'").and(&["<smm state='off'"]),
-        Sign::strong("<loader*secure='yes'").and(&["<domain type="]).unless(&["<smm state='on'", "<os firmware="]),
-        Sign::strong("<loader*secure=\"yes\"").and(&["<domain type="]).unless(&["<smm state=", "<os firmware="]),
-        Sign::strong("<feature enabled='yes' name='secure-boot'").and(&["machine='pc-i440fx"]),
-        Sign::strong("<feature enabled='yes' name='secure-boot'").and(&["<smm state='off'"]),
         Sign::strong("driver=cfi.pflash01,property=secure,value=on").unless(&["smm=on"]),
         Sign::support("*secboot*").and(&["smm=off"]),
         Sign::support("Unable to find 'efi' firmware").and(&["secure-boot", "i440fx"]),
@@ -60,5 +53,29 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
     escalation: Some(Agent::SecurityEngineer),
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    for text in cx.texts() {
+        let xml = text.text.replace('"', "'");
+        let wanted = |line: &str| {
+            line.contains("<loader") && line.contains("secure='yes'")
+                || line.contains("<feature") && line.contains("name='secure-boot'") && line.contains("enabled='yes'")
+        };
+        let Some(at) = xml.lines().position(wanted) else { continue };
+        let quote = || text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
+        if xml.contains("machine='pc-i440fx") || xml.contains("machine='pc'") {
+            draft = draft.because(Strength::Strong, quote(), "Secure Boot, and the machine is i440fx");
+        }
+        // libvirt turns SMM on by itself only where it chooses the firmware.
+        let chosen = xml.contains("<os firmware=");
+        let whole = xml.contains("<domain type=") && xml.contains("</domain>");
+        if xml.contains("<smm state='off'") || whole && !chosen && !xml.contains("<smm state='on'") {
+            draft = draft.because(Strength::Strong, quote(), "Secure Boot, and SMM is not on");
+        }
+    }
+    vec![draft.verdict()]
+}

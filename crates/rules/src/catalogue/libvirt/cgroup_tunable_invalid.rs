@@ -62,6 +62,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Failed to set CPU weight"),
         Sign::strong("cpuunits: value must have a maximum value of 10000"),
         Sign::strong("Value specified in CPUWeight is out of range"),
+        Sign::strong("Value specified in CPUShares is out of range"),
     ],
     words: &["cpu shares", "cpu.shares", "cpu.weight", "cgroup", "cputune"],
     tells: "stat -fc %T /sys/fs/cgroup; virsh dumpxml NAME",

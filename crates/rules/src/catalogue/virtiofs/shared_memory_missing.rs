@@ -52,21 +52,6 @@ pub const RULE: Rule = Rule {
         Sign::strong("requires using shared memory").and(&["virtio-fs"]),
         Sign::strong("VhostUserRequiresSharedMemory").and(&["virtio-fs"]),
         Sign::support("fv_panic"),
-        Sign::strong("type='virtiofs'").and(&["<domain type="]).unless(&[
-            "access mode='shared'",
-            "access mode=\"shared\"",
-            "memAccess='shared'",
-            "share=on",
-            "\"share\":true",
-        ]),
-        Sign::strong("type=\"virtiofs\"").and(&["<domain type="]).unless(&["access mode=", "memAccess="]),
-        Sign::strong("vhost-user-fs-*chardev").and(&["qemu-system-"]).unless(&[
-            "share=on",
-            "share=yes",
-            "share=true",
-            "\"share\":true",
-            "mem-shared=on",
-        ]),
     ],
     words: &["virtiofs", "virtiofsd", "shared memory", "memorybacking", "memfd", "share=on"],
     explains: &["virtiofs/daemon-exited", "vhost-user/shared-memory-missing", "vhost-user/protocol-mismatch"],
@@ -74,5 +59,30 @@ pub const RULE: Rule = Rule {
     remedy: "back the guest's memory by memfd with shared access (<memoryBacking>, or share=on on the machine's backend)",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
+    check,
     ..Rule::NEW
 };
+
+/// How a shared mapping is written: domain XML, `-object` in both spellings, Cloud Hypervisor's `--memory`.
+const SHARED: [&str; 9] = [
+    "access mode='shared'", "access mode=\"shared\"", "memAccess='shared'", "memAccess=\"shared\"", "share=on", "share=yes",
+    "share=true", "\"share\":true", "mem-shared=on",
+];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    for text in cx.texts() {
+        // One text holds one VM: a whole domain, or a command line. A fragment cannot show what lacks.
+        let whole = text.text.contains("<domain type=");
+        let device = |line: &str| {
+            whole && (line.contains("type='virtiofs'") || line.contains("type=\"virtiofs\""))
+                || line.contains("vhost-user-fs-") && line.contains("chardev") && text.text.contains("qemu-system-")
+        };
+        let Some(at) = text.text.lines().position(device) else { continue };
+        if !SHARED.iter().any(|shared| text.text.contains(shared)) {
+            let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
+            draft = draft.because(Strength::Strong, quote, "virtio-fs, and no memory backend is shared");
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -45,6 +45,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Verification of HMAC failed").and(&["swtpm"]),
         Sign::strong("Wrong decryption key. Need"),
         Sign::strong("SWTPM_NVRAM_LoadData*: Error (fatal)"),
+        Sign::hint("SWTPM_NVRAM_LoadData: No such file"),
         Sign::strong("SWTPM_NVRAM_LoadData: Error from SWTPM_NVRAM_GetDecryptedData"),
         Sign::strong("TPM state * No such file or directory"),
         Sign::strong("the running swtpm does not support migration with shared storage"),
