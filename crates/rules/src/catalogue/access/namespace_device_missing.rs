@@ -35,9 +35,6 @@ pub const RULE: Rule = Rule {
     signs: &[
         // open(2) of a device node answers EPERM only for the device cgroup (EACCES is owner and mode).
         Sign::strong("Could not open '/dev/{node}': Operation not permitted"),
-        Sign::strong("failed to open /dev/{node}: Operation not permitted"),
-        Sign::strong("could not open /dev/{node}: Operation not permitted"),
-        Sign::strong("open /dev/{node}: operation not permitted"),
         Sign::strong("vhost-net requested but could not be initialized").and(&["Operation not permitted"]),
         Sign::strong("\"/dev/{node}\", *= -1 EPERM"),
         Sign::strong("/dev/{node}: Operation not permitted"),

@@ -50,7 +50,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("dnsmasq: command not found"),
         Sign::strong("cloud-localds: command not found"),
         Sign::strong("genisoimage: command not found"),
-        Sign::support("{tool}: command not found"),
+        Sign::support("{tool}: command not found").and(&["libvirt"]),
         Sign::strong("dnsmasq version >= {version} required"),
         Sign::strong("No such file or directory: 'xorriso'"),
         Sign::strong("No such file or directory: 'genisoimage'"),

@@ -61,7 +61,6 @@ pub const RULE: Rule = Rule {
         Sign::hint("not supported by this QEMU binary"),
         Sign::hint("this QEMU does not support"),
         Sign::support("this function is not supported by the connection driver: vir"),
-        Sign::hint("this function is not supported by the connection driver"),
         // A cgroup backend without that call: libvirt older than the host's cgroup version.
         Sign::strong("operation '{call}' not supported").and(&["libvirt"]),
         Sign::support("Operation not supported: operation '{call}' not supported"),
