@@ -34,7 +34,7 @@ pub const RULE: Rule = Rule {
         Sign::proof("\"/etc/qemu*EACCES"),
         Sign::proof("\"/etc/ceph*EACCES"),
         Sign::proof("\"/etc/libvirt*EACCES"),
-        Sign::strong("\"/etc/*EACCES (Permission denied)").and(&["qemu"]),
+        Sign::strong("\"/etc/*EACCES (Permission denied)").and(&["qemu-"]),
         Sign::strong("/etc/qemu/qemu.conf: Permission denied"),
         Sign::strong("/etc/qemu/*.conf*Permission denied"),
         Sign::strong("Cannot read config file*: Permission denied"),

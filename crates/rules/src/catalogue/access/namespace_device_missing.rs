@@ -63,7 +63,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("cgroup_device_acl"),
         Sign::hint("devices.allow"),
     ],
-    words: &["container", "docker", "cgroup_device_acl", "namespace", "on the host", "lxc"],
+    words: &["container", "docker", "cgroup_device_acl", "namespace", "on the host"],
     explains: &["kvm/device-missing", "network/tun-unavailable", "network/vhost-net-unavailable"],
     tells: "ls -l /dev/NODE on the host and in the VMM's namespace",
     remedy: "hand the device node to the VMM: libvirt element, cgroup_device_acl, --device or a device plugin",

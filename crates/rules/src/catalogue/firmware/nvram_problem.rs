@@ -61,7 +61,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("efidisk*: volume '*' does not exist"),
         Sign::support("pflash1*requires pflash0"),
     ],
-    words: &["nvram", "vars", "efivars", "efidisk", "uefi", "boot entries"],
+    words: &["nvram", "efivars", "efidisk", "boot entries"],
     explains: &["firmware/not-bootable", "firmware/wrong-binary"],
     tells: "virsh dumpxml NAME | grep -E 'loader|nvram'; ls -lL both files",
     remedy: "make the variable store anew from the template that belongs to this firmware build, in its size and format",

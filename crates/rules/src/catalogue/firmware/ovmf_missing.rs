@@ -76,7 +76,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("could not find firmware for"),
         Sign::hint("failed to find romfile"),
     ],
-    words: &["ovmf", "uefi", "edk2", "firmware", "aavmf", "bios"],
+    words: &["firmware", "aavmf"],
     tells: "ls /usr/share/qemu/firmware; virsh domcapabilities --machine q35",
     remedy: "install the UEFI firmware package for the guest's architecture and correct the path in the domain",
     applicability: Applicability::NeedsApproval,

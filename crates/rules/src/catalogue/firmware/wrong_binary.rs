@@ -65,7 +65,7 @@ pub const RULE: Rule = Rule {
         Sign::support("<loader*type='pflash'*bios-256k"),
         Sign::support("qemu: could not load PC BIOS"),
     ],
-    words: &["ovmf", "uefi", "pflash", "secboot", "aarch64", "firmware"],
+    words: &["pflash", "secboot", "aarch64", "firmware"],
     explains: &["firmware/ovmf-missing", "firmware/nvram-problem"],
     tells: "virsh dumpxml NAME | grep -E 'arch=|loader|nvram'",
     remedy: "choose the firmware build whose descriptor fits this architecture, machine type and Secure Boot setting",

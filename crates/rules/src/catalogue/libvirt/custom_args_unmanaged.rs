@@ -65,7 +65,7 @@ pub const RULE: Rule = Rule {
         Sign::support("/etc/libvirt/hooks/* unexpected exit status"),
         Sign::strong("hook script execution failed: internal error: Child process (/etc/libvirt/hooks/"),
     ],
-    words: &["qemu:commandline", "qemu:arg", "-snapshot", "custom argument", "hook", "wrapper"],
+    words: &["qemu:commandline", "qemu:arg", "-snapshot", "custom argument", "wrapper"],
     explains: &["access/apparmor-denied", "access/image-permission", "access/selinux-denied"],
     tells: "virsh dumpxml NAME; /var/log/libvirt/qemu/NAME.log",
     remedy: "replace the raw argument by libvirt's own element, or allow, size and address what it names by hand",

@@ -58,7 +58,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Domain is already active and being restored"),
         Sign::hint("Unable to read from monitor: Connection reset by peer"),
         Sign::hint("End of file from qemu monitor"),
-        Sign::hint("blocked for more than * seconds").and(&["qemu"]),
+        Sign::hint("blocked for more than * seconds").and(&["qemu-"]),
     ],
     words: &["virsh hangs", "does not respond", "hangs", "locked", "timeout", "restor"],
     tells: "virsh domjobinfo NAME; virsh domstate NAME --reason",

@@ -51,7 +51,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("<secret type='ceph'"),
         Sign::hint("<secret type='vtpm'"),
     ],
-    words: &["ceph", "secret", "migrat", "new compute node", "luks", "encrypted"],
+    words: &["secret", "migrat", "new compute node", "encrypted"],
     tells: "virsh secret-list",
     remedy: "define the secret with the UUID that the domain names and set its value, on every host that may run it",
     applicability: Applicability::NeedsApproval,

@@ -62,7 +62,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("could not find a supported CD ISO creation command"),
         Sign::strong("Failed to execute * qemu-bridge-helper*No such file or directory"),
         Sign::strong("qemu-bridge-helper: No such file or directory"),
-        Sign::strong("failed to execute {tool}: No such file or directory").and(&["qemu"]),
+        Sign::strong("failed to execute {tool}: No such file or directory").and(&["qemu-"]),
         Sign::strong("Failed to find slirp-helper"),
         Sign::strong("slirp-helper' * No such file or directory"),
         Sign::support("Is * installed and in your PATH").and(&["libvirt"]),

@@ -56,7 +56,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("virtiofs*not listed in /proc/filesystems"),
         Sign::strong("mount: * unknown filesystem type*").and(&["mount -t virtiofs"]),
     ],
-    words: &["virtiofs", "mount", "windows guest", "winfsp", "tag", "old kernel"],
+    words: &["virtiofs", "mount", "windows guest", "winfsp", "old kernel"],
     tells: "in the guest: grep virtiofs /proc/filesystems; dmesg | grep -i virtiofs",
     remedy: "give the guest the virtiofs module or the Windows driver with WinFsp, and mount by the domain's tag",
     applicability: Applicability::ManualOnly,

@@ -63,7 +63,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("/etc/subuid"),
         Sign::hint("<idmap>"),
     ],
-    words: &["owner", "nobody", "chown", "uid", "permission denied in the guest", "idmap"],
+    words: &["owner", "nobody", "chown", "permission denied in the guest", "idmap"],
     tells: "ls -ln on both sides; cat /proc/<virtiofsd pid>/uid_map",
     remedy: "map the id that owns the files into virtiofsd's user namespace, or use one number on both sides",
     applicability: Applicability::NeedsApproval,

@@ -29,7 +29,9 @@ pub const RULE: Rule = Rule {
     tags: &["tpm", "guest"],
     needs: &[Need::Glob("/etc/libvirt/qemu/*.xml"), Need::Command(&["virsh", "domcapabilities"])],
     signs: &[
-        Sign::strong("TPM version '{version}' is not supported"),
+        // libvirt prints "2.0" as a rule because it finds no swtpm at all.
+        Sign::strong("TPM version '1.2' is not supported"),
+        Sign::hint("TPM version '{version}' is not supported"),
         Sign::proof("TPM 1.2 is not supported for model"),
         Sign::proof("TPM 1.2 is not supported on architecture"),
         Sign::proof("swtpm at {path} does not support TPM 2"),
@@ -62,7 +64,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("<backend type='emulator' version='1.2'").and(&["tpm-crb"]),
         Sign::hint("<backend type='emulator' version='1.2'"),
     ],
-    words: &["tpm", "windows 11", "tpm 2.0", "tpm 1.2", "tpm-crb", "tpm-tis"],
+    words: &["windows 11", "tpm 2.0", "tpm 1.2", "tpm-crb", "tpm-tis"],
     tells: "virsh dumpxml NAME | grep -A2 '<tpm'; virsh domcapabilities",
     remedy: "give the guest the TPM version and interface it needs (2.0 with tpm-crb or tpm-tis), with fresh state",
     applicability: Applicability::NeedsApproval,
