@@ -1,0 +1,94 @@
+//! # AppArmor denies the VMM something it needs
+//!
+//! ## What it is
+//! libvirt gives each QEMU a profile of its own, `libvirt-<uuid>`: a template and a list of the files that the
+//! domain XML names, made by virt-aa-helper. Anything else is refused with EACCES although owner and mode are
+//! right. Containers, snaps and LXD have profiles of their own.
+//!
+//! ## Why it happens
+//! The path is reached through a symbolic link or a mount that virt-aa-helper does not resolve, lies in a
+//! directory that it refuses (`/etc`, `/boot`, a user's home), comes from raw arguments or a hot-plug, belongs to
+//! a backing file whose format is not told, or a newer QEMU touches a path that the template does not know.
+//!
+//! ## Confirm
+//! `journalctl -k | grep 'apparmor="DENIED"'`: `profile` names the VM, `name` the path, `requested_mask` what was
+//! wanted. `aa-status`; `cat /etc/apparmor.d/libvirt/libvirt-<uuid>.files`.
+//!
+//! ## Refute
+//! No DENIED line has the time of the failure, or its `name` is harmless (`/proc/<pid>/...`, ptrace, signal) and
+//! the VM runs.
+//!
+//! ## Fix
+//! Allow the path in `/etc/apparmor.d/local/abstractions/libvirt-qemu`, or in
+//! `/etc/apparmor.d/local/usr.lib.libvirt.virt-aa-helper` where the helper cannot read it; then start the VM
+//! anew. Switching the driver off removes the isolation of all VMs.
+//!
+//! ## References
+//! libvirt `docs/drvqemu.rst`, "AppArmor sVirt confinement"; `src/security/virt-aa-helper.c`, `valid_path()`;
+//! Linux `security/apparmor/audit.c`.
+
+use crate::prelude::*;
+
+/// The kernel's audit line.
+const DENIED: &str = "apparmor=\"DENIED\"";
+
+pub const RULE: Rule = Rule {
+    tags: &["mac", "security", "permission"],
+    needs: &[Need::Command(&["journalctl", "-k", "-b", "--no-pager"])],
+    signs: &[
+        Sign::hint(DENIED),
+        Sign::support("apparmor=\"DENIED\"*profile=\"libvirt-").unless(&["apparmor=\"DENIED\"*swtpm"]),
+        Sign::proof("cannot load AppArmor profile '"),
+        Sign::proof("cannot update AppArmor profile '"),
+        Sign::proof("unable to set AppArmor profile '*' for"),
+        Sign::proof("virt-aa-helper: error: skipped restricted file"),
+        Sign::strong("virt-aa-helper: error:"),
+        Sign::support("Failed to read AppArmor profiles list"),
+        Sign::strong("apparmor_parser exited with error"),
+        Sign::strong("(/usr/lib/libvirt/virt-aa-helper *) unexpected exit status"),
+        Sign::strong("(/usr/libexec/virt-aa-helper *) unexpected exit status"),
+        Sign::hint("libvirt-qemu").and(&["AppArmor"]),
+    ],
+    words: &["apparmor", "security_driver", "aa-complain", "ubuntu", "denied"],
+    explains: &["access/image-permission", "storage/read-only"],
+    tells: "journalctl -k | grep apparmor=",
+    remedy: "allow the denied path in libvirt's local AppArmor abstraction, or describe it in the domain XML",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    escalation: Some(Agent::SecurityEngineer),
+    check,
+    ..Rule::NEW
+};
+
+/// Who is confined for the sake of a VM.
+const OURS: [&str; 12] =
+    ["libvirt-", "virt-aa-helper", "qemu", "kvm", "libvirtd", "virtqemud", "firecracker", "lxd-", "incus-", "passt", "dnsmasq", "virtiofsd"];
+
+/// Requests that fail often and harm seldom.
+const HARMLESS: [&str; 11] = [
+    "operation=\"ptrace\"",
+    "operation=\"signal\"",
+    "name=\"/proc/",
+    "name=\"/sys/module/vhost",
+    "name=\"/etc/gss",
+    "name=\"/etc/nss",
+    "name=\"/etc/host.conf",
+    "name=\"/etc/resolv.conf",
+    "name=\"/etc/gnutls",
+    "capname=\"sys_",
+    "name=\"/sys/devices/system/node",
+];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let lines: Vec<Evidence> = cx.hits(DENIED).iter().filter_map(|hit| cx.evidence(hit)).collect();
+    let mine = |one: &&Evidence| !one.quote.contains("swtpm") && OURS.iter().any(|who| one.quote.contains(who));
+    let harmless = |one: &&&Evidence| HARMLESS.iter().any(|what| one.quote.contains(what));
+    let ours: Vec<&Evidence> = lines.iter().filter(mine).collect();
+    if let Some(hard) = ours.iter().find(|one| !harmless(one)) {
+        draft = draft.because(Strength::Proof, Some((*hard).clone()), "AppArmor refused the VMM");
+    } else if let Some(soft) = ours.first() {
+        draft = draft.because(Strength::Support, Some((*soft).clone()), "refused, though often without harm");
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,80 @@
+//! # The VMM lacks a capability
+//!
+//! ## What it is
+//! Some calls are not a matter of files: making a tap needs CAP_NET_ADMIN, raw SCSI commands and port access need
+//! CAP_SYS_RAWIO, raising the memlock limit needs CAP_SYS_RESOURCE or CAP_IPC_LOCK, real-time scheduling needs
+//! CAP_SYS_NICE, namespaces need CAP_SYS_ADMIN. Without it the kernel answers EPERM, even to uid 0.
+//!
+//! ## Why it happens
+//! Containers keep a short list of capabilities, systemd units set `CapabilityBoundingSet`, libvirt drops all
+//! capabilities of QEMU, and the session instance never had any.
+//!
+//! ## Confirm
+//! `grep Cap /proc/<pid>/status`, then `capsh --decode=<CapEff>`; `docker inspect -f '{{.HostConfig.CapAdd}}' C`;
+//! `systemctl show UNIT -p CapabilityBoundingSet`.
+//!
+//! ## Refute
+//! The capability is in CapEff: then a device cgroup, seccomp, a user namespace or the file's mode refused.
+//!
+//! ## Fix
+//! Grant the one capability that is missing (`--cap-add`, `AmbientCapabilities`, libvirt's `rawio='yes'`), or let
+//! a privileged helper do the work beforehand: a tap made for the user, a limit set for the service.
+//!
+//! ## References
+//! Linux `capabilities(7)`; `drivers/net/tun.c`, `tun_set_iff()`; libvirt `docs/formatdomain.rst`, "rawio";
+//! `src/util/virprocess.c`, `virProcessSetMaxMemLock()`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["permission", "container"],
+    signs: &[
+        Sign::strong("cannot limit locked memory of process {pid} to {bytes}: Operation not permitted"),
+        Sign::strong("cannot limit locked memory to {bytes}: Operation not permitted"),
+        Sign::strong("failed to adjust resources: *operation not permitted"),
+        Sign::support("could not configure /dev/net/tun*Operation not permitted"),
+        Sign::support("Unable to create tap device {tap}: Operation not permitted"),
+        Sign::support("ioctl(TUNSETIFF): Operation not permitted"),
+        Sign::support("TUNSETIFF*Operation not permitted"),
+        Sign::support("RTNETLINK answers: Operation not permitted"),
+        Sign::strong("cannot create bridge * Operation not permitted"),
+        Sign::strong("Cannot set scheduler parameters*Operation not permitted"),
+        Sign::strong("Unable to set scheduler * Operation not permitted"),
+        Sign::strong("failed to set scheduling polic*Operation not permitted"),
+        Sign::strong("missing CAP_{name}"),
+        Sign::strong("lacks CAP_{name}"),
+        Sign::strong("lack of CAP_{name}"),
+        Sign::strong("need* CAP_{name} capability"),
+        Sign::strong("requires CAP_{name}"),
+        Sign::strong("does not have CAP_{name}"),
+        Sign::strong("without CAP_{name}"),
+        Sign::strong("unable to apply process capabilities"),
+        Sign::strong("Unable to clear process capabilities"),
+        Sign::strong("cannot apply process capabilities"),
+        Sign::strong("capng_apply failed"),
+        Sign::support("ioperm*: Operation not permitted"),
+        Sign::support("iopl*: Operation not permitted"),
+        Sign::strong("SG_IO*Operation not permitted"),
+        Sign::support("mlockall*Operation not permitted"),
+        Sign::support("failed to create tun device: Operation not permitted"),
+        Sign::support("prlimit*operation not permitted"),
+        Sign::strong("Please add the following setting to your container: --cap-add"),
+        Sign::strong("add the following * --cap-add"),
+        Sign::strong("capset: Operation not permitted"),
+        Sign::support("mknod: /dev/{node}: Operation not permitted"),
+        Sign::support("mount*make-rshared*Operation not permitted"),
+        Sign::support("Operation not permitted").and(&["CapEff:*0000000000000000"]),
+        Sign::support("Operation not permitted").and(&["--cap-drop"]),
+        Sign::support("Operation not permitted").and(&["CapabilityBoundingSet="]),
+        Sign::hint("NET_ADMIN"),
+        Sign::hint("SYS_RAWIO"),
+    ],
+    words: &["capabilit", "cap_add", "cap-add", "net_admin", "privileged", "container"],
+    explains: &["network/tap-permission"],
+    tells: "grep Cap /proc/<pid>/status",
+    remedy: "grant the one capability that is missing, or let a privileged helper do the work beforehand",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    escalation: Some(Agent::SecurityEngineer),
+    ..Rule::NEW
+};

@@ -1,0 +1,91 @@
+//! # SELinux denies the VMM something it needs
+//!
+//! ## What it is
+//! With sVirt each QEMU runs as `svirt_t` with a category pair of its own, and may touch only files that libvirt
+//! labelled `svirt_image_t` with the same pair, and what the policy allows to all VMs. Everything else is
+//! refused, whatever owner and mode say.
+//!
+//! ## Why it happens
+//! The file system cannot carry labels (NFS, FUSE, some container volumes) and its boolean is off
+//! (`virt_use_nfs`, `virt_use_fusefs`, `virt_use_samba`); a link, device or socket that libvirt does not know
+//! keeps its old label (`unlabeled_t`, `user_home_t`, `default_t`); a newer QEMU does what the policy does not
+//! know yet; an unconfined tool labelled the file for another VM.
+//!
+//! ## Confirm
+//! `ausearch -m AVC,USER_AVC -ts recent -c qemu-kvm`, `ls -lZ PATH`, `getenforce`, `getsebool -a | grep virt_`.
+//!
+//! ## Refute
+//! No AVC has the time of the failure, the AVC says `permissive=1`, or its target has nothing to do with the VM.
+//!
+//! ## Fix
+//! Set the boolean that the alert names, give the path a lasting label (`semanage fcontext -t virt_image_t`,
+//! then `restorecon`), describe the file in the domain XML so that libvirt labels it, or update
+//! selinux-policy. Permissive mode takes away the isolation of all VMs.
+//!
+//! ## References
+//! libvirt `docs/drvqemu.rst`, "SELinux sVirt confinement"; `src/security/security_selinux.c`,
+//! `virSecuritySELinuxSetFilecon()`; `virt_selinux(8)`.
+
+use crate::prelude::*;
+
+/// The kernel's audit line.
+const AVC: &str = "avc: * denied ";
+/// setroubleshoot's line.
+const ALERT: &str = "SELinux is preventing {program} from ";
+
+pub const RULE: Rule = Rule {
+    tags: &["mac", "security", "permission"],
+    needs: &[Need::File("/sys/fs/selinux/enforce"), Need::Command(&["journalctl", "-k", "-b", "--no-pager"])],
+    signs: &[
+        Sign::hint(AVC),
+        Sign::hint(ALERT),
+        Sign::support("SELinux is preventing *qemu"),
+        Sign::support("avc: * denied *svirt").unless(&["avc: * denied *swtpm"]),
+        Sign::proof("unable to set security context '{label}' on"),
+        Sign::proof("Setting security context '{label}' on '*' not supported. Consider setting virt_use_nfs"),
+        Sign::proof("unable to set SELinux security context '"),
+        Sign::proof("SELinux policy does not define a domain type for QEMU TCG"),
+        Sign::strong("Setting different SELinux label on"),
+        Sign::strong("Unable to set SELinux label on"),
+        Sign::strong("cannot lookup default selinux label for"),
+        Sign::support("Permission denied").and(&[":user_home_t:"]),
+        Sign::support("Permission denied").and(&[":unlabeled_t:"]),
+        Sign::support("Permission denied").and(&[":default_t:"]),
+        Sign::support("Permission denied").and(&["virt_use_"]),
+        Sign::support("Permission denied").and(&[":svirt_", "Enforcing"]),
+        Sign::support("failed to relabel"),
+        Sign::strong("relabel * failed: operation not supported"),
+        Sign::strong("lsetxattr *: operation not permitted").and(&["selinux"]),
+        Sign::hint("setroubleshoot"),
+    ],
+    words: &["selinux", "setenforce", "enforcing", "permissive", "sealert", "fedora"],
+    explains: &["access/image-permission"],
+    tells: "ausearch -m AVC -ts recent; ls -lZ PATH",
+    remedy: "give the path the label or the boolean that SELinux asks for, or describe it in the domain XML",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    escalation: Some(Agent::SecurityEngineer),
+    check,
+    ..Rule::NEW
+};
+
+/// Programs and domains that run VMs.
+const OURS: [&str; 14] = [
+    "qemu", "svirt", "virt_", "libvirt", "kvm", "virtqemud", "virtiofsd", "container_t", "virtlogd", "firecracker",
+    "cloud-hypervisor", "virt-", "passt", "dnsmasq",
+];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let hits = cx.hits(AVC).iter().chain(cx.hits(ALERT));
+    let lines: Vec<Evidence> =
+        hits.filter_map(|hit| cx.evidence(hit)).filter(|one| !one.quote.contains("swtpm")).collect();
+    let ours = |one: &&Evidence| OURS.iter().any(|who| one.quote.contains(who));
+    let loose = |one: &&Evidence| one.quote.contains("permissive=1");
+    if let Some(hard) = lines.iter().filter(ours).find(|one| !loose(one)) {
+        draft = draft.because(Strength::Proof, Some(hard.clone()), "SELinux refused the VMM");
+    } else if let Some(soft) = lines.iter().find(ours) {
+        draft = draft.because(Strength::Support, Some(soft.clone()), "logged, but permissive");
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,81 @@
+//! # The firmware finds nothing that it can boot
+//!
+//! ## What it is
+//! The VM starts and its firmware runs, but no device in the boot order holds a boot loader for this kind of
+//! firmware. SeaBIOS says "No bootable device", OVMF tries PXE and ends in its shell.
+//!
+//! ## Why it happens
+//! The disk was installed with BIOS and is started with UEFI, or the reverse; the boot order lists the network or
+//! an empty CD first or leaves the disk out; the image is empty, a partition only, or has the wrong format
+//! declared (qcow2 read as raw); the ISO is for another architecture; the NVRAM entries were lost; the firmware
+//! has no driver for the controller.
+//!
+//! ## Confirm
+//! `virsh dumpxml NAME | grep -E '<os|loader|<boot|<disk|<driver|<source'`; `qemu-img info DISK`;
+//! `virt-filesystems -a DISK --all --long` shows an EFI system partition, or a boot sector alone.
+//!
+//! ## Refute
+//! A boot loader or kernel writes to the console: then the problem is behind the firmware.
+//!
+//! ## Fix
+//! Use the firmware that the disk was installed with, put the disk first (`<boot order='1'/>`), declare its true
+//! format, or boot the installation medium and install a boot loader (or the fallback `\EFI\BOOT\BOOTX64.EFI`).
+//!
+//! ## References
+//! SeaBIOS `src/boot.c`, `do_boot()`; edk2 `MdeModulePkg/Universal/BdsDxe`, `OvmfPkg/Library/PlatformBootManagerLib`;
+//! UEFI specification, "Boot Manager"; QEMU `docs/system/bootindex.rst`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["boot"],
+    signs: &[
+        Sign::strong("No bootable device."),
+        Sign::strong("No bootable device"),
+        Sign::strong("No bootable medium found"),
+        Sign::strong("No bootable option or device was found"),
+        Sign::strong("Boot failed: not a bootable disk"),
+        Sign::strong("Boot failed: could not read the boot disk"),
+        Sign::strong("Boot failed: Could not read from CDROM"),
+        Sign::strong("BdsDxe: failed to load Boot*: Not Found"),
+        Sign::strong("BdsDxe: failed to start Boot*: Not Found"),
+        Sign::support("BdsDxe: failed to load Boot*: Time"),
+        Sign::support("BdsDxe: failed to start Boot*: "),
+        Sign::support(">>Start PXE over IPv"),
+        Sign::strong("UEFI Interactive Shell"),
+        Sign::support("to skip startup.nsh"),
+        Sign::support("map: Cannot find required map name"),
+        Sign::strong("map: No mapping found"),
+        Sign::strong("Nothing to boot: No such file or directory (http"),
+        Sign::support("No more network devices"),
+        Sign::support("PXE-E16: No offer received"),
+        Sign::support("PXE-E18: Server response timeout"),
+        Sign::strong("Operating System not found"),
+        Sign::strong("Missing operating system"),
+        Sign::strong("No operating system found"),
+        Sign::strong("No boot device found"),
+        Sign::support("Boot failed: EFI "),
+        Sign::support("Boot Failed. EFI "),
+        Sign::strong("Could not read from the boot disk"),
+        Sign::strong("Boot failed: could not read the boot"),
+        Sign::support("Boot0000 \"UiApp\"").and(&["BdsDxe"]),
+        Sign::strong("Failed to boot both default and fallback entries"),
+        Sign::support("error: disk `*' not found").and(&["grub rescue"]),
+        Sign::strong("Reboot and Select proper Boot device"),
+        Sign::strong("FATAL: INT18: BOOT FAILURE"),
+        Sign::support("grub rescue>"),
+        Sign::support("error: no such partition"),
+        Sign::support("error: unknown filesystem").and(&["grub rescue"]),
+        Sign::support("EFI stub: ERROR: "),
+        Sign::hint("System BootOrder not found"),
+        Sign::hint("Guest has not initialized the display"),
+        Sign::hint("Booting from Hard Disk..."),
+        Sign::strong("BdsDxe: failed to load Boot*: Access Denied").against(),
+    ],
+    words: &["bootable", "boot order", "does not boot", "won't boot", "uefi shell", "boot device"],
+    tells: "virsh dumpxml NAME; qemu-img info DISK",
+    remedy: "start the disk with the firmware it was installed for, put it first in the boot order, and declare its true format",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    ..Rule::NEW
+};

@@ -1,0 +1,103 @@
+//! # The firmware file named does not exist, or no firmware matches
+//!
+//! ## What it is
+//! A UEFI VM needs a firmware image on the host (OVMF, AAVMF, edk2). Either a path is given and nothing lies
+//! there, or libvirt and virt-install are to choose one by descriptors in `/usr/share/qemu/firmware` and none fits
+//! what the VM asks for.
+//!
+//! ## Why it happens
+//! The package (`ovmf`, `edk2-ovmf`, `qemu-efi-aarch64`) is not installed; a domain was moved between
+//! distributions that name the files differently (`/usr/share/OVMF`, `/usr/share/edk2/x64`, a Nix store path that
+//! was collected); an upgrade dropped the 2 MB builds; a self-built QEMU has no descriptors beside it.
+//!
+//! ## Confirm
+//! `ls -l <path of loader>`, `ls /usr/share/qemu/firmware /etc/qemu/firmware`,
+//! `virsh domcapabilities --machine q35 | sed -n '/<loader/,/<\/loader>/p'`.
+//!
+//! ## Refute
+//! The file exists and is readable for QEMU's user, and domcapabilities lists `efi` and the path.
+//!
+//! ## Fix
+//! Install the firmware package for the guest's architecture, then correct the path, or use
+//! `<os firmware='efi'>` and let libvirt choose.
+//!
+//! ## References
+//! QEMU `docs/interop/firmware.json`; libvirt `src/qemu/qemu_firmware.c`, `qemuFirmwareFillDomain()`;
+//! QEMU `hw/i386/x86-common.c`, `x86_bios_rom_init()`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["boot", "uefi", "install"],
+    needs: &[
+        Need::Glob("/usr/share/qemu/firmware/*.json"),
+        Need::Glob("/etc/libvirt/qemu/*.xml"),
+        Need::File("/usr/share/OVMF/OVMF_CODE.fd"),
+        Need::File("/usr/share/OVMF/OVMF_CODE_4M.fd"),
+        Need::File("/usr/share/edk2/ovmf/OVMF_CODE.fd"),
+    ],
+    signs: &[
+        Sign::proof("Could not open '*OVMF_CODE*': No such file or directory"),
+        Sign::proof("Could not open '*OVMF.fd': No such file or directory"),
+        Sign::proof("Could not open '*edk2*code*': No such file or directory"),
+        Sign::proof("Could not open '*AAVMF_CODE*': No such file or directory"),
+        Sign::proof("Could not open '*QEMU_EFI*': No such file or directory"),
+        Sign::strong("Could not open '*/ovmf*': No such file or directory").unless(&["OVMF_VARS*No such file"]),
+        Sign::strong("could not load PC BIOS '{file}'"),
+        Sign::strong("Could not find ROM image '{file}'"),
+        Sign::strong("Unable to find any firmware to satisfy '{kind}'"),
+        Sign::strong("Unable to find '{kind}' firmware that is compatible with the current configuration"),
+        Sign::strong("Unable to find '{kind}' firmware"),
+        Sign::proof("Did not find any UEFI binary path for arch"),
+        Sign::proof("Don't know how to setup UEFI for arch"),
+        Sign::proof("Libvirt did not detect any UEFI"),
+        Sign::strong("libvirt does not support UEFI"),
+        Sign::proof("Couldn't find one of the required UEFI firmware files"),
+        Sign::proof("Required EFI firmware settings file missing"),
+        Sign::proof("EFI base image '{file}' not found"),
+        Sign::strong("EFI vars image '{file}' not found"),
+        Sign::proof("EFI OVMF rom* missing"),
+        Sign::strong("Unable to find the RISC-V BIOS"),
+        Sign::strong("Unable to load the RISC-V firmware"),
+        Sign::strong("Unable to find the * firmware \""),
+        Sign::strong("cannot stat '*OVMF_*': No such file or directory"),
+        Sign::strong("cannot access '*OVMF*': No such file or directory"),
+        Sign::strong("open *OVMF*: no such file or directory"),
+        Sign::strong("No such file or directory: '*OVMF"),
+        Sign::strong("EFI firmware* not found"),
+        Sign::proof("EFI boot requested but no EFI firmware found"),
+        Sign::strong("Please install OVMF firmware"),
+        Sign::strong("install OVMF"),
+        Sign::strong("OVMF * not found"),
+        Sign::strong("OVMF_CODE*not found"),
+        Sign::strong("no firmware found for"),
+        Sign::support("Failed to open file '*OVMF*': No such file"),
+        Sign::strong("firmware not found*OVMF"),
+        Sign::strong("could not find firmware for"),
+        Sign::hint("failed to find romfile"),
+    ],
+    words: &["firmware", "aavmf"],
+    tells: "ls /usr/share/qemu/firmware; virsh domcapabilities --machine q35",
+    remedy: "install the UEFI firmware package for the guest's architecture and correct the path in the domain",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    for text in cx.texts() {
+        for (at, line) in text.text.lines().enumerate() {
+            let Some(rest) = line.trim().strip_prefix("<loader") else { continue };
+            let path = rest.split('>').nth(1).and_then(|rest| rest.split('<').next()).unwrap_or("");
+            if path.starts_with('/') && matches!(cx.file(path), Found::Absent) {
+                let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
+                draft = draft
+                    .because(Strength::Proof, quote, "no such file on this host")
+                    .title(format!("the firmware {path} does not exist"));
+            }
+        }
+    }
+    vec![draft.verdict()]
+}

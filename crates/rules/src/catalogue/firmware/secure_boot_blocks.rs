@@ -1,0 +1,77 @@
+//! # Secure Boot refuses something that is not signed by an enrolled key
+//!
+//! ## What it is
+//! With Secure Boot on, the firmware runs only what keys in `db` vouch for, shim and GRUB continue the chain, and
+//! Linux in lockdown loads only signed modules. A boot loader, kernel, option ROM or driver without a fitting
+//! signature is refused: "Access Denied", "Security Violation", "Key was rejected".
+//!
+//! ## Why it happens
+//! A self-built kernel or out-of-tree module (nvidia, zfs, virtualbox), a distribution whose boot loader is not
+//! signed by Microsoft's key, variables with own keys and without Microsoft's (or the reverse), a revoked shim, or
+//! a passed-through card whose option ROM is unsigned.
+//!
+//! ## Confirm
+//! In the guest: `mokutil --sb-state`, `dmesg | grep -iE 'secure boot|lockdown'`; on the host the serial log of
+//! OVMF; `virt-fw-vars -i VARS.fd --print` lists the enrolled keys.
+//!
+//! ## Refute
+//! The VM fails the same way with variables without enrolled keys: then nothing is refused by signature.
+//!
+//! ## Fix
+//! Sign what is refused and enrol its key (`mokutil --import`, `virt-fw-vars`), start the VM from variables that
+//! hold the vendor's keys, or use a firmware setting without Secure Boot where that is acceptable.
+//!
+//! ## References
+//! edk2 `SecurityPkg/Library/DxeImageVerificationLib`; shim `shim.c`, `verify_buffer()`; Linux
+//! `security/lockdown/lockdown.c`, `kernel/module/signing.c`; UEFI specification, "Secure Boot".
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    rank: Rank::Specific,
+    tags: &["boot", "uefi", "security"],
+    signs: &[
+        Sign::proof("(0x1A) Security Violation"),
+        Sign::proof("BdsDxe: failed to load Boot*: Access Denied"),
+        Sign::proof("BdsDxe: failed to start Boot*: Access Denied"),
+        Sign::strong("BdsDxe: failed to load Boot*: Security Violation"),
+        Sign::strong("Security Violation"),
+        Sign::proof("bad shim signature"),
+        Sign::proof("Image is signed but signature is not allowed by"),
+        Sign::proof("The image doesn't pass verification"),
+        Sign::strong("DxeImageVerificationLib: "),
+        Sign::proof("Invalid signature detected. Check Secure Boot Policy in Setup"),
+        Sign::strong("Secure Boot Violation"),
+        Sign::strong("has invalid signature"),
+        Sign::strong("0xc0000428"),
+        Sign::support("The digital signature for this file couldn't be verified"),
+        Sign::strong("Verifying shim SBAT data failed"),
+        Sign::strong("prohibited by secure boot policy"),
+        Sign::proof("Loading of unsigned module is rejected"),
+        Sign::proof("Loading of module with unavailable key is rejected"),
+        Sign::strong("Lockdown: {program}: * is restricted; see man kernel_lockdown.7"),
+        Sign::strong("is restricted; see man kernel_lockdown"),
+        Sign::proof("Key was rejected by service"),
+        Sign::strong("Required key not available"),
+        Sign::strong("kexec * lockdown"),
+        Sign::strong("Failed to start MokManager"),
+        Sign::strong("rejected probably by Secure Boot"),
+        Sign::strong("Security Policy Violation"),
+        Sign::strong("module with unavailable key"),
+        Sign::support("Start Image: Access Denied"),
+        Sign::support("Failed to load image*: Access Denied"),
+        Sign::support("error: verification requested but nobody cares"),
+        Sign::strong("error: shim_lock protocol not found"),
+        Sign::support("PKCS#7 signature not signed with a trusted key"),
+        Sign::hint("Secure boot enabled"),
+        Sign::hint("module verification failed: signature and/or required key missing"),
+    ],
+    words: &["secure boot", "secureboot", "unsigned", "mokutil", "signature", "enrolled"],
+    explains: &["firmware/not-bootable", "firmware/nvram-problem"],
+    tells: "the VM's serial log; virt-fw-vars -i VARS.fd --print",
+    remedy: "sign what is refused and enrol its key, or start from a variable store that holds the vendor's keys",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    escalation: Some(Agent::SecurityEngineer),
+    ..Rule::NEW
+};

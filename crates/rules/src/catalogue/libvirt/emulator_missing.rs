@@ -1,0 +1,118 @@
+//! # The emulator does not exist or cannot be run
+//!
+//! ## What it is
+//! libvirt, and every wrapper around QEMU, starts a program by path: the `<emulator>` of the domain, or the first
+//! `qemu-system-<arch>` in `$PATH`. That program is not installed for this architecture, lies elsewhere, is not
+//! executable, or the driver that would look for it is not loaded.
+//!
+//! ## Why it happens
+//! The domain was defined on another distribution (`/usr/libexec/qemu-kvm` against `/usr/bin/qemu-kvm` or
+//! `/usr/bin/qemu-system-x86_64`); QEMU was removed or moved by an upgrade; only some architectures are
+//! installed; a self-built QEMU in `/usr/local` may not be run by libvirt's user.
+//!
+//! ## Confirm
+//! `virsh dumpxml NAME | grep emulator`, `ls -lL <that path>`, `virsh capabilities | grep emulator`,
+//! `command -v qemu-system-x86_64`.
+//!
+//! ## Refute
+//! The path exists and `<path> --version` answers for the user that starts it. "could not find capabilities for
+//! domaintype=kvm" is no missing emulator: there KVM is not usable.
+//!
+//! ## Fix
+//! Install the QEMU package for the guest's architecture, or correct `<emulator>` in the domain.
+//!
+//! ## References
+//! libvirt `src/qemu/qemu_capabilities.c`, `virQEMUCapsNewForBinaryInternal()`; `src/conf/capabilities.c`,
+//! `virCapabilitiesDomainDataLookup()`; `docs/formatdomain.rst`, "emulator".
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["libvirt", "install"],
+    needs: &[
+        Need::Glob("/etc/libvirt/qemu/*.xml"),
+        Need::File("/usr/bin/qemu-system-x86_64"),
+        Need::File("/usr/bin/qemu-kvm"),
+        Need::File("/usr/bin/kvm"),
+        Need::File("/usr/libexec/qemu-kvm"),
+    ],
+    signs: &[
+        Sign::proof("Cannot check QEMU binary {path}: No such file or directory"),
+        Sign::strong("Cannot check QEMU binary {path}: Permission denied"),
+        Sign::proof("Cannot find suitable emulator for"),
+        Sign::proof("unable to find any emulator to serve"),
+        Sign::proof("Cannot find QEMU binary {path}: No such file or directory"),
+        Sign::strong("cannot execute binary *qemu-system-*: No such file or directory"),
+        Sign::strong("cannot execute binary *qemu-kvm: No such file or directory"),
+        Sign::strong("cannot execute binary *qemu-*: Permission denied"),
+        Sign::strong("no emulator for domain {name} os type"),
+        Sign::strong("could not find capabilities for domaintype=qemu"),
+        Sign::support("could not find capabilities for arch={arch}").unless(&["domaintype=kvm"]),
+        Sign::support("unknown OS type hvm").unless(&["domaintype=kvm"]),
+        Sign::strong("no connection driver available for qemu:///"),
+        Sign::strong("Host does not support any virtualization options"),
+        Sign::support("Host does not support virtualization type 'hvm'"),
+        Sign::strong("No hypervisor options were found for this connection"),
+        Sign::strong("usually means that QEMU or KVM is not installed"),
+        Sign::strong("no connection driver available for No connection for URI"),
+        Sign::strong("Unable to find a connection driver for 'qemu"),
+        Sign::proof("exec: \"qemu-system-*\": executable file not found"),
+        Sign::proof("exec: \"qemu-kvm\": executable file not found"),
+        Sign::proof("exec: \"*/qemu-system-*\": stat *: no such file or directory"),
+        Sign::proof("No such file or directory: 'qemu-system-"),
+        Sign::proof("No such file or directory: '/usr/bin/qemu-system-"),
+        Sign::proof("qemu-system-{arch}: command not found"),
+        Sign::proof("qemu-system-{arch}: not found"),
+        Sign::proof("qemu-kvm: command not found"),
+        Sign::proof("qemu-system-{arch}: No such file or directory"),
+        Sign::strong("execvp: *qemu-system-*No such file"),
+        Sign::strong("fork/exec *qemu*: no such file or directory"),
+        Sign::proof("QEMU command not available for CPU architecture"),
+        Sign::support("could not find capabilities for domaintype=kvm").against(),
+    ],
+    words: &["emulator", "qemu not found", "install qemu", "/usr/libexec/qemu-kvm", "aarch64"],
+    tells: "virsh dumpxml NAME | grep emulator; ls -lL <the path>",
+    remedy: "install QEMU for the guest's architecture or correct the domain's <emulator> path",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    for text in cx.texts() {
+        for (at, line) in text.text.lines().enumerate() {
+            let path = line.trim().strip_prefix("<emulator>").and_then(|rest| rest.split('<').next());
+            let Some(path) = path.filter(|path| path.starts_with('/')) else { continue };
+            if matches!(cx.file(path), Found::Absent) {
+                let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
+                draft = draft
+                    .because(Strength::Proof, quote, "no such file on this host")
+                    .title(format!("the emulator {path} does not exist"));
+            }
+        }
+    }
+    vec![draft.verdict()]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Reading, entry, ranking};
+    use vmwright_model::{Kind, Missing, Record, Snapshot, Verdict};
+
+    fn judge(live: bool) -> Vec<Verdict> {
+        let records = vec![
+            Record::new("/etc/libvirt/qemu/old.xml", Kind::TEXT, "<emulator>/usr/bin/kvm</emulator>\n"),
+            Record::missing("/usr/bin/kvm", Kind::TEXT, Missing::Absent),
+        ];
+        let snapshot = Snapshot { live, records, ..Snapshot::default() };
+        ranking::judge(entry("libvirt/emulator-missing").expect("this file"), &Reading::new(&snapshot, ""))
+    }
+
+    #[test]
+    fn a_named_emulator_that_is_absent_counts_on_a_live_host_only() {
+        assert!(matches!(judge(true)[..], [Verdict::Fired(_)]));
+        assert!(matches!(judge(false)[..], [Verdict::Quiet]));
+    }
+}

@@ -1,0 +1,82 @@
+//! # The secret named for a disk or vTPM is not defined or has no value
+//!
+//! ## What it is
+//! Passwords of Ceph, iSCSI, LUKS and vTPM state are no part of the domain XML: it names a libvirt secret by
+//! UUID or usage, and libvirt fetches its value at start. This host's libvirt does not know the secret, knows it
+//! without a value, or with another type.
+//!
+//! ## Why it happens
+//! Secrets are kept per host and per instance (system or session) and travel with neither migration nor a copied
+//! XML. A new compute node was not given it, an ephemeral one was lost at a reboot, or `secret-define` was not
+//! followed by `secret-set-value`.
+//!
+//! ## Confirm
+//! `virsh secret-list` on this host; `virsh dumpxml NAME | grep -A2 '<secret'` shows the UUID or usage; compare.
+//!
+//! ## Refute
+//! The list has the UUID and `virsh secret-get-value` (as root) finds a value.
+//!
+//! ## Fix
+//! Define the secret with the same UUID on every host that may run the VM and set its value. On a migration do
+//! so on the target before it begins.
+//!
+//! ## References
+//! libvirt `docs/formatsecret.rst`; `src/secret/secret_driver.c`, `secretConnectLookupByUUID()`;
+//! `src/conf/virsecretobj.c`, "does not have a value".
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    rank: Rank::Specific,
+    tags: &["libvirt", "storage", "security"],
+    needs: &[Need::Command(&["virsh", "secret-list"])],
+    signs: &[
+        Sign::proof("no secret with matching uuid '{secret}'"),
+        Sign::proof("no secret with matching usage '{secret}'"),
+        Sign::strong("no secret with matching"),
+        Sign::proof("Secret not found: rbd no secret matches"),
+        Sign::strong("Secret not found"),
+        Sign::proof("secret '{secret}' does not have a value"),
+        Sign::proof("secret with uuid {secret} is of type"),
+        Sign::strong("failed to get secret '{secret}'"),
+        Sign::support("secret is private"),
+        Sign::strong("could not get the value of the secret for username"),
+        Sign::strong("could not find a secret"),
+        Sign::strong("malformed TLS secret uuid"),
+        Sign::strong("Failed to find a secret storage driver"),
+        Sign::proof("No secret with id '{secret}'"),
+        Sign::strong("Parameter 'encrypt.key-secret' is required for cipher"),
+        Sign::strong("Parameter 'key-secret' is required for cipher"),
+        Sign::hint("virSecretGetValue"),
+        Sign::hint("<secret type='ceph'"),
+        Sign::hint("<secret type='vtpm'"),
+    ],
+    words: &["secret", "migrat", "new compute node", "encrypted"],
+    tells: "virsh secret-list",
+    remedy: "define the secret with the UUID that the domain names and set its value, on every host that may run it",
+    applicability: Applicability::NeedsApproval,
+    escalation: Some(Agent::SecurityEngineer),
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let heads = |line: &str| line.split_whitespace().eq(["UUID", "Usage"]);
+    let Some(list) = cx.texts().iter().find(|text| text.text.lines().any(heads)) else {
+        return vec![draft.verdict()];
+    };
+    for text in cx.texts() {
+        for (at, line) in text.text.lines().enumerate() {
+            let secret = line.trim().strip_prefix("<secret ").and_then(|rest| rest.split_once("uuid="));
+            let Some(uuid) = secret.and_then(|(_, rest)| rest.split(['\'', '"']).nth(1)) else { continue };
+            if !list.text.contains(uuid) {
+                let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
+                draft = draft
+                    .because(Strength::Strong, quote, "the list of secrets lacks it")
+                    .title(format!("the secret {uuid} is not defined on this host"));
+            }
+        }
+    }
+    vec![draft.looked().verdict()]
+}

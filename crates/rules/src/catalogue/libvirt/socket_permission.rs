@@ -1,0 +1,65 @@
+//! # The user may not use libvirt's socket
+//!
+//! ## What it is
+//! The daemon runs and its socket exists, but the caller is refused: by the socket's group and mode, or by
+//! polkit, which decides for `org.libvirt.unix.manage` and `org.libvirt.unix.monitor`.
+//!
+//! ## Why it happens
+//! The user is not in the group that owns the socket (`libvirt`, on old systems `libvirtd`), or was added and
+//! has not logged in again. Over SSH, in a service or in a container there is no polkit agent that could ask for
+//! a password. Or the connection is read-only and a command would change something.
+//!
+//! ## Confirm
+//! `ls -l /run/libvirt/libvirt-sock /run/libvirt/virtqemud-sock`, `id`, `getent group libvirt`,
+//! `grep -E '^(unix_sock|auth_unix)' /etc/libvirt/libvirtd.conf /etc/libvirt/virtqemud.conf`.
+//!
+//! ## Refute
+//! `virsh -c qemu:///system list` works for this user, or the socket does not exist at all.
+//!
+//! ## Fix
+//! Add the user to the socket's group and log in again, or write a polkit rule for the action. Membership
+//! equals root on the host: for people who need only their own VMs `qemu:///session` is the safer way.
+//!
+//! ## References
+//! libvirt `docs/auth.rst`, `docs/aclpolkit.rst`; `src/util/virpolkit.c`, `virPolkitCheckAuth()`;
+//! `src/rpc/virnetsocket.c`, `virNetSocketNewConnectUNIX()`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["libvirt", "permission"],
+    needs: &[Need::Glob("/run/libvirt/*sock*"), Need::File("/etc/libvirt/libvirtd.conf")],
+    signs: &[
+        Sign::proof("Failed to connect socket to '*libvirt*': Permission denied"),
+        Sign::proof("Failed to connect socket to '*libvirt*': Operation not permitted"),
+        Sign::proof("unable to connect to '*libvirt*': Permission denied"),
+        Sign::proof("dial unix *libvirt*sock: connect: permission denied"),
+        Sign::proof("no polkit agent available to authenticate action '*org.libvirt*'"),
+        Sign::proof("no polkit agent available to authenticate action"),
+        Sign::strong("polkit text authentication agent unavailable"),
+        Sign::strong("authentication unavailable: no agent is available to authenticate"),
+        Sign::strong("Authorization requires authentication but no agent is available"),
+        Sign::proof("authentication failed: polkit: polkit"),
+        Sign::strong("authentication failed: access denied by policy"),
+        Sign::strong("authentication failed: Authorization requires authentication"),
+        Sign::strong("access denied: '*' denied access"),
+        Sign::support("user cancelled authentication process"),
+        Sign::support("error from service: CheckAuthorization"),
+        Sign::strong("operation forbidden: read only access prevents"),
+        Sign::strong("operation * forbidden for read only access"),
+        Sign::strong("nc: unix connect failed: Permission denied"),
+        Sign::strong("*/libvirt-sock: Permission denied"),
+        Sign::strong("*/virtqemud-sock: Permission denied"),
+        Sign::hint("org.libvirt.unix.manage"),
+        Sign::support("Cannot create user runtime directory '*libvirt': Permission denied"),
+        Sign::hint("org.libvirt.unix.monitor"),
+        Sign::strong("Failed to connect socket to '*libvirt*': No such file or directory").against(),
+    ],
+    words: &["libvirt group", "polkit", "without sudo", "as root it works", "normal user", "password"],
+    explains: &["libvirt/daemon-not-running", "libvirt/session-vs-system"],
+    tells: "ls -l /run/libvirt/libvirt-sock; id",
+    remedy: "put the user into the group that owns the socket and log in again, or allow the action in polkit",
+    applicability: Applicability::NeedsApproval,
+    escalation: Some(Agent::SecurityEngineer),
+    ..Rule::NEW
+};

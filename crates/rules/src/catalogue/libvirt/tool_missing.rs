@@ -1,0 +1,97 @@
+//! # A helper program that libvirt or a VM tool calls is not installed
+//!
+//! ## What it is
+//! libvirt starts other programs for parts of its work: dnsmasq for networks, qemu-img for volumes, dmidecode
+//! for host SMBIOS, passt for user networks, tc, lvm, iscsiadm, nbdkit and more. Wrappers call mkisofs,
+//! xorriso, qemu-nbd or cloud-localds. The program is not in the daemon's `$PATH`.
+//!
+//! ## Why it happens
+//! Distributions make these packages optional, minimal images leave them out, and a service's `$PATH` is
+//! shorter than a shell's (`/usr/sbin` is missing, or the tool lies in `/usr/local`, a Nix profile or a snap).
+//!
+//! ## Confirm
+//! `command -v dnsmasq qemu-img dmidecode passt`, and `systemctl show libvirtd -p Environment` for the path that
+//! the daemon has. libvirt looks at some programs only when it starts.
+//!
+//! ## Refute
+//! The program is there for the daemon as well and runs with `--version`. A missing QEMU, swtpm or virtiofsd has
+//! a page of its own.
+//!
+//! ## Fix
+//! Install the package that holds the program, then restart the daemon: it remembers what it did not find.
+//!
+//! ## References
+//! libvirt `src/util/vircommand.c`, `virCommandRun*()` and `virFindFileInPath()`; `src/util/virdnsmasq.c`,
+//! `dnsmasqCapsNewFromBinary()`; `src/storage/storage_util.c`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["libvirt", "install"],
+    signs: &[
+        Sign::strong("cannot execute binary {tool}: No such file or directory"),
+        Sign::proof("Cannot check dnsmasq binary {tool}: No such file or directory"),
+        Sign::proof("Unable to find 'dnsmasq' binary in $PATH"),
+        Sign::strong("cannot find dnsmasq"),
+        Sign::proof("creation of non-raw file images is not supported without qemu-img"),
+        Sign::proof("unable to find qemu-img"),
+        Sign::proof("unable to find kvm-img or qemu-img"),
+        Sign::proof("Failed to find path for dmidecode binary"),
+        Sign::strong("Cannot find '{tool}' in path"),
+        Sign::strong("Unable to find '{tool}' binary in $PATH"),
+        Sign::strong("Unable to find {tool} binary in $PATH"),
+        Sign::strong("The following binaries are not installed: {tool}"),
+        Sign::proof("exec: \"{tool}\": executable file not found in $PATH").and(&["libvirt"]),
+        Sign::strong("exec: \"{tool}\": executable file not found in"),
+        Sign::proof("qemu-img: command not found"),
+        Sign::proof("qemu-img: not found"),
+        Sign::proof("No such file or directory: 'qemu-img'"),
+        Sign::strong("qemu-nbd: command not found"),
+        Sign::strong("dnsmasq: command not found"),
+        Sign::strong("cloud-localds: command not found"),
+        Sign::strong("genisoimage: command not found"),
+        Sign::support("{tool}: command not found").and(&["libvirt"]),
+        Sign::strong("dnsmasq version >= {version} required"),
+        Sign::strong("No such file or directory: 'xorriso'"),
+        Sign::strong("No such file or directory: 'genisoimage'"),
+        Sign::strong("No such file or directory: 'mkisofs'"),
+        Sign::strong("No such file or directory: 'qemu-nbd'"),
+        Sign::strong("cannot find any suitable libguestfs supermin"),
+        Sign::strong("error while starting cloudinitdisk*mkisofs"),
+        Sign::strong("could not start 'mkisofs'"),
+        Sign::strong("could not find a supported CD ISO creation command"),
+        Sign::strong("Failed to execute * qemu-bridge-helper*No such file or directory"),
+        Sign::strong("qemu-bridge-helper: No such file or directory"),
+        Sign::strong("failed to execute {tool}: No such file or directory").and(&["qemu-"]),
+        Sign::strong("Failed to find slirp-helper"),
+        Sign::strong("slirp-helper' * No such file or directory"),
+        Sign::support("Is * installed and in your PATH").and(&["libvirt"]),
+    ],
+    words: &["dnsmasq", "qemu-img", "dmidecode", "passt", "not installed", "executable file not found"],
+    explains: &["libvirt/default-network-inactive"],
+    tells: "command -v dnsmasq qemu-img dmidecode passt",
+    remedy: "install the package of the program that is named, then restart the libvirt daemon",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::ServiceRestart,
+    check,
+    ..Rule::NEW
+};
+
+/// Programs whose absence has a rule of its own.
+const OTHERS: [&str; 7] = ["qemu-system", "qemu-kvm", "swtpm", "virtiofsd", "firecracker", "kata", "cloud-hyp"];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let hits = RULE.signs.iter().flat_map(|sign| cx.hits_of(sign));
+    let tools: Vec<&str> = hits
+        .filter_map(|hit| hit.get("tool"))
+        .map(|tool| tool.trim_matches(['\'', '"', '`', ':']))
+        .collect();
+    let other = |tool: &&str| OTHERS.iter().any(|other| tool.contains(other));
+    vec![match tools.iter().find(|tool| !other(tool)) {
+        Some(tool) => {
+            cx.draft().title(format!("the helper program {tool} is not installed or not in the path")).verdict()
+        }
+        None if !tools.is_empty() => Verdict::Quiet,
+        None => cx.draft().verdict(),
+    }]
+}

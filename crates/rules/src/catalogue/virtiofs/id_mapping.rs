@@ -1,0 +1,72 @@
+//! # Ownership or id mapping makes files unusable in the guest
+//!
+//! ## What it is
+//! A share shows the host's numeric owners. When virtiofsd runs in a user namespace (session VMs, rootless
+//! containers, `<idmap>`), only mapped ids exist: all others appear as 65534 (nobody), and the guest can neither
+//! use nor chown such files.
+//!
+//! ## Why it happens
+//! Guest and host number their users differently; virtiofsd runs unprivileged and maps one id only; `/etc/subuid`
+//! or `/etc/subgid` has no or too short a range for the user; newuidmap is missing; the mapping in the domain
+//! leaves out the id that owns the files.
+//!
+//! ## Confirm
+//! `ls -ln` of the share on the host and in the guest; `cat /proc/<virtiofsd pid>/uid_map`;
+//! `grep USER /etc/subuid /etc/subgid`; `virsh dumpxml NAME | grep -A4 '<idmap'`.
+//!
+//! ## Refute
+//! Owners agree on both sides and access by the owning id works: then mode, ACL or labels refuse.
+//!
+//! ## Fix
+//! Map the owner's id (`--uid-map`, `--translate-uid`, `<idmap>` with `<uid start= target= count=/>`), give the
+//! user a range in `/etc/subuid` and `/etc/subgid`, or use the same number in the guest.
+//!
+//! ## References
+//! virtiofsd `README.md`, "--uid-map" and "--translate-uid"; libvirt `docs/kbase/virtiofs.rst`, "Running
+//! unprivileged"; `newuidmap(1)`, `subuid(5)`.
+
+use crate::prelude::*;
+
+/// What shows that virtio-fs is meant.
+const FS: &[&str] = &["virtiofs"];
+
+pub const RULE: Rule = Rule {
+    tags: &["virtiofs", "permission"],
+    needs: &[Need::File("/etc/subuid"), Need::File("/etc/subgid")],
+    signs: &[
+        Sign::strong("newuidmap: uid range [*) -> [*) not allowed"),
+        Sign::strong("newgidmap: gid range [*) -> [*) not allowed"),
+        Sign::proof("newuidmap: uid range").and(FS),
+        Sign::proof("newgidmap: gid range").and(FS),
+        Sign::strong("Error entering sandbox: WriteUidMap"),
+        Sign::strong("Error entering sandbox: WriteGidMap"),
+        Sign::strong("Error entering sandbox: *idMap"),
+        Sign::strong("no subuid ranges found for user"),
+        Sign::strong("no subgid ranges found for group"),
+        Sign::strong("virtiofs is not yet supported in session mode"),
+        Sign::strong("nobody * nogroup").and(FS),
+        Sign::strong("nobody nogroup").and(FS),
+        Sign::strong("nobody   nogroup").and(FS),
+        Sign::strong("nobody nobody").and(FS),
+        Sign::strong(" 65534 65534 ").and(FS),
+        Sign::strong("chown: changing ownership of '*': Operation not permitted").and(FS),
+        Sign::strong("chown: changing ownership of '*': Invalid argument").and(FS),
+        Sign::strong("chown: *Operation not permitted").and(FS),
+        Sign::support("chown*Value too large for defined data type").and(FS),
+        Sign::support("Permission denied").and(&["virtiofs", "ls -ln"]),
+        Sign::support("Permission denied").and(&["virtiofs", "/proc/*/uid_map"]),
+        Sign::support("Permission denied").and(&["virtiofs", "mount -t virtiofs"]),
+        Sign::support("--translate-uid"),
+        Sign::support("failed to change credentials back to root"),
+        Sign::support("couldn't map host"),
+        Sign::strong("S-1-5-0").and(FS),
+        Sign::hint("/etc/subuid"),
+        Sign::hint("<idmap>"),
+    ],
+    words: &["owner", "nobody", "chown", "permission denied in the guest", "idmap"],
+    tells: "ls -ln on both sides; cat /proc/<virtiofsd pid>/uid_map",
+    remedy: "map the id that owns the files into virtiofsd's user namespace, or use one number on both sides",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    ..Rule::NEW
+};

@@ -1,0 +1,56 @@
+//! # AppArmor or SELinux denies swtpm
+//!
+//! ## What it is
+//! swtpm has a profile of its own (AppArmor `swtpm`, SELinux `swtpm_t`), which knows the usual directories and
+//! what libvirt hands over. State, socket, log or PID file elsewhere is refused, although owner and mode are
+//! right.
+//!
+//! ## Why it happens
+//! A wrapper (quickemu, GNOME Boxes, a script) keeps the state in the user's home; libvirt was built with another
+//! prefix; the profile is older than the swtpm that it confines; the directory was restored without its label.
+//!
+//! ## Confirm
+//! `journalctl -k | grep -E 'DENIED.*swtpm'`, `ausearch -m AVC -c swtpm -ts recent`,
+//! `ls -lZ /var/lib/libvirt/swtpm`, `cat /etc/apparmor.d/usr.bin.swtpm`.
+//!
+//! ## Refute
+//! No denial names swtpm at the time of the failure, or it fails with the profile in complain mode as well.
+//!
+//! ## Fix
+//! Add the path to `/etc/apparmor.d/local/usr.bin.swtpm` and reload that profile, or give the directory its label
+//! (`restorecon -R`, `semanage fcontext`). Keep the state where the profile expects it if nothing speaks
+//! against it.
+//!
+//! ## References
+//! swtpm `debian/usr.bin.swtpm` and `src/selinux/swtpm.te`, `swtpm_svirt.te`; libvirt
+//! `docs/drvqemu.rst`, "Driver security architecture".
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    rank: Rank::Specific,
+    tags: &["tpm", "mac", "security"],
+    needs: &[Need::Command(&["journalctl", "-k", "-b", "--no-pager"])],
+    signs: &[
+        Sign::proof("apparmor=\"DENIED\"*swtpm"),
+        Sign::proof("apparmor=\"DENIED\"*/usr/bin/swtpm"),
+        Sign::proof("avc: * denied *comm=\"swtpm"),
+        Sign::proof("avc: * denied *swtpm_t"),
+        Sign::proof("avc: * denied *swtpm"),
+        Sign::proof("SELinux is preventing *swtpm* from"),
+        Sign::support("Permission denied").and(&["/usr.bin.swtpm"]),
+        Sign::support("swtpm*Permission denied").and(&["AppArmor"]),
+        // Ubuntu 22.04: the profile lets swtpm_setup start no swtpm, and nothing else is printed.
+        Sign::strong("swtpm process terminated unexpectedly").and(&["Could not start the TPM"]),
+        Sign::hint("TPM result for CMD_INIT: 0x101 operation failed"),
+        Sign::hint("Could not start 'swtpm'. exitstatus: 1"),
+    ],
+    words: &["apparmor", "selinux", "swtpm", "denied"],
+    explains: &["vtpm/state-permission", "access/apparmor-denied", "access/selinux-denied", "vtpm/swtpm-missing"],
+    tells: "journalctl -k | grep -E 'DENIED.*swtpm'; ausearch -m AVC -c swtpm",
+    remedy: "allow swtpm's path in its local AppArmor profile, or give the directory its SELinux label",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    escalation: Some(Agent::SecurityEngineer),
+    ..Rule::NEW
+};

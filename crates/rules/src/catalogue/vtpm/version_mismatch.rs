@@ -1,0 +1,73 @@
+//! # The guest needs another TPM version or interface
+//!
+//! ## What it is
+//! A TPM is of version 1.2 or 2.0 and is reached through one interface: TIS or CRB on x86, TIS on ARM, SPAPR on
+//! POWER. The guest's system, QEMU's build, swtpm's build and the state on disk must agree on both.
+//!
+//! ## Why it happens
+//! The default of old tools is 1.2 while Windows 11 and new systems ask for 2.0; TPM 1.2 has no CRB; distributions
+//! build swtpm or libtpms without 1.2; this QEMU was built without the model; state was written by a newer swtpm.
+//!
+//! ## Confirm
+//! `virsh dumpxml NAME | grep -A2 '<tpm'`; `virsh domcapabilities | sed -n '/<tpm/,/<\/tpm>/p'`;
+//! `swtpm_setup --print-capabilities` lists `tpm-1.2` and `tpm-2.0`.
+//!
+//! ## Refute
+//! Domain capabilities list the model, backend and version that the domain has, and the guest's driver binds.
+//!
+//! ## Fix
+//! Set `<backend type='emulator' version='2.0'/>` with model `tpm-crb` (or `tpm-tis` for older guests). The state
+//! of one version cannot be used by the other: keep the old directory and make a new TPM.
+//!
+//! ## References
+//! libvirt `src/qemu/qemu_validate.c`, `qemuValidateDomainDeviceDefTPM()`; QEMU `docs/specs/tpm.rst`,
+//! `backends/tpm/tpm_emulator.c`; Microsoft, Windows 11 requirements (TPM 2.0).
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["tpm", "guest"],
+    needs: &[Need::Glob("/etc/libvirt/qemu/*.xml"), Need::Command(&["virsh", "domcapabilities"])],
+    signs: &[
+        // libvirt prints "2.0" as a rule because it finds no swtpm at all.
+        Sign::strong("TPM version '1.2' is not supported"),
+        Sign::hint("TPM version '{version}' is not supported"),
+        Sign::proof("TPM 1.2 is not supported for model"),
+        Sign::proof("TPM 1.2 is not supported on architecture"),
+        Sign::proof("swtpm at {path} does not support TPM 2"),
+        Sign::proof("swtpm at {path} does not support TPM 1.2"),
+        Sign::strong("does not support TPM model"),
+        Sign::strong("does not support TPM backend type"),
+        Sign::proof("tpm-emulator: TPM does not implement minimum set of"),
+        Sign::strong("required capabilities for TPM"),
+        Sign::strong("Minimum required version for the blob is"),
+        Sign::strong("'tpm-crb' is not a valid device model name"),
+        Sign::strong("'tpm-tis' is not a valid device model name"),
+        Sign::strong("'tpm-tis-device' is not a valid device model name"),
+        Sign::strong("'tpm-spapr' is not a valid device model name"),
+        Sign::strong("Parameter 'type' expects a TPM backend type"),
+        Sign::strong("swtpm_setup has no support for profiles"),
+        Sign::strong("requires TPM version '"),
+        Sign::strong("There's no --profile support for TPM 1.2"),
+        Sign::strong("Could not set profile for TPM2"),
+        Sign::strong("is not supported by libtpms"),
+        Sign::support("tpm-emulator: TPM result for CMD_INIT: 0x"),
+        Sign::strong("tpm_crb MSFT0101:00: "),
+        Sign::support("tpm_tis*: probe * failed with error"),
+        Sign::strong("TPM 2.0 must be supported and enabled"),
+        Sign::strong("TPM 2.0 is required"),
+        Sign::strong("TPM version 1.2 * Windows 11"),
+        Sign::support("This PC can't run Windows 11"),
+        Sign::support("This PC doesn't currently meet Windows 11"),
+        Sign::strong("<backend type='emulator' version='1.2'").and(&["Windows 11"]),
+        Sign::strong("<backend type='emulator' version='1.2'").and(&["win11"]),
+        Sign::strong("<backend type='emulator' version='1.2'").and(&["tpm-crb"]),
+        Sign::hint("<backend type='emulator' version='1.2'"),
+    ],
+    words: &["windows 11", "tpm 2.0", "tpm 1.2", "tpm-crb", "tpm-tis"],
+    tells: "virsh dumpxml NAME | grep -A2 '<tpm'; virsh domcapabilities",
+    remedy: "give the guest the TPM version and interface it needs (2.0 with tpm-crb or tpm-tis), with fresh state",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    ..Rule::NEW
+};
