@@ -48,6 +48,9 @@ impl View for Environment {
     fn recognise(name: &str, head: &str) -> u8 {
         let named = ["env", "version", "os-release", "uname"].iter().any(|part| name.contains(part));
         let short = lines(head).filter(|(_, line)| !line.trim().is_empty()).count() <= 60;
+        if head.lines().any(|line| line.starts_with("PRETTY_NAME=")) && head.lines().any(|line| line.starts_with("ID=")) {
+            return 85;
+        }
         match (versions(head).count(), named) {
             (1.., true) if short => 75,
             (2.., false) if short => 50,
@@ -165,6 +168,7 @@ mod tests {
     fn recognised_by_name_and_content() {
         assert_eq!(Environment::recognise("env.txt", "QEMU 8.2\n"), 75);
         assert_eq!(Environment::recognise("x", "QEMU 8.2\nlibvirt 10.0\n"), 50);
+        assert_eq!(Environment::recognise("x", "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\n"), 85);
         assert_eq!(Environment::recognise("x", "hello\n"), 0);
     }
 }

@@ -57,7 +57,8 @@ impl View for HugePages {
         let mut table = false;
         for (number, line) in lines(text) {
             let line = line.trim();
-            if line.is_empty() || line.starts_with(['#', '$']) {
+            // `grep -r` says there what it may not read.
+            if line.is_empty() || line.starts_with(['#', '$']) || line.starts_with("grep: ") {
                 continue;
             }
             if is_header(line) {

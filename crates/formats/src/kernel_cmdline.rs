@@ -50,8 +50,33 @@ impl View for KernelCmdline {
         if head.trim_start().starts_with("BOOT_IMAGE=") || head.contains("GRUB_CMDLINE_LINUX") {
             return 90;
         }
-        if name.starts_with("cmdline") || name == "proc_cmdline" { 30 } else { 0 }
+        // Hosts that boot without GRUB have no BOOT_IMAGE: one line of words, some of which every kernel knows.
+        let mut filled = lines(head).map(|(_, line)| line.trim()).filter(|line| !line.is_empty());
+        let known = match (filled.next(), filled.next()) {
+            (Some(line), None) if !line.starts_with('-') => line.split(' ').filter(|word| is_known(word)).count(),
+            _ => 0,
+        };
+        let named = name.starts_with("cmdline") || name == "proc_cmdline";
+        match (known, named) {
+            (3.., _) => 85,
+            (1.., true) => 70,
+            (2, false) => 60,
+            (_, true) => 30,
+            _ => 0,
+        }
     }
+}
+
+/// Parameters that tell a kernel command line (kernel-parameters.txt).
+const KNOWN: [&str; 26] = [
+    "amd_iommu", "console", "default_hugepagesz", "earlyprintk", "hugepages", "hugepagesz", "init", "initrd",
+    "intel_iommu", "iommu", "isolcpus", "mitigations", "net.ifnames", "nohz_full", "nokaslr", "nomodeset", "panic",
+    "pci", "quiet", "rdinit", "reboot", "ro", "root", "rootfstype", "splash", "systemd.unified_cgroup_hierarchy",
+];
+
+fn is_known(word: &str) -> bool {
+    let name = word.split('=').next().unwrap_or(word);
+    KNOWN.contains(&name) || ["kvm.", "kvm_intel.", "kvm_amd.", "vfio-pci.", "rd.driver."].iter().any(|module| name.starts_with(module))
 }
 
 #[cfg(test)]
@@ -72,5 +97,13 @@ mod tests {
     fn grub_variables_are_unwrapped() {
         let (view, _) = KernelCmdline::read("# comment\nGRUB_CMDLINE_LINUX=\"intel_iommu=on quiet\"\n");
         assert_eq!(view.get("intel_iommu").map(|found| (found.value, found.line)), Some((Some("on"), 2)));
+    }
+
+    #[test]
+    fn recognised_by_content() {
+        assert_eq!(KernelCmdline::recognise("x", "console=ttyS0 quiet panic=1 nested_pvm=1\n"), 85);
+        assert_eq!(KernelCmdline::recognise("cmdline.txt", "iommu=pt\n"), 70);
+        assert_eq!(KernelCmdline::recognise("x", "the root of all evil\n"), 0);
+        assert_eq!(KernelCmdline::recognise("x", "-append \"console=ttyS0 quiet ro\"\n"), 0);
     }
 }

@@ -253,6 +253,10 @@ fn message(line: u32, text: &str) -> Option<QemuMessage> {
     }
     // A warning about an option has its mark in front of the option or behind it.
     let severity = if severity == Severity::Error { self::severity(&mut rest) } else { severity };
+    // The kernel's module speaks under the same name: `kvm: disabled by bios`.
+    if name == "kvm" && option.is_empty() && time.is_empty() {
+        return None;
+    }
     Some(QemuMessage {
         line,
         time: time.to_owned(),
@@ -373,6 +377,8 @@ emulation failure
         assert_eq!(QemuLog::recognise("x", LOG), 95);
         assert_eq!(QemuLog::recognise("x", "qemu-system-x86_64: -cpu x: nope\n"), 90);
         assert_eq!(QemuLog::recognise("x", "nothing: here\n"), 0);
+        assert_eq!(QemuLog::recognise("x", "kvm: disabled by bios\n"), 0);
+        assert_eq!(QemuLog::recognise("x", "kvm: -device vfio-pci,host=01:00.0: no\n"), 90);
         let journal = "May 01 10:00:00 hv1 kernel: x\n".repeat(5) + "qemu-system-x86_64: a\n";
         assert!(QemuLog::recognise("x", &journal) <= 40);
         assert_eq!(QemuLog::recognise("qemu.log", ""), 30);
