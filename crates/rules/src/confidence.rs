@@ -1,7 +1,8 @@
 //! How confidence is computed. Nothing else sets it.
 //!
 //! Each piece of evidence has a strength, and each strength a weight: the share of doubt that it takes away.
-//! Pieces are taken as independent once each *sign* is counted once, however often its message repeats:
+//! Pieces are taken as independent once each *sign* is counted once, however often its message repeats, and each
+//! *line* once, however many signs it meets:
 //!
 //! ```text
 //! doubt      = product over distinct pieces for it     of (1 - weight)

@@ -117,6 +117,7 @@ impl<'r> Draft<'r> {
     /// Weighs the evidence: fired, quiet, or unknown where nothing was read that could have told.
     #[must_use]
     pub fn verdict(mut self) -> Verdict {
+        self.support = each_line_once(self.support);
         let confidence = confidence(&self.support);
         if confidence < THRESHOLD {
             return if self.looked || self.reading.has_messages() {
@@ -147,4 +148,21 @@ impl<'r> Draft<'r> {
             controls: rule.controls.iter().map(|&control| control.to_owned()).collect(),
         })
     }
+}
+
+/// One line is one piece of evidence, however many signs and checks it meets: the strongest of them counts.
+fn each_line_once(mut support: Vec<Support>) -> Vec<Support> {
+    support.sort_by_key(|one| std::cmp::Reverse(one.strength));
+    let mut kept: Vec<Support> = Vec::new();
+    for one in support {
+        let place = one.evidence.as_ref().map(|quote| (&quote.source, quote.line));
+        let known = |other: &Support| {
+            let its = other.evidence.as_ref().map(|quote| (&quote.source, quote.line));
+            place.is_some() && its == place && other.against == one.against
+        };
+        if !kept.iter().any(known) {
+            kept.push(one);
+        }
+    }
+    kept
 }

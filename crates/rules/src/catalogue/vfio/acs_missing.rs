@@ -59,6 +59,10 @@ const CROWD: usize = 2;
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
+    // A bridge that shows the capability is one that isolates what is behind it.
+    if cx.texts().iter().any(|text| text.text.contains("Access Control Services")) {
+        draft = draft.looked();
+    }
     let (groups, devices) = (groups(cx), devices(cx));
     let bridge = |address: PciAddress| {
         let told = devices.iter().find(|one| one.address == address);
