@@ -44,7 +44,7 @@ fn make() -> Result<Parts, String> {
     }
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     let workspace = manifest.ancestors().nth(2).expect("a crate lies two levels below the workspace");
-    let unpacked = workspace.join("xtask/cache/kernel");
+    let unpacked = workspace.join("target/vmwright-test/kernel");
     let kernel =
         kernel::find(&Places::of_this_machine(Some(&unpacked))).map_err(|error| error.to_string())?;
     // From here on nothing is the machine's fault.
