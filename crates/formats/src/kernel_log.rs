@@ -71,6 +71,11 @@ pub(crate) fn named_guest(name: &str) -> bool {
 pub(crate) fn sure(head: &str) -> u8 {
     let (stamped, all) = share(head, |line| prefix(line).is_some());
     let (signed, _) = share(head, |line| SIGNS.iter().any(|sign| line.contains(sign)));
+    // `dmesg -t` from the kernel's first message on.
+    let first = lines(head).map(|(_, line)| line.trim()).find(|line| !line.is_empty() && !line.starts_with('$'));
+    if first.is_some_and(|line| line.starts_with("Linux version ")) && signed > 1 {
+        return 88;
+    }
     match (stamped, signed) {
         (0, 0) => 0,
         _ if stamped * 2 >= all => 88,
@@ -217,6 +222,7 @@ mod tests {
         assert_eq!(KernelLog::recognise("x.txt", text), 88);
         assert_eq!(KernelLog::recognise("guest-dmesg.txt", text), 0);
         assert_eq!(KernelLog::recognise("x", "vfio-pci 0000:01:00.0: a\npcieport 0000:00:01.0: b\n"), 70);
+        assert_eq!(KernelLog::recognise("x", "Linux version 6.1.0 (a@b)\nx\ny\nz\nACPI: w\nv\n"), 88);
         assert_eq!(KernelLog::recognise("x", "[section]\nkey = value\n[1] other\n"), 0);
         assert_eq!(KernelLog::recognise("dmesg.txt", "x"), 30);
     }

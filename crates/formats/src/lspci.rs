@@ -151,7 +151,7 @@ pub(crate) fn header(line: u32, text: &str) -> Option<PciDevice> {
     let text = text.trim();
     let (address, rest) = text.split_once(' ')?;
     let address: PciAddress = address.parse().ok()?;
-    let rest = rest.trim_start().trim_start_matches('"');
+    let rest = rest.trim_start();
     let (class, name) = rest.split_once(": ")?;
     let mut device = PciDevice {
         line,
