@@ -1,7 +1,7 @@
 //! Who holds a lock on the images of a VM, as vmwright's probe writes it (from `/proc/locks` and `/proc/PID`).
 //!
 //! ```text
-//! pid 1234 user root holds /srv/web.qcow2 name qemu-system-x86 : qemu-system-x86_64 -drive file=/srv/web.qcow2
+//! pid 1234 user root holds /srv/web.qcow2 name web : qemu-system-x86_64 -name web -drive file=/srv/web.qcow2
 //! none holds /srv/data.raw
 //! unknown /srv/other.raw: permission denied
 //! ```
@@ -25,9 +25,9 @@ pub enum Holder {
 pub struct LockHolder {
     /// Process id.
     pub pid: u32,
-    /// Its user's name, or number where it has no name.
+    /// Its user's name, or number where it has no name; `-` where it is gone.
     pub user: String,
-    /// Its name (`comm`). Untrusted.
+    /// Name of the VM that it runs, from its command line; `-` where it tells none. Untrusted.
     pub name: String,
     /// Its command line, words joined by blanks. Untrusted.
     pub argv: String,
@@ -111,7 +111,7 @@ fn lock(line: u32, text: &str) -> Option<ImageLock> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "pid 1234 user root holds /srv/my web.qcow2 name qemu-system-x86 : qemu-system-x86_64 -name a : b\nnone holds /srv/data.raw\nunknown /srv/other.raw: permission denied\n\npid x\n";
+    const TEXT: &str = "pid 1234 user root holds /srv/my web.qcow2 name web : qemu-system-x86_64 -name a : b\nnone holds /srv/data.raw\nunknown /srv/other.raw: permission denied\n\npid x\n";
 
     #[test]
     fn holders_are_read() {
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(issues, [Issue::new(5, "not a line of the image lock probe")]);
         let first = view.of("/srv/my web.qcow2").next().expect("it is held");
         let Holder::Process(holder) = &first.holder else { panic!("{first:?}") };
-        assert_eq!((holder.pid, holder.user.as_str(), holder.name.as_str()), (1234, "root", "qemu-system-x86"));
+        assert_eq!((holder.pid, holder.user.as_str(), holder.name.as_str()), (1234, "root", "web"));
         assert_eq!(holder.argv, "qemu-system-x86_64 -name a : b");
         assert_eq!(view.locks[1].holder, Holder::None);
         assert_eq!(view.locks[2].holder, Holder::Unknown("permission denied".to_owned()));

@@ -22,13 +22,13 @@ impl KvmProbe {
         Some(Spanned::new(found.value.1.as_str(), found.line))
     }
 
-    /// Whether stock kernels can run under this KVM, may run, or cannot; in the probe's own words.
+    /// `usable`, `paravirtual-only` (stock kernels do not boot) or `unusable`.
     #[must_use]
     pub fn verdict(&self) -> Option<Spanned<&str>> {
         self.get("verdict")
     }
 
-    /// Why, in one line.
+    /// Why, in one line; for people.
     #[must_use]
     pub fn reason(&self) -> Option<Spanned<&str>> {
         self.get("reason")
@@ -73,9 +73,9 @@ mod tests {
 
     #[test]
     fn answers_have_their_lines() {
-        let text = "open: yes\napi: 12\nreal-mode: ran\nlong-mode-bmi2: emulation failure: suberror 1\nverdict: paravirtual-only\nreason: x\nwhat\n";
+        let text = "open: ok\napi: 12\nreal-mode: ok\nlong-mode-bmi2: failed exit: 17\nverdict: paravirtual-only\nreason: x\nwhat\n";
         let (view, issues) = KvmProbe::read(text);
-        assert_eq!(view.get("long-mode-bmi2"), Some(Spanned::new("emulation failure: suberror 1", 4)));
+        assert_eq!(view.get("long-mode-bmi2"), Some(Spanned::new("failed exit: 17", 4)));
         assert_eq!(view.verdict(), Some(Spanned::new("paravirtual-only", 5)));
         assert_eq!(view.reason(), Some(Spanned::new("x", 6)));
         assert_eq!(view.get("what"), None);

@@ -1,4 +1,4 @@
-//! Running VMM processes, as vmwright's probe writes them: `pid 12 user root exe /usr/bin/qemu-system-x86_64 : argv`.
+//! Running VMM processes, as vmwright's probe writes them: `pid 12 user root exe qemu-system-x86_64 : argv`.
 
 use crate::{View, lines::lines};
 use vmwright_model::{Issue, Kind};
@@ -10,9 +10,9 @@ pub struct VmmProcess {
     pub line: u32,
     /// Process id.
     pub pid: u32,
-    /// Its user's name, or number where it has no name.
+    /// Its user's name, or number where it has no name; `-` where it is gone.
     pub user: String,
-    /// Path of its executable.
+    /// Its program: a name, or a path where the listing has one.
     pub exe: String,
     /// Its command line, words joined by blanks. Untrusted.
     pub argv: String,
