@@ -66,7 +66,16 @@ impl Scene {
 
     /// Starts this program again in a role, as another user where one is given.
     pub(crate) fn start(&mut self, role: &str, user: Option<u32>) -> Child {
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut program = std::env::current_exe().unwrap();
+        if user.is_some() {
+            // The build may lie where another user cannot go; the scene does not.
+            let copy = self.folder.path().join("again");
+            if !copy.exists() {
+                std::fs::copy(&program, &copy).unwrap();
+            }
+            program = copy;
+        }
+        let mut command = Command::new(program);
         command
             .env("VMWRIGHT_ROLE", role)
             .env("SCENE", self.folder.path())
