@@ -4,8 +4,14 @@ use crate::{Analyze, Environment, Error, Outcome, Progress, RuleSummary, memory,
 use vmwright_host::sandbox::{self, Purpose};
 use vmwright_host::{Limits, Root};
 use vmwright_model::analysis::{ANALYSIS_SCHEMA, Recalled, Sandbox};
-use vmwright_model::{Analysis, EntryId, Exit, Finding, HostIdentity, Level, Missing, Mode, Snapshot};
+use vmwright_model::{Analysis, EntryId, Exit, Finding, HostIdentity, Issue, Level, Missing, Mode, Snapshot};
 use vmwright_rules::{CATALOGUE, Diagnosis, Entry, diagnose, entry};
+
+/// Kinds in which everything that cannot be read is worth telling.
+const CONFIGURATION: [&str; 2] = ["domain_xml", "machine_spec"];
+
+/// How many issues of one source are told.
+const ISSUES: usize = 8;
 
 /// How much of a quoted line the journal keeps, in characters; the place says where the rest is.
 const QUOTE: usize = 240;
@@ -202,13 +208,23 @@ pub(crate) fn read(
     Ok(snapshot)
 }
 
-/// Sources that the reader could not read. That something does not exist is no trouble of the reading.
+/// Sources that could not be read, or not wholly. That something does not exist is no trouble of the reading.
 fn unread(snapshot: &Snapshot) -> Vec<(String, String)> {
-    let trouble = |record: &vmwright_model::Record| match &record.content {
-        Ok(_) | Err(Missing::Absent) => None,
-        Err(why) => Some((record.source.clone(), why.to_string())),
-    };
-    snapshot.records.iter().filter_map(trouble).collect()
+    let mut trouble = Vec::new();
+    for record in &snapshot.records {
+        match &record.content {
+            Err(Missing::Absent) => {}
+            Err(why) => trouble.push((record.source.clone(), why.to_string())),
+            // A log has lines that nobody knows; a configuration has none that do not matter.
+            Ok(bytes) if CONFIGURATION.contains(&&*record.kind.0) => {
+                let issues = vmwright_formats::issues(&record.kind, &String::from_utf8_lossy(bytes));
+                let place = |issue: Issue| (format!("{}:{}", record.source, issue.line), issue.what);
+                trouble.extend(issues.into_iter().flatten().take(ISSUES).map(place));
+            }
+            Ok(_) => {}
+        }
+    }
+    trouble
 }
 
 fn remember(
