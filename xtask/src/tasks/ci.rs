@@ -1,23 +1,28 @@
 //! `cargo xtask ci`: all that a change must pass, each part timed.
 
-use super::{Task, test, tidy};
+use super::{Task, demo, test, tidy};
 use crate::progress::Step;
 use crate::run::Run;
 use crate::workspace;
 use anyhow::{Result, bail};
 use std::process::ExitCode;
 
-pub(crate) const TASK: Task =
-    Task { name: "ci", usage: "", summary: "format, lints with warnings denied, tidy, all tests", run };
+pub(crate) const TASK: Task = Task {
+    name: "ci",
+    usage: "",
+    summary: "format, lints with warnings denied, tidy, the demo, all tests",
+    run,
+};
 
 /// A part's name, and what does it.
 type Part = (&'static str, fn() -> Result<()>);
 
 /// The parts, in order: what is quick and often wrong comes first.
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     ("fmt", || cargo(&["fmt", "--all", "--", "--check"])),
     ("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("tidy", tidy::check),
+    ("demo", demo::demo),
     ("test", || test::test(&["--workspace"])),
 ];
 

@@ -8,7 +8,7 @@ use super::Task;
 use crate::progress::Step;
 use crate::run::Run;
 use crate::{guest, install, kernel, workspace};
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use setup::DISK;
 use stage::Stage;
 use std::fs;
@@ -34,7 +34,18 @@ const REFUSED: i32 = 4;
 /// What the user of the story says.
 const COMPLAINT: &str = "web does not start any more since I moved its disk: it says something about a lock";
 
-fn run(_: &[String]) -> Result<ExitCode> {
+fn run(args: &[String]) -> Result<ExitCode> {
+    if let Some(arg) = args.first() {
+        bail!("unexpected argument `{arg}`");
+    }
+    demo().map(|()| ExitCode::SUCCESS)
+}
+
+/// The whole story. Fails where vmwright does not do what the story says.
+///
+/// # Errors
+/// What went otherwise, or cannot be had on this machine.
+pub(crate) fn demo() -> Result<()> {
     install::ensure(install::FOR_VMS)?;
     let kernel = kernel::ensure()?;
     let vmwright = build(&kernel, &guest::ensure()?)?;
@@ -49,7 +60,7 @@ fn run(_: &[String]) -> Result<ExitCode> {
         stage.place.display()
     );
     println!("The review's report: {}", report.display());
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Builds the program and packs the guest's kernel and initramfs. Gives the program's path.
