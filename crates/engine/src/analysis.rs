@@ -153,17 +153,17 @@ fn challenge(what: &Analyze) -> String {
     }
 }
 
-/// Learns which host this is, then locks the process: from here on it can only read.
+/// Locks the process, so that from here on it can only read, and then learns which host this is.
 fn enter(what: &Analyze, environment: &Environment) -> Result<(HostIdentity, Sandbox), Error> {
-    let host = match what.from {
-        None => vmwright_host::identity(&environment.state),
-        Some(_) => HostIdentity::default(),
-    };
     let purpose = if what.from.is_none() { Purpose::LiveHost } else { Purpose::Records };
     let sandbox = sandbox::lock(&environment.state, purpose).map_err(Error::Sandbox)?;
     if what.require_sandbox && !sandbox.lacking.is_empty() {
         return Err(Error::SandboxLacking(sandbox.lacking));
     }
+    let host = match what.from {
+        None => vmwright_host::identity(&environment.state),
+        Some(_) => HostIdentity::default(),
+    };
     Ok((host, sandbox))
 }
 
