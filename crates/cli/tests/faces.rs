@@ -73,6 +73,20 @@ fn analysis_says_how_it_is_locked_and_refuses_to_run_unlocked() {
 }
 
 #[test]
+fn a_verdict_shows_its_computation_and_what_would_refute_it() {
+    let site = Site::new();
+    let log = site.file("logs/qemu.log", "qemu: Failed to get \"write\" lock\n");
+    let folder = log.parent().unwrap().to_str().unwrap().to_owned();
+    let fired = site.call(&["analyze", "--from", &folder, "--why", "storage/image-locked"]).ok().out;
+    for part in ["for     proof    0.90  qemu.log:1:", "(1 - doubt) x credit", "what would refute it"] {
+        assert!(fired.contains(part), "{part:?} is not in: {fired}");
+    }
+    let quiet = site.call(&["analyze", "--from", &folder, "--why", "vfio/code-43"]).ok().out;
+    assert!(quiet.contains("vfio/code-43 is quiet"), "{quiet}");
+    site.call(&["analyze", "--from", &folder, "--why", "vfio/code-44"]).fails(2, &["vfio/code-43"]);
+}
+
+#[test]
 fn rules_explain_themselves_and_near_misses_are_named() {
     let site = Site::new();
     let out = site.call(&["explain", "storage/image-locked"]).ok().out;

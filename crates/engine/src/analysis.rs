@@ -1,11 +1,12 @@
 //! ANALYSIS: locks the process, searches the journal, reads, judges, ranks, and plans. Changes nothing.
 
+use crate::why::why;
 use crate::{Analyze, Environment, Error, Outcome, Progress, RuleSummary, memory, plans};
 use vmwright_host::sandbox::{self, Purpose};
 use vmwright_host::{Limits, Root};
 use vmwright_model::analysis::{ANALYSIS_SCHEMA, Recalled, Sandbox};
 use vmwright_model::{Analysis, EntryId, Exit, Finding, HostIdentity, Issue, Level, Missing, Mode, Snapshot};
-use vmwright_rules::{CATALOGUE, Diagnosis, Entry, diagnose, entry};
+use vmwright_rules::{CATALOGUE, Diagnosis, Entry, Reading, diagnose, entry};
 
 /// Kinds in which everything that cannot be read is worth telling.
 const CONFIGURATION: [&str; 2] = ["domain_xml", "machine_spec"];
@@ -25,6 +26,9 @@ pub(crate) fn analyze(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
     select(what, "")?;
+    if let Some(rule) = what.why.as_deref().filter(|rule| entry(rule).is_none()) {
+        return Err(unknown_rule(rule));
+    }
     let subject = vmwright_host::Subject { vm: what.vm.clone(), state: environment.state.clone() };
     let root = root(what);
     if what.dry_run {
@@ -36,6 +40,10 @@ pub(crate) fn analyze(
     let (host, sandbox) = enter(what, environment)?;
     let (journal, mut trouble) = recall(&challenge, environment, progress);
     let snapshot = read(&root, &subject, environment)?;
+    if let Some(rule) = &what.why {
+        let entry = entry(rule).ok_or_else(|| unknown_rule(rule))?;
+        return Ok(Outcome::Why(Box::new(why(entry, &Reading::new(&snapshot, &what.complaint)))));
+    }
     let diagnosis = diagnose(&snapshot, &what.complaint, &|entry| select(what, entry.id).unwrap_or(false));
     if let Err(error) = remember(&challenge, what, &host, &diagnosis, environment) {
         trouble = Some(error);

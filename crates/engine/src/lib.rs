@@ -13,11 +13,14 @@ mod memory;
 mod operation;
 mod plans;
 mod review;
+mod why;
 
 pub use environment::{Environment, EnvironmentError};
 pub use error::Error;
 pub use vmwright_plan::Preview;
 pub use vmwright_review::reports::text as review_text;
+
+pub use why::{Computation, Piece, Why};
 
 pub use operation::{
     Analyze, Approve, MachineSummary, Operation, Outcome, PlanMade, ReviewMade, RuleSummary, RunSummary,

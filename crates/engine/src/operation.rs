@@ -1,5 +1,6 @@
 //! Everything that can be asked of vmwright, and everything that it answers.
 
+use crate::Why;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use vmwright_model::{
@@ -128,6 +129,8 @@ pub struct Analyze {
     pub require_sandbox: bool,
     /// Only list what would be read.
     pub dry_run: bool,
+    /// Show how this rule came to its verdict, instead of the causes.
+    pub why: Option<String>,
 }
 
 /// What to sign.
@@ -151,6 +154,8 @@ pub struct Approve {
 pub enum Outcome {
     /// Causes, best first.
     Analysis(Box<Analysis>),
+    /// How a rule came to its verdict.
+    Why(Box<Why>),
     /// What an analysis would read.
     WorkList {
         /// Paths, commands and probes.

@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// Not these rules or areas.
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     ignore: Vec<String>,
+    /// Show how this rule came to its verdict: each piece of evidence with its weight, and what would refute it.
+    #[arg(long, value_name = "RULE")]
+    why: Option<String>,
     /// Refuse to read if the kernel cannot lock the process.
     #[arg(long)]
     require_sandbox: bool,
@@ -55,6 +58,7 @@ impl Args {
             ignore: self.ignore,
             require_sandbox: self.require_sandbox,
             dry_run: self.dry_run,
+            why: self.why,
         }))
     }
 }

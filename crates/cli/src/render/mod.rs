@@ -6,6 +6,7 @@ mod journal;
 mod machine;
 mod plan;
 mod review;
+mod why;
 
 use serde_json::Value;
 use vmwright_engine::{Outcome, Progress};
@@ -23,6 +24,7 @@ pub(crate) fn json(outcome: &Outcome) -> anyhow::Result<String> {
 pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
     match outcome {
         Outcome::Analysis(analysis) => analysis::text(analysis, color),
+        Outcome::Why(why) => why::text(why),
         Outcome::WorkList { sources } => lines(sources),
         Outcome::Explanation { text, .. } => text.clone(),
         Outcome::Rules { rules } => rules

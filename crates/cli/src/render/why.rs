@@ -1,0 +1,60 @@
+//! The computation behind a verdict.
+
+use super::shown;
+use std::fmt::Write as _;
+use vmwright_engine::{Computation, Piece, Why};
+
+pub(crate) fn text(why: &Why) -> String {
+    let mut out = String::new();
+    for verdict in &why.verdicts {
+        let _ = match verdict {
+            Computation::Fired { subject, title, confidence, pieces } => {
+                let _ = writeln!(out, "{} fired about {}: {}", why.rule, shown(subject), shown(title));
+                pieces.iter().for_each(|piece| self::piece(piece, &mut out));
+                let _ = writeln!(out, "  doubt left by what is for it:      {:.3}", doubt(pieces, false));
+                let _ = writeln!(out, "  credit left by what is against it: {:.3}", doubt(pieces, true));
+                writeln!(
+                    out,
+                    "  confidence = (1 - doubt) x credit, at most {}: {confidence:.3}; fires from {}",
+                    why.ceiling, why.threshold
+                )
+            }
+            Computation::Quiet => {
+                writeln!(
+                    out,
+                    "{} is quiet: what it looks for was read, and the evidence is not there",
+                    why.rule
+                )
+            }
+            Computation::Unknown { why: missing, source } => {
+                writeln!(
+                    out,
+                    "{} cannot tell: {}; this would tell: {}",
+                    why.rule,
+                    shown(missing),
+                    shown(source)
+                )
+            }
+            Computation::NotApplicable { why: reason } => {
+                writeln!(out, "{} does not apply: {}", why.rule, shown(reason))
+            }
+        };
+    }
+    let _ = writeln!(out, "\nwhat would refute it:\n{}", why.refute);
+    out
+}
+
+fn piece(piece: &Piece, out: &mut String) {
+    let side = if piece.against { "against" } else { "for" };
+    let place = match &piece.evidence {
+        Some(quote) => format!("{}:{}: {}", shown(&quote.source), quote.line, shown(&quote.quote)),
+        None => "the complaint".to_owned(),
+    };
+    let strength = format!("{:?}", piece.strength).to_lowercase();
+    let _ = writeln!(out, "  {side:7} {strength:8} {:.2}  {} ({})", piece.weight, place, piece.shows);
+}
+
+/// The product over the pieces of one side of what each leaves.
+fn doubt(pieces: &[Piece], against: bool) -> f64 {
+    pieces.iter().filter(|piece| piece.against == against).map(|piece| 1.0 - piece.weight).product()
+}

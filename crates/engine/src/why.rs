@@ -1,0 +1,123 @@
+//! How a rule came to its verdict: each piece of evidence with its weight, the sum, and what would refute it.
+
+use serde::Serialize;
+use vmwright_model::{Evidence, Finding, Strength, Verdict};
+use vmwright_rules::confidence::{CEILING, THRESHOLD, weight};
+use vmwright_rules::{Entry, Reading, ranking};
+
+/// The computation behind one rule's verdicts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Why {
+    /// Id of the rule.
+    pub rule: String,
+    /// One for each verdict.
+    pub verdicts: Vec<Computation>,
+    /// From here on a rule fires.
+    pub threshold: f64,
+    /// The most that any evidence can give.
+    pub ceiling: f64,
+    /// What would refute it, from the rule's documentation; Markdown.
+    pub refute: String,
+}
+
+/// How one verdict was computed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "verdict")]
+pub enum Computation {
+    /// The evidence was enough.
+    Fired {
+        /// What it is about.
+        subject: String,
+        /// What is wrong.
+        title: String,
+        /// 0 to 1.
+        confidence: f64,
+        /// What was weighed, best first.
+        pieces: Vec<Piece>,
+    },
+    /// The rule saw what it needs, and the evidence was not enough.
+    Quiet,
+    /// The rule did not see enough.
+    Unknown {
+        /// What is missing.
+        why: String,
+        /// The source that would tell.
+        source: String,
+    },
+    /// The question does not arise.
+    NotApplicable {
+        /// Why.
+        why: String,
+    },
+}
+
+/// One piece of evidence on the scales.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Piece {
+    /// How much it says.
+    pub strength: Strength,
+    /// The share of doubt (or, against, of credit) that it takes away.
+    pub weight: f64,
+    /// Whether it speaks against the cause.
+    pub against: bool,
+    /// What it shows.
+    pub shows: String,
+    /// The quote; none where the user's complaint alone says it.
+    pub evidence: Option<Evidence>,
+}
+
+/// Weighs one rule again, in the open.
+pub(crate) fn why(entry: &'static Entry, reading: &Reading<'_>) -> Why {
+    let verdicts = ranking::judge(entry, reading).into_iter().map(computation).collect();
+    Why {
+        rule: entry.id.to_owned(),
+        verdicts,
+        threshold: THRESHOLD,
+        ceiling: CEILING,
+        refute: section(entry.doc, "## Refute"),
+    }
+}
+
+fn computation(verdict: Verdict) -> Computation {
+    match verdict {
+        Verdict::Fired(finding) => fired(finding),
+        Verdict::Quiet => Computation::Quiet,
+        Verdict::Unknown { why, source } => Computation::Unknown { why, source },
+        Verdict::NotApplicable { why } => Computation::NotApplicable { why },
+    }
+}
+
+fn fired(finding: Finding) -> Computation {
+    let pieces = finding.support.into_iter().map(|one| Piece {
+        strength: one.strength,
+        weight: weight(one.strength),
+        against: one.against,
+        shows: one.shows,
+        evidence: one.evidence,
+    });
+    Computation::Fired {
+        subject: finding.subject.to_string(),
+        title: finding.title,
+        confidence: finding.confidence,
+        pieces: pieces.collect(),
+    }
+}
+
+/// The text below a heading, up to the next.
+fn section(doc: &str, heading: &str) -> String {
+    let body = doc.split_once(heading).map_or("", |(_, after)| after);
+    body.split("\n## ").next().unwrap_or("").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::section;
+
+    #[test]
+    fn a_section_ends_where_the_next_begins() {
+        let doc = "# t\n\n## Refute\na\nb\n\n## Fix\nc\n";
+        assert_eq!(section(doc, "## Refute"), "a\nb");
+        assert_eq!(section(doc, "## Fix"), "c");
+        assert_eq!(section(doc, "## None"), "");
+    }
+}
