@@ -25,6 +25,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .wide { overflow-x: auto; } table { border-collapse: collapse; margin: .75rem 0; font-size: .9rem; }
 caption { text-align: left; } th, td { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+thead th, td:first-child, tbody th { overflow-wrap: normal; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem; }
 figure { margin: .75rem 0; } svg { max-width: 100%; height: auto; } svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
 svg .soft { fill: var(--soft); } svg .bar { fill: var(--bar); } svg .rule { stroke: var(--line); } svg .median { stroke: var(--bar); stroke-dasharray: 4 3; }
