@@ -26,7 +26,7 @@
 //! `src/network/bridge_driver.c` (`networkEnableIPForwarding`); Firecracker `docs/network-setup.md`.
 
 use crate::prelude::*;
-use vmwright_formats::Sysctl;
+use vmwright_formats::{IpAddr, Sysctl};
 
 pub const RULE: Rule = Rule {
     tags: &["network"],
@@ -69,12 +69,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     // A rule that masquerades on an interface which the host does not have never matches.
-    let links = super::mtu_mismatch::links(cx);
-    for text in cx.texts().iter().filter(|_| links.len() > 1) {
+    let listings = cx.all::<IpAddr>();
+    let known = |name: &str| listings.iter().any(|seen| seen.get(name).is_some());
+    for text in cx.texts().iter().filter(|_| listings.iter().any(|seen| seen.links.len() > 1)) {
         for (at, line) in text.text.lines().enumerate().take(20_000) {
             let Some(after) = line.contains("MASQUERADE").then(|| line.split_once("-o ")).flatten() else { continue };
             let Some(name) = after.1.split_whitespace().next() else { continue };
-            if !name.contains(['+', '!']) && !links.iter().any(|link| link.name == name) {
+            if !name.contains(['+', '!']) && !known(name) {
                 let quote = u32::try_from(at + 1).ok().and_then(|line| text.quote(line));
                 let title = format!("masquerading is set for {name}, which the host does not have");
                 return vec![draft.because(Strength::Strong, quote, "no such interface is listed").title(title).verdict()];

@@ -78,7 +78,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         for text in cx.texts() {
             let found = text.text.lines().enumerate().take(20_000).find(|(_, line)| {
                 let line = line.to_ascii_lowercase();
-                let version = line.split("libvirt").nth(1).is_some_and(|rest| since_nftables(rest));
+                let version = line.split("libvirt").skip(1).any(since_nftables);
                 version || line.contains("libvirt_network")
             });
             if let Some((at, _)) = found {

@@ -25,7 +25,7 @@
 //! formatdomain "MTU configuration"; RFC 1191, RFC 4821; Open vSwitch FAQ "Jumbo frames".
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
+use vmwright_formats::IpAddr;
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -59,74 +59,21 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let links = links(cx);
-    for port in &links {
-        let (Some(mtu), Some(master)) = (port.mtu, port.master.as_ref()) else { continue };
-        let Some(bridge) = links.iter().find(|one| one.name == *master) else { continue };
-        // A port's larger MTU behind a smaller bridge drops what the bridge sends to it in neither case, but
-        // guests that use it do lose frames; more than one such port adds nothing.
-        if let Some(other) = bridge.mtu.filter(|other| *other != mtu && *master != "ovs-system") {
+    for seen in cx.all::<IpAddr>() {
+        draft = draft.looked();
+        let unequal = seen.links.iter().find_map(|port| {
+            let bridge = seen.get(port.master.as_deref()?)?;
+            // Open vSwitch's ports have one master in common, which is no bridge.
+            (port.mtu != bridge.mtu && bridge.name != "ovs-system").then_some((port, bridge, port.mtu?, bridge.mtu?))
+        });
+        if let Some((port, bridge, mtu, other)) = unequal {
             draft = draft
-                .because(Strength::Hint, port.quote.clone(), "the port has this MTU")
-                .because(Strength::Support, bridge.quote.clone(), "its bridge has another")
+                .because(Strength::Hint, seen.quote(port.line), "the port has this MTU")
+                .because(Strength::Support, seen.quote(bridge.line), "its bridge has another")
                 .about(Subject::new(SubjectKind::Interface, &port.name))
-                .title(format!("{} has MTU {mtu} and its bridge {master} {other}", port.name));
+                .title(format!("{} has MTU {mtu} and its bridge {} {other}", port.name, bridge.name));
             break;
         }
     }
     vec![draft.verdict()]
-}
-
-/// A host's interface as `ip link` or `ip addr` lists it.
-pub(crate) struct Link {
-    /// Name, without `@lower`.
-    pub name: String,
-    /// Whether the flag UP is set.
-    pub up: bool,
-    /// MTU, in bytes.
-    pub mtu: Option<u32>,
-    /// Bridge or bond.
-    pub master: Option<String>,
-    /// Whether the line is whole: it has an MTU, so that an absent master is none.
-    pub whole: bool,
-    /// The line.
-    pub quote: Option<Evidence>,
-}
-
-/// Interfaces in any text, as `ip link`, `ip addr` and `ip -br link` write them; 1024 at most.
-pub(crate) fn links(cx: &Context<'_>) -> Vec<Link> {
-    let mut found = Vec::new();
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text) {
-            if found.len() >= 1024 {
-                return found;
-            }
-            let Some((before, rest)) = line.split_once('<') else { continue };
-            let Some((flags, after)) = rest.split_once('>') else { continue };
-            let words: Vec<&str> = before.split_whitespace().collect();
-            let name = match words[..] {
-                // `5: tap0@if4: <...> mtu 1500 ... master br0 state UP`
-                [.., index, name] if index.strip_suffix(':').is_some_and(|at| at.parse::<u32>().is_ok()) => name,
-                // `tap0  UP  fe:54:00:00:00:01 <...>`
-                [name, "UP" | "DOWN" | "UNKNOWN" | "LOWERLAYERDOWN", _] => name,
-                _ => continue,
-            };
-            let value = |key: &str| {
-                let mut words = after.split_whitespace();
-                words.find(|word| *word == key)?;
-                words.next()
-            };
-            let name = name.trim_end_matches(':').split('@').next().unwrap_or(name);
-            let mtu = value("mtu").and_then(|mtu| mtu.parse().ok());
-            found.push(Link {
-                name: name.to_owned(),
-                up: flags.split(',').any(|flag| flag == "UP"),
-                mtu,
-                master: value("master").map(str::to_owned),
-                whole: mtu.is_some(),
-                quote: text.quote(number),
-            });
-        }
-    }
-    found
 }

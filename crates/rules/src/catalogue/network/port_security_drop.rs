@@ -33,10 +33,10 @@ pub const RULE: Rule = Rule {
     tags: &["network", "security"],
     signs: &[
         Sign::strong("-j libvirt-I-{tap} * DROP"),
-        Sign::strong("I-{tap}-mac * -j DROP"),
+        Sign::strong("I-vnet{tap}-mac * -j DROP"),
         Sign::strong("-s ! {mac} -j DROP"),
-        Sign::support("I-{tap}-mac"),
-        Sign::support("I-{tap}-arp-mac"),
+        Sign::support("I-vnet{tap}-mac"),
+        Sign::support("I-vnet{tap}-arp-mac"),
         Sign::support("filter='clean-traffic'"),
         Sign::support("filter='no-mac-spoofing'"),
         Sign::support("filter='no-arp-spoofing'"),

@@ -27,6 +27,7 @@
 
 use crate::prelude::*;
 use std::net::Ipv4Addr;
+use vmwright_formats::IpAddr;
 use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
@@ -65,6 +66,9 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let nets = networks(cx);
+    if nets.len() > 1 {
+        draft = draft.looked();
+    }
     let collision = nets.iter().enumerate().find_map(|(at, one)| {
         let other = nets[at + 1..].iter().find(|other| {
             let short = one.prefix.min(other.prefix);
@@ -95,31 +99,29 @@ fn mask(address: u32, prefix: u32) -> u32 {
     if prefix == 0 { 0 } else { address & (u32::MAX << (32 - prefix.min(32))) }
 }
 
-/// Private IPv4 networks as `ip addr`, `ip -br addr` and libvirt's network XML name them; 256 at most.
+/// Private IPv4 networks as `ip addr` and `ip -br addr` list them; 256 at most.
 fn networks<'r>(cx: &'r Context<'_>) -> Vec<Network<'r>> {
     let mut found: Vec<Network<'r>> = Vec::new();
+    let mut add = |source: &'r str, interface: &str, listed: &str, quote: Option<Evidence>| {
+        let Some((address, prefix)) = listed.split_once('/') else { return };
+        let (Ok(address), Ok(prefix)) = (address.parse::<Ipv4Addr>(), prefix.parse::<u32>()) else { return };
+        if (8..=30).contains(&prefix) && address.is_private() && found.len() < 256 {
+            found.push(Network { source, interface: interface.to_owned(), address: address.into(), prefix, quote });
+        }
+    };
+    for seen in cx.all::<IpAddr>() {
+        for link in &seen.links {
+            for address in &link.addresses {
+                add(seen.text.source, &link.name, &address.value, seen.quote(address.line));
+            }
+        }
+    }
     for text in cx.texts() {
-        let mut interface = String::new();
         for (number, line) in lines(&text.text) {
-            let words: Vec<&str> = line.split_whitespace().take(16).collect();
-            match words[..] {
-                [index, name, flags, ..] if index.ends_with(':') && flags.starts_with('<') => {
-                    name.trim_end_matches(':').split('@').next().unwrap_or(name).clone_into(&mut interface);
-                }
-                [name, "UP" | "DOWN" | "UNKNOWN", ..] => name.split('@').next().unwrap_or(name).clone_into(&mut interface),
-                _ if words.first() != Some(&"inet") => continue,
-                _ => {}
-            }
-            if interface.is_empty() || interface == "lo" || found.len() >= 256 {
-                continue;
-            }
-            let listed = words.iter().skip(1).filter_map(|word| word.split_once('/'));
-            for (address, prefix) in listed {
-                let (Ok(address), Ok(prefix)) = (address.parse::<Ipv4Addr>(), prefix.parse::<u32>()) else { continue };
-                if (8..=30).contains(&prefix) && address.is_private() {
-                    let quote = text.quote(number);
-                    found.push(Network { source: text.source, interface: interface.clone(), address: address.into(), prefix, quote });
-                }
+            let mut words = line.split_whitespace();
+            if let (Some(name), Some("UP" | "DOWN" | "UNKNOWN")) = (words.next(), words.next()) {
+                let name = name.split('@').next().unwrap_or(name);
+                words.take(8).for_each(|address| add(text.source, name, address, text.quote(number)));
             }
         }
     }

@@ -24,9 +24,9 @@
 //! `ip-link(8)`, `bridge(8)`; QEMU manual "-netdev tap" (script, downscript), `net/tap.c`, `launch_script()`;
 //! Firecracker `docs/network-setup.md`; Linux `net/bridge/br_if.c`.
 
-use super::mtu_mismatch::links;
 use crate::prelude::*;
-use vmwright_formats::{InterfaceClass, Interfaces};
+use vmwright_formats::{Interfaces, IpAddr};
+use vmwright_formats::interfaces::InterfaceClass;
 
 pub const RULE: Rule = Rule {
     tags: &["network"],
@@ -55,19 +55,24 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let links = links(cx);
     // The dummy port of libvirt's bridges is always down.
     let tap = |name: &str| {
         ["tap", "vnet", "fc-", "vmtap"].iter().any(|start| name.starts_with(start)) && !name.ends_with("-nic")
     };
-    if let Some(down) = links.iter().find(|one| tap(&one.name) && !one.up && one.quote.is_some()) {
-        draft = draft
-            .because(Strength::Strong, down.quote.clone(), "the tap is administratively down")
-            .about(Subject::new(SubjectKind::Interface, &down.name))
-            .title(format!("tap {} is down", down.name));
-    }
-    if let Some(loose) = links.iter().find(|one| tap(&one.name) && one.up && one.master.is_none() && one.whole) {
-        draft = draft.because(Strength::Hint, loose.quote.clone(), "the tap is in no bridge");
+    for seen in cx.all::<IpAddr>() {
+        draft = draft.looked();
+        let mut taps = seen.links.iter().filter(|one| tap(&one.name) && one.mtu.is_some());
+        if let Some(down) = taps.clone().find(|one| !one.is_up()) {
+            draft = draft
+                .because(Strength::Strong, seen.quote(down.line), "the tap is administratively down")
+                .about(Subject::new(SubjectKind::Interface, &down.name))
+                .title(format!("tap {} is down", down.name));
+            break;
+        }
+        if let Some(loose) = taps.find(|one| one.master.is_none()) {
+            draft = draft.because(Strength::Hint, seen.quote(loose.line), "the tap is in no bridge");
+            break;
+        }
     }
     for seen in cx.all::<Interfaces>() {
         let mut taps = seen.interfaces.iter().filter(|one| one.class == InterfaceClass::Tap && tap(&one.name));
