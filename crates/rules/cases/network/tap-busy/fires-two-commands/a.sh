@@ -1,0 +1,1 @@
+qemu-system-x86_64 -name a -enable-kvm -m 1G -netdev tap,id=n0,ifname=tap0,script=no -device virtio-net-pci,netdev=n0,mac=52:54:00:00:00:0a

@@ -1,0 +1,106 @@
+//! # br_netfilter sends bridged frames through iptables, and a FORWARD policy drops them
+//!
+//! ## What it is
+//! With the module `br_netfilter` and `net.bridge.bridge-nf-call-iptables=1`, frames that only cross a bridge also
+//! pass the IP firewall's FORWARD chain. A policy of DROP there cuts guests off from their own LAN, while the host
+//! itself keeps working.
+//!
+//! ## Why it happens
+//! Docker loads br_netfilter and sets the policy of FORWARD to DROP (of ip6tables too, since its IPv6 support);
+//! Kubernetes, LXD and ufw do likewise. A VM on a bridge of the LAN was fine until Docker was installed, started
+//! or updated, or the host was rebooted and Docker came up after the bridge.
+//!
+//! ## Confirm
+//! `sysctl net.bridge` says 1; `iptables -S FORWARD` begins with `-P FORWARD DROP` and has no rule for the bridge;
+//! `iptables -vnL FORWARD` counts while the guest sends. ARP still passes, DHCP and TCP do not.
+//!
+//! ## Refute
+//! `net.bridge.bridge-nf-call-iptables = 0`, the module is not loaded, or the policy is ACCEPT and no rule matches.
+//!
+//! ## Fix
+//! Accept the bridge in Docker's own chain (`iptables -I DOCKER-USER -i <bridge> -o <bridge> -j ACCEPT`, and for
+//! ip6tables), or set the three `bridge-nf-call-*` to 0 where no container needs them; make it lasting.
+//!
+//! ## References
+//! Linux `net/bridge/br_netfilter_hooks.c`, `Documentation/networking/bridge.rst`; libvirt wiki "Net.bridge.bridge-nf-call
+//! and sysctl.conf"; Docker manual "Packet filtering and firewalls" (Docker on a router).
+
+use crate::prelude::*;
+use vmwright_formats::{DomainXml, QemuArgs, Sysctl};
+
+pub const RULE: Rule = Rule {
+    tags: &["network", "firewall"],
+    rank: Rank::Specific,
+    needs: &[
+        Need::File("/proc/sys/net/bridge/bridge-nf-call-iptables"),
+        Need::Command(&["iptables", "-S"]),
+        Need::Command(&["ip6tables", "-S"]),
+    ],
+    signs: &[
+        Sign::strong("Chain FORWARD (policy DROP").and(&["DOCKER"]),
+        Sign::strong("-P FORWARD DROP").and(&["DOCKER"]),
+        Sign::strong(":FORWARD DROP").and(&["DOCKER"]),
+        Sign::strong("hook forward priority filter; policy drop").and(&["DOCKER"]),
+        Sign::strong("hook forward priority 0; policy drop").and(&["DOCKER"]),
+        Sign::support("Chain FORWARD (policy DROP").and(&["bridge-nf-call"]).unless(&["DOCKER"]),
+        Sign::support("-P FORWARD DROP").and(&["bridge-nf-call"]).unless(&["DOCKER"]),
+        Sign::hint("Chain FORWARD (policy DROP"),
+        Sign::hint("-P FORWARD DROP"),
+        Sign::support("bridge-nf-call-iptables = 1"),
+        Sign::support("bridge-nf-call-iptables=1"),
+        Sign::support("bridge-nf-call-iptables:1"),
+        Sign::support("bridge-nf-call-ip6tables = 1"),
+        Sign::support("bridge-nf-call-ip6tables=1"),
+        Sign::hint("Bridge firewalling registered"),
+        Sign::hint("br_netfilter "),
+        Sign::strong("[FORWARD*DROP]*PHYSIN={port}"),
+        Sign::strong("[UFW BLOCK] IN={bridge} OUT={other} PHYSIN="),
+        Sign::support("PHYSIN={port} PHYSOUT="),
+        Sign::strong("bridge-nf-call-iptables = 0").against(),
+        Sign::hint("failed to bind DHCP server socket").against(),
+    ],
+    words: &["docker", "bridged", "bridge network", "since installing", "ip6tables", "br_netfilter"],
+    explains: &["network/guest-address-missing", "network/ip-forwarding-off"],
+    tells: "iptables -S FORWARD",
+    remedy: "accept the bridge's frames in FORWARD (DOCKER-USER) or set bridge-nf-call-iptables to 0",
+    applicability: Applicability::NeedsApproval,
+    escalation: None,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    if let Found::Text(text) = cx.file("/proc/sys/net/bridge/bridge-nf-call-iptables") {
+        draft = match text.text.trim() {
+            "1" => draft.because(Strength::Support, text.quote(1), "bridged frames pass iptables"),
+            _ => draft.looked().despite(Strength::Strong, text.quote(1), "bridged frames do not pass iptables"),
+        };
+    }
+    for seen in cx.all::<Sysctl>() {
+        if let Some(found) = seen.number("net.bridge.bridge-nf-call-iptables").filter(|found| found.value == 0) {
+            draft = draft.looked().despite(Strength::Strong, seen.quote(found.line), "bridged frames do not pass iptables");
+        }
+    }
+    let docker = ["docker", "-P FORWARD DROP", "Chain FORWARD (policy DROP"].iter().any(|word| cx.stands(word));
+    if docker && !draft.has(Strength::Proof) {
+        // A VM on a bridge of the LAN is what this can hurt; on a NAT network libvirt makes its own rules.
+        let bridged = cx.all::<DomainXml>().iter().find_map(|seen| {
+            let all = seen.domains.iter().flat_map(|domain| &domain.devices.interfaces);
+            let is = |text: &Option<Spanned<String>>| text.as_ref().is_some_and(|text| text.value == "bridge");
+            let found = all.into_iter().find(|one| is(&one.interface_type))?;
+            seen.quote(found.line)
+        });
+        let direct = || {
+            cx.all::<QemuArgs>().iter().find_map(|seen| {
+                let mut nets = seen.options("netdev").chain(seen.options("nic"));
+                let found = nets.find(|one| {
+                    one.value.as_deref().is_some_and(|value| value.starts_with("bridge") || value.starts_with("tap"))
+                })?;
+                seen.quote(found.value_line)
+            })
+        };
+        draft = draft.because(Strength::Hint, bridged.or_else(direct), "the VM sits on a bridge");
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,70 @@
+//! # The host's firewall drops the guests' DHCP or DNS
+//!
+//! ## What it is
+//! On a virtual network the host itself is the guests' DHCP and DNS server: their requests arrive at the bridge
+//! (UDP 67, UDP and TCP 53) and must pass the host's INPUT rules. If another firewall drops them, guests get no
+//! address or cannot resolve names, though dnsmasq runs and the bridge is up.
+//!
+//! ## Why it happens
+//! ufw, a hand-made nftables ruleset, or a distribution's default (NixOS, Fedora zones) has an INPUT policy of drop.
+//! With nftables every base chain must accept: libvirt's own accept in one table does not help against a drop in
+//! another. A reload of the firewall after libvirt's start flushes libvirt's rules.
+//!
+//! ## Confirm
+//! `nft list ruleset` or `iptables -S INPUT`: policy drop and no accept for the bridge before it; `dmesg` shows
+//! blocked frames with `IN=virbr0 ... DPT=67`; `tcpdump -ni virbr0 port 67` shows requests without answers, and the
+//! journal of dnsmasq no DHCPDISCOVER.
+//!
+//! ## Refute
+//! dnsmasq logs DHCPDISCOVER and DHCPOFFER for the guest's MAC: then the way back or the guest is at fault.
+//!
+//! ## Fix
+//! Accept UDP 67, UDP/TCP 53 (and 547 for IPv6) from the bridge, or make it a trusted interface
+//! (`networking.firewall.trustedInterfaces`, `ufw allow in on virbr0`, firewalld zone `libvirt`), then restart the network.
+//!
+//! ## References
+//! libvirt firewall.html, formatnetwork.html; `src/network/network_nftables.c`, `network_iptables.c`; nftables wiki
+//! "Configuring chains" (several base chains on a hook); ufw(8); firewalld.zone(5).
+
+use crate::prelude::*;
+
+/// How the firewalls log a frame that they dropped, and how a ruleset that drops by default reads.
+pub const RULE: Rule = Rule {
+    tags: &["network", "firewall"],
+    needs: &[Need::Command(&["nft", "list", "ruleset"]), Need::Command(&["iptables", "-S"])],
+    signs: &[
+        Sign::proof("[UFW BLOCK] IN={bridge} *DPT=67"),
+        Sign::proof("[UFW BLOCK] IN={bridge} *DPT=53"),
+        Sign::proof("refused connection: IN={bridge} *DPT=67"),
+        Sign::proof("refused packet: IN={bridge} *DPT=67"),
+        Sign::proof("refused packet: IN={bridge} *DPT=53"),
+        Sign::strong("IN=virbr{n} *SPT=68 DPT=67"),
+        Sign::strong("IN=virbr{n} *DPT=53"),
+        Sign::strong("IN={bridge} *PROTO=UDP SPT=68 DPT=67"),
+        Sign::strong("filter_IN_{zone}_REJECT: IN=virbr"),
+        Sign::strong("hook input priority filter; policy drop").and(&["virbr"]),
+        Sign::strong("hook input priority 0; policy drop").and(&["virbr"]),
+        Sign::support("hook input priority filter; policy drop"),
+        Sign::support("Chain INPUT (policy DROP"),
+        Sign::support("-P INPUT DROP"),
+        Sign::support("Default: deny (incoming)").unless(&["Address already in use"]),
+        Sign::hint("Status: active").and(&["deny (incoming)"]),
+        Sign::support("ufw * active").and(&["dhcp"]).unless(&["Address already in use"]),
+        Sign::support("No DHCPOFFERS received").and(&["policy drop"]),
+        Sign::hint("No DHCPOFFERS received"),
+        Sign::hint("No lease, failing"),
+        Sign::hint("DHCPDISCOVER on {nic} to 255.255.255.255"),
+        Sign::hint("udhcpc: no lease"),
+        Sign::hint("DHCP timed out"),
+        Sign::hint("nixos-fw"),
+        Sign::strong("interfaces: *virbr*").and(&["zone", "target: DROP"]),
+        Sign::strong("DHCPOFFER({bridge}) {ip} {mac}").against(),
+        Sign::strong("DHCPACK({bridge}) {ip} {mac}").against(),
+    ],
+    words: &["no ip address", "dhcp lease", "firewall", "nftables", "no address", "name resolution"],
+    explains: &["network/guest-address-missing"],
+    tells: "nft list ruleset",
+    remedy: "accept DHCP and DNS from the virtual bridge in the host's firewall and restart the network",
+    applicability: Applicability::NeedsApproval,
+    ..Rule::NEW
+};

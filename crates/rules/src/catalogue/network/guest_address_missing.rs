@@ -1,0 +1,107 @@
+//! # The guest has no address: its card was renamed, cloud-init is stale, or the driver is missing
+//!
+//! ## What it is
+//! The virtual network works, and yet this guest has no address: its own configuration names a card that it does
+//! not have under that name, or nothing configures the card at all.
+//!
+//! ## Why it happens
+//! The card's name comes from its place on the PCI bus: a move from i440fx to q35, from e1000 to virtio, another machine
+//! version or one more device makes `ens3` an `enp1s0`. Images with `net.ifnames=0` expect `eth0`. A clone carries the
+//! netplan, cloud-init or udev file with the MAC of its origin. cloud-init keeps an old instance-id and does not
+//! run again. Windows and installers have no virtio-net driver. Several DHCP clients (dhcpcd, networkd) match by name.
+//!
+//! ## Confirm
+//! In the guest `ip -br link` against the names in `/etc/netplan`, `/etc/network/interfaces`, `/etc/systemd/network`;
+//! `dmesg | grep renamed`; `cloud-init status --long`; on the host `virsh -r net-dhcp-leases default`: no request came.
+//!
+//! ## Refute
+//! The guest sends DHCP requests (`tcpdump -ni <bridge> port 67`): then the host does not answer or drops them.
+//!
+//! ## Fix
+//! Match the card by MAC or driver (`match: {driver: virtio_net}`, `Name=en*`) instead of by name, regenerate the
+//! cloud-init network configuration, or pin the device's PCI address in the domain.
+//!
+//! ## References
+//! systemd.net-naming-scheme(7); systemd-networkd-wait-online(8); cloud-init "Network configuration"; netplan "match";
+//! libvirt `virsh domifaddr`; `docs/system/i386/pc.rst` of QEMU.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["network", "guest"],
+    signs: &[
+        Sign::strong("{driver} {place} {new}: renamed from eth0").and(&["Cannot find device \"eth0\""]),
+        Sign::strong("Cannot find device \"eth0\""),
+        Sign::strong("Cannot find device \"ens").kinds(&["guest_console", "text"]),
+        Sign::strong("ifup: interface {nic} does not exist"),
+        Sign::strong("{nic}: interface not found").unless(&["bridge"]),
+        Sign::strong("eth0: error fetching interface information: Device not found"),
+        Sign::strong("SIOCSIFADDR: No such device"),
+        Sign::strong("Failed to find device 'eth0'"),
+        Sign::support("{new}: renamed from eth0").and(&["no ip address"]),
+        Sign::support("{new}: renamed from eth0").and(&["no address"]),
+        Sign::support("{new}: renamed from eth0").and(&["eth0: "]),
+        Sign::support("{new}: renamed from eth0").and(&["dhcp"]),
+        Sign::support("{new}: renamed from eth0").and(&["unreachable"]),
+        Sign::hint(": renamed from eth0"),
+        Sign::strong("Timed out waiting for device /sys/subsystem/net/devices/"),
+        Sign::support("Failed to start Wait for Network to be Configured"),
+        Sign::support("A start job is running for Wait for Network"),
+        Sign::support("Timeout occurred while waiting for network connectivity"),
+        Sign::support("Failed to start Raise network interfaces"),
+        Sign::support("Unable to determine VM's IP address, did it fail to boot"),
+        Sign::support("IP not available after waiting"),
+        Sign::support("machine didn't return IP after"),
+        Sign::support("machine didn't return an IP after"),
+        Sign::support("couldn't retrieve IP address of domain"),
+        Sign::support("all-addresses-obtained"),
+        Sign::hint("Waiting for domain to get an IP address"),
+        Sign::hint("Waiting for IP address"),
+        Sign::hint("Waiting for SSH address"),
+        Sign::hint("No DHCPOFFERS received"),
+        Sign::hint("ci-info: | * | False |"),
+        Sign::support("ci-info: | {nic} | False |"),
+        Sign::support("Name       MAC address          Protocol     Address").unless(&["ipv4    "]),
+        Sign::strong("DHCPACK({bridge}) {ip} {mac}").against(),
+        Sign::support("policy drop").against(),
+    ],
+    words: &["no ip address", "no address", "ip address", "renamed", "network in the guest", "eth0", "unreachable"],
+    tells: "virsh -r domifaddr VM",
+    remedy: "configure the guest's card by MAC or driver instead of by the name that it no longer has",
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    // The kernel's name for the card against what the guest's configuration or its DHCP client asks for.
+    let renamed: Vec<(String, Option<Evidence>)> = cx
+        .hits(": renamed from eth0")
+        .iter()
+        .filter_map(|hit| {
+            let quote = cx.evidence(hit)?;
+            let name = quote.quote.split(": renamed from").next()?.split_whitespace().last()?.to_owned();
+            Some((name, Some(quote)))
+        })
+        .collect();
+    if let Some((name, quote)) = renamed.first() {
+        for text in cx.texts() {
+            let expects = text.text.lines().enumerate().take(20_000).find(|(_, line)| {
+                let line = line.trim().trim_start_matches("- ");
+                ["iface eth0", "auto eth0", "allow-hotplug eth0", "eth0:", "Name=eth0", "networking.interfaces.eth0", "DEVICE=eth0"]
+                    .iter()
+                    .any(|start| line.starts_with(start))
+            });
+            if let Some((at, _)) = expects {
+                let wanted = u32::try_from(at + 1).ok().and_then(|line| text.quote(line));
+                draft = draft
+                    .because(Strength::Support, quote.clone(), "the kernel calls the card otherwise")
+                    .because(Strength::Support, wanted, "the configuration is for eth0")
+                    .title(format!("the guest's card is called {name} and the configuration is for eth0"));
+                break;
+            }
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,86 @@
+//! # The host does not forward or masquerade the guests' packets
+//!
+//! ## What it is
+//! A guest on a routed or NAT network reaches its host but nothing beyond: the host's kernel forwards no packets
+//! (`net.ipv4.ip_forward=0`), or sends them out with the guest's private address, to which nobody answers.
+//!
+//! ## Why it happens
+//! Forwarding is off by default and was switched on by hand until the last reboot; a hardening profile or
+//! `sysctl.d` file switches it off after libvirt has switched it on; hand-made taps (Firecracker, Cloud Hypervisor,
+//! scripts) have no MASQUERADE rule, or one that names the wrong outgoing interface (`eth0` where the host has
+//! `enp1s0` or `wlan0`); FORWARD has policy DROP without an accept for the tap.
+//!
+//! ## Confirm
+//! `sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding`; `iptables -t nat -S POSTROUTING` or
+//! `nft list table ip nat`; `ip route get 1.1.1.1` names the outgoing interface.
+//!
+//! ## Refute
+//! The value is 1 and `tcpdump -ni <uplink>` shows the guest's packets leave with the host's address.
+//!
+//! ## Fix
+//! `net.ipv4.ip_forward = 1` in `/etc/sysctl.d/`, and one masquerade rule for the guests' subnet on the real uplink, or
+//! use a libvirt network with `<forward mode='nat'/>`, which does both.
+//!
+//! ## References
+//! Linux `Documentation/networking/ip-sysctl.rst`; libvirt formatnetwork.html "Connectivity",
+//! `src/network/bridge_driver.c` (`networkEnableIPForwarding`); Firecracker `docs/network-setup.md`.
+
+use crate::prelude::*;
+use vmwright_formats::{IpAddr, Sysctl};
+
+pub const RULE: Rule = Rule {
+    tags: &["network"],
+    needs: &[Need::File("/proc/sys/net/ipv4/ip_forward")],
+    signs: &[
+        Sign::proof("failed to enable IP forwarding"),
+        Sign::proof("IPv4 forwarding is disabled"),
+        Sign::strong("IPv6 forwarding is disabled"),
+        Sign::strong("net.ipv4.ip_forward = 0"),
+        Sign::strong("net.ipv4.ip_forward=0"),
+        Sign::strong("/proc/sys/net/ipv4/ip_forward:0"),
+        Sign::strong("net.ipv6.conf.all.forwarding = 0").unless(&["net.ipv4.ip_forward = 1"]),
+        Sign::strong("ip_forward is not enabled"),
+        Sign::strong("IP forwarding is not enabled"),
+        Sign::strong("IP forwarding is disabled"),
+        Sign::support("ERROR FileContent--proc-sys-net-ipv4-ip_forward"),
+        Sign::proof("/proc/sys/net/ipv4/ip_forward contents are not set to 1"),
+        Sign::strong("networking setup: * ip_forward").unless(&["ip_forward = 1"]),
+        Sign::strong("net.ipv4.ip_forward = 1").against(),
+    ],
+    words: &["no internet", "cannot reach the internet", "reaches the host", "ping the host", "gateway", "masquerade"],
+    tells: "/proc/sys/net/ipv4/ip_forward",
+    remedy: "switch net.ipv4.ip_forward on for good and masquerade the guests' subnet on the real uplink",
+    applicability: Applicability::NeedsApproval,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    if let Found::Text(text) = cx.file("/proc/sys/net/ipv4/ip_forward") {
+        draft = match text.text.trim() {
+            "0" => draft.because(Strength::Support, text.quote(1), "the kernel forwards no packets"),
+            _ => draft.looked().despite(Strength::Strong, text.quote(1), "the kernel forwards"),
+        };
+    }
+    for seen in cx.all::<Sysctl>() {
+        if let Some(found) = seen.number("net.ipv4.ip_forward").filter(|found| found.value == 0) {
+            draft = draft.because(Strength::Hint, seen.quote(found.line), "the kernel forwards no packets");
+        }
+    }
+    // A rule that masquerades on an interface which the host does not have never matches.
+    let listings = cx.all::<IpAddr>();
+    let known = |name: &str| listings.iter().any(|seen| seen.get(name).is_some());
+    for text in cx.texts().iter().filter(|_| listings.iter().any(|seen| seen.links.len() > 1)) {
+        for (at, line) in text.text.lines().enumerate().take(20_000) {
+            let Some(after) = line.contains("MASQUERADE").then(|| line.split_once("-o ")).flatten() else { continue };
+            let Some(name) = after.1.split_whitespace().next() else { continue };
+            if !name.contains(['+', '!']) && !known(name) {
+                let quote = u32::try_from(at + 1).ok().and_then(|line| text.quote(line));
+                let title = format!("masquerading is set for {name}, which the host does not have");
+                return vec![draft.because(Strength::Strong, quote, "no such interface is listed").title(title).verdict()];
+            }
+        }
+    }
+    vec![draft.verdict()]
+}

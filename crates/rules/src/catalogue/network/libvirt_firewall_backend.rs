@@ -1,0 +1,102 @@
+//! # libvirt's firewall backend is not usable or has changed
+//!
+//! ## What it is
+//! libvirt writes NAT and filter rules for its networks through a backend: iptables (the only one up to 10.3) or
+//! nftables (10.4 and later, chosen first). If the programs or kernel modules of the backend do not work, no
+//! network starts; if the backend changes with an update, rules that other tools made for it no longer fit.
+//!
+//! ## Why it happens
+//! `iptables`, `ip6tables` or `nft` is not installed (minimal hosts, containers); legacy and nft variants of iptables
+//! are mixed and their modules clash; the modules of the running kernel are gone after an update without a reboot;
+//! firewalld is not running or was started after libvirt and lacks the zone `libvirt`; an update moved libvirt to
+//! nftables, whose accept no longer overrides a drop in ufw's, Docker's or the distribution's tables.
+//!
+//! ## Confirm
+//! `grep firewall_backend /etc/libvirt/network.conf`; `iptables -V`; `nft list ruleset | grep libvirt_network`;
+//! `libvirtd --version`; the daemon's journal at `virsh net-start`.
+//!
+//! ## Refute
+//! The network starts, and its rules stand in the place where the host's firewall expects them.
+//!
+//! ## Fix
+//! Install what the backend needs, reboot after a kernel update, or set `firewall_backend = "iptables"` (or
+//! `"nftables"`) in network.conf and restart the network daemon. Restart libvirt after firewalld.
+//!
+//! ## References
+//! libvirt `src/network/bridge_driver_conf.c`, `network_nftables.c`, `src/util/virfirewall.c`, `virfirewalld.c`; NEWS of
+//! 10.4.0; firewall.html.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["network", "firewall", "libvirt"],
+    rank: Rank::Specific,
+    needs: &[Need::File("/etc/libvirt/network.conf")],
+    signs: &[
+        // libvirt 1.x to 10.3, then 10.4 and later.
+        Sign::proof("Failed to initialize a valid firewall backend"),
+        Sign::proof("could not find a usable firewall backend"),
+        Sign::proof("requested firewall_backend '{backend}' is not available"),
+        Sign::proof("unrecognized firewall_backend"),
+        Sign::proof("No firewall backend is available"),
+        Sign::proof("Failed to apply firewall rules"),
+        Sign::proof("Failed to apply firewall command"),
+        Sign::strong("Failed to run firewall command"),
+        Sign::strong("direct firewall backend requested, but"),
+        Sign::strong("firewalld firewall backend requested, but service is not running"),
+        Sign::proof("firewalld is set to use the nftables"),
+        Sign::proof("firewalld can't find the 'libvirt' zone"),
+        Sign::strong("INVALID_ZONE: libvirt"),
+        Sign::strong("zone {zone} requested for network {network} but firewalld is not active"),
+        Sign::strong("COMMAND_FAILED: *libvirt"),
+        Sign::support("COMMAND_FAILED: '{path}iptables"),
+        Sign::strong("firewall_backend = \"nftables\"").and(&["dhcp"]),
+        Sign::support("firewall_backend"),
+        Sign::support("libvirt_network").and(&["policy drop"]),
+        Sign::support("libvirt_network").and(&["nixos-fw"]),
+        Sign::support("iptables * can't initialize iptables table").and(&["libvirt"]),
+        Sign::support("(do you need to insmod?)").and(&["virsh net-start"]),
+        Sign::support("Unable to find 'iptables' in $PATH"),
+        Sign::support("iptables: command not found").and(&["libvirt"]),
+        Sign::hint("libvirt 10.4"),
+    ],
+    words: &["firewall backend", "nftables", "iptables", "after upgrad", "after updat", "firewalld"],
+    explains: &["libvirt/network-inactive", "network/firewall-blocks-dhcp", "network/guest-address-missing"],
+    tells: "/etc/libvirt/network.conf",
+    remedy: "make the backend's program and modules work, or choose the other firewall_backend in network.conf",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::ServiceRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    // Since 10.4 the first choice is nftables. A version alone says nothing: a firewall that drops must be seen too.
+    let drops = ["hook input priority filter; policy drop", "nixos-fw", "Chain INPUT (policy DROP", "Default: deny (incoming)"];
+    if drops.iter().any(|sign| cx.stands(sign)) && cx.stands("dhcp") {
+        for text in cx.texts() {
+            let found = text.text.lines().enumerate().take(20_000).find(|(_, line)| {
+                let line = line.to_ascii_lowercase();
+                let version = line.split("libvirt").skip(1).any(since_nftables);
+                version || line.contains("libvirt_network")
+            });
+            if let Some((at, _)) = found {
+                let quote = u32::try_from(at + 1).ok().and_then(|line| text.quote(line));
+                draft = draft.because(Strength::Strong, quote, "this libvirt makes its rules with nftables");
+                break;
+            }
+        }
+    }
+    vec![draft.verdict()]
+}
+
+/// Whether a text that follows the word "libvirt" begins with a version of 10.4 or later.
+fn since_nftables(rest: &str) -> bool {
+    let rest = rest.trim_start_matches(|letter: char| !letter.is_ascii_digit() && letter != '\n');
+    let mut parts = rest.split(|letter: char| !letter.is_ascii_digit()).map(str::parse::<u32>);
+    match (parts.next(), parts.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) if rest.contains('.') => (10, 4) <= (major, minor) && major < 40,
+        _ => false,
+    }
+}

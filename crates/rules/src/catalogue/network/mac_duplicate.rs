@@ -1,0 +1,117 @@
+//! # Two interfaces share a MAC address
+//!
+//! ## What it is
+//! Within one network each interface needs a MAC of its own. With two the same, bridges learn the address now on one
+//! port, now on the other: connections stall and come back, and DHCP gives both guests one lease.
+//!
+//! ## Why it happens
+//! QEMU gives every card without `mac=` the address 52:54:00:12:34:56 (and counts up within one VM only), so that two
+//! VMs started by hand collide. A copied domain XML, a cloned disk with a MAC written in it, a template of Vagrant or
+//! Terraform with a fixed address, a bridge that took the MAC of its port, a guest restored twice from a snapshot.
+//!
+//! ## Confirm
+//! `for vm in $(virsh -r list --name); do virsh -r domiflist $vm; done | sort -k5`; `bridge fdb show | sort | uniq -c`;
+//! `dmesg | grep "own address"`.
+//!
+//! ## Refute
+//! Each MAC stands on one port only, in `bridge fdb show` over some minutes, and in one domain.
+//!
+//! ## Fix
+//! Give each card its own MAC (`52:54:00:` and three free bytes); remove `<mac>` from copies so that libvirt makes a new one.
+//! In clones clear machine-id and saved network configuration too.
+//!
+//! ## References
+//! QEMU `net/net.c` (`qemu_macaddr_default_if_unset`); Linux `net/bridge/br_fdb.c` ("own address as source address");
+//! libvirt formatdomain "Network interfaces"; virt-clone(1); dnsmasq(8) `dhcp-host`.
+
+use crate::prelude::*;
+use std::collections::HashMap;
+use vmwright_formats::{DomainXml, QemuArgs};
+
+pub const RULE: Rule = Rule {
+    tags: &["network"],
+    signs: &[
+        Sign::strong("with own address as source address"),
+        Sign::proof("The MAC address '{mac}' is in use by another virtual machine"),
+        Sign::proof("MAC address {mac} is in use by another virtual machine"),
+        Sign::strong("duplicate MAC address"),
+        Sign::strong("MAC address conflict"),
+        Sign::strong("MAC address * already in use"),
+        Sign::strong("MAC address * is already used"),
+        Sign::strong("MAC {mac} * already * in use"),
+        Sign::strong("multiple devices matching MAC address {mac} found"),
+        Sign::support("not using configured address {ip} because it is leased to {mac}"),
+        Sign::support("duplicate address * detected!"),
+        Sign::support("moving from port * to port *").and(&["mac address"]),
+        Sign::support("duplicate IP address {ip}").and(&["mac address"]),
+    ],
+    words: &["same mac", "duplicate mac", "mac address", "cloned", "copy of", "intermittent", "same ip"],
+    tells: "virsh -r domiflist VM",
+    remedy: "give each interface a MAC address of its own",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+/// The address that QEMU gives the first card of each VM.
+const DEFAULT: &str = "52:54:00:12:34:56";
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    // MAC -> the VM that has it, and where. The same VM twice (its XML and its command line) is no conflict.
+    let mut known: HashMap<String, (String, Option<Evidence>)> = HashMap::new();
+    let mut clash = None;
+    let mut note = |mac: &str, vm: String, quote: Option<Evidence>| {
+        let mac = mac.to_ascii_lowercase();
+        match known.get(&mac) {
+            Some((other, first)) if *other != vm => {
+                clash.get_or_insert((mac, first.clone(), quote));
+            }
+            Some(_) => {}
+            None => drop(known.insert(mac, (vm, quote))),
+        }
+    };
+    for seen in cx.all::<DomainXml>() {
+        for domain in &seen.domains {
+            let vm = domain.name.as_ref().map_or_else(|| format!("{}:{}", seen.text.source, domain.line), |name| name.value.clone());
+            for (at, card) in domain.devices.interfaces.iter().enumerate() {
+                let Some(mac) = &card.mac else { continue };
+                // Two cards of one VM with one MAC, except for a failover pair, collide as well.
+                let pair = card.interface_type.as_ref().is_some_and(|kind| kind.value == "hostdev");
+                let own = domain.devices.interfaces[..at].iter().any(|other| {
+                    let failover = other.interface_type.as_ref().is_some_and(|kind| kind.value == "hostdev");
+                    !pair && !failover && other.mac.as_ref().is_some_and(|other| other.value == mac.value)
+                });
+                let vm = if own { format!("{vm}, card {at}") } else { vm.clone() };
+                note(&mac.value, vm, seen.quote(mac.line));
+            }
+        }
+    }
+    for seen in cx.all::<QemuArgs>() {
+        let many = seen.commands.len() > 1;
+        for (at, command) in seen.commands.iter().enumerate().filter(|_| many) {
+            let name = command.options.iter().find(|one| one.name == "name").and_then(|one| one.value.clone());
+            let vm = name.map_or_else(
+                || format!("command {at}"),
+                |name| name.trim_start_matches("guest=").split(',').next().unwrap_or_default().to_owned(),
+            );
+            for option in command.options.iter().filter(|one| ["device", "nic", "net"].contains(&one.name.as_str())) {
+                let opts = option.opts();
+                let driver = opts.get("driver").unwrap_or_default();
+                let card = ["virtio-net", "e1000", "rtl8139", "vmxnet3", "igb"].iter().any(|start| driver.starts_with(start));
+                let mac = opts.get("mac").or_else(|| opts.get("macaddr"));
+                if let Some(mac) = mac.or(card.then_some(DEFAULT)) {
+                    note(mac, vm.clone(), seen.quote(option.value_line));
+                }
+            }
+        }
+    }
+    if let Some((mac, first, second)) = clash {
+        draft = draft
+            .because(Strength::Support, first, "one interface has this MAC")
+            .because(Strength::Strong, second, "another has the same")
+            .title(format!("two interfaces have the MAC address {mac}"));
+    }
+    vec![draft.verdict()]
+}

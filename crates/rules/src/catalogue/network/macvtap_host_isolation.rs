@@ -1,0 +1,89 @@
+//! # macvtap: host and guest cannot reach each other by design
+//!
+//! ## What it is
+//! A guest on a macvtap (libvirt `<interface type='direct'>`, virt-manager "Macvtap device", Proxmox-like macvlan)
+//! sends straight to the physical card. The lower device never loops frames back to the host's own stack, so the
+//! guest reaches the whole LAN and the internet, but not its host, and the host not the guest.
+//!
+//! ## Why it happens
+//! It is how the driver works: in mode `bridge` the macvtaps of one card see each other, the card's own address
+//! is not among them. Mode `vepa` needs a switch that sends frames back out of the port they came from (reflective
+//! relay), which common switches do not; `private` lets not even guests talk. Wi-Fi cards refuse foreign MACs at all.
+//!
+//! ## Confirm
+//! `virsh -r dumpxml <vm> | grep -A3 "type='direct'"`; `ip -d link show type macvtap`. Host to guest ping fails, a third
+//! machine's ping succeeds.
+//!
+//! ## Refute
+//! Other machines of the LAN do not reach the guest either, or the guest sits on a bridge.
+//!
+//! ## Fix
+//! Put guests on a Linux bridge with the card as its port, or give the guest a second card on an isolated network
+//! for host traffic, or give the host a macvlan interface of its own on the same card and move its address there.
+//!
+//! ## References
+//! libvirt formatdomain "Direct attachment to physical interface"; libvirt wiki "Guest can reach outside network, but
+//! can't reach host (macvtap)"; Linux `drivers/net/macvlan.c` (`macvlan_queue_xmit`), `ip-link(8)`.
+
+use crate::prelude::*;
+use vmwright_formats::{DomainXml, QemuArgs};
+
+/// How users say that it is the host which is not reached.
+const HOST: [&str; 12] = [
+    "reach the host", "ping the host", "reach host", "ping host", "from the host", "host cannot", "host can't",
+    "host to guest", "guest to host", "its host", "the host itself", "talk to the host",
+];
+
+pub const RULE: Rule = Rule {
+    level: Level::Warn,
+    tags: &["network"],
+    rank: Rank::Specific,
+    signs: &[
+        Sign::strong("can't reach host (macvtap)"),
+        Sign::support("macvtap").and(&["reach the host"]),
+        Sign::support("macvtap").and(&["ping the host"]),
+        Sign::support("macvtap").and(&["from the host"]),
+        Sign::support("macvlan").and(&["ping the host"]),
+        Sign::support("macvlan").and(&["reach the host"]),
+        Sign::support("mode vepa"),
+        Sign::support("mode='vepa'"),
+        Sign::support("macvtap * mode private"),
+    ],
+    words: &HOST,
+    tells: "virsh -r dumpxml VM",
+    remedy: "put the guests on a bridge, or add a second card on an isolated network for traffic with the host",
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let host = HOST.iter().any(|word| cx.said(word));
+    for seen in cx.all::<DomainXml>() {
+        let interfaces = seen.domains.iter().flat_map(|domain| &domain.devices.interfaces);
+        let is = |text: &Option<Spanned<String>>, what: &str| text.as_ref().is_some_and(|text| text.value == what);
+        for card in interfaces.filter(|card| is(&card.interface_type, "direct")) {
+            let vepa = card.source_mode.as_ref().filter(|mode| mode.value != "passthrough" && mode.value != "bridge");
+            let quote = seen.quote(card.line);
+            draft = match (host, vepa) {
+                (true, _) => draft.because(Strength::Strong, quote, "the card is a macvtap"),
+                (false, Some(mode)) => {
+                    draft.because(Strength::Support, seen.quote(mode.line), "guests on one card need a reflective relay")
+                }
+                (false, None) => draft.because(Strength::Hint, quote, "the card is a macvtap"),
+            };
+            return vec![draft.verdict()];
+        }
+    }
+    if host {
+        let quote = cx.all::<QemuArgs>().iter().find_map(|seen| {
+            let found = seen.commands.iter().flat_map(|command| &command.options).find(|one| {
+                one.value.as_deref().is_some_and(|value| value.contains("macvtap"))
+            })?;
+            seen.quote(found.value_line)
+        });
+        draft = draft.because(Strength::Strong, quote, "the card is a macvtap");
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,60 @@
+//! # Checksum or segmentation offload corrupts or slows the traffic
+//!
+//! ## What it is
+//! Virtual cards leave checksums and segmentation to somebody later on the way. If a hop forwards such a packet as if it
+//! were finished, the receiver drops it for its bad checksum, or large segments are dropped: DHCP is answered but not
+//! accepted, TCP crawls or stalls, pings pass.
+//!
+//! ## Why it happens
+//! An old DHCP client reads raw frames and does not know "checksum not filled in"; a physical driver (e1000e, r8169,
+//! bnx2, igb with LRO, several USB and Wi-Fi cards) has a broken offload; LRO is on at a card whose frames are bridged
+//! or forwarded; FreeBSD, pfSense and OPNsense guests on virtio do not finish foreign checksums; tunnels (VXLAN) and
+//! OVS-DPDK meet partial checksums they do not complete.
+//!
+//! ## Confirm
+//! `tcpdump -vvni <nic>` at the receiver says "bad udp cksum" or "incorrect" (at the sender that is normal);
+//! `ethtool -k <nic>`; `nstat -az | grep InCsumErrors`; `dmesg | grep -i csum`.
+//!
+//! ## Refute
+//! The checksums are right at the receiving end, and `ethtool -K <nic> tx off gso off tso off` changes nothing.
+//!
+//! ## Fix
+//! Switch the one faulty offload off on the one interface (`ethtool -K <nic> lro off`, `tx off`), lastingly; in
+//! pfSense "Disable hardware checksum offload"; libvirt fills DHCP checksums with a CHECKSUM rule (iptables backend).
+//!
+//! ## References
+//! Linux `Documentation/networking/checksum-offloads.rst`, `net/core/dev.c` (`netdev_rx_csum_fault`,
+//! `skb_warn_bad_offload`), `include/linux/virtio_net.h`; `ethtool(8)`; libvirt 10.x NEWS on the CHECKSUM rule.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["network", "performance"],
+    signs: &[
+        Sign::strong("bad udp checksums in"),
+        Sign::strong("bad udp cksum"),
+        Sign::strong("hw csum failure"),
+        Sign::strong("bad hardware checksum"),
+        Sign::strong("[bad tcp cksum"),
+        Sign::support("checksum incorrect"),
+        Sign::support("cksum {sum} (incorrect"),
+        Sign::strong("received packets cannot be forwarded while LRO is enabled"),
+        Sign::strong("bad gso: type: {type}, size: {size}"),
+        Sign::strong("bad gso type"),
+        Sign::support("skb_warn_bad_offload"),
+        Sign::support("caps=({from}, {to}) len={len} data_len={data}"),
+        Sign::support("netdev_rx_csum_fault"),
+        Sign::strong("InCsumErrors").and(&["UdpInCsumErrors"]),
+        Sign::support("large-receive-offload: on").and(&["bridge"]),
+        Sign::support("Detected Hardware Unit Hang").and(&["tcp-segmentation-offload: on"]),
+        Sign::hint("tcp-segmentation-offload: on"),
+        Sign::hint("tx-checksumming: on"),
+        Sign::hint("generic-segmentation-offload: on"),
+        Sign::strong("TCP segment * wrong checksum"),
+    ],
+    words: &["checksum", "offload", "ethtool", "slow tcp", "upload is slow", "retransmi", "throughput"],
+    tells: "ethtool -k",
+    remedy: "switch the faulty offload off on the one interface that corrupts the frames",
+    applicability: Applicability::NeedsApproval,
+    ..Rule::NEW
+};

@@ -1,0 +1,89 @@
+//! # A MAC, ARP or port-security filter drops the guest's frames
+//!
+//! ## What it is
+//! Something between the guest and the network lets only frames with the expected MAC and IP address pass. Frames of a
+//! nested VM, a container bridge, a virtual IP (VRRP, keepalived) or a guest with a changed MAC are dropped silently.
+//!
+//! ## Why it happens
+//! libvirt's `<filterref filter='clean-traffic'/>` or `no-mac-spoofing`; OpenStack and OVN port security without
+//! allowed-address-pairs; an outer hypervisor: VMware port groups reject promiscuous mode, MAC changes and forged
+//! transmits, Hyper-V needs MAC address spoofing, VirtualBox promiscuous mode "Allow All"; providers (Hetzner, OVH, AWS
+//! source/destination check) accept the host's MAC only; a physical switch with port security err-disables the port;
+//! Proxmox's firewall with its MAC filter.
+//!
+//! ## Confirm
+//! `ebtables -t nat -L` (`libvirt-I-vnet0`), `nft list table bridge filter`, `virsh -r nwfilter-binding-list`,
+//! `ovn-nbctl lsp-get-port-security <port>`; `tcpdump` on both sides of the suspected hop.
+//!
+//! ## Refute
+//! The frames of the guest's own MAC and address are also missing behind the hop.
+//!
+//! ## Fix
+//! Allow the additional MAC or address at that one port (allowed-address-pairs, the filter's IP parameter, the outer port
+//! group), or route or NAT the guests behind the accepted MAC instead of bridging them.
+//!
+//! ## References
+//! libvirt formatnwfilter.html (clean-traffic, no-mac-spoofing); `src/nwfilter/nwfilter_ebiptables_driver.c`; OVN
+//! `ovn-nb(5)` port_security; VMware "Securing standard switch ports"; Hyper-V `Set-VMNetworkAdapter -MacAddressSpoofing`.
+
+use crate::prelude::*;
+use vmwright_formats::DomainXml;
+
+pub const RULE: Rule = Rule {
+    tags: &["network", "security"],
+    signs: &[
+        Sign::strong("-j libvirt-I-{tap} * DROP"),
+        Sign::strong("I-vnet{tap}-mac * -j DROP"),
+        Sign::strong("-s ! {mac} -j DROP"),
+        Sign::support("I-vnet{tap}-mac"),
+        Sign::support("I-vnet{tap}-arp-mac"),
+        Sign::support("filter='clean-traffic'"),
+        Sign::support("filter='no-mac-spoofing'"),
+        Sign::support("filter='no-arp-spoofing'"),
+        Sign::support("filter=\"clean-traffic\""),
+        Sign::strong("forged transmits"),
+        Sign::strong("forgedTransmits"),
+        Sign::strong("promiscuous mode: reject"),
+        Sign::strong("MacAddressSpoofing : Off"),
+        Sign::strong("MacAddressSpoofing{colon}Off"),
+        Sign::strong("PSECURE_VIOLATION"),
+        Sign::strong("psecure-violation error detected"),
+        Sign::strong("Security violation occurred, caused by MAC address"),
+        Sign::support("port_security_enabled*True"),
+        Sign::support("port_security_enabled: true"),
+        Sign::support("port_security * : [\""),
+        Sign::strong("ls_in_port_sec_l2 * drop"),
+        Sign::strong("ls_in_port_sec * drop"),
+        Sign::strong("ls_in_check_port_sec * drop"),
+        Sign::strong("ls_in_apply_port_sec * drop"),
+        Sign::strong("neutron-openvswi-s{port} * DROP"),
+        Sign::support("Drop traffic without an IP/MAC allow rule"),
+        Sign::strong("FILTER_ARP_{port} * DROP"),
+        Sign::support("applyDHCPOnlyRules failed"),
+        Sign::support("source/destination check"),
+        Sign::hint("nwfilter-binding"),
+        // A VF's own anti-spoofing is a matter of SR-IOV.
+        Sign::support("spoofed packets detected").against(),
+    ],
+    words: &["port security", "spoof", "promiscuous", "nested vm", "virtual ip", "keepalived"],
+    tells: "virsh -r nwfilter-binding-list",
+    remedy: "allow the guest's additional MAC or address at the filter that drops it, or route instead of bridging",
+    escalation: Some(Agent::SecurityEngineer),
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    // A filter is a setting like any other; with a complaint of another address behind the port it is the cause.
+    let moved = ["virtual ip", "keepalived", "spoof", "nested vm"].iter().any(|word| cx.said(word));
+    for seen in cx.all::<DomainXml>() {
+        let interfaces = seen.domains.iter().flat_map(|domain| &domain.devices.interfaces);
+        if let Some(filter) = interfaces.filter_map(|card| card.filter.as_ref()).next() {
+            let strength = if moved { Strength::Strong } else { Strength::Hint };
+            draft = draft.because(strength, seen.quote(filter.line), "a filter lets only the known addresses pass");
+            break;
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,129 @@
+//! # The virtual network's subnet overlaps another network
+//!
+//! ## What it is
+//! Two interfaces of the host, or the host's LAN and the guests' network, use overlapping addresses. libvirt refuses to
+//! start such a network; where nothing refuses, the host has two routes for one address and answers go the wrong way.
+//!
+//! ## Why it happens
+//! The hypervisor is itself a guest on 192.168.122.0/24 (nested libvirt: both use the default); the VPN, the office LAN
+//! or Docker (172.17.0.0/16 and up) uses the same private range; a network definition was copied; two tools (LXD,
+//! minikube, Vagrant, multipass) chose the same range.
+//!
+//! ## Confirm
+//! `ip -br -4 addr` and `ip route`: two interfaces whose networks contain each other's address;
+//! `virsh -r net-dumpxml <net>` shows the range.
+//!
+//! ## Refute
+//! Every route's network is disjoint; if libvirt names an interface of its own (`virbr0`) and no network is active,
+//! that bridge is merely left over.
+//!
+//! ## Fix
+//! Give the virtual network a range that nobody uses (`<ip address='192.168.150.1' .../>` with its `<range>`), and
+//! start it again; renew the guests' leases.
+//!
+//! ## References
+//! libvirt `src/network/bridge_driver_linux.c`, `networkCheckRouteCollision`; formatnetwork.html "Addressing"; RFC 1918;
+//! Docker `default-address-pools`.
+
+use crate::prelude::*;
+use std::net::Ipv4Addr;
+use vmwright_formats::IpAddr;
+use vmwright_formats::lines::lines;
+
+pub const RULE: Rule = Rule {
+    tags: &["network", "boot"],
+    needs: &[Need::Command(&["ip", "addr", "show"])],
+    signs: &[
+        // libvirt names the interface: a physical one is a collision, a bridge of its own is left over.
+        Sign::strong("Network is already in use by interface en"),
+        Sign::strong("Network is already in use by interface eth"),
+        Sign::strong("Network is already in use by interface wl"),
+        Sign::strong("Network is already in use by interface docker"),
+        Sign::strong("Network is already in use by interface tun"),
+        Sign::strong("Network is already in use by interface wg"),
+        Sign::strong("Network is already in use by interface bond"),
+        Sign::support("Network is already in use by interface"),
+        Sign::strong("Route address '{address}' conflicts with IP address for"),
+        Sign::strong("Pool overlaps with other one on this address space"),
+        Sign::strong("could not find an available, non-overlapping IPv4 address pool"),
+        Sign::strong("overlaps with existing route"),
+        Sign::strong("subnet * overlaps with"),
+        Sign::strong("conflicts with an existing network"),
+        Sign::strong("network {name} conflicts with"),
+        Sign::strong("is already used by * network"),
+        Sign::support("virtual network * conflicts"),
+    ],
+    words: &["same subnet", "overlap", "192.168.122", "nested", "collision"],
+    explains: &["libvirt/network-inactive"],
+    tells: "ip -br -4 addr",
+    remedy: "give the virtual network an address range that no other network of the host uses",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let nets = networks(cx);
+    if nets.len() > 1 {
+        draft = draft.looked();
+    }
+    let collision = nets.iter().enumerate().find_map(|(at, one)| {
+        let other = nets[at + 1..].iter().find(|other| {
+            let short = one.prefix.min(other.prefix);
+            other.interface != one.interface && other.source == one.source && mask(one.address, short) == mask(other.address, short)
+        })?;
+        Some((one, other))
+    });
+    if let Some((one, other)) = collision {
+        draft = draft
+            .because(Strength::Support, one.quote.clone(), "this interface has the range")
+            .because(Strength::Support, other.quote.clone(), "another has a range that overlaps it")
+            .about(Subject::new(SubjectKind::Interface, &other.interface))
+            .title(format!("{} and {} have overlapping networks", one.interface, other.interface));
+    }
+    vec![draft.verdict()]
+}
+
+/// An address of the host's.
+struct Network<'r> {
+    source: &'r str,
+    interface: String,
+    address: u32,
+    prefix: u32,
+    quote: Option<Evidence>,
+}
+
+fn mask(address: u32, prefix: u32) -> u32 {
+    if prefix == 0 { 0 } else { address & (u32::MAX << (32 - prefix.min(32))) }
+}
+
+/// Private IPv4 networks as `ip addr` and `ip -br addr` list them; 256 at most.
+fn networks<'r>(cx: &'r Context<'_>) -> Vec<Network<'r>> {
+    let mut found: Vec<Network<'r>> = Vec::new();
+    let mut add = |source: &'r str, interface: &str, listed: &str, quote: Option<Evidence>| {
+        let Some((address, prefix)) = listed.split_once('/') else { return };
+        let (Ok(address), Ok(prefix)) = (address.parse::<Ipv4Addr>(), prefix.parse::<u32>()) else { return };
+        if (8..=30).contains(&prefix) && address.is_private() && found.len() < 256 {
+            found.push(Network { source, interface: interface.to_owned(), address: address.into(), prefix, quote });
+        }
+    };
+    for seen in cx.all::<IpAddr>() {
+        for link in &seen.links {
+            for address in &link.addresses {
+                add(seen.text.source, &link.name, &address.value, seen.quote(address.line));
+            }
+        }
+    }
+    for text in cx.texts() {
+        for (number, line) in lines(&text.text) {
+            let mut words = line.split_whitespace();
+            if let (Some(name), Some("UP" | "DOWN" | "UNKNOWN")) = (words.next(), words.next()) {
+                let name = name.split('@').next().unwrap_or(name);
+                words.take(8).for_each(|address| add(text.source, name, address, text.quote(number)));
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,64 @@
+//! # ovs-vswitchd or ovsdb-server is not running, or its socket is missing
+//!
+//! ## What it is
+//! `ovs-vsctl` talks to ovsdb-server over `db.sock`, and ovs-vswitchd carries the changes out. Without the server the
+//! tool reports "database connection failed"; without the switch daemon it waits for ever unless told `--timeout`.
+//!
+//! ## Why it happens
+//! The service is stopped, failed at start (damaged `conf.db`, kernel module missing, DPDK could not start) or is started
+//! after libvirt; a container or chroot does not see the host's `/run/openvswitch`; paths differ between packages
+//! (`/var/run/openvswitch`, `/usr/local/var/run/openvswitch`); the package is not installed at all.
+//!
+//! ## Confirm
+//! `systemctl status openvswitch-switch ovs-vswitchd ovsdb-server`; `ls -l /run/openvswitch/`;
+//! `ovs-vsctl --timeout=3 show`; `journalctl -u ovs-vswitchd -b`.
+//!
+//! ## Refute
+//! `ovs-vsctl --timeout=3 show` answers in the same namespace and as the same user as the VM's manager.
+//!
+//! ## Fix
+//! Start the service (`openvswitch-switch` or `openvswitch`) and enable it; order it before the VM manager; in a container
+//! hand in `/run/openvswitch`, or run Open vSwitch inside.
+//!
+//! ## References
+//! ovs-vsctl(8), ovsdb-server(1), ovs-ctl(8); Open vSwitch `utilities/ovs-vsctl.c`, `lib/stream-unix.c`; libvirt
+//! `src/util/virnetdevopenvswitch.c`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["network", "ovs", "boot"],
+    rank: Rank::Specific,
+    needs: &[Need::Command(&["ovs-vsctl", "show"])],
+    signs: &[
+        Sign::proof("db.sock: database connection failed"),
+        Sign::strong("openvswitch/db.sock: connection attempt failed"),
+        Sign::proof("openvswitch/db.sock*No such file or directory"),
+        Sign::proof("openvswitch/db.sock*Connection refused"),
+        Sign::strong("openvswitch/db.sock*Permission denied"),
+        Sign::strong("cannot connect to \"{path}ovs-vswitchd"),
+        Sign::strong("cannot read pidfile \"{path}ovs-vswitchd.pid\""),
+        Sign::strong("{path}ovs-vswitchd.pid: No such file"),
+        Sign::strong("{path}ovsdb-server.pid: No such file"),
+        Sign::strong("ovs-vswitchd is not running"),
+        Sign::strong("ovsdb-server is not running"),
+        Sign::strong("ovs-vsctl: command not found"),
+        Sign::strong("Cannot find 'ovs-vsctl' in path"),
+        Sign::strong("failed to connect to socket (No such file or directory)").and(&["openvswitch"]),
+        Sign::strong("openvswitch-switch.service: *inactive"),
+        Sign::strong("ovs-vswitchd.service: Failed"),
+        Sign::strong("ovsdb-server.service: Failed"),
+        Sign::strong("Failed to start Open vSwitch"),
+        Sign::strong("ovs-vsctl * Alarm clock"),
+        Sign::strong("ovs-vsctl: * terminated by signal"),
+        Sign::support("{bridge} is not a bridge or a socket").and(&["inactive (dead)"]),
+        Sign::strong("/usr/bin/ovs-vsctl * failed: exit code 1").and(&["db.sock"]),
+    ],
+    words: &["openvswitch", "open vswitch", "ovs-vsctl", "db.sock", "container"],
+    explains: &["ovs/bridge-or-port-missing", "network/bridge-missing"],
+    tells: "ovs-vsctl --timeout=3 show",
+    remedy: "start Open vSwitch before the VM, or give the container the host's /run/openvswitch",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::ServiceRestart,
+    ..Rule::NEW
+};

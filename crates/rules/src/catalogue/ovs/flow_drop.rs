@@ -1,0 +1,89 @@
+//! # Open vSwitch's flow tables drop the traffic, or the port carries the wrong VLAN tag
+//!
+//! ## What it is
+//! The port is up and in the bridge, but OVS discards the frames: no flow matches, a flow says drop, or the VLAN tag of the
+//! port is not the one of the network.
+//!
+//! ## Why it happens
+//! `fail_mode: secure` and no controller leaves empty tables; a flow of a controller (Neutron, OVN, ODL) still names an old port
+//! number or MAC; the access port has another `tag=`, or a trunk does not list the VLAN; a guest sends tagged frames
+//! on an access port; Neutron marks a port that it could not bind with the dead VLAN 4095; `mod-port no-flood`.
+//!
+//! ## Confirm
+//! `ovs-ofctl dump-flows <bridge>` twice: counters of a drop grow; `ovs-appctl ofproto/trace <bridge> in_port=...` ends in
+//! `Datapath actions: drop`; `ovs-vsctl --columns=name,tag,trunks,vlan_mode list Port`.
+//!
+//! ## Refute
+//! The trace ends in the expected output port, and `ovs-appctl dpctl/dump-flows` has no `actions:drop` for the guest's MAC.
+//!
+//! ## Fix
+//! Correct the tag (`ovs-vsctl set Port <port> tag=<vlan>`, in libvirt `<vlan><tag id=.../></vlan>`), let the controller
+//! bind the port again, or set `fail_mode=standalone` where no controller exists.
+//!
+//! ## References
+//! ovs-ofctl(8), ofproto-dpif "tracing"; Open vSwitch `ofproto/ofproto-dpif-xlate.c` (`input_vid_is_valid`); Neutron
+//! "DEAD_VLAN_TAG"; ovs-vswitchd.conf.db(5) "fail_mode", "vlan_mode".
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["network", "ovs"],
+    rank: Rank::Specific,
+    needs: &[Need::Command(&["ovs-vsctl", "show"])],
+    signs: &[
+        Sign::proof("packet received on port {port} configured as VLAN"),
+        Sign::proof("packet received on port {port} not suitable"),
+        Sign::proof("dropping VLAN {vlan} packet received on port"),
+        Sign::proof("dropping packet received on port {port} with"),
+        Sign::strong("Datapath actions: drop"),
+        Sign::strong("tag: 4095"),
+        Sign::strong("tag=4095"),
+        Sign::support("actions=drop"),
+        Sign::support("actions:drop"),
+        Sign::strong("n_packets={count}, * actions=drop").unless(&["n_packets=0, "]),
+        Sign::support("fail_mode: secure").and(&["is_connected: false"]),
+        Sign::strong("fail_mode: secure").unless(&["is_connected: true", "actions=", "Controller"]),
+        Sign::hint("fail_mode: secure"),
+        Sign::support("drop_action"),
+        Sign::support("No match, drop").unless(&["output:"]),
+        Sign::strong("NXST_FLOW reply (xid=0x4):").unless(&["cookie="]),
+        Sign::support("Can't be dead vlan"),
+        Sign::strong("could not open network device").against(),
+    ],
+    words: &["vlan tag", "openvswitch", "open vswitch", "wrong vlan", "flow table", "dump-flows"],
+    tells: "ovs-ofctl dump-flows BRIDGE",
+    remedy: "correct the port's VLAN tag or the flow that drops, and let the controller bind the port again",
+    applicability: Applicability::NeedsApproval,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    // The same card tagged differently in the domain and in the switch's table of ports.
+    let tags: Vec<_> = cx.all::<vmwright_formats::DomainXml>().iter().flat_map(|seen| {
+        let cards = seen.domains.iter().flat_map(|domain| &domain.devices.interfaces);
+        let tagged = cards.filter(|card| card.vlans.len() == 1 && card.target.is_some());
+        tagged.map(|card| (card.target.clone(), card.vlans[0].clone(), seen.quote(card.vlans[0].line))).collect::<Vec<_>>()
+    }).collect();
+    for text in cx.texts().iter().filter(|_| !tags.is_empty()) {
+        let mut port = String::new();
+        for (at, line) in text.text.lines().enumerate().take(20_000) {
+            let line = line.trim();
+            if let Some(name) = line.strip_prefix("Port ") {
+                name.trim_matches('"').clone_into(&mut port);
+            }
+            let Some(tag) = line.strip_prefix("tag: ") else { continue };
+            let other = tags.iter().find(|(name, vlan, _)| name.as_ref().is_some_and(|name| name.value == port) && vlan.value != tag);
+            if let Some((_, vlan, quote)) = other {
+                let switch = u32::try_from(at + 1).ok().and_then(|line| text.quote(line));
+                draft = draft
+                    .because(Strength::Support, quote.clone(), "the domain asks for this VLAN")
+                    .because(Strength::Strong, switch, "the port has another tag")
+                    .title(format!("port {port} has VLAN tag {tag}, the domain asks for {}", vlan.value));
+                return vec![draft.verdict()];
+            }
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,77 @@
+//! # vhost-user backend and VMM disagree on features, regions or messages
+//!
+//! ## What it is
+//! The two sides negotiate virtio features, protocol features, queues and memory regions by messages. If one side needs what
+//! the other lacks, or answers otherwise than agreed, QEMU logs a failed message or refuses the device.
+//!
+//! ## Why it happens
+//! Backend and VMM are of different generations (SPDK, DPDK, rust-vmm backends, passt); the guest was started or migrated with
+//! features the new backend does not offer; more queues are asked for than the backend has; memory hotplug needs more
+//! regions than the backend's slots (8 in old ones); CONFIG or REPLY_ACK is missing; the backend crashes on a
+//! message, and QEMU sees only "Read 0 instead of 12".
+//!
+//! ## Confirm
+//! QEMU's log names the request number (docs/interop/vhost-user.rst lists them: 1 GET_FEATURES, 5 SET_MEM_TABLE,
+//! 15 GET_PROTOCOL_FEATURES, 24 GET_CONFIG); the backend's log at the same second.
+//!
+//! ## Refute
+//! The backend's process ended by itself (journal, core dump) before the message.
+//!
+//! ## Fix
+//! Bring both sides to versions that know the same features, ask for no more queues than the backend has, plug vhost-user
+//! devices before memory hotplug, or switch the feature off on the VMM's side.
+//!
+//! ## References
+//! QEMU `docs/interop/vhost-user.rst`, `hw/virtio/vhost-user.c`, `hw/net/vhost_net.c`, `net/vhost-user.c`; DPDK
+//! `lib/vhost/vhost_user.c`.
+
+use crate::prelude::*;
+
+const FS: &[&str] = &["vhost-user-fs", "virtiofsd"];
+
+pub const RULE: Rule = Rule {
+    tags: &["network", "storage"],
+    signs: &[
+        Sign::strong("vhost-user device expecting VHOST_USER_PROTOCOL_F_CONFIG but the vhost-user backend does not support it"),
+        Sign::strong("VHOST_USER_PROTOCOL_F_CONFIG not supported"),
+        Sign::strong("vhost-user backend supports VHOST_USER_PROTOCOL_F_CONFIG but QEMU does not"),
+        Sign::strong("IOMMU support requires reply-ack and"),
+        Sign::strong("The maximum number of queues supported by the backend is"),
+        Sign::strong("you are asking more queues than supported"),
+        Sign::strong("The backend specified a max ram slots limit"),
+        Sign::strong("vhost backend memory slots limit"),
+        Sign::strong("a used vhost backend has no free memory slots left"),
+        Sign::strong("vhost lacks feature mask"),
+        Sign::strong("Received unexpected msg type"),
+        Sign::strong("Received bad msg size"),
+        Sign::strong("vhost_backend_init failed: Protocol error"),
+        Sign::support("vhost_backend_init failed").unless(FS),
+        Sign::support("Failed to read msg header. Read {got} instead of {wanted}. Original request").unless(FS),
+        Sign::support("Failed to read msg header. Flags"),
+        Sign::strong("Failed to read msg header. Size"),
+        Sign::support("Failed to set msg fds").unless(FS),
+        Sign::support("Failed to write msg. Wrote").unless(FS),
+        Sign::support("vhost_set_features failed"),
+        Sign::support("failed to init vhost_net for queue"),
+        Sign::strong("vhost-user backend not capable of postcopy"),
+        Sign::strong("Vhost-user Backend not support vhost-user protocol"),
+        Sign::strong("VhostUserProtocolNotSupport"),
+        Sign::support("Get protocol features failed"),
+        Sign::support("Set features failed").and(&["vhost-user"]),
+        Sign::strong("vhost user protocol * not supported"),
+        Sign::strong("VHOST_CONFIG: *vhost message header is invalid"),
+        Sign::strong("VHOST_CONFIG: *vhost read incorrect message"),
+        Sign::strong("VHOST_CONFIG: *unknown vhost message type"),
+        Sign::strong("VHOST_CONFIG: *received invalid negotiated features"),
+        Sign::strong("VHOST_CONFIG: *features: unsupported"),
+        Sign::strong("VHOST_CONFIG: *too many memory regions"),
+        Sign::strong("VHOST_USER_SET_MEM_TABLE: received * regions"),
+        Sign::support("incorrect NUMA * VHOST_USER"),
+        Sign::support("Failed initializing vhost-user memory map").against(),
+    ],
+    words: &["vhost-user", "vhostuser", "backend", "protocol", "queues"],
+    tells: "/var/log/libvirt/qemu/VM.log",
+    remedy: "bring backend and VMM to versions and settings that support the same features, queues and regions",
+    disruption: Disruption::GuestRestart,
+    ..Rule::NEW
+};
