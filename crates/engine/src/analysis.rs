@@ -30,16 +30,19 @@ pub(crate) fn analyze(
         return Err(unknown_rule(rule));
     }
     let subject = vmwright_host::Subject { vm: what.vm.clone(), state: environment.state.clone() };
-    let root = root(what);
     if what.dry_run {
-        let sources = vmwright_host::work_list(&root, &vmwright_rules::needs(), &subject);
+        let sources = vmwright_host::work_list(&root(what)?, &vmwright_rules::needs(), &subject);
         return Ok(Outcome::WorkList { sources });
     }
     let challenge = challenge(what);
     progress(Progress::Banner(Mode::Analysis.banner(&challenge)));
-    let (host, sandbox) = enter(what, environment)?;
+    let (mut host, sandbox) = enter(what, environment)?;
     let (journal, mut trouble) = recall(&challenge, environment, progress);
-    let snapshot = read(&root, &subject, environment)?;
+    let snapshot = read(&root(what)?, &subject, environment)?;
+    if !host.live {
+        // A capture says which host it is of.
+        host.id.clone_from(&snapshot.host_id);
+    }
     if let Some(rule) = &what.why {
         let entry = entry(rule).ok_or_else(|| unknown_rule(rule))?;
         return Ok(Outcome::Why(Box::new(why(entry, &Reading::new(&snapshot, &what.complaint)))));
@@ -144,10 +147,11 @@ fn select(what: &Analyze, id: &str) -> Result<bool, Error> {
     Ok((what.select.is_empty() || listed(&what.select)) && !listed(&what.ignore))
 }
 
-fn root(what: &Analyze) -> Root {
+/// Where to read; what lies at a path is looked at, so that the lock has to come before.
+fn root(what: &Analyze) -> Result<Root, Error> {
     match &what.from {
-        Some(folder) => Root::Folder(folder.clone()),
-        None => Root::Live,
+        Some(path) => Root::at(path).map_err(Error::Collect),
+        None => Ok(Root::Live),
     }
 }
 
@@ -209,7 +213,7 @@ pub(crate) fn read(
     let needs = vmwright_rules::needs();
     let mut snapshot =
         vmwright_host::collect(root, &needs, subject, &Limits::default()).map_err(Error::Collect)?;
-    if snapshot.live {
+    if *root == Root::Live {
         snapshot.taken = memory::now();
         snapshot.host_id = vmwright_host::identity(&environment.state).id;
     }

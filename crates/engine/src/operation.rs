@@ -115,7 +115,7 @@ pub enum Operation {
 /// What to analyse.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Analyze {
-    /// A folder of files that somebody kept; the running host where absent.
+    /// A folder or an archive of files that somebody kept; the running host where absent.
     pub from: Option<PathBuf>,
     /// The VM that the question is about.
     pub vm: Option<String>,

@@ -1,6 +1,7 @@
 //! A folder of records that somebody kept. Its names, links and contents are a stranger's.
 
 use crate::bounded::within;
+use crate::capture::{self, INDEX, Index};
 use crate::file::{self, is_binary, kind_of, missing, words};
 use crate::limits::{Budget, Limits};
 use crate::root::CollectError;
@@ -8,7 +9,7 @@ use crate::text::escape;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Dir, FileType, Mode, OFlags, fstat, open, openat, readlinkat};
 use rustix::io::Errno;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -59,7 +60,24 @@ pub(crate) fn collect(path: &Path, limits: &Limits) -> Result<Snapshot, CollectE
         files: 0,
     };
     walk.directory(&list, &mut Vec::new());
-    Ok(Snapshot { records: walk.records, ..Snapshot::default() })
+    Ok(captured(walk.records))
+}
+
+/// The records, or, where they are a capture of ours that somebody unpacked, the snapshot that it holds. The folder
+/// around everything may be there or not.
+fn captured(records: Vec<Record>) -> Snapshot {
+    let name = |record: &Record| record.source == INDEX || record.source.ends_with(&format!("/{INDEX}"));
+    let mut found = records.iter().filter(|record| name(record) && record.source.matches('/').count() <= 1);
+    let index = match (found.next(), found.next()) {
+        (Some(Record { source, content: Ok(bytes), .. }), None) => {
+            Index::read(bytes).map(|index| (index, source.strip_suffix(INDEX).unwrap_or("").to_owned()))
+        }
+        _ => None,
+    };
+    let Some((index, top)) = index else { return Snapshot { records, ..Snapshot::default() } };
+    let mut contents: BTreeMap<String, Result<Vec<u8>, Missing>> =
+        records.into_iter().map(|record| (record.source, record.content)).collect();
+    capture::restore(index, &mut |file| contents.remove(&format!("{top}{file}")))
 }
 
 impl Walk<'_> {

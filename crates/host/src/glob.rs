@@ -58,7 +58,7 @@ pub(crate) fn expand(pattern: &str, most: usize) -> Expansion {
 }
 
 /// Whether a name fits one component of a pattern; linear in practice, at worst their product.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
+pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     if name.starts_with(b".") && !pattern.starts_with(b".") {
         return false;
     }

@@ -1,6 +1,6 @@
 //! The only reader of machines.
 //!
-//! A live host and a folder of loose records are the same thing to the rest of vmwright: a [`Root`] to read
+//! A live host, a folder and an archive of records are the same thing to the rest of vmwright: a [`Root`] to read
 //! sources from. [`collect`] reads what the rules need, within [`Limits`], and every source either has bytes or
 //! says why it has none. Before any of that, ANALYSIS calls [`sandbox::lock`], after which neither this process
 //! nor a command that it runs can change the host.
@@ -8,7 +8,9 @@
 //! All input is hostile here: a log may be a FIFO, an image path may lie on a dead NFS server, a process may
 //! have a newline in its name. Nothing that is read can hang, grow or crash the reader.
 
+mod archive;
 mod bounded;
+pub mod capture;
 pub mod commands;
 mod file;
 mod folder;
@@ -17,12 +19,15 @@ pub mod identity;
 pub mod kvm;
 mod limits;
 mod live;
+
 mod probes;
 mod processes;
+
 mod root;
 pub mod sandbox;
 mod text;
 
 pub use identity::{HostId, IdentityError, host_id, identity};
 pub use limits::Limits;
-pub use root::{CollectError, Root, Subject, collect, work_list};
+
+pub use root::{CollectError, Root, Subject, check, collect, work_list};

@@ -10,12 +10,16 @@ pub struct Limits {
     pub file: u64,
     /// Largest log that is read from a live host: names below `/var/log` and names that end in `.log`.
     pub log: u64,
-    /// Largest file that is read from a folder of records.
+    /// Largest file that is read from a folder or an archive of records.
     pub record: u64,
-    /// Most files that are read from a folder of records.
+    /// Most files that are kept from a folder or an archive of records.
     pub records: usize,
     /// How many directories deep a folder of records is read; 1 is the folder alone.
     pub depth: usize,
+    /// Most members that are looked at in an archive.
+    pub members: usize,
+    /// Most bytes that an archive may unpack to.
+    pub unpacked: u64,
     /// Most files that one pattern may match.
     pub matches: usize,
     /// How long one file, pattern or probe may take; a dead network file system does not answer at all.
@@ -39,6 +43,8 @@ impl Default for Limits {
             record: 64 * MIB,
             records: 4096,
             depth: 8,
+            members: 262_144,
+            unpacked: 1024 * MIB,
             matches: 4096,
             read_time: Duration::from_secs(10),
             command_time: Duration::from_secs(10),

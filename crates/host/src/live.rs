@@ -40,6 +40,11 @@ pub(crate) fn collect(needs: &[Need], subject: &Subject, limits: &Limits) -> Res
     })
 }
 
+/// Whether the VM in question exists.
+pub(crate) fn check(subject: &Subject) -> Result<(), CollectError> {
+    Machines::of(subject).check()
+}
+
 /// What [`collect`] would read.
 pub(crate) fn work_list(needs: &[Need], subject: &Subject) -> Vec<String> {
     let machines = Machines::of(subject);

@@ -1,11 +1,16 @@
-//! A host to read from, live or as a folder of records, and the two calls that the rest of vmwright makes.
+//! A host to read from, live or as records that somebody kept, and the calls that the rest of vmwright makes.
 
+use crate::bounded::within;
 use crate::limits::Limits;
 use crate::text::escape;
-use crate::{folder, live};
+use crate::{archive, folder, live};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use vmwright_model::{Need, Snapshot};
+
+/// How long a look at what a path is may take; a dead network file system does not answer at all.
+const ROOT_TIME: Duration = Duration::from_secs(10);
 
 /// Where the sources are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +19,32 @@ pub enum Root {
     Live,
     /// A folder of records that somebody kept: a capture, or loose files under any names.
     Folder(PathBuf),
+    /// An archive of records: what `vmwright capture` or `sos report` wrote, or a tar of loose files; packed with
+    /// gzip, xz or Zstandard, or not at all.
+    Archive(PathBuf),
+}
+
+impl Root {
+    /// What lies at `path`: a folder or an archive, told by its content.
+    ///
+    /// # Errors
+    ///
+    /// [`CollectError`] where there is nothing, or nothing of these.
+    pub fn at(path: &Path) -> Result<Self, CollectError> {
+        let failed = |source| CollectError::Archive { path: path.to_owned(), source };
+        let own = path.to_owned();
+        let told = within(ROOT_TIME, move || match std::fs::metadata(&own) {
+            Ok(meta) if meta.is_dir() => Ok(Some(Root::Folder(own))),
+            Ok(_) => archive::is_archive(&own).map(|is| is.then_some(Root::Archive(own))),
+            Err(error) => Err(error),
+        });
+        match told {
+            Ok(Ok(Some(root))) => Ok(root),
+            Ok(Ok(None)) => Err(CollectError::NotArchive(path.to_owned())),
+            Ok(Err(error)) => Err(failed(error)),
+            Err(why) => Err(failed(io::Error::new(io::ErrorKind::TimedOut, why.to_string()))),
+        }
+    }
 }
 
 /// What the question is about.
@@ -39,6 +70,17 @@ pub enum CollectError {
     /// What should be a folder of records is none.
     #[error("{} is not a folder", .0.display())]
     NotFolder(PathBuf),
+    /// The archive of records cannot be opened.
+    #[error("{} cannot be opened", .path.display())]
+    Archive {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What should be an archive of records is none.
+    #[error("{} is neither a folder nor a tar archive (plain, gzip, xz or Zstandard)", .0.display())]
+    NotArchive(PathBuf),
     /// A name that no VM can have.
     #[error("`{name}` is no name of a VM: {why}")]
     BadName {
@@ -74,8 +116,9 @@ fn known_names(known: &[String]) -> String {
 }
 
 /// Reads everything that `needs` name, within `limits`. From a folder everything in it is read and `needs` are
-/// ignored, since nobody knows under which names the records were kept. Records are sorted by source; `taken` is
-/// left empty.
+/// ignored, since nobody knows under which names the records were kept; of a sos report `needs` say what is picked
+/// out. Records are sorted by source; `taken` is empty but for what `vmwright capture` wrote, which comes back as
+/// the snapshot of the live host that it was.
 ///
 /// # Errors
 ///
@@ -92,11 +135,27 @@ pub fn collect(
     let mut snapshot = match root {
         Root::Live => live::collect(needs, subject, limits)?,
         Root::Folder(path) => folder::collect(path, limits)?,
+        Root::Archive(path) => archive::collect(path, needs, limits)?,
     };
-    snapshot.vm.clone_from(&subject.vm);
+    if subject.vm.is_some() {
+        snapshot.vm.clone_from(&subject.vm);
+    }
     snapshot.records.sort_by(|a, b| a.source.cmp(&b.source));
     snapshot.records.dedup_by(|a, b| a.source == b.source);
     Ok(snapshot)
+}
+
+/// Whether the question can be answered on the running host at all: before it is locked, and before anything else
+/// is done for it.
+///
+/// # Errors
+///
+/// [`CollectError`], as from [`collect`].
+pub fn check(subject: &Subject) -> Result<(), CollectError> {
+    if let Some(name) = &subject.vm {
+        check_name(name)?;
+    }
+    live::check(subject)
 }
 
 /// What [`collect`] would read, one path, pattern, command or probe a line, sorted. Nothing is read for it.
@@ -105,6 +164,7 @@ pub fn work_list(root: &Root, needs: &[Need], subject: &Subject) -> Vec<String> 
     let mut list = match root {
         Root::Live => live::work_list(needs, subject),
         Root::Folder(path) => vec![format!("every file beneath {}", escape_path(path))],
+        Root::Archive(path) => vec![format!("every member of {}", escape_path(path))],
     };
     list.sort();
     list.dedup();

@@ -96,8 +96,9 @@ pub struct Snapshot {
     pub host_id: String,
     /// When it was read, RFC 3339; empty where it is not known.
     pub taken: String,
-    /// Whether the records are the running host's own (true), or what somebody kept of a host (false). On a
-    /// live host the absence of a file is evidence; in a folder of pasted files it is not.
+    /// Whether the records are a host's own, as `vmwright` read it live, now or for a capture (true), or what
+    /// somebody kept of a host (false). On a live host the absence of a file is evidence; in a folder of pasted
+    /// files it is not.
     pub live: bool,
     /// The VM that the question is about, if it was named.
     pub vm: Option<String>,
