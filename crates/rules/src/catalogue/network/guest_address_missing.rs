@@ -26,6 +26,7 @@
 //! libvirt `virsh domifaddr`; `docs/system/i386/pc.rst` of QEMU.
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["network", "guest"],
@@ -65,7 +66,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("DHCPACK({bridge}) {ip} {mac}").against(),
         Sign::support("policy drop").against(),
     ],
-    words: &["no ip address", "no address", "ip address", "renamed", "network in the guest", "eth0", "unreachable"],
+    words: &["no ip address", "ipv4 address", "no address", "ip address", "renamed", "network in the guest", "unreachable"],
     tells: "virsh -r domifaddr VM",
     remedy: "configure the guest's card by MAC or driver instead of by the name that it no longer has",
     disruption: Disruption::GuestRestart,
@@ -103,5 +104,46 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
         }
     }
+    if let Some((wanted, name, quote, other)) = other_name(cx).filter(|_| said_address(cx) && !draft.has(Strength::Strong)) {
+        draft = draft
+            .because(Strength::Support, quote, "the configuration is for this card")
+            .because(Strength::Support, other, "the card has another name")
+            .title(format!("the configuration is for {wanted} and the card is called {name}"));
+    }
     vec![draft.verdict()]
+}
+
+/// Whether the complaint is of a missing address.
+fn said_address(cx: &Context<'_>) -> bool {
+    RULE.words.iter().any(|word| cx.said(word))
+}
+
+/// A card that a guest's network configuration is for, and a card of another name that is seen where the first is not.
+fn other_name(cx: &Context<'_>) -> Option<(String, String, Option<Evidence>, Option<Evidence>)> {
+    let mut configured: Vec<(String, Option<Evidence>)> = Vec::new();
+    let mut seen: Vec<(String, Option<Evidence>)> = Vec::new();
+    for text in cx.texts() {
+        for (number, line) in lines(&text.text).take(5000) {
+            let trimmed = line.trim().trim_start_matches("- ");
+            let is_configuration = ["networking.interfaces.", "iface ", "auto ", "allow-hotplug ", "Name=", "DEVICE=", "set-name:"]
+                .iter()
+                .any(|start| trimmed.starts_with(start))
+                || trimmed.strip_suffix(':').is_some_and(is_card);
+            for word in line.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| is_card(word)) {
+                let list = if is_configuration { &mut configured } else { &mut seen };
+                if list.len() < 64 && list.iter().all(|known| known.0 != word) {
+                    list.push((word.to_owned(), text.quote(number)));
+                }
+            }
+        }
+    }
+    let (wanted, quote) = configured.into_iter().find(|(name, _)| seen.iter().all(|other| other.0 != *name))?;
+    let (name, other) = seen.into_iter().next()?;
+    Some((wanted, name, quote, other))
+}
+
+/// Whether a word is a name that the kernel or systemd gives an Ethernet card.
+fn is_card(word: &str) -> bool {
+    let rest = ["eth", "ens", "enp", "eno"].iter().find_map(|start| word.strip_prefix(start));
+    rest.is_some_and(|rest| rest.len() < 10 && rest.starts_with(|letter: char| letter.is_ascii_digit()))
 }

@@ -73,8 +73,9 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // Since 10.4 the first choice is nftables. A version alone says nothing: a firewall that drops must be seen too.
-    let drops = ["hook input priority filter; policy drop", "nixos-fw", "Chain INPUT (policy DROP", "Default: deny (incoming)"];
-    if drops.iter().any(|sign| cx.stands(sign)) && cx.stands("dhcp") {
+    let drops = ["hook input priority filter; policy drop", "nixos-fw", "Chain INPUT (policy DROP", "Default: deny (incoming)", "firewall enabled"];
+    let said = ["dhcp", "network", "no address", "ip address", "no ip address"].iter().any(|word| cx.stands(word));
+    if said && drops.iter().any(|sign| cx.stands(sign)) {
         for text in cx.texts() {
             let found = text.text.lines().enumerate().take(20_000).find(|(_, line)| {
                 let line = line.to_ascii_lowercase();

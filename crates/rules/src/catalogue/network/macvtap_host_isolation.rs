@@ -63,18 +63,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for seen in cx.all::<DomainXml>() {
         let interfaces = seen.domains.iter().flat_map(|domain| &domain.devices.interfaces);
         let is = |text: &Option<Spanned<String>>, what: &str| text.as_ref().is_some_and(|text| text.value == what);
-        for card in interfaces.filter(|card| is(&card.interface_type, "direct")) {
-            let vepa = card.source_mode.as_ref().filter(|mode| mode.value != "passthrough" && mode.value != "bridge");
-            let quote = seen.quote(card.line);
-            draft = match (host, vepa) {
-                (true, _) => draft.because(Strength::Strong, quote, "the card is a macvtap"),
-                (false, Some(mode)) => {
-                    draft.because(Strength::Support, seen.quote(mode.line), "guests on one card need a reflective relay")
-                }
-                (false, None) => draft.because(Strength::Hint, quote, "the card is a macvtap"),
-            };
-            return vec![draft.verdict()];
-        }
+        let mut direct = interfaces.filter(|card| is(&card.interface_type, "direct"));
+        let Some(card) = direct.next() else { continue };
+        let reflects = ["passthrough", "bridge"];
+        let mode = card.source_mode.as_ref().filter(|mode| !reflects.contains(&mode.value.as_str()));
+        let quote = seen.quote(card.line);
+        draft = match (host, mode) {
+            (true, _) => draft.because(Strength::Strong, quote, "the card is a macvtap"),
+            (false, Some(mode)) => {
+                draft.because(Strength::Support, seen.quote(mode.line), "guests on one card need a reflective relay")
+            }
+            (false, None) => draft.because(Strength::Hint, quote, "the card is a macvtap"),
+        };
+        return vec![draft.verdict()];
     }
     if host {
         let quote = cx.all::<QemuArgs>().iter().find_map(|seen| {

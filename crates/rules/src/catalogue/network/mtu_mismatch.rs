@@ -26,6 +26,7 @@
 
 use crate::prelude::*;
 use vmwright_formats::IpAddr;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -48,8 +49,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("MTU mismatch"),
         Sign::strong("MTU is * than * bridge"),
         Sign::hint("Failed to set MTU"),
+        Sign::support("fragmentation needed"),
+        Sign::hint("TLS handshake timeout"),
     ],
-    words: &["large packet", "ssh hangs", "hangs on large", "jumbo", "ping works", "small packets", "tls handshake"],
+    words: &["large packet", "large transfer", "ssh hangs", "hangs on large", "jumbo", "ping works", "small packets", "tls handshake"],
     tells: "ip -d link show",
     remedy: "give the bridge, its ports and the guests' interfaces the same MTU, not larger than the path's",
     applicability: Applicability::NeedsApproval,
@@ -59,6 +62,12 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
+    let said = RULE.words.iter().any(|word| cx.said(word));
+    if let Some((one, other)) = unequal(cx).filter(|_| said) {
+        draft = draft
+            .because(Strength::Support, one, "an interface has this MTU")
+            .because(Strength::Support, other, "another on the way has a smaller or larger one");
+    }
     for seen in cx.all::<IpAddr>() {
         draft = draft.looked();
         let unequal = seen.links.iter().find_map(|port| {
@@ -76,4 +85,23 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
+}
+
+/// The lines of two MTUs that differ, in any text; the loopback's is of no interest.
+fn unequal(cx: &Context<'_>) -> Option<(Option<Evidence>, Option<Evidence>)> {
+    let mut first: Option<(u32, Option<Evidence>)> = None;
+    for text in cx.texts() {
+        for (number, line) in lines(&text.text).take(20_000) {
+            let Some((_, rest)) = line.split_once("mtu").or_else(|| line.split_once("MTU")) else { continue };
+            let digits = rest.trim_start_matches([' ', '=', ':', '\'', '"']);
+            let digits = &digits[..digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len())];
+            let Some(mtu) = digits.parse().ok().filter(|mtu| (576..65_536).contains(mtu)) else { continue };
+            match &first {
+                Some((other, quote)) if *other != mtu => return Some((quote.clone(), text.quote(number))),
+                Some(_) => {}
+                None => first = Some((mtu, text.quote(number))),
+            }
+        }
+    }
+    None
 }

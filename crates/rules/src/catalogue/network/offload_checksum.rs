@@ -46,7 +46,7 @@ pub const RULE: Rule = Rule {
         Sign::support("netdev_rx_csum_fault"),
         Sign::strong("InCsumErrors").and(&["UdpInCsumErrors"]),
         Sign::support("large-receive-offload: on").and(&["bridge"]),
-        Sign::support("Detected Hardware Unit Hang").and(&["tcp-segmentation-offload: on"]),
+        Sign::support("Detected Hardware Unit Hang"),
         Sign::hint("tcp-segmentation-offload: on"),
         Sign::hint("tx-checksumming: on"),
         Sign::hint("generic-segmentation-offload: on"),

@@ -39,6 +39,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Network is already in use by interface eth"),
         Sign::strong("Network is already in use by interface wl"),
         Sign::strong("Network is already in use by interface docker"),
+        Sign::strong("Network is already in use by interface br"),
+        Sign::strong("Network is already in use by interface lx"),
         Sign::strong("Network is already in use by interface tun"),
         Sign::strong("Network is already in use by interface wg"),
         Sign::strong("Network is already in use by interface bond"),

@@ -44,6 +44,8 @@ pub const RULE: Rule = Rule {
         Sign::proof("Open tap device failed*resource busy (os error 16)"),
         Sign::strong("Open tap device failed").and(&["resource busy (os error 16)"]),
         Sign::strong("Open tap device failed").and(&["Os \\{ code: 16"]),
+        // Firecracker up to 1.0 and Cloud Hypervisor up to 35 print the error's structure.
+        Sign::proof("TapOpen(*code: 16,"),
         Sign::strong("Unable to configure tap interface").and(&["resource busy (os error 16)"]),
         Sign::strong("failed to open tap*resource busy"),
         Sign::support("error creating macvtap interface {tap}*: Device or resource busy"),
@@ -52,7 +54,7 @@ pub const RULE: Rule = Rule {
         Sign::support("tap*already used by another VM"),
         Sign::hint("tap*resource busy"),
     ],
-    words: &["second vm", "another vm", "same tap", "already running", "busy"],
+    words: &["second vm", "another vm", "busy network device", "same tap", "already running", "busy"],
     tells: "grep -l iff: /proc/[0-9]*/fdinfo/*",
     remedy: "give each VM its own tap, or end the process that still holds this one",
     applicability: Applicability::NeedsApproval,

@@ -39,6 +39,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Could not enable tap interface"),
         Sign::support("entered disabled state").kinds(&["kernel_log"]).and(&["entered forwarding state"]),
         Sign::support("SIOCSIFFLAGS: *").and(&["/etc/qemu-ifup"]),
+        Sign::hint("<NO-CARRIER,BROADCAST,MULTICAST,UP>"),
         Sign::strong("dev tap{number} is down"),
         Sign::strong("tap{number}: Network is down"),
         Sign::support("Link {tap} is down").and(&["<BROADCAST,MULTICAST>"]),

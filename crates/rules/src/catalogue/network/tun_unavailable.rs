@@ -40,6 +40,8 @@ pub const RULE: Rule = Rule {
         Sign::proof("Couldn't open /dev/net/tun: No such file or directory"),
         Sign::proof("Couldn't open /dev/net/tun: No such device"),
         Sign::strong("Couldn't open /dev/net/tun").and(&["No such file or directory (os error 2)"]),
+        Sign::proof("OpenTun(*code: 2,"),
+        Sign::proof("OpenTun(*code: 19,"),
         Sign::proof("open /dev/net/tun: no such file or directory"),
         Sign::proof("open /dev/net/tun: no such device"),
         Sign::proof("open(\"/dev/net/tun\"): No such file or directory"),

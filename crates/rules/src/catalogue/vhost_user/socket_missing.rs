@@ -45,9 +45,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("Failed to connect socket*No such file or directory").and(&["vhostuser"]).unless(OTHER),
         Sign::strong("Failed to connect socket*Connection refused").and(&["vhost-user"]).unless(OTHER),
         Sign::strong("Failed to connect socket*Connection refused").and(&["vhostuser"]).unless(OTHER),
-        Sign::strong("QEMU waiting for connection on: disconnected:unix:{path}").and(&["vhost-user"]).unless(OTHER),
-        Sign::strong("QEMU waiting for connection on: disconnected:unix:{path}").and(&["vhostuser"]).unless(OTHER),
-        Sign::support("QEMU waiting for connection on: disconnected:unix:{path}vh"),
+        Sign::strong("QEMU waiting for connection on: *unix:{path}").and(&["vhost-user"]).unless(OTHER),
+        Sign::strong("QEMU waiting for connection on: *unix:{path}").and(&["vhostuser"]).unless(OTHER),
+        Sign::support("QEMU waiting for connection on: *unix:{path}vh"),
         // Backends: DPDK, SPDK.
         Sign::strong("VHOST_CONFIG: *failed to connect to {path}: No such file"),
         Sign::strong("VHOST_CONFIG: *failed to connect: No such file"),

@@ -37,7 +37,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("vhost-vsock*Device or resource busy"),
         Sign::strong("vmw_vsock_virtio_transport*Device or resource busy"),
         Sign::strong("could not insert 'vhost_vsock'"),
-        Sign::support("vhost-vsock: failed to open vhost device"),
+        Sign::support("vhost-vsock: failed to open vhost device").unless(&["Permission denied", "Operation not permitted"]),
         Sign::support("unable to open vhost-vsock device"),
         Sign::support("/dev/vhost-vsock: No such"),
         Sign::support("/dev/vhost-vsock*no such file or directory"),
