@@ -54,7 +54,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("0.0.0.0:53 "),
     ],
     words: &["dnsmasq", "port 53", "pihole", "pi-hole", "adguard", "dns server", "bind9", "named"],
-    explains: &["libvirt/network-inactive"],
+    explains: &["libvirt/default-network-inactive"],
     tells: "ss -lntup",
     remedy: "bind the other DNS server to its own addresses, or switch off DNS in the libvirt network",
     applicability: Applicability::NeedsApproval,

@@ -27,6 +27,7 @@
 //! "Configuring chains" (several base chains on a hook); ufw(8); firewalld.zone(5).
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 
 /// How the firewalls log a frame that they dropped, and how a ruleset that drops by default reads.
 pub const RULE: Rule = Rule {
@@ -59,15 +60,36 @@ pub const RULE: Rule = Rule {
         Sign::hint("nixos-fw"),
         Sign::support("firewall enabled"),
         Sign::strong("FINAL_REJECT: IN=virbr"),
-        Sign::strong("public (active)").and(&["interfaces: *virbr"]),
-        Sign::strong("interfaces: *virbr*").and(&["zone", "target: DROP"]),
         Sign::strong("DHCPOFFER({bridge}) {ip} {mac}").against(),
         Sign::strong("DHCPACK({bridge}) {ip} {mac}").against(),
     ],
     words: &["no ip address", "dhcp lease", "firewall", "nftables", "no address", "name resolution"],
+    check,
     explains: &["network/guest-address-missing"],
     tells: "nft list ruleset",
     remedy: "accept DHCP and DNS from the virtual bridge in the host's firewall and restart the network",
     applicability: Applicability::NeedsApproval,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    // `firewall-cmd --get-active-zones` or `--list-all`: the bridge in another zone than libvirt's.
+    for text in cx.texts() {
+        let mut zone = "";
+        for (number, line) in lines(&text.text).take(20_000) {
+            if !line.starts_with([' ', '\t']) {
+                zone = line.split_whitespace().next().unwrap_or("");
+            }
+            let Some((_, interfaces)) = line.split_once("interfaces:") else { continue };
+            if interfaces.contains("virbr") && ["public", "drop", "block", "external", "home", "work"].contains(&zone) {
+                let quote = text.quote(number);
+                draft = draft
+                    .because(Strength::Strong, quote, "the bridge is in a zone that does not allow DHCP")
+                    .title(format!("the virtual bridge is in firewalld's zone {zone}"));
+                return vec![draft.verdict()];
+            }
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -66,7 +66,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("DHCPACK({bridge}) {ip} {mac}").against(),
         Sign::support("policy drop").against(),
     ],
-    words: &["no ip address", "ipv4 address", "no address", "ip address", "renamed", "network in the guest", "unreachable"],
+    words: &["no ip address", "no network", "without network",  "ipv4 address", "no address", "ip address", "renamed", "network in the guest", "unreachable"],
     tells: "virsh -r domifaddr VM",
     remedy: "configure the guest's card by MAC or driver instead of by the name that it no longer has",
     disruption: Disruption::GuestRestart,

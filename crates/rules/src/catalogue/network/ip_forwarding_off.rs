@@ -26,6 +26,7 @@
 //! `src/network/bridge_driver.c` (`networkEnableIPForwarding`); Firecracker `docs/network-setup.md`.
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 use vmwright_formats::{IpAddr, Sysctl};
 
 pub const RULE: Rule = Rule {
@@ -66,6 +67,17 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for seen in cx.all::<Sysctl>() {
         if let Some(found) = seen.number("net.ipv4.ip_forward").filter(|found| found.value == 0) {
             draft = draft.because(Strength::Hint, seen.quote(found.line), "the kernel forwards no packets");
+        }
+    }
+    // A terminal: the command, and its answer on the next line.
+    for text in cx.texts() {
+        let mut asked = false;
+        for (number, line) in lines(&text.text).take(20_000) {
+            if asked && line.trim() == "0" {
+                let quote = text.quote(number - 1);
+                return vec![draft.because(Strength::Strong, quote, "the next line says 0: the kernel forwards no packets").verdict()];
+            }
+            asked = line.trim_end().ends_with("/net/ipv4/ip_forward") || line.trim_end().ends_with("-n net.ipv4.ip_forward");
         }
     }
     // A rule that masquerades on an interface which the host does not have never matches.

@@ -61,7 +61,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("libvirt 10.4"),
     ],
     words: &["firewall backend", "nftables", "iptables", "after upgrad", "after updat", "firewalld"],
-    explains: &["libvirt/network-inactive", "network/firewall-blocks-dhcp", "network/guest-address-missing"],
+    explains: &["libvirt/default-network-inactive", "network/firewall-blocks-dhcp", "network/guest-address-missing"],
     tells: "/etc/libvirt/network.conf",
     remedy: "make the backend's program and modules work, or choose the other firewall_backend in network.conf",
     applicability: Applicability::NeedsApproval,

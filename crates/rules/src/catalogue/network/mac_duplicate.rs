@@ -26,6 +26,8 @@
 
 use crate::prelude::*;
 use std::collections::HashMap;
+use vmwright_formats::lines::lines;
+use vmwright_formats::qemu_args::QemuCommand;
 use vmwright_formats::{DomainXml, QemuArgs};
 
 pub const RULE: Rule = Rule {
@@ -45,7 +47,7 @@ pub const RULE: Rule = Rule {
         Sign::support("moving from port * to port *").and(&["mac address"]),
         Sign::support("duplicate IP address {ip}").and(&["mac address"]),
     ],
-    words: &["same mac", "duplicate mac", "mac address", "cloned", "copy of", "intermittent", "same ip"],
+    words: &["same mac", "duplicate mac", "mac address", "clone", "copy of", "at a time", "lose packets", "intermittent", "same ip"],
     tells: "virsh -r domiflist VM",
     remedy: "give each interface a MAC address of its own",
     applicability: Applicability::NeedsApproval,
@@ -89,13 +91,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     for seen in cx.all::<QemuArgs>() {
-        let many = seen.commands.len() > 1;
-        for (at, command) in seen.commands.iter().enumerate().filter(|_| many) {
-            let name = command.options.iter().find(|one| one.name == "name").and_then(|one| one.value.clone());
-            let vm = name.map_or_else(
-                || format!("command {at}"),
-                |name| name.trim_start_matches("guest=").split(',').next().unwrap_or_default().to_owned(),
-            );
+        for command in &seen.commands {
+            // With user networking each VM has a network of its own.
+            let shared = command.options.iter().any(|one| {
+                let value = one.value.as_deref().unwrap_or_default();
+                ["netdev", "nic", "net"].contains(&one.name.as_str()) && (value.contains("tap") || value.contains("bridge"))
+            });
+            let Some(vm) = identity(command).filter(|_| shared) else { continue };
             for option in command.options.iter().filter(|one| ["device", "nic", "net"].contains(&one.name.as_str())) {
                 let opts = option.opts();
                 let driver = opts.get("driver").unwrap_or_default();
@@ -107,6 +109,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
         }
     }
+    // Kubernetes objects: one object may be listed twice, so that it needs a complaint that fits.
+    if RULE.words.iter().any(|word| cx.said(word)) {
+        for text in cx.texts() {
+            for (number, line) in lines(&text.text).take(20_000) {
+                if let Some(mac) = line.trim().trim_start_matches("- ").strip_prefix("macAddress:") {
+                    note(mac.trim().trim_matches(['"', '\'']), format!("{}:{number}", text.source), text.quote(number));
+                }
+            }
+        }
+    }
     if let Some((mac, first, second)) = clash {
         draft = draft
             .because(Strength::Support, first, "one interface has this MAC")
@@ -114,4 +126,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             .title(format!("two interfaces have the MAC address {mac}"));
     }
     vec![draft.verdict()]
+}
+
+/// What tells one VM from another: its name, or the disks that it has. The same VM may stand there twice.
+fn identity(command: &QemuCommand) -> Option<String> {
+    let value = |name: &str| command.options.iter().find(|one| one.name == name).and_then(|one| one.value.as_deref());
+    if let Some(name) = value("name") {
+        return Some(name.trim_start_matches("guest=").split(',').next().unwrap_or(name).to_owned());
+    }
+    let disks = command.options.iter().filter(|one| ["hda", "drive", "blockdev", "kernel"].contains(&one.name.as_str()));
+    let disks = disks.filter_map(|one| one.value.clone()).chain(command.images.iter().map(|image| image.value.clone()));
+    let disks: Vec<String> = disks.collect();
+    (!disks.is_empty()).then(|| disks.join(" "))
 }

@@ -26,13 +26,12 @@
 //! can't reach host (macvtap)"; Linux `drivers/net/macvlan.c` (`macvlan_queue_xmit`), `ip-link(8)`.
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 use vmwright_formats::{DomainXml, QemuArgs};
 
-/// How users say that it is the host which is not reached.
-const HOST: [&str; 12] = [
-    "reach the host", "ping the host", "reach host", "ping host", "from the host", "host cannot", "host can't",
-    "host to guest", "guest to host", "its host", "the host itself", "talk to the host",
-];
+/// How users name the two ends, and what does not work between them.
+const HOST: [&str; 3] = [" host", "hypervisor", "kvm server"];
+const TALK: [&str; 8] = ["reach", " ping", " ssh ", "connect", "communicat", "talk to", "see each other", "access"];
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -49,7 +48,7 @@ pub const RULE: Rule = Rule {
         Sign::support("mode='vepa'"),
         Sign::support("macvtap * mode private"),
     ],
-    words: &HOST,
+    words: &[" host", "hypervisor", "kvm server", "reach", " ping", " ssh ", "connect", "communicat", "talk to", "see each other", "access"],
     tells: "virsh -r dumpxml VM",
     remedy: "put the guests on a bridge, or add a second card on an isolated network for traffic with the host",
     disruption: Disruption::GuestRestart,
@@ -59,7 +58,8 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let host = HOST.iter().any(|word| cx.said(word));
+    let said = |words: &[&str]| words.iter().any(|word| cx.said(word));
+    let host = said(&HOST) && said(&TALK);
     for seen in cx.all::<DomainXml>() {
         let interfaces = seen.domains.iter().flat_map(|domain| &domain.devices.interfaces);
         let is = |text: &Option<Spanned<String>>, what: &str| text.as_ref().is_some_and(|text| text.value == what);
@@ -77,10 +77,17 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         };
         return vec![draft.verdict()];
     }
+    // A libvirt network of macvtaps, and a command line that is handed one.
+    let network = cx.texts().iter().filter(|_| host).find_map(|text| {
+        let forwards = |line: &str| line.contains("<forward ") && (line.contains("'bridge'") || line.contains("\"bridge\""));
+        let (number, _) = lines(&text.text).take(20_000).find(|(_, line)| forwards(line))?;
+        text.text.contains(" dev=").then(|| text.quote(number)).flatten()
+    });
+    draft = draft.because(Strength::Strong, network, "the network hands out macvtaps");
     if host {
         let quote = cx.all::<QemuArgs>().iter().find_map(|seen| {
             let found = seen.commands.iter().flat_map(|command| &command.options).find(|one| {
-                one.value.as_deref().is_some_and(|value| value.contains("macvtap"))
+                one.value.as_deref().is_some_and(|value| value.contains("macvtap") || value.contains("/dev/tap"))
             })?;
             seen.quote(found.value_line)
         });

@@ -52,7 +52,7 @@ pub const RULE: Rule = Rule {
         Sign::support("fragmentation needed"),
         Sign::hint("TLS handshake timeout"),
     ],
-    words: &["large packet", "large transfer", "ssh hangs", "hangs on large", "jumbo", "ping works", "small packets", "tls handshake"],
+    words: &["large", "small", "stall", " hang", "large packet", "large transfer", "ssh hangs", "hangs on large", "jumbo", "ping works", "small packets", "tls handshake"],
     tells: "ip -d link show",
     remedy: "give the bridge, its ports and the guests' interfaces the same MTU, not larger than the path's",
     applicability: Applicability::NeedsApproval,

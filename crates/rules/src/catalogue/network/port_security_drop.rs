@@ -59,6 +59,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("neutron-openvswi-s{port} * DROP"),
         Sign::support("Drop traffic without an IP/MAC allow rule"),
         Sign::strong("FILTER_ARP_{port} * DROP"),
+        Sign::strong("\"macspoofchk\": true").and(&["nested"]),
+        Sign::support("\"macspoofchk\": true"),
         Sign::support("allowed-address-pairs"),
         Sign::support("allowed_address_pairs"),
         Sign::strong("is using different MAC addresses"),
@@ -70,7 +72,7 @@ pub const RULE: Rule = Rule {
         // A VF's own anti-spoofing is a matter of SR-IOV.
         Sign::support("spoofed packets detected").against(),
     ],
-    words: &["port security", "spoof", "promiscuous", "nested vm", "virtual ip", "keepalived"],
+    words: &["port security", "spoof", "promiscuous", "nested", "nested vm", "virtual ip", "keepalived"],
     tells: "virsh -r nwfilter-binding-list",
     remedy: "allow the guest's additional MAC or address at the filter that drops it, or route instead of bridging",
     escalation: Some(Agent::SecurityEngineer),

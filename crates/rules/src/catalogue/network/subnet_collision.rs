@@ -52,11 +52,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("subnet * overlaps with"),
         Sign::strong("conflicts with an existing network"),
         Sign::strong("network {name} conflicts with"),
-        Sign::strong("is already used by * network"),
         Sign::support("virtual network * conflicts"),
     ],
     words: &["same subnet", "overlap", "192.168.122", "nested", "collision"],
-    explains: &["libvirt/network-inactive"],
+    explains: &["libvirt/default-network-inactive"],
     tells: "ip -br -4 addr",
     remedy: "give the virtual network an address range that no other network of the host uses",
     applicability: Applicability::NeedsApproval,
@@ -72,11 +71,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         draft = draft.looked();
     }
     let collision = nets.iter().enumerate().find_map(|(at, one)| {
-        let other = nets[at + 1..].iter().find(|other| {
-            let short = one.prefix.min(other.prefix);
-            other.interface != one.interface && other.source == one.source && mask(one.address, short) == mask(other.address, short)
-        })?;
-        Some((one, other))
+        Some((one, nets[at + 1..].iter().find(|other| one.overlaps(other))?))
     });
     if let Some((one, other)) = collision {
         draft = draft
@@ -94,36 +89,63 @@ struct Network<'r> {
     interface: String,
     address: u32,
     prefix: u32,
+    /// It is the aim of a route: a wider one may hold a narrower one.
+    routed: bool,
     quote: Option<Evidence>,
+}
+
+impl Network<'_> {
+    fn overlaps(&self, other: &Self) -> bool {
+        let short = self.prefix.min(other.prefix);
+        // Two cards in one LAN are no matter of virtual networks.
+        (virtual_one(&self.interface) || virtual_one(&other.interface))
+            && self.interface != other.interface
+            && self.source == other.source
+            && (self.prefix == other.prefix || !self.routed && !other.routed)
+            && mask(self.address, short) == mask(other.address, short)
+    }
+}
+
+/// Whether virtual networks have interfaces of this name.
+fn virtual_one(name: &str) -> bool {
+    let starts = ["br", "cni", "docker", "incus", "lx", "mpqemubr", "podman", "tap", "vbox", "virbr", "vm", "vnet"];
+    starts.iter().any(|start| name.starts_with(start))
 }
 
 fn mask(address: u32, prefix: u32) -> u32 {
     if prefix == 0 { 0 } else { address & (u32::MAX << (32 - prefix.min(32))) }
 }
 
-/// Private IPv4 networks as `ip addr` and `ip -br addr` list them; 256 at most.
+/// Private IPv4 networks as `ip addr`, `ip -br addr` and `ip route` list them; 256 at most.
 fn networks<'r>(cx: &'r Context<'_>) -> Vec<Network<'r>> {
     let mut found: Vec<Network<'r>> = Vec::new();
-    let mut add = |source: &'r str, interface: &str, listed: &str, quote: Option<Evidence>| {
+    let mut add = |source: &'r str, interface: &str, routed: bool, listed: &str, quote: Option<Evidence>| {
         let Some((address, prefix)) = listed.split_once('/') else { return };
         let (Ok(address), Ok(prefix)) = (address.parse::<Ipv4Addr>(), prefix.parse::<u32>()) else { return };
         if (8..=30).contains(&prefix) && address.is_private() && found.len() < 256 {
-            found.push(Network { source, interface: interface.to_owned(), address: address.into(), prefix, quote });
+            found.push(Network { source, interface: interface.to_owned(), address: address.into(), prefix, routed, quote });
         }
     };
     for seen in cx.all::<IpAddr>() {
         for link in &seen.links {
             for address in &link.addresses {
-                add(seen.text.source, &link.name, &address.value, seen.quote(address.line));
+                add(seen.text.source, &link.name, false, &address.value, seen.quote(address.line));
             }
         }
     }
     for text in cx.texts() {
         for (number, line) in lines(&text.text) {
             let mut words = line.split_whitespace();
-            if let (Some(name), Some("UP" | "DOWN" | "UNKNOWN")) = (words.next(), words.next()) {
-                let name = name.split('@').next().unwrap_or(name);
-                words.take(8).for_each(|address| add(text.source, name, address, text.quote(number)));
+            match (words.next(), words.next()) {
+                (Some(name), Some("UP" | "DOWN" | "UNKNOWN")) => {
+                    let name = name.split('@').next().unwrap_or(name);
+                    words.take(8).for_each(|address| add(text.source, name, false, address, text.quote(number)));
+                }
+                (Some(to), Some(by @ ("dev" | "via"))) if to.contains('/') => {
+                    let name = if by == "dev" { words.next() } else { words.nth(2) };
+                    add(text.source, name.unwrap_or(""), true, to, text.quote(number));
+                }
+                _ => {}
             }
         }
     }

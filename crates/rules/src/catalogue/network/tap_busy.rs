@@ -46,9 +46,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("Open tap device failed").and(&["Os \\{ code: 16"]),
         // Firecracker up to 1.0 and Cloud Hypervisor up to 35 print the error's structure.
         Sign::proof("TapOpen(*code: 16,"),
+        Sign::proof("OpenTap(*code: 16,"),
         Sign::strong("Unable to configure tap interface").and(&["resource busy (os error 16)"]),
         Sign::strong("failed to open tap*resource busy"),
-        Sign::support("error creating macvtap interface {tap}*: Device or resource busy"),
+        Sign::support("error creating macvtap interface {tap}*: Device or resource busy").unless(&["open vswitch", "openvswitch"]),
         Sign::support("error creating macvlan interface {tap}*: Device or resource busy"),
         Sign::support("tap*is already in use"),
         Sign::support("tap*already used by another VM"),

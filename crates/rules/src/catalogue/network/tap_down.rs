@@ -32,7 +32,7 @@ pub const RULE: Rule = Rule {
     tags: &["network"],
     needs: &[Need::Probe(Probe::Interfaces), Need::Command(&["ip", "-d", "link", "show"])],
     signs: &[
-        Sign::strong("network script {script} failed with status"),
+        Sign::support("network script {script} failed with status"),
         Sign::strong("could not launch network script {script}"),
         Sign::strong("failed to bring up interface `{tap}'"),
         Sign::strong("Enabling tap interface failed"),
@@ -71,7 +71,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             break;
         }
         if let Some(loose) = taps.find(|one| one.master.is_none()) {
-            draft = draft.because(Strength::Hint, seen.quote(loose.line), "the tap is in no bridge");
+            // Managers put each of their taps into a bridge; a hand-made one may be routed.
+            let managed = loose.name.starts_with("vnet") || loose.name.strip_prefix("tap").is_some_and(|rest| rest.contains('i'));
+            let strength = if managed { Strength::Strong } else { Strength::Hint };
+            draft = draft.because(strength, seen.quote(loose.line), "the tap is in no bridge");
             break;
         }
     }

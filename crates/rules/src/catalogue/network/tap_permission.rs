@@ -62,6 +62,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Unable to configure tap interface").and(&["Operation not permitted (os error 1)"]),
         Sign::proof("TapOpen(*code: 1,"),
         Sign::proof("TapOpen(*code: 13,"),
+        Sign::proof("OpenTap(*code: 1,"),
+        Sign::proof("OpenTap(*code: 13,"),
         Sign::strong("/dev/tap{number}: Permission denied"),
         Sign::strong("/dev/tap{number}': Permission denied"),
         Sign::support("create tap*: Operation not permitted"),

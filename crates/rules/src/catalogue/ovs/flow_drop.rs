@@ -25,6 +25,7 @@
 //! "DEAD_VLAN_TAG"; ovs-vswitchd.conf.db(5) "fail_mode", "vlan_mode".
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["network", "ovs"],
@@ -50,7 +51,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Can't be dead vlan"),
         Sign::strong("could not open network device").against(),
     ],
-    words: &["vlan tag", "openvswitch", "open vswitch", "wrong vlan", "flow table", "dump-flows"],
+    words: &["vlan tag", "openvswitch", "open vswitch", "wrong vlan", "reach", " ping", "connect", "flow table", "dump-flows"],
     tells: "ovs-ofctl dump-flows BRIDGE",
     remedy: "correct the port's VLAN tag or the flow that drops, and let the controller bind the port again",
     applicability: Applicability::NeedsApproval,
@@ -82,6 +83,29 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                     .because(Strength::Strong, switch, "the port has another tag")
                     .title(format!("port {port} has VLAN tag {tag}, the domain asks for {}", vlan.value));
                 return vec![draft.verdict()];
+            }
+        }
+    }
+    // Two access ports of one bridge with different tags are separate networks.
+    if ["reach", " ping", "connect"].iter().any(|word| cx.said(word)) {
+        for text in cx.texts() {
+            let mut first: Option<(String, Option<Evidence>)> = None;
+            for (number, line) in lines(&text.text).take(20_000) {
+                let line = line.trim();
+                if line.starts_with("Bridge ") {
+                    first = None;
+                }
+                let Some(tag) = line.strip_prefix("tag: ") else { continue };
+                match &first {
+                    Some((other, quote)) if other != tag => {
+                        draft = draft
+                            .because(Strength::Support, quote.clone(), "one port is in this VLAN")
+                            .because(Strength::Hint, text.quote(number), "another port of the bridge is in another VLAN");
+                        return vec![draft.verdict()];
+                    }
+                    Some(_) => {}
+                    None => first = Some((tag.to_owned(), text.quote(number))),
+                }
             }
         }
     }

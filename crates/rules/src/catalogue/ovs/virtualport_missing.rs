@@ -44,6 +44,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Cannot get interface MTU on '{bridge}': Operation not supported"),
         Sign::strong("error creating macvtap interface {tap}*: Device or resource busy").and(&["ovs-"]),
         Sign::strong("error creating macvtap interface {tap}*: Device or resource busy").and(&["openvswitch"]),
+        Sign::strong("error creating macvtap interface {tap}*: Device or resource busy").and(&["open vswitch"]),
         Sign::strong("error creating macvlan interface {tap}*: Device or resource busy").and(&["openvswitch"]),
         Sign::strong("Operation not supported").and(&["SIOCBRADDIF"]),
         Sign::hint("driver: openvswitch"),
