@@ -53,7 +53,6 @@ pub const RULE: Rule = Rule {
         Sign::support("lvmdevices"),
         Sign::support("global_filter").and(&["Volume group \"*\" not found"]),
         Sign::support("global_filter").and(&["not found"]),
-        Sign::support("\"r|.*|\"").and(&["not found"]),
         Sign::hint("Volume group \"{group}\" not found"),
         Sign::hint("Couldn't find device with uuid"),
         Sign::hint("cannot find logical volume group name"),

@@ -74,7 +74,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let wanted = super::super::storage::aio_needs_direct::disks(cx);
+    let wanted = super::super::storage::cache_mode_unsafe::disks(cx);
     for text in cx.texts() {
         for (number, line) in lines(&text.text) {
             let words: Vec<&str> = line.split_whitespace().collect();

@@ -43,7 +43,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("Cluster allocation offset {offset} unaligned"),
         Sign::strong("L2 table offset {offset} unaligned"),
         Sign::strong("Refblock offset {offset} unaligned"),
-        Sign::strong("errors were found on the image"),
+        Sign::strong("errors were found on the image").unless(&["No errors were found on the image"]),
+        // Another check, or another version of it, found none.
+        Sign::support("No errors were found on the image").against(),
         Sign::strong("Data may be corrupted, or further writes to the image may corrupt it"),
         Sign::strong("ERROR cluster {cluster} refcount={count} reference="),
         Sign::strong("ERROR OFLAG_COPIED"),

@@ -33,7 +33,7 @@ pub const RULE: Rule = Rule {
         Sign::proof("Unsupported qcow2 feature(s)"),
         Sign::strong("uses a qcow2 feature which is not supported by this qemu version"),
         Sign::strong("Unsupported qcow2 version"),
-        Sign::strong("Unsupported {format} version"),
+        Sign::strong("Unsupported qcow version"),
         Sign::support("Unknown incompatible feature"),
         Sign::strong("qcow2: Compression type incompatible feature"),
         Sign::support("unknown compression type"),
@@ -62,14 +62,5 @@ pub const RULE: Rule = Rule {
     remedy: "convert the image without the feature (qemu-img convert -o compat=..., or -O raw), or use a version that knows it",
     disruption: Disruption::GuestRestart,
     rank: Rank::Specific,
-    check,
     ..Rule::NEW
 };
-
-fn check(cx: &Context<'_>) -> Vec<Verdict> {
-    let mut draft = cx.draft();
-    if let Some(format) = cx.hits("Unsupported {format} version").first().and_then(|hit| hit.get("format")) {
-        draft = draft.title(format!("the image's version of {format} is not known here"));
-    }
-    vec![draft.verdict()]
-}

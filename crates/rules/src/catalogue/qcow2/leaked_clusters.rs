@@ -39,7 +39,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Leaked cluster"),
         Sign::support("\"leaks\": ").unless(&["\"leaks\": 0"]),
         Sign::support("leaked clusters").unless(&["    0 leaked clusters"]),
-        Sign::strong("errors were found on the image").against(),
+        Sign::strong("further writes to the image may corrupt it").against(),
     ],
     words: &["leaked", "leak", "qemu-img check", "wasted space"],
     tells: "qemu-img check IMAGE",
@@ -50,4 +50,4 @@ pub const RULE: Rule = Rule {
 };
 
 /// Then it is corruption, and the leaks are beside the point.
-const ERRORS: &[&str] = &["errors were found on the image", "Image is corrupt"];
+const ERRORS: &[&str] = &["further writes to the image may corrupt it", "Image is corrupt"];

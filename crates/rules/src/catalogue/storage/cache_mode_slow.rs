@@ -26,7 +26,7 @@
 //! QEMU invocation `-drive cache=, aio=` (table of modes); `block/file-posix.c`; libvirt domain XML, disk
 //! `<driver>`; Linux `Documentation/block/writeback_cache_control.rst`.
 
-use super::aio_needs_direct::disks;
+use super::cache_mode_unsafe::disks;
 use crate::prelude::*;
 
 /// What users say of a slow disk.
@@ -52,10 +52,10 @@ pub const RULE: Rule = Rule {
     tags: &["storage", "performance"],
     needs: &[Need::Glob("/etc/libvirt/qemu/*.xml"), Need::Probe(Probe::Vmms)],
     signs: &[
-        Sign::support("cache=writethrough"),
-        Sign::support("cache='writethrough'"),
-        Sign::support("cache=directsync"),
-        Sign::support("cache='directsync'"),
+        Sign::support("cache=writethrough").kinds(&["text"]),
+        Sign::support("cache='writethrough'").kinds(&["text"]),
+        Sign::support("cache=directsync").kinds(&["text"]),
+        Sign::support("cache='directsync'").kinds(&["text"]),
         Sign::support("Unable to use Linux AIO, falling back to thread pool"),
         Sign::support("Unable to use linux io_uring, falling back to thread pool"),
         Sign::hint("aio=threads"),
@@ -72,7 +72,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let slow = SLOW.iter().any(|word| cx.stands(word));
+    let slow = SLOW.iter().any(|word| cx.said(word));
     for disk in disks(cx) {
         draft = draft.looked();
         let flushing = matches!(disk.cache.as_deref(), Some("writethrough" | "directsync"));

@@ -25,8 +25,9 @@
 //! QEMU invocation, `discard=`, `detect-zeroes=`; libvirt domain XML `<driver discard=>`; `fstrim(8)`,
 //! `crypttab(5)`, `lvmthin(7)` (discards); QEMU `hw/block/virtio-blk.c`.
 
-use super::aio_needs_direct::disks;
+use super::cache_mode_unsafe::disks;
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 
 /// What users say when the space does not come back.
 const GROWS: &[&str] = &[
@@ -44,8 +45,13 @@ const GROWS: &[&str] = &[
     "not released",
     "not reclaimed",
     "never shrinks",
-    "discard",
-    "thin provision",
+    "although i deleted",
+    "deleted the data",
+    "deleted files",
+    "deleting files",
+    "after deleting",
+    "df shows",
+    "trim",
 ];
 
 pub const RULE: Rule = Rule {
@@ -67,7 +73,6 @@ pub const RULE: Rule = Rule {
         Sign::support("thin*discard").unless(&["discard=unmap", "discard='unmap'"]),
         Sign::support("fstrim").and(&["discard"]),
         Sign::hint("fstrim"),
-        Sign::hint("discard"),
     ],
     words: GROWS,
     tells: "lsblk -D",
@@ -80,7 +85,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let grows = GROWS.iter().any(|word| cx.stands(word));
+    let grows = GROWS.iter().any(|word| cx.said(word));
     for disk in disks(cx) {
         draft = draft.looked();
         let ignored = disk.discard.as_deref().is_none_or(|mode| mode == "ignore" || mode == "off");
@@ -91,5 +96,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             break;
         }
     }
+    if grows && let Some(quote) = mounted_without(cx) {
+        draft = draft.because(Strength::Support, Some(quote), "it is mounted without discard, so fstrim has to run");
+    }
     vec![draft.verdict()]
+}
+
+/// A file system of an fstab that could discard and does not by itself.
+fn mounted_without(cx: &Context<'_>) -> Option<Evidence> {
+    let fstab = cx.texts().iter().filter(|text| text.source.ends_with("fstab"));
+    fstab.flat_map(|text| lines(&text.text).map(move |line| (text, line))).find_map(|(text, (number, line))| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let journals = ["ext4", "xfs", "btrfs", "f2fs"].contains(words.get(2)?);
+        (journals && !line.starts_with('#') && !words.get(3)?.contains("discard")).then(|| text.quote(number))?
+    })
 }

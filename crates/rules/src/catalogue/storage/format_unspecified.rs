@@ -25,7 +25,7 @@
 //! QEMU `block/raw-format.c`, `block.c` `bdrv_img_create()`, `docs/about/removed-features.rst`; libvirt
 //! <https://libvirt.org/kbase/backing_chains.html>, `src/qemu/qemu_domain.c`; CVE-2010-2238 (probing).
 
-use super::aio_needs_direct::disks;
+use super::cache_mode_unsafe::disks;
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {

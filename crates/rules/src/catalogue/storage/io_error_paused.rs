@@ -28,7 +28,7 @@
 use crate::prelude::*;
 
 /// Lack of space pauses with the same event.
-const FULL: &[&str] = &["No space left on device", "nospace*true", "\"nospace\": true", "no Storage space", "out-of-data-space"];
+const FULL: &[&str] = &["No space left on device", "nospace*true", "\"nospace\": true", "no Storage space", "{disk}: no space", "out-of-data-space"];
 
 pub const RULE: Rule = Rule {
     tags: &["storage"],

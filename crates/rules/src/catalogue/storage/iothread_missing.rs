@@ -24,7 +24,7 @@
 //! QEMU `docs/devel/multiple-iothreads.rst`; libvirt domain XML, `<iothreads>`, `<driver iothread=>`; QEMU
 //! `iothread.c`; virtio-blk `num-queues`.
 
-use super::aio_needs_direct::disks;
+use super::cache_mode_unsafe::disks;
 use super::cache_mode_slow::SLOW;
 use crate::prelude::*;
 
@@ -65,8 +65,8 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let stalls = STALLS.iter().any(|word| cx.stands(word));
-    let slow = stalls || SLOW.iter().any(|word| cx.stands(word));
+    let stalls = STALLS.iter().any(|word| cx.said(word));
+    let slow = stalls || SLOW.iter().any(|word| cx.said(word));
     let disks = disks(cx);
     let paravirtual = |bus: &Option<String>| matches!(bus.as_deref(), Some("virtio" | "scsi"));
     let threaded = disks.iter().any(|disk| disk.iothread) || cx.stands("iothread,id=") || cx.stands("qom-type\":\"iothread");

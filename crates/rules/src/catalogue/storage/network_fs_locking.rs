@@ -26,7 +26,7 @@
 //! QEMU `block/file-posix.c`, `raw_apply_lock_bytes()`; nfs(5), `lock`, `local_lock`; rpc.statd(8); fcntl(2), ENOLCK;
 //! libvirt `docs/kbase/locking.rst`; Linux `fs/lockd/`.
 
-use super::aio_needs_direct::disks;
+use super::cache_mode_unsafe::disks;
 use crate::prelude::*;
 use vmwright_formats::Mounts;
 

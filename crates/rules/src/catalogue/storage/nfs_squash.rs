@@ -26,7 +26,7 @@
 //! exports(5), nfsidmap(8); libvirt `src/security/security_dac.c`, `src/util/virfile.c` (virFileOpenForked);
 //! libvirt qemu.conf `dynamic_ownership`; QEMU `block/nfs.c`.
 
-use super::aio_needs_direct::disks;
+use super::cache_mode_unsafe::disks;
 use crate::prelude::*;
 use vmwright_formats::Mounts;
 

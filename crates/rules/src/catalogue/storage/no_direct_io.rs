@@ -26,7 +26,7 @@
 //! QEMU `block/file-posix.c`, `raw_probe_alignment()`, `raw_open_common()`; QEMU `block.c`; `open(2)`, O_DIRECT;
 //! libvirt domain XML, `<blockio>`; Linux 6.6 tmpfs direct I/O.
 
-use super::aio_needs_direct::disks;
+use super::cache_mode_unsafe::disks;
 use crate::prelude::*;
 use vmwright_formats::Mounts;
 

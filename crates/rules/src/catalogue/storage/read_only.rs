@@ -25,7 +25,7 @@
 //! QEMU `block/file-posix.c` ("The device is not writable"), `block.c` (auto-read-only); libvirt
 //! `src/qemu/qemu_validate.c` ("readonly ide disks are not supported"); `lvchange(8)`, `blockdev(8)`; EROFS.
 
-use super::aio_needs_direct::disks;
+use super::cache_mode_unsafe::disks;
 use crate::prelude::*;
 use vmwright_formats::Mounts;
 
