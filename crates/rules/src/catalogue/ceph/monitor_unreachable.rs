@@ -26,6 +26,8 @@
 //! `qemu_rbd_connect()`; libvirt `src/storage/storage_backend_rbd.c`; Linux `net/ceph/mon_client.c`.
 
 use crate::prelude::*;
+use vmwright_formats::DomainXml;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "network"],
@@ -68,5 +70,39 @@ pub const RULE: Rule = Rule {
     tells: "/etc/ceph/ceph.conf",
     remedy: "name the monitors that exist now in ceph.conf or the VM's definition, and open their ports 3300 and 6789",
     rank: Rank::Specific,
+    check,
     ..Rule::NEW
 };
+
+/// A definition whose monitors are all unknown to the host's ceph.conf names yesterday's cluster.
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let Found::Text(conf) = cx.file("/etc/ceph/ceph.conf") else { return vec![draft.verdict()] };
+    let mon_host = lines(&conf.text).find(|(_, line)| {
+        let key = line.trim_start();
+        key.starts_with("mon_host") || key.starts_with("mon host")
+    });
+    for xml in cx.all::<DomainXml>() {
+        let rbd = xml.elements("devices/disk/source").into_iter().filter(|source| {
+            source.attribute("protocol").is_some_and(|protocol| protocol.value == "rbd")
+        });
+        let hosts: Vec<Spanned<String>> = rbd
+            .flat_map(|source| source.children().filter(|child| child.name() == "host"))
+            .filter_map(|host| host.attribute("name").map(|name| Spanned::new(name.value.to_owned(), name.line)))
+            .collect();
+        let (Some((number, line)), Some(first)) = (mon_host, hosts.first()) else { continue };
+        draft = draft.looked();
+        // Only addresses can be compared: a name may resolve to any of them.
+        let foreign = |host: &Spanned<String>| {
+            host.value.starts_with(|c: char| c.is_ascii_digit()) && !line.contains(host.value.as_str())
+        };
+        if hosts.iter().all(foreign) && line.contains(|c: char| c.is_ascii_digit()) {
+            draft = draft
+                .because(Strength::Support, xml.quote(first.line), "the VM names this monitor")
+                .because(Strength::Hint, conf.quote(number), "the host knows these monitors")
+                .title(format!("the VM names the monitor {}, which the host's ceph.conf does not know", first.value));
+            break;
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -26,6 +26,7 @@
 //! oVirt and RHEL documentation on LVM filters for hypervisors.
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
@@ -63,5 +64,24 @@ pub const RULE: Rule = Rule {
     remedy: "add the device to LVM's devices file (lvmdevices --adddev) or let the filter accept it, then activate the group",
     applicability: Applicability::NeedsApproval,
     rank: Rank::Specific,
+    check,
     ..Rule::NEW
 };
+
+/// A filter that ends by rejecting all, in the ways people write it.
+const REJECT_ALL: &[&str] = &["\"r|.*|\"", "\"r/.*/\"", "\"r|.|\"", "'r|.*|'", "\"r@.*@\""];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let not_found = cx.stands("Volume group \"{group}\" not found") || cx.stands("Couldn't find device with uuid");
+    let conf = cx.texts().iter().filter(|text| text.source.ends_with("lvm.conf"));
+    for (text, (number, line)) in conf.flat_map(|text| lines(&text.text).map(move |line| (text, line))) {
+        draft = draft.looked();
+        let sets = line.trim_start().starts_with("filter") || line.trim_start().starts_with("global_filter");
+        if sets && not_found && REJECT_ALL.iter().any(|all| line.contains(all)) {
+            draft = draft.because(Strength::Strong, text.quote(number), "what this filter does not list is hidden");
+            break;
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -37,6 +37,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("switching pool to failed mode"),
         Sign::strong("reached low water mark for data device"),
         Sign::strong("reached low water mark for metadata device"),
+        // `dmsetup status`.
+        Sign::strong("thin-pool*out_of_data_space"),
+        Sign::support("thin-pool*needs_check"),
         Sign::strong("no free data space available"),
         Sign::strong("no free metadata space available"),
         Sign::strong("Out of metadata space"),

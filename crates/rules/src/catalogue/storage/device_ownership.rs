@@ -45,6 +45,8 @@ pub const RULE: Rule = Rule {
         Sign::support("brw-rw----*root*disk").and(&["Permission denied"]),
         Sign::support("brw-rw----*root root").and(&["Permission denied"]),
         Sign::strong("error open device*permission denied").kinds(&["text", "kubectl_describe"]),
+        Sign::strong("open /dev/{device}: permission denied").unless(OTHER),
+        Sign::strong("Direct IO check failed for /dev/{device}"),
         Sign::support("/dev/dm-*Permission denied"),
         Sign::support("/dev/mapper/*Permission denied"),
         Sign::support("/dev/zvol/*Permission denied"),

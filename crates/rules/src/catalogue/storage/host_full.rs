@@ -44,9 +44,9 @@ const OTHER: &[&str] = &[
 
 pub const RULE: Rule = Rule {
     tags: &["storage"],
-    needs: &[Need::Command(&["df", "-h"]), Need::Command(&["df", "-i"])],
     signs: &[
         Sign::support("No space left on device").unless(OTHER),
+        Sign::strong("block I/O error in device '{device}': No space left on device"),
         Sign::strong("BLOCK_IO_ERROR*nospace*true"),
         Sign::strong("\"nospace\": true"),
         Sign::strong("io-status*nospace"),

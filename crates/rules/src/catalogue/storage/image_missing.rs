@@ -71,6 +71,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("unable to parse volume filename").and(&["No such file"]),
         Sign::strong("Block device {device} does not exist"),
         Sign::strong("no such logical volume"),
+        Sign::strong("failed to open the RBD image '{image}': No such file or directory"),
+        Sign::strong("error reading header from {image}: No such file or directory"),
+        Sign::strong("error opening image {image}: (2) No such file or directory"),
+        Sign::strong("error opening pool {pool}: No such file or directory"),
+        Sign::strong("rbd: image {image} does not exist"),
         // Firecracker, Cloud Hypervisor and crosvm.
         Sign::strong("Unable to create the block device*No such file or directory"),
         Sign::strong("Error manipulating the backing file*No such file or directory"),

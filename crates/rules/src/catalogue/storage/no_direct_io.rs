@@ -51,6 +51,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("O_DIRECT").and(&["Invalid argument"]),
         Sign::support("O_DIRECT"),
         Sign::support("Could not open image: Invalid argument"),
+        Sign::support("Direct IO check failed for").unless(&["Permission denied"]),
         Sign::support("Driver requires too large request alignment"),
         Sign::strong("Failed to open with O_DIRECT"),
         Sign::strong("direct I/O*not supported"),

@@ -31,7 +31,7 @@ use vmwright_formats::Mounts;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
-    needs: &[Need::File("/proc/mounts"), Need::Glob("/etc/libvirt/qemu/*.xml")],
+    needs: &[Need::File("/proc/mounts"), Need::Glob("/sys/block/*/ro"), Need::Glob("/etc/libvirt/qemu/*.xml")],
     signs: &[
         Sign::strong("The device is not writable"),
         Sign::strong("Could not open '{path}': Read-only file system"),
@@ -70,6 +70,18 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
+    for disk in disks(cx).iter().filter(|disk| !disk.readonly) {
+        let Some(name) = disk.source.as_deref().and_then(|path| path.strip_prefix("/dev/")) else { continue };
+        let Found::Text(flag) = cx.file(&format!("/sys/block/{name}/ro")) else { continue };
+        draft = draft.looked();
+        if flag.text.trim() == "1" {
+            draft = draft
+                .because(Strength::Strong, flag.quote(1), "the kernel has the device as read-only")
+                .because(Strength::Support, disk.quote.clone(), "the disk on it must be written")
+                .title(format!("the block device /dev/{name} is read-only"));
+            return vec![draft.verdict()];
+        }
+    }
     let Some(mounts) = cx.one::<Mounts>() else { return vec![draft.verdict()] };
     for disk in disks(cx).iter().filter(|disk| !disk.readonly) {
         let path = disk.source.as_deref().filter(|path| path.starts_with('/') && !path.starts_with("/dev/"));
