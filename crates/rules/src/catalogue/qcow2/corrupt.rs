@@ -1,0 +1,82 @@
+//! # The image's metadata is corrupt
+//!
+//! ## What it is
+//! The tables of a qcow2 image contradict each other: an entry points outside the file, into metadata, or at a
+//! cluster that two guests' addresses share. QEMU notices when it meets such an entry, sets the corrupt bit in
+//! the header, and refuses to write from then on.
+//!
+//! ## Why it happens
+//! Two processes wrote the image at once (the same disk in two VMs, `qemu-img` on a running VM, locking off);
+//! the host crashed with `cache=unsafe` or a lying write cache; the file was truncated by a copy or a full disk;
+//! storage returned wrong data; seldom a bug of QEMU itself.
+//!
+//! ## Confirm
+//! `qemu-img check <image>` with the VM off: "ERROR" lines and "N errors were found on the image";
+//! `qemu-img info <image>`: "corrupt: true".
+//!
+//! ## Refute
+//! "leaked clusters" alone are no corruption. A file system damaged *inside* the guest leaves `qemu-img check`
+//! clean. Errors told by one version of qemu-img only may be that version's fault.
+//!
+//! ## Fix
+//! Copy the image first. `qemu-img convert -O qcow2 <image> <new>` salvages what can be read; `qemu-img check -r
+//! all` makes the tables consistent but may drop data. Then check the guest's file systems, restore from a
+//! backup what is lost, and find what wrote twice.
+//!
+//! ## References
+//! QEMU `block/qcow2.c`, `qcow2_signal_corruption()`; `block/qcow2-refcount.c`, `qcow2_check_refcounts()`;
+//! `docs/interop/qcow2.rst` (incompatible feature bit 1); qemu-img(1), check.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["storage", "data-safety"],
+    needs: &[],
+    signs: &[
+        Sign::proof("Image is corrupt; cannot be opened read/write"),
+        Sign::proof("qcow2: Marking image as corrupt"),
+        Sign::proof("qcow2: Image is corrupt"),
+        Sign::strong("BLOCK_IMAGE_CORRUPTED"),
+        Sign::strong("Preventing invalid write on metadata (overlaps with"),
+        Sign::strong("Preventing invalid write on * (overlaps with"),
+        Sign::strong("Preventing invalid allocation of"),
+        Sign::strong("Cluster allocation offset {offset} unaligned"),
+        Sign::strong("L2 table offset {offset} unaligned"),
+        Sign::strong("Refblock offset {offset} unaligned"),
+        Sign::strong("errors were found on the image").unless(&["No errors were found on the image"]),
+        // Another check, or another version of it, found none.
+        Sign::support("No errors were found on the image").against(),
+        Sign::strong("Data may be corrupted, or further writes to the image may corrupt it"),
+        Sign::strong("ERROR cluster {cluster} refcount={count} reference="),
+        Sign::strong("ERROR OFLAG_COPIED"),
+        Sign::strong("ERROR: counting reference for region exceeding the end of the file"),
+        Sign::strong("L2 entry corrupted"),
+        Sign::strong("L1 entry corrupted"),
+        Sign::strong("refcount table entry corrupted"),
+        Sign::strong("snapshot table entry corrupted"),
+        Sign::strong("ERROR need to rebuild refcount structures"),
+        Sign::strong("ERROR refcount block {block} refcount"),
+        Sign::strong("Could not repair dirty image"),
+        Sign::support("is outside image"),
+        Sign::support("Could not read L1 table"),
+        Sign::support("Could not read L2 table"),
+        Sign::support("qcow2_free_clusters failed"),
+        Sign::support("Image does not contain a reference count table"),
+        Sign::support("Invalid reference count table offset"),
+        Sign::support("corrupt: true"),
+        Sign::support("QCOW2 image contains corrupt"),
+        Sign::support("Could not read snapshots"),
+        Sign::support("Corruption: bitmap '{name}'"),
+        Sign::support("File truncated, expecting at least"),
+        Sign::support("Failed to open qcow2*corrupt"),
+        // The guest's own words when it loses its disk.
+        Sign::hint("image corrupt"),
+    ],
+    words: &["corrupt", "qcow2", "qemu-img check", "overlaps", "damaged"],
+    explains: &["qcow2/leaked-clusters", "storage/io-error-paused"],
+    tells: "qemu-img check IMAGE",
+    remedy: "stop the VM, copy the image, salvage it with qemu-img convert, and check the guest's file systems",
+    disruption: Disruption::GuestRestart,
+    escalation: Some(Agent::DebugSpecialist),
+    ..Rule::NEW
+};

@@ -1,0 +1,72 @@
+//! # The image uses a qcow2 feature that this VMM does not know
+//!
+//! ## What it is
+//! A qcow2 header lists features that a reader must understand: version, zstd compression, external data file,
+//! extended L2 entries, encryption. A VMM or tool that lacks one must refuse the image, as intended.
+//!
+//! ## Why it happens
+//! The image was made with a newer QEMU (v3 needs 1.1, external data 4.0, zstd 5.1, extended L2 5.2) and is used
+//! on an older host; or by a VMM with its own small reader: Cloud Hypervisor, crosvm, libkrun and Firecracker
+//! (which reads raw only) know little of qcow2, and often no backing files, compression or snapshots.
+//!
+//! ## Confirm
+//! `qemu-img info <image>` with a new QEMU: "compat", "compression type", "data file", "extended l2", "encrypted";
+//! compare with the VMM's version.
+//!
+//! ## Refute
+//! `qemu-img info` of the very QEMU that fails opens it; or it is no qcow2 at all (storage/format-unspecified).
+//!
+//! ## Fix
+//! `qemu-img convert -O qcow2 -o compat=1.1,compression_type=zlib <image> <new>` (or `-O raw` for VMMs without
+//! qcow2), or upgrade the reader. `qemu-img amend -o compat=0.10` only for very old readers.
+//!
+//! ## References
+//! QEMU `block/qcow2.c`, `report_unsupported_feature()`; `docs/interop/qcow2.rst` (incompatible features);
+//! Cloud Hypervisor `block/src/qcow/mod.rs`; crosvm `disk/src/qcow/mod.rs`; Firecracker FAQ (raw images).
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["storage", "boot"],
+    needs: &[],
+    signs: &[
+        Sign::proof("Unsupported qcow2 feature(s)"),
+        Sign::strong("uses a qcow2 feature which is not supported by this qemu version"),
+        Sign::strong("Unsupported qcow2 version"),
+        Sign::strong("Unsupported qcow version"),
+        Sign::support("Unknown incompatible feature"),
+        Sign::strong("qcow2: Compression type incompatible feature"),
+        Sign::support("unknown compression type"),
+        Sign::strong("'data-file' is required for this image"),
+        Sign::support("Unsupported encryption method"),
+        Sign::strong("Use of AES-CBC encrypted qcow2 images is no longer supported"),
+        Sign::support("Unsupported cluster size"),
+        Sign::strong("Backing files are not supported").unless(&["not supported for file format"]),
+        Sign::strong("BackingFilesNotSupported"),
+        Sign::strong("CompressedBlocksNotSupported"),
+        Sign::strong("UnsupportedVersion").and(&["qcow"]),
+        Sign::strong("UnsupportedFeature").and(&["qcow"]),
+        Sign::strong("UnsupportedRefcountOrder"),
+        Sign::strong("Compressed blocks not supported"),
+        Sign::strong("MaxNestingDepthExceeded"),
+        Sign::strong("Maximum disk nesting depth exceeded"),
+        Sign::strong("BackingFilesDisabled"),
+        Sign::strong("Backing file support is disabled"),
+        Sign::strong("CreateQcowDiskSync("),
+        Sign::strong("InvalidRefcountTableSize"),
+        Sign::support("AsyncRead(ReadVectored(Os \\{ code: 95"),
+        Sign::support("QcowDeviceCreate"),
+        Sign::support("Failed to open qcow"),
+        Sign::support("Failed to parse qcow"),
+        Sign::support("qcow2").and(&["Firecracker"]),
+        Sign::support("unsupported qcow"),
+        Sign::strong("Cannot downgrade an image with incompatible features"),
+        Sign::strong("'{format}' uses a {driver} feature which is not supported"),
+    ],
+    words: &["qcow2 feature", "unsupported", "compat", "zstd", "newer qemu", "older qemu"],
+    tells: "qemu-img info IMAGE",
+    remedy: "convert the image without the feature (qemu-img convert -o compat=..., or -O raw), or use a version that knows it",
+    disruption: Disruption::GuestRestart,
+    rank: Rank::Specific,
+    ..Rule::NEW
+};

@@ -1,0 +1,127 @@
+//! # aio=native is asked for without cache.direct=on
+//!
+//! ## What it is
+//! Linux AIO (`aio=native`, libvirt `io='native'`) is asynchronous only on files opened with O_DIRECT. QEMU and
+//! libvirt refuse it for a disk whose cache mode goes through the host's page cache.
+//!
+//! ## Why it happens
+//! `cache=writeback` is QEMU's default: who sets only `io='native'`, or changes `cache='none'` to `writeback`
+//! and leaves the rest, gets a contradiction. Before QEMU 2.6 it fell back to threads in silence, so old
+//! definitions break at an upgrade. A front end (Proxmox, OpenStack, oVirt, KubeVirt) may write such a pair too.
+//! The same holds for host-managed zoned devices, which need cache.direct=on as well.
+//!
+//! ## Confirm
+//! `virsh dumpxml VM | grep "<driver"` shows `io='native'` with a cache other than `none` or `directsync`; on a
+//! command line, `aio=native` without `cache=none`, `cache=directsync` or `cache.direct=on`.
+//!
+//! ## Refute
+//! The disk has `cache=none` or `directsync`: then an O_DIRECT failure belongs to the file system or device.
+//!
+//! ## Fix
+//! Set `cache='none'` (`cache.direct=on`) if the file system supports O_DIRECT; else take `io='threads'` or
+//! `io='io_uring'`, which work with every cache mode. It takes effect when the VM is started again.
+//!
+//! ## References
+//! QEMU `block/file-posix.c`, `raw_open_common()`; QEMU invocation, `-drive aio=`; libvirt domain XML, disk
+//! `<driver cache= io=>`; libvirt `src/qemu/qemu_command.c` / `qemu_validate.c`; `io_submit(2)`.
+
+use super::cache_mode_unsafe::disks;
+use crate::prelude::*;
+use vmwright_formats::qemu_args::QemuCommand;
+
+pub const RULE: Rule = Rule {
+    tags: &["storage", "boot"],
+    needs: &[Need::Glob("/etc/libvirt/qemu/*.xml"), Need::Probe(Probe::Vmms)],
+    signs: &[
+        Sign::proof("aio=native was specified, but it requires cache.direct=on"),
+        Sign::proof("aio=native requires cache.direct=on"),
+        Sign::proof("io='native' needs either no disk cache or directsync cache mode"),
+        Sign::proof("native I/O needs either no disk cache or directsync cache mode"),
+        Sign::strong("The driver supports zoned devices, and it requires cache.direct=on"),
+        Sign::support("aio=native was specified for '{file}', but it requires cache.direct=on"),
+    ],
+    words: &["aio=native", "io=native", "io='native'", "cache.direct", "writeback"],
+    tells: "virsh dumpxml VM",
+    remedy: "set cache='none' for the disk, or io='threads' or 'io_uring' if it must be cached",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    rank: Rank::Specific,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    for disk in disks(cx) {
+        draft = draft.looked();
+        if disk.aio.as_deref() == Some("native") && disk.direct() == Some(false) {
+            return vec![
+                draft
+                    .because(Strength::Strong, disk.quote.clone(), "native AIO on a disk that uses the page cache")
+                    .title(format!("{} has aio=native without cache.direct=on", disk.name()))
+                    .verdict(),
+            ];
+        }
+    }
+    vec![draft.verdict()]
+}
+
+/// A disk as a configuration or a command line gives it. What was not said is absent.
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    pub source: Option<String>,
+    pub format: Option<String>,
+    pub cache: Option<String>,
+    pub aio: Option<String>,
+    pub discard: Option<String>,
+    pub bus: Option<String>,
+    pub iothread: bool,
+    pub readonly: bool,
+    /// `cache.direct` where it is set by itself.
+    pub o_direct: Option<bool>,
+    /// `cache.no-flush` where it is set by itself.
+    pub no_flush: bool,
+    pub quote: Option<Evidence>,
+}
+
+impl Disk {
+    /// What to call it.
+    pub(crate) fn name(&self) -> &str {
+        self.source.as_deref().unwrap_or("a disk")
+    }
+
+    /// Whether it is opened with O_DIRECT; none for a cache mode that nobody knows.
+    pub(crate) fn direct(&self) -> Option<bool> {
+        self.o_direct.or(match self.cache.as_deref() {
+            Some("none" | "off" | "directsync") => Some(true),
+            None | Some("default" | "writeback" | "writethrough" | "unsafe" | "") => Some(false),
+            Some(_) => None,
+        })
+    }
+}
+
+/// The disks of a command line.
+pub(crate) fn of_command(command: &QemuCommand, quote: &dyn Fn(u32) -> Option<Evidence>, found: &mut Vec<Disk>) {
+    for option in command.options.iter().filter(|option| ["drive", "blockdev"].contains(&option.name.as_str())) {
+        let opts = option.opts();
+        let get = |keys: &[&str]| keys.iter().find_map(|key| opts.get(key)).map(str::to_owned);
+        let source = get(&["file", "filename", "file.filename"]).filter(|file| file.contains(['/', '.', ':']));
+        let pflash = opts.get("if") == Some("pflash") || opts.get("media") == Some("cdrom");
+        if pflash || source.is_none() {
+            continue;
+        }
+        found.push(Disk {
+            source,
+            format: get(&["format"]).or_else(|| get(&["driver"]).filter(|_| opts.get("file.filename").is_some())),
+            cache: get(&["cache"]),
+            aio: get(&["aio", "file.aio"]),
+            discard: get(&["discard"]),
+            bus: get(&["if"]),
+            iothread: false,
+            readonly: opts.switch("readonly").or(opts.switch("read-only")) == Some(true),
+            o_direct: opts.switch("cache.direct").or(opts.switch("file.cache.direct")),
+            no_flush: opts.switch("cache.no-flush") == Some(true),
+            quote: quote(option.value_line),
+        });
+    }
+}

@@ -1,0 +1,108 @@
+//! # The host's file system or pool is full
+//!
+//! ## What it is
+//! The file system, quota or pool under a growing image has no space left. QEMU gets ENOSPC on a guest's write;
+//! by default (`werror=enospc`) it pauses the VM, or the write is failed. New images and saves fail as well.
+//!
+//! ## Why it happens
+//! qcow2, sparse raw files and snapshots promise more than the host has; a snapshot or a saved memory image is
+//! as large as the guest's writes or RAM; logs or backups fill the same file system; a quota or inodes run out.
+//!
+//! ## Confirm
+//! `virsh domblkerror VM` says "no space"; `df -h <dir>` and `df -i <dir>` show 100 %;
+//! `virsh pool-info POOL` shows nothing available; QMP `query-block` has `"io-status": "nospace"`.
+//!
+//! ## Refute
+//! Space and inodes are free on the file system of each image of the chain. A full LVM thin pool or a full Ceph
+//! cluster has its own rule; a full disk *inside* the guest pauses nothing.
+//!
+//! ## Fix
+//! Free or add space, then `virsh resume VM` (QMP `cont`): the failed writes are repeated and nothing is lost.
+//! Afterwards let the guest's discard reach the image, merge old snapshots, and watch the free space.
+//!
+//! ## References
+//! QEMU `qapi/block-core.json` (BlockdevOnError `enospc`, BLOCK_IO_ERROR `nospace`); libvirt domain XML
+//! `error_policy`; `virsh domblkerror`; `write(2)`, ENOSPC and EDQUOT.
+
+use crate::prelude::*;
+use vmwright_formats::lines::lines;
+
+/// The space is missing in something that has a rule of its own, or ENOSPC means something else there.
+const OTHER: &[&str] = &[
+    "VFIO_MAP_DMA",
+    "vfio_dma_map",
+    "device-mapper: thin:",
+    "cpuset.mems",
+    "/sys/fs/cgroup",
+    "virCgroup",
+    "inotify",
+    "hugetlbfs",
+    "mlx5_core",
+    "out-of-data-space",
+    "osdmap FULL",
+];
+
+pub const RULE: Rule = Rule {
+    tags: &["storage"],
+    signs: &[
+        Sign::support("No space left on device").unless(OTHER),
+        Sign::strong("block I/O error in device '{device}': No space left on device"),
+        Sign::strong("BLOCK_IO_ERROR*nospace*true"),
+        Sign::strong("\"nospace\": true"),
+        Sign::strong("io-status*nospace"),
+        Sign::strong("paused (I/O error)").and(&["No space left on device"]).unless(OTHER),
+        Sign::strong("{disk}: no space").and(&["domblkerror"]),
+        Sign::strong("has been paused due to no Storage space"),
+        Sign::strong("Not enough space left in storage pool"),
+        Sign::strong("There is not enough free space to create the disk"),
+        Sign::strong("not enough free space on"),
+        Sign::support("Disk quota exceeded"),
+        Sign::strong("Could not resize file: No space left"),
+        Sign::strong("Could not write to*No space left on device"),
+        Sign::strong("error while writing*No space left on device"),
+        Sign::strong("Failed to pre-allocate space for file '{file}'"),
+        Sign::strong("Could not preallocate*No space left"),
+        Sign::strong("cannot fill file '{file}': No space left"),
+        Sign::strong("The requested volume capacity will exceed the available pool space"),
+        Sign::strong("fragment fully allocated volume*available pool space"),
+        Sign::support("ENOSPC").unless(OTHER),
+        Sign::strong("node.kubernetes.io/disk-pressure"),
+        Sign::strong("Insufficient ephemeral-storage"),
+        Sign::strong("low on resource: ephemeral-storage"),
+        Sign::support("(os error 28)").unless(OTHER),
+        Sign::support("out of pool space"),
+    ],
+    words: &["disk full", "no space", "paused", "out of space", "enospc", "free space"],
+    explains: &["storage/io-error-paused", "qcow2/corrupt"],
+    tells: "df -h",
+    remedy: "free or add space on the file system of the image, then resume the VM",
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    for text in cx.texts() {
+        let mut columns: Option<usize> = None;
+        for (number, line) in lines(&text.text) {
+            // `df` in any of its forms: the heading says which column tells the use.
+            let words: Vec<&str> = line.split_whitespace().collect();
+            if words.first() == Some(&"Filesystem") {
+                columns = words.iter().position(|word| word.ends_with('%'));
+                continue;
+            }
+            let Some(used) = columns.and_then(|at| words.get(at)) else { continue };
+            let mount = words.last().copied().unwrap_or_default();
+            let image = mount == "/" || ["libvirt", "images", "vm", "data", "srv", "var", "home", "pve"].iter().any(|part| mount.contains(part));
+            if *used == "100%" && image && !mount.starts_with("/snap") {
+                draft = draft
+                    .because(Strength::Strong, text.quote(number), "this file system is full")
+                    .title(format!("the file system at {mount} is full"))
+                    .about(Subject::new(SubjectKind::Path, mount));
+                return vec![draft.verdict()];
+            }
+            draft = draft.looked();
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,124 @@
+//! # The disk image or device does not exist
+//!
+//! ## What it is
+//! A path that the VM's definition names as a disk, optical medium or pool volume does not exist on this host,
+//! or not in the place where the VMM looks (inside a chroot, a container or another node).
+//!
+//! ## Why it happens
+//! The image was moved, renamed or deleted; its file system or network share is not mounted; the pool is not
+//! started; an ISO in the drive was cleaned up; a relative path is resolved in another directory; a device name
+//! such as `/dev/sdb` changed at a reboot; a provider never downloaded the image.
+//!
+//! ## Confirm
+//! `virsh domblklist VM`, then `ls -lL <path>` and `findmnt -T <path>` on the host that runs the VM;
+//! `virsh pool-list --all` and `virsh vol-list POOL` for volumes.
+//!
+//! ## Refute
+//! `ls -lL <path>` shows the file as the VMM's own user and in its mount namespace. If only the backing file is
+//! missing, it is a broken chain; if an LV exists but has no node, it is not activated.
+//!
+//! ## Fix
+//! Mount or start what holds the image, put it back, or correct the path (`virsh edit VM`). An ISO that is no
+//! longer needed is ejected with `virsh change-media VM hda --eject --config`.
+//!
+//! ## References
+//! QEMU `block/file-posix.c`, `raw_open_common()` and `block.c`, `bdrv_open_driver()`; libvirt
+//! `src/storage_file/storage_source.c`, `virStorageSourceReportBrokenChain()`; `open(2)`, ENOENT.
+
+use crate::prelude::*;
+use vmwright_formats::{MachineSpecView, Namei};
+
+/// With one of these the missing file lies below the image, or belongs to another part of the VM.
+const CHAIN: &[&str] = &[
+    "Could not open backing file",
+    "Cannot access backing file '",
+    "open '*OVMF*': No such",
+    "open '*.fd': No such",
+    "open '*nvram*': No such",
+    "open '/dev/kvm': No such",
+    "open /dev/kvm: No such",
+    "open '/dev/vfio*': No such",
+    "open /dev/vfio*: No such",
+    "open /dev/net/tun: No such",
+    "open '/dev/vhost*: No such",
+    "open /dev/vhost*: No such",
+    "open '/dev/sev*: No such",
+    "open /dev/hugepages*: No such",
+];
+
+pub const RULE: Rule = Rule {
+    tags: &["storage", "boot"],
+    needs: &[Need::Probe(Probe::ImagePaths), Need::Probe(Probe::Machine)],
+    signs: &[
+        Sign::strong("Cannot access storage file '{path}'*No such file or directory").unless(CHAIN),
+        Sign::strong("could not open disk image {path}: No such file or directory").unless(CHAIN),
+        Sign::strong("Could not open '{path}': No such file or directory").unless(CHAIN),
+        Sign::support("Could not open '{path}': No such device or address"),
+        Sign::strong("Could not open '{path}': No medium found"),
+        Sign::support("Could not open {path}: No such file or directory").unless(CHAIN),
+        Sign::strong("Failed to stat storage volume with path '{path}': No such file"),
+        Sign::strong("cannot open volume '{path}': No such file or directory"),
+        Sign::strong("Storage volume not found"),
+        Sign::strong("no storage vol with matching"),
+        Sign::support("Storage pool not found"),
+        Sign::strong("storage pool '{pool}' is not active"),
+        Sign::strong("Volume path '{path}' does not exist"),
+        // virt-install, Proxmox, cloud wrappers.
+        Sign::strong("Disk {path} does not exist"),
+        Sign::strong("Size must be specified for non existent volume"),
+        Sign::strong("Failed to open disk image file*No such file"),
+        Sign::strong("volume '{volume}' does not exist"),
+        Sign::strong("unable to parse volume filename").and(&["No such file"]),
+        Sign::strong("Block device {device} does not exist"),
+        Sign::strong("no such logical volume"),
+        Sign::strong("failed to open the RBD image '{image}': No such file or directory"),
+        Sign::strong("error reading header from {image}: No such file or directory"),
+        Sign::strong("error opening image {image}: (2) No such file or directory"),
+        Sign::strong("error opening pool {pool}: No such file or directory"),
+        Sign::strong("rbd: image {image} does not exist"),
+        // Firecracker, Cloud Hypervisor and crosvm.
+        Sign::strong("Unable to create the block device*No such file or directory"),
+        Sign::strong("Error manipulating the backing file*No such file or directory"),
+        Sign::strong("BackingFile(Os { code: 2"),
+        Sign::strong("Cannot open disk path*No such file or directory"),
+        Sign::strong("Failed to open disk path*No such file"),
+        Sign::strong("failed to open disk image*No such file"),
+        Sign::support("Invalid backing file path*No such file"),
+    ],
+    words: &["no such file", "image not found", "missing disk", "deleted", "moved the image", "iso"],
+    tells: "namei -l IMAGE",
+    remedy: "mount, start or restore what holds the image, or correct the path in the VM's definition",
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    let Some(spec) = cx.one::<MachineSpecView>() else { return vec![cx.draft().verdict()] };
+    let Some(machine) = &spec.spec else { return vec![cx.draft().verdict()] };
+    let mut looked = false;
+    for walk in cx.all::<Namei>() {
+        for path in &walk.paths {
+            let Some(at) = machine.disks.iter().position(|disk| disk.path == path.path.value) else { continue };
+            looked = true;
+            let Some(failure) = path.failure() else { continue };
+            if !failure.error.as_deref().unwrap_or_default().contains("No such file") {
+                continue;
+            }
+            let named = spec.line_of(&format!("disk.{at}.path")).and_then(|line| spec.quote(line));
+            let draft = cx
+                .draft()
+                .because(Strength::Proof, walk.quote(failure.line), "this component does not exist")
+                .because(Strength::Hint, named, "the VM names it as a disk")
+                .about(Subject::new(SubjectKind::Path, &path.path.value))
+                .title(format!("the disk {} does not exist", path.path.value));
+            verdicts.push(draft.verdict());
+        }
+    }
+    match (verdicts.is_empty(), looked) {
+        (false, _) => verdicts,
+        (true, true) => vec![cx.draft().looked().verdict()],
+        (true, false) => vec![cx.draft().verdict()],
+    }
+}

@@ -1,0 +1,80 @@
+//! # The VM paused on an I/O error of the underlying storage
+//!
+//! ## What it is
+//! A request of the guest failed on the host with EIO (or a like error), and the disk's error policy is `stop`:
+//! QEMU paused the VM so that the guest never sees the error. It stays paused until somebody resumes it.
+//!
+//! ## Why it happens
+//! A disk, path, RAID, iSCSI session or network file system failed or timed out; all paths of a multipath
+//! device were down; the storage refuses one kind of request (UNMAP, WRITE SAME, discard during a rebuild);
+//! an image is damaged or truncated. Lack of space has its own rule (storage/host-full).
+//!
+//! ## Confirm
+//! `virsh domstate VM --reason` says "paused (I/O error)"; `virsh domblkerror VM` names the disk; QMP
+//! `query-block` has `"io-status": "failed"`; the host's `dmesg` around that time names the device.
+//!
+//! ## Refute
+//! `domblkerror` says "no space": free space instead. State "paused (user)" or "paused (watchdog)" is no error.
+//!
+//! ## Fix
+//! Repair the path or the device, check that the image can be read (`dd`, `qemu-img check`), then
+//! `virsh resume VM`: the failed requests are repeated. With multipath `queue_if_no_path`, and with
+//! `error_policy='report'` where the guest has its own redundancy.
+//!
+//! ## References
+//! QEMU `block/block-backend.c`, `blk_error_action()`; `qapi/block-core.json` (BLOCK_IO_ERROR, `werror`);
+//! libvirt domain XML `error_policy`; Linux `block/blk-core.c` ("I/O error, dev"); multipath.conf(5).
+
+use crate::prelude::*;
+
+/// Lack of space pauses with the same event.
+const FULL: &[&str] = &["No space left on device", "nospace*true", "\"nospace\": true", "no Storage space", "{disk}: no space", "out-of-data-space"];
+
+pub const RULE: Rule = Rule {
+    tags: &["storage"],
+    needs: &[Need::Command(&["dmesg"])],
+    signs: &[
+        Sign::proof("paused (I/O error)").unless(FULL),
+        Sign::support("paused (I/O error)"),
+        Sign::strong("BLOCK_IO_ERROR").unless(FULL),
+        Sign::support("BLOCK_IO_ERROR"),
+        Sign::strong("block I/O error in device '{device}'").unless(FULL),
+        Sign::strong("I/O error, dev {device}, sector").and(&["paus"]).kinds(&["kernel_log", "text"]),
+        Sign::strong("critical target error, dev {device}, sector").and(&["paus"]),
+        Sign::strong("IOError(5)"),
+        Sign::strong("status: io-error"),
+        Sign::strong("VM status: paused (io-error)"),
+        Sign::strong("\"status\": \"io-error\""),
+        Sign::strong("\"status\":\"io-error\""),
+        Sign::strong("internal-error*io-error"),
+        Sign::strong("io-status*failed"),
+        Sign::strong("reason IOError"),
+        Sign::strong("PausedIOError"),
+        Sign::strong("VMI was paused, low-level IO error detected").unless(FULL),
+        Sign::strong("paused due to IO error"),
+        Sign::strong("IO error detected"),
+        Sign::strong("has been paused due to storage I/O problem"),
+        Sign::strong("has been paused due to unknown storage error"),
+        Sign::strong("abnormal vm stop device {device} error eother"),
+        Sign::strong("abnormal vm stop device {device} error eio"),
+        Sign::support("I/O error, dev {device}, sector").kinds(&["kernel_log", "text"]),
+        Sign::support("blk_update_request: I/O error, dev {device}").unless(&["blk_update_request: I/O error, dev fd0", "blk_update_request: I/O error, dev vda"]),
+        Sign::support("blk_update_request: critical target error, dev"),
+        Sign::support("critical target error, dev"),
+        Sign::support("critical medium error, dev"),
+        Sign::support("Unrecovered read error"),
+        Sign::support("rejecting I/O to offline device"),
+        Sign::support("session recovery timed out after"),
+        Sign::support("detected conn error ("),
+        Sign::support("multipath: Failing path"),
+        Sign::support("Buffer I/O error on dev"),
+        Sign::support("error: reading from*Input/output error"),
+        Sign::hint("Input/output error"),
+        Sign::support("lost page write due to I/O error"),
+    ],
+    words: &["i/o error", "io error", "io-error", "paused", "pauses", "storage went away", "resume"],
+    tells: "virsh domblkerror VM",
+    remedy: "repair the device or path that failed, then resume the VM: the failed requests are repeated",
+    escalation: Some(Agent::DebugSpecialist),
+    ..Rule::NEW
+};
