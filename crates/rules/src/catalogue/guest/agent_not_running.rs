@@ -1,0 +1,101 @@
+//! # The guest agent is not installed, not running, or has no channel
+//!
+//! ## What it is
+//! Addresses, graceful shutdown, freezing and passwords are asked of `qemu-guest-agent` inside the guest, over
+//! a virtio-serial channel. Either end may be missing.
+//!
+//! ## Why it happens
+//! The package is not installed or its service not started; the domain has no channel `org.qemu.guest_agent.0`
+//! (or the VM option "agent" is off); the channel was added and the guest not restarted since; Windows lacks
+//! the vioserial driver; the guest is still booting or hangs; SELinux in the guest denies it.
+//!
+//! ## Confirm
+//! `virsh dumpxml NAME | grep -B2 -A2 guest_agent` (state='connected'), `virsh qemu-agent-command NAME
+//! '{"execute":"guest-ping"}'`; in the guest `ls /dev/virtio-ports/`, `systemctl status qemu-guest-agent`.
+//!
+//! ## Refute
+//! guest-ping answers `{"return":{}}`: the agent lives, and a single command of it fails.
+//!
+//! ## Fix
+//! Add the channel (`<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>`, in
+//! Proxmox `qm set ID --agent 1`) and start the guest anew; install and start qemu-guest-agent in it; on
+//! Windows install virtio-win-guest-tools.
+//!
+//! ## References
+//! libvirt `src/qemu/qemu_domain.c` (qemuDomainAgentAvailable), `src/qemu/qemu_agent.c`; QEMU
+//! `docs/interop/qemu-ga.rst`, `qga/main.c`; Proxmox `PVE/QemuServer/Agent.pm`.
+
+use crate::prelude::*;
+use vmwright_formats::DomainXml;
+
+pub const RULE: Rule = Rule {
+    tags: &["guest", "agent"],
+    needs: &[Need::Glob("/etc/libvirt/qemu/*.xml")],
+    signs: &[
+        Sign::proof("QEMU guest agent is not connected"),
+        Sign::proof("QEMU guest agent is not configured"),
+        Sign::proof("QEMU guest agent is not available due to an error"),
+        Sign::proof("QEMU guest agent is not running"),
+        Sign::proof("No QEMU guest agent configured"),
+        Sign::proof("QEMU guest agent not configured"),
+        Sign::proof("VMI does not have guest agent connected"),
+        Sign::strong("QEMU guest agent is not"),
+        Sign::strong("Guest agent is not responding"),
+        Sign::strong("Guest agent not available for now"),
+        Sign::strong("Guest agent disappeared while executing command"),
+        Sign::strong("guest agent is not connected"),
+        Sign::strong("guest agent not connected"),
+        Sign::strong("guest agent is not enabled"),
+        Sign::strong("Guest agent not responding"),
+        Sign::strong("guest agent isn't responding"),
+        Sign::strong("timeout while waiting for the QEMU agent"),
+        Sign::strong("timeout while waiting for the QEMU guest agent"),
+        Sign::support("guest agent command timed out"),
+        Sign::strong("guest-ping' failed - got timeout"),
+        Sign::strong("guest-ping' failed - unable to connect"),
+        Sign::support("qga command 'guest-"),
+        Sign::support("agent' command * timed out"),
+        Sign::strong("AgentConnected * False"),
+        Sign::strong("error opening channel '/dev/virtio-ports/org.qemu.guest_agent"),
+        Sign::strong("failed to open /dev/virtio-ports/org.qemu.guest_agent"),
+        Sign::strong("dev-virtio\\x2dports-org.qemu.guest_agent.0.device/start timed out"),
+        Sign::strong("Timed out waiting for device /dev/virtio-ports/org.qemu.guest_agent"),
+        Sign::strong("Timed out waiting for device dev-virtio"),
+        Sign::strong("Dependency failed for QEMU Guest Agent"),
+        Sign::strong("Failed to start qemu-guest-agent.service: Unit"),
+        Sign::strong("Unit qemu-guest-agent.service could not be found"),
+        Sign::strong("qemu-ga: command not found"),
+        Sign::strong("failed to connect to agent socket"),
+        Sign::support("virsh domifaddr").and(&["guest agent"]),
+    ],
+    words: &["guest agent", "qemu-guest-agent", "qemu-ga", "agent", "ip address", "domifaddr", "shutdown", "quiesce"],
+    tells: "virsh dumpxml NAME | grep -A2 guest_agent; systemctl status qemu-guest-agent in the guest",
+    remedy: "give the domain the channel org.qemu.guest_agent.0 and install and start qemu-guest-agent in the guest",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let asked = cx.said("guest agent") || cx.said("qemu-guest-agent") || cx.said("qemu-ga") || draft.any();
+    if let Some(seen) = cx.one::<DomainXml>().filter(|_| asked) {
+        for domain in seen.domains.iter().filter(|domain| !domain.fragment) {
+            let agent = |name: &str| name.starts_with("org.qemu.guest_agent");
+            let channel = domain.devices.serials.iter().any(|one| one.target.as_ref().is_some_and(|it| agent(&it.value)));
+            if !channel {
+                draft = draft.because(Strength::Support, seen.quote(domain.line), "the domain has no agent channel");
+            }
+        }
+        // `<target ... state='disconnected'/>` of a running domain.
+        let targets = seen.elements("devices/channel/target");
+        let lone = targets.iter().find(|target| target.attribute("state").is_some_and(|at| at.value == "disconnected"));
+        let ours = lone.filter(|target| target.attribute("name").is_some_and(|at| at.value.contains("guest_agent")));
+        if let Some(target) = ours {
+            let quote = seen.quote(target.line());
+            draft = draft.because(Strength::Strong, quote, "nobody opened the channel in the guest");
+        }
+    }
+    vec![draft.verdict()]
+}

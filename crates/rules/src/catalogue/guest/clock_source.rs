@@ -1,0 +1,100 @@
+//! # The guest's clock source or timer setting is wrong or unstable
+//!
+//! ## What it is
+//! The guest keeps time by kvm-clock, Hyper-V's reference counter, the TSC, HPET or the ACPI timer. A bad
+//! choice makes time drift, stand wrong by whole hours, or costs an exit to the host at each reading.
+//!
+//! ## Why it happens
+//! kvm-clock is switched off (`no-kvmclock`, `<timer name='kvmclock' present='no'/>`) or the CPU hides KVM; the
+//! host's own TSC is unstable; `clocksource=` was copied into the command line; HPET is left on for Windows;
+//! `<clock offset='utc'>` for a Windows guest, or localtime for Linux; the tick policy of the RTC lets ticks
+//! get lost.
+//!
+//! ## Confirm
+//! In the guest `cat /sys/devices/system/clocksource/clocksource0/{current,available}_clocksource`, `dmesg |
+//! grep -iE 'clocksource|tsc'`; on the host the same, and `virsh dumpxml NAME | sed -n '/<clock/,/<.clock>/p'`.
+//!
+//! ## Refute
+//! The clock is right until the VM is moved, paused or restored: that is migration/clock-jump.
+//!
+//! ## Fix
+//! Linux guests: kvm-clock (or tsc with an invariant TSC), offset utc, NTP in the guest. Windows guests: offset
+//! localtime, `<timer name='hypervclock' present='yes'/>`, HPET off, RTC tick policy catchup. Mend the host's
+//! TSC first if its kernel calls it unstable.
+//!
+//! ## References
+//! libvirt `formatdomain.html`, "Time keeping"; Linux `Documentation/virt/kvm/x86/timekeeping.rst`,
+//! `kernel/time/clocksource.c`, `arch/x86/kernel/tsc.c`; QEMU `docs/system/i386/hyperv.rst`.
+
+use crate::prelude::*;
+use vmwright_formats::DomainXml;
+use vmwright_formats::lines::lines;
+
+pub const RULE: Rule = Rule {
+    tags: &["guest", "time"],
+    needs: &[Need::Glob("/etc/libvirt/qemu/*.xml")],
+    signs: &[
+        Sign::strong("Marking clocksource 'tsc' as unstable because the skew is too large"),
+        Sign::strong("clocksource watchdog").and(&["unstable"]),
+        Sign::strong("tsc: Marking TSC unstable due to clocksource watchdog"),
+        Sign::support("Marking TSC unstable due to"),
+        Sign::strong("Clocksource tsc unstable"),
+        Sign::strong("clocksource: Long readout interval"),
+        Sign::strong("clocksource: timekeeping watchdog"),
+        Sign::strong("wd-tsc-wd read-back delay"),
+        Sign::support("Switched to clocksource acpi_pm"),
+        Sign::support("Switched to clocksource hpet"),
+        Sign::support("Switched to clocksource jiffies"),
+        Sign::support("Switched to clocksource refined-jiffies"),
+        Sign::strong("8254 timer not connected to IO-APIC"),
+        Sign::strong("IO-APIC + timer doesn't work"),
+        Sign::strong("Losing some ticks"),
+        Sign::strong("Your time source seems to be instable"),
+        Sign::strong("TSC calibration failed").kinds(&["guest_kernel_log", "guest_console"]),
+        Sign::support("Unable to calibrate against PIT"),
+        Sign::support("no-kvmclock"),
+        Sign::support("clock drift"),
+        Sign::support("clock is off by"),
+        Sign::support("time drift"),
+        Sign::support("CLOCK_WATCHDOG_TIMEOUT"),
+        Sign::hint("System clock wrong by"),
+        Sign::hint("Can't synchronise: no selectable sources"),
+    ],
+    words: &["clock", "time", "drift", "clocksource", "tsc", "hours off", "hpet", "kvm-clock"],
+    tells: "current_clocksource in the guest; virsh dumpxml NAME | grep -A4 '<clock'",
+    remedy: "use kvm-clock with offset utc for Linux, hypervclock with localtime and no HPET for Windows, and mend the host's TSC first",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let asked = ["clock", "drift", "tsc", "hpet"].iter().any(|word| cx.said(word));
+    if !asked && !draft.any() {
+        return vec![draft.verdict()];
+    }
+    for seen in cx.all::<DomainXml>() {
+        for domain in &seen.domains {
+            let timer = |name: &str, state: &str| {
+                let timers = domain.clock.timers.iter();
+                let is = |text: &Option<Spanned<String>>| text.as_ref().is_some_and(|one| one.value == state);
+                timers.filter(|one| one.name.value == name).find(|one| is(&one.present)).map(|one| one.name.line)
+            };
+            let windows = domain.feature("hyperv").is_some();
+            let offset = domain.clock.offset.as_ref().filter(|offset| offset.value == "utc" && windows);
+            draft = draft
+                .because(Strength::Support, timer("kvmclock", "no").and_then(|at| seen.quote(at)), "kvm-clock is off")
+                .because(Strength::Hint, timer("hpet", "yes").and_then(|at| seen.quote(at)), "HPET is on")
+                .because(Strength::Hint, offset.and_then(|at| seen.quote(at.line)), "Windows reads the clock as local time");
+        }
+    }
+    for text in cx.texts().iter().filter(|text| text.source.contains("clocksource")) {
+        let slow = |line: &str| ["acpi_pm", "hpet", "jiffies", "refined-jiffies"].contains(&line.trim());
+        if let Some((number, _)) = lines(&text.text).find(|(_, line)| slow(line)) {
+            draft = draft.because(Strength::Strong, text.quote(number), "the guest reads time from a slow source");
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,98 @@
+//! # The guest runs but nothing is shown: console, serial or display is not configured
+//!
+//! ## What it is
+//! The guest may be well and merely mute: nothing connects what it writes with what the user looks at. A kernel
+//! writes to the serial port only when told; a serial console needs a serial device; a display needs a video
+//! device and a server that is looked at.
+//!
+//! ## Why it happens
+//! No `console=ttyS0` on the kernel's command line and no getty there; the domain has no `<serial>` or
+//! `<console>`; `-nographic` or `-display none` with a guest that draws on VGA; VNC listens on localhost of the
+//! host; the assigned GPU drives the only screen; no `<graphics>` in a headless definition.
+//!
+//! ## Confirm
+//! `virsh dumpxml NAME | grep -E '<(serial|console|graphics|video)'`, `virsh ttyconsole NAME`, `virsh
+//! domdisplay NAME`; in the guest `cat /proc/cmdline`, `systemctl status serial-getty@ttyS0`.
+//!
+//! ## Refute
+//! `virsh screenshot NAME` shows text, or the console prints at power-on: then the guest itself stopped.
+//!
+//! ## Fix
+//! Add `console=tty0 console=ttyS0` to the kernel's command line (on arm64 ttyAMA0, s390 ttysclp0), enable
+//! serial-getty@ttyS0, add a pty serial and console, or a VNC/SPICE display with a video device; `virt-install
+//! --graphics none --extra-args console=ttyS0`.
+//!
+//! ## References
+//! Linux `Documentation/admin-guide/serial-console.rst`; libvirt `formatdomain.html`, "Consoles, serial &
+//! channel devices"; QEMU `docs/system/invocation.rst` (-nographic, -serial); `virsh(1)` console.
+
+use crate::prelude::*;
+use vmwright_formats::{DomainXml, QemuArgs};
+
+pub const RULE: Rule = Rule {
+    tags: &["guest", "console"],
+    needs: &[Need::Glob("/etc/libvirt/qemu/*.xml")],
+    signs: &[
+        Sign::proof("cannot find character device <null>"),
+        Sign::strong("cannot find character device"),
+        Sign::strong("is not using a PTY"),
+        Sign::strong("Graphical console not configured for guest"),
+        Sign::strong("Graphical console is not yet active"),
+        Sign::strong("No graphical display"),
+        Sign::strong("has no graphical display"),
+        Sign::strong("no console devices available"),
+        Sign::strong("No console available for domain"),
+        Sign::strong("No text console available"),
+        Sign::strong("Serial console not yet supported"),
+        Sign::strong("unable to find a serial interface"),
+        Sign::strong("Guest has not initialized the display"),
+        Sign::strong("Display output is not active"),
+        Sign::strong("gtk initialization failed"),
+        Sign::strong("Could not initialize SDL"),
+        Sign::strong("Unable to init server: Could not connect"),
+        Sign::strong("Gtk-WARNING **: * cannot open display"),
+        Sign::support("VNC server running on").unless(&["vncviewer"]),
+        Sign::strong("Active console session exists for this domain"),
+        Sign::support("Escape character is ^]"),
+        Sign::support("the domain does not have a VNC"),
+        Sign::strong("Failed to get domain display"),
+        Sign::support("Warning: unable to open an initial console"),
+    ],
+    words: &["console", "blank", "black screen", "no output", "nothing is shown", "virsh console", "display", "serial"],
+    tells: "virsh dumpxml NAME | grep -E '<(serial|console|graphics)'; /proc/cmdline in the guest",
+    remedy: "add console=ttyS0 to the guest's kernel command line and a serial console (or a display) to the VM",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let asked = ["console", "blank", "black screen", "no output", "nothing is shown", "serial"];
+    if !draft.any() && !asked.iter().any(|word| cx.said(word)) {
+        return vec![draft.verdict()];
+    }
+    for seen in cx.all::<DomainXml>() {
+        for domain in seen.domains.iter().filter(|domain| !domain.fragment && domain.os.os_type.is_some()) {
+            let devices = &domain.devices;
+            let serial = devices.serials.iter().any(|one| one.element == "serial" || one.element == "console");
+            if !serial && (devices.graphics.is_empty() || cx.said("console")) {
+                draft = draft.because(Strength::Strong, seen.quote(domain.line), "the domain has no serial console");
+            }
+            let mute = domain.os.cmdline.as_ref().filter(|line| !line.value.contains("console="));
+            if let Some(line) = mute.filter(|_| devices.graphics.is_empty()) {
+                draft = draft.because(Strength::Strong, seen.quote(line.line), "the kernel is told no console");
+            }
+        }
+    }
+    for seen in cx.all::<QemuArgs>() {
+        let headless = seen.first("nographic").is_some()
+            || seen.options("display").any(|option| option.value.as_deref() == Some("none"));
+        let mute = seen.first("append").filter(|append| !append.value.as_deref().unwrap_or("").contains("console="));
+        if let Some(append) = mute.filter(|_| headless) {
+            draft = draft.because(Strength::Strong, seen.quote(append.value_line), "no display, and the kernel is told no console");
+        }
+    }
+    vec![draft.verdict()]
+}

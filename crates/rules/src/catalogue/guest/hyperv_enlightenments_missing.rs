@@ -1,0 +1,88 @@
+//! # A Windows guest lacks Hyper-V enlightenments
+//!
+//! ## What it is
+//! Windows asks the hypervisor by Hyper-V's interface for cheap timers, spinlocks, APIC access and TLB flushes.
+//! Without it each of these is an exit to KVM: high idle load, slow I/O, stutter, and with many vCPUs
+//! CLOCK_WATCHDOG_TIMEOUT.
+//!
+//! ## Why it happens
+//! The domain was written by hand or made as a Linux guest, `<hyperv>` was removed to hide the hypervisor,
+//! `-cpu host` stands without `hv-*` flags, or only the three oldest of them are set (no stimer, synic,
+//! hypervclock).
+//!
+//! ## Confirm
+//! `virsh dumpxml NAME | sed -n '/<hyperv/,/<.hyperv>/p;/<clock/,/<.clock>/p'`, or the `-cpu` of the command
+//! line: relaxed, vapic, spinlocks, vpindex, synic, stimer, frequencies, tlbflush, ipi and the hypervclock
+//! timer should be there.
+//!
+//! ## Refute
+//! They are all on; then the load is of another kind (drivers, storage, host).
+//!
+//! ## Fix
+//! Add `<hyperv mode='custom'>` with relaxed, vapic, spinlocks retries 8191, vpindex, runtime, synic, stimer,
+//! reset, frequencies, tlbflush, ipi (evmcs only for nested Intel), and `<timer name='hypervclock'
+//! present='yes'/>` with HPET off; restart the guest.
+//!
+//! ## References
+//! QEMU `docs/system/i386/hyperv.rst`; libvirt `formatdomain.html`, "Hypervisor features"; Linux
+//! `arch/x86/kvm/hyperv.c`; libosinfo's Windows entries.
+
+use crate::prelude::*;
+use vmwright_formats::{DomainXml, QemuArgs};
+
+pub const RULE: Rule = Rule {
+    tags: &["guest", "windows", "performance"],
+    rank: Rank::Specific,
+    needs: &[Need::Glob("/etc/libvirt/qemu/*.xml")],
+    signs: &[
+        Sign::strong("CLOCK_WATCHDOG_TIMEOUT"),
+        Sign::support("DPC_WATCHDOG_VIOLATION"),
+        Sign::support("HYPERVISOR_ERROR"),
+        Sign::strong("hyperv enlightenments are not"),
+        Sign::strong("no hyperv enlightenments"),
+        Sign::strong("without hyper-v enlightenments"),
+        Sign::strong("Hyper-V enlightenments").and(&["missing"]),
+        Sign::strong("hv_").and(&["Hyper-V * requires"]),
+    ],
+    words: &["windows", "slow", "idle", "cpu usage", "hyper-v", "stutter", "latency", "enlightenment"],
+    tells: "virsh dumpxml NAME | grep -A15 '<hyperv'",
+    remedy: "add the Hyper-V enlightenments and the hypervclock timer, switch HPET off, and restart the guest",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    escalation: Some(Agent::PerformanceEngineer),
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let windows = cx.said("windows");
+    for seen in cx.all::<DomainXml>() {
+        // libosinfo's mark in the metadata, or the name that people give.
+        let marked = seen.text.text.contains("microsoft.com/win");
+        for domain in seen.domains.iter().filter(|domain| !domain.fragment && domain.os.os_type.is_some()) {
+            let kvm = domain.domain_type.as_ref().is_some_and(|kind| kind.value == "kvm");
+            let named = domain.name.as_ref().is_some_and(|name| name.value.to_ascii_lowercase().starts_with("win"));
+            if !kvm || !(windows || marked || named) || domain.feature("hyperv").is_some() {
+                continue;
+            }
+            let strength = if windows && !draft.any() { Strength::Strong } else { Strength::Support };
+            draft = draft
+                .because(strength, seen.quote(domain.line), "a Windows domain without <hyperv>")
+                .level(Level::Warn);
+        }
+    }
+    for seen in cx.all::<QemuArgs>() {
+        let kvm = seen.accelerators().iter().any(|one| one.value == "kvm");
+        let cpu = seen.first("cpu").filter(|option| {
+            let value = option.value.as_deref().unwrap_or_default();
+            !value.contains("hv_") && !value.contains("hv-")
+        });
+        if let Some(cpu) = cpu.filter(|_| kvm && windows) {
+            draft = draft
+                .because(Strength::Strong, seen.quote(cpu.value_line), "-cpu without any hv- flag")
+                .level(Level::Warn);
+        }
+    }
+    vec![draft.verdict()]
+}

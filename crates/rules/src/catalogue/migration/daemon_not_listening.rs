@@ -1,0 +1,86 @@
+//! # The target's daemon does not listen on the transport used
+//!
+//! ## What it is
+//! The connection URI names a transport (`qemu+tls`, `qemu+tcp`, `qemu+ssh`) that the target's libvirt does not
+//! serve: nothing listens on 16514 or 16509, or SSH finds no socket, no `nc` and no `virt-ssh-helper`.
+//!
+//! ## Why it happens
+//! libvirtd listens for the network only when told so: by the socket units `libvirtd-tls.socket` and
+//! `libvirtd-tcp.socket` (`virtproxyd-*` for modular daemons), or by `--listen` where sockets are masked. The
+//! old way fails with socket activation. TCP and TLS may be open in one place and not in the other.
+//!
+//! ## Confirm
+//! On the target `ss -ltn | grep -E '1650[9]|16514'`, `systemctl status libvirtd-tls.socket libvirtd-tcp.socket
+//! virtproxyd-tls.socket`; from the source `virsh -c qemu+tls://TARGET/system hostname`.
+//!
+//! ## Refute
+//! `virsh -c URI hostname` answers from the source: the transport works and the trouble is further on.
+//!
+//! ## Fix
+//! On the target, with the daemon stopped: `systemctl enable --now libvirtd-tls.socket` (or
+//! `virtproxyd-tls.socket`), certificates in place; TCP only inside a trusted network with SASL. Without
+//! sockets: mask them and pass `--listen`. For SSH install netcat or a libvirt with virt-ssh-helper.
+//!
+//! ## References
+//! libvirt `docs/remote.rst`, `docs/daemons.rst`, "Socket activation"; `src/rpc/virnetsocket.c`;
+//! `src/remote/remote_daemon.c`.
+
+use crate::prelude::*;
+use vmwright_formats::lines::lines;
+
+pub const RULE: Rule = Rule {
+    tags: &["migration", "libvirt"],
+    needs: &[Need::File("/etc/libvirt/libvirtd.conf")],
+    signs: &[
+        Sign::proof("unable to connect to server at '{host}:16509': Connection refused"),
+        Sign::proof("unable to connect to server at '{host}:16514': Connection refused"),
+        Sign::strong("unable to connect to server at '{host}:16509'"),
+        Sign::strong("unable to connect to server at '{host}:16514'"),
+        Sign::strong("unable to connect to libvirtd at '{host}'"),
+        Sign::proof("--listen parameter not permitted with systemd activation sockets"),
+        Sign::strong("Failed to connect to remote libvirt URI"),
+        Sign::strong("End of file while reading data: * nc: unix connect failed"),
+        Sign::strong("nc: unix connect failed").and(&["qemu+ssh"]),
+        Sign::strong("virt-ssh-helper: command not found"),
+        Sign::strong("nc: command not found").and(&["qemu+ssh"]),
+        Sign::strong("End of file while reading data: * nc: command not found"),
+        Sign::strong("Cannot recv data: ssh: connect to host"),
+        Sign::strong("End of file while reading data: ssh: connect to host"),
+        Sign::strong("Cannot recv data: Host key verification failed"),
+        Sign::strong("End of file while reading data: Host key verification failed"),
+        Sign::strong("Cannot recv data: Permission denied (publickey"),
+        Sign::strong("End of file while reading data: Permission denied"),
+        Sign::strong("ssh: connect to host {host} port 22: Connection refused").and(&["migrat"]),
+        Sign::support("ssh: connect to host").and(&["migrat"]),
+        Sign::support("libvirtd-tls.socket * inactive"),
+        Sign::support("libvirtd-tcp.socket * inactive"),
+        Sign::support("libvirtd-tcp.socket: Socket service libvirtd.service already active, refusing"),
+        Sign::support("libvirtd-tls.socket: Socket service libvirtd.service already active, refusing"),
+        Sign::support("Destination libvirt does not support peer-to-peer migration protocol"),
+    ],
+    words: &["migrat", "qemu+tls", "qemu+tcp", "16509", "16514", "connection refused", "listen"],
+    tells: "ss -ltn on the target; systemctl status libvirtd-tls.socket",
+    remedy: "enable the target's socket unit for the transport (libvirtd-tls.socket, virtproxyd-tls.socket) or use one it serves",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::ServiceRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    // A daemon that was told not to listen, while the user wants to reach it.
+    let wanted = ["qemu+tls", "qemu+tcp", "16514", "16509"].iter().any(|word| cx.stands(word));
+    if let Some(text) = cx.texts().iter().find(|text| text.source.ends_with("libvirtd.conf"))
+        && wanted
+    {
+        let off = |line: &str| {
+            let line = line.split('#').next().unwrap_or("").replace(' ', "");
+            line == "listen_tls=0" || line == "listen_tcp=0"
+        };
+        if let Some((number, _)) = lines(&text.text).find(|(_, line)| off(line)) {
+            draft = draft.because(Strength::Support, text.quote(number), "this transport is switched off");
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,132 @@
+//! # Machine type, device layout or QEMU version differ between source and target
+//!
+//! ## What it is
+//! A migration stream, a saved state and an internal snapshot are lists of sections, one for each device and
+//! RAM block, in the format of the machine type that wrote them. The reader finds a section it has no device
+//! for, another size, or a version that it does not know.
+//!
+//! ## Why it happens
+//! The target was started with another machine type, another memory size, another order of devices or another
+//! ROM size. An alias (`pc`, `q35`, `virt`) resolved to another version. The target's QEMU is older than the
+//! source's, or a distribution's machine type is unknown there. Devices were hot-plugged and not repeated. A
+//! backward migration met a section that only the newer version writes.
+//!
+//! ## Confirm
+//! `virsh dumpxml NAME | grep machine=` on the source while it runs, `qemu-system-x86_64 --version` on both
+//! hosts, `diff` of the two command lines in `/var/log/libvirt/qemu/NAME.log` (the target's has `-incoming`).
+//!
+//! ## Refute
+//! Both command lines are equal but for `-incoming`, and both QEMU versions too: then a device's state itself
+//! is broken (migration/state-section-mismatch).
+//!
+//! ## Fix
+//! Start the target with the versioned machine type and the very devices, addresses, sizes and ROM files of the
+//! source, hot-plugged ones included. Migrate forward only, to the same or a newer QEMU. A saved state of an
+//! older layout must be started with that layout, or discarded.
+//!
+//! ## References
+//! QEMU `migration/savevm.c` (qemu_loadvm_section_start_full, configuration section), `migration/vmstate.c`,
+//! `hw/pci/pci.c` (get_pci_config_device), `docs/devel/migration/compatibility.rst`; libvirt
+//! `src/conf/domain_conf.c` (virDomainDefCheckABIStability).
+
+use crate::prelude::*;
+use vmwright_formats::QemuLog;
+
+pub const RULE: Rule = Rule {
+    tags: &["migration"],
+    needs: &[Need::Glob("/var/log/libvirt/qemu/*.log")],
+    signs: &[
+        Sign::proof("Machine type received is '{sent}' and local is '{local}'"),
+        Sign::proof("Unknown savevm section or instance"),
+        Sign::proof("savevm: unsupported version {found} for "),
+        Sign::proof("incoming version_id {found} is too new for local version_id"),
+        Sign::proof("incoming version_id {found} is too old for local minimum version_id"),
+        Sign::proof("get_pci_config_device: Bad config data"),
+        Sign::proof("Unknown ramblock "),
+        Sign::proof("Size mismatch: {block}: 0x"),
+        Sign::proof("Length mismatch: {block}: 0x"),
+        Sign::proof("Mismatched RAM page size"),
+        Sign::strong("Mismatched GPAs for block"),
+        Sign::strong("Postcopy needs matching RAM page sizes"),
+        Sign::strong("Postcopy needs matching target page sizes"),
+        Sign::strong("Received TARGET_PAGE_BITS is"),
+        Sign::strong("Failed to load PCIDevice:config"),
+        Sign::strong("Missing section footer for"),
+        Sign::strong("Mismatched section id in footer"),
+        Sign::strong("Capability {name} is *, but received capability is"),
+        Sign::strong("Received unknown capability"),
+        Sign::strong("Configuration section missing"),
+        Sign::strong("Unsupported migration stream version"),
+        Sign::strong("SaveVM v2 format is obsolete"),
+        Sign::strong("Not a migration stream"),
+        Sign::strong("Unknown combination of migration flags"),
+        Sign::strong("Unknown savevm section type"),
+        Sign::support("Unknown savevm section "),
+        Sign::strong("multifd: received packet magic"),
+        Sign::strong("multifd: received packet version"),
+        Sign::strong("saved image requires vnet_hdr=on"),
+        Sign::strong("saved image requires TUN_F_UFO"),
+        Sign::strong("Features 0x* unsupported. Allowed features"),
+        Sign::strong("VQ {n} size 0x{size} < last_avail_idx").and(&["-incoming"]),
+        Sign::support("Input validation failed: "),
+        Sign::hint("error while loading state for instance 0x{n} of device"),
+        Sign::hint("error while loading state section id"),
+        Sign::hint("Failed to load {device}:{field}"),
+        // libvirt compares the definitions, on migration, restore and revert.
+        Sign::strong("Target * does not match source"),
+        Sign::strong("Unknown migration cookie feature"),
+        Sign::strong("Unsupported migration cookie feature"),
+        // The target cannot even build the source's machine.
+        Sign::strong("unsupported machine type").and(&["-incoming"]),
+        Sign::strong("unsupported machine type").and(&["live migrat"]),
+        Sign::strong("does not support machine type").and(&["migrat"]),
+        Sign::strong("is not a valid device model name").and(&["-incoming"]),
+        Sign::strong("Property '*' not found").and(&["-incoming"]),
+        Sign::strong("machine type * is not supported").and(&["migrat"]),
+        Sign::support("load of migration failed").and(&["downgrad"]),
+        Sign::support("load of migration failed").and(&["older version"]),
+        Sign::support("load of migration failed").and(&["older qemu"]),
+        Sign::support("load of migration failed").and(&["upgrad"]),
+        Sign::hint("load of migration failed"),
+    ],
+    words: &["migrat", "upgrade", "downgrade", "version", "older qemu", "machine type", "restore"],
+    explains: &["migration/state-section-mismatch", "machine/type-unsupported", "machine/device-model-unsupported"],
+    tells: "the two command lines in /var/log/libvirt/qemu/NAME.log",
+    remedy: "start the target with the source's versioned machine type and the same devices and sizes, on the same or a newer QEMU",
+    applicability: Applicability::ManualOnly,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    if !cx.stands("load of migration failed") && !cx.stands("migrat") {
+        return vec![draft.verdict()];
+    }
+    // Versions and machine types of the runs whose logs were given: source and target of one migration.
+    let logs = cx.all::<QemuLog>();
+    let (mut qemu, mut machine): (Option<String>, Option<String>) = (None, None);
+    for log in &logs {
+        // A log of its own for each side: several runs in one log are one host's history.
+        let Some(run) = log.last() else { continue };
+        if let Some(start) = run.start.as_ref().filter(|start| !start.qemu.is_empty()) {
+            if qemu.as_ref().is_some_and(|other| *other != start.qemu) {
+                draft = draft.because(Strength::Support, log.quote(start.line), "another QEMU than the other side's");
+            }
+            qemu = Some(start.qemu.clone());
+        }
+        let machines = run.args.options("machine").chain(run.args.options("M"));
+        for option in machines {
+            let Some(name) = option.opts().get("type").map(str::to_owned) else { continue };
+            if machine.as_ref().is_some_and(|other| *other != name) {
+                let quote = log.quote(option.value_line);
+                draft = draft
+                    .because(Strength::Strong, quote, "another machine type than the other side's")
+                    .title(format!("one side runs machine type {name}, the other does not"));
+            }
+            machine = Some(name);
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,71 @@
+//! # The target has not the memory, huge pages or limit that the VM needs
+//!
+//! ## What it is
+//! The target must set up all of the guest's memory, with the same page size, before the first byte arrives. It
+//! has too little free memory, too few huge pages, or a lower lock limit than the VM's devices or the transport
+//! need.
+//!
+//! ## Why it happens
+//! Huge pages are reserved on the source alone; the target is fuller; a strict NUMA binding meets a full node
+//! there; RDMA, zero-copy and VFIO lock memory and no hard limit was raised; a scheduler's accounting (nova,
+//! Kubernetes) refuses; the target's cgroup or pod has no room for a second copy's overhead.
+//!
+//! ## Confirm
+//! On the target `free -g`, `grep Huge /proc/meminfo`, `cat
+//! /sys/devices/system/node/node*/hugepages/*/free_hugepages`, `virsh dumpxml NAME | grep -A4 -E
+//! 'memtune|memoryBacking'`; its qemu log ends before "load of migration".
+//!
+//! ## Refute
+//! The target's QEMU started and received data: memory was there.
+//!
+//! ## Fix
+//! Free or reserve memory and huge pages on the target first (of the same size and node), raise
+//! `<memtune><hard_limit>` for RDMA and assigned devices, or choose another target.
+//!
+//! ## References
+//! QEMU `util/oslib-posix.c` (os_mem_prealloc, qemu_prealloc_mem), `migration/rdma.c`, `io/channel-socket.c`
+//! (MSG_ZEROCOPY); libvirt `src/qemu/qemu_migration.c`; nova `conductor/tasks/live_migrate.py`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["migration", "memory"],
+    needs: &[Need::File("/proc/meminfo")],
+    signs: &[
+        Sign::proof("cannot start RDMA migration with no memory hard limit set"),
+        Sign::proof("Process can't lock enough memory for using MSG_ZEROCOPY"),
+        Sign::proof("Lack of memory(host:"),
+        Sign::strong("Insufficient compute resources: Free memory").and(&["migrat"]),
+        Sign::strong("cannot set up guest memory").and(&["-incoming"]),
+        Sign::strong("cannot set up guest memory").and(&["migrat"]),
+        Sign::strong("Insufficient free host memory pages available to allocate guest RAM").and(&["-incoming"]),
+        Sign::strong("Insufficient free host memory pages available to allocate guest RAM").and(&["migrat"]),
+        Sign::strong("qemu_prealloc_mem: preallocating memory failed").and(&["migrat"]),
+        Sign::strong("unable to map backing store for guest RAM").and(&["-incoming"]),
+        Sign::strong("unable to map backing store for guest RAM").and(&["migrat"]),
+        Sign::strong("unable to map backing store for hugepages").and(&["migrat"]),
+        Sign::strong("hugetlbfs filesystem is not mounted").and(&["-incoming"]),
+        Sign::strong("load of migration failed: Cannot allocate memory"),
+        Sign::strong("Failed to register local dest ram block"),
+        Sign::strong("Insufficient hugepages-").and(&["migrat"]),
+        Sign::strong("Insufficient memory").and(&["migrat", "virt-launcher"]),
+        Sign::support("vfio_container_dma_map").and(&["-incoming", "Cannot allocate memory"]),
+        Sign::support("VFIO_MAP_DMA failed: Cannot allocate memory").and(&["-incoming"]),
+        Sign::support("Out of memory: Kill").and(&["migrat"]),
+        Sign::support("oom-kill:").and(&["migrat"]),
+        Sign::support("mlock: Cannot allocate memory").and(&["migrat"]),
+        Sign::strong("postcopy * mlock: "),
+        Sign::strong("Userfault on this host does not support huge pages"),
+        Sign::support("Host backend files need to be TMPFS or HUGETLBFS only"),
+        Sign::support("failed to allocate memory").and(&["-incoming"]),
+        Sign::support("not enough free huge pages").and(&["migrat"]),
+        Sign::support("hugepages: "  ).and(&["migrat", "not enough memory"]),
+    ],
+    words: &["migrat", "target host", "destination", "huge page", "hugepage", "memory", "rdma"],
+    explains: &["memory/hugepages-not-reserved", "memory/host-oom", "memory/locked-limit", "numa/node-memory-exhausted"],
+    tells: "grep -i huge /proc/meminfo and free -g on the target",
+    remedy: "reserve memory and huge pages of the same size on the target, raise the hard limit, or choose another target",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::None,
+    ..Rule::NEW
+};

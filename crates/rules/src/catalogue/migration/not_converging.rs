@@ -1,0 +1,96 @@
+//! # The guest dirties memory faster than it is sent
+//!
+//! ## What it is
+//! Pre-copy sends memory in rounds and sends again what the guest wrote meanwhile. If the guest writes more per
+//! second than the link carries, the rest never gets small enough to stop for, and the migration runs until it
+//! is cancelled or times out.
+//!
+//! ## Why it happens
+//! A busy database, JVM or build in a large guest; a slow or shared link, TLS or a tunnel on one CPU; a
+//! bandwidth limit; one stream only; a downtime limit too small for the dirty rate.
+//!
+//! ## Confirm
+//! `virsh domjobinfo NAME` several times: "Iteration" counts up, "Memory remaining" swings and does not shrink,
+//! "Dirty rate" times the page size is near "Memory bandwidth". In the monitor `info migrate`: "dirty sync
+//! count".
+//!
+//! ## Refute
+//! One iteration that is still under way with "Memory remaining" shrinking: it is only long. No bytes move at
+//! all: a network problem.
+//!
+//! ## Fix
+//! Allow auto-convergence (`--auto-converge`) or post-copy (`--postcopy`, then `virsh migrate-postcopy`), more
+//! streams (`--parallel`), a longer downtime (`virsh migrate-setmaxdowntime`), a faster link without tunnel; or
+//! migrate at a quiet time.
+//!
+//! ## References
+//! QEMU `migration/ram.c` (mig_throttle_guest_down), `docs/devel/migration/main.rst`,
+//! `docs/devel/migration/postcopy.rst`; libvirt `docs/kbase/live_full_disk_backup.rst` and `virsh(1)` migrate;
+//! KubeVirt `MigrationConfiguration` (completionTimeoutPerGiB, progressTimeout).
+
+use crate::prelude::*;
+use vmwright_formats::lines::lines;
+
+pub const RULE: Rule = Rule {
+    tags: &["migration", "performance"],
+    signs: &[
+        Sign::strong("Live migration not completed after"),
+        Sign::strong("Live migration is not completed after"),
+        Sign::strong("Live migration stuck for"),
+        Sign::strong("Migration appears stuck"),
+        Sign::strong("Live migration monitoring * is not progressing"),
+        Sign::strong("Live migration stalled"),
+        Sign::strong("Migration is stuck: Hasn't progressed in"),
+        Sign::strong("Migration stalling: remaining"),
+        Sign::strong("The migration took * seconds which is exceeding the configured maximum time for migrations"),
+        Sign::strong("exceeding the configured maximum time for migrations"),
+        Sign::strong("The migration is not converging"),
+        Sign::support("auto-increased downtime to continue migration"),
+        Sign::support("migration out job: canceled by client").and(&["timeout"]),
+        Sign::support("migration job: canceled by client").and(&["timeout"]),
+        Sign::support("migration timed out"),
+        Sign::support("Migration timeout"),
+        Sign::strong("VirtualMachineInstanceMigration").and(&["has been aborted", "not completed after"]),
+        Sign::strong("cpu throttle percentage:"),
+        Sign::strong("cpu-throttle-percentage"),
+        Sign::support("Auto converge throttle:"),
+        Sign::support("Migration force complete"),
+        Sign::support("Memory remaining: ").and(&["migrat", "Dirty rate:"]),
+        Sign::support("dirty pages rate:").and(&["remaining ram:"]),
+        Sign::support("dirty-pages-rate").and(&["remaining"]),
+        Sign::support("never converge"),
+        Sign::support("not converge"),
+        Sign::hint("dirty rate"),
+    ],
+    words: &["migrat", "never finish", "never complete", "stuck at", "converge", "takes forever", "dirty", "hours", "99%"],
+    tells: "virsh domjobinfo NAME",
+    remedy: "allow auto-converge or post-copy, more bandwidth or parallel streams, or migrate at a quiet time",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestPause,
+    check,
+    ..Rule::NEW
+};
+
+/// Rounds after which pre-copy is not getting nearer: a guest that converges takes a handful.
+const MANY_ROUNDS: u64 = 15;
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    for text in cx.texts() {
+        for (number, line) in lines(&text.text) {
+            // `virsh domjobinfo`, `info migrate` of the monitor, and the answer to `query-migrate`.
+            let keys = ["Iteration:", "dirty sync count:", "\"dirty-sync-count\":"];
+            let Some(rest) = keys.iter().find_map(|key| line.split_once(key)).map(|(_, rest)| rest.trim_start()) else {
+                continue;
+            };
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            if digits.parse().is_ok_and(|rounds: u64| rounds >= MANY_ROUNDS) {
+                draft = draft
+                    .because(Strength::Strong, text.quote(number), "many rounds, and still not done")
+                    .title(format!("memory was sent over {digits} times in part, and the migration is not done"));
+                break;
+            }
+        }
+    }
+    vec![draft.verdict()]
+}

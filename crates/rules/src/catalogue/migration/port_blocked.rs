@@ -1,0 +1,64 @@
+//! # Migration ports are blocked between the hosts
+//!
+//! ## What it is
+//! libvirt's control connection works, but the data needs ports of their own: 49152 to 49215 on the target for
+//! memory and for disks (NBD), 5900 and up never. The packets are dropped or rejected on the way.
+//!
+//! ## Why it happens
+//! A host firewall (firewalld's zone without the ports, ufw, nftables), a security group or a network policy
+//! between the hosts; a range in `qemu.conf` (migration_port_min, migration_port_max) that the firewall does
+//! not know; a range used up by other migrations; KubeVirt's migration proxy without its ports.
+//!
+//! ## Confirm
+//! On the target while it waits: `ss -ltn | grep 4915`; from the source: `nc -zv TARGET 49152`. `firewall-cmd
+//! --list-all`, `nft list ruleset`, `iptables -S` on both.
+//!
+//! ## Refute
+//! The port that refuses is libvirt's own (16509, 16514, 22): then the daemon is not reached
+//! (migration/daemon-not-listening). The connection stands and breaks later: TLS or a timeout.
+//!
+//! ## Fix
+//! Open 49152-49215/tcp from the migration network on each host (firewalld: the service `libvirt` does not have
+//! them; add the ports), or tunnel the data (`--p2p --tunnelled`, no disk copies), or send it over a UNIX
+//! socket.
+//!
+//! ## References
+//! libvirt `docs/migration.rst`, "Network data transports"; `src/qemu/qemu.conf.in` (migration_port_min);
+//! `src/util/virportallocator.c`; QEMU `util/qemu-sockets.c`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["migration", "network", "firewall"],
+    needs: &[Need::File("/etc/libvirt/qemu.conf")],
+    signs: &[
+        Sign::proof("unable to connect to server at '{host}:49{port}': No route to host"),
+        Sign::proof("unable to connect to server at '{host}:49{port}': Connection timed out"),
+        Sign::strong("unable to connect to server at '{host}:49{port}'"),
+        Sign::proof("Failed to connect to '{host}:49{port}'"),
+        Sign::strong("Failed to connect to '*:49{port}'"),
+        Sign::strong("Failed to connect socket: No route to host").and(&["migrat"]),
+        Sign::strong("Failed to connect socket: Connection timed out").and(&["migrat"]),
+        Sign::support("Failed to connect socket: Connection refused").and(&["migrat"]),
+        Sign::strong("unable to execute QEMU command 'migrate': Failed to connect"),
+        Sign::support("unable to execute QEMU command 'migrate'"),
+        Sign::strong("unable to execute QEMU command 'blockdev-add': Failed to connect"),
+        Sign::strong("unable to execute QEMU command 'drive-mirror': Failed to connect"),
+        Sign::strong("Unable to find an unused port in range 'migration'"),
+        Sign::support("No route to host").and(&["migrat"]),
+        Sign::support("unable to connect to server at * Connection timed out").and(&["migrat"]),
+        Sign::strong("job 'migration out' unexpectedly failed").and(&["No route to host"]),
+        Sign::support("job 'migration out' unexpectedly failed").and(&["firewall"]),
+        Sign::hint("DPT=49152"),
+        Sign::strong("DPT=49").and(&["migrat"]),
+        Sign::hint("job 'migration out' unexpectedly failed"),
+        Sign::hint("migration job: unexpectedly failed"),
+    ],
+    words: &["migrat", "firewall", "firewalld", "no route to host", "timed out", "49152", "port"],
+    tells: "nc -zv TARGET 49152 while the target waits; firewall-cmd --list-all",
+    remedy: "open TCP ports 49152-49215 (or the range of qemu.conf) between the hosts",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::None,
+    escalation: Some(Agent::SystemsArchitect),
+    ..Rule::NEW
+};

@@ -1,0 +1,93 @@
+//! # Source and target are, or look like, the same host
+//!
+//! ## What it is
+//! libvirt refuses to migrate a guest onto its own host, and it knows hosts by their UUID (SMBIOS system UUID,
+//! or host_uuid of libvirtd.conf) and name. Two hosts with one UUID are one host to it.
+//!
+//! ## Why it happens
+//! Boards that ship with one default UUID (03000200-0400-0500-0006-000700080009 and the like), nested hosts
+//! cloned from one image, a `host_uuid` copied with libvirtd.conf, one machine-id on both hosts (with
+//! host_uuid_source), or a URI that in fact leads back to the source.
+//!
+//! ## Confirm
+//! `virsh capabilities | grep -m1 uuid`, `dmidecode -s system-uuid`, `grep host_uuid /etc/libvirt/*.conf`, `cat
+//! /etc/machine-id` and `hostname` on both hosts: they must differ.
+//!
+//! ## Refute
+//! UUIDs and names differ, and the URI's address belongs to the other host.
+//!
+//! ## Fix
+//! Give each host its own UUID: `host_uuid = "$(uuidgen)"` in libvirtd.conf (virtqemud.conf with modular
+//! daemons), or `host_uuid_source = "machine-id"` with distinct machine-ids, and restart the daemon. For hosts
+//! that are VMs set a UUID in each domain.
+//!
+//! ## References
+//! libvirt `src/qemu/qemu_migration_cookie.c` ("Attempt to migrate guest to the same host"),
+//! `src/util/viruuid.c`, `libvirtd.conf` (host_uuid); nova `exception.UnableToMigrateToSelf`.
+
+use crate::prelude::*;
+use vmwright_formats::lines::lines;
+
+pub const RULE: Rule = Rule {
+    tags: &["migration"],
+    rank: Rank::Specific,
+    needs: &[Need::File("/etc/libvirt/libvirtd.conf"), Need::File("/etc/machine-id")],
+    signs: &[
+        Sign::proof("Attempt to migrate guest to the same host"),
+        Sign::proof("UnableToMigrateToSelf"),
+        Sign::proof("Unable to migrate instance * to current host"),
+        Sign::strong("target is local node"),
+        Sign::strong("same system uuid"),
+        Sign::strong("same systemUUID"),
+        Sign::strong("same product_uuid"),
+        Sign::strong("same host uuid"),
+        Sign::strong("duplicate host uuid"),
+        Sign::strong("03000200-0400-0500-0006-000700080009").and(&["migrat"]),
+        Sign::support("03000200-0400-0500-0006-000700080009"),
+        Sign::support("00020003-0004-0005-0006-000700080009"),
+        Sign::strong("00020003-0004-0005-0006-000700080009").and(&["migrat"]),
+        Sign::support("4c4c4544-0000-2010-8020-80c04f202020"),
+        Sign::support("UUID of the host"),
+    ],
+    words: &["migrat", "same host", "same uuid", "host uuid", "system uuid", "itself", "cloned"],
+    tells: "virsh capabilities | grep -m1 uuid on both hosts",
+    remedy: "give each host its own host_uuid (libvirtd.conf or virtqemud.conf) and restart the daemon",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::ServiceRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    // The same UUID of a system in two places: two files, or two lines of one listing of hosts.
+    let mut seen: Vec<(String, &str, u32)> = Vec::new();
+    'texts: for text in cx.texts() {
+        for (number, line) in lines(&text.text).take(20_000) {
+            let lower = line.to_ascii_lowercase();
+            let names = ["host_uuid", "systemuuid", "system-uuid", "system uuid", "product_uuid"];
+            if !names.iter().any(|name| lower.contains(name)) && !text.source.contains("product_uuid") {
+                continue;
+            }
+            let Some(uuid) = lower.split(|c: char| !c.is_ascii_hexdigit() && c != '-').find(|word| is_uuid(word)) else {
+                continue;
+            };
+            if let Some((_, source, line)) = seen.iter().find(|(known, ..)| known == uuid)
+                && (*source != text.source || *line != number)
+            {
+                draft = draft
+                    .because(Strength::Strong, text.quote(number), "another host has the same UUID")
+                    .title(format!("two hosts have the UUID {uuid}"));
+                break 'texts;
+            }
+            if seen.len() < 256 {
+                seen.push((uuid.to_owned(), text.source, number));
+            }
+        }
+    }
+    vec![draft.verdict()]
+}
+
+fn is_uuid(word: &str) -> bool {
+    word.len() == 36 && word.bytes().enumerate().all(|(at, byte)| (byte == b'-') == matches!(at, 8 | 13 | 18 | 23))
+}

@@ -1,0 +1,94 @@
+//! # A device's saved state cannot be loaded
+//!
+//! ## What it is
+//! Machine and versions fit, and still the target refuses the state of one device: the bytes are inconsistent,
+//! or the kernel below (KVM, VFIO, vhost) does not take them back.
+//!
+//! ## Why it happens
+//! A guest driver or backend left a queue in a state that the target cannot check (virtio indices after a lost
+//! connection), the hosts' kernels differ (nested state, XSAVE size, GIC and timer registers), a vhost-user
+//! backend or a VFIO driver lost or refused its blob, the stream was cut, or the file with the state is
+//! damaged.
+//!
+//! ## Confirm
+//! The target's `/var/log/libvirt/qemu/NAME.log`: the first message before "load of migration failed" names the
+//! device and the field. `uname -r` on both hosts.
+//!
+//! ## Refute
+//! The message names a version, a machine type, an unknown section or another size: that is
+//! migration/machine-mismatch. A missing CPU feature is migration/cpu-incompatible.
+//!
+//! ## Fix
+//! Bring both kernels (and backend versions) to one state, or take the device named away before the migration
+//! and add it after it. If the state came from a file, check that it is whole; start the guest afresh where it
+//! cannot be mended.
+//!
+//! ## References
+//! QEMU `migration/savevm.c`, `migration/vmstate.c`, `hw/virtio/virtio.c` (virtio_load),
+//! `target/i386/machine.c`, `hw/vfio/migration.c`; Linux `Documentation/virt/kvm/api.rst`
+//! (KVM_SET_NESTED_STATE).
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["migration"],
+    needs: &[Need::Glob("/var/log/libvirt/qemu/*.log")],
+    signs: &[
+        Sign::proof("VQ {n} address 0x0 inconsistent with Host index"),
+        Sign::strong("VQ {n} address 0x0 "),
+        Sign::strong("inconsistent with Host index 0x"),
+        Sign::strong("VQ {n} size 0x{size} < last_avail_idx"),
+        Sign::strong("Received nested state when kernel cannot restore it"),
+        Sign::strong("Received unsupported nested state size"),
+        Sign::strong("Received invalid nested state format"),
+        Sign::strong("vCPU set in guest-mode inconsistent with"),
+        Sign::strong("Failed to set nested state"),
+        Sign::strong("Error loading  back-end state of"),
+        Sign::strong("Error loading back-end state of"),
+        Sign::strong("Error saving back-end state of"),
+        Sign::strong("Failed to load device config space"),
+        Sign::strong("Failed loading device config space"),
+        Sign::strong("Failed to load device state: "),
+        Sign::strong("error while loading state for instance 0x{n} of device 'cpu").unless(LAYOUT),
+        Sign::strong("error while loading state for instance 0x{n} of device 'kvm").unless(LAYOUT),
+        Sign::strong("error while loading state for instance 0x{n} of device").unless(LAYOUT),
+        Sign::strong("error while loading state section id").unless(LAYOUT),
+        Sign::strong("error while loading state").unless(LAYOUT),
+        Sign::support("Failed to load {device}:{field}").unless(LAYOUT),
+        Sign::support("Unable to restore KVM interrupt controller state"),
+        Sign::strong("Unexpected vGIC"),
+        Sign::strong("Failed to load XBZRLE page"),
+        Sign::strong("error: Failed to restore domain").and(&["load of migration failed"]),
+        Sign::support("load of migration failed: Input/output error"),
+        Sign::hint("load of migration failed"),
+        Sign::support("Error -5 while loading VM state"),
+        Sign::support("Error -22 while loading VM state"),
+        Sign::support("while loading VM state"),
+        Sign::strong("save image is incomplete"),
+        Sign::strong("image magic is incorrect"),
+        Sign::support("loadvm failed: -22"),
+        Sign::hint("failed in post-copy phase"),
+    ],
+    words: &["migrat", "restore", "saved state", "load of migration", "loadvm", "resume"],
+    tells: "/var/log/libvirt/qemu/NAME.log on the target",
+    remedy: "bring both hosts' kernels and backends to one version, or detach the named device for the migration",
+    applicability: Applicability::ManualOnly,
+    disruption: Disruption::GuestRestart,
+    escalation: Some(Agent::DebugSpecialist),
+    ..Rule::NEW
+};
+
+/// Messages that say that versions or layouts differ: then the section is only where it shows.
+const LAYOUT: &[&str] = &[
+    "Unknown savevm section or instance",
+    "savevm: unsupported version {found} for ",
+    "incoming version_id {found} is too",
+    "get_pci_config_device: Bad config data",
+    "Unknown ramblock ",
+    "ize mismatch: {block}: 0x",
+    "ength mismatch: {block}: 0x",
+    "Machine type received is '{sent}' and local is '{local}'",
+    "Mismatched RAM page size",
+    "tpm-emulator",
+    "Missing section footer for",
+];

@@ -1,0 +1,74 @@
+//! # The disks are not reachable from the target
+//!
+//! ## What it is
+//! A migration without disk copy needs every image, ISO, kernel and NVRAM under the same path, with the same
+//! content, on both hosts. Local files stay behind: libvirt refuses as unsafe, or the target cannot open them.
+//!
+//! ## Why it happens
+//! Images lie on a local directory, LVM or an unmounted share; the pool or mount has another name on the
+//! target; an ISO in a home directory is still in the drive; the Ceph secret or iSCSI session was made on one
+//! host only; copying of storage was asked for in a form that does not fit (tunnelled, offline, without
+//! precreated volumes).
+//!
+//! ## Confirm
+//! `virsh domblklist NAME --details`; on the target `ls -l` or `qemu-img info -U` of each path, `findmnt -T
+//! PATH`, `virsh pool-list --all`; `virsh domcapabilities` is silent here.
+//!
+//! ## Refute
+//! Every path is there and `findmnt` shows the same shared or clustered file system on both hosts.
+//!
+//! ## Fix
+//! Put the images on shared storage mounted at one path, or copy them along (`--copy-storage-all`,
+//! `--migrate-disks`, with volumes made on the target first), eject ISOs (`virsh change-media --eject`). With
+//! nova use block migration; with Proxmox `--with-local-disks`.
+//!
+//! ## References
+//! libvirt `src/qemu/qemu_migration.c` (qemuMigrationSrcIsSafe), `docs/migration.rst`, "Migration without
+//! shared storage"; nova `virt/libvirt/driver.py` (check_can_live_migrate_source); Proxmox
+//! `PVE/QemuMigrate.pm`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["migration", "storage"],
+    signs: &[
+        Sign::proof("Migration without shared storage is unsafe"),
+        Sign::proof("is not on shared storage: "),
+        Sign::strong("is not on local storage: "),
+        Sign::strong("InvalidSharedStorage"),
+        Sign::strong("InvalidLocalStorage"),
+        Sign::proof("can't migrate local disk"),
+        Sign::proof("can't live migrate attached local disks without with-local-disks option"),
+        Sign::strong("can't migrate local cdrom"),
+        Sign::strong("can't migrate VM * local"),
+        Sign::strong("storage '{name}' is not available on node"),
+        Sign::strong("Can't migrate running VM * local disks"),
+        Sign::strong("offline migration cannot handle non-shared storage"),
+        Sign::strong("migration of non-shared disks requested but NBD is not set up"),
+        Sign::strong("migration of non-shared storage is not supported with tunnelled"),
+        Sign::strong("cannot precreate storage for disk type"),
+        Sign::strong("pre-creation of storage target"),
+        Sign::strong("for non-shared-storage migration"),
+        Sign::strong("non-shared storage migration into"),
+        Sign::strong("Cannot access storage file").and(&["migrat"]),
+        Sign::strong("Cannot access backing file").and(&["migrat"]),
+        Sign::strong("Storage pool not found").and(&["migrat"]),
+        Sign::strong("Could not open '{path}': No such file or directory").and(&["-incoming"]),
+        Sign::strong("Could not open '{path}': No such file or directory").and(&["migrat"]),
+        Sign::strong("No such file or directory").and(&["virsh migrate"]),
+        Sign::strong("cannot stat '{path}': No such file").and(&["migrat"]),
+        Sign::support("does not match the destination volume size"),
+        Sign::support("Cannot migrate empty or read-only disk"),
+        Sign::support("migration of disk {disk} failed"),
+        Sign::support("no secret with matching uuid").and(&["migrat"]),
+        Sign::support("storage migration failed"),
+    ],
+    words: &["migrat", "shared storage", "local disk", "local storage", "nfs", "copy-storage", "iso"],
+    explains: &["storage/image-missing", "storage/backing-chain-broken"],
+    tells: "virsh domblklist NAME --details, and ls -l of each path on the target",
+    remedy: "make every image reachable under the same path on the target, or copy the storage along",
+    applicability: Applicability::ManualOnly,
+    disruption: Disruption::None,
+    escalation: Some(Agent::SystemsArchitect),
+    ..Rule::NEW
+};

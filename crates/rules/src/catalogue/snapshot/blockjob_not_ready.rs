@@ -1,0 +1,69 @@
+//! # A block job is not ready to pivot, or another one is running
+//!
+//! ## What it is
+//! Block copy, commit, pull and backup are jobs on a disk. A copy or an active commit must first reach the
+//! state "ready" before it can be pivoted or completed, and a disk has room for one job; snapshot deletion and
+//! migration are jobs too.
+//!
+//! ## Why it happens
+//! The pivot was called too early (the guest writes faster than the job copies, or an event was missed), an
+//! earlier backup or copy was left running after its tool died, two tools (backup and snapshot) meet, or a
+//! finished job was not dismissed.
+//!
+//! ## Confirm
+//! `virsh blockjob NAME DISK --info` for each disk, `virsh domjobinfo NAME`, `virsh dumpxml NAME | grep -A3
+//! '<mirror'` (`ready='yes'`); QMP `query-block-jobs` and `query-jobs`.
+//!
+//! ## Refute
+//! No job on any disk, no `<mirror>`: the chain or its metadata is what does not fit.
+//!
+//! ## Fix
+//! Wait for "ready" and pivot then (`virsh blockjob NAME DISK --pivot`; `blockcommit --active --pivot --wait`
+//! does both), or end the job in the way with `--abort`. Let one tool at a time work on a disk.
+//!
+//! ## References
+//! libvirt `src/qemu/qemu_block.c` (qemuBlockPivot), `src/qemu/qemu_domain.c` (qemuDomainDiskBlockJobIsActive);
+//! QEMU `block/mirror.c` (mirror_complete), `job.c` (job_apply_verb), `docs/interop/live-block-operations.rst`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["snapshot", "storage"],
+    rank: Rank::Specific,
+    signs: &[
+        Sign::proof("not ready for pivot yet"),
+        Sign::proof("The active block job '{job}' cannot be completed"),
+        Sign::proof("The active block job for device '{device}' cannot be completed"),
+        Sign::proof("already in active block job"),
+        Sign::proof("block device is in use by block job"),
+        Sign::strong("cannot accept command verb 'complete'"),
+        Sign::strong("cannot accept command verb"),
+        Sign::strong("failed while pivoting"),
+        Sign::strong("is still being ended"),
+        Sign::strong("has a blockjob assigned"),
+        Sign::strong("when there is another active block job"),
+        Sign::strong("domain has active block job"),
+        Sign::strong("another block job is active"),
+        Sign::strong("is already involved in an active block job"),
+        Sign::strong("The block job for device '{device}' is currently paused"),
+        Sign::strong("disk '{disk}' already in active block copy job"),
+        Sign::strong("block copy still active: "),
+        Sign::strong("only one backup job is supported"),
+        Sign::strong("there's already a * backup job"),
+        Sign::support("Block device {device} is in use"),
+        Sign::support("Need a root block node"),
+        Sign::support("Failed to get \"write\" lock").and(&["block-commit"]),
+        Sign::support("job-complete' failed"),
+        Sign::strong("block job (mirror) error"),
+        Sign::support("mirroring of '*' cancelled"),
+        Sign::support("block-job-complete"),
+        Sign::support("virsh blockcommit").and(&["pivot"]),
+    ],
+    words: &["blockcommit", "block commit", "pivot", "block job", "blockcopy", "backup", "snapshot delete", "mirror"],
+    explains: &["snapshot/chain-inconsistent"],
+    tells: "virsh blockjob NAME DISK --info; virsh domjobinfo NAME",
+    remedy: "wait until the job is ready and pivot then, or abort the job that is in the way",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::None,
+    ..Rule::NEW
+};
