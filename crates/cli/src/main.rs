@@ -1,15 +1,17 @@
 //! The `vmwright` command: reads the arguments, asks the engine for one operation, prints its outcome.
 
 mod commands;
+mod output;
 mod render;
 
+use anyhow::Context;
 use clap::{Parser, ValueEnum};
-use std::io::{IsTerminal, Write};
+use output::Output;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use vmwright_engine::{Environment, Progress};
+use vmwright_engine::{Environment, Operation, Outcome, Progress};
 use vmwright_model::Exit;
 
 /// A QEMU/KVM virtualization engineer: analyses hosts and VMs without being able to change them, carries out
@@ -29,18 +31,34 @@ struct Global {
     /// How results are printed.
     #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
     format: Format,
+    /// Write the result to this file instead of standard output. It is overwritten if it is a regular file,
+    /// and refused if it is anything else.
+    #[arg(short, long, value_name = "FILE", global = true)]
+    output: Option<PathBuf>,
     /// Where vmwright keeps its machines, plans, runs and journal
     /// [default: /var/lib/vmwright as root, else ~/.local/state/vmwright].
     #[arg(long, value_name = "DIR", env = "VMWRIGHT_STATE", global = true)]
     state: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people.
     Text,
     /// One JSON document; schemas are versioned.
     Json,
+    /// The same JSON in one line.
+    Jsonl,
+    /// Causes of an analysis, a line each: `source:line: level[rule]: title`.
+    Concise,
+    /// An analysis as SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// An analysis as a JUnit test suite, for CI: causes fail, notes pass, what could not be told is skipped.
+    Junit,
+    /// An analysis for a ticket or a merge request.
+    Markdown,
+    /// An analysis as one page that opens offline.
+    Html,
 }
 
 /// The verbs by mode. A test holds this text against the commands there are.
@@ -92,7 +110,7 @@ All commands: 'vmwright --help'.
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let Some(command) = cli.command else {
-        print(FIRST_SCREEN);
+        output::print(FIRST_SCREEN);
         return Exit::Clean.into();
     };
     match run(command, &cli.global) {
@@ -116,18 +134,56 @@ fn run(command: commands::Command, global: &Global) -> anyhow::Result<Exit> {
     }
     let environment = Environment::new(global.state.clone(), stop)?;
     let operation = command.operation()?;
+    let reports = matches!(&operation, Operation::Analyze(what) if !what.dry_run && what.why.is_none());
+    anyhow::ensure!(reports || !global.format.is_report(), Unsuitable(global.format));
+    let output = Output::open(global.output.as_deref()).context("the output cannot be written")?;
     let mut progress = |event: Progress| eprintln!("{}", render::progress(&event));
-    let outcome = vmwright_engine::perform(operation, &environment, &mut progress)?;
-    print(&match global.format {
-        Format::Json => render::json(&outcome)?,
-        Format::Text => render::text(&outcome, std::io::stdout().is_terminal()),
-    });
+    let outcome = match vmwright_engine::perform(operation, &environment, &mut progress) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            output.discard();
+            return Err(error.into());
+        }
+    };
+    let text = rendered(global.format, &outcome, output.is_terminal())?;
+    if let Err(error) = output.write(&text).context("the output cannot be written") {
+        eprintln!("{}", render::error::chain(&error));
+        return Ok(Exit::Incomplete);
+    }
     Ok(outcome.exit())
 }
 
-/// Prints; a reader that went away (`| head`) is no error.
-fn print(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+fn rendered(format: Format, outcome: &Outcome, color: bool) -> anyhow::Result<String> {
+    match (format, outcome) {
+        (Format::Text, outcome) => Ok(render::text(outcome, color)),
+        (Format::Json, outcome) => render::json(outcome),
+        (Format::Jsonl, outcome) => render::jsonl::text(outcome),
+        (Format::Concise, Outcome::Analysis(analysis)) => Ok(render::concise::text(analysis)),
+        (Format::Sarif, Outcome::Analysis(analysis)) => Ok(render::sarif::text(analysis)),
+        (Format::Junit, Outcome::Analysis(analysis)) => Ok(render::junit::text(analysis)),
+        (Format::Markdown, Outcome::Analysis(analysis)) => Ok(render::markdown::text(analysis)),
+        (Format::Html, Outcome::Analysis(analysis)) => Ok(render::html::text(analysis)),
+        (format, _) => anyhow::bail!(Unsuitable(format)),
+    }
+}
+
+impl Format {
+    /// Whether only the causes of an analysis can be written in it.
+    fn is_report(self) -> bool {
+        !matches!(self, Format::Text | Format::Json | Format::Jsonl)
+    }
+}
+
+/// A format that an operation does not have.
+#[derive(Debug)]
+struct Unsuitable(Format);
+
+impl std::fmt::Display for Unsuitable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let value = self.0.to_possible_value();
+        let name = value.as_ref().map_or("this", |value| value.get_name());
+        write!(f, "--format {name} is for the causes of an analysis; this operation has text, json and jsonl")
+    }
 }
 
 #[cfg(test)]

@@ -1,23 +1,36 @@
 //! Outcomes as people and programs read them: one file for each format and kind of outcome.
 
 mod analysis;
+pub(crate) mod concise;
 pub(crate) mod error;
+mod evidence;
+pub(crate) mod html;
 mod journal;
+pub(crate) mod jsonl;
+pub(crate) mod junit;
 mod machine;
+pub(crate) mod markdown;
 mod plan;
 mod review;
+pub(crate) mod sarif;
 mod why;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use vmwright_engine::{Outcome, Progress};
+use vmwright_model::Analysis;
 
-/// One JSON document. An analysis stands alone, without the envelope: its schema is an interface.
+/// One JSON document.
 pub(crate) fn json(outcome: &Outcome) -> anyhow::Result<String> {
-    let value: Value = match outcome {
+    Ok(inert(&format!("{:#}\n", value(outcome)?)))
+}
+
+/// An analysis stands alone, without the envelope: its schema is an interface.
+fn value(outcome: &Outcome) -> anyhow::Result<Value> {
+    Ok(match outcome {
         Outcome::Analysis(analysis) => serde_json::to_value(analysis)?,
         other => serde_json::to_value(other)?,
-    };
-    Ok(format!("{value:#}\n"))
+    })
 }
 
 /// Text for people; `color` where the output is a terminal.
@@ -61,23 +74,82 @@ fn lines(lines: &[String]) -> String {
 
 /// Text that a guest, a log or a file controls, safe for a terminal: control characters are shown, not obeyed.
 pub(crate) fn shown(untrusted: &str) -> String {
-    untrusted
-        .chars()
-        .map(|c| if c == '\t' { ' ' } else { c })
-        .flat_map(|c| {
-            let escaped = c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            let plain = (!escaped).then_some(c);
-            plain.into_iter().chain(escaped.then(|| c.escape_unicode()).into_iter().flatten())
-        })
-        .collect()
+    let mut shown = String::with_capacity(untrusted.len());
+    for character in untrusted.chars() {
+        match character {
+            '\t' => shown.push(' '),
+            _ if is_unseen(character) => shown.extend(character.escape_unicode()),
+            _ => shown.push(character),
+        }
+    }
+    shown
+}
+
+/// A character that a reader would obey and not see: controls, those that turn or hide text, and those that no
+/// XML document may have (XML 1.0, section 2.2).
+fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(character, '\u{fffe}'..='\u{ffff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The same JSON, with the characters that a reader would obey written as `\uXXXX`. They stand in strings alone.
+fn inert(json: &str) -> String {
+    let mut inert = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character != '\n' && is_unseen(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                inert.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            inert.push(character);
+        }
+    }
+    inert
+}
+
+/// Untrusted text as text or attribute value of HTML and XML.
+fn escaped(untrusted: &str) -> String {
+    let mut escaped = String::with_capacity(untrusted.len());
+    for character in shown(untrusted).chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// Who made a report: the version, and the beginning of a hash over what the report tells.
+fn assisted_by(analysis: &Analysis) -> String {
+    let json = serde_json::to_vec(analysis).expect("an analysis has no keys that are not strings");
+    format!("Assisted-By: vmwright ({} / {})", env!("CARGO_PKG_VERSION"), &digest(&json)[..12])
+}
+
+/// SHA-256, hexadecimal.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    use super::{inert, shown};
 
     #[test]
     fn control_characters_of_a_guest_do_not_reach_the_terminal() {
         assert_eq!(shown("a\u{1b}[2Jb\tc\u{202e}d"), "a\\u{1b}[2Jb c\\u{202e}d");
+    }
+    #[test]
+    fn json_stays_the_same_json_and_obeys_nobody() {
+        let text = "a\u{9b}2J\u{202e}\u{e0041}\u{7f}é\n";
+        let json = inert(&serde_json::to_string_pretty(&[text]).unwrap());
+        assert_eq!(serde_json::from_str::<Vec<String>>(&json).unwrap(), [text]);
+        assert!(json.chars().all(|c| c == '\n' || !super::is_unseen(c)), "{json:?}");
+        assert!(json.contains('é'));
     }
 }

@@ -1,0 +1,7 @@
+//! One JSON document in one line: what stands in it is what `--format json` gives.
+
+use vmwright_engine::Outcome;
+
+pub(crate) fn text(outcome: &Outcome) -> anyhow::Result<String> {
+    Ok(super::inert(&format!("{}\n", super::value(outcome)?)))
+}
