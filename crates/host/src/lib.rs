@@ -19,15 +19,15 @@ pub mod identity;
 pub mod kvm;
 mod limits;
 mod live;
-
+mod privilege;
 mod probes;
 mod processes;
-
+pub mod redact;
 mod root;
 pub mod sandbox;
 mod text;
 
 pub use identity::{HostId, IdentityError, host_id, identity};
 pub use limits::Limits;
-
+pub use privilege::{Planned, planned};
 pub use root::{CollectError, Root, Subject, check, collect, work_list};

@@ -38,3 +38,8 @@ pub(crate) fn sources(probe: Probe, machines: &Machines) -> Vec<String> {
         Probe::Interfaces => vec!["/sys/class/net: kind and state of each interface".to_owned()],
     }
 }
+
+/// Name of a group, or its number where it has none.
+pub(crate) fn group_name(id: u32) -> String {
+    users::Names::default().group(id)
+}

@@ -1,0 +1,61 @@
+//! Passwords among the options of programs: QEMU's `password=` and `-object secret,data=`, in their plain and their
+//! JSON form, QMP and HMP, and what other tools take.
+
+use super::{Counts, Pattern, pattern, replace};
+
+/// A name that ends so, with its value; QEMU writes a comma in a value twice. `password-secret=` names an object
+/// and is none.
+static OPTION: Pattern =
+    Pattern::new(|| pattern(r#"(?i)pass(?:wd|word|phrase)=(?P<secret>(?:[^\s,'"<]|,,)+)"#));
+static QUOTED: Pattern =
+    Pattern::new(|| pattern(r#"(?i)pass(?:wd|word|phrase)[ \t]*=[ \t]*'(?P<secret>[^'\n]+)"#));
+static DOUBLE_QUOTED: Pattern =
+    Pattern::new(|| pattern(r#"(?i)pass(?:wd|word|phrase)[ \t]*=[ \t]*"(?P<secret>[^"\n]+)"#));
+static SPACED: Pattern =
+    Pattern::new(|| pattern(r#"(?i)--[a-z-]*pass(?:wd|word|phrase)[ \t]+(?P<secret>[^\s-]\S*)"#));
+static FIELD: Pattern = Pattern::new(|| {
+    pattern(
+        r#"(?i)pass(?:wd|word|phrase)(?:"|&quot;|\\")[ \t]*:[ \t]*(?:"|&quot;|\\")(?P<secret>[^"&\\\n]+(?:\\[^"\n][^"&\\\n]*)*)"#,
+    )
+});
+static OBJECT: Pattern =
+    Pattern::new(|| pattern(r#"\bsecret,(?:[^\s,]*,)*?data=(?P<secret>(?:[^\s,'"<]|,,)+)"#));
+static JSON_OBJECT: Pattern = Pattern::new(|| {
+    pattern(
+        r#"(?:"|&quot;|\\")qom-type(?:"|&quot;|\\"):[ \t]*(?:"|&quot;|\\")secret(?:"|&quot;|\\")[^{}\n]*?(?:"|&quot;|\\")data(?:"|&quot;|\\"):[ \t]*(?:"|&quot;|\\")(?P<secret>[^"&\\\n]+)"#,
+    )
+});
+static JSON_OBJECT_TURNED: Pattern = Pattern::new(|| {
+    pattern(
+        r#"(?:"|&quot;|\\")data(?:"|&quot;|\\"):[ \t]*(?:"|&quot;|\\")(?P<secret>[^"&\\\n{}]+)[^{}\n]*?(?:"|&quot;|\\")qom-type(?:"|&quot;|\\"):[ \t]*(?:"|&quot;|\\")secret"#,
+    )
+});
+static MONITOR: Pattern = Pattern::new(|| {
+    pattern(r"(?:\bset_password[ \t]+(?:vnc|spice)|\bchange[ \t]+vnc[ \t]+password)[ \t]+(?P<secret>\S+)")
+});
+static LOGIN: Pattern = Pattern::new(|| {
+    pattern(
+        r#"(?:\bsshpass[ \t]+-p[ \t]*|[ \t](?:--user|-u|--proxy-user|-U)[ \t=]+["']?[^\s:"'/]+:)(?P<secret>[^\s"'/]+)"#,
+    )
+});
+
+/// Words that switch a password on or off.
+fn is_switch(value: &[u8]) -> bool {
+    [&b"on"[..], b"off", b"yes", b"no", b"true", b"false", b"none"].contains(&&*value.to_ascii_lowercase())
+}
+
+pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
+    let patterns = [
+        &OPTION,
+        &QUOTED,
+        &DOUBLE_QUOTED,
+        &SPACED,
+        &FIELD,
+        &OBJECT,
+        &JSON_OBJECT,
+        &JSON_OBJECT_TURNED,
+        &MONITOR,
+        &LOGIN,
+    ];
+    replace(&patterns, "option-password", is_switch, text, counts)
+}

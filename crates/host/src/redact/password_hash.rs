@@ -1,0 +1,11 @@
+//! Hashes of passwords as crypt(5) writes them: `$6$salt$hash` and its relatives. A hash can be tried out at home.
+
+use super::{Counts, Pattern, none, pattern, replace};
+
+static CRYPT: Pattern = Pattern::new(|| {
+    pattern(r"(?P<secret>\$(?:1|2[abxy]?|5|6|7|y|gy|md5|sha1|argon2id?)\$[./A-Za-z0-9=,$+-]{8,})")
+});
+
+pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
+    replace(&[&CRYPT], "password-hash", none, text, counts)
+}

@@ -1,0 +1,34 @@
+//! What lets somebody in without a password: bearer tokens, API keys, and tokens that are known by their form.
+
+use super::{Counts, Pattern, none, pattern, replace};
+
+/// RFC 9110, 11.6.2; RFC 6750.
+static AUTHORIZATION: Pattern = Pattern::new(|| {
+    pattern(
+        r#"(?i)authorization["']?\s{0,4}[:=]\s{0,4}["']?(?:bearer|basic|token|digest|negotiate)[ \t]+(?P<secret>[^\s"'<,]+)"#,
+    )
+});
+static BEARER: Pattern = Pattern::new(|| pattern(r"(?i)\bbearer[ \t]+(?P<secret>[A-Za-z0-9._~+/-]{8,}=*)"));
+static ASSIGNED: Pattern = Pattern::new(|| {
+    pattern(
+        r#"(?i)(?:token|api[_-]?key|access[_-]?key|secret[_-]?key|client[_-]?secret)=["']?(?P<secret>[^\s"',;<&]{6,})"#,
+    )
+});
+static FIELD: Pattern = Pattern::new(|| {
+    pattern(
+        r#"(?i)(?:[a-z]+[_-]token|[a-z]+token|api[_-]?key|access[_-]?key|secret[_-]?key|client[_-]?secret|client-key-data)(?:"|&quot;|\\")?[ \t]*[:=][ \t]*(?:"|'|&quot;|\\")?(?P<secret>[^\s"',;<&\\]{6,})"#,
+    )
+});
+/// As in a kubeconfig.
+static LINE: Pattern =
+    Pattern::new(|| pattern(r#"(?im)^[ \t]*(?:-[ \t]+)?["']?token["']?:[ \t]*["']?(?P<secret>[^\s"']{6,})"#));
+/// JSON Web Tokens (RFC 7519), GitHub, GitLab, AWS and Slack.
+static FORM: Pattern = Pattern::new(|| {
+    pattern(
+        r"(?P<secret>\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?|\bgh[pousr]_[A-Za-z0-9]{20,}|\bglpat-[A-Za-z0-9_-]{20,}|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[A-Za-z0-9-]{10,})",
+    )
+});
+
+pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
+    replace(&[&AUTHORIZATION, &BEARER, &ASSIGNED, &FIELD, &LINE, &FORM], "token", none, text, counts)
+}

@@ -1,0 +1,15 @@
+//! Passwords in domain XML and other XML: of VNC and SPICE, of storage and of the guest's own set-up.
+
+use super::{Counts, Pattern, none, pattern, replace};
+
+/// `passwd='...'` of `<graphics>` and its like (libvirt formatdomain).
+static ATTRIBUTE: Pattern =
+    Pattern::new(|| pattern(r#"(?i)[\s:]pass(?:wd|word|phrase)\s*=\s*'(?P<secret>[^'\n]*)'"#));
+static QUOTED_ATTRIBUTE: Pattern =
+    Pattern::new(|| pattern(r#"(?i)[\s:]pass(?:wd|word|phrase)\s*=\s*"(?P<secret>[^"\n]*)""#));
+static ELEMENT: Pattern =
+    Pattern::new(|| pattern(r"(?i)<(?:[a-z]+:)?pass(?:wd|word|phrase)(?:\s[^<>]*)?>(?P<secret>[^<]+)</"));
+
+pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
+    replace(&[&ATTRIBUTE, &QUOTED_ATTRIBUTE, &ELEMENT], "xml-password", none, text, counts)
+}
