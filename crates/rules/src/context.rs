@@ -47,10 +47,9 @@ impl<'r> Context<'r> {
         if !holds {
             return Vec::new();
         }
-        let texts = self.reading.texts();
         let fits = |hit: &&Hit| {
-            sign.kinds.is_empty()
-                || texts.get(hit.text).is_some_and(|text| sign.kinds.contains(&&*text.kind.0))
+            let kind = || self.reading.kind(hit.text);
+            sign.kinds.is_empty() || kind().is_some_and(|kind| sign.kinds.contains(&&*kind.0))
         };
         self.reading.hits(sign.text).iter().filter(fits).collect()
     }

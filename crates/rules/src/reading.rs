@@ -14,6 +14,10 @@ use vmwright_model::{Evidence, Kind, Missing, Snapshot};
 /// The name under which the user's complaint is read. It is never quoted as evidence.
 pub(crate) const COMPLAINT: &str = "(complaint)";
 
+/// How long a text may be for rules to go through it line by line, in bytes. What people paste and tools list is
+/// shorter; what is longer is a log, and its messages are found by the one pass of all signs.
+const SHORT: usize = 1 << 20;
+
 /// One text of the snapshot.
 #[derive(Debug)]
 pub struct Text<'s> {
@@ -91,7 +95,9 @@ pub enum Found<'r> {
 /// A snapshot made ready for rules.
 pub struct Reading<'s> {
     snapshot: &'s Snapshot,
+    /// The short ones first.
     texts: Vec<Text<'s>>,
+    short: usize,
     hits: Hits,
     complaint: Hits,
     views: RefCell<HashMap<(TypeId, usize), Rc<dyn Any>>>,
@@ -102,7 +108,7 @@ impl<'s> Reading<'s> {
     #[must_use]
     pub fn new(snapshot: &'s Snapshot, complaint: &'s str) -> Self {
         let scanner = Scanner::of_catalogue();
-        let texts: Vec<Text<'s>> = snapshot
+        let mut texts: Vec<Text<'s>> = snapshot
             .records
             .iter()
             .filter_map(|record| {
@@ -110,6 +116,8 @@ impl<'s> Reading<'s> {
                 Some(Text::new(&record.source, record.kind.clone(), String::from_utf8_lossy(bytes)))
             })
             .collect();
+        texts.sort_by_key(|text| text.text.len() > SHORT);
+        let short = texts.partition_point(|text| text.text.len() <= SHORT);
         let mut hits = scanner.hits();
         for (number, text) in texts.iter().enumerate() {
             scanner.scan(number, &text.text, &text.starts, &mut hits);
@@ -117,7 +125,7 @@ impl<'s> Reading<'s> {
         let said = Text::new(COMPLAINT, Kind::TEXT, Cow::Borrowed(complaint));
         let mut complaint = scanner.hits();
         scanner.scan(texts.len(), &said.text, &said.starts, &mut complaint);
-        Self { snapshot, texts, hits, complaint, views: RefCell::default() }
+        Self { snapshot, texts, short, hits, complaint, views: RefCell::default() }
     }
 
     /// The raw snapshot.
@@ -126,10 +134,15 @@ impl<'s> Reading<'s> {
         self.snapshot
     }
 
-    /// All texts.
+    /// The texts of at most 1 MiB, for a rule to go through. Longer ones are logs: signs find their messages.
     #[must_use]
     pub fn texts(&self) -> &[Text<'s>] {
-        &self.texts
+        &self.texts[..self.short]
+    }
+
+    /// What a text is, by the number that a hit gives.
+    pub(crate) fn kind(&self, number: usize) -> Option<&Kind> {
+        self.texts.get(number).map(|text| &text.kind)
     }
 
     /// Whether a pattern of the catalogue stands anywhere, in the texts or in the complaint.
