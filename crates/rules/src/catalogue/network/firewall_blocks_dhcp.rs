@@ -46,6 +46,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("hook input priority filter; policy drop").and(&["virbr"]),
         Sign::strong("hook input priority 0; policy drop").and(&["virbr"]),
         Sign::support("hook input priority filter; policy drop"),
+        Sign::support("hook input priority 0; policy drop"),
         Sign::support("Chain INPUT (policy DROP"),
         Sign::support("-P INPUT DROP"),
         Sign::support("Default: deny (incoming)").unless(&["Address already in use"]),

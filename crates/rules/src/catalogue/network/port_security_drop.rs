@@ -64,7 +64,7 @@ pub const RULE: Rule = Rule {
         Sign::support("allowed-address-pairs"),
         Sign::support("allowed_address_pairs"),
         Sign::strong("is using different MAC addresses"),
-        Sign::support("MAC address * not allowed"),
+        Sign::support("MAC address* not allowed"),
         Sign::support("enable MAC address spoofing"),
         Sign::support("applyDHCPOnlyRules failed"),
         Sign::support("source/destination check"),
