@@ -32,7 +32,8 @@ use vmwright_formats::lines::lines;
 /// How the firewalls log a frame that they dropped, and how a ruleset that drops by default reads.
 pub const RULE: Rule = Rule {
     tags: &["network", "firewall"],
-    needs: &[Need::Command(&["nft", "list", "ruleset"]), Need::Command(&["iptables", "-S"])],
+    // Not `iptables -S`: its legacy variant loads modules.
+    needs: &[Need::Command(&["nft", "list", "ruleset"])],
     signs: &[
         Sign::proof("[UFW BLOCK] IN={bridge} *DPT=67"),
         Sign::proof("[UFW BLOCK] IN={bridge} *DPT=53"),

@@ -62,7 +62,7 @@ pub const RULE: Rule = Rule {
         Sign::support("is tun module loaded?"),
     ],
     words: &["/dev/net/tun", "tun module", "tun/tap", "container"],
-    explains: &["network/tap-permission"],
+    explains: &["network/tap-permission", "access/namespace-device-missing"],
     tells: "ls -l /dev/net/tun",
     remedy: "load the tun module, or hand /dev/net/tun to the container",
     applicability: Applicability::NeedsApproval,
