@@ -33,8 +33,8 @@ pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     needs: &[
         Need::File("/proc/sys/net/bridge/bridge-nf-call-iptables"),
-        Need::Command(&["iptables", "-S"]),
-        Need::Command(&["ip6tables", "-S"]),
+        // Not `iptables -S`: its legacy variant loads modules.
+        Need::Command(&["nft", "list", "ruleset"]),
     ],
     signs: &[
         Sign::strong("Chain FORWARD (policy DROP").and(&["DOCKER"]),
@@ -64,7 +64,6 @@ pub const RULE: Rule = Rule {
     tells: "iptables -S FORWARD",
     remedy: "accept the bridge's frames in FORWARD (DOCKER-USER) or set bridge-nf-call-iptables to 0",
     applicability: Applicability::NeedsApproval,
-    escalation: None,
     check,
     ..Rule::NEW
 };

@@ -32,7 +32,8 @@ use vmwright_formats::lines::lines;
 /// How the firewalls log a frame that they dropped, and how a ruleset that drops by default reads.
 pub const RULE: Rule = Rule {
     tags: &["network", "firewall"],
-    needs: &[Need::Command(&["nft", "list", "ruleset"]), Need::Command(&["iptables", "-S"])],
+    // Not `iptables -S`: its legacy variant loads modules.
+    needs: &[Need::Command(&["nft", "list", "ruleset"])],
     signs: &[
         Sign::proof("[UFW BLOCK] IN={bridge} *DPT=67"),
         Sign::proof("[UFW BLOCK] IN={bridge} *DPT=53"),
@@ -46,6 +47,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("hook input priority filter; policy drop").and(&["virbr"]),
         Sign::strong("hook input priority 0; policy drop").and(&["virbr"]),
         Sign::support("hook input priority filter; policy drop"),
+        Sign::support("hook input priority 0; policy drop"),
         Sign::support("Chain INPUT (policy DROP"),
         Sign::support("-P INPUT DROP"),
         Sign::support("Default: deny (incoming)").unless(&["Address already in use"]),

@@ -30,7 +30,7 @@ use vmwright_formats::lines::lines;
 use vmwright_formats::{DomainXml, QemuArgs};
 
 /// How users name the two ends, and what does not work between them.
-const HOST: [&str; 3] = [" host", "hypervisor", "kvm server"];
+const HOST: [&str; 4] = [" host", "hypervisor", "server itself", "the nas"];
 const TALK: [&str; 8] = ["reach", " ping", " ssh ", "connect", "communicat", "talk to", "see each other", "access"];
 
 pub const RULE: Rule = Rule {
@@ -48,7 +48,7 @@ pub const RULE: Rule = Rule {
         Sign::support("mode='vepa'"),
         Sign::support("macvtap * mode private"),
     ],
-    words: &[" host", "hypervisor", "kvm server", "reach", " ping", " ssh ", "connect", "communicat", "talk to", "see each other", "access"],
+    words: &[" host", "hypervisor", "server itself", "the nas", "reach", " ping", " ssh ", "connect", "communicat", "talk to", "see each other", "access"],
     tells: "virsh -r dumpxml VM",
     remedy: "put the guests on a bridge, or add a second card on an isolated network for traffic with the host",
     disruption: Disruption::GuestRestart,

@@ -6,8 +6,7 @@
 //!
 //! ## Why it happens
 //! The hypervisor is itself a guest on 192.168.122.0/24 (nested libvirt: both use the default); the VPN, the office LAN
-//! or Docker (172.17.0.0/16 and up) uses the same private range; a network definition was copied; two tools (LXD,
-//! minikube, Vagrant, multipass) chose the same range.
+//! or Docker (172.17.0.0/16 and up) uses the same private range; two tools (LXD, minikube, multipass) chose the same.
 //!
 //! ## Confirm
 //! `ip -br -4 addr` and `ip route`: two interfaces whose networks contain each other's address;
@@ -32,7 +31,7 @@ use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["network", "boot"],
-    needs: &[Need::Command(&["ip", "addr", "show"])],
+    needs: &[Need::Command(&["ip", "-d", "addr", "show"])],
     signs: &[
         // libvirt names the interface: a physical one is a collision, a bridge of its own is left over.
         Sign::strong("Network is already in use by interface en"),
@@ -48,11 +47,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("Route address '{address}' conflicts with IP address for"),
         Sign::strong("Pool overlaps with other one on this address space"),
         Sign::strong("could not find an available, non-overlapping IPv4 address pool"),
-        Sign::strong("overlaps with existing route"),
         Sign::strong("subnet * overlaps with"),
         Sign::strong("conflicts with an existing network"),
         Sign::strong("network {name} conflicts with"),
-        Sign::support("virtual network * conflicts"),
     ],
     words: &["same subnet", "overlap", "192.168.122", "nested", "collision"],
     explains: &["libvirt/default-network-inactive"],

@@ -35,8 +35,9 @@ pub const RULE: Rule = Rule {
         Sign::proof("could not configure /dev/net/tun: Device or resource busy"),
         Sign::proof("Unable to create tap device {tap}: Device or resource busy"),
         Sign::proof("cannot open macvtap tap device {tap}: Device or resource busy"),
-        Sign::proof("ioctl(TUNSETIFF): Device or resource busy"),
-        Sign::proof("TUNSETIFF*Device or resource busy"),
+        // So says iproute2 where a tap of this name is there already, in use or not.
+        Sign::support("TUNSETIFF): Device or resource busy"),
+        Sign::proof("TUNSETIFF*Device or resource busy").unless(&["TUNSETIFF): Device or resource busy"]),
         Sign::proof("TUNSETIFF*EBUSY"),
         Sign::proof("Error while creating ifreq structure: Resource busy"),
         Sign::proof("Error while creating ifreq structure: Device or resource busy"),

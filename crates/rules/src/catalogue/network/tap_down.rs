@@ -30,7 +30,7 @@ use vmwright_formats::interfaces::InterfaceClass;
 
 pub const RULE: Rule = Rule {
     tags: &["network"],
-    needs: &[Need::Probe(Probe::Interfaces), Need::Command(&["ip", "-d", "link", "show"])],
+    needs: &[Need::Probe(Probe::Interfaces), Need::Command(&["ip", "-d", "addr", "show"])],
     signs: &[
         Sign::support("network script {script} failed with status"),
         Sign::strong("could not launch network script {script}"),

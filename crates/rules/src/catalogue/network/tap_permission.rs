@@ -51,7 +51,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("open /dev/net/tun: permission denied"),
         Sign::strong("open /dev/net/tun: operation not permitted"),
         Sign::strong("/dev/net/tun: Permission denied"),
-        Sign::strong("/dev/net/tun: Operation not permitted"),
+        Sign::strong("/dev/net/tun: Operation not permitted").unless(&["mknod"]),
         // Firecracker; Cloud Hypervisor and crosvm.
         Sign::proof("Error while creating ifreq structure: Operation not permitted"),
         Sign::strong("Open tap device failed*Operation not permitted"),

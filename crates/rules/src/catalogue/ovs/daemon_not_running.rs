@@ -29,7 +29,7 @@ use crate::prelude::*;
 pub const RULE: Rule = Rule {
     tags: &["network", "ovs", "boot"],
     rank: Rank::Specific,
-    needs: &[Need::Command(&["ovs-vsctl", "show"])],
+    needs: &[Need::Command(&["ovs-vsctl", "--timeout=3", "show"])],
     signs: &[
         Sign::proof("db.sock: database connection failed"),
         Sign::strong("openvswitch/db.sock: connection attempt failed"),
@@ -55,7 +55,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("/usr/bin/ovs-vsctl * failed: exit code 1").and(&["db.sock"]),
     ],
     words: &["openvswitch", "open vswitch", "ovs-vsctl", "db.sock", "container"],
-    explains: &["ovs/bridge-or-port-missing", "network/bridge-missing", "network/tap-down"],
+    explains: &["ovs/bridge-or-port-missing", "network/bridge-missing", "network/tap-down", "access/namespace-device-missing"],
     tells: "ovs-vsctl --timeout=3 show",
     remedy: "start Open vSwitch before the VM, or give the container the host's /run/openvswitch",
     applicability: Applicability::NeedsApproval,

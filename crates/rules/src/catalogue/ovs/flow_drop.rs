@@ -30,7 +30,7 @@ use vmwright_formats::lines::lines;
 pub const RULE: Rule = Rule {
     tags: &["network", "ovs"],
     rank: Rank::Specific,
-    needs: &[Need::Command(&["ovs-vsctl", "show"])],
+    needs: &[Need::Command(&["ovs-vsctl", "--timeout=3", "show"])],
     signs: &[
         Sign::proof("packet received on port {port} configured as VLAN"),
         Sign::proof("packet received on port {port} not suitable"),
@@ -65,7 +65,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let tags: Vec<_> = cx.all::<vmwright_formats::DomainXml>().iter().flat_map(|seen| {
         let cards = seen.domains.iter().flat_map(|domain| &domain.devices.interfaces);
         let tagged = cards.filter(|card| card.vlans.len() == 1 && card.target.is_some());
-        tagged.map(|card| (card.target.clone(), card.vlans[0].clone(), seen.quote(card.vlans[0].line))).collect::<Vec<_>>()
+        tagged.take(256).map(|card| (card.target.clone(), card.vlans[0].clone(), seen.quote(card.vlans[0].line))).collect::<Vec<_>>()
     }).collect();
     for text in cx.texts().iter().filter(|_| !tags.is_empty()) {
         let mut port = String::new();
