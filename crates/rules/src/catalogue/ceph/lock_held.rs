@@ -33,7 +33,9 @@ pub const RULE: Rule = Rule {
     needs: &[Need::Command(&["dmesg"])],
     signs: &[
         Sign::strong("image still has watchers"),
-        Sign::strong("Image still has watchers"),
+        Sign::strong("image has watchers - not removing"),
+        Sign::support("RBD image is busy"),
+        Sign::strong("image watch failed"),
         Sign::strong("break_lock: error breaking lock"),
         Sign::strong("failed to break lock"),
         Sign::strong("error breaking lock"),

@@ -56,10 +56,13 @@ pub const RULE: Rule = Rule {
 /// Cached tables of QEMU 3.1 and later, bytes (`DEFAULT_L2_CACHE_MAX_SIZE` of `block/qcow2.h`).
 const CACHE: u64 = 32 << 20;
 
+/// Listings are short; what is longer is a log.
+const LISTING: usize = 1 << 20;
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let slow = SLOW.iter().any(|word| cx.said(word));
-    for text in cx.texts() {
+    for text in cx.texts().iter().filter(|text| text.text.len() < LISTING) {
         let (mut qcow2, mut size) = (false, None);
         for (number, line) in lines(&text.text) {
             // The fields of `qemu-img info`.

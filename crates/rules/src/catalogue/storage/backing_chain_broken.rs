@@ -45,6 +45,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("inaccessible backing store volume {path}"),
         Sign::strong("Did not find '{base}' in the backing chain of"),
         Sign::strong("Can't find '{base}' in the backing chain"),
+        Sign::strong("could not find image '{image}' beneath '{top}' in chain"),
+        Sign::strong("could not find image '{image}' in chain"),
         Sign::support("could not find backing store index"),
         Sign::strong("is not in this backing file chain"),
         Sign::strong("Unable to find backing file"),

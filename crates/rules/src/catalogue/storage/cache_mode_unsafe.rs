@@ -28,6 +28,7 @@
 use super::aio_needs_direct::{Disk, of_command};
 use crate::prelude::*;
 use vmwright_formats::lines::lines;
+use vmwright_model::Kind;
 use vmwright_formats::{DomainXml, QemuArgs, QemuLog, VmmProcesses};
 
 pub const RULE: Rule = Rule {
@@ -122,7 +123,7 @@ pub(crate) fn disks(cx: &Context<'_>) -> Vec<Disk> {
             args.commands.iter().for_each(|one| of_command(one, &|line| seen.quote(line), &mut found));
         }
     }
-    for text in cx.texts() {
+    for text in cx.texts().iter().filter(|text| text.kind == Kind::TEXT && text.text.len() < 1 << 16) {
         for (number, line) in lines(&text.text) {
             let Some((key, value)) = line.trim().split_once(": ") else { continue };
             let bus = key.trim_end_matches(|c: char| c.is_ascii_digit());

@@ -71,6 +71,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("low on resource: ephemeral-storage"),
         Sign::support("(os error 28)").unless(OTHER),
         Sign::support("out of pool space"),
+        Sign::strong("cannot write: out of space"),
+        Sign::strong("cannot create * out of space"),
     ],
     words: &["disk full", "no space", "paused", "out of space", "enospc", "free space"],
     explains: &["storage/io-error-paused", "qcow2/corrupt"],
@@ -80,21 +82,33 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
+/// Parts of mount points on which images customarily lie.
+const PLACES: &[&str] = &["libvirt", "images", "vm", "data", "srv", "var", "home", "pve", "mnt", "nova", "vz"];
+
+/// Mount points that hold no images and may be full for good.
+const NO_DISK: &[&str] = &["/snap", "/var/lib/snapd", "/sys", "/dev", "/run", "/proc", "/boot", "/media", "/mnt/cdrom"];
+
+/// Listings are short; what is longer is a log.
+const LISTING: usize = 1 << 20;
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for text in cx.texts() {
-        let mut columns: Option<usize> = None;
+    for text in cx.texts().iter().filter(|text| text.text.len() < LISTING) {
+        let (mut columns, mut pool): (Option<usize>, bool) = (None, false);
         for (number, line) in lines(&text.text) {
-            // `df` in any of its forms: the heading says which column tells the use.
+            // `df` in any of its forms and `zpool list`: the heading says which column tells the use.
             let words: Vec<&str> = line.split_whitespace().collect();
-            if words.first() == Some(&"Filesystem") {
-                columns = words.iter().position(|word| word.ends_with('%'));
+            if words.first() == Some(&"Filesystem") || words.first() == Some(&"NAME") && words.contains(&"CAP") {
+                pool = words[0] == "NAME";
+                columns = words.iter().position(|word| word.ends_with('%') || *word == "CAP");
                 continue;
             }
             let Some(used) = columns.and_then(|at| words.get(at)) else { continue };
-            let mount = words.last().copied().unwrap_or_default();
-            let image = mount == "/" || ["libvirt", "images", "vm", "data", "srv", "var", "home", "pve"].iter().any(|part| mount.contains(part));
-            if *used == "100%" && image && !mount.starts_with("/snap") {
+            let mount = if pool { words.first() } else { words.last() }.copied().unwrap_or_default();
+            let image = pool || mount == "/" || PLACES.iter().any(|part| mount.contains(part));
+            // ZFS keeps a reserve and slows down long before 100 %.
+            let full = *used == "100%" || pool && ["97%", "98%", "99%"].contains(used);
+            if full && image && !NO_DISK.iter().any(|place| mount.starts_with(place)) {
                 draft = draft
                     .because(Strength::Strong, text.quote(number), "this file system is full")
                     .title(format!("the file system at {mount} is full"))

@@ -60,7 +60,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("cannot open volume '{path}': No such file or directory"),
         Sign::strong("Storage volume not found"),
         Sign::strong("no storage vol with matching"),
+        Sign::strong("no storage pool with matching"),
         Sign::support("Storage pool not found"),
+        Sign::strong("cannot open image file '{path}': No such file"),
+        Sign::support("disk image*No such file or directory").unless(CHAIN),
         Sign::strong("storage pool '{pool}' is not active"),
         Sign::strong("Volume path '{path}' does not exist"),
         // virt-install, Proxmox, cloud wrappers.

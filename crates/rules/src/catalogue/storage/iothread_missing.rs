@@ -68,7 +68,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let stalls = STALLS.iter().any(|word| cx.said(word));
     let slow = stalls || SLOW.iter().any(|word| cx.said(word));
     let disks = disks(cx);
-    let paravirtual = |bus: &Option<String>| matches!(bus.as_deref(), Some("virtio" | "scsi"));
+    // On a command line the disk itself does not say to which device it belongs.
+    let virtio = cx.texts().iter().any(|text| text.text.contains("virtio-scsi") || text.text.contains("virtio-blk"));
+    let paravirtual = |bus: &Option<String>| match bus.as_deref() {
+        Some("virtio" | "scsi") => true,
+        Some("none") | None => virtio,
+        Some(_) => false,
+    };
     let threaded = disks.iter().any(|disk| disk.iothread) || cx.stands("iothread,id=") || cx.stands("qom-type\":\"iothread");
     if !disks.is_empty() {
         draft = draft.looked();

@@ -57,7 +57,10 @@ pub const RULE: Rule = Rule {
         Sign::support("unable to acquire lock*Operation not supported"),
         Sign::support("Failed to acquire lock: No such"),
         Sign::support("NFS: state manager*failed on NFSv4 server"),
-        Sign::support("Failed to lock byte {byte}").and(&["nfs"]),
+        // QEMU takes shared locks only and looks for others' by asking: this call fails for want of locks, and not
+        // because somebody holds one.
+        Sign::support("Failed to lock byte {byte}").unless(&["apparmor=\"DENIED\"", "avc:  denied"]),
+        Sign::support("Failed to lock byte {byte}: Resource temporarily unavailable").and(&["nfs"]),
         Sign::support("glusterfs").and(&["Is another process using the image"]),
     ],
     words: &["nfs", "lock", "network share", "shared storage", "gluster", "cifs", "locks available"],
@@ -66,6 +69,7 @@ pub const RULE: Rule = Rule {
     remedy: "make locks work on the share (rpc-statd and open ports, NFSv4, or the file system's option)",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::ServiceRestart,
+    rank: Rank::Specific,
     check,
     ..Rule::NEW
 };
@@ -79,6 +83,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let Some(mounts) = cx.one::<Mounts>() else { return vec![draft.verdict()] };
     let refused = LOCK.iter().any(|text| cx.stands(text));
+    for hit in cx.hits("Failed to lock byte {byte}") {
+        let quote = cx.evidence(hit);
+        let line = quote.as_ref().map(|quote| quote.quote.clone()).unwrap_or_default();
+        let path = line.split(|c: char| c.is_whitespace() || "\"',:=[]".contains(c)).find(|word| word.starts_with('/'));
+        let Some(mount) = path.and_then(|path| mounts.of_path(path)).filter(|mount| remote(&mount.fs_type)) else { continue };
+        draft = draft
+            .because(Strength::Strong, mounts.quote(mount.line), "the image lies on this file system")
+            .title(format!("the file system {} at {} gives no working locks", mount.fs_type, mount.target));
+        return vec![draft.verdict()];
+    }
     for disk in disks(cx) {
         let path = disk.source.as_deref().filter(|path| path.starts_with('/'));
         let Some(mount) = path.and_then(|path| mounts.of_path(path)) else { continue };

@@ -48,6 +48,8 @@ pub const RULE: Rule = Rule {
         Sign::support("unable to set user and group to '{owner}' on '{path}': Permission denied"),
         Sign::support("unable to set user and group to"),
         Sign::strong("cannot chown '{path}' to").and(SHARE),
+        Sign::strong("cannot set file owner '{path}'").and(SHARE),
+        Sign::strong("cannot set mode of '{path}'*Operation not permitted").and(SHARE),
         Sign::support("cannot chown '{path}' to"),
         Sign::support("chown*Operation not permitted").and(SHARE),
         Sign::support("Setting user and group to '{owner}' on '{path}' not supported by filesystem"),
