@@ -68,7 +68,16 @@ pub const RULE: Rule = Rule {
         Sign::strong("failed to connect to agent socket"),
         Sign::support("virsh domifaddr").and(&["guest agent"]),
     ],
-    words: &["guest agent", "qemu-guest-agent", "qemu-ga", "agent", "ip address", "domifaddr", "shutdown", "quiesce"],
+    words: &[
+        "guest agent",
+        "qemu-guest-agent",
+        "qemu-ga",
+        "agent",
+        "ip address",
+        "domifaddr",
+        "shutdown",
+        "quiesce",
+    ],
     tells: "virsh dumpxml NAME | grep -A2 guest_agent; systemctl status qemu-guest-agent in the guest",
     remedy: "give the domain the channel org.qemu.guest_agent.0 and install and start qemu-guest-agent in the guest",
     applicability: Applicability::NeedsApproval,
@@ -83,15 +92,26 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if let Some(seen) = cx.one::<DomainXml>().filter(|_| asked) {
         for domain in seen.domains.iter().filter(|domain| !domain.fragment) {
             let agent = |name: &str| name.starts_with("org.qemu.guest_agent");
-            let channel = domain.devices.serials.iter().any(|one| one.target.as_ref().is_some_and(|it| agent(&it.value)));
+            let channel = domain
+                .devices
+                .serials
+                .iter()
+                .any(|one| one.target.as_ref().is_some_and(|it| agent(&it.value)));
             if !channel {
-                draft = draft.because(Strength::Support, seen.quote(domain.line), "the domain has no agent channel");
+                draft = draft.because(
+                    Strength::Support,
+                    seen.quote(domain.line),
+                    "the domain has no agent channel",
+                );
             }
         }
         // `<target ... state='disconnected'/>` of a running domain.
         let targets = seen.elements("devices/channel/target");
-        let lone = targets.iter().find(|target| target.attribute("state").is_some_and(|at| at.value == "disconnected"));
-        let ours = lone.filter(|target| target.attribute("name").is_some_and(|at| at.value.contains("guest_agent")));
+        let lone = targets
+            .iter()
+            .find(|target| target.attribute("state").is_some_and(|at| at.value == "disconnected"));
+        let ours =
+            lone.filter(|target| target.attribute("name").is_some_and(|at| at.value.contains("guest_agent")));
         if let Some(target) = ours {
             let quote = seen.quote(target.line());
             draft = draft.because(Strength::Strong, quote, "nobody opened the channel in the guest");

@@ -53,7 +53,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("TSC calibration failed").kinds(&["guest_kernel_log", "guest_console"]),
         Sign::support("Unable to calibrate against PIT"),
         Sign::support("no-kvmclock"),
-        Sign::support("clock drift"),
+        Sign::support("clock*drift"),
+        Sign::support("tsc=reliable").and(&["clock"]),
         Sign::support("clock is off by"),
         Sign::support("time drift"),
         Sign::support("CLOCK_WATCHDOG_TIMEOUT"),
@@ -80,20 +81,35 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let timer = |name: &str, state: &str| {
                 let timers = domain.clock.timers.iter();
                 let is = |text: &Option<Spanned<String>>| text.as_ref().is_some_and(|one| one.value == state);
-                timers.filter(|one| one.name.value == name).find(|one| is(&one.present)).map(|one| one.name.line)
+                timers
+                    .filter(|one| one.name.value == name)
+                    .find(|one| is(&one.present))
+                    .map(|one| one.name.line)
             };
             let windows = domain.feature("hyperv").is_some();
             let offset = domain.clock.offset.as_ref().filter(|offset| offset.value == "utc" && windows);
             draft = draft
-                .because(Strength::Support, timer("kvmclock", "no").and_then(|at| seen.quote(at)), "kvm-clock is off")
+                .because(
+                    Strength::Support,
+                    timer("kvmclock", "no").and_then(|at| seen.quote(at)),
+                    "kvm-clock is off",
+                )
                 .because(Strength::Hint, timer("hpet", "yes").and_then(|at| seen.quote(at)), "HPET is on")
-                .because(Strength::Hint, offset.and_then(|at| seen.quote(at.line)), "Windows reads the clock as local time");
+                .because(
+                    Strength::Hint,
+                    offset.and_then(|at| seen.quote(at.line)),
+                    "Windows reads the clock as local time",
+                );
         }
     }
     for text in cx.texts().iter().filter(|text| text.source.contains("clocksource")) {
         let slow = |line: &str| ["acpi_pm", "hpet", "jiffies", "refined-jiffies"].contains(&line.trim());
         if let Some((number, _)) = lines(&text.text).find(|(_, line)| slow(line)) {
-            draft = draft.because(Strength::Strong, text.quote(number), "the guest reads time from a slow source");
+            draft = draft.because(
+                Strength::Strong,
+                text.quote(number),
+                "the guest reads time from a slow source",
+            );
         }
     }
     vec![draft.verdict()]

@@ -29,6 +29,7 @@
 //! `cloudinit/sources/DataSourceNoCloud.py`, `cloudinit/sources/__init__.py`; `virt-install(1)` --cloud-init.
 
 use crate::prelude::*;
+use vmwright_formats::DomainXml;
 
 pub const RULE: Rule = Rule {
     tags: &["guest", "cloud-init"],
@@ -53,7 +54,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Calling 'http"),
         Sign::strong("Giving up on md from"),
         Sign::strong("giving up on OpenStack metadata"),
-        Sign::strong("Getting data from <class 'cloudinit.sources"),
+        Sign::strong("Getting data from <class 'cloudinit.sources*failed"),
         Sign::strong("Failed to start Initial cloud-init job"),
         Sign::strong("Failed to start cloud-init"),
         Sign::strong("Failed to start Apply the settings specified in cloud-config"),
@@ -69,7 +70,7 @@ pub const RULE: Rule = Rule {
         Sign::support("cloud-init[*[ERROR]"),
         Sign::support("util.py[WARNING]: Failed"),
         Sign::support("util.py[WARNING]"),
-        Sign::strong("cloud-init * userdata exceeds"),
+        Sign::strong("userdata exceeds"),
         Sign::strong("should have no more than 2048 bytes"),
         Sign::strong("must be less than or equal to 2048").and(&["cloudInit"]),
         Sign::strong("status: error").and(&["cloud-init"]),
@@ -84,5 +85,35 @@ pub const RULE: Rule = Rule {
     remedy: "attach a seed labelled cidata with valid user-data and a new instance-id, or make the metadata service reachable",
     applicability: Applicability::ManualOnly,
     disruption: Disruption::GuestRestart,
+    check,
     ..Rule::NEW
 };
+
+/// Parts of the names under which distributions publish cloud images.
+const IMAGES: [&str; 5] = ["cloudimg", "genericcloud", "generic-cloud", "cloud-base", "nocloud"];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let asked =
+        ["cloud-init", "cloud image", "password", "user-data", "ssh key"].iter().any(|word| cx.said(word));
+    for seen in cx.all::<DomainXml>().iter().filter(|_| asked) {
+        for domain in seen.domains.iter().filter(|domain| !domain.fragment) {
+            let image = domain.devices.disks.iter().find_map(|disk| {
+                disk.source.as_ref().filter(|source| {
+                    let name = source.value.to_ascii_lowercase();
+                    IMAGES.iter().any(|part| name.contains(part))
+                })
+            });
+            // A seed is a second disk; SMBIOS can name one on the network.
+            let seed = domain.devices.disks.iter().filter(|disk| disk.source.is_some()).count() > 1;
+            if let Some(image) = image.filter(|_| !seed && !seen.has_element("sysinfo")) {
+                draft = draft.because(
+                    Strength::Support,
+                    seen.quote(image.line),
+                    "a cloud image, and no seed beside it",
+                );
+            }
+        }
+    }
+    vec![draft.verdict()]
+}

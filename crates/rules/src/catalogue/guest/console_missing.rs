@@ -58,7 +58,16 @@ pub const RULE: Rule = Rule {
         Sign::strong("Failed to get domain display"),
         Sign::support("Warning: unable to open an initial console"),
     ],
-    words: &["console", "blank", "black screen", "no output", "nothing is shown", "virsh console", "display", "serial"],
+    words: &[
+        "console",
+        "blank",
+        "black screen",
+        "no output",
+        "nothing is shown",
+        "virsh console",
+        "display",
+        "serial",
+    ],
     tells: "virsh dumpxml NAME | grep -E '<(serial|console|graphics)'; /proc/cmdline in the guest",
     remedy: "add console=ttyS0 to the guest's kernel command line and a serial console (or a display) to the VM",
     applicability: Applicability::NeedsApproval,
@@ -76,22 +85,33 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for seen in cx.all::<DomainXml>() {
         for domain in seen.domains.iter().filter(|domain| !domain.fragment && domain.os.os_type.is_some()) {
             let devices = &domain.devices;
-            let serial = devices.serials.iter().any(|one| one.element == "serial" || one.element == "console");
+            let serial =
+                devices.serials.iter().any(|one| one.element == "serial" || one.element == "console");
             if !serial && (devices.graphics.is_empty() || cx.said("console")) {
-                draft = draft.because(Strength::Strong, seen.quote(domain.line), "the domain has no serial console");
+                draft = draft.because(
+                    Strength::Strong,
+                    seen.quote(domain.line),
+                    "the domain has no serial console",
+                );
             }
             let mute = domain.os.cmdline.as_ref().filter(|line| !line.value.contains("console="));
             if let Some(line) = mute.filter(|_| devices.graphics.is_empty()) {
-                draft = draft.because(Strength::Strong, seen.quote(line.line), "the kernel is told no console");
+                draft =
+                    draft.because(Strength::Strong, seen.quote(line.line), "the kernel is told no console");
             }
         }
     }
     for seen in cx.all::<QemuArgs>() {
         let headless = seen.first("nographic").is_some()
             || seen.options("display").any(|option| option.value.as_deref() == Some("none"));
-        let mute = seen.first("append").filter(|append| !append.value.as_deref().unwrap_or("").contains("console="));
+        let mute =
+            seen.first("append").filter(|append| !append.value.as_deref().unwrap_or("").contains("console="));
         if let Some(append) = mute.filter(|_| headless) {
-            draft = draft.because(Strength::Strong, seen.quote(append.value_line), "no display, and the kernel is told no console");
+            draft = draft.because(
+                Strength::Strong,
+                seen.quote(append.value_line),
+                "no display, and the kernel is told no console",
+            );
         }
     }
     vec![draft.verdict()]

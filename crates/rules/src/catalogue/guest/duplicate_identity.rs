@@ -75,10 +75,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for text in cx.texts() {
         for (number, line) in lines(&text.text).take(5_000) {
             let id = line.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| is_machine_id(word));
-            let named = text.source.contains("machine-id") || line.contains("machine-id") || line.contains("Machine ID");
+            let named = text.source.contains("machine-id")
+                || line.contains("machine-id")
+                || line.contains("Machine ID");
             if let Some(id) = id.filter(|_| named && ids.len() < 256) {
-                if ids.iter().any(|(known, source, at)| *known == id && (*source != text.source || *at != number)) {
-                    draft = draft.because(Strength::Strong, text.quote(number), "another guest has the same machine-id");
+                if ids
+                    .iter()
+                    .any(|(known, source, at)| *known == id && (*source != text.source || *at != number))
+                {
+                    draft = draft.because(
+                        Strength::Strong,
+                        text.quote(number),
+                        "another guest has the same machine-id",
+                    );
                 }
                 ids.push((id, text.source, number));
             }
@@ -89,7 +98,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 && leases.len() < 1024
             {
                 if leases.iter().any(|(known, other)| known == client && other != mac) {
-                    draft = draft.because(Strength::Strong, text.quote(number), "two MACs share one DHCP client id");
+                    draft = draft.because(
+                        Strength::Strong,
+                        text.quote(number),
+                        "two MACs share one DHCP client id",
+                    );
                 }
                 leases.push((client, mac));
             }

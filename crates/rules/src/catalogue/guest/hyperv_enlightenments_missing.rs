@@ -39,10 +39,8 @@ pub const RULE: Rule = Rule {
         Sign::support("DPC_WATCHDOG_VIOLATION"),
         Sign::support("HYPERVISOR_ERROR"),
         Sign::strong("hyperv enlightenments are not"),
-        Sign::strong("no hyperv enlightenments"),
         Sign::strong("without hyper-v enlightenments"),
         Sign::strong("Hyper-V enlightenments").and(&["missing"]),
-        Sign::strong("hv_").and(&["Hyper-V * requires"]),
     ],
     words: &["windows", "slow", "idle", "cpu usage", "hyper-v", "stutter", "latency", "enlightenment"],
     tells: "virsh dumpxml NAME | grep -A15 '<hyperv'",
@@ -62,7 +60,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let marked = seen.text.text.contains("microsoft.com/win");
         for domain in seen.domains.iter().filter(|domain| !domain.fragment && domain.os.os_type.is_some()) {
             let kvm = domain.domain_type.as_ref().is_some_and(|kind| kind.value == "kvm");
-            let named = domain.name.as_ref().is_some_and(|name| name.value.to_ascii_lowercase().starts_with("win"));
+            let named =
+                domain.name.as_ref().is_some_and(|name| name.value.to_ascii_lowercase().starts_with("win"));
             if !kvm || !(windows || marked || named) || domain.feature("hyperv").is_some() {
                 continue;
             }

@@ -65,7 +65,16 @@ pub const RULE: Rule = Rule {
         Sign::support("virtio-win"),
         Sign::support("virtio: device uses modern interface but does not have VIRTIO_F_VERSION_1"),
     ],
-    words: &["windows", "driver", "virtio", "no disk", "no network", "installer", "virtio-win", "not detected"],
+    words: &[
+        "windows",
+        "driver",
+        "virtio",
+        "no disk",
+        "no network",
+        "installer",
+        "virtio-win",
+        "not detected",
+    ],
     tells: "lspci -nnk -d 1af4: in the guest, or Windows' Device Manager",
     remedy: "install the virtio drivers of the guest's version (virtio-win.iso), or use SATA and e1000e until they are there",
     applicability: Applicability::ManualOnly,
@@ -88,7 +97,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         });
         if let Some(device) = bare.filter(|_| names_drivers) {
             draft = draft
-                .because(Strength::Strong, seen.quote(device.line), "a virtio device has no driver in the guest")
+                .because(
+                    Strength::Strong,
+                    seen.quote(device.line),
+                    "a virtio device has no driver in the guest",
+                )
                 .title(format!("the guest has no driver for its virtio device {}", device.address));
         }
     }

@@ -70,7 +70,15 @@ pub const RULE: Rule = Rule {
         Sign::support("invalid opcode: 0000").and(&["after migrat"]),
         Sign::support("illegal instruction").and(&["after migrat"]),
     ],
-    words: &["migrat", "different cpu", "cpu feature", "newer host", "older host", "host-passthrough", "incompatible"],
+    words: &[
+        "migrat",
+        "different cpu",
+        "cpu feature",
+        "newer host",
+        "older host",
+        "host-passthrough",
+        "incompatible",
+    ],
     explains: &["cpu/feature-not-supported", "msr/set-failed", "migration/state-section-mismatch"],
     tells: "virsh hypervisor-cpu-compare FILE on the target",
     remedy: "use a CPU model that both hosts offer (hypervisor-cpu-baseline over all hosts), and restart the guest with it",
@@ -102,7 +110,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     if let Some(seen) = cx.one::<DomainXml>()
-        && let Some(mode) = seen.first().and_then(|domain| domain.cpu.as_ref()).and_then(|cpu| cpu.mode.as_ref())
+        && let Some(mode) =
+            seen.first().and_then(|domain| domain.cpu.as_ref()).and_then(|cpu| cpu.mode.as_ref())
         && mode.value == "host-passthrough"
         && draft.any()
     {

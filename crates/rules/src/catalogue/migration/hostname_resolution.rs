@@ -63,17 +63,25 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let hosts = cx.texts().iter().find(|text| text.source.rsplit(['/', '-', '_']).next().is_some_and(named_hosts));
+    let hosts =
+        cx.texts().iter().find(|text| text.source.rsplit(['/', '-', '_']).next().is_some_and(named_hosts));
     if let Some(text) = hosts.filter(|_| cx.stands("migrat")) {
         // A loopback address with a name that is not the loopback's own.
-        let own = |name: &str| name.starts_with("localhost") || name.starts_with("ip6-") || name.starts_with("loopback");
+        let own = |name: &str| {
+            name.starts_with("localhost") || name.starts_with("ip6-") || name.starts_with("loopback")
+        };
         let wrong = lines(&text.text).find(|(_, line)| {
             let mut words = line.split('#').next().unwrap_or("").split_whitespace();
-            let loopback = words.next().is_some_and(|address| address.starts_with("127.") || address == "::1");
+            let loopback =
+                words.next().is_some_and(|address| address.starts_with("127.") || address == "::1");
             loopback && words.any(|name| !own(name))
         });
         if let Some((number, _)) = wrong {
-            draft = draft.because(Strength::Support, text.quote(number), "a host's name stands for a loopback address");
+            draft = draft.because(
+                Strength::Support,
+                text.quote(number),
+                "a host's name stands for a loopback address",
+            );
         }
     }
     vec![draft.verdict()]

@@ -90,7 +90,11 @@ pub const RULE: Rule = Rule {
         Sign::hint("load of migration failed"),
     ],
     words: &["migrat", "upgrade", "downgrade", "version", "older qemu", "machine type", "restore"],
-    explains: &["migration/state-section-mismatch", "machine/type-unsupported", "machine/device-model-unsupported"],
+    explains: &[
+        "migration/state-section-mismatch",
+        "machine/type-unsupported",
+        "machine/device-model-unsupported",
+    ],
     tells: "the two command lines in /var/log/libvirt/qemu/NAME.log",
     remedy: "start the target with the source's versioned machine type and the same devices and sizes, on the same or a newer QEMU",
     applicability: Applicability::ManualOnly,
@@ -112,7 +116,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let Some(run) = log.last() else { continue };
         if let Some(start) = run.start.as_ref().filter(|start| !start.qemu.is_empty()) {
             if qemu.as_ref().is_some_and(|other| *other != start.qemu) {
-                draft = draft.because(Strength::Support, log.quote(start.line), "another QEMU than the other side's");
+                draft = draft.because(
+                    Strength::Support,
+                    log.quote(start.line),
+                    "another QEMU than the other side's",
+                );
             }
             qemu = Some(start.qemu.clone());
         }

@@ -29,8 +29,8 @@
 //! `hw/9pfs/9p.c`, `hw/virtio/vhost.c`, `target/i386/kvm/kvm.c`; libvirt `src/qemu/qemu_migration.c`
 //! (qemuMigrationSrcIsAllowed).
 
-use crate::prelude::*;
 use crate::catalogue::snapshot::blocked_by_device::{config_blockers, saves, weigh};
+use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
     tags: &["migration"],
@@ -51,7 +51,6 @@ pub const RULE: Rule = Rule {
         Sign::strong("Migration is disabled for VFIO device"),
         Sign::strong("Migration is currently not supported with"),
         Sign::strong("Multiple VFIO devices migration is supported only if"),
-        Sign::strong("VFIO device * migration"),
         Sign::strong("virgl is not yet migratable"),
         Sign::strong("Migration is disabled when using feature 'peer mode' in device 'ivshmem'"),
         Sign::strong("vhost-scsi does not support migration"),
@@ -59,12 +58,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("SEV: Migration is not implemented"),
         Sign::strong("SEV-SNP: Migration is not implemented"),
         Sign::strong("does not support live migration"),
-        Sign::strong("does not support migration"),
+        Sign::support("does not support migration"),
         Sign::strong("CPU flag prevents migration"),
         Sign::strong("Live migration disabled due to MTE"),
-        Sign::strong("Nested VMX virtualization does not support live migration yet"),
-        Sign::strong("Nested virtualization does not support live migration yet"),
-        Sign::strong("Guest is nested virtualization"),
+        Sign::support("Nested VMX virtualization does not support live migration yet"),
+        Sign::support("Nested virtualization does not support live migration yet"),
         Sign::strong("the vdagent chardev doesn't yet support migration"),
         Sign::strong("VFIO migration is not supported with background snapshot"),
         Sign::strong("This operating system kernel does not support v* migration"),
@@ -96,7 +94,14 @@ pub const RULE: Rule = Rule {
         Sign::support("NotLiveMigratable"),
     ],
     words: &[
-        "migrat", "live migration", "virsh migrate", "qm migrate", "host device", "passthrough", "another host", "other host",
+        "migrat",
+        "live migration",
+        "virsh migrate",
+        "qm migrate",
+        "host device",
+        "passthrough",
+        "another host",
+        "other host",
     ],
     tells: "virsh dumpxml NAME, and info migrate in QEMU's monitor",
     remedy: "detach or replace what cannot migrate before migrating, or shut the guest down and start it on the target",
@@ -107,14 +112,12 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
-    let mut draft = weigh(cx, saves(cx) != Some(true));
+    let mine = saves(cx) != Some(true);
+    let mut draft = weigh(cx, cx.blank(), RULE.signs, mine);
     // Configuration alone speaks where the user wants to migrate.
-    if cx.said("migrat") {
-        draft = config_blockers(cx, draft, if draft_is_bare(cx) { Strength::Support } else { Strength::Hint });
+    if cx.said("migrat") && mine {
+        let strength = if draft.any() { Strength::Hint } else { Strength::Support };
+        draft = config_blockers(cx, draft, strength);
     }
     vec![draft.verdict()]
-}
-
-fn draft_is_bare(cx: &Context<'_>) -> bool {
-    !RULE.signs.iter().any(|sign| !cx.hits_of(sign).is_empty())
 }

@@ -42,7 +42,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("Live migration stalled"),
         Sign::strong("Migration is stuck: Hasn't progressed in"),
         Sign::strong("Migration stalling: remaining"),
-        Sign::strong("The migration took * seconds which is exceeding the configured maximum time for migrations"),
+        Sign::strong(
+            "The migration took * seconds which is exceeding the configured maximum time for migrations",
+        ),
         Sign::strong("exceeding the configured maximum time for migrations"),
         Sign::strong("The migration is not converging"),
         Sign::support("auto-increased downtime to continue migration"),
@@ -54,7 +56,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("cpu throttle percentage:"),
         Sign::strong("cpu-throttle-percentage"),
         Sign::support("Auto converge throttle:"),
-        Sign::support("Migration force complete"),
+        Sign::support("secs, memory * remaining").and(&["Migration running for"]),
         Sign::support("Memory remaining: ").and(&["migrat", "Dirty rate:"]),
         Sign::support("dirty pages rate:").and(&["remaining ram:"]),
         Sign::support("dirty-pages-rate").and(&["remaining"]),
@@ -62,7 +64,17 @@ pub const RULE: Rule = Rule {
         Sign::support("not converge"),
         Sign::hint("dirty rate"),
     ],
-    words: &["migrat", "never finish", "never complete", "stuck at", "converge", "takes forever", "dirty", "hours", "99%"],
+    words: &[
+        "migrat",
+        "never finish",
+        "never complete",
+        "stuck at",
+        "converge",
+        "takes forever",
+        "dirty",
+        "hours",
+        "99%",
+    ],
     tells: "virsh domjobinfo NAME",
     remedy: "allow auto-converge or post-copy, more bandwidth or parallel streams, or migrate at a quiet time",
     applicability: Applicability::NeedsApproval,
@@ -80,17 +92,47 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         for (number, line) in lines(&text.text) {
             // `virsh domjobinfo`, `info migrate` of the monitor, and the answer to `query-migrate`.
             let keys = ["Iteration:", "dirty sync count:", "\"dirty-sync-count\":"];
-            let Some(rest) = keys.iter().find_map(|key| line.split_once(key)).map(|(_, rest)| rest.trim_start()) else {
+            let Some(rest) =
+                keys.iter().find_map(|key| line.split_once(key)).map(|(_, rest)| rest.trim_start())
+            else {
                 continue;
             };
             let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
             if digits.parse().is_ok_and(|rounds: u64| rounds >= MANY_ROUNDS) {
                 draft = draft
                     .because(Strength::Strong, text.quote(number), "many rounds, and still not done")
-                    .title(format!("memory was sent over {digits} times in part, and the migration is not done"));
+                    .title(format!(
+                        "memory was sent over {digits} times in part, and the migration is not done"
+                    ));
                 break;
             }
         }
     }
+    for text in cx.texts() {
+        // Proxmox: "migration active, transferred 70.2 GiB of 16.0 GiB VM-state".
+        let sent = lines(&text.text).filter_map(|(number, line)| {
+            let (sent, rest) = line.split_once("transferred ")?.1.split_once(" of ")?;
+            let (whole, _) = rest.split_once(" VM-state")?;
+            Some((number, gib(sent)?, gib(whole)?))
+        });
+        if let Some((number, ..)) = sent.filter(|(_, sent, whole)| *sent > 3.0 * whole).last() {
+            let quote = text.quote(number);
+            draft =
+                draft.because(Strength::Strong, quote, "more than three times the guest's memory was sent");
+        }
+    }
     vec![draft.verdict()]
+}
+
+/// A size in GiB from "70.2 GiB" or "900.1 MiB".
+fn gib(text: &str) -> Option<f64> {
+    let (number, unit) = text.trim().split_once(' ')?;
+    let factor = match unit {
+        "KiB" => 1.0 / 1_048_576.0,
+        "MiB" => 1.0 / 1024.0,
+        "GiB" => 1.0,
+        "TiB" => 1024.0,
+        _ => return None,
+    };
+    number.parse::<f64>().ok().map(|number| number * factor)
 }

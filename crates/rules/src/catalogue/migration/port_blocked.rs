@@ -27,6 +27,7 @@
 //! `src/util/virportallocator.c`; QEMU `util/qemu-sockets.c`.
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["migration", "network", "firewall"],
@@ -60,5 +61,28 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::None,
     escalation: Some(Agent::SystemsArchitect),
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    // `firewall-cmd --list-all` beside a migration that fails: a zone that opens ports, and not these.
+    for text in cx.texts().iter().filter(|_| cx.stands("migrat")) {
+        let zone = text.text.contains("  services: ") && text.text.contains("  sources:");
+        let ports = lines(&text.text).find(|(_, line)| line.trim_start().starts_with("ports:"));
+        if let Some((number, line)) = ports.filter(|(_, line)| zone && !line.contains("4915")) {
+            let strength = if draft.any() { Strength::Support } else { Strength::Hint };
+            let open = line.trim().len();
+            draft = draft.because(
+                strength,
+                text.quote(number),
+                match open {
+                    6 => "the firewall's zone opens no port by number",
+                    _ => "49152-49215 is not among the zone's open ports",
+                },
+            );
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -69,7 +69,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             if !names.iter().any(|name| lower.contains(name)) && !text.source.contains("product_uuid") {
                 continue;
             }
-            let Some(uuid) = lower.split(|c: char| !c.is_ascii_hexdigit() && c != '-').find(|word| is_uuid(word)) else {
+            let Some(uuid) =
+                lower.split(|c: char| !c.is_ascii_hexdigit() && c != '-').find(|word| is_uuid(word))
+            else {
                 continue;
             };
             if let Some((_, source, line)) = seen.iter().find(|(known, ..)| known == uuid)
@@ -89,5 +91,6 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 }
 
 fn is_uuid(word: &str) -> bool {
-    word.len() == 36 && word.bytes().enumerate().all(|(at, byte)| (byte == b'-') == matches!(at, 8 | 13 | 18 | 23))
+    word.len() == 36
+        && word.bytes().enumerate().all(|(at, byte)| (byte == b'-') == matches!(at, 8 | 13 | 18 | 23))
 }

@@ -56,10 +56,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let disks = seen.domains.iter().flat_map(|domain| &domain.devices.disks);
         let mut writable = disks.filter(|disk| !disk.readonly && disk.protocol.is_none());
         let cached = writable.find_map(|disk| {
-            disk.cache.as_ref().filter(|mode| ["writeback", "writethrough", "unsafe"].contains(&mode.value.as_str()))
+            disk.cache
+                .as_ref()
+                .filter(|mode| ["writeback", "writethrough", "unsafe"].contains(&mode.value.as_str()))
         });
         if let Some(mode) = cached {
-            draft = draft.because(Strength::Strong, seen.quote(mode.line), "the host's page cache holds the disk");
+            draft = draft.because(
+                Strength::Strong,
+                seen.quote(mode.line),
+                "the host's page cache holds the disk",
+            );
         }
     }
     vec![draft.verdict()]

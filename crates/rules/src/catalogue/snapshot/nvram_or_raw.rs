@@ -83,12 +83,24 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let strength = if asked && draft.any() { Strength::Support } else { Strength::Hint };
             if asked {
                 draft = draft
-                    .because(strength, raw_store.and_then(|one| seen.quote(one.line)), "UEFI keeps a raw NVRAM")
-                    .because(strength, raw_disk.and_then(|one| seen.quote(one.line)), "a writable disk is raw");
+                    .because(
+                        strength,
+                        raw_store.and_then(|one| seen.quote(one.line)),
+                        "UEFI keeps a raw NVRAM",
+                    )
+                    .because(
+                        strength,
+                        raw_disk.and_then(|one| seen.quote(one.line)),
+                        "a writable disk is raw",
+                    );
             }
             if asked && cx.said("internal snapshot") {
                 let line = raw_store.or(raw_disk).map(|one| one.line);
-                draft = draft.because(Strength::Support, line.and_then(|line| seen.quote(line)), "it cannot hold one");
+                draft = draft.because(
+                    Strength::Support,
+                    line.and_then(|line| seen.quote(line)),
+                    "it cannot hold one",
+                );
             }
         }
     }
