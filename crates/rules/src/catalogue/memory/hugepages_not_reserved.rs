@@ -116,6 +116,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(strength, quote.clone(), "the pool has fewer pages than the VM needs")
                 .because(Strength::Hint, guest.huge.clone().flatten(), "the VM asks for huge pages")
                 .title(format!("{} huge pages of {} KiB are there for a VM of {} MiB", pages, page >> 10, wanted >> 20));
+            if !guest.name.is_empty() {
+                draft = draft.about(Subject::new(SubjectKind::Vm, guest.name.clone()));
+            }
             if !said {
                 draft = draft.level(Level::Warn);
             }

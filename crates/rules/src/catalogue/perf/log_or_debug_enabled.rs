@@ -108,6 +108,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let line = line.trim().replace(' ', "");
             line == "log_level=1" || line.starts_with("log_filters=\"1:") || line.starts_with("log_filters=\"*:1")
         };
+        if !text.text.contains("log_") {
+            continue;
+        }
         let at = text.text.lines().take(4096).position(loud);
         let quote = at.and_then(|at| text.quote(u32::try_from(at + 1).ok()?));
         draft = draft.because(Strength::Support, quote, "libvirt logs at debug level");

@@ -87,7 +87,7 @@ pub(crate) struct Command<'r> {
 }
 
 /// Command lines as they were typed, as libvirt logs them (the last run), and of running processes; 64 at most.
-pub(crate) fn commands<'r>(cx: &Context<'r>) -> Vec<Command<'r>> {
+pub(crate) fn commands<'r>(cx: &'r Context<'_>) -> Vec<Command<'r>> {
     let mut found = Vec::new();
     for text in cx.texts() {
         match &*text.kind.0 {

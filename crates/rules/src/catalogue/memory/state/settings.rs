@@ -16,7 +16,7 @@ pub(crate) struct Setting {
 
 impl Setting {
     /// The value as a whole number.
-    pub fn number(&self) -> Option<u64> {
+    pub(crate) fn number(&self) -> Option<u64> {
         self.value.parse().ok()
     }
 }
