@@ -1,0 +1,115 @@
+//! # The host has not enough memory for its VMs
+//!
+//! ## What it is
+//! The VMs (guest memory, and some hundred MiB of the VMM for each) ask for more than the host has. Either a new
+//! VM cannot map its memory, or later, when guests touch what they were promised, the OOM killer ends the largest
+//! process, which on a hypervisor host is a VM.
+//!
+//! ## Why it happens
+//! Guest memory is promised and not reserved, so the sum of all guests may exceed the host. No swap, a host
+//! service that grows, caches in tmpfs, huge pages set aside, or `vm.overcommit_memory=2` make it come earlier.
+//!
+//! ## Confirm
+//! `dmesg | grep -i -e 'out of memory' -e oom-kill` names the VMM with CONSTRAINT_NONE; `free -m`; the memory of
+//! all VMs together (`virsh dommemstat`, `ps -o rss,comm`).
+//!
+//! ## Refute
+//! The line says CONSTRAINT_MEMCG (`memory/cgroup-oom`) or CONSTRAINT_MEMORY_POLICY or CONSTRAINT_CPUSET
+//! (`numa/node-memory-exhausted`); or `free` shows plenty while ENOMEM comes: a limit, not a shortage.
+//!
+//! ## Fix
+//! Fewer or smaller VMs, more memory, swap; reserve with huge pages or `prealloc` so that starting fails and not
+//! the running VM; lower `oom_score_adj` of the VMs that matter.
+//!
+//! ## References
+//! Linux `mm/oom_kill.c` (`dump_oom_summary`, `__oom_kill_process`), `mm/util.c` (`__vm_enough_memory`),
+//! `Documentation/mm/overcommit-accounting.rst`; QEMU `system/physmem.c` (`ram_block_add`).
+
+use super::hugepages_not_reserved::guests::guests;
+use crate::prelude::*;
+use vmwright_formats::MemInfo;
+
+/// Killed for a limit or a node, not for the host as a whole.
+const NARROWER: &[&str] =
+    &["CONSTRAINT_MEMCG", "CONSTRAINT_MEMORY_POLICY", "CONSTRAINT_CPUSET", "Memory cgroup out of memory"];
+
+pub const RULE: Rule = Rule {
+    rank: Rank::General,
+    tags: &["memory"],
+    needs: &[Need::Command(&["dmesg"]), Need::File("/proc/meminfo"), Need::Probe(Probe::Vmms)],
+    signs: &[
+        Sign::proof("Out of memory: Killed process {pid} (qemu").unless(NARROWER),
+        Sign::proof("Out of memory: Kill process {pid} (qemu").unless(NARROWER),
+        Sign::proof("Out of memory: Kill* process {pid} (CPU {n}/KVM)").unless(NARROWER),
+        Sign::proof("Out of memory: Kill* process {pid} (kvm)").unless(NARROWER),
+        Sign::proof("Out of memory: Kill* process {pid} (firecracker)").unless(NARROWER),
+        Sign::proof("Out of memory: Kill* process {pid} (cloud-hyperviso").unless(NARROWER),
+        Sign::proof("Out of memory: Kill* process {pid} (VBoxHeadless").unless(NARROWER),
+        Sign::proof("oom-kill:constraint=CONSTRAINT_NONE*task=qemu"),
+        Sign::proof("oom-kill:constraint=CONSTRAINT_NONE*task=CPU "),
+        Sign::proof("oom-kill:constraint=CONSTRAINT_NONE*task=kvm"),
+        Sign::proof("oom-kill:constraint=CONSTRAINT_NONE*task=firecracker"),
+        Sign::support("Out of memory: Kill").unless(NARROWER),
+        Sign::hint("Out of memory: Killed process {pid} (qemu"),
+        Sign::support("qemu* invoked oom-killer").unless(NARROWER),
+        Sign::support("/KVM invoked oom-killer").unless(NARROWER),
+        Sign::support("oom_reaper: reaped process {pid} (qemu").unless(NARROWER),
+        Sign::support("A process of this unit has been killed by the OOM killer").unless(NARROWER),
+        Sign::strong("systemd-oomd").and(&["memory pressure"]),
+        Sign::support("Failed with result 'oom-kill'").unless(NARROWER),
+        Sign::strong("earlyoom").and(&["SIGTERM to process"]),
+        Sign::strong("not enough memory for the allocation"),
+        // Guest memory that cannot be mapped.
+        Sign::support("cannot set up guest memory '{id}': Cannot allocate memory"),
+        Sign::support("Cannot set up guest memory '{id}': Cannot allocate memory"),
+        Sign::hint("unable to map backing store for guest RAM: Cannot allocate memory"),
+        Sign::support("cannot allocate memory for guest RAM"),
+        Sign::support("failed to allocate memory '{id}'"),
+        Sign::support("Cannot create mmap region: Cannot allocate memory"),
+        Sign::support("Failed to create *guest memory*Cannot allocate memory (os error 12)"),
+        Sign::support("GuestMemoryMmap(*os error 12"),
+        Sign::support("Insufficient compute resources: Free memory"),
+        Sign::support("not enough free memory"),
+    ],
+    words: &["out of memory", "oom", "killed", "not enough memory", "cannot allocate memory", "disappears"],
+    tells: "dmesg",
+    remedy: "give the host less to hold: fewer or smaller VMs, more memory or swap",
+    applicability: Applicability::ManualOnly,
+    disruption: Disruption::GuestRestart,
+    escalation: Some(Agent::SystemsArchitect),
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let said = draft.any();
+    let Some(info) = cx.one::<MemInfo>() else { return vec![draft.verdict()] };
+    let Some(total) = info.bytes("MemTotal") else { return vec![draft.verdict()] };
+    let swap = info.bytes("SwapTotal").map_or(0, |swap| swap.value);
+    let guests = guests(cx);
+    draft = draft.looked();
+    if let Some(guest) = guests.iter().find(|one| one.memory.is_some_and(|memory| memory > total.value + swap)) {
+        draft = draft
+            .because(Strength::Support, info.quote(total.line), "the host has less memory, swap counted")
+            .because(Strength::Hint, guest.quote.clone(), "than this VM is to have")
+            .title("one VM is to have more memory than the host");
+    } else {
+        let running = guests.iter().filter(|one| one.running).filter_map(|one| one.memory);
+        let sum = running.fold(0_u64, u64::saturating_add);
+        if sum > total.value.saturating_add(swap) {
+            draft = draft
+                .because(Strength::Support, info.quote(total.line), "the running VMs together may take more")
+                .title(format!("the running VMs may take {} MiB, the host has {}", sum >> 20, total.value >> 20));
+        }
+    }
+    // What is left when the killer is near: 1% of memory, and no swap.
+    let free = info.bytes("SwapFree").map_or(0, |swap| swap.value);
+    if let Some(left) = info.bytes("MemAvailable").filter(|left| left.value < total.value / 100 && free < total.value / 100) {
+        draft = draft.because(Strength::Support, info.quote(left.line), "hardly any memory is left");
+    }
+    if !said {
+        draft = draft.level(Level::Warn);
+    }
+    vec![draft.verdict()]
+}

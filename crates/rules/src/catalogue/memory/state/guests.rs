@@ -1,0 +1,130 @@
+//! What configurations and running processes ask of the host's memory and processors.
+
+use crate::prelude::*;
+use crate::reading::Text;
+use std::rc::Rc;
+use vmwright_formats::{DomainXml, QemuArgs, QemuLog, VmmProcesses};
+
+/// What a configuration asks of the host's memory.
+#[derive(Default)]
+pub(crate) struct Guest {
+    /// Its name; empty where it has none.
+    pub name: String,
+    /// Its memory in bytes.
+    pub memory: Option<u64>,
+    /// Where that stands.
+    pub quote: Option<Evidence>,
+    /// Huge pages are asked for, and where that stands.
+    pub huge: Option<Option<Evidence>>,
+    /// Size of those pages in bytes.
+    pub page: Option<u64>,
+    /// Nodes that its memory is strictly bound to, as written.
+    pub strict: Option<String>,
+    /// A host PCI device is assigned to it, and where that stands.
+    pub device: Option<Option<Evidence>>,
+    /// It is known to run.
+    pub running: bool,
+}
+
+/// The VMs that domain XML, QEMU command lines, logs and the listing of processes describe.
+pub(crate) fn guests(cx: &Context<'_>) -> Vec<Guest> {
+    let running = cx.all::<VmmProcesses>();
+    let runs = |name: &str| {
+        let names = [format!("guest={name},"), format!("-name {name} "), format!("-name {name},")];
+        let all = running.iter().flat_map(|seen| &seen.processes);
+        !name.is_empty() && all.into_iter().any(|one| names.iter().any(|name| one.argv.contains(name)))
+    };
+    let mut found = Vec::new();
+    for seen in cx.all::<DomainXml>() {
+        for domain in &seen.domains {
+            let backing = &domain.memory_backing;
+            let name = domain.name.as_ref().map(|name| name.value.clone()).unwrap_or_default();
+            let tune = domain.numatune.as_ref().filter(|tune| tune.mode.as_ref().is_none_or(|mode| mode.value == "strict"));
+            found.push(Guest {
+                running: runs(&name),
+                name,
+                memory: domain.memory.as_ref().map(|memory| memory.value),
+                quote: domain.memory.as_ref().and_then(|memory| seen.quote(memory.line)),
+                huge: backing.hugepages.map(|line| seen.quote(line)),
+                page: backing.pages.first().map(|(size, _)| size.value),
+                strict: tune.and_then(|tune| tune.nodeset.as_ref()).map(|nodes| nodes.value.clone()),
+                device: domain.devices.hostdevs.iter().find(|one| one.address.is_some()).map(|one| seen.quote(one.line)),
+            });
+        }
+    }
+    for command in commands(cx) {
+        let (args, text) = (&command.args, command.text);
+        let memory = args.property("m", "size").or_else(|| args.first("m").and_then(|option| {
+            Some(Spanned::new(option.value.clone()?.split(',').next()?.to_owned(), option.value_line))
+        }));
+        let path = args.first("mem-path").map(|option| option.line);
+        let object = args.options("object").find(|option| {
+            let value = option.value.as_deref().unwrap_or_default();
+            value.contains("hugetlb=on") || value.contains("mem-path") && value.contains("huge")
+        });
+        let huge = path.or(object.map(|option| option.line));
+        let page = object.and_then(|option| size(option.opts().get("hugetlbsize")?, 1));
+        found.push(Guest {
+            name: args.property("name", "guest").map(|name| name.value).unwrap_or_default(),
+            memory: memory.as_ref().and_then(|memory| size(&memory.value, 1 << 20)),
+            quote: memory.as_ref().and_then(|memory| text.quote(memory.line)),
+            huge: huge.map(|line| text.quote(line)),
+            page,
+            strict: None,
+            device: args.devices("vfio-pci").next().map(|(option, _)| text.quote(option.line)),
+            running: text.kind.0 == "vmm_processes",
+        });
+    }
+    found
+}
+
+/// A QEMU command line and the text that it stands in.
+pub(crate) struct Command<'r> {
+    /// Its options.
+    pub args: QemuArgs,
+    /// The text.
+    pub text: &'r Text<'r>,
+}
+
+/// Command lines as they were typed, as libvirt logs them (the last run), and of running processes; 64 at most.
+pub(crate) fn commands<'r>(cx: &'r Context<'_>) -> Vec<Command<'r>> {
+    let mut found = Vec::new();
+    for text in cx.texts() {
+        match &*text.kind.0 {
+            "qemu_args" => found.push(Command { args: QemuArgs::clone(&one::<QemuArgs>(cx, text)), text }),
+            "qemu_log" => {
+                let log = one::<QemuLog>(cx, text);
+                found.extend(log.last().map(|run| Command { args: run.args.clone(), text }));
+            }
+            "vmm_processes" => {
+                let processes = one::<VmmProcesses>(cx, text);
+                let qemu = processes.processes.iter().filter(|one| one.exe.contains("qemu"));
+                found.extend(qemu.take(64).map(|one| Command { args: QemuArgs::read_at(&one.argv, one.line), text }));
+            }
+            _ => {}
+        }
+    }
+    found.truncate(64);
+    found
+}
+
+fn one<V: vmwright_formats::View>(cx: &Context<'_>, text: &Text<'_>) -> Rc<V> {
+    let all = cx.all::<V>();
+    let seen = all.into_iter().find(|seen| seen.text.source == text.source);
+    seen.map_or_else(|| Rc::new(V::read(&text.text).0), |seen| seen.view)
+}
+
+/// A size as QEMU writes it: a number and `K`, `M`, `G` or `T`; `unit` bytes where there is no letter.
+pub(crate) fn size(text: &str, unit: u64) -> Option<u64> {
+    let text = text.trim().trim_end_matches(['B', 'b', 'i']);
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" => unit,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1 << 40,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}

@@ -1,0 +1,128 @@
+//! # A pinning or cpuset names CPUs or nodes that it cannot have
+//!
+//! ## What it is
+//! A VM is pinned to CPUs or bound to memory nodes that do not exist, are offline, or lie outside the cgroup that
+//! the VM is put in; or a cgroup above it has an empty cpuset, so that nothing can run in it at all. The kernel
+//! answers EINVAL, ERANGE, EACCES or, for an empty cpuset, ENOSPC.
+//!
+//! ## Why it happens
+//! The definition was copied from a larger host; SMT was switched off; CPUs are numbered otherwise after a firmware
+//! update; `machine.slice` was made without cpuset.cpus (cgroup v1 does not inherit it); Kubernetes' CPU manager or
+//! a container hands over fewer CPUs than the configuration names.
+//!
+//! ## Confirm
+//! `cat /sys/devices/system/cpu/online`, `lscpu -e`, `cat /sys/fs/cgroup/machine.slice/cpuset.cpus.effective` (v1:
+//! `/sys/fs/cgroup/cpuset/machine.slice/cpuset.{cpus,mems}`), against `virsh dumpxml VM | grep -e cpuset -e
+//! nodeset`.
+//!
+//! ## Refute
+//! Every CPU and node that the definition names is online and in the cgroup's effective set.
+//!
+//! ## Fix
+//! Name CPUs and nodes that exist, or fill the parent's cpuset.cpus and cpuset.mems. "No space left on device" on
+//! a `tasks` file has nothing to do with disks.
+//!
+//! ## References
+//! Linux `Documentation/admin-guide/cgroup-v1/cpusets.rst`, `kernel/cgroup/cpuset.c` (`cpuset_can_attach`);
+//! libvirt `src/util/vircgroup.c`, `src/util/virnuma.c`, `src/util/virprocess.c`; moby `daemon/daemon_unix.go`.
+
+#[path = "state/nodes.rs"]
+mod state;
+
+use crate::catalogue::memory::hugepages_not_reserved::settings::ids;
+use crate::prelude::*;
+pub(crate) use state::{nodes, online};
+use vmwright_formats::DomainXml;
+
+pub const RULE: Rule = Rule {
+    tags: &["numa", "cpu", "cgroup"],
+    needs: &[
+        Need::File("/sys/devices/system/cpu/online"),
+        Need::Glob("/sys/devices/system/node/node*/cpulist"),
+        Need::Command(&["lscpu"]),
+        Need::Glob("/etc/libvirt/qemu/*.xml"),
+    ],
+    signs: &[
+        Sign::proof("Unable to write to '*cpuset*/tasks': No space left on device"),
+        Sign::support("write error: No space left on device").and(&["fs/cgroup/cpuset"]),
+        Sign::support("Unable to write to '*/tasks': No space left on device"),
+        Sign::strong("Unable to write to '*/cgroup.procs': No space left on device"),
+        Sign::strong("Unable to write to '*cpuset.cpus': Invalid argument"),
+        Sign::strong("Unable to write to '*cpuset.cpus': Permission denied"),
+        Sign::strong("Unable to write to '*cpuset.cpus': Numerical result out of range"),
+        Sign::strong("Unable to write to '*cpuset.cpus': Device or resource busy"),
+        Sign::strong("Unable to write to '*cpuset.mems': Invalid argument"),
+        Sign::strong("Unable to write to '*cpuset.mems': Permission denied"),
+        Sign::strong("Unable to write to '*cpuset.mems': Numerical result out of range"),
+        Sign::support("Unable to write to '*cpuset.mems': Device or resource busy"),
+        Sign::strong("failed to set cpuset.cpus in cgroup for"),
+        Sign::strong("failed to write*cpuset.cpus: invalid argument"),
+        Sign::strong("failed to write*cpuset.cpus: numerical result out of range"),
+        Sign::strong("cpuset.cpus*write *permission denied"),
+        Sign::strong("cpuset.cpus.effective is empty"),
+        Sign::proof("cannot set CPU affinity on process {pid}: Invalid argument"),
+        Sign::support("cannot set CPU affinity on process {pid}: "),
+        Sign::strong("failed to set pid {pid}'s affinity: Invalid argument"),
+        Sign::strong("failed to set tid {pid}'s affinity: Invalid argument"),
+        Sign::strong("Setting CPU affinity failed"),
+        Sign::proof("Requested CPUs are not available - requested {cpus}, available:"),
+        Sign::proof("Requested memory nodes are not available - requested {nodes}, available:"),
+        Sign::strong("NUMA node {node} is unavailable"),
+        Sign::strong("NUMA node {node} is out of range"),
+        Sign::strong("NUMA node {node} is not available"),
+        Sign::strong("Invalid value of 'cpuset': {value}"),
+        Sign::strong("Invalid nodeset of 'numatune'"),
+        Sign::strong("cannot bind memory to host NUMA nodes: "),
+        Sign::support("Invalid host-nodes value"),
+        Sign::strong("libnuma: Warning: node argument {node} is out of range"),
+        Sign::strong("libnuma: Warning: cpu argument {cpu} is out of range"),
+        Sign::support("Empty cpu list for pinning"),
+        Sign::support("CPUPinningInvalid"),
+        Sign::strong("CPU set to pin * must be a subset of"),
+    ],
+    words: &["cpuset", "no space left", "affinity", "pinning", "pinned", "numatune", "cgroup"],
+    tells: "/sys/devices/system/cpu/online",
+    remedy: "name CPUs and nodes that are online and in the cgroup, or fill the parent's cpuset",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let cpus = online(cx);
+    let host = nodes(cx);
+    if cpus.is_some() {
+        draft = draft.looked();
+    }
+    for seen in cx.all::<DomainXml>() {
+        for domain in &seen.domains {
+            let tune = &domain.cputune;
+            let pins = tune.vcpus.iter().chain(&tune.emulator).chain(&tune.iothreads);
+            let whole = domain.vcpu.as_ref().and_then(|vcpu| vcpu.cpuset.as_ref());
+            let named = pins.map(|pin| (pin.cpuset.as_str(), pin.line));
+            let named = named.chain(whole.map(|cpuset| (cpuset.value.as_str(), cpuset.line)));
+            for (cpuset, line) in named {
+                let Some((cpus, quote)) = &cpus else { continue };
+                let wanted = ids(cpuset);
+                // libvirt takes the CPUs of a set that are there; it fails where none is.
+                if let Some(cpu) = wanted.first().filter(|_| wanted.iter().all(|cpu| !cpus.contains(cpu))) {
+                    draft = draft
+                        .because(Strength::Strong, seen.quote(line), "the CPU is pinned to")
+                        .because(Strength::Support, quote.clone(), "and is not among these")
+                        .title(format!("CPU {cpu}, to which the VM is pinned, is not there or not online"));
+                    break;
+                }
+            }
+            let nodeset = domain.numatune.as_ref().and_then(|tune| tune.nodeset.as_ref());
+            let Some(nodeset) = nodeset.filter(|_| !host.is_empty()) else { continue };
+            if let Some(node) = ids(&nodeset.value).iter().find(|id| host.iter().all(|node| node.id != **id)) {
+                draft = draft
+                    .because(Strength::Strong, seen.quote(nodeset.line), "memory is bound to a node that is not there")
+                    .title(format!("the host has no NUMA node {node}, to which the VM's memory is bound"));
+            }
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,116 @@
+//! # vCPUs, memory or devices of one VM lie on different NUMA nodes
+//!
+//! ## What it is
+//! Memory of another node is slower by half and more, and a device's DMA and interrupts cross the same link. A VM
+//! whose vCPUs are pinned to one node, while its memory or its device is on another, pays for each access.
+//!
+//! ## Why it happens
+//! vCPUs were pinned and memory was not bound (it goes where QEMU's threads ran when it was first touched), or the
+//! other way round; the device sits in a slot of the other socket; CPU numbers were taken for nodes; the firmware
+//! splits a socket into several nodes (NPS4, sub-NUMA clustering, L3 as NUMA).
+//!
+//! ## Confirm
+//! `lscpu | grep NUMA`, `virsh vcpupin VM`, `virsh numatune VM`, `cat /sys/bus/pci/devices/<address>/numa_node`,
+//! `numastat -p <pid>`.
+//!
+//! ## Refute
+//! All nodes are the same, `numa_node` is -1 (the firmware does not tell), or the host has one node.
+//!
+//! ## Fix
+//! Pin vCPUs to the node of the device, bind memory there with `<numatune>`, or give a large VM one guest node for
+//! each host node with `<memnode>`.
+//!
+//! ## References
+//! libvirt formatdomain, "NUMA Node Tuning"; Linux `Documentation/admin-guide/mm/numa_memory_policy.rst`; DPDK
+//! `examples/skeleton`; Open vSwitch `lib/dpif-netdev.c`.
+
+use super::cpuset_invalid::nodes;
+use crate::catalogue::memory::hugepages_not_reserved::settings::{ids, setting};
+use crate::prelude::*;
+use vmwright_formats::{DomainXml, Lspci};
+
+pub const RULE: Rule = Rule {
+    level: Level::Warn,
+    tags: &["numa", "performance"],
+    needs: &[
+        Need::Command(&["lscpu"]),
+        Need::Command(&["lspci", "-nnvv"]),
+        Need::Glob("/sys/bus/pci/devices/*/numa_node"),
+        Need::Glob("/etc/libvirt/qemu/*.xml"),
+    ],
+    signs: &[
+        Sign::strong("is on remote NUMA node to polling thread"),
+        Sign::strong("no available (non-isolated) pmd thread on numa node {node}"),
+        Sign::strong("There's no PMD thread pinned to numa node {node}"),
+        Sign::support("different NUMA node"),
+        Sign::support("different numa nodes"),
+        Sign::support("cross-NUMA"),
+        Sign::support("remote NUMA node"),
+        Sign::support("numa_miss").and(&["numa_foreign"]),
+        Sign::support("Requested instance NUMA topology cannot fit the given host NUMA topology"),
+        Sign::support("Resources cannot be allocated with Topology locality"),
+        Sign::strong("TopologyAffinityError"),
+        Sign::hint("EAL: No NUMA memory on socket"),
+    ],
+    words: &["numa", "other socket", "slow", "latency", "half the", "bandwidth", "node 1"],
+    tells: "lscpu",
+    remedy: "put vCPUs, memory and devices of the VM on one NUMA node, or give the guest the same nodes",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let host = nodes(cx);
+    if host.is_empty() {
+        return vec![draft.verdict()];
+    }
+    draft = draft.looked();
+    let node_of = |cpu: u32| host.iter().find(|node| node.cpus.contains(&cpu)).map(|node| node.id);
+    let lspci = cx.all::<Lspci>();
+    for seen in cx.all::<DomainXml>() {
+        for domain in &seen.domains {
+            let mut vcpus: Vec<(u32, u32)> = Vec::new();
+            for pin in &domain.cputune.vcpus {
+                vcpus.extend(ids(&pin.cpuset).into_iter().filter_map(node_of).map(|node| (node, pin.line)));
+            }
+            let mut on: Vec<u32> = vcpus.iter().map(|(node, _)| *node).collect();
+            on.sort_unstable();
+            on.dedup();
+            let Some((_, pinned)) = vcpus.first().filter(|_| host.len() > 1) else { continue };
+            let memory = domain.numatune.as_ref().and_then(|tune| tune.nodeset.as_ref());
+            if let Some(nodeset) = memory.filter(|nodeset| ids(&nodeset.value).iter().all(|node| !on.contains(node))) {
+                draft = draft
+                    .because(Strength::Strong, seen.quote(nodeset.line), "memory is bound to other nodes")
+                    .because(Strength::Support, seen.quote(*pinned), "than the vCPUs are pinned to")
+                    .title(format!("vCPUs are on node {on:?} and memory on {}", nodeset.value));
+            }
+            let cells = domain.cpu.as_ref().map_or(0, |cpu| cpu.cells.len());
+            if on.len() > 1 && cells < 2 {
+                let why = "vCPUs of one guest node are pinned to several host nodes";
+                draft = draft.because(Strength::Support, seen.quote(*pinned), why);
+            }
+            for address in domain.devices.hostdevs.iter().filter_map(|one| one.address.as_ref()) {
+                let listed = lspci.iter().find_map(|one| {
+                    let node = one.get(address.value)?.numa_node.as_ref()?;
+                    Some((u32::try_from(node.value).ok()?, one.quote(node.line)))
+                });
+                let path = format!("/sys/bus/pci/devices/{}/numa_node", address.value);
+                let tail = format!("{}/numa_node", address.value);
+                let node = listed.or_else(|| {
+                    let file = setting(cx, &path, &tail)?;
+                    Some((u32::try_from(file.number()?).ok()?, file.quote))
+                });
+                if let Some((node, quote)) = node.filter(|(node, _)| !on.contains(node)) {
+                    draft = draft
+                        .because(Strength::Strong, quote, "the device is on another node")
+                        .because(Strength::Support, seen.quote(*pinned), "than the vCPUs are pinned to")
+                        .title(format!("{} is on node {node}, the vCPUs on {on:?}", address.value));
+                }
+            }
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,119 @@
+//! # CPUs are pinned, but the pinning does not keep them free
+//!
+//! ## What it is
+//! Pinning says where a vCPU may run, not that nobody else runs there. Without room of their own the emulator's
+//! threads, I/O threads, vhost workers, other VMs and the host's tasks share the CPUs of the vCPUs, and the guest
+//! sees jitter though its vCPUs are pinned one to one.
+//!
+//! ## Why it happens
+//! `<emulatorpin>` and `<iothreadpin>` are missing; two VMs name the same CPUs; nothing is isolated on the host
+//! (`isolcpus`, cpuset partitions, systemd AllowedCPUs); or vCPUs float over a set of CPUs that `isolcpus` took out
+//! of load balancing: they all stay on the first of them.
+//!
+//! ## Confirm
+//! `virsh vcpupin VM`, `virsh emulatorpin VM`, `virsh iothreadpin VM ...`, `ps -eLo psr,comm | sort -n`, `cat
+//! /sys/devices/system/cpu/isolated`.
+//!
+//! ## Refute
+//! Emulator and I/O threads have CPUs of their own, and `perf sched` shows nobody else on the vCPUs' CPUs.
+//!
+//! ## Fix
+//! Pin emulator and I/O threads to housekeeping CPUs, each vCPU to one CPU, keep the host's tasks away, and give no
+//! CPU to two VMs.
+//!
+//! ## References
+//! libvirt formatdomain, "CPU Tuning"; Linux `Documentation/admin-guide/kernel-parameters.txt` (isolcpus=),
+//! `Documentation/admin-guide/cgroup-v2.rst` (cpuset.cpus.partition).
+
+use crate::catalogue::memory::hugepages_not_reserved::settings::ids;
+use crate::prelude::*;
+use vmwright_formats::{DomainXml, KernelCmdline};
+
+pub const RULE: Rule = Rule {
+    level: Level::Warn,
+    tags: &["numa", "cpu", "performance"],
+    needs: &[Need::Glob("/etc/libvirt/qemu/*.xml"), Need::File("/proc/cmdline")],
+    signs: &[
+        Sign::support("emulatorpin").and(&["jitter"]),
+        Sign::support("isolcpus").and(&["same core"]),
+        Sign::support("isolcpus").and(&["same CPU"]),
+        Sign::support("all vcpus on one"),
+        Sign::support("all vCPUs run on"),
+        Sign::hint("vcpupin").and(&["latency"]),
+        Sign::hint("vcpupin").and(&["stutter"]),
+    ],
+    words: &["pinning", "pinned", "jitter", "stutter", "isolcpus", "latency spikes", "real-time", "realtime"],
+    tells: "virsh dumpxml VM",
+    remedy: "give emulator and I/O threads CPUs of their own, and keep other work off the pinned CPUs",
+    applicability: Applicability::NeedsApproval,
+    escalation: Some(Agent::PerformanceEngineer),
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let isolated: Vec<u32> = cx.all::<KernelCmdline>().iter().find_map(|line| {
+        let list = line.get("isolcpus")?.value?.to_owned();
+        // Flags such as `managed_irq,domain,` stand before the numbers.
+        let from = list.find(|letter: char| letter.is_ascii_digit())?;
+        Some(ids(&list[from..]))
+    }).unwrap_or_default();
+    let mut taken: Vec<(u32, usize)> = Vec::new();
+    for (number, (seen, at)) in domains(cx).iter().enumerate() {
+        let domain = &seen.domains[*at];
+        let tune = &domain.cputune;
+        let Some(first) = tune.vcpus.first() else { continue };
+        draft = draft.looked();
+        let quote = || seen.quote(first.line);
+        let mut pinned: Vec<u32> = tune.vcpus.iter().flat_map(|pin| ids(&pin.cpuset)).collect();
+        pinned.sort_unstable();
+        pinned.dedup();
+        if let Some(cpu) = pinned.iter().find(|cpu| taken.iter().any(|(other, who)| other == *cpu && *who != number)) {
+            draft = draft
+                .because(Strength::Strong, quote(), "another VM is pinned to the same CPUs")
+                .title(format!("CPU {cpu} is given to two VMs"));
+        }
+        taken.extend(pinned.iter().take(8192).map(|cpu| (*cpu, number)));
+        if let Some(pin) = &tune.emulator {
+            let shared = ids(&pin.cpuset).iter().all(|cpu| pinned.contains(cpu));
+            if shared && tune.vcpus.iter().all(|pin| ids(&pin.cpuset).len() == 1) {
+                let why = "the emulator's threads run on the CPUs of the vCPUs alone";
+                draft = draft.because(Strength::Support, seen.quote(pin.line), why);
+            }
+        } else if !domain.fragment && tune.vcpus.iter().all(|pin| ids(&pin.cpuset).len() == 1) {
+            draft = draft.because(Strength::Support, quote(), "vCPUs are pinned, and the emulator's threads are not");
+        }
+        if let Some(threads) = domain.iothreads.as_ref().filter(|threads| threads.value > 0 && tune.iothreads.is_empty()) {
+            let why = "I/O threads run wherever they like";
+            draft = draft.because(Strength::Hint, seen.quote(threads.line), why);
+        }
+        let floats = tune.vcpus.iter().find(|pin| {
+            let set = ids(&pin.cpuset);
+            set.len() > 1 && set.iter().all(|cpu| isolated.contains(cpu))
+        });
+        if let Some(pin) = floats {
+            let why = "the kernel does not balance load between isolated CPUs: the vCPU stays on the first";
+            draft = draft.because(Strength::Strong, seen.quote(pin.line), why);
+        }
+    }
+    vec![draft.verdict()]
+}
+
+/// Every domain with the text that it stands in; two texts of one domain count once.
+fn domains<'r>(cx: &'r Context<'_>) -> Vec<(Seen<'r, DomainXml>, usize)> {
+    let mut known: Vec<String> = Vec::new();
+    let mut found = Vec::new();
+    for seen in cx.all::<DomainXml>() {
+        for at in 0..seen.domains.len() {
+            let name = seen.domains[at].name.as_ref().map(|name| name.value.clone());
+            if name.as_ref().is_some_and(|name| known.contains(name)) {
+                continue;
+            }
+            known.extend(name);
+            let again = Seen { text: seen.text, view: std::rc::Rc::clone(&seen.view) };
+            found.push((again, at));
+        }
+    }
+    found
+}

@@ -1,0 +1,84 @@
+//! The host's NUMA nodes and processors, whatever they were read from.
+
+use crate::catalogue::memory::hugepages_not_reserved::settings::{files, ids, setting};
+use crate::prelude::*;
+use vmwright_formats::lines::lines;
+use vmwright_formats::{LsCpu, Numa};
+
+/// A node of the host.
+#[derive(Default)]
+pub(crate) struct Node {
+    /// Its number.
+    pub id: u32,
+    /// Its CPUs; empty where not told.
+    pub cpus: Vec<u32>,
+    /// Free memory in bytes and where that stands.
+    pub free: Option<(u64, Option<Evidence>)>,
+}
+
+/// The nodes by their numbers: `numactl -H`, `lscpu`, and `/sys/devices/system/node`.
+pub(crate) fn nodes(cx: &Context<'_>) -> Vec<Node> {
+    let mut found: Vec<Node> = Vec::new();
+    for seen in cx.all::<Numa>() {
+        for node in &seen.nodes {
+            let one = entry(&mut found, node.id);
+            one.cpus = node.cpus.as_ref().map(|cpus| cpus.value.clone()).unwrap_or_default();
+            one.free = node.free.as_ref().map(|free| (free.value, seen.quote(free.line)));
+        }
+    }
+    for seen in cx.all::<LsCpu>() {
+        for (id, cpus) in seen.nodes() {
+            entry(&mut found, id).cpus = ids(cpus.value);
+        }
+    }
+    let number = |source: &str| source.split("/node/node").nth(1)?.split('/').next()?.parse::<u32>().ok();
+    for (source, list) in files(cx, "/devices/system/node/node", "/cpulist") {
+        if let Some(id) = number(&source) {
+            entry(&mut found, id).cpus = ids(&list.value);
+        }
+    }
+    for text in cx.texts().iter().filter(|text| text.source.contains("/devices/system/node/node")) {
+        let free = lines(&text.text).find_map(|(line, words)| {
+            let (_, value) = words.split_once(" MemFree:")?;
+            let size: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
+            Some((size.checked_mul(1024)?, text.quote(line)))
+        });
+        if let (Some(id), Some(free)) = (number(text.source), free) {
+            entry(&mut found, id).free = Some(free);
+        }
+    }
+    found.sort_by_key(|node| node.id);
+    found
+}
+
+fn entry(found: &mut Vec<Node>, id: u32) -> &mut Node {
+    let at = found.iter().position(|node| node.id == id).unwrap_or_else(|| {
+        found.push(Node { id, ..Node::default() });
+        found.len() - 1
+    });
+    &mut found[at]
+}
+
+/// The host's online CPUs and where they stand; none where only a part of them may have been read.
+pub(crate) fn online(cx: &Context<'_>) -> Option<(Vec<u32>, Option<Evidence>)> {
+    if let Some(found) = setting(cx, "/sys/devices/system/cpu/online", "system/cpu/online") {
+        return Some((ids(&found.value), found.quote)).filter(|(cpus, _)| !cpus.is_empty());
+    }
+    for seen in cx.all::<LsCpu>() {
+        if let Some(list) = seen.pairs.get("On-line CPU(s) list") {
+            return Some((ids(list.value), seen.quote(list.line)));
+        }
+        if let Some(count) = seen.pairs.number("CPU(s)") {
+            let count = u32::try_from(count.value).ok().filter(|count| (1..=8192).contains(count))?;
+            let line = seen.pairs.get("CPU(s)").map(|found| found.line)?;
+            return Some(((0..count).collect(), seen.quote(line)));
+        }
+    }
+    let nodes = nodes(cx);
+    let whole = !nodes.is_empty() && nodes.iter().all(|node| !node.cpus.is_empty());
+    let line = cx.all::<Numa>().into_iter().find_map(|seen| {
+        let line = seen.nodes.iter().rev().find_map(|node| node.cpus.as_ref())?.line;
+        seen.quote(line)
+    });
+    whole.then(|| (nodes.into_iter().flat_map(|node| node.cpus).collect(), line))
+}

@@ -1,0 +1,78 @@
+//! # The iTLB multihit mitigation costs start time or speed
+//!
+//! ## What it is
+//! On Intel CPUs with the iTLB multihit flaw KVM maps guest memory without execute permission in huge pages and
+//! splits a huge page when the guest runs code in it. Each VM has a worker, `kvm-nx-lpage-recovery`, that puts
+//! split pages together again. Starting that worker moves it into the VMM's cgroups, which takes a global lock: a
+//! start takes tens of milliseconds more, and many starts at once wait for each other.
+//!
+//! ## Why it happens
+//! `nx_huge_pages` is `auto`, and the CPU is affected. Hosts that start many short VMs (Firecracker, Kata) feel the
+//! start; hosts with large guests feel the split pages and the worker's bursts once a minute.
+//!
+//! ## Confirm
+//! `cat /sys/module/kvm/parameters/nx_huge_pages` says Y; `cat /sys/devices/system/cpu/vulnerabilities/
+//! itlb_multihit` says "KVM: Mitigation: Split huge pages"; `top -H` shows `kvm-nx-lpage-re`.
+//!
+//! ## Refute
+//! `nx_huge_pages` is N or never, or the CPU is not affected: no worker, nothing split.
+//!
+//! ## Fix
+//! Mount cgroup v2 with `favordynmods` (or boot with it as default), which takes the lock out of the way; set
+//! `nx_huge_pages_recovery_ratio=0` to stop the worker. `nx_huge_pages=never` only with trusted guests.
+//!
+//! ## References
+//! Linux `Documentation/admin-guide/hw-vuln/multihit.rst`, `arch/x86/kvm/mmu/mmu.c`
+//! (`kvm_nx_huge_page_recovery_worker`), `virt/kvm/kvm_main.c` (`kvm_vm_create_worker_thread`); Firecracker
+//! `docs/prod-host-setup.md`, `docs/snapshotting`.
+
+use crate::catalogue::memory::hugepages_not_reserved::settings::setting;
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    level: Level::Warn,
+    rank: Rank::Specific,
+    tags: &["performance", "kvm"],
+    needs: &[
+        Need::File("/sys/module/kvm/parameters/nx_huge_pages"),
+        Need::File("/sys/devices/system/cpu/vulnerabilities/itlb_multihit"),
+    ],
+    signs: &[
+        Sign::support("kvm-nx-lpage-re"),
+        Sign::strong("kvm_vm_create_worker_thread"),
+        Sign::strong("kvm_nx_huge_page_recovery_worker"),
+        Sign::strong("kvm_nx_lpage_recovery_worker"),
+        Sign::strong("kvm_recover_nx_huge_pages"),
+        Sign::strong("kvm_recover_nx_lpages"),
+        Sign::support("cgroup_attach_task_all"),
+        Sign::support("favordynmods"),
+        Sign::support("nx_huge_pages").and(&["slow"]),
+        Sign::support("nx_huge_pages").and(&["start time"]),
+        Sign::support("nx_huge_pages").and(&["latency"]),
+        Sign::support("nx_huge_pages").and(&["boot time"]),
+        Sign::hint("nx_huge_pages=auto"),
+        Sign::hint("KVM: Mitigation: Split huge pages"),
+        Sign::strong("KVM: Vulnerable").against(),
+    ],
+    words: &["boot time", "start time", "starts slowly", "nx_huge_pages", "multihit", "startup", "latency"],
+    tells: "/sys/module/kvm/parameters/nx_huge_pages",
+    remedy: "mount cgroup v2 with favordynmods, or stop the recovery worker (nx_huge_pages_recovery_ratio=0)",
+    applicability: Applicability::NeedsApproval,
+    escalation: Some(Agent::SecurityEngineer),
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    if let Some(state) = setting(cx, "/sys/module/kvm/parameters/nx_huge_pages", "nx_huge_pages") {
+        draft = draft.looked();
+        draft = match state.value.as_str() {
+            // The default of an affected host: alone no fault.
+            "Y" | "1" | "auto" | "force" => draft.because(Strength::Hint, state.quote, "huge pages are split"),
+            "N" | "0" | "never" | "off" => draft.despite(Strength::Strong, state.quote, "huge pages are not split"),
+            _ => draft,
+        };
+    }
+    vec![draft.verdict()]
+}
