@@ -51,6 +51,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("/dev/kvm device not found"),
         Sign::strong("device \"/dev/kvm\": no such file or directory"),
         Sign::strong("Error creating KVM object*No such file or directory (os error 2)"),
+        Sign::strong("Error creating the Kvm object: Error(2)"),
         Sign::strong("Kvm(Error(2))"),
         Sign::strong("Checking if device*/dev/kvm*exists*FAIL"),
         // The module's package or build is missing.

@@ -42,6 +42,8 @@ pub const RULE: Rule = Rule {
         Sign::proof("/dev/kvm*EACCES"),
         Sign::proof("Error creating KVM object*Permission denied (os error 13)"),
         Sign::proof("Error creating KVM object*Operation not permitted (os error 1)"),
+        Sign::proof("Error creating the Kvm object: Error(13)"),
+        Sign::proof("Error creating the Kvm object: Error(1)"),
         Sign::proof("Kvm(Error(13))"),
         Sign::proof("Kvm(Error(1))"),
         Sign::strong("Check /dev/kvm is world writable"),

@@ -24,6 +24,7 @@
 //! QEMU `hw/i386/x86-iommu.c` ("Interrupt Remapping cannot work with kernel-irqchip=on"), `hw/i386/intel_iommu.c`,
 //! `accel/kvm/kvm-all.c`, `kvm_irqchip_create()`; libvirt formatdomain, feature `ioapic`, and `qemu_validate.c`.
 
+use crate::catalogue::vmm::known_vulnerable_version::{Program, in_range, version_of};
 use crate::prelude::*;
 use vmwright_formats::{DomainXml, QemuArgs};
 
@@ -49,6 +50,8 @@ pub const RULE: Rule = Rule {
         Sign::support("userspace irqchip"),
         // The machine type whose default was split; looked at in `check`.
         Sign::hint("pc-q35-4.0"),
+        // The release in which `q35` meant pc-q35-4.0.
+        Sign::hint("QEMU 4.0"),
     ],
     words: &["irqchip", "split irqchip", "interrupt remapping", "intx", "ioapic"],
     tells: "virsh -r dumpxml VM",
@@ -61,6 +64,8 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
+    let version = version_of(cx, Program::Qemu).map(|(version, _)| in_range(&version, &[4, 0], &[4, 1]));
+    let qemu_4_0 = version.unwrap_or_else(|| cx.said("QEMU 4.0") || cx.stands("pc-q35-4.0"));
     for args in cx.all::<QemuArgs>() {
         let chip = args.property("machine", "kernel-irqchip").or_else(|| args.property("M", "kernel-irqchip"));
         let chip = chip.or_else(|| args.property("accel", "kernel-irqchip"));
@@ -71,6 +76,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         match (remaps, assigned) {
             (Some((iommu, _)), _) if !["split", "off"].contains(&mode) => {
                 draft = draft.because(Strength::Strong, args.quote(iommu.value_line), "it remaps interrupts");
+            }
+            // In QEMU 4.0 the alias q35 meant pc-q35-4.0, whose default is split.
+            (None, Some(device)) if mode.is_empty() && qemu_4_0 => {
+                let machine = args.first("machine").or_else(|| args.first("M"));
+                let machine = machine.filter(|machine| machine.value.as_deref().is_some_and(is_q35_4_0));
+                if let Some(machine) = machine {
+                    draft = draft
+                        .because(Strength::Strong, args.quote(machine.value_line), "its default is a split irqchip")
+                        .because(Strength::Hint, args.quote(device), "an assigned device may use INTx");
+                }
             }
             // Without a remapping IOMMU nothing needs split, and INTx goes round through QEMU.
             (None, Some(device)) if mode == "split" || mode == "off" => {
@@ -97,4 +112,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
+}
+
+/// Whether a machine option means the machine type pc-q35-4.0 in QEMU 4.0.
+fn is_q35_4_0(machine: &str) -> bool {
+    let name = machine.split(',').next().unwrap_or_default().trim_start_matches("type=");
+    name == "q35" || name == "pc-q35-4.0"
 }

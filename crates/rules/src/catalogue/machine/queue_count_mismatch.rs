@@ -39,6 +39,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Unable to create tap device*Invalid argument"),
         Sign::strong("TUNSETIFF*Invalid argument"),
         Sign::strong("ConfigureTap*code: 22"),
+        Sign::strong("CreateTap*code: 22"),
+        Sign::strong("TapOpen*Invalid argument"),
         Sign::strong("ConfigureTap*Invalid argument"),
         Sign::strong("configure tap*Invalid argument"),
         Sign::strong("configure tap interface*Invalid argument"),

@@ -42,6 +42,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("machine type * is not available"),
         Sign::strong("machine type * does not exist"),
         Sign::strong("Machine type not supported"),
+        // An unknown name has no root bus that libvirt could plug anything into.
+        Sign::support("No PCI buses available"),
         Sign::hint("Machine type '{machine}' is deprecated"),
     ],
     words: &["machine type", "pc-q35", "pc-i440fx", "downgrade", "upgrade", "rhel"],
@@ -55,7 +57,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let known = listed(cx, "Supported machines are:");
+    let known = listed(cx);
     let unknown = |name: &str| !known.is_empty() && !known.contains(&name);
     for xml in cx.all::<DomainXml>() {
         for machine in xml.domains.iter().filter_map(|domain| domain.os.machine.as_ref()) {
@@ -70,6 +72,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 draft = draft.because(Strength::Strong, args.quote(kind.line), "this QEMU does not list it");
             }
         }
+    }
+    for (name, quote) in manifests(cx).into_iter().filter(|(name, _)| unknown(name)) {
+        draft = draft
+            .because(Strength::Strong, quote, "this QEMU does not list it")
+            .title(format!("this QEMU has no machine type `{name}`"));
     }
     let spec = cx.one::<MachineSpecView>();
     let Some((spec, machine)) = spec.as_ref().and_then(|spec| Some((spec, spec.spec.as_ref()?))) else {
@@ -91,9 +98,28 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     vec![if known.is_empty() { draft } else { draft.looked() }.verdict()]
 }
 
-/// First words of the lines below a heading of QEMU's own help, up to 1024; empty where no text has the heading.
-fn listed<'r>(cx: &'r Context<'_>, heading: &str) -> Vec<&'r str> {
-    let text = cx.texts().iter().find(|text| lines(&text.text).take(64).any(|(_, line)| line == heading));
-    let names = text.into_iter().flat_map(|text| lines(&text.text)).skip_while(|(_, line)| *line != heading).skip(1);
+/// The machine types of QEMU's own help, 1024 at most; empty where no text has it.
+fn listed<'r>(cx: &'r Context<'_>) -> Vec<&'r str> {
+    let is_help = |line: &str| line == "Supported machines are:" || line.contains("(alias of pc-") || line.contains("(alias of virt-");
+    let text = cx.texts().iter().find(|text| {
+        text.source.contains("machine") && lines(&text.text).take(256).any(|(_, line)| is_help(line))
+    });
+    let names = text.into_iter().flat_map(|text| lines(&text.text)).filter(|(_, line)| !line.starts_with(['#', '$', ' ']));
     names.filter_map(|(_, line)| line.split_whitespace().next()).take(1024).collect()
+}
+
+/// Machine types that KubeVirt's manifests ask for: `machine: {type: NAME}`, in one line or two.
+fn manifests(cx: &Context<'_>) -> Vec<(String, Option<Evidence>)> {
+    let mut found = Vec::new();
+    for text in cx.texts().iter().filter(|text| text.source.ends_with(".yaml") || text.source.ends_with(".yml")) {
+        let mut inside = false;
+        for (number, line) in lines(&text.text) {
+            inside |= line.trim_start().trim_start_matches("- ").starts_with("machine:");
+            let Some((_, name)) = line.split_once("type:").filter(|_| inside) else { continue };
+            let name: String = name.trim().trim_matches(['"', '\'', '}', ' ']).to_owned();
+            found.push((name, text.quote(number)));
+            inside = false;
+        }
+    }
+    found
 }

@@ -24,6 +24,7 @@
 //! CHANGELOG; Cloud Hypervisor release notes; `g_assert(3)`, `assert(3)`.
 
 use super::known_vulnerable_version::{Program, in_range, version_of};
+use crate::confidence::weaker;
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
@@ -60,10 +61,14 @@ use Program::{Firecracker, Libvirt, Qemu};
 
 /// Known bugs. References: launchpad 1846427; bugzilla.redhat.com 1914805, 2247754; gitlab qemu-project/qemu and
 /// cockpit-project/cockpit-machines 1999; harvester 11358; firecracker 5958, 5969; QEMU commit afd9096eb188.
-const BUGS: [Bug; 12] = [
-    bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("qcow2: Marking image as corrupt"), "QEMU 4.1.0 corrupts qcow2 images; 4.1.1 has the fix"),
-    bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("Image is corrupt"), "QEMU 4.1.0 corrupts qcow2 images; 4.1.1 has the fix"),
-    bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("errors were found on the image"), "QEMU 4.1.0 corrupts qcow2 images; 4.1.1 has the fix"),
+const BUGS: [Bug; 15] = [
+    bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("qcow2: Marking image as corrupt"), CORRUPT_4_1),
+    bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("Image is corrupt"), CORRUPT_4_1),
+    bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("errors were found on the image"), CORRUPT_4_1),
+    // The same, where only the complaint names the version.
+    bug(Qemu, &[4, 1], &[4, 1, 1], Sign::strong("errors were found on the image").and(&["qemu-img 4.1"]), CHECK_4_1),
+    bug(Qemu, &[4, 1], &[4, 2], Sign::hint("refcount=1 reference=").and(&["compressed clusters"]), CHECK_4_1),
+    bug(Qemu, &[4, 1], &[4, 1, 1], Sign::strong("qcow2: Marking image as corrupt").and(&["QEMU 4.1"]), CORRUPT_4_1),
     bug(Qemu, &[5, 2], &[6], Sign::strong("Assertion `flags & BH_DELETED' failed"), "QEMU 5.2 asserts when an event loop ends; 6.0 has the fix"),
     bug(Qemu, &[9, 1], &[9, 2], Sign::strong("qobject_output_add_obj"), "QEMU 9.1 asserts when it answers a query without a name"),
     bug(Qemu, &[10, 1], &[10, 2], Sign::hint("missing features: *pdcm"), "QEMU 10.1 changed pdcm for running machine types"),
@@ -75,8 +80,11 @@ const BUGS: [Bug; 12] = [
     bug(Firecracker, &[1, 16], &[1, 16, 1], Sign::hint("vsock").and(&["snapshot/load"]), "Firecracker 1.16.0 leaves vsock silent after a restore; 1.16.1 has the fix"),
 ];
 
+const CORRUPT_4_1: &str = "QEMU 4.1.0 corrupts qcow2 images; 4.1.1 has the fix";
+const CHECK_4_1: &str = "qemu-img 4.1 reports errors of compressed clusters that are none";
+
 /// Messages by which any VMM says that it broke.
-const CRASHES: [Sign; 20] = [
+const CRASHES: [Sign; 32] = [
     Sign::support("qemu*Assertion `{condition}' failed").unless(NO_BUG),
     Sign::support("qemu*: Assertion `").unless(NO_BUG),
     Sign::support("ERROR:*assertion failed").unless(NO_BUG),
@@ -97,13 +105,26 @@ const CRASHES: [Sign; 20] = [
     Sign::support("BUG in qemuMonitor"),
     Sign::support("ASSERT_EFI_ERROR"),
     Sign::support("ASSERT [{module}]"),
+    // Regressions as people report them; a complaint alone weighs one strength less.
+    Sign::strong("upgraded from QEMU"),
+    Sign::strong("upgrade from QEMU"),
+    Sign::strong("upgrading QEMU from"),
+    Sign::strong("upgraded QEMU from"),
+    Sign::strong("downgrading QEMU"),
+    Sign::strong("downgrading libvirt"),
+    Sign::strong("worked with QEMU"),
+    Sign::strong("works with QEMU"),
+    Sign::strong("since QEMU"),
+    Sign::strong("upgraded libvirt"),
+    Sign::strong("after upgrading Firecracker"),
+    Sign::strong("after upgrading cloud-hypervisor"),
 ];
 
 /// Assertions that other rules know the reason of.
 const NO_BUG: &[&str] = &["kvm_buf_set_msrs", "kvm_put_msrs", "kvm_get_msrs", "error: failed to set MSR"];
 
-const SIGNS: [Sign; 32] = {
-    let mut signs = [Sign::hint(""); 32];
+const SIGNS: [Sign; 47] = {
+    let mut signs = [Sign::hint(""); 47];
     let mut at = 0;
     while at < CRASHES.len() {
         signs[at] = CRASHES[at];
@@ -121,6 +142,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for sign in &CRASHES {
         if let Some(hit) = cx.hits_of(sign).first() {
             draft = draft.because(sign.strength, cx.evidence(hit), "the program broke");
+            break;
+        }
+        if cx.said(sign.text) && let Some(strength) = weaker(sign.strength) {
+            draft.add(strength, false, None, "the complaint says so");
             break;
         }
     }

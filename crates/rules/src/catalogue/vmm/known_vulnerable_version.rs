@@ -57,13 +57,11 @@ pub(crate) enum Program {
     Libvirt,
     /// Firecracker.
     Firecracker,
-    /// Cloud Hypervisor.
-    CloudHypervisor,
     /// The host's kernel.
     Kernel,
 }
 
-use Program::{CloudHypervisor, Firecracker, Kernel, Libvirt, Qemu};
+use Program::{Firecracker, Kernel, Libvirt, Qemu};
 
 /// CVE, program, first version that has it, first that has it no more, and what it is about.
 type Flaw = (&'static str, Program, &'static [u32], &'static [u32], &'static str);
@@ -86,7 +84,7 @@ const FLAWS: [Flaw; 20] = [
     ("CVE-2019-10161", Libvirt, &[0, 1], &[5, 5], "read-only clients read and run files"),
     ("CVE-2026-1386", Firecracker, &[0, 1], &[1, 13, 2], "jailer: a symbolic link overwrites host files"),
     ("CVE-2020-27174", Firecracker, &[0, 1], &[0, 21, 3], "serial port: memory grows without bound"),
-    ("CVE-2023-28448", CloudHypervisor, &[0, 1], &[15], "versionize: out-of-bounds read at restore"),
+    ("CVE-2026-5747", Firecracker, &[1, 13], &[1, 14, 4], "virtio over PCI: out-of-bounds write"),
     ("CVE-2021-3656", Kernel, &[4, 13], &[5, 14], "KVM, nested SVM: a guest reads and writes host memory"),
     ("CVE-2021-22543", Kernel, &[3], &[5, 13], "KVM: read-only pages can be written"),
     ("CVE-2019-14835", Kernel, &[2, 6, 34], &[5, 3], "vhost-net: buffer overflow during migration"),
@@ -99,7 +97,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let asked = RULE.words.iter().any(|word| cx.said(word));
     let mut draft = cx.draft();
     let mut looked = false;
-    for program in [Firecracker, CloudHypervisor, Qemu, Libvirt, Kernel] {
+    for program in [Firecracker, Qemu, Libvirt, Kernel] {
         let Some((version, quote)) = version_of(cx, program) else { continue };
         looked = true;
         let flaw = FLAWS.iter().find(|flaw| flaw.1 == program && in_range(&version, flaw.2, flaw.3));
@@ -131,7 +129,7 @@ pub(crate) fn version_of(cx: &Context<'_>, program: Program) -> Option<(Version,
             Qemu => &start.qemu,
             Libvirt => &start.libvirt,
             Kernel => &start.kernel,
-            Firecracker | CloudHypervisor => continue,
+            Firecracker => continue,
         };
         if let Some(version) = Version::parse(text) {
             return Some((version, log.quote(start.line)));
@@ -143,7 +141,6 @@ pub(crate) fn version_of(cx: &Context<'_>, program: Program) -> Option<(Version,
             Qemu => found.qemu,
             Libvirt => found.libvirt,
             Firecracker => found.firecracker,
-            CloudHypervisor => found.cloud_hypervisor,
             Kernel => found.kernel,
         }?;
         Some((version.value, text.quote(version.line)))
