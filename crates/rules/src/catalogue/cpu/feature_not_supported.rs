@@ -1,0 +1,153 @@
+//! # The CPU model or feature asked for is not offered by this host and accelerator
+//!
+//! ## What it is
+//! The VM asks for a CPU with a feature that the host's CPU, its kernel, or TCG does not give, and the VMM refuses to
+//! start instead of leaving it out.
+//!
+//! ## Why it happens
+//! A named model of a newer generation or of the other vendor; microcode that took TSX away; nested hosts that pass only
+//! part of the CPU on; `enforce` or `check='full'`; host-passthrough without KVM; a Hyper-V enlightenment that this kernel
+//! lacks.
+//!
+//! ## Confirm
+//! The message names the feature. `grep -o -w avx512f /proc/cpuinfo`; `virsh -r domcapabilities` marks models with
+//! `usable='no'`; `qemu-system-x86_64 -cpu help`.
+//!
+//! ## Refute
+//! The lines are warnings ("doesn't support requested feature", singular) and the VM starts: see
+//! `cpu/feature-enforce-warning`.
+//!
+//! ## Fix
+//! Take `host-model` or a model that the host has, or disable the named features. For a cluster take the model all hosts
+//! share (`virsh cpu-baseline`).
+//!
+//! ## References
+//! QEMU `target/i386/cpu.c`, `x86_cpu_realizefn()`; `target/i386/kvm/kvm.c`, `hv_cpuid_check_and_set()`; libvirt
+//! `src/cpu/cpu.c` ("Host CPU does not provide required features"), `src/qemu/qemu_process.c`; libvirt formatdomain, CPU.
+
+use crate::prelude::*;
+use vmwright_formats::{CpuInfo, DomainXml, MachineSpecView};
+use vmwright_model::machine::Accelerator;
+
+pub const RULE: Rule = Rule {
+    tags: &["cpu", "boot"],
+    needs: &[Need::File("/proc/cpuinfo"), Need::Probe(Probe::Machine)],
+    signs: &[
+        Sign::proof("Host doesn't support requested features"),
+        Sign::strong("TCG doesn't support requested features"),
+        Sign::proof("Host CPU does not provide required features"),
+        Sign::strong("guest CPU is not compatible with host CPU"),
+        Sign::strong("guest and host CPU are not compatible"),
+        Sign::strong("the CPU is incompatible with host CPU"),
+        Sign::strong("CPU is incompatible with host CPU"),
+        Sign::strong("host CPU vendor does not match required CPU vendor"),
+        Sign::strong("host CPU model does not match required CPU model"),
+        Sign::strong("CPU mode '{mode}' for * domain on * host is not supported by hypervisor"),
+        Sign::strong("CPU model '{model}' requires KVM"),
+        Sign::support("guest CPU doesn't match specification"),
+        Sign::strong("is not supported by hypervisor").and(&["CPU model"]).unless(&["CPU mode '"]),
+        Sign::strong("Unknown CPU feature {feature}"),
+        Sign::strong("Unsupported CPU feature"),
+        Sign::strong("CPU feature {feature} not found"),
+        Sign::strong("Property '{type}-x86_64-cpu.{feature}' not found"),
+        Sign::strong("Property '.{feature}' not found").and(&["-cpu "]),
+        Sign::support("can't apply global {type}-cpu.{feature}="),
+        Sign::strong("Hyper-V * is not supported by kernel"),
+        Sign::support("Hyper-V * requires Hyper-V"),
+        Sign::strong("host does not support*CPU feature"),
+        Sign::strong("CPU vendors do not match"),
+        Sign::hint("doesn't support requested feature: "),
+    ],
+    words: &["cpu model", "host-passthrough", "cpu feature", "avx", "incompatible cpu", "enforce"],
+    tells: "virsh -r domcapabilities",
+    remedy: "choose a CPU model that this host offers, or disable the features that it lacks",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+/// Beginnings of model names with the flag (as /proc/cpuinfo writes it) that their definition in QEMU has.
+const MODELS: [(&str, &str); 15] = [
+    ("Skylake-Server", "avx512f"),
+    ("Cascadelake", "avx512f"),
+    ("Cooperlake", "avx512f"),
+    ("Icelake-Server", "avx512f"),
+    ("SapphireRapids", "avx512f"),
+    ("GraniteRapids", "avx512f"),
+    ("EPYC-Genoa", "avx512f"),
+    ("EPYC-Turin", "avx512f"),
+    ("EPYC", "sha_ni"),
+    ("Haswell", "avx2"),
+    ("Broadwell", "avx2"),
+    ("Skylake-Client", "avx2"),
+    ("SandyBridge", "avx"),
+    ("IvyBridge", "f16c"),
+    ("Westmere", "aes"),
+];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let cpu = cx.one::<CpuInfo>();
+    let lacks = |flag: &str| {
+        let flag = flag.replace(['-', '.'], "_");
+        cpu.as_ref().filter(|cpu| cpu.has_flag(&flag) == Some(false) && cpu.vendor.is_some())
+    };
+    let flags_line = |lacking: &Seen<'_, CpuInfo>| lacking.flags.as_ref().map_or(0, |flags| flags.line);
+    for xml in cx.all::<DomainXml>() {
+        for domain in &xml.domains {
+            let Some(guest) = &domain.cpu else { continue };
+            let kind = domain.domain_type.as_ref();
+            let mode = guest.mode.as_ref().filter(|mode| mode.value == "host-passthrough" || mode.value == "host-model");
+            if kind.is_some_and(|kind| kind.value == "qemu") && mode.is_some_and(|mode| mode.value == "host-passthrough") {
+                let line = mode.map_or(0, |mode| mode.line);
+                draft = draft.because(Strength::Strong, xml.quote(line), "the host's CPU cannot be passed without KVM");
+            }
+            let required = guest.features.iter().filter(|one| one.policy == "require").map(|one| &one.name);
+            for name in required.chain(guest.model.as_ref().filter(|_| mode.is_none())) {
+                let of_model = MODELS.iter().find(|known| name.value.starts_with(known.0)).map(|known| known.1);
+                let (flag, known) = (of_model.unwrap_or(&name.value), of_model.is_some());
+                let Some(lacking) = lacks(flag).filter(|_| known || PLAIN.contains(&flag)) else { continue };
+                draft = draft
+                    .because(Strength::Strong, xml.quote(name.line), "the VM asks for it")
+                    .because(Strength::Hint, lacking.quote(flags_line(lacking)), &format!("the host lacks {flag}"));
+                break;
+            }
+        }
+    }
+    let Some(spec) = cx.one::<MachineSpecView>() else { return vec![draft.verdict()] };
+    let Some(machine) = spec.spec.as_ref() else { return vec![draft.verdict()] };
+    let edit = |key: String, from: String, to: Option<String>| Action::EditSpec {
+        path: spec.text.source.to_owned(),
+        key,
+        from: Some(from),
+        to,
+    };
+    let line = |key: &str| spec.line_of(key).and_then(|line| spec.quote(line));
+    if machine.accelerator == Accelerator::Tcg && machine.cpu.model == "host" {
+        draft = draft
+            .because(Strength::Strong, line("cpu.model"), "the host's CPU can be passed only with KVM")
+            .action(edit("cpu.model".to_owned(), "\"host\"".to_owned(), Some("\"max\"".to_owned())));
+    }
+    for (at, feature) in machine.cpu.features.iter().enumerate() {
+        let Some(name) = feature.strip_prefix('+').filter(|name| PLAIN.contains(name)) else { continue };
+        if machine.accelerator != Accelerator::Kvm {
+            continue;
+        }
+        if let Some(lacking) = lacks(name) {
+            let key = format!("cpu.features.{at}");
+            draft = draft
+                .because(Strength::Strong, line(&key), "the VM asks for it")
+                .because(Strength::Hint, lacking.quote(flags_line(lacking)), "the host does not have it")
+                .action(edit(key, format!("\"{feature}\""), None));
+            break;
+        }
+    }
+    vec![draft.looked().verdict()]
+}
+
+/// Features whose names are the same in QEMU, libvirt and /proc/cpuinfo, and which KVM cannot add by itself.
+const PLAIN: [&str; 18] = [
+    "avx", "avx2", "avx512f", "avx512vl", "avx512bw", "avx512dq", "aes", "bmi1", "bmi2", "fma", "f16c", "rdrand", "rdseed",
+    "rtm", "hle", "vmx", "svm", "pdpe1gb",
+];

@@ -1,0 +1,98 @@
+//! # The VM's CPU model masks a feature that the hardware has and the guest's software needs
+//!
+//! ## What it is
+//! The host's CPU could, but the VM was given a baseline model (kvm64, qemu64, an old generation), so programs or whole
+//! distributions in the guest refuse to run.
+//!
+//! ## Why it happens
+//! The default model of QEMU, Proxmox or a template is the least common one; software raised its level (x86-64-v2 for
+//! EL9, AVX for MongoDB 5, SSE4.2 for databases); a feature was disabled to allow migration.
+//!
+//! ## Confirm
+//! In the guest `lscpu` (read-only) names "QEMU Virtual CPU" or "Common KVM processor" and lacks the flag; on the host
+//! `grep -o -w avx /proc/cpuinfo` has it; `virsh -r dumpxml VM` or `-cpu` shows the model.
+//!
+//! ## Refute
+//! The host's own CPU lacks the flag: then `cpu/feature-not-supported` or newer hardware.
+//!
+//! ## Fix
+//! Give the VM `host-passthrough` or `host-model`, or the newest named model all hosts of the cluster share
+//! (`x86-64-v2-AES` and the like in Proxmox); stop and start it.
+//!
+//! ## References
+//! QEMU `docs/system/cpu-models-x86.rst.inc` (ABI levels); glibc `sysdeps/x86/get-isa-level.h`,
+//! `elf/dl-main` ("CPU does not support x86-64-v"); libvirt formatdomain, CPU modes.
+
+use crate::prelude::*;
+use vmwright_formats::{DomainXml, QemuArgs};
+
+pub const RULE: Rule = Rule {
+    tags: &["cpu", "guest"],
+    signs: &[
+        Sign::proof("CPU does not support x86-64-v"),
+        Sign::strong("CPU ISA level is lower than required"),
+        Sign::strong("requires a CPU with AVX support"),
+        Sign::strong("requires AVX"),
+        Sign::strong("CPU with AVX"),
+        Sign::strong("compiled to use AVX instructions, but these aren't available"),
+        Sign::strong("compiled to use SSE4"),
+        Sign::strong("Instruction check fail"),
+        Sign::strong("This system does not support \"{feature}\""),
+        Sign::strong("does not support SSE4.2"),
+        Sign::strong("SSE 4.2 is not supported"),
+        Sign::strong("This kernel requires an x86-64 CPU, but only detected"),
+        Sign::strong("UNSUPPORTED_PROCESSOR"),
+        Sign::strong("CPU does not support long mode"),
+        Sign::support("missing required CPU features"),
+        Sign::support("does not support AES-NI"),
+        Sign::support("lacks support for AVX"),
+        Sign::support("trap invalid opcode"),
+        Sign::support("Illegal instruction"),
+        Sign::hint("SIGILL"),
+        Sign::hint("QEMU Virtual CPU version"),
+        Sign::hint("Common KVM processor"),
+    ],
+    words: &["illegal instruction", "avx", "x86-64-v2", "kvm64", "cpu type", "sse4", "cpu flag"],
+    tells: "virsh -r dumpxml VM",
+    remedy: "give the VM host-passthrough, host-model or a newer named CPU model, then stop and start it",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+/// Models with next to no features beyond the first 64-bit CPUs.
+const PLAIN: [&str; 9] =
+    ["kvm64", "qemu64", "kvm32", "qemu32", "core2duo", "Conroe", "Penryn", "Opteron_G1", "Nehalem"];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let strength = if draft.has(Strength::Support) { Strength::Support } else { Strength::Hint };
+    for xml in cx.all::<DomainXml>() {
+        for domain in &xml.domains {
+            let cpu = domain.cpu.as_ref();
+            let model = cpu.and_then(|cpu| cpu.model.as_ref()).filter(|model| PLAIN.contains(&&*model.value));
+            draft = draft.because(
+                strength,
+                model.and_then(|model| xml.quote(model.line)),
+                "the CPU model has few features",
+            );
+            let off = cpu.and_then(|cpu| cpu.features.iter().find(|one| one.policy == "disable" || one.policy == "forbid"));
+            let named = off.filter(|off| cx.texts().iter().any(|text| {
+                let kind = &*text.kind.0;
+                kind != "domain_xml" && off.name.value.len() > 2 && text.text.contains(&off.name.value)
+            }));
+            let line = named.and_then(|off| xml.quote(off.name.line));
+            draft = draft.because(strength, line, "a feature that is spoken of is switched off");
+        }
+    }
+    for args in cx.all::<QemuArgs>() {
+        let cpu = args.options("cpu").find(|cpu| {
+            let model = cpu.opts().parts.first().map(|part| part.0.clone()).unwrap_or_default();
+            let value = cpu.value.as_deref().unwrap_or_default();
+            PLAIN.iter().any(|plain| model == *plain || value.split(',').next() == Some(plain))
+        });
+        draft = draft.because(strength, cpu.and_then(|cpu| args.quote(cpu.value_line)), "the CPU model has few features");
+    }
+    vec![draft.verdict()]
+}

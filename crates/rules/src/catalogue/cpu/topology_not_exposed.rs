@@ -1,0 +1,91 @@
+//! # Sockets, cores, threads or caches shown to the guest do not match what it needs
+//!
+//! ## What it is
+//! The guest sees another shape of CPU than it should: each vCPU as a socket of its own, no SMT where siblings are, or
+//! siblings and caches that cross NUMA nodes. Licences and schedulers go by that shape.
+//!
+//! ## Why it happens
+//! Without `<topology>` libvirt and QEMU before 6.2 give one socket to each vCPU; Windows clients use two sockets at
+//! most; on AMD, threads need the feature topoext; the guest's NUMA cells cut through a socket.
+//!
+//! ## Confirm
+//! In the guest `lscpu` (Socket(s), Thread(s) per core, caches); on the host `virsh -r dumpxml VM`, elements vcpu,
+//! topology and feature topoext.
+//!
+//! ## Refute
+//! Sockets times dies, cores and threads equal the vCPUs and the guest shows the same.
+//!
+//! ## Fix
+//! Write `<topology sockets='1' dies='1' cores='N' threads='M'/>`; on AMD add `<feature policy='require'
+//! name='topoext'/>`; add `<cache mode='passthrough'/>`; pin siblings to siblings.
+//!
+//! ## References
+//! QEMU `target/i386/cpu.c` ("This family of AMD CPU doesn't support hyperthreading"); `hw/core/machine-smp.c`; libvirt
+//! formatdomain, CPU topology; Linux `arch/x86/kernel/smpboot.c`, `topology_sane()`.
+
+use crate::prelude::*;
+use vmwright_formats::{CpuInfo, DomainXml};
+
+pub const RULE: Rule = Rule {
+    level: Level::Warn,
+    tags: &["cpu", "performance"],
+    needs: &[Need::File("/proc/cpuinfo")],
+    signs: &[
+        Sign::proof("AMD CPU doesn't support hyperthreading"),
+        Sign::strong("try enabling topoext"),
+        Sign::strong("is not on the same node! [node:"),
+        Sign::strong("sched: CPU #{n}'s * is not on the same node"),
+        Sign::support("APIC id mismatch"),
+        Sign::support("APIC ID mismatch"),
+        Sign::strong("CPU topology*not exposed"),
+        Sign::support("only sees 2 sockets"),
+        Sign::support("Windows only sees"),
+        Sign::support("Windows sees only"),
+        Sign::support("only shows 1 core"),
+        Sign::support("only sees 1 core"),
+        Sign::support("sees only one core"),
+        Sign::support("misbehave").and(&["should be in the same NUMA"]),
+    ],
+    words: &["sockets", "hyperthreading", "hyper-threading", "topology", "cores", "smt", "l3 cache", "threads per core"],
+    tells: "virsh -r dumpxml VM",
+    remedy: "write the CPU topology out (one socket, cores, threads), with topoext on AMD",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let asked = RULE.words.iter().any(|word| cx.said(word));
+    let amd = cx.one::<CpuInfo>().and_then(|cpu| {
+        let vendor = cpu.vendor.as_ref().filter(|vendor| vendor.value == "AuthenticAMD")?;
+        cpu.quote(vendor.line)
+    });
+    for xml in cx.all::<DomainXml>() {
+        for domain in &xml.domains {
+            let topology = domain.cpu.as_ref().and_then(|cpu| cpu.topology.as_ref());
+            let count = domain.vcpu.as_ref().and_then(|vcpu| vcpu.count.as_ref());
+            let windows = domain.features.iter().any(|feature| feature.value == "hyperv");
+            let line = count.filter(|count| count.value > 2 && windows && topology.is_none() && !domain.fragment);
+            let strength = if asked { Strength::Strong } else { Strength::Hint };
+            let line = line.and_then(|count| xml.quote(count.line));
+            draft = draft.because(strength, line, "each vCPU is a socket of its own, and Windows clients use two");
+            let Some(topology) = topology else { continue };
+            let threads = topology.threads.unwrap_or(1);
+            let topoext = domain.cpu.as_ref().and_then(|cpu| cpu.feature("topoext"));
+            if threads > 1 && amd.is_some() && topoext.is_none_or(|feature| feature.policy == "disable") {
+                draft = draft
+                    .because(Strength::Support, xml.quote(topology.line), "threads without topoext")
+                    .because(Strength::Hint, amd.clone(), "an AMD CPU needs topoext to show threads");
+            }
+            if topology.sockets.is_some_and(|sockets| sockets > 2) && windows {
+                draft = draft.because(strength, xml.quote(topology.line), "Windows clients use two sockets at most");
+            }
+            if asked && threads == 1 && domain.cputune.vcpus.len() > 1 {
+                draft = draft.because(Strength::Support, xml.quote(topology.line), "pinned vCPUs are shown without SMT");
+            }
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,95 @@
+//! # The host's kernel lacks a feature that the VMM needs
+//!
+//! ## What it is
+//! The VMM, or an option of the VM, needs an interface that this kernel does not have: it is too old, or it was built
+//! without the option.
+//!
+//! ## Why it happens
+//! A new VMM on a long-term distribution; a vendor or board kernel with a trimmed configuration; an option (io_uring,
+//! guest_memfd, userfaultfd, iommufd, a Hyper-V enlightenment) that came later than the kernel.
+//!
+//! ## Confirm
+//! `uname -r`; `zgrep CONFIG_KVM /proc/config.gz` or `grep CONFIG_KVM /boot/config-$(uname -r)`; the VMM's documentation
+//! names the oldest kernel (Firecracker: 5.10).
+//!
+//! ## Refute
+//! The kernel has the feature (its configuration says y or m and the module loads): a permission, sysctl or seccomp
+//! filter refuses it instead.
+//!
+//! ## Fix
+//! Boot a newer kernel of the distribution (backports, HWE), or leave out the option that needs it.
+//!
+//! ## References
+//! QEMU `accel/kvm/kvm-all.c` ("kvm does not support"); Firecracker `docs/kernel-policy.md` and
+//! `src/vmm/src/vstate/kvm.rs`; Cloud Hypervisor `hypervisor/src/kvm/mod.rs`; libvirt
+//! `tools/virt-host-validate-common.c` ("Checking for Linux").
+
+use crate::prelude::*;
+use vmwright_formats::environment::versions;
+
+pub const RULE: Rule = Rule {
+    tags: &["host", "kernel"],
+    needs: &[Need::Command(&["uname", "-a"])],
+    signs: &[
+        Sign::strong("kvm version too old"),
+        Sign::strong("kvm does not support {capability}"),
+        Sign::strong("Please upgrade to at least kernel"),
+        Sign::proof("FATAL: kernel too old"),
+        Sign::strong("Checking for Linux >= *FAIL"),
+        Sign::strong("Missing KVM capabilities"),
+        Sign::strong("Missing KVM capability"),
+        Sign::strong("KVM capability is missing"),
+        Sign::strong("Required KVM capability"),
+        Sign::strong("host kernel does not support"),
+        Sign::strong("host kernel doesn't support"),
+        Sign::strong("kernel is too old"),
+        Sign::strong("not supported by your kernel"),
+        Sign::strong("not supported by this kernel"),
+        Sign::strong("not supported by the host kernel"),
+        Sign::support("is not supported by kernel"),
+        Sign::strong("kernel doesn't allow setting HyperV"),
+        Sign::strong("minimum kernel version"),
+        Sign::strong("requires Linux kernel"),
+        Sign::support("requires kernel version"),
+        Sign::support("requires a kernel"),
+        Sign::support("io_uring*Function not implemented"),
+        Sign::support("io_uring*not supported"),
+        Sign::support("userfaultfd*Function not implemented"),
+        Sign::support("KVM does not support guest_memfd"),
+        Sign::support("Could not open /dev/iommu: No such file"),
+        Sign::strong("# CONFIG_KVM is not set"),
+        Sign::support("# CONFIG_VHOST_NET is not set"),
+        Sign::support("# CONFIG_VFIO is not set"),
+        Sign::support("# CONFIG_TUN is not set"),
+        Sign::support("CONFIG_KVM_INTEL is not set"),
+        Sign::support("CONFIG_KVM_AMD is not set"),
+    ],
+    words: &["kernel version", "old kernel", "uname", "lts kernel", "unsupported kernel"],
+    tells: "uname -a",
+    remedy: "boot a newer kernel, or one with the option built in, or leave out what needs it",
+    disruption: Disruption::HostReboot,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    for text in cx.texts() {
+        let versions = versions(&text.text);
+        let Some(kernel) = versions.kernel.as_ref() else { continue };
+        // Firecracker's kernel policy: 4.14 until version 1.7, 5.10 since.
+        let oldest: &[u32] = match &versions.firecracker {
+            Some(version) if version.value.at_least(&[1, 8]) => &[5, 10],
+            Some(_) => &[4, 14],
+            // QEMU 7.2 and later ask for what Linux 4.5 has (KVM_CAP_JOIN_MEMORY_REGIONS and others are older).
+            None if draft.any() => &[4, 5],
+            None => continue,
+        };
+        if !kernel.value.at_least(oldest) {
+            draft = draft
+                .because(Strength::Strong, text.quote(kernel.line), "the kernel is older than the VMM supports")
+                .title(format!("kernel {} is older than the VMM supports", kernel.value.text));
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,145 @@
+//! # There is no /dev/kvm on this host
+//!
+//! ## What it is
+//! The VMM asks for KVM, but the device node does not exist: the kernel's vendor module (`kvm_intel`, `kvm_amd`)
+//! is not loaded, or the container or jail was given no node.
+//!
+//! ## Why it happens
+//! The module was never loaded or is blocked in modprobe.d; the kernel was built or packaged without it; the CPU or
+//! the firmware refuses it (`kvm/no-cpu-support`, `kvm/disabled-in-firmware`); the host is a VM without nesting
+//! (`nested/not-exposed`); `docker run` came without `--device /dev/kvm`.
+//!
+//! ## Confirm
+//! `ls -l /dev/kvm` finds nothing; `lsmod` shows neither `kvm_intel` nor `kvm_amd`. `journalctl -k -b` (read-only)
+//! says why a load failed, in a line that begins with `kvm`.
+//!
+//! ## Refute
+//! `/dev/kvm` exists where the VMM runs (in its own mount namespace). An error "Permission denied" is
+//! `kvm/device-permission`.
+//!
+//! ## Fix
+//! Load the module of the CPU's vendor, or pass the device into the container. Where the CPU cannot, run the VM under
+//! TCG (`accel=tcg`, `<domain type='qemu'>`): 10 to 50 times slower, but it runs.
+//!
+//! ## References
+//! QEMU `accel/kvm/kvm-all.c`, `kvm_init()` ("Could not access KVM kernel module"); `system/vl.c`,
+//! `do_configure_accelerator()`; libvirt `src/qemu/qemu_process.c` and `src/conf/capabilities.c`
+//! ("could not find capabilities for"); Linux `virt/kvm/kvm_main.c`, `kvm_init()`; `kvm-ok(1)`.
+
+use crate::prelude::*;
+use vmwright_formats::{KvmProbe, LsMod, MachineSpecView, ModprobeConf};
+use vmwright_model::machine::Accelerator;
+
+pub const RULE: Rule = Rule {
+    tags: &["kvm", "boot"],
+    needs: &[
+        Need::Probe(Probe::Kvm),
+        Need::Probe(Probe::Machine),
+        Need::File("/proc/cpuinfo"),
+        Need::Command(&["lsmod"]),
+    ],
+    signs: &[
+        Sign::strong("Could not access KVM kernel module: No such file or directory"),
+        Sign::strong("Could not access KVM kernel module: No such device"),
+        Sign::strong("failed to initialize kvm: No such file or directory"),
+        Sign::strong("/dev/kvm: No such file or directory"),
+        Sign::strong("'/dev/kvm': No such file or directory"),
+        Sign::strong("(/dev/kvm): no such file or directory"),
+        Sign::strong("/dev/kvm does not exist"),
+        Sign::strong("/dev/kvm is missing"),
+        Sign::strong("/dev/kvm not found"),
+        Sign::strong("/dev/kvm device not found"),
+        Sign::strong("device \"/dev/kvm\": no such file or directory"),
+        Sign::strong("Error creating KVM object*No such file or directory (os error 2)"),
+        Sign::strong("Error creating the Kvm object: Error(2)"),
+        Sign::strong("Kvm(Error(2))"),
+        Sign::strong("Checking if device*/dev/kvm*exists*FAIL"),
+        // The module's package or build is missing.
+        Sign::strong("Module kvm not found"),
+        Sign::strong("Module kvm_intel not found"),
+        Sign::strong("Module kvm-intel not found"),
+        Sign::strong("Module kvm_amd not found"),
+        Sign::strong("Module kvm-amd not found"),
+        // libvirt's picture of a host without KVM; its reasons are other rules.
+        Sign::support("could not find capabilities for*domaintype=kvm"),
+        Sign::support("does not support virt type 'kvm'"),
+        Sign::support("Domain requires KVM, but it is not available"),
+        Sign::support("could not get preferred machine for*type=kvm"),
+        Sign::support("Host does not support domain type kvm"),
+        Sign::support("Host does not support any virtualization options"),
+        Sign::support("KVM is not available. This may mean"),
+        Sign::support("KVM virtualisation configured, but not available"),
+        Sign::hint("KVM acceleration not available"),
+        Sign::hint("KVM acceleration can NOT be used"),
+    ],
+    words: &["/dev/kvm", "no kvm", "kvm is not available", "kvm module", "could not access kvm"],
+    explains: &["kvm/silent-tcg"],
+    tells: "ls -l /dev/kvm",
+    remedy: "load kvm_intel or kvm_amd (or pass /dev/kvm into the container); else run the VM under TCG",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    if wants_tcg(cx) {
+        return cx.not_applicable("the VM does not use KVM");
+    }
+    let mut draft = cx.draft();
+    let told = draft.any();
+    for conf in cx.all::<ModprobeConf>() {
+        let line = ["kvm", "kvm_intel", "kvm_amd"].iter().find_map(|module| conf.blocked(module));
+        draft = draft.because(Strength::Support, line.and_then(|line| conf.quote(line)), "the module is blocked");
+    }
+    if let Some(modules) = cx.one::<LsMod>().filter(|modules| modules.header) {
+        let loaded = ["kvm_intel", "kvm_amd", "kvm_pvm"].iter().find_map(|name| modules.get(name));
+        let heading = (1..4).find_map(|line| modules.quote(line));
+        match loaded {
+            Some(module) => {
+                draft = draft.despite(Strength::Strong, modules.quote(module.line), "a vendor module is loaded");
+            }
+            None => draft = draft.because(Strength::Hint, heading, "no vendor module is in the list"),
+        }
+    }
+    let Some(probe) = cx.one::<KvmProbe>() else { return vec![draft.verdict()] };
+    let open = probe.get("open");
+    match open.as_ref().map(|open| open.value) {
+        Some("absent") => {
+            let line = open.map_or(0, |open| open.line);
+            let draft = draft.because(Strength::Strong, probe.quote(line), "the device node does not exist");
+            vec![offer_tcg(cx, draft, told).verdict()]
+        }
+        Some("ok" | "denied") => cx.quiet(),
+        _ => vec![draft.looked().verdict()],
+    }
+}
+
+/// Whether the VM in question is specified to run without KVM.
+pub(crate) fn wants_tcg(cx: &Context<'_>) -> bool {
+    let spec = cx.one::<MachineSpecView>();
+    let machine = spec.as_ref().and_then(|spec| spec.spec.as_ref());
+    machine.is_some_and(|machine| machine.accelerator != Accelerator::Kvm)
+}
+
+/// Completes a finding about a host whose KVM cannot be used: a specification that asks for KVM is offered TCG; where
+/// there is no VM and no message of a failure (`told`), it is a warning about the host.
+pub(crate) fn offer_tcg<'r>(cx: &Context<'r>, draft: Draft<'r>, told: bool) -> Draft<'r> {
+    let spec = cx.one::<MachineSpecView>();
+    let Some((spec, machine)) = spec.as_ref().and_then(|spec| Some((spec, spec.spec.as_ref()?))) else {
+        return if told { draft } else { draft.about(Subject::host()).level(Level::Warn) };
+    };
+    let edit = |key: &str, from: Option<&str>, to: &str| Action::EditSpec {
+        path: spec.text.source.to_owned(),
+        key: key.to_owned(),
+        from: from.map(|from| format!("\"{from}\"")),
+        to: Some(format!("\"{to}\"")),
+    };
+    let line = spec.line_of("accelerator");
+    let draft = draft
+        .because(Strength::Hint, line.and_then(|line| spec.quote(line)), "the VM asks for KVM")
+        .title(format!("`{}` asks for KVM, which this host does not give", machine.name))
+        .remedy("run the VM under TCG on this host, or make KVM usable first")
+        .action(edit("accelerator", line.map(|_| "kvm"), "tcg"));
+    if machine.cpu.model == "host" { draft.action(edit("cpu.model", Some("host"), "max")) } else { draft }
+}

@@ -1,0 +1,104 @@
+//! # The VMM may not open /dev/kvm
+//!
+//! ## What it is
+//! The device node exists, but the user, container or sandbox that runs the VMM is refused reading and writing it.
+//!
+//! ## Why it happens
+//! The user is not in group `kvm` (or has not logged in again since); a udev rule or a minimal system left the node as
+//! `root root 0600`; the container's device cgroup forbids character device 10:232; the jail was not given the node.
+//!
+//! ## Confirm
+//! `ls -l /dev/kvm`, `getfacl /dev/kvm` and `id` of the VMM's user. In a container, "Operation not permitted" for
+//! root points to the device cgroup.
+//!
+//! ## Refute
+//! `test -r /dev/kvm -a -w /dev/kvm` succeeds as the VMM's own user, in its namespace.
+//!
+//! ## Fix
+//! Put the user into group `kvm` and start a new session, or give it an ACL; pass the device to the container
+//! (`--device /dev/kvm`, a device plugin). Mode 0666 gives it to everybody, which distributions accept with udev.
+//!
+//! ## References
+//! QEMU `accel/kvm/kvm-all.c`, `kvm_init()`; systemd `50-udev-default.rules` (group kvm, mode 0666 or 0660); Firecracker
+//! `docs/getting-started.md` (access to /dev/kvm); libvirt `tools/virt-host-validate-qemu.c`; kernel cgroup v1
+//! `devices.rst`.
+
+use super::device_missing::{offer_tcg, wants_tcg};
+use crate::prelude::*;
+use vmwright_formats::KvmProbe;
+use vmwright_formats::lines::lines;
+
+pub const RULE: Rule = Rule {
+    tags: &["kvm", "boot", "security"],
+    needs: &[Need::Probe(Probe::Kvm), Need::Probe(Probe::Machine), Need::File("/proc/cpuinfo")],
+    signs: &[
+        Sign::proof("Could not access KVM kernel module: Permission denied"),
+        Sign::proof("Could not access KVM kernel module: Operation not permitted"),
+        Sign::strong("failed to initialize kvm: Permission denied"),
+        Sign::strong("failed to initialize kvm: Operation not permitted"),
+        Sign::proof("/dev/kvm: Permission denied"),
+        Sign::proof("/dev/kvm*Permission denied"),
+        Sign::strong("/dev/kvm*Operation not permitted"),
+        Sign::proof("/dev/kvm*EACCES"),
+        Sign::proof("Error creating KVM object*Permission denied (os error 13)"),
+        Sign::proof("Error creating KVM object*Operation not permitted (os error 1)"),
+        Sign::proof("Error creating the Kvm object: Error(13)"),
+        Sign::proof("Error creating the Kvm object: Error(1)"),
+        Sign::proof("Kvm(Error(13))"),
+        Sign::proof("Kvm(Error(1))"),
+        Sign::strong("Check /dev/kvm is world writable"),
+        Sign::strong("Checking if device*/dev/kvm*is accessible*FAIL"),
+        Sign::strong("have permissions to use KVM"),
+        Sign::strong("permissions for /dev/kvm"),
+        Sign::strong("/dev/kvm is not readable"),
+        Sign::strong("/dev/kvm is not writable"),
+        Sign::strong("/dev/kvm is not accessible"),
+        Sign::support("Unable to access /dev/kvm"),
+        Sign::support("cannot open /dev/kvm"),
+        Sign::strong("not in the kvm group"),
+        Sign::strong("not a member of the kvm group"),
+        // The classic check of Firecracker's documentation.
+        Sign::hint("[ -r /dev/kvm ] && [ -w /dev/kvm ]"),
+    ],
+    words: &["/dev/kvm", "kvm group", "permission denied", "as a normal user", "rootless"],
+    explains: &["kvm/silent-tcg", "kvm/device-missing", "access/namespace-device-missing"],
+    tells: "ls -l /dev/kvm",
+    remedy: "give the VMM's user read and write access to /dev/kvm (group kvm), or pass the device to its container",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    if wants_tcg(cx) {
+        return cx.not_applicable("the VM does not use KVM");
+    }
+    let mut draft = cx.draft();
+    let told = draft.any();
+    for text in cx.texts() {
+        // `crw-rw---- 1 root kvm 10, 232 Jan 1 12:00 /dev/kvm`
+        let node = lines(&text.text).find(|(_, line)| line.starts_with("crw") && line.ends_with("/dev/kvm"));
+        let Some((number, line)) = node else { continue };
+        let owner_alone = line.starts_with("crw-------") && !line.starts_with("crw-------+");
+        draft = match (owner_alone, line.starts_with("crw-rw----"), line.get(7..9) == Some("rw")) {
+            (true, ..) => draft.because(Strength::Strong, text.quote(number), "only root may open the node"),
+            (_, true, _) if told => draft.because(Strength::Support, text.quote(number), "one group may open the node"),
+            (_, true, _) => draft.because(Strength::Hint, text.quote(number), "one group may open the node"),
+            (_, _, true) => draft.despite(Strength::Hint, text.quote(number), "everybody may open the node"),
+            _ => draft,
+        };
+        break;
+    }
+    let Some(probe) = cx.one::<KvmProbe>() else { return vec![draft.verdict()] };
+    let open = probe.get("open");
+    match open.as_ref().map(|open| open.value) {
+        Some("denied") => {
+            let line = open.map_or(0, |open| open.line);
+            let draft = draft.because(Strength::Proof, probe.quote(line), "this user may not open the node");
+            vec![offer_tcg(cx, draft, told).verdict()]
+        }
+        // Another user than the one that looked may still be refused: only the messages tell.
+        _ => vec![draft.looked().verdict()],
+    }
+}

@@ -1,0 +1,112 @@
+//! # A bug of this host kernel's KVM, VFIO or IOMMU code
+//!
+//! ## What it is
+//! The host's kernel itself goes wrong in virtualization code: a BUG, an oops or warning with a stack in `kvm`,
+//! `kvm_intel`, `kvm_amd`, `vfio` or an IOMMU driver, or VMs that fail under this kernel and run under another.
+//!
+//! ## Why it happens
+//! A regression of one kernel series or of a distribution's backport. Nested guests, SMM, large pages, live migration and
+//! device assignment are the places where it shows first.
+//!
+//! ## Confirm
+//! `journalctl -k` shows `RIP:` in a kvm or vfio function, or "WARNING ... at arch/x86/kvm/"; `uname -r` is newer than
+//! the last good boot (`journalctl --list-boots`); the kernel's changelog names the function.
+//!
+//! ## Refute
+//! The same fault under an older and under a newer kernel; "Hardware Error" (machine check) lines; a guest's own oops.
+//!
+//! ## Fix
+//! Boot the previous kernel, or one in which the fix is named; report the stack to the distribution.
+//!
+//! ## References
+//! Linux `virt/kvm/kvm_main.c`, `arch/x86/kvm/`, `drivers/vfio/`, `drivers/iommu/`;
+//! `Documentation/admin-guide/bug-hunting.rst` (reading an oops); `MAINTAINERS`, entry KVM.
+
+use crate::prelude::*;
+use vmwright_formats::KernelLog;
+
+pub const RULE: Rule = Rule {
+    tags: &["kvm", "kernel"],
+    needs: &[Need::Command(&["dmesg"])],
+    signs: &[
+        Sign::proof("kernel BUG at arch/x86/kvm/"),
+        Sign::proof("kernel BUG at virt/kvm/"),
+        Sign::proof("kernel BUG at arch/arm64/kvm/"),
+        Sign::proof("kernel BUG at drivers/vfio/"),
+        Sign::proof("kernel BUG at drivers/iommu/"),
+        Sign::strong("WARNING: * at arch/x86/kvm/"),
+        Sign::strong("WARNING: * at virt/kvm/"),
+        Sign::strong("WARNING: * at arch/arm64/kvm/"),
+        Sign::strong("WARNING: * at drivers/vfio/"),
+        Sign::support("WARNING: * at drivers/iommu/"),
+        Sign::support("WARNING: * at drivers/vhost/"),
+        Sign::support("BUG: Bad page state in process*qemu"),
+        Sign::support("BUG: Bad page map in process*qemu"),
+        Sign::support("BUG: Bad page map in process CPU"),
+        // SMM and nesting left states that the CPU refuses to enter (5.15 to 5.18, and again with nested SMM).
+        Sign::strong("KVM: entry failed, hardware error 0x80000021").and(&["SMM=1"]),
+        Sign::strong("KVM internal error. Suberror: 1").and(&["SMM=1"]),
+        Sign::support("kvm_intel.dump_invalid_vmcs=1"),
+        Sign::support("kvm_amd.dump_invalid_vmcb=1"),
+        // The host's interrupt was taken away while the device still used it.
+        Sign::support("Present field in the IRTE entry is clear"),
+        Sign::strong("Present field in the IRTE entry is clear").and(&["after an update"]),
+        Sign::strong("Present field in the IRTE entry is clear").and(&["kernel update"]),
+        Sign::strong("Present field in the IRTE entry is clear").and(&["kernel upgrade"]),
+        Sign::strong("(kernel {old} to {new})"),
+        Sign::strong("from kernel {old} to"),
+        Sign::strong("works with kernel"),
+        Sign::strong("worked with kernel"),
+        Sign::strong("on the previous kernel"),
+        Sign::strong("with an older kernel"),
+        Sign::strong("works with the previous kernel"),
+        Sign::strong("works with the older kernel"),
+        Sign::strong("works on the old kernel"),
+        Sign::strong("downgrading the kernel"),
+        Sign::support("after a kernel update"),
+        Sign::support("after the kernel update"),
+        Sign::support("after kernel upgrade"),
+        Sign::support("since the kernel upgrade"),
+    ],
+    words: &["kernel update", "kernel upgrade", "new kernel", "older kernel", "oops", "host freezes", "host crash"],
+    explains: &["kvm/emulation-failure", "vmm/known-bug"],
+    tells: "journalctl -k -b",
+    remedy: "boot another kernel of the host, older or with the fix, and report the stack",
+    disruption: Disruption::HostReboot,
+    escalation: Some(Agent::DebugSpecialist),
+    check,
+    ..Rule::NEW
+};
+
+/// What begins the report of a fault.
+const FAULTS: [&str; 7] = [
+    "BUG: unable to handle",
+    "BUG: kernel NULL pointer",
+    "general protection fault",
+    "Oops:",
+    "BUG: soft lockup",
+    "list_del corruption",
+    "refcount_t:",
+];
+
+/// Beginnings of functions, and modules, in which the fault counts as KVM's or VFIO's.
+const PLACES: [&str; 14] = [
+    ":kvm_", ":vmx_", ":svm_", ":__kvm_", ":mmu_", ":tdp_", ":nested_", ":vfio_", ":intel_iommu_", ":iommu_", "[kvm]",
+    "[kvm_intel]", "[kvm_amd]", "[vfio",
+];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    for log in cx.all::<KernelLog>() {
+        let fault = log.messages.iter().find(|one| FAULTS.iter().any(|fault| one.text.contains(fault)));
+        let Some(fault) = fault else { continue };
+        let is_ours = |text: &str| text.contains("RIP: ") && PLACES.iter().any(|place| text.contains(place));
+        let near = log.messages.iter().filter(|one| one.line >= fault.line).take(60);
+        if let Some(place) = near.into_iter().find(|one| is_ours(&one.text)) {
+            draft = draft
+                .because(Strength::Strong, log.quote(place.line), "the fault is in virtualization code")
+                .because(Strength::Support, log.quote(fault.line), "the host's kernel reports a fault");
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,116 @@
+//! # The device, bus or property is not known to this QEMU, or not built in
+//!
+//! ## What it is
+//! The VM asks for a device model, backend or property that this emulator does not have: it is another version's, or the
+//! distribution left it out, or it sits in a module package that is not installed.
+//!
+//! ## Why it happens
+//! RHEL 9 and its rebuilds removed SPICE, QXL and most emulated NICs; QEMU was built without slirp, spice, rbd or opengl;
+//! Debian and Fedora put display, audio and block drivers into separate packages; a typing error.
+//!
+//! ## Confirm
+//! `qemu-system-x86_64 -device help` and `-device MODEL,help` list models and properties; `virsh -r domcapabilities`.
+//!
+//! ## Refute
+//! The name stands in that list of the emulator the VM names.
+//!
+//! ## Fix
+//! Take a model that is listed (virtio or vga for qxl, vnc for spice, virtio-net for an old NIC), install the module
+//! package, or another build of QEMU.
+//!
+//! ## References
+//! QEMU `system/qdev-monitor.c`, `qdev_get_device_class()`; `qom/object.c` ("Property '%s.%s' not found"); `net/net.c`;
+//! libvirt `qemu_validate.c`; RHEL 9 "Considerations in adopting RHEL 9", virtualization.
+
+use crate::prelude::*;
+use vmwright_formats::environment::versions;
+use vmwright_formats::{DomainXml, QemuArgs};
+
+pub const RULE: Rule = Rule {
+    tags: &["machine", "boot"],
+    needs: &[Need::Command(&["qemu-system-x86_64", "-device", "help"])],
+    signs: &[
+        Sign::proof("is not a valid device model name"),
+        Sign::strong("Parameter 'driver' expects a pluggable device type"),
+        Sign::strong("Parameter 'driver' expects device type"),
+        Sign::strong("Parameter 'driver' expects a dynamic sysbus device type"),
+        Sign::strong("Property '{device}.{property}' not found").unless(&["-cpu.", "/cpu."]),
+        Sign::proof("domain configuration does not support video model"),
+        Sign::proof("domain configuration does not support rng model"),
+        Sign::strong("domain configuration does not support"),
+        Sign::strong("graphics are not supported with this QEMU"),
+        Sign::strong("is not supported by this QEMU binary"),
+        Sign::strong("is not supported with this QEMU binary"),
+        Sign::strong("not supported in this QEMU binary"),
+        Sign::strong("is not available with this QEMU binary"),
+        Sign::strong("isn't supported by this QEMU binary"),
+        Sign::strong("is not supported by this version of QEMU"),
+        Sign::strong("not supported with this QEMU").unless(&["launch security"]),
+        Sign::strong("this QEMU does not support"),
+        Sign::strong("This QEMU doesn't support"),
+        Sign::strong("this QEMU binary lacks"),
+        Sign::proof("is not compiled into this"),
+        Sign::strong("Parameter 'type' expects a netdev backend type"),
+        Sign::strong("audio driver '{driver}' not found"),
+        Sign::strong("Unknown audio driver"),
+        Sign::strong("Display '{display}' is not available"),
+        Sign::strong("Unsupported NIC model"),
+        Sign::strong("Unsupported nic model"),
+        Sign::support("Unknown driver '{driver}'").kinds(&["qemu_log", "libvirt_log"]),
+        Sign::support("Unknown protocol '{protocol}'"),
+        Sign::support("invalid object type: "),
+        Sign::strong("-spice: invalid option"),
+        Sign::support("-usbdevice: invalid option"),
+        Sign::support("Parameter 'type' does not accept value"),
+        Sign::support("unknown chardev backend"),
+        Sign::strong("failed to find module"),
+    ],
+    words: &["qxl", "spice", "device model", "not valid device", "not compiled", "rhel 9", "el9"],
+    tells: "qemu-system-x86_64 -device help",
+    remedy: "use a device model that this QEMU lists, or install the package or build that has this one",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+/// Rebuilds of RHEL, whose QEMU has neither SPICE nor QXL since release 9.
+const EL: [&str; 7] = ["Red Hat Enterprise Linux", "RHEL", "Rocky Linux", "AlmaLinux", "CentOS Stream", "CentOS", "Oracle"];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let el9 = cx.texts().iter().find_map(|text| {
+        let system = versions(&text.text).distribution?;
+        let name = EL.iter().find(|name| system.value.starts_with(**name))?;
+        let number = system.value[name.len()..].split(|c: char| !c.is_ascii_digit()).find(|word| !word.is_empty())?;
+        (number.parse::<u32>().ok()? >= 9).then(|| text.quote(system.line))?
+    });
+    for xml in cx.all::<DomainXml>() {
+        for domain in &xml.domains {
+            let qxl = domain.devices.videos.iter().filter_map(|video| video.model.as_ref()).find(|one| one.value == "qxl");
+            let kinds = domain.devices.graphics.iter().filter_map(|graphics| graphics.graphics_type.as_ref());
+            let line = qxl.or(kinds.into_iter().find(|one| one.value == "spice")).map(|one| one.line);
+            let Some(line) = line.filter(|_| el9.is_some()) else { continue };
+            draft = draft
+                .because(Strength::Strong, xml.quote(line), "RHEL 9 and later have neither QXL nor SPICE")
+                .because(Strength::Hint, el9.clone(), "this is such a host");
+        }
+    }
+    // `name "virtio-net-pci", bus PCI, alias "virtio-net"` of `-device help`.
+    let help = cx.texts().iter().find(|text| text.source.ends_with("-device help") && text.text.contains("name \""));
+    let Some(help) = help else { return vec![draft.verdict()] };
+    for args in cx.all::<QemuArgs>() {
+        for option in args.options("device").take(256) {
+            let opts = option.opts();
+            let Some(driver) = opts.get("driver") else { continue };
+            if !help.text.contains(&format!("\"{driver}\"")) {
+                let quote = args.quote(option.value_line);
+                draft = draft
+                    .because(Strength::Proof, quote, "this QEMU does not list the model")
+                    .title(format!("this QEMU has no device model `{driver}`"));
+                break;
+            }
+        }
+    }
+    vec![draft.looked().verdict()]
+}

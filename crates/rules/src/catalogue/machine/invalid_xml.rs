@@ -1,0 +1,85 @@
+//! # The domain XML violates the schema, or names something libvirt does not know
+//!
+//! ## What it is
+//! libvirt cannot read the definition: it is not well-formed, an element stands where the schema has none, or an
+//! attribute has a value that libvirt does not know. Nothing was started.
+//!
+//! ## Why it happens
+//! Editing by hand or by template; XML of a newer libvirt on an older one; `qemu:commandline` without its namespace; a tool
+//! that writes an empty attribute.
+//!
+//! ## Confirm
+//! `virt-xml-validate FILE domain` (read-only) names the element; libvirt's schema is
+//! `/usr/share/libvirt/schemas/domain.rng`.
+//!
+//! ## Refute
+//! The file validates: a refused combination is `machine/config-conflict`, a missing ability
+//! `machine/device-model-unsupported`.
+//!
+//! ## Fix
+//! Correct the element at the line that the message names, or take it out where this libvirt is older than it.
+//!
+//! ## References
+//! libvirt `src/util/virxml.c` (validation, attributes), `src/conf/domain_conf.c`, `src/conf/schemas/domaincommon.rng`,
+//! formatdomain; libxml2 `parser.c`.
+
+use crate::prelude::*;
+use vmwright_formats::DomainXml;
+
+pub const RULE: Rule = Rule {
+    tags: &["machine", "libvirt"],
+    signs: &[
+        Sign::proof("XML document failed to validate against schema"),
+        Sign::proof("Unable to validate doc against"),
+        Sign::strong("failed to validate content"),
+        Sign::strong("Extra element {element} in interleave"),
+        Sign::strong("Invalid sequence in interleave"),
+        Sign::strong("Expecting an element {element}, got nothing"),
+        Sign::strong("Expecting element {element}, got"),
+        Sign::strong("fails to validate"),
+        Sign::proof("(domain_definition):{line}:"),
+        Sign::proof("(device_definition):{line}:"),
+        Sign::strong("Opening and ending tag mismatch"),
+        Sign::strong("Start tag expected, '<' not found"),
+        Sign::strong("xmlParseEntityRef"),
+        Sign::strong("Premature end of data in tag"),
+        Sign::strong("failed to parse xml document"),
+        Sign::strong("expecting root element of"),
+        Sign::proof("Invalid value for attribute '{attribute}' in element"),
+        Sign::proof("Missing required attribute '{attribute}' in element"),
+        Sign::strong("XML error: missing"),
+        Sign::strong("XML error: unknown"),
+        Sign::strong("XML error: Invalid"),
+        Sign::strong("XML error: unexpected"),
+        Sign::strong("missing element or attribute"),
+        Sign::strong("for element or attribute '"),
+        Sign::support("XML error: ").unless(&["XML error: Attempted double use", "XML error: No PCI", "XML error: The "]),
+        Sign::support("unsupported configuration: unknown"),
+        Sign::support("unknown address type"),
+        Sign::strong("invalid domain type"),
+        Sign::strong("unexpected domain type"),
+        Sign::strong("unknown disk device"),
+        Sign::strong("unknown interface type"),
+    ],
+    words: &["virsh define", "virsh edit", "xml", "schema", "failed to define", "template"],
+    tells: "virt-xml-validate FILE domain",
+    remedy: "correct or take out the element that the message names",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::None,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    for xml in cx.all::<DomainXml>() {
+        // libvirt drops raw arguments without their namespace in silence, or refuses them under validation.
+        let raw = xml.element("qemu:commandline");
+        let declared = xml.document.roots().any(|root| root.attribute("xmlns:qemu").is_some());
+        let whole = xml.domains.iter().any(|domain| !domain.fragment);
+        let line = raw.filter(|_| whole && !declared).map(|raw| raw.line());
+        let shows = "the namespace xmlns:qemu is not declared at the domain";
+        draft = draft.because(Strength::Strong, line.and_then(|line| xml.quote(line)), shows);
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,125 @@
+//! # The machine type is unknown to this QEMU, or was removed from it
+//!
+//! ## What it is
+//! The VM names a versioned machine type (`pc-q35-9.2`, `pc-i440fx-2.11`, `pc-q35-rhel9.4.0`) that this emulator does not
+//! have, so it cannot give the guest the hardware it was installed on.
+//!
+//! ## Why it happens
+//! The VM was made by a newer QEMU and moved to an older one; QEMU removed types older than about six years (2.3 and older
+//! in 9.1, and more with each release); a distribution's own type (rhel, ubuntu's release names) is asked of another's QEMU.
+//!
+//! ## Confirm
+//! `qemu-system-x86_64 -machine help` lists the types; `virsh -r capabilities`; `virsh -r dumpxml VM | grep machine=`.
+//!
+//! ## Refute
+//! The type stands in the list of the emulator that the VM names.
+//!
+//! ## Fix
+//! Use the nearest older type of the same family, or the alias `q35` or `pc`; Windows may want reactivation and static
+//! device names may change. Or install the QEMU that has the type.
+//!
+//! ## References
+//! QEMU `system/vl.c`, `select_machine()` ("unsupported machine type"), `docs/about/deprecated.rst`,
+//! `docs/about/removed-features.rst`; libvirt `qemu_validate.c` ("does not support machine type").
+
+use crate::prelude::*;
+use vmwright_formats::lines::lines;
+use vmwright_formats::{DomainXml, MachineSpecView, QemuArgs};
+
+pub const RULE: Rule = Rule {
+    tags: &["machine", "boot"],
+    needs: &[Need::Probe(Probe::Machine), Need::Command(&["qemu-system-x86_64", "-machine", "help"])],
+    signs: &[
+        Sign::proof("unsupported machine type"),
+        Sign::proof("does not support machine type '{machine}'"),
+        Sign::strong("Use -machine help to list supported machines"),
+        Sign::strong("could not find capabilities for*machinetype="),
+        Sign::strong("could not get preferred machine for").unless(&["type=kvm"]),
+        Sign::proof("is too old to run machine type"),
+        Sign::strong("Unknown machine type"),
+        Sign::strong("invalid machine type"),
+        Sign::strong("machine type * is not supported"),
+        Sign::strong("machine type * is not available"),
+        Sign::strong("machine type * does not exist"),
+        Sign::strong("Machine type not supported"),
+        // An unknown name has no root bus that libvirt could plug anything into.
+        Sign::support("No PCI buses available"),
+        Sign::hint("Machine type '{machine}' is deprecated"),
+    ],
+    words: &["machine type", "pc-q35", "pc-i440fx", "downgrade", "upgrade", "rhel"],
+    tells: "qemu-system-x86_64 -machine help",
+    remedy: "give the VM a machine type that this QEMU lists, or install the QEMU that has it",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let known = listed(cx);
+    let unknown = |name: &str| !known.is_empty() && !known.contains(&name);
+    for xml in cx.all::<DomainXml>() {
+        for machine in xml.domains.iter().filter_map(|domain| domain.os.machine.as_ref()) {
+            if unknown(&machine.value) {
+                draft = draft.because(Strength::Strong, xml.quote(machine.line), "this QEMU does not list it");
+            }
+        }
+    }
+    for args in cx.all::<QemuArgs>() {
+        for name in ["machine", "M"] {
+            if let Some(kind) = args.property(name, "type").filter(|kind| unknown(&kind.value)) {
+                draft = draft.because(Strength::Strong, args.quote(kind.line), "this QEMU does not list it");
+            }
+        }
+    }
+    for (name, quote) in manifests(cx).into_iter().filter(|(name, _)| unknown(name)) {
+        draft = draft
+            .because(Strength::Strong, quote, "this QEMU does not list it")
+            .title(format!("this QEMU has no machine type `{name}`"));
+    }
+    let spec = cx.one::<MachineSpecView>();
+    let Some((spec, machine)) = spec.as_ref().and_then(|spec| Some((spec, spec.spec.as_ref()?))) else {
+        return vec![draft.verdict()];
+    };
+    if unknown(&machine.machine) {
+        let line = spec.line_of("machine").and_then(|line| spec.quote(line));
+        let family = if machine.machine.contains("i440fx") || machine.machine == "pc" { "pc" } else { "q35" };
+        draft = draft
+            .because(Strength::Proof, line, "this QEMU does not list it")
+            .title(format!("this QEMU has no machine type `{}`", machine.machine))
+            .action(Action::EditSpec {
+                path: spec.text.source.to_owned(),
+                key: "machine".to_owned(),
+                from: Some(format!("\"{}\"", machine.machine)),
+                to: Some(format!("\"{family}\"")),
+            });
+    }
+    vec![if known.is_empty() { draft } else { draft.looked() }.verdict()]
+}
+
+/// The machine types of QEMU's own help, 1024 at most; empty where no text has it.
+fn listed<'r>(cx: &'r Context<'_>) -> Vec<&'r str> {
+    let is_help = |line: &str| line == "Supported machines are:" || line.contains("(alias of pc-") || line.contains("(alias of virt-");
+    let text = cx.texts().iter().find(|text| {
+        text.source.contains("machine") && lines(&text.text).take(256).any(|(_, line)| is_help(line))
+    });
+    let names = text.into_iter().flat_map(|text| lines(&text.text)).filter(|(_, line)| !line.starts_with(['#', '$', ' ']));
+    names.filter_map(|(_, line)| line.split_whitespace().next()).take(1024).collect()
+}
+
+/// Machine types that KubeVirt's manifests ask for: `machine: {type: NAME}`, in one line or two.
+fn manifests(cx: &Context<'_>) -> Vec<(String, Option<Evidence>)> {
+    let mut found = Vec::new();
+    for text in cx.texts().iter().filter(|text| text.source.ends_with(".yaml") || text.source.ends_with(".yml")) {
+        let mut inside = false;
+        for (number, line) in lines(&text.text) {
+            inside |= line.trim_start().trim_start_matches("- ").starts_with("machine:");
+            let Some((_, name)) = line.split_once("type:").filter(|_| inside) else { continue };
+            let name: String = name.trim().trim_matches(['"', '\'', '}', ' ']).to_owned();
+            found.push((name, text.quote(number)));
+            inside = false;
+        }
+    }
+    found
+}

@@ -1,0 +1,65 @@
+//! # The guest uses an MSR that KVM does not know, and dies of it
+//!
+//! ## What it is
+//! The guest reads or writes a model-specific register that KVM does not emulate. KVM answers with #GP; a guest that does
+//! not expect that (an older Windows, macOS, a driver, a debug tool) stops with a blue screen or panic.
+//!
+//! ## Why it happens
+//! `host-passthrough` shows a CPU whose extra registers KVM has not; guest software probes power, thermal or performance
+//! registers; a guest newer than the host's kernel uses new ones.
+//!
+//! ## Confirm
+//! `journalctl -k` of the host: "kvm [...]: vcpu0, guest rIP: ... unhandled rdmsr: 0x...", at the time of the crash.
+//! `cat /sys/module/kvm/parameters/ignore_msrs` prints N.
+//!
+//! ## Refute
+//! The guest goes on: then the line is a remark. `ignored rdmsr` means that ignore_msrs is already on.
+//!
+//! ## Fix
+//! Give the guest a named CPU model, or a newer host kernel; `ignore_msrs=1` of module kvm answers 0 for every unknown
+//! register of every VM, which hides real faults too.
+//!
+//! ## References
+//! Linux `arch/x86/kvm/x86.c`, `kvm_set_msr_common()`; `x86.h` ("Unhandled WRMSR"); `arch/x86/lib/msr.c` and
+//! `arch/x86/mm/extable.c` ("unchecked MSR access error"); `Documentation/admin-guide/kernel-parameters.txt`,
+//! kvm.ignore_msrs.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["kvm", "msr", "windows"],
+    needs: &[Need::Command(&["dmesg"]), Need::File("/sys/module/kvm/parameters/ignore_msrs")],
+    signs: &[
+        Sign::support("unhandled rdmsr: {msr}"),
+        Sign::support("unhandled wrmsr: {msr}"),
+        Sign::support("Unhandled RDMSR({msr})"),
+        Sign::support("Unhandled WRMSR({msr})"),
+        Sign::strong("unhandled rdmsr").and(&["EXCEPTION_NOT_HANDLED"]),
+        Sign::strong("unhandled wrmsr").and(&["EXCEPTION_NOT_HANDLED"]),
+        Sign::strong("unhandled rdmsr").and(&["EXCEPTION NOT HANDLED"]),
+        Sign::strong("unhandled rdmsr").and(&["blue screen"]),
+        Sign::strong("unhandled wrmsr").and(&["blue screen"]),
+        Sign::strong("unhandled rdmsr").and(&["Kernel panic"]),
+        Sign::strong("unhandled wrmsr").and(&["Kernel panic"]),
+        Sign::strong("unhandled rdmsr").and(&["crash"]),
+        Sign::support("unchecked MSR access error: RDMSR from {msr}"),
+        Sign::support("unchecked MSR access error: WRMSR to {msr}"),
+        Sign::hint("KMODE_EXCEPTION_NOT_HANDLED"),
+        Sign::hint("KMODE EXCEPTION NOT HANDLED"),
+        Sign::hint("SYSTEM_THREAD_EXCEPTION_NOT_HANDLED"),
+        Sign::hint("SYSTEM THREAD EXCEPTION NOT HANDLED"),
+        Sign::support("SYSTEM_THREAD_EXCEPTION_NOT_HANDLED").and(&["ignore_msrs"]),
+        Sign::support("KMODE_EXCEPTION_NOT_HANDLED").and(&["ignore_msrs"]),
+        Sign::support("general protection fault*rdmsr"),
+        Sign::support("general protection fault*wrmsr"),
+        // Already answered with 0: not why it dies.
+        Sign::support("ignored rdmsr: ").against(),
+        Sign::support("ignored wrmsr: ").against(),
+    ],
+    words: &["blue screen", "bsod", "ignore_msrs", "reboot loop", "crashes", "rdmsr", "wrmsr"],
+    tells: "dmesg",
+    remedy: "give the guest a named CPU model without the feature, or set ignore_msrs=1 of module kvm",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    ..Rule::NEW
+};

@@ -1,0 +1,108 @@
+//! # Nested virtualization is wanted, but the hypervisor below does not give it
+//!
+//! ## What it is
+//! This host is itself a VM, and the hypervisor that runs it (L0) does not pass vmx or svm on. KVM cannot load here, and
+//! VMs of this host can only be emulated.
+//!
+//! ## Why it happens
+//! L0's module has `nested=0`; the VM's CPU model hides the flag (kvm64, a named model without `+vmx`); the cloud's
+//! instance type does not offer it; "virtualize Intel VT-x/EPT" is off in VMware; Hyper-V needs
+//! ExposeVirtualizationExtensions; CI runners and small cloud VMs rarely have it.
+//!
+//! ## Confirm
+//! In this host: `lscpu` shows "Hypervisor vendor" and no "Virtualization"; `systemd-detect-virt` names the product. On
+//! L0: `cat /sys/module/kvm_intel/parameters/nested` (or kvm_amd) prints N or 0, or the VM's XML lacks the feature.
+//!
+//! ## Refute
+//! `systemd-detect-virt` prints none: this is a physical host, see `kvm/disabled-in-firmware`.
+//!
+//! ## Fix
+//! On L0 set `options kvm_intel nested=1`, give this VM `host-passthrough` or the feature vmx or svm, and stop and start
+//! it. Without access to L0: another instance type, or TCG.
+//!
+//! ## References
+//! Linux `Documentation/virt/kvm/x86/running-nested-guests.rst`; libvirt formatdomain, CPU modes; cloud providers'
+//! pages on nested virtualization; libvirt `src/conf/capabilities.c` ("could not find capabilities for").
+
+use crate::catalogue::kvm::device_missing::wants_tcg;
+use crate::catalogue::kvm::no_cpu_support::{counted_none, lacks_extension};
+use crate::prelude::*;
+use vmwright_formats::KvmProbe;
+
+pub const RULE: Rule = Rule {
+    tags: &["kvm", "nested"],
+    rank: Rank::Specific,
+    needs: &[
+        Need::Probe(Probe::Kvm),
+        Need::File("/proc/cpuinfo"),
+        Need::File("/sys/module/kvm_intel/parameters/nested"),
+        Need::File("/sys/module/kvm_amd/parameters/nested"),
+    ],
+    signs: &[
+        Sign::proof("Virtualized Intel VT-x/EPT is not supported"),
+        Sign::proof("Virtualized AMD-V/RVI is not supported"),
+        Sign::strong("nested virtualization is not enabled"),
+        Sign::strong("nested virtualization is disabled"),
+        Sign::strong("nested virtualization is not supported"),
+        Sign::strong("nested virtualization not enabled"),
+        Sign::strong("does not support nested virtualization"),
+        Sign::strong("nestedVirtualization is not supported on this machine"),
+        Sign::strong("enable nested virtualization"),
+        Sign::strong("Nested VT-x/AMD-V"),
+        Sign::strong("kvm: no hardware support").and(&["Hypervisor detected: "]),
+        Sign::support("VMX not supported by CPU").and(&["Hypervisor detected: "]),
+        Sign::support("SVM not supported by CPU").and(&["Hypervisor detected: "]),
+        Sign::hint("could not find capabilities for*domaintype=kvm"),
+        Sign::hint("HW virtualization CPU features not found"),
+        Sign::support("HW virtualization CPU features not found").and(&["could not find capabilities for*domaintype=kvm"]),
+        Sign::support("Checking for hardware virtualization*FAIL").and(&["could not find capabilities for*domaintype=kvm"]),
+        Sign::hint("does not support virt type 'kvm'"),
+        Sign::hint("Could not access KVM kernel module: No such file or directory"),
+    ],
+    words: &[
+        "nested", "inside a vm", "in a vm", "cloud instance", "droplet", "vps", "ec2", "virtual machine on", "runner",
+        "virtualbox vm", "vmware vm",
+    ],
+    explains: &["kvm/no-cpu-support", "kvm/device-missing", "kvm/silent-tcg", "kvm/disabled-in-firmware"],
+    tells: "lscpu",
+    remedy: "switch nesting on at the hypervisor below and give this VM the vmx or svm feature; else run under TCG",
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    if wants_tcg(cx) {
+        return cx.not_applicable("the VM does not use KVM");
+    }
+    let mut draft = cx.draft();
+    let told = draft.any() || RULE.words.iter().any(|word| cx.said(word));
+    let probe = cx.one::<KvmProbe>();
+    let open = probe.as_ref().and_then(|probe| probe.get("open"));
+    if open.as_ref().is_some_and(|open| open.value == "ok") {
+        return cx.quiet();
+    }
+    for text in cx.texts() {
+        // `cat /sys/module/kvm_intel/parameters/nested` with its answer, or the file itself.
+        let named = text.source.ends_with("parameters/nested");
+        let answer = (1..).map_while(|at| Some((at, text.line(at)?))).take(4096).find(|(at, line)| {
+            let asked = named || *at > 1 && text.line(at - 1).is_some_and(|before| before.contains("parameters/nested"));
+            asked && matches!(line.trim(), "N" | "0")
+        });
+        if let Some((line, _)) = answer {
+            draft = draft.because(Strength::Strong, text.quote(line), "this KVM does not nest");
+        }
+    }
+    match lacks_extension(cx) {
+        Some((true, flags)) => {
+            draft = draft.because(Strength::Support, Some(flags.clone()), "this host is a VM without vmx and svm");
+            if told {
+                draft = draft.because(Strength::Support, Some(flags), "KVM is wanted in it");
+            }
+        }
+        Some((false, flags)) => draft = draft.despite(Strength::Strong, Some(flags), "this host is no VM"),
+        None if told => draft = draft.because(Strength::Hint, counted_none(cx), "no processor has vmx or svm"),
+        None => {}
+    }
+    vec![draft.verdict()]
+}
