@@ -1,0 +1,70 @@
+//! # Cloud Hypervisor rejects the configuration
+//!
+//! ## What it is
+//! Options and API bodies are parsed and validated before anything is opened. A value that cannot be parsed, or two
+//! values that exclude each other, end the start with "Error parsing" or a validation error.
+//!
+//! ## Why it happens
+//! An option of another version (`--kernel` and `--firmware` together, `shared=on` together with `mergeable=on`), sizes
+//! that are not multiples of the page size, vhost-user without shared memory, fewer maximum than boot vCPUs, two
+//! devices with one id, a topology whose product is not the vCPU number, a special vsock CID.
+//!
+//! ## Confirm
+//! The message names the option and the rule; `cloud-hypervisor --help` shows the syntax of this version;
+//! `ch-remote info` the configuration that was taken.
+//!
+//! ## Refute
+//! The configuration is taken and the error names a file, a device or KVM ("Error booting VM").
+//!
+//! ## Fix
+//! Correct the option that is named, after the help of the very version in use.
+//!
+//! ## References
+//! Cloud Hypervisor `vmm/src/config.rs` `Error`, `ValidationError`, `vmm/src/vm_config.rs`, `docs/`; `vmm/src/api/`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["cloud-hypervisor", "config"],
+    signs: &[
+        Sign::strong("Error parsing config").and(&["cloud-hypervisor"]),
+        Sign::proof("Error parsing --{option}"),
+        Sign::strong("ParsingConfig("),
+        Sign::strong("Error validating configuration"),
+        Sign::strong("Failed to validate config"),
+        Sign::strong("ConfigValidation("),
+        Sign::proof("VmCreate(ConfigValidation("),
+        Sign::strong("ValidationError("),
+        Sign::strong("Max CPUs ({max}) lower than boot CPUs ({boot})"),
+        Sign::strong("Using vhost-user requires using shared memory or huge pages"),
+        Sign::strong("Using user devices requires using shared memory or huge pages"),
+        Sign::strong("Product of CPU topology parts does not match maximum vCPU"),
+        Sign::strong("No part of the CPU topology can be zero"),
+        Sign::strong("Huge page size specified but huge pages not enabled"),
+        Sign::strong("Huge page size is not power of 2"),
+        Sign::strong("Balloon size ({size}) greater than RAM"),
+        Sign::strong("is a special VSOCK CID"),
+        Sign::strong("Device is on an IOMMU PCI segment ("),
+        Sign::strong("Device does not support being placed behind IOMMU"),
+        Sign::strong("Disk path and vhost socket both provided"),
+        Sign::strong("Queue size must be a power of 2 no greater than"),
+        Sign::strong("Rate limiting is not supported with vhost-user"),
+        Sign::strong("Provided MTU {mtu} is lower than 1280"),
+        Sign::strong("Invalid to set both 'mergeable' and 'shared' for memory"),
+        Sign::strong("Memory size is misaligned with default page size or its hugepage size"),
+        Sign::strong("Specifying a kernel is not supported when a firmware is provided"),
+        Sign::support("Identifier {id} is not unique"),
+        Sign::support("Number of queues ({n}) to virtio_net"),
+        Sign::support("Queue count ({n}) must not exceed boot vCPUs"),
+        Sign::support("unknown option: ").and(&["cloud-hypervisor"]),
+        Sign::support("error: unexpected argument").and(&["cloud-hypervisor"]),
+        Sign::support("wasn't expected, or isn't valid in this context").and(&["cloud-hypervisor"]),
+        Sign::support("InvalidCpuCount").and(&["cloud-hypervisor"]),
+    ],
+    words: &["cloud-hypervisor", "cloud hypervisor", "ch-remote", "configuration", "validation"],
+    tells: "cloud-hypervisor --help",
+    remedy: "correct the option that the message names, after the help of the version in use",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    ..Rule::NEW
+};

@@ -1,0 +1,59 @@
+//! # Cloud Hypervisor is given no firmware or kernel that it can boot
+//!
+//! ## What it is
+//! A VM needs a payload: either a firmware (`hypervisor-fw`, `CLOUDHV.fd`) that boots the disk, or a kernel. Without
+//! one, or with a path that cannot be opened, there is nothing to run. It has no BIOS of its own.
+//!
+//! ## Why it happens
+//! Only a disk was given, as one does with QEMU; the firmware was not downloaded or lies elsewhere; QEMU's OVMF
+//! (`OVMF_CODE.fd`) is used, which does not know this platform; `--kernel` names a firmware image that is no PVH ELF.
+//!
+//! ## Confirm
+//! `ls -l` of the path after `--firmware` or `--kernel`; `file` of it.
+//!
+//! ## Refute
+//! The payload exists and is loaded, and the guest stops later.
+//!
+//! ## Fix
+//! Pass `--firmware /path/hypervisor-fw` or `CLOUDHV.fd` for disks with a boot loader, or `--kernel vmlinux`.
+//!
+//! ## References
+//! Cloud Hypervisor `README.md`, `docs/uefi.md`, `vmm/src/vm_config.rs` `PayloadConfigError`, `vmm/src/vm.rs`
+//! `Error`; rust-hypervisor-firmware; edk2 `OvmfPkg/CloudHv/`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["cloud-hypervisor", "boot"],
+    signs: &[
+        Sign::proof("No bootitem provided: neither firmware nor kernel"),
+        Sign::proof("Payload configuration is not bootable"),
+        Sign::proof("KernelFile(Os { code: 2"),
+        Sign::proof("VmBoot(FirmwareFile("),
+        Sign::strong("FirmwareFile(Os { code: 2"),
+        Sign::strong("Cannot open kernel file").unless(&["firecracker"]),
+        Sign::strong("Cannot open firmware file"),
+        Sign::strong("Error manipulating firmware file"),
+        Sign::strong("Cannot load the UEFI binary in memory"),
+        Sign::strong("UefiLoad("),
+        Sign::strong("Firmware too big"),
+        Sign::strong("Failed to copy firmware to memory"),
+        Sign::strong("InvalidPayload").and(&["cloud-hypervisor"]),
+        Sign::strong("MissingPayload"),
+        Sign::strong("PayloadConfig(MissingBootitem)"),
+        Sign::strong("VmMissingKernel"),
+        Sign::strong("ValidationError(KernelMissing)"),
+        Sign::strong("Missing kernel configuration").and(&["cloud-hypervisor"]),
+        Sign::strong("TDX firmware missing"),
+        Sign::strong("No TDX firmware specified"),
+        Sign::support("OVMF_CODE").and(&["cloud-hypervisor --"]),
+        Sign::support("hypervisor-fw: No such file"),
+        Sign::support("CLOUDHV.fd*No such file"),
+    ],
+    words: &["cloud-hypervisor", "cloud hypervisor", "hypervisor-fw", "firmware", "cloudhv"],
+    tells: "ls -l hypervisor-fw",
+    remedy: "pass a firmware for Cloud Hypervisor (hypervisor-fw or CLOUDHV.fd) or a kernel that exists",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    ..Rule::NEW
+};

@@ -1,0 +1,77 @@
+//! # The kernel arguments do not fit the microVM
+//!
+//! ## What it is
+//! Firecracker has no boot loader: `boot_args` is all that the guest kernel is told. A wrong argument shows as no
+//! console, a root device that is not found, PCI devices that are not seen, or a reboot that hangs.
+//!
+//! ## Why it happens
+//! Given `boot_args` replace the default (`reboot=k panic=1 nomodule 8250.nr_uarts=0 ...`) as a whole. That default
+//! itself shows no console. `pci=off` is copied from old guides although PCI is enabled; `root=` names `sda` or a
+//! partition where the disk is `/dev/vda`; `init=` names a file that the root file system lacks; `ip=` is malformed.
+//!
+//! ## Confirm
+//! `curl --unix-socket <socket> http://localhost/vm/config` or the configuration file: `boot-source.boot_args`;
+//! in the guest's output the line "Kernel command line:".
+//!
+//! ## Refute
+//! The line in the guest's output shows `console=ttyS0`, the right `root=` and no `pci=off` with PCI enabled.
+//!
+//! ## Fix
+//! `console=ttyS0 reboot=k panic=1`, plus `pci=off` only without `--enable-pci`; let Firecracker add `root=` by
+//! `is_root_device`, and name an `init=` that exists.
+//!
+//! ## References
+//! Firecracker `docs/kernel-policy.md` (boot arguments, PCI), `docs/getting-started.md`; Linux `init/main.c`.
+
+use crate::prelude::*;
+use vmwright_formats::lines::lines;
+
+pub const RULE: Rule = Rule {
+    rank: Rank::Specific,
+    tags: &["firecracker", "boot"],
+    signs: &[
+        Sign::proof("The kernel command line is invalid"),
+        Sign::strong("Invalid kernel command line: ").unless(&["cloud-hypervisor"]),
+        Sign::strong("Cannot load command line string").unless(&["cloud-hypervisor"]),
+        Sign::strong("Kernel command line: *pci=off").and(&["--enable-pci"]),
+        Sign::strong("VFS: Cannot open root device \"(null)\"").and(&["firecracker"]),
+        Sign::strong("VFS: Cannot open root device \"sda").and(&["firecracker"]),
+        Sign::strong("VFS: Cannot open root device \"vda1").and(&["firecracker"]),
+        Sign::strong("Requested init {path} failed (error -2)").and(&["firecracker"]),
+        Sign::support("Requested init {path} failed (error").and(&["kernel_image_path"]),
+        Sign::support("No working init found").and(&["firecracker"]),
+        Sign::support("Malformed early option").and(&["firecracker"]),
+    ],
+    words: &["boot_args", "kernel args", "no console", "no output", "firecracker", "pci=off"],
+    explains: &["guest/console-missing"],
+    tells: "boot_args of the configuration",
+    remedy: "set boot_args to console=ttyS0 reboot=k panic=1 with the right root and init, and pci=off only without PCI",
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let silent = cx.said("no console") || cx.said("no output");
+    for text in cx.texts() {
+        for (number, line) in lines(&text.text) {
+            let Some((_, args)) = line.split_once("boot_args\"") else { continue };
+            let Some((_, args)) = args.split_once('"') else { continue };
+            let args = args.split('"').next().unwrap_or("");
+            draft = draft.looked();
+            let has = |name: &str| args.split_whitespace().any(|word| word.starts_with(name));
+            if silent && !has("console=") {
+                draft = draft
+                    .because(Strength::Strong, text.quote(number), "no console is named")
+                    .title("boot_args name no console, so the guest prints nothing");
+            }
+            if has("pci=off") && cx.stands("--enable-pci") {
+                draft = draft
+                    .because(Strength::Strong, text.quote(number), "PCI is enabled and the guest is told to ignore it")
+                    .title("boot_args have pci=off although the microVM's devices are on PCI");
+            }
+        }
+    }
+    vec![draft.verdict()]
+}

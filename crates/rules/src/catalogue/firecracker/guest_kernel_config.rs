@@ -1,0 +1,80 @@
+//! # The guest kernel lacks an option that Firecracker's devices need
+//!
+//! ## What it is
+//! A microVM has virtio devices on MMIO (or PCI where enabled), a serial port and little else. A kernel without the
+//! drivers built in boots and then finds no root disk, no network, no vsock, or no console.
+//!
+//! ## Why it happens
+//! Distribution kernels have the virtio drivers as modules and there is no initrd; cloud kernels lack
+//! `VIRTIO_MMIO`; kernels for Firecracker before ACPI support lack `ACPI` and `PCI`. The recommended small
+//! configurations leave out what containers need: netfilter, bridge, veth, overlayfs, TUN.
+//!
+//! ## Confirm
+//! In the guest `zcat /proc/config.gz`, or on the host the build's `.config`, for `VIRTIO_MMIO`, `VIRTIO_BLK`,
+//! `VIRTIO_NET`, `VIRTIO_VSOCKETS`, `SERIAL_8250_CONSOLE`, `EXT4_FS`: all `=y` unless an initrd loads modules.
+//!
+//! ## Refute
+//! The options are `=y`; or `root=` names another device than the one attached (firecracker/boot-args).
+//!
+//! ## Fix
+//! Build the kernel from Firecracker's `resources/guest_configs` plus the options that the workload needs.
+//!
+//! ## References
+//! Firecracker `docs/kernel-policy.md`, `docs/rootfs-and-kernel-setup.md`, `resources/guest_configs/`; Linux
+//! `init/do_mounts.c` `mount_root_generic()`.
+
+use crate::prelude::*;
+use vmwright_formats::lines::lines;
+
+pub const RULE: Rule = Rule {
+    rank: Rank::Specific,
+    tags: &["firecracker", "boot"],
+    signs: &[
+        Sign::strong("VFS: Cannot open root device \"{device}").and(&["firecracker", "available partitions"]),
+        Sign::support("VFS: Unable to mount root fs on").and(&["firecracker"]),
+        Sign::strong("VFS: Unable to mount root fs on").and(&["virtio_mmio.device="]),
+        Sign::support("Unable to mount root fs").and(&["kernel_image_path"]),
+        Sign::support("modprobe: FATAL: Module {module} not found in directory /lib/modules").and(&["firecracker"]),
+        Sign::strong("Table does not exist (do you need to insmod?)").and(&["firecracker"]),
+        Sign::strong("iptables*Failed to initialize nft: Protocol not supported").and(&["firecracker"]),
+        Sign::support("unknown filesystem type '").and(&["firecracker"]),
+        Sign::support("RTNETLINK answers: Operation not supported").and(&["firecracker"]),
+        Sign::support("RTNETLINK answers: Not supported").and(&["firecracker"]),
+        Sign::support("Cannot open /dev/net/tun: No such file or directory").and(&["inside the microvm"]),
+        Sign::strong("overlayfs: filesystem not supported").and(&["firecracker"]),
+        Sign::support("Address family not supported by protocol").and(&["firecracker", "vsock"]),
+        Sign::strong("memory balloon driver is not").and(&["firecracker"]),
+    ],
+    words: &["firecracker", "microvm", "guest kernel", "kernel config", "custom kernel", "config_"],
+    explains: &["firmware/guest-lacks-boot-driver", "guest/kernel-panic", "guest/virtio-driver-missing"],
+    tells: "zcat /proc/config.gz",
+    remedy: "build the guest kernel from Firecracker's recommended configuration plus what the workload needs",
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+/// Options without which a microVM has no disk, network or vsock (`docs/kernel-policy.md`).
+const NEEDED: [&str; 6] =
+    ["VIRTIO_MMIO", "VIRTIO_BLK", "VIRTIO_NET", "VIRTIO_VSOCKETS", "VIRTIO_MMIO_CMDLINE_DEVICES", "SERIAL_8250_CONSOLE"];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    if !cx.stands("firecracker") && !cx.stands("microvm") {
+        return vec![draft.verdict()];
+    }
+    for text in cx.texts() {
+        for (number, line) in lines(&text.text) {
+            let Some(option) = line.trim().strip_prefix("# CONFIG_").and_then(|rest| rest.strip_suffix(" is not set"))
+            else {
+                continue;
+            };
+            if NEEDED.contains(&option) {
+                let title = format!("the guest kernel is built without CONFIG_{option}");
+                return vec![draft.because(Strength::Strong, text.quote(number), "it is off").title(title).verdict()];
+            }
+            draft = draft.looked();
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,65 @@
+//! # The jailer cannot set up its chroot, cgroup, user or files
+//!
+//! ## What it is
+//! The jailer builds a chroot with device nodes, joins cgroups and a network namespace, drops to a user id and then
+//! starts Firecracker inside. Each step can fail, and paths given to Firecracker later are paths inside the jail.
+//!
+//! ## Why it happens
+//! A chroot of an earlier run with the same id is still there (mknod: file exists); a cgroup controller is not mounted
+//! or not enabled in the parent's `cgroup.subtree_control`; version 1 is asked for on a version 2 host; the chroot base
+//! lies on a file system mounted `nodev` or `noexec`; the jailer is not root; kernel, disk or socket were not copied
+//! into the jail or belong to another user; `--daemonize` is used under a session leader.
+//!
+//! ## Confirm
+//! `ls -la /srv/jailer/firecracker/<id>/root`; `findmnt -T /srv/jailer -o OPTIONS`; `cat
+//! /sys/fs/cgroup/cgroup.subtree_control`; the text behind "Jailer error:".
+//!
+//! ## Refute
+//! Firecracker itself reports the fault after the jail was built, about a file that is in the jail and readable.
+//!
+//! ## Fix
+//! Remove the old jail, use a new id, enable the controller or pass `--cgroup-version 2`, put the base on a plain file
+//! system, and link the files into the jail with the jail's uid and gid.
+//!
+//! ## References
+//! Firecracker `docs/jailer.md`, `src/jailer/src/main.rs` `JailerError`, `src/jailer/src/env.rs`, `cgroup.rs`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    rank: Rank::Specific,
+    tags: &["firecracker", "permission"],
+    signs: &[
+        Sign::proof("Jailer error: "),
+        Sign::proof("via mknod inside the jail"),
+        Sign::proof("Failed to exec into Firecracker"),
+        Sign::proof("Failed to create the jail root directory before pivoting root"),
+        Sign::proof("Failed to bind mount the jail root directory"),
+        Sign::proof("Failed to inherit cgroups configurations from file"),
+        Sign::proof("Failed to remove old jail root directory"),
+        Sign::proof("Failed to unmount the old jail root"),
+        Sign::strong("Failed to pivot root: ").and(&["jailer"]),
+        Sign::strong("Failed to chdir into chroot directory").and(&["jailer"]),
+        Sign::strong("Failed to join network namespace: netns").and(&["jailer"]),
+        Sign::strong("Failed to move process to cgroup (").and(&["jailer"]),
+        Sign::strong("Failed to change owner for ").and(&["jailer"]),
+        Sign::strong("Failed to daemonize: setsid"),
+        Sign::strong("Failed to unshare into new mount namespace").and(&["jailer"]),
+        Sign::strong("Failed to create directory *File exists").and(&["jailer"]),
+        Sign::strong("is an invalid cgroup version specifier"),
+        Sign::strong("Parent cgroup path is invalid"),
+        Sign::strong("Detected hard link at: "),
+        Sign::strong("Controller {name} is unavailable").and(&["jailer"]),
+        Sign::strong("Hierarchy not found: ").and(&["jailer"]),
+        Sign::support("No such file or directory").and(&["/root/", "jailer", "fault_message"]),
+        Sign::support("Permission denied (os error 13)").and(&["jailer", "fault_message"]),
+        Sign::support("jailer: exit status"),
+    ],
+    words: &["jailer", "chroot", "jail", "cgroup", "firecracker", "--chroot-base-dir"],
+    explains: &["access/namespace-device-missing", "access/image-permission"],
+    tells: "/srv/jailer/",
+    remedy: "remove the old jail, fix cgroup version and mount options, and put all files into the jail for its user",
+    disruption: Disruption::GuestRestart,
+    needs: &[Need::File("/proc/self/mounts"), Need::File("/sys/fs/cgroup/cgroup.subtree_control")],
+    ..Rule::NEW
+};

@@ -1,0 +1,50 @@
+//! # Addresses in the snapshot do not fit the new network
+//!
+//! ## What it is
+//! A restored guest goes on with the IP address, MAC, routes, ARP entries and open connections that it had when the
+//! snapshot was taken. If the tap or bridge of the new place has another subnet, or two clones share one network, the
+//! guest runs and cannot be reached.
+//!
+//! ## Why it happens
+//! Orchestrators give each microVM a new tap and address, but nobody tells the restored guest; several clones of one
+//! snapshot have equal addresses; the gateway's MAC in the guest's ARP table is that of the old tap.
+//!
+//! ## Confirm
+//! On the host `ip addr show <tap>` and `ip neigh show dev <tap>`; in the guest, over vsock or the serial console,
+//! `ip addr` and `ip route`. `tcpdump -ni <tap>` shows ARP requests without an answer.
+//!
+//! ## Refute
+//! The guest's address lies in the tap's subnet and it answers ARP: then see forwarding and firewall.
+//!
+//! ## Fix
+//! Give each clone a network namespace with the addresses of the snapshot and translate outside of it, or set the
+//! guest's address after the restore (MMDS, vsock agent).
+//!
+//! ## References
+//! Firecracker `docs/snapshotting/network-for-clones.md`, `docs/snapshotting/random-for-clones.md`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    rank: Rank::Specific,
+    tags: &["firecracker", "snapshot", "network"],
+    signs: &[
+        Sign::strong("Destination Host Unreachable").and(&["snapshot/load"]),
+        Sign::support("Destination Host Unreachable").and(&["firecracker", "snapshot"]),
+        Sign::strong("No route to host").and(&["snapshot/load"]),
+        Sign::support("No route to host").and(&["firecracker", "snapshot"]),
+        Sign::support("Connection timed out").and(&["snapshot/load", "restored"]),
+        Sign::strong("100% packet loss").and(&["snapshot/load"]),
+        Sign::support("100% packet loss").and(&["firecracker", "restore"]),
+        Sign::strong("who-has *, length 28").and(&["firecracker", "snapshot"]),
+        Sign::support("i/o timeout").and(&["firecracker", "restored"]),
+        Sign::strong("stale IP").and(&["snapshot"]),
+        Sign::strong("duplicate IP address").and(&["snapshot"]),
+    ],
+    words: &["after restore", "restored", "snapshot", "unreachable", "ip address", "clone"],
+    explains: &["network/guest-address-missing", "guest/duplicate-identity"],
+    tells: "ip addr",
+    remedy: "give each clone a network namespace with the snapshot's addresses, or set the guest's address after restore",
+    disruption: Disruption::None,
+    ..Rule::NEW
+};

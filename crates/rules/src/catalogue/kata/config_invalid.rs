@@ -1,0 +1,79 @@
+//! # Kata's configuration names something missing or contradictory
+//!
+//! ## What it is
+//! The runtime reads `configuration.toml` (and drop-ins, and pod annotations) before it starts the VM: paths of VMM,
+//! kernel, image and virtiofsd, and options that must fit each other. A file that is not there, an unknown key or two
+//! options that exclude each other stop it.
+//!
+//! ## Why it happens
+//! Paths of one installation (`/usr/share/kata-containers`) on a host with another (`/opt/kata`); both `image` and
+//! `initrd` set; `shared_fs` without the daemon's path, or one that the VMM does not have; an annotation that
+//! `enable_annotations` does not list; a typing error in TOML; hot and cold plug ports both set.
+//!
+//! ## Confirm
+//! `kata-runtime env` (which file was read), `kata-runtime --show-default-config-paths`, then `ls -l` of each path.
+//!
+//! ## Refute
+//! `kata-runtime env` succeeds with this file and the pod uses no annotations.
+//!
+//! ## Fix
+//! Correct the key that is named; take the shipped file of the same release as a base and keep changes in drop-ins.
+//!
+//! ## References
+//! Kata Containers `src/runtime/pkg/katautils/config.go`, `src/runtime/config/configuration-qemu.toml.in`,
+//! `docs/how-to/how-to-set-sandbox-config-kata.md`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    rank: Rank::Specific,
+    tags: &["kata", "config"],
+    signs: &[
+        Sign::proof("image or initrd must be defined in the configuration file"),
+        Sign::proof("having both an image and an initrd defined in the configuration file is not supported"),
+        Sign::proof("cannot set both image and initrd at the same time"),
+        Sign::proof("without daemon path in configuration file"),
+        Sign::strong("Cannot find usable config file ("),
+        Sign::strong("cannot determine runtime config"),
+        Sign::strong("cannot determine config file").and(&["kata"]),
+        Sign::strong("Image and initrd path cannot be both set"),
+        Sign::strong("Missing image and initrd path"),
+        Sign::strong("Missing kernel path").and(&["kata"]),
+        Sign::strong("Invalid hypervisor shared file system"),
+        Sign::strong("Invalid hypervisor block storage driver"),
+        Sign::strong("Cloud Hypervisor does not support {fs} shared filesystem option"),
+        Sign::strong("configuration file contains invalid hypervisor section"),
+        Sign::strong("QEMU path ({path}) does not exist"),
+        Sign::strong("Cloud-Hypervisor path ({path}) is not accessible"),
+        Sign::strong("configuration*.toml: file {path} does not exist"),
+        Sign::strong("/kata*: no such file or directory").and(&["configuration"]),
+        Sign::strong("is not enabled").and(&["annotation io.katacontainers"]),
+        Sign::strong("annotation io.katacontainers.{name} is not enabled"),
+        Sign::strong("required from annotation is not valid"),
+        Sign::strong("hot-plug={hot} and cold-plug={cold} settings, only one of them can be set"),
+        Sign::strong("invalid vfio_port="),
+        Sign::strong("disable_new_netns only works with 'none' internetworking_model"),
+        Sign::strong("NUMA support requires static_sandbox_resource_mgmt to be enabled"),
+        Sign::strong("Vhost-user-blk/scsi is enabled without HugePages"),
+        Sign::strong("VM templating has been enabled with virtio-fs"),
+        Sign::strong("VM memory cannot be zero"),
+        Sign::strong("error decoding file \"*toml").and(&["kata"]),
+        Sign::strong("configuration.toml: toml: "),
+        Sign::strong("configuration.toml: Near line"),
+        Sign::strong("load TOML config failed"),
+        Sign::support("image \"{path}\" is empty"),
+        Sign::support("Unsupported experimental feature \""),
+        Sign::support("no runtime for \"kata"),
+        Sign::support("RuntimeHandler \"kata*\" not supported"),
+    ],
+    words: &["kata", "configuration.toml", "kata-runtime env", "annotation", "config file"],
+    explains: &["firmware/ovmf-missing", "libvirt/emulator-missing"],
+    tells: "kata-runtime env",
+    remedy: "correct the key or path that the message names in Kata's configuration or annotations",
+    disruption: Disruption::GuestRestart,
+    needs: &[
+        Need::File("/etc/kata-containers/configuration.toml"),
+        Need::File("/usr/share/defaults/kata-containers/configuration.toml"),
+    ],
+    ..Rule::NEW
+};

@@ -1,0 +1,60 @@
+//! # The host fails what the Kata runtime needs
+//!
+//! ## What it is
+//! Kata starts a VM for each pod: the host must offer KVM, the vhost modules and vsock to the container runtime. If
+//! one is missing, `kata-runtime check` says so and each pod fails at sandbox creation.
+//!
+//! ## Why it happens
+//! The node is a VM without nested virtualization, VT-x or SVM is off, `vhost_vsock` or `vhost_net` are not loaded or
+//! not built, the module parameter `nested` or `unrestricted_guest` is off, another hypervisor holds the CPU, or
+//! confidential guests are configured on a host without SEV or TDX.
+//!
+//! ## Confirm
+//! `kata-runtime check -v -n` lists each property; `ls -l /dev/kvm /dev/vhost-vsock /dev/vhost-net`; `lsmod | grep -E
+//! 'kvm|vhost'`.
+//!
+//! ## Refute
+//! The check says "System is capable of running Kata Containers" and "System can currently create".
+//!
+//! ## Fix
+//! Enable virtualization (or nested virtualization for the node), load `vhost_vsock` and `vhost_net` at boot, and stop
+//! the other hypervisor.
+//!
+//! ## References
+//! Kata Containers `src/runtime/cmd/kata-runtime/kata-check.go`, `kata-check_amd64.go`; `docs/Developer-Guide.md`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    rank: Rank::Specific,
+    tags: &["kata", "container"],
+    signs: &[
+        Sign::proof("System is not capable of running Kata Containers"),
+        Sign::strong("CPU property not found"),
+        Sign::strong("kernel property {module} not found"),
+        Sign::support("kernel module parameter has unexpected value"),
+        Sign::support("Module is not loaded and it can not be inserted"),
+        Sign::strong("This system doesn't support Confidential Computing (Guest Protection)"),
+        Sign::strong("Configured confidential guest but kvm does not support"),
+        Sign::strong("another hypervisor running").and(&["kata"]),
+        Sign::strong("Could not access KVM kernel module").and(&["containerd-shim-kata"]),
+        Sign::strong("Could not access KVM kernel module").and(&["kata-runtime"]),
+        Sign::strong("/dev/kvm: no such file or directory").and(&["kata"]),
+        Sign::strong("/dev/vhost-vsock: no such file or directory").and(&["kata"]),
+        Sign::strong("/dev/vhost-vsock: no such device").and(&["kata"]),
+        Sign::strong("vhost-vsock: failed to open vhost device").and(&["kata"]),
+        Sign::strong("/dev/vhost-net: no such file or directory").and(&["kata"]),
+        Sign::strong("/dev/mshv and /dev/kvm").and(&["kata"]),
+        Sign::strong("host system doesn't support vsock"),
+        Sign::strong("Failed to create KVM").and(&["kata"]),
+        Sign::support("Guest SELinux is enabled, but SELinux is disabled on the host side"),
+        Sign::strong("System can currently create Kata Containers").against(),
+    ],
+    words: &["kata", "kata-runtime", "runtimeclass", "kata-check", "not capable", "failed to create shim"],
+    explains: &["kvm/device-missing", "nested/not-exposed", "kvm/module-conflict"],
+    tells: "kata-runtime check",
+    remedy: "give the node KVM (nested virtualization where it is a VM) and load vhost_vsock and vhost_net",
+    disruption: Disruption::HostReboot,
+    needs: &[Need::File("/proc/modules"), Need::File("/proc/cpuinfo")],
+    ..Rule::NEW
+};

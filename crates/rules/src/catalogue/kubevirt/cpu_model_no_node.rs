@@ -1,0 +1,57 @@
+//! # No node carries the CPU model or feature label that the VM asks for
+//!
+//! ## What it is
+//! KubeVirt's node labeller marks nodes with `cpu-model.node.kubevirt.io/<model>`, `cpu-feature.node.kubevirt.io/<name>`
+//! and `host-model-cpu.node.kubevirt.io/<model>`. A VM with a CPU model, features, or host-model under migration gets
+//! these as node selector; where no node has them it cannot be scheduled, or cannot migrate.
+//!
+//! ## Why it happens
+//! The nodes have other CPU generations; the model is in `obsoleteCPUModels`; the labeller does not run (annotation
+//! `node-labeller.kubevirt.io/skip-node`, no KVM on the node); a microcode update took a feature (TSX) away; or the name
+//! is misspelt.
+//!
+//! ## Confirm
+//! `kubectl get nodes --show-labels | tr , '\n' | grep kubevirt.io`, against `kubectl get pod <virt-launcher> -o
+//! jsonpath='{.spec.nodeSelector}'`.
+//!
+//! ## Refute
+//! A schedulable node carries every label of the selector: then taints, volumes or resources decide.
+//!
+//! ## Fix
+//! Ask for the least common model (`spec.configuration.cpuModel` cluster-wide), or make the labeller run on the nodes.
+//!
+//! ## References
+//! KubeVirt user guide "Virtual hardware", CPU model and node labeller; `pkg/virt-handler/node-labeller/`,
+//! `pkg/virt-controller/services/`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    rank: Rank::Specific,
+    tags: &["kubevirt", "cpu"],
+    signs: &[
+        Sign::proof("didn't match Pod's node affinity/selector").and(&["cpu-model.node.kubevirt.io/{model}=true"]),
+        Sign::strong("didn't match Pod's node affinity/selector").and(&["cpu-model.node.kubevirt.io/"]),
+        Sign::strong("didn't match Pod's node affinity/selector").and(&["cpu-feature.node.kubevirt.io/"]),
+        Sign::strong("didn't match Pod's node affinity/selector").and(&["host-model-cpu.node.kubevirt.io/"]),
+        Sign::strong("didn't match Pod's node affinity/selector").and(&["cpu-model-migration.node.kubevirt.io/"]),
+        Sign::strong("didn't match Pod's node affinity/selector").and(&["host-model-required-features.node.kubevirt.io/"]),
+        Sign::strong("didn't match node selector").and(&["cpu-model.node.kubevirt.io/"]),
+        Sign::strong("didn't match node selector").and(&["cpu-feature.node.kubevirt.io/"]),
+        Sign::strong("didn't match node selector").and(&["host-model-cpu.node.kubevirt.io/"]),
+        Sign::strong("didn't match Pod's node affinity").and(&["cpu-model.node.kubevirt.io/"]),
+        Sign::strong("cannot get nodes to migrate VMI with host-model CPU"),
+        Sign::proof("does not allow migration with host-model"),
+        Sign::proof("host-model cpu that is included in ObsoleteCPUModels"),
+        Sign::strong("no node supports the requested CPU model"),
+        Sign::support("HostModelIsNotMigratable"),
+        Sign::support("cpu-model.node.kubevirt.io/").and(&["FailedScheduling"]),
+        Sign::support("cpu-feature.node.kubevirt.io/").and(&["FailedScheduling"]),
+    ],
+    words: &["kubevirt", "cpu model", "host-model", "node selector", "cpu feature", "migrat"],
+    explains: &["kubevirt/scheduling-conflict", "migration/cpu-incompatible"],
+    tells: "kubectl get nodes --show-labels",
+    remedy: "ask for a CPU model that the nodes have, or make the node labeller run on them",
+    disruption: Disruption::GuestRestart,
+    ..Rule::NEW
+};

@@ -1,0 +1,86 @@
+//! # The device plugin does not know the device, or does not offer it
+//!
+//! ## What it is
+//! A device plugin (of KubeVirt's virt-handler, of NVIDIA, of the SR-IOV operator) reports devices of the node to the
+//! kubelet. Where it does not run, finds none, calls them unhealthy or hands out an address that is not usable, pods
+//! stay pending, are rejected at admission, or the VM gets no device.
+//!
+//! ## Why it happens
+//! The device is not bound to vfio-pci, so the plugin skips it; virt-handler does not run on the node or could not
+//! register (kubelet's plugin socket in another directory); kubelet was restarted; the resource name differs between
+//! plugin and VM; all devices are in use; another plugin owns them and `externalResourceProvider` is not set.
+//!
+//! ## Confirm
+//! `kubectl describe node <node>`, Capacity and Allocatable; `kubectl -n kubevirt logs ds/virt-handler | grep -i
+//! plugin`; on the node `lspci -nnk -d <vendor:device>` and `ls /var/lib/kubelet/device-plugins`.
+//!
+//! ## Refute
+//! Allocatable is above the requests and the admission webhook refused it: kubevirt/host-device-not-permitted.
+//!
+//! ## Fix
+//! Bind the device to vfio-pci on the node, make the plugin run and register, and use one resource name throughout.
+//!
+//! ## References
+//! KubeVirt `pkg/virt-handler/device-manager/`; Kubernetes "Device Plugins"; NVIDIA kubevirt-gpu-device-plugin;
+//! SR-IOV network device plugin.
+
+use crate::prelude::*;
+use vmwright_formats::lines::lines;
+
+pub const RULE: Rule = Rule {
+    rank: Rank::Specific,
+    tags: &["kubevirt", "passthrough"],
+    signs: &[
+        Sign::proof("Insufficient devices.kubevirt.io/tun"),
+        Sign::proof("Insufficient devices.kubevirt.io/vhost-net"),
+        Sign::strong("Insufficient nvidia.com/").and(&["virt-launcher"]),
+        Sign::strong("Insufficient intel.com/").and(&["virt-launcher"]),
+        Sign::strong("Insufficient amd.com/").and(&["virt-launcher"]),
+        Sign::strong("Insufficient mellanox.com/").and(&["virt-launcher"]),
+        Sign::strong("Insufficient openshift.io/").and(&["virt-launcher"]),
+        Sign::strong("no more addresses to allocate for resource"),
+        Sign::strong("failed to allocate resource for resourceName"),
+        Sign::strong("failed to create GPU host-devices"),
+        Sign::strong("failed to create PCI host-devices").unless(&["sysfs"]),
+        Sign::strong("the number of device plugin HostDevice/s do not match the number of devices"),
+        Sign::strong("the number of GPU/s do not match the number of devices"),
+        Sign::strong("{vars} not set for resource").and(&["virt-launcher"]),
+        Sign::strong("{name} not set for device").and(&["virt-launcher"]),
+        Sign::strong("error registering with device plugin manager"),
+        Sign::strong("device plugin failed to deregister"),
+        Sign::strong("Error starting {name} device plugin"),
+        Sign::support("no healthy devices present; cannot allocate unhealthy devices"),
+        Sign::strong("Allocate failed due to *, which is unexpected").and(&["kubevirt"]),
+        Sign::support("UnexpectedAdmissionError").and(&["kubevirt"]),
+        Sign::support("failed to validate device {name}: "),
+        Sign::strong("found no SR-IOV networks to PCI-Address mapping"),
+        Sign::strong("failed to create SR-IOV hostdevices"),
+    ],
+    words: &["kubevirt", "device plugin", "allocatable", "sriov", "gpu", "virt-handler"],
+    explains: &["kubevirt/scheduling-conflict", "kubevirt/no-kvm-on-node"],
+    tells: "kubectl describe node",
+    remedy: "bind the device to vfio-pci, make the device plugin run and register, and use one resource name throughout",
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    if !cx.stands("kubevirt") {
+        return vec![draft.verdict()];
+    }
+    for text in cx.texts() {
+        for (number, line) in lines(&text.text) {
+            let Some((name, value)) = line.trim().split_once(':') else { continue };
+            let name = name.trim_matches(['"', ' ']);
+            let vendor = ["nvidia.com/", "intel.com/", "amd.com/", "mellanox.com/", "openshift.io/"];
+            let none = value.trim().trim_matches(['"', ',']) == "0";
+            if none && vendor.iter().any(|vendor| name.starts_with(vendor)) {
+                let title = format!("a node offers none of {name}");
+                draft = draft.because(Strength::Support, text.quote(number), "none is offered").title(title);
+                return vec![draft.verdict()];
+            }
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,48 @@
+//! # The device that the VM asks for is not among KubeVirt's permitted host devices
+//!
+//! ## What it is
+//! A VM may use only those PCI, mediated or USB devices that the KubeVirt object lists under
+//! `spec.configuration.permittedHostDevices`, by resource name. Any other `deviceName` is refused at admission or when
+//! the pod is made.
+//!
+//! ## Why it happens
+//! The list was never filled, or names another resource (`nvidia.com/GA102GL_A10` against `nvidia.com/gpu`), another
+//! vendor:device selector or mdev type; `externalResourceProvider` is missing for a device of another plugin; or the
+//! feature gates `HostDevices` or `GPU` are off in the version at hand.
+//!
+//! ## Confirm
+//! `kubectl get kubevirt -n kubevirt -o jsonpath='{.items[0].spec.configuration.permittedHostDevices}'` against the
+//! VM's `devices.gpus[].deviceName` and `hostDevices[].deviceName`; `lspci -nn` for the selector.
+//!
+//! ## Refute
+//! The name is in the list, letter by letter: then the node does not offer it (kubevirt/device-plugin-problem).
+//!
+//! ## Fix
+//! Add the selector and resource name to `permittedHostDevices` and switch on the feature gate.
+//!
+//! ## References
+//! KubeVirt user guide "Host Devices Assignment"; `pkg/virt-api/webhooks/validating-webhook/admitters/`,
+//! `pkg/virt-controller/services/template.go`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    rank: Rank::Specific,
+    tags: &["kubevirt", "passthrough"],
+    signs: &[
+        Sign::proof("is not permitted in permittedHostDevices configuration"),
+        Sign::strong("not permitted in permittedHostDevices"),
+        Sign::proof("Host Devices feature gate is not enabled in kubevirt"),
+        Sign::proof("HostDevices feature gate is not enabled in kubevirt"),
+        Sign::proof("GPU feature gate is not enabled in kubevirt"),
+        Sign::strong("GPUs feature gate is not enabled"),
+        Sign::support("permittedHostDevices: {}"),
+        Sign::support("HostDevice {name} is not permitted"),
+        Sign::support("GPU {name} is not permitted"),
+    ],
+    words: &["kubevirt", "permittedhostdevices", "not permitted", "gpu", "host device"],
+    explains: &["kubevirt/device-plugin-problem", "kubevirt/scheduling-conflict"],
+    tells: "kubectl get kubevirt -n kubevirt -o yaml",
+    remedy: "add the device's selector and resource name to permittedHostDevices and switch on the feature gate",
+    ..Rule::NEW
+};

@@ -1,0 +1,69 @@
+//! # The node's container runtime or security setting breaks virt-launcher
+//!
+//! ## What it is
+//! virt-launcher is a pod that runs libvirt and QEMU with devices, capabilities and a seccomp profile of its own. A
+//! container runtime, admission policy, SELinux or AppArmor setting, or sandboxed runtime class that does not grant them
+//! stops it, although the VM itself is right.
+//!
+//! ## Why it happens
+//! Pod Security Admission at "restricted" or a security context constraint rejects the pod; the profile
+//! `kubevirt/kubevirt.json` is not on the node; the default runtime is gVisor or Kata; containerd sets a low memlock or
+//! drops devices (`device_ownership_from_security_context` off for block volumes); AppArmor or SELinux modules of the node
+//! are older than KubeVirt needs; the kubelet root directory is not the usual one.
+//!
+//! ## Confirm
+//! `kubectl describe pod virt-launcher-...` events; `kubectl -n kubevirt logs ds/virt-handler`; on the node `ausearch -m
+//! avc` or `dmesg | grep DENIED`; `crictl info | grep -A5 runtimes`.
+//!
+//! ## Refute
+//! The pod runs with the same settings on another node: then the node's devices or resources differ.
+//!
+//! ## Fix
+//! Label the namespace for privileged pods, install the profile, use the plain runc handler, and switch on
+//! `device_ownership_from_security_context`.
+//!
+//! ## References
+//! KubeVirt `docs/container-runtime.md`, `docs/getting-started.md`, user guide "Installation" (AppArmor, SELinux,
+//! container runtimes); CDI `doc/block_cri_ownership_config.md`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    rank: Rank::Specific,
+    tags: &["kubevirt", "security"],
+    signs: &[
+        Sign::strong("violates PodSecurity").and(&["virt-launcher"]),
+        Sign::strong("violates PodSecurity").and(&["kubevirt"]),
+        Sign::strong("unable to validate against any security context constraint").and(&["virt-launcher"]),
+        Sign::proof("cannot load seccomp profile \"*kubevirt"),
+        Sign::strong("seccomp*kubevirt/kubevirt.json"),
+        Sign::strong("apparmor=\"DENIED\"").and(&["virt-launcher"]),
+        Sign::strong("apparmor=\"DENIED\"*cri-containerd.apparmor.d").and(&["kubevirt"]),
+        Sign::strong("avc:  denied*container_t*").and(&["virt-launcher"]),
+        Sign::strong("avc: denied*virt_launcher"),
+        Sign::strong("avc:  denied*virt_launcher"),
+        Sign::strong("failed to set up tun device"),
+        Sign::strong("error relabeling required files"),
+        Sign::strong("failed to relabel").and(&["virt-handler"]),
+        Sign::strong("device_ownership_from_security_context"),
+        Sign::strong("Could not open '/dev/{device}': Permission denied").and(&["virt-launcher"]),
+        Sign::support("/dev/kvm: operation not permitted").and(&["virt-launcher"]),
+        Sign::strong("failed to detect socket for containerDisk"),
+        Sign::strong("failed to create containerd task").and(&["virt-launcher"]),
+        Sign::strong("OCI runtime create failed").and(&["virt-launcher"]),
+        Sign::strong("CreateContainerError").and(&["virt-launcher"]),
+        Sign::support("RunContainerError").and(&["virt-launcher"]),
+        Sign::strong("unable to find cgroup").and(&["virt-handler"]),
+        Sign::strong("cannot set memory lock limits").and(&["virt-handler"]),
+        Sign::strong("failed to set memlock").and(&["virt-handler"]),
+        Sign::strong("runsc: ").and(&["virt-launcher"]),
+        Sign::support("no runtime for").and(&["virt-launcher"]),
+        Sign::support("server error. command SyncVMI failed").and(&["Operation not permitted"]),
+    ],
+    words: &["kubevirt", "containerd", "cri-o", "podsecurity", "selinux", "apparmor"],
+    explains: &["access/apparmor-denied", "access/selinux-denied", "access/seccomp-kill"],
+    tells: "kubectl describe pod",
+    remedy: "allow virt-launcher what it needs in the runtime's and the cluster's security settings",
+    escalation: Some(Agent::SecurityEngineer),
+    ..Rule::NEW
+};

@@ -1,0 +1,59 @@
+//! # Affinity, selectors, taints or volumes leave no node for the VM
+//!
+//! ## What it is
+//! The virt-launcher pod must fit a node in every respect at once: selectors, affinity, taints, volumes, CPU and memory.
+//! The event FailedScheduling counts how many nodes failed at what. During migration the target must also be another
+//! node than the source.
+//!
+//! ## Why it happens
+//! A local volume ties the VM to one node and a selector to another; anti-affinity wants more nodes than there are; a
+//! control plane taint is not tolerated; a node is cordoned; claims wait for the first consumer; a cluster of one node
+//! has no migration target; dedicated CPUs are asked for without a CPU manager node.
+//!
+//! ## Confirm
+//! `kubectl describe pod virt-launcher-...`, the last event; `kubectl get pv -o yaml | grep -A8 nodeAffinity`;
+//! `kubectl describe node | grep -A3 Taints`.
+//!
+//! ## Refute
+//! The event names only a device, a CPU label or huge pages: those have rules of their own.
+//!
+//! ## Fix
+//! Loosen the one that is not needed: tolerate the taint, drop the selector, move the volume, add a node.
+//!
+//! ## References
+//! Kubernetes "Scheduling, Preemption and Eviction"; KubeVirt user guide "Node assignment", "Live Migration";
+//! `pkg/virt-controller/watch/migration/`.
+
+use crate::prelude::*;
+
+pub const RULE: Rule = Rule {
+    tags: &["kubevirt", "scheduling"],
+    signs: &[
+        Sign::strong("had volume node affinity conflict").and(&["virt-launcher"]),
+        Sign::strong("had volume node affinity conflict").and(&["kubevirt"]),
+        Sign::strong("didn't match pod anti-affinity rules").and(&["virt-launcher"]),
+        Sign::strong("didn't match pod affinity rules").and(&["virt-launcher"]),
+        Sign::strong("didn't match pod affinity/anti-affinity").and(&["virt-launcher"]),
+        Sign::strong("didn't satisfy existing pods anti-affinity rules").and(&["virt-launcher"]),
+        Sign::strong("had untolerated taint").and(&["virt-launcher"]),
+        Sign::strong("that the pod didn't tolerate").and(&["virt-launcher"]),
+        Sign::strong("didn't match Pod's node affinity/selector")
+            .and(&["virt-launcher"])
+            .unless(&["cpu-model.node.kubevirt.io/", "cpu-feature.node.kubevirt.io/", "host-model-cpu.node.kubevirt.io/"]),
+        Sign::strong("didn't match node selector").and(&["virt-launcher"]).unless(&["cpu-model.node.kubevirt.io/"]),
+        Sign::support("node(s) were unschedulable").and(&["virt-launcher"]),
+        Sign::support("unbound immediate PersistentVolumeClaims").and(&["virt-launcher"]),
+        Sign::support("didn't find available persistent volumes to bind").and(&["virt-launcher"]),
+        Sign::strong("Migration target pod for VMI [{name}] is currently unschedulable"),
+        Sign::strong("migrationTargetPodUnschedulable"),
+        Sign::support("Insufficient memory").and(&["virt-launcher"]),
+        Sign::support("Insufficient cpu").and(&["virt-launcher"]),
+        Sign::support("FailedUnschedulable").and(&["kubevirt"]),
+        Sign::support("cpumanager: true").and(&["FailedScheduling"]),
+    ],
+    words: &["kubevirt", "pending", "unschedulable", "affinity", "taint", "nodes are available"],
+    tells: "kubectl describe pod",
+    remedy: "loosen the selector, affinity, taint or volume that leaves no node, or add a node",
+    escalation: Some(Agent::SystemsArchitect),
+    ..Rule::NEW
+};

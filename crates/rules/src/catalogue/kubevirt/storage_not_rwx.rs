@@ -1,0 +1,73 @@
+//! # Live migration needs volumes that both nodes can use: ReadWriteMany
+//!
+//! ## What it is
+//! During live migration two virt-launcher pods, on two nodes, open the same volumes. KubeVirt therefore calls a VM
+//! migratable only if each of its claims has the access mode ReadWriteMany. A ReadWriteOnce claim also keeps the target
+//! pod from attaching.
+//!
+//! ## Why it happens
+//! The storage class offers RWX only for block mode and the DataVolume asks for a file system; local or hostPath storage
+//! is used; the default access mode of the storage profile is RWO; a hostDisk is not shared; the vTPM or EFI state claim
+//! lies in an RWO class.
+//!
+//! ## Confirm
+//! `kubectl get vmi <vm> -o jsonpath='{.status.conditions}'`: LiveMigratable is False, reason DisksNotLiveMigratable;
+//! `kubectl get pvc -o custom-columns=NAME:.metadata.name,MODES:.spec.accessModes,MODE:.spec.volumeMode`.
+//!
+//! ## Refute
+//! All claims are RWX and the reason is another (InterfaceNotLiveMigratable, HostDeviceNotLiveMigratable).
+//!
+//! ## Fix
+//! Create the volumes as RWX (usually `volumeMode: Block` on Ceph RBD), or migrate the storage first.
+//!
+//! ## References
+//! KubeVirt user guide "Live Migration", limitations; `pkg/virt-handler/vm.go` `checkVolumesForMigration()`; CDI
+//! storage profiles.
+
+use crate::prelude::*;
+use vmwright_formats::lines::lines;
+
+pub const RULE: Rule = Rule {
+    rank: Rank::Specific,
+    tags: &["kubevirt", "migration", "storage"],
+    signs: &[
+        Sign::proof("live migration requires that all PVCs must be shared"),
+        Sign::proof("DisksNotLiveMigratable"),
+        Sign::proof("cannot migrate VMI with non-shared HostDisk"),
+        Sign::proof("cannot migrate VMI with non-shared PVCs"),
+        Sign::proof("is not shared, live migration requires"),
+        Sign::strong("is RWO and not included in the migration volumes"),
+        Sign::strong("Backend storage PVC is not RWX"),
+        Sign::support("Multi-Attach error for volume").and(&["virt-launcher"]),
+        Sign::support("EvictionStrategy is set but vmi is not migratable").and(&["PVC"]),
+        Sign::support("VMI is not migratable").and(&["ReadWriteOnce"]),
+    ],
+    words: &["live migration", "kubevirt", "readwritemany", "rwx", "not migratable", "readwriteonce"],
+    explains: &["migration/storage-not-shared", "kubevirt/scheduling-conflict"],
+    tells: "kubectl get pvc",
+    remedy: "create the VM's volumes with the access mode ReadWriteMany (mostly in block mode)",
+    disruption: Disruption::GuestRestart,
+    check,
+    ..Rule::NEW
+};
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let mut once = None;
+    let mut live = None;
+    for text in cx.texts().iter().filter(|text| &*text.kind.0 == "kubernetes_yaml") {
+        for (number, line) in lines(&text.text) {
+            match line.trim().trim_start_matches("- ").trim_matches('"') {
+                "ReadWriteOnce" => once = once.or_else(|| text.quote(number)),
+                "evictionStrategy: LiveMigrate" => live = live.or_else(|| text.quote(number)),
+                _ => {}
+            }
+        }
+    }
+    if let (Some(once), Some(live)) = (once, live) {
+        draft = draft
+            .because(Strength::Support, Some(once), "only one node can use the volume")
+            .because(Strength::Hint, Some(live), "the VM is to be migrated on eviction");
+    }
+    vec![draft.verdict()]
+}

@@ -1,0 +1,123 @@
+//! # The VM's configuration does not fit this level of SEV, or this QEMU
+//!
+//! ## What it is
+//! Host and firmware can run encrypted VMs, but the VM asks for something that does not go with them: another C-bit
+//! position, a policy that the firmware refuses, SMM, a machine or irqchip that the level excludes, firmware in
+//! pflash for SNP, or options of another QEMU generation.
+//!
+//! ## Why it happens
+//! `cbitpos` and `reduced-phys-bits` are properties of the host CPU (47 on EPYC 7001, 51 on later ones) and get
+//! copied between hosts. Policies are bit masks (bit 2 asks for SEV-ES; SNP's reserved bit 17 must be 1). SNP guests
+//! have no SMM, no writable pflash and a private memory backend; object and machine option names changed from
+//! `memory-encryption` to `confidential-guest-support` (QEMU 6.0).
+//!
+//! ## Confirm
+//! `virsh dumpxml <vm> | grep -A8 launchSecurity` against `virsh domcapabilities | grep -A6 '<sev'`. The error of
+//! LAUNCH_START names a firmware status: 7 policy, 10 signature, 22 parameter.
+//!
+//! ## Refute
+//! The same configuration starts on this host with another image, or a VM of the level runs here with equal values.
+//!
+//! ## Fix
+//! Take cbitpos and reducedPhysBits from the domain capabilities (or leave them out), correct the policy, turn SMM
+//! off, use q35 and a stateless ROM loader for SNP.
+//!
+//! ## References
+//! AMD SEV API 55766 and SNP ABI 56860, guest policy and status codes; QEMU `docs/system/i386/amd-memory-encryption.rst`,
+//! `target/i386/sev.c`; libvirt formatdomain, launchSecurity; Linux `include/uapi/linux/psp-sev.h`.
+
+use super::guest_memory_unpinned::number;
+use crate::prelude::*;
+use vmwright_formats::DomainXml;
+
+pub const RULE: Rule = Rule {
+    rank: Rank::Specific,
+    tags: &["confidential", "sev"],
+    signs: &[
+        Sign::proof("cbitpos check failed, host"),
+        Sign::proof("reduced_phys_bits check failed,"),
+        Sign::proof("SEV-ES guests require in-kernel irqchip"),
+        Sign::proof("SEV-SNP does not support SMM"),
+        Sign::proof("must be set to 'on' or 'auto' for the sev-guest object"),
+        Sign::strong("LAUNCH_START ret={ret} fw_error={code} "),
+        Sign::strong("SNP_LAUNCH_FINISH ret={ret} fw_error={code} ").unless(&["'Bad measurement'"]),
+        Sign::strong("LAUNCH_UPDATE ret={ret} fw_error={code} "),
+        Sign::strong("SEV-SNP: CPUID validation failed"),
+        Sign::strong("SEV-SNP: unable to query CPUID values for CPU"),
+        Sign::strong("legacy KVM_X86_DEFAULT_VM VM type, please disable any options that are not"),
+        Sign::strong("Invalid format for launch security"),
+        Sign::strong("failed to get launch security policy"),
+        Sign::strong("'sev' launch security is not supported with this QEMU binary"),
+        Sign::strong("'sev-snp' launch security is not supported with this QEMU binary"),
+        Sign::strong("SEV launch security is not supported with this QEMU binary"),
+        Sign::strong("unsupported launch security type 'sev"),
+        Sign::strong("SEV measured direct kernel boot is not supported with this QEMU binary"),
+        Sign::support("'sev-snp-guest' is not a valid object type name"),
+        Sign::support("invalid object type: sev-snp-guest"),
+        Sign::support("invalid object type: sev-guest"),
+        Sign::support("Parameter 'qom-type' does not accept value 'sev-snp-guest'"),
+        Sign::strong("Property '*-machine.memory-encryption' not found"),
+        Sign::strong("SEV: Migration is not implemented"),
+        Sign::strong("SEV-SNP: Migration is not implemented"),
+        Sign::strong("SEV-SNP requires an IGVM payload"),
+        Sign::support("cannot disable RAM discard").and(&["sev_"]),
+        Sign::support("failed to create encryption context").unless(&["ret=-25", "ret=-16"]),
+    ],
+    words: &["launchsecurity", "sev guest", "policy", "cbitpos", "sev-snp vm", "encrypted vm"],
+    tells: "virsh dumpxml",
+    remedy: "take cbitpos and reduced physical bits from the domain capabilities, correct the policy, and use q35 without SMM",
+    applicability: Applicability::NeedsApproval,
+    disruption: Disruption::GuestRestart,
+    needs: &[Need::Command(&["virsh", "domcapabilities"])],
+    check,
+    ..Rule::NEW
+};
+
+/// Status codes of the SEV and SNP firmware (`include/uapi/linux/psp-sev.h`, enum `sev_ret_code`) that point to
+/// the VM's configuration.
+const CODES: [(&str, &str); 6] = [
+    ("6", "a certificate of the launch owner is invalid"),
+    ("7", "the firmware does not allow the guest policy"),
+    ("9", "an address is not valid for the firmware"),
+    ("10", "the session or ID block has a bad signature"),
+    ("22", "the firmware refuses a parameter"),
+    ("25", "a page of the launch has the wrong size"),
+];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    for pattern in ["LAUNCH_START ret={ret} fw_error={code} ", "LAUNCH_UPDATE ret={ret} fw_error={code} "] {
+        let code = cx.hits(pattern).first().and_then(|hit| hit.get("code"));
+        if let Some((_, what)) = CODES.iter().find(|(number, _)| Some(*number) == code) {
+            draft = draft.title(format!("the launch of the encrypted VM fails: {what}"));
+        }
+    }
+    for seen in cx.all::<DomainXml>() {
+        for domain in &seen.domains {
+            let Some(security) = &domain.launch_security else { continue };
+            let kind = security.security_type.as_ref().map_or("", |kind| kind.value.as_str());
+            if !kind.starts_with("sev") {
+                continue;
+            }
+            draft = draft.looked();
+            let policy = security.policy.as_ref().and_then(|policy| number(&policy.value));
+            let encrypted_state = kind == "sev-snp" || policy.is_some_and(|bits| bits & 4 != 0);
+            let smm = domain.feature("smm").filter(|_| encrypted_state);
+            draft = draft.because(
+                Strength::Strong,
+                smm.and_then(|line| seen.quote(line)),
+                "the guest's state is encrypted, so SMM cannot work",
+            );
+            let machine = domain.os.machine.as_ref().filter(|one| one.value.contains("i440fx") || one.value == "pc");
+            let quote = machine.and_then(|one| seen.quote(one.line));
+            draft = draft.because(Strength::Support, quote, "SEV is meant for q35 with UEFI");
+            let flash = domain.os.loader_type.as_ref().filter(|one| kind == "sev-snp" && one.value == "pflash");
+            let quote = flash.and_then(|one| seen.quote(one.line));
+            draft = draft.because(Strength::Strong, quote, "SNP firmware is loaded as a ROM, not as pflash");
+            let snp = security.policy.as_ref().filter(|_| kind == "sev-snp" && policy.is_some_and(|p| p & 1 << 17 == 0));
+            let quote = snp.and_then(|one| seen.quote(one.line));
+            draft = draft.because(Strength::Strong, quote, "bit 17 of an SNP policy must be 1");
+        }
+    }
+    vec![draft.verdict()]
+}
