@@ -63,8 +63,8 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
 /// A line of progress, for standard error.
 pub(crate) fn progress(event: &Progress) -> String {
     match event {
-        Progress::Banner(banner) => banner.clone(),
-        Progress::Note(note) => format!("  {note}"),
+        Progress::Banner(banner) => shown(banner),
+        Progress::Note(note) => format!("  {}", shown(note)),
     }
 }
 
