@@ -67,7 +67,8 @@ const HELP: &str = "\
 {usage-heading} {usage}
 
 ANALYSIS (reads only; the kernel keeps it so)
-  analyze    Find what is wrong with this host, a VM, or a folder of pasted files
+  analyze    Find what is wrong with this host, a VM, or files and archives from elsewhere
+  capture    Keep what an analysis reads in one archive, without secrets
   explain    Explain a rule: what it is, how to confirm it, how to fix it
   rules      List the rules
   plan       Make a plan that settles the findings
@@ -133,10 +134,11 @@ fn run(command: commands::Command, global: &Global) -> anyhow::Result<Exit> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let environment = Environment::new(global.state.clone(), stop)?;
+    let result = command.result_file(global.output.as_deref());
     let operation = command.operation()?;
     let reports = matches!(&operation, Operation::Analyze(what) if !what.dry_run && what.why.is_none());
     anyhow::ensure!(reports || !global.format.is_report(), Unsuitable(global.format));
-    let output = Output::open(global.output.as_deref()).context("the output cannot be written")?;
+    let output = Output::open(result).context("the output cannot be written")?;
     let mut progress = |event: Progress| eprintln!("{}", render::progress(&event));
     let outcome = match vmwright_engine::perform(operation, &environment, &mut progress) {
         Ok(outcome) => outcome,

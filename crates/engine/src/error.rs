@@ -42,6 +42,15 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A file that was asked for cannot be made; one that exists is never replaced.
+    #[error("{path} cannot be made")]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A file is no plan.
     #[error("{path} is not a plan that can be used")]
     PlanFile {
@@ -113,6 +122,7 @@ impl Error {
         match self {
             Error::Collect(_)
             | Error::UnknownRule { .. }
+            | Error::Output { .. }
             | Error::NoEntry(_)
             | Error::PlanFile { .. }
             | Error::PlanUnknown(_)

@@ -5,6 +5,7 @@
 //! operation: what ANALYSIS has locked stays locked.
 
 mod analysis;
+mod capture;
 mod environment;
 mod error;
 mod implementation;
@@ -23,7 +24,8 @@ pub use vmwright_review::reports::text as review_text;
 pub use why::{Computation, Piece, Why};
 
 pub use operation::{
-    Analyze, Approve, MachineSummary, Operation, Outcome, PlanMade, ReviewMade, RuleSummary, RunSummary,
+    Analyze, Approve, Capture, Captured, MachineSummary, Operation, Outcome, PlanMade, PlannedSource,
+    ReviewMade, RuleSummary, RunSummary,
 };
 
 /// Something worth showing while an operation is under way.
@@ -46,6 +48,7 @@ pub fn perform(
 ) -> Result<Outcome, Error> {
     match operation {
         Operation::Analyze(what) => analysis::analyze(&what, environment, progress),
+        Operation::Capture(what) => capture::capture(&what, environment, progress),
         Operation::Explain { rule } => analysis::explain(&rule),
         Operation::Rules { area } => analysis::rules(area.as_deref()),
         Operation::Plan { vm } => analysis::plan(vm.as_deref(), environment, progress),

@@ -2,7 +2,9 @@
 
 use crate::Why;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use vmwright_model::analysis::Sandbox;
 use vmwright_model::{
     Analysis, Disruption, Entry, EntryId, Exit, Level, MachineSpec, Plan, Review, RunState,
 };
@@ -14,6 +16,8 @@ use vmwright_plan::Preview;
 pub enum Operation {
     /// ANALYSIS: reads, judges, ranks.
     Analyze(Analyze),
+    /// ANALYSIS: reads what all rules need and keeps it in a file.
+    Capture(Capture),
     /// ANALYSIS: the documentation of a rule.
     Explain {
         /// Id of the rule, `area/problem`.
@@ -133,6 +137,21 @@ pub struct Analyze {
     pub why: Option<String>,
 }
 
+/// What to keep of the running host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// The file to make; one named after the host and the time, in the working directory, where absent.
+    pub output: Option<PathBuf>,
+    /// The VM whose records belong to it.
+    pub vm: Option<String>,
+    /// Give other names to hosts, and other hardware and IP addresses.
+    pub anonymize: bool,
+    /// Refuse to read if the kernel cannot lock the process.
+    pub require_sandbox: bool,
+    /// Only list what would be read, and what that takes.
+    pub dry_run: bool,
+}
+
 /// What to sign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approve {
@@ -160,6 +179,13 @@ pub enum Outcome {
     WorkList {
         /// Paths, commands and probes.
         sources: Vec<String>,
+    },
+    /// The host was captured.
+    Captured(Box<Captured>),
+    /// What a capture would read.
+    CapturePlan {
+        /// By source.
+        sources: Vec<PlannedSource>,
     },
     /// A rule's documentation.
     Explanation {
@@ -212,6 +238,36 @@ pub enum Outcome {
         /// Entries checked.
         entries: u64,
     },
+}
+
+/// A capture that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Captured {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// How many sources it speaks of.
+    pub sources: usize,
+    /// How many of them have a text.
+    pub texts: usize,
+    /// Sources that could not be read, with the reason.
+    pub unread: Vec<(String, String)>,
+    /// How often each kind of secret was taken out.
+    pub redacted: BTreeMap<String, usize>,
+    /// Whether names and addresses stand for others.
+    pub anonymized: bool,
+    /// How the process was locked.
+    pub sandbox: Sandbox,
+}
+
+/// A source that a capture would read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedSource {
+    /// A path, a pattern, a command or a probe.
+    pub source: String,
+    /// What one has to be to read it.
+    pub privilege: String,
 }
 
 /// A rule in a list.
@@ -289,6 +345,7 @@ impl Outcome {
     pub fn exit(&self) -> Exit {
         match self {
             Outcome::Analysis(analysis) => crate::analysis::exit(analysis),
+            Outcome::Captured(captured) if !captured.unread.is_empty() => Exit::Incomplete,
             Outcome::Run(run) => match run.state {
                 RunState::Applied => Exit::Clean,
                 // After a failed step it is a refusal by reality.

@@ -7,7 +7,7 @@ use vmwright_engine::{Analyze, Operation};
 /// The longest complaint that is read, in bytes.
 const COMPLAINT_LIMIT: u64 = 1 << 20;
 
-/// Find what is wrong with this host, a VM, or a folder of pasted files.
+/// Find what is wrong with this host, a VM, or files and archives from elsewhere.
 ///
 /// Prints the causes, best first, each with the lines that prove it. Never changes anything: before it reads,
 /// the process locks itself with Landlock and seccomp.
@@ -21,8 +21,9 @@ pub(crate) struct Args {
     /// The VM that the question is about.
     #[arg(long, value_name = "NAME", conflicts_with = "from")]
     vm: Option<String>,
-    /// Read a folder of files that somebody kept, instead of this host.
-    #[arg(long, value_name = "DIR")]
+    /// Read files that somebody kept, instead of this host: a folder, or an archive that `vmwright capture` or
+    /// `sos report` made (tar, packed with gzip, xz or Zstandard).
+    #[arg(long, value_name = "PATH")]
     from: Option<PathBuf>,
     /// Only these rules or areas (`vfio`, `storage/image-locked`).
     #[arg(long, value_name = "RULE", value_delimiter = ',')]

@@ -3,6 +3,7 @@
 mod analyze;
 mod apply;
 mod approve;
+mod capture;
 mod explain;
 mod journal;
 mod plan;
@@ -13,12 +14,14 @@ mod rules;
 mod undo;
 mod vm;
 
+use std::path::Path;
 use vmwright_engine::Operation;
 
 /// The verbs.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     Analyze(analyze::Args),
+    Capture(capture::Args),
     Explain(explain::Args),
     Rules(rules::Args),
     Plan(plan::Args),
@@ -35,10 +38,16 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Where the result goes: what `-o` names, but for `capture`, whose `-o` names the archive.
+    pub(crate) fn result_file<'o>(&self, output: Option<&'o Path>) -> Option<&'o Path> {
+        output.filter(|_| !matches!(self, Command::Capture(_)))
+    }
+
     /// The operation that was asked for.
     pub(crate) fn operation(self) -> anyhow::Result<Operation> {
         Ok(match self {
             Command::Analyze(args) => args.operation()?,
+            Command::Capture(args) => args.operation(),
             Command::Explain(args) => args.operation(),
             Command::Rules(args) => args.operation(),
             Command::Plan(args) => args.operation(),

@@ -1,6 +1,7 @@
 //! Outcomes as people and programs read them: one file for each format and kind of outcome.
 
 mod analysis;
+mod capture;
 pub(crate) mod concise;
 pub(crate) mod error;
 mod evidence;
@@ -39,6 +40,8 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
         Outcome::Analysis(analysis) => analysis::text(analysis, color),
         Outcome::Why(why) => why::text(why),
         Outcome::WorkList { sources } => lines(sources),
+        Outcome::Captured(captured) => capture::made(captured),
+        Outcome::CapturePlan { sources } => capture::planned(sources),
         Outcome::Explanation { text, .. } => text.clone(),
         Outcome::Rules { rules } => rules
             .iter()
