@@ -1,7 +1,7 @@
 //! Causes and their quotes in the order in which a report tells them.
 
 use super::shown;
-use vmwright_model::{Applicability, Cause, Evidence};
+use vmwright_model::{Analysis, Applicability, Cause, Evidence, Unknown};
 
 /// How much of a quoted line a report shows, in characters. JSON and SARIF hold all of it.
 const WIDTH: usize = 2000;
@@ -56,6 +56,18 @@ pub(super) fn consequences(causes: &[Cause], of: Option<usize>) -> Vec<usize> {
     (0..causes.len()).filter(|at| parent(*at) == of).collect()
 }
 
+/// Rules that could not tell, by what is missing: it is the same for many. Both stand in the order of the rules.
+pub(super) fn reasons(unknown: &[Unknown]) -> Vec<(&str, Vec<&Unknown>)> {
+    let mut reasons: Vec<(&str, Vec<&Unknown>)> = Vec::new();
+    for one in unknown {
+        match reasons.iter_mut().find(|(why, _)| *why == one.why) {
+            Some((_, rules)) => rules.push(one),
+            None => reasons.push((&one.why, vec![one])),
+        }
+    }
+    reasons
+}
+
 /// Who carries the fix out.
 pub(super) fn by_whom(cause: &Cause) -> String {
     if cause.fix.actions.is_empty() || cause.fix.applicability == Applicability::ManualOnly {
@@ -66,7 +78,7 @@ pub(super) fn by_whom(cause: &Cause) -> String {
 }
 
 /// How many causes there are, and how much is not known.
-pub(super) fn counted(analysis: &vmwright_model::Analysis) -> String {
+pub(super) fn counted(analysis: &Analysis) -> String {
     let proper = consequences(&analysis.causes, None).len();
     let following = analysis.causes.len() - proper;
     let plural = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });

@@ -1,6 +1,6 @@
 //! An analysis as one page that opens offline: no script, nothing fetched, pictures as inline SVG.
 
-use super::evidence::{Excerpt, by_whom, consequences, counted, excerpts};
+use super::evidence::{Excerpt, by_whom, consequences, counted, excerpts, reasons};
 use super::{assisted_by, escaped};
 use std::fmt::Write;
 use vmwright_model::{Analysis, Cause};
@@ -85,8 +85,12 @@ fn contents(analysis: &Analysis, causes: &[usize], page: &mut String) {
     }
     page.push_str("<nav>\n<ol>\n");
     for index in causes {
-        let title = escaped(&analysis.causes[*index].title);
-        let _ = writeln!(page, "<li><a href=\"#cause-{index}\">{title}</a></li>");
+        let Cause { title, level, .. } = &analysis.causes[*index];
+        let title = escaped(title);
+        let _ = writeln!(
+            page,
+            "<li><span class=\"{level}\">{level}</span> <a href=\"#cause-{index}\">{title}</a></li>"
+        );
     }
     page.push_str("</ol>\n</nav>\n");
 }
@@ -169,20 +173,22 @@ fn unknown(analysis: &Analysis, page: &mut String) {
     }
     let _ = writeln!(
         page,
-        "<section>\n<details>\n<summary>Rules that could not tell ({})</summary>\n<table>\n\
-         <tr><th scope=\"col\">rule</th><th scope=\"col\">why</th><th scope=\"col\">what would tell</th></tr>",
+        "<section>\n<details>\n<summary>Rules that could not tell ({})</summary>",
         analysis.unknown.len()
     );
-    for unknown in &analysis.unknown {
+    for (why, rules) in reasons(&analysis.unknown) {
         let _ = writeln!(
             page,
-            "<tr><td><code>{}</code></td><td>{}</td><td>{}</td></tr>",
-            escaped(&unknown.rule),
-            escaped(&unknown.why),
-            escaped(&unknown.source)
+            "<p>Because {}:</p>\n<table>\n<tr><th scope=\"col\">rule</th><th scope=\"col\">what would tell</th></tr>",
+            escaped(why)
         );
+        for unknown in rules {
+            let (rule, tells) = (escaped(&unknown.rule), escaped(&unknown.source));
+            let _ = writeln!(page, "<tr><td><code>{rule}</code></td><td>{tells}</td></tr>");
+        }
+        page.push_str("</table>\n");
     }
-    page.push_str("</table>\n</details>\n</section>\n");
+    page.push_str("</details>\n</section>\n");
 }
 
 /// What was not read, what the journal knew, and how the process was locked.

@@ -51,7 +51,7 @@ fn case(cause: &Cause, out: &mut String) {
     );
     let element = if cause.level > Level::Note { "failure" } else { "system-out" };
     let _ = match cause.level {
-        Level::Note => write!(out, "<system-out>{}\n", escaped(&cause.title)),
+        Level::Note => writeln!(out, "<system-out>{}", escaped(&cause.title)),
         level => write!(out, "<failure type=\"{level}\" message=\"{}\">", escaped(&cause.title)),
     };
     for quote in &cause.evidence {

@@ -1,6 +1,6 @@
 //! An analysis as Markdown (CommonMark with GitHub's tables), for a ticket or a merge request.
 
-use super::evidence::{by_whom, consequences, counted, excerpts};
+use super::evidence::{by_whom, consequences, counted, excerpts, reasons};
 use super::{assisted_by, shown};
 use std::fmt::Write;
 use vmwright_model::{Analysis, Cause, Evidence};
@@ -74,15 +74,12 @@ fn unknown(analysis: &Analysis, out: &mut String) {
     if analysis.unknown.is_empty() {
         return;
     }
-    out.push_str("\n## Could not tell\n\n| rule | why | what would tell |\n|---|---|---|\n");
-    for unknown in &analysis.unknown {
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} |",
-            prose(&unknown.rule),
-            prose(&unknown.why),
-            prose(&unknown.source)
-        );
+    out.push_str("\n## Could not tell\n");
+    for (why, rules) in reasons(&analysis.unknown) {
+        let _ = writeln!(out, "\nBecause {}:\n\n| rule | what would tell |\n|---|---|", prose(why));
+        for unknown in rules {
+            let _ = writeln!(out, "| {} | {} |", prose(&unknown.rule), prose(&unknown.source));
+        }
     }
 }
 
