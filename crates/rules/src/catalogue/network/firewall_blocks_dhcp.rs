@@ -32,8 +32,6 @@ use vmwright_formats::lines::lines;
 /// How the firewalls log a frame that they dropped, and how a ruleset that drops by default reads.
 pub const RULE: Rule = Rule {
     tags: &["network", "firewall"],
-    // Not `iptables -S`: its legacy variant loads modules.
-    needs: &[Need::Command(&["nft", "list", "ruleset"])],
     signs: &[
         Sign::proof("[UFW BLOCK] IN={bridge} *DPT=67"),
         Sign::proof("[UFW BLOCK] IN={bridge} *DPT=53"),

@@ -74,7 +74,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // Since 10.4 the first choice is nftables. A version alone says nothing: a firewall that drops must be seen too.
     let drops = ["hook input priority filter; policy drop", "nixos-fw", "Chain INPUT (policy DROP", "Default: deny (incoming)", "firewall enabled", "hook forward priority filter; policy drop", "-P FORWARD DROP"];
-    let said = ["dhcp", "network", "no address", "ip address", "no ip address"].iter().any(|word| cx.stands(word));
+    let said = ["dhcp", "network", "no internet", "cannot reach the internet", "no address", "ip address", "no ip address"].iter().any(|word| cx.stands(word));
     if said && drops.iter().any(|sign| cx.stands(sign)) {
         for text in cx.texts() {
             let found = text.text.lines().enumerate().take(20_000).find(|(_, line)| {

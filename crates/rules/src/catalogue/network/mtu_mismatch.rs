@@ -31,7 +31,6 @@ use vmwright_formats::lines::lines;
 pub const RULE: Rule = Rule {
     level: Level::Warn,
     tags: &["network", "performance"],
-    needs: &[Need::Command(&["ip", "-d", "addr", "show"])],
     signs: &[
         Sign::strong("Message too long, mtu={mtu}"),
         Sign::strong("Frag needed and DF set"),

@@ -37,10 +37,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("-s ! {mac} -j DROP"),
         Sign::support("I-vnet{tap}-mac"),
         Sign::support("I-vnet{tap}-arp-mac"),
-        Sign::support("filter='clean-traffic'"),
-        Sign::support("filter='no-mac-spoofing'"),
-        Sign::support("filter='no-arp-spoofing'"),
-        Sign::support("filter=\"clean-traffic\""),
+        Sign::hint("filter='clean-traffic'"),
         Sign::strong("forged transmits"),
         Sign::strong("forgedTransmits"),
         Sign::strong("promiscuous mode: reject"),
@@ -71,7 +68,7 @@ pub const RULE: Rule = Rule {
         // A VF's own anti-spoofing is a matter of SR-IOV.
         Sign::support("spoofed packets detected").against(),
     ],
-    words: &["port security", "spoof", "promiscuous", "nested", "nested vm", "virtual ip", "keepalived"],
+    words: &["port security", "spoof", "promiscuous", "nested", "nested vm", "virtual ip", "keepalived", "second ip", "additional ip", "another ip"],
     tells: "virsh -r nwfilter-binding-list",
     remedy: "allow the guest's additional MAC or address at the filter that drops it, or route instead of bridging",
     escalation: Some(Agent::SecurityEngineer),
@@ -82,7 +79,7 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // A filter is a setting like any other; with a complaint of another address behind the port it is the cause.
-    let moved = ["virtual ip", "keepalived", "spoof", "nested vm"].iter().any(|word| cx.said(word));
+    let moved = ["virtual ip", "keepalived", "spoof", "nested", "second ip", "additional ip", "another ip"].iter().any(|word| cx.said(word));
     for seen in cx.all::<DomainXml>() {
         let interfaces = seen.domains.iter().flat_map(|domain| &domain.devices.interfaces);
         if let Some(filter) = interfaces.filter_map(|card| card.filter.as_ref()).next() {

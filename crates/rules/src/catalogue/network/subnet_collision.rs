@@ -13,12 +13,10 @@
 //! `virsh -r net-dumpxml <net>` shows the range.
 //!
 //! ## Refute
-//! Every route's network is disjoint; if libvirt names an interface of its own (`virbr0`) and no network is active,
-//! that bridge is merely left over.
+//! Every route's network is disjoint; an inactive network's own bridge (`virbr0`) is merely left over.
 //!
 //! ## Fix
-//! Give the virtual network a range that nobody uses (`<ip address='192.168.150.1' .../>` with its `<range>`), and
-//! start it again; renew the guests' leases.
+//! Give the virtual network a range that nobody uses (`<ip address=.../>` with its `<range>`) and start it again.
 //!
 //! ## References
 //! libvirt `src/network/bridge_driver_linux.c`, `networkCheckRouteCollision`; formatnetwork.html "Addressing"; RFC 1918;
@@ -31,7 +29,7 @@ use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["network", "boot"],
-    needs: &[Need::Command(&["ip", "-d", "addr", "show"])],
+    needs: &[Need::File("/proc/net/route")],
     signs: &[
         // libvirt names the interface: a physical one is a collision, a bridge of its own is left over.
         Sign::strong("Network is already in use by interface en"),
@@ -42,13 +40,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("Network is already in use by interface lx"),
         Sign::strong("Network is already in use by interface tun"),
         Sign::strong("Network is already in use by interface wg"),
-        Sign::strong("Network is already in use by interface bond"),
         Sign::support("Network is already in use by interface"),
         Sign::strong("Route address '{address}' conflicts with IP address for"),
         Sign::strong("Pool overlaps with other one on this address space"),
         Sign::strong("could not find an available, non-overlapping IPv4 address pool"),
         Sign::strong("subnet * overlaps with"),
-        Sign::strong("conflicts with an existing network"),
         Sign::strong("network {name} conflicts with"),
     ],
     words: &["same subnet", "overlap", "192.168.122", "nested", "collision"],
@@ -64,13 +60,9 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let nets = networks(cx);
-    if nets.len() > 1 {
-        draft = draft.looked();
-    }
-    let collision = nets.iter().enumerate().find_map(|(at, one)| {
-        Some((one, nets[at + 1..].iter().find(|other| one.overlaps(other))?))
-    });
-    if let Some((one, other)) = collision {
+    draft = if nets.len() > 1 { draft.looked() } else { draft };
+    let mut pairs = nets.iter().enumerate().flat_map(|(at, one)| nets[at + 1..].iter().map(move |other| (one, other)));
+    if let Some((one, other)) = pairs.find(|(one, other)| one.overlaps(other)) {
         draft = draft
             .because(Strength::Support, one.quote.clone(), "this interface has the range")
             .because(Strength::Support, other.quote.clone(), "another has a range that overlaps it")
@@ -141,6 +133,14 @@ fn networks<'r>(cx: &'r Context<'_>) -> Vec<Network<'r>> {
                 (Some(to), Some(by @ ("dev" | "via"))) if to.contains('/') => {
                     let name = if by == "dev" { words.next() } else { words.nth(2) };
                     add(text.source, name.unwrap_or(""), true, to, text.quote(number));
+                }
+                // `/proc/net/route`, in the machine's byte order.
+                (Some(name), Some(to)) if to.len() == 8 => {
+                    let hex = |word: &str| u32::from_str_radix(word, 16).ok().map(u32::swap_bytes);
+                    if let (Some(to), Some(mask)) = (hex(to), words.nth(5).and_then(hex)) {
+                        let listed = format!("{}/{}", Ipv4Addr::from(to), mask.count_ones());
+                        add(text.source, name, true, &listed, text.quote(number));
+                    }
                 }
                 _ => {}
             }

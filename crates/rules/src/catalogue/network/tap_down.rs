@@ -30,14 +30,13 @@ use vmwright_formats::interfaces::InterfaceClass;
 
 pub const RULE: Rule = Rule {
     tags: &["network"],
-    needs: &[Need::Probe(Probe::Interfaces), Need::Command(&["ip", "-d", "addr", "show"])],
+    needs: &[Need::Probe(Probe::Interfaces)],
     signs: &[
         Sign::support("network script {script} failed with status"),
         Sign::strong("could not launch network script {script}"),
         Sign::strong("failed to bring up interface `{tap}'"),
         Sign::strong("Enabling tap interface failed"),
         Sign::strong("Could not enable tap interface"),
-        Sign::support("entered disabled state").kinds(&["kernel_log"]).and(&["entered forwarding state"]),
         Sign::support("SIOCSIFFLAGS: *").and(&["/etc/qemu-ifup"]),
         Sign::hint("<NO-CARRIER,BROADCAST,MULTICAST,UP>"),
         Sign::strong("dev tap{number} is down"),

@@ -29,7 +29,6 @@ use crate::prelude::*;
 pub const RULE: Rule = Rule {
     tags: &["network", "ovs", "boot"],
     rank: Rank::Specific,
-    needs: &[Need::Command(&["ovs-vsctl", "--timeout=3", "show"])],
     signs: &[
         Sign::proof("no bridge named {bridge}"),
         Sign::proof("no port named {port}"),

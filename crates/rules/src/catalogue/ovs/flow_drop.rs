@@ -30,7 +30,6 @@ use vmwright_formats::lines::lines;
 pub const RULE: Rule = Rule {
     tags: &["network", "ovs"],
     rank: Rank::Specific,
-    needs: &[Need::Command(&["ovs-vsctl", "--timeout=3", "show"])],
     signs: &[
         Sign::proof("packet received on port {port} configured as VLAN"),
         Sign::proof("packet received on port {port} not suitable"),

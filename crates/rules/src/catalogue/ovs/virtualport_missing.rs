@@ -33,7 +33,6 @@ use vmwright_formats::{DomainXml, QemuArgs};
 pub const RULE: Rule = Rule {
     tags: &["network", "ovs", "boot"],
     rank: Rank::Specific,
-    needs: &[Need::Command(&["ovs-vsctl", "--timeout=3", "show"])],
     signs: &[
         Sign::proof("Unable to add bridge {bridge} port {tap}: Operation not supported"),
         Sign::proof("failed to add interface `{tap}' to bridge `{bridge}': Operation not supported"),
