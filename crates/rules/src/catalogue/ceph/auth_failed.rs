@@ -60,7 +60,6 @@ pub const RULE: Rule = Rule {
         Sign::strong("cephx: verify_authorizer"),
         Sign::strong("cephx server client.{user}: unexpected key"),
         Sign::strong("cephx server client.{user}:*handle_request failed to decode"),
-        Sign::strong("cephx: cephx_verify_authorizer could not"),
         Sign::strong("Could not set 'key'"),
         Sign::support("Could not set 'auth_client_required'"),
         Sign::strong("auth: could not find secret_id"),

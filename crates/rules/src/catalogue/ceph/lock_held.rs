@@ -68,7 +68,6 @@ pub const RULE: Rule = Rule {
         Sign::strong("exclusive lock on this image"),
         Sign::strong("rbd image {image} is still being used"),
         Sign::support("is locked by other nodes"),
-        Sign::support("rbd: * is locked"),
         Sign::support("watcher=").and(&["rbd"]),
     ],
     words: &["rbd lock", "watcher", "exclusive lock", "exclusive-lock", "blocklist", "blacklist", "dead host", "locked"],

@@ -47,7 +47,6 @@ pub const RULE: Rule = Rule {
         Sign::support("is used by another device"),
         Sign::support("scan_lvs = 1"),
         Sign::support("scan_lvs=1"),
-        Sign::support("host*guest*volume group"),
         Sign::support("guest's volume group"),
         Sign::support("guest volume group"),
         Sign::support("guest VG"),

@@ -62,13 +62,10 @@ pub const RULE: Rule = Rule {
         Sign::support("Could not read L2 table"),
         Sign::support("qcow2_free_clusters failed"),
         Sign::support("Image does not contain a reference count table"),
-        Sign::support("Invalid reference count table offset"),
         Sign::support("corrupt: true"),
-        Sign::support("QCOW2 image contains corrupt"),
         Sign::support("Could not read snapshots"),
         Sign::support("Corruption: bitmap '{name}'"),
         Sign::support("File truncated, expecting at least"),
-        Sign::support("Failed to open qcow2*corrupt"),
         // The guest's own words when it loses its disk.
         Sign::hint("image corrupt"),
     ],

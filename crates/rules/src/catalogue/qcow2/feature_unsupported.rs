@@ -59,7 +59,6 @@ pub const RULE: Rule = Rule {
         Sign::support("Failed to open qcow"),
         Sign::support("Failed to parse qcow"),
         Sign::support("qcow2").and(&["Firecracker"]),
-        Sign::support("unsupported qcow"),
         Sign::strong("Cannot downgrade an image with incompatible features"),
         Sign::strong("'{format}' uses a {driver} feature which is not supported"),
     ],

@@ -59,7 +59,6 @@ pub const RULE: Rule = Rule {
         Sign::support("Unable to use Linux AIO, falling back to thread pool"),
         Sign::support("Unable to use linux io_uring, falling back to thread pool"),
         Sign::hint("aio=threads"),
-        Sign::support("fsync/s").and(&["cache"]),
     ],
     words: SLOW,
     tells: "virsh dumpxml VM",

@@ -46,11 +46,8 @@ pub const RULE: Rule = Rule {
         Sign::support("Image is not in {format} format").unless(&["Could not open backing file"]),
         Sign::hint("Image is not in {format} format"),
         Sign::support("Image not in VMDK format"),
-        Sign::strong("is missing the format*backing"),
         // Cloud Hypervisor since 40 and its forks.
         Sign::strong("Autodetected raw image type. Disabling sector 0 writes"),
-        Sign::strong("image_type is not specified"),
-        Sign::support("Failed to detect image type"),
         Sign::strong("storage format 'iso' is not directly supported by QEMU"),
     ],
     words: &["format", "probing", "backing format", "raw", "qcow2", "-F qcow2"],

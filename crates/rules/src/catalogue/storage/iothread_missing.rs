@@ -50,7 +50,6 @@ pub const RULE: Rule = Rule {
         Sign::support("iothread is only valid with virtio disk or virtio-scsi-single controller"),
         Sign::support("No IOThreads found for the domain"),
         Sign::support("virtio_blk_handle").and(&["aio_poll"]),
-        Sign::support("main loop*disk"),
         Sign::hint("aio_poll"),
         Sign::hint("iothread").unless(&["iothread,id=", "qom-type\":\"iothread"]),
     ],

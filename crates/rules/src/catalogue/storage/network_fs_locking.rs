@@ -55,7 +55,6 @@ pub const RULE: Rule = Rule {
         Sign::support("local_lock=none").and(&["Failed to lock byte"]),
         Sign::support(",nolock").and(&["Failed to get"]),
         Sign::support("unable to acquire lock*Operation not supported"),
-        Sign::support("Failed to acquire lock: No such"),
         Sign::support("NFS: state manager*failed on NFSv4 server"),
         // QEMU takes shared locks only and looks for others' by asking: this call fails for want of locks, and not
         // because somebody holds one.
