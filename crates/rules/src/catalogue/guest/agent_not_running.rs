@@ -27,6 +27,7 @@
 
 use crate::prelude::*;
 use vmwright_formats::DomainXml;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["guest", "agent"],
@@ -66,6 +67,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Unit qemu-guest-agent.service could not be found"),
         Sign::strong("qemu-ga: command not found"),
         Sign::strong("failed to connect to agent socket"),
+        Sign::support("the domain should have the pkg qemu-agent installed"),
         Sign::support("virsh domifaddr").and(&["guest agent"]),
     ],
     words: &[
@@ -115,6 +117,17 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         if let Some(target) = ours {
             let quote = seen.quote(target.line());
             draft = draft.because(Strength::Strong, quote, "nobody opened the channel in the guest");
+        }
+    }
+    // `systemctl status qemu-guest-agent`: the heading, and a few lines below it the state.
+    for text in cx.texts() {
+        let all: Vec<_> = lines(&text.text).take(20_000).collect();
+        let heading = all.iter().position(|(_, line)| line.contains("qemu-guest-agent.service - "));
+        let state = heading
+            .and_then(|at| all[at..].iter().take(6).find(|(_, line)| line.contains("Active: inactive")));
+        if let Some((number, _)) = state {
+            draft =
+                draft.because(Strength::Strong, text.quote(*number), "the agent's service is not running");
         }
     }
     vec![draft.verdict()]

@@ -44,6 +44,8 @@ pub const RULE: Rule = Rule {
         Sign::support("DataSourceNone"),
         Sign::strong("No ds found [mode="),
         Sign::strong("cloud-init disabled by cloud-init-generator"),
+        Sign::strong("Disabled cloud-init [1]"),
+        Sign::support("has not been run").and(&["cloud-init status"]),
         Sign::strong("Failed loading yaml blob"),
         Sign::strong("Failed at merging in cloud config part"),
         Sign::strong("Invalid cloud-config provided"),

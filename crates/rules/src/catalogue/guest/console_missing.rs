@@ -54,6 +54,7 @@ pub const RULE: Rule = Rule {
         Sign::support("VNC server running on").unless(&["vncviewer"]),
         Sign::strong("Active console session exists for this domain"),
         Sign::support("Escape character is ^]"),
+        Sign::support("The escape sequence is ^]"),
         Sign::support("the domain does not have a VNC"),
         Sign::strong("Failed to get domain display"),
         Sign::support("Warning: unable to open an initial console"),

@@ -46,6 +46,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("same ip").and(&["template"]),
         Sign::strong("same ip address").and(&["cloned"]),
         Sign::strong("same hostname").and(&["clone"]),
+        Sign::support("machine-id").and(&["clone"]),
+        Sign::support("machine-id").and(&["template"]),
+        Sign::support("machine-id").and(&["same IP"]),
+        Sign::support("duplicate IP address"),
         Sign::strong("duplicate hostname"),
         Sign::strong("nodes with duplicate"),
         Sign::strong("Node password rejected, duplicate hostname"),
@@ -105,6 +109,20 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                     );
                 }
                 leases.push((client, mac));
+            }
+            // The same address given to two MACs, in the table of `virsh net-dhcp-leases`.
+            let address = words.iter().position(|word| *word == "ipv4").and_then(|at| words.get(at + 1));
+            if let (Some(mac), Some(address)) = (mac, address)
+                && leases.len() < 1024
+            {
+                if leases.iter().any(|(known, other)| known == address && other != mac) {
+                    draft = draft.because(
+                        Strength::Strong,
+                        text.quote(number),
+                        "two MACs were given one address",
+                    );
+                }
+                leases.push((address, mac));
             }
         }
     }

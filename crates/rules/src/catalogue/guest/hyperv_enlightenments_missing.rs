@@ -55,6 +55,11 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let windows = cx.said("windows");
+    // A complaint about speed makes the lack the cause; else it is only worth a note.
+    let slow =
+        ["slow", "idle", "cpu usage", "stutter", "latency", "hyper-v"].iter().any(|word| cx.said(word));
+    let (strength, level) =
+        if windows && slow { (Strength::Strong, Level::Warn) } else { (Strength::Support, Level::Note) };
     for seen in cx.all::<DomainXml>() {
         // libosinfo's mark in the metadata, or the name that people give.
         let marked = seen.text.text.contains("microsoft.com/win");
@@ -65,10 +70,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             if !kvm || !(windows || marked || named) || domain.feature("hyperv").is_some() {
                 continue;
             }
-            let strength = if windows && !draft.any() { Strength::Strong } else { Strength::Support };
             draft = draft
                 .because(strength, seen.quote(domain.line), "a Windows domain without <hyperv>")
-                .level(Level::Warn);
+                .level(level);
         }
     }
     for seen in cx.all::<QemuArgs>() {
@@ -78,9 +82,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             !value.contains("hv_") && !value.contains("hv-")
         });
         if let Some(cpu) = cpu.filter(|_| kvm && windows) {
-            draft = draft
-                .because(Strength::Strong, seen.quote(cpu.value_line), "-cpu without any hv- flag")
-                .level(Level::Warn);
+            draft =
+                draft.because(strength, seen.quote(cpu.value_line), "-cpu without any hv- flag").level(level);
         }
     }
     vec![draft.verdict()]

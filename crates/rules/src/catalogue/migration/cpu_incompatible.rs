@@ -39,12 +39,14 @@ pub const RULE: Rule = Rule {
         Sign::proof("Unacceptable CPU info"),
         Sign::strong("CPU doesn't have compatibility"),
         // libvirt, comparing the guest's CPU with the target's.
-        Sign::strong("guest CPU doesn't match specification").and(&["migrat"]),
+        // Inside YAML the apostrophe is doubled.
+        Sign::strong("guest CPU doesn*t match specification").and(&["migrat"]),
+        Sign::strong("guest CPU doesn*t match specification").and(&["upgrad"]),
         Sign::strong("guest and host CPU are not compatible").and(&["migrat"]),
         Sign::strong("guest CPU is not compatible with host CPU").and(&["migrat"]),
         Sign::strong("CPU is incompatible with host CPU").and(&["migrat"]),
         Sign::support("Host CPU does not provide required features").and(&["migrat"]),
-        Sign::support("guest CPU doesn't match specification: extra features"),
+        Sign::support("t match specification: extra features"),
         Sign::support("Host CPU is not compatible with guest CPU"),
         Sign::strong("Target CPU * does not match source"),
         Sign::strong("host doesn't support requested feature").and(&["-incoming"]),

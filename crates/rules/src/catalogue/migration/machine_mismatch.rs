@@ -83,6 +83,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("is not a valid device model name").and(&["-incoming"]),
         Sign::strong("Property '*' not found").and(&["-incoming"]),
         Sign::strong("machine type * is not supported").and(&["migrat"]),
+        Sign::strong("Destination host emulator is different"),
         Sign::support("load of migration failed").and(&["downgrad"]),
         Sign::support("load of migration failed").and(&["older version"]),
         Sign::support("load of migration failed").and(&["older qemu"]),

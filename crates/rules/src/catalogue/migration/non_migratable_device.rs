@@ -102,6 +102,7 @@ pub const RULE: Rule = Rule {
         "passthrough",
         "another host",
         "other host",
+        "MigrateToURI",
     ],
     tells: "virsh dumpxml NAME, and info migrate in QEMU's monitor",
     remedy: "detach or replace what cannot migrate before migrating, or shut the guest down and start it on the target",

@@ -42,7 +42,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Failed to connect socket: Connection timed out").and(&["migrat"]),
         Sign::support("Failed to connect socket: Connection refused").and(&["migrat"]),
         Sign::strong("unable to execute QEMU command 'migrate': Failed to connect"),
-        Sign::support("unable to execute QEMU command 'migrate'"),
+        Sign::hint("unable to execute QEMU command 'migrate'"),
         Sign::strong("unable to execute QEMU command 'blockdev-add': Failed to connect"),
         Sign::strong("unable to execute QEMU command 'drive-mirror': Failed to connect"),
         Sign::strong("Unable to find an unused port in range 'migration'"),

@@ -50,6 +50,7 @@ pub const RULE: Rule = Rule {
         "save state",
         "hibernate",
         "suspend to disk",
+        "failed to save domain",
     ],
     tells: "virsh dumpxml NAME, and info migrate in QEMU's monitor",
     remedy: "take disk-only snapshots or shut the guest down, or detach the device that blocks while saving",
@@ -79,8 +80,9 @@ pub(crate) fn saves(cx: &Context<'_>) -> Option<bool> {
         "saving",
         "save state",
         "hibernate",
+        "failed to save domain",
     ];
-    let migrate = ["live migration", "virsh migrate", "qm migrate", "another host", "other host"];
+    let migrate = ["virsh migrate", "qm migrate", "another host", "other host", "MigrateToURI"];
     let one = |save: bool, migrate: bool| (save != migrate).then_some(save);
     one(save.iter().any(|word| cx.said(word)), migrate.iter().any(|word| cx.said(word)) || cx.said("migrat"))
         .or_else(|| one(save.iter().any(|word| cx.stands(word)), migrate.iter().any(|word| cx.stands(word))))

@@ -56,6 +56,7 @@ pub const RULE: Rule = Rule {
         Sign::support("qemu-img: Could not create snapshot"),
         Sign::support("'snapshot-save' * Operation not supported"),
         Sign::support("snapshot-save job failed"),
+        Sign::support("can't manipulate inactive snapshots of disk"),
         Sign::support("no storage for vmstate"),
     ],
     words: &["snapshot", "internal snapshot", "uefi", "nvram", "pflash", "raw disk", "savevm", "revert"],
