@@ -44,8 +44,6 @@ pub const RULE: Rule = Rule {
         Sign::strong("current allocation").and(&["passthrough"]),
         Sign::strong("current allocation").and(&["vfio-pci"]),
         Sign::strong("maximum allocation").and(&["passthrough"]),
-        Sign::strong("currentMemory").and(&["passthrough", "all of the"]),
-        Sign::strong("balloon").and(&["passthrough", "no effect"]),
         Sign::support("ballooning").and(&["passthrough"]),
         Sign::support("ballooning").and(&["vfio-pci"]),
         Sign::support("free page reporting").and(&["vfio-pci"]),

@@ -55,9 +55,10 @@ pub const RULE: Rule = Rule {
         Sign::support("/KVM invoked oom-killer").unless(NARROWER),
         Sign::support("oom_reaper: reaped process {pid} (qemu").unless(NARROWER),
         Sign::support("A process of this unit has been killed by the OOM killer").unless(NARROWER),
-        Sign::strong("systemd-oomd").and(&["memory pressure"]),
+        Sign::strong("Killed /machine.slice/* due to memory pressure"),
+        Sign::support("systemd-oomd killed"),
         Sign::support("Failed with result 'oom-kill'").unless(NARROWER),
-        Sign::strong("earlyoom").and(&["SIGTERM to process"]),
+        Sign::strong("sending SIGTERM to process {pid} *qemu"),
         Sign::strong("not enough memory for the allocation"),
         // Guest memory that cannot be mapped.
         Sign::support("cannot set up guest memory '{id}': Cannot allocate memory"),
