@@ -53,6 +53,8 @@ pub const RULE: Rule = Rule {
         Sign::hint("Out of memory: Killed process {pid} (qemu"),
         Sign::support("qemu* invoked oom-killer").unless(NARROWER),
         Sign::support("/KVM invoked oom-killer").unless(NARROWER),
+        Sign::support("firecracker invoked oom-killer").unless(NARROWER),
+        Sign::support("fc_vcpu * invoked oom-killer").unless(NARROWER),
         Sign::support("oom_reaper: reaped process {pid} (qemu").unless(NARROWER),
         Sign::support("A process of this unit has been killed by the OOM killer").unless(NARROWER),
         Sign::strong("Killed /machine.slice/* due to memory pressure"),
@@ -60,6 +62,9 @@ pub const RULE: Rule = Rule {
         Sign::support("Failed with result 'oom-kill'").unless(NARROWER),
         Sign::strong("sending SIGTERM to process {pid} *qemu"),
         Sign::strong("not enough memory for the allocation"),
+        Sign::support("overcommit_memory = 2").and(&["Cannot allocate memory"]),
+        Sign::support("KVM_SET_USER_MEMORY_REGION failed*Cannot allocate memory"),
+        Sign::support("Failed to allocate memory: Cannot allocate memory"),
         // Guest memory that cannot be mapped.
         Sign::support("cannot set up guest memory '{id}': Cannot allocate memory"),
         Sign::support("Cannot set up guest memory '{id}': Cannot allocate memory"),

@@ -41,6 +41,7 @@ pub const RULE: Rule = Rule {
         Sign::support("CPUThrottlingHigh"),
         Sign::support("quota:cpu_quota"),
         Sign::support("container_cpu_cfs_throttled"),
+        Sign::support("--cpu-quota-us"),
         Sign::hint("cpu.cfs_quota_us"),
         Sign::hint("--cpus="),
     ],
