@@ -43,7 +43,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("page allocation failure").and(&["add_memory_resource"]),
         Sign::strong("page allocation failure").and(&["acpi_memory_device_add"]),
         Sign::strong("page allocation failure").and(&["kacpi_hotplug"]),
-        Sign::strong("RIP: * add_pages+").and(&["kacpi_hotplug"]),
+        Sign::strong("RIP: *add_pages+").and(&["kacpi_hotplug"]),
         Sign::support("add_pages+").and(&["acpi_hotplug_work_fn"]),
         Sign::strong("Out of memory").and(&["kacpi_hotplug"]),
         Sign::strong("Out of memory").and(&["acpi_memory_device_add"]),
