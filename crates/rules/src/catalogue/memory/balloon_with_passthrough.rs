@@ -44,11 +44,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("current allocation").and(&["passthrough"]),
         Sign::strong("current allocation").and(&["vfio-pci"]),
         Sign::strong("maximum allocation").and(&["passthrough"]),
-        Sign::strong("currentMemory").and(&["passthrough", "all of the"]),
-        Sign::strong("balloon").and(&["passthrough", "no effect"]),
-        Sign::support("ballooning").and(&["passthrough"]),
-        Sign::support("ballooning").and(&["vfio-pci"]),
-        Sign::support("free page reporting").and(&["vfio-pci"]),
+        Sign::strong("ballooning").and(&["passthrough"]),
+        Sign::strong("ballooning").and(&["passed through"]),
+        Sign::strong("ballooning").and(&["vfio-pci"]),
         Sign::strong("failed to inflate balloon").and(&["vfio"]),
     ],
     words: &["balloon", "passthrough", "current allocation", "all memory", "all of the configured", "maximum"],
@@ -69,6 +67,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let Some(device) = domain.devices.hostdevs.iter().find(pci) else { continue };
             draft = draft.looked();
             let balloon = domain.devices.memballoon.as_ref();
+            // All memory is in use from the start, which is what such a complaint is about.
+            if cx.said("balloon") && balloon.is_some() {
+                draft = draft.because(Strength::Support, seen.quote(device.line), "a device pins all of the memory");
+            }
             if balloon.and_then(|one| one.model.as_ref()).is_some_and(|model| model.value == "none") {
                 continue;
             }

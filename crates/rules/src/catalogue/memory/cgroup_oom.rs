@@ -49,7 +49,10 @@ pub const RULE: Rule = Rule {
         Sign::proof("oom-kill:constraint=CONSTRAINT_MEMCG*task=CPU "),
         Sign::strong("oom-kill:constraint=CONSTRAINT_MEMCG"),
         Sign::support("memory: usage {used}kB, limit {limit}kB, failcnt"),
+        // Kernels before 4.19.
         Sign::support("Task in {path} killed as a result of limit of"),
+        Sign::strong("Task in /machine{path} killed as a result of limit of"),
+        Sign::strong("Task in /kubepods{path} killed as a result of limit of"),
         Sign::strong("OOMKilled").and(POD),
         Sign::support("OOMKilled"),
         Sign::support("\"OOMKilled\": true"),

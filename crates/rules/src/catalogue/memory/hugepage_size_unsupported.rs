@@ -53,8 +53,9 @@ pub const RULE: Rule = Rule {
         Sign::support("memory size must be multiple of"),
         Sign::strong("huge pages per NUMA node are not supported"),
         Sign::strong("failed to create memfd with flags {flags}: Invalid argument"),
-        Sign::strong("does not support hugepages of"),
-        Sign::strong("system doesn't support hugepages"),
+        // Proxmox.
+        Sign::strong("your system doesn't support hugepages"),
+        Sign::strong("is not a multiple of the requested hugepages size"),
         Sign::proof("mount: *hugetlbfs*Unsupported page size"),
         Sign::strong("hugetlbfs: Unsupported page size {size} MB"),
         Sign::strong("1GB pages not supported").unless(&["kvm: 1GB pages"]),

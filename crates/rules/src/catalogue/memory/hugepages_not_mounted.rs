@@ -35,6 +35,9 @@ pub const RULE: Rule = Rule {
     needs: &[Need::File("/proc/mounts"), Need::Glob("/etc/libvirt/qemu/*.xml"), Need::Probe(Probe::Machine)],
     signs: &[
         Sign::proof("hugetlbfs filesystem is not mounted or disabled by administrator config"),
+        // libvirt before 1.3.
+        Sign::strong("hugetlbfs filesystem is not mounted"),
+        Sign::strong("hugepages are disabled by administrator config"),
         Sign::strong("Unable to find any usable hugetlbfs mount for {size} KiB"),
         Sign::strong("not a hugetlbfs mount"),
         Sign::support("unable to create hugepage path"),

@@ -63,6 +63,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("qemu_prealloc_mem: preallocating memory failed").unless(HUGE),
         Sign::strong("Insufficient free host memory pages available to allocate guest RAM"),
         Sign::hint("cannot set up guest memory '{id}': Cannot allocate memory").and(HUGE),
+        // The page could not be had when it was first touched.
+        Sign::support("Bus error").and(HUGE),
+        Sign::support("SIGBUS").and(&["hugepages"]),
         // Kernels.
         Sign::strong("HugeTLB: allocating {n} of page size {size} failed"),
         Sign::proof("killed due to inadequate hugepage pool"),

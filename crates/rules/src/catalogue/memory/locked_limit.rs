@@ -46,7 +46,9 @@ pub const RULE: Rule = Rule {
         Sign::proof("cannot limit locked memory of process {pid} to {bytes}"),
         Sign::strong("locked memory limit for libvirtd probably needs to be raised"),
         Sign::strong("failed to set memlock"),
-        Sign::strong("setting max locked memory limit").and(&["failed"]),
+        // KubeVirt's virt-handler.
+        Sign::strong("error setting prlimit: "),
+        Sign::strong("could not set prlimit of process"),
         Sign::support("vfio_dma_map(*) = -12").unless(OTHER),
         Sign::support("vfio_container_dma_map(*) = -12").unless(OTHER),
         Sign::support("VFIO_MAP_DMA failed: Cannot allocate memory").unless(OTHER),

@@ -25,7 +25,7 @@
 //! `util/oslib-posix.c` (`qemu_madvise`).
 
 use super::hugepages_not_reserved::guests::guests;
-use super::hugepages_not_reserved::settings::setting;
+use super::hugepages_not_reserved::settings::{busy, setting};
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
@@ -44,13 +44,8 @@ pub const RULE: Rule = Rule {
         Sign::support("try_to_compact_pages"),
         Sign::hint("compact_zone"),
         Sign::support("collapse_huge_page"),
-        Sign::support("khugepaged").and(&["100"]).kinds(&["text"]),
         Sign::support("khugepaged").and(&["blocked for more than"]),
-        Sign::hint("khugepaged").kinds(&["text"]),
-        Sign::hint("kcompactd"),
         Sign::support("do_huge_pmd_anonymous_page"),
-        Sign::hint("compact_stall"),
-        Sign::hint("thp_fault_fallback"),
         Sign::hint("page allocation stalls for {n}ms"),
         Sign::support("Transparent Huge Pages").and(&["latency"]),
     ],
@@ -65,6 +60,8 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
+    let at_work = busy(cx, "khugepaged", 20.0).or_else(|| busy(cx, "kcompactd", 20.0));
+    draft = draft.because(Strength::Strong, at_work, "the kernel is busy making huge pages");
     let folder = "/sys/kernel/mm/transparent_hugepage";
     let defrag = setting(cx, &format!("{folder}/defrag"), "transparent_hugepage/defrag");
     let enabled = setting(cx, &format!("{folder}/enabled"), "transparent_hugepage/enabled");

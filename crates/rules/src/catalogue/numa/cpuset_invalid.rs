@@ -79,6 +79,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Empty cpu list for pinning"),
         Sign::support("CPUPinningInvalid"),
         Sign::strong("CPU set to pin * must be a subset of"),
+        Sign::strong("CPU set to unpin * must be a subset of"),
     ],
     words: &["cpuset", "no space left", "affinity", "pinning", "pinned", "numatune", "cgroup"],
     tells: "/sys/devices/system/cpu/online",

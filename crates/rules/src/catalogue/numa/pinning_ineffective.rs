@@ -34,7 +34,6 @@ pub const RULE: Rule = Rule {
     tags: &["numa", "cpu", "performance"],
     needs: &[Need::Glob("/etc/libvirt/qemu/*.xml"), Need::File("/proc/cmdline")],
     signs: &[
-        Sign::support("emulatorpin").and(&["jitter"]),
         Sign::support("isolcpus").and(&["same core"]),
         Sign::support("isolcpus").and(&["same CPU"]),
         Sign::support("all vcpus on one"),

@@ -39,9 +39,9 @@ pub const RULE: Rule = Rule {
     signs: &[
         Sign::support("CPUQuota="),
         Sign::support("CPUThrottlingHigh"),
-        Sign::support("cpulimit: "),
         Sign::support("quota:cpu_quota"),
         Sign::support("container_cpu_cfs_throttled"),
+        Sign::support("--cpu-quota-us"),
         Sign::hint("cpu.cfs_quota_us"),
         Sign::hint("--cpus="),
     ],
@@ -71,6 +71,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             .title(format!("the VM's cgroup was throttled {count} times"));
     }
     draft = draft.because(Strength::Support, limit, "a quota is set");
+    let proxmox = setting(cx, "/etc/pve/qemu-server", "cpulimit").filter(|one| one.value.parse::<f64>().is_ok_and(|n| n > 0.0));
+    draft = draft.because(Strength::Support, proxmox.and_then(|one| one.quote), "a CPU limit is set");
     for seen in cx.all::<DomainXml>() {
         draft = draft.looked();
         for path in ["cputune/quota", "cputune/global_quota", "cputune/emulator_quota", "cputune/iothread_quota"] {

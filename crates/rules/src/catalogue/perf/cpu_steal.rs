@@ -37,7 +37,6 @@ pub const RULE: Rule = Rule {
     needs: &[Need::Command(&["lscpu"]), Need::File("/proc/pressure/cpu"), Need::Glob("/etc/libvirt/qemu/*.xml")],
     signs: &[
         Sign::support("steal time"),
-        Sign::support("%steal"),
         Sign::support("CPU steal"),
         Sign::strong("CPUCreditBalance"),
         Sign::support("CPU credits"),
@@ -68,12 +67,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let mut column = None;
         for (number, line) in lines(&text.text).take(4096) {
             let stolen = match column {
-                // vmstat: the heading ends in `st`, or in `st gu` of newer ones.
-                Some(at) => line.split_whitespace().nth(at).and_then(|word| word.parse::<f64>().ok()),
+                // Counted from the end, since the values of iostat and sar stand under a heading with a name.
+                Some(at) => line.split_whitespace().rev().nth(at).and_then(|word| word.parse::<f64>().ok()),
                 None => top(line),
             };
-            let heading = || line.split_whitespace().position(|word| word == "st");
-            if line.contains(" us sy id wa ") {
+            let heading = || line.split_whitespace().rev().position(|word| matches!(word, "st" | "%steal"));
+            // vmstat; iostat, sar and mpstat.
+            if line.contains(" us sy id wa ") || line.contains(" %steal") {
                 column = heading();
                 draft = draft.looked();
             } else if line.trim().is_empty() {

@@ -41,12 +41,10 @@ pub const RULE: Rule = Rule {
         Sign::support("kvm_vcpu_check_block"),
         Sign::support("kvm_vcpu_halt"),
         Sign::hint("kvm_vcpu_block"),
-        Sign::support("halt_poll_ns").and(&["idle"]),
-        Sign::support("halt_poll_ns").and(&["latency"]),
         Sign::support("halt polling"),
         Sign::hint("cpuidle_haltpoll"),
     ],
-    words: &["idle", "host cpu", "cpu usage", "halt_poll", "wake-up", "latency", "power"],
+    words: &["idle", "host cpu", "halt_poll", "wake-up"],
     tells: "/sys/module/kvm/parameters/halt_poll_ns",
     remedy: "set kvm.halt_poll_ns to what the workload needs: low for idle guests, higher for latency",
     applicability: Applicability::Safe,
@@ -65,6 +63,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             draft = draft
                 .because(Strength::Strong, found.quote, "vCPUs poll for a millisecond or more before they sleep")
                 .title(format!("halt_poll_ns is {value}"));
+        } else if value > 0 && ["host cpu", "halt_poll"].iter().any(|word| cx.said(word)) && cx.said("idle") {
+            let why = "idle vCPUs poll for this long before they sleep";
+            draft = draft.because(Strength::Support, found.quote, why);
+        } else if value == 0 && cx.said("wake-up") {
+            draft = draft.because(Strength::Support, found.quote, "halt polling is off, so each wake-up costs more");
         } else if value == 0 {
             draft = draft.because(Strength::Hint, found.quote, "halt polling is off");
         }

@@ -26,7 +26,7 @@
 //! (`kvm_nx_huge_page_recovery_worker`), `virt/kvm/kvm_main.c` (`kvm_vm_create_worker_thread`); Firecracker
 //! `docs/prod-host-setup.md`, `docs/snapshotting`.
 
-use crate::catalogue::memory::hugepages_not_reserved::settings::setting;
+use crate::catalogue::memory::hugepages_not_reserved::settings::{busy, setting};
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
@@ -38,7 +38,7 @@ pub const RULE: Rule = Rule {
         Need::File("/sys/devices/system/cpu/vulnerabilities/itlb_multihit"),
     ],
     signs: &[
-        Sign::support("kvm-nx-lpage-re"),
+        Sign::hint("kvm-nx-lpage-re"),
         Sign::strong("kvm_vm_create_worker_thread"),
         Sign::strong("kvm_nx_huge_page_recovery_worker"),
         Sign::strong("kvm_nx_lpage_recovery_worker"),
@@ -46,10 +46,6 @@ pub const RULE: Rule = Rule {
         Sign::strong("kvm_recover_nx_lpages"),
         Sign::support("cgroup_attach_task_all"),
         Sign::support("favordynmods"),
-        Sign::support("nx_huge_pages").and(&["slow"]),
-        Sign::support("nx_huge_pages").and(&["start time"]),
-        Sign::support("nx_huge_pages").and(&["latency"]),
-        Sign::support("nx_huge_pages").and(&["boot time"]),
         Sign::hint("nx_huge_pages=auto"),
         Sign::hint("KVM: Mitigation: Split huge pages"),
         Sign::strong("KVM: Vulnerable").against(),
@@ -65,11 +61,15 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
+    draft = draft.because(Strength::Strong, busy(cx, "kvm-nx-lpage-re", 10.0), "the recovery worker is busy");
+    // Somebody asks about start times: then the default is worth a look.
+    let asked = ["boot time", "start time", "starts slowly", "startup", "nx_huge_pages"].iter().any(|word| cx.said(word));
+    let strength = if asked { Strength::Support } else { Strength::Hint };
     if let Some(state) = setting(cx, "/sys/module/kvm/parameters/nx_huge_pages", "nx_huge_pages") {
         draft = draft.looked();
         draft = match state.value.as_str() {
             // The default of an affected host: alone no fault.
-            "Y" | "1" | "auto" | "force" => draft.because(Strength::Hint, state.quote, "huge pages are split"),
+            "Y" | "1" | "auto" | "force" => draft.because(strength, state.quote, "huge pages are split"),
             "N" | "0" | "never" | "off" => draft.despite(Strength::Strong, state.quote, "huge pages are not split"),
             _ => draft,
         };

@@ -39,8 +39,6 @@ pub const RULE: Rule = Rule {
         Sign::support("vhost_iotlb_itree_first"),
         Sign::support("vhost_iotlb_"),
         Sign::strong("iotlb miss").and(&["vhost"]),
-        Sign::support("iommu_platform").and(&["slow"]),
-        Sign::support("iommu_platform").and(&["throughput"]),
         Sign::hint("vtd_iotlb_page_update"),
         Sign::hint("vtd_iommu_translate"),
     ],

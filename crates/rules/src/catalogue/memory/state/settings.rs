@@ -85,6 +85,19 @@ pub(crate) fn ids(list: &str) -> Vec<u32> {
     found
 }
 
+/// A line of `top` or `ps aux` by which a task takes at least this share of a CPU, in percent.
+pub(crate) fn busy(cx: &Context<'_>, task: &str, percent: f64) -> Option<Evidence> {
+    let texts = cx.texts().iter().filter(|text| text.text.contains(task));
+    let lines = texts.flat_map(|text| lines(&text.text).map(move |line| (text, line)));
+    lines.filter(|(_, (_, line))| line.contains(task)).find_map(|(text, (number, line))| {
+        let words: Vec<&str> = line.split_whitespace().take(16).collect();
+        // top begins with the process id and has its share in column 9, ps with the user, and column 3.
+        let top = words.first()?.parse::<u32>().is_ok();
+        let share = words.get(if top { 8 } else { 2 })?.parse::<f64>().ok()?;
+        (share >= percent && words.len() >= 11).then(|| text.quote(number)).flatten()
+    })
+}
+
 /// The first line of any text that holds a part, as evidence: for what no view reads.
 pub(crate) fn line_with(cx: &Context<'_>, part: &str) -> Option<Evidence> {
     let texts = cx.texts().iter().filter(|text| text.text.contains(part));

@@ -41,7 +41,8 @@ pub(crate) fn flaws(cx: &Context<'_>) -> Vec<Flaw> {
             }
         }
     }
-    for seen in cx.all::<LsCpu>() {
+    let listed = !found.is_empty();
+    for seen in cx.all::<LsCpu>().into_iter().filter(|_| !listed) {
         for entry in &seen.pairs.entries {
             let (key, value) = &entry.value;
             if value.starts_with("Vulnerable") || value.starts_with("Mitigation") || key.starts_with("Vulnerability ") {
