@@ -24,6 +24,7 @@
 //! `src/qemu/qemu_validate.c`, `src/conf/domain_validate.c`, `src/conf/domain_addr.c`.
 
 use crate::prelude::*;
+use std::collections::BTreeMap;
 use vmwright_formats::{DomainXml, QemuArgs};
 
 pub const RULE: Rule = Rule {
@@ -34,7 +35,7 @@ pub const RULE: Rule = Rule {
         Sign::proof("maxcpus must be equal to or greater than smp"),
         Sign::proof("cpu topology: sockets"),
         Sign::strong("Invalid CPU topology"),
-        Sign::proof("options are incompatible"),
+        Sign::strong("options are incompatible"),
         Sign::proof("total memory for NUMA nodes"),
         Sign::strong("hugepages are not allowed with"),
         Sign::strong("not supported without guest numa node"),
@@ -69,15 +70,15 @@ pub const RULE: Rule = Rule {
         Sign::support("can't be used together"),
         Sign::support("cannot be combined with"),
         Sign::support("is not allowed with"),
-        Sign::support("is incompatible with"),
-        Sign::support("conflicts with"),
+        Sign::support("is incompatible with").unless(&["CPU is incompatible with"]),
+        Sign::hint("conflicts with"),
         Sign::support("missing 'nvdimm' in '-M'"),
         Sign::support("Cannot specify both"),
         Sign::support("can only be used with"),
         Sign::hint("is only supported with"),
         Sign::hint("unsupported configuration: "),
     ],
-    words: &["topology", "q35", "i440fx", "conflict", "contradict", "unsupported configuration", "both"],
+    words: &["topology", "i440fx", "conflict", "contradict", "unsupported configuration"],
     tells: "virsh -r dumpxml VM",
     remedy: "bring the two settings into agreement",
     applicability: Applicability::NeedsApproval,
@@ -120,6 +121,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
         }
     }
+    for xml in cx.all::<DomainXml>() {
+        if let Some((again, first)) = twice(&xml) {
+            draft = draft
+                .because(Strength::Strong, xml.quote(again), "this PCI address is given a second time")
+                .because(Strength::Support, xml.quote(first), "it was given here first")
+                .title("two devices have one PCI address");
+        }
+    }
     for args in cx.all::<QemuArgs>() {
         let smp = args.first("smp");
         let number = |key: &str| smp.and_then(|smp| smp.opts().get(key)?.parse::<u64>().ok());
@@ -135,4 +144,24 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
+}
+
+/// The lines of a guest PCI address that two devices of one domain have: the second and the first.
+fn twice(xml: &DomainXml) -> Option<(u32, u32)> {
+    let mut seen: BTreeMap<[&str; 4], u32> = BTreeMap::new();
+    let one = xml.domains.len() == 1;
+    let addresses = xml.document.elements().filter(|element| one && element.name() == "address");
+    for address in addresses.take(4096) {
+        let part = |name: &str| address.attribute(name).map_or("0x0", |value| value.value);
+        // `<source><address .../></source>` is the device's address on the host.
+        let host = address.parent().is_some_and(|parent| parent.name() == "source");
+        if part("type") != "pci" || host || address.attribute("slot").is_none() {
+            continue;
+        }
+        let place = [part("domain"), part("bus"), part("slot"), part("function")];
+        if let Some(first) = seen.insert(place, address.line()) {
+            return Some((address.line(), first));
+        }
+    }
+    None
 }
