@@ -23,8 +23,8 @@
 //! QEMU `hw/core/machine-smp.c`, `hw/core/numa.c`, `system/vl.c`, `system/qdev-monitor.c`; libvirt
 //! `src/qemu/qemu_validate.c`, `src/conf/domain_validate.c`, `src/conf/domain_addr.c`.
 
+use super::hotplug_port_shared::twice;
 use crate::prelude::*;
-use std::collections::BTreeMap;
 use vmwright_formats::{DomainXml, QemuArgs};
 
 pub const RULE: Rule = Rule {
@@ -144,24 +144,4 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
-}
-
-/// The lines of a guest PCI address that two devices of one domain have: the second and the first.
-fn twice(xml: &DomainXml) -> Option<(u32, u32)> {
-    let mut seen: BTreeMap<[&str; 4], u32> = BTreeMap::new();
-    let one = xml.domains.len() == 1;
-    let addresses = xml.document.elements().filter(|element| one && element.name() == "address");
-    for address in addresses.take(4096) {
-        let part = |name: &str| address.attribute(name).map_or("0x0", |value| value.value);
-        // `<source><address .../></source>` is the device's address on the host.
-        let host = address.parent().is_some_and(|parent| parent.name() == "source");
-        if part("type") != "pci" || host || address.attribute("slot").is_none() {
-            continue;
-        }
-        let place = [part("domain"), part("bus"), part("slot"), part("function")];
-        if let Some(first) = seen.insert(place, address.line()) {
-            return Some((address.line(), first));
-        }
-    }
-    None
 }

@@ -75,20 +75,25 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let told = draft.any() || RULE.words.iter().any(|word| cx.said(word));
     let probe = cx.one::<KvmProbe>();
-    let open = probe.as_ref().and_then(|probe| probe.get("open"));
-    if open.as_ref().is_some_and(|open| open.value == "ok") {
-        return cx.quiet();
-    }
+    let usable = probe.as_ref().and_then(|probe| probe.get("open")).is_some_and(|open| open.value == "ok");
+    let mut switched_off = false;
     for text in cx.texts() {
         // `cat /sys/module/kvm_intel/parameters/nested` with its answer, or the file itself.
         let named = text.source.ends_with("parameters/nested");
         let answer = (1..).map_while(|at| Some((at, text.line(at)?))).take(4096).find(|(at, line)| {
-            let asked = named || *at > 1 && text.line(at - 1).is_some_and(|before| before.contains("parameters/nested"));
+            let asked =
+                named || *at > 1 && text.line(at - 1).is_some_and(|before| before.contains("parameters/nested"));
             asked && matches!(line.trim(), "N" | "0")
         });
         if let Some((line, _)) = answer {
-            draft = draft.because(Strength::Strong, text.quote(line), "this KVM does not nest");
+            // Off is a problem only where nesting is wanted; whoever typed the command wants it.
+            let strength = if named && !told { Strength::Hint } else { Strength::Strong };
+            draft = draft.because(strength, text.quote(line), "this KVM does not nest");
+            switched_off = true;
         }
+    }
+    if usable && !switched_off {
+        return cx.quiet();
     }
     match lacks_extension(cx) {
         Some((true, flags)) => {
