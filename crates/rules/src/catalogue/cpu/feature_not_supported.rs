@@ -36,7 +36,9 @@ pub const RULE: Rule = Rule {
         Sign::proof("Host doesn't support requested features"),
         Sign::strong("TCG doesn't support requested features"),
         Sign::proof("Host CPU does not provide required features"),
-        Sign::strong("guest CPU is not compatible with host CPU"),
+        Sign::strong("not compatible with host CPU"),
+        Sign::strong("CPU features are not supported by the host"),
+        Sign::strong("does not support the required CPU feature"),
         Sign::strong("guest and host CPU are not compatible"),
         Sign::strong("the CPU is incompatible with host CPU"),
         Sign::strong("CPU is incompatible with host CPU"),
@@ -58,7 +60,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("CPU vendors do not match"),
         Sign::hint("doesn't support requested feature: "),
     ],
-    words: &["cpu model", "host-passthrough", "cpu feature", "avx", "incompatible cpu", "enforce"],
+    words: &["cpu model", "host-passthrough", "cpu feature", "avx512", "incompatible cpu", "enforce"],
     tells: "virsh -r domcapabilities",
     remedy: "choose a CPU model that this host offers, or disable the features that it lacks",
     applicability: Applicability::NeedsApproval,
@@ -143,7 +145,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             break;
         }
     }
-    vec![draft.looked().verdict()]
+    vec![if cpu.is_some() { draft.looked() } else { draft }.verdict()]
 }
 
 /// Features whose names are the same in QEMU, libvirt and /proc/cpuinfo, and which KVM cannot add by itself.

@@ -39,7 +39,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("RDRAND is not reliable on this platform"),
         Sign::strong("traps: Missing ENDBR"),
         Sign::strong("Missing ENDBR: "),
-        Sign::support("Clear CPU buffers attempted, no microcode"),
+        Sign::hint("Clear CPU buffers attempted, no microcode"),
         Sign::support("microcode not applied"),
         Sign::strong("requires a microcode update"),
         Sign::strong("requires microcode"),

@@ -52,7 +52,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("QEMU Virtual CPU version"),
         Sign::hint("Common KVM processor"),
     ],
-    words: &["illegal instruction", "avx", "x86-64-v2", "kvm64", "cpu type", "sse4", "cpu flag"],
+    words: &["illegal instruction", "avx support", "x86-64-v2", "kvm64", "cpu type", "cpu flag"],
     tells: "virsh -r dumpxml VM",
     remedy: "give the VM host-passthrough, host-model or a newer named CPU model, then stop and start it",
     applicability: Applicability::NeedsApproval,
@@ -92,6 +92,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let value = cpu.value.as_deref().unwrap_or_default();
             PLAIN.iter().any(|plain| model == *plain || value.split(',').next() == Some(plain))
         });
+        let commands = args.commands.iter().filter(|command| command.options.iter().all(|one| one.name != "cpu"));
+        let bare = commands.filter_map(|command| command.program.as_ref()).find(|one| one.value.ends_with("x86_64"));
+        if draft.has(Strength::Support) {
+            let line = bare.and_then(|program| args.quote(program.line));
+            draft = draft.because(Strength::Support, line, "without -cpu the model is qemu64");
+        }
         draft = draft.because(strength, cpu.and_then(|cpu| args.quote(cpu.value_line)), "the CPU model has few features");
     }
     vec![draft.verdict()]

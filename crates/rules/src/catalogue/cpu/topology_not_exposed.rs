@@ -46,7 +46,7 @@ pub const RULE: Rule = Rule {
         Sign::support("sees only one core"),
         Sign::support("misbehave").and(&["should be in the same NUMA"]),
     ],
-    words: &["sockets", "hyperthreading", "hyper-threading", "topology", "cores", "smt", "l3 cache", "threads per core"],
+    words: &["sockets", "hyperthreading", "hyper-threading", "topology", "l3 cache", "threads per core", "only sees"],
     tells: "virsh -r dumpxml VM",
     remedy: "write the CPU topology out (one socket, cores, threads), with topoext on AMD",
     applicability: Applicability::NeedsApproval,

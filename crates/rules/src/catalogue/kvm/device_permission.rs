@@ -53,6 +53,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("/dev/kvm is not readable"),
         Sign::strong("/dev/kvm is not writable"),
         Sign::strong("/dev/kvm is not accessible"),
+        Sign::strong("open KVM*Permission denied"),
+        Sign::strong("opening KVM*Permission denied"),
         Sign::support("Unable to access /dev/kvm"),
         Sign::support("cannot open /dev/kvm"),
         Sign::strong("not in the kvm group"),

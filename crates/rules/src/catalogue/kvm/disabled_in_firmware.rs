@@ -58,7 +58,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("Check that virtualization is enabled in the host BIOS"),
         Sign::hint("the BIOS has enabled virtualization"),
     ],
-    words: &["bios", "firmware", "uefi update", "vt-x", "svm mode", "virtualization technology"],
+    words: &["bios setup", "bios update", "firmware", "uefi update", "svm mode", "virtualization technology"],
     explains: &["kvm/device-missing", "kvm/no-cpu-support", "kvm/silent-tcg", "nested/not-exposed"],
     tells: "journalctl -k -b",
     remedy: "switch VT-x or SVM on in the firmware setup and power the machine off and on",

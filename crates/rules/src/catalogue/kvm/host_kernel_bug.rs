@@ -57,6 +57,13 @@ pub const RULE: Rule = Rule {
         Sign::strong("from kernel {old} to"),
         Sign::strong("works with kernel"),
         Sign::strong("worked with kernel"),
+        Sign::strong("last working kernel"),
+        Sign::strong("since kernel {version}"),
+        Sign::strong("until kernel {version}"),
+        Sign::strong("downgrading to kernel"),
+        Sign::strong("working fine on kernel"),
+        Sign::strong("works on kernel"),
+        Sign::strong("works fine on kernel"),
         Sign::strong("on the previous kernel"),
         Sign::strong("with an older kernel"),
         Sign::strong("works with the previous kernel"),
@@ -68,7 +75,7 @@ pub const RULE: Rule = Rule {
         Sign::support("after kernel upgrade"),
         Sign::support("since the kernel upgrade"),
     ],
-    words: &["kernel update", "kernel upgrade", "new kernel", "older kernel", "oops", "host freezes", "host crash"],
+    words: &["kernel update", "kernel upgrade", "new kernel", "older kernel", "host freezes", "host crash"],
     explains: &["kvm/emulation-failure", "vmm/known-bug"],
     tells: "journalctl -k -b",
     remedy: "boot another kernel of the host, older or with the fix, and report the stack",
@@ -90,17 +97,22 @@ const FAULTS: [&str; 7] = [
 ];
 
 /// Beginnings of functions, and modules, in which the fault counts as KVM's or VFIO's.
-const PLACES: [&str; 14] = [
+const PLACES: [&str; 16] = [
+    ":vhost_",
+    "[vhost",
     ":kvm_", ":vmx_", ":svm_", ":__kvm_", ":mmu_", ":tdp_", ":nested_", ":vfio_", ":intel_iommu_", ":iommu_", "[kvm]",
     "[kvm_intel]", "[kvm_amd]", "[vfio",
 ];
+
+/// Functions with such names in which a guest's own kernel waits.
+const GUEST: [&str; 6] = ["kvm_wait", "kvm_clock", "kvm_steal", "kvm_guest", "kvm_async_pf", "kvm_kick"];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     for log in cx.all::<KernelLog>() {
         let fault = log.messages.iter().find(|one| FAULTS.iter().any(|fault| one.text.contains(fault)));
         let Some(fault) = fault else { continue };
-        let is_ours = |text: &str| text.contains("RIP: ") && PLACES.iter().any(|place| text.contains(place));
+        let is_ours = |text: &str| text.contains("RIP: ") && !GUEST.iter().any(|name| text.contains(name)) && PLACES.iter().any(|place| text.contains(place));
         let near = log.messages.iter().filter(|one| one.line >= fault.line).take(60);
         if let Some(place) = near.into_iter().find(|one| is_ours(&one.text)) {
             draft = draft

@@ -53,7 +53,7 @@ pub const RULE: Rule = Rule {
         // The release in which `q35` meant pc-q35-4.0.
         Sign::hint("QEMU 4.0"),
     ],
-    words: &["irqchip", "split irqchip", "interrupt remapping", "intx", "ioapic"],
+    words: &["irqchip", "split irqchip", "interrupt remapping", "ioapic"],
     tells: "virsh -r dumpxml VM",
     remedy: "set kernel-irqchip to split with a remapping virtual IOMMU, and to on for assigned devices that use INTx",
     applicability: Applicability::NeedsApproval,

@@ -23,6 +23,7 @@
 //! QEMU `hw/core/machine-smp.c`, `hw/core/numa.c`, `system/vl.c`, `system/qdev-monitor.c`; libvirt
 //! `src/qemu/qemu_validate.c`, `src/conf/domain_validate.c`, `src/conf/domain_addr.c`.
 
+use super::hotplug_port_shared::twice;
 use crate::prelude::*;
 use vmwright_formats::{DomainXml, QemuArgs};
 
@@ -34,7 +35,7 @@ pub const RULE: Rule = Rule {
         Sign::proof("maxcpus must be equal to or greater than smp"),
         Sign::proof("cpu topology: sockets"),
         Sign::strong("Invalid CPU topology"),
-        Sign::proof("options are incompatible"),
+        Sign::strong("options are incompatible"),
         Sign::proof("total memory for NUMA nodes"),
         Sign::strong("hugepages are not allowed with"),
         Sign::strong("not supported without guest numa node"),
@@ -69,15 +70,15 @@ pub const RULE: Rule = Rule {
         Sign::support("can't be used together"),
         Sign::support("cannot be combined with"),
         Sign::support("is not allowed with"),
-        Sign::support("is incompatible with"),
-        Sign::support("conflicts with"),
+        Sign::support("is incompatible with").unless(&["CPU is incompatible with"]),
+        Sign::hint("conflicts with"),
         Sign::support("missing 'nvdimm' in '-M'"),
         Sign::support("Cannot specify both"),
         Sign::support("can only be used with"),
         Sign::hint("is only supported with"),
         Sign::hint("unsupported configuration: "),
     ],
-    words: &["topology", "q35", "i440fx", "conflict", "contradict", "unsupported configuration", "both"],
+    words: &["topology", "i440fx", "conflict", "contradict", "unsupported configuration"],
     tells: "virsh -r dumpxml VM",
     remedy: "bring the two settings into agreement",
     applicability: Applicability::NeedsApproval,
@@ -118,6 +119,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                     .because(Strength::Support, xml.quote(cell.line), "the NUMA cells have more memory")
                     .because(Strength::Hint, xml.quote(memory.line), "than the domain");
             }
+        }
+    }
+    for xml in cx.all::<DomainXml>() {
+        if let Some((again, first)) = twice(&xml) {
+            draft = draft
+                .because(Strength::Strong, xml.quote(again), "this PCI address is given a second time")
+                .because(Strength::Support, xml.quote(first), "it was given here first")
+                .title("two devices have one PCI address");
         }
     }
     for args in cx.all::<QemuArgs>() {

@@ -24,6 +24,7 @@
 
 use crate::prelude::*;
 use std::collections::BTreeMap;
+use vmwright_formats::DomainXml;
 use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
@@ -88,4 +89,24 @@ fn value_of(line: &str, key: &str) -> Option<String> {
     let rest = plain.or_else(json)?;
     let end = rest.find([',', '"', ' ', '}', '\'']).unwrap_or(rest.len());
     (end > 0).then(|| rest[..end].to_owned())
+}
+
+/// The lines of a guest PCI address that two devices of one domain have: the second and the first.
+pub(crate) fn twice(xml: &DomainXml) -> Option<(u32, u32)> {
+    let mut seen: BTreeMap<[&str; 4], u32> = BTreeMap::new();
+    let one = xml.domains.len() == 1;
+    let addresses = xml.document.elements().filter(|element| one && element.name() == "address");
+    for address in addresses.take(4096) {
+        let part = |name: &str| address.attribute(name).map_or("0x0", |value| value.value);
+        // `<source><address .../></source>` is the device's address on the host.
+        let host = address.parent().is_some_and(|parent| parent.name() == "source");
+        if part("type") != "pci" || host || address.attribute("slot").is_none() {
+            continue;
+        }
+        let place = [part("domain"), part("bus"), part("slot"), part("function")];
+        if let Some(first) = seen.insert(place, address.line()) {
+            return Some((address.line(), first));
+        }
+    }
+    None
 }

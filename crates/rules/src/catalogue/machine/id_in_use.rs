@@ -60,7 +60,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Address already in use (os error 98)").unless(&["vsock"]),
         Sign::strong("API server's socket*in use"),
         Sign::support("id {id} is already in use"),
-        Sign::support("already in use by another"),
+        Sign::hint("already in use by another"),
         // Two hosts with one system UUID.
         Sign::support("migrate guest to the same host").and(&["three nodes"]),
         Sign::support("migrate guest to the same host").and(&["identical"]),

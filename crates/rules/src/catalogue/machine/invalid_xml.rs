@@ -61,7 +61,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("unknown disk device"),
         Sign::strong("unknown interface type"),
     ],
-    words: &["virsh define", "virsh edit", "xml", "schema", "failed to define", "template"],
+    words: &["virsh define", "virsh edit", "domain xml", "schema", "failed to define", "template"],
     tells: "virt-xml-validate FILE domain",
     remedy: "correct or take out the element that the message names",
     applicability: Applicability::NeedsApproval,

@@ -46,7 +46,7 @@ pub const RULE: Rule = Rule {
         Sign::support("No PCI buses available"),
         Sign::hint("Machine type '{machine}' is deprecated"),
     ],
-    words: &["machine type", "pc-q35", "pc-i440fx", "downgrade", "upgrade", "rhel"],
+    words: &["machine type", "pc-q35", "pc-i440fx", "older qemu", "newer qemu"],
     tells: "qemu-system-x86_64 -machine help",
     remedy: "give the VM a machine type that this QEMU lists, or install the QEMU that has it",
     applicability: Applicability::NeedsApproval,

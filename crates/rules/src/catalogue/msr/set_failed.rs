@@ -46,7 +46,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Failed to set msrs"),
         Sign::hint("Failed to get MSRs:"),
     ],
-    words: &["msr", "assertion", "migration", "cpu host", "host-passthrough"],
+    words: &["set msr", "assertion", "migration", "cpu host", "host-passthrough"],
     explains: &["vmm/known-bug"],
     tells: "/var/log/libvirt/qemu/VM.log",
     remedy: "take the feature of that register out of the VM's CPU, or update the host's kernel and microcode",

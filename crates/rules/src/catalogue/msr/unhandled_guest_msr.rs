@@ -56,7 +56,7 @@ pub const RULE: Rule = Rule {
         Sign::support("ignored rdmsr: ").against(),
         Sign::support("ignored wrmsr: ").against(),
     ],
-    words: &["blue screen", "bsod", "ignore_msrs", "reboot loop", "crashes", "rdmsr", "wrmsr"],
+    words: &["blue screen", "ignore_msrs", "reboot loop", "crashes", "rdmsr", "wrmsr"],
     tells: "dmesg",
     remedy: "give the guest a named CPU model without the feature, or set ignore_msrs=1 of module kvm",
     applicability: Applicability::NeedsApproval,

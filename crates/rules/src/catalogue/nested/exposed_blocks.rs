@@ -48,7 +48,7 @@ pub const RULE: Rule = Rule {
         Sign::support("failed to set MSR 0x48"),
         Sign::support("failed to set MSR 0x49"),
     ],
-    words: &["nested", "vmx", "live migration", "hotplug", "snapshot"],
+    words: &["nested", "live migration", "hotplug", "snapshot"],
     explains: &["migration/non-migratable-device", "snapshot/blocked-by-device", "msr/set-failed"],
     tells: "virsh -r dumpxml VM",
     remedy: "take vmx or svm out of the VM's CPU, or bring VMM, kernel and CPUs of both hosts to the same level",

@@ -24,7 +24,6 @@
 //! CHANGELOG; Cloud Hypervisor release notes; `g_assert(3)`, `assert(3)`.
 
 use super::known_vulnerable_version::{Program, in_range, version_of};
-use crate::confidence::weaker;
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
@@ -61,7 +60,7 @@ use Program::{Firecracker, Libvirt, Qemu};
 
 /// Known bugs. References: launchpad 1846427; bugzilla.redhat.com 1914805, 2247754; gitlab qemu-project/qemu and
 /// cockpit-project/cockpit-machines 1999; harvester 11358; firecracker 5958, 5969; QEMU commit afd9096eb188.
-const BUGS: [Bug; 15] = [
+const BUGS: [Bug; 16] = [
     bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("qcow2: Marking image as corrupt"), CORRUPT_4_1),
     bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("Image is corrupt"), CORRUPT_4_1),
     bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("errors were found on the image"), CORRUPT_4_1),
@@ -78,13 +77,14 @@ const BUGS: [Bug; 15] = [
     bug(Libvirt, &[11, 1], &[11, 4], Sign::strong("qemuBlockThrottleFiltersDetach"), "libvirt crashes when a disk is attached"),
     bug(Libvirt, &[1], &[11, 7], Sign::support("segfault at*libvirt_driver_qemu.so"), "this libvirt crashes; QEMU 10.1 and later need a newer one"),
     bug(Firecracker, &[1, 16], &[1, 16, 1], Sign::hint("vsock").and(&["snapshot/load"]), "Firecracker 1.16.0 leaves vsock silent after a restore; 1.16.1 has the fix"),
+    bug(Libvirt, &[9], &[11, 10], Sign::hint("extra features: *ht"), "libvirt before 11.10 does not know that QEMU 10.1 shows ht"),
 ];
 
 const CORRUPT_4_1: &str = "QEMU 4.1.0 corrupts qcow2 images; 4.1.1 has the fix";
 const CHECK_4_1: &str = "qemu-img 4.1 reports errors of compressed clusters that are none";
 
 /// Messages by which any VMM says that it broke.
-const CRASHES: [Sign; 32] = [
+const CRASHES: [Sign; 23] = [
     Sign::support("qemu*Assertion `{condition}' failed").unless(NO_BUG),
     Sign::support("qemu*: Assertion `").unless(NO_BUG),
     Sign::support("ERROR:*assertion failed").unless(NO_BUG),
@@ -105,33 +105,61 @@ const CRASHES: [Sign; 32] = [
     Sign::support("BUG in qemuMonitor"),
     Sign::support("ASSERT_EFI_ERROR"),
     Sign::support("ASSERT [{module}]"),
-    // Regressions as people report them; a complaint alone weighs one strength less.
+    Sign::support("ASSERT *.c("),
+    Sign::support("!!!! X64 Exception Type"),
+    Sign::support("Synchronous Exception at 0x"),
+];
+
+/// Regressions as people report them; what stands only in the complaint weighs one strength less.
+const REGRESSIONS: [Sign; 30] = [
     Sign::strong("upgraded from QEMU"),
-    Sign::strong("upgrade from QEMU"),
-    Sign::strong("upgrading QEMU from"),
-    Sign::strong("upgraded QEMU from"),
-    Sign::strong("downgrading QEMU"),
-    Sign::strong("downgrading libvirt"),
+    Sign::strong("upgrading QEMU"),
+    Sign::strong("upgraded QEMU"),
+    Sign::strong("updating QEMU"),
+    Sign::strong("upgrading libvirt"),
+    Sign::strong("upgraded libvirt"),
+    Sign::strong("upgrading Firecracker"),
+    Sign::strong("upgrading cloud-hypervisor"),
     Sign::strong("worked with QEMU"),
     Sign::strong("works with QEMU"),
     Sign::strong("since QEMU"),
-    Sign::strong("upgraded libvirt"),
-    Sign::strong("after upgrading Firecracker"),
-    Sign::strong("after upgrading cloud-hypervisor"),
+    Sign::strong("previous QEMU"),
+    Sign::strong("older QEMU"),
+    Sign::strong("downgrading"),
+    Sign::strong("git bisect"),
+    Sign::strong("bisected"),
+    Sign::strong("regression"),
+    Sign::strong("works with version"),
+    Sign::strong("worked with version"),
+    Sign::strong("works in version"),
+    Sign::strong("previous version work"),
+    Sign::strong("older version work"),
+    Sign::strong("with the previous version"),
+    Sign::strong("with the older version"),
+    Sign::strong("with an older version"),
+    Sign::strong("after upgrading to"),
+    Sign::strong("after updating to"),
+    Sign::strong("after the upgrade to"),
+    Sign::strong("after the update to"),
+    Sign::strong("since the upgrade to"),
 ];
 
 /// Assertions that other rules know the reason of.
 const NO_BUG: &[&str] = &["kvm_buf_set_msrs", "kvm_put_msrs", "kvm_get_msrs", "error: failed to set MSR"];
 
-const SIGNS: [Sign; 47] = {
-    let mut signs = [Sign::hint(""); 47];
+const SIGNS: [Sign; 69] = {
+    let mut signs = [Sign::hint(""); 69];
     let mut at = 0;
     while at < CRASHES.len() {
         signs[at] = CRASHES[at];
         at += 1;
     }
+    while at < CRASHES.len() + REGRESSIONS.len() {
+        signs[at] = REGRESSIONS[at - CRASHES.len()];
+        at += 1;
+    }
     while at < signs.len() {
-        signs[at] = BUGS[at - CRASHES.len()].sign;
+        signs[at] = BUGS[at - CRASHES.len() - REGRESSIONS.len()].sign;
         at += 1;
     }
     signs
@@ -139,14 +167,14 @@ const SIGNS: [Sign; 47] = {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.blank();
-    for sign in &CRASHES {
-        if let Some(hit) = cx.hits_of(sign).first() {
-            draft = draft.because(sign.strength, cx.evidence(hit), "the program broke");
-            break;
-        }
-        if cx.said(sign.text) && let Some(strength) = weaker(sign.strength) {
+    // One of each kind is enough: more of the same add no certainty.
+    for (signs, shows) in [(&CRASHES[..], "the program broke"), (&REGRESSIONS[..], "another version works")] {
+        let hit = signs.iter().find_map(|sign| cx.evidence(cx.hits_of(sign).first()?));
+        if hit.is_some() {
+            draft = draft.because(Strength::Support, hit, shows);
+        } else if signs.iter().any(|sign| cx.said(sign.text)) {
+            let strength = if shows == "the program broke" { Strength::Hint } else { Strength::Support };
             draft.add(strength, false, None, "the complaint says so");
-            break;
         }
     }
     for bug in &BUGS {

@@ -38,7 +38,7 @@ pub const RULE: Rule = Rule {
         Sign::support("has a known vulnerability"),
         Sign::support("known vulnerabilities"),
     ],
-    words: &["cve-", "vulnerab", "security fix", "security audit", "exploit", "patched"],
+    words: &["cve-20", "vulnerab", "security fix", "security audit", "exploit", "patched"],
     tells: "qemu-system-x86_64 --version",
     remedy: "update to the version that has the fix and restart the VMs",
     applicability: Applicability::NeedsApproval,
