@@ -56,6 +56,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let silent = cx.said("no console") || cx.said("no output");
     for text in cx.texts() {
         for (number, line) in lines(&text.text) {
+            // Shell scripts escape the quotes.
+            let line = line.replace('\\', "");
             let Some((_, args)) = line.split_once("boot_args\"") else { continue };
             let Some((_, args)) = args.split_once('"') else { continue };
             let args = args.split('"').next().unwrap_or("");

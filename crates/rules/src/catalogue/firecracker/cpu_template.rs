@@ -76,6 +76,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let Some(cpu) = cx.one::<CpuInfo>() else { return vec![draft.verdict()] };
     for text in cx.texts() {
         for (number, line) in lines(&text.text) {
+            // Shell scripts escape the quotes.
+            let line = line.replace('\\', "");
             let Some((_, rest)) = line.split_once("cpu_template\"") else { continue };
             let Some(template) = rest.split('"').nth(1) else { continue };
             if fits(template, &cpu) == Some(false) {

@@ -24,6 +24,7 @@
 //! `docs/how-to/how-to-set-sandbox-config-kata.md`.
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -75,5 +76,34 @@ pub const RULE: Rule = Rule {
         Need::File("/etc/kata-containers/configuration.toml"),
         Need::File("/usr/share/defaults/kata-containers/configuration.toml"),
     ],
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let configurations = cx.texts().iter().filter(|text| text.text.contains("[hypervisor."));
+    for text in configurations {
+        let (mut image, mut initrd) = (None, None);
+        for (number, line) in lines(&text.text) {
+            // A new section is another hypervisor.
+            if line.starts_with('[') {
+                (image, initrd) = (None, None);
+            }
+            match line.split_once('=').map(|(key, value)| (key.trim(), value.trim().trim_matches('"'))) {
+                Some(("image", path)) if !path.is_empty() => image = Some(number),
+                Some(("initrd", path)) if !path.is_empty() => initrd = Some(number),
+                _ => {}
+            }
+            if let (Some(image), Some(initrd)) = (image, initrd) {
+                draft = draft
+                    .because(Strength::Strong, text.quote(initrd), "an initrd is set")
+                    .because(Strength::Support, text.quote(image), "and an image as well")
+                    .title("Kata's configuration sets both an image and an initrd");
+                return vec![draft.verdict()];
+            }
+            draft = draft.looked();
+        }
+    }
+    vec![draft.verdict()]
+}

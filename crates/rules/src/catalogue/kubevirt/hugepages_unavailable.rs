@@ -24,6 +24,7 @@
 //! `pkg/virt-launcher/virtwrap/converter/vcpu/`.
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -45,5 +46,34 @@ pub const RULE: Rule = Rule {
     tells: "kubectl describe node",
     remedy: "reserve huge pages of that size on the nodes and restart kubelet, or drop the request",
     disruption: Disruption::HostReboot,
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    for size in ["2Mi", "1Gi"] {
+        let name = format!("hugepages-{size}");
+        let (mut asked, mut none, mut some) = (None, None, false);
+        for text in cx.texts() {
+            for (number, line) in lines(&text.text) {
+                let Some((key, value)) = line.trim().split_once(':') else { continue };
+                let (key, value) = (key.trim_matches('"'), value.trim().trim_matches(['"', ',', '\'', ' ']));
+                if key == "pageSize" && value == size {
+                    asked = asked.or_else(|| text.quote(number));
+                } else if key == name && value == "0" {
+                    none = none.or_else(|| text.quote(number));
+                } else if key == name {
+                    some = true;
+                }
+            }
+        }
+        if asked.is_some() && none.is_some() && !some {
+            draft = draft
+                .because(Strength::Strong, none, "no node offers pages of this size")
+                .because(Strength::Support, asked, "the VM asks for them")
+                .title(format!("the VM asks for huge pages of {size} and no node has any"));
+        }
+    }
+    vec![draft.verdict()]
+}

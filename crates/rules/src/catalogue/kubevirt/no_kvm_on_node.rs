@@ -34,6 +34,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Insufficient devices.kubevirt.io/kvm"),
         Sign::strong("kvm not present. Using software emulation"),
         Sign::strong("device 'kvm' is not present, the device plugin can't expose it"),
+        Sign::strong("Unable to open /dev/kvm: No such file or directory").and(&["virt-launcher"]),
         Sign::strong("/dev/kvm not present").and(&["kubevirt"]),
         Sign::strong("Could not access KVM kernel module").and(&["virt-launcher"]),
         Sign::strong("invalid domain type 'kvm'").and(&["virt-launcher"]),
