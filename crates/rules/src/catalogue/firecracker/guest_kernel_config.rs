@@ -43,6 +43,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Cannot open /dev/net/tun: No such file or directory").and(&["inside the microvm"]),
         Sign::strong("overlayfs: filesystem not supported").and(&["firecracker"]),
         Sign::support("Address family not supported by protocol").and(&["firecracker", "vsock"]),
+        Sign::strong("Error creating default \"bridge\" network: package not installed"),
         Sign::strong("memory balloon driver is not").and(&["firecracker"]),
     ],
     words: &["firecracker", "microvm", "guest kernel", "kernel config", "custom kernel", "config_"],

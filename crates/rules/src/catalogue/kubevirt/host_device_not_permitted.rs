@@ -32,6 +32,9 @@ pub const RULE: Rule = Rule {
     tags: &["kubevirt", "passthrough"],
     signs: &[
         Sign::proof("is not permitted in permittedHostDevices configuration"),
+        // KubeVirt before 0.36 kept the list in a ConfigMap.
+        Sign::proof("is not permitted in kubevirt-host-device-plugin-config"),
+        Sign::proof("is not permitted in kubevirt-config"),
         Sign::strong("not permitted in permittedHostDevices"),
         Sign::proof("Host Devices feature gate is not enabled in kubevirt"),
         Sign::proof("HostDevices feature gate is not enabled in kubevirt"),

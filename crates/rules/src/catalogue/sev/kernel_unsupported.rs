@@ -57,7 +57,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("failed to get platform status ret=-25"),
         Sign::support("sev_guest_init: failed to get platform status"),
         Sign::strong("sev_guest_init: failed to initialize ret=-25"),
-        Sign::support("LAUNCH_START ret=-25 fw_error=0"),
+        Sign::strong("LAUNCH_START ret=-25 fw_error=0"),
         Sign::strong("SEV is not enabled in KVM"),
         Sign::support("FAIL*SEV enabled in KVM"),
         Sign::support("FAIL*SEV-ES enabled in KVM"),

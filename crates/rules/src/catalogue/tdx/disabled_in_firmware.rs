@@ -46,6 +46,7 @@ pub const RULE: Rule = Rule {
         Sign::proof("too few private KeyIDs available"),
         Sign::proof("No TDX private KeyID available"),
         Sign::proof("SEAMRR not enabled"),
+        Sign::proof("tdx: not enabled by BIOS"),
         Sign::strong("TDX is not enabled in BIOS"),
         Sign::strong("TDX is not enabled by BIOS"),
         Sign::strong("TDX not enabled by BIOS"),

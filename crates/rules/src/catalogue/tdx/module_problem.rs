@@ -57,6 +57,7 @@ pub const RULE: Rule = Rule {
         Sign::support("MOVDIR64B is required for TDX"),
         Sign::support("vm-type TDX not supported by KVM"),
         Sign::support("BIOS enabled: private KeyID range").unless(MODULE_SPOKEN_OF),
+        Sign::hint("minor_version 5, build_date 2023"),
         Sign::hint("consumed TDMRs reaching limit"),
         Sign::strong("virt/tdx: module initialized").against(),
         Sign::strong("virt/tdx: TDX module initialized").against(),
