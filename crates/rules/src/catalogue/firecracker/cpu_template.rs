@@ -37,6 +37,8 @@ pub const RULE: Rule = Rule {
         Sign::proof("Template changes an MSR entry not supported by KVM"),
         Sign::proof("Invalid static CPU template: "),
         Sign::strong("Failed to get CPU template: "),
+        // Firecracker before 1.0, on AMD with an Intel template.
+        Sign::strong("Cpuid error: InvalidVendor"),
         Sign::strong("Configure CPU error: "),
         Sign::strong("InvalidCpuTemplate"),
         Sign::strong("CpuTemplate(").and(&["firecracker"]),

@@ -38,6 +38,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("hugepages size could not be parsed"),
         Sign::support("is not a multiple of the page size").and(&["hugepages"]),
         Sign::support("Domain memory * is not a multiple of").and(&["hugepages"]),
+        Sign::strong("unable to map backing store for guest RAM: Cannot allocate memory")
+            .and(&["virt-launcher", "hugepages"]),
         Sign::support("hugetlbfs filesystem mount *not available").and(&["virt-launcher"]),
         Sign::support("hugetlbfs").and(&["virt-launcher", "Insufficient"]),
     ],
