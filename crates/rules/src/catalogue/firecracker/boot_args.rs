@@ -12,6 +12,7 @@
 //! ## Confirm
 //! `curl --unix-socket <socket> http://localhost/vm/config` or the configuration file: `boot-source.boot_args`;
 //! in the guest's output the line "Kernel command line:".
+//! `cat /proc/cmdline` inside a guest that does run shows what arrived, with what Firecracker added.
 //!
 //! ## Refute
 //! The line in the guest's output shows `console=ttyS0`, the right `root=` and no `pci=off` with PCI enabled.

@@ -12,6 +12,7 @@
 //! ## Confirm
 //! `grep -m1 'model name' /proc/cpuinfo` and the family and model lines, against `docs/cpu_templates/cpu-templates.md`;
 //! `cpu-template-helper template verify` for custom ones.
+//! `dmesg | grep -i microcode` tells whether two hosts of one model differ in what KVM offers.
 //!
 //! ## Refute
 //! The same error without `cpu_template` and without `/cpu-config`.

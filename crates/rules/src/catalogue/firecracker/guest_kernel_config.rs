@@ -12,6 +12,7 @@
 //! ## Confirm
 //! In the guest `zcat /proc/config.gz`, or on the host the build's `.config`, for `VIRTIO_MMIO`, `VIRTIO_BLK`,
 //! `VIRTIO_NET`, `VIRTIO_VSOCKETS`, `SERIAL_8250_CONSOLE`, `EXT4_FS`: all `=y` unless an initrd loads modules.
+//! The list "available partitions" before the panic is empty where no disk driver is built in.
 //!
 //! ## Refute
 //! The options are `=y`; or `root=` names another device than the one attached (firecracker/boot-args).

@@ -12,6 +12,7 @@
 //! ## Confirm
 //! On the host `ip addr show <tap>` and `ip neigh show dev <tap>`; in the guest, over vsock or the serial console,
 //! `ip addr` and `ip route`. `tcpdump -ni <tap>` shows ARP requests without an answer.
+//! `ip neigh` shows FAILED or INCOMPLETE for the guest, or a MAC that belongs to another clone.
 //!
 //! ## Refute
 //! The guest's address lies in the tap's subnet and it answers ARP: then see forwarding and firewall.

@@ -12,6 +12,7 @@
 //!
 //! ## Confirm
 //! `kata-runtime env` (which file was read), `kata-runtime --show-default-config-paths`, then `ls -l` of each path.
+//! containerd may name a file of its own by `ConfigPath` in the runtime's options: that one counts.
 //!
 //! ## Refute
 //! `kata-runtime env` succeeds with this file and the pod uses no annotations.

@@ -12,6 +12,7 @@
 //! ## Confirm
 //! `grep MemTotal /proc/meminfo`; the sum of `limits.memory` of the pod plus `default_memory`; `maxmem=` on QEMU's
 //! command line.
+//! The message names all three numbers: what is asked for, what the sandbox has, and the most it may have.
 //!
 //! ## Refute
 //! The sum is below `maxmem`: then it is the guest's kernel or the cgroup (kata/overhead-missing).

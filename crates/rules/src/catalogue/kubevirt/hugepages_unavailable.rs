@@ -12,6 +12,7 @@
 //! ## Confirm
 //! `kubectl describe node <node> | grep hugepages` (Capacity, Allocatable, Allocated); on the node
 //! `grep -i huge /proc/meminfo`.
+//! Pages count whole: a VM of 3 GiB with pages of 1Gi on two NUMA nodes needs four.
 //!
 //! ## Refute
 //! One node has as many free pages of that size as the VM's memory: another predicate decides.

@@ -12,6 +12,7 @@
 //! ## Confirm
 //! `kubectl describe node <node> | grep devices.kubevirt.io`: 0 allocatable kvm, while tun and vhost-net have 1k;
 //! on the node `ls -l /dev/kvm`.
+//! `kubectl -n kubevirt logs ds/virt-handler` says at start that the device `kvm` is not present.
 //!
 //! ## Refute
 //! tun and vhost-net are missing too: then the plugin does not run (kubevirt/device-plugin-problem).
