@@ -12,6 +12,8 @@
 //! ## Confirm
 //! The message names the option and the rule; `cloud-hypervisor --help` shows the syntax of this version;
 //! `ch-remote info` the configuration that was taken.
+//! Errors are printed as a chain, outermost first: the last line names the value. Older versions print the same as a
+//! debug form, such as `VmCreate(ConfigValidation(...))`.
 //!
 //! ## Refute
 //! The configuration is taken and the error names a file, a device or KVM ("Error booting VM").

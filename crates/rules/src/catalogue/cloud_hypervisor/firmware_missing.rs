@@ -10,6 +10,8 @@
 //!
 //! ## Confirm
 //! `ls -l` of the path after `--firmware` or `--kernel`; `file` of it.
+//! Debug forms of older versions: `VmBoot(KernelFile(Os { code: 2, ... }))` is a path that does not exist, code 13 one
+//! that may not be read. The disk needs no boot loader where a kernel is given, and needs one where a firmware is.
 //!
 //! ## Refute
 //! The payload exists and is loaded, and the guest stops later.

@@ -10,6 +10,8 @@
 //!
 //! ## Confirm
 //! `readelf -n vmlinux` lists an owner "Xen" with type 0x12; `file` of the kernel; `cloud-hypervisor --version`.
+//! `grep CONFIG_PVH .config` in the build tree. A kernel that QEMU boots by `-kernel` proves little: QEMU takes bzImages
+//! and Multiboot as well. On aarch64 `file` must say "Linux kernel ARM64 boot executable Image".
 //!
 //! ## Refute
 //! The note is there and the error is about memory or the path.

@@ -12,6 +12,7 @@
 //! ## Confirm
 //! `curl --unix-socket <socket> http://localhost/vm/config` or the configuration file: `boot-source.boot_args`;
 //! in the guest's output the line "Kernel command line:".
+//! `cat /proc/cmdline` inside a guest that does run shows what arrived, with what Firecracker added.
 //!
 //! ## Refute
 //! The line in the guest's output shows `console=ttyS0`, the right `root=` and no `pci=off` with PCI enabled.
@@ -56,6 +57,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let silent = cx.said("no console") || cx.said("no output");
     for text in cx.texts() {
         for (number, line) in lines(&text.text) {
+            // Shell scripts escape the quotes.
+            let line = line.replace('\\', "");
             let Some((_, args)) = line.split_once("boot_args\"") else { continue };
             let Some((_, args)) = args.split_once('"') else { continue };
             let args = args.split('"').next().unwrap_or("");

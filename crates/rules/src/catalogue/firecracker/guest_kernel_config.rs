@@ -12,6 +12,7 @@
 //! ## Confirm
 //! In the guest `zcat /proc/config.gz`, or on the host the build's `.config`, for `VIRTIO_MMIO`, `VIRTIO_BLK`,
 //! `VIRTIO_NET`, `VIRTIO_VSOCKETS`, `SERIAL_8250_CONSOLE`, `EXT4_FS`: all `=y` unless an initrd loads modules.
+//! The list "available partitions" before the panic is empty where no disk driver is built in.
 //!
 //! ## Refute
 //! The options are `=y`; or `root=` names another device than the one attached (firecracker/boot-args).
@@ -43,6 +44,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Cannot open /dev/net/tun: No such file or directory").and(&["inside the microvm"]),
         Sign::strong("overlayfs: filesystem not supported").and(&["firecracker"]),
         Sign::support("Address family not supported by protocol").and(&["firecracker", "vsock"]),
+        Sign::strong("Error creating default \"bridge\" network: package not installed"),
         Sign::strong("memory balloon driver is not").and(&["firecracker"]),
     ],
     words: &["firecracker", "microvm", "guest kernel", "kernel config", "custom kernel", "config_"],

@@ -43,6 +43,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Failed to join network namespace: netns").and(&["jailer"]),
         Sign::strong("Failed to move process to cgroup (").and(&["jailer"]),
         Sign::strong("Failed to change owner for ").and(&["jailer"]),
+        // The jailed process has no terminal to configure.
+        Sign::strong("VmmObserverInit(Error(5))"),
         Sign::strong("Failed to daemonize: setsid"),
         Sign::strong("Failed to unshare into new mount namespace").and(&["jailer"]),
         Sign::strong("Failed to create directory *File exists").and(&["jailer"]),

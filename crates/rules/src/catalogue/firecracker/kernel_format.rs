@@ -11,6 +11,7 @@
 //! ## Confirm
 //! `file <kernel>` says "ELF 64-bit LSB executable, x86-64"; `od -An -tx1 -N4 <kernel>` shows `7f 45 4c 46`.
 //! `4d 5a` is a bzImage, `1f 8b` gzip, `3c` HTML.
+//! The size tells too: a `vmlinux` has tens of MiB, a bzImage about ten.
 //!
 //! ## Refute
 //! The file is such an ELF and boots in another microVM; then memory size or the path is wrong.

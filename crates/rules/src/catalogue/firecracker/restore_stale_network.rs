@@ -12,6 +12,7 @@
 //! ## Confirm
 //! On the host `ip addr show <tap>` and `ip neigh show dev <tap>`; in the guest, over vsock or the serial console,
 //! `ip addr` and `ip route`. `tcpdump -ni <tap>` shows ARP requests without an answer.
+//! `ip neigh` shows FAILED or INCOMPLETE for the guest, or a MAC that belongs to another clone.
 //!
 //! ## Refute
 //! The guest's address lies in the tap's subnet and it answers ARP: then see forwarding and firewall.
@@ -38,13 +39,30 @@ pub const RULE: Rule = Rule {
         Sign::support("100% packet loss").and(&["firecracker", "restore"]),
         Sign::strong("who-has *, length 28").and(&["firecracker", "snapshot"]),
         Sign::support("i/o timeout").and(&["firecracker", "restored"]),
+        Sign::hint("snapshot/load").unless(&["Load snapshot error", "Open tap device failed"]),
         Sign::strong("stale IP").and(&["snapshot"]),
         Sign::strong("duplicate IP address").and(&["snapshot"]),
     ],
-    words: &["after restore", "restored", "snapshot", "unreachable", "ip address", "clone"],
+    words: &[
+        "after restore", "after the restore", "unreachable", "cannot reach", "can't reach", "no network", "ping",
+        "ip address", "clone",
+    ],
     explains: &["network/guest-address-missing", "guest/duplicate-identity"],
     tells: "ip addr",
     remedy: "give each clone a network namespace with the snapshot's addresses, or set the guest's address after restore",
-    disruption: Disruption::None,
+    check,
     ..Rule::NEW
 };
+
+/// What people say of a guest that runs and has no working address.
+const UNREACHABLE: [&str; 4] = ["unreachable", "cannot reach", "can't reach", "no network"];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let refused = cx.stands("Load snapshot error") || cx.stands("Open tap device failed");
+    let said = UNREACHABLE.iter().any(|words| cx.said(words));
+    if let Some(hit) = cx.hits("snapshot/load").first().filter(|_| said && !refused) {
+        draft = draft.because(Strength::Support, cx.evidence(hit), "the guest was restored and is not reached");
+    }
+    vec![draft.verdict()]
+}

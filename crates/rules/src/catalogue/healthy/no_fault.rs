@@ -39,6 +39,9 @@ pub const RULE: Rule = Rule {
         Sign::hint("disabled perfctr wrmsr: "),
         Sign::hint("unhandled rdmsr: "),
         Sign::hint("unhandled wrmsr: "),
+        Sign::hint("unhandled rdmsr("),
+        Sign::hint("unhandled wrmsr("),
+        Sign::hint("kvm_set_msr_common: MSR_IA32_DEBUGCTLMSR"),
         Sign::hint("ignored rdmsr: "),
         Sign::hint("ignored wrmsr: "),
         Sign::hint("unimplemented perfctr wrmsr: "),
@@ -58,6 +61,14 @@ pub const RULE: Rule = Rule {
         // vfio-ioctls asks for each region, and devices that are no VGA have no VGA region (8).
         Sign::hint("Could not get region #8 info"),
         Sign::hint("VMX is not migratable yet: turning it off"),
+        // virt-launcher: libvirt without the host's services and files.
+        Sign::hint("Failed to read from '/sys/bus/pci/devices/{address}/config' : No such file or directory"),
+        Sign::hint("Failed to connect to socket /run/dbus/system_bus_socket"),
+        Sign::hint("Failed to connect to socket /var/run/dbus/system_bus_socket"),
+        Sign::hint("Failed to get udev device for syspath '/sys/devices/virtual/dmi/id'"),
+        Sign::hint("Unable to read from '/sys/fs/cgroup/machine/cgroup.controllers'"),
+        Sign::hint("Cannot find 'dmidecode' in path"),
+        Sign::hint("region write with invalid parameter, add: 4294967295"),
         // Guests.
         Sign::hint("piix4_smbus {address}: SMBus Host Controller not enabled"),
         Sign::hint("i8042: Can't read CTR while initializing i8042"),
@@ -72,10 +83,28 @@ pub const RULE: Rule = Rule {
         Sign::hint("[DevPreview] Virtual machine snapshots is in development preview"),
         Sign::hint("ioapic*unhandled"),
         Sign::hint("kvm: pit: "),
+        // Complaints that speak against it.
+        Sign::proof("does not boot").against(),
+        Sign::proof("doesn't boot").against(),
+        Sign::proof("won't boot").against(),
+        Sign::proof("not start").against(),
+        Sign::proof("fails to start").against(),
+        Sign::proof("won't start").against(),
+        Sign::proof("vm crashes").against(),
+        Sign::proof("guest crashes").against(),
+        Sign::proof("the guest hangs").against(),
+        Sign::proof("hangs at").against(),
+        Sign::proof("freezes").against(),
+        Sign::proof("black screen").against(),
+        Sign::proof("no network").against(),
+        Sign::proof("very slow").against(),
     ],
     words: &[
+        "is running", "are running", "containers run", "vms run", "and boots", "boots up", "but works", "it works",
+        "all work", "all works", "still boots", "still runs", "keeps running", "boots to", "guest runs", "guests run",
+        "log monitoring", "raises an alarm", "noise in the log", "clutter", "log noise", "starts and",
         "works fine", "working fine", "runs fine", "running fine", "boots fine", "works normally", "work normally",
-        "works anyway", "works as expected", "is it safe", "safe to ignore", "harmless", "should i worry",
+        "works anyway", "works as expected", "is it safe", "safe to ignore", "harmless", "harmful", "can i ignore", "should i ignore", "benign", "should i worry",
         "should i be concerned", "is this a problem", "otherwise works", "everything works", "no problems",
         "boots normally", "runs normally", "no visible problem", "still works", "guest works", "vm works",
         "without problems", "what does it mean", "what does this mean", "be worried", "expected behavior",
@@ -97,6 +126,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     });
     let mut draft = cx.blank();
     if let Some(noise) = noise.filter(|_| said || login.is_some()) {
+        draft = cx.draft();
         let title = "the message is harmless: the guest works".to_owned();
         draft = draft
             .because(Strength::Strong, Some(noise), "this message is known to be harmless")

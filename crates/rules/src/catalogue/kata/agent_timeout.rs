@@ -12,6 +12,7 @@
 //! ## Confirm
 //! `journalctl -t kata` with `enable_debug` and `agent.log=debug`: does the guest's console reach the agent's first
 //! lines? `kata-runtime exec <sandbox>` with the debug console; `df /dev/shm`; `dmesg | grep vsock`.
+//! The CID and port in the message (1024 is the agent, 1026 the debug console) tell which connection failed.
 //!
 //! ## Refute
 //! The console shows a kernel panic or the VMM died at once: that is the cause, and this message its echo.

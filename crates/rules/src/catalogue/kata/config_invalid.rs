@@ -12,6 +12,7 @@
 //!
 //! ## Confirm
 //! `kata-runtime env` (which file was read), `kata-runtime --show-default-config-paths`, then `ls -l` of each path.
+//! containerd may name a file of its own by `ConfigPath` in the runtime's options: that one counts.
 //!
 //! ## Refute
 //! `kata-runtime env` succeeds with this file and the pod uses no annotations.
@@ -24,6 +25,7 @@
 //! `docs/how-to/how-to-set-sandbox-config-kata.md`.
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -36,6 +38,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("Cannot find usable config file ("),
         Sign::strong("cannot determine runtime config"),
         Sign::strong("cannot determine config file").and(&["kata"]),
+        Sign::proof("having neither an image nor an initrd defined"),
+        Sign::strong("image and initrd path cannot both be set"),
+        Sign::strong("both of image and initrd isn't set"),
+        Sign::strong("guest kernel image file {path} is invalid"),
         Sign::strong("Image and initrd path cannot be both set"),
         Sign::strong("Missing image and initrd path"),
         Sign::strong("Missing kernel path").and(&["kata"]),
@@ -75,5 +81,34 @@ pub const RULE: Rule = Rule {
         Need::File("/etc/kata-containers/configuration.toml"),
         Need::File("/usr/share/defaults/kata-containers/configuration.toml"),
     ],
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let configurations = cx.texts().iter().filter(|text| text.text.contains("[hypervisor."));
+    for text in configurations {
+        let (mut image, mut initrd) = (None, None);
+        for (number, line) in lines(&text.text) {
+            // A new section is another hypervisor.
+            if line.starts_with('[') {
+                (image, initrd) = (None, None);
+            }
+            match line.split_once('=').map(|(key, value)| (key.trim(), value.trim().trim_matches('"'))) {
+                Some(("image", path)) if !path.is_empty() => image = Some(number),
+                Some(("initrd", path)) if !path.is_empty() => initrd = Some(number),
+                _ => {}
+            }
+            if let (Some(image), Some(initrd)) = (image, initrd) {
+                draft = draft
+                    .because(Strength::Strong, text.quote(initrd), "an initrd is set")
+                    .because(Strength::Support, text.quote(image), "and an image as well")
+                    .title("Kata's configuration sets both an image and an initrd");
+                return vec![draft.verdict()];
+            }
+            draft = draft.looked();
+        }
+    }
+    vec![draft.verdict()]
+}

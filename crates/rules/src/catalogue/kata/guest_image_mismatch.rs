@@ -12,6 +12,7 @@
 //! ## Confirm
 //! `kata-runtime env` shows the versions of runtime, kernel and image (`osbuilder`, agent); compare them with the
 //! release.
+//! `debugfs` or a loop mount of the image, read-only, shows `/usr/bin/kata-agent` and the osbuilder's yaml.
 //!
 //! ## Refute
 //! All parts come from one release: then look for a timeout or a configuration fault.

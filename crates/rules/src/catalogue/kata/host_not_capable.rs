@@ -12,6 +12,7 @@
 //! ## Confirm
 //! `kata-runtime check -v -n` lists each property; `ls -l /dev/kvm /dev/vhost-vsock /dev/vhost-net`; `lsmod | grep -E
 //! 'kvm|vhost'`.
+//! In a node that is a VM, `grep -cE 'vmx|svm' /proc/cpuinfo` is 0 where its hypervisor does not nest.
 //!
 //! ## Refute
 //! The check says "System is capable of running Kata Containers" and "System can currently create".

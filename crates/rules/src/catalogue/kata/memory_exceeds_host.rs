@@ -12,6 +12,7 @@
 //! ## Confirm
 //! `grep MemTotal /proc/meminfo`; the sum of `limits.memory` of the pod plus `default_memory`; `maxmem=` on QEMU's
 //! command line.
+//! The message names all three numbers: what is asked for, what the sandbox has, and the most it may have.
 //!
 //! ## Refute
 //! The sum is below `maxmem`: then it is the guest's kernel or the cgroup (kata/overhead-missing).
@@ -24,11 +25,15 @@
 //! `ResizeMemory()`; QEMU `hw/mem/memory-device.c`; `docs/how-to/how-to-set-sandbox-config-kata.md`.
 
 use crate::prelude::*;
+use vmwright_formats::MemInfo;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["kata", "memory"],
     signs: &[
+        Sign::proof("Unable to hotplug {asked} MiB memory, the SB has {now} MiB and the maximum amount is {most} MiB"),
+        Sign::strong("MiB memory, the SB has ").unless(&["and the maximum amount is"]),
         Sign::proof("not enough space, currently 0x* in use of total").and(&["kata"]),
         Sign::strong("no enough space, currently 0x* in use of total").and(&["kata"]),
         Sign::strong("Requested memory size is greater than total memory on host"),
@@ -58,5 +63,49 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
     needs: &[Need::File("/proc/meminfo")],
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let host = cx.one::<MemInfo>().and_then(|seen| {
+        let total = seen.bytes("MemTotal")?;
+        Some((total.value, seen.quote(total.line)))
+    });
+    let Some((total, quote)) = host.filter(|_| cx.stands("kata")) else { return vec![draft.verdict()] };
+    for text in cx.texts() {
+        let mut limits = 0_u8;
+        for (number, line) in lines(&text.text) {
+            if line.trim().starts_with("limits:") {
+                limits = 4;
+            }
+            limits = limits.saturating_sub(1);
+            let value = line.trim().strip_prefix("memory:").filter(|_| limits > 0);
+            let asked = value.and_then(|value| quantity(value.trim().trim_matches(['"', '\''])));
+            if asked.is_some_and(|asked| asked > total) {
+                draft = draft
+                    .because(Strength::Strong, text.quote(number), "the limit is above the host's memory")
+                    .because(Strength::Support, quote.clone(), "the host has no more");
+                return vec![draft.verdict()];
+            }
+        }
+    }
+    vec![draft.verdict()]
+}
+
+/// A quantity of memory as Kubernetes writes it (`512Mi`, `64Gi`, `1G`), in bytes.
+fn quantity(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit: u64 = match &text[digits..] {
+        "" => 1,
+        "Ki" => 1 << 10,
+        "Mi" => 1 << 20,
+        "Gi" => 1 << 30,
+        "Ti" => 1 << 40,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        _ => return None,
+    };
+    text[..digits].parse::<u64>().ok()?.checked_mul(unit)
+}

@@ -12,6 +12,7 @@
 //! ## Confirm
 //! `kubectl get runtimeclass kata -o yaml` has no `overhead`; `dmesg`: "Memory cgroup out of memory: Killed process ...
 //! (qemu-system-x86)" with a path below `kubepods`.
+//! `cat memory.max memory.peak` in the pod's cgroup shows how near the limit it runs.
 //!
 //! ## Refute
 //! The killed process is the application inside the guest (the guest's own console shows it), or overhead is set and

@@ -38,6 +38,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Insufficient amd.com/").and(&["virt-launcher"]),
         Sign::strong("Insufficient mellanox.com/").and(&["virt-launcher"]),
         Sign::strong("Insufficient openshift.io/").and(&["virt-launcher"]),
+        Sign::support("no cuda-capable device is detected").and(&["kubevirt"]),
         Sign::strong("no more addresses to allocate for resource"),
         Sign::strong("failed to allocate resource for resourceName"),
         Sign::strong("failed to create GPU host-devices"),

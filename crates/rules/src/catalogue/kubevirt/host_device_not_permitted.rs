@@ -25,12 +25,16 @@
 //! `pkg/virt-controller/services/template.go`.
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["kubevirt", "passthrough"],
     signs: &[
         Sign::proof("is not permitted in permittedHostDevices configuration"),
+        // KubeVirt before 0.36 kept the list in a ConfigMap.
+        Sign::proof("is not permitted in kubevirt-host-device-plugin-config"),
+        Sign::proof("is not permitted in kubevirt-config"),
         Sign::strong("not permitted in permittedHostDevices"),
         Sign::proof("Host Devices feature gate is not enabled in kubevirt"),
         Sign::proof("HostDevices feature gate is not enabled in kubevirt"),
@@ -44,5 +48,34 @@ pub const RULE: Rule = Rule {
     explains: &["kubevirt/device-plugin-problem", "kubevirt/scheduling-conflict"],
     tells: "kubectl get kubevirt -n kubevirt -o yaml",
     remedy: "add the device's selector and resource name to permittedHostDevices and switch on the feature gate",
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let mut asked = Vec::new();
+    let (mut names, mut list) = (Vec::new(), None);
+    for text in cx.texts() {
+        for (number, line) in lines(&text.text) {
+            let line = line.trim().trim_start_matches("- ");
+            if line.starts_with("permittedHostDevices:") {
+                list = list.or_else(|| text.quote(number));
+            } else if let Some(name) = line.strip_prefix("resourceName:") {
+                names.push(name.trim().trim_matches(['"', '\'']).to_owned());
+            } else if let Some(name) = line.strip_prefix("deviceName:").filter(|_| asked.len() < 64) {
+                asked.push((name.trim().trim_matches(['"', '\'']).to_owned(), text.quote(number)));
+            }
+        }
+    }
+    if let Some(list) = list {
+        draft = draft.looked();
+        if let Some((name, quote)) = asked.into_iter().find(|(name, _)| !names.contains(name)) {
+            draft = draft
+                .because(Strength::Strong, quote, "the VM asks for this name")
+                .because(Strength::Support, Some(list), "the list does not have it")
+                .title(format!("{name} is not among the permitted host devices"));
+        }
+    }
+    vec![draft.verdict()]
+}

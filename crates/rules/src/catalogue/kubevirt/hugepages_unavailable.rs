@@ -12,6 +12,7 @@
 //! ## Confirm
 //! `kubectl describe node <node> | grep hugepages` (Capacity, Allocatable, Allocated); on the node
 //! `grep -i huge /proc/meminfo`.
+//! Pages count whole: a VM of 3 GiB with pages of 1Gi on two NUMA nodes needs four.
 //!
 //! ## Refute
 //! One node has as many free pages of that size as the VM's memory: another predicate decides.
@@ -24,6 +25,7 @@
 //! `pkg/virt-launcher/virtwrap/converter/vcpu/`.
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -37,6 +39,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("hugepages size could not be parsed"),
         Sign::support("is not a multiple of the page size").and(&["hugepages"]),
         Sign::support("Domain memory * is not a multiple of").and(&["hugepages"]),
+        Sign::strong("unable to map backing store for guest RAM: Cannot allocate memory")
+            .and(&["virt-launcher", "hugepages"]),
         Sign::support("hugetlbfs filesystem mount *not available").and(&["virt-launcher"]),
         Sign::support("hugetlbfs").and(&["virt-launcher", "Insufficient"]),
     ],
@@ -45,5 +49,34 @@ pub const RULE: Rule = Rule {
     tells: "kubectl describe node",
     remedy: "reserve huge pages of that size on the nodes and restart kubelet, or drop the request",
     disruption: Disruption::HostReboot,
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    for size in ["2Mi", "1Gi"] {
+        let name = format!("hugepages-{size}");
+        let (mut asked, mut none, mut some) = (None, None, false);
+        for text in cx.texts() {
+            for (number, line) in lines(&text.text) {
+                let Some((key, value)) = line.trim().split_once(':') else { continue };
+                let (key, value) = (key.trim_matches('"'), value.trim().trim_matches(['"', ',', '\'', ' ']));
+                if key == "pageSize" && value == size {
+                    asked = asked.or_else(|| text.quote(number));
+                } else if key == name && value == "0" {
+                    none = none.or_else(|| text.quote(number));
+                } else if key == name {
+                    some = true;
+                }
+            }
+        }
+        if asked.is_some() && none.is_some() && !some {
+            draft = draft
+                .because(Strength::Strong, none, "no node offers pages of this size")
+                .because(Strength::Support, asked, "the VM asks for them")
+                .title(format!("the VM asks for huge pages of {size} and no node has any"));
+        }
+    }
+    vec![draft.verdict()]
+}

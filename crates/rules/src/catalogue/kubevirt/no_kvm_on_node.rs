@@ -12,6 +12,7 @@
 //! ## Confirm
 //! `kubectl describe node <node> | grep devices.kubevirt.io`: 0 allocatable kvm, while tun and vhost-net have 1k;
 //! on the node `ls -l /dev/kvm`.
+//! `kubectl -n kubevirt logs ds/virt-handler` says at start that the device `kvm` is not present.
 //!
 //! ## Refute
 //! tun and vhost-net are missing too: then the plugin does not run (kubevirt/device-plugin-problem).
@@ -34,6 +35,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Insufficient devices.kubevirt.io/kvm"),
         Sign::strong("kvm not present. Using software emulation"),
         Sign::strong("device 'kvm' is not present, the device plugin can't expose it"),
+        Sign::strong("Unable to open /dev/kvm: No such file or directory").and(&["virt-launcher"]),
         Sign::strong("/dev/kvm not present").and(&["kubevirt"]),
         Sign::strong("Could not access KVM kernel module").and(&["virt-launcher"]),
         Sign::strong("invalid domain type 'kvm'").and(&["virt-launcher"]),

@@ -62,6 +62,8 @@ pub const RULE: Rule = Rule {
         // QEMU asks the firmware whether SEV-ES was initialised.
         Sign::support("guest policy requires SEV-ES, but host SEV-ES support unavailable"),
         Sign::support("Failed to open /dev/sev 'No such file or directory'"),
+        Sign::hint("launch security is not supported with this QEMU binary"),
+        Sign::hint("failed to get platform status ret="),
         Sign::hint("/dev/sev: No such file or directory"),
         // virt-host-validate reads CPUID; snphost and sevctl as well.
         Sign::support("AMD SEV-ES is not supported"),

@@ -28,7 +28,7 @@
 
 use super::guest_memory_unpinned::number;
 use crate::prelude::*;
-use vmwright_formats::DomainXml;
+use vmwright_formats::{DomainXml, QemuArgs};
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -39,7 +39,8 @@ pub const RULE: Rule = Rule {
         Sign::proof("SEV-ES guests require in-kernel irqchip"),
         Sign::proof("SEV-SNP does not support SMM"),
         Sign::proof("must be set to 'on' or 'auto' for the sev-guest object"),
-        Sign::strong("LAUNCH_START ret={ret} fw_error={code} "),
+        Sign::strong("LAUNCH_START ret={ret} fw_error={code} ")
+            .unless(&["LAUNCH_START ret=-25", "LAUNCH_START ret=-16"]),
         Sign::strong("SNP_LAUNCH_FINISH ret={ret} fw_error={code} ").unless(&["'Bad measurement'"]),
         Sign::strong("LAUNCH_UPDATE ret={ret} fw_error={code} "),
         Sign::strong("SEV-SNP: CPUID validation failed"),
@@ -47,8 +48,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("legacy KVM_X86_DEFAULT_VM VM type, please disable any options that are not"),
         Sign::strong("Invalid format for launch security"),
         Sign::strong("failed to get launch security policy"),
-        Sign::strong("'sev' launch security is not supported with this QEMU binary"),
-        Sign::strong("'sev-snp' launch security is not supported with this QEMU binary"),
+        Sign::support("'sev' launch security is not supported with this QEMU binary"),
+        Sign::support("'sev-snp' launch security is not supported with this QEMU binary"),
         Sign::strong("SEV launch security is not supported with this QEMU binary"),
         Sign::strong("unsupported launch security type 'sev"),
         Sign::strong("SEV measured direct kernel boot is not supported with this QEMU binary"),
@@ -75,7 +76,8 @@ pub const RULE: Rule = Rule {
 
 /// Status codes of the SEV and SNP firmware (`include/uapi/linux/psp-sev.h`, enum `sev_ret_code`) that point to
 /// the VM's configuration.
-const CODES: [(&str, &str); 6] = [
+const CODES: [(&str, &str); 7] = [
+    ("4", "a session, certificate or ID block has the wrong length"),
     ("6", "a certificate of the launch owner is invalid"),
     ("7", "the firmware does not allow the guest policy"),
     ("9", "an address is not valid for the firmware"),
@@ -117,6 +119,20 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let snp = security.policy.as_ref().filter(|_| kind == "sev-snp" && policy.is_some_and(|p| p & 1 << 17 == 0));
             let quote = snp.and_then(|one| seen.quote(one.line));
             draft = draft.because(Strength::Strong, quote, "bit 17 of an SNP policy must be 1");
+        }
+    }
+    for seen in cx.all::<QemuArgs>() {
+        for command in &seen.commands {
+            let option = |name: &str, part: &str| {
+                let has = |value: &String| value.contains(part);
+                command.options.iter().find(|one| one.name == name && one.value.as_ref().is_some_and(has))
+            };
+            if option("object", "sev-snp-guest").is_none() {
+                continue;
+            }
+            draft = draft.looked();
+            let flash = option("drive", "if=pflash").and_then(|one| seen.quote(one.value_line));
+            draft = draft.because(Strength::Strong, flash, "SNP firmware is given by -bios, not as pflash");
         }
     }
     vec![draft.verdict()]

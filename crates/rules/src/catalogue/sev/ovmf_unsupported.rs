@@ -15,6 +15,7 @@
 //!
 //! ## Refute
 //! The same image starts a VM of the same level elsewhere with the same QEMU.
+//! The image may be right and the way it is loaded wrong: SNP takes it by `-bios` (libvirt: a stateless ROM loader).
 //!
 //! ## Fix
 //! Use the distribution's image with the feature (`OVMF.amdsev.fd` for kernel hashes and SNP), or update edk2.

@@ -15,6 +15,7 @@
 //!
 //! ## Refute
 //! `dmesg` prints "RMP table physical range [...]" and no error after it.
+//! An INIT error 3 after a good range is another BIOS setting: sev/disabled-in-firmware.
 //!
 //! ## Fix
 //! In the BIOS: SNP memory coverage on, for all of the memory; reboot.

@@ -26,6 +26,18 @@
 
 use crate::prelude::*;
 
+/// What the kernel prints as soon as it talks to a module.
+pub(crate) const MODULE_SPOKEN_OF: &[&str] = &[
+    "tdx: module initialized",
+    "TDX module initialized",
+    "module initialization failed",
+    "virt/tdx: initialization failed",
+    "TDX module: attributes",
+    "TDX module: version",
+    "KB allocated for PAMT",
+    "SEAMCALL",
+];
+
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["confidential", "tdx"],
@@ -34,6 +46,7 @@ pub const RULE: Rule = Rule {
         Sign::proof("too few private KeyIDs available"),
         Sign::proof("No TDX private KeyID available"),
         Sign::proof("SEAMRR not enabled"),
+        Sign::proof("tdx: not enabled by BIOS"),
         Sign::strong("TDX is not enabled in BIOS"),
         Sign::strong("TDX is not enabled by BIOS"),
         Sign::strong("TDX not enabled by BIOS"),
@@ -48,6 +61,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("tdx: module not loaded"),
         Sign::strong("TDX module not loaded").and(&["BIOS enabled: private KeyID range"]),
         Sign::strong("SEAMLDR is not present").and(&["tdx: "]),
+        // And the kernel says nothing of a module: neither its version nor a failure.
+        Sign::support("BIOS enabled: private KeyID range").unless(MODULE_SPOKEN_OF),
         // System checks of the enabling scripts.
         Sign::support("TDX Module Initialization*FAIL"),
         Sign::support("TDX is not supported by the host platform"),

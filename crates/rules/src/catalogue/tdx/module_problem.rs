@@ -26,6 +26,7 @@
 //! Linux `arch/x86/virt/vmx/tdx/tdx.c` `init_tdx_module()`, `check_features()`, `build_tdx_memlist()`,
 //! `arch/x86/kvm/vmx/tdx.c` `tdx_bringup()`; Intel TDX module release notes.
 
+use super::disabled_in_firmware::MODULE_SPOKEN_OF;
 use crate::prelude::*;
 use vmwright_formats::KernelCmdline;
 
@@ -55,6 +56,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("EPT is required for TDX"),
         Sign::support("MOVDIR64B is required for TDX"),
         Sign::support("vm-type TDX not supported by KVM"),
+        Sign::support("BIOS enabled: private KeyID range").unless(MODULE_SPOKEN_OF),
+        Sign::hint("minor_version 5, build_date 2023"),
         Sign::hint("consumed TDMRs reaching limit"),
         Sign::strong("virt/tdx: module initialized").against(),
         Sign::strong("virt/tdx: TDX module initialized").against(),
