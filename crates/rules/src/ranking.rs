@@ -5,10 +5,12 @@
 //! 2. Otherwise the better proven comes first. A special cause is worth [`SPECIAL`] more than a usual one, a
 //!    general one as much less, and each of up to three of the rule's words in the complaint is worth [`WORD`]:
 //!    enough to decide between equals and no more.
-//! 3. Equal causes stand in the order of their ids.
+//! 3. On a running host ordinary lines of every kind stand in the logs. Where no word of the complaint goes with a
+//!    cause, what is only usual for it is not enough there: one piece of strong evidence is.
+//! 4. Equal causes stand in the order of their ids.
 
 use crate::{CATALOGUE, Context, Entry, Rank, Reading, entry};
-use vmwright_model::{Cause, Evidence, Finding, Level, Snapshot, Unknown, Verdict};
+use vmwright_model::{Cause, Evidence, Finding, Level, Snapshot, Strength, Support, Unknown, Verdict};
 
 /// The share of a consequence's confidence that its cause must have.
 pub const NEARLY: f64 = 0.6;
@@ -42,6 +44,7 @@ pub fn diagnose(snapshot: &Snapshot, complaint: &str, select: &dyn Fn(&Entry) ->
     for entry in CATALOGUE.iter().filter(|entry| select(entry)) {
         for verdict in judge(entry, &reading) {
             match verdict {
+                Verdict::Fired(finding) if ordinary(entry, &finding, &reading) => {}
                 Verdict::Fired(finding) => fired.push((score(entry, &finding, &reading), finding)),
                 Verdict::Unknown { why, source } => {
                     diagnosis.unknown.push(Unknown { rule: entry.id.to_owned(), why, source });
@@ -69,6 +72,14 @@ pub fn diagnose(snapshot: &Snapshot, complaint: &str, select: &dyn Fn(&Entry) ->
 #[must_use]
 pub fn judge(entry: &'static Entry, reading: &Reading<'_>) -> Vec<Verdict> {
     (entry.rule.check)(&Context::new(entry, reading))
+}
+
+/// Whether a finding on a running host rests on nothing but what is usual, and nobody complained of it.
+fn ordinary(entry: &Entry, finding: &Finding, reading: &Reading<'_>) -> bool {
+    let strong = |one: &Support| !one.against && one.strength >= Strength::Strong;
+    reading.snapshot().live
+        && !finding.support.iter().any(strong)
+        && !entry.rule.words.iter().any(|word| reading.said(word))
 }
 
 fn score(entry: &Entry, finding: &Finding, reading: &Reading<'_>) -> f64 {
