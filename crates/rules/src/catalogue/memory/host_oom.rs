@@ -95,7 +95,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let swap = info.bytes("SwapTotal").map_or(0, |swap| swap.value);
     let guests = guests(cx);
     draft = draft.looked();
-    if let Some(guest) = guests.iter().find(|one| one.memory.is_some_and(|memory| memory > total.value + swap)) {
+    if let Some(guest) = guests.iter().find(|one| one.memory.is_some_and(|memory| memory > total.value.saturating_add(swap))) {
         draft = draft
             .because(Strength::Support, info.quote(total.line), "the host has less memory, swap counted")
             .because(Strength::Hint, guest.quote.clone(), "than this VM is to have")

@@ -97,7 +97,7 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let said = draft.any();
-    let guests = guests(cx);
+    let (guests, pools) = (guests(cx), pools(cx));
     let memory = cx.one::<MemInfo>();
     for guest in guests.iter().filter(|one| one.huge.is_some()) {
         let Some(wanted) = guest.memory else { continue };
@@ -105,7 +105,6 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let Some(page) = guest.page.or(default).filter(|page| *page > 0) else { continue };
         draft = draft.looked();
         let node = guest.strict.as_deref().map(ids).filter(|nodes| nodes.len() == 1).map(|nodes| nodes[0]);
-        let pools = pools(cx);
         let pool = pools.iter().find(|pool| pool.page == page && node.is_some() && pool.node == node);
         let pool = pool.or_else(|| pools.iter().find(|pool| pool.page == page && pool.node.is_none()));
         let Some(pool) = pool else { continue };

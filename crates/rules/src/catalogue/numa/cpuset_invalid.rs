@@ -90,6 +90,12 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
+/// As many domains of a text are looked at.
+pub(crate) const DOMAINS: usize = 64;
+
+/// And as many pinnings of each.
+pub(crate) const PINS: usize = 512;
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let cpus = online(cx);
@@ -98,17 +104,17 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         draft = draft.looked();
     }
     for seen in cx.all::<DomainXml>() {
-        for domain in &seen.domains {
+        for domain in seen.domains.iter().take(DOMAINS) {
             let tune = &domain.cputune;
             let pins = tune.vcpus.iter().chain(&tune.emulator).chain(&tune.iothreads);
             let whole = domain.vcpu.as_ref().and_then(|vcpu| vcpu.cpuset.as_ref());
             let named = pins.map(|pin| (pin.cpuset.as_str(), pin.line));
             let named = named.chain(whole.map(|cpuset| (cpuset.value.as_str(), cpuset.line)));
-            for (cpuset, line) in named {
+            for (cpuset, line) in named.take(PINS) {
                 let Some((cpus, quote)) = &cpus else { continue };
                 let wanted = ids(cpuset);
                 // libvirt takes the CPUs of a set that are there; it fails where none is.
-                if let Some(cpu) = wanted.first().filter(|_| wanted.iter().all(|cpu| !cpus.contains(cpu))) {
+                if let Some(cpu) = wanted.first().filter(|_| wanted.iter().all(|cpu| cpus.binary_search(cpu).is_err())) {
                     draft = draft
                         .because(Strength::Strong, seen.quote(line), "the CPU is pinned to")
                         .because(Strength::Support, quote.clone(), "and is not among these")

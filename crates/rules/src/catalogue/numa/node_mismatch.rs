@@ -24,9 +24,10 @@
 //! libvirt formatdomain, "NUMA Node Tuning"; Linux `Documentation/admin-guide/mm/numa_memory_policy.rst`; DPDK
 //! `examples/skeleton`; Open vSwitch `lib/dpif-netdev.c`.
 
-use super::cpuset_invalid::nodes;
+use super::cpuset_invalid::{DOMAINS, PINS, nodes};
 use crate::catalogue::memory::hugepages_not_reserved::settings::{ids, setting};
 use crate::prelude::*;
+use std::collections::BTreeMap;
 use vmwright_formats::{DomainXml, Lspci};
 
 pub const RULE: Rule = Rule {
@@ -68,13 +69,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         return vec![draft.verdict()];
     }
     draft = draft.looked();
-    let node_of = |cpu: u32| host.iter().find(|node| node.cpus.contains(&cpu)).map(|node| node.id);
+    let cpus = host.iter().flat_map(|node| node.cpus.iter().map(|cpu| (*cpu, node.id)));
+    let of_cpu: BTreeMap<u32, u32> = cpus.collect();
     let lspci = cx.all::<Lspci>();
     for seen in cx.all::<DomainXml>() {
-        for domain in &seen.domains {
+        for domain in seen.domains.iter().take(DOMAINS) {
             let mut vcpus: Vec<(u32, u32)> = Vec::new();
-            for pin in &domain.cputune.vcpus {
-                vcpus.extend(ids(&pin.cpuset).into_iter().filter_map(node_of).map(|node| (node, pin.line)));
+            for pin in domain.cputune.vcpus.iter().take(PINS) {
+                vcpus.extend(ids(&pin.cpuset).iter().filter_map(|cpu| of_cpu.get(cpu)).map(|node| (*node, pin.line)));
             }
             let mut on: Vec<u32> = vcpus.iter().map(|(node, _)| *node).collect();
             on.sort_unstable();
@@ -92,7 +94,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 let why = "vCPUs of one guest node are pinned to several host nodes";
                 draft = draft.because(Strength::Support, seen.quote(*pinned), why);
             }
-            for address in domain.devices.hostdevs.iter().filter_map(|one| one.address.as_ref()) {
+            for address in domain.devices.hostdevs.iter().take(64).filter_map(|one| one.address.as_ref()) {
                 let listed = lspci.iter().find_map(|one| {
                     let node = one.get(address.value)?.numa_node.as_ref()?;
                     Some((u32::try_from(node.value).ok()?, one.quote(node.line)))

@@ -25,8 +25,10 @@
 //! libvirt formatdomain, "CPU Tuning"; Linux `Documentation/admin-guide/kernel-parameters.txt` (isolcpus=),
 //! `Documentation/admin-guide/cgroup-v2.rst` (cpuset.cpus.partition).
 
+use super::cpuset_invalid::{DOMAINS, PINS};
 use crate::catalogue::memory::hugepages_not_reserved::settings::ids;
 use crate::prelude::*;
+use std::collections::BTreeSet;
 use vmwright_formats::{DomainXml, KernelCmdline};
 
 pub const RULE: Rule = Rule {
@@ -58,38 +60,36 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let from = list.find(|letter: char| letter.is_ascii_digit())?;
         Some(ids(&list[from..]))
     }).unwrap_or_default();
-    let mut taken: Vec<(u32, usize)> = Vec::new();
-    for (number, (seen, at)) in domains(cx).iter().enumerate() {
+    let mut taken: BTreeSet<u32> = BTreeSet::new();
+    for (seen, at) in domains(cx).iter().take(DOMAINS) {
         let domain = &seen.domains[*at];
         let tune = &domain.cputune;
         let Some(first) = tune.vcpus.first() else { continue };
         draft = draft.looked();
         let quote = || seen.quote(first.line);
-        let mut pinned: Vec<u32> = tune.vcpus.iter().flat_map(|pin| ids(&pin.cpuset)).collect();
-        pinned.sort_unstable();
-        pinned.dedup();
-        if let Some(cpu) = pinned.iter().find(|cpu| taken.iter().any(|(other, who)| other == *cpu && *who != number)) {
+        let pinned: BTreeSet<u32> = tune.vcpus.iter().take(PINS).flat_map(|pin| ids(&pin.cpuset)).collect();
+        if let Some(cpu) = pinned.intersection(&taken).next() {
             draft = draft
                 .because(Strength::Strong, quote(), "another VM is pinned to the same CPUs")
                 .title(format!("CPU {cpu} is given to two VMs"));
         }
-        taken.extend(pinned.iter().take(8192).map(|cpu| (*cpu, number)));
+        taken.extend(&pinned);
         if let Some(pin) = &tune.emulator {
             let shared = ids(&pin.cpuset).iter().all(|cpu| pinned.contains(cpu));
-            if shared && tune.vcpus.iter().all(|pin| ids(&pin.cpuset).len() == 1) {
+            if shared && tune.vcpus.iter().take(PINS).all(|pin| ids(&pin.cpuset).len() == 1) {
                 let why = "the emulator's threads run on the CPUs of the vCPUs alone";
                 draft = draft.because(Strength::Support, seen.quote(pin.line), why);
             }
-        } else if !domain.fragment && tune.vcpus.iter().all(|pin| ids(&pin.cpuset).len() == 1) {
+        } else if !domain.fragment && tune.vcpus.iter().take(PINS).all(|pin| ids(&pin.cpuset).len() == 1) {
             draft = draft.because(Strength::Support, quote(), "vCPUs are pinned, and the emulator's threads are not");
         }
         if let Some(threads) = domain.iothreads.as_ref().filter(|threads| threads.value > 0 && tune.iothreads.is_empty()) {
             let why = "I/O threads run wherever they like";
             draft = draft.because(Strength::Hint, seen.quote(threads.line), why);
         }
-        let floats = tune.vcpus.iter().find(|pin| {
+        let floats = tune.vcpus.iter().take(PINS).find(|pin| {
             let set = ids(&pin.cpuset);
-            set.len() > 1 && set.iter().all(|cpu| isolated.contains(cpu))
+            set.len() > 1 && set.iter().all(|cpu| isolated.binary_search(cpu).is_ok())
         });
         if let Some(pin) = floats {
             let why = "the kernel does not balance load between isolated CPUs: the vCPU stays on the first";
@@ -104,7 +104,7 @@ fn domains<'r>(cx: &'r Context<'_>) -> Vec<(Seen<'r, DomainXml>, usize)> {
     let mut known: Vec<String> = Vec::new();
     let mut found = Vec::new();
     for seen in cx.all::<DomainXml>() {
-        for at in 0..seen.domains.len() {
+        for at in 0..seen.domains.len().min(DOMAINS) {
             let name = seen.domains[at].name.as_ref().map(|name| name.value.clone());
             if name.as_ref().is_some_and(|name| known.contains(name)) {
                 continue;

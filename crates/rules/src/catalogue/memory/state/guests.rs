@@ -26,7 +26,10 @@ pub(crate) struct Guest {
     pub running: bool,
 }
 
-/// The VMs that domain XML, QEMU command lines, logs and the listing of processes describe.
+/// More VMs than one host runs; a text with more is not worth the time.
+const GUESTS: usize = 256;
+
+/// The VMs that domain XML, QEMU command lines, logs and the listing of processes describe; [`GUESTS`] at most.
 pub(crate) fn guests(cx: &Context<'_>) -> Vec<Guest> {
     let running = cx.all::<VmmProcesses>();
     let runs = |name: &str| {
@@ -36,7 +39,7 @@ pub(crate) fn guests(cx: &Context<'_>) -> Vec<Guest> {
     };
     let mut found = Vec::new();
     for seen in cx.all::<DomainXml>() {
-        for domain in &seen.domains {
+        for domain in seen.domains.iter().take(GUESTS) {
             let backing = &domain.memory_backing;
             let name = domain.name.as_ref().map(|name| name.value.clone()).unwrap_or_default();
             let tune = domain.numatune.as_ref().filter(|tune| tune.mode.as_ref().is_none_or(|mode| mode.value == "strict"));
@@ -75,6 +78,7 @@ pub(crate) fn guests(cx: &Context<'_>) -> Vec<Guest> {
             running: text.kind.0 == "vmm_processes",
         });
     }
+    found.truncate(GUESTS);
     found
 }
 

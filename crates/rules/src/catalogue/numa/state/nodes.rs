@@ -59,7 +59,7 @@ fn entry(found: &mut Vec<Node>, id: u32) -> &mut Node {
     &mut found[at]
 }
 
-/// The host's online CPUs and where they stand; none where only a part of them may have been read.
+/// The host's online CPUs, sorted, and where they stand; none where only a part of them may have been read.
 pub(crate) fn online(cx: &Context<'_>) -> Option<(Vec<u32>, Option<Evidence>)> {
     if let Some(found) = setting(cx, "/sys/devices/system/cpu/online", "system/cpu/online") {
         return Some((ids(&found.value), found.quote)).filter(|(cpus, _)| !cpus.is_empty());
@@ -80,5 +80,9 @@ pub(crate) fn online(cx: &Context<'_>) -> Option<(Vec<u32>, Option<Evidence>)> {
         let line = seen.nodes.iter().rev().find_map(|node| node.cpus.as_ref())?.line;
         seen.quote(line)
     });
-    whole.then(|| (nodes.into_iter().flat_map(|node| node.cpus).collect(), line))
+    whole.then(|| {
+        let mut cpus: Vec<u32> = nodes.into_iter().flat_map(|node| node.cpus).collect();
+        cpus.sort_unstable();
+        (cpus, line)
+    })
 }
