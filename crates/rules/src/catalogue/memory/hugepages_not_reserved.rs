@@ -109,7 +109,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let pool = pool.or_else(|| pools.iter().find(|pool| pool.page == page && pool.node.is_none()));
         let Some(pool) = pool else { continue };
         // A running VM holds its pages already: only the size of the whole pool speaks then.
-        let usable = if guest.running { pool.total.as_ref() } else { pool.free.as_ref().or(pool.total.as_ref()) };
+        let usable =
+            if guest.running { pool.total.as_ref() } else { pool.free.as_ref().or(pool.total.as_ref()) };
         let Some((pages, quote)) = usable else { continue };
         if pages.saturating_mul(page) < wanted && pool.total.is_some() {
             let short = pool.total.as_ref().is_some_and(|(total, _)| total.saturating_mul(page) < wanted);
@@ -117,7 +118,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             draft = draft
                 .because(strength, quote.clone(), "the pool has fewer pages than the VM needs")
                 .because(Strength::Hint, guest.huge.clone().flatten(), "the VM asks for huge pages")
-                .title(format!("{} huge pages of {} KiB are there for a VM of {} MiB", pages, page >> 10, wanted >> 20));
+                .title(format!(
+                    "{} huge pages of {} KiB are there for a VM of {} MiB",
+                    pages,
+                    page >> 10,
+                    wanted >> 20
+                ));
             if !guest.name.is_empty() {
                 draft = draft.about(Subject::new(SubjectKind::Vm, guest.name.clone()));
             }

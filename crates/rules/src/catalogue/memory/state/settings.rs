@@ -81,7 +81,9 @@ pub(crate) fn ids(list: &str) -> Vec<u32> {
         if into.len() >= MANY {
             continue;
         }
-        let (Ok(first), Ok(last)) = (first.trim().parse::<u32>(), last.trim().parse::<u32>()) else { continue };
+        let (Ok(first), Ok(last)) = (first.trim().parse::<u32>(), last.trim().parse::<u32>()) else {
+            continue;
+        };
         into.extend((first..=last).take(MANY));
         into.truncate(MANY);
     }

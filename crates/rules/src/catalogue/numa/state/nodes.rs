@@ -86,3 +86,23 @@ pub(crate) fn online(cx: &Context<'_>) -> Option<(Vec<u32>, Option<Evidence>)> {
         (cpus, line)
     })
 }
+
+/// How many CPUs all pinnings together may name: hundreds of VMs on the largest host, and no more work than that on
+/// a hostile text.
+pub(crate) const BUDGET: usize = 1 << 18;
+
+/// CPU sets with their lines, as long as the budget lasts.
+pub(crate) fn sets<'p>(
+    pins: impl Iterator<Item = (&'p str, u32)>,
+    budget: &mut usize,
+) -> Vec<(Vec<u32>, u32)> {
+    let within = pins.map_while(|(cpuset, line)| {
+        if *budget == 0 {
+            return None;
+        }
+        let set = ids(cpuset);
+        *budget = budget.saturating_sub(set.len() + 1);
+        Some((set, line))
+    });
+    within.collect()
+}
