@@ -32,7 +32,9 @@ pub const RULE: Rule = Rule {
     tags: &["memory", "guest"],
     needs: &[Need::Glob("/etc/libvirt/qemu/*.xml"), Need::Probe(Probe::Machine)],
     signs: &[
-        Sign::proof("Unable to change memory of active domain without the balloon device and guest OS balloon driver"),
+        Sign::proof(
+            "Unable to change memory of active domain without the balloon device and guest OS balloon driver",
+        ),
         Sign::proof("No balloon device has been activated"),
         Sign::strong("No memory balloon device configured, can not set the collection period"),
         Sign::strong("guest hasn't updated any stats yet"),
@@ -69,9 +71,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             draft = draft.looked();
             let none = balloon.model.as_ref().is_some_and(|model| model.value == "none");
             if none && current.value < most.value {
-                draft = draft
-                    .because(Strength::Strong, seen.quote(balloon.line), "there is no balloon")
-                    .because(Strength::Support, seen.quote(current.line), "that could bring memory down to this");
+                draft =
+                    draft.because(Strength::Strong, seen.quote(balloon.line), "there is no balloon").because(
+                        Strength::Support,
+                        seen.quote(current.line),
+                        "that could bring memory down to this",
+                    );
             }
         }
     }

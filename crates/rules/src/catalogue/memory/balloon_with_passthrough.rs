@@ -26,8 +26,8 @@
 
 use super::hugepages_not_reserved::guests::commands;
 use crate::prelude::*;
-use vmwright_formats::{DomainXml, PciAddress};
 use vmwright_formats::lines::lines;
+use vmwright_formats::{DomainXml, PciAddress};
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -49,7 +49,14 @@ pub const RULE: Rule = Rule {
         Sign::strong("ballooning").and(&["vfio-pci"]),
         Sign::strong("failed to inflate balloon").and(&["vfio"]),
     ],
-    words: &["balloon", "passthrough", "current allocation", "all memory", "all of the configured", "maximum"],
+    words: &[
+        "balloon",
+        "passthrough",
+        "current allocation",
+        "all memory",
+        "all of the configured",
+        "maximum",
+    ],
     explains: &["memory/balloon-ineffective", "memory/host-oom"],
     tells: "virsh dumpxml VM",
     remedy: "set the VM's maximum memory to what it needs and remove the balloon",
@@ -63,18 +70,24 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     for seen in cx.all::<DomainXml>() {
         for domain in &seen.domains {
-            let pci = |one: &&vmwright_formats::domain_xml::HostDevice| one.address.is_some() || one.mdev.is_some();
+            let pci =
+                |one: &&vmwright_formats::domain_xml::HostDevice| one.address.is_some() || one.mdev.is_some();
             let Some(device) = domain.devices.hostdevs.iter().find(pci) else { continue };
             draft = draft.looked();
             let balloon = domain.devices.memballoon.as_ref();
             // All memory is in use from the start, which is what such a complaint is about.
             if cx.said("balloon") && balloon.is_some() {
-                draft = draft.because(Strength::Support, seen.quote(device.line), "a device pins all of the memory");
+                draft = draft.because(
+                    Strength::Support,
+                    seen.quote(device.line),
+                    "a device pins all of the memory",
+                );
             }
             if balloon.and_then(|one| one.model.as_ref()).is_some_and(|model| model.value == "none") {
                 continue;
             }
-            let reporting = balloon.filter(|one| one.free_page_reporting.as_ref().is_some_and(|on| on.value == "on"));
+            let reporting =
+                balloon.filter(|one| one.free_page_reporting.as_ref().is_some_and(|on| on.value == "on"));
             let below = match (&domain.current_memory, &domain.memory) {
                 (Some(current), Some(most)) if current.value < most.value => Some(current.line),
                 _ => None,
@@ -100,15 +113,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     // Proxmox: `balloon: 2048` (0 is off) beside `hostpci0: 01:00.0`.
     for text in cx.texts() {
         let find = |key: &str| lines(&text.text).find(|(_, line)| line.starts_with(key));
-        let on = |line: &str| line.split_once(':').is_some_and(|(_, value)| !matches!(value.trim(), "0" | ""));
+        let on =
+            |line: &str| line.split_once(':').is_some_and(|(_, value)| !matches!(value.trim(), "0" | ""));
         if let (Some((at, line)), Some((_, device))) = (find("balloon:"), find("hostpci"))
             && on(line)
             && device.split([':', ' ', ',']).count() > 1
             && device.split_whitespace().nth(1).is_some_and(|word| {
-                word.split(',').next().is_some_and(|word| word.parse::<PciAddress>().is_ok() || word.contains(':'))
+                word.split(',')
+                    .next()
+                    .is_some_and(|word| word.parse::<PciAddress>().is_ok() || word.contains(':'))
             })
         {
-            draft = draft.because(Strength::Strong, text.quote(at), "ballooning is on beside an assigned device");
+            draft =
+                draft.because(Strength::Strong, text.quote(at), "ballooning is on beside an assigned device");
         }
     }
     vec![draft.verdict()]

@@ -95,7 +95,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let swap = info.bytes("SwapTotal").map_or(0, |swap| swap.value);
     let guests = guests(cx);
     draft = draft.looked();
-    if let Some(guest) = guests.iter().find(|one| one.memory.is_some_and(|memory| memory > total.value + swap)) {
+    if let Some(guest) =
+        guests.iter().find(|one| one.memory.is_some_and(|memory| memory > total.value.saturating_add(swap)))
+    {
         draft = draft
             .because(Strength::Support, info.quote(total.line), "the host has less memory, swap counted")
             .because(Strength::Hint, guest.quote.clone(), "than this VM is to have")
@@ -106,12 +108,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         if sum > total.value.saturating_add(swap) {
             draft = draft
                 .because(Strength::Support, info.quote(total.line), "the running VMs together may take more")
-                .title(format!("the running VMs may take {} MiB, the host has {}", sum >> 20, total.value >> 20));
+                .title(format!(
+                    "the running VMs may take {} MiB, the host has {}",
+                    sum >> 20,
+                    total.value >> 20
+                ));
         }
     }
     // What is left when the killer is near: 1% of memory, and no swap.
     let free = info.bytes("SwapFree").map_or(0, |swap| swap.value);
-    if let Some(left) = info.bytes("MemAvailable").filter(|left| left.value < total.value / 100 && free < total.value / 100) {
+    if let Some(left) =
+        info.bytes("MemAvailable").filter(|left| left.value < total.value / 100 && free < total.value / 100)
+    {
         draft = draft.because(Strength::Support, info.quote(left.line), "hardly any memory is left");
     }
     if !said {

@@ -79,12 +79,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 draft = draft
                     .because(Strength::Support, seen.quote(most.line), "1/64 of this is needed for metadata")
                     .because(Strength::Hint, seen.quote(boot.line), "and only this is there to hold it")
-                    .title("the memory that may be plugged needs half of boot memory or more for its metadata");
+                    .title(
+                        "the memory that may be plugged needs half of boot memory or more for its metadata",
+                    );
             }
         }
     }
     for command in commands(cx) {
-        let (Some(boot), Some(most)) = (command.args.property("m", "size"), command.args.property("m", "maxmem")) else {
+        let (Some(boot), Some(most)) =
+            (command.args.property("m", "size"), command.args.property("m", "maxmem"))
+        else {
             continue;
         };
         draft = draft.looked();

@@ -80,11 +80,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let asked = cx.all::<KernelCmdline>().into_iter().find_map(|line| {
             let found = line.parameters.iter().find(|one| {
                 let (name, value) = &one.value;
-                name.ends_with("hugepagesz") && value.as_deref().is_some_and(|value| value.eq_ignore_ascii_case("1g"))
+                name.ends_with("hugepagesz")
+                    && value.as_deref().is_some_and(|value| value.eq_ignore_ascii_case("1g"))
             })?;
             line.quote(found.line)
         });
-        let guest = guests(cx).into_iter().find(|one| one.page == Some(GIB)).and_then(|one| one.huge).flatten();
+        let guest =
+            guests(cx).into_iter().find(|one| one.page == Some(GIB)).and_then(|one| one.huge).flatten();
         if asked.is_some() || guest.is_some() {
             draft = draft
                 .because(Strength::Strong, quote, "the CPU has no flag pdpe1gb")
@@ -95,10 +97,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     // A live host lists every size that it has.
     if cx.snapshot().live {
-        let sizes: Vec<u64> = pools(cx).iter().filter(|pool| pool.node.is_none()).map(|pool| pool.page).collect();
+        let sizes: Vec<u64> =
+            pools(cx).iter().filter(|pool| pool.node.is_none()).map(|pool| pool.page).collect();
         let odd = guests(cx).into_iter().find(|one| one.page.is_some_and(|page| !sizes.contains(&page)));
         if let Some(guest) = odd.filter(|_| !sizes.is_empty()) {
-            draft = draft.because(Strength::Strong, guest.huge.flatten(), "the host has no huge pages of the size");
+            draft = draft.because(
+                Strength::Strong,
+                guest.huge.flatten(),
+                "the host has no huge pages of the size",
+            );
         }
     }
     vec![draft.verdict()]

@@ -75,7 +75,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         if let Some(guest) = by_path.filter(|_| mounts.of_type("hugetlbfs").next().is_none() && !memfd) {
             let listed = mounts.mounts.first().and_then(|mount| mounts.quote(mount.line));
             draft = draft
-                .because(Strength::Support, guest.huge.clone().flatten(), "the VM takes its memory from huge pages")
+                .because(
+                    Strength::Support,
+                    guest.huge.clone().flatten(),
+                    "the VM takes its memory from huge pages",
+                )
                 .because(Strength::Hint, listed, "and among these mounts is no hugetlbfs");
             if !said {
                 draft = draft.level(Level::Warn);

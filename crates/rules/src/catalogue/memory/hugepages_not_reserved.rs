@@ -97,7 +97,7 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let said = draft.any();
-    let guests = guests(cx);
+    let (guests, pools) = (guests(cx), pools(cx));
     let memory = cx.one::<MemInfo>();
     for guest in guests.iter().filter(|one| one.huge.is_some()) {
         let Some(wanted) = guest.memory else { continue };
@@ -105,12 +105,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let Some(page) = guest.page.or(default).filter(|page| *page > 0) else { continue };
         draft = draft.looked();
         let node = guest.strict.as_deref().map(ids).filter(|nodes| nodes.len() == 1).map(|nodes| nodes[0]);
-        let pools = pools(cx);
         let pool = pools.iter().find(|pool| pool.page == page && node.is_some() && pool.node == node);
         let pool = pool.or_else(|| pools.iter().find(|pool| pool.page == page && pool.node.is_none()));
         let Some(pool) = pool else { continue };
         // A running VM holds its pages already: only the size of the whole pool speaks then.
-        let usable = if guest.running { pool.total.as_ref() } else { pool.free.as_ref().or(pool.total.as_ref()) };
+        let usable =
+            if guest.running { pool.total.as_ref() } else { pool.free.as_ref().or(pool.total.as_ref()) };
         let Some((pages, quote)) = usable else { continue };
         if pages.saturating_mul(page) < wanted && pool.total.is_some() {
             let short = pool.total.as_ref().is_some_and(|(total, _)| total.saturating_mul(page) < wanted);
@@ -118,7 +118,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             draft = draft
                 .because(strength, quote.clone(), "the pool has fewer pages than the VM needs")
                 .because(Strength::Hint, guest.huge.clone().flatten(), "the VM asks for huge pages")
-                .title(format!("{} huge pages of {} KiB are there for a VM of {} MiB", pages, page >> 10, wanted >> 20));
+                .title(format!(
+                    "{} huge pages of {} KiB are there for a VM of {} MiB",
+                    pages,
+                    page >> 10,
+                    wanted >> 20
+                ));
             if !guest.name.is_empty() {
                 draft = draft.about(Subject::new(SubjectKind::Vm, guest.name.clone()));
             }

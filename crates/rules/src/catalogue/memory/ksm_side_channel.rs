@@ -44,7 +44,15 @@ pub const RULE: Rule = Rule {
         Sign::support("Kernel Samepage Merging").and(&["tenant"]),
         Sign::hint("Kernel Samepage Merging"),
     ],
-    words: &["samepage", "page sharing", "side channel", "side-channel", "deduplication", "tenants", "multi-tenant"],
+    words: &[
+        "samepage",
+        "page sharing",
+        "side channel",
+        "side-channel",
+        "deduplication",
+        "tenants",
+        "multi-tenant",
+    ],
     tells: "/sys/kernel/mm/ksm/run",
     remedy: "stop KSM and unmerge, or give the VMs <nosharepages/>",
     applicability: Applicability::NeedsApproval,
@@ -65,9 +73,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if run.number() == Some(1) && several && kept_apart.is_none() {
         draft = match shares {
             Some(0) => draft.because(Strength::Hint, run.quote, "KSM runs"),
-            Some(_) => draft
-                .because(Strength::Support, run.quote, "KSM runs")
-                .because(Strength::Strong, sharing.and_then(|one| one.quote), "and pages are shared"),
+            Some(_) => draft.because(Strength::Support, run.quote, "KSM runs").because(
+                Strength::Strong,
+                sharing.and_then(|one| one.quote),
+                "and pages are shared",
+            ),
             None => draft.because(Strength::Support, run.quote, "KSM runs"),
         };
     }

@@ -81,13 +81,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let guests = guests(cx);
     let wanted = guests.iter().filter(|one| one.device.is_some()).filter_map(|one| one.memory).max();
-    if let Some(limit) = cx.hits("RLIMIT_MEMLOCK ({limit}) exceeded").first().and_then(|hit| hit.get("limit")) {
+    if let Some(limit) = cx.hits("RLIMIT_MEMLOCK ({limit}) exceeded").first().and_then(|hit| hit.get("limit"))
+    {
         draft = draft.title(format!("the VMM may lock {limit} bytes, and its guest needs more"));
     }
     if let Some(wanted) = wanted {
         for (limit, quote) in limits(cx).into_iter().filter(|(limit, _)| *limit < wanted) {
             draft = draft
-                .because(Strength::Strong, quote, "the limit is below the memory of a VM with an assigned device")
+                .because(
+                    Strength::Strong,
+                    quote,
+                    "the limit is below the memory of a VM with an assigned device",
+                )
                 .title(format!("the VMM may lock {} MiB, its guest has {} MiB", limit >> 20, wanted >> 20));
         }
     }
@@ -98,9 +103,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let device = domain.devices.hostdevs.iter().find(|one| one.address.is_some()).map(|one| one.line);
             if limit.value <= memory.value && (locked.is_some() || device.is_some()) {
                 let why = "hard_limit is the limit of locked memory too, and no more than the guest's memory";
-                draft = draft
-                    .because(Strength::Strong, seen.quote(limit.line), why)
-                    .because(Strength::Hint, locked.or(device).and_then(|line| seen.quote(line)), "memory is locked");
+                draft = draft.because(Strength::Strong, seen.quote(limit.line), why).because(
+                    Strength::Hint,
+                    locked.or(device).and_then(|line| seen.quote(line)),
+                    "memory is locked",
+                );
             }
         }
     }
@@ -115,7 +122,8 @@ fn limits(cx: &Context<'_>) -> Vec<(u64, Option<Evidence>)> {
     for (text, (number, line)) in texts.flat_map(|text| lines(&text.text).map(move |line| (text, line))) {
         let Some((before, rest)) = line.split_once("ax locked memory") else { continue };
         let unit = if before.ends_with('M') { 1 } else { 1024 };
-        let value = rest.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+        let value =
+            rest.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
         if let Some(bytes) = value.and_then(|value| value.checked_mul(unit)).filter(|_| found.len() < 4) {
             found.push((bytes, text.quote(number)));
         }

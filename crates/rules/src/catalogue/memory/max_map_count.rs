@@ -58,7 +58,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     {
         draft = draft.looked();
         let maps = mappings(cx);
-        if let Some((count, quote)) = maps.filter(|(count, _)| count.saturating_mul(20) >= value.saturating_mul(19)) {
+        if let Some((count, quote)) =
+            maps.filter(|(count, _)| count.saturating_mul(20) >= value.saturating_mul(19))
+        {
             draft = draft
                 .because(Strength::Strong, quote, "a process has nearly as many mappings as it may")
                 .because(Strength::Support, limit.quote.clone(), "this many")

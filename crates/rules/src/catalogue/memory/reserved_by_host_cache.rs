@@ -46,7 +46,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("cannot set up guest memory '{id}': Cannot allocate memory").and(&["zfs_arc_"]),
         Sign::strong("cannot set up guest memory '{id}': Cannot allocate memory").and(&["ARC size"]),
         Sign::support("cannot set up guest memory '{id}': Cannot allocate memory").and(&["zpool"]),
-        Sign::support("cannot set up guest memory '{id}': Cannot allocate memory").and(&["/dev/shm", "tmpfs"]),
+        Sign::support("cannot set up guest memory '{id}': Cannot allocate memory")
+            .and(&["/dev/shm", "tmpfs"]),
         Sign::support("cannot set up guest memory '{id}': Cannot allocate memory").and(&["drop_caches"]),
         Sign::strong("Out of memory: Kill* process {pid} (*").and(&["arcstats"]),
         Sign::support("Out of memory: Kill* process {pid} (*").and(&["zfs_arc_max"]),
@@ -55,7 +56,16 @@ pub const RULE: Rule = Rule {
         Sign::support("zfs_member").and(&[ENOMEM]),
         Sign::support("zfs_arc_max").and(&[ENOMEM]),
     ],
-    words: &["freshly booted", "been up", "after a while", "after some", "drop_caches", "zfs_arc", "zfs arc", "tmpfs"],
+    words: &[
+        "freshly booted",
+        "been up",
+        "after a while",
+        "after some",
+        "drop_caches",
+        "zfs_arc",
+        "zfs arc",
+        "tmpfs",
+    ],
     explains: &["memory/host-oom"],
     tells: "/proc/spl/kstat/zfs/arcstats",
     remedy: "limit the ZFS ARC (zfs_arc_max), or empty the tmpfs, so that the VMs' memory stays free",
@@ -72,11 +82,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         return vec![draft.verdict()];
     };
     draft = draft.looked();
-    let shared = info.bytes("Shmem").map(|found| (found.value, info.quote(found.line), "tmpfs and shared memory"));
+    let shared =
+        info.bytes("Shmem").map(|found| (found.value, info.quote(found.line), "tmpfs and shared memory"));
     for (bytes, quote, what) in arc(cx).into_iter().chain(shared) {
         let missing = |one: &&super::hugepages_not_reserved::guests::Guest| {
             let plain = one.huge.is_none() && !one.running;
-            plain && one.memory.is_some_and(|memory| memory > left.value && memory < left.value.saturating_add(bytes))
+            plain
+                && one
+                    .memory
+                    .is_some_and(|memory| memory > left.value && memory < left.value.saturating_add(bytes))
         };
         let guest = guests(cx).iter().find(missing).and_then(|one| one.quote.clone());
         if bytes > total.value / 4 && (guest.is_some() || said) {
@@ -95,7 +109,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// Size of the ARC in bytes: the line `size 4 <bytes>` of arcstats.
 fn arc(cx: &Context<'_>) -> Option<(u64, Option<Evidence>, &'static str)> {
-    let text = cx.texts().iter().find(|text| text.text.contains("arc_meta") || text.text.contains("c_max "))?;
+    let text =
+        cx.texts().iter().find(|text| text.text.contains("arc_meta") || text.text.contains("c_max "))?;
     text.text.lines().enumerate().find_map(|(at, line)| {
         let mut words = line.split_whitespace();
         let bytes = (words.next() == Some("size")).then(|| words.last()?.parse().ok()).flatten()?;

@@ -37,7 +37,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("must disable SMT (Hyper-Threading) for a complete mitigation").and(&["Xen"]),
         Sign::strong("must disable SMT (Hyper-Threading) for a complete mitigation").and(&["guest"]),
         Sign::strong("must disable SMT (Hyper-Threading) for a complete mitigation").and(&["hypervisor"]),
-        Sign::support("must disable SMT (Hyper-Threading) for a complete mitigation").and(&["virtual machine"]),
+        Sign::support("must disable SMT (Hyper-Threading) for a complete mitigation")
+            .and(&["virtual machine"]),
         Sign::support("must disable SMT (Hyper-Threading) for a complete mitigation").and(&["template"]),
         Sign::strong("Unknown (XEN PV detected, hypervisor mitigation required)"),
         Sign::support("spectre-meltdown-checker").and(&["hypervisor"]),
@@ -70,10 +71,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let scanned = SCANNER.iter().any(|word| cx.stands(word))
         || cx.stands("must disable SMT (Hyper-Threading) for a complete mitigation");
     if scanned {
-        draft = draft.because(Strength::Support, is_vm(cx), "the machine is a VM, which the scanner cannot judge");
+        draft = draft.because(
+            Strength::Support,
+            is_vm(cx),
+            "the machine is a VM, which the scanner cannot judge",
+        );
     }
     // The kernel's own list names something that the guest could be given: that is no false alarm.
     let real = flaws.into_iter().find(|flaw| flaw.open() && !flaw.state.contains("SMT"));
-    draft = draft.despite(Strength::Support, real.and_then(|flaw| flaw.quote), "the kernel itself lists a flaw as open");
+    draft = draft.despite(
+        Strength::Support,
+        real.and_then(|flaw| flaw.quote),
+        "the kernel itself lists a flaw as open",
+    );
     vec![draft.verdict()]
 }

@@ -84,6 +84,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if !names.is_empty() {
         draft = draft.title(format!("the kernel says that it is vulnerable: {}", names.join(", ")));
     }
-    draft = draft.despite(Strength::Strong, vm, "the machine is a VM: what it sees is what its hypervisor shows");
+    draft =
+        draft.despite(Strength::Strong, vm, "the machine is a VM: what it sees is what its hypervisor shows");
     vec![draft.verdict()]
 }

@@ -34,11 +34,8 @@ use crate::prelude::*;
 use vmwright_formats::{CpuInfo, DomainXml};
 
 /// Models of QEMU and libvirt that carry none of the flags (target/i386/cpu.c; their `-IBRS` kin do).
-const OLD: [&str; 26] = [
-    "486", "pentium", "pentium2", "pentium3", "Conroe", "Penryn", "Nehalem", "Westmere", "SandyBridge", "IvyBridge",
-    "Haswell", "Haswell-noTSX", "Broadwell", "Broadwell-noTSX", "Skylake-Client", "Skylake-Server", "Opteron_G3",
-    "Opteron_G4", "Opteron_G5", "EPYC", "qemu64", "qemu32", "kvm64", "kvm32", "core2duo", "coreduo",
-];
+const OLD: &str = "486 pentium pentium2 pentium3 Conroe Penryn Nehalem Westmere SandyBridge IvyBridge Haswell Haswell-noTSX Broadwell Broadwell-noTSX \
+    Skylake-Client Skylake-Server Opteron_G3 Opteron_G4 Opteron_G5 EPYC qemu64 qemu32 kvm64 kvm32 core2duo coreduo";
 
 /// Any of these shows that somebody thought of it; in libvirt's and in QEMU's spelling.
 const FLAGS: [&str; 8] =
@@ -63,7 +60,17 @@ pub const RULE: Rule = Rule {
         Sign::support("md_clear").and(&["in the guest", "missing"]),
         Sign::support("md-clear").and(&["not exposed"]),
     ],
-    words: &["in the guest", "inside the vm", "guest", "spectre", "ssbd", "md_clear", "md-clear", "spec-ctrl", "cpu model"],
+    words: &[
+        "in the guest",
+        "inside the vm",
+        "guest",
+        "spectre",
+        "ssbd",
+        "md_clear",
+        "md-clear",
+        "spec-ctrl",
+        "cpu model",
+    ],
     tells: "virsh dumpxml VM",
     remedy: "use host-model, or require the flags (spec-ctrl, ssbd, ibpb, md-clear), and power-cycle the VM",
     applicability: Applicability::NeedsApproval,
@@ -75,11 +82,14 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let hidden = |state: &str| state.contains("no microcode") || state.contains("No microcode") || state.starts_with("Vulnerable");
+    let hidden = |state: &str| {
+        state.contains("no microcode") || state.contains("No microcode") || state.starts_with("Vulnerable")
+    };
     if let Some(vm) = is_vm(cx) {
         let all = flaws(cx);
         for flaw in all.iter().filter(|flaw| hidden(&flaw.state)).take(2) {
-            draft = draft.because(Strength::Support, flaw.quote.clone(), "the guest's kernel lacks the means");
+            draft =
+                draft.because(Strength::Support, flaw.quote.clone(), "the guest's kernel lacks the means");
         }
         if draft.any() {
             draft = draft.because(Strength::Hint, Some(vm), "and this machine is a VM");
@@ -88,17 +98,20 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     let host = cx.all::<CpuInfo>();
     let able = host.iter().find_map(|one| {
-        let has = ["ibpb", "ssbd", "md_clear", "spec_ctrl"].iter().any(|flag| one.has_flag(flag) == Some(true));
+        let has =
+            ["ibpb", "ssbd", "md_clear", "spec_ctrl"].iter().any(|flag| one.has_flag(flag) == Some(true));
         let flags = one.flags.as_ref().filter(|_| has && one.has_flag("hypervisor") == Some(false))?;
         one.quote(flags.line)
     });
-    let old = |model: &str| OLD.contains(&model.strip_suffix("-v1").unwrap_or(model));
+    let old = |model: &str| OLD.split(' ').any(|one| one == model.strip_suffix("-v1").unwrap_or(model));
     let mut model = None;
     for seen in cx.all::<DomainXml>() {
         draft = draft.looked();
         for cpu in seen.domains.iter().filter_map(|domain| domain.cpu.as_ref()) {
             let custom = cpu.mode.as_ref().is_none_or(|mode| mode.value == "custom");
-            let thought = FLAGS.iter().any(|flag| cpu.feature(flag).is_some_and(|one| matches!(one.policy.as_str(), "require" | "force")));
+            let thought = FLAGS.iter().any(|flag| {
+                cpu.feature(flag).is_some_and(|one| matches!(one.policy.as_str(), "require" | "force"))
+            });
             if let Some(found) = cpu.model.as_ref().filter(|found| custom && !thought && old(&found.value)) {
                 model = model.or(Some((found.value.clone(), seen.quote(found.line))));
             }

@@ -83,7 +83,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         draft = match (on, traced) {
             // The default of every host with several nodes: it says nothing alone.
             (true, false) => draft.because(Strength::Hint, quote, "automatic balancing is on"),
-            (true, true) => draft.because(Strength::Strong, quote, "automatic balancing is on, and pages are unmapped"),
+            (true, true) => {
+                draft.because(Strength::Strong, quote, "automatic balancing is on, and pages are unmapped")
+            }
             (false, _) => draft.despite(Strength::Strong, quote, "automatic balancing is off"),
         };
     }

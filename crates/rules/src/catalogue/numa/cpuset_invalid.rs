@@ -31,7 +31,7 @@ mod state;
 
 use crate::catalogue::memory::hugepages_not_reserved::settings::ids;
 use crate::prelude::*;
-pub(crate) use state::{nodes, online};
+pub(crate) use state::{BUDGET, nodes, online, sets};
 use vmwright_formats::DomainXml;
 
 pub const RULE: Rule = Rule {
@@ -97,6 +97,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if cpus.is_some() {
         draft = draft.looked();
     }
+    let mut budget = BUDGET;
     for seen in cx.all::<DomainXml>() {
         for domain in &seen.domains {
             let tune = &domain.cputune;
@@ -104,13 +105,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let whole = domain.vcpu.as_ref().and_then(|vcpu| vcpu.cpuset.as_ref());
             let named = pins.map(|pin| (pin.cpuset.as_str(), pin.line));
             let named = named.chain(whole.map(|cpuset| (cpuset.value.as_str(), cpuset.line)));
-            for (cpuset, line) in named {
+            for (wanted, line) in sets(named, &mut budget) {
                 let Some((cpus, quote)) = &cpus else { continue };
-                let wanted = ids(cpuset);
-                // libvirt takes the CPUs of a set that are there; it fails where none is.
-                if let Some(cpu) = wanted.first().filter(|_| wanted.iter().all(|cpu| !cpus.contains(cpu))) {
+                let missing = || wanted.iter().filter(|cpu| cpus.binary_search(cpu).is_err());
+                // The affinity of a thread may name CPUs that are not there beside others; a cpuset may not.
+                let strength =
+                    if missing().count() == wanted.len() { Strength::Strong } else { Strength::Support };
+                if let Some(cpu) = missing().next() {
                     draft = draft
-                        .because(Strength::Strong, seen.quote(line), "the CPU is pinned to")
+                        .because(strength, seen.quote(line), "the CPU is pinned to")
                         .because(Strength::Support, quote.clone(), "and is not among these")
                         .title(format!("CPU {cpu}, to which the VM is pinned, is not there or not online"));
                     break;
@@ -118,9 +121,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
             let nodeset = domain.numatune.as_ref().and_then(|tune| tune.nodeset.as_ref());
             let Some(nodeset) = nodeset.filter(|_| !host.is_empty()) else { continue };
-            if let Some(node) = ids(&nodeset.value).iter().find(|id| host.iter().all(|node| node.id != **id)) {
+            if let Some(node) = ids(&nodeset.value).iter().find(|id| host.iter().all(|node| node.id != **id))
+            {
                 draft = draft
-                    .because(Strength::Strong, seen.quote(nodeset.line), "memory is bound to a node that is not there")
+                    .because(
+                        Strength::Strong,
+                        seen.quote(nodeset.line),
+                        "memory is bound to a node that is not there",
+                    )
                     .title(format!("the host has no NUMA node {node}, to which the VM's memory is bound"));
             }
         }

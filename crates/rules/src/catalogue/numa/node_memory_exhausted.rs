@@ -74,7 +74,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let (Some(bound), Some(wanted)) = (guest.strict.as_deref().map(ids), guest.memory) else { continue };
         let free = |inside: bool| -> Option<u64> {
             let some = host.iter().filter(|node| bound.contains(&node.id) == inside);
-            some.map(|node| node.free.as_ref().map(|free| free.0)).try_fold(0_u64, |sum, free| sum.checked_add(free?))
+            some.map(|node| node.free.as_ref().map(|free| free.0))
+                .try_fold(0_u64, |sum, free| sum.checked_add(free?))
         };
         let (Some(here), Some(there)) = (free(true), free(false)) else { continue };
         if here < wanted && there > here && bound.len() < host.len() {
@@ -83,7 +84,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             draft = draft
                 .because(Strength::Support, quote, "the node has less than the VM needs")
                 .because(Strength::Hint, guest.quote.clone(), "and the VM is strictly bound to it")
-                .title(format!("node {bound:?} has {} MiB free for a VM of {} MiB", here >> 20, wanted >> 20));
+                .title(format!(
+                    "node {bound:?} has {} MiB free for a VM of {} MiB",
+                    here >> 20,
+                    wanted >> 20
+                ));
             break;
         }
     }

@@ -24,9 +24,10 @@
 //! libvirt formatdomain, "NUMA Node Tuning"; Linux `Documentation/admin-guide/mm/numa_memory_policy.rst`; DPDK
 //! `examples/skeleton`; Open vSwitch `lib/dpif-netdev.c`.
 
-use super::cpuset_invalid::nodes;
+use super::cpuset_invalid::{BUDGET, nodes, sets};
 use crate::catalogue::memory::hugepages_not_reserved::settings::{ids, setting};
 use crate::prelude::*;
+use std::collections::BTreeMap;
 use vmwright_formats::{DomainXml, Lspci};
 
 pub const RULE: Rule = Rule {
@@ -68,20 +69,25 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         return vec![draft.verdict()];
     }
     draft = draft.looked();
-    let node_of = |cpu: u32| host.iter().find(|node| node.cpus.contains(&cpu)).map(|node| node.id);
+    let cpus = host.iter().flat_map(|node| node.cpus.iter().map(|cpu| (*cpu, node.id)));
+    let of_cpu: BTreeMap<u32, u32> = cpus.collect();
     let lspci = cx.all::<Lspci>();
+    let mut budget = BUDGET;
     for seen in cx.all::<DomainXml>() {
         for domain in &seen.domains {
             let mut vcpus: Vec<(u32, u32)> = Vec::new();
-            for pin in &domain.cputune.vcpus {
-                vcpus.extend(ids(&pin.cpuset).into_iter().filter_map(node_of).map(|node| (node, pin.line)));
+            let pins = domain.cputune.vcpus.iter().map(|pin| (pin.cpuset.as_str(), pin.line));
+            for (set, line) in sets(pins, &mut budget) {
+                vcpus.extend(set.iter().filter_map(|cpu| of_cpu.get(cpu)).map(|node| (*node, line)));
             }
             let mut on: Vec<u32> = vcpus.iter().map(|(node, _)| *node).collect();
             on.sort_unstable();
             on.dedup();
             let Some((_, pinned)) = vcpus.first().filter(|_| host.len() > 1) else { continue };
             let memory = domain.numatune.as_ref().and_then(|tune| tune.nodeset.as_ref());
-            if let Some(nodeset) = memory.filter(|nodeset| ids(&nodeset.value).iter().all(|node| !on.contains(node))) {
+            if let Some(nodeset) =
+                memory.filter(|nodeset| ids(&nodeset.value).iter().all(|node| !on.contains(node)))
+            {
                 draft = draft
                     .because(Strength::Strong, seen.quote(nodeset.line), "memory is bound to other nodes")
                     .because(Strength::Support, seen.quote(*pinned), "than the vCPUs are pinned to")
@@ -92,7 +98,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 let why = "vCPUs of one guest node are pinned to several host nodes";
                 draft = draft.because(Strength::Support, seen.quote(*pinned), why);
             }
-            for address in domain.devices.hostdevs.iter().filter_map(|one| one.address.as_ref()) {
+            for address in domain.devices.hostdevs.iter().take(16).filter_map(|one| one.address.as_ref()) {
                 let listed = lspci.iter().find_map(|one| {
                     let node = one.get(address.value)?.numa_node.as_ref()?;
                     Some((u32::try_from(node.value).ok()?, one.quote(node.line)))

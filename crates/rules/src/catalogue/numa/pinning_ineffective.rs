@@ -25,8 +25,10 @@
 //! libvirt formatdomain, "CPU Tuning"; Linux `Documentation/admin-guide/kernel-parameters.txt` (isolcpus=),
 //! `Documentation/admin-guide/cgroup-v2.rst` (cpuset.cpus.partition).
 
+use super::cpuset_invalid::{BUDGET, sets};
 use crate::catalogue::memory::hugepages_not_reserved::settings::ids;
 use crate::prelude::*;
+use std::collections::BTreeSet;
 use vmwright_formats::{DomainXml, KernelCmdline};
 
 pub const RULE: Rule = Rule {
@@ -52,48 +54,54 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let isolated: Vec<u32> = cx.all::<KernelCmdline>().iter().find_map(|line| {
-        let list = line.get("isolcpus")?.value?.to_owned();
+    let cmdlines = cx.all::<KernelCmdline>();
+    let isolated = cmdlines.iter().find_map(|line| {
+        let list = line.get("isolcpus")?.value?;
         // Flags such as `managed_irq,domain,` stand before the numbers.
         let from = list.find(|letter: char| letter.is_ascii_digit())?;
         Some(ids(&list[from..]))
-    }).unwrap_or_default();
-    let mut taken: Vec<(u32, usize)> = Vec::new();
-    for (number, (seen, at)) in domains(cx).iter().enumerate() {
+    });
+    let isolated = isolated.unwrap_or_default();
+    let mut budget = BUDGET;
+    let mut taken: BTreeSet<u32> = BTreeSet::new();
+    for (seen, at) in &domains(cx) {
         let domain = &seen.domains[*at];
         let tune = &domain.cputune;
         let Some(first) = tune.vcpus.first() else { continue };
         draft = draft.looked();
         let quote = || seen.quote(first.line);
-        let mut pinned: Vec<u32> = tune.vcpus.iter().flat_map(|pin| ids(&pin.cpuset)).collect();
-        pinned.sort_unstable();
-        pinned.dedup();
-        if let Some(cpu) = pinned.iter().find(|cpu| taken.iter().any(|(other, who)| other == *cpu && *who != number)) {
+        let pins = sets(tune.vcpus.iter().map(|pin| (pin.cpuset.as_str(), pin.line)), &mut budget);
+        let single = pins.iter().all(|(set, _)| set.len() == 1);
+        let pinned: BTreeSet<u32> = pins.iter().flat_map(|(set, _)| set.iter().copied()).collect();
+        if let Some(cpu) = pinned.intersection(&taken).next() {
             draft = draft
                 .because(Strength::Strong, quote(), "another VM is pinned to the same CPUs")
                 .title(format!("CPU {cpu} is given to two VMs"));
         }
-        taken.extend(pinned.iter().take(8192).map(|cpu| (*cpu, number)));
+        taken.extend(&pinned);
         if let Some(pin) = &tune.emulator {
             let shared = ids(&pin.cpuset).iter().all(|cpu| pinned.contains(cpu));
-            if shared && tune.vcpus.iter().all(|pin| ids(&pin.cpuset).len() == 1) {
+            if shared && single {
                 let why = "the emulator's threads run on the CPUs of the vCPUs alone";
                 draft = draft.because(Strength::Support, seen.quote(pin.line), why);
             }
-        } else if !domain.fragment && tune.vcpus.iter().all(|pin| ids(&pin.cpuset).len() == 1) {
-            draft = draft.because(Strength::Support, quote(), "vCPUs are pinned, and the emulator's threads are not");
+        } else if !domain.fragment && single {
+            draft = draft.because(
+                Strength::Support,
+                quote(),
+                "vCPUs are pinned, and the emulator's threads are not",
+            );
         }
-        if let Some(threads) = domain.iothreads.as_ref().filter(|threads| threads.value > 0 && tune.iothreads.is_empty()) {
+        if let Some(threads) =
+            domain.iothreads.as_ref().filter(|threads| threads.value > 0 && tune.iothreads.is_empty())
+        {
             let why = "I/O threads run wherever they like";
             draft = draft.because(Strength::Hint, seen.quote(threads.line), why);
         }
-        let floats = tune.vcpus.iter().find(|pin| {
-            let set = ids(&pin.cpuset);
-            set.len() > 1 && set.iter().all(|cpu| isolated.contains(cpu))
-        });
-        if let Some(pin) = floats {
+        let isolated = |set: &[u32]| set.iter().all(|cpu| isolated.binary_search(cpu).is_ok());
+        if let Some((_, line)) = pins.iter().find(|(set, _)| set.len() > 1 && isolated(set)) {
             let why = "the kernel does not balance load between isolated CPUs: the vCPU stays on the first";
-            draft = draft.because(Strength::Strong, seen.quote(pin.line), why);
+            draft = draft.because(Strength::Strong, seen.quote(*line), why);
         }
     }
     vec![draft.verdict()]
@@ -101,7 +109,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// Every domain with the text that it stands in; two texts of one domain count once.
 fn domains<'r>(cx: &'r Context<'_>) -> Vec<(Seen<'r, DomainXml>, usize)> {
-    let mut known: Vec<String> = Vec::new();
+    let mut known: BTreeSet<String> = BTreeSet::new();
     let mut found = Vec::new();
     for seen in cx.all::<DomainXml>() {
         for at in 0..seen.domains.len() {

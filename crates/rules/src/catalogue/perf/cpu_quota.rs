@@ -59,8 +59,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let throttled = throttled(cx);
     let mut limits: Vec<_> = files(cx, "", "cpu.max").into_iter().map(|(_, found)| found).collect();
     limits.extend(setting(cx, "/sys/fs/cgroup/cpu.max", "cpu.max"));
-    let limit = limits.into_iter().find(|limit| limit.value.starts_with(|first: char| first.is_ascii_digit()));
-    let old = setting(cx, "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "cpu.cfs_quota_us").filter(|one| one.number() > Some(0));
+    let limit =
+        limits.into_iter().find(|limit| limit.value.starts_with(|first: char| first.is_ascii_digit()));
+    let old = setting(cx, "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "cpu.cfs_quota_us")
+        .filter(|one| one.number() > Some(0));
     let limit = limit.or(old).and_then(|one| one.quote);
     if throttled.as_ref().is_some_and(|(count, _)| *count == 0) {
         return vec![draft.looked().verdict()];
@@ -71,16 +73,23 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             .title(format!("the VM's cgroup was throttled {count} times"));
     }
     draft = draft.because(Strength::Support, limit, "a quota is set");
-    let proxmox = setting(cx, "/etc/pve/qemu-server", "cpulimit").filter(|one| one.value.parse::<f64>().is_ok_and(|n| n > 0.0));
+    let proxmox = setting(cx, "/etc/pve/qemu-server", "cpulimit")
+        .filter(|one| one.value.parse::<f64>().is_ok_and(|n| n > 0.0));
     draft = draft.because(Strength::Support, proxmox.and_then(|one| one.quote), "a CPU limit is set");
     for seen in cx.all::<DomainXml>() {
         draft = draft.looked();
-        for path in ["cputune/quota", "cputune/global_quota", "cputune/emulator_quota", "cputune/iothread_quota"] {
+        for path in
+            ["cputune/quota", "cputune/global_quota", "cputune/emulator_quota", "cputune/iothread_quota"]
+        {
             let set = seen.elements(path).into_iter().find_map(|element| {
                 let text = element.text()?;
                 (text.value.trim().parse::<i64>().ok()? > 0).then_some(text.line)
             });
-            draft = draft.because(Strength::Support, set.and_then(|line| seen.quote(line)), "the domain has a quota");
+            draft = draft.because(
+                Strength::Support,
+                set.and_then(|line| seen.quote(line)),
+                "the domain has a quota",
+            );
         }
     }
     vec![draft.verdict()]

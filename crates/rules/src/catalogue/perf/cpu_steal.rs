@@ -34,7 +34,11 @@ const FELT: f64 = 5.0;
 pub const RULE: Rule = Rule {
     level: Level::Warn,
     tags: &["performance", "cpu"],
-    needs: &[Need::Command(&["lscpu"]), Need::File("/proc/pressure/cpu"), Need::Glob("/etc/libvirt/qemu/*.xml")],
+    needs: &[
+        Need::Command(&["lscpu"]),
+        Need::File("/proc/pressure/cpu"),
+        Need::Glob("/etc/libvirt/qemu/*.xml"),
+    ],
     signs: &[
         Sign::support("steal time"),
         Sign::support("CPU steal"),
@@ -52,7 +56,16 @@ pub const RULE: Rule = Rule {
         Sign::support("throttled_usec {time}").unless(&["throttled_usec 0"]),
         Sign::support("throttled_time {time}").unless(&["throttled_time 0"]),
     ],
-    words: &["steal", "stall", "slow", "noisy neighbour", "noisy neighbor", "soft lockup", "sluggish", "stuck"],
+    words: &[
+        "steal",
+        "stall",
+        "slow",
+        "noisy neighbour",
+        "noisy neighbor",
+        "soft lockup",
+        "sluggish",
+        "stuck",
+    ],
     tells: "vmstat 1",
     remedy: "give the VM's vCPUs CPU time of their own: fewer vCPUs on the host, pinning, larger shares",
     applicability: Applicability::ManualOnly,

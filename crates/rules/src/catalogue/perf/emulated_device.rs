@@ -71,10 +71,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             });
             card = card.or_else(|| {
                 let all = devices.interfaces.iter().filter_map(|one| one.model.as_ref());
-                all.into_iter().find(|model| CARDS.contains(&model.value.as_str())).and_then(|model| seen.quote(model.line))
+                all.into_iter()
+                    .find(|model| CARDS.contains(&model.value.as_str()))
+                    .and_then(|model| seen.quote(model.line))
             });
             tablet = tablet.or_else(|| {
-                let input = devices.other("input").find(|one| one.other_type.as_ref().is_some_and(|one| one.value == "tablet"))?;
+                let input = devices
+                    .other("input")
+                    .find(|one| one.other_type.as_ref().is_some_and(|one| one.value == "tablet"))?;
                 seen.quote(input.line).filter(|_| devices.graphics.is_empty())
             });
         }
@@ -83,18 +87,24 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         draft = draft.looked();
         let (args, text) = (&command.args, command.text);
         let device = |names: &[&str]| {
-            let found = args.options("device").find(|option| option.opts().get("driver").is_some_and(|name| names.contains(&name)));
+            let found = args
+                .options("device")
+                .find(|option| option.opts().get("driver").is_some_and(|name| names.contains(&name)));
             found.and_then(|option| text.quote(option.value_line))
         };
         disk = disk.or_else(|| device(&["ide-hd", "lsi53c895a", "am53c974"]));
         disk = disk.or_else(|| args.first("hda").and_then(|option| text.quote(option.line)));
         disk = disk.or_else(|| {
-            let ide = args.options("drive").find(|option| option.opts().get("if") == Some("ide") && option.opts().get("media") != Some("cdrom"));
+            let ide = args.options("drive").find(|option| {
+                option.opts().get("if") == Some("ide") && option.opts().get("media") != Some("cdrom")
+            });
             ide.and_then(|option| text.quote(option.value_line))
         });
         card = card.or_else(|| device(&CARDS));
         card = card.or_else(|| {
-            let nic = args.options("nic").find(|option| option.opts().get("model").is_some_and(|model| CARDS.contains(&model)));
+            let nic = args
+                .options("nic")
+                .find(|option| option.opts().get("model").is_some_and(|model| CARDS.contains(&model)));
             nic.and_then(|option| text.quote(option.value_line))
         });
         tablet = tablet.or_else(|| device(&["usb-tablet"]).filter(|_| args.first("nographic").is_some()));

@@ -61,13 +61,21 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         draft = draft.looked();
         if value >= TOO_LONG {
             draft = draft
-                .because(Strength::Strong, found.quote, "vCPUs poll for a millisecond or more before they sleep")
+                .because(
+                    Strength::Strong,
+                    found.quote,
+                    "vCPUs poll for a millisecond or more before they sleep",
+                )
                 .title(format!("halt_poll_ns is {value}"));
         } else if value > 0 && ["host cpu", "halt_poll"].iter().any(|word| cx.said(word)) && cx.said("idle") {
             let why = "idle vCPUs poll for this long before they sleep";
             draft = draft.because(Strength::Support, found.quote, why);
         } else if value == 0 && cx.said("wake-up") {
-            draft = draft.because(Strength::Support, found.quote, "halt polling is off, so each wake-up costs more");
+            draft = draft.because(
+                Strength::Support,
+                found.quote,
+                "halt polling is off, so each wake-up costs more",
+            );
         } else if value == 0 {
             draft = draft.because(Strength::Hint, found.quote, "halt polling is off");
         }

@@ -83,20 +83,26 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         for (name, off) in SLOW {
             let Some(found) = line.get(name) else { continue };
             if !found.value.is_some_and(|value| off.contains(&value)) {
-                draft = draft.because(Strength::Support, line.quote(found.line), "the kernel is to debug itself");
+                draft =
+                    draft.because(Strength::Support, line.quote(found.line), "the kernel is to debug itself");
             }
         }
     }
     if let Some(tracer) = setting(cx, "/sys/kernel/tracing/current_tracer", "current_tracer") {
         draft = draft.looked();
-        if matches!(tracer.value.as_str(), "function" | "function_graph" | "irqsoff" | "preemptoff" | "wakeup") {
+        if matches!(
+            tracer.value.as_str(),
+            "function" | "function_graph" | "irqsoff" | "preemptoff" | "wakeup"
+        ) {
             draft = draft.because(Strength::Strong, tracer.quote, "a tracer is running");
         }
     }
     for command in commands(cx) {
         let costly = |value: &str| {
             let parts = ["exec", "cpu", "int", "in_asm", "out_asm", "op", "mmu", "trace:", "all"];
-            value.split(',').any(|one| parts.iter().any(|part| one == *part || part.ends_with(':') && one.starts_with(part)))
+            value.split(',').any(|one| {
+                parts.iter().any(|part| one == *part || part.ends_with(':') && one.starts_with(part))
+            })
         };
         let log = command.args.options("d").find(|option| option.value.as_deref().is_some_and(costly));
         let trace = command.args.first("trace");
@@ -106,7 +112,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for text in cx.texts() {
         let loud = |line: &str| {
             let line = line.trim().replace(' ', "");
-            line == "log_level=1" || line.starts_with("log_filters=\"1:") || line.starts_with("log_filters=\"*:1")
+            line == "log_level=1"
+                || line.starts_with("log_filters=\"1:")
+                || line.starts_with("log_filters=\"*:1")
         };
         if !text.text.contains("log_") {
             continue;

@@ -63,14 +63,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     draft = draft.because(Strength::Strong, busy(cx, "kvm-nx-lpage-re", 10.0), "the recovery worker is busy");
     // Somebody asks about start times: then the default is worth a look.
-    let asked = ["boot time", "start time", "starts slowly", "startup", "nx_huge_pages"].iter().any(|word| cx.said(word));
+    let asked = ["boot time", "start time", "starts slowly", "startup", "nx_huge_pages"]
+        .iter()
+        .any(|word| cx.said(word));
     let strength = if asked { Strength::Support } else { Strength::Hint };
     if let Some(state) = setting(cx, "/sys/module/kvm/parameters/nx_huge_pages", "nx_huge_pages") {
         draft = draft.looked();
         draft = match state.value.as_str() {
             // The default of an affected host: alone no fault.
             "Y" | "1" | "auto" | "force" => draft.because(strength, state.quote, "huge pages are split"),
-            "N" | "0" | "never" | "off" => draft.despite(Strength::Strong, state.quote, "huge pages are not split"),
+            "N" | "0" | "never" | "off" => {
+                draft.despite(Strength::Strong, state.quote, "huge pages are not split")
+            }
             _ => draft,
         };
     }

@@ -57,24 +57,35 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         draft = draft.looked();
         let Some(iommu) = seen.element("devices/iommu") else { continue };
         let behind = seen.elements("devices/interface/driver").into_iter().find(|driver| {
-            let is = |name: &str, value: &str| driver.attribute(name).is_some_and(|found| found.value == value);
+            let is =
+                |name: &str, value: &str| driver.attribute(name).is_some_and(|found| found.value == value);
             is("iommu", "on") && !is("name", "qemu")
         });
         if let Some(driver) = behind {
             draft = draft
-                .because(Strength::Strong, seen.quote(driver.line()), "a vhost device goes through the virtual IOMMU")
+                .because(
+                    Strength::Strong,
+                    seen.quote(driver.line()),
+                    "a vhost device goes through the virtual IOMMU",
+                )
                 .because(Strength::Hint, seen.quote(iommu.line()), "of this VM");
         }
     }
     for command in commands(cx) {
         draft = draft.looked();
         let (args, text) = (&command.args, command.text);
-        let iommu = ["intel-iommu", "virtio-iommu", "amd-iommu"].iter().find_map(|name| args.devices(name).next());
-        let platform = args.devices("virtio-net").find(|(_, opts)| opts.switch("iommu_platform") == Some(true));
+        let iommu =
+            ["intel-iommu", "virtio-iommu", "amd-iommu"].iter().find_map(|name| args.devices(name).next());
+        let platform =
+            args.devices("virtio-net").find(|(_, opts)| opts.switch("iommu_platform") == Some(true));
         let vhost = args.options("netdev").find(|option| option.opts().switch("vhost") == Some(true));
         if let (Some(iommu), Some(platform), Some(_)) = (iommu, platform, vhost) {
             draft = draft
-                .because(Strength::Strong, text.quote(platform.0.value_line), "a vhost device with iommu_platform=on")
+                .because(
+                    Strength::Strong,
+                    text.quote(platform.0.value_line),
+                    "a vhost device with iommu_platform=on",
+                )
                 .because(Strength::Hint, text.quote(iommu.0.value_line), "behind a virtual IOMMU");
         }
     }

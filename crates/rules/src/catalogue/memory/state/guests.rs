@@ -26,7 +26,10 @@ pub(crate) struct Guest {
     pub running: bool,
 }
 
-/// The VMs that domain XML, QEMU command lines, logs and the listing of processes describe.
+/// More VMs than one host runs; a text with more is not worth the time.
+const GUESTS: usize = 256;
+
+/// The VMs that domain XML, QEMU command lines, logs and the listing of processes describe; [`GUESTS`] at most.
 pub(crate) fn guests(cx: &Context<'_>) -> Vec<Guest> {
     let running = cx.all::<VmmProcesses>();
     let runs = |name: &str| {
@@ -36,10 +39,13 @@ pub(crate) fn guests(cx: &Context<'_>) -> Vec<Guest> {
     };
     let mut found = Vec::new();
     for seen in cx.all::<DomainXml>() {
-        for domain in &seen.domains {
+        for domain in seen.domains.iter().take(GUESTS) {
             let backing = &domain.memory_backing;
             let name = domain.name.as_ref().map(|name| name.value.clone()).unwrap_or_default();
-            let tune = domain.numatune.as_ref().filter(|tune| tune.mode.as_ref().is_none_or(|mode| mode.value == "strict"));
+            let tune = domain
+                .numatune
+                .as_ref()
+                .filter(|tune| tune.mode.as_ref().is_none_or(|mode| mode.value == "strict"));
             found.push(Guest {
                 running: runs(&name),
                 name,
@@ -48,15 +54,22 @@ pub(crate) fn guests(cx: &Context<'_>) -> Vec<Guest> {
                 huge: backing.hugepages.map(|line| seen.quote(line)),
                 page: backing.pages.first().map(|(size, _)| size.value),
                 strict: tune.and_then(|tune| tune.nodeset.as_ref()).map(|nodes| nodes.value.clone()),
-                device: domain.devices.hostdevs.iter().find(|one| one.address.is_some()).map(|one| seen.quote(one.line)),
+                device: domain
+                    .devices
+                    .hostdevs
+                    .iter()
+                    .find(|one| one.address.is_some())
+                    .map(|one| seen.quote(one.line)),
             });
         }
     }
     for command in commands(cx) {
         let (args, text) = (&command.args, command.text);
-        let memory = args.property("m", "size").or_else(|| args.first("m").and_then(|option| {
-            Some(Spanned::new(option.value.clone()?.split(',').next()?.to_owned(), option.value_line))
-        }));
+        let memory = args.property("m", "size").or_else(|| {
+            args.first("m").and_then(|option| {
+                Some(Spanned::new(option.value.clone()?.split(',').next()?.to_owned(), option.value_line))
+            })
+        });
         let path = args.first("mem-path").map(|option| option.line);
         let object = args.options("object").find(|option| {
             let value = option.value.as_deref().unwrap_or_default();
@@ -75,6 +88,7 @@ pub(crate) fn guests(cx: &Context<'_>) -> Vec<Guest> {
             running: text.kind.0 == "vmm_processes",
         });
     }
+    found.truncate(GUESTS);
     found
 }
 
@@ -99,7 +113,9 @@ pub(crate) fn commands<'r>(cx: &'r Context<'_>) -> Vec<Command<'r>> {
             "vmm_processes" => {
                 let processes = one::<VmmProcesses>(cx, text);
                 let qemu = processes.processes.iter().filter(|one| one.exe.contains("qemu"));
-                found.extend(qemu.take(64).map(|one| Command { args: QemuArgs::read_at(&one.argv, one.line), text }));
+                found.extend(
+                    qemu.take(64).map(|one| Command { args: QemuArgs::read_at(&one.argv, one.line), text }),
+                );
             }
             _ => {}
         }

@@ -31,7 +31,8 @@ pub(crate) fn pools(cx: &Context<'_>) -> Vec<Pool> {
     // One file a record: the path is the text's name.
     let files = cx.texts().iter().filter(|text| text.source.contains("/hugepages/hugepages-"));
     let files: Vec<_> = files.filter_map(|text| Some((text, text.line(1)?.trim()))).collect();
-    let joined: String = files.iter().map(|(text, value)| format!("{}:{value}\n", text.source.replace('\n', ""))).collect();
+    let joined: String =
+        files.iter().map(|(text, value)| format!("{}:{value}\n", text.source.replace('\n', ""))).collect();
     let view = <HugePages as vmwright_formats::View>::read(&joined).0;
     let at = |value: &Spanned<u64>| {
         let file = files.get((value.line as usize).saturating_sub(1));
@@ -46,7 +47,12 @@ pub(crate) fn pools(cx: &Context<'_>) -> Vec<Pool> {
     for info in cx.all::<MemInfo>() {
         let Some(page) = info.bytes("Hugepagesize") else { continue };
         let pages = |key: &str| info.pages(key).map(|found| (found.value, info.quote(found.line)));
-        found.push(Pool { page: page.value, node: None, total: pages("HugePages_Total"), free: pages("HugePages_Free") });
+        found.push(Pool {
+            page: page.value,
+            node: None,
+            total: pages("HugePages_Total"),
+            free: pages("HugePages_Free"),
+        });
     }
     found
 }

@@ -65,7 +65,10 @@ pub(crate) fn files(cx: &Context<'_>, begin: &str, end: &str) -> Vec<(String, Se
         .collect()
 }
 
-/// Numbers of a list such as `0-3,8,^2`, sorted; 8192 at most, which is the kernel's limit of CPUs.
+/// The kernel's limit of CPUs (`NR_CPUS` of x86 with MAXSMP).
+const MANY: usize = 8192;
+
+/// Numbers of a list such as `0-3,8,^2`, sorted; [`MANY`] at most.
 pub(crate) fn ids(list: &str) -> Vec<u32> {
     let (mut found, mut without) = (Vec::new(), Vec::new());
     for part in list.split(',') {
@@ -75,11 +78,17 @@ pub(crate) fn ids(list: &str) -> Vec<u32> {
             None => (part, &mut found),
         };
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (Ok(first), Ok(last)) = (first.trim().parse::<u32>(), last.trim().parse::<u32>()) else { continue };
-        into.extend((first..=last).take(8192));
-        into.truncate(8192);
+        if into.len() >= MANY {
+            continue;
+        }
+        let (Ok(first), Ok(last)) = (first.trim().parse::<u32>(), last.trim().parse::<u32>()) else {
+            continue;
+        };
+        into.extend((first..=last).take(MANY));
+        into.truncate(MANY);
     }
-    found.retain(|id| !without.contains(id));
+    without.sort_unstable();
+    found.retain(|id| without.binary_search(id).is_err());
     found.sort_unstable();
     found.dedup();
     found

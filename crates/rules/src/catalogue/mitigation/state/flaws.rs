@@ -29,7 +29,11 @@ pub(crate) fn flaws(cx: &Context<'_>) -> Vec<Flaw> {
         let name = source.rsplit('/').next().unwrap_or_default().to_owned();
         found.push(Flaw { name, state: file.value, quote: file.quote });
     }
-    for text in cx.texts().iter().filter(|text| text.text.contains("vulnerabilities/") || text.text.contains("ulnerab")) {
+    for text in cx
+        .texts()
+        .iter()
+        .filter(|text| text.text.contains("vulnerabilities/") || text.text.contains("ulnerab"))
+    {
         for (number, line) in lines(&text.text).take(4096) {
             let rest = match line.split_once("vulnerabilities/") {
                 Some((_, rest)) => Some(rest),
@@ -37,7 +41,11 @@ pub(crate) fn flaws(cx: &Context<'_>) -> Vec<Flaw> {
             };
             let Some((name, state)) = rest.and_then(|rest| rest.split_once(':')) else { continue };
             if !name.contains(char::is_whitespace) && found.len() < 256 {
-                found.push(Flaw { name: name.to_owned(), state: state.trim().to_owned(), quote: text.quote(number) });
+                found.push(Flaw {
+                    name: name.to_owned(),
+                    state: state.trim().to_owned(),
+                    quote: text.quote(number),
+                });
             }
         }
     }
@@ -45,7 +53,10 @@ pub(crate) fn flaws(cx: &Context<'_>) -> Vec<Flaw> {
     for seen in cx.all::<LsCpu>().into_iter().filter(|_| !listed) {
         for entry in &seen.pairs.entries {
             let (key, value) = &entry.value;
-            if value.starts_with("Vulnerable") || value.starts_with("Mitigation") || key.starts_with("Vulnerability ") {
+            if value.starts_with("Vulnerable")
+                || value.starts_with("Mitigation")
+                || key.starts_with("Vulnerability ")
+            {
                 let name = key.trim_start_matches("Vulnerability ").to_owned();
                 found.push(Flaw { name, state: value.clone(), quote: seen.quote(entry.line) });
             }
@@ -93,5 +104,8 @@ pub(crate) fn is_vm(cx: &Context<'_>) -> Option<Evidence> {
         }
     }
     // The kernel says so where it cannot see the siblings of its CPUs.
-    flaws(cx).into_iter().find(|flaw| flaw.state.contains("SMT Host state unknown")).and_then(|flaw| flaw.quote)
+    flaws(cx)
+        .into_iter()
+        .find(|flaw| flaw.state.contains("SMT Host state unknown"))
+        .and_then(|flaw| flaw.quote)
 }

@@ -59,7 +59,7 @@ fn entry(found: &mut Vec<Node>, id: u32) -> &mut Node {
     &mut found[at]
 }
 
-/// The host's online CPUs and where they stand; none where only a part of them may have been read.
+/// The host's online CPUs, sorted, and where they stand; none where only a part of them may have been read.
 pub(crate) fn online(cx: &Context<'_>) -> Option<(Vec<u32>, Option<Evidence>)> {
     if let Some(found) = setting(cx, "/sys/devices/system/cpu/online", "system/cpu/online") {
         return Some((ids(&found.value), found.quote)).filter(|(cpus, _)| !cpus.is_empty());
@@ -80,5 +80,29 @@ pub(crate) fn online(cx: &Context<'_>) -> Option<(Vec<u32>, Option<Evidence>)> {
         let line = seen.nodes.iter().rev().find_map(|node| node.cpus.as_ref())?.line;
         seen.quote(line)
     });
-    whole.then(|| (nodes.into_iter().flat_map(|node| node.cpus).collect(), line))
+    whole.then(|| {
+        let mut cpus: Vec<u32> = nodes.into_iter().flat_map(|node| node.cpus).collect();
+        cpus.sort_unstable();
+        (cpus, line)
+    })
+}
+
+/// How many CPUs all pinnings together may name: hundreds of VMs on the largest host, and no more work than that on
+/// a hostile text.
+pub(crate) const BUDGET: usize = 1 << 18;
+
+/// CPU sets with their lines, as long as the budget lasts.
+pub(crate) fn sets<'p>(
+    pins: impl Iterator<Item = (&'p str, u32)>,
+    budget: &mut usize,
+) -> Vec<(Vec<u32>, u32)> {
+    let within = pins.map_while(|(cpuset, line)| {
+        if *budget == 0 {
+            return None;
+        }
+        let set = ids(cpuset);
+        *budget = budget.saturating_sub(set.len() + 1);
+        Some((set, line))
+    });
+    within.collect()
 }
