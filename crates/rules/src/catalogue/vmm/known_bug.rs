@@ -60,7 +60,7 @@ use Program::{Firecracker, Libvirt, Qemu};
 
 /// Known bugs. References: launchpad 1846427; bugzilla.redhat.com 1914805, 2247754; gitlab qemu-project/qemu and
 /// cockpit-project/cockpit-machines 1999; harvester 11358; firecracker 5958, 5969; QEMU commit afd9096eb188.
-const BUGS: [Bug; 16] = [
+const BUGS: [Bug; 18] = [
     bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("qcow2: Marking image as corrupt"), CORRUPT_4_1),
     bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("Image is corrupt"), CORRUPT_4_1),
     bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("errors were found on the image"), CORRUPT_4_1),
@@ -70,17 +70,21 @@ const BUGS: [Bug; 16] = [
     bug(Qemu, &[4, 1], &[4, 1, 1], Sign::strong("qcow2: Marking image as corrupt").and(&["QEMU 4.1"]), CORRUPT_4_1),
     bug(Qemu, &[5, 2], &[6], Sign::strong("Assertion `flags & BH_DELETED' failed"), "QEMU 5.2 asserts when an event loop ends; 6.0 has the fix"),
     bug(Qemu, &[9, 1], &[9, 2], Sign::strong("qobject_output_add_obj"), "QEMU 9.1 asserts when it answers a query without a name"),
-    bug(Qemu, &[10, 1], &[10, 2], Sign::hint("missing features: *pdcm"), "QEMU 10.1 changed pdcm for running machine types"),
-    bug(Qemu, &[10, 1], &[10, 2], Sign::hint("missing features: *arch-capabilities"), "QEMU 10.1 changed arch-capabilities for running machine types"),
+    bug(Qemu, &[10, 1], &[10, 2], Sign::hint("missing features: *pdcm"), CPU_10_1),
+    bug(Qemu, &[10, 1], &[10, 2], Sign::hint("missing features: *arch-capabilities"), CPU_10_1),
     bug(Qemu, &[2, 5], &[2, 8], Sign::support("Virtqueue size exceeded"), "QEMU 2.6 miscounts requests in flight after a restore; 2.8 has the fix"),
     bug(Libvirt, &[9, 9], &[9, 10], Sign::strong("qemuSaveImageDecompressionStart"), "libvirt 9.9 crashes when it reverts to a snapshot"),
     bug(Libvirt, &[11, 1], &[11, 4], Sign::strong("qemuBlockThrottleFiltersDetach"), "libvirt crashes when a disk is attached"),
     bug(Libvirt, &[1], &[11, 7], Sign::support("segfault at*libvirt_driver_qemu.so"), "this libvirt crashes; QEMU 10.1 and later need a newer one"),
     bug(Firecracker, &[1, 16], &[1, 16, 1], Sign::hint("vsock").and(&["snapshot/load"]), "Firecracker 1.16.0 leaves vsock silent after a restore; 1.16.1 has the fix"),
     bug(Libvirt, &[9], &[11, 10], Sign::hint("extra features: *ht"), "libvirt before 11.10 does not know that QEMU 10.1 shows ht"),
+    // The same, where only the complaint names the version.
+    bug(Qemu, &[10, 1], &[10, 2], Sign::strong("missing features: *pdcm").and(&["QEMU 10.1"]), CPU_10_1),
+    bug(Qemu, &[10, 1], &[10, 2], Sign::strong("missing features: *arch-capabilities").and(&["QEMU 10.1"]), CPU_10_1),
 ];
 
 const CORRUPT_4_1: &str = "QEMU 4.1.0 corrupts qcow2 images; 4.1.1 has the fix";
+const CPU_10_1: &str = "QEMU 10.1 changed CPU features (pdcm, arch-capabilities) of older machine types";
 const CHECK_4_1: &str = "qemu-img 4.1 reports errors of compressed clusters that are none";
 
 /// Messages by which any VMM says that it broke.
@@ -147,8 +151,8 @@ const REGRESSIONS: [Sign; 30] = [
 /// Assertions that other rules know the reason of.
 const NO_BUG: &[&str] = &["kvm_buf_set_msrs", "kvm_put_msrs", "kvm_get_msrs", "error: failed to set MSR"];
 
-const SIGNS: [Sign; 69] = {
-    let mut signs = [Sign::hint(""); 69];
+const SIGNS: [Sign; 71] = {
+    let mut signs = [Sign::hint(""); 71];
     let mut at = 0;
     while at < CRASHES.len() {
         signs[at] = CRASHES[at];
