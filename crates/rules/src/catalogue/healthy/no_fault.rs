@@ -104,7 +104,8 @@ pub const RULE: Rule = Rule {
         "all work", "all works", "still boots", "still runs", "keeps running", "boots to", "guest runs", "guests run",
         "log monitoring", "raises an alarm", "noise in the log", "clutter", "log noise", "starts and",
         "works fine", "working fine", "runs fine", "running fine", "boots fine", "works normally", "work normally",
-        "works anyway", "works as expected", "is it safe", "safe to ignore", "harmless", "harmful", "can i ignore", "should i ignore", "benign", "should i worry",
+        "works anyway", "works as expected", "is it safe", "safe to ignore", "harmless", "harmful", "can i ignore",
+        "should i ignore", "benign", "should i worry",
         "should i be concerned", "is this a problem", "otherwise works", "everything works", "no problems",
         "boots normally", "runs normally", "no visible problem", "still works", "guest works", "vm works",
         "without problems", "what does it mean", "what does this mean", "be worried", "expected behavior",
@@ -116,9 +117,14 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
+/// Words that say that the VM runs, and not that all is well.
+const RUNS: &[&str] =
+    &["is running", "are running", "vms run", "vm runs", "and boots", "boots up", "boots to", "starts and"];
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let noise = RULE.signs.iter().find_map(|sign| cx.evidence(cx.hits_of(sign).first()?));
     let said = RULE.words.iter().any(|word| cx.said(word));
+    let calm = RULE.words.iter().any(|word| !RUNS.contains(word) && cx.said(word));
     let consoles = cx.all::<GuestConsole>();
     let login = consoles.iter().find_map(|seen| {
         let far = seen.farthest().filter(|far| far.value == Stage::Login)?;
@@ -127,9 +133,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.blank();
     if let Some(noise) = noise.filter(|_| said || login.is_some()) {
         draft = cx.draft();
+        // Such messages stand in many logs: a VM that runs is not yet one about which nothing is to be complained.
+        let strength = if calm { Strength::Strong } else { Strength::Support };
         let title = "the message is harmless: the guest works".to_owned();
         draft = draft
-            .because(Strength::Strong, Some(noise), "this message is known to be harmless")
+            .because(strength, Some(noise), "this message is known to be harmless")
             .because(Strength::Support, login, "the guest reaches its login prompt")
             .title(title);
     }

@@ -22,7 +22,8 @@
 //! Set `overhead.podFixed` (for QEMU at least memory 160Mi, cpu 250m; more for large VMs) and recreate the pods.
 //!
 //! ## References
-//! Kubernetes "Pod Overhead"; Kata Containers `docs/design/host-cgroups.md`, `docs/how-to/how-to-use-k8s-with-containerd-and-kata.md`.
+//! Kubernetes "Pod Overhead"; Kata Containers `docs/design/host-cgroups.md`,
+//! `docs/how-to/how-to-use-k8s-with-containerd-and-kata.md`.
 
 use crate::prelude::*;
 use vmwright_formats::lines::lines;

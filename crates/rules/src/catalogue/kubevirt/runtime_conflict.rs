@@ -8,7 +8,8 @@
 //! ## Why it happens
 //! Pod Security Admission at "restricted" or a security context constraint rejects the pod; the profile
 //! `kubevirt/kubevirt.json` is not on the node; the default runtime is gVisor or Kata; containerd sets a low memlock or
-//! drops devices (`device_ownership_from_security_context` off for block volumes); AppArmor or SELinux modules of the node
+//! drops
+//! devices (`device_ownership_from_security_context` off for block volumes); AppArmor or SELinux modules of the node
 //! are older than KubeVirt needs; the kubelet root directory is not the usual one.
 //!
 //! ## Confirm

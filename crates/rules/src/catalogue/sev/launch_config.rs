@@ -23,8 +23,8 @@
 //! off, use q35 and a stateless ROM loader for SNP.
 //!
 //! ## References
-//! AMD SEV API 55766 and SNP ABI 56860, guest policy and status codes; QEMU `docs/system/i386/amd-memory-encryption.rst`,
-//! `target/i386/sev.c`; libvirt formatdomain, launchSecurity; Linux `include/uapi/linux/psp-sev.h`.
+//! AMD SEV API 55766 and SNP ABI 56860, guest policy and status codes; QEMU
+//! `docs/system/i386/amd-memory-encryption.rst`, `target/i386/sev.c`; libvirt formatdomain, launchSecurity; Linux `include/uapi/linux/psp-sev.h`.
 
 use super::guest_memory_unpinned::number;
 use crate::prelude::*;
