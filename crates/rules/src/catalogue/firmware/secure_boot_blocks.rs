@@ -50,7 +50,7 @@ pub const RULE: Rule = Rule {
         Sign::proof("Loading of unsigned module is rejected"),
         Sign::proof("Loading of module with unavailable key is rejected"),
         Sign::support("Lockdown: {program}: * is restricted; see man kernel_lockdown.7"),
-        Sign::strong("is restricted; see man kernel_lockdown"),
+        Sign::support("is restricted; see man kernel_lockdown"),
         Sign::proof("Key was rejected by service"),
         Sign::strong("Required key not available"),
         Sign::strong("kexec * lockdown"),
