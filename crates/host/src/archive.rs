@@ -12,12 +12,14 @@ mod unpack;
 use crate::bounded::within;
 use crate::capture::{self, INDEX, Index};
 use crate::file::{is_binary, kind_of};
+use crate::glob::matches;
 use crate::limits::{Budget, Limits};
 use crate::root::CollectError;
 use crate::text::escape;
 use entries::{Entries, Entry, Stop, What};
 use rustix::fd::AsRawFd;
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
@@ -95,8 +97,8 @@ fn read(path: &Path, needs: &[Need], limits: &Limits) -> io::Result<Option<Snaps
 struct Reading<'a> {
     limits: &'a Limits,
     budget: Budget,
-    /// Last components of what the rules name.
-    leaves: Vec<&'static str>,
+    /// Last folder and last component of what the rules name.
+    leaves: Vec<(&'static str, &'static str)>,
     layout: Layout,
     tree: Tree,
     names: usize,
@@ -111,7 +113,11 @@ struct Reading<'a> {
 impl<'a> Reading<'a> {
     fn new(needs: &[Need], limits: &'a Limits) -> Self {
         let leaf = |need: &Need| match need {
-            Need::File(path) | Need::Glob(path) => path.rsplit('/').next(),
+            Need::File(path) | Need::Glob(path) => {
+                let mut parts = path.rsplit('/');
+                let leaf = parts.next()?;
+                Some((parts.next().unwrap_or_default(), leaf))
+            }
             Need::Command(_) | Need::Probe(_) => None,
         };
         Self {
@@ -238,21 +244,7 @@ impl<'a> Reading<'a> {
 
     /// Whether a member of this name can be worth reading at all.
     fn wants(&self, path: &str) -> bool {
-        if self.layout != Layout::Sos || self.is_leaf(path) {
-            return true;
-        }
-        let inner = path.split_once('/').map_or(path, |(_, rest)| rest);
-        let is_process = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
-        // Thousands of single values, what every process has, and what sos says of itself.
-        let noise = |inner: &str| {
-            inner.starts_with("sys/")
-                || inner.starts_with("sos_logs/")
-                || inner.starts_with("sos_reports/")
-                || inner
-                    .strip_prefix("proc/")
-                    .is_some_and(|rest| is_process(rest) || rest.starts_with("irq/"))
-        };
-        !noise(inner) && !noise(path)
+        self.layout != Layout::Sos || !is_of_sos(path) && (self.is_leaf(path) || !is_noise(path))
     }
 
     /// Whether a member that was read is worth keeping.
@@ -272,12 +264,16 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Whether the last component is that of something a rule names.
+    /// Whether the last component is that of something a rule names: the folders before it may be links, and have
+    /// other names. Where a pattern takes every name of a folder, the folder's own has to be right too.
     fn is_leaf(&self, path: &str) -> bool {
-        let leaf = path.rsplit('/').next().unwrap_or(path);
-        self.leaves.iter().any(|pattern| {
-            *pattern == leaf
-                || pattern.contains('*') && crate::glob::matches(pattern.as_bytes(), leaf.as_bytes())
+        let fits = |pattern: &str, name: &str| {
+            pattern == name || pattern.contains('*') && matches(pattern.as_bytes(), name.as_bytes())
+        };
+        let mut parts = path.rsplit('/');
+        let (leaf, parent) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        self.leaves.iter().any(|(folder, pattern)| {
+            fits(pattern, leaf) && (pattern.bytes().any(|byte| byte != b'*') || fits(folder, parent))
         })
     }
 
@@ -312,10 +308,14 @@ impl<'a> Reading<'a> {
         }
         let mut records = std::mem::take(&mut self.notes);
         let most = self.limits.records;
+        let mut named = BTreeSet::new();
         if self.layout == Layout::Sos {
-            self.alias(&top, needs, &mut records);
+            named = self.alias(&top, needs, &mut records);
         }
         for (path, node) in std::mem::take(&mut self.tree).into_nodes() {
+            if self.layout == Layout::Sos && is_noise(&path) && !named.contains(&path) {
+                continue;
+            }
             let source = path.strip_prefix(&top).map_or(path.as_str(), |rest| rest.trim_start_matches('/'));
             let content = match node {
                 Node::File(content) => content,
@@ -334,16 +334,25 @@ impl<'a> Reading<'a> {
         Snapshot { records, ..Snapshot::default() }
     }
 
-    /// Moves what the rules name from where links lead to where the rules look for it.
-    fn alias(&mut self, top: &str, needs: &[Need], records: &mut Vec<Record>) {
+    /// Copies what the rules name from where links lead to where the rules look for it. Gives the paths of what
+    /// lies there without any link.
+    fn alias(&mut self, top: &str, needs: &[Need], records: &mut Vec<Record>) -> BTreeSet<String> {
+        let mut named = BTreeSet::new();
         for need in needs {
             let (Need::File(pattern) | Need::Glob(pattern)) = need else { continue };
             for (shown, real) in self.tree.expand(top, pattern, self.limits.matches) {
                 if records.len() >= self.limits.records {
-                    return;
+                    return named;
                 }
                 let content = match real {
-                    Ok(real) if normal(&shown).is_some_and(|shown| real.ends_with(&shown)) => continue,
+                    Ok(real)
+                        if real
+                            .strip_prefix(top)
+                            .is_some_and(|real| real == shown || real == &shown[1..]) =>
+                    {
+                        named.insert(real);
+                        continue;
+                    }
                     Ok(real) => match self.tree.get(&real) {
                         Some(Node::File(content)) => content.clone(),
                         _ => continue,
@@ -358,6 +367,7 @@ impl<'a> Reading<'a> {
                 records.push(record(shown.trim_start_matches('/'), content));
             }
         }
+        named
     }
 
     fn leads_out(&self, path: &str, target: &str) -> bool {
@@ -381,6 +391,35 @@ impl<'a> Reading<'a> {
             _ => None,
         }
     }
+}
+
+/// Whether a part of a path in a sos report begins so, with or without the folder around everything.
+fn lies_in(path: &str, folders: &[&str]) -> bool {
+    let inner = path.split_once('/').map_or(path, |(_, rest)| rest);
+    folders.iter().any(|folder| inner.starts_with(folder) || path.starts_with(folder))
+}
+
+/// What sos says of its own work.
+fn is_of_sos(path: &str) -> bool {
+    lies_in(path, &["sos_logs/", "sos_reports/", "sos_strings/"])
+}
+
+/// Thousands of single values, and what every process has: nothing, unless a rule names it.
+fn is_noise(path: &str) -> bool {
+    const NOISE: [&str; 11] = [
+        "sys/",
+        "proc/irq/",
+        "proc/1",
+        "proc/2",
+        "proc/3",
+        "proc/4",
+        "proc/5",
+        "proc/6",
+        "proc/7",
+        "proc/8",
+        "proc/9",
+    ];
+    lies_in(path, &NOISE)
 }
 
 fn record(source: &str, content: Result<Vec<u8>, Missing>) -> Record {

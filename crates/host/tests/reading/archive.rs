@@ -315,10 +315,12 @@ fn of_a_sos_report_what_matters_stays() {
     add("proc/irq/7/smp_affinity", "3\n");
     add("sys/devices/pci0000:00/0000:00:02.0/power_state", "D0\n");
     add("sys/devices/pci0000:00/0000:00:02.0/vendor", "0x8086\n");
+    add("sys/devices/system/cpu/vulnerabilities/mds", "Not affected\n");
     add("etc/unknown.conf", "something = else\n");
     add("var/log/strange", "a log of nobody\n");
     add("sos_commands/kernel/dmesg", DMESG);
     add("sos_commands/virsh/virsh_-r_list", "error: failed to connect to the hypervisor\n");
+    add("sos_reports/sos.json", "{}\n");
     add("sos_logs/sos.log", "INFO: [plugin:kernel] modinfo kvm_pvm\n");
     for (name, target) in [
         ("dmesg", "sos_commands/kernel/dmesg"),
@@ -335,6 +337,8 @@ fn of_a_sos_report_what_matters_stays() {
         Need::File("/etc/group"),
         Need::File("/etc/passwd"),
         Need::Glob("/sys/bus/pci/devices/*/power_state"),
+        Need::Glob("/sys/devices/system/cpu/vulnerabilities/*"),
+        Need::Glob("/var/log/libvirt/qemu/*.log"),
     ];
     let snapshot = read(&place.file(&gzip(&tar.into_inner().unwrap())), &needs, &Limits::default());
     let kept = sources(&snapshot);
@@ -344,11 +348,19 @@ fn of_a_sos_report_what_matters_stays() {
         "sos_commands/kernel/dmesg",
         "sos_commands/virsh/virsh_-r_list",
         "sys/bus/pci/devices/0000:00:02.0/power_state",
+        "sys/devices/system/cpu/vulnerabilities/mds",
         "var/log/strange",
     ] {
         assert!(kept.contains(&wanted), "{wanted} in {kept:?}");
     }
-    for other in ["etc/unknown.conf", "proc/irq/7/smp_affinity", "sos_logs/sos.log", "dmesg", "etc/passwd"] {
+    for other in [
+        "etc/unknown.conf",
+        "proc/irq/7/smp_affinity",
+        "sos_logs/sos.log",
+        "dmesg",
+        "etc/passwd",
+        "proc/88/mountinfo",
+    ] {
         assert!(!kept.contains(&other), "{other} in {kept:?}");
     }
     assert!(!kept.iter().any(|source| source.ends_with("vendor")), "{kept:?}");
