@@ -67,7 +67,7 @@ use Program::{Firecracker, Kernel, Libvirt, Qemu};
 type Flaw = (&'static str, Program, &'static [u32], &'static [u32], &'static str);
 
 /// Upstream's versions, newest first: a host that is behind has the newest of them.
-const FLAWS: [Flaw; 20] = [
+const FLAWS: [Flaw; 22] = [
     ("CVE-2024-7409", Qemu, &[1], &[9, 1], "NBD server: clients stop the process"),
     ("CVE-2024-4467", Qemu, &[1], &[9, 1], "qemu-img info: an image reads other files"),
     ("CVE-2024-3446", Qemu, &[1], &[9], "virtio-gpu, serial, crypto: double free"),
