@@ -61,8 +61,20 @@ pub const RULE: Rule = Rule {
 };
 
 /// Who is confined for the sake of a VM.
-const OURS: [&str; 12] =
-    ["libvirt-", "virt-aa-helper", "qemu", "kvm", "libvirtd", "virtqemud", "firecracker", "lxd-", "incus-", "passt", "dnsmasq", "virtiofsd"];
+const OURS: [&str; 12] = [
+    "libvirt-",
+    "virt-aa-helper",
+    "qemu",
+    "kvm",
+    "libvirtd",
+    "virtqemud",
+    "firecracker",
+    "lxd-",
+    "incus-",
+    "passt",
+    "dnsmasq",
+    "virtiofsd",
+];
 
 /// Requests that fail often and harm seldom.
 const HARMLESS: [&str; 11] = [
@@ -82,7 +94,8 @@ const HARMLESS: [&str; 11] = [
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let lines: Vec<Evidence> = cx.hits(DENIED).iter().filter_map(|hit| cx.evidence(hit)).collect();
-    let mine = |one: &&Evidence| !one.quote.contains("swtpm") && OURS.iter().any(|who| one.quote.contains(who));
+    let mine =
+        |one: &&Evidence| !one.quote.contains("swtpm") && OURS.iter().any(|who| one.quote.contains(who));
     let harmless = |one: &&&Evidence| HARMLESS.iter().any(|what| one.quote.contains(what));
     let ours: Vec<&Evidence> = lines.iter().filter(mine).collect();
     if let Some(hard) = ours.iter().find(|one| !harmless(one)) {

@@ -41,8 +41,10 @@ pub const RULE: Rule = Rule {
         Need::File("/etc/group"),
     ],
     signs: &[
-        Sign::strong("Could not open '{path}': Permission denied").unless(&["apparmor=\"DENIED\"", "avc:  denied"]),
-        Sign::strong("could not open disk image {path}: Permission denied").unless(&["apparmor=\"DENIED\"", "avc:  denied"]),
+        Sign::strong("Could not open '{path}': Permission denied")
+            .unless(&["apparmor=\"DENIED\"", "avc:  denied"]),
+        Sign::strong("could not open disk image {path}: Permission denied")
+            .unless(&["apparmor=\"DENIED\"", "avc:  denied"]),
         Sign::strong("Cannot access storage file '{path}'*Permission denied"),
         Sign::strong("Cannot access backing file '{path}'*Permission denied"),
         Sign::support("could not load kernel '{path}': Permission denied"),
@@ -83,13 +85,24 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 let mut draft = cx
                     .draft()
                     .because(Strength::Proof, walk.quote(entry.line), "the mode bits bar the VMM's user")
-                    .because(Strength::Hint, spec.line_of("process.user").and_then(|line| spec.quote(line)), "the VMM runs as this user")
+                    .because(
+                        Strength::Hint,
+                        spec.line_of("process.user").and_then(|line| spec.quote(line)),
+                        "the VMM runs as this user",
+                    )
                     .about(Subject::new(SubjectKind::Path, &entry.path));
                 draft = match (entry.kind, entry.mode) {
                     (FileKind::Directory, Some(mode)) => draft
-                        .title(format!("user {user} may not traverse {}, which lies above {}", entry.path, path.path.value))
+                        .title(format!(
+                            "user {user} may not traverse {}, which lies above {}",
+                            entry.path, path.path.value
+                        ))
                         .remedy(format!("let {user} search {}; the names in it stay hidden", entry.path))
-                        .action(Action::FileMode { path: entry.path.clone(), from: mode, to: mode | class_bit(entry, user, &groups) }),
+                        .action(Action::FileMode {
+                            path: entry.path.clone(),
+                            from: mode,
+                            to: mode | class_bit(entry, user, &groups),
+                        }),
                     _ => draft
                         .title(format!("user {user} may not open {}", entry.path))
                         .remedy(format!("make {user} the owner of {}, or add an ACL for it", entry.path)),

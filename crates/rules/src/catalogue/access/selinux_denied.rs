@@ -71,8 +71,20 @@ pub const RULE: Rule = Rule {
 
 /// Programs and domains that run VMs.
 const OURS: [&str; 14] = [
-    "qemu", "svirt", "virt_", "libvirt", "kvm", "virtqemud", "virtiofsd", "container_t", "virtlogd", "firecracker",
-    "cloud-hypervisor", "virt-", "passt", "dnsmasq",
+    "qemu",
+    "svirt",
+    "virt_",
+    "libvirt",
+    "kvm",
+    "virtqemud",
+    "virtiofsd",
+    "container_t",
+    "virtlogd",
+    "firecracker",
+    "cloud-hypervisor",
+    "virt-",
+    "passt",
+    "dnsmasq",
 ];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {

@@ -85,12 +85,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         key.starts_with("mon_host") || key.starts_with("mon host")
     });
     for xml in cx.all::<DomainXml>() {
-        let rbd = xml.elements("devices/disk/source").into_iter().filter(|source| {
-            source.attribute("protocol").is_some_and(|protocol| protocol.value == "rbd")
-        });
+        let rbd = xml
+            .elements("devices/disk/source")
+            .into_iter()
+            .filter(|source| source.attribute("protocol").is_some_and(|protocol| protocol.value == "rbd"));
         let hosts: Vec<Spanned<String>> = rbd
             .flat_map(|source| source.children().filter(|child| child.name() == "host"))
-            .filter_map(|host| host.attribute("name").map(|name| Spanned::new(name.value.to_owned(), name.line)))
+            .filter_map(|host| {
+                host.attribute("name").map(|name| Spanned::new(name.value.to_owned(), name.line))
+            })
             .collect();
         let (Some((number, line)), Some(first)) = (mon_host, hosts.first()) else { continue };
         draft = draft.looked();
@@ -102,7 +105,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             draft = draft
                 .because(Strength::Support, xml.quote(first.line), "the VM names this monitor")
                 .because(Strength::Hint, conf.quote(number), "the host knows these monitors")
-                .title(format!("the VM names the monitor {}, which the host's ceph.conf does not know", first.value));
+                .title(format!(
+                    "the VM names the monitor {}, which the host's ceph.conf does not know",
+                    first.value
+                ));
             break;
         }
     }

@@ -52,5 +52,10 @@ pub const RULE: Rule = Rule {
 const FATAL: &[&str] = &["doesn't support requested features", "Host CPU does not provide required features"];
 
 /// With these the register may be why the guest died.
-const DEADLY: &[&str] =
-    &["EXCEPTION_NOT_HANDLED", "EXCEPTION NOT HANDLED", "blue screen", "Kernel panic", "general protection fault"];
+const DEADLY: &[&str] = &[
+    "EXCEPTION_NOT_HANDLED",
+    "EXCEPTION NOT HANDLED",
+    "blue screen",
+    "Kernel panic",
+    "general protection fault",
+];

@@ -100,19 +100,31 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         for domain in &xml.domains {
             let Some(guest) = &domain.cpu else { continue };
             let kind = domain.domain_type.as_ref();
-            let mode = guest.mode.as_ref().filter(|mode| mode.value == "host-passthrough" || mode.value == "host-model");
-            if kind.is_some_and(|kind| kind.value == "qemu") && mode.is_some_and(|mode| mode.value == "host-passthrough") {
+            let mode = guest
+                .mode
+                .as_ref()
+                .filter(|mode| mode.value == "host-passthrough" || mode.value == "host-model");
+            if kind.is_some_and(|kind| kind.value == "qemu")
+                && mode.is_some_and(|mode| mode.value == "host-passthrough")
+            {
                 let line = mode.map_or(0, |mode| mode.line);
-                draft = draft.because(Strength::Strong, xml.quote(line), "the host's CPU cannot be passed without KVM");
+                draft = draft.because(
+                    Strength::Strong,
+                    xml.quote(line),
+                    "the host's CPU cannot be passed without KVM",
+                );
             }
             let required = guest.features.iter().filter(|one| one.policy == "require").map(|one| &one.name);
             for name in required.chain(guest.model.as_ref().filter(|_| mode.is_none())) {
-                let of_model = MODELS.iter().find(|known| name.value.starts_with(known.0)).map(|known| known.1);
+                let of_model =
+                    MODELS.iter().find(|known| name.value.starts_with(known.0)).map(|known| known.1);
                 let (flag, known) = (of_model.unwrap_or(&name.value), of_model.is_some());
                 let Some(lacking) = lacks(flag).filter(|_| known || PLAIN.contains(&flag)) else { continue };
-                draft = draft
-                    .because(Strength::Strong, xml.quote(name.line), "the VM asks for it")
-                    .because(Strength::Hint, lacking.quote(flags_line(lacking)), &format!("the host lacks {flag}"));
+                draft = draft.because(Strength::Strong, xml.quote(name.line), "the VM asks for it").because(
+                    Strength::Hint,
+                    lacking.quote(flags_line(lacking)),
+                    &format!("the host lacks {flag}"),
+                );
                 break;
             }
         }
@@ -150,6 +162,6 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// Features whose names are the same in QEMU, libvirt and /proc/cpuinfo, and which KVM cannot add by itself.
 const PLAIN: [&str; 18] = [
-    "avx", "avx2", "avx512f", "avx512vl", "avx512bw", "avx512dq", "aes", "bmi1", "bmi2", "fma", "f16c", "rdrand", "rdseed",
-    "rtm", "hle", "vmx", "svm", "pdpe1gb",
+    "avx", "avx2", "avx512f", "avx512vl", "avx512bw", "avx512dq", "aes", "bmi1", "bmi2", "fma", "f16c",
+    "rdrand", "rdseed", "rtm", "hle", "vmx", "svm", "pdpe1gb",
 ];

@@ -77,11 +77,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 model.and_then(|model| xml.quote(model.line)),
                 "the CPU model has few features",
             );
-            let off = cpu.and_then(|cpu| cpu.features.iter().find(|one| one.policy == "disable" || one.policy == "forbid"));
-            let named = off.filter(|off| cx.texts().iter().any(|text| {
-                let kind = &*text.kind.0;
-                kind != "domain_xml" && off.name.value.len() > 2 && text.text.contains(&off.name.value)
-            }));
+            let off = cpu.and_then(|cpu| {
+                cpu.features.iter().find(|one| one.policy == "disable" || one.policy == "forbid")
+            });
+            let named = off.filter(|off| {
+                cx.texts().iter().any(|text| {
+                    let kind = &*text.kind.0;
+                    kind != "domain_xml" && off.name.value.len() > 2 && text.text.contains(&off.name.value)
+                })
+            });
             let line = named.and_then(|off| xml.quote(off.name.line));
             draft = draft.because(strength, line, "a feature that is spoken of is switched off");
         }
@@ -92,13 +96,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let value = cpu.value.as_deref().unwrap_or_default();
             PLAIN.iter().any(|plain| model == *plain || value.split(',').next() == Some(plain))
         });
-        let commands = args.commands.iter().filter(|command| command.options.iter().all(|one| one.name != "cpu"));
-        let bare = commands.filter_map(|command| command.program.as_ref()).find(|one| one.value.ends_with("x86_64"));
+        let commands =
+            args.commands.iter().filter(|command| command.options.iter().all(|one| one.name != "cpu"));
+        let bare =
+            commands.filter_map(|command| command.program.as_ref()).find(|one| one.value.ends_with("x86_64"));
         if draft.has(Strength::Support) {
             let line = bare.and_then(|program| args.quote(program.line));
             draft = draft.because(Strength::Support, line, "without -cpu the model is qemu64");
         }
-        draft = draft.because(strength, cpu.and_then(|cpu| args.quote(cpu.value_line)), "the CPU model has few features");
+        draft = draft.because(
+            strength,
+            cpu.and_then(|cpu| args.quote(cpu.value_line)),
+            "the CPU model has few features",
+        );
     }
     vec![draft.verdict()]
 }

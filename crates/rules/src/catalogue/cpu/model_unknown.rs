@@ -62,13 +62,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     let to = if machine.accelerator == Accelerator::Kvm { "\"host\"" } else { "\"max\"" };
     let line = spec.line_of("cpu.model");
-    vec![draft
-        .because(Strength::Strong, line.and_then(|line| spec.quote(line)), "the VM asks for it")
-        .action(Action::EditSpec {
-            path: spec.text.source.to_owned(),
-            key: "cpu.model".to_owned(),
-            from: Some(format!("\"{model}\"")),
-            to: Some(to.to_owned()),
-        })
-        .verdict()]
+    vec![
+        draft
+            .because(Strength::Strong, line.and_then(|line| spec.quote(line)), "the VM asks for it")
+            .action(Action::EditSpec {
+                path: spec.text.source.to_owned(),
+                key: "cpu.model".to_owned(),
+                from: Some(format!("\"{model}\"")),
+                to: Some(to.to_owned()),
+            })
+            .verdict(),
+    ]
 }

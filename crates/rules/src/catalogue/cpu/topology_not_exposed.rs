@@ -46,7 +46,15 @@ pub const RULE: Rule = Rule {
         Sign::support("sees only one core"),
         Sign::support("misbehave").and(&["should be in the same NUMA"]),
     ],
-    words: &["sockets", "hyperthreading", "hyper-threading", "topology", "l3 cache", "threads per core", "only sees"],
+    words: &[
+        "sockets",
+        "hyperthreading",
+        "hyper-threading",
+        "topology",
+        "l3 cache",
+        "threads per core",
+        "only sees",
+    ],
     tells: "virsh -r dumpxml VM",
     remedy: "write the CPU topology out (one socket, cores, threads), with topoext on AMD",
     applicability: Applicability::NeedsApproval,
@@ -67,10 +75,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let topology = domain.cpu.as_ref().and_then(|cpu| cpu.topology.as_ref());
             let count = domain.vcpu.as_ref().and_then(|vcpu| vcpu.count.as_ref());
             let windows = domain.features.iter().any(|feature| feature.value == "hyperv");
-            let line = count.filter(|count| count.value > 2 && windows && topology.is_none() && !domain.fragment);
+            let line =
+                count.filter(|count| count.value > 2 && windows && topology.is_none() && !domain.fragment);
             let strength = if asked { Strength::Strong } else { Strength::Hint };
             let line = line.and_then(|count| xml.quote(count.line));
-            draft = draft.because(strength, line, "each vCPU is a socket of its own, and Windows clients use two");
+            draft = draft.because(
+                strength,
+                line,
+                "each vCPU is a socket of its own, and Windows clients use two",
+            );
             let Some(topology) = topology else { continue };
             let threads = topology.threads.unwrap_or(1);
             let topoext = domain.cpu.as_ref().and_then(|cpu| cpu.feature("topoext"));
@@ -80,10 +93,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                     .because(Strength::Hint, amd.clone(), "an AMD CPU needs topoext to show threads");
             }
             if topology.sockets.is_some_and(|sockets| sockets > 2) && windows {
-                draft = draft.because(strength, xml.quote(topology.line), "Windows clients use two sockets at most");
+                draft = draft.because(
+                    strength,
+                    xml.quote(topology.line),
+                    "Windows clients use two sockets at most",
+                );
             }
             if asked && threads == 1 && domain.cputune.vcpus.len() > 1 {
-                draft = draft.because(Strength::Support, xml.quote(topology.line), "pinned vCPUs are shown without SMT");
+                draft = draft.because(
+                    Strength::Support,
+                    xml.quote(topology.line),
+                    "pinned vCPUs are shown without SMT",
+                );
             }
         }
     }

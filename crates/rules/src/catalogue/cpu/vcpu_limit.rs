@@ -76,7 +76,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let remaps = xml.attribute("devices/iommu/driver", "eim").is_some_and(|eim| eim.value == "on");
             let old = machine.starts_with("pc") && !machine.contains("q35");
             if x86 && !domain.fragment && (old || !remaps) {
-                let why = if old { "i440fx has 255 at most" } else { "more than 255 need extended interrupt mode" };
+                let why =
+                    if old { "i440fx has 255 at most" } else { "more than 255 need extended interrupt mode" };
                 draft = draft.because(Strength::Strong, xml.quote(count.line), why);
             }
         }

@@ -71,7 +71,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
             if has("pci=off") && cx.stands("--enable-pci") {
                 draft = draft
-                    .because(Strength::Strong, text.quote(number), "PCI is enabled and the guest is told to ignore it")
+                    .because(
+                        Strength::Strong,
+                        text.quote(number),
+                        "PCI is enabled and the guest is told to ignore it",
+                    )
                     .title("boot_args have pci=off although the microVM's devices are on PCI");
             }
         }

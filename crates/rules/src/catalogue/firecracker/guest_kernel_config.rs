@@ -35,7 +35,8 @@ pub const RULE: Rule = Rule {
         Sign::support("VFS: Unable to mount root fs on").and(&["firecracker"]),
         Sign::strong("VFS: Unable to mount root fs on").and(&["virtio_mmio.device="]),
         Sign::support("Unable to mount root fs").and(&["kernel_image_path"]),
-        Sign::support("modprobe: FATAL: Module {module} not found in directory /lib/modules").and(&["firecracker"]),
+        Sign::support("modprobe: FATAL: Module {module} not found in directory /lib/modules")
+            .and(&["firecracker"]),
         Sign::strong("Table does not exist (do you need to insmod?)").and(&["firecracker"]),
         Sign::strong("iptables*Failed to initialize nft: Protocol not supported").and(&["firecracker"]),
         Sign::support("unknown filesystem type '").and(&["firecracker"]),
@@ -57,8 +58,14 @@ pub const RULE: Rule = Rule {
 };
 
 /// Options without which a microVM has no disk, network or vsock (`docs/kernel-policy.md`).
-const NEEDED: [&str; 6] =
-    ["VIRTIO_MMIO", "VIRTIO_BLK", "VIRTIO_NET", "VIRTIO_VSOCKETS", "VIRTIO_MMIO_CMDLINE_DEVICES", "SERIAL_8250_CONSOLE"];
+const NEEDED: [&str; 6] = [
+    "VIRTIO_MMIO",
+    "VIRTIO_BLK",
+    "VIRTIO_NET",
+    "VIRTIO_VSOCKETS",
+    "VIRTIO_MMIO_CMDLINE_DEVICES",
+    "SERIAL_8250_CONSOLE",
+];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
@@ -67,13 +74,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     for text in cx.texts() {
         for (number, line) in lines(&text.text) {
-            let Some(option) = line.trim().strip_prefix("# CONFIG_").and_then(|rest| rest.strip_suffix(" is not set"))
+            let Some(option) =
+                line.trim().strip_prefix("# CONFIG_").and_then(|rest| rest.strip_suffix(" is not set"))
             else {
                 continue;
             };
             if NEEDED.contains(&option) {
                 let title = format!("the guest kernel is built without CONFIG_{option}");
-                return vec![draft.because(Strength::Strong, text.quote(number), "it is off").title(title).verdict()];
+                return vec![
+                    draft.because(Strength::Strong, text.quote(number), "it is off").title(title).verdict(),
+                ];
             }
             draft = draft.looked();
         }

@@ -52,7 +52,12 @@ pub const RULE: Rule = Rule {
         Sign::strong("BackingFile(Os { code: 2").and(&["snapshot/load"]),
     ],
     words: &["restore", "snapshot", "clone", "resume", "second microvm", "firecracker"],
-    explains: &["network/tap-busy", "vsock/cid-or-socket-conflict", "machine/id-in-use", "storage/image-missing"],
+    explains: &[
+        "network/tap-busy",
+        "vsock/cid-or-socket-conflict",
+        "machine/id-in-use",
+        "storage/image-missing",
+    ],
     tells: "ss -xlp",
     remedy: "free the tap, socket or disk that the snapshot names, or run each clone in namespaces of its own",
     disruption: Disruption::GuestRestart,

@@ -44,8 +44,15 @@ pub const RULE: Rule = Rule {
         Sign::strong("duplicate IP address").and(&["snapshot"]),
     ],
     words: &[
-        "after restore", "after the restore", "unreachable", "cannot reach", "can't reach", "no network", "ping",
-        "ip address", "clone",
+        "after restore",
+        "after the restore",
+        "unreachable",
+        "cannot reach",
+        "can't reach",
+        "no network",
+        "ping",
+        "ip address",
+        "clone",
     ],
     explains: &["network/guest-address-missing", "guest/duplicate-identity"],
     tells: "ip addr",
@@ -62,7 +69,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let refused = cx.stands("Load snapshot error") || cx.stands("Open tap device failed");
     let said = UNREACHABLE.iter().any(|words| cx.said(words));
     if let Some(hit) = cx.hits("snapshot/load").first().filter(|_| said && !refused) {
-        draft = draft.because(Strength::Support, cx.evidence(hit), "the guest was restored and is not reached");
+        draft =
+            draft.because(Strength::Support, cx.evidence(hit), "the guest was restored and is not reached");
     }
     vec![draft.verdict()]
 }

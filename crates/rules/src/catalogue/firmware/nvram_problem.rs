@@ -87,7 +87,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let builds_differ = four_mb(&code) != four_mb(&vars);
             if builds_differ && (code.contains("PFLASH") || code.contains("<LOADER")) {
                 let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
-                draft = draft.because(Strength::Strong, quote, "code and variable store are of different builds");
+                draft =
+                    draft.because(Strength::Strong, quote, "code and variable store are of different builds");
             }
         }
     }

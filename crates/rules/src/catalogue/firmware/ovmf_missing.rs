@@ -42,7 +42,8 @@ pub const RULE: Rule = Rule {
         Sign::proof("Could not open '*edk2*code*': No such file or directory"),
         Sign::proof("Could not open '*AAVMF_CODE*': No such file or directory"),
         Sign::proof("Could not open '*QEMU_EFI*': No such file or directory"),
-        Sign::strong("Could not open '*/ovmf*': No such file or directory").unless(&["OVMF_VARS*No such file"]),
+        Sign::strong("Could not open '*/ovmf*': No such file or directory")
+            .unless(&["OVMF_VARS*No such file"]),
         Sign::strong("could not load PC BIOS '{file}'"),
         Sign::strong("Could not find ROM image '{file}'"),
         Sign::strong("Unable to find any firmware to satisfy '{kind}'"),

@@ -63,7 +63,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let xml = text.text.replace('"', "'");
         let wanted = |line: &str| {
             line.contains("<loader") && line.contains("secure='yes'")
-                || line.contains("<feature") && line.contains("name='secure-boot'") && line.contains("enabled='yes'")
+                || line.contains("<feature")
+                    && line.contains("name='secure-boot'")
+                    && line.contains("enabled='yes'")
         };
         let Some(at) = xml.lines().position(wanted) else { continue };
         let quote = || text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));

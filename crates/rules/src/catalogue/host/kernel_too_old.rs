@@ -86,7 +86,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         };
         if !kernel.value.at_least(oldest) {
             draft = draft
-                .because(Strength::Strong, text.quote(kernel.line), "the kernel is older than the VMM supports")
+                .because(
+                    Strength::Strong,
+                    text.quote(kernel.line),
+                    "the kernel is older than the VMM supports",
+                )
                 .title(format!("kernel {} is older than the VMM supports", kernel.value.text));
         }
     }

@@ -29,8 +29,11 @@ use crate::prelude::*;
 use vmwright_formats::KernelCmdline;
 
 /// What an active IOMMU says.
-const ACTIVE: &[&str] =
-    &["Adding to iommu group", "AMD-Vi: Interrupt remapping enabled", "DMAR: Intel(R) Virtualization Technology for Directed I/O"];
+const ACTIVE: &[&str] = &[
+    "Adding to iommu group",
+    "AMD-Vi: Interrupt remapping enabled",
+    "DMAR: Intel(R) Virtualization Technology for Directed I/O",
+];
 
 /// Mediated devices have groups of their own.
 const MDEV: &[&str] = &["/sys/bus/mdev/devices/{uuid}/iommu_group': No such file"];
@@ -88,7 +91,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let Some(found) = cmdline.get(name) else { continue };
             if found.value.is_some_and(|value| value.split(',').any(|word| word == "off")) {
                 draft = draft
-                    .because(Strength::Strong, cmdline.quote(found.line), "the kernel is told to leave it off")
+                    .because(
+                        Strength::Strong,
+                        cmdline.quote(found.line),
+                        "the kernel is told to leave it off",
+                    )
                     .title(format!("{name}=off on the kernel command line"));
             }
         }

@@ -29,8 +29,10 @@ use crate::prelude::*;
 use std::ops::Range;
 
 /// QEMU's report of a refused mapping: 2.x to 8.x, then 9.x and later.
-const MAPS: [&str; 2] =
-    ["vfio_dma_map({container}, 0x{iova}, 0x{size}, {pointer} = -22", "vfio_container_dma_map({container}, 0x{iova}, 0x{size}, {pointer} = -22"];
+const MAPS: [&str; 2] = [
+    "vfio_dma_map({container}, 0x{iova}, 0x{size}, {pointer} = -22",
+    "vfio_container_dma_map({container}, 0x{iova}, 0x{size}, {pointer} = -22",
+];
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "memory"],
@@ -89,7 +91,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 false => "it needs more than 39 bits",
             };
             draft = draft
-                .because(Strength::Strong, cx.evidence(hit), "EINVAL for an address that the IOMMU may not have")
+                .because(
+                    Strength::Strong,
+                    cx.evidence(hit),
+                    "EINVAL for an address that the IOMMU may not have",
+                )
                 .title(format!("the host cannot map guest address {iova:#x} for devices: {why}"));
             // One is enough: more of the same kind add no certainty.
             break;

@@ -30,7 +30,9 @@ pub const RULE: Rule = Rule {
     tags: &["passthrough", "firmware"],
     signs: &[
         Sign::proof("Device is ineligible for IOMMU domain attach due to platform RMRR requirement"),
-        Sign::proof("Firmware has requested this device have a 1:1 IOMMU mapping, rejecting configuring the device"),
+        Sign::proof(
+            "Firmware has requested this device have a 1:1 IOMMU mapping, rejecting configuring the device",
+        ),
         Sign::strong("without a 1:1 mapping. Contact your platform vendor"),
         Sign::strong("platform RMRR requirement"),
         Sign::support("ineligible for IOMMU domain attach"),

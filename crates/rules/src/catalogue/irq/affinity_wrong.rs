@@ -77,7 +77,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 continue;
             }
             let irq = words.next().and_then(|first| first.strip_suffix(':')?.parse::<u32>().ok());
-            let counts: Vec<u64> = words.by_ref().take(columns.len()).filter_map(|one| one.parse().ok()).collect();
+            let counts: Vec<u64> =
+                words.by_ref().take(columns.len()).filter_map(|one| one.parse().ok()).collect();
             if irq.is_none() || columns.is_empty() || counts.len() != columns.len() || line.contains("vfio") {
                 continue;
             }
@@ -88,7 +89,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             if on(true) > 10_000 && on(true) > on(false) {
                 let device = words.last().unwrap_or("a device").to_owned();
                 draft = draft
-                    .because(Strength::Support, text.quote(number), "most of its interrupts hit isolated CPUs")
+                    .because(
+                        Strength::Support,
+                        text.quote(number),
+                        "most of its interrupts hit isolated CPUs",
+                    )
                     .title(format!("interrupts of {device} are handled on CPUs that are kept for vCPUs"));
                 // One is enough: more of the same kind add no certainty.
                 break;

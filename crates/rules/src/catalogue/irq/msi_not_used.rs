@@ -31,7 +31,9 @@ pub const RULE: Rule = Rule {
     tags: &["passthrough", "performance"],
     signs: &[
         Sign::proof("Flags mismatch irq {irq}. * (vfio-intx("),
-        Sign::strong("eventfd signaling for interrupt INTX-0: VFIO_DEVICE_SET_IRQS failure: Device or resource busy"),
+        Sign::strong(
+            "eventfd signaling for interrupt INTX-0: VFIO_DEVICE_SET_IRQS failure: Device or resource busy",
+        ),
         Sign::strong("Failed to setup INTx fd: Device or resource busy"),
         Sign::strong("failed to setup INTx fd"),
         Sign::strong("vfio: Error: Failed to enable MSI"),
@@ -58,9 +60,9 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     for cmdline in cx.all::<KernelCmdline>() {
-        let told = cmdline.get("pci").filter(|found| {
-            found.value.is_some_and(|value| value.split(',').any(|word| word == "nomsi"))
-        });
+        let told = cmdline
+            .get("pci")
+            .filter(|found| found.value.is_some_and(|value| value.split(',').any(|word| word == "nomsi")));
         if let Some(found) = told {
             draft = draft
                 .because(Strength::Strong, cmdline.quote(found.line), "the kernel is told to use no MSI")

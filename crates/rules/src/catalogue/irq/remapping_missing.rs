@@ -67,7 +67,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     for cmdline in cx.all::<KernelCmdline>() {
         let off = cmdline.get("intremap").filter(|found| found.value == Some("off"));
-        if let Some(line) = off.map(|found| found.line).or(cmdline.get("nointremap").map(|found| found.line)) {
+        if let Some(line) = off.map(|found| found.line).or(cmdline.get("nointremap").map(|found| found.line))
+        {
             draft = draft
                 .because(Strength::Strong, cmdline.quote(line), "the kernel is told to leave it off")
                 .title("interrupt remapping is switched off on the kernel command line");

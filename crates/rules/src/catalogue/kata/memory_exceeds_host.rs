@@ -32,7 +32,9 @@ pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["kata", "memory"],
     signs: &[
-        Sign::proof("Unable to hotplug {asked} MiB memory, the SB has {now} MiB and the maximum amount is {most} MiB"),
+        Sign::proof(
+            "Unable to hotplug {asked} MiB memory, the SB has {now} MiB and the maximum amount is {most} MiB",
+        ),
         Sign::strong("MiB memory, the SB has ").unless(&["and the maximum amount is"]),
         Sign::proof("not enough space, currently 0x* in use of total").and(&["kata"]),
         Sign::strong("no enough space, currently 0x* in use of total").and(&["kata"]),

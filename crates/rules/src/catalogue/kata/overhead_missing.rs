@@ -64,7 +64,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let key = line.trim();
             if key == "---" {
                 if let (Some(number), true, false) = (kata, class, overhead) {
-                    let strength = if draft.any() || cx.said("oomkilled") { Strength::Strong } else { Strength::Support };
+                    let strength = if draft.any() || cx.said("oomkilled") {
+                        Strength::Strong
+                    } else {
+                        Strength::Support
+                    };
                     draft = draft.because(strength, text.quote(number), "the RuntimeClass has no overhead");
                 }
                 (kata, class, overhead) = (None, false, false);

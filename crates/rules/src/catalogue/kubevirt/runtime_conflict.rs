@@ -49,7 +49,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("cannot execute binary *qemu-system-x86_64: Permission denied").and(&["virt-handler"]),
         Sign::strong("apparmor=\"DENIED\"*libvirtd").and(&["kubevirt"]),
         Sign::strong("failed to create unix socket for launcher cmd service"),
-        Sign::support("/config': Permission denied").and(&["virt-launcher", "Failed to open config space file"]),
+        Sign::support("/config': Permission denied")
+            .and(&["virt-launcher", "Failed to open config space file"]),
         Sign::strong("failed to set up tun device"),
         Sign::strong("error relabeling required files"),
         Sign::strong("failed to relabel").and(&["virt-handler"]),

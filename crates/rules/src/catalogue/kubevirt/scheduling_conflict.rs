@@ -37,10 +37,14 @@ pub const RULE: Rule = Rule {
         Sign::strong("t satisfy existing pods anti-affinity rules").and(&["virt-launcher"]),
         Sign::strong("had untolerated taint").and(&["virt-launcher"]),
         Sign::strong("that the pod didn*t tolerate").and(&["virt-launcher"]),
-        Sign::strong("t match Pod*s node affinity")
+        Sign::strong("t match Pod*s node affinity").and(&["virt-launcher"]).unless(&[
+            "cpu-model.node.kubevirt.io/",
+            "cpu-feature.node.kubevirt.io/",
+            "host-model-cpu.node.kubevirt.io/",
+        ]),
+        Sign::strong("t match node selector")
             .and(&["virt-launcher"])
-            .unless(&["cpu-model.node.kubevirt.io/", "cpu-feature.node.kubevirt.io/", "host-model-cpu.node.kubevirt.io/"]),
-        Sign::strong("t match node selector").and(&["virt-launcher"]).unless(&["cpu-model.node.kubevirt.io/"]),
+            .unless(&["cpu-model.node.kubevirt.io/"]),
         Sign::support("node(s) were unschedulable").and(&["virt-launcher"]),
         Sign::support("unbound immediate PersistentVolumeClaims").and(&["virt-launcher"]),
         Sign::support("didn't find available persistent volumes to bind").and(&["virt-launcher"]),

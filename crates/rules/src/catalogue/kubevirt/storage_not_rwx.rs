@@ -65,9 +65,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     if let (Some(once), Some(live)) = (once, live) {
-        draft = draft
-            .because(Strength::Support, Some(once), "only one node can use the volume")
-            .because(Strength::Hint, Some(live), "the VM is to be migrated on eviction");
+        draft = draft.because(Strength::Support, Some(once), "only one node can use the volume").because(
+            Strength::Hint,
+            Some(live),
+            "the VM is to be migrated on eviction",
+        );
     }
     vec![draft.verdict()]
 }

@@ -90,14 +90,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let told = draft.any();
     for conf in cx.all::<ModprobeConf>() {
         let line = ["kvm", "kvm_intel", "kvm_amd"].iter().find_map(|module| conf.blocked(module));
-        draft = draft.because(Strength::Support, line.and_then(|line| conf.quote(line)), "the module is blocked");
+        draft =
+            draft.because(Strength::Support, line.and_then(|line| conf.quote(line)), "the module is blocked");
     }
     if let Some(modules) = cx.one::<LsMod>().filter(|modules| modules.header) {
         let loaded = ["kvm_intel", "kvm_amd", "kvm_pvm"].iter().find_map(|name| modules.get(name));
         let heading = (1..4).find_map(|line| modules.quote(line));
         match loaded {
             Some(module) => {
-                draft = draft.despite(Strength::Strong, modules.quote(module.line), "a vendor module is loaded");
+                draft =
+                    draft.despite(Strength::Strong, modules.quote(module.line), "a vendor module is loaded");
             }
             None => draft = draft.because(Strength::Hint, heading, "no vendor module is in the list"),
         }

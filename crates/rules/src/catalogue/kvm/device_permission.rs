@@ -85,7 +85,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let owner_alone = line.starts_with("crw-------") && !line.starts_with("crw-------+");
         draft = match (owner_alone, line.starts_with("crw-rw----"), line.get(7..9) == Some("rw")) {
             (true, ..) => draft.because(Strength::Strong, text.quote(number), "only root may open the node"),
-            (_, true, _) if told => draft.because(Strength::Support, text.quote(number), "one group may open the node"),
+            (_, true, _) if told => {
+                draft.because(Strength::Support, text.quote(number), "one group may open the node")
+            }
             (_, true, _) => draft.because(Strength::Hint, text.quote(number), "one group may open the node"),
             (_, _, true) => draft.despite(Strength::Hint, text.quote(number), "everybody may open the node"),
             _ => draft,

@@ -68,8 +68,17 @@ pub const RULE: Rule = Rule {
 };
 
 /// Product lines of which every member of the last ten years has hardware virtualization.
-const CAPABLE: [&str; 9] =
-    ["Xeon", "Core(TM) i3", "Core(TM) i5", "Core(TM) i7", "Core(TM) i9", "Core(TM) Ultra", "Ryzen", "EPYC", "Opteron"];
+const CAPABLE: [&str; 9] = [
+    "Xeon",
+    "Core(TM) i3",
+    "Core(TM) i5",
+    "Core(TM) i7",
+    "Core(TM) i9",
+    "Core(TM) Ultra",
+    "Ryzen",
+    "EPYC",
+    "Opteron",
+];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if wants_tcg(cx) {
@@ -89,7 +98,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if open.as_ref().is_some_and(|open| open.value == "ok") {
         return cx.quiet();
     }
-    if bare && neither && let Some(model) = capable {
+    if bare
+        && neither
+        && let Some(model) = capable
+    {
         // The kernel takes the flag away where the firmware has locked the extension off.
         let flags = cpu.as_ref().and_then(|cpu| cpu.flags.as_ref()).map_or(0, |flags| flags.line);
         draft = draft

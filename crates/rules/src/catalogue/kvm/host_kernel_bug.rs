@@ -100,8 +100,20 @@ const FAULTS: [&str; 7] = [
 const PLACES: [&str; 16] = [
     ":vhost_",
     "[vhost",
-    ":kvm_", ":vmx_", ":svm_", ":__kvm_", ":mmu_", ":tdp_", ":nested_", ":vfio_", ":intel_iommu_", ":iommu_", "[kvm]",
-    "[kvm_intel]", "[kvm_amd]", "[vfio",
+    ":kvm_",
+    ":vmx_",
+    ":svm_",
+    ":__kvm_",
+    ":mmu_",
+    ":tdp_",
+    ":nested_",
+    ":vfio_",
+    ":intel_iommu_",
+    ":iommu_",
+    "[kvm]",
+    "[kvm_intel]",
+    "[kvm_amd]",
+    "[vfio",
 ];
 
 /// Functions with such names in which a guest's own kernel waits.
@@ -112,7 +124,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for log in cx.all::<KernelLog>() {
         let fault = log.messages.iter().find(|one| FAULTS.iter().any(|fault| one.text.contains(fault)));
         let Some(fault) = fault else { continue };
-        let is_ours = |text: &str| text.contains("RIP: ") && !GUEST.iter().any(|name| text.contains(name)) && PLACES.iter().any(|place| text.contains(place));
+        let is_ours = |text: &str| {
+            text.contains("RIP: ")
+                && !GUEST.iter().any(|name| text.contains(name))
+                && PLACES.iter().any(|place| text.contains(place))
+        };
         let near = log.messages.iter().filter(|one| one.line >= fault.line).take(60);
         if let Some(place) = near.into_iter().find(|one| is_ours(&one.text)) {
             draft = draft

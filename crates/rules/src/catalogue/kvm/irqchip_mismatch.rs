@@ -67,11 +67,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let version = version_of(cx, Program::Qemu).map(|(version, _)| in_range(&version, &[4, 0], &[4, 1]));
     let qemu_4_0 = version.unwrap_or_else(|| cx.said("QEMU 4.0") || cx.stands("pc-q35-4.0"));
     for args in cx.all::<QemuArgs>() {
-        let chip = args.property("machine", "kernel-irqchip").or_else(|| args.property("M", "kernel-irqchip"));
+        let chip =
+            args.property("machine", "kernel-irqchip").or_else(|| args.property("M", "kernel-irqchip"));
         let chip = chip.or_else(|| args.property("accel", "kernel-irqchip"));
         let mode = chip.as_ref().map_or("", |chip| chip.value.as_str());
         let iommu = args.devices("intel-iommu").next();
-        let remaps = iommu.filter(|(_, opts)| opts.get("intremap") == Some("on") || opts.get("eim") == Some("on"));
+        let remaps =
+            iommu.filter(|(_, opts)| opts.get("intremap") == Some("on") || opts.get("eim") == Some("on"));
         let assigned = args.devices("vfio").next().map(|(option, _)| option.value_line);
         match (remaps, assigned) {
             (Some((iommu, _)), _) if !["split", "off"].contains(&mode) => {
@@ -83,7 +85,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 let machine = machine.filter(|machine| machine.value.as_deref().is_some_and(is_q35_4_0));
                 if let Some(machine) = machine {
                     draft = draft
-                        .because(Strength::Strong, args.quote(machine.value_line), "its default is a split irqchip")
+                        .because(
+                            Strength::Strong,
+                            args.quote(machine.value_line),
+                            "its default is a split irqchip",
+                        )
                         .because(Strength::Hint, args.quote(device), "an assigned device may use INTx");
                 }
             }
@@ -93,7 +99,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 draft = draft
                     .because(Strength::Support, args.quote(line), "the I/O APIC is in QEMU")
                     .because(Strength::Hint, args.quote(device), "an assigned device may use INTx")
-                    .because(Strength::Hint, cx.hits("pc-q35-4.0").first().and_then(|hit| cx.evidence(hit)), "it is its default");
+                    .because(
+                        Strength::Hint,
+                        cx.hits("pc-q35-4.0").first().and_then(|hit| cx.evidence(hit)),
+                        "it is its default",
+                    );
             }
             _ => {}
         }
@@ -105,9 +115,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let ioapic = xml.attribute("features/ioapic", "driver");
             let kvm = ioapic.as_ref().filter(|ioapic| ioapic.value == "kvm").map(|ioapic| ioapic.line);
             if let (Some(iommu), Some(line)) = (remaps, kvm.or(raw.map(|raw| raw.line))) {
-                draft = draft
-                    .because(Strength::Strong, xml.quote(line), "the I/O APIC is in KVM")
-                    .because(Strength::Support, xml.quote(iommu.line), "the virtual IOMMU remaps interrupts");
+                draft = draft.because(Strength::Strong, xml.quote(line), "the I/O APIC is in KVM").because(
+                    Strength::Support,
+                    xml.quote(iommu.line),
+                    "the virtual IOMMU remaps interrupts",
+                );
             }
         }
     }

@@ -72,11 +72,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let foreign = module(&["vboxdrv", "vmmon"]).filter(|module| module.used > 0);
         if let (Some(foreign), Some(kvm)) = (foreign, module(&["kvm_intel", "kvm_amd"])) {
             draft = draft
-                .because(Strength::Support, modules.quote(foreign.line), "another hypervisor's module is in use")
+                .because(
+                    Strength::Support,
+                    modules.quote(foreign.line),
+                    "another hypervisor's module is in use",
+                )
                 .because(Strength::Hint, modules.quote(kvm.line), "KVM is loaded beside it");
         }
         if let (Some(one), Some(_)) = (modules.get("kvm_intel"), modules.get("kvm_amd")) {
-            draft = draft.because(Strength::Support, modules.quote(one.line), "both vendor modules are loaded");
+            draft =
+                draft.because(Strength::Support, modules.quote(one.line), "both vendor modules are loaded");
         }
         if modules.header {
             draft = draft.looked();

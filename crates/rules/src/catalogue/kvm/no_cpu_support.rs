@@ -106,7 +106,9 @@ pub(crate) fn lacks_extension(cx: &Context<'_>) -> Option<(bool, Evidence)> {
     }
     let cpu = cx.one::<LsCpu>()?;
     let vendor = cpu.pairs.get("Hypervisor vendor");
-    let lacks = cpu.virtualization().is_none() && cpu.has_flag("vmx") != Some(true) && cpu.has_flag("svm") != Some(true);
+    let lacks = cpu.virtualization().is_none()
+        && cpu.has_flag("vmx") != Some(true)
+        && cpu.has_flag("svm") != Some(true);
     let line = vendor?.line;
     cpu.quote(line).filter(|_| lacks).map(|quote| (true, quote))
 }

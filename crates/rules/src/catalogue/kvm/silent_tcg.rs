@@ -67,7 +67,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let usual = if host.is_some() || slow { Strength::Strong } else { Strength::Support };
     for xml in cx.all::<DomainXml>() {
         for domain in &xml.domains {
-            let foreign = domain.os.arch.as_ref().is_some_and(|arch| !["x86_64", "i686"].contains(&&*arch.value));
+            let foreign =
+                domain.os.arch.as_ref().is_some_and(|arch| !["x86_64", "i686"].contains(&&*arch.value));
             let Some(kind) = domain.domain_type.as_ref().filter(|_| !foreign) else { continue };
             if kind.value == "qemu" {
                 draft = draft.because(usual, xml.quote(kind.line), "the domain's type is emulation");
@@ -79,7 +80,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     let asked = |args: &QemuArgs| -> Option<(u32, bool)> {
         let command = args.commands.iter().find(|command| command.program.is_some())?;
-        let program = command.program.as_ref().filter(|program| program.value.ends_with("qemu-system-x86_64"))?;
+        let program =
+            command.program.as_ref().filter(|program| program.value.ends_with("qemu-system-x86_64"))?;
         let names = args.accelerators();
         // An explicit `tcg` alone is a choice and not silent.
         let silent = names.is_empty() || names.len() > 1 && names.iter().any(|name| name.value == "tcg");

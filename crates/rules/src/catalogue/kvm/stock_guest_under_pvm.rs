@@ -36,7 +36,13 @@ pub const RULE: Rule = Rule {
         Sign::support("failed to set MSR 0x10a").and(&["kvm_pvm"]),
     ],
     words: &["emulation failure", "kvm internal error", "nested"],
-    explains: &["kvm/emulation-failure", "msr/set-failed", "kvm/device-permission", "kvm/no-cpu-support", "nested/not-exposed"],
+    explains: &[
+        "kvm/emulation-failure",
+        "msr/set-failed",
+        "kvm/device-permission",
+        "kvm/no-cpu-support",
+        "nested/not-exposed",
+    ],
     tells: "vmwright analyze (on the host itself)",
     remedy: "run the VM under TCG here, or on a host with VT-x or SVM",
     applicability: Applicability::NeedsApproval,
@@ -54,9 +60,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     let line = verdict.map_or(0, |verdict| verdict.line);
     let bmi2 = probe.get("long-mode-bmi2").map_or(0, |answer| answer.line);
-    let draft = draft
-        .because(Strength::Proof, probe.quote(line), "stock kernels do not run")
-        .because(Strength::Strong, probe.quote(bmi2), "64-bit code is emulated, and not all of it can be");
+    let draft = draft.because(Strength::Proof, probe.quote(line), "stock kernels do not run").because(
+        Strength::Strong,
+        probe.quote(bmi2),
+        "64-bit code is emulated, and not all of it can be",
+    );
     let spec = cx.one::<MachineSpecView>();
     let Some(machine) = spec.as_ref().and_then(|spec| spec.spec.as_ref()) else {
         return vec![draft.about(Subject::host()).level(Level::Warn).verdict()];
@@ -68,7 +76,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let line = spec.line_of("accelerator");
     let mut draft = draft
         .because(Strength::Hint, line.and_then(|line| spec.quote(line)), "the VM asks for KVM")
-        .title(format!("KVM on this host runs only paravirtual guests, but `{}` asks for KVM with a stock kernel", machine.name))
+        .title(format!(
+            "KVM on this host runs only paravirtual guests, but `{}` asks for KVM with a stock kernel",
+            machine.name
+        ))
         .remedy("run the VM under TCG on this host")
         .action(Action::EditSpec {
             path: spec.text.source.to_owned(),

@@ -77,8 +77,12 @@ pub const RULE: Rule = Rule {
 const WEIGHT_MAX: u64 = 10_000;
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
-    let v2 = |line: &str| line.contains("cgroup2 /sys/fs/cgroup") || line.contains("/sys/fs/cgroup cgroup2")
-        || line.contains("- cgroup2 ") && line.contains(" /sys/fs/cgroup ") || line.trim() == "cgroup2fs";
+    let v2 = |line: &str| {
+        line.contains("cgroup2 /sys/fs/cgroup")
+            || line.contains("/sys/fs/cgroup cgroup2")
+            || line.contains("- cgroup2 ") && line.contains(" /sys/fs/cgroup ")
+            || line.trim() == "cgroup2fs"
+    };
     let second = cx.texts().iter().any(|text| text.text.lines().any(v2));
     let mut draft = cx.draft();
     for text in cx.texts() {

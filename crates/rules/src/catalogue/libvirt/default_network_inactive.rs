@@ -71,7 +71,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for text in cx.texts() {
         for (at, line) in text.text.lines().enumerate() {
             let rest = line.trim().strip_prefix("<source network=").unwrap_or("");
-            let Some(name) = rest.split(['\'', '"']).nth(1).filter(|name| !active.contains(name)) else { continue };
+            let Some(name) = rest.split(['\'', '"']).nth(1).filter(|name| !active.contains(name)) else {
+                continue;
+            };
             let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
             draft = draft
                 .because(Strength::Strong, quote, "the list of networks does not show it as active")

@@ -71,9 +71,11 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let hits = cx.hits("cannot acquire state change lock (held by monitor={monitor}");
     let holder = hits.first().and_then(|hit| hit.get("monitor"));
-    vec![match holder.map(|name| name.trim_end_matches(')')) {
-        Some(holder) => cx.draft().title(format!("the call {holder} holds the domain's lock")),
-        None => cx.draft(),
-    }
-    .verdict()]
+    vec![
+        match holder.map(|name| name.trim_end_matches(')')) {
+            Some(holder) => cx.draft().title(format!("the call {holder} holds the domain's lock")),
+            None => cx.draft(),
+        }
+        .verdict(),
+    ]
 }

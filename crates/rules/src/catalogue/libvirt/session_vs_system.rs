@@ -48,19 +48,11 @@ pub const RULE: Rule = Rule {
         Sign::support("/.config/libvirt/qemu").and(&["qemu:///system"]),
         Sign::support("/.config/libvirt/qemu").and(&["/etc/libvirt/qemu"]),
         Sign::support("/.local/share/libvirt").and(&["/var/lib/libvirt/images"]),
-        Sign::strong("virsh list*").and(&["sudo virsh list*", "Id * Name * State"]).unless(&[
-            "Permission denied",
-            "No such file or directory",
-        ]),
+        Sign::strong("virsh list*")
+            .and(&["sudo virsh list*", "Id * Name * State"])
+            .unless(&["Permission denied", "No such file or directory"]),
     ],
-    words: &[
-        "sudo virsh",
-        "virsh list",
-        "qemu:///session",
-        "list is empty",
-        "does not show",
-        "user session",
-    ],
+    words: &["sudo virsh", "virsh list", "qemu:///session", "list is empty", "does not show", "user session"],
     explains: &["libvirt/default-network-inactive"],
     tells: "virsh uri; virsh -c qemu:///system list --all; virsh -c qemu:///session list --all",
     remedy: "name the connection URI that has the VM, pool or network (usually qemu:///system)",

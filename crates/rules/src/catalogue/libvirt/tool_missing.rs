@@ -78,19 +78,19 @@ pub const RULE: Rule = Rule {
 };
 
 /// Programs whose absence has a rule of its own.
-const OTHERS: [&str; 7] = ["qemu-system", "qemu-kvm", "swtpm", "virtiofsd", "firecracker", "kata", "cloud-hyp"];
+const OTHERS: [&str; 7] =
+    ["qemu-system", "qemu-kvm", "swtpm", "virtiofsd", "firecracker", "kata", "cloud-hyp"];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let hits = RULE.signs.iter().flat_map(|sign| cx.hits_of(sign));
-    let tools: Vec<&str> = hits
-        .filter_map(|hit| hit.get("tool"))
-        .map(|tool| tool.trim_matches(['\'', '"', '`', ':']))
-        .collect();
+    let tools: Vec<&str> =
+        hits.filter_map(|hit| hit.get("tool")).map(|tool| tool.trim_matches(['\'', '"', '`', ':'])).collect();
     let other = |tool: &&str| OTHERS.iter().any(|other| tool.contains(other));
     vec![match tools.iter().find(|tool| !other(tool)) {
-        Some(tool) => {
-            cx.draft().title(format!("the helper program {tool} is not installed or not in the path")).verdict()
-        }
+        Some(tool) => cx
+            .draft()
+            .title(format!("the helper program {tool} is not installed or not in the path"))
+            .verdict(),
         None if !tools.is_empty() => Verdict::Quiet,
         None => cx.draft().verdict(),
     }]

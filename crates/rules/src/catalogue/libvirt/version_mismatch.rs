@@ -85,7 +85,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for text in cx.texts() {
         let mut first: Option<(&str, &str)> = None;
         for (at, line) in text.text.lines().enumerate() {
-            let Some(label) = SAYS.iter().find(|label| line.trim_start().starts_with(**label)) else { continue };
+            let Some(label) = SAYS.iter().find(|label| line.trim_start().starts_with(**label)) else {
+                continue;
+            };
             let version = line.split_whitespace().last().unwrap_or("");
             match first {
                 Some((other, said)) if other != version => {

@@ -73,13 +73,18 @@ const REJECT_ALL: &[&str] = &["\"r|.*|\"", "\"r/.*/\"", "\"r|.|\"", "'r|.*|'", "
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let not_found = cx.stands("Volume group \"{group}\" not found") || cx.stands("Couldn't find device with uuid");
+    let not_found =
+        cx.stands("Volume group \"{group}\" not found") || cx.stands("Couldn't find device with uuid");
     let conf = cx.texts().iter().filter(|text| text.source.ends_with("lvm.conf"));
     for (text, (number, line)) in conf.flat_map(|text| lines(&text.text).map(move |line| (text, line))) {
         draft = draft.looked();
         let sets = line.trim_start().starts_with("filter") || line.trim_start().starts_with("global_filter");
         if sets && not_found && REJECT_ALL.iter().any(|all| line.contains(all)) {
-            draft = draft.because(Strength::Strong, text.quote(number), "what this filter does not list is hidden");
+            draft = draft.because(
+                Strength::Strong,
+                text.quote(number),
+                "what this filter does not list is hidden",
+            );
             break;
         }
     }

@@ -53,7 +53,15 @@ pub const RULE: Rule = Rule {
         Sign::support("inconsistent metadata").and(&["guest"]),
         Sign::hint("Device or resource busy"),
     ],
-    words: &["host sees", "guest's lvm", "guest lvm", "volume group of the guest", "duplicate", "scan_lvs", "guest vg"],
+    words: &[
+        "host sees",
+        "guest's lvm",
+        "guest lvm",
+        "volume group of the guest",
+        "duplicate",
+        "scan_lvs",
+        "guest vg",
+    ],
     tells: "pvs -o pv_name,vg_name",
     remedy: "deactivate the guest's volume group on the host and reject the VMs' devices in LVM's global_filter or devices file",
     applicability: Applicability::NeedsApproval,
@@ -62,7 +70,8 @@ pub const RULE: Rule = Rule {
 };
 
 /// How block devices of VMs are customarily named on hosts.
-const VM_DEVICE: &[&str] = &["/dev/zd", "/dev/rbd", "/dev/zvol/", "/dev/drbd", "/vm-", "--vm", "-vm--", "/dev/nbd", "vm--"];
+const VM_DEVICE: &[&str] =
+    &["/dev/zd", "/dev/rbd", "/dev/zvol/", "/dev/drbd", "/vm-", "--vm", "-vm--", "/dev/nbd", "vm--"];
 
 /// Listings are short; what is longer is a log.
 const LISTING: usize = 1 << 20;
@@ -78,12 +87,21 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 listing = true;
                 continue;
             }
-            let Some(device) = words.first().filter(|word| listing && word.starts_with("/dev/")) else { continue };
+            let Some(device) = words.first().filter(|word| listing && word.starts_with("/dev/")) else {
+                continue;
+            };
             draft = draft.looked();
             if words.get(2) == Some(&"lvm2") && VM_DEVICE.iter().any(|part| device.contains(part)) {
                 draft = draft
-                    .because(Strength::Strong, text.quote(number), "the host uses a VM's disk as a physical volume")
-                    .title(format!("the host's LVM has taken {device}, a VM's disk, with its group {}", words[1]));
+                    .because(
+                        Strength::Strong,
+                        text.quote(number),
+                        "the host uses a VM's disk as a physical volume",
+                    )
+                    .title(format!(
+                        "the host's LVM has taken {device}, a VM's disk, with its group {}",
+                        words[1]
+                    ));
                 return vec![draft.verdict()];
             }
         }

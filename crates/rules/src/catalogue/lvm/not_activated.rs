@@ -81,8 +81,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for text in cx.texts().iter().filter(|text| text.text.len() < LISTING) {
         for (number, line) in lines(&text.text) {
             let words: Vec<&str> = line.split_whitespace().collect();
-            let Some(attributes) = words.get(2).filter(|word| word.len() == 10 && word.is_ascii()) else { continue };
-            if !attributes.bytes().all(|byte| byte == b'-' || byte.is_ascii_alphanumeric()) || !attributes.contains('-') {
+            let Some(attributes) = words.get(2).filter(|word| word.len() == 10 && word.is_ascii()) else {
+                continue;
+            };
+            if !attributes.bytes().all(|byte| byte == b'-' || byte.is_ascii_alphanumeric())
+                || !attributes.contains('-')
+            {
                 continue;
             }
             let (volume, group) = (words[0].trim_matches(['[', ']']), words[1]);
@@ -90,8 +94,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             // A VM's disk names it as /dev/VG/LV or /dev/mapper/VG-LV, where dashes are doubled.
             let plain = format!("/dev/{group}/{volume}");
             let mapped = format!("/dev/mapper/{}-{}", group.replace('-', "--"), volume.replace('-', "--"));
-            let used = wanted.iter().find(|disk| disk.source.as_deref().is_some_and(|path| path == plain || path == mapped));
-            if attributes.as_bytes()[4] == b'-' && let Some(disk) = used {
+            let used = wanted
+                .iter()
+                .find(|disk| disk.source.as_deref().is_some_and(|path| path == plain || path == mapped));
+            if attributes.as_bytes()[4] == b'-'
+                && let Some(disk) = used
+            {
                 draft = draft
                     .because(Strength::Strong, text.quote(number), "the volume is not active")
                     .because(Strength::Support, disk.quote.clone(), "a VM's disk")

@@ -80,14 +80,20 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         for (number, line) in lines(&text.text) {
             let words: Vec<&str> = line.split_whitespace().collect();
             // `lvs`: an attribute field of ten characters that begins with `t` is a thin pool.
-            let Some(at) = words.iter().position(|word| word.len() == 10 && word.starts_with(['t', 'T']) && word.contains("-tz") | word.contains("otz") | word.contains("atz"))
-            else {
+            let Some(at) = words.iter().position(|word| {
+                word.len() == 10
+                    && word.starts_with(['t', 'T'])
+                    && word.contains("-tz") | word.contains("otz") | word.contains("atz")
+            }) else {
                 continue;
             };
-            let percents = words[at + 1..].iter().filter_map(|word| word.replace(',', ".").parse::<f64>().ok());
+            let percents =
+                words[at + 1..].iter().filter_map(|word| word.replace(',', ".").parse::<f64>().ok());
             let state = words[at].as_bytes().get(8);
             draft = draft.looked();
-            if matches!(state, Some(b'D' | b'M' | b'F')) || percents.into_iter().any(|used| (99.0..=100.0).contains(&used)) {
+            if matches!(state, Some(b'D' | b'M' | b'F'))
+                || percents.into_iter().any(|used| (99.0..=100.0).contains(&used))
+            {
                 draft = draft
                     .because(Strength::Proof, text.quote(number), "the pool's data or metadata is used up")
                     .title(format!("thin pool {} is full", words.first().copied().unwrap_or_default()));

@@ -82,7 +82,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for xml in cx.all::<DomainXml>() {
         for domain in &xml.domains {
             let Some(arch) = &domain.os.arch else { continue };
-            let wrong = |path: &&Spanned<String>| arch_of(&path.value).is_some_and(|other| !arch.value.starts_with(other));
+            let wrong = |path: &&Spanned<String>| {
+                arch_of(&path.value).is_some_and(|other| !arch.value.starts_with(other))
+            };
             let known = NAMES.iter().any(|name| arch.value.starts_with(name.0));
             let parts = [&domain.devices.emulator, &domain.os.loader, &domain.os.kernel];
             let disks = domain.devices.disks.iter().map(|disk| &disk.source);
@@ -96,21 +98,38 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let kvm = domain.domain_type.as_ref().filter(|kind| kind.value == "kvm");
             let x86_host = cx.one::<CpuInfo>().is_some_and(|cpu| cpu.vendor.is_some());
             if let Some(kvm) = kvm.filter(|_| x86_host && arch.value == "aarch64") {
-                draft = draft.because(Strength::Strong, xml.quote(kvm.line), "KVM runs the host's architecture only");
+                draft = draft.because(
+                    Strength::Strong,
+                    xml.quote(kvm.line),
+                    "KVM runs the host's architecture only",
+                );
             }
         }
     }
     for args in cx.all::<QemuArgs>() {
         for command in &args.commands {
-            let Some(arch) = command.program.as_ref().and_then(|program| arch_of(&program.value)) else { continue };
-            let files = command.options.iter().filter(|option| ["bios", "kernel", "drive", "pflash"].contains(&&*option.name));
+            let Some(arch) = command.program.as_ref().and_then(|program| arch_of(&program.value)) else {
+                continue;
+            };
+            let files = command
+                .options
+                .iter()
+                .filter(|option| ["bios", "kernel", "drive", "pflash"].contains(&&*option.name));
             let wrong = files.into_iter().find(|option| {
                 let other = option.value.as_deref().and_then(arch_of);
                 other.is_some_and(|other| other != arch)
             });
-            let strength = if wrong.is_some_and(|option| option.name == "drive") { Strength::Hint } else { Strength::Support };
+            let strength = if wrong.is_some_and(|option| option.name == "drive") {
+                Strength::Hint
+            } else {
+                Strength::Support
+            };
             let line = wrong.map(|option| option.value_line);
-            draft = draft.because(strength, line.and_then(|line| args.quote(line)), "it is named after another architecture");
+            draft = draft.because(
+                strength,
+                line.and_then(|line| args.quote(line)),
+                "it is named after another architecture",
+            );
         }
     }
     vec![draft.verdict()]

@@ -97,12 +97,21 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 && topology.cpus().is_some_and(|cpus| cpus != count.value)
             {
                 draft = draft
-                    .because(Strength::Strong, xml.quote(topology.line), "it multiplies to another number of CPUs")
+                    .because(
+                        Strength::Strong,
+                        xml.quote(topology.line),
+                        "it multiplies to another number of CPUs",
+                    )
                     .because(Strength::Support, xml.quote(count.line), "than the domain has")
                     .title("the CPU topology does not multiply to the number of vCPUs");
             }
             let q35 = domain.os.machine.as_ref().filter(|machine| machine.value.contains("q35"));
-            let ide = domain.devices.disks.iter().filter_map(|disk| disk.bus.as_ref()).find(|bus| bus.value == "ide");
+            let ide = domain
+                .devices
+                .disks
+                .iter()
+                .filter_map(|disk| disk.bus.as_ref())
+                .find(|bus| bus.value == "ide");
             if let (Some(machine), Some(ide)) = (q35, ide) {
                 draft = draft
                     .because(Strength::Strong, xml.quote(ide.line), "the disk is on IDE")
@@ -136,7 +145,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let most = number("maxcpus").or_else(|| number("cpus"));
         let rest = number("dies").unwrap_or(1).saturating_mul(number("clusters").unwrap_or(1));
         if let (Some(sockets), Some(cores), Some(most), Some(smp)) = (sockets, cores, most, smp) {
-            let product = sockets.saturating_mul(cores).saturating_mul(threads.unwrap_or(1)).saturating_mul(rest);
+            let product =
+                sockets.saturating_mul(cores).saturating_mul(threads.unwrap_or(1)).saturating_mul(rest);
             if threads.is_some() && product != most {
                 let quote = args.quote(smp.value_line);
                 draft = draft.because(Strength::Strong, quote, "the topology does not multiply to the CPUs");

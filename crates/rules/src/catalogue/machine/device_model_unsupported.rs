@@ -74,19 +74,26 @@ pub const RULE: Rule = Rule {
 };
 
 /// Rebuilds of RHEL, whose QEMU has neither SPICE nor QXL since release 9.
-const EL: [&str; 7] = ["Red Hat Enterprise Linux", "RHEL", "Rocky Linux", "AlmaLinux", "CentOS Stream", "CentOS", "Oracle"];
+const EL: [&str; 7] =
+    ["Red Hat Enterprise Linux", "RHEL", "Rocky Linux", "AlmaLinux", "CentOS Stream", "CentOS", "Oracle"];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let el9 = cx.texts().iter().find_map(|text| {
         let system = versions(&text.text).distribution?;
         let name = EL.iter().find(|name| system.value.starts_with(**name))?;
-        let number = system.value[name.len()..].split(|c: char| !c.is_ascii_digit()).find(|word| !word.is_empty())?;
+        let number =
+            system.value[name.len()..].split(|c: char| !c.is_ascii_digit()).find(|word| !word.is_empty())?;
         (number.parse::<u32>().ok()? >= 9).then(|| text.quote(system.line))?
     });
     for xml in cx.all::<DomainXml>() {
         for domain in &xml.domains {
-            let qxl = domain.devices.videos.iter().filter_map(|video| video.model.as_ref()).find(|one| one.value == "qxl");
+            let qxl = domain
+                .devices
+                .videos
+                .iter()
+                .filter_map(|video| video.model.as_ref())
+                .find(|one| one.value == "qxl");
             let kinds = domain.devices.graphics.iter().filter_map(|graphics| graphics.graphics_type.as_ref());
             let line = qxl.or(kinds.into_iter().find(|one| one.value == "spice")).map(|one| one.line);
             let Some(line) = line.filter(|_| el9.is_some()) else { continue };
@@ -96,7 +103,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     // `name "virtio-net-pci", bus PCI, alias "virtio-net"` of `-device help`.
-    let help = cx.texts().iter().find(|text| text.source.ends_with("-device help") && text.text.contains("name \""));
+    let help =
+        cx.texts().iter().find(|text| text.source.ends_with("-device help") && text.text.contains("name \""));
     let Some(help) = help else { return vec![draft.verdict()] };
     for args in cx.all::<QemuArgs>() {
         for option in args.options("device").take(256) {

@@ -30,7 +30,8 @@ use vmwright_formats::lines::lines;
 pub const RULE: Rule = Rule {
     tags: &["machine", "hotplug"],
     signs: &[
-        Sign::strong("PCI: slot {slot} function {function} not available for {device}, in use by").unless(AT_START),
+        Sign::strong("PCI: slot {slot} function {function} not available for {device}, in use by")
+            .unless(AT_START),
         Sign::strong("PCI: slot {slot} function 0 already occupied by").unless(AT_START),
         Sign::strong("PCI: slot {slot} function 0 already ocuppied by").unless(AT_START),
         Sign::support("cannot be exposed to guest"),
@@ -79,13 +80,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// The bus of a `device_add` of a device that sits on PCI, in the monitor's or in QMP's spelling.
 fn bus_of(line: &str) -> Option<String> {
-    let other = ["usb-", "scsi-", "virtserialport", "virtconsole", "ide-"].iter().any(|kind| line.contains(kind));
+    let other =
+        ["usb-", "scsi-", "virtserialport", "virtconsole", "ide-"].iter().any(|kind| line.contains(kind));
     value_of(line, "bus").filter(|_| !other)
 }
 
 fn value_of(line: &str, key: &str) -> Option<String> {
     let plain = line.split_once(&format!(",{key}=")).map(|parts| parts.1);
-    let json = || line.split_once(&format!("\"{key}\"")).map(|parts| parts.1.trim_start_matches([':', ' ', '"']));
+    let json =
+        || line.split_once(&format!("\"{key}\"")).map(|parts| parts.1.trim_start_matches([':', ' ', '"']));
     let rest = plain.or_else(json)?;
     let end = rest.find([',', '"', ' ', '}', '\'']).unwrap_or(rest.len());
     (end > 0).then(|| rest[..end].to_owned())

@@ -67,7 +67,15 @@ pub const RULE: Rule = Rule {
         // The message of a taken PCI slot; see hotplug-port-shared.
         Sign::hint("PCI: slot {slot} function {function} not available for {device}, in use by"),
     ],
-    words: &["already exists", "already in use", "duplicate", "second vm", "same name", "same port", "second firecracker"],
+    words: &[
+        "already exists",
+        "already in use",
+        "duplicate",
+        "second vm",
+        "same name",
+        "same port",
+        "second firecracker",
+    ],
     tells: "ss -ltnxp",
     remedy: "give the second one a name, id, port or socket of its own, or end the VM that holds it",
     applicability: Applicability::NeedsApproval,
@@ -90,7 +98,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 let Some(id) = option.opts().get("id").map(str::to_owned) else { continue };
                 let Some(before) = seen.insert((space, id.clone()), option.value_line) else { continue };
                 draft = draft
-                    .because(Strength::Strong, args.quote(option.value_line), "the id stands here a second time")
+                    .because(
+                        Strength::Strong,
+                        args.quote(option.value_line),
+                        "the id stands here a second time",
+                    )
                     .because(Strength::Support, args.quote(before), "it was given here first")
                     .title(format!("the id `{id}` is given twice"));
                 return vec![draft.verdict()];

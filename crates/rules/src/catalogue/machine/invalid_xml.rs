@@ -53,7 +53,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("XML error: unexpected"),
         Sign::strong("missing element or attribute"),
         Sign::strong("for element or attribute '"),
-        Sign::support("XML error: ").unless(&["XML error: Attempted double use", "XML error: No PCI", "XML error: The "]),
+        Sign::support("XML error: ").unless(&[
+            "XML error: Attempted double use",
+            "XML error: No PCI",
+            "XML error: The ",
+        ]),
         Sign::support("unsupported configuration: unknown"),
         Sign::support("unknown address type"),
         Sign::strong("invalid domain type"),

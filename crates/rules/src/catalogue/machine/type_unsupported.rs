@@ -62,7 +62,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for xml in cx.all::<DomainXml>() {
         for machine in xml.domains.iter().filter_map(|domain| domain.os.machine.as_ref()) {
             if unknown(&machine.value) {
-                draft = draft.because(Strength::Strong, xml.quote(machine.line), "this QEMU does not list it");
+                draft =
+                    draft.because(Strength::Strong, xml.quote(machine.line), "this QEMU does not list it");
             }
         }
     }
@@ -100,18 +101,27 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// The machine types of QEMU's own help, 1024 at most; empty where no text has it.
 fn listed<'r>(cx: &'r Context<'_>) -> Vec<&'r str> {
-    let is_help = |line: &str| line == "Supported machines are:" || line.contains("(alias of pc-") || line.contains("(alias of virt-");
+    let is_help = |line: &str| {
+        line == "Supported machines are:"
+            || line.contains("(alias of pc-")
+            || line.contains("(alias of virt-")
+    };
     let text = cx.texts().iter().find(|text| {
         text.source.contains("machine") && lines(&text.text).take(256).any(|(_, line)| is_help(line))
     });
-    let names = text.into_iter().flat_map(|text| lines(&text.text)).filter(|(_, line)| !line.starts_with(['#', '$', ' ']));
+    let names = text
+        .into_iter()
+        .flat_map(|text| lines(&text.text))
+        .filter(|(_, line)| !line.starts_with(['#', '$', ' ']));
     names.filter_map(|(_, line)| line.split_whitespace().next()).take(1024).collect()
 }
 
 /// Machine types that KubeVirt's manifests ask for: `machine: {type: NAME}`, in one line or two.
 fn manifests(cx: &Context<'_>) -> Vec<(String, Option<Evidence>)> {
     let mut found = Vec::new();
-    for text in cx.texts().iter().filter(|text| text.source.ends_with(".yaml") || text.source.ends_with(".yml")) {
+    for text in
+        cx.texts().iter().filter(|text| text.source.ends_with(".yaml") || text.source.ends_with(".yml"))
+    {
         let mut inside = false;
         for (number, line) in lines(&text.text) {
             inside |= line.trim_start().trim_start_matches("- ").starts_with("machine:");

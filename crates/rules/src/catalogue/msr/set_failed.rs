@@ -74,8 +74,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let Some((number, name, off)) = msr.and_then(|msr| KNOWN.iter().find(|known| known.0 == msr)) else {
         return vec![draft.verdict()];
     };
-    vec![draft
-        .title(format!("KVM refuses to set MSR {number} ({name}) for this CPU model"))
-        .remedy(format!("add `{off}` to the VM's CPU model, or update the host's kernel and microcode"))
-        .verdict()]
+    vec![
+        draft
+            .title(format!("KVM refuses to set MSR {number} ({name}) for this CPU model"))
+            .remedy(format!("add `{off}` to the VM's CPU model, or update the host's kernel and microcode"))
+            .verdict(),
+    ]
 }

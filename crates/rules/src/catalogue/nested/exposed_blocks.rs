@@ -68,12 +68,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         for cpu in cpus {
             let named = ["vmx", "svm"].iter().find_map(|name| cpu.feature(name));
             let given = named.is_some_and(|feature| feature.policy == "require" || feature.policy == "force");
-            let hidden = named.is_some_and(|feature| feature.policy == "disable" || feature.policy == "forbid");
+            let hidden =
+                named.is_some_and(|feature| feature.policy == "disable" || feature.policy == "forbid");
             let through = cpu.mode.as_ref().filter(|mode| mode.value == "host-passthrough" && !hidden);
-            let line = named.filter(|_| given).map(|feature| feature.name.line).or(through.map(|mode| mode.line));
-            draft = draft.because(Strength::Support, line.and_then(|line| xml.quote(line)), "the guest can nest");
+            let line =
+                named.filter(|_| given).map(|feature| feature.name.line).or(through.map(|mode| mode.line));
+            draft =
+                draft.because(Strength::Support, line.and_then(|line| xml.quote(line)), "the guest can nest");
             let line = named.filter(|_| hidden).map(|feature| feature.name.line);
-            draft = draft.despite(Strength::Strong, line.and_then(|line| xml.quote(line)), "the guest cannot nest");
+            draft = draft.despite(
+                Strength::Strong,
+                line.and_then(|line| xml.quote(line)),
+                "the guest cannot nest",
+            );
         }
     }
     vec![draft.verdict()]

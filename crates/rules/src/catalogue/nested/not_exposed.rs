@@ -62,12 +62,23 @@ pub const RULE: Rule = Rule {
         Sign::strong("nested").and(&["Could not access KVM kernel module"]),
         Sign::strong("nested").and(&["could not find capabilities for*domaintype=kvm"]),
         Sign::hint("HW virtualization CPU features not found"),
-        Sign::support("HW virtualization CPU features not found").and(&["could not find capabilities for*domaintype=kvm"]),
-        Sign::support("Checking for hardware virtualization*FAIL").and(&["could not find capabilities for*domaintype=kvm"]),
+        Sign::support("HW virtualization CPU features not found")
+            .and(&["could not find capabilities for*domaintype=kvm"]),
+        Sign::support("Checking for hardware virtualization*FAIL")
+            .and(&["could not find capabilities for*domaintype=kvm"]),
         Sign::hint("does not support virt type 'kvm'"),
         Sign::hint("Could not access KVM kernel module: No such file or directory"),
     ],
-    words: &["nested", "inside a vm", "cloud instance", "droplet", "virtual machine on", "runner", "virtualbox vm", "vmware vm"],
+    words: &[
+        "nested",
+        "inside a vm",
+        "cloud instance",
+        "droplet",
+        "virtual machine on",
+        "runner",
+        "virtualbox vm",
+        "vmware vm",
+    ],
     explains: &["kvm/no-cpu-support", "kvm/device-missing", "kvm/silent-tcg", "kvm/disabled-in-firmware"],
     tells: "lscpu",
     remedy: "switch nesting on at the hypervisor below and give this VM the vmx or svm feature; else run under TCG",
@@ -89,8 +100,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         // `cat /sys/module/kvm_intel/parameters/nested` with its answer, or the file itself.
         let named = text.source.ends_with("parameters/nested");
         let answer = (1..).map_while(|at| Some((at, text.line(at)?))).take(4096).find(|(at, line)| {
-            let asked =
-                named || *at > 1 && text.line(at - 1).is_some_and(|before| before.contains("parameters/nested"));
+            let asked = named
+                || *at > 1 && text.line(at - 1).is_some_and(|before| before.contains("parameters/nested"));
             asked && matches!(line.trim(), "N" | "0")
         });
         if let Some((line, _)) = answer {
@@ -105,13 +116,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     match lacks_extension(cx) {
         Some((true, flags)) => {
-            draft = draft.because(Strength::Support, Some(flags.clone()), "this host is a VM without vmx and svm");
+            draft = draft.because(
+                Strength::Support,
+                Some(flags.clone()),
+                "this host is a VM without vmx and svm",
+            );
             if told {
                 draft = draft.because(Strength::Support, Some(flags), "KVM is wanted in it");
             }
         }
         Some((false, flags)) => draft = draft.despite(Strength::Strong, Some(flags), "this host is no VM"),
-        None if told => draft = draft.because(Strength::Hint, counted_none(cx), "no processor has vmx or svm"),
+        None if told => {
+            draft = draft.because(Strength::Hint, counted_none(cx), "no processor has vmx or svm")
+        }
         None => {}
     }
     vec![draft.verdict()]

@@ -45,12 +45,20 @@ pub const RULE: Rule = Rule {
         Sign::strong("failed to drop privileges").and(&["bridge helper"]),
         // The line of QEMU (and, before it, of libvirt) says only that the helper failed; why stands above it.
         Sign::support("bridge helper failed").unless(&["': No such device", "': Operation not supported"]),
-        Sign::support("failed to communicate with bridge helper").unless(&["': No such device", "': Operation not supported"]),
+        Sign::support("failed to communicate with bridge helper")
+            .unless(&["': No such device", "': Operation not supported"]),
         Sign::hint("Transport endpoint is not connected").and(&["bridge-helper"]),
         Sign::support("-rwxr-xr-x * {path}/qemu-bridge-helper"),
         Sign::hint("failed to launch bridge helper"),
     ],
-    words: &["bridge helper", "bridge-helper", "without root", "as a normal user", "qemu:///session", "bridge.conf"],
+    words: &[
+        "bridge helper",
+        "bridge-helper",
+        "without root",
+        "as a normal user",
+        "qemu:///session",
+        "bridge.conf",
+    ],
     tells: "/etc/qemu/bridge.conf",
     remedy: "allow the bridge in qemu's bridge.conf and make qemu-bridge-helper set-uid root",
     applicability: Applicability::NeedsApproval,

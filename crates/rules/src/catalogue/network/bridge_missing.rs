@@ -64,7 +64,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let line = spec.line_of(&format!("network.{at}.bridge"));
         let draft = cx
             .draft()
-            .because(Strength::Proof, line.and_then(|line| spec.quote(line)), "the interface list of this host lacks it")
+            .because(
+                Strength::Proof,
+                line.and_then(|line| spec.quote(line)),
+                "the interface list of this host lacks it",
+            )
             .about(Subject::new(SubjectKind::Interface, bridge))
             .title(format!("bridge {bridge} does not exist on this host"))
             .remedy(format!("make the bridge {bridge} and bring it up"))
@@ -73,7 +77,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     if verdicts.is_empty() {
         // The log may tell of an earlier start: the interfaces of now decide.
-        verdicts.extend(if machine.networks.is_empty() { cx.not_applicable("the VM has no network") } else { cx.quiet() });
+        verdicts.extend(if machine.networks.is_empty() {
+            cx.not_applicable("the VM has no network")
+        } else {
+            cx.quiet()
+        });
     }
     verdicts
 }

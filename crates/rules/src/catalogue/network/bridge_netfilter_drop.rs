@@ -31,9 +31,7 @@ use vmwright_formats::{DomainXml, QemuArgs, Sysctl};
 pub const RULE: Rule = Rule {
     tags: &["network", "firewall"],
     rank: Rank::Specific,
-    needs: &[
-        Need::File("/proc/sys/net/bridge/bridge-nf-call-iptables"),
-    ],
+    needs: &[Need::File("/proc/sys/net/bridge/bridge-nf-call-iptables")],
     signs: &[
         Sign::support("Chain FORWARD (policy DROP").and(&["DOCKER"]),
         Sign::support("-P FORWARD DROP").and(&["DOCKER"]),
@@ -57,7 +55,15 @@ pub const RULE: Rule = Rule {
         Sign::strong("bridge-nf-call-iptables = 0").against(),
         Sign::hint("failed to bind DHCP server socket").against(),
     ],
-    words: &["docker", "on br0", "bridged", "bridge network", "since installing", "ip6tables", "br_netfilter"],
+    words: &[
+        "docker",
+        "on br0",
+        "bridged",
+        "bridge network",
+        "since installing",
+        "ip6tables",
+        "br_netfilter",
+    ],
     explains: &["network/guest-address-missing", "network/ip-forwarding-off"],
     tells: "iptables -S FORWARD",
     remedy: "accept the bridge's frames in FORWARD (DOCKER-USER) or set bridge-nf-call-iptables to 0",
@@ -71,20 +77,30 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if let Found::Text(text) = cx.file("/proc/sys/net/bridge/bridge-nf-call-iptables") {
         draft = match text.text.trim() {
             "1" => draft.because(Strength::Support, text.quote(1), "bridged frames pass iptables"),
-            _ => draft.looked().despite(Strength::Strong, text.quote(1), "bridged frames do not pass iptables"),
+            _ => {
+                draft.looked().despite(Strength::Strong, text.quote(1), "bridged frames do not pass iptables")
+            }
         };
     }
     for seen in cx.all::<Sysctl>() {
-        if let Some(found) = seen.number("net.bridge.bridge-nf-call-iptables").filter(|found| found.value == 0) {
-            draft = draft.looked().despite(Strength::Strong, seen.quote(found.line), "bridged frames do not pass iptables");
+        if let Some(found) =
+            seen.number("net.bridge.bridge-nf-call-iptables").filter(|found| found.value == 0)
+        {
+            draft = draft.looked().despite(
+                Strength::Strong,
+                seen.quote(found.line),
+                "bridged frames do not pass iptables",
+            );
         }
     }
-    let docker = ["docker", "-P FORWARD DROP", "Chain FORWARD (policy DROP"].iter().any(|word| cx.stands(word));
+    let docker =
+        ["docker", "-P FORWARD DROP", "Chain FORWARD (policy DROP"].iter().any(|word| cx.stands(word));
     if docker && !draft.has(Strength::Proof) {
         // A VM on a bridge of the LAN is what this can hurt; on a NAT network libvirt makes its own rules.
         let bridged = cx.all::<DomainXml>().iter().find_map(|seen| {
             let all = seen.domains.iter().flat_map(|domain| &domain.devices.interfaces);
-            let is = |text: &Option<Spanned<String>>| text.as_ref().is_some_and(|text| text.value == "bridge");
+            let is =
+                |text: &Option<Spanned<String>>| text.as_ref().is_some_and(|text| text.value == "bridge");
             let found = all.into_iter().find(|one| is(&one.interface_type))?;
             seen.quote(found.line)
         });
@@ -92,7 +108,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             cx.all::<QemuArgs>().iter().find_map(|seen| {
                 let mut nets = seen.options("netdev").chain(seen.options("nic"));
                 let found = nets.find(|one| {
-                    one.value.as_deref().is_some_and(|value| value.starts_with("bridge") || value.starts_with("tap"))
+                    one.value
+                        .as_deref()
+                        .is_some_and(|value| value.starts_with("bridge") || value.starts_with("tap"))
                 })?;
                 seen.quote(found.value_line)
             })

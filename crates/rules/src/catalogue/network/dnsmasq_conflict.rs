@@ -31,7 +31,6 @@ pub const RULE: Rule = Rule {
     tags: &["network", "dns"],
     rank: Rank::Specific,
     signs: &[
-        
         Sign::proof("failed to create listening socket for {address}: Address already in use"),
         Sign::proof("failed to create listening socket for port 53: Address already in use"),
         Sign::proof("failed to create listening socket for {address}: address in use"),
@@ -73,8 +72,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let name = users.and_then(|rest| rest.split('"').next());
             if let Some(name) = name.filter(|_| listens) {
                 let quote = u32::try_from(at + 1).ok().and_then(|line| text.quote(line));
-                draft = draft.because(Strength::Support, quote, "a server listens on port 53 of every address");
-                return vec![draft.title(format!("{name} holds port 53 of every address, dnsmasq cannot bind")).verdict()];
+                draft =
+                    draft.because(Strength::Support, quote, "a server listens on port 53 of every address");
+                return vec![
+                    draft
+                        .title(format!("{name} holds port 53 of every address, dnsmasq cannot bind"))
+                        .verdict(),
+                ];
             }
         }
     }

@@ -82,7 +82,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 zone = line.split_whitespace().next().unwrap_or("");
             }
             let Some((_, interfaces)) = line.split_once("interfaces:") else { continue };
-            if interfaces.contains("virbr") && ["public", "drop", "block", "external", "home", "work"].contains(&zone) {
+            if interfaces.contains("virbr")
+                && ["public", "drop", "block", "external", "home", "work"].contains(&zone)
+            {
                 let quote = text.quote(number);
                 draft = draft
                     .because(Strength::Strong, quote, "the bridge is in a zone that does not allow DHCP")

@@ -65,7 +65,17 @@ pub const RULE: Rule = Rule {
         Sign::strong("DHCPACK({bridge}) {ip} {mac}").against(),
         Sign::support("policy drop").against(),
     ],
-    words: &["no ip address", "no network", "without network",  "ipv4 address", "no address", "ip address", "renamed", "network in the guest", "unreachable"],
+    words: &[
+        "no ip address",
+        "no network",
+        "without network",
+        "ipv4 address",
+        "no address",
+        "ip address",
+        "renamed",
+        "network in the guest",
+        "unreachable",
+    ],
     tells: "virsh -r domifaddr VM",
     remedy: "configure the guest's card by MAC or driver instead of by the name that it no longer has",
     disruption: Disruption::GuestRestart,
@@ -89,9 +99,17 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         for text in cx.texts() {
             let expects = text.text.lines().enumerate().take(20_000).find(|(_, line)| {
                 let line = line.trim().trim_start_matches("- ");
-                ["iface eth0", "auto eth0", "allow-hotplug eth0", "eth0:", "Name=eth0", "networking.interfaces.eth0", "DEVICE=eth0"]
-                    .iter()
-                    .any(|start| line.starts_with(start))
+                [
+                    "iface eth0",
+                    "auto eth0",
+                    "allow-hotplug eth0",
+                    "eth0:",
+                    "Name=eth0",
+                    "networking.interfaces.eth0",
+                    "DEVICE=eth0",
+                ]
+                .iter()
+                .any(|start| line.starts_with(start))
             });
             if let Some((at, _)) = expects {
                 let wanted = u32::try_from(at + 1).ok().and_then(|line| text.quote(line));
@@ -103,7 +121,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
         }
     }
-    if let Some((wanted, name, quote, other)) = other_name(cx).filter(|_| said_address(cx) && !draft.has(Strength::Strong)) {
+    if let Some((wanted, name, quote, other)) =
+        other_name(cx).filter(|_| said_address(cx) && !draft.has(Strength::Strong))
+    {
         draft = draft
             .because(Strength::Support, quote, "the configuration is for this card")
             .because(Strength::Support, other, "the card has another name")
@@ -124,11 +144,21 @@ fn other_name(cx: &Context<'_>) -> Option<(String, String, Option<Evidence>, Opt
     for text in cx.texts() {
         for (number, line) in lines(&text.text).take(5000) {
             let trimmed = line.trim().trim_start_matches("- ");
-            let is_configuration = ["networking.interfaces.", "iface ", "auto ", "allow-hotplug ", "Name=", "DEVICE=", "set-name:"]
-                .iter()
-                .any(|start| trimmed.starts_with(start))
+            let is_configuration = [
+                "networking.interfaces.",
+                "iface ",
+                "auto ",
+                "allow-hotplug ",
+                "Name=",
+                "DEVICE=",
+                "set-name:",
+            ]
+            .iter()
+            .any(|start| trimmed.starts_with(start))
                 || trimmed.strip_suffix(':').is_some_and(is_card);
-            for word in line.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| is_card(word)) {
+            for word in
+                line.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| is_card(word))
+            {
                 let list = if is_configuration { &mut configured } else { &mut seen };
                 if list.len() < 64 && list.iter().all(|known| known.0 != word) {
                     list.push((word.to_owned(), text.quote(number)));
@@ -136,7 +166,8 @@ fn other_name(cx: &Context<'_>) -> Option<(String, String, Option<Evidence>, Opt
             }
         }
     }
-    let (wanted, quote) = configured.into_iter().find(|(name, _)| seen.iter().all(|other| other.0 != *name))?;
+    let (wanted, quote) =
+        configured.into_iter().find(|(name, _)| seen.iter().all(|other| other.0 != *name))?;
     let (name, other) = seen.into_iter().next()?;
     Some((wanted, name, quote, other))
 }

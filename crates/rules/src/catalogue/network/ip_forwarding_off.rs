@@ -48,7 +48,14 @@ pub const RULE: Rule = Rule {
         Sign::strong("networking setup: * ip_forward").unless(&["ip_forward = 1"]),
         Sign::strong("net.ipv4.ip_forward = 1").against(),
     ],
-    words: &["no internet", "cannot reach the internet", "reaches the host", "ping the host", "gateway", "masquerade"],
+    words: &[
+        "no internet",
+        "cannot reach the internet",
+        "reaches the host",
+        "ping the host",
+        "gateway",
+        "masquerade",
+    ],
     tells: "/proc/sys/net/ipv4/ip_forward",
     remedy: "switch net.ipv4.ip_forward on for good and masquerade the guests' subnet on the real uplink",
     applicability: Applicability::NeedsApproval,
@@ -75,9 +82,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         for (number, line) in lines(&text.text).take(20_000) {
             if asked && line.trim() == "0" {
                 let quote = text.quote(number - 1);
-                return vec![draft.because(Strength::Strong, quote, "the next line says 0: the kernel forwards no packets").verdict()];
+                return vec![
+                    draft
+                        .because(
+                            Strength::Strong,
+                            quote,
+                            "the next line says 0: the kernel forwards no packets",
+                        )
+                        .verdict(),
+                ];
             }
-            asked = line.trim_end().ends_with("/net/ipv4/ip_forward") || line.trim_end().ends_with("-n net.ipv4.ip_forward");
+            asked = line.trim_end().ends_with("/net/ipv4/ip_forward")
+                || line.trim_end().ends_with("-n net.ipv4.ip_forward");
         }
     }
     // A rule that masquerades on an interface which the host does not have never matches.
@@ -85,12 +101,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let known = |name: &str| listings.iter().any(|seen| seen.get(name).is_some());
     for text in cx.texts().iter().filter(|_| listings.iter().any(|seen| seen.links.len() > 1)) {
         for (at, line) in text.text.lines().enumerate().take(20_000) {
-            let Some(after) = line.contains("MASQUERADE").then(|| line.split_once("-o ")).flatten() else { continue };
+            let Some(after) = line.contains("MASQUERADE").then(|| line.split_once("-o ")).flatten() else {
+                continue;
+            };
             let Some(name) = after.1.split_whitespace().next() else { continue };
             if !name.contains(['+', '!']) && !known(name) {
                 let quote = u32::try_from(at + 1).ok().and_then(|line| text.quote(line));
                 let title = format!("masquerading is set for {name}, which the host does not have");
-                return vec![draft.because(Strength::Strong, quote, "no such interface is listed").title(title).verdict()];
+                return vec![
+                    draft
+                        .because(Strength::Strong, quote, "no such interface is listed")
+                        .title(title)
+                        .verdict(),
+                ];
             }
         }
     }

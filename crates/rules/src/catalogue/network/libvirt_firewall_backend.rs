@@ -61,7 +61,11 @@ pub const RULE: Rule = Rule {
         Sign::hint("libvirt 10.4"),
     ],
     words: &["firewall backend", "nftables", "iptables", "after upgrad", "after updat", "firewalld"],
-    explains: &["libvirt/default-network-inactive", "network/firewall-blocks-dhcp", "network/guest-address-missing"],
+    explains: &[
+        "libvirt/default-network-inactive",
+        "network/firewall-blocks-dhcp",
+        "network/guest-address-missing",
+    ],
     tells: "/etc/libvirt/network.conf",
     remedy: "make the backend's program and modules work, or choose the other firewall_backend in network.conf",
     applicability: Applicability::NeedsApproval,
@@ -73,8 +77,26 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // Since 10.4 the first choice is nftables. A version alone says nothing: a firewall that drops must be seen too.
-    let drops = ["hook input priority filter; policy drop", "nixos-fw", "Chain INPUT (policy DROP", "Default: deny (incoming)", "firewall enabled", "hook forward priority filter; policy drop", "-P FORWARD DROP"];
-    let said = ["dhcp", "network", "no internet", "cannot reach the internet", "no address", "ip address", "no ip address"].iter().any(|word| cx.stands(word));
+    let drops = [
+        "hook input priority filter; policy drop",
+        "nixos-fw",
+        "Chain INPUT (policy DROP",
+        "Default: deny (incoming)",
+        "firewall enabled",
+        "hook forward priority filter; policy drop",
+        "-P FORWARD DROP",
+    ];
+    let said = [
+        "dhcp",
+        "network",
+        "no internet",
+        "cannot reach the internet",
+        "no address",
+        "ip address",
+        "no ip address",
+    ]
+    .iter()
+    .any(|word| cx.stands(word));
     if said && drops.iter().any(|sign| cx.stands(sign)) {
         for text in cx.texts() {
             let found = text.text.lines().enumerate().take(20_000).find(|(_, line)| {

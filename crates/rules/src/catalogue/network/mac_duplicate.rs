@@ -47,7 +47,17 @@ pub const RULE: Rule = Rule {
         Sign::support("moving from port * to port *").and(&["mac address"]),
         Sign::support("duplicate IP address {ip}").and(&["mac address"]),
     ],
-    words: &["same mac", "duplicate mac", "mac address", "clone", "copy of", "at a time", "lose packets", "intermittent", "same ip"],
+    words: &[
+        "same mac",
+        "duplicate mac",
+        "mac address",
+        "clone",
+        "copy of",
+        "at a time",
+        "lose packets",
+        "intermittent",
+        "same ip",
+    ],
     tells: "virsh -r domiflist VM",
     remedy: "give each interface a MAC address of its own",
     applicability: Applicability::NeedsApproval,
@@ -76,7 +86,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     };
     for seen in cx.all::<DomainXml>() {
         for domain in &seen.domains {
-            let vm = domain.name.as_ref().map_or_else(|| format!("{}:{}", seen.text.source, domain.line), |name| name.value.clone());
+            let vm = domain
+                .name
+                .as_ref()
+                .map_or_else(|| format!("{}:{}", seen.text.source, domain.line), |name| name.value.clone());
             for (at, card) in domain.devices.interfaces.iter().take(256).enumerate() {
                 let Some(mac) = &card.mac else { continue };
                 // Two cards of one VM with one MAC, except for a failover pair, collide as well.
@@ -95,13 +108,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             // With user networking each VM has a network of its own.
             let shared = command.options.iter().any(|one| {
                 let value = one.value.as_deref().unwrap_or_default();
-                ["netdev", "nic", "net"].contains(&one.name.as_str()) && (value.contains("tap") || value.contains("bridge"))
+                ["netdev", "nic", "net"].contains(&one.name.as_str())
+                    && (value.contains("tap") || value.contains("bridge"))
             });
             let Some(vm) = identity(command).filter(|_| shared) else { continue };
-            for option in command.options.iter().filter(|one| ["device", "nic", "net"].contains(&one.name.as_str())) {
+            for option in
+                command.options.iter().filter(|one| ["device", "nic", "net"].contains(&one.name.as_str()))
+            {
                 let opts = option.opts();
                 let driver = opts.get("driver").unwrap_or_default();
-                let card = ["virtio-net", "e1000", "rtl8139", "vmxnet3", "igb"].iter().any(|start| driver.starts_with(start));
+                let card = ["virtio-net", "e1000", "rtl8139", "vmxnet3", "igb"]
+                    .iter()
+                    .any(|start| driver.starts_with(start));
                 let mac = opts.get("mac").or_else(|| opts.get("macaddr"));
                 if let Some(mac) = mac.or(card.then_some(DEFAULT)) {
                     note(mac, vm.clone(), seen.quote(option.value_line));
@@ -114,7 +132,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         for text in cx.texts() {
             for (number, line) in lines(&text.text).take(20_000) {
                 if let Some(mac) = line.trim().trim_start_matches("- ").strip_prefix("macAddress:") {
-                    note(mac.trim().trim_matches(['"', '\'']), format!("{}:{number}", text.source), text.quote(number));
+                    note(
+                        mac.trim().trim_matches(['"', '\'']),
+                        format!("{}:{number}", text.source),
+                        text.quote(number),
+                    );
                 }
             }
         }
@@ -130,12 +152,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// What tells one VM from another: its name, or the disks that it has. The same VM may stand there twice.
 fn identity(command: &QemuCommand) -> Option<String> {
-    let value = |name: &str| command.options.iter().find(|one| one.name == name).and_then(|one| one.value.as_deref());
+    let value =
+        |name: &str| command.options.iter().find(|one| one.name == name).and_then(|one| one.value.as_deref());
     if let Some(name) = value("name") {
         return Some(name.trim_start_matches("guest=").split(',').next().unwrap_or(name).to_owned());
     }
-    let disks = command.options.iter().filter(|one| ["hda", "drive", "blockdev", "kernel"].contains(&one.name.as_str()));
-    let disks = disks.filter_map(|one| one.value.clone()).chain(command.images.iter().map(|image| image.value.clone()));
+    let disks = command
+        .options
+        .iter()
+        .filter(|one| ["hda", "drive", "blockdev", "kernel"].contains(&one.name.as_str()));
+    let disks = disks
+        .filter_map(|one| one.value.clone())
+        .chain(command.images.iter().map(|image| image.value.clone()));
     let disks: Vec<String> = disks.collect();
     (!disks.is_empty()).then(|| disks.join(" "))
 }

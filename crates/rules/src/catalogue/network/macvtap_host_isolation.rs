@@ -31,7 +31,8 @@ use vmwright_formats::{DomainXml, QemuArgs};
 
 /// How users name the two ends, and what does not work between them.
 const HOST: [&str; 4] = [" host", "hypervisor", "server itself", "the nas"];
-const TALK: [&str; 8] = ["reach", " ping", " ssh ", "connect", "communicat", "talk to", "see each other", "access"];
+const TALK: [&str; 8] =
+    ["reach", " ping", " ssh ", "connect", "communicat", "talk to", "see each other", "access"];
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -48,7 +49,20 @@ pub const RULE: Rule = Rule {
         Sign::support("mode='vepa'"),
         Sign::support("macvtap * mode private"),
     ],
-    words: &[" host", "hypervisor", "server itself", "the nas", "reach", " ping", " ssh ", "connect", "communicat", "talk to", "see each other", "access"],
+    words: &[
+        " host",
+        "hypervisor",
+        "server itself",
+        "the nas",
+        "reach",
+        " ping",
+        " ssh ",
+        "connect",
+        "communicat",
+        "talk to",
+        "see each other",
+        "access",
+    ],
     tells: "virsh -r dumpxml VM",
     remedy: "put the guests on a bridge, or add a second card on an isolated network for traffic with the host",
     disruption: Disruption::GuestRestart,
@@ -62,7 +76,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let host = said(&HOST) && said(&TALK);
     for seen in cx.all::<DomainXml>() {
         let interfaces = seen.domains.iter().flat_map(|domain| &domain.devices.interfaces);
-        let is = |text: &Option<Spanned<String>>, what: &str| text.as_ref().is_some_and(|text| text.value == what);
+        let is =
+            |text: &Option<Spanned<String>>, what: &str| text.as_ref().is_some_and(|text| text.value == what);
         let mut direct = interfaces.filter(|card| is(&card.interface_type, "direct"));
         let Some(card) = direct.next() else { continue };
         let reflects = ["passthrough", "bridge"];
@@ -70,16 +85,20 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let quote = seen.quote(card.line);
         draft = match (host, mode) {
             (true, _) => draft.because(Strength::Strong, quote, "the card is a macvtap"),
-            (false, Some(mode)) => {
-                draft.because(Strength::Support, seen.quote(mode.line), "guests on one card need a reflective relay")
-            }
+            (false, Some(mode)) => draft.because(
+                Strength::Support,
+                seen.quote(mode.line),
+                "guests on one card need a reflective relay",
+            ),
             (false, None) => draft.because(Strength::Hint, quote, "the card is a macvtap"),
         };
         return vec![draft.verdict()];
     }
     // A libvirt network of macvtaps, and a command line that is handed one.
     let network = cx.texts().iter().filter(|_| host).find_map(|text| {
-        let forwards = |line: &str| line.contains("<forward ") && (line.contains("'bridge'") || line.contains("\"bridge\""));
+        let forwards = |line: &str| {
+            line.contains("<forward ") && (line.contains("'bridge'") || line.contains("\"bridge\""))
+        };
         let (number, _) = lines(&text.text).take(20_000).find(|(_, line)| forwards(line))?;
         text.text.contains(" dev=").then(|| text.quote(number)).flatten()
     });
@@ -87,7 +106,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if host {
         let quote = cx.all::<QemuArgs>().iter().find_map(|seen| {
             let found = seen.commands.iter().flat_map(|command| &command.options).find(|one| {
-                one.value.as_deref().is_some_and(|value| value.contains("macvtap") || value.contains("/dev/tap"))
+                one.value
+                    .as_deref()
+                    .is_some_and(|value| value.contains("macvtap") || value.contains("/dev/tap"))
             })?;
             seen.quote(found.value_line)
         });

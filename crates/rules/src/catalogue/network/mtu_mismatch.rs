@@ -51,7 +51,20 @@ pub const RULE: Rule = Rule {
         Sign::support("fragmentation needed"),
         Sign::hint("TLS handshake timeout"),
     ],
-    words: &["large", "small", "stall", " hang", "large packet", "large transfer", "ssh hangs", "hangs on large", "jumbo", "ping works", "small packets", "tls handshake"],
+    words: &[
+        "large",
+        "small",
+        "stall",
+        " hang",
+        "large packet",
+        "large transfer",
+        "ssh hangs",
+        "hangs on large",
+        "jumbo",
+        "ping works",
+        "small packets",
+        "tls handshake",
+    ],
     tells: "ip -d link show",
     remedy: "give the bridge, its ports and the guests' interfaces the same MTU, not larger than the path's",
     applicability: Applicability::NeedsApproval,
@@ -63,16 +76,23 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let said = RULE.words.iter().any(|word| cx.said(word));
     if let Some((one, other)) = unequal(cx).filter(|_| said) {
-        draft = draft
-            .because(Strength::Support, one, "an interface has this MTU")
-            .because(Strength::Support, other, "another on the way has a smaller or larger one");
+        draft = draft.because(Strength::Support, one, "an interface has this MTU").because(
+            Strength::Support,
+            other,
+            "another on the way has a smaller or larger one",
+        );
     }
     for seen in cx.all::<IpAddr>() {
         draft = draft.looked();
         let unequal = seen.links.iter().find_map(|port| {
             let bridge = seen.get(port.master.as_deref()?)?;
             // Open vSwitch's ports have one master in common, which is no bridge.
-            (port.mtu != bridge.mtu && bridge.name != "ovs-system").then_some((port, bridge, port.mtu?, bridge.mtu?))
+            (port.mtu != bridge.mtu && bridge.name != "ovs-system").then_some((
+                port,
+                bridge,
+                port.mtu?,
+                bridge.mtu?,
+            ))
         });
         if let Some((port, bridge, mtu, other)) = unequal {
             draft = draft
@@ -93,7 +113,8 @@ fn unequal(cx: &Context<'_>) -> Option<(Option<Evidence>, Option<Evidence>)> {
         for (number, line) in lines(&text.text).take(20_000) {
             let Some((_, rest)) = line.split_once("mtu").or_else(|| line.split_once("MTU")) else { continue };
             let digits = rest.trim_start_matches([' ', '=', ':', '\'', '"']);
-            let digits = &digits[..digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len())];
+            let digits =
+                &digits[..digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len())];
             let Some(mtu) = digits.parse().ok().filter(|mtu| (576..65_536).contains(mtu)) else { continue };
             match &first {
                 Some((other, quote)) if *other != mtu => return Some((quote.clone(), text.quote(number))),

@@ -68,7 +68,18 @@ pub const RULE: Rule = Rule {
         // A VF's own anti-spoofing is a matter of SR-IOV.
         Sign::support("spoofed packets detected").against(),
     ],
-    words: &["port security", "spoof", "promiscuous", "nested", "nested vm", "virtual ip", "keepalived", "second ip", "additional ip", "another ip"],
+    words: &[
+        "port security",
+        "spoof",
+        "promiscuous",
+        "nested",
+        "nested vm",
+        "virtual ip",
+        "keepalived",
+        "second ip",
+        "additional ip",
+        "another ip",
+    ],
     tells: "virsh -r nwfilter-binding-list",
     remedy: "allow the guest's additional MAC or address at the filter that drops it, or route instead of bridging",
     escalation: Some(Agent::SecurityEngineer),
@@ -79,12 +90,18 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // A filter is a setting like any other; with a complaint of another address behind the port it is the cause.
-    let moved = ["virtual ip", "keepalived", "spoof", "nested", "second ip", "additional ip", "another ip"].iter().any(|word| cx.said(word));
+    let moved = ["virtual ip", "keepalived", "spoof", "nested", "second ip", "additional ip", "another ip"]
+        .iter()
+        .any(|word| cx.said(word));
     for seen in cx.all::<DomainXml>() {
         let interfaces = seen.domains.iter().flat_map(|domain| &domain.devices.interfaces);
         if let Some(filter) = interfaces.filter_map(|card| card.filter.as_ref()).next() {
             let strength = if moved { Strength::Strong } else { Strength::Hint };
-            draft = draft.because(strength, seen.quote(filter.line), "a filter lets only the known addresses pass");
+            draft = draft.because(
+                strength,
+                seen.quote(filter.line),
+                "a filter lets only the known addresses pass",
+            );
             break;
         }
     }

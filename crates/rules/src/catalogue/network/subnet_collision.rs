@@ -61,7 +61,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let nets = networks(cx);
     draft = if nets.len() > 1 { draft.looked() } else { draft };
-    let mut pairs = nets.iter().enumerate().flat_map(|(at, one)| nets[at + 1..].iter().map(move |other| (one, other)));
+    let mut pairs =
+        nets.iter().enumerate().flat_map(|(at, one)| nets[at + 1..].iter().map(move |other| (one, other)));
     if let Some((one, other)) = pairs.find(|(one, other)| one.overlaps(other)) {
         draft = draft
             .because(Strength::Support, one.quote.clone(), "this interface has the range")
@@ -97,7 +98,8 @@ impl Network<'_> {
 
 /// Whether virtual networks have interfaces of this name.
 fn virtual_one(name: &str) -> bool {
-    let starts = ["br", "cni", "docker", "incus", "lx", "mpqemubr", "podman", "tap", "vbox", "virbr", "vm", "vnet"];
+    let starts =
+        ["br", "cni", "docker", "incus", "lx", "mpqemubr", "podman", "tap", "vbox", "virbr", "vm", "vnet"];
     starts.iter().any(|start| name.starts_with(start))
 }
 
@@ -112,7 +114,14 @@ fn networks<'r>(cx: &'r Context<'_>) -> Vec<Network<'r>> {
         let Some((address, prefix)) = listed.split_once('/') else { return };
         let (Ok(address), Ok(prefix)) = (address.parse::<Ipv4Addr>(), prefix.parse::<u32>()) else { return };
         if (8..=30).contains(&prefix) && address.is_private() && found.len() < 256 {
-            found.push(Network { source, interface: interface.to_owned(), address: address.into(), prefix, routed, quote });
+            found.push(Network {
+                source,
+                interface: interface.to_owned(),
+                address: address.into(),
+                prefix,
+                routed,
+                quote,
+            });
         }
     };
     for seen in cx.all::<IpAddr>() {
@@ -128,7 +137,9 @@ fn networks<'r>(cx: &'r Context<'_>) -> Vec<Network<'r>> {
             match (words.next(), words.next()) {
                 (Some(name), Some("UP" | "DOWN" | "UNKNOWN")) => {
                     let name = name.split('@').next().unwrap_or(name);
-                    words.take(8).for_each(|address| add(text.source, name, false, address, text.quote(number)));
+                    words
+                        .take(8)
+                        .for_each(|address| add(text.source, name, false, address, text.quote(number)));
                 }
                 (Some(to), Some(by @ ("dev" | "via"))) if to.contains('/') => {
                     let name = if by == "dev" { words.next() } else { words.nth(2) };

@@ -50,7 +50,8 @@ pub const RULE: Rule = Rule {
         Sign::proof("OpenTap(*code: 16,"),
         Sign::strong("Unable to configure tap interface").and(&["resource busy (os error 16)"]),
         Sign::strong("failed to open tap*resource busy"),
-        Sign::support("error creating macvtap interface {tap}*: Device or resource busy").unless(&["open vswitch", "openvswitch"]),
+        Sign::support("error creating macvtap interface {tap}*: Device or resource busy")
+            .unless(&["open vswitch", "openvswitch"]),
         Sign::support("error creating macvlan interface {tap}*: Device or resource busy"),
         Sign::support("tap*is already in use"),
         Sign::support("tap*already used by another VM"),
@@ -70,7 +71,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut first: HashMap<String, Option<Evidence>> = HashMap::new();
     'all: for seen in cx.all::<QemuArgs>() {
         for command in &seen.commands {
-            for option in command.options.iter().filter(|one| ["netdev", "nic", "net"].contains(&one.name.as_str())) {
+            for option in
+                command.options.iter().filter(|one| ["netdev", "nic", "net"].contains(&one.name.as_str()))
+            {
                 let opts = option.opts();
                 let Some(tap) = opts.get("ifname") else { continue };
                 let quote = seen.quote(option.value_line);
@@ -91,7 +94,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     let named = cx.hits("could not configure /dev/net/tun ({tap}): Device or resource busy");
     if let Some(tap) = named.first().and_then(|hit| hit.get("tap")) {
-        draft = draft.about(Subject::new(SubjectKind::Interface, tap)).title(format!("tap {tap} is in use by another VM"));
+        draft = draft
+            .about(Subject::new(SubjectKind::Interface, tap))
+            .title(format!("tap {tap} is in use by another VM"));
     }
     vec![draft.verdict()]
 }

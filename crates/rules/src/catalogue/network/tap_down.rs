@@ -25,8 +25,8 @@
 //! Firecracker `docs/network-setup.md`; Linux `net/bridge/br_if.c`.
 
 use crate::prelude::*;
-use vmwright_formats::{Interfaces, IpAddr};
 use vmwright_formats::interfaces::InterfaceClass;
+use vmwright_formats::{Interfaces, IpAddr};
 
 pub const RULE: Rule = Rule {
     tags: &["network"],
@@ -71,16 +71,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
         if let Some(loose) = taps.find(|one| one.master.is_none()) {
             // Managers put each of their taps into a bridge; a hand-made one may be routed.
-            let managed = loose.name.starts_with("vnet") || loose.name.strip_prefix("tap").is_some_and(|rest| rest.contains('i'));
+            let managed = loose.name.starts_with("vnet")
+                || loose.name.strip_prefix("tap").is_some_and(|rest| rest.contains('i'));
             let strength = if managed { Strength::Strong } else { Strength::Hint };
             draft = draft.because(strength, seen.quote(loose.line), "the tap is in no bridge");
             break;
         }
     }
     for seen in cx.all::<Interfaces>() {
-        let mut taps = seen.interfaces.iter().filter(|one| one.class == InterfaceClass::Tap && tap(&one.name));
+        let mut taps =
+            seen.interfaces.iter().filter(|one| one.class == InterfaceClass::Tap && tap(&one.name));
         if let Some(down) = taps.find(|one| one.state == "down") {
-            draft = draft.because(Strength::Hint, seen.quote(down.line), "the tap is in no bridge and not up");
+            draft =
+                draft.because(Strength::Hint, seen.quote(down.line), "the tap is in no bridge and not up");
         }
     }
     vec![draft.verdict()]

@@ -70,11 +70,17 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             for card in seen.domains.iter().flat_map(|domain| &domain.devices.interfaces) {
                 let ovs = card.virtualport.as_ref().is_some_and(|port| port.value == "openvswitch");
                 let bridge = card.interface_type.as_ref().is_some_and(|kind| kind.value == "bridge");
-                let Some(source) = card.source.as_ref().filter(|source| ovs && bridge && !bridges.contains(&source.value)) else {
+                let Some(source) =
+                    card.source.as_ref().filter(|source| ovs && bridge && !bridges.contains(&source.value))
+                else {
                     continue;
                 };
                 draft = draft
-                    .because(Strength::Strong, seen.quote(source.line), "Open vSwitch does not list this bridge")
+                    .because(
+                        Strength::Strong,
+                        seen.quote(source.line),
+                        "Open vSwitch does not list this bridge",
+                    )
                     .about(Subject::new(SubjectKind::Interface, &source.value))
                     .title(format!("Open vSwitch has no bridge {}", source.value));
                 return vec![draft.verdict()];

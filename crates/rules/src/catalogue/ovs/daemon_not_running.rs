@@ -54,7 +54,12 @@ pub const RULE: Rule = Rule {
         Sign::strong("/usr/bin/ovs-vsctl * failed: exit code 1").and(&["db.sock"]),
     ],
     words: &["openvswitch", "open vswitch", "ovs-vsctl", "db.sock", "container"],
-    explains: &["ovs/bridge-or-port-missing", "network/bridge-missing", "network/tap-down", "access/namespace-device-missing"],
+    explains: &[
+        "ovs/bridge-or-port-missing",
+        "network/bridge-missing",
+        "network/tap-down",
+        "access/namespace-device-missing",
+    ],
     tells: "ovs-vsctl --timeout=3 show",
     remedy: "start Open vSwitch before the VM, or give the container the host's /run/openvswitch",
     applicability: Applicability::NeedsApproval,

@@ -50,7 +50,17 @@ pub const RULE: Rule = Rule {
         Sign::support("Can't be dead vlan"),
         Sign::strong("could not open network device").against(),
     ],
-    words: &["vlan tag", "openvswitch", "open vswitch", "wrong vlan", "reach", " ping", "connect", "flow table", "dump-flows"],
+    words: &[
+        "vlan tag",
+        "openvswitch",
+        "open vswitch",
+        "wrong vlan",
+        "reach",
+        " ping",
+        "connect",
+        "flow table",
+        "dump-flows",
+    ],
     tells: "ovs-ofctl dump-flows BRIDGE",
     remedy: "correct the port's VLAN tag or the flow that drops, and let the controller bind the port again",
     applicability: Applicability::NeedsApproval,
@@ -61,11 +71,18 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // The same card tagged differently in the domain and in the switch's table of ports.
-    let tags: Vec<_> = cx.all::<vmwright_formats::DomainXml>().iter().flat_map(|seen| {
-        let cards = seen.domains.iter().flat_map(|domain| &domain.devices.interfaces);
-        let tagged = cards.filter(|card| card.vlans.len() == 1 && card.target.is_some());
-        tagged.take(256).map(|card| (card.target.clone(), card.vlans[0].clone(), seen.quote(card.vlans[0].line))).collect::<Vec<_>>()
-    }).collect();
+    let tags: Vec<_> = cx
+        .all::<vmwright_formats::DomainXml>()
+        .iter()
+        .flat_map(|seen| {
+            let cards = seen.domains.iter().flat_map(|domain| &domain.devices.interfaces);
+            let tagged = cards.filter(|card| card.vlans.len() == 1 && card.target.is_some());
+            tagged
+                .take(256)
+                .map(|card| (card.target.clone(), card.vlans[0].clone(), seen.quote(card.vlans[0].line)))
+                .collect::<Vec<_>>()
+        })
+        .collect();
     for text in cx.texts().iter().filter(|_| !tags.is_empty()) {
         let mut port = String::new();
         for (at, line) in text.text.lines().enumerate().take(20_000) {
@@ -74,7 +91,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 name.trim_matches('"').clone_into(&mut port);
             }
             let Some(tag) = line.strip_prefix("tag: ") else { continue };
-            let other = tags.iter().find(|(name, vlan, _)| name.as_ref().is_some_and(|name| name.value == port) && vlan.value != tag);
+            let other = tags.iter().find(|(name, vlan, _)| {
+                name.as_ref().is_some_and(|name| name.value == port) && vlan.value != tag
+            });
             if let Some((_, vlan, quote)) = other {
                 let switch = u32::try_from(at + 1).ok().and_then(|line| text.quote(line));
                 draft = draft
@@ -99,7 +118,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                     Some((other, quote)) if other != tag => {
                         draft = draft
                             .because(Strength::Support, quote.clone(), "one port is in this VLAN")
-                            .because(Strength::Hint, text.quote(number), "another port of the bridge is in another VLAN");
+                            .because(
+                                Strength::Hint,
+                                text.quote(number),
+                                "another port of the bridge is in another VLAN",
+                            );
                         return vec![draft.verdict()];
                     }
                     Some(_) => {}

@@ -42,9 +42,12 @@ pub const RULE: Rule = Rule {
         Sign::support("Error: Device does not support enslaving").and(&["ovs"]),
         Sign::support("Cannot get interface MTU on '{bridge}': Operation not supported"),
         Sign::strong("error creating macvtap interface {tap}*: Device or resource busy").and(&["ovs-"]),
-        Sign::strong("error creating macvtap interface {tap}*: Device or resource busy").and(&["openvswitch"]),
-        Sign::strong("error creating macvtap interface {tap}*: Device or resource busy").and(&["open vswitch"]),
-        Sign::strong("error creating macvlan interface {tap}*: Device or resource busy").and(&["openvswitch"]),
+        Sign::strong("error creating macvtap interface {tap}*: Device or resource busy")
+            .and(&["openvswitch"]),
+        Sign::strong("error creating macvtap interface {tap}*: Device or resource busy")
+            .and(&["open vswitch"]),
+        Sign::strong("error creating macvlan interface {tap}*: Device or resource busy")
+            .and(&["openvswitch"]),
         Sign::strong("Operation not supported").and(&["SIOCBRADDIF"]),
         Sign::hint("driver: openvswitch"),
     ],
@@ -84,7 +87,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let mut nets = seen.options("netdev").chain(seen.options("nic"));
         let found = nets.find(|one| one.opts().get("br").is_some_and(|bridge| bridges.contains(bridge)));
         if let Some(found) = found {
-            draft = draft.because(Strength::Strong, seen.quote(found.value_line), "the bridge helper gets an Open vSwitch bridge");
+            draft = draft.because(
+                Strength::Strong,
+                seen.quote(found.value_line),
+                "the bridge helper gets an Open vSwitch bridge",
+            );
             break;
         }
     }
@@ -94,7 +101,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 /// Names after a keyword of `ovs-vsctl show`, with or without quotes.
 pub(crate) fn names(cx: &Context<'_>, key: &str) -> HashSet<String> {
     let lines = cx.texts().iter().flat_map(|text| text.text.lines().take(20_000));
-    let names = lines.filter_map(|line| line.trim_start().strip_prefix(key)).map(|name| name.trim().trim_matches('"'));
+    let names = lines
+        .filter_map(|line| line.trim_start().strip_prefix(key))
+        .map(|name| name.trim().trim_matches('"'));
     names.filter(|name| !name.is_empty() && !name.contains(' ')).take(4096).map(str::to_owned).collect()
 }
 
@@ -104,7 +113,8 @@ fn listed(cx: &Context<'_>, name: &str) -> Option<Evidence> {
         let mut lines = text.text.lines().take(20_000).enumerate();
         let (at, _) = lines.find(|(_, line)| {
             let mut words = line.split_whitespace();
-            matches!(words.next(), Some("Bridge" | "Port")) && words.next().is_some_and(|word| word.trim_matches('"') == name)
+            matches!(words.next(), Some("Bridge" | "Port"))
+                && words.next().is_some_and(|word| word.trim_matches('"') == name)
         })?;
         text.quote(u32::try_from(at + 1).ok()?)
     })

@@ -28,17 +28,14 @@ use crate::prelude::*;
 use vmwright_formats::lines::lines;
 
 /// The words of a slow or crawling disk.
-const SLOW: &[&str] = &["slow", "crawl", "random i/o", "random io", "random read", "iops", "performance", "latency", "fio"];
+const SLOW: &[&str] =
+    &["slow", "crawl", "random i/o", "random io", "random read", "iops", "performance", "latency", "fio"];
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
     tags: &["storage", "performance"],
     needs: &[],
-    signs: &[
-        Sign::hint("l2-cache-size"),
-        Sign::hint("metadata_cache"),
-        Sign::hint("L2 cache entry size"),
-    ],
+    signs: &[Sign::hint("l2-cache-size"), Sign::hint("metadata_cache"), Sign::hint("L2 cache entry size")],
     words: SLOW,
     tells: "qemu-img info IMAGE",
     remedy: "raise l2-cache-size to the virtual size times 8 divided by the cluster size, or use larger clusters",
@@ -62,12 +59,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         for (number, line) in lines(&text.text) {
             // The fields of `qemu-img info`.
             let Some((key, value)) = line.trim().split_once(": ") else { continue };
-            let number_of = |value: &str| value.split(|c: char| !c.is_ascii_digit()).find(|part| !part.is_empty())?.parse::<u64>().ok();
+            let number_of = |value: &str| {
+                value.split(|c: char| !c.is_ascii_digit()).find(|part| !part.is_empty())?.parse::<u64>().ok()
+            };
             match key {
                 "file format" => (qcow2, size) = (value == "qcow2", None),
-                "virtual size" if qcow2 => size = value.split_once('(').and_then(|(_, bytes)| number_of(bytes)),
+                "virtual size" if qcow2 => {
+                    size = value.split_once('(').and_then(|(_, bytes)| number_of(bytes))
+                }
                 "cluster_size" if qcow2 => {
-                    let (Some(size), Some(cluster)) = (size, number_of(value).filter(|bytes| *bytes > 0)) else { continue };
+                    let (Some(size), Some(cluster)) = (size, number_of(value).filter(|bytes| *bytes > 0))
+                    else {
+                        continue;
+                    };
                     draft = draft.looked();
                     let needed = size / cluster * 8;
                     if needed > CACHE {
@@ -76,8 +80,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                             draft = draft.level(Level::Note);
                         }
                         draft = draft
-                            .because(strength, text.quote(number), "the default cache does not cover the image")
-                            .title(format!("the image needs {} MiB of cached tables; the default ends at 32 MiB", needed >> 20));
+                            .because(
+                                strength,
+                                text.quote(number),
+                                "the default cache does not cover the image",
+                            )
+                            .title(format!(
+                                "the image needs {} MiB of cached tables; the default ends at 32 MiB",
+                                needed >> 20
+                            ));
                         return vec![draft.verdict()];
                     }
                 }

@@ -62,7 +62,8 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     for kind in ["sev", "sev_es"] {
-        let (Some(all), Some(used)) = (count(cx, "misc.capacity", kind), count(cx, "misc.current", kind)) else {
+        let (Some(all), Some(used)) = (count(cx, "misc.capacity", kind), count(cx, "misc.current", kind))
+        else {
             continue;
         };
         draft = draft.looked();

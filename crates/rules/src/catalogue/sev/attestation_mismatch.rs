@@ -40,7 +40,8 @@ pub const RULE: Rule = Rule {
         Sign::support("launch digest mismatch"),
         Sign::support("measurement does not match").and(&["amd sev"]),
         Sign::support("measurements do not match"),
-        Sign::strong("Expected Measurement (sev-snp-measure)").and(&["Measurement from SNP Attestation Report"]),
+        Sign::strong("Expected Measurement (sev-snp-measure)")
+            .and(&["Measurement from SNP Attestation Report"]),
         Sign::strong("launch measurement").and(&["mismatch"]),
         Sign::support("REPORT_DATA is different from that in TEE Evidence"),
         Sign::support("Report data mismatch"),

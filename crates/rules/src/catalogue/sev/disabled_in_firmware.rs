@@ -108,7 +108,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             Level::Es => "sev_es",
             Level::Snp => "sev_snp",
         };
-        let (family, model) = (cpu.family.as_ref().map(|one| one.value), cpu.model.as_ref().map(|one| one.value));
+        let (family, model) =
+            (cpu.family.as_ref().map(|one| one.value), cpu.model.as_ref().map(|one| one.value));
         // Naples (0x17, 1) has no SEV-ES; SNP begins with Milan (0x19). Kernels before 6.9 show no `sev_snp`.
         let able = match level {
             Level::Sev => true,

@@ -81,7 +81,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                     "SEV firmware API {}.{} is older than {}.{}, which this VM needs",
                     version.0, version.1, least.0, least.1
                 );
-                return vec![draft.because(Strength::Strong, text.quote(number), "too old").title(title).verdict()];
+                return vec![
+                    draft.because(Strength::Strong, text.quote(number), "too old").title(title).verdict(),
+                ];
             }
             return vec![draft.despite(Strength::Support, text.quote(number), "new enough").verdict()];
         }

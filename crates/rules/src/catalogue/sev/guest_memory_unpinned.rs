@@ -60,7 +60,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             draft = draft.looked();
             if limit.value <= memory.value {
                 draft = draft
-                    .because(Strength::Strong, seen.quote(limit.line), "the limit leaves no room beside guest memory")
+                    .because(
+                        Strength::Strong,
+                        seen.quote(limit.line),
+                        "the limit leaves no room beside guest memory",
+                    )
                     .because(Strength::Hint, seen.quote(memory.line), "all of it is pinned");
             }
         }
@@ -101,7 +105,10 @@ pub(crate) fn asked(cx: &Context<'_>) -> Option<(Level, Option<Evidence>)> {
             let opts = object.opts();
             let kind = object.value.as_deref().unwrap_or("");
             if kind.contains("sev-snp-guest") || kind.contains("sev-guest") {
-                return Some((level(kind.contains("sev-snp-guest"), opts.get("policy")), seen.quote(object.value_line)));
+                return Some((
+                    level(kind.contains("sev-snp-guest"), opts.get("policy")),
+                    seen.quote(object.value_line),
+                ));
             }
         }
     }

@@ -87,12 +87,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let strength = if asked.is_some() || said { Strength::Strong } else { Strength::Hint };
     let snp = asked.as_ref().is_some_and(|(level, _)| *level == Level::Snp) || cx.said("sev-snp");
     if let Some(line) = cx.one::<KernelCmdline>() {
-        let off = |name: &str| line.get(name).filter(|one| matches!(one.value, Some("0" | "n" | "N" | "off")));
+        let off =
+            |name: &str| line.get(name).filter(|one| matches!(one.value, Some("0" | "n" | "N" | "off")));
         for name in ["kvm_amd.sev", "kvm_amd.sev_es", "kvm_amd.sev_snp", "kvm_amd.npt"] {
             let quote = off(name).and_then(|one| line.quote(one.line));
             draft = draft.because(strength, quote, "a parameter switches it off");
         }
-        for (name, value) in [("iommu", "pt"), ("iommu.passthrough", "1"), ("iommu", "off"), ("amd_iommu", "off")] {
+        for (name, value) in
+            [("iommu", "pt"), ("iommu.passthrough", "1"), ("iommu", "off"), ("amd_iommu", "off")]
+        {
             let here = line.get(name).filter(|one| snp && one.value == Some(value));
             let quote = here.and_then(|one| line.quote(one.line));
             draft = draft.because(Strength::Strong, quote, "SNP needs the IOMMU in translating mode");

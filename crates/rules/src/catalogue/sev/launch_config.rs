@@ -110,13 +110,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 smm.and_then(|line| seen.quote(line)),
                 "the guest's state is encrypted, so SMM cannot work",
             );
-            let machine = domain.os.machine.as_ref().filter(|one| one.value.contains("i440fx") || one.value == "pc");
+            let machine =
+                domain.os.machine.as_ref().filter(|one| one.value.contains("i440fx") || one.value == "pc");
             let quote = machine.and_then(|one| seen.quote(one.line));
             draft = draft.because(Strength::Support, quote, "SEV is meant for q35 with UEFI");
-            let flash = domain.os.loader_type.as_ref().filter(|one| kind == "sev-snp" && one.value == "pflash");
+            let flash =
+                domain.os.loader_type.as_ref().filter(|one| kind == "sev-snp" && one.value == "pflash");
             let quote = flash.and_then(|one| seen.quote(one.line));
             draft = draft.because(Strength::Strong, quote, "SNP firmware is loaded as a ROM, not as pflash");
-            let snp = security.policy.as_ref().filter(|_| kind == "sev-snp" && policy.is_some_and(|p| p & 1 << 17 == 0));
+            let snp = security
+                .policy
+                .as_ref()
+                .filter(|_| kind == "sev-snp" && policy.is_some_and(|p| p & 1 << 17 == 0));
             let quote = snp.and_then(|one| seen.quote(one.line));
             draft = draft.because(Strength::Strong, quote, "bit 17 of an SNP policy must be 1");
         }

@@ -57,7 +57,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         if disk.aio.as_deref() == Some("native") && disk.direct() == Some(false) {
             return vec![
                 draft
-                    .because(Strength::Strong, disk.quote.clone(), "native AIO on a disk that uses the page cache")
+                    .because(
+                        Strength::Strong,
+                        disk.quote.clone(),
+                        "native AIO on a disk that uses the page cache",
+                    )
                     .title(format!("{} has aio=native without cache.direct=on", disk.name()))
                     .verdict(),
             ];
@@ -101,18 +105,26 @@ impl Disk {
 }
 
 /// The disks of a command line.
-pub(crate) fn of_command(command: &QemuCommand, quote: &dyn Fn(u32) -> Option<Evidence>, found: &mut Vec<Disk>) {
-    for option in command.options.iter().filter(|option| ["drive", "blockdev"].contains(&option.name.as_str())) {
+pub(crate) fn of_command(
+    command: &QemuCommand,
+    quote: &dyn Fn(u32) -> Option<Evidence>,
+    found: &mut Vec<Disk>,
+) {
+    for option in
+        command.options.iter().filter(|option| ["drive", "blockdev"].contains(&option.name.as_str()))
+    {
         let opts = option.opts();
         let get = |keys: &[&str]| keys.iter().find_map(|key| opts.get(key)).map(str::to_owned);
-        let source = get(&["file", "filename", "file.filename"]).filter(|file| file.contains(['/', '.', ':']));
+        let source =
+            get(&["file", "filename", "file.filename"]).filter(|file| file.contains(['/', '.', ':']));
         let pflash = opts.get("if") == Some("pflash") || opts.get("media") == Some("cdrom");
         if pflash || source.is_none() {
             continue;
         }
         found.push(Disk {
             source,
-            format: get(&["format"]).or_else(|| get(&["driver"]).filter(|_| opts.get("file.filename").is_some())),
+            format: get(&["format"])
+                .or_else(|| get(&["driver"]).filter(|_| opts.get("file.filename").is_some())),
             cache: get(&["cache"]),
             aio: get(&["aio", "file.aio"]),
             discard: get(&["discard"]),

@@ -33,10 +33,16 @@ pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
     needs: &[],
     signs: &[
-        Sign::strong("Could not open backing file").unless(&["Permission denied", "Failed to get *lock", "qcow2 feature(s)"]),
+        Sign::strong("Could not open backing file").unless(&[
+            "Permission denied",
+            "Failed to get *lock",
+            "qcow2 feature(s)",
+        ]),
         Sign::support("Could not open backing file"),
         Sign::strong("Could not open backing image"),
-        Sign::strong("Cannot access backing file '{path}' of storage file '{overlay}'*No such file or directory"),
+        Sign::strong(
+            "Cannot access backing file '{path}' of storage file '{overlay}'*No such file or directory",
+        ),
         Sign::support("Cannot access backing file '{path}' of storage file"),
         Sign::strong("Could not open backing file: Image is not in qcow2 format"),
         Sign::strong("Could not open backing file: Image is not in {format} format"),
@@ -56,7 +62,15 @@ pub const RULE: Rule = Rule {
         Sign::support("backing chains more than 200 layers deep are not supported"),
         Sign::strong("backing file does not exist"),
     ],
-    words: &["backing file", "backing image", "base image", "snapshot", "overlay", "linked clone", "backing chain"],
+    words: &[
+        "backing file",
+        "backing image",
+        "base image",
+        "snapshot",
+        "overlay",
+        "linked clone",
+        "backing chain",
+    ],
     explains: &["storage/image-missing"],
     tells: "qemu-img info --backing-chain IMAGE",
     remedy: "put the backing file back where the overlay's header names it, or rebase the overlay onto its new path and true format",
@@ -69,7 +83,9 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let missing = "Cannot access backing file '{path}' of storage file '{overlay}'*No such file or directory";
-    if let Some((path, overlay)) = cx.hits(missing).first().and_then(|hit| Some((hit.get("path")?, hit.get("overlay")?))) {
+    if let Some((path, overlay)) =
+        cx.hits(missing).first().and_then(|hit| Some((hit.get("path")?, hit.get("overlay")?)))
+    {
         draft = draft.title(format!("{overlay} needs {path}, which does not exist"));
     }
     vec![draft.verdict()]

@@ -83,9 +83,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             (false, true) if cached && threads => (Strength::Hint, "page cache and thread pool"),
             _ => continue,
         };
-        draft = draft
-            .because(strength, disk.quote.clone(), shows)
-            .title(format!("{} uses cache={}", disk.name(), disk.cache.as_deref().unwrap_or("writeback")));
+        draft = draft.because(strength, disk.quote.clone(), shows).title(format!(
+            "{} uses cache={}",
+            disk.name(),
+            disk.cache.as_deref().unwrap_or("writeback")
+        ));
         break;
     }
     vec![draft.verdict()]

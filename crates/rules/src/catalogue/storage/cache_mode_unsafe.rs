@@ -28,13 +28,17 @@
 use super::aio_needs_direct::{Disk, of_command};
 use crate::prelude::*;
 use vmwright_formats::lines::lines;
-use vmwright_model::Kind;
 use vmwright_formats::{DomainXml, QemuArgs, QemuLog, VmmProcesses};
+use vmwright_model::Kind;
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
     tags: &["storage", "data-safety"],
-    needs: &[Need::Glob("/etc/libvirt/qemu/*.xml"), Need::Glob("/etc/pve/qemu-server/*.conf"), Need::Probe(Probe::Vmms)],
+    needs: &[
+        Need::Glob("/etc/libvirt/qemu/*.xml"),
+        Need::Glob("/etc/pve/qemu-server/*.conf"),
+        Need::Probe(Probe::Vmms),
+    ],
     signs: &[
         Sign::support("cache=unsafe").kinds(&["text"]),
         Sign::support("cache='unsafe'").kinds(&["text"]),
@@ -129,7 +133,9 @@ pub(crate) fn disks(cx: &Context<'_>) -> Vec<Disk> {
             let bus = key.trim_end_matches(|c: char| c.is_ascii_digit());
             if bus != key && ["scsi", "virtio", "sata", "ide"].contains(&bus) && value.contains(',') {
                 let part = |name: &str| {
-                    value.split(',').find_map(|part| Some(part.split_once('=').filter(|pair| pair.0 == name)?.1.to_owned()))
+                    value.split(',').find_map(|part| {
+                        Some(part.split_once('=').filter(|pair| pair.0 == name)?.1.to_owned())
+                    })
                 };
                 // Proxmox opens disks with cache=none unless told otherwise.
                 found.extend((part("media").as_deref() != Some("cdrom")).then(|| Disk {

@@ -31,7 +31,12 @@ use vmwright_formats::{GroupFile, MachineSpecView, Namei, Passwd};
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "security", "boot"],
-    needs: &[Need::Probe(Probe::ImagePaths), Need::Probe(Probe::Machine), Need::File("/etc/passwd"), Need::File("/etc/group")],
+    needs: &[
+        Need::Probe(Probe::ImagePaths),
+        Need::Probe(Probe::Machine),
+        Need::File("/etc/passwd"),
+        Need::File("/etc/group"),
+    ],
     signs: &[
         Sign::strong("Could not open '/dev/{device}': Permission denied").unless(OTHER),
         Sign::strong("could not open disk image /dev/{device}: Permission denied").unless(OTHER),
@@ -52,7 +57,16 @@ pub const RULE: Rule = Rule {
         Sign::support("/dev/zvol/*Permission denied"),
         Sign::support("/dev/rbd*Permission denied"),
     ],
-    words: &["block device", "logical volume", "raw disk", "/dev/sd", "/dev/mapper", "udev", "zvol", "group disk"],
+    words: &[
+        "block device",
+        "logical volume",
+        "raw disk",
+        "/dev/sd",
+        "/dev/mapper",
+        "udev",
+        "zvol",
+        "group disk",
+    ],
     explains: &["access/image-permission"],
     tells: "ls -lL DEVICE",
     remedy: "give the device to the VMM's user or group with a udev rule (in Kubernetes by device_ownership_from_security_context)",
@@ -83,17 +97,27 @@ const OTHER: &[&str] = &[
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let spec = cx.one::<MachineSpecView>();
-    let user = spec.as_ref().and_then(|spec| spec.spec.as_ref()?.process.user.clone()).filter(|user| user != "root");
+    let user =
+        spec.as_ref().and_then(|spec| spec.spec.as_ref()?.process.user.clone()).filter(|user| user != "root");
     let (Some(user), Some(passwd), Some(groups)) = (user, cx.one::<Passwd>(), cx.one::<GroupFile>()) else {
         return vec![draft.verdict()];
     };
     let groups = groups.of_user(&user, passwd.by_name(&user).map(|user| user.gid));
     for walk in cx.all::<Namei>() {
-        for entry in walk.paths.iter().flat_map(|path| path.entries.last()).filter(|entry| entry.kind == FileKind::Block) {
+        for entry in walk
+            .paths
+            .iter()
+            .flat_map(|path| path.entries.last())
+            .filter(|entry| entry.kind == FileKind::Block)
+        {
             draft = draft.looked();
             if entry.allows(6, &user, &groups) == Some(false) {
                 draft = draft
-                    .because(Strength::Proof, walk.quote(entry.line), "the mode of the device bars the VMM's user")
+                    .because(
+                        Strength::Proof,
+                        walk.quote(entry.line),
+                        "the mode of the device bars the VMM's user",
+                    )
                     .about(Subject::new(SubjectKind::Path, &entry.path))
                     .title(format!("user {user} may not open the block device {}", entry.path));
             }

@@ -95,7 +95,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     if grows && let Some(quote) = mounted_without(cx) {
-        draft = draft.because(Strength::Support, Some(quote), "it is mounted without discard, so fstrim has to run");
+        draft = draft.because(
+            Strength::Support,
+            Some(quote),
+            "it is mounted without discard, so fstrim has to run",
+        );
     }
     vec![draft.verdict()]
 }
@@ -103,9 +107,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 /// A file system of an fstab that could discard and does not by itself.
 fn mounted_without(cx: &Context<'_>) -> Option<Evidence> {
     let fstab = cx.texts().iter().filter(|text| text.source.ends_with("fstab"));
-    fstab.flat_map(|text| lines(&text.text).map(move |line| (text, line))).find_map(|(text, (number, line))| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let journals = ["ext4", "xfs", "btrfs", "f2fs"].contains(words.get(2)?);
-        (journals && !line.starts_with('#') && !words.get(3)?.contains("discard")).then(|| text.quote(number))?
-    })
+    fstab.flat_map(|text| lines(&text.text).map(move |line| (text, line))).find_map(
+        |(text, (number, line))| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let journals = ["ext4", "xfs", "btrfs", "f2fs"].contains(words.get(2)?);
+            (journals && !line.starts_with('#') && !words.get(3)?.contains("discard"))
+                .then(|| text.quote(number))?
+        },
+    )
 }

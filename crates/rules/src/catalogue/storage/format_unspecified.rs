@@ -65,10 +65,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         draft = draft.looked();
         let Some(source) = disk.source.as_deref() else { continue };
         let name = source.to_ascii_lowercase();
-        let telling = ["qcow2", "vmdk", "vdi", "vhdx"].into_iter().find(|kind| name.ends_with(&format!(".{kind}")));
+        let telling =
+            ["qcow2", "vmdk", "vdi", "vhdx"].into_iter().find(|kind| name.ends_with(&format!(".{kind}")));
         if let (Some(kind), Some("raw")) = (telling, disk.format.as_deref()) {
             draft = draft
-                .because(Strength::Strong, disk.quote.clone(), "the format given is not the one of the file's name")
+                .because(
+                    Strength::Strong,
+                    disk.quote.clone(),
+                    "the format given is not the one of the file's name",
+                )
                 .title(format!("{source} is opened as raw, but its name says {kind}"));
             break;
         }

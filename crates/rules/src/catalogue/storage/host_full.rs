@@ -83,10 +83,12 @@ pub const RULE: Rule = Rule {
 };
 
 /// Parts of mount points on which images customarily lie.
-const PLACES: &[&str] = &["libvirt", "images", "vm", "data", "srv", "var", "home", "pve", "mnt", "nova", "vz"];
+const PLACES: &[&str] =
+    &["libvirt", "images", "vm", "data", "srv", "var", "home", "pve", "mnt", "nova", "vz"];
 
 /// Mount points that hold no images and may be full for good.
-const NO_DISK: &[&str] = &["/snap", "/var/lib/snapd", "/sys", "/dev", "/run", "/proc", "/boot", "/media", "/mnt/cdrom"];
+const NO_DISK: &[&str] =
+    &["/snap", "/var/lib/snapd", "/sys", "/dev", "/run", "/proc", "/boot", "/media", "/mnt/cdrom"];
 
 /// Listings are short; what is longer is a log.
 const LISTING: usize = 1 << 20;
@@ -98,7 +100,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         for (number, line) in lines(&text.text) {
             // `df` in any of its forms and `zpool list`: the heading says which column tells the use.
             let words: Vec<&str> = line.split_whitespace().collect();
-            if words.first() == Some(&"Filesystem") || words.first() == Some(&"NAME") && words.contains(&"CAP") {
+            if words.first() == Some(&"Filesystem")
+                || words.first() == Some(&"NAME") && words.contains(&"CAP")
+            {
                 pool = words[0] == "NAME";
                 columns = words.iter().position(|word| word.ends_with('%') || *word == "CAP");
                 continue;

@@ -67,7 +67,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
             draft = draft
                 .because(Strength::Proof, locks.quote(lock.line), "this process holds the lock")
-                .because(Strength::Hint, spec.line_of(&format!("disk.{at}.path")).and_then(|line| spec.quote(line)), "the disk of this VM")
+                .because(
+                    Strength::Hint,
+                    spec.line_of(&format!("disk.{at}.path")).and_then(|line| spec.quote(line)),
+                    "the disk of this VM",
+                )
                 .about(Subject::new(SubjectKind::Path, &disk.path))
                 .title(format!("{} is locked by `{}` (pid {})", disk.path, holder.name, holder.pid));
             // The backend names its processes so. Only such a machine can be stopped in order, and started again to undo it.

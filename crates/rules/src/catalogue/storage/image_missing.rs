@@ -103,7 +103,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut looked = false;
     for walk in cx.all::<Namei>() {
         for path in &walk.paths {
-            let Some(at) = machine.disks.iter().position(|disk| disk.path == path.path.value) else { continue };
+            let Some(at) = machine.disks.iter().position(|disk| disk.path == path.path.value) else {
+                continue;
+            };
             looked = true;
             let Some(failure) = path.failure() else { continue };
             if !failure.error.as_deref().unwrap_or_default().contains("No such file") {

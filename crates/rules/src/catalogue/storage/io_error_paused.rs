@@ -28,7 +28,14 @@
 use crate::prelude::*;
 
 /// Lack of space pauses with the same event.
-const FULL: &[&str] = &["No space left on device", "nospace*true", "\"nospace\": true", "no Storage space", "{disk}: no space", "out-of-data-space"];
+const FULL: &[&str] = &[
+    "No space left on device",
+    "nospace*true",
+    "\"nospace\": true",
+    "no Storage space",
+    "{disk}: no space",
+    "out-of-data-space",
+];
 
 pub const RULE: Rule = Rule {
     tags: &["storage"],
@@ -56,7 +63,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("abnormal vm stop device {device} error eother"),
         Sign::strong("abnormal vm stop device {device} error eio"),
         Sign::support("I/O error, dev {device}, sector").kinds(&["kernel_log", "text"]),
-        Sign::support("blk_update_request: I/O error, dev {device}").unless(&["blk_update_request: I/O error, dev fd0", "blk_update_request: I/O error, dev vda"]),
+        Sign::support("blk_update_request: I/O error, dev {device}")
+            .unless(&["blk_update_request: I/O error, dev fd0", "blk_update_request: I/O error, dev vda"]),
         Sign::support("blk_update_request: critical target error, dev"),
         Sign::support("critical target error, dev"),
         Sign::support("critical medium error, dev"),

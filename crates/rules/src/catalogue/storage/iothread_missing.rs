@@ -24,8 +24,8 @@
 //! QEMU `docs/devel/multiple-iothreads.rst`; libvirt domain XML, `<iothreads>`, `<driver iothread=>`; QEMU
 //! `iothread.c`; virtio-blk `num-queues`.
 
-use super::cache_mode_unsafe::disks;
 use super::cache_mode_slow::SLOW;
+use super::cache_mode_unsafe::disks;
 use crate::prelude::*;
 
 /// Symptoms of a busy main loop.
@@ -68,17 +68,23 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let slow = stalls || SLOW.iter().any(|word| cx.said(word));
     let disks = disks(cx);
     // On a command line the disk itself does not say to which device it belongs.
-    let virtio = cx.texts().iter().any(|text| text.text.contains("virtio-scsi") || text.text.contains("virtio-blk"));
+    let virtio =
+        cx.texts().iter().any(|text| text.text.contains("virtio-scsi") || text.text.contains("virtio-blk"));
     let paravirtual = |bus: &Option<String>| match bus.as_deref() {
         Some("virtio" | "scsi") => true,
         Some("none") | None => virtio,
         Some(_) => false,
     };
-    let threaded = disks.iter().any(|disk| disk.iothread) || cx.stands("iothread,id=") || cx.stands("qom-type\":\"iothread");
+    let threaded = disks.iter().any(|disk| disk.iothread)
+        || cx.stands("iothread,id=")
+        || cx.stands("qom-type\":\"iothread");
     if !disks.is_empty() {
         draft = draft.looked();
     }
-    if !threaded && slow && let Some(disk) = disks.iter().find(|disk| paravirtual(&disk.bus)) {
+    if !threaded
+        && slow
+        && let Some(disk) = disks.iter().find(|disk| paravirtual(&disk.bus))
+    {
         let strength = if stalls { Strength::Strong } else { Strength::Support };
         draft = draft
             .because(strength, disk.quote.clone(), "no I/O thread is assigned")

@@ -30,7 +30,12 @@ use super::cache_mode_unsafe::disks;
 use crate::prelude::*;
 use vmwright_formats::Mounts;
 
-const LOCK: &[&str] = &["Failed to get shared", "Failed to get \"", "Failed to lock byte", "Is another process using the image"];
+const LOCK: &[&str] = &[
+    "Failed to get shared",
+    "Failed to get \"",
+    "Failed to lock byte",
+    "Is another process using the image",
+];
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
@@ -75,7 +80,9 @@ pub const RULE: Rule = Rule {
 
 /// File systems whose locks depend on another machine or on a user's process.
 fn remote(fs_type: &str) -> bool {
-    fs_type.starts_with("nfs") || fs_type.starts_with("fuse") || ["cifs", "smb3", "9p", "virtiofs", "lustre", "ceph"].contains(&fs_type)
+    fs_type.starts_with("nfs")
+        || fs_type.starts_with("fuse")
+        || ["cifs", "smb3", "9p", "virtiofs", "lustre", "ceph"].contains(&fs_type)
 }
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
@@ -85,8 +92,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for hit in cx.hits("Failed to lock byte {byte}") {
         let quote = cx.evidence(hit);
         let line = quote.as_ref().map(|quote| quote.quote.clone()).unwrap_or_default();
-        let path = line.split(|c: char| c.is_whitespace() || "\"',:=[]".contains(c)).find(|word| word.starts_with('/'));
-        let Some(mount) = path.and_then(|path| mounts.of_path(path)).filter(|mount| remote(&mount.fs_type)) else { continue };
+        let path = line
+            .split(|c: char| c.is_whitespace() || "\"',:=[]".contains(c))
+            .find(|word| word.starts_with('/'));
+        let Some(mount) = path.and_then(|path| mounts.of_path(path)).filter(|mount| remote(&mount.fs_type))
+        else {
+            continue;
+        };
         draft = draft
             .because(Strength::Strong, mounts.quote(mount.line), "the image lies on this file system")
             .title(format!("the file system {} at {} gives no working locks", mount.fs_type, mount.target));
@@ -99,10 +111,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         if !remote(&mount.fs_type) {
             continue;
         }
-        let unlocked = mount.option("nolock").is_some() || mount.option("local_lock").is_some_and(|what| what != "none");
+        let unlocked =
+            mount.option("nolock").is_some() || mount.option("local_lock").is_some_and(|what| what != "none");
         if unlocked || refused {
             draft = draft
-                .because(if refused { Strength::Strong } else { Strength::Support }, mounts.quote(mount.line), "the image lies on this file system")
+                .because(
+                    if refused { Strength::Strong } else { Strength::Support },
+                    mounts.quote(mount.line),
+                    "the image lies on this file system",
+                )
                 .because(Strength::Hint, disk.quote.clone(), "the disk in question")
                 .title(format!("{} lies on {}, which gives no working locks", disk.name(), mount.fs_type));
             break;

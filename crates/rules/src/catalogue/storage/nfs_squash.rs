@@ -41,7 +41,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("root squash"),
         Sign::strong("all_squash"),
         Sign::support("squash").and(SHARE),
-        Sign::strong("unable to set user and group to '{owner}' on '{path}': Operation not permitted").and(SHARE),
+        Sign::strong("unable to set user and group to '{owner}' on '{path}': Operation not permitted")
+            .and(SHARE),
         Sign::strong("unable to set user and group to '{owner}' on '{path}': Invalid argument").and(SHARE),
         Sign::support("unable to set user and group to '{owner}' on '{path}': Operation not permitted"),
         Sign::support("unable to set user and group to '{owner}' on '{path}': Invalid argument"),

@@ -44,7 +44,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("Could not open '{path}': Invalid argument").and(&["cache=none"]),
         Sign::support("could not open disk image {path}: Invalid argument"),
         Sign::strong("could not open disk image {path}: Invalid argument").and(&["cache=none"]),
-        Sign::strong("Cannot get 'write' permission without 'resize': Image size is not a multiple of request alignment"),
+        Sign::strong(
+            "Cannot get 'write' permission without 'resize': Image size is not a multiple of request alignment",
+        ),
         Sign::strong("Image size is not a multiple of request alignment"),
         Sign::strong("O_DIRECT").and(&["Invalid argument"]),
         Sign::support("O_DIRECT"),
@@ -71,7 +73,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let Some(mounts) = cx.one::<Mounts>() else { return vec![draft.verdict()] };
     for disk in disks(cx).iter().filter(|disk| disk.direct() == Some(true)) {
-        let Some(mount) = disk.source.as_deref().filter(|path| path.starts_with('/')).and_then(|path| mounts.of_path(path))
+        let Some(mount) =
+            disk.source.as_deref().filter(|path| path.starts_with('/')).and_then(|path| mounts.of_path(path))
         else {
             continue;
         };

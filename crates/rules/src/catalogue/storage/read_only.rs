@@ -31,7 +31,11 @@ use vmwright_formats::Mounts;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
-    needs: &[Need::File("/proc/mounts"), Need::Glob("/sys/block/*/ro"), Need::Glob("/etc/libvirt/qemu/*.xml")],
+    needs: &[
+        Need::File("/proc/mounts"),
+        Need::Glob("/sys/block/*/ro"),
+        Need::Glob("/etc/libvirt/qemu/*.xml"),
+    ],
     signs: &[
         Sign::strong("The device is not writable"),
         Sign::strong("Could not open '{path}': Read-only file system"),

@@ -25,8 +25,8 @@
 //! PCIe specification 6.12 (ACS); Linux `drivers/pci/quirks.c` (`pci_dev_specific_acs_enabled`),
 //! `drivers/iommu/iommu.c` `pci_device_group()`; libvirt `src/util/virpci.c`, `virPCIDeviceIsAssignable()`.
 
-use super::group_not_viable::{Member, groups};
 use super::device_behind_bridge::devices;
+use super::group_not_viable::{Member, groups};
 use super::wrong_driver::assigned;
 use crate::prelude::*;
 use vmwright_formats::PciAddress;
@@ -73,14 +73,20 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let stranger = |one: &&Member| {
             one.group == ours.group && !one.address.same_slot(&ours.address) && !bridge(one.address)
         };
-        let mut slots: Vec<_> = groups.iter().filter(stranger).map(|one| (one.address.bus, one.address.slot)).collect();
+        let mut slots: Vec<_> =
+            groups.iter().filter(stranger).map(|one| (one.address.bus, one.address.slot)).collect();
         slots.sort_unstable();
         slots.dedup();
         if slots.len() >= CROWD {
             draft = draft
                 .because(Strength::Support, ours.quote.clone(), "its group holds devices of other slots")
                 .about(Subject::new(SubjectKind::Pci, ours.address.to_string()))
-                .title(format!("IOMMU group {} of {} spans {} other slots", ours.group, ours.address, slots.len()));
+                .title(format!(
+                    "IOMMU group {} of {} spans {} other slots",
+                    ours.group,
+                    ours.address,
+                    slots.len()
+                ));
             // One is enough: more of the same kind add no certainty.
             break;
         }

@@ -34,7 +34,14 @@ pub const RULE: Rule = Rule {
         Sign::strong("devices on bus with {device}, not doing bus reset"),
         Sign::support("audio function").and(&["passthrough"]),
     ],
-    words: &["hdmi audio", "audio function", "audio device", "other function", "multifunction", "only the gpu"],
+    words: &[
+        "hdmi audio",
+        "audio function",
+        "audio device",
+        "other function",
+        "multifunction",
+        "only the gpu",
+    ],
     explains: &["vfio/no-reset"],
     tells: "lspci -nnk",
     remedy: "assign every function of the device's slot to the same VM",
@@ -61,7 +68,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(Strength::Hint, sister.quote.clone(), "the VM has this function of the slot")
                 .because(Strength::Support, quote.clone(), "and a host driver has another function")
                 .about(Subject::new(SubjectKind::Pci, device.address.to_string()))
-                .title(format!("{} stays with {driver} while {} is assigned", device.address, sister.address));
+                .title(format!(
+                    "{} stays with {driver} while {} is assigned",
+                    device.address, sister.address
+                ));
             // One is enough: more of the same kind add no certainty.
             break;
         }

@@ -62,7 +62,8 @@ fn wanted(cx: &Context<'_>) -> Vec<(String, Option<Evidence>)> {
     let mut ids = Vec::new();
     for text in cx.texts() {
         for (number, line) in lines(&text.text) {
-            let told = line.find("vfio-pci").or_else(|| line.find("vfio_pci")).filter(|_| !line.contains("softdep"));
+            let told =
+                line.find("vfio-pci").or_else(|| line.find("vfio_pci")).filter(|_| !line.contains("softdep"));
             let Some(list) = told.and_then(|at| line[at..].split_once("ids=")).map(|(_, list)| list) else {
                 continue;
             };

@@ -27,8 +27,7 @@
 use crate::prelude::*;
 
 /// The VM hides that it is one already.
-const HIDDEN: &[&str] =
-    &["hidden state='on'", "hidden state=\"on\"", "kvm=off", "\"kvm\":false", "hidden=1"];
+const HIDDEN: &[&str] = &["hidden state='on'", "hidden state=\"on\"", "kvm=off", "\"kvm\":false", "hidden=1"];
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "gpu", "windows"],

@@ -92,7 +92,12 @@ pub(crate) fn devices(cx: &Context<'_>) -> Vec<Device> {
                 let parts = line.split_once(' ').and_then(|(first, what)| Some((first.parse().ok()?, what)));
                 open = parts.is_some();
                 if let Some((address, what)) = parts.filter(|_| found.len() < 1024) {
-                    found.push(Device { address, what: what.to_owned(), quote: text.quote(number), driver: None });
+                    found.push(Device {
+                        address,
+                        what: what.to_owned(),
+                        quote: text.quote(number),
+                        driver: None,
+                    });
                 }
             } else if let Some(driver) = line.trim().strip_prefix("Kernel driver in use: ")
                 && let (true, Some(device)) = (open, found.last_mut())

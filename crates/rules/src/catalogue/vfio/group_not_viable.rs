@@ -59,7 +59,8 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let (groups, devices, assigned) = (groups(cx), devices(cx), assigned(cx));
-    let group_of = |address: PciAddress| groups.iter().find(|one| one.address == address).map(|one| &one.group);
+    let group_of =
+        |address: PciAddress| groups.iter().find(|one| one.address == address).map(|one| &one.group);
     let taken = |address: PciAddress| assigned.iter().any(|one| one.address == address);
     for device in devices.iter().filter(|one| !taken(one.address) && !one.what.starts_with("PCI bridge")) {
         let Some(group) = group_of(device.address) else { continue };
@@ -69,7 +70,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let member = groups.iter().find(|one| one.address == device.address);
             draft = draft
                 .because(Strength::Strong, quote.clone(), "a host driver has a device of the group")
-                .because(Strength::Support, member.and_then(|one| one.quote.clone()), "it is in the same group")
+                .because(
+                    Strength::Support,
+                    member.and_then(|one| one.quote.clone()),
+                    "it is in the same group",
+                )
                 .title(format!("{} of IOMMU group {group} stays with {driver}", device.address))
                 .about(Subject::new(SubjectKind::Pci, ours.address.to_string()));
             // One is enough: more of the same kind add no certainty.
@@ -100,7 +105,8 @@ pub(crate) fn groups(cx: &Context<'_>) -> Vec<Member> {
     for text in cx.texts() {
         let (mut heading, mut device) = (None, None);
         for (number, line) in lines(&text.text) {
-            let words = || line.split(|c: char| c.is_whitespace() || c == '/').filter(|word| !word.is_empty());
+            let words =
+                || line.split(|c: char| c.is_whitespace() || c == '/').filter(|word| !word.is_empty());
             let address = words().find_map(|word| word.parse::<PciAddress>().ok());
             let key = ["iommu_groups/", "IOMMU Group ", "IOMMU group: ", "Group "].into_iter();
             let rest = key.filter_map(|key| line.split_once(key)).next().map(|(_, rest)| rest);

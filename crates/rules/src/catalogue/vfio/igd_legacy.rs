@@ -56,7 +56,16 @@ pub const RULE: Rule = Rule {
         Sign::hint("x-igd-legacy-mode"),
         Sign::support("Failed to find VBIOS tables").and(&["vfio"]),
     ],
-    words: &["black screen", "no display", "no output", "no signal", "stays dark", "stays black", "igpu", "integrated g"],
+    words: &[
+        "black screen",
+        "no display",
+        "no output",
+        "no signal",
+        "stays dark",
+        "stays black",
+        "igpu",
+        "integrated g",
+    ],
     explains: &["vfio/rom-missing", "vfio/code-43"],
     tells: "virsh dumpxml <vm>",
     remedy: "meet legacy mode's conditions (i440fx, guest address 00:02.0, ROM) or use UPT mode with x-igd-opregion=on",
@@ -68,8 +77,16 @@ pub const RULE: Rule = Rule {
 };
 
 /// What users call a guest that shows nothing.
-const DARK: [&str; 8] =
-    ["black screen", "no display", "no output", "no signal", "stays dark", "stays black", "igpu", "integrated g"];
+const DARK: [&str; 8] = [
+    "black screen",
+    "no display",
+    "no output",
+    "no signal",
+    "stays dark",
+    "stays black",
+    "igpu",
+    "integrated g",
+];
 
 /// Intel's integrated graphics is at 00:02.0 on every host, and wants to be there in the guest too.
 fn check(cx: &Context<'_>) -> Vec<Verdict> {

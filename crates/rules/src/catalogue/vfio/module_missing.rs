@@ -64,9 +64,6 @@ pub const RULE: Rule = Rule {
     tells: "lsmod",
     remedy: "load vfio-pci and vfio_iommu_type1 now and at boot, or install the kernel's extra modules",
     applicability: Applicability::NeedsApproval,
-    needs: &[
-        Need::File("/proc/modules"),
-        Need::File("/sys/module/vfio_iommu_type1/initstate"),
-    ],
+    needs: &[Need::File("/proc/modules"), Need::File("/sys/module/vfio_iommu_type1/initstate")],
     ..Rule::NEW
 };

@@ -42,8 +42,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("error getting device from group {group}: No such device").unless(OWNED),
         Sign::strong("error getting device {device} from group {group}: No such device").unless(OWNED),
         Sign::hint("error getting device from group {group}: No such device"),
-        Sign::support("are bound to vfio-<bus> or pci-stub and not already in use")
-            .unless(&["from group {group}: Permission denied", "from group {group}: Device or resource busy"]),
+        Sign::support("are bound to vfio-<bus> or pci-stub and not already in use").unless(&[
+            "from group {group}: Permission denied",
+            "from group {group}: Device or resource busy",
+        ]),
         // The group's node exists only while a device of the group has a vfio driver.
         Sign::support("failed to open /dev/vfio/{group}: No such file or directory")
             .unless(&["failed to open /dev/vfio/vfio: No such file"]),
@@ -123,9 +125,11 @@ pub(crate) fn assigned(cx: &Context<'_>) -> Vec<Assigned> {
         }
     }
     let mut known = Vec::new();
-    found.retain(|one| !known.contains(&one.address) && known.len() < 64 && {
-        known.push(one.address);
-        true
+    found.retain(|one| {
+        !known.contains(&one.address) && known.len() < 64 && {
+            known.push(one.address);
+            true
+        }
     });
     found
 }

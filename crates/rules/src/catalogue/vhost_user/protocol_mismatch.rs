@@ -32,7 +32,9 @@ const FS: &[&str] = &["vhost-user-fs", "virtiofsd"];
 pub const RULE: Rule = Rule {
     tags: &["network", "storage"],
     signs: &[
-        Sign::strong("vhost-user device expecting VHOST_USER_PROTOCOL_F_CONFIG but the vhost-user backend does not support it"),
+        Sign::strong(
+            "vhost-user device expecting VHOST_USER_PROTOCOL_F_CONFIG but the vhost-user backend does not support it",
+        ),
         Sign::strong("VHOST_USER_PROTOCOL_F_CONFIG not supported"),
         Sign::strong("vhost-user backend supports VHOST_USER_PROTOCOL_F_CONFIG but QEMU does not"),
         Sign::strong("IOMMU support requires reply-ack and"),
@@ -46,7 +48,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Received bad msg size"),
         Sign::strong("vhost_backend_init failed: Protocol error"),
         Sign::support("vhost_backend_init failed").unless(FS),
-        Sign::support("Failed to read msg header. Read {got} instead of {wanted}. Original request").unless(FS),
+        Sign::support("Failed to read msg header. Read {got} instead of {wanted}. Original request")
+            .unless(FS),
         Sign::support("Failed to read msg header. Flags"),
         Sign::strong("Failed to read msg header. Size"),
         Sign::support("Failed to set msg fds").unless(FS),

@@ -31,8 +31,10 @@ pub const RULE: Rule = Rule {
     tags: &["network", "storage", "memory", "boot"],
     rank: Rank::Specific,
     signs: &[
-        Sign::proof("Failed initializing vhost-user memory map, consider using -object memory-backend-file share=on")
-            .unless(&["vhost-user-fs", "virtiofs"]),
+        Sign::proof(
+            "Failed initializing vhost-user memory map, consider using -object memory-backend-file share=on",
+        )
+        .unless(&["vhost-user-fs", "virtiofs"]),
         Sign::proof("Using vhost-user requires using shared memory").unless(&["virtiofs", "--fs "]),
         Sign::proof("'vhostuser' requires shared memory"),
         Sign::proof("'vhost-user' requires shared memory"),
@@ -58,10 +60,17 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     for seen in cx.all::<DomainXml>() {
         for domain in seen.domains.iter().filter(|domain| !domain.fragment && domain.qemu_args.is_empty()) {
-            let is = |text: &Option<Spanned<String>>, what: &str| text.as_ref().is_some_and(|text| text.value == what);
+            let is = |text: &Option<Spanned<String>>, what: &str| {
+                text.as_ref().is_some_and(|text| text.value == what)
+            };
             let devices = &domain.devices;
-            let card = devices.interfaces.iter().find(|card| is(&card.interface_type, "vhostuser")).map(|card| card.line);
-            let disk = devices.disks.iter().find(|disk| is(&disk.disk_type, "vhostuser")).map(|disk| disk.line);
+            let card = devices
+                .interfaces
+                .iter()
+                .find(|card| is(&card.interface_type, "vhostuser"))
+                .map(|card| card.line);
+            let disk =
+                devices.disks.iter().find(|disk| is(&disk.disk_type, "vhostuser")).map(|disk| disk.line);
             let Some(line) = card.or(disk) else { continue };
             let whole = is(&domain.memory_backing.access, "shared");
             let cells = domain.cpu.as_ref().map_or(&[][..], |cpu| &cpu.cells);
@@ -73,7 +82,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             draft = if shared {
                 draft.looked().despite(Strength::Strong, seen.quote(line), "the domain's memory is shared")
             } else {
-                draft.because(Strength::Strong, seen.quote(line), "a vhost-user device, and no shared memory in the domain")
+                draft.because(
+                    Strength::Strong,
+                    seen.quote(line),
+                    "a vhost-user device, and no shared memory in the domain",
+                )
             };
             return vec![draft.verdict()];
         }
@@ -91,11 +104,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             });
             file && opts.switch("share") != Some(true)
         });
-        let backend = seen.options("object").any(|one| one.value.as_deref().is_some_and(|value| value.contains("memory-backend-")));
+        let backend = seen
+            .options("object")
+            .any(|one| one.value.as_deref().is_some_and(|value| value.contains("memory-backend-")));
         if let Some(private) = private {
-            draft = draft.because(Strength::Strong, seen.quote(private.value_line), "the backend lacks share=on");
+            draft =
+                draft.because(Strength::Strong, seen.quote(private.value_line), "the backend lacks share=on");
         } else if !backend && seen.commands.iter().any(|command| command.program.is_some()) {
-            draft = draft.because(Strength::Strong, seen.quote(user.value_line), "the command has no memory backend that is shared");
+            draft = draft.because(
+                Strength::Strong,
+                seen.quote(user.value_line),
+                "the command has no memory backend that is shared",
+            );
         }
         return vec![draft.verdict()];
     }

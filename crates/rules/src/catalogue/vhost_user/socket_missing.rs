@@ -37,8 +37,12 @@ pub const RULE: Rule = Rule {
         Sign::proof("Failed to connect to '{path}vhu{rest}': No such file or directory"),
         Sign::proof("Failed to connect socket {path}vhost{rest}: No such file or directory").unless(OTHER),
         Sign::proof("Failed to connect socket {path}vhu{rest}: No such file or directory"),
-        Sign::strong("Failed to connect to '{path}': No such file or directory").and(&["vhost-user"]).unless(OTHER),
-        Sign::strong("Failed to connect to '{path}': No such file or directory").and(&["vhostuser"]).unless(OTHER),
+        Sign::strong("Failed to connect to '{path}': No such file or directory")
+            .and(&["vhost-user"])
+            .unless(OTHER),
+        Sign::strong("Failed to connect to '{path}': No such file or directory")
+            .and(&["vhostuser"])
+            .unless(OTHER),
         Sign::strong("Failed to connect to '{path}': Connection refused").and(&["vhost-user"]).unless(OTHER),
         Sign::strong("Failed to connect to '{path}': Connection refused").and(&["vhostuser"]).unless(OTHER),
         Sign::strong("Failed to connect socket*No such file or directory").and(&["vhost-user"]).unless(OTHER),
@@ -89,7 +93,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 draft = draft
                     .because(Strength::Strong, seen.quote(mode.line), "this side of the socket")
                     .because(Strength::Support, clash, "the switch's port is of the same side");
-                return vec![draft.title(format!("QEMU and the switch are both the {} of the socket", mode.value)).verdict()];
+                return vec![
+                    draft
+                        .title(format!("QEMU and the switch are both the {} of the socket", mode.value))
+                        .verdict(),
+                ];
             }
         }
     }

@@ -51,7 +51,8 @@ pub const RULE: Rule = Rule {
         Sign::support("Failed to read msg header. Read -1 instead of 12").and(FS),
         Sign::hint("Failed to write msg. Wrote -1 instead of").and(FS),
         Sign::hint("Unexpected end-of-file before all data were read").and(FS),
-        Sign::support("Waiting for daemon failed: HandleRequest(").unless(&["MissingMemoryMapping", "InvalidParam"]),
+        Sign::support("Waiting for daemon failed: HandleRequest(")
+            .unless(&["MissingMemoryMapping", "InvalidParam"]),
         Sign::support("HandleRequest(PartialMessage)"),
         Sign::support("HandleRequest(Disconnected)"),
         Sign::support("Transport endpoint is not connected").and(FS),

@@ -33,7 +33,12 @@ const FSD: &[&str] = &["virtiofsd"];
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["virtiofs", "install"],
-    needs: &[Need::File("/usr/libexec/virtiofsd"), Need::File("/usr/lib/qemu/virtiofsd"), Need::File("/usr/lib/virtiofsd"), Need::Glob("/usr/share/qemu/vhost-user/*.json")],
+    needs: &[
+        Need::File("/usr/libexec/virtiofsd"),
+        Need::File("/usr/lib/qemu/virtiofsd"),
+        Need::File("/usr/lib/virtiofsd"),
+        Need::Glob("/usr/share/qemu/vhost-user/*.json"),
+    ],
     signs: &[
         Sign::proof("Unable to find a satisfying virtiofsd"),
         Sign::proof("virtiofsd binary '{path}' is not executable"),

@@ -77,9 +77,11 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let hit = cx.hits("Error entering sandbox: {step}").first();
     let step = hit.and_then(|hit| hit.get("step")).and_then(|step| step.split('(').next());
-    vec![match step {
-        Some(step) => cx.draft().title(format!("virtiofsd cannot set up its sandbox: {step} is refused")),
-        None => cx.draft(),
-    }
-    .verdict()]
+    vec![
+        match step {
+            Some(step) => cx.draft().title(format!("virtiofsd cannot set up its sandbox: {step} is refused")),
+            None => cx.draft(),
+        }
+        .verdict(),
+    ]
 }

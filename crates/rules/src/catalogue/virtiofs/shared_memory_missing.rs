@@ -65,8 +65,15 @@ pub const RULE: Rule = Rule {
 
 /// How a shared mapping is written: domain XML, `-object` in both spellings, Cloud Hypervisor's `--memory`.
 const SHARED: [&str; 9] = [
-    "access mode='shared'", "access mode=\"shared\"", "memAccess='shared'", "memAccess=\"shared\"", "share=on", "share=yes",
-    "share=true", "\"share\":true", "mem-shared=on",
+    "access mode='shared'",
+    "access mode=\"shared\"",
+    "memAccess='shared'",
+    "memAccess=\"shared\"",
+    "share=on",
+    "share=yes",
+    "share=true",
+    "\"share\":true",
+    "mem-shared=on",
 ];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
@@ -76,7 +83,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let whole = text.text.contains("<domain type=");
         let device = |line: &str| {
             whole && (line.contains("type='virtiofs'") || line.contains("type=\"virtiofs\""))
-                || line.contains("vhost-user-fs-") && line.contains("chardev") && text.text.contains("qemu-system-")
+                || line.contains("vhost-user-fs-")
+                    && line.contains("chardev")
+                    && text.text.contains("qemu-system-")
         };
         let Some(at) = text.text.lines().position(device) else { continue };
         if !SHARED.iter().any(|shared| text.text.contains(shared)) {

@@ -31,7 +31,16 @@ pub const RULE: Rule = Rule {
     tags: &["vmm", "bug"],
     needs: &[Need::Command(&["qemu-system-x86_64", "--version"])],
     signs: &SIGNS,
-    words: &["assertion", "regression", "after upgrade", "after update", "segfault", "downgrade", "core dump", "crashes"],
+    words: &[
+        "assertion",
+        "regression",
+        "after upgrade",
+        "after update",
+        "segfault",
+        "downgrade",
+        "core dump",
+        "crashes",
+    ],
     tells: "qemu-system-x86_64 --version",
     remedy: "take the version with the fix, or the last good one, and keep log and core dump for the report",
     disruption: Disruption::GuestRestart,
@@ -52,7 +61,13 @@ struct Bug {
     what: &'static str,
 }
 
-const fn bug(program: Program, from: &'static [u32], before: &'static [u32], sign: Sign, what: &'static str) -> Bug {
+const fn bug(
+    program: Program,
+    from: &'static [u32],
+    before: &'static [u32],
+    sign: Sign,
+    what: &'static str,
+) -> Bug {
     Bug { program, from, before, sign, what }
 }
 
@@ -65,22 +80,88 @@ const BUGS: [Bug; 18] = [
     bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("Image is corrupt"), CORRUPT_4_1),
     bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("errors were found on the image"), CORRUPT_4_1),
     // The same, where only the complaint names the version.
-    bug(Qemu, &[4, 1], &[4, 1, 1], Sign::strong("errors were found on the image").and(&["qemu-img 4.1"]), CHECK_4_1),
+    bug(
+        Qemu,
+        &[4, 1],
+        &[4, 1, 1],
+        Sign::strong("errors were found on the image").and(&["qemu-img 4.1"]),
+        CHECK_4_1,
+    ),
     bug(Qemu, &[4, 1], &[4, 2], Sign::hint("refcount=1 reference=").and(&["compressed clusters"]), CHECK_4_1),
-    bug(Qemu, &[4, 1], &[4, 1, 1], Sign::strong("qcow2: Marking image as corrupt").and(&["QEMU 4.1"]), CORRUPT_4_1),
-    bug(Qemu, &[5, 2], &[6], Sign::strong("Assertion `flags & BH_DELETED' failed"), "QEMU 5.2 asserts when an event loop ends; 6.0 has the fix"),
-    bug(Qemu, &[9, 1], &[9, 2], Sign::strong("qobject_output_add_obj"), "QEMU 9.1 asserts when it answers a query without a name"),
+    bug(
+        Qemu,
+        &[4, 1],
+        &[4, 1, 1],
+        Sign::strong("qcow2: Marking image as corrupt").and(&["QEMU 4.1"]),
+        CORRUPT_4_1,
+    ),
+    bug(
+        Qemu,
+        &[5, 2],
+        &[6],
+        Sign::strong("Assertion `flags & BH_DELETED' failed"),
+        "QEMU 5.2 asserts when an event loop ends; 6.0 has the fix",
+    ),
+    bug(
+        Qemu,
+        &[9, 1],
+        &[9, 2],
+        Sign::strong("qobject_output_add_obj"),
+        "QEMU 9.1 asserts when it answers a query without a name",
+    ),
     bug(Qemu, &[10, 1], &[10, 2], Sign::hint("missing features: *pdcm"), CPU_10_1),
     bug(Qemu, &[10, 1], &[10, 2], Sign::hint("missing features: *arch-capabilities"), CPU_10_1),
-    bug(Qemu, &[2, 5], &[2, 8], Sign::support("Virtqueue size exceeded"), "QEMU 2.6 miscounts requests in flight after a restore; 2.8 has the fix"),
-    bug(Libvirt, &[9, 9], &[9, 10], Sign::strong("qemuSaveImageDecompressionStart"), "libvirt 9.9 crashes when it reverts to a snapshot"),
-    bug(Libvirt, &[11, 1], &[11, 4], Sign::strong("qemuBlockThrottleFiltersDetach"), "libvirt crashes when a disk is attached"),
-    bug(Libvirt, &[1], &[11, 7], Sign::support("segfault at*libvirt_driver_qemu.so"), "this libvirt crashes; QEMU 10.1 and later need a newer one"),
-    bug(Firecracker, &[1, 16], &[1, 16, 1], Sign::hint("vsock").and(&["snapshot/load"]), "Firecracker 1.16.0 leaves vsock silent after a restore; 1.16.1 has the fix"),
-    bug(Libvirt, &[9], &[11, 10], Sign::hint("extra features: *ht"), "libvirt before 11.10 does not know that QEMU 10.1 shows ht"),
+    bug(
+        Qemu,
+        &[2, 5],
+        &[2, 8],
+        Sign::support("Virtqueue size exceeded"),
+        "QEMU 2.6 miscounts requests in flight after a restore; 2.8 has the fix",
+    ),
+    bug(
+        Libvirt,
+        &[9, 9],
+        &[9, 10],
+        Sign::strong("qemuSaveImageDecompressionStart"),
+        "libvirt 9.9 crashes when it reverts to a snapshot",
+    ),
+    bug(
+        Libvirt,
+        &[11, 1],
+        &[11, 4],
+        Sign::strong("qemuBlockThrottleFiltersDetach"),
+        "libvirt crashes when a disk is attached",
+    ),
+    bug(
+        Libvirt,
+        &[1],
+        &[11, 7],
+        Sign::support("segfault at*libvirt_driver_qemu.so"),
+        "this libvirt crashes; QEMU 10.1 and later need a newer one",
+    ),
+    bug(
+        Firecracker,
+        &[1, 16],
+        &[1, 16, 1],
+        Sign::hint("vsock").and(&["snapshot/load"]),
+        "Firecracker 1.16.0 leaves vsock silent after a restore; 1.16.1 has the fix",
+    ),
+    bug(
+        Libvirt,
+        &[9],
+        &[11, 10],
+        Sign::hint("extra features: *ht"),
+        "libvirt before 11.10 does not know that QEMU 10.1 shows ht",
+    ),
     // The same, where only the complaint names the version.
     bug(Qemu, &[10, 1], &[10, 2], Sign::strong("missing features: *pdcm").and(&["QEMU 10.1"]), CPU_10_1),
-    bug(Qemu, &[10, 1], &[10, 2], Sign::strong("missing features: *arch-capabilities").and(&["QEMU 10.1"]), CPU_10_1),
+    bug(
+        Qemu,
+        &[10, 1],
+        &[10, 2],
+        Sign::strong("missing features: *arch-capabilities").and(&["QEMU 10.1"]),
+        CPU_10_1,
+    ),
 ];
 
 const CORRUPT_4_1: &str = "QEMU 4.1.0 corrupts qcow2 images; 4.1.1 has the fix";
@@ -186,11 +267,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let Some(quote) = hits.first().and_then(|hit| cx.evidence(hit)) else { continue };
         match version_of(cx, bug.program) {
             Some((version, said)) if in_range(&version, bug.from, bug.before) => {
-                return vec![draft
-                    .because(Strength::Proof, Some(quote), "the message of a known bug")
-                    .because(Strength::Support, said, "this version has the bug")
-                    .title(bug.what)
-                    .verdict()];
+                return vec![
+                    draft
+                        .because(Strength::Proof, Some(quote), "the message of a known bug")
+                        .because(Strength::Support, said, "this version has the bug")
+                        .title(bug.what)
+                        .verdict(),
+                ];
             }
             Some(_) => {}
             None => draft = draft.because(bug.sign.strength, Some(quote), bug.what),

@@ -23,8 +23,8 @@
 //! GitHub advisories); kernel CNA announcements; ISO/IEC 27002:2022 8.8 (technical vulnerabilities).
 
 use crate::prelude::*;
-use vmwright_formats::environment::{Version, versions};
 use vmwright_formats::QemuLog;
+use vmwright_formats::environment::{Version, versions};
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,

@@ -67,7 +67,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut found: Vec<(String, String, Option<Evidence>)> = Vec::new();
     for seen in cx.all::<DomainXml>() {
         for domain in &seen.domains {
-            let vm = domain.name.as_ref().map_or_else(|| seen.text.source.to_owned(), |name| name.value.clone());
+            let vm =
+                domain.name.as_ref().map_or_else(|| seen.text.source.to_owned(), |name| name.value.clone());
             for vsock in domain.devices.others.iter().filter(|other| other.element == "vsock") {
                 if let Some(cid) = &vsock.detail {
                     found.push((cid.value.clone(), vm.clone(), seen.quote(cid.line)));
@@ -80,7 +81,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             for option in command.options.iter().filter(|one| one.name == "device") {
                 if let Some(cid) = option.opts().get("guest-cid") {
                     // One VM may be seen as its XML and as its command line: only commands are told apart.
-                    found.push((cid.to_owned(), format!("command {at} of {}", seen.text.source), seen.quote(option.value_line)));
+                    found.push((
+                        cid.to_owned(),
+                        format!("command {at} of {}", seen.text.source),
+                        seen.quote(option.value_line),
+                    ));
                 }
             }
         }

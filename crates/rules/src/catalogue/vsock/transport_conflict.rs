@@ -37,7 +37,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("vhost-vsock*Device or resource busy"),
         Sign::strong("vmw_vsock_virtio_transport*Device or resource busy"),
         Sign::strong("could not insert 'vhost_vsock'"),
-        Sign::support("vhost-vsock: failed to open vhost device").unless(&["Permission denied", "Operation not permitted"]),
+        Sign::support("vhost-vsock: failed to open vhost device")
+            .unless(&["Permission denied", "Operation not permitted"]),
         Sign::support("unable to open vhost-vsock device"),
         Sign::support("/dev/vhost-vsock: No such"),
         Sign::support("/dev/vhost-vsock*no such file or directory"),
@@ -62,10 +63,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let other = ["vmw_vsock_vmci_transport", "hv_sock"].iter().find_map(|name| seen.get(name));
         match (seen.get("vhost_vsock"), other) {
             (Some(loaded), _) => {
-                draft = draft.looked().despite(Strength::Strong, seen.quote(loaded.line), "vhost_vsock is loaded");
+                draft = draft.looked().despite(
+                    Strength::Strong,
+                    seen.quote(loaded.line),
+                    "vhost_vsock is loaded",
+                );
             }
             (None, Some(other)) if cx.stands("vsock") || cx.stands("vhost-vsock") => {
-                draft = draft.because(Strength::Support, seen.quote(other.line), "another transport is loaded, vhost_vsock is not");
+                draft = draft.because(
+                    Strength::Support,
+                    seen.quote(other.line),
+                    "another transport is loaded, vhost_vsock is not",
+                );
             }
             (None, _) => {}
         }

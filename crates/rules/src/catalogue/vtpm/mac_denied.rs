@@ -46,7 +46,12 @@ pub const RULE: Rule = Rule {
         Sign::hint("Could not start 'swtpm'. exitstatus: 1"),
     ],
     words: &["apparmor", "selinux", "swtpm", "denied"],
-    explains: &["vtpm/state-permission", "access/apparmor-denied", "access/selinux-denied", "vtpm/swtpm-missing"],
+    explains: &[
+        "vtpm/state-permission",
+        "access/apparmor-denied",
+        "access/selinux-denied",
+        "vtpm/swtpm-missing",
+    ],
     tells: "journalctl -k | grep -E 'DENIED.*swtpm'; ausearch -m AVC -c swtpm",
     remedy: "allow swtpm's path in its local AppArmor profile, or give the directory its SELinux label",
     applicability: Applicability::NeedsApproval,

@@ -55,7 +55,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("swtpm-localca*ermission denied"),
         Sign::strong("Could not create directory *swtpm*: Permission denied"),
         Sign::strong("Could not start swtpm '*': Permission denied"),
-        Sign::support("An error occurred. Authoring the TPM state failed").unless(&["Could not find * in PATH"]),
+        Sign::support("An error occurred. Authoring the TPM state failed")
+            .unless(&["Could not find * in PATH"]),
         Sign::support("Could not create root-CA"),
         Sign::support("Could not create local-CA"),
         Sign::support("Could not run '*swtpm_setup'. exitstatus"),
