@@ -150,7 +150,8 @@ impl<'r> Draft<'r> {
     }
 }
 
-/// One line is one piece of evidence, however many signs and checks it meets: the strongest of them counts.
+/// One line is one piece of evidence, however many signs and checks it meets: the strongest of them counts. The
+/// complaint, which cannot be quoted, is one piece as a whole.
 fn each_line_once(mut support: Vec<Support>) -> Vec<Support> {
     support.sort_by_key(|one| std::cmp::Reverse(one.strength));
     let mut kept: Vec<Support> = Vec::new();
@@ -158,7 +159,7 @@ fn each_line_once(mut support: Vec<Support>) -> Vec<Support> {
         let place = one.evidence.as_ref().map(|quote| (&quote.source, quote.line));
         let known = |other: &Support| {
             let its = other.evidence.as_ref().map(|quote| (&quote.source, quote.line));
-            place.is_some() && its == place && other.against == one.against
+            its == place && other.against == one.against
         };
         if !kept.iter().any(known) {
             kept.push(one);
