@@ -118,7 +118,7 @@ impl<'a> Reading<'a> {
                 let leaf = parts.next()?;
                 Some((parts.next().unwrap_or_default(), leaf))
             }
-            Need::Command(_) | Need::Probe(_) => None,
+            Need::Exists(_) | Need::Command(_) | Need::Probe(_) => None,
         };
         Self {
             limits,

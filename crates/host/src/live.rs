@@ -6,6 +6,7 @@ use crate::limits::{Budget, Limits};
 use crate::probes::{self, Machines};
 use crate::root::{CollectError, Subject, escape_path};
 use crate::{commands, glob, identity};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use vmwright_model::{Kind, Missing, Need, Record, Snapshot};
 
@@ -27,6 +28,7 @@ pub(crate) fn collect(needs: &[Need], subject: &Subject, limits: &Limits) -> Res
     for need in needs {
         match need {
             Need::File(path) => collector.file(path.into(), None),
+            Need::Exists(path) => collector.exists(path),
             Need::Glob(pattern) => collector.glob(pattern),
             Need::Command(words) => collector.command(words),
             Need::Probe(probe) => probes::run(probe, &machines, &mut collector),
@@ -52,6 +54,7 @@ pub(crate) fn work_list(needs: &[Need], subject: &Subject) -> Vec<String> {
     for need in needs {
         match need {
             Need::File(path) | Need::Glob(path) => list.push((*path).to_owned()),
+            Need::Exists(path) => list.push(format!("whether there is a {path}")),
             Need::Command(words) => list.push(format!("command: {}", words.join(" "))),
             Need::Probe(probe) => list.extend(probes::sources(*probe, &machines)),
         }
@@ -77,6 +80,17 @@ impl Collector<'_> {
             other => other,
         });
         self.push(source, kind, content);
+    }
+
+    fn exists(&mut self, path: &'static str) {
+        let found = self.within(move || std::fs::metadata(path).map(drop));
+        let content = found.and_then(|found| match found {
+            Ok(()) => Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(Missing::Absent),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Missing::Denied),
+            Err(error) => Err(Missing::Failed(error.to_string())),
+        });
+        self.push(path.to_owned(), Some(Kind::TEXT), content);
     }
 
     fn glob(&mut self, pattern: &'static str) {

@@ -28,6 +28,7 @@ pub fn planned(needs: &[Need], subject: &Subject) -> Vec<Planned> {
     for need in needs {
         match need {
             Need::File(path) => add((*path).to_owned(), of_path(path)),
+            Need::Exists(path) => add(format!("whether there is a {path}"), "any user".to_owned()),
             Need::Glob(pattern) => add((*pattern).to_owned(), of_pattern(pattern)),
             Need::Command(words) => add(format!("command: {}", words.join(" ")), of_command(words)),
             Need::Probe(probe) => {

@@ -8,6 +8,8 @@ use serde::Serialize;
 pub enum Need {
     /// One file.
     File(&'static str),
+    /// Whether a file is there, unread: a program, a firmware image. The record has no bytes.
+    Exists(&'static str),
     /// Files by pattern: `*` stands for any run of characters inside one path component.
     Glob(&'static str),
     /// A command that only reads, given as its words; it must be on the reader's allow-list.

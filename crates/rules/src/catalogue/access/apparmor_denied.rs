@@ -34,7 +34,7 @@ const DENIED: &str = "apparmor=\"DENIED\"";
 
 pub const RULE: Rule = Rule {
     tags: &["mac", "security", "permission"],
-    needs: &[Need::Command(&["journalctl", "-k", "-b", "--no-pager"])],
+    needs: &[Need::Command(&["dmesg"])],
     signs: &[
         Sign::hint(DENIED),
         Sign::support("apparmor=\"DENIED\"*profile=\"libvirt-").unless(&["apparmor=\"DENIED\"*swtpm"]),

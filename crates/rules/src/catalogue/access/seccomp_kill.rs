@@ -28,7 +28,7 @@ use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
     tags: &["security", "sandbox"],
-    needs: &[Need::Command(&["journalctl", "-k", "-b", "--no-pager"])],
+    needs: &[Need::Command(&["dmesg"])],
     signs: &[
         Sign::proof("type=1326*qemu"),
         Sign::proof("type=1326*virtiofsd"),

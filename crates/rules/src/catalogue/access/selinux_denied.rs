@@ -35,7 +35,7 @@ const ALERT: &str = "SELinux is preventing {program} from ";
 
 pub const RULE: Rule = Rule {
     tags: &["mac", "security", "permission"],
-    needs: &[Need::File("/sys/fs/selinux/enforce"), Need::Command(&["journalctl", "-k", "-b", "--no-pager"])],
+    needs: &[Need::File("/sys/fs/selinux/enforce"), Need::Command(&["dmesg"])],
     signs: &[
         Sign::hint(AVC),
         Sign::hint(ALERT),

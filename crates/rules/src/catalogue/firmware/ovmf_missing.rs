@@ -32,9 +32,9 @@ pub const RULE: Rule = Rule {
     needs: &[
         Need::Glob("/usr/share/qemu/firmware/*.json"),
         Need::Glob("/etc/libvirt/qemu/*.xml"),
-        Need::File("/usr/share/OVMF/OVMF_CODE.fd"),
-        Need::File("/usr/share/OVMF/OVMF_CODE_4M.fd"),
-        Need::File("/usr/share/edk2/ovmf/OVMF_CODE.fd"),
+        Need::Exists("/usr/share/OVMF/OVMF_CODE.fd"),
+        Need::Exists("/usr/share/OVMF/OVMF_CODE_4M.fd"),
+        Need::Exists("/usr/share/edk2/ovmf/OVMF_CODE.fd"),
     ],
     signs: &[
         Sign::proof("Could not open '*OVMF_CODE*': No such file or directory"),

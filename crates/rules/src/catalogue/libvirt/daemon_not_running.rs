@@ -32,7 +32,7 @@ use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
     tags: &["libvirt", "service"],
-    needs: &[Need::Glob("/run/libvirt/*sock*"), Need::Command(&["systemctl", "status", "libvirtd"])],
+    needs: &[Need::Glob("/run/libvirt/*sock*")],
     signs: &[
         Sign::proof("Failed to connect socket to '*libvirt*': No such file or directory"),
         Sign::proof("Failed to connect socket to '*libvirt*': Connection refused"),

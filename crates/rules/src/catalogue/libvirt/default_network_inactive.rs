@@ -29,7 +29,7 @@ use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
     tags: &["libvirt", "network"],
-    needs: &[Need::Command(&["virsh", "net-list", "--all"]), Need::Probe(Probe::Interfaces)],
+    needs: &[Need::Probe(Probe::Interfaces)],
     signs: &[
         Sign::proof("network '{network}' is not active"),
         Sign::proof("network is not active").and(&["libvirt"]),

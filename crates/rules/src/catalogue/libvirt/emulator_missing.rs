@@ -31,10 +31,10 @@ pub const RULE: Rule = Rule {
     tags: &["libvirt", "install"],
     needs: &[
         Need::Glob("/etc/libvirt/qemu/*.xml"),
-        Need::File("/usr/bin/qemu-system-x86_64"),
-        Need::File("/usr/bin/qemu-kvm"),
-        Need::File("/usr/bin/kvm"),
-        Need::File("/usr/libexec/qemu-kvm"),
+        Need::Exists("/usr/bin/qemu-system-x86_64"),
+        Need::Exists("/usr/bin/qemu-kvm"),
+        Need::Exists("/usr/bin/kvm"),
+        Need::Exists("/usr/libexec/qemu-kvm"),
     ],
     signs: &[
         Sign::proof("Cannot check QEMU binary {path}: No such file or directory"),

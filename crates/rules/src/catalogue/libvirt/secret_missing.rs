@@ -29,7 +29,6 @@ use crate::prelude::*;
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["libvirt", "storage", "security"],
-    needs: &[Need::Command(&["virsh", "secret-list"])],
     signs: &[
         Sign::proof("no secret with matching uuid '{secret}'"),
         Sign::proof("no secret with matching usage '{secret}'"),

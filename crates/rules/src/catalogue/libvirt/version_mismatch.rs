@@ -30,7 +30,6 @@ use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
     tags: &["libvirt", "upgrade"],
-    needs: &[Need::Command(&["virsh", "version", "--daemon"])],
     signs: &[
         Sign::strong("unknown procedure: {number}"),
         Sign::strong("Cannot find program {program} version {version}"),

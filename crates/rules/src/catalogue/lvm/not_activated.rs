@@ -30,7 +30,6 @@ use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
-    needs: &[],
     signs: &[
         Sign::strong("can't activate LV '{volume}'"),
         Sign::strong("Check of pool {pool} failed"),

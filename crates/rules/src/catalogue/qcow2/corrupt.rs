@@ -31,7 +31,6 @@ use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "data-safety"],
-    needs: &[],
     signs: &[
         Sign::proof("Image is corrupt; cannot be opened read/write"),
         Sign::proof("qcow2: Marking image as corrupt"),

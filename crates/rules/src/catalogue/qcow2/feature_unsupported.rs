@@ -28,7 +28,6 @@ use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
-    needs: &[],
     signs: &[
         Sign::proof("Unsupported qcow2 feature(s)"),
         Sign::strong("uses a qcow2 feature which is not supported by this qemu version"),

@@ -29,7 +29,6 @@ use crate::prelude::*;
 pub const RULE: Rule = Rule {
     level: Level::Warn,
     tags: &["storage"],
-    needs: &[],
     signs: &[
         Sign::proof("leaked clusters were found on the image").unless(ERRORS),
         Sign::strong("leaked clusters were found on the image"),

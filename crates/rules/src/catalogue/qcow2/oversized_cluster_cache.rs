@@ -34,7 +34,6 @@ const SLOW: &[&str] =
 pub const RULE: Rule = Rule {
     level: Level::Warn,
     tags: &["storage", "performance"],
-    needs: &[],
     signs: &[Sign::hint("l2-cache-size"), Sign::hint("metadata_cache"), Sign::hint("L2 cache entry size")],
     words: SLOW,
     tells: "qemu-img info IMAGE",

@@ -69,7 +69,6 @@ pub const RULE: Rule = Rule {
     remedy: "take cbitpos and reduced physical bits from the domain capabilities, correct the policy, and use q35 without SMM",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
-    needs: &[Need::Command(&["virsh", "domcapabilities"])],
     check,
     ..Rule::NEW
 };

@@ -31,7 +31,6 @@ use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
-    needs: &[],
     signs: &[
         Sign::strong("Could not open backing file").unless(&[
             "Permission denied",

@@ -34,9 +34,9 @@ pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["virtiofs", "install"],
     needs: &[
-        Need::File("/usr/libexec/virtiofsd"),
-        Need::File("/usr/lib/qemu/virtiofsd"),
-        Need::File("/usr/lib/virtiofsd"),
+        Need::Exists("/usr/libexec/virtiofsd"),
+        Need::Exists("/usr/lib/qemu/virtiofsd"),
+        Need::Exists("/usr/lib/virtiofsd"),
         Need::Glob("/usr/share/qemu/vhost-user/*.json"),
     ],
     signs: &[

@@ -30,7 +30,7 @@ use crate::prelude::*;
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["tpm", "mac", "security"],
-    needs: &[Need::Command(&["journalctl", "-k", "-b", "--no-pager"])],
+    needs: &[Need::Command(&["dmesg"])],
     signs: &[
         Sign::proof("apparmor=\"DENIED\"*swtpm"),
         Sign::proof("apparmor=\"DENIED\"*/usr/bin/swtpm"),

@@ -29,7 +29,7 @@ use crate::prelude::*;
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["tpm", "install"],
-    needs: &[Need::File("/usr/bin/swtpm"), Need::Glob("/etc/libvirt/qemu/*.xml")],
+    needs: &[Need::Exists("/usr/bin/swtpm"), Need::Glob("/etc/libvirt/qemu/*.xml")],
     signs: &[
         Sign::proof("Unable to find 'swtpm*' binary in $PATH"),
         Sign::proof("Unable to find swtpm"),

@@ -27,7 +27,7 @@ use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
     tags: &["tpm", "guest"],
-    needs: &[Need::Glob("/etc/libvirt/qemu/*.xml"), Need::Command(&["virsh", "domcapabilities"])],
+    needs: &[Need::Glob("/etc/libvirt/qemu/*.xml")],
     signs: &[
         // libvirt prints "2.0" as a rule because it finds no swtpm at all.
         Sign::strong("TPM version '1.2' is not supported"),
