@@ -133,9 +133,12 @@ fn run(command: commands::Command, global: &Global) -> anyhow::Result<Exit> {
         signal_hook::flag::register_conditional_shutdown(signal, Exit::Incomplete as i32, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    let environment = Environment::new(global.state.clone(), stop)?;
     let result = command.result_file(global.output.as_deref());
     let operation = command.operation()?;
+    let environment = match Environment::new(global.state.clone(), Arc::clone(&stop)) {
+        Err(_) if operation.needs_no_state() => Environment::without_state(stop),
+        made => made?,
+    };
     let reports = matches!(&operation, Operation::Analyze(what) if !what.dry_run && what.why.is_none());
     anyhow::ensure!(reports || !global.format.is_report(), Unsuitable(global.format));
     let output = Output::open(result).context("the output cannot be written")?;

@@ -87,6 +87,26 @@ fn a_verdict_shows_its_computation_and_what_would_refute_it() {
 }
 
 #[test]
+fn pasted_files_are_analysed_where_nothing_can_be_kept() {
+    let site = Site::new();
+    let log = site.file("logs/qemu.log", "qemu: Failed to get \"write\" lock\n");
+    let folder = log.parent().unwrap().to_str().unwrap().to_owned();
+    let state = site.file("not-a-folder", "");
+    let call = |words: &[&str]| {
+        let mut command = site.command(words);
+        command.env("VMWRIGHT_STATE", &state);
+        common::done(command)
+    };
+    let analysis = call(&["analyze", "--from", &folder, "--format", "json"]);
+    assert_eq!(analysis.status, 1, "{analysis:#?}");
+    let analysis = analysis.json();
+    assert_eq!(analysis["causes"][0]["rule"], "storage/image-locked");
+    assert!(analysis["unread"].to_string().contains("nothing is recalled or remembered"), "{analysis}");
+    assert!(call(&["explain", "vfio/code-43"]).ok().out.contains("Code 43"));
+    call(&["vm", "list"]).fails(2, &["not-a-folder"]);
+}
+
+#[test]
 fn rules_explain_themselves_and_near_misses_are_named() {
     let site = Site::new();
     let out = site.call(&["explain", "storage/image-locked"]).ok().out;

@@ -168,7 +168,11 @@ fn challenge(what: &Analyze) -> String {
 /// Locks the process, so that from here on it can only read, and then learns which host this is.
 fn enter(what: &Analyze, environment: &Environment) -> Result<(HostIdentity, Sandbox), Error> {
     let purpose = if what.from.is_none() { Purpose::LiveHost } else { Purpose::Records };
-    let sandbox = sandbox::lock(&environment.state, purpose).map_err(Error::Sandbox)?;
+    let sandbox = match environment.kept() {
+        Some(state) => sandbox::lock(state, purpose),
+        None => sandbox::lock_without_state(purpose),
+    };
+    let sandbox = sandbox.map_err(Error::Sandbox)?;
     if what.require_sandbox && !sandbox.lacking.is_empty() {
         return Err(Error::SandboxLacking(sandbox.lacking));
     }

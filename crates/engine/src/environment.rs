@@ -64,6 +64,19 @@ impl Environment {
         Ok(Self { state, config, stop })
     }
 
+    /// For questions that need no memory, on a host where none can be kept: nothing is recalled or remembered, and
+    /// the result says so.
+    #[must_use]
+    pub fn without_state(stop: Arc<AtomicBool>) -> Self {
+        Self { state: PathBuf::new(), config: PathBuf::new(), stop }
+    }
+
+    /// The state directory, if there is one.
+    #[must_use]
+    pub fn kept(&self) -> Option<&Path> {
+        (!self.state.as_os_str().is_empty()).then_some(&self.state)
+    }
+
     /// A path below the state directory.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {

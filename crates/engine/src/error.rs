@@ -30,6 +30,9 @@ pub enum Error {
     /// The journal cannot be used.
     #[error("the journal")]
     Journal(#[source] vmwright_journal::Error),
+    /// There is no state directory, so nothing is recalled or remembered.
+    #[error("no state directory can be used: nothing is recalled or remembered")]
+    NoMemory,
     /// The journal has no such entry.
     #[error("the journal has no entry {0}")]
     NoEntry(i64),
@@ -141,6 +144,7 @@ impl Error {
             Error::Start { .. } => Exit::Findings,
             Error::Identity(_)
             | Error::Journal(_)
+            | Error::NoMemory
             | Error::File { .. }
             | Error::Recover(_)
             | Error::Control(_) => Exit::Incomplete,

@@ -7,6 +7,9 @@ use vmwright_model::{Entry, EntryId, EntryState};
 
 /// Opens the journal.
 pub(crate) fn open(environment: &Environment) -> Result<Journal, Error> {
+    if environment.kept().is_none() {
+        return Err(Error::NoMemory);
+    }
     Journal::open(&environment.journal()).map_err(Error::Journal)
 }
 

@@ -116,6 +116,19 @@ pub enum Operation {
     JournalVerify,
 }
 
+impl Operation {
+    /// Whether it can be done on a host where nothing can be kept: it asks about files that were given, or about
+    /// vmwright itself.
+    #[must_use]
+    pub fn needs_no_state(&self) -> bool {
+        match self {
+            Operation::Analyze(what) => what.from.is_some(),
+            Operation::Explain { .. } | Operation::Rules { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// What to analyse.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Analyze {

@@ -84,11 +84,24 @@ pub fn lock(state: &Path, purpose: Purpose) -> Result<Sandbox, SandboxError> {
 /// As [`lock`].
 #[doc(hidden)]
 pub fn lock_as(state: &Path, purpose: Purpose, newest: u32) -> Result<Sandbox, SandboxError> {
+    lock_with(Some(state), purpose, newest)
+}
+
+/// [`lock`] for a process that has no state directory: it can change nothing at all.
+///
+/// # Errors
+///
+/// As [`lock`].
+pub fn lock_without_state(purpose: Purpose) -> Result<Sandbox, SandboxError> {
+    lock_with(None, purpose, u32::MAX)
+}
+
+fn lock_with(state: Option<&Path>, purpose: Purpose, newest: u32) -> Result<Sandbox, SandboxError> {
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads > 1 {
         return Err(SandboxError::Threads(threads));
     }
-    let state = prepare(state)?;
+    let state = state.map(prepare).transpose()?;
     keep_descriptors_from_commands();
     let mut sandbox = Sandbox::default();
     if purpose == Purpose::LiveHost {
@@ -98,7 +111,7 @@ pub fn lock_as(state: &Path, purpose: Purpose, newest: u32) -> Result<Sandbox, S
     privileges::drop(privileges::READER).map_err(SandboxError::Capabilities)?;
     sandbox.enforced.push("capabilities: only those that serve reading are left".to_owned());
     let landlock = files::Landlock::of_this_kernel().capped(newest);
-    files::restrict(&landlock, &state, purpose, &mut sandbox)?;
+    files::restrict(&landlock, state.as_deref(), purpose, &mut sandbox)?;
     syscalls::restrict(&landlock, purpose, &mut sandbox)?;
     Ok(sandbox)
 }

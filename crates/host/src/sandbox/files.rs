@@ -41,10 +41,10 @@ impl Landlock {
     }
 }
 
-/// Lets files be read (and run, where commands are), and be changed beneath `state` alone.
+/// Lets files be read (and run, where commands are), and be changed beneath `state` alone, or nowhere without one.
 pub(super) fn restrict(
     landlock: &Landlock,
-    state: &Path,
+    state: Option<&Path>,
     purpose: Purpose,
     sandbox: &mut Sandbox,
 ) -> Result<(), SandboxError> {
@@ -84,17 +84,20 @@ pub(super) fn restrict(
             rules = rules.add_rule(PathBeneath::new(file, access))?;
         }
     }
-    let own = PathFd::new(state).map_err(|_| SandboxError::State {
-        path: state.to_owned(),
-        source: std::io::Error::last_os_error(),
-    })?;
-    let own_access = (all & !never & !BitFlags::from(AccessFs::Execute)) | read;
-    rules.add_rule(PathBeneath::new(own, own_access))?.restrict_self()?;
+    let change = match state {
+        Some(state) => {
+            let own = PathFd::new(state).map_err(|_| SandboxError::State {
+                path: state.to_owned(),
+                source: std::io::Error::last_os_error(),
+            })?;
+            let own_access = (all & !never & !BitFlags::from(AccessFs::Execute)) | read;
+            rules = rules.add_rule(PathBeneath::new(own, own_access))?;
+            format!("only beneath {}", state.display())
+        }
+        None => "nothing".to_owned(),
+    };
+    rules.restrict_self()?;
     let run = if purpose == Purpose::Records { "read" } else { "read and run" };
-    sandbox.enforced.push(format!(
-        "files: {run} anywhere, change only beneath {} (Landlock ABI {})",
-        state.display(),
-        landlock.abi
-    ));
+    sandbox.enforced.push(format!("files: {run} anywhere, change {change} (Landlock ABI {})", landlock.abi));
     Ok(())
 }
