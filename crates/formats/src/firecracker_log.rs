@@ -32,7 +32,7 @@ impl View for FirecrackerLog {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let named = name.contains("firecracker") || name.starts_with("fc");
+        let named = name.contains("firecracker") || name.starts_with("fc") && !name.starts_with("fc_info");
         let (hits, _) = crate::lines::share(head, |line| message(1, line).is_some());
         match (hits, head.contains("irecracker") || head.contains("src/vmm/") || head.contains(":fc_"), named) {
             (1.., true, _) => 94,

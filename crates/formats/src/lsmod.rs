@@ -64,6 +64,10 @@ impl View for LsMod {
         if head.lines().take(20).any(|line| is_header(line.trim())) {
             return 95;
         }
+        // /proc/slabinfo has the same shape, and slabs are named after modules.
+        if head.starts_with("slabinfo - version") {
+            return 0;
+        }
         let (hits, all) = crate::lines::share(head, |line| module(1, line.trim()).is_some());
         let named = name.contains("lsmod") || name == "modules";
         match (hits * 3 >= all * 2 && hits > 0, named) {
@@ -117,5 +121,7 @@ mod tests {
         assert_eq!(LsMod::recognise("x", "Module  Size  Used by\n"), 95);
         assert_eq!(LsMod::recognise("x", "kvm_intel 1 0\nkvm 2 1 kvm_intel\n"), 70);
         assert_eq!(LsMod::recognise("x", "apples 3 4\n"), 0);
+        let slabs = "slabinfo - version: 2.1\n# name <active_objs>\next4_inode 1 2 3\nkvm_vcpu 1 2 3\n";
+        assert_eq!(LsMod::recognise("slabinfo", slabs), 0);
     }
 }
