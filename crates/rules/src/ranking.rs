@@ -5,12 +5,14 @@
 //! 2. Otherwise the better proven comes first. A special cause is worth [`SPECIAL`] more than a usual one, a
 //!    general one as much less, and each of up to three of the rule's words in the complaint is worth [`WORD`]:
 //!    enough to decide between equals and no more.
-//! 3. On a running host ordinary lines of every kind stand in the logs. Where no word of the complaint goes with a
+//! 3. On a running host, and in a report of a whole one, ordinary lines of every kind stand in the logs. Where no word of the complaint goes with a
 //!    cause, what is only usual for it is not enough there: one piece of strong evidence is.
 //! 4. Equal causes stand in the order of their ids.
 
 use crate::{CATALOGUE, Context, Entry, Rank, Reading, entry};
-use vmwright_model::{Cause, Evidence, Finding, Level, Snapshot, Strength, Support, Unknown, Verdict};
+use vmwright_model::{
+    Cause, Evidence, Finding, Level, Record, Snapshot, Strength, Support, Unknown, Verdict,
+};
 
 /// The share of a consequence's confidence that its cause must have.
 pub const NEARLY: f64 = 0.6;
@@ -74,10 +76,13 @@ pub fn judge(entry: &'static Entry, reading: &Reading<'_>) -> Vec<Verdict> {
     (entry.rule.check)(&Context::new(entry, reading))
 }
 
-/// Whether a finding on a running host rests on nothing but what is usual, and nobody complained of it.
+/// Whether a finding about a whole host rests on nothing but what is usual, and nobody complained of it.
 fn ordinary(entry: &Entry, finding: &Finding, reading: &Reading<'_>) -> bool {
     let strong = |one: &Support| !one.against && one.strength >= Strength::Strong;
-    reading.snapshot().live
+    // A report of a whole host has sos's layout; what somebody chose to paste has none.
+    let reported = |record: &Record| record.source.starts_with("sos_commands/");
+    let snapshot = reading.snapshot();
+    (snapshot.live || snapshot.records.iter().any(reported))
         && !finding.support.iter().any(strong)
         && !entry.rule.words.iter().any(|word| reading.said(word))
 }
