@@ -8,8 +8,7 @@ use super::Task;
 use crate::progress::Step;
 use crate::run::Run;
 use crate::{guest, install, kernel, workspace};
-use anyhow::{Context as _, Result, bail, ensure};
-use setup::DISK;
+use anyhow::{Result, bail, ensure};
 use stage::Stage;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -124,18 +123,18 @@ fn tell(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-/// Calls `apply` while somebody else changes the mode of the disk's folder: after the first step has begun, and
+/// Calls `apply` while somebody else changes the mode of what is barred: after the first step has begun, and
 /// before the step that would change that mode.
 fn drifting(stage: &mut Stage, apply: impl FnOnce(&mut Stage) -> Result<()>) -> Result<()> {
     let done = AtomicBool::new(false);
-    let folder = stage.place.join(DISK).parent().context("the disk lies in a folder")?.to_owned();
+    let barred = setup::barred(install::is_root()?);
+    let path = stage.place.join(barred.path);
     let runs = stage.state().join("runs");
     let drifted = thread::scope(|scope| {
         let other = scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 if fs::read_dir(&runs).into_iter().flatten().flatten().any(|run| begun(&run.path())) {
-                    let drift = setup::DRIFTED_MODE;
-                    return fs::set_permissions(&folder, fs::Permissions::from_mode(drift)).is_ok();
+                    return fs::set_permissions(&path, fs::Permissions::from_mode(barred.drifted)).is_ok();
                 }
                 thread::sleep(Duration::from_millis(5));
             }

@@ -179,7 +179,8 @@ impl Stage {
 
     /// What the run may change, as text: compared before it and after it was taken back.
     pub(crate) fn digest(&self) -> Result<String> {
-        let mode = fs::metadata(self.place.join("images"))?.mode();
+        let barred = super::setup::barred(install::is_root()?);
+        let mode = fs::metadata(self.place.join(barred.path))?.mode();
         let spec = fs::read_to_string(self.state().join("machines/web/machine.toml"))?;
         let bridge = Path::new("/sys/class/net").join(BRIDGE).exists();
         let machines = self.json(&["vm", "list"])?;

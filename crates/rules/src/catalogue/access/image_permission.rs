@@ -103,6 +103,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                             from: mode,
                             to: mode | class_bit(entry, user, &groups),
                         }),
+                    // The owner's own bits give nothing to anybody else.
+                    (_, Some(mode)) if entry.owner == user => draft
+                        .title(format!("user {user} owns {} and may not open it", entry.path))
+                        .remedy(format!("let {user}, its owner, open {}", entry.path))
+                        .action(Action::FileMode {
+                            path: entry.path.clone(),
+                            from: mode,
+                            to: mode | want(entry) << 6,
+                        }),
                     _ => draft
                         .title(format!("user {user} may not open {}", entry.path))
                         .remedy(format!("make {user} the owner of {}, or add an ACL for it", entry.path)),
