@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_secs(5);
 /// How long the guest agent may take to take a request to power off.
 const AGENT: Duration = Duration::from_secs(3);
+/// How long after a press of the power button it is pressed again.
+const AGAIN: Duration = Duration::from_secs(2);
 /// How long QEMU may take to end once it has to: it writes back what is not on disk yet.
 const END: Duration = Duration::from_secs(30);
 
@@ -94,7 +96,7 @@ pub(super) fn stop(qemu: &Qemu, machine: &Stored, how: Stop) -> Result<Ended, Co
     }
 }
 
-/// Asks the guest's agent, then its power button, then QEMU. The machine's lock is not held meanwhile, so that a
+/// Asks the guest's agent, then presses its power button until it reacts, then asks QEMU. The machine's lock is not held meanwhile, so that a
 /// kill can come between.
 fn orderly(
     qemu: &Qemu,
@@ -107,14 +109,19 @@ fn orderly(
     let left = || deadline.saturating_duration_since(Instant::now());
     if condition.state == State::Running {
         // An agent that takes the request may still fail to carry it out: half the time is the button's.
-        if ask_agent(qemu, machine, running, patience) && wait_gone(machine, running, left() / 2)? {
+        let mut asked = ask_agent(qemu, machine, running, patience);
+        if asked && wait_gone(machine, running, left() / 2)? {
             return Ok(Ended::ByItself);
         }
-        if let Err(error) = press_button(qemu, machine, running) {
-            return if has_gone(machine, running)? { Ok(Ended::ByItself) } else { Err(error) };
-        }
-        if wait_gone(machine, running, left())? {
-            return Ok(Ended::ByItself);
+        // A guest that is still booting misses the button, and has no agent yet: both are tried again.
+        while !left().is_zero() {
+            if let Err(error) = press_button(qemu, machine, running) {
+                return if has_gone(machine, running)? { Ok(Ended::ByItself) } else { Err(error) };
+            }
+            if wait_gone(machine, running, left().min(AGAIN))? {
+                return Ok(Ended::ByItself);
+            }
+            asked = asked || ask_agent(qemu, machine, running, left());
         }
     }
     let told = monitor(machine, running, qemu.patience).and_then(|mut qmp| match qmp.execute("quit", None) {
