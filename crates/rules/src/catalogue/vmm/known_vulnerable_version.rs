@@ -19,7 +19,7 @@
 //! Update to the version named or a later one, then restart or migrate the VMs: a running VMM keeps the old code.
 //!
 //! ## References
-//! cve.org and each project's advisories (QEMU "Security process", security.libvirt.org, Firecracker and Cloud Hypervisor
+//! cve.org and each project's advisories (QEMU "Security process", libvirt security notices, Firecracker and Cloud Hypervisor
 //! GitHub advisories); kernel CNA announcements; ISO/IEC 27002:2022 8.8 (technical vulnerabilities).
 
 use crate::prelude::*;
