@@ -297,7 +297,8 @@ fn said_fragment(said: &str) -> String {
 }
 
 /// An error with its sources, one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {

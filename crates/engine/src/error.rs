@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use vmwright_model::Exit;
 
+pub(crate) use vmwright_backend::chain;
+
 /// Why an operation gave nothing back. Where it had begun to change something, the run's log tells the rest.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -150,15 +152,4 @@ impl Error {
             | Error::Control(_) => Exit::Incomplete,
         }
     }
-}
-
-/// An error with its sources, one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(next) = source {
-        text = format!("{text}: {next}");
-        source = next.source();
-    }
-    text
 }

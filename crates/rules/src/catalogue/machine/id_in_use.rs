@@ -61,9 +61,6 @@ pub const RULE: Rule = Rule {
         Sign::strong("API server's socket*in use"),
         Sign::support("id {id} is already in use"),
         Sign::hint("already in use by another"),
-        // Two hosts with one system UUID.
-        Sign::support("migrate guest to the same host").and(&["three nodes"]),
-        Sign::support("migrate guest to the same host").and(&["identical"]),
         // The message of a taken PCI slot; see hotplug-port-shared.
         Sign::hint("PCI: slot {slot} function {function} not available for {device}, in use by"),
     ],
