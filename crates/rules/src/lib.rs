@@ -15,9 +15,9 @@ mod sign;
 
 pub use context::Context;
 pub use draft::Draft;
-pub use ranking::{Diagnosis, diagnose};
-pub use reading::{Found, Reading, Seen};
-pub use rule::{Entry, Rank, Rule, Status};
+pub use ranking::{Diagnosis, diagnose, diagnose_reading};
+pub use reading::{Found, Reading, Seen, TARGET};
+pub use rule::{Entry, Preflight, Rank, Rule, Status};
 pub use scan::Hit;
 pub use sign::{Pattern, Sign};
 

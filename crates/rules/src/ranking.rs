@@ -40,14 +40,19 @@ pub struct Diagnosis {
 /// Runs every rule that `select` lets through over a snapshot, and ranks what fired.
 #[must_use]
 pub fn diagnose(snapshot: &Snapshot, complaint: &str, select: &dyn Fn(&Entry) -> bool) -> Diagnosis {
-    let reading = Reading::new(snapshot, complaint);
+    diagnose_reading(&Reading::new(snapshot, complaint), select)
+}
+
+/// [`diagnose`] of what was read already; against another host, if the reading has one.
+#[must_use]
+pub fn diagnose_reading(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) -> Diagnosis {
     let mut diagnosis = Diagnosis::default();
     let mut fired: Vec<(f64, Finding)> = Vec::new();
     for entry in CATALOGUE.iter().filter(|entry| select(entry)) {
-        for verdict in judge(entry, &reading) {
+        for verdict in judge(entry, reading) {
             match verdict {
-                Verdict::Fired(finding) if ordinary(entry, &finding, &reading) => {}
-                Verdict::Fired(finding) => fired.push((score(entry, &finding, &reading), finding)),
+                Verdict::Fired(finding) if ordinary(entry, &finding, reading) => {}
+                Verdict::Fired(finding) => fired.push((score(entry, &finding, reading), finding)),
                 Verdict::Unknown { why, source } => {
                     diagnosis.unknown.push(Unknown { rule: entry.id.to_owned(), why, source });
                 }
@@ -70,10 +75,15 @@ pub fn diagnose(snapshot: &Snapshot, complaint: &str, select: &dyn Fn(&Entry) ->
     diagnosis
 }
 
-/// What one rule says.
+/// What one rule says: of the host that was read, or of a move to the other one. Nothing where that is the question
+/// and the rule has no judgement of it.
 #[must_use]
 pub fn judge(entry: &'static Entry, reading: &Reading<'_>) -> Vec<Verdict> {
-    (entry.rule.check)(&Context::new(entry, reading))
+    let context = Context::new(entry, reading);
+    match reading.target() {
+        None => (entry.rule.check)(&context),
+        Some(target) => entry.rule.preflight.map(|judge| judge(&context, target)).unwrap_or_default(),
+    }
 }
 
 /// Whether a finding about a whole host rests on nothing but what is usual, and nobody complained of it.

@@ -18,6 +18,9 @@ pub(crate) const COMPLAINT: &str = "(complaint)";
 /// shorter; what is longer is a log, and its messages are found by the one pass of all signs.
 const SHORT: usize = 1 << 20;
 
+/// What stands before the sources of the host that a VM is to move to, so that a quote says which host it is of.
+pub const TARGET: &str = "dst:";
+
 /// One text of the snapshot.
 #[derive(Debug)]
 pub struct Text<'s> {
@@ -27,6 +30,8 @@ pub struct Text<'s> {
     pub kind: Kind,
     /// The text; bytes that are not UTF-8 are replaced.
     pub text: Cow<'s, str>,
+    /// [`TARGET`], or nothing.
+    side: &'static str,
     starts: Vec<usize>,
 }
 
@@ -34,7 +39,7 @@ impl<'s> Text<'s> {
     fn new(source: &'s str, kind: Kind, text: Cow<'s, str>) -> Self {
         let base = text.as_ptr() as usize;
         let starts = lines(&text).map(|(_, line)| line.as_ptr() as usize - base).collect();
-        Self { source, kind, text, starts }
+        Self { source, kind, text, side: "", starts }
     }
 
     /// A line, counted from 1, without its ending.
@@ -50,7 +55,7 @@ impl<'s> Text<'s> {
     pub fn quote(&self, line: u32) -> Option<Evidence> {
         let text = self.line(line)?.trim();
         (!text.is_empty() && self.source != COMPLAINT).then(|| Evidence {
-            source: self.source.to_owned(),
+            source: format!("{}{}", self.side, self.source),
             line,
             quote: text.to_owned(),
         })
@@ -100,6 +105,7 @@ pub struct Reading<'s> {
     short: usize,
     hits: Hits,
     complaint: Hits,
+    target: Option<&'s Reading<'s>>,
     views: RefCell<HashMap<(TypeId, usize), Rc<dyn Any>>>,
 }
 
@@ -125,7 +131,28 @@ impl<'s> Reading<'s> {
         let said = Text::new(COMPLAINT, Kind::TEXT, Cow::Borrowed(complaint));
         let mut complaint = scanner.hits();
         scanner.scan(texts.len(), &said.text, &said.starts, &mut complaint);
-        Self { snapshot, texts, short, hits, complaint, views: RefCell::default() }
+        Self { snapshot, texts, short, hits, complaint, target: None, views: RefCell::default() }
+    }
+
+    /// Reads the snapshot of a host that a VM is to move to. Its quotes begin with [`TARGET`].
+    #[must_use]
+    pub fn of_target(snapshot: &'s Snapshot) -> Self {
+        let mut reading = Self::new(snapshot, "");
+        reading.texts.iter_mut().for_each(|text| text.side = TARGET);
+        reading
+    }
+
+    /// The same, with the host that a VM is to move to: the question is then whether it can.
+    #[must_use]
+    pub fn against(mut self, target: &'s Reading<'s>) -> Self {
+        self.target = Some(target);
+        self
+    }
+
+    /// The host that a VM is to move to, if the question is whether it can.
+    #[must_use]
+    pub fn target(&self) -> Option<&'s Reading<'s>> {
+        self.target
     }
 
     /// The raw snapshot.

@@ -1,7 +1,10 @@
 //! What a rule is made of.
 
-use crate::{Context, Sign};
+use crate::{Context, Reading, Sign};
 use vmwright_model::{Agent, Applicability, Disruption, Level, Need, Verdict};
+
+/// A judgement of a move to another host.
+pub type Preflight = fn(&Context<'_>, target: &Reading<'_>) -> Vec<Verdict>;
 
 /// One rule. A file in the catalogue defines `pub const RULE: Rule = Rule { ..., ..Rule::NEW };`.
 #[derive(Debug)]
@@ -36,6 +39,9 @@ pub struct Rule {
     pub controls: &'static [&'static str],
     /// The judgement. by default the signs alone.
     pub check: fn(&Context<'_>) -> Vec<Verdict>,
+    /// The judgement, by the state of two hosts, of a move from the one that was read to the other. Where that is
+    /// the question, rules without one are not asked.
+    pub preflight: Option<Preflight>,
 }
 
 impl Rule {
@@ -56,6 +62,7 @@ impl Rule {
         escalation: None,
         controls: &[],
         check: signs_alone,
+        preflight: None,
     };
 }
 
