@@ -27,6 +27,7 @@
 //! libvirt `docs/drvqemu.rst`, "AppArmor sVirt confinement"; `src/security/virt-aa-helper.c`, `valid_path()`;
 //! Linux `security/apparmor/audit.c`.
 
+use crate::catalogue::healthy::no_fault::complaint::{Mood, mood};
 use crate::prelude::*;
 
 /// The kernel's audit line.
@@ -77,7 +78,7 @@ const OURS: [&str; 12] = [
 ];
 
 /// Requests that fail often and harm seldom.
-const HARMLESS: [&str; 11] = [
+const HARMLESS: [&str; 15] = [
     "operation=\"ptrace\"",
     "operation=\"signal\"",
     "name=\"/proc/",
@@ -87,8 +88,12 @@ const HARMLESS: [&str; 11] = [
     "name=\"/etc/host.conf",
     "name=\"/etc/resolv.conf",
     "name=\"/etc/gnutls",
+    "name=\"/run/udev/data",
+    "name=\"/sys/devices/system/",
     "capname=\"sys_",
-    "name=\"/sys/devices/system/node",
+    "capname=\"wake_alarm",
+    "capname=\"bpf",
+    "capname=\"net_admin",
 ];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
@@ -98,10 +103,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         |one: &&Evidence| !one.quote.contains("swtpm") && OURS.iter().any(|who| one.quote.contains(who));
     let harmless = |one: &&&Evidence| HARMLESS.iter().any(|what| one.quote.contains(what));
     let ours: Vec<&Evidence> = lines.iter().filter(mine).collect();
+    let calm = mood(cx) >= Mood::Calm;
     if let Some(hard) = ours.iter().find(|one| !harmless(one)) {
-        draft = draft.because(Strength::Proof, Some((*hard).clone()), "AppArmor refused the VMM");
+        let strength = if calm { Strength::Support } else { Strength::Proof };
+        draft = draft.because(strength, Some((*hard).clone()), "AppArmor refused the VMM");
     } else if let Some(soft) = ours.first() {
         draft = draft.because(Strength::Support, Some((*soft).clone()), "refused, though often without harm");
+        if calm {
+            draft = draft.despite(Strength::Proof, Some((*soft).clone()), "and the VM works without it");
+        }
     }
     vec![draft.verdict()]
 }

@@ -26,6 +26,7 @@
 //! libvirt `docs/drvqemu.rst`, "SELinux sVirt confinement"; `src/security/security_selinux.c`,
 //! `virSecuritySELinuxSetFilecon()`; `virt_selinux(8)`.
 
+use crate::catalogue::healthy::no_fault::complaint::{Mood, mood};
 use crate::prelude::*;
 
 /// The kernel's audit line.
@@ -87,17 +88,27 @@ const OURS: [&str; 14] = [
     "dnsmasq",
 ];
 
+/// What is only logged, or asked for in passing: QEMU reads figures of sysfs and takes a default without them, the
+/// guest's agent walks over every mount.
+const HARMLESS: [&str; 4] =
+    ["permissive=1", "name=\"possible\" dev=\"sysfs\"", "name=possible dev=\"sysfs\"", ":virt_qemu_ga_t:"];
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let hits = cx.hits(AVC).iter().chain(cx.hits(ALERT));
     let lines: Vec<Evidence> =
         hits.filter_map(|hit| cx.evidence(hit)).filter(|one| !one.quote.contains("swtpm")).collect();
     let ours = |one: &&Evidence| OURS.iter().any(|who| one.quote.contains(who));
-    let loose = |one: &&Evidence| one.quote.contains("permissive=1");
+    let loose = |one: &&Evidence| HARMLESS.iter().any(|what| one.quote.contains(what));
+    let calm = mood(cx) >= Mood::Calm;
     if let Some(hard) = lines.iter().filter(ours).find(|one| !loose(one)) {
-        draft = draft.because(Strength::Proof, Some(hard.clone()), "SELinux refused the VMM");
+        let strength = if calm { Strength::Support } else { Strength::Proof };
+        draft = draft.because(strength, Some(hard.clone()), "SELinux refused the VMM");
     } else if let Some(soft) = lines.iter().find(ours) {
-        draft = draft.because(Strength::Support, Some(soft.clone()), "logged, but permissive");
+        draft = draft.because(Strength::Support, Some(soft.clone()), "logged, though without effect");
+        if calm {
+            draft = draft.despite(Strength::Proof, Some(soft.clone()), "and the VM works");
+        }
     }
     vec![draft.verdict()]
 }

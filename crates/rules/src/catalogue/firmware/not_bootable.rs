@@ -27,6 +27,9 @@
 
 use crate::prelude::*;
 
+/// Entries are tried in turn, and one of them was started.
+const STARTED: &[&str] = &["BdsDxe: starting Boot"];
+
 pub const RULE: Rule = Rule {
     tags: &["boot"],
     signs: &[
@@ -37,7 +40,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Boot failed: not a bootable disk"),
         Sign::strong("Boot failed: could not read the boot disk"),
         Sign::strong("Boot failed: Could not read from CDROM"),
-        Sign::strong("BdsDxe: failed to load Boot*: Not Found"),
+        Sign::strong("BdsDxe: failed to load Boot*: Not Found").unless(STARTED),
         Sign::strong("BdsDxe: failed to start Boot*: Not Found"),
         Sign::support("BdsDxe: failed to load Boot*: Time"),
         Sign::support("BdsDxe: failed to start Boot*: "),

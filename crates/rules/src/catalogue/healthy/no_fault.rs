@@ -28,170 +28,93 @@
 use crate::prelude::*;
 use vmwright_formats::GuestConsole;
 use vmwright_formats::guest_console::Stage;
+use vmwright_formats::lines::lines;
+
+#[path = "state/complaint.rs"]
+pub(crate) mod complaint;
+#[path = "state/noise.rs"]
+mod noise;
+
+use complaint::{ASKS, Mood, RUNS, TROUBLE, WORKS, mood};
+use noise::NOISE;
 
 pub const RULE: Rule = Rule {
     level: Level::Note,
     rank: Rank::General,
     tags: &["noise"],
-    // Each alone says nothing: `check` adds weight where the guest works.
-    signs: &[
-        // arch/x86/kvm: reported and answered with #GP or 0; guests probe with safe accessors.
-        Sign::hint("disabled perfctr wrmsr: "),
-        Sign::hint("unhandled rdmsr: "),
-        Sign::hint("unhandled wrmsr: "),
-        Sign::hint("unhandled rdmsr("),
-        Sign::hint("unhandled wrmsr("),
-        Sign::hint("kvm_set_msr_common: MSR_IA32_DEBUGCTLMSR"),
-        Sign::hint("ignored rdmsr: "),
-        Sign::hint("ignored wrmsr: "),
-        Sign::hint("unimplemented perfctr wrmsr: "),
-        Sign::hint("SMP vm created on host with unstable TSC; guest TSC will not be reliable"),
-        // A confined QEMU or virt-aa-helper may not read udev's data, and does not need to.
-        Sign::hint("apparmor=\"DENIED\" operation=\"open\"*name=\"/run/udev/data/"),
-        Sign::hint("apparmor=\"DENIED\" operation=\"capable\"*capname=\"wake_alarm\""),
-        Sign::hint("apparmor=\"DENIED\"*name=\"/proc/{pid}/task/{tid}/comm\""),
-        // libvirt: informational marks.
-        Sign::hint("is tainted: host-cpu"),
-        Sign::hint("is tainted: custom-argv"),
-        Sign::hint("is tainted: high-privileges"),
-        Sign::hint("ethtool ioctl error on vnet"),
-        // QEMU.
-        Sign::hint("warning: TSC frequency mismatch between VM ("),
-        Sign::hint("warning: guest updated active QH"),
-        // vfio-ioctls asks for each region, and devices that are no VGA have no VGA region (8).
-        Sign::hint("Could not get region #8 info"),
-        Sign::hint("VMX is not migratable yet: turning it off"),
-        // virt-launcher: libvirt without the host's services and files.
-        Sign::hint("Failed to read from '/sys/bus/pci/devices/{address}/config' : No such file or directory"),
-        Sign::hint("Failed to connect to socket /run/dbus/system_bus_socket"),
-        Sign::hint("Failed to connect to socket /var/run/dbus/system_bus_socket"),
-        Sign::hint("Failed to get udev device for syspath '/sys/devices/virtual/dmi/id'"),
-        Sign::hint("Unable to read from '/sys/fs/cgroup/machine/cgroup.controllers'"),
-        Sign::hint("Cannot find 'dmidecode' in path"),
-        Sign::hint("region write with invalid parameter, add: 4294967295"),
-        // Guests.
-        Sign::hint("piix4_smbus {address}: SMBus Host Controller not enabled"),
-        Sign::hint("i8042: Can't read CTR while initializing i8042"),
-        Sign::hint("PCI: Fatal: No config space access function found"),
-        Sign::hint("A valid RSDP was not found"),
-        Sign::hint("x86/cpu: SGX disabled by BIOS"),
-        Sign::hint("RAPL PMU: hw unit of domain"),
-        Sign::hint("intel_rapl_common: driver does not support CPU family"),
-        Sign::hint("intel_rapl_msr: PL4 support detected"),
-        Sign::hint("Alternate GPT header not at the end of the disk"),
-        Sign::hint("sev-guest: Unable to"),
-        Sign::hint("[DevPreview] Virtual machine snapshots is in development preview"),
-        Sign::hint("ioapic*unhandled"),
-        Sign::hint("kvm: pit: "),
-        // Complaints that speak against it.
-        Sign::proof("does not boot").against(),
-        Sign::proof("doesn't boot").against(),
-        Sign::proof("won't boot").against(),
-        Sign::proof("not start").against(),
-        Sign::proof("fails to start").against(),
-        Sign::proof("won't start").against(),
-        Sign::proof("vm crashes").against(),
-        Sign::proof("guest crashes").against(),
-        Sign::proof("the guest hangs").against(),
-        Sign::proof("hangs at").against(),
-        Sign::proof("freezes").against(),
-        Sign::proof("black screen").against(),
-        Sign::proof("no network").against(),
-        Sign::proof("very slow").against(),
-    ],
-    words: &[
-        "is running",
-        "are running",
-        "containers run",
-        "vms run",
-        "and boots",
-        "boots up",
-        "but works",
-        "it works",
-        "all work",
-        "all works",
-        "still boots",
-        "still runs",
-        "keeps running",
-        "boots to",
-        "guest runs",
-        "guests run",
-        "log monitoring",
-        "raises an alarm",
-        "noise in the log",
-        "clutter",
-        "log noise",
-        "starts and",
-        "works fine",
-        "working fine",
-        "runs fine",
-        "running fine",
-        "boots fine",
-        "works normally",
-        "work normally",
-        "works anyway",
-        "works as expected",
-        "is it safe",
-        "safe to ignore",
-        "harmless",
-        "harmful",
-        "can i ignore",
-        "should i ignore",
-        "benign",
-        "should i worry",
-        "should i be concerned",
-        "is this a problem",
-        "otherwise works",
-        "everything works",
-        "no problems",
-        "boots normally",
-        "runs normally",
-        "no visible problem",
-        "still works",
-        "guest works",
-        "vm works",
-        "without problems",
-        "what does it mean",
-        "what does this mean",
-        "be worried",
-        "expected behavior",
-        "does not seem to",
-        "seems to work",
-        "all fine",
-        "boots and works",
-        "boots and runs",
-        "vms run",
-        "vm runs",
-    ],
+    signs: NOISE,
+    words: &WORDS,
     tells: "dmesg",
     remedy: "nothing needs to be done",
     check,
     ..Rule::NEW
 };
 
-/// Words that say that the VM runs, and not that all is well.
-const RUNS: &[&str] =
-    &["is running", "are running", "vms run", "vm runs", "and boots", "boots up", "boots to", "starts and"];
+const WORDS: [&str; WORKS.len() + ASKS.len() + RUNS.len() + TROUBLE.len()] =
+    joined([WORKS, ASKS, RUNS, TROUBLE]);
+
+/// Lists as one.
+const fn joined<const N: usize>(lists: [&[&'static str]; 4]) -> [&'static str; N] {
+    let mut all = [""; N];
+    let (mut list, mut from, mut at) = (0, 0, 0);
+    while at < N {
+        if from < lists[list].len() {
+            all[at] = lists[list][from];
+            from += 1;
+            at += 1;
+        } else {
+            (list, from) = (list + 1, 0);
+        }
+    }
+    all
+}
+
+/// Words of lines that people take for faults.
+const ALARMING: [&str; 11] = [
+    "warn",
+    "error",
+    "fail",
+    "denied",
+    "[firmware bug]",
+    "deprecated",
+    "unsupported",
+    "cannot",
+    "could not",
+    "unable to",
+    "not found",
+];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
-    let noise = RULE.signs.iter().find_map(|sign| cx.evidence(cx.hits_of(sign).first()?));
-    let said = RULE.words.iter().any(|word| cx.said(word));
-    let calm = RULE.words.iter().any(|word| !RUNS.contains(word) && cx.said(word));
+    let mood = mood(cx);
     let consoles = cx.all::<GuestConsole>();
     let login = consoles.iter().find_map(|seen| {
         let far = seen.farthest().filter(|far| far.value == Stage::Login)?;
         seen.quote(far.line)
     });
-    let mut draft = cx.blank();
-    if let Some(noise) = noise.filter(|_| said || login.is_some()) {
-        draft = cx.draft();
+    let noise = NOISE.iter().find_map(|sign| cx.evidence(cx.hits_of(sign).first()?));
+    let works = mood >= Mood::Runs || mood == Mood::Silent && login.is_some();
+    if let Some(noise) = noise.filter(|_| works) {
         // Such messages stand in many logs: a VM that runs is not yet one about which nothing is to be complained.
-        let strength = if calm { Strength::Strong } else { Strength::Support };
-        let title = "the message is harmless: the guest works".to_owned();
-        draft = draft
+        let strength = if mood >= Mood::Calm { Strength::Strong } else { Strength::Support };
+        let draft = cx
+            .draft()
             .because(strength, Some(noise), "this message is known to be harmless")
-            .because(Strength::Support, login, "the guest reaches its login prompt")
-            .title(title);
+            .because(Strength::Support, login, "the guest reaches its login prompt");
+        return vec![draft.title("the message is harmless: the guest works").verdict()];
+    }
+    let mut draft = cx.blank();
+    if mood == Mood::Content {
+        let title = "the report says that all works, and no known fault explains the message";
+        draft = draft.because(Strength::Support, alarming(cx), "works with this message").title(title);
     }
     vec![draft.verdict()]
+}
+
+/// The first line that one may take for a fault.
+fn alarming(cx: &Context<'_>) -> Option<Evidence> {
+    let all = cx.texts().iter().flat_map(|text| lines(&text.text).map(move |line| (text, line)));
+    all.take(100_000).find_map(|(text, (number, line))| {
+        let line = line.to_ascii_lowercase();
+        ALARMING.iter().any(|word| line.contains(word)).then(|| text.quote(number)).flatten()
+    })
 }

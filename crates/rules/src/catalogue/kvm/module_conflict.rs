@@ -27,6 +27,9 @@
 use crate::prelude::*;
 use vmwright_formats::LsMod;
 
+/// By which one sees that KVM can be used all the same.
+const WORKS: &[&str] = &["KVM acceleration can be used", "run with acceleration"];
+
 pub const RULE: Rule = Rule {
     tags: &["kvm"],
     needs: &[Need::Command(&["lsmod"])],
@@ -38,8 +41,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("is in use by another hypervisor"),
         Sign::support("another hypervisor is running"),
         Sign::support("a hypervisor is already running"),
-        Sign::proof("already loaded vendor module"),
-        Sign::proof("kvm: already loaded the other module"),
+        // The second module is refused and the first one works on.
+        Sign::support("already loaded vendor module").unless(WORKS),
+        Sign::support("already loaded the other module").unless(WORKS),
         Sign::strong("ioctl(KVM_CREATE_VM) failed: Device or resource busy"),
         Sign::strong("ioctl(KVM_CREATE_VM) failed: 16 Device or resource busy"),
         Sign::strong("failed to initialize kvm: Device or resource busy"),

@@ -30,11 +30,14 @@
 
 use crate::prelude::*;
 
+/// virt-launcher waits for its own daemon, and says so when it has come.
+const CAME: &[&str] = &["Connected to libvirt daemon"];
+
 pub const RULE: Rule = Rule {
     tags: &["libvirt", "service"],
     needs: &[Need::Glob("/run/libvirt/*sock*")],
     signs: &[
-        Sign::proof("Failed to connect socket to '*libvirt*': No such file or directory"),
+        Sign::proof("Failed to connect socket to '*libvirt*': No such file or directory").unless(CAME),
         Sign::proof("Failed to connect socket to '*libvirt*': Connection refused"),
         // libvirt 0.x and 1.x.
         Sign::proof("unable to connect to '*libvirt*': No such file or directory"),
