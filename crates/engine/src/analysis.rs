@@ -5,7 +5,9 @@ use crate::{Analyze, Environment, Error, Outcome, Progress, RuleSummary, memory,
 use vmwright_host::sandbox::{self, Purpose};
 use vmwright_host::{Limits, Root};
 use vmwright_model::analysis::{ANALYSIS_SCHEMA, Recalled, Sandbox};
-use vmwright_model::{Analysis, EntryId, Exit, Finding, HostIdentity, Issue, Level, Missing, Mode, Snapshot};
+use vmwright_model::{
+    Analysis, EntryId, Exit, Finding, HostIdentity, Issue, Level, Missing, Mode, Need, Snapshot,
+};
 use vmwright_rules::{CATALOGUE, Diagnosis, Entry, Reading, diagnose, entry};
 
 /// Kinds in which everything that cannot be read is worth telling.
@@ -31,7 +33,7 @@ pub(crate) fn analyze(
     }
     let subject = vmwright_host::Subject { vm: what.vm.clone(), state: environment.state.clone() };
     if what.dry_run {
-        let sources = vmwright_host::work_list(&root(what)?, &vmwright_rules::needs(), &subject);
+        let sources = vmwright_host::work_list(&root(what)?, &needs(), &subject);
         return Ok(Outcome::WorkList { sources });
     }
     let challenge = challenge(what);
@@ -208,13 +210,18 @@ fn recall(
     }
 }
 
-/// Reads what the rules need.
+/// What is read: for the rules, and for every capture.
+pub(crate) fn needs() -> Vec<Need> {
+    vmwright_host::standard::with_rules(vmwright_rules::needs())
+}
+
+/// Reads what [`needs`] name.
 pub(crate) fn read(
     root: &Root,
     subject: &vmwright_host::Subject,
     environment: &Environment,
 ) -> Result<Snapshot, Error> {
-    let needs = vmwright_rules::needs();
+    let needs = needs();
     let mut snapshot =
         vmwright_host::collect(root, &needs, subject, &Limits::default()).map_err(Error::Collect)?;
     if *root == Root::Live {

@@ -1,9 +1,11 @@
 //! Commands that only read. Nothing else is ever run: a [`Need`](vmwright_model::Need) for a command that is not
-//! in [`ALLOWED`], word for word, is refused.
+//! in [`ALLOWED`] (or in [`crate::asking::ASKING`]), word for word, is refused.
 
+use crate::asking::Asks;
 use crate::bounded::within;
 use crate::file::is_binary;
 use crate::limits::millis;
+use crate::sandbox::{Confinement, confinement};
 use crate::text::escape;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
@@ -14,8 +16,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use vmwright_model::Missing;
 
-/// Every command that may be run, by its words. Each reads and says, takes no input, and writes no file. What
-/// needs a netlink socket (`ip`, `bridge`) cannot be here: the same socket could change the network.
+/// Every command that may be run, by its words. Each reads and says, takes no input, writes no file and needs no
+/// socket: a socket could carry a change too.
 pub const ALLOWED: &[&[&str]] = &[
     &["dmesg"],
     &["findmnt"],
@@ -30,6 +32,7 @@ pub const ALLOWED: &[&[&str]] = &[
     &["qemu-system-x86_64", "-device", "help"],
     &["qemu-system-x86_64", "-machine", "help"],
     &["uname", "-a"],
+    &["virsh", "--version"],
 ];
 
 /// Where commands are looked for; the caller's `PATH` could name another program.
@@ -52,11 +55,27 @@ pub(crate) fn run(
     if !allowed.contains(&words) {
         return Err(Missing::Failed("not on the list of commands that may be run".to_owned()));
     }
+    run_as(words, None, time, limit)
+}
+
+/// Runs a command that asks, confined to what its kind needs. The words are the caller's responsibility.
+pub(crate) fn ask(words: &[&str], asks: Asks, time: Duration, limit: u64) -> Result<Vec<u8>, Missing> {
+    let confined = confinement(asks)
+        .map_err(|error| Missing::Failed(format!("not run: it cannot be confined: {error}")))?;
+    run_as(words, Some(confined), time, limit)
+}
+
+fn run_as(
+    words: &[&str],
+    confined: Option<Confinement>,
+    time: Duration,
+    limit: u64,
+) -> Result<Vec<u8>, Missing> {
     let (name, arguments) = words.split_first().ok_or(Missing::Absent)?;
     let program = find(name).ok_or(Missing::Absent)?;
     let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
     // A program on a dead network file system hangs before it is a process that could time out.
-    match within(time + 2 * GRACE, move || run_here(&program, &arguments, time, limit)) {
+    match within(time + 2 * GRACE, move || run_here(&program, &arguments, confined, time, limit)) {
         Ok(output) => output,
         Err(Missing::TimedOut(_)) => Err(Missing::TimedOut(millis(time))),
         Err(other) => Err(other),
@@ -70,7 +89,13 @@ fn find(name: &str) -> Option<PathBuf> {
     PLACES.iter().map(|place| PathBuf::from(place).join(name)).find(|path| path.is_file())
 }
 
-fn run_here(program: &PathBuf, arguments: &[String], time: Duration, limit: u64) -> Result<Vec<u8>, Missing> {
+fn run_here(
+    program: &PathBuf,
+    arguments: &[String],
+    confined: Option<Confinement>,
+    time: Duration,
+    limit: u64,
+) -> Result<Vec<u8>, Missing> {
     let started = Instant::now();
     let mut command = Command::new(program);
     command.args(arguments).current_dir("/").env_clear();
@@ -84,7 +109,12 @@ fn run_here(program: &PathBuf, arguments: &[String], time: Duration, limit: u64)
         },
     };
     // SAFETY: between fork and exec; the closure calls async-signal-safe functions only and allocates nothing.
-    unsafe { command.pre_exec(move || restrain(&alarm)) };
+    unsafe {
+        command.pre_exec(move || {
+            restrain(&alarm)?;
+            confined.as_ref().map_or(Ok(()), Confinement::enter)
+        })
+    };
     let mut child = command.spawn().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Missing::Absent,
         io::ErrorKind::PermissionDenied => Missing::Denied,

@@ -9,6 +9,7 @@
 //! have a newline in its name. Nothing that is read can hang, grow or crash the reader.
 
 mod archive;
+pub mod asking;
 mod bounded;
 pub mod capture;
 pub mod commands;
@@ -25,6 +26,7 @@ mod processes;
 pub mod redact;
 mod root;
 pub mod sandbox;
+pub mod standard;
 mod text;
 
 pub use identity::{HostId, IdentityError, host_id, identity};

@@ -26,6 +26,8 @@ pub struct Limits {
     pub read_time: Duration,
     /// How long one command may take.
     pub command_time: Duration,
+    /// How long a daemon may take to answer: a healthy one needs milliseconds.
+    pub asking_time: Duration,
     /// Most bytes that one command may say.
     pub command: u64,
     /// How long the whole run may take.
@@ -48,6 +50,7 @@ impl Default for Limits {
             matches: 4096,
             read_time: Duration::from_secs(10),
             command_time: Duration::from_secs(10),
+            asking_time: Duration::from_secs(5),
             command: 8 * MIB,
             total_time: Duration::from_secs(60),
             total: 512 * MIB,

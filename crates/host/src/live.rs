@@ -1,11 +1,12 @@
 //! The running host.
 
+use crate::asking::Errand;
 use crate::bounded::within;
 use crate::file::{self, kind_of};
 use crate::limits::{Budget, Limits};
 use crate::probes::{self, Machines};
 use crate::root::{CollectError, Subject, escape_path};
-use crate::{commands, glob, identity};
+use crate::{asking, commands, glob, identity};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use vmwright_model::{Kind, Missing, Need, Record, Snapshot};
@@ -25,7 +26,11 @@ pub(crate) fn collect(needs: &[Need], subject: &Subject, limits: &Limits) -> Res
     needs.sort_unstable();
     needs.dedup();
     let mut collector = Collector { limits, budget: Budget::new(limits), records: Vec::new() };
-    for need in needs {
+    // Whoever is asked answers while everything else is read.
+    let bounds = asking::Bounds { time: limits.asking_time, bytes: limits.command };
+    let errands: Vec<Errand> = needs.iter().filter_map(|need| Errand::of(*need)).collect();
+    let sent = asking::send(errands, bounds);
+    for need in needs.into_iter().filter(|need| Errand::of(*need).is_none()) {
         match need {
             Need::File(path) => collector.file(path.into(), None),
             Need::Exists(path) => collector.exists(path),
@@ -33,6 +38,9 @@ pub(crate) fn collect(needs: &[Need], subject: &Subject, limits: &Limits) -> Res
             Need::Command(words) => collector.command(words),
             Need::Probe(probe) => probes::run(probe, &machines, &mut collector),
         }
+    }
+    for (source, content) in sent.wait() {
+        collector.push(source, None, content);
     }
     Ok(Snapshot {
         host_id: identity(&subject.state).id,

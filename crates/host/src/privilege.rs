@@ -109,7 +109,9 @@ fn of_command(words: &[&str]) -> String {
         }
         ["lspci", option] if option.contains('v') => "any user; root for capabilities".to_owned(),
         ["journalctl", ..] => "root, or group systemd-journal".to_owned(),
-        ["virsh", ..] => "root, or group libvirt".to_owned(),
+        // The read-only socket is open to everybody (unix_sock_ro_perms of libvirtd.conf).
+        ["virsh", "-r", ..] => "any user".to_owned(),
+        ["nft" | "iptables-nft-save" | "iptables-legacy-save" | "ovs-vsctl", ..] => "root".to_owned(),
         _ => "any user".to_owned(),
     }
 }
@@ -121,7 +123,7 @@ fn of_probe(probe: Probe) -> &'static str {
         Probe::ImageLocks => "root for processes of other users",
         Probe::Vmms => "any user; root for the programs of other users",
         Probe::Machine => "the owner of vmwright's state directory",
-        Probe::Interfaces => "any user",
+        Probe::Interfaces | Probe::Libvirt => "any user",
     }
 }
 

@@ -9,6 +9,7 @@ mod machine;
 mod users;
 mod vmms;
 
+use crate::asking;
 use crate::live::Collector;
 pub(crate) use machine::Machines;
 use vmwright_model::Probe;
@@ -22,6 +23,8 @@ pub(crate) fn run(probe: Probe, machines: &Machines, collector: &mut Collector<'
         Probe::Vmms => vmms::run(collector),
         Probe::Machine => machine::run(machines, collector),
         Probe::Interfaces => interfaces::run(collector),
+        // An errand: the messenger runs it.
+        Probe::Libvirt => {}
     }
 }
 
@@ -35,6 +38,7 @@ pub(crate) fn sources(probe: Probe, machines: &Machines) -> Vec<String> {
         Probe::ImageLocks => machines.sources(&["machine.toml"], "/proc: who holds a lock on each disk"),
         Probe::Vmms => vec!["/proc: command line, program and user of VMM processes".to_owned()],
         Probe::Machine => machines.sources(&machine::FILES.map(|(name, _)| name), ""),
+        Probe::Libvirt => vec![format!("{}: domains, networks, pools", asking::libvirt::SOCKETS.join(", "))],
         Probe::Interfaces => vec!["/sys/class/net: kind and state of each interface".to_owned()],
     }
 }

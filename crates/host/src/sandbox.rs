@@ -11,14 +11,20 @@
 //! Nothing lifts them: they end with the process. What lies outside: a hostile process can still use up
 //! processor time, memory and the state directory, and can hold shared file locks while it lives.
 //!
-//! One process stays outside Landlock, the [`witness`]: started here, before the lock, with a system call filter
-//! of its own under which it can open files for reading and do nothing else at all.
+//! Two companions are started here before the lock, each locked in a way of its own: the [`witness`], outside
+//! Landlock, whose system call filter lets it open files for reading and do nothing else at all; and the
+//! [`messenger`], which runs the commands that ask libvirt, Open vSwitch and the kernel's network.
 
+mod companion;
 mod files;
+pub(crate) mod messenger;
 mod privileges;
-mod syscalls;
+pub(crate) mod syscalls;
 pub(crate) mod witness;
 
+use crate::asking::Asks;
+use rustix::thread::CapabilitySet;
+use seccompiler::BpfProgram;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -31,6 +37,26 @@ pub enum Purpose {
     LiveHost,
     /// Records that somebody kept: no command is run and no device is opened.
     Records,
+}
+
+/// Which process is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// The one that reads the running host.
+    LiveHost,
+    /// The one that reads records.
+    Records,
+    /// The one that runs commands which ask.
+    Messenger,
+}
+
+impl From<Purpose> for Role {
+    fn from(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::LiveHost => Role::LiveHost,
+            Purpose::Records => Role::Records,
+        }
+    }
 }
 
 /// Why the process could not be locked, so that ANALYSIS must not begin. What only the kernel lacks is no error
@@ -107,13 +133,45 @@ fn lock_with(state: Option<&Path>, purpose: Purpose, newest: u32) -> Result<Sand
     if purpose == Purpose::LiveHost {
         // Without a witness, holders of locks are looked for from inside, and stay unknown.
         let _ = witness::start();
+        // Without a messenger, what it would ask stays unknown.
+        let _ = messenger::start(newest);
     }
     privileges::drop(privileges::READER).map_err(SandboxError::Capabilities)?;
     sandbox.enforced.push("capabilities: only those that serve reading are left".to_owned());
     let landlock = files::Landlock::of_this_kernel().capped(newest);
-    files::restrict(&landlock, state.as_deref(), purpose, &mut sandbox)?;
-    syscalls::restrict(&landlock, purpose, &mut sandbox)?;
+    files::restrict(&landlock, state.as_deref(), purpose.into(), &mut sandbox)?;
+    syscalls::restrict(&landlock, purpose.into(), &mut sandbox)?;
     Ok(sandbox)
+}
+
+/// What a command that asks is held to.
+pub(crate) struct Confinement {
+    kept: CapabilitySet,
+    filter: BpfProgram,
+}
+
+/// Makes the confinement of one kind of command.
+pub(crate) fn confinement(asks: Asks) -> Result<Confinement, seccompiler::BackendError> {
+    let kept = match asks {
+        Asks::Network => CapabilitySet::empty(),
+        Asks::Firewall => CapabilitySet::NET_ADMIN,
+        Asks::LegacyFirewall => CapabilitySet::NET_ADMIN.union(CapabilitySet::NET_RAW),
+        // To connect to a socket is to write to it.
+        Asks::Libvirt | Asks::OpenVswitch => CapabilitySet::DAC_OVERRIDE,
+    };
+    Ok(Confinement { kept, filter: syscalls::asking(asks)? })
+}
+
+impl Confinement {
+    /// Confines the calling thread, and what it executes. Neither allocates nor locks: for a child before its `exec`.
+    pub(crate) fn enter(&self) -> io::Result<()> {
+        privileges::drop(self.kept)?;
+        match syscalls::install(std::slice::from_ref(&self.filter)) {
+            Ok(()) => Ok(()),
+            Err(seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error)) => Err(error),
+            Err(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
 }
 
 fn prepare(state: &Path) -> Result<PathBuf, SandboxError> {

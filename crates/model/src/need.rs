@@ -34,6 +34,9 @@ pub enum Probe {
     Vmms,
     /// The specification, command line and log of the VM in question from vmwright's own state directory.
     Machine,
+    /// libvirt's domains, networks and storage pools, asked over its read-only socket: records named as the command
+    /// that gives them, `virsh -r list --all`, `virsh -r dumpxml NAME`.
+    Libvirt,
     /// Names of the host's network interfaces: record `interfaces`, kind `interfaces`.
     Interfaces,
 }

@@ -1,6 +1,7 @@
 //! Landlock: what may be done to files.
 
-use super::{Purpose, SandboxError};
+use super::{Role, SandboxError};
+use crate::asking;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreatedAttr, Scope,
@@ -45,7 +46,7 @@ impl Landlock {
 pub(super) fn restrict(
     landlock: &Landlock,
     state: Option<&Path>,
-    purpose: Purpose,
+    role: Role,
     sandbox: &mut Sandbox,
 ) -> Result<(), SandboxError> {
     if landlock.abi == 0 {
@@ -64,7 +65,7 @@ pub(super) fn restrict(
         rules = rules.scope(Scope::from_all(abi))?;
     }
     let mut read = AccessFs::from_read(abi);
-    if purpose == Purpose::Records {
+    if role == Role::Records {
         read &= !BitFlags::from(AccessFs::Execute);
     }
     // Device nodes would reach past the file system, and sockets past this process.
@@ -74,11 +75,15 @@ pub(super) fn restrict(
         | AccessFs::IoctlDev
         | AccessFs::ResolveUnix;
     let mut open = vec![("/", read), ("/dev/null", (AccessFs::WriteFile | AccessFs::Truncate) & all)];
-    if purpose == Purpose::LiveHost {
+    if role == Role::LiveHost {
         open.push(("/dev/kvm", (AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev) & all));
     }
+    if role == Role::Messenger {
+        open.extend(asking::SOCKETS.map(|path| (path, BitFlags::from(AccessFs::ResolveUnix) & all)));
+    }
     let mut rules = rules.create()?;
-    for (path, access) in open {
+    // Rights that this kernel does not know leave nothing to allow.
+    for (path, access) in open.into_iter().filter(|(_, access)| !access.is_empty()) {
         // /dev/kvm and, in a bare container, /dev/null need not exist.
         if let Ok(file) = PathFd::new(path) {
             rules = rules.add_rule(PathBeneath::new(file, access))?;
@@ -97,7 +102,7 @@ pub(super) fn restrict(
         None => "nothing".to_owned(),
     };
     rules.restrict_self()?;
-    let run = if purpose == Purpose::Records { "read" } else { "read and run" };
+    let run = if role == Role::Records { "read" } else { "read and run" };
     sandbox.enforced.push(format!("files: {run} anywhere, change {change} (Landlock ABI {})", landlock.abi));
     Ok(())
 }

@@ -16,11 +16,18 @@ pub(super) const READER: CapabilitySet = CapabilitySet::DAC_OVERRIDE
     .union(CapabilitySet::SYS_PTRACE)
     .union(CapabilitySet::SYS_ADMIN);
 
+/// What the messenger needs as root: sockets of daemons that run as others, and the firewall's rules, which the
+/// kernel tells only to those who may change them.
+pub(super) const MESSENGER: CapabilitySet = CapabilitySet::DAC_OVERRIDE
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::NET_ADMIN)
+    .union(CapabilitySet::NET_RAW);
+
 /// What the witness needs as root.
 pub(super) const WITNESS: CapabilitySet = CapabilitySet::DAC_READ_SEARCH.union(CapabilitySet::SYS_PTRACE);
 
 /// Gives up every capability but those of `kept`, for this thread and for what it executes.
-pub(super) fn drop(kept: CapabilitySet) -> io::Result<()> {
+pub(crate) fn drop(kept: CapabilitySet) -> io::Result<()> {
     for bit in 0..64 {
         let capability = CapabilitySet::from_bits_retain(1 << bit);
         if kept.contains(capability) {

@@ -6,7 +6,8 @@
 //! other way round.
 
 use super::files::Landlock;
-use super::{Purpose, SandboxError};
+use super::{Role, SandboxError};
+use crate::asking::Asks;
 use libc::{
     SYS_acct, SYS_add_key, SYS_adjtimex, SYS_bind, SYS_bpf, SYS_chroot, SYS_clock_adjtime, SYS_clock_settime,
     SYS_clone, SYS_connect, SYS_delete_module, SYS_execve, SYS_execveat, SYS_fanotify_init, SYS_fchmod,
@@ -192,12 +193,8 @@ const NEWER: u32 = 463;
 const WITHOUT_FLAGS_TO_SEE: [u32; 2] = [435, 437];
 
 /// Installs the filters.
-pub(super) fn restrict(
-    landlock: &Landlock,
-    purpose: Purpose,
-    sandbox: &mut Sandbox,
-) -> Result<(), SandboxError> {
-    let refuse = refusing(landlock.abi, purpose).map_err(seccompiler::Error::Backend)?;
+pub(super) fn restrict(landlock: &Landlock, role: Role, sandbox: &mut Sandbox) -> Result<(), SandboxError> {
+    let refuse = refusing(landlock.abi, role).map_err(seccompiler::Error::Backend)?;
     match install(&[not_there(), refuse]) {
         Ok(()) => {}
         // A kernel without seccomp filters, or a container that forbids more of them.
@@ -226,20 +223,25 @@ pub(super) fn restrict(
         }
         0 => "network: no socket but UNIX stream pairs, no connect, no bind (seccomp)",
     });
-    if purpose == Purpose::Records {
+    if role == Role::LiveHost {
+        enforced(
+            "libvirt, Open vSwitch, the kernel's network: asked by fixed commands in a process of their own",
+        );
+    }
+    if role == Role::Records {
         enforced("commands: none (seccomp)");
     }
     Ok(())
 }
 
 /// Installs filters for this thread and what it will start; also sets `no_new_privs`.
-pub(super) fn install(filters: &[BpfProgram]) -> Result<(), seccompiler::Error> {
+pub(crate) fn install(filters: &[BpfProgram]) -> Result<(), seccompiler::Error> {
     filters.iter().try_for_each(|filter| seccompiler::apply_filter(filter))
 }
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-fn refusing(abi: u32, purpose: Purpose) -> Result<BpfProgram, seccompiler::BackendError> {
+fn refusing(abi: u32, role: Role) -> Result<BpfProgram, seccompiler::BackendError> {
     let mut rules: Rules = REFUSED.iter().chain(REFUSED_HERE).map(|number| (*number, Vec::new())).collect();
     let mut when = |number: i64, conditions: Vec<(u8, seccompiler::SeccompCmpOp, u32)>| {
         let conditions = conditions
@@ -264,6 +266,15 @@ fn refusing(abi: u32, purpose: Purpose) -> Result<BpfProgram, seccompiler::Backe
     // Streams and sequenced packets of the same host, which speak to nobody without `connect`. Datagrams
     // (SOCK_DGRAM 2; SOCK_RAW 3 is the same for AF_UNIX) need none.
     for number in [SYS_socket, SYS_socketpair] {
+        if role == Role::Messenger {
+            when(number, ASKED.iter().map(|family| (0, Ne, *family as u32)).collect())?;
+            for family in [libc::AF_INET, libc::AF_INET6] {
+                for kind in [1, 2, 4, 5, 6, 10] {
+                    when(number, vec![(0, Eq, family as u32), (1, MaskedEq(0xf), kind)])?;
+                }
+            }
+            continue;
+        }
         when(number, vec![(0, Ne, libc::AF_UNIX as u32)])?;
         for datagram in [2, 3] {
             when(number, vec![(1, MaskedEq(0xf), datagram)])?;
@@ -300,7 +311,12 @@ fn refusing(abi: u32, purpose: Purpose) -> Result<BpfProgram, seccompiler::Backe
         // From ABI 6 Landlock keeps signals inside, and `abort` may work in its usual way.
         rules.insert(SYS_tgkill, Vec::new());
     }
-    if purpose == Purpose::Records {
+    if role == Role::Messenger {
+        // What a command does with its socket is narrowed by the filter of its kind.
+        rules.remove(&SYS_connect);
+        rules.remove(&SYS_bind);
+    }
+    if role == Role::Records {
         rules.insert(SYS_execve, Vec::new());
         rules.insert(SYS_execveat, Vec::new());
     }
@@ -329,6 +345,44 @@ fn not_there() -> BpfProgram {
         step(RETURN, 0, 0, ALLOW),
         step(RETURN, 0, 0, ERRNO | libc::ENOSYS as u32),
     ]
+}
+
+/// The families of sockets that the messenger's commands use; of the internet's only raw ones, over whose options
+/// iptables' older tables are read.
+const ASKED: [libc::c_int; 4] = [libc::AF_UNIX, libc::AF_NETLINK, libc::AF_INET, libc::AF_INET6];
+
+/// What a command that asks may do with sockets, beyond what the messenger's own filter refuses.
+pub(crate) fn asking(asks: Asks) -> Result<BpfProgram, seccompiler::BackendError> {
+    // linux/netlink.h: NETLINK_ROUTE, NETLINK_NETFILTER.
+    let (families, protocols, never): (&[libc::c_int], &[u32], &[i64]) = match asks {
+        Asks::Network => (&[libc::AF_NETLINK], &[0], &[SYS_connect]),
+        Asks::Firewall => (&[libc::AF_NETLINK], &[0, 12], &[SYS_connect]),
+        // Tables are read by getsockopt, and replaced by setsockopt.
+        Asks::LegacyFirewall => (
+            &[libc::AF_INET, libc::AF_INET6],
+            &[],
+            &[
+                SYS_connect,
+                SYS_bind,
+                libc::SYS_setsockopt,
+                libc::SYS_sendto,
+                libc::SYS_sendmsg,
+                libc::SYS_sendmmsg,
+            ],
+        ),
+        Asks::Libvirt | Asks::OpenVswitch => (&[libc::AF_UNIX], &[], &[SYS_bind]),
+    };
+    let mut rules: Rules = never.iter().map(|number| (*number, Vec::new())).collect();
+    let differs = |argument, value: u32| SeccompCondition::new(argument, Dword, Ne, value.into());
+    let family = families.iter().map(|family| differs(0, *family as u32)).collect::<Result<Vec<_>, _>>()?;
+    let mut refused = vec![SeccompRule::new(family)?];
+    if !protocols.is_empty() {
+        let protocol = protocols.iter().map(|one| differs(2, *one)).collect::<Result<Vec<_>, _>>()?;
+        refused.push(SeccompRule::new(protocol)?);
+    }
+    rules.insert(SYS_socket, refused);
+    let errno = SeccompAction::Errno(libc::EPERM as u32);
+    SeccompFilter::new(rules, SeccompAction::Allow, errno, std::env::consts::ARCH.try_into()?)?.try_into()
 }
 
 /// The witness's filter, of what is allowed: opening for reading, looking, reading, answering, memory.

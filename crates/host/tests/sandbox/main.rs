@@ -169,6 +169,10 @@ fn reading_works_in_the_lock() {
         assert!(said.contains("sqlite: 1\n"), "{said}");
         assert!(said.contains("\n/etc/passwd: root:"), "{said}");
         assert!(said.contains("\nuname -a: Linux "), "{said}");
+        assert!(said.contains("\nip -d address: 1: lo: <"), "the messenger asks the kernel: {said}");
+        let refused = "\nip link add dummy: MISSING failed: not on the list of commands that may be run\n";
+        assert!(said.contains(refused), "{said}");
+        assert!(said.contains("\nvirsh -r list --all: "), "{said}");
         assert!(said.contains(&format!("\nnamei -l {}: f: {}\n", disk.display(), disk.display())), "{said}");
         if is_root() {
             assert!(said.contains("\ndmesg: ["), "the kernel log is read: {said}");
@@ -300,6 +304,9 @@ fn honest(newest: u32) {
         Need::File("/etc/shadow"),
         Need::Command(&["uname", "-a"]),
         Need::Command(&["dmesg"]),
+        Need::Command(&["ip", "-d", "address"]),
+        Need::Command(&["ip", "link", "add", "dummy"]),
+        Need::Probe(Probe::Libvirt),
         Need::Probe(Probe::Kvm),
         Need::Probe(Probe::ImagePaths),
         Need::Probe(Probe::ImageLocks),
