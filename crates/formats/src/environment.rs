@@ -20,13 +20,28 @@ pub struct Versions {
     pub firecracker: Option<Spanned<Version>>,
     /// Cloud Hypervisor.
     pub cloud_hypervisor: Option<Spanned<Version>>,
+    /// virtiofsd.
+    pub virtiofsd: Option<Spanned<Version>>,
+    /// swtpm.
+    pub swtpm: Option<Spanned<Version>>,
+    /// The firmware of UEFI guests; its stable tags count as year and month.
+    pub edk2: Option<Spanned<Version>>,
     /// Name and version of the distribution.
     pub distribution: Option<Spanned<String>>,
 }
 
 impl Versions {
     fn count(&self) -> usize {
-        let programs = [&self.qemu, &self.libvirt, &self.kernel, &self.firecracker, &self.cloud_hypervisor];
+        let programs = [
+            &self.qemu,
+            &self.libvirt,
+            &self.kernel,
+            &self.firecracker,
+            &self.cloud_hypervisor,
+            &self.virtiofsd,
+            &self.swtpm,
+            &self.edk2,
+        ];
         programs.iter().filter(|version| version.is_some()).count() + usize::from(self.distribution.is_some())
     }
 }
@@ -66,6 +81,9 @@ const LIBVIRT: &[&str] = &["libvirt"];
 const KERNEL: &[&str] = &["linux version", "kernel", "linux-image", "linux kernel"];
 const FIRECRACKER: &[&str] = &["firecracker"];
 const CLOUD_HYPERVISOR: &[&str] = &["cloud-hypervisor", "cloud hypervisor"];
+const VIRTIOFSD: &[&str] = &["virtiofsd"];
+const SWTPM: &[&str] = &["swtpm"];
+const EDK2: &[&str] = &["ovmf", "edk2"];
 
 /// The versions that a text names, with the lines. Messages about versions (`machine type pc-q35-9.0 is not
 /// supported`) are not taken for them.
@@ -88,6 +106,12 @@ pub fn versions(text: &str) -> Versions {
         look(&mut found.libvirt, LIBVIRT);
         look(&mut found.firecracker, FIRECRACKER);
         look(&mut found.cloud_hypervisor, CLOUD_HYPERVISOR);
+        look(&mut found.virtiofsd, VIRTIOFSD);
+        look(&mut found.swtpm, SWTPM);
+        look(&mut found.edk2, EDK2);
+        if found.edk2.is_none() {
+            found.edk2 = version::dated(&lower).map(|version| Spanned::new(version, number));
+        }
         look(&mut found.kernel, KERNEL);
         if found.kernel.is_none() {
             // `uname -a`: Linux, the host's name, the release. `uname -r`: the release alone.
@@ -156,6 +180,20 @@ mod tests {
         assert_eq!(numbers(&found.cloud_hypervisor), Some((&[38, 0, 0][..], 5)));
         let found = versions("$ uname -r\n6.1.0-18-amd64\nqemu: 1:8.1.2\n");
         assert_eq!((numbers(&found.kernel), numbers(&found.qemu)), (Some((&[6, 1, 0][..], 2)), Some((&[8, 1, 2][..], 3))));
+    }
+
+    #[test]
+    fn firmware_is_named_by_its_date() {
+        for (text, expect) in [
+            ("ovmf 2022.11-6+deb12u1\n", &[2022, 11][..]),
+            ("edk2-stable202402\n", &[2024, 2][..]),
+            ("edk2-ovmf-20230524-3.el9.noarch\n", &[2023, 5][..]),
+        ] {
+            assert_eq!(numbers(&versions(text).edk2), Some((expect, 1)), "{text}");
+        }
+        let found = versions("virtiofsd 1.10.1\nTPM emulator version: swtpm 0.7.1\nedk2-stable\n");
+        assert_eq!(numbers(&found.virtiofsd), Some((&[1, 10, 1][..], 1)));
+        assert_eq!((numbers(&found.swtpm), found.edk2), (Some((&[0, 7, 1][..], 2)), None));
     }
 
     #[test]

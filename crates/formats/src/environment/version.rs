@@ -78,6 +78,15 @@ pub(super) fn after(line: &str, lower: &str, name: &str) -> Option<Version> {
     })
 }
 
+/// The version of firmware that is named by a date, as `edk2-stable202402` or `edk2-ovmf-20240214`: year and month.
+/// `lower` is the line in lower case.
+pub(super) fn dated(lower: &str) -> Option<Version> {
+    let rest = ["edk2-stable", "edk2-ovmf-", "edk2-aarch64-"].iter().find_map(|name| Some(lower.split_once(name)?.1))?;
+    let digits = &rest[..rest.bytes().take_while(u8::is_ascii_digit).count()];
+    let (year, month) = (digits.get(..4)?.parse().ok()?, digits.get(4..6)?.parse().ok()?);
+    matches!(month, 1..=12).then(|| Version { text: digits.to_owned(), numbers: vec![year, month] })
+}
+
 fn starts_with_word(text: &str, word: &str) -> bool {
     let starts = text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
     starts && !text[word.len()..].starts_with(|letter: char| letter.is_alphanumeric())

@@ -24,7 +24,7 @@
 //! QEMU `hw/i386/x86-iommu.c` ("Interrupt Remapping cannot work with kernel-irqchip=on"), `hw/i386/intel_iommu.c`,
 //! `accel/kvm/kvm-all.c`, `kvm_irqchip_create()`; libvirt formatdomain, feature `ioapic`, and `qemu_validate.c`.
 
-use crate::catalogue::vmm::known_vulnerable_version::{Program, in_range, version_of};
+use crate::catalogue::vmm::known_bug::programs::{Program, Range, version_of};
 use crate::prelude::*;
 use vmwright_formats::{DomainXml, QemuArgs};
 
@@ -64,7 +64,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let version = version_of(cx, Program::Qemu).map(|(version, _)| in_range(&version, &[4, 0], &[4, 1]));
+    let version = version_of(cx, Program::Qemu).map(|(version, _)| Range { from: &[4], fixed: &[&[4, 1]] }.holds(&version));
     let qemu_4_0 = version.unwrap_or_else(|| cx.said("QEMU 4.0") || cx.stands("pc-q35-4.0"));
     for args in cx.all::<QemuArgs>() {
         let chip =

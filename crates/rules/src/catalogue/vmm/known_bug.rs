@@ -20,11 +20,21 @@
 //! Take the version with the fix or the last good one. Keep core dump and log for the report.
 //!
 //! ## References
-//! Each entry below names its report; QEMU `docs/devel/` and change logs of the wiki; libvirt NEWS; Firecracker
-//! CHANGELOG; Cloud Hypervisor release notes; `g_assert(3)`, `assert(3)`.
+//! Each known bug names its report (`crates/rules/src/catalogue/vmm/state/bugs.rs`): trackers, libvirt NEWS, Firecracker
+//! CHANGELOG, Cloud Hypervisor release notes. For crashes `assert(3)`, `g_assert(3)`, `abort(3)`; Linux
+//! `arch/x86/mm/fault.c` (`show_signal_msg`), `arch/x86/kernel/traps.c`.
 
-use super::known_vulnerable_version::{Program, in_range, version_of};
 use crate::prelude::*;
+use bugs::{BUGS, Bug, Mark};
+use programs::version_of;
+use wordings::{CRASHES, REGRESSIONS, SIGNS, UPDATES};
+
+#[path = "state/bugs.rs"]
+mod bugs;
+#[path = "state/programs.rs"]
+pub(crate) mod programs;
+#[path = "state/wordings.rs"]
+mod wordings;
 
 pub const RULE: Rule = Rule {
     rank: Rank::General,
@@ -34,10 +44,10 @@ pub const RULE: Rule = Rule {
     words: &[
         "assertion",
         "regression",
-        "after upgrade",
-        "after update",
+        "after upgrad",
+        "after updat",
         "segfault",
-        "downgrade",
+        "downgrad",
         "core dump",
         "crashes",
     ],
@@ -49,235 +59,71 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
-/// A bug that is known.
-struct Bug {
-    program: Program,
-    /// First version that has it, and the first that has it no more.
-    from: &'static [u32],
-    before: &'static [u32],
-    /// Its message. Weighs what it weighs without a known version; with one of the range it is proof.
-    sign: Sign,
-    /// What it is, one line.
-    what: &'static str,
-}
-
-const fn bug(
-    program: Program,
-    from: &'static [u32],
-    before: &'static [u32],
-    sign: Sign,
-    what: &'static str,
-) -> Bug {
-    Bug { program, from, before, sign, what }
-}
-
-use Program::{Firecracker, Libvirt, Qemu};
-
-/// Known bugs. References: launchpad 1846427; bugzilla.redhat.com 1914805, 2247754; gitlab qemu-project/qemu and
-/// cockpit-project/cockpit-machines 1999; harvester 11358; firecracker 5958, 5969; QEMU commit afd9096eb188.
-const BUGS: [Bug; 18] = [
-    bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("qcow2: Marking image as corrupt"), CORRUPT_4_1),
-    bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("Image is corrupt"), CORRUPT_4_1),
-    bug(Qemu, &[4, 1], &[4, 1, 1], Sign::hint("errors were found on the image"), CORRUPT_4_1),
-    // The same, where only the complaint names the version.
-    bug(
-        Qemu,
-        &[4, 1],
-        &[4, 1, 1],
-        Sign::strong("errors were found on the image").and(&["qemu-img 4.1"]),
-        CHECK_4_1,
-    ),
-    bug(Qemu, &[4, 1], &[4, 2], Sign::hint("refcount=1 reference=").and(&["compressed clusters"]), CHECK_4_1),
-    bug(
-        Qemu,
-        &[4, 1],
-        &[4, 1, 1],
-        Sign::strong("qcow2: Marking image as corrupt").and(&["QEMU 4.1"]),
-        CORRUPT_4_1,
-    ),
-    bug(
-        Qemu,
-        &[5, 2],
-        &[6],
-        Sign::strong("Assertion `flags & BH_DELETED' failed"),
-        "QEMU 5.2 asserts when an event loop ends; 6.0 has the fix",
-    ),
-    bug(
-        Qemu,
-        &[9, 1],
-        &[9, 2],
-        Sign::strong("qobject_output_add_obj"),
-        "QEMU 9.1 asserts when it answers a query without a name",
-    ),
-    bug(Qemu, &[10, 1], &[10, 2], Sign::hint("missing features: *pdcm"), CPU_10_1),
-    bug(Qemu, &[10, 1], &[10, 2], Sign::hint("missing features: *arch-capabilities"), CPU_10_1),
-    bug(
-        Qemu,
-        &[2, 5],
-        &[2, 8],
-        Sign::support("Virtqueue size exceeded"),
-        "QEMU 2.6 miscounts requests in flight after a restore; 2.8 has the fix",
-    ),
-    bug(
-        Libvirt,
-        &[9, 9],
-        &[9, 10],
-        Sign::strong("qemuSaveImageDecompressionStart"),
-        "libvirt 9.9 crashes when it reverts to a snapshot",
-    ),
-    bug(
-        Libvirt,
-        &[11, 1],
-        &[11, 4],
-        Sign::strong("qemuBlockThrottleFiltersDetach"),
-        "libvirt crashes when a disk is attached",
-    ),
-    bug(
-        Libvirt,
-        &[1],
-        &[11, 7],
-        Sign::support("segfault at*libvirt_driver_qemu.so"),
-        "this libvirt crashes; QEMU 10.1 and later need a newer one",
-    ),
-    bug(
-        Firecracker,
-        &[1, 16],
-        &[1, 16, 1],
-        Sign::hint("vsock").and(&["snapshot/load"]),
-        "Firecracker 1.16.0 leaves vsock silent after a restore; 1.16.1 has the fix",
-    ),
-    bug(
-        Libvirt,
-        &[9],
-        &[11, 10],
-        Sign::hint("extra features: *ht"),
-        "libvirt before 11.10 does not know that QEMU 10.1 shows ht",
-    ),
-    // The same, where only the complaint names the version.
-    bug(Qemu, &[10, 1], &[10, 2], Sign::strong("missing features: *pdcm").and(&["QEMU 10.1"]), CPU_10_1),
-    bug(
-        Qemu,
-        &[10, 1],
-        &[10, 2],
-        Sign::strong("missing features: *arch-capabilities").and(&["QEMU 10.1"]),
-        CPU_10_1,
-    ),
-];
-
-const CORRUPT_4_1: &str = "QEMU 4.1.0 corrupts qcow2 images; 4.1.1 has the fix";
-const CPU_10_1: &str = "QEMU 10.1 changed CPU features (pdcm, arch-capabilities) of older machine types";
-const CHECK_4_1: &str = "qemu-img 4.1 reports errors of compressed clusters that are none";
-
-/// Messages by which any VMM says that it broke.
-const CRASHES: [Sign; 23] = [
-    Sign::support("qemu*Assertion `{condition}' failed").unless(NO_BUG),
-    Sign::support("qemu*: Assertion `").unless(NO_BUG),
-    Sign::support("ERROR:*assertion failed").unless(NO_BUG),
-    Sign::support("qemu-system-{arch}[{pid}]: segfault at"),
-    Sign::support("qemu-kvm[{pid}]: segfault at"),
-    Sign::support("libvirtd[{pid}]: segfault at"),
-    Sign::support("virtqemud[{pid}]: segfault at"),
-    Sign::support("virtiofsd[{pid}]: segfault at"),
-    Sign::support("double free or corruption"),
-    Sign::support("free(): invalid pointer"),
-    Sign::support("malloc(): corrupted"),
-    Sign::support("corrupted size vs. prev_size"),
-    Sign::support("stack smashing detected"),
-    Sign::support("entered unreachable code"),
-    Sign::support("attempt to subtract with overflow"),
-    Sign::support("attempt to add with overflow"),
-    Sign::support("index out of bounds: the len is"),
-    Sign::support("BUG in qemuMonitor"),
-    Sign::support("ASSERT_EFI_ERROR"),
-    Sign::support("ASSERT [{module}]"),
-    Sign::support("ASSERT *.c("),
-    Sign::support("!!!! X64 Exception Type"),
-    Sign::support("Synchronous Exception at 0x"),
-];
-
-/// Regressions as people report them; what stands only in the complaint weighs one strength less.
-const REGRESSIONS: [Sign; 30] = [
-    Sign::strong("upgraded from QEMU"),
-    Sign::strong("upgrading QEMU"),
-    Sign::strong("upgraded QEMU"),
-    Sign::strong("updating QEMU"),
-    Sign::strong("upgrading libvirt"),
-    Sign::strong("upgraded libvirt"),
-    Sign::strong("upgrading Firecracker"),
-    Sign::strong("upgrading cloud-hypervisor"),
-    Sign::strong("worked with QEMU"),
-    Sign::strong("works with QEMU"),
-    Sign::strong("since QEMU"),
-    Sign::strong("previous QEMU"),
-    Sign::strong("older QEMU"),
-    Sign::strong("downgrading"),
-    Sign::strong("git bisect"),
-    Sign::strong("bisected"),
-    Sign::strong("regression"),
-    Sign::strong("works with version"),
-    Sign::strong("worked with version"),
-    Sign::strong("works in version"),
-    Sign::strong("previous version work"),
-    Sign::strong("older version work"),
-    Sign::strong("with the previous version"),
-    Sign::strong("with the older version"),
-    Sign::strong("with an older version"),
-    Sign::strong("after upgrading to"),
-    Sign::strong("after updating to"),
-    Sign::strong("after the upgrade to"),
-    Sign::strong("after the update to"),
-    Sign::strong("since the upgrade to"),
-];
-
-/// Assertions that other rules know the reason of.
-const NO_BUG: &[&str] = &["kvm_buf_set_msrs", "kvm_put_msrs", "kvm_get_msrs", "error: failed to set MSR"];
-
-const SIGNS: [Sign; 71] = {
-    let mut signs = [Sign::hint(""); 71];
-    let mut at = 0;
-    while at < CRASHES.len() {
-        signs[at] = CRASHES[at];
-        at += 1;
-    }
-    while at < CRASHES.len() + REGRESSIONS.len() {
-        signs[at] = REGRESSIONS[at - CRASHES.len()];
-        at += 1;
-    }
-    while at < signs.len() {
-        signs[at] = BUGS[at - CRASHES.len() - REGRESSIONS.len()].sign;
-        at += 1;
-    }
-    signs
-};
-
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.blank();
     // One of each kind is enough: more of the same add no certainty.
-    for (signs, shows) in [(&CRASHES[..], "the program broke"), (&REGRESSIONS[..], "another version works")] {
-        let hit = signs.iter().find_map(|sign| cx.evidence(cx.hits_of(sign).first()?));
-        if hit.is_some() {
-            draft = draft.because(Strength::Support, hit, shows);
+    let kinds =
+        [(CRASHES, "the program broke"), (REGRESSIONS, "another version works"), (UPDATES, "it was updated")];
+    for (signs, shows) in kinds {
+        let quoted = |sign: &&Sign| {
+            cx.hits_of(sign).first().and_then(|hit| cx.evidence(hit)).map(|hit| (hit, sign.strength))
+        };
+        if let Some((quote, strength)) = signs.iter().find_map(|sign| quoted(&sign)) {
+            draft = draft.because(strength.min(Strength::Support), Some(quote), shows);
         } else if signs.iter().any(|sign| cx.said(sign.text)) {
             let strength = if shows == "the program broke" { Strength::Hint } else { Strength::Support };
             draft.add(strength, false, None, "the complaint says so");
         }
     }
-    for bug in &BUGS {
-        let hits = cx.hits_of(&bug.sign);
-        let Some(quote) = hits.first().and_then(|hit| cx.evidence(hit)) else { continue };
+    for bug in BUGS {
+        let signs = bug.signs.iter().filter_map(|sign| shown(cx, sign));
+        let Some((sign, quote)) = signs.max_by_key(|(sign, quote)| (quote.is_some(), sign.strength)) else {
+            continue;
+        };
         match version_of(cx, bug.program) {
-            Some((version, said)) if in_range(&version, bug.from, bug.before) => {
-                return vec![
-                    draft
-                        .because(Strength::Proof, Some(quote), "the message of a known bug")
-                        .because(Strength::Support, said, "this version has the bug")
-                        .title(bug.what)
-                        .verdict(),
-                ];
+            Some((version, said)) if bug.range.holds(&version) => {
+                return vec![known(draft, bug, &version.text, quote, said)];
             }
-            Some(_) => {}
-            None => draft = draft.because(bug.sign.strength, Some(quote), bug.what),
+            None if bug.mark == Mark::Message => {
+                draft = draft.because(sign.strength, quote, &format!("{} ({})", bug.what, bug.source));
+            }
+            _ => {}
         }
     }
     vec![draft.verdict()]
+}
+
+/// Where a sign stands: with a quote, or without one where it stands in the complaint.
+fn shown(cx: &Context<'_>, sign: &'static Sign) -> Option<(&'static Sign, Option<Evidence>)> {
+    if let Some(hit) = cx.hits_of(sign).first() {
+        return Some((sign, cx.evidence(hit)));
+    }
+    let holds =
+        sign.and.iter().all(|part| cx.stands(part)) && !sign.unless.iter().any(|part| cx.stands(part));
+    (holds && cx.said(sign.text)).then_some((sign, None))
+}
+
+/// The verdict on a bug whose signs and version were both seen.
+fn known(
+    draft: Draft<'_>,
+    bug: &Bug,
+    version: &str,
+    quote: Option<Evidence>,
+    said: Option<Evidence>,
+) -> Verdict {
+    let strength = match (bug.mark, &quote) {
+        (Mark::Message, Some(_)) => Strength::Proof,
+        (Mark::Symptom, None) => Strength::Support,
+        _ => Strength::Strong,
+    };
+    // A symptom that only the complaint names rests on the version's line.
+    let (sign, version_weighs) = match quote {
+        Some(quote) => (Some(quote), Strength::Support),
+        None => (None, strength),
+    };
+    draft
+        .because(strength, sign, "the signs of a known bug")
+        .because(version_weighs, said, &format!("{} {version} has it ({})", bug.program.name(), bug.source))
+        .title(bug.what)
+        .verdict()
 }
