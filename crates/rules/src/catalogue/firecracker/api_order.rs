@@ -49,6 +49,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("save/restore unavailable while running").and(&["firecracker"]),
         Sign::support("NotAllowed(\"save/restore unavailable while running"),
         Sign::support("Microvm is not running"),
+        // 0.x.
+        Sign::strong("Microvm already running"),
+        Sign::strong("Operation not allowed pre-boot!"),
+        Sign::strong("Cannot enable/disable the statistics after boot"),
+        Sign::support("Vcpu is in unexpected state"),
     ],
     words: &["firecracker", "load snapshot", "api call", "sdk", "not allowed", "after starting"],
     explains: &["firecracker/restore-conflict"],

@@ -57,11 +57,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let silent = cx.said("no console") || cx.said("no output");
     for text in cx.texts() {
         for (number, line) in lines(&text.text) {
-            // Shell scripts escape the quotes.
-            let line = line.replace('\\', "");
-            let Some((_, args)) = line.split_once("boot_args\"") else { continue };
-            let Some((_, args)) = args.split_once('"') else { continue };
-            let args = args.split('"').next().unwrap_or("");
+            let Some(args) = boot_args(line) else { continue };
             draft = draft.looked();
             let has = |name: &str| args.split_whitespace().any(|word| word.starts_with(name));
             if silent && !has("console=") {
@@ -78,7 +74,33 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                     )
                     .title("boot_args have pci=off although the microVM's devices are on PCI");
             }
+            if let Some(card) = card(args).filter(|card| !card.starts_with("eth")) {
+                draft = draft
+                    .because(
+                        Strength::Strong,
+                        text.quote(number),
+                        "the kernel sets addresses before udev renames a card: its cards are eth0 and so on",
+                    )
+                    .title(format!("boot_args give the address to {card}, and the guest's card is eth0"));
+            }
         }
     }
     vec![draft.verdict()]
+}
+
+/// The kernel arguments in a line of a configuration, script or note: after `boot_args`, or a whole line that has
+/// two of the arguments that only microVMs get.
+fn boot_args(line: &str) -> Option<&str> {
+    let Some(at) = line.to_ascii_lowercase().find("boot_args") else {
+        return (line.contains("reboot=k") && line.contains("panic=1")).then_some(line);
+    };
+    let is_filling = |letter: char| "\\\"':= ".contains(letter);
+    let args = line[at + "boot_args".len()..].trim_start_matches(is_filling);
+    Some(args.split(['"', '\'', '\\']).next().unwrap_or(""))
+}
+
+/// The card that `ip=<client>:<server>:<gateway>:<netmask>:<hostname>:<device>:<autoconf>` names.
+fn card(args: &str) -> Option<&str> {
+    let address = args.split_whitespace().find_map(|word| word.strip_prefix("ip="))?;
+    address.split(':').nth(5).filter(|card| !card.is_empty())
 }

@@ -47,6 +47,10 @@ pub const RULE: Rule = Rule {
         Sign::support("Address family not supported by protocol").and(&["firecracker", "vsock"]),
         Sign::strong("Error creating default \"bridge\" network: package not installed"),
         Sign::strong("memory balloon driver is not").and(&["firecracker"]),
+        Sign::proof("virtio_mmio: unknown parameter 'device' ignored"),
+        Sign::strong("IP-Config: No network devices available").and(&["firecracker"]),
+        Sign::support("No filesystem could mount root, tried").and(&["firecracker"]),
+        Sign::support("VFS: Cannot open root device").and(&["reboot=k"]),
     ],
     words: &["firecracker", "microvm", "guest kernel", "kernel config", "custom kernel", "config_"],
     explains: &["firmware/guest-lacks-boot-driver", "guest/kernel-panic", "guest/virtio-driver-missing"],
@@ -74,16 +78,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     for text in cx.texts() {
         for (number, line) in lines(&text.text) {
-            let Some(option) =
-                line.trim().strip_prefix("# CONFIG_").and_then(|rest| rest.strip_suffix(" is not set"))
-            else {
-                continue;
-            };
+            let off = || line.trim().strip_prefix("# CONFIG_")?.strip_suffix(" is not set");
+            let module = || line.trim().strip_prefix("CONFIG_")?.strip_suffix("=m");
+            let Some(option) = off().or_else(module) else { continue };
             if NEEDED.contains(&option) {
-                let title = format!("the guest kernel is built without CONFIG_{option}");
-                return vec![
-                    draft.because(Strength::Strong, text.quote(number), "it is off").title(title).verdict(),
-                ];
+                let (strength, shows) = match off() {
+                    Some(_) => (Strength::Strong, "it is off"),
+                    None => (Strength::Support, "it is a module, which only an initrd can load in time"),
+                };
+                let title = format!("the guest kernel has no CONFIG_{option} built in");
+                return vec![draft.because(strength, text.quote(number), shows).title(title).verdict()];
             }
             draft = draft.looked();
         }

@@ -50,6 +50,21 @@ pub const RULE: Rule = Rule {
         Sign::support("Failed to connect to UDS Unix stream").and(&["snapshot"]),
         Sign::support("Failed to load guest memory: ").and(&["No such file"]),
         Sign::strong("BackingFile(Os { code: 2").and(&["snapshot/load"]),
+        // Before 1.5 the devices' errors were printed as structures.
+        Sign::strong("Cannot restore devices*code: 2,"),
+        Sign::strong("Cannot restore devices*code: 16,"),
+        Sign::strong("Cannot restore devices*code: 98,"),
+        Sign::strong("Cannot restore devices*TapOpen("),
+        Sign::strong("Cannot restore devices*UnixBind("),
+        Sign::strong("Cannot restore devices: *(os error 2)"),
+        Sign::strong("Cannot open the memory file: "),
+        Sign::strong("Error creating guest memory from file: *os error 2"),
+        // The page-fault handler of a restore by userfaultfd is not there, or the host forbids it.
+        Sign::strong("Cannot connect to UDS in order to send information on handling guest memory"),
+        Sign::strong("Failed to connect to UDS Unix stream: *Connection refused"),
+        Sign::strong("Failed to connect to UDS Unix stream: *No such file"),
+        Sign::strong("Failed to UFFD object: "),
+        Sign::support("Error creating guest memory from uffd: "),
     ],
     words: &["restore", "snapshot", "clone", "resume", "second microvm", "firecracker"],
     explains: &[

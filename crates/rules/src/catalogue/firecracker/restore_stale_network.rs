@@ -50,11 +50,16 @@ pub const RULE: Rule = Rule {
         "cannot reach",
         "can't reach",
         "no network",
+        "no internet",
+        "answers",
+        "not respond",
+        "same ip",
+        "same address",
         "ping",
         "ip address",
         "clone",
     ],
-    explains: &["network/guest-address-missing", "guest/duplicate-identity"],
+    explains: &["network/guest-address-missing", "guest/duplicate-identity", "network/mac-duplicate"],
     tells: "ip addr",
     remedy: "give each clone a network namespace with the snapshot's addresses, or set the guest's address after restore",
     check,
@@ -62,7 +67,17 @@ pub const RULE: Rule = Rule {
 };
 
 /// What people say of a guest that runs and has no working address.
-const UNREACHABLE: [&str; 4] = ["unreachable", "cannot reach", "can't reach", "no network"];
+const UNREACHABLE: [&str; 9] = [
+    "unreachable",
+    "cannot reach",
+    "can't reach",
+    "no network",
+    "no internet",
+    "answers",
+    "not respond",
+    "same ip",
+    "same address",
+];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();

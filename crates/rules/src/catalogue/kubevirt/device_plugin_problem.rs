@@ -56,6 +56,11 @@ pub const RULE: Rule = Rule {
         Sign::support("failed to validate device {name}: "),
         Sign::strong("found no SR-IOV networks to PCI-Address mapping"),
         Sign::strong("failed to create SR-IOV hostdevices"),
+        // NVIDIA's plugin for KubeVirt names cards by their product, the plugin for containers does not.
+        Sign::strong("Insufficient nvidia.com/{product}_"),
+        Sign::strong("Insufficient nvidia.com/").and(&["permittedHostDevices"]),
+        Sign::strong("Insufficient intel.com/").and(&["permittedHostDevices"]),
+        Sign::strong("Insufficient amd.com/").and(&["permittedHostDevices"]),
     ],
     words: &["kubevirt", "device plugin", "allocatable", "sriov", "gpu", "virt-handler"],
     explains: &["kubevirt/scheduling-conflict", "kubevirt/no-kvm-on-node"],

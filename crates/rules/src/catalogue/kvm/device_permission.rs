@@ -45,6 +45,8 @@ pub const RULE: Rule = Rule {
         Sign::proof("Error creating the Kvm object: Error(13)"),
         Sign::proof("Error creating the Kvm object: Error(1)"),
         Sign::proof("Kvm(Error(13))"),
+        // Cloud Hypervisor before 0.8.
+        Sign::proof("KvmNew(Error(13))"),
         Sign::proof("Kvm(Error(1))"),
         Sign::strong("Check /dev/kvm is world writable"),
         Sign::strong("Checking if device*/dev/kvm*is accessible*FAIL"),

@@ -30,8 +30,9 @@
 
 use crate::prelude::*;
 
-/// virt-launcher waits for its own daemon, and says so when it has come.
-const CAME: &[&str] = &["Connected to libvirt daemon"];
+/// virt-launcher waits for its own daemon, says each time that it is not there yet, and hands on its log when it has
+/// come.
+const CAME: &[&str] = &["Connected to libvirt daemon", "\"component\":\"virt-launcher\""];
 
 pub const RULE: Rule = Rule {
     tags: &["libvirt", "service"],
@@ -78,9 +79,24 @@ pub const RULE: Rule = Rule {
         Sign::hint("failed to connect to the hypervisor"),
         Sign::hint("Unable to connect to libvirt qemu:///system"),
         Sign::strong("Failed to connect socket to '*libvirt*': Permission denied").against(),
+        Sign::strong("virNetTLSCertCheckTimes").unless(&["migrat"]),
+        Sign::strong("The server certificate {path} is not yet active")
+            .and(&["libvirtd"])
+            .unless(&["migrat"]),
+        Sign::strong("The server certificate {path} has expired").and(&["libvirtd"]).unless(&["migrat"]),
+        Sign::strong("Cannot read CA certificate '{path}'").and(&["libvirtd"]),
+        Sign::strong("Cannot read certificate '{path}'").and(&["libvirtd"]),
+        Sign::strong("Failed to connect to socket /run/libvirt/"),
+        Sign::support("Main process exited").and(&["libvirtd.service: "]),
+        Sign::support("Main process exited").and(&["virtqemud.service: "]),
+        Sign::strong("virtnetworkd.service: Failed with result"),
+        Sign::strong("libvirtd.service: Start request repeated too quickly"),
+        Sign::strong("virtqemud.service: Start request repeated too quickly"),
+        Sign::strong("Driver state initialization failed"),
+        Sign::strong("no connection driver available for qemu").and(&["libvirtd"]),
     ],
     words: &["libvirtd", "virtqemud", "libvirt-sock", "cannot connect to libvirt", "systemctl"],
-    explains: &["libvirt/default-network-inactive", "libvirt/session-vs-system"],
+    explains: &["libvirt/default-network-inactive", "libvirt/session-vs-system", "migration/tls-failure"],
     tells: "systemctl status libvirtd virtqemud.socket",
     remedy: "install and start the libvirt daemon (or its modular sockets) that the client asks for",
     applicability: Applicability::NeedsApproval,

@@ -69,6 +69,12 @@ pub const RULE: Rule = Rule {
         Sign::strong("fork/exec *qemu*: no such file or directory"),
         Sign::proof("QEMU command not available for CPU architecture"),
         Sign::support("could not find capabilities for domaintype=kvm").against(),
+        // libvirt 0.x and 1.x; where KVM is asked for, it may be KVM that lacks.
+        Sign::strong("no supported architecture for os type").unless(&["/dev/kvm"]),
+        Sign::strong("does not support os type").and(&["Emulator"]),
+        Sign::strong("Emulator '{path}' does not support arch"),
+        Sign::strong("invalid argument: could not find matching emulator"),
+        Sign::strong("Unable to find suitable emulator"),
     ],
     words: &["emulator", "qemu not found", "install qemu", "/usr/libexec/qemu-kvm", "aarch64"],
     tells: "virsh dumpxml NAME | grep emulator; ls -lL <the path>",

@@ -61,6 +61,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("blocked for more than * seconds").and(&["qemu-"]),
     ],
     words: &["virsh hangs", "does not respond", "hangs", "locked", "timeout", "restor"],
+    explains: &["migration/already-running"],
     tells: "virsh domjobinfo NAME; virsh domstate NAME --reason",
     remedy: "find the job that holds the lock, let it end or abort it; restart the VM if QEMU never answers",
     disruption: Disruption::GuestRestart,

@@ -51,11 +51,52 @@ pub const RULE: Rule = Rule {
         Sign::strong("virsh list*")
             .and(&["sudo virsh list*", "Id * Name * State"])
             .unless(&["Permission denied", "No such file or directory"]),
+        // An empty list, and the VM in the list of the other libvirt.
+        Sign::strong("--connect qemu:///system list").and(&["virsh list"]),
+        Sign::strong("-c qemu:///system list").and(&["virsh list"]),
+        Sign::strong("--connect qemu:///session list").and(&["virsh list"]),
+        Sign::strong("-c qemu:///session list").and(&["virsh list"]),
     ],
-    words: &["sudo virsh", "virsh list", "qemu:///session", "list is empty", "does not show", "user session"],
+    words: &[
+        "sudo virsh",
+        "virsh list",
+        "qemu:///session",
+        "list is empty",
+        "does not show",
+        "user session",
+        "cannot see it in virt-manager",
+        "can't see it in virt-manager",
+        "not see it in virt-manager",
+        "not show up in virt-manager",
+        "not appear in virt-manager",
+        "not listed in virt-manager",
+        "not in virt-manager",
+        "disappear",
+        "vanish",
+    ],
     explains: &["libvirt/default-network-inactive"],
     tells: "virsh uri; virsh -c qemu:///system list --all; virsh -c qemu:///session list --all",
     remedy: "name the connection URI that has the VM, pool or network (usually qemu:///system)",
     applicability: Applicability::Safe,
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    // virt-install of an ordinary user makes the VM in that user's session, virt-manager shows the system's.
+    let unseen = ["virt-manager", "disappear", "vanish", "does not show", "list is empty"];
+    let unseen = RULE.words.iter().any(|word| unseen.iter().any(|what| word.contains(what)) && cx.said(word));
+    for text in cx.texts().iter().filter(|_| unseen) {
+        let mine = text.text.lines().enumerate().take(20_000).find(|(_, line)| {
+            let line = line.trim_start_matches(['$', ' ']);
+            line.starts_with("virt-install ") && !line.contains("--connect") && !line.contains("qemu:///")
+        });
+        if let Some((at, _)) = mine {
+            let quote = u32::try_from(at + 1).ok().and_then(|line| text.quote(line));
+            draft = draft.because(Strength::Support, quote, "an ordinary user's VM is made in the session");
+            break;
+        }
+    }
+    vec![draft.verdict()]
+}

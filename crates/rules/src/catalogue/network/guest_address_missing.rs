@@ -64,6 +64,12 @@ pub const RULE: Rule = Rule {
         Sign::support("MAC address * Protocol * Address").unless(&[" ipv4  "]),
         Sign::strong("DHCPACK({bridge}) {ip} {mac}").against(),
         Sign::support("policy drop").against(),
+        // The kernel's own configuration by `ip=`.
+        Sign::strong("IP-Config: Device `{nic}' not found"),
+        Sign::strong("IP-Config: Failed to open {nic}"),
+        Sign::strong("IP-Config: No network devices available"),
+        Sign::strong("IP-Config: Auto-configuration of network failed"),
+        Sign::support("IP-Config: Reopening network devices"),
     ],
     words: &[
         "no ip address",

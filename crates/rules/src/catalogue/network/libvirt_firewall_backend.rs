@@ -60,7 +60,16 @@ pub const RULE: Rule = Rule {
         Sign::support("iptables: command not found").and(&["libvirt"]),
         Sign::hint("libvirt 10.4"),
     ],
-    words: &["firewall backend", "nftables", "iptables", "after upgrad", "after updat", "firewalld"],
+    words: &[
+        "firewall backend",
+        "nftables",
+        "iptables",
+        "after upgrad",
+        "after updat",
+        "firewalld",
+        "ufw",
+        "since the update",
+    ],
     explains: &[
         "libvirt/default-network-inactive",
         "network/firewall-blocks-dhcp",
@@ -85,6 +94,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         "firewall enabled",
         "hook forward priority filter; policy drop",
         "-P FORWARD DROP",
+        "ufw",
+        "firewalld",
     ];
     let said = [
         "dhcp",
@@ -114,12 +125,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     vec![draft.verdict()]
 }
 
-/// Whether a text that follows the word "libvirt" begins with a version of 10.4 or later.
+/// Whether a text that follows the word "libvirt" names a version of 10.4 or later: the first word with digits, or
+/// one of several versions of a comparison.
 fn since_nftables(rest: &str) -> bool {
-    let rest = rest.trim_start_matches(|letter: char| !letter.is_ascii_digit() && letter != '\n');
-    let mut parts = rest.split(|letter: char| !letter.is_ascii_digit()).map(str::parse::<u32>);
-    match (parts.next(), parts.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) if rest.contains('.') => (10, 4) <= (major, minor) && major < 40,
-        _ => false,
-    }
+    let words = rest.split(|letter: char| letter.is_whitespace() || ",;()".contains(letter));
+    let versions = words.filter_map(|word| {
+        let word = word.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+        let mut parts = word.split(|letter: char| !letter.is_ascii_digit()).map(str::parse::<u32>);
+        let major = parts.next()?.ok()?;
+        // libvirt has been released under 12 until 2026; a bare number may be anything else.
+        match parts.next() {
+            Some(Ok(minor)) => Some((major, minor)),
+            _ => None,
+        }
+    });
+    versions.take(3).any(|(major, minor)| (10, 4) <= (major, minor) && major < 40)
 }

@@ -25,6 +25,7 @@
 //! libvirt formatdomain "Network interfaces"; virt-clone(1); dnsmasq(8) `dhcp-host`.
 
 use crate::prelude::*;
+use crate::reading::Text;
 use std::collections::HashMap;
 use vmwright_formats::lines::lines;
 use vmwright_formats::qemu_args::QemuCommand;
@@ -57,6 +58,10 @@ pub const RULE: Rule = Rule {
         "lose packets",
         "intermittent",
         "same ip",
+        "identical mac",
+        "in turn",
+        "takes turns",
+        "at once",
     ],
     tells: "virsh -r domiflist VM",
     remedy: "give each interface a MAC address of its own",
@@ -141,6 +146,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
         }
     }
+    let copies = ["same mac", "duplicate mac", "identical mac", "clone", "same ip", "at a time", "in turn"];
+    if copies.iter().any(|word| cx.said(word)) {
+        for text in cx.texts().iter().filter(|text| matches!(&*text.kind.0, "text" | "environment")) {
+            listed(text, &mut note);
+        }
+    }
     if let Some((mac, first, second)) = clash {
         draft = draft
             .because(Strength::Support, first, "one interface has this MAC")
@@ -148,6 +159,23 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             .title(format!("two interfaces have the MAC address {mac}"));
     }
     vec![draft.verdict()]
+}
+
+/// Tables and notes that begin each line with a VM and name one MAC address in it.
+fn listed(text: &Text<'_>, note: &mut impl FnMut(&str, String, Option<Evidence>)) {
+    for (number, line) in lines(&text.text).take(20_000).filter(|(_, line)| !line.contains("link/")) {
+        let is_mac = |word: &&str| {
+            word.len() == 17
+                && word.split(':').count() == 6
+                && word.bytes().all(|letter| letter == b':' || letter.is_ascii_hexdigit())
+        };
+        let mut macs = line.split([' ', ',', '\t', '\'', '"', '(', ')']).filter(is_mac);
+        let vm =
+            line.split_whitespace().next().filter(|vm| vm.starts_with(char::is_alphabetic) && !is_mac(vm));
+        if let (Some(mac), None, Some(vm)) = (macs.next(), macs.next(), vm) {
+            note(mac, vm.trim_end_matches(':').to_owned(), text.quote(number));
+        }
+    }
 }
 
 /// What tells one VM from another: its name, or the disks that it has. The same VM may stand there twice.

@@ -64,6 +64,10 @@ pub const RULE: Rule = Rule {
         "ping works",
         "small packets",
         "tls handshake",
+        "freez",
+        "stuck",
+        "big packet",
+        "bulk",
     ],
     tells: "ip -d link show",
     remedy: "give the bridge, its ports and the guests' interfaces the same MTU, not larger than the path's",
@@ -111,15 +115,18 @@ fn unequal(cx: &Context<'_>) -> Option<(Option<Evidence>, Option<Evidence>)> {
     let mut first: Option<(u32, Option<Evidence>)> = None;
     for text in cx.texts() {
         for (number, line) in lines(&text.text).take(20_000) {
-            let Some((_, rest)) = line.split_once("mtu").or_else(|| line.split_once("MTU")) else { continue };
-            let digits = rest.trim_start_matches([' ', '=', ':', '\'', '"']);
-            let digits =
-                &digits[..digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len())];
-            let Some(mtu) = digits.parse().ok().filter(|mtu| (576..65_536).contains(mtu)) else { continue };
-            match &first {
-                Some((other, quote)) if *other != mtu => return Some((quote.clone(), text.quote(number))),
-                Some(_) => {}
-                None => first = Some((mtu, text.quote(number))),
+            // One line of notes may name both ends.
+            for rest in line.split("mtu").skip(1).chain(line.split("MTU").skip(1)) {
+                let digits = rest.trim_start_matches([' ', '=', ':', '\'', '"']);
+                let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
+                let mtu = digits[..end].parse().ok().filter(|mtu| (576..65_536).contains(mtu));
+                match (mtu, &first) {
+                    (Some(mtu), Some((other, quote))) if *other != mtu => {
+                        return Some((quote.clone(), text.quote(number)));
+                    }
+                    (Some(mtu), None) => first = Some((mtu, text.quote(number))),
+                    _ => {}
+                }
             }
         }
     }

@@ -36,7 +36,15 @@ pub const RULE: Rule = Rule {
         Sign::proof("Unable to create bridge device: File exists"),
         Sign::proof("The {tap} interface already exists"),
         Sign::strong("device {bridge} already exists; can't create bridge with the same name"),
-        Sign::strong("Network is already in use by interface virbr"),
+        // A bridge of libvirt: of another network that is active, or left over (network/subnet-collision).
+        Sign::support("Network is already in use by interface virbr"),
+        // `default` has `virbr0` for itself.
+        Sign::strong("Network is already in use by interface virbr0").and(&["start network default"]),
+        Sign::strong("Network is already in use by interface virbr0").and(&["network 'default'"]),
+        Sign::strong("Network is already in use by interface virbr").and(&["left over"]),
+        Sign::strong("Network is already in use by interface virbr").and(&["reinstall"]),
+        Sign::strong("Network is already in use by interface virbr").and(&["net-undefine"]),
+        Sign::strong("Network is already in use by interface virbr").and(&["after a crash"]),
         Sign::strong("Network is already in use by interface vnet"),
         Sign::strong("Network is already in use by interface tap"),
         Sign::strong("\"{bridge}\" already has an IP address different from"),

@@ -33,7 +33,6 @@ pub const RULE: Rule = Rule {
     needs: &[Need::Probe(Probe::Interfaces)],
     signs: &[
         Sign::support("network script {script} failed with status"),
-        Sign::strong("could not launch network script {script}"),
         Sign::strong("failed to bring up interface `{tap}'"),
         Sign::strong("Enabling tap interface failed"),
         Sign::strong("Could not enable tap interface"),
@@ -44,6 +43,16 @@ pub const RULE: Rule = Rule {
         Sign::support("Link {tap} is down").and(&["<BROADCAST,MULTICAST>"]),
         Sign::strong("port {port}({tap}) * state disabled"),
         Sign::strong("<BROADCAST,MULTICAST> * master {bridge} state disabled"),
+        // QEMU up to 2.x names the script first.
+        Sign::strong("could not launch network script"),
+        Sign::strong("could not open network script"),
+        // Firecracker, whose tap nobody has set up.
+        Sign::strong("Failed to write to tap: *code: 5"),
+        Sign::strong("Failed to write to tap: *I/O error"),
+        Sign::strong("Failed to write to tap: *Input/output error"),
+        Sign::strong("write tap*input/output error"),
+        Sign::support("RTNETLINK answers: Network is down"),
+        Sign::strong("Unable to enable tap interface"),
     ],
     words: &["no network", "no connectivity", "cannot ping", "can't ping", "tap is down", "state down"],
     tells: "ip -d link show",
