@@ -25,7 +25,11 @@
 //! QEMU `target/i386/cpu.c`, `x86_cpu_realizefn()`; `target/i386/kvm/kvm.c`, `hv_cpuid_check_and_set()`; libvirt
 //! `src/cpu/cpu.c` ("Host CPU does not provide required features"), `src/qemu/qemu_process.c`; libvirt formatdomain, CPU.
 
+#[path = "state/models.rs"]
+mod state;
+
 use crate::prelude::*;
+use state::{MODELS, PLAIN};
 use vmwright_formats::{CpuInfo, DomainXml, MachineSpecView};
 use vmwright_model::machine::Accelerator;
 
@@ -40,7 +44,6 @@ pub const RULE: Rule = Rule {
         Sign::strong("CPU features are not supported by the host"),
         Sign::strong("does not support the required CPU feature"),
         Sign::strong("guest and host CPU are not compatible"),
-        Sign::strong("the CPU is incompatible with host CPU"),
         Sign::strong("CPU is incompatible with host CPU"),
         Sign::strong("host CPU vendor does not match required CPU vendor"),
         Sign::strong("host CPU model does not match required CPU model"),
@@ -59,6 +62,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("host does not support*CPU feature"),
         Sign::strong("CPU vendors do not match"),
         Sign::hint("doesn't support requested feature: "),
+        Sign::strong("CPUs are incompatible"),
+        Sign::strong("Host CPU provides forbidden feature"),
+        Sign::strong("unknown CPU feature: "),
+        Sign::strong("Feature {feature} required by CPU model"),
+        Sign::support("CPU feature dependency check failure"),
     ],
     words: &["cpu model", "host-passthrough", "cpu feature", "avx512", "incompatible cpu", "enforce"],
     tells: "virsh -r domcapabilities",
@@ -68,25 +76,6 @@ pub const RULE: Rule = Rule {
     check,
     ..Rule::NEW
 };
-
-/// Beginnings of model names with the flag (as /proc/cpuinfo writes it) that their definition in QEMU has.
-const MODELS: [(&str, &str); 15] = [
-    ("Skylake-Server", "avx512f"),
-    ("Cascadelake", "avx512f"),
-    ("Cooperlake", "avx512f"),
-    ("Icelake-Server", "avx512f"),
-    ("SapphireRapids", "avx512f"),
-    ("GraniteRapids", "avx512f"),
-    ("EPYC-Genoa", "avx512f"),
-    ("EPYC-Turin", "avx512f"),
-    ("EPYC", "sha_ni"),
-    ("Haswell", "avx2"),
-    ("Broadwell", "avx2"),
-    ("Skylake-Client", "avx2"),
-    ("SandyBridge", "avx"),
-    ("IvyBridge", "f16c"),
-    ("Westmere", "aes"),
-];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
@@ -159,9 +148,3 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     vec![if cpu.is_some() { draft.looked() } else { draft }.verdict()]
 }
-
-/// Features whose names are the same in QEMU, libvirt and /proc/cpuinfo, and which KVM cannot add by itself.
-const PLAIN: [&str; 18] = [
-    "avx", "avx2", "avx512f", "avx512vl", "avx512bw", "avx512dq", "aes", "bmi1", "bmi2", "fma", "f16c",
-    "rdrand", "rdseed", "rtm", "hle", "vmx", "svm", "pdpe1gb",
-];

@@ -24,21 +24,17 @@
 //! `elf/dl-main` ("CPU does not support x86-64-v"); libvirt formatdomain, CPU modes.
 
 use crate::prelude::*;
-use vmwright_formats::{DomainXml, QemuArgs};
+use vmwright_formats::{CpuInfo, DomainXml, QemuArgs};
 
 pub const RULE: Rule = Rule {
     tags: &["cpu", "guest"],
     signs: &[
         Sign::proof("CPU does not support x86-64-v"),
         Sign::strong("CPU ISA level is lower than required"),
-        Sign::strong("requires a CPU with AVX support"),
         Sign::strong("requires AVX"),
-        Sign::strong("CPU with AVX"),
         Sign::strong("compiled to use AVX instructions, but these aren't available"),
-        Sign::strong("compiled to use SSE4"),
         Sign::strong("Instruction check fail"),
         Sign::strong("This system does not support \"{feature}\""),
-        Sign::strong("does not support SSE4.2"),
         Sign::strong("SSE 4.2 is not supported"),
         Sign::strong("This kernel requires an x86-64 CPU, but only detected"),
         Sign::strong("UNSUPPORTED_PROCESSOR"),
@@ -48,11 +44,38 @@ pub const RULE: Rule = Rule {
         Sign::support("lacks support for AVX"),
         Sign::support("trap invalid opcode"),
         Sign::support("Illegal instruction"),
-        Sign::hint("SIGILL"),
         Sign::hint("QEMU Virtual CPU version"),
         Sign::hint("Common KVM processor"),
+        Sign::strong("not support AVX"),
+        Sign::strong("AVX is not supported"),
+        Sign::strong("lacks AVX"),
+        Sign::strong("with AVX support"),
+        Sign::strong("without AVX"),
+        Sign::strong("requires SSE4"),
+        // Go, NumPy and .NET say it in their own words.
+        Sign::strong("processors with v{n} microarchitecture support"),
+        Sign::strong("built with baseline optimizations"),
+        Sign::strong("missing one or more of the following instruction sets"),
+        Sign::strong("requires x86-64-v"),
+        Sign::support("0xc000001d"),
+        Sign::support("Exited (132)"),
+        Sign::support("exited with code 132"),
+        Sign::support("exit code 132"),
     ],
-    words: &["illegal instruction", "avx support", "x86-64-v2", "kvm64", "cpu type", "cpu flag"],
+    words: &[
+        "illegal instruction",
+        "avx support",
+        "x86-64-v2",
+        "kvm64",
+        "cpu type",
+        "cpu flag",
+        "illegal",
+        "avx",
+        "sse4",
+        "numpy",
+        "mongodb",
+        "processor type",
+    ],
     tells: "virsh -r dumpxml VM",
     remedy: "give the VM host-passthrough, host-model or a newer named CPU model, then stop and start it",
     applicability: Applicability::NeedsApproval,
@@ -108,6 +131,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             strength,
             cpu.and_then(|cpu| args.quote(cpu.value_line)),
             "the CPU model has few features",
+        );
+    }
+    if draft.has(Strength::Support)
+        && let Some(cpu) = cx.one::<CpuInfo>()
+        && let Some(name) = cpu.model_name.as_ref().filter(|name| {
+            ["QEMU Virtual CPU", "Common KVM processor"].iter().any(|bare| name.value.contains(bare))
+        })
+    {
+        draft = draft.because(
+            Strength::Strong,
+            cpu.quote(name.line),
+            "the guest sees a CPU model with few features",
         );
     }
     vec![draft.verdict()]

@@ -23,7 +23,11 @@
 //! QEMU `target/i386/cpu.c` ("This family of AMD CPU doesn't support hyperthreading"); `hw/core/machine-smp.c`; libvirt
 //! formatdomain, CPU topology; Linux `arch/x86/kernel/smpboot.c`, `topology_sane()`.
 
+#[path = "state/threads.rs"]
+mod state;
+
 use crate::prelude::*;
+use state::{one_thread, threads_asked};
 use vmwright_formats::{CpuInfo, DomainXml};
 
 pub const RULE: Rule = Rule {
@@ -107,6 +111,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 );
             }
         }
+    }
+    // What was asked for, and what the guest shows.
+    if let (Some(one), Some((asked_for, quote))) = (one_thread(cx), threads_asked(cx)) {
+        draft = draft.because(Strength::Strong, Some(one), "the guest shows one thread per core").because(
+            Strength::Support,
+            quote,
+            &format!("{asked_for} were asked for"),
+        );
     }
     vec![draft.verdict()]
 }

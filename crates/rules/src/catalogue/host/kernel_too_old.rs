@@ -62,6 +62,8 @@ pub const RULE: Rule = Rule {
         Sign::support("# CONFIG_TUN is not set"),
         Sign::support("CONFIG_KVM_INTEL is not set"),
         Sign::support("CONFIG_KVM_AMD is not set"),
+        Sign::strong("kvm version not supported"),
+        Sign::strong("requires support on the KVM side"),
     ],
     words: &["kernel version", "old kernel", "uname", "lts kernel", "unsupported kernel"],
     tells: "uname -a",

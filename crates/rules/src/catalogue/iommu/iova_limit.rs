@@ -52,6 +52,15 @@ pub const RULE: Rule = Rule {
         Sign::support("overlaps with existing host DMA window"),
         Sign::support("Cannot get IOVA ranges"),
         Sign::strong("iova range * out of aperture"),
+        // QEMU's intel-iommu has 39 bits unless told otherwise (48 since 9.2): too few for high BARs.
+        Sign::support("intel-iommu").and(&["DmaMap*Invalid argument"]).unless(&["aw-bits", "aw_bits"]),
+        Sign::support("intel-iommu")
+            .and(&["Failed to DMA map: *Invalid argument"])
+            .unless(&["aw-bits", "aw_bits"]),
+        Sign::strong("specified DMA range outside IOMMU capability"),
+        Sign::support("Host physical bits ({bits}) does not match phys-bits property"),
+        Sign::hint("Failed to DMA map: *Invalid argument"),
+        Sign::hint("DmaMap*Invalid argument"),
     ],
     words: &["aperture", "iova", "address width", "39 bits", "phys-bits", "reserved region", "1tb", "1 tib"],
     explains: &["vfio/dma-map-failed", "vfio/bar-space"],

@@ -46,6 +46,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("vIOMMU").and(&["no iommu_group found"]),
         Sign::strong("DMAR: IOMMU enabled").against(),
         Sign::strong("Adding to iommu group").against(),
+        Sign::hint("has no iommuGroup available"),
+        Sign::strong("No supported address widths. Not attempting DMA translation"),
     ],
     words: &[
         "nested",

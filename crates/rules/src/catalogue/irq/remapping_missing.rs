@@ -50,6 +50,9 @@ pub const RULE: Rule = Rule {
         Sign::hint("allow_unsafe_interrupts"),
         Sign::strong("Enabled IRQ remapping in").against(),
         Sign::strong("AMD-Vi: Interrupt remapping enabled").against(),
+        // VFIO since 6.3 and iommufd.
+        Sign::proof("MSI interrupts are not secure, they cannot be isolated by the platform"),
+        Sign::strong("failed to set container's IOMMU driver type as VfioType1V2*Operation not permitted"),
     ],
     words: &["interrupt remapping", "unsafe interrupts", "intremap", "operation not permitted"],
     explains: &["vfio/group-permission", "vfio/group-not-viable"],

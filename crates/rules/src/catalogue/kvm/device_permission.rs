@@ -63,6 +63,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("not a member of the kvm group"),
         // The classic check of Firecracker's documentation.
         Sign::hint("[ -r /dev/kvm ] && [ -w /dev/kvm ]"),
+        Sign::proof("VmCreate(Permission denied"),
+        Sign::proof("HypervisorCreate(*Permission denied"),
+        Sign::strong("KVM acceleration*no write access"),
+        Sign::strong("This user doesn't have permissions to use KVM"),
     ],
     words: &["/dev/kvm", "kvm group", "permission denied", "as a normal user", "rootless"],
     explains: &["kvm/silent-tcg", "kvm/device-missing", "access/namespace-device-missing"],

@@ -45,6 +45,11 @@ pub const RULE: Rule = Rule {
         Sign::hint("kvm: emulating exchange as write"),
         // The host is PVM: that is the cause, and this its consequence.
         Sign::strong("kvm_pvm").against(),
+        Sign::strong("notify exit with invalid context in guest"),
+        Sign::support("KVM: unknown exit reason"),
+        Sign::strong("vmx: unexpected exit reason"),
+        Sign::strong("Unexpected exit reason on vcpu run: FailEntry"),
+        Sign::support("hardware_entry_failure_reason"),
     ],
     words: &["kvm internal error", "emulation failure", "suberror", "paused", "internal-error"],
     tells: "/var/log/libvirt/qemu/VM.log",

@@ -22,8 +22,10 @@
 //! Linux `virt/kvm/kvm_main.c`, `arch/x86/kvm/`, `drivers/vfio/`, `drivers/iommu/`;
 //! `Documentation/admin-guide/bug-hunting.rst` (reading an oops); `MAINTAINERS`, entry KVM.
 
+#[path = "state/kernel_fault.rs"]
+mod state;
+
 use crate::prelude::*;
-use vmwright_formats::KernelLog;
 
 pub const RULE: Rule = Rule {
     tags: &["kvm", "kernel"],
@@ -74,6 +76,26 @@ pub const RULE: Rule = Rule {
         Sign::support("after the kernel update"),
         Sign::support("after kernel upgrade"),
         Sign::support("since the kernel upgrade"),
+        // Kernels that were compared.
+        Sign::strong("Bad kernel: "),
+        Sign::support("Good kernel: "),
+        Sign::strong("since * kernel update"),
+        Sign::strong("after * kernel update"),
+        Sign::strong("since the * kernel upgrade"),
+        Sign::strong("after upgrading * kernel"),
+        Sign::strong("after updating * kernel"),
+        Sign::strong("kernel regression"),
+        Sign::strong("regression in*kernel"),
+        Sign::strong("downgrade * kernel"),
+        Sign::strong("downgraded * kernel"),
+        Sign::strong("worked fine: linux"),
+        Sign::strong("with the old kernel"),
+        Sign::strong("in the previous kernel"),
+        Sign::strong("booting the previous kernel"),
+        Sign::strong("reverting to kernel"),
+        Sign::strong("rolled back to kernel"),
+        Sign::strong("pinning kernel"),
+        Sign::strong("pinned kernel"),
     ],
     words: &["kernel update", "kernel upgrade", "new kernel", "older kernel", "host freezes", "host crash"],
     explains: &["kvm/emulation-failure", "vmm/known-bug"],
@@ -81,60 +103,6 @@ pub const RULE: Rule = Rule {
     remedy: "boot another kernel of the host, older or with the fix, and report the stack",
     disruption: Disruption::HostReboot,
     escalation: Some(Agent::DebugSpecialist),
-    check,
+    check: |cx| vec![state::add_fault(cx, cx.draft()).verdict()],
     ..Rule::NEW
 };
-
-/// What begins the report of a fault.
-const FAULTS: [&str; 7] = [
-    "BUG: unable to handle",
-    "BUG: kernel NULL pointer",
-    "general protection fault",
-    "Oops:",
-    "BUG: soft lockup",
-    "list_del corruption",
-    "refcount_t:",
-];
-
-/// Beginnings of functions, and modules, in which the fault counts as KVM's or VFIO's.
-const PLACES: [&str; 16] = [
-    ":vhost_",
-    "[vhost",
-    ":kvm_",
-    ":vmx_",
-    ":svm_",
-    ":__kvm_",
-    ":mmu_",
-    ":tdp_",
-    ":nested_",
-    ":vfio_",
-    ":intel_iommu_",
-    ":iommu_",
-    "[kvm]",
-    "[kvm_intel]",
-    "[kvm_amd]",
-    "[vfio",
-];
-
-/// Functions with such names in which a guest's own kernel waits.
-const GUEST: [&str; 6] = ["kvm_wait", "kvm_clock", "kvm_steal", "kvm_guest", "kvm_async_pf", "kvm_kick"];
-
-fn check(cx: &Context<'_>) -> Vec<Verdict> {
-    let mut draft = cx.draft();
-    for log in cx.all::<KernelLog>() {
-        let fault = log.messages.iter().find(|one| FAULTS.iter().any(|fault| one.text.contains(fault)));
-        let Some(fault) = fault else { continue };
-        let is_ours = |text: &str| {
-            text.contains("RIP: ")
-                && !GUEST.iter().any(|name| text.contains(name))
-                && PLACES.iter().any(|place| text.contains(place))
-        };
-        let near = log.messages.iter().filter(|one| one.line >= fault.line).take(60);
-        if let Some(place) = near.into_iter().find(|one| is_ours(&one.text)) {
-            draft = draft
-                .because(Strength::Strong, log.quote(place.line), "the fault is in virtualization code")
-                .because(Strength::Support, log.quote(fault.line), "the host's kernel reports a fault");
-        }
-    }
-    vec![draft.verdict()]
-}

@@ -52,6 +52,11 @@ pub const RULE: Rule = Rule {
         Sign::hint("pc-q35-4.0"),
         // The release in which `q35` meant pc-q35-4.0.
         Sign::hint("QEMU 4.0"),
+        Sign::strong("eim=on cannot be selected without intremap=on"),
+        Sign::strong("IOMMU eim requires interrupt remapping"),
+        Sign::strong("requires support on the KVM side(X2APIC_API"),
+        Sign::strong("AMD IOMMU xtsup=on requires x2APIC"),
+        Sign::strong("AMD IOMMU with x2APIC configuration requires xtsup=on"),
     ],
     words: &["irqchip", "split irqchip", "interrupt remapping", "ioapic"],
     tells: "virsh -r dumpxml VM",

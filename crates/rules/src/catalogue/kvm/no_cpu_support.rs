@@ -51,7 +51,21 @@ pub const RULE: Rule = Rule {
         Sign::hint("could not insert 'kvm_intel': Operation not supported"),
         Sign::hint("could not insert 'kvm_amd': Operation not supported"),
     ],
-    words: &["no vmx", "no svm", "old cpu", "vt-x", "cpu does not support"],
+    words: &[
+        "no vmx",
+        "no svm",
+        "old cpu",
+        "vt-x",
+        "cpu does not support",
+        "no kvm",
+        "without kvm",
+        "use kvm",
+        "run kvm",
+        "run vms",
+        "start vms",
+        "nested",
+        "virtual machines",
+    ],
     explains: &["kvm/device-missing", "kvm/silent-tcg"],
     tells: "/proc/cpuinfo",
     remedy: "run the VM under TCG here, or on a host with VT-x or SVM",
@@ -74,7 +88,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         return cx.quiet();
     }
     if let Some((virtual_host, flags)) = lacks_extension(cx) {
+        let wanted = told || probe.is_some() || RULE.words.iter().any(|word| cx.said(word));
         let (strength, shows) = match virtual_host {
+            // Nobody asked for KVM in it: it may be somebody's guest and no more.
+            true if !wanted => (Strength::Hint, "this VM has neither vmx nor svm"),
             true => (Strength::Strong, "the VM that this host is has neither vmx nor svm"),
             // A physical CPU without the flag may have it hidden by its firmware.
             false => (Strength::Support, "neither vmx nor svm is there"),

@@ -51,6 +51,13 @@ pub const RULE: Rule = Rule {
         Sign::hint("TCG doesn't support requested feature"),
         Sign::hint("failed to initialize kvm"),
         Sign::strong("Hypervisor detected: KVM").against(),
+        Sign::strong("execution will be slow").and(&["KVM"]),
+        Sign::strong("KVM acceleration is disabled"),
+        Sign::support("domain-types=qemu"),
+        Sign::support("Using software emulation"),
+        Sign::support("QEMU Virtual CPU version").and(&["slow"]),
+        Sign::support("virtType: qemu"),
+        Sign::support("No accelerator selected"),
     ],
     words: &[" slow", "slowly", "emulated", "software emulation", "takes minutes", "high cpu"],
     tells: "virsh -r dumpxml VM",
@@ -73,7 +80,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             if kind.value == "qemu" {
                 draft = draft.because(usual, xml.quote(kind.line), "the domain's type is emulation");
             }
-            if kind.value == "kvm" {
+            // `virsh capabilities` lists `<domain type='kvm'/>` as something that could be had.
+            if kind.value == "kvm" && (domain.name.is_some() || domain.memory.is_some()) {
                 draft = draft.despite(Strength::Strong, xml.quote(kind.line), "the domain uses KVM");
             }
         }

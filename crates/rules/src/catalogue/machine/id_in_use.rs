@@ -63,6 +63,13 @@ pub const RULE: Rule = Rule {
         Sign::hint("already in use by another"),
         // The message of a taken PCI slot; see hotplug-port-shared.
         Sign::hint("PCI: slot {slot} function {function} not available for {device}, in use by"),
+        Sign::strong("non unique alias detected"),
+        Sign::strong("is used multiple times"),
+        Sign::strong("can't take value '{value}', it's in use"),
+        Sign::strong("Drive '{drive}' is already in use"),
+        Sign::strong("Unable to find an unused port in range"),
+        Sign::strong("VM {id} already running"),
+        Sign::strong("config file already exists"),
     ],
     words: &[
         "already exists",

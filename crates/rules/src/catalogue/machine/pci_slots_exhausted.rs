@@ -49,6 +49,11 @@ pub const RULE: Rule = Rule {
         Sign::support("Hot-plug failed: unsupported by the port device"),
         Sign::support("doesn't support hotplug").and(&["PCI controller with index"]),
         Sign::strong("No more free slots"),
+        Sign::strong("no empty slots"),
+        Sign::strong("There is no more free"),
+        Sign::strong("Only PCI buses up to"),
+        Sign::strong("no virtio-serial controllers are available"),
+        Sign::support("Unsupported PCI slot {slot} for standard hotplug controller"),
     ],
     words: &[
         "attach",

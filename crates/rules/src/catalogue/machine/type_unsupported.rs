@@ -45,6 +45,9 @@ pub const RULE: Rule = Rule {
         // An unknown name has no root bus that libvirt could plug anything into.
         Sign::support("No PCI buses available"),
         Sign::hint("Machine type '{machine}' is deprecated"),
+        Sign::strong("No machine specified, and there is no default"),
+        Sign::strong("is not supported by IOMMU"),
+        Sign::support("Machine type * not supported"),
     ],
     words: &["machine type", "pc-q35", "pc-i440fx", "older qemu", "newer qemu"],
     tells: "qemu-system-x86_64 -machine help",

@@ -25,6 +25,7 @@
 //! kvm.ignore_msrs.
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["kvm", "msr", "windows"],
@@ -56,10 +57,33 @@ pub const RULE: Rule = Rule {
         Sign::support("ignored rdmsr: ").against(),
         Sign::support("ignored wrmsr: ").against(),
     ],
-    words: &["blue screen", "ignore_msrs", "reboot loop", "crashes", "rdmsr", "wrmsr"],
+    words: &["macos", "bsod", "blue screen", "ignore_msrs", "reboot loop", "crashes", "rdmsr", "wrmsr"],
     tells: "dmesg",
     remedy: "give the guest a named CPU model without the feature, or set ignore_msrs=1 of module kvm",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
+    check,
     ..Rule::NEW
 };
+
+/// A KVM that answers unknown registers with a fault, where the guest is known to need better.
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let needy = RULE.words.iter().any(|word| cx.said(word));
+    for text in cx.texts() {
+        let asks = |line: &str| line.contains("parameters/ignore_msrs");
+        let off = |line: &str| matches!(line.trim(), "N" | "0");
+        let named = text.source.ends_with("parameters/ignore_msrs");
+        let mut before = named;
+        for (number, line) in lines(&text.text).take(4096) {
+            if before && off(line) {
+                let strength = if needy { Strength::Support } else { Strength::Hint };
+                draft =
+                    draft.because(strength, text.quote(number), "KVM answers unknown registers with a fault");
+                break;
+            }
+            before = asks(line);
+        }
+    }
+    vec![draft.verdict()]
+}

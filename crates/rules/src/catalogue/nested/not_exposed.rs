@@ -68,6 +68,10 @@ pub const RULE: Rule = Rule {
             .and(&["could not find capabilities for*domaintype=kvm"]),
         Sign::hint("does not support virt type 'kvm'"),
         Sign::hint("Could not access KVM kernel module: No such file or directory"),
+        // The hypervisor below shows vmx, and hides controls that the module asks for.
+        Sign::support("could not insert 'kvm_intel': Input/output error"),
+        Sign::support("could not insert 'kvm_amd': Input/output error"),
+        Sign::strong("nested hardware-assisted virtualization is not"),
     ],
     words: &[
         "nested",

@@ -50,6 +50,8 @@ pub const RULE: Rule = Rule {
         Sign::support("write error: Numerical result out of range").and(&["sriov_numvfs"]),
         Sign::support("sriov_numvfs: Numerical result out of range"),
         Sign::support("try booting with pci=realloc").and(&["SR-IOV"]),
+        Sign::support("sriov_numvfs: no space left on device"),
+        Sign::support("write error: No space left on device").and(&["sriov_numvfs"]),
     ],
     words: &["pci=realloc", "sr-iov", "sriov", "cannot allocate memory", "mmio", "numvfs"],
     explains: &["sriov/not-enabled", "vfio/bar-space"],

@@ -55,6 +55,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("spoofchk on"),
         Sign::support("tx_spoof_packets"),
         Sign::hint("MAC address not assigned by administrator"),
+        Sign::strong("VF is not trusted"),
     ],
     words: &["spoof", "trust", "vf mac", "vlan", "vf", "virtual function", "bridge", "no traffic"],
     explains: &["network/port-security-drop"],

@@ -44,6 +44,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Not all devices in IOMMU group bound to VFIO or unbound"),
         // Kernels since 5.19 refuse a host driver while the group belongs to a user, and the other way round.
         Sign::hint("failed to setup container for group {group}: "),
+        // rust-vmm vfio-ioctls.
+        Sign::proof("group is inviable"),
     ],
     words: &["iommu group", "same group", "passthrough", "other devices in the group"],
     explains: &["vfio/device-busy", "vfio/group-permission"],

@@ -55,6 +55,12 @@ pub const RULE: Rule = Rule {
         Sign::hint("x-igd-gms"),
         Sign::hint("x-igd-legacy-mode"),
         Sign::support("Failed to find VBIOS tables").and(&["vfio"]),
+        Sign::strong("OpRegion is not supported on hotplugged device"),
+        Sign::strong("Machine is not i440fx, assigned BDF is not 00:02.0, or device"),
+        Sign::strong("Failed to modify host bridge for IGD"),
+        Sign::strong("Failed to create/modify LPC bridge for IGD"),
+        Sign::strong("x-igd-gms is not supported on this device"),
+        Sign::strong("IGD device {device} - failed to"),
     ],
     words: &[
         "black screen",

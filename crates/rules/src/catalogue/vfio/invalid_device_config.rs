@@ -49,6 +49,8 @@ pub const RULE: Rule = Rule {
         Sign::support("PCI config conflict @"),
         Sign::hint("Hardware bug: VF reports bogus INTx pin"),
         Sign::hint("unknown length for PCI cap"),
+        Sign::strong("failed to read PCI MSIX FLAGS"),
+        Sign::support("vfio: Failed to read BAR"),
     ],
     words: &["msi-x", "msix", "pba", "capability", "config space"],
     explains: &[],

@@ -52,6 +52,13 @@ pub const RULE: Rule = Rule {
         Sign::support("stuck in D3"),
         Sign::hint("!!! Unknown header type 7f"),
         Sign::hint("reset recovery - restoring BARs"),
+        Sign::strong("Unable to power on device, stuck in D"),
+        Sign::support("Data Link Layer Link Active not set in {ms} msec"),
+        Sign::strong("Unable to change power state from {from} to {to}, device inaccessible"),
+        // NVIDIA: the GPU has fallen off the bus.
+        Sign::strong("NVRM: Xid (PCI:{device}): 79"),
+        Sign::support("broken device, retraining non-functional downstream link"),
+        Sign::support("retraining failed"),
     ],
     words: &["d3cold", "d3", "power state", "fell off", "riser", "link down", "sleep", "rev ff"],
     explains: &["vfio/invalid-device-config", "vfio/rom-missing"],

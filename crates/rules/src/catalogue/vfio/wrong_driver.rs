@@ -26,10 +26,12 @@
 //! a device without vfio driver); QEMU `hw/vfio/container.c`, `vfio_get_device()`; libvirt
 //! `src/hypervisor/virhostdev.c`; Linux `drivers/vfio/pci/vfio_pci.c` (deny list).
 
+#[path = "state/assigned.rs"]
+mod state;
+
 use super::device_behind_bridge::devices;
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
-use vmwright_formats::{DomainXml, PciAddress};
+pub(crate) use state::assigned;
 
 /// vfio-pci speaks of a device that it has: ENODEV then comes from a device that does not answer.
 const OWNED: &[&str] = &["vfio-pci {device}: "];
@@ -62,6 +64,12 @@ pub const RULE: Rule = Rule {
         Sign::support("is not bound to vfio"),
         Sign::support("not bound to the vfio"),
         Sign::support("not managed by VFIO driver, skipping"),
+        Sign::support("on '/dev/vfio/{group}': No such file or directory"),
+        Sign::support("error bind device fd={fd} to iommufd={iommufd}"),
+        Sign::support("vfio-pci/bind: no such device"),
+        Sign::support("write error: No such device").and(&["vfio-pci/bind"]),
+        Sign::support("vfio-pci/bind: device or resource busy"),
+        Sign::support("GroupGetDeviceFD*code: 19"),
     ],
     words: &["kernel driver in use", "vfio-pci", "host driver", "passthrough", "unbind"],
     explains: &[],
@@ -92,59 +100,4 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
-}
-
-/// A host device that a VM's configuration names.
-pub(crate) struct Assigned {
-    /// The host's address.
-    pub address: PciAddress,
-    /// Whether libvirt or Proxmox binds it to vfio-pci by itself.
-    pub managed: bool,
-    /// Where it is named.
-    pub quote: Option<Evidence>,
-}
-
-/// The PCI devices that domain XML, QEMU arguments (in whatever text they stand) or a Proxmox configuration
-/// assign to a VM; 64 at most.
-pub(crate) fn assigned(cx: &Context<'_>) -> Vec<Assigned> {
-    let mut found: Vec<Assigned> = Vec::new();
-    for domain in cx.all::<DomainXml>() {
-        for device in domain.domains.iter().flat_map(|one| &one.devices.hostdevs) {
-            if let Some(address) = &device.address {
-                let managed = device.managed.as_ref().is_some_and(|managed| managed.value == "yes");
-                found.push(Assigned { address: address.value, managed, quote: domain.quote(address.line) });
-            }
-        }
-    }
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text) {
-            for address in words_after(line).iter().filter_map(|word| word.parse().ok()) {
-                let managed = line.starts_with("hostpci");
-                found.push(Assigned { address, managed, quote: text.quote(number) });
-            }
-        }
-    }
-    let mut known = Vec::new();
-    found.retain(|one| {
-        !known.contains(&one.address) && known.len() < 64 && {
-            known.push(one.address);
-            true
-        }
-    });
-    found
-}
-
-/// What follows `host=` in a vfio-pci argument, in either syntax, or `hostpci0:`.
-fn words_after(line: &str) -> Vec<&str> {
-    let key = if line.starts_with("hostpci") {
-        ": "
-    } else if line.contains("\"vfio-pci\"") {
-        "\"host\":\""
-    } else if line.contains("vfio-pci,") {
-        "host="
-    } else {
-        return Vec::new();
-    };
-    let word = |rest: &'_ str| rest.find(|c: char| !(c.is_ascii_hexdigit() || c == ':' || c == '.'));
-    line.split(key).skip(1).take(16).map(|rest| &rest[..word(rest).unwrap_or(rest.len())]).collect()
 }
