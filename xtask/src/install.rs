@@ -30,6 +30,15 @@ pub(crate) const FOR_VMS: &[Wanted] = &[
     wanted("mount", "mount"),
 ];
 
+/// What the tests of the reader ask, and trace it with. These packages bring libvirt's programs without a service that
+/// runs them.
+pub(crate) const FOR_TESTS: &[Wanted] = &[
+    wanted("libvirtd", "libvirt-daemon"),
+    wanted("virsh", "libvirt-clients"),
+    wanted("nft", "nftables"),
+    wanted("strace", "strace"),
+];
+
 /// Installs what is missing. Where nothing is missing no package manager is asked, so this also works offline.
 ///
 /// # Errors

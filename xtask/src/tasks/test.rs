@@ -26,7 +26,7 @@ fn run(args: &[String]) -> Result<ExitCode> {
 /// # Errors
 /// When something that they need cannot be had, when they do not build, and when one fails.
 pub(crate) fn test(scope: &[&str]) -> Result<()> {
-    install::ensure(install::FOR_VMS)?;
+    install::ensure(&[install::FOR_VMS, install::FOR_TESTS].concat())?;
     let kernel = kernel::ensure()?;
     eprintln!("    kernel for test guests: {}", kernel.image.display());
     guest::ensure()?;
