@@ -39,6 +39,9 @@ pub(crate) const FOR_TESTS: &[Wanted] = &[
     wanted("strace", "strace"),
 ];
 
+/// What builds the fuzz engine's own part, which is C++.
+pub(crate) const FOR_FUZZING: &[Wanted] = &[wanted("c++", "g++")];
+
 /// Installs what is missing. Where nothing is missing no package manager is asked, so this also works offline.
 ///
 /// # Errors

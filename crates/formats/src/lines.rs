@@ -30,6 +30,17 @@ pub(crate) fn share(head: &str, fits: impl Fn(&str) -> bool) -> (usize, usize) {
     (hits, all)
 }
 
+/// Offsets of the bytes with which lines end.
+pub(crate) fn endings(text: &str) -> impl Iterator<Item = usize> {
+    let bytes = text.as_bytes();
+    let ends = bytes.iter().enumerate().filter(|(at, byte)| match byte {
+        b'\n' => true,
+        b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+        _ => false,
+    });
+    ends.map(|(at, _)| at)
+}
+
 /// Byte offsets to line numbers, for parsers that give spans.
 #[derive(Debug, Clone)]
 pub struct LineIndex {
@@ -41,13 +52,9 @@ impl LineIndex {
     /// Reads the text once.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        let bytes = text.as_bytes();
-        let ends = bytes.iter().enumerate().filter(|(at, byte)| match byte {
-            b'\n' => true,
-            b'\r' => bytes.get(at + 1) != Some(&b'\n'),
-            _ => false,
-        });
-        Self { starts: ends.map(|(at, _)| at + 1).collect() }
+        // What ends the last line begins no other one.
+        let starts = endings(text).map(|at| at + 1).filter(|start| *start < text.len());
+        Self { starts: starts.collect() }
     }
 
     /// The line of the byte at `offset`, from 1. An offset behind the text gives the last line.
@@ -69,6 +76,9 @@ mod tests {
         for (number, line) in lines(text) {
             let offset = line.as_ptr() as usize - text.as_ptr() as usize;
             assert_eq!(index.line(offset), number, "{line:?}");
+        }
+        for (text, last) in [("", 1), ("a", 1), ("a\n", 1), ("a\nb\r\n", 2), ("\r\r", 2)] {
+            assert_eq!(LineIndex::new(text).line(text.len()), last, "{text:?}");
         }
     }
 

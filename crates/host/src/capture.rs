@@ -137,7 +137,7 @@ pub fn write(snapshot: &Snapshot, about: &About) -> io::Result<Vec<u8>> {
 fn place(source: &str) -> String {
     if let Some(path) = source.strip_prefix('/') {
         let parts: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(component).collect();
-        return parts.join("/");
+        return if parts.is_empty() { component("") } else { parts.join("/") };
     }
     let program = source.split(' ').next().unwrap_or(source);
     let plugin = PLUGINS.iter().find(|(name, _)| *name == program).map_or("vmwright", |(_, plugin)| plugin);
@@ -165,7 +165,7 @@ fn component(name: &str) -> String {
         end -= 1;
     }
     match &name[..end] {
-        "." | ".." => "_".to_owned(),
+        "" | "." | ".." => "_".to_owned(),
         name => name.to_owned(),
     }
 }
@@ -236,6 +236,8 @@ mod tests {
             ("namei -l /srv/a b.img", "sos_commands/vmwright/namei_-l_.srv.a_b.img"),
             ("qemu-system-x86_64 -cpu help", "sos_commands/vmwright/qemu-system-x86_64_-cpu_help"),
             ("/srv/../etc/./x", "srv/_/etc/_/x"),
+            ("/", "_"),
+            ("", "sos_commands/vmwright/_"),
         ] {
             assert_eq!(place(source), there, "{source}");
         }

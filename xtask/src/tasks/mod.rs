@@ -3,6 +3,7 @@
 mod accuracy;
 mod ci;
 mod demo;
+mod fuzz;
 mod new_rule;
 mod test;
 mod tidy;
@@ -25,7 +26,7 @@ pub(crate) struct Task {
 
 /// All tasks, as the help lists them.
 pub(crate) const TASKS: &[Task] =
-    &[demo::TASK, test::TASK, ci::TASK, tidy::TASK, accuracy::TASK, new_rule::TASK];
+    &[demo::TASK, test::TASK, ci::TASK, tidy::TASK, accuracy::TASK, fuzz::TASK, new_rule::TASK];
 
 /// What `cargo xtask` prints.
 pub(crate) fn help() -> String {

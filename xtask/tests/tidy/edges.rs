@@ -26,6 +26,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("cli", &["model", "engine"]),
     ("mcp", &["model", "engine"]),
+    // Tests of every parser at once; in no product.
+    ("hostile", &["model", "formats", "host", "rules", "plan", "backend", "apply"]),
     ("xtask", &[]),
 ];
 

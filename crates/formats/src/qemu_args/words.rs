@@ -1,6 +1,8 @@
 //! Words of a shell command as people paste it: quotes, backslashes, comments, several lines. Not a shell:
 //! variables and substitutions stay as they are written.
 
+use crate::lines::endings;
+
 /// One piece of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Token {
@@ -215,8 +217,7 @@ impl Tokenizer<'_> {
                 _ => word.text.push(letter),
             }
         }
-        let lines = crate::lines::LineIndex::new(inside).line(inside.len()) - 1;
-        self.line += lines;
+        self.line += u32::try_from(endings(inside).count()).unwrap_or(u32::MAX);
         self.at += end + 2;
         true
     }
@@ -257,6 +258,7 @@ mod tests {
                 ("d".into(), 4)
             ]
         );
+        assert_eq!(words("'x\n' y"), [("x\n".into(), 1), ("y".into(), 2)]);
         assert_eq!(plain("a \\  \nb\\\r\nc"), ["a", "Newline", "bc"]);
     }
 

@@ -1,0 +1,160 @@
+//! How time grows with a hostile text: what reads in linear time takes ten times as long for ten times the text.
+
+use crate::shapes::{Shape, general, of_kind};
+use rustix::time::{ClockId, clock_gettime};
+use std::time::Duration;
+use vmwright_formats::xml::Document;
+use vmwright_formats::{issues, kinds, recognise};
+use vmwright_host::redact::{anonymous, redact};
+use vmwright_model::{Kind, Record, Snapshot};
+
+/// One thing that reads texts, and the shapes that it has to bear.
+pub struct Reader {
+    /// What it is: `view qemu_log`, `signs`, `redaction`.
+    pub name: String,
+    /// What is hostile to it.
+    pub shapes: Vec<Shape>,
+    read: Box<dyn Fn(&str)>,
+}
+
+/// Everything that is measured.
+#[must_use]
+pub fn readers() -> Vec<Reader> {
+    let reader = |name: String, shapes, read: Box<dyn Fn(&str)>| Reader { name, shapes, read };
+    let mut readers = Vec::new();
+    for kind in kinds() {
+        let shapes = general().into_iter().chain(of_kind(&kind.0)).collect();
+        let name = format!("view {kind}");
+        readers.push(reader(name, shapes, Box::new(move |text| drop(issues(&kind, text)))));
+    }
+    readers.push(reader("xml".to_owned(), general(), Box::new(|text| drop(Document::read(text)))));
+    readers.push(reader("recognition".to_owned(), general(), Box::new(|text| drop(recognise("x", text)))));
+    readers.push(reader(
+        "signs".to_owned(),
+        signs(),
+        Box::new(|text| {
+            let snapshot = snapshot(text);
+            drop(vmwright_rules::Reading::new(&snapshot, ""));
+        }),
+    ));
+    readers.push(reader(
+        "rules".to_owned(),
+        general(),
+        Box::new(|text| {
+            drop(vmwright_rules::diagnose(&snapshot(text), "", &|_| true));
+        }),
+    ));
+    readers.push(reader(
+        "redaction".to_owned(),
+        secrets(),
+        Box::new(|text| drop(redact(&mut snapshot(text)))),
+    ));
+    readers.push(reader(
+        "other names".to_owned(),
+        general(),
+        Box::new(|text| {
+            let names =
+                anonymous::Names { hosts: vec!["canaryhost".to_owned()], ..anonymous::Names::default() };
+            anonymous::Anonymizer::new(&names).unwrap().apply(&mut snapshot(text));
+        }),
+    ));
+    readers
+}
+
+fn snapshot(text: &str) -> Snapshot {
+    Snapshot { records: vec![Record::new("x.log", Kind::TEXT, text)], ..Snapshot::default() }
+}
+
+/// Messages that almost stand there: each pattern's parts again and again, without its end.
+fn signs() -> Vec<Shape> {
+    let patterns = vmwright_rules::CATALOGUE.iter().flat_map(|entry| entry.rule.signs).map(|sign| sign.text);
+    let mut shapes = general();
+    for pattern in patterns.filter(|pattern| pattern.contains(['*', '{'])) {
+        let cut = pattern.rfind(['*', '}']).unwrap_or(0);
+        let near = pattern[..cut].replace('*', " ").replace(['{', '\\'], "");
+        if !near.is_empty() {
+            shapes.push(Shape::near(pattern, &near));
+        }
+    }
+    shapes
+}
+
+/// Beginnings of what redaction looks for.
+fn secrets() -> Vec<Shape> {
+    let mut shapes = general();
+    for piece in [
+        "-----BEGIN PRIVATE KEY-----",
+        "secret,",
+        "secret,a,",
+        "http://a:",
+        "kind: Secret\ndata:\n a: ",
+        "{\"data\":\"",
+        "\"qom-type\":\"secret\"",
+        "<secret ><value>",
+        "<secret >",
+        "chpasswd:\n list:\n",
+        "chpasswd: {",
+        "passwd = '",
+        "password: \"",
+        "secret-set-value a --base64 ",
+        "secret-get-value\n",
+        "authorization: ",
+        "bearer ",
+        "token=\"",
+        "eyJaaaaaaaa.",
+        "AQ",
+        "$6$",
+        "netroot=iscsi:a:",
+        "systemd.set_credential=a",
+        "-u a:",
+        "set_password vnc ",
+        "machine a login b password ",
+        "-----BEGIN ",
+        "a_token: ",
+    ] {
+        shapes.push(Shape::near(piece, piece));
+    }
+    shapes
+}
+
+/// How long one reading takes at a size and at ten times that size.
+#[derive(Debug, Clone, Copy)]
+pub struct Growth {
+    /// Processor time for the small text.
+    pub small: Duration,
+    /// Processor time for the one that is ten times as large.
+    pub large: Duration,
+}
+
+impl Growth {
+    /// How many times as long the large one takes. A small text that takes no time worth measuring counts as `floor`.
+    #[must_use]
+    pub fn ratio(&self, floor: Duration) -> f64 {
+        self.large.as_secs_f64() / self.small.max(floor).as_secs_f64()
+    }
+}
+
+impl Reader {
+    /// Reads a shape at `size` bytes and at ten times that; the better of `times` runs counts, since whatever else
+    /// the machine does only adds.
+    #[must_use]
+    pub fn growth(&self, shape: &Shape, size: usize, times: usize) -> Growth {
+        let (small, large) = (shape.text(size), shape.text(10 * size));
+        let best = |text: &str| (0..times.max(1)).map(|_| self.time(text)).min().unwrap_or_default();
+        Growth { small: best(&small), large: best(&large) }
+    }
+
+    /// Processor time of this thread for one reading.
+    #[must_use]
+    pub fn time(&self, text: &str) -> Duration {
+        let began = processor_time();
+        (self.read)(text);
+        processor_time().saturating_sub(began)
+    }
+}
+
+/// Processor time of this thread: what other processes do does not count, as it would in wall time.
+fn processor_time() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec.try_into().unwrap_or_default(), now.tv_nsec.try_into().unwrap_or_default())
+}
