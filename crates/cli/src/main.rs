@@ -1,5 +1,6 @@
 //! The `vmwright` command: reads the arguments, asks the engine for one operation, prints its outcome.
 
+mod apart;
 mod commands;
 mod output;
 mod render;
@@ -114,16 +115,18 @@ fn main() -> ExitCode {
         output::print(FIRST_SCREEN);
         return Exit::Clean.into();
     };
-    match run(command, &cli.global) {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            let exit = error
-                .downcast_ref::<vmwright_engine::Error>()
-                .map_or(Exit::Usage, vmwright_engine::Error::exit);
-            eprintln!("{}", render::error::chain(&error));
-            exit.into()
-        }
+    if command.only_reads() {
+        return apart::run(|| reported(command, &cli.global)).into();
     }
+    reported(command, &cli.global).into()
+}
+
+/// Runs a command, and says why it failed.
+fn reported(command: commands::Command, global: &Global) -> Exit {
+    run(command, global).unwrap_or_else(|error| {
+        eprintln!("{}", render::error::chain(&error));
+        error.downcast_ref::<vmwright_engine::Error>().map_or(Exit::Usage, vmwright_engine::Error::exit)
+    })
 }
 
 fn run(command: commands::Command, global: &Global) -> anyhow::Result<Exit> {

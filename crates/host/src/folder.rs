@@ -11,6 +11,7 @@ use rustix::fs::{Dir, FileType, Mode, OFlags, fstat, open, openat, readlinkat};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::{CStr, CString};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,23 +44,27 @@ struct Walk<'a> {
 
 /// Reads every regular file beneath the folder.
 pub(crate) fn collect(path: &Path, limits: &Limits) -> Result<Snapshot, CollectError> {
-    let failed = |error: Errno| match error {
-        Errno::NOTDIR => CollectError::NotFolder(path.to_owned()),
-        other => CollectError::Folder { path: path.to_owned(), source: other.into() },
-    };
+    let own = path.to_owned();
     // The folder itself may be named through a link.
-    let root =
-        open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
-    let list = openat(&root, c".", LIST, Mode::empty()).map_err(failed)?;
+    let opened = within(limits.read_time, move || {
+        open(&own, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    });
+    let failed = |source| CollectError::Folder { path: path.to_owned(), source };
+    let root = match opened {
+        Ok(Ok(root)) => Arc::new(root),
+        Ok(Err(Errno::NOTDIR)) => return Err(CollectError::NotFolder(path.to_owned())),
+        Ok(Err(error)) => return Err(failed(error.into())),
+        Err(why) => return Err(failed(io::Error::new(io::ErrorKind::TimedOut, why.to_string()))),
+    };
     let mut walk = Walk {
-        root: Arc::new(root),
+        root: Arc::clone(&root),
         limits,
         budget: Budget::new(limits),
         records: Vec::new(),
         names: BTreeSet::new(),
         files: 0,
     };
-    walk.directory(&list, &mut Vec::new());
+    walk.directory(&root, c".", &mut Vec::new());
     Ok(captured(walk.records))
 }
 
@@ -81,19 +86,25 @@ fn captured(records: Vec<Record>) -> Snapshot {
 }
 
 impl Walk<'_> {
-    /// Reads one directory, `at` being the names that lead to it.
-    fn directory(&mut self, directory: &OwnedFd, at: &mut Vec<CString>) {
-        let names = match list(directory) {
-            Ok((names, false)) => names,
-            Ok((names, true)) => {
+    /// Reads the directory `name` of another one, `at` being the names that lead to it.
+    fn directory(&mut self, above: &Arc<OwnedFd>, name: &CStr, at: &mut Vec<CString>) {
+        let (above, name) = (Arc::clone(above), name.to_owned());
+        let listed = self.within(move || {
+            let directory = openat(&above, &*name, LIST, Mode::empty())?;
+            let (names, more) = list(&directory)?;
+            Ok((Arc::new(directory), names, more))
+        });
+        let (directory, names) = match listed {
+            Ok((directory, names, false)) => (directory, names),
+            Ok((directory, names, true)) => {
                 self.note(at, format!("more than {NAMES} names; the rest was not read"));
-                names
+                (directory, names)
             }
-            Err(error) => return self.keep(at, Err(missing(error))),
+            Err(why) => return self.keep(at, Err(why)),
         };
         for name in names {
             at.push(name);
-            self.entry(directory, at);
+            self.entry(&directory, at);
             at.pop();
             if self.files > self.limits.records {
                 return;
@@ -101,9 +112,11 @@ impl Walk<'_> {
         }
     }
 
-    fn entry(&mut self, directory: &OwnedFd, at: &mut Vec<CString>) {
+    fn entry(&mut self, directory: &Arc<OwnedFd>, at: &mut Vec<CString>) {
         let name = at.last().cloned().unwrap_or_default();
-        let looked = openat(directory, &*name, LOOK, Mode::empty()).and_then(|found| {
+        let (above, wanted) = (Arc::clone(directory), name.clone());
+        let looked = self.within(move || {
+            let found = openat(&above, &*wanted, LOOK, Mode::empty())?;
             let stat = fstat(&found)?;
             Ok((found, FileType::from_raw_mode(stat.st_mode)))
         });
@@ -112,18 +125,23 @@ impl Walk<'_> {
                 let why = format!("deeper than {} directories; not read", self.limits.depth);
                 self.keep(at, Err(Missing::Failed(why)));
             }
-            Ok((_, FileType::Directory)) => match openat(directory, &*name, LIST, Mode::empty()) {
-                Ok(below) => self.directory(&below, at),
-                Err(error) => self.keep(at, Err(missing(error))),
-            },
+            Ok((_, FileType::Directory)) => self.directory(directory, &name, at),
             Ok((found, FileType::RegularFile)) => self.file(at, move || Ok(found)),
             Ok((_, FileType::Symlink)) => {
                 let (root, path) = (Arc::clone(&self.root), at.clone());
                 self.file(at, move || open_beneath(root.as_fd(), &path));
             }
             Ok(_) => self.keep(at, Err(Missing::NotRegular)),
-            Err(error) => self.keep(at, Err(missing(error))),
+            Err(why) => self.keep(at, Err(why)),
         }
+    }
+
+    /// Asks the file system something within its time: that of a dead server does not even say what there is.
+    fn within<T: Send + 'static>(
+        &self,
+        looking: impl FnOnce() -> Result<T, Errno> + Send + 'static,
+    ) -> Result<T, Missing> {
+        within(self.budget.time(self.limits.read_time)?, looking)?.map_err(missing)
     }
 
     fn file(&mut self, at: &[CString], opening: impl FnOnce() -> Result<OwnedFd, Missing> + Send + 'static) {
@@ -150,7 +168,7 @@ impl Walk<'_> {
             return self.note(&[], why);
         }
         debug_assert!(content.as_deref().map_or(true, |bytes| !is_binary(bytes)), "read_text refuses binary");
-        let source = self.name(at);
+        let source = self.name_or_root(at);
         self.budget.spend(&content);
         let kind = kind_of(&source, content.as_deref().unwrap_or_default());
         self.records.push(Record { source, kind, content });
@@ -158,11 +176,12 @@ impl Walk<'_> {
 
     /// Says of a directory that it was not read to its end.
     fn note(&mut self, at: &[CString], why: String) {
-        let mut source = self.name(at);
-        if source.is_empty() {
-            source.push('.');
-        }
+        let source = self.name_or_root(at);
         self.records.push(Record::missing(source, Kind::TEXT, Missing::Failed(why)));
+    }
+
+    fn name_or_root(&mut self, at: &[CString]) -> String {
+        if at.is_empty() { ".".to_owned() } else { self.name(at) }
     }
 
     /// The name that evidence quotes. Two names that only differ in bytes that cannot be shown stay two.

@@ -43,6 +43,11 @@ impl Command {
         output.filter(|_| !matches!(self, Command::Capture(_)))
     }
 
+    /// Whether it reads a host or records, and has nothing to take back where it is cut off.
+    pub(crate) fn only_reads(&self) -> bool {
+        matches!(self, Command::Analyze(_) | Command::Capture(_) | Command::Plan(_))
+    }
+
     /// The operation that was asked for.
     pub(crate) fn operation(self) -> anyhow::Result<Operation> {
         Ok(match self {

@@ -28,8 +28,11 @@ fn bounded(mut command: Command, dead: &mut Option<Silent>) -> (Done, Duration) 
     }
     let output = waiting.join().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let done =
-        Done { status: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) };
+    let done = Done {
+        status: output.status.code().unwrap_or(-1),
+        out: text(&output.stdout),
+        err: text(&output.stderr),
+    };
     assert!(in_time, "no end within {PATIENCE:?}: {done:#?}");
     (done, took)
 }
@@ -60,17 +63,25 @@ fn an_image_on_a_dead_file_system_is_told_and_nothing_hangs() {
 #[test]
 fn a_folder_on_a_dead_file_system_is_told_and_nothing_hangs() {
     let site = Site::new();
-    for (what, unanswered) in [("read", &[READ][..]), ("open", &[OPEN]), ("list", &[OPENDIR, READDIR]), ("look", &[LOOKUP])] {
+    for (what, unanswered) in
+        [("read", &[READ][..]), ("open", &[OPEN]), ("list", &[OPENDIR, READDIR]), ("look", &[LOOKUP])]
+    {
         let folder = format!("{what}/logs");
         site.file(&format!("{folder}/qemu.log"), "qemu: Failed to get \"write\" lock\n");
-        let mut dead = Silent::mount("a_folder_on_a_dead_file_system", &site.path(&format!("{folder}/dead")), unanswered);
+        let mut dead = Silent::mount(
+            "a_folder_on_a_dead_file_system",
+            &site.path(&format!("{folder}/dead")),
+            unanswered,
+        );
         if dead.is_none() {
             return;
         }
         std::os::unix::fs::symlink("dead/a.log", site.path(&format!("{folder}/link.log"))).unwrap();
         let folder = site.path(&folder);
-        let (done, took) =
-            bounded(site.command(&["analyze", "--from", folder.to_str().unwrap(), "--format", "json"]), &mut dead);
+        let (done, took) = bounded(
+            site.command(&["analyze", "--from", folder.to_str().unwrap(), "--format", "json"]),
+            &mut dead,
+        );
         eprintln!("{what}: {took:?}");
         let analysis = done.json();
         assert_eq!(analysis["causes"][0]["rule"], "storage/image-locked", "what can be read is: {analysis}");
@@ -82,7 +93,8 @@ fn a_folder_on_a_dead_file_system_is_told_and_nothing_hangs() {
 #[test]
 fn a_root_that_does_not_answer_is_named() {
     let site = Site::new();
-    let mut dead = Silent::mount("a_root_that_does_not_answer", &site.path("dead"), &[GETATTR, LOOKUP, OPENDIR]);
+    let mut dead =
+        Silent::mount("a_root_that_does_not_answer", &site.path("dead"), &[GETATTR, LOOKUP, OPENDIR]);
     let Some(path) = dead.as_ref().map(|dead| dead.path.clone()) else { return };
     let (done, took) = bounded(site.command(&["analyze", "--from", path.to_str().unwrap()]), &mut dead);
     eprintln!("{took:?}");

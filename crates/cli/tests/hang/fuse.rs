@@ -45,7 +45,9 @@ impl Silent {
         std::fs::create_dir_all(path).unwrap();
         let options = format!("fd={},rootmode=40000,user_id=0,group_id=0,allow_other", device.as_raw_fd());
         let options = CString::new(options).unwrap();
-        if let Err(error) = mount("silent", path, "fuse", MountFlags::NOSUID | MountFlags::NODEV, Some(&*options)) {
+        if let Err(error) =
+            mount("silent", path, "fuse", MountFlags::NOSUID | MountFlags::NODEV, Some(&*options))
+        {
             eprintln!("SKIPPED {test}: no FUSE file system can be mounted: {error}");
             return None;
         }
