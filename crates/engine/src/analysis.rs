@@ -1,14 +1,14 @@
 //! ANALYSIS: locks the process, searches the journal, reads, judges, ranks, and plans. Changes nothing.
 
 use crate::why::why;
-use crate::{Analyze, Environment, Error, Outcome, Progress, RuleSummary, memory, plans};
+use crate::{Analyze, Environment, Error, Outcome, Progress, RuleSummary, memory, plans, preflight};
 use vmwright_host::sandbox::{self, Purpose};
 use vmwright_host::{Limits, Root};
 use vmwright_model::analysis::{ANALYSIS_SCHEMA, Recalled, Sandbox};
 use vmwright_model::{
     Analysis, EntryId, Exit, Finding, HostIdentity, Issue, Level, Missing, Mode, Need, Snapshot,
 };
-use vmwright_rules::{CATALOGUE, Diagnosis, Entry, Reading, diagnose, entry};
+use vmwright_rules::{CATALOGUE, Diagnosis, Entry, Reading, diagnose, diagnose_reading, entry};
 
 /// Kinds in which everything that cannot be read is worth telling.
 const CONFIGURATION: [&str; 2] = ["domain_xml", "machine_spec"];
@@ -31,7 +31,7 @@ pub(crate) fn analyze(
     if let Some(rule) = what.why.as_deref().filter(|rule| entry(rule).is_none()) {
         return Err(unknown_rule(rule));
     }
-    let subject = vmwright_host::Subject { vm: what.vm.clone(), state: environment.state.clone() };
+    let subject = preflight::subject(what, environment);
     if what.dry_run {
         let sources = vmwright_host::work_list(&root(what)?, &needs(), &subject);
         return Ok(Outcome::WorkList { sources });
@@ -40,26 +40,36 @@ pub(crate) fn analyze(
     progress(Progress::Banner(Mode::Analysis.banner(&challenge)));
     let (mut host, sandbox) = enter(what, environment)?;
     let (journal, mut trouble) = recall(&challenge, environment, progress);
-    let snapshot = read(&root(what)?, &subject, environment)?;
+    let mut snapshot = read(&root(what)?, &subject, environment)?;
+    snapshot.vm = what.vm.clone().or(snapshot.vm);
+    let target = preflight::target(what, environment)?;
     if !host.live {
         // A capture says which host it is of.
         host.id.clone_from(&snapshot.host_id);
     }
+    let mut reading = Reading::new(&snapshot, &what.complaint);
+    let of_target = target.as_ref().map(Reading::of_target);
+    if let Some(target) = &of_target {
+        reading = reading.against(target);
+    }
+    preflight::check_vm(&reading)?;
     if let Some(rule) = &what.why {
         let entry = entry(rule).ok_or_else(|| unknown_rule(rule))?;
-        return Ok(Outcome::Why(Box::new(why(entry, &Reading::new(&snapshot, &what.complaint)))));
+        return Ok(Outcome::Why(Box::new(why(entry, &reading))));
     }
-    let diagnosis = diagnose(&snapshot, &what.complaint, &|entry| select(what, entry.id).unwrap_or(false));
+    let diagnosis = diagnose_reading(&reading, &|entry| select(what, entry.id).unwrap_or(false));
     if let Err(error) = remember(&challenge, what, &host, &diagnosis, environment) {
         trouble = Some(error);
     }
     let mut unread = unread(&snapshot);
+    unread.extend(target.as_ref().map(self::unread).unwrap_or_default().into_iter().map(preflight::named));
     unread.extend(trouble.map(|error| ("journal".to_owned(), crate::error::chain(&error))));
     Ok(Outcome::Analysis(Box::new(Analysis {
         schema: ANALYSIS_SCHEMA.to_owned(),
         mode: Mode::Analysis,
         challenge,
         host,
+        target: target.map(|target| HostIdentity { id: target.host_id, ..HostIdentity::default() }),
         causes: diagnosis.causes,
         unknown: diagnosis.unknown,
         unread,
@@ -158,6 +168,10 @@ fn root(what: &Analyze) -> Result<Root, Error> {
 }
 
 fn challenge(what: &Analyze) -> String {
+    if let (Some(to), "") = (&what.against, what.complaint.trim()) {
+        let vm = what.vm.as_ref().map_or("every VM".to_owned(), |vm| format!("vm {vm}"));
+        return format!("can {vm} move to {}", to.display());
+    }
     let first = what.complaint.lines().map(str::trim).find(|line| !line.is_empty());
     match (first, &what.vm, &what.from) {
         (Some(line), ..) => line.chars().take(200).collect(),

@@ -29,6 +29,14 @@ pub enum Error {
         /// The nearest name there is.
         near: Option<String>,
     },
+    /// The source of a move defines no VM of this name.
+    #[error("the source defines no VM `{name}`{}", .near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    UnknownVm {
+        /// What was asked for.
+        name: String,
+        /// The nearest name there is.
+        near: Option<String>,
+    },
     /// The journal cannot be used.
     #[error("the journal")]
     Journal(#[source] vmwright_journal::Error),
@@ -127,6 +135,7 @@ impl Error {
         match self {
             Error::Collect(_)
             | Error::UnknownRule { .. }
+            | Error::UnknownVm { .. }
             | Error::Output { .. }
             | Error::NoEntry(_)
             | Error::PlanFile { .. }

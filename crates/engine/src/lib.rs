@@ -13,6 +13,7 @@ mod machines;
 mod memory;
 mod operation;
 mod plans;
+mod preflight;
 mod review;
 mod why;
 

@@ -134,6 +134,8 @@ impl Operation {
 pub struct Analyze {
     /// A folder or an archive of files that somebody kept; the running host where absent.
     pub from: Option<PathBuf>,
+    /// Records of the host that a VM is to move to: the question is then whether it can.
+    pub against: Option<PathBuf>,
     /// The VM that the question is about.
     pub vm: Option<String>,
     /// What the user complains of.

@@ -90,6 +90,7 @@ views! {
     proc_iomem::ProcIomem,
     qemu_args::QemuArgs,
     qemu_log::QemuLog,
+    qemu_offers::QemuOffers,
     sysctl::Sysctl,
     vmm_processes::VmmProcesses,
 }

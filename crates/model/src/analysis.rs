@@ -85,6 +85,8 @@ pub struct Analysis {
     pub challenge: String,
     /// The host that was read.
     pub host: HostIdentity,
+    /// The host that a VM is to move to, if the question was whether it can. Its sources begin with `dst:`.
+    pub target: Option<HostIdentity>,
     /// Causes, best first; consequences follow their causes.
     pub causes: Vec<Cause>,
     /// Rules that could not tell, by id.

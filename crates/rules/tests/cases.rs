@@ -2,19 +2,37 @@
 //!
 //! `fires` folders must make the rule fire, `unknown` folders must leave it unknown, `quiet` folders must make
 //! it quiet or not applicable. A file `complaint.txt` in a folder is the user's complaint and no evidence.
-//! Files below a folder keep their path as source name (`proc/cpuinfo`).
+//! Files below a folder keep their path as source name (`proc/cpuinfo`). A folder `against` in it is the host that a
+//! VM is to move to, and the question is whether it can.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use vmwright_formats::recognise;
 use vmwright_model::{Record, Snapshot, Verdict};
-use vmwright_rules::{CATALOGUE, Reading, ranking};
+use vmwright_rules::{CATALOGUE, Reading, TARGET, ranking};
 
-fn case(folder: &Path) -> (Snapshot, String) {
+struct Case {
+    source: Snapshot,
+    target: Option<Snapshot>,
+    complaint: String,
+}
+
+fn case(folder: &Path) -> Case {
+    let against = folder.join("against");
+    let (source, complaint) = read(folder, &against);
+    let target = against.is_dir().then(|| read(&against, Path::new("")).0);
+    Case { source, target, complaint }
+}
+
+/// The records below a folder but for those below another.
+fn read(folder: &Path, without: &Path) -> (Snapshot, String) {
     let mut snapshot = Snapshot::default();
     let mut complaint = String::new();
     let mut open = vec![folder.to_owned()];
     while let Some(path) = open.pop() {
+        if path == without {
+            continue;
+        }
         if path.is_dir() {
             open.extend(entries(&path));
             continue;
@@ -47,8 +65,13 @@ fn every_case_gets_the_verdict_that_its_name_says() {
     for entry in CATALOGUE {
         for folder in entries(&root.join(entry.id)) {
             let name = folder.file_name().and_then(|name| name.to_str()).expect("cases have plain names");
-            let (snapshot, complaint) = case(&folder);
-            let reading = Reading::new(&snapshot, &complaint);
+            let case = case(&folder);
+            let target = case.target.as_ref().map(Reading::of_target);
+            let reading = Reading::new(&case.source, &case.complaint);
+            let reading = match &target {
+                Some(target) => reading.against(target),
+                None => reading,
+            };
             let verdicts = ranking::judge(entry, &reading);
             let fired = verdicts.iter().any(|one| matches!(one, Verdict::Fired(_)));
             let unknown = verdicts.iter().any(|one| matches!(one, Verdict::Unknown { .. }));
@@ -60,7 +83,7 @@ fn every_case_gets_the_verdict_that_its_name_says() {
             };
             if !right {
                 let kinds: Vec<_> =
-                    snapshot.records.iter().map(|one| format!("{} is {}", one.source, one.kind)).collect();
+                    case.source.records.iter().map(|one| format!("{} is {}", one.source, one.kind)).collect();
                 wrong.push(format!("{}/{name} ({}): {verdicts:#?}", entry.id, kinds.join(", ")));
             }
             for verdict in &verdicts {
@@ -80,8 +103,12 @@ fn false_quotes<'v>(verdict: &'v Verdict, reading: &'v Reading<'_>) -> impl Iter
         Verdict::Fired(finding) => finding.support.as_slice(),
         _ => &[],
     };
-    support.iter().filter_map(|one| one.evidence.as_ref()).filter_map(|quote| {
-        let text = reading.texts().iter().find(|text| text.source == quote.source);
+    support.iter().filter_map(|one| one.evidence.as_ref()).filter_map(move |quote| {
+        let (host, source) = match (quote.source.strip_prefix(TARGET), reading.target()) {
+            (Some(source), Some(target)) => (target, source),
+            _ => (reading, quote.source.as_str()),
+        };
+        let text = host.texts().iter().find(|text| text.source == source);
         let stands =
             text.and_then(|text| text.line(quote.line)).is_some_and(|line| line.contains(&quote.quote));
         (!stands).then(|| format!("not at {}:{}: {:?}", quote.source, quote.line, quote.quote))

@@ -19,12 +19,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "complaint")]
     symptom_file: Option<PathBuf>,
     /// The VM that the question is about.
-    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    #[arg(long, value_name = "NAME")]
     vm: Option<String>,
     /// Read files that somebody kept, instead of this host: a folder, or an archive that `vmwright capture` or
     /// `sos report` made (tar, packed with gzip, xz or Zstandard).
     #[arg(long, value_name = "PATH")]
     from: Option<PathBuf>,
+    /// Ask whether VMs can migrate from this host, or from the one of `--from`, to the host whose capture, folder or
+    /// archive this is. Nothing is moved.
+    #[arg(long, value_name = "PATH")]
+    against: Option<PathBuf>,
     /// Only these rules or areas (`vfio`, `storage/image-locked`).
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     select: Vec<String>,
@@ -44,6 +48,10 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn operation(self) -> anyhow::Result<Operation> {
+        anyhow::ensure!(
+            self.vm.is_none() || self.from.is_none() || self.against.is_some(),
+            "--vm with --from is for a move: --against names the other host"
+        );
         let complaint = match (self.complaint, self.symptom_file) {
             (Some(text), _) => text,
             (None, Some(file)) => {
@@ -53,6 +61,7 @@ impl Args {
         };
         Ok(Operation::Analyze(Analyze {
             from: self.from,
+            against: self.against,
             vm: self.vm,
             complaint,
             select: self.select,

@@ -32,6 +32,9 @@ fn summary(analysis: &Analysis, out: &mut String) {
     let causes = analysis.causes.iter().filter(|cause| cause.explained_by.is_none()).count();
     let unknown = analysis.unknown.len();
     let _ = match causes {
+        0 if analysis.target.is_some() => {
+            writeln!(out, "nothing found that stands in the way; {unknown} rules could not tell")
+        }
         0 => writeln!(out, "no cause found; {unknown} rules could not tell"),
         1 => writeln!(out, "1 cause; {unknown} rules could not tell"),
         _ => writeln!(out, "{causes} causes; {unknown} rules could not tell"),

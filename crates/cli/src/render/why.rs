@@ -40,6 +40,9 @@ pub(crate) fn text(why: &Why) -> String {
             }
         };
     }
+    if why.verdicts.is_empty() {
+        let _ = writeln!(out, "{} is not asked whether a VM can move", why.rule);
+    }
     let _ = writeln!(out, "\nwhat would refute it:\n{}", why.refute);
     out
 }

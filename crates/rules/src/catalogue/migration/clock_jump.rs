@@ -27,11 +27,15 @@
 //! QEMU `hw/i386/kvm/clock.c`; Linux `Documentation/virt/kvm/x86/timekeeping.rst`, `arch/x86/kvm/x86.c` (master
 //! clock); libvirt `virsh(1)` domtime, `formatdomain.html` "Time keeping".
 
+#[path = "preflight/clock.rs"]
+mod preflight;
+
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
     tags: &["migration", "time"],
     rank: Rank::Specific,
+    needs: &[Need::File("/sys/devices/system/clocksource/clocksource0/current_clocksource")],
     signs: &[
         Sign::strong("TSC frequency mismatch between VM").and(&["clock"]),
         Sign::strong("Forward time jump detected").and(&["migrat"]),
@@ -79,5 +83,6 @@ pub const RULE: Rule = Rule {
     remedy: "keep the hosts on one time, run a current QEMU and kernel, and step the guest's clock after the move (virsh domtime --sync)",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::None,
+    preflight: Some(preflight::judge),
     ..Rule::NEW
 };

@@ -29,12 +29,19 @@
 //! `formatdomain.html`, "CPU model and topology"; QEMU `docs/system/cpu-models-x86.rst.inc`;
 //! `target/i386/kvm/kvm.c`; nova `virt/libvirt/driver.py` (_compare_cpu).
 
+#[path = "preflight/cpu.rs"]
+mod preflight;
+
 use crate::prelude::*;
 use vmwright_formats::{CpuInfo, DomainXml};
 
 pub const RULE: Rule = Rule {
     tags: &["migration", "cpu"],
-    needs: &[Need::File("/proc/cpuinfo"), Need::Glob("/etc/libvirt/qemu/*.xml")],
+    needs: &[
+        Need::File("/proc/cpuinfo"),
+        Need::Glob("/etc/libvirt/qemu/*.xml"),
+        Need::Glob("/var/cache/libvirt/qemu/capabilities/*.xml"),
+    ],
     signs: &[
         Sign::proof("Unacceptable CPU info"),
         Sign::strong("CPU doesn't have compatibility"),
@@ -105,6 +112,7 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
     check,
+    preflight: Some(preflight::judge),
     ..Rule::NEW
 };
 

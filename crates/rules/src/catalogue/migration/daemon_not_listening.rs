@@ -25,12 +25,15 @@
 //! libvirt `docs/remote.rst`, `docs/daemons.rst`, "Socket activation"; `src/rpc/virnetsocket.c`;
 //! `src/remote/remote_daemon.c`.
 
+#[path = "preflight/listening.rs"]
+mod preflight;
+
 use crate::prelude::*;
 use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["migration", "libvirt"],
-    needs: &[Need::File("/etc/libvirt/libvirtd.conf")],
+    needs: &[Need::File("/etc/libvirt/libvirtd.conf"), Need::File("/etc/libvirt/virtproxyd.conf")],
     signs: &[
         Sign::proof("unable to connect to server at '{host}:16509': Connection refused"),
         Sign::proof("unable to connect to server at '{host}:16514': Connection refused"),
@@ -73,6 +76,7 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::ServiceRestart,
     check,
+    preflight: Some(preflight::judge),
     ..Rule::NEW
 };
 

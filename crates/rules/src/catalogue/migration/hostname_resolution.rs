@@ -25,12 +25,15 @@
 //! libvirt `src/qemu/qemu_migration.c` (qemuMigrationDstPrepareDirect), `src/util/virutil.c` (virGetHostname),
 //! `docs/migration.rst`; QEMU `util/qemu-sockets.c`.
 
+#[path = "preflight/names.rs"]
+mod preflight;
+
 use crate::prelude::*;
 use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["migration", "network"],
-    needs: &[Need::File("/etc/hosts")],
+    needs: &[Need::File("/etc/hosts"), Need::File("/proc/sys/kernel/hostname")],
     signs: &[
         Sign::proof("hostname on destination resolved to localhost"),
         Sign::proof("resolved to localhost, but migration requires an FQDN"),
@@ -64,6 +67,7 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::None,
     check,
+    preflight: Some(preflight::judge),
     ..Rule::NEW
 };
 

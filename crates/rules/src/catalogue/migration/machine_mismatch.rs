@@ -29,12 +29,23 @@
 //! `hw/pci/pci.c` (get_pci_config_device), `docs/devel/migration/compatibility.rst`; libvirt
 //! `src/conf/domain_conf.c` (virDomainDefCheckABIStability).
 
+#[path = "preflight/pair.rs"]
+pub(crate) mod pair;
+#[path = "preflight/machine.rs"]
+mod preflight;
+
 use crate::prelude::*;
 use vmwright_formats::QemuLog;
 
 pub const RULE: Rule = Rule {
     tags: &["migration"],
-    needs: &[Need::Glob("/var/log/libvirt/qemu/*.log")],
+    needs: &[
+        Need::Glob("/var/log/libvirt/qemu/*.log"),
+        Need::Glob("/etc/libvirt/qemu/*.xml"),
+        Need::Glob("/var/cache/libvirt/qemu/capabilities/*.xml"),
+        Need::Command(&["qemu-system-x86_64", "--version"]),
+        Need::Command(&["qemu-system-x86_64", "-machine", "help"]),
+    ],
     signs: &[
         Sign::proof("Machine type received is '{sent}' and local is '{local}'"),
         Sign::proof("Unknown savevm section or instance"),
@@ -103,6 +114,7 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::ManualOnly,
     disruption: Disruption::GuestRestart,
     check,
+    preflight: Some(preflight::judge),
     ..Rule::NEW
 };
 

@@ -26,11 +26,19 @@
 //! QEMU `util/oslib-posix.c` (os_mem_prealloc, qemu_prealloc_mem), `migration/rdma.c`, `io/channel-socket.c`
 //! (MSG_ZEROCOPY); libvirt `src/qemu/qemu_migration.c`; nova `conductor/tasks/live_migrate.py`.
 
+#[path = "preflight/limits.rs"]
+mod preflight;
+
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
     tags: &["migration", "memory"],
-    needs: &[Need::File("/proc/meminfo")],
+    needs: &[
+        Need::File("/proc/meminfo"),
+        Need::File("/proc/cpuinfo"),
+        Need::Glob("/etc/libvirt/qemu/*.xml"),
+        Need::Glob("/sys/devices/system/node/node*/hugepages/hugepages-*/free_hugepages"),
+    ],
     signs: &[
         Sign::proof("cannot start RDMA migration with no memory hard limit set"),
         Sign::proof("Process can't lock enough memory for using MSG_ZEROCOPY"),
@@ -85,5 +93,6 @@ pub const RULE: Rule = Rule {
     remedy: "reserve memory and huge pages of the same size on the target, raise the hard limit, or choose another target",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::None,
+    preflight: Some(preflight::judge),
     ..Rule::NEW
 };

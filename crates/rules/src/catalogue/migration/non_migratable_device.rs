@@ -29,6 +29,9 @@
 //! `hw/9pfs/9p.c`, `hw/virtio/vhost.c`, `target/i386/kvm/kvm.c`; libvirt `src/qemu/qemu_migration.c`
 //! (qemuMigrationSrcIsAllowed).
 
+#[path = "preflight/devices.rs"]
+mod preflight;
+
 use crate::catalogue::snapshot::blocked_by_device::{config_blockers, saves, weigh};
 use crate::prelude::*;
 
@@ -109,6 +112,7 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::ManualOnly,
     disruption: Disruption::GuestRestart,
     check,
+    preflight: Some(preflight::judge),
     ..Rule::NEW
 };
 

@@ -28,6 +28,9 @@
 //! `docs/devel/migration/postcopy.rst`; libvirt `docs/kbase/live_full_disk_backup.rst` and `virsh(1)` migrate;
 //! KubeVirt `MigrationConfiguration` (completionTimeoutPerGiB, progressTimeout).
 
+#[path = "preflight/rate.rs"]
+mod preflight;
+
 use crate::prelude::*;
 use vmwright_formats::lines::lines;
 
@@ -81,6 +84,7 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestPause,
     check,
+    preflight: Some(preflight::judge),
     ..Rule::NEW
 };
 

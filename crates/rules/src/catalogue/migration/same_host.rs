@@ -25,13 +25,20 @@
 //! libvirt `src/qemu/qemu_migration_cookie.c` ("Attempt to migrate guest to the same host"),
 //! `src/util/viruuid.c`, `libvirtd.conf` (host_uuid); nova `exception.UnableToMigrateToSelf`.
 
+#[path = "preflight/identity.rs"]
+pub(crate) mod preflight;
+
 use crate::prelude::*;
 use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["migration"],
     rank: Rank::Specific,
-    needs: &[Need::File("/etc/libvirt/libvirtd.conf"), Need::File("/etc/machine-id")],
+    needs: &[
+        Need::File("/etc/libvirt/libvirtd.conf"),
+        Need::File("/etc/machine-id"),
+        Need::File("/etc/libvirt/virtqemud.conf"),
+    ],
     signs: &[
         Sign::proof("Attempt to migrate guest to the same host"),
         Sign::proof("UnableToMigrateToSelf"),
@@ -57,6 +64,7 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::ServiceRestart,
     check,
+    preflight: Some(preflight::judge),
     ..Rule::NEW
 };
 

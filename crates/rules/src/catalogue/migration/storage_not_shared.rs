@@ -27,10 +27,14 @@
 //! shared storage"; nova `virt/libvirt/driver.py` (check_can_live_migrate_source); Proxmox
 //! `PVE/QemuMigrate.pm`.
 
+#[path = "preflight/storage.rs"]
+mod preflight;
+
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
     tags: &["migration", "storage"],
+    needs: &[Need::File("/proc/mounts"), Need::Glob("/etc/libvirt/qemu/*.xml")],
     signs: &[
         Sign::proof("Migration without shared storage is unsafe"),
         Sign::proof("is not on shared storage: "),
@@ -76,5 +80,6 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::ManualOnly,
     disruption: Disruption::None,
     escalation: Some(Agent::SystemsArchitect),
+    preflight: Some(preflight::judge),
     ..Rule::NEW
 };

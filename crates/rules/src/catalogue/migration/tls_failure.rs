@@ -28,12 +28,20 @@
 //! libvirt `docs/kbase/tlscerts.rst`, `src/rpc/virnettlscert.c`, `src/rpc/virnettlscontext.c`; QEMU
 //! `docs/system/tls.rst`, `crypto/tlscredsx509.c`, `crypto/tlssession.c`.
 
+#[path = "preflight/certificates.rs"]
+mod preflight;
+
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
     tags: &["migration", "tls", "security"],
     rank: Rank::Specific,
-    needs: &[Need::File("/etc/libvirt/libvirtd.conf"), Need::File("/etc/libvirt/qemu.conf")],
+    needs: &[
+        Need::File("/etc/libvirt/libvirtd.conf"),
+        Need::File("/etc/libvirt/qemu.conf"),
+        Need::Exists("/etc/pki/libvirt-migrate/server-cert.pem"),
+        Need::Exists("/etc/pki/qemu/server-cert.pem"),
+    ],
     signs: &[
         Sign::proof("owner does not match the hostname"),
         Sign::proof("Certificate does not match the hostname"),
@@ -92,5 +100,6 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::ManualOnly,
     disruption: Disruption::ServiceRestart,
     escalation: Some(Agent::SecurityEngineer),
+    preflight: Some(preflight::judge),
     ..Rule::NEW
 };

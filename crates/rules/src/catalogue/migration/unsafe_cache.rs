@@ -25,6 +25,9 @@
 //! libvirt `src/qemu/qemu_migration.c` (qemuMigrationSrcIsSafe), `formatdomain.html` "Hard drives"; QEMU
 //! `block/file-posix.c` (raw_co_invalidate_cache, x-check-cache-dropped).
 
+#[path = "preflight/cache.rs"]
+mod preflight;
+
 use crate::prelude::*;
 use vmwright_formats::DomainXml;
 
@@ -44,6 +47,7 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
     check,
+    preflight: Some(preflight::judge),
     ..Rule::NEW
 };
 

@@ -30,6 +30,7 @@ use crate::catalogue::migration::non_migratable_device::RULE as MIGRATION;
 use crate::confidence::weaker;
 use crate::prelude::*;
 use vmwright_formats::DomainXml;
+use vmwright_formats::domain_xml::Domain;
 
 pub const RULE: Rule = Rule {
     tags: &["snapshot", "save"],
@@ -110,19 +111,20 @@ pub(crate) fn weigh<'r>(cx: &Context<'r>, mut draft: Draft<'r>, signs: &[Sign], 
 /// Devices of the domain that neither migrate nor can be saved.
 pub(crate) fn config_blockers<'r>(cx: &Context<'r>, mut draft: Draft<'r>, strength: Strength) -> Draft<'r> {
     let Some(seen) = cx.one::<DomainXml>() else { return draft };
-    for domain in &seen.domains {
-        let devices = &domain.devices;
-        let host = devices.hostdevs.iter().find(|device| {
-            device
-                .device_type
-                .as_ref()
-                .is_some_and(|kind| ["pci", "mdev", "scsi_host"].contains(&kind.value.as_str()))
-        });
-        let shared = devices.filesystems.first().map(|share| share.line);
-        let memory = devices.shmems.first().map(|shmem| shmem.line);
-        for line in [host.map(|device| device.line), shared, memory].into_iter().flatten() {
-            draft = draft.because(strength, seen.quote(line), "the VM has a device of a kind that blocks it");
-        }
+    for line in seen.domains.iter().flat_map(blockers) {
+        draft = draft.because(strength, seen.quote(line), "the VM has a device of a kind that blocks it");
     }
     draft
+}
+
+/// Where a definition has host devices, shares and shared memory.
+pub(crate) fn blockers(domain: &Domain) -> Vec<u32> {
+    let devices = &domain.devices;
+    let host = devices.hostdevs.iter().find(|device| {
+        let kind = device.device_type.as_ref();
+        kind.is_some_and(|kind| ["pci", "mdev", "scsi_host"].contains(&kind.value.as_str()))
+    });
+    let shared = devices.filesystems.first().map(|share| share.line);
+    let memory = devices.shmems.first().map(|shmem| shmem.line);
+    [host.map(|device| device.line), shared, memory].into_iter().flatten().collect()
 }

@@ -17,7 +17,7 @@ pub(crate) struct Pool {
 
 /// The pools as listings name them, as the files of a live host hold them, and as `/proc/meminfo` counts those of
 /// the usual size.
-pub(crate) fn pools(cx: &Context<'_>) -> Vec<Pool> {
+pub(crate) fn pools(cx: &Reading<'_>) -> Vec<Pool> {
     let mut found = Vec::new();
     for seen in cx.all::<HugePages>() {
         let at = |value: &Spanned<u64>| (value.value, seen.quote(value.line));
