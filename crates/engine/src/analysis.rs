@@ -33,7 +33,8 @@ pub(crate) fn analyze(
     }
     let subject = preflight::subject(what, environment);
     if what.dry_run {
-        let sources = vmwright_host::work_list(&root(what)?, &needs(), &subject);
+        let root = root(what)?;
+        let sources = vmwright_host::work_list(&root, &needs(&root), &subject);
         return Ok(Outcome::WorkList { sources });
     }
     let challenge = challenge(what);
@@ -224,20 +225,20 @@ fn recall(
     }
 }
 
-/// What is read: for the rules, and for every capture.
-pub(crate) fn needs() -> Vec<Need> {
-    vmwright_host::standard::with_rules(vmwright_rules::needs())
+/// What is read: what the rules need, and of a running host also what every capture has to hold.
+pub(crate) fn needs(root: &Root) -> Vec<Need> {
+    let rules = vmwright_rules::needs();
+    if *root == Root::Live { vmwright_host::standard::with_rules(rules) } else { rules }
 }
 
-/// Reads what [`needs`] name.
+/// Reads what [`needs`] names.
 pub(crate) fn read(
     root: &Root,
     subject: &vmwright_host::Subject,
     environment: &Environment,
 ) -> Result<Snapshot, Error> {
-    let needs = needs();
     let mut snapshot =
-        vmwright_host::collect(root, &needs, subject, &Limits::default()).map_err(Error::Collect)?;
+        vmwright_host::collect(root, &needs(root), subject, &Limits::default()).map_err(Error::Collect)?;
     if *root == Root::Live {
         snapshot.taken = memory::now();
         snapshot.host_id = vmwright_host::identity(&environment.state).id;

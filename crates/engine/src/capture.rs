@@ -24,7 +24,7 @@ pub(crate) fn capture(
 ) -> Result<Outcome, Error> {
     let subject = Subject { vm: what.vm.clone(), state: environment.state.clone() };
     if what.dry_run {
-        let planned = vmwright_host::planned(&analysis::needs(), &subject);
+        let planned = vmwright_host::planned(&analysis::needs(&Root::Live), &subject);
         let sources = planned
             .into_iter()
             .map(|one| PlannedSource { source: one.source, privilege: one.privilege })

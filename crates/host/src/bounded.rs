@@ -25,9 +25,44 @@ pub(crate) fn within<T: Send + 'static>(
     })
 }
 
+/// Does `reading` for each item, with `time` for each, on as few threads as do not hang: the answers in their order.
+/// Where an item hangs, its thread is left behind and another goes on with the next.
+pub(crate) fn within_each<I: Clone + Send + 'static, T: Send + 'static>(
+    time: Duration,
+    items: &[I],
+    reading: impl Fn(&I) -> T + Clone + Send + 'static,
+) -> Vec<Result<T, Missing>> {
+    let mut answers = Vec::with_capacity(items.len());
+    while answers.len() < items.len() {
+        let rest = items[answers.len()..].to_vec();
+        let reading = reading.clone();
+        let (sender, receiver) = mpsc::sync_channel(rest.len());
+        let thread = std::thread::Builder::new().name("read".to_owned()).spawn(move || {
+            // The receiver is gone when the time was up.
+            let _ = rest.iter().try_for_each(|item| sender.send(reading(item)));
+        });
+        if let Err(error) = thread {
+            answers.push(Err(Missing::Failed(format!("no thread to read with: {error}"))));
+            continue;
+        }
+        while answers.len() < items.len() {
+            let answer = receiver.recv_timeout(time);
+            let failed = answer.is_err();
+            answers.push(answer.map_err(|error| match error {
+                mpsc::RecvTimeoutError::Timeout => Missing::TimedOut(millis(time)),
+                mpsc::RecvTimeoutError::Disconnected => Missing::Failed("the reader failed".to_owned()),
+            }));
+            if failed {
+                break;
+            }
+        }
+    }
+    answers
+}
+
 #[cfg(test)]
 mod tests {
-    use super::within;
+    use super::{within, within_each};
     use std::time::{Duration, Instant};
     use vmwright_model::Missing;
 
@@ -39,5 +74,18 @@ mod tests {
             within(Duration::from_millis(50), || std::thread::sleep(Duration::from_secs(2)));
         assert_eq!(hung, Err(Missing::TimedOut(50)));
         assert!(started.elapsed() < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn one_that_hangs_does_not_keep_the_others() {
+        let answers = within_each(Duration::from_millis(50), &[1, 2, 3, 4], |item| {
+            if item % 2 == 0 {
+                std::thread::sleep(Duration::from_secs(2));
+            }
+            item * 10
+        });
+        let late = Err(Missing::TimedOut(50));
+        assert_eq!(answers, [Ok(10), late.clone(), Ok(30), late]);
+        assert_eq!(within_each(Duration::from_secs(1), &[0; 0], |item: &i32| *item), []);
     }
 }

@@ -1,7 +1,7 @@
 //! The running host.
 
 use crate::asking::Errand;
-use crate::bounded::within;
+use crate::bounded::{within, within_each};
 use crate::file::{self, kind_of};
 use crate::limits::{Budget, Limits};
 use crate::probes::{self, Machines};
@@ -9,6 +9,7 @@ use crate::root::{CollectError, Subject, escape_path};
 use crate::{asking, commands, glob, identity};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use vmwright_model::{Kind, Missing, Need, Record, Snapshot};
 
 /// One run over the running host: what it may still read, and what it has.
@@ -30,15 +31,18 @@ pub(crate) fn collect(needs: &[Need], subject: &Subject, limits: &Limits) -> Res
     let bounds = asking::Bounds { time: limits.asking_time, bytes: limits.command };
     let errands: Vec<Errand> = needs.iter().filter_map(|need| Errand::of(*need)).collect();
     let sent = asking::send(errands, bounds);
+    let mut attributes: Vec<PathBuf> = Vec::new();
     for need in needs.into_iter().filter(|need| Errand::of(*need).is_none()) {
         match need {
+            Need::File(path) if is_attribute(path) => attributes.push(path.into()),
             Need::File(path) => collector.file(path.into(), None),
             Need::Exists(path) => collector.exists(path),
-            Need::Glob(pattern) => collector.glob(pattern),
+            Need::Glob(pattern) => attributes.extend(collector.glob(pattern)),
             Need::Command(words) => collector.command(words),
             Need::Probe(probe) => probes::run(probe, &machines, &mut collector),
         }
     }
+    collector.attributes(attributes);
     for (source, content) in sent.wait() {
         collector.push(source, None, content);
     }
@@ -74,7 +78,35 @@ pub(crate) fn work_list(needs: &[Need], subject: &Subject) -> Vec<String> {
     list
 }
 
+/// Whether a file is one of the thousands of small ones that the kernel makes: a thread for each would take longer
+/// than reading it.
+fn is_attribute(path: &str) -> bool {
+    path.starts_with("/sys/") || path.starts_with("/proc/sys/")
+}
+
+/// Largest attribute, in bytes. A page is the rule; lists of reserved regions and statistics are longer.
+const ATTRIBUTE: u64 = 64 * 1024;
+
+/// Most attributes that one thread reads, so that what they spend is seen in time.
+const TOGETHER: usize = 512;
+
 impl Collector<'_> {
+    /// Reads files of `/sys` and `/proc/sys`.
+    fn attributes(&mut self, mut paths: Vec<PathBuf>) {
+        paths.sort_unstable();
+        paths.dedup();
+        for paths in paths.chunks(TOGETHER) {
+            let most = self.budget.bytes(ATTRIBUTE);
+            let answers = match self.budget.time(self.limits.read_time) {
+                Ok(time) => within_each(time, paths, move |path: &PathBuf| file::read(path, most)),
+                Err(why) => vec![Err(why); paths.len()],
+            };
+            for (path, answer) in paths.iter().zip(answers) {
+                self.push(escape_path(path), None, answer.and_then(|content| content));
+            }
+        }
+    }
+
     /// Reads one file; `kind` where it is known from its place.
     pub(crate) fn file(&mut self, path: PathBuf, kind: Option<Kind>) {
         let source = escape_path(&path);
@@ -101,11 +133,15 @@ impl Collector<'_> {
         self.push(path.to_owned(), Some(Kind::TEXT), content);
     }
 
-    fn glob(&mut self, pattern: &'static str) {
+    /// Reads the files of a pattern; gives those that are attributes, which are read together.
+    fn glob(&mut self, pattern: &'static str) -> Vec<PathBuf> {
         let most = self.limits.matches;
         let found = match self.within(move || glob::expand(pattern, most)) {
             Ok(found) => found,
-            Err(why) => return self.push(pattern.to_owned(), None, Err(why)),
+            Err(why) => {
+                self.push(pattern.to_owned(), None, Err(why));
+                return Vec::new();
+            }
         };
         // The pattern itself becomes a record where the files alone do not tell all.
         if found.denied {
@@ -116,9 +152,13 @@ impl Collector<'_> {
         } else if found.paths.is_empty() {
             self.push(pattern.to_owned(), None, Err(Missing::Absent));
         }
+        if is_attribute(pattern) {
+            return found.paths;
+        }
         for path in found.paths {
             self.file(path, None);
         }
+        Vec::new()
     }
 
     fn command(&mut self, words: &'static [&'static str]) {
@@ -136,6 +176,11 @@ impl Collector<'_> {
         reading: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Missing> {
         within(self.budget.time(self.limits.read_time)?, reading)
+    }
+
+    /// How long one reading of a probe may take; nothing once the run is over.
+    pub(crate) fn patience(&self) -> Duration {
+        self.budget.time(self.limits.read_time).unwrap_or_default()
     }
 
     /// Keeps one record; its kind is told from the text where none is given.

@@ -123,7 +123,19 @@ fn of_probe(probe: Probe) -> &'static str {
         Probe::ImageLocks => "root for processes of other users",
         Probe::Vmms => "any user; root for the programs of other users",
         Probe::Machine => "the owner of vmwright's state directory",
-        Probe::Interfaces | Probe::Libvirt => "any user",
+        Probe::VmmDetails => {
+            "any user; root for open devices, namespaces and memory of other users' processes"
+        }
+        Probe::DeviceNodes => "any user; root behind directories that are closed to others",
+        Probe::KernelConfig => "any user; root where /boot is closed to others",
+        Probe::Interfaces
+        | Probe::Pci
+        | Probe::Space
+        | Probe::Links
+        | Probe::Irqs
+        | Probe::Packages
+        | Probe::Cpuid
+        | Probe::Libvirt => "any user",
     }
 }
 

@@ -1,12 +1,22 @@
 //! Facts that no file holds, found out and written down as text, so that each can be quoted, saved and pasted
 //! like any other source.
 
+mod attribute;
+mod cpuid;
+mod device_nodes;
 mod image_locks;
 mod image_paths;
 mod interfaces;
+mod irqs;
+mod kernel_config;
 mod kvm;
+mod links;
 mod machine;
+mod packages;
+mod pci;
+mod space;
 mod users;
+mod vmm_details;
 mod vmms;
 
 use crate::asking;
@@ -25,21 +35,44 @@ pub(crate) fn run(probe: Probe, machines: &Machines, collector: &mut Collector<'
         Probe::Interfaces => interfaces::run(collector),
         // An errand: the messenger runs it.
         Probe::Libvirt => {}
+        Probe::Pci => pci::run(collector),
+        Probe::VmmDetails => vmm_details::run(collector),
+        Probe::DeviceNodes => device_nodes::run(collector),
+        Probe::Space => space::run(collector),
+        Probe::Links => links::run(collector),
+        Probe::Irqs => irqs::run(collector),
+        Probe::Packages => packages::run(collector),
+        Probe::KernelConfig => kernel_config::run(collector),
+        Probe::Cpuid => cpuid::run(collector),
     }
 }
 
 /// What a probe reads, one thing a line.
 pub(crate) fn sources(probe: Probe, machines: &Machines) -> Vec<String> {
+    let one = |what: &str| vec![what.to_owned()];
     match probe {
-        Probe::Kvm => vec!["/dev/kvm: two pages of guest code".to_owned()],
+        Probe::Kvm => one("/dev/kvm: two pages of guest code"),
         Probe::ImagePaths => {
             machines.sources(&["machine.toml"], "mode and owner along the path of each image")
         }
         Probe::ImageLocks => machines.sources(&["machine.toml"], "/proc: who holds a lock on each disk"),
-        Probe::Vmms => vec!["/proc: command line, program and user of VMM processes".to_owned()],
+        Probe::Vmms => one("/proc: command line, program and user of VMM processes"),
         Probe::Machine => machines.sources(&machine::FILES.map(|(name, _)| name), ""),
         Probe::Libvirt => vec![format!("{}: domains, networks, pools", asking::libvirt::SOCKETS.join(", "))],
-        Probe::Interfaces => vec!["/sys/class/net: kind and state of each interface".to_owned()],
+        Probe::Interfaces => one("/sys/class/net: kind and state of each interface"),
+        Probe::Pci => {
+            one("/sys/bus/pci/devices: driver, group, resets, BARs, link and power of each function")
+        }
+        Probe::VmmDetails => one(
+            "/proc: status, limits, cgroups, threads, memory and open devices of VMM processes and helpers",
+        ),
+        Probe::DeviceNodes => one("/dev, /etc/ceph: mode, owner and label of device nodes and keys"),
+        Probe::Space => one("/proc/self/mountinfo: space and inodes of each file system"),
+        Probe::Links => one("/sys/class/net: settings of each interface, bridge and tap"),
+        Probe::Irqs => one("/proc/irq: CPUs of each interrupt"),
+        Probe::Packages => one("/var/lib/dpkg/status: packages of the virtualization stack"),
+        Probe::KernelConfig => one("/proc/config.gz: options about virtualization, or of /boot/config-*"),
+        Probe::Cpuid => one("the CPU: leaves about virtualization"),
     }
 }
 

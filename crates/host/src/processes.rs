@@ -4,6 +4,8 @@
 //! one, and Landlock forbids exactly that. So ANALYSIS asks its witness (see [`crate::sandbox`]); a process that
 //! is not locked looks for itself.
 
+mod insight;
+
 use crate::sandbox::witness;
 use crate::text::escape;
 use rustix::fd::AsRawFd;
@@ -30,6 +32,8 @@ pub(crate) struct Census {
     pub(crate) holders: Vec<(usize, u32)>,
     /// Processes that may not be looked into.
     pub(crate) hidden: usize,
+    /// Facts of the processes that were to be examined, one a line each, in their order.
+    pub(crate) insights: Vec<(u32, String)>,
 }
 
 /// How long a look over all processes may take; what is left counts as hidden.
@@ -38,16 +42,33 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Most files that one look may be about.
 pub(crate) const MOST_WANTED: usize = 256;
 
+/// Most processes that are examined in one look.
+pub(crate) const MOST_EXAMINED: usize = 1024;
+
 /// Looks over all processes, through the witness where there is one.
 pub(crate) fn census(wanted: &[FileId]) -> Census {
     let wanted = &wanted[..wanted.len().min(MOST_WANTED)];
-    witness::ask(wanted).unwrap_or_else(|| look(wanted, &[std::process::id()]))
+    witness::ask(wanted, &[]).unwrap_or_else(|| look(wanted, &[], &[std::process::id()]))
 }
 
-/// Looks over all processes but the `except`ed.
-pub(crate) fn look(wanted: &[FileId], except: &[u32]) -> Census {
+/// Looks over all processes, and closely at these: their namespaces, memory by node and open files.
+pub(crate) fn examine(pids: &[u32]) -> Census {
+    let pids = &pids[..pids.len().min(MOST_EXAMINED)];
+    witness::ask(&[], pids).unwrap_or_else(|| look(&[], pids, &[std::process::id()]))
+}
+
+/// Looks over all processes but the `except`ed, and closely at the `examined`.
+pub(crate) fn look(wanted: &[FileId], examined: &[u32], except: &[u32]) -> Census {
     let mut census = Census::default();
     let ends = Instant::now() + LOOK;
+    for pid in examined {
+        let facts = if Instant::now() > ends {
+            vec!["nothing: no time left".to_owned()]
+        } else {
+            insight::facts(*pid)
+        };
+        census.insights.extend(facts.into_iter().map(|fact| (*pid, fact)));
+    }
     for pid in pids() {
         if except.contains(&pid) {
             continue;
@@ -67,6 +88,12 @@ pub(crate) fn pids() -> Vec<u32> {
     let mut pids: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable();
     pids
+}
+
+/// The name that the kernel keeps of a process's program: its first 15 bytes.
+pub(crate) fn program_of(pid: u32) -> Option<String> {
+    let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(escape(name.trim_ascii_end()))
 }
 
 fn look_into(pid: u32, wanted: &[FileId], census: &mut Census) -> Result<(), Errno> {
@@ -177,6 +204,9 @@ impl Census {
         for (pid, program) in &self.programs {
             let _ = writeln!(text, "program {pid} {program}");
         }
+        for (pid, fact) in &self.insights {
+            let _ = writeln!(text, "insight {pid} {fact}");
+        }
         text
     }
 
@@ -194,6 +224,10 @@ impl Census {
                 "program" => {
                     let (pid, program) = rest.split_once(' ')?;
                     census.programs.insert(pid.parse().ok()?, program.to_owned());
+                }
+                "insight" => {
+                    let (pid, fact) = rest.split_once(' ')?;
+                    census.insights.push((pid.parse().ok()?, fact.to_owned()));
                 }
                 _ => return None,
             }
@@ -239,6 +273,7 @@ mod tests {
             ]),
             holders: vec![(0, 7), (2, 1)],
             hidden: 3,
+            insights: vec![(7, "open /dev/kvm".to_owned()), (7, "open /dev/net/tun tap0".to_owned())],
         };
         assert_eq!(Census::from_lines(&census.to_lines()), Some(census));
         assert_eq!(Census::from_lines("holder x 1\n"), None);
@@ -249,7 +284,7 @@ mod tests {
     fn this_process_sees_itself() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let id = identify(file.path().to_str().unwrap()).unwrap();
-        let census = look(&[id], &[]);
+        let census = look(&[id], &[], &[]);
         let program = &census.programs[&std::process::id()];
         assert_eq!(program, std::env::current_exe().unwrap().to_str().unwrap());
         assert_eq!(census.holders, [], "it is open here, but not locked");

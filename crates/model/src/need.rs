@@ -39,4 +39,25 @@ pub enum Probe {
     Libvirt,
     /// Names of the host's network interfaces: record `interfaces`, kind `interfaces`.
     Interfaces,
+    /// Every PCI function with driver, IOMMU group, resets, BARs, SR-IOV, node, link and power: record `pci-devices`,
+    /// kind `pci_devices`.
+    Pci,
+    /// Each VMM process and its helpers (virtiofsd, swtpm) with status, limits, cgroup, namespaces, threads, memory
+    /// by node and open devices: record `vmm-details`, kind `vmm_details`.
+    VmmDetails,
+    /// Owner, group, mode and label of the device nodes and keys of the virtualization stack, in the format of
+    /// `ls -lZ`: record `device-nodes`, kind `file_listing`.
+    DeviceNodes,
+    /// Space and inodes of each mounted file system that holds data: records `df -PTk` and `df -PTi`, kind `df`.
+    Space,
+    /// Every network interface with MTU, master, speed, VLAN, bridge and tap settings: record `links`, kind `links`.
+    Links,
+    /// Which CPUs each interrupt may be and is served by: record `irq-affinity`, kind `irq_affinity`.
+    Irqs,
+    /// Installed packages of the virtualization stack with their versions: record `packages`, kind `packages`.
+    Packages,
+    /// What the running kernel's configuration says of virtualization: record `kernel-config`, kind `kernel_config`.
+    KernelConfig,
+    /// The CPU's own answers, leaf by leaf, of the first CPU: record `cpuid -1 -r`, kind `cpuid`.
+    Cpuid,
 }

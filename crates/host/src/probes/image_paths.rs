@@ -133,7 +133,7 @@ impl Walk {
 }
 
 /// A mode as `ls -l` writes it.
-fn mode_string(mode: u32) -> String {
+pub(super) fn mode_string(mode: u32) -> String {
     let kind = match FileType::from_raw_mode(mode) {
         FileType::Directory => 'd',
         FileType::Symlink => 'l',

@@ -1,8 +1,43 @@
-//! Links, addresses, routes, bridges, firewall rules, Open vSwitch.
+//! Links, bridges, routes, address leases, packet filters and Open vSwitch.
 
-use vmwright_model::Need;
+use vmwright_model::{Need, Probe};
 
 pub(super) const NEEDS: &[Need] = &[
+    Need::File("/etc/dnsmasq.conf"),
+    Need::File("/etc/hosts"),
+    Need::File("/etc/iptables/rules.v4"),
+    Need::File("/etc/iptables/rules.v6"),
+    Need::File("/etc/network/interfaces"),
+    Need::File("/etc/nftables.conf"),
+    Need::File("/etc/openvswitch/conf.db"),
+    Need::File("/etc/qemu/bridge.conf"),
+    Need::File("/etc/sysconfig/iptables"),
+    Need::File("/proc/net/ip6_tables_names"),
+    Need::File("/proc/net/ip_tables_names"),
+    Need::File("/proc/net/route"),
+    Need::File("/proc/net/vlan/config"),
+    Need::File("/proc/sys/net/bridge/bridge-nf-call-arptables"),
+    Need::File("/proc/sys/net/bridge/bridge-nf-call-ip6tables"),
+    Need::File("/proc/sys/net/bridge/bridge-nf-call-iptables"),
+    Need::File("/proc/sys/net/bridge/bridge-nf-filter-vlan-tagged"),
+    Need::File("/proc/sys/net/ipv4/conf/all/forwarding"),
+    Need::File("/proc/sys/net/ipv4/conf/all/rp_filter"),
+    Need::File("/proc/sys/net/ipv4/conf/default/rp_filter"),
+    Need::File("/proc/sys/net/ipv4/ip_forward"),
+    Need::File("/proc/sys/net/ipv6/conf/all/disable_ipv6"),
+    Need::File("/proc/sys/net/ipv6/conf/all/forwarding"),
+    Need::File("/proc/sys/net/netfilter/nf_conntrack_count"),
+    Need::File("/proc/sys/net/netfilter/nf_conntrack_max"),
+    Need::File("/var/lib/misc/dnsmasq.leases"),
+    Need::Glob("/etc/dnsmasq.d/*.conf"),
+    Need::Glob("/etc/network/interfaces.d/*"),
+    Need::Glob("/etc/systemd/network/*.network"),
+    Need::Glob("/proc/net/bonding/*"),
+    Need::Glob("/var/lib/libvirt/dnsmasq/*.conf"),
+    Need::Glob("/var/lib/libvirt/dnsmasq/*.leases"),
+    Need::Glob("/var/lib/libvirt/dnsmasq/*.macs"),
+    Need::Glob("/var/lib/libvirt/dnsmasq/*.status"),
+    Need::Glob("/var/log/openvswitch/*.log"),
     Need::Command(&["bridge", "-d", "link", "show"]),
     Need::Command(&["bridge", "-d", "vlan", "show"]),
     Need::Command(&["ip", "-4", "rule", "list"]),
@@ -16,4 +51,6 @@ pub(super) const NEEDS: &[Need] = &[
     Need::Command(&["nft", "list", "ruleset"]),
     Need::Command(&["ovs-vsctl", "--timeout=5", "list", "interface"]),
     Need::Command(&["ovs-vsctl", "--timeout=5", "show"]),
+    Need::Probe(Probe::Interfaces),
+    Need::Probe(Probe::Links),
 ];

@@ -1,0 +1,115 @@
+//! Routes: `ip route`, `ip -6 route`.
+
+use crate::{View, lines::lines};
+use vmwright_model::{Issue, Kind};
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Line in the text.
+    pub line: u32,
+    /// `default`, or a network with prefix.
+    pub destination: String,
+    /// Next hop.
+    pub via: Option<String>,
+    /// Interface.
+    pub dev: Option<String>,
+    /// Whether the interface is down (`linkdown`).
+    pub down: bool,
+    /// Metric; smaller wins.
+    pub metric: u32,
+}
+
+/// The routes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IpRoute {
+    /// In the order of the text.
+    pub routes: Vec<Route>,
+}
+
+impl IpRoute {
+    /// Default routes, the one that is taken first in front.
+    #[must_use]
+    pub fn defaults(&self) -> Vec<&Route> {
+        let mut found: Vec<&Route> = self.routes.iter().filter(|route| route.destination == "default").collect();
+        found.sort_by_key(|route| route.metric);
+        found
+    }
+}
+
+impl View for IpRoute {
+    const KIND: Kind = Kind::new("ip_route");
+
+    fn read(text: &str) -> (Self, Vec<Issue>) {
+        let mut view = Self::default();
+        let mut issues = Vec::new();
+        for (number, line) in lines(text) {
+            // The hops of a route of several begin with blanks.
+            if line.trim().is_empty() || line.starts_with(['$', '#', ' ', '\t']) {
+                continue;
+            }
+            match route(number, line) {
+                Some(route) => view.routes.push(route),
+                None => issues.push(Issue::new(number, "not a route")),
+            }
+        }
+        (view, issues)
+    }
+
+    fn recognise(name: &str, head: &str) -> u8 {
+        let (hits, all) = crate::lines::share(head, |line| route(1, line.trim()).is_some());
+        match hits > 0 && hits * 3 >= all * 2 {
+            true => 90,
+            false if name.starts_with("ip route") || name.starts_with("ip_route") || name.starts_with("route") => 20,
+            false => 0,
+        }
+    }
+}
+
+/// `192.0.2.0/24 dev virbr0 proto kernel scope link src 192.0.2.1 metric 5 linkdown`.
+fn route(line: u32, text: &str) -> Option<Route> {
+    const KINDS: [&str; 6] = ["unreachable", "blackhole", "prohibit", "broadcast", "local", "multicast"];
+    let mut words = text.split_whitespace().peekable();
+    if words.peek().is_some_and(|word| KINDS.contains(word)) {
+        words.next();
+    }
+    let destination = words.next()?;
+    let is_network = destination == "default"
+        || destination.contains(['.', ':'])
+            && destination.bytes().all(|byte| byte.is_ascii_hexdigit() || b".:/".contains(&byte));
+    let mut route = Route {
+        line,
+        destination: destination.to_owned(),
+        via: None,
+        dev: None,
+        down: false,
+        metric: 0,
+    };
+    while let Some(word) = words.next() {
+        match word {
+            "via" => route.via = words.next().map(str::to_owned),
+            "dev" => route.dev = words.next().map(str::to_owned),
+            "metric" => route.metric = words.next()?.parse().ok()?,
+            "linkdown" => route.down = true,
+            _ => {}
+        }
+    }
+    (is_network && (route.dev.is_some() || route.via.is_some() || text.contains("proto"))).then_some(route)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes() {
+        let (view, issues) = IpRoute::read(include_str!("../tests/samples/ip_route.txt"));
+        assert_eq!(issues, []);
+        let first = view.defaults()[0];
+        assert_eq!((first.via.as_deref(), first.dev.as_deref(), first.metric), (Some("198.51.100.1"), Some("eth0"), 100));
+        assert!(view.routes[2].down);
+        let (view, issues) = IpRoute::read("fe80::/64 dev eth0 proto kernel metric 256 pref medium\ndefault\n");
+        assert_eq!((view.routes.len(), issues.len()), (1, 1));
+        assert_eq!(IpRoute::recognise("x", "default is the name\n"), 0);
+    }
+}

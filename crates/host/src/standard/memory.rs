@@ -1,0 +1,38 @@
+//! Memory, NUMA nodes, huge pages by size and node, transparent huge pages, KSM.
+
+use vmwright_model::Need;
+
+pub(super) const NEEDS: &[Need] = &[
+    Need::File("/proc/buddyinfo"),
+    Need::File("/proc/meminfo"),
+    Need::File("/proc/pressure/memory"),
+    Need::File("/proc/swaps"),
+    Need::File("/proc/sys/kernel/numa_balancing"),
+    Need::File("/proc/sys/vm/compaction_proactiveness"),
+    Need::File("/proc/sys/vm/hugetlb_shm_group"),
+    Need::File("/proc/sys/vm/max_map_count"),
+    Need::File("/proc/sys/vm/min_free_kbytes"),
+    Need::File("/proc/sys/vm/nr_hugepages"),
+    Need::File("/proc/sys/vm/nr_overcommit_hugepages"),
+    Need::File("/proc/sys/vm/overcommit_memory"),
+    Need::File("/proc/sys/vm/overcommit_ratio"),
+    Need::File("/proc/sys/vm/swappiness"),
+    Need::File("/proc/sys/vm/zone_reclaim_mode"),
+    Need::File("/sys/kernel/mm/transparent_hugepage/defrag"),
+    Need::File("/sys/kernel/mm/transparent_hugepage/enabled"),
+    Need::File("/sys/kernel/mm/transparent_hugepage/shmem_enabled"),
+    Need::File("/sys/kernel/mm/transparent_hugepage/use_zero_page"),
+    Need::Glob("/sys/devices/system/node/node*/cpulist"),
+    Need::Glob("/sys/devices/system/node/node*/distance"),
+    Need::Glob("/sys/devices/system/node/node*/hugepages/hugepages-*/free_hugepages"),
+    Need::Glob("/sys/devices/system/node/node*/hugepages/hugepages-*/nr_hugepages"),
+    Need::Glob("/sys/devices/system/node/node*/hugepages/hugepages-*/surplus_hugepages"),
+    Need::Glob("/sys/devices/system/node/node*/meminfo"),
+    Need::Glob("/sys/kernel/mm/hugepages/hugepages-*/free_hugepages"),
+    Need::Glob("/sys/kernel/mm/hugepages/hugepages-*/nr_hugepages"),
+    Need::Glob("/sys/kernel/mm/hugepages/hugepages-*/nr_overcommit_hugepages"),
+    Need::Glob("/sys/kernel/mm/hugepages/hugepages-*/resv_hugepages"),
+    Need::Glob("/sys/kernel/mm/hugepages/hugepages-*/surplus_hugepages"),
+    Need::Glob("/sys/kernel/mm/ksm/*"),
+    Need::Glob("/sys/kernel/mm/transparent_hugepage/khugepaged/*"),
+];
