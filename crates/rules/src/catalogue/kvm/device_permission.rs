@@ -84,7 +84,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     let mut draft = cx.draft();
     let told = draft.any();
-    for text in cx.texts() {
+    // The reader's own listing is there whether or not anybody was refused: its VMMs may all be root's.
+    for text in cx.texts().iter().filter(|text| told || text.source != "device-nodes") {
         // `crw-rw---- 1 root kvm 10, 232 Jan 1 12:00 /dev/kvm`
         let node = lines(&text.text).find(|(_, line)| line.starts_with("crw") && line.ends_with("/dev/kvm"));
         let Some((number, line)) = node else { continue };
