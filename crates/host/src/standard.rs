@@ -46,7 +46,6 @@ pub fn with_rules(rules: Vec<Need>) -> Vec<Need> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{asking::ASKING, commands::ALLOWED};
 
     #[test]
     fn paths_are_absolute_and_of_no_device() {
@@ -67,8 +66,7 @@ mod tests {
                         "{path}"
                     );
                 }
-                Need::Command(words) => assert!(ALLOWED.contains(&words) || ASKING.contains(&words), "{words:?}"),
-                Need::Probe(_) => {}
+                Need::Command(_) | Need::Probe(_) => {}
             }
         }
     }
