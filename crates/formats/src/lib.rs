@@ -9,6 +9,8 @@ mod nearest;
 pub mod pairs;
 pub mod pci_address;
 mod recognise;
+mod seamcall;
+mod sev_status;
 pub mod vmm_message;
 pub mod xml;
 
@@ -16,6 +18,8 @@ pub use nearest::nearest;
 pub use pairs::Pairs;
 pub use pci_address::PciAddress;
 pub use recognise::recognise;
+pub use seamcall::{SeamcallStatus, seamcall_leaf, seamcall_status, seamcall_words};
+pub use sev_status::{SevStatus, sev_code, sev_status, sev_termination};
 use vmwright_model::{Issue, Kind};
 
 /// A typed reading of one kind of text.
@@ -103,6 +107,7 @@ views! {
     passwd::Passwd,
     pci_devices::PciDevices,
     proc_iomem::ProcIomem,
+    proxmox_conf::ProxmoxConf,
     qemu_args::QemuArgs,
     qemu_log::QemuLog,
     qemu_offers::QemuOffers,

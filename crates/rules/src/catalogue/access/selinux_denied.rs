@@ -59,7 +59,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("lsetxattr *: operation not permitted").and(&["selinux"]),
         Sign::hint("setroubleshoot"),
     ],
-    words: &["selinux", "setenforce", "enforcing", "permissive", "sealert", "fedora"],
+    words: &WORDS,
     explains: &["access/image-permission"],
     tells: "ausearch -m AVC -ts recent; ls -lZ PATH",
     remedy: "give the path the label or the boolean that SELinux asks for, or describe it in the domain XML",
@@ -71,7 +71,7 @@ pub const RULE: Rule = Rule {
 };
 
 /// Programs and domains that run VMs.
-const OURS: [&str; 14] = [
+const OURS: [&str; 16] = [
     "qemu",
     "svirt",
     "virt_",
@@ -81,6 +81,9 @@ const OURS: [&str; 14] = [
     "virtiofsd",
     "container_t",
     "virtlogd",
+    // Every VM is registered with it.
+    "systemd-machine",
+    "systemd_machined_t",
     "firecracker",
     "cloud-hypervisor",
     "virt-",
@@ -92,6 +95,24 @@ const OURS: [&str; 14] = [
 /// guest's agent walks over every mount.
 const HARMLESS: [&str; 4] =
     ["permissive=1", "name=\"possible\" dev=\"sysfs\"", "name=possible dev=\"sysfs\"", ":virt_qemu_ga_t:"];
+
+/// Words of those who tried without it.
+const LOOSENED: [&str; 5] =
+    ["setenforce 0", "permissive mode", "selinux disabled", "selinux=0", "disabling selinux"];
+
+const WORDS: [&str; 11] = [
+    "selinux",
+    "setenforce",
+    "enforcing",
+    "permissive",
+    "sealert",
+    "fedora",
+    LOOSENED[0],
+    LOOSENED[1],
+    LOOSENED[2],
+    LOOSENED[3],
+    LOOSENED[4],
+];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
@@ -109,6 +130,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         if calm {
             draft = draft.despite(Strength::Proof, Some(soft.clone()), "and the VM works");
         }
+    }
+    // Nothing was audited, or nobody looked: it works once SELinux does not enforce.
+    let off = LOOSENED.iter().any(|words| cx.said(words));
+    if off && let Some(refused) = cx.hits("Permission denied").first() {
+        draft = draft.because(
+            Strength::Strong,
+            cx.evidence(refused),
+            "refused, and not where SELinux is loosened",
+        );
     }
     vec![draft.verdict()]
 }

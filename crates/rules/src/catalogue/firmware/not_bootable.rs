@@ -26,6 +26,9 @@
 //! UEFI specification, "Boot Manager"; QEMU `docs/system/bootindex.rst`.
 
 use crate::prelude::*;
+use vmwright_formats::DomainXml;
+use vmwright_formats::domain_xml::Domain;
+use vmwright_formats::lines::lines;
 
 /// Entries are tried in turn, and one of them was started.
 const STARTED: &[&str] = &["BdsDxe: starting Boot"];
@@ -75,10 +78,59 @@ pub const RULE: Rule = Rule {
         Sign::hint("Booting from Hard Disk..."),
         Sign::strong("BdsDxe: failed to load Boot*: Access Denied").against(),
     ],
-    words: &["bootable", "boot order", "does not boot", "won't boot", "uefi shell", "boot device"],
+    words: &[
+        "bootable",
+        "no bootable",
+        "boot order",
+        "does not boot",
+        "won't boot",
+        "uefi shell",
+        "boot device",
+        "booting from hard disk",
+    ],
     tells: "virsh dumpxml NAME; qemu-img info DISK",
     remedy: "start the disk with the firmware it was installed for, put it first in the boot order, and declare its true format",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
+    check,
     ..Rule::NEW
 };
+
+/// What only a system installed for UEFI has.
+const UEFI: [&str; 7] = [
+    "systemd-boot",
+    "bootctl",
+    "(fat32, esp)",
+    "EFI System Partition",
+    "/boot/efi",
+    "vmw:value=\"efi\"",
+    "\\EFI\\BOOT",
+];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    if !["booting from hard disk", "no bootable", "does not boot", "won't boot"]
+        .iter()
+        .any(|words| cx.said(words))
+    {
+        return vec![draft.verdict()];
+    }
+    // No firmware is named, so SeaBIOS starts what was installed for UEFI.
+    for seen in cx.all::<DomainXml>() {
+        let bios = |one: &&Domain| !one.fragment && one.os.os_type.is_some() && one.os.loader.is_none();
+        let uefi = seen.text.text.contains("firmware='efi'") || seen.text.text.contains("firmware=\"efi\"");
+        let Some(domain) = seen.domains.iter().find(bios).filter(|_| !uefi) else { continue };
+        draft = draft.looked();
+        let installed = cx.texts().iter().filter(|text| text.source != seen.text.source).find_map(|text| {
+            let (at, _) = lines(&text.text).find(|(_, line)| UEFI.iter().any(|mark| line.contains(mark)))?;
+            text.quote(at)
+        });
+        if installed.is_some() {
+            draft = draft
+                .because(Strength::Strong, installed, "the disk was installed for UEFI")
+                .because(Strength::Support, seen.quote(domain.line), "and the VM has a BIOS")
+                .title("the disk was installed for UEFI, and the VM starts it with a BIOS");
+        }
+    }
+    vec![draft.verdict()]
+}

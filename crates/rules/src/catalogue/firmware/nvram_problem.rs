@@ -43,6 +43,8 @@ pub const RULE: Rule = Rule {
         Sign::support("block backend provides * bytes").and(&["_VARS"]),
         Sign::support("block backend provides * bytes").and(&["pflash1"]),
         Sign::support("block backend provides * bytes").and(&["efidisk"]),
+        // pflash_cfi01.c: the store cannot be written.
+        Sign::strong("Could not update PFLASH: "),
         Sign::proof("Unsupported nvram format"),
         Sign::proof("Unsupported nvram template format"),
         Sign::strong("conversion of the nvram template to another target format is not supported"),
@@ -62,7 +64,7 @@ pub const RULE: Rule = Rule {
         Sign::support("pflash1*requires pflash0"),
     ],
     words: &["nvram", "efivars", "efidisk", "boot entries"],
-    explains: &["firmware/not-bootable", "firmware/wrong-binary"],
+    explains: &["firmware/not-bootable", "firmware/wrong-binary", "guest/console-missing"],
     tells: "virsh dumpxml NAME | grep -E 'loader|nvram'; ls -lL both files",
     remedy: "make the variable store anew from the template that belongs to this firmware build, in its size and format",
     applicability: Applicability::NeedsApproval,

@@ -26,6 +26,8 @@
 //! `security/lockdown/lockdown.c`, `kernel/module/signing.c`; UEFI specification, "Secure Boot".
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
+use vmwright_formats::{DomainXml, ProxmoxConf};
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -66,12 +68,60 @@ pub const RULE: Rule = Rule {
         Sign::hint("Secure boot enabled"),
         Sign::hint("module verification failed: signature and/or required key missing"),
     ],
-    words: &["secure boot", "secureboot", "unsigned", "mokutil", "signature", "enrolled"],
+    words: &WORDS,
     explains: &["firmware/not-bootable", "firmware/nvram-problem"],
     tells: "the VM's serial log; virt-fw-vars -i VARS.fd --print",
     remedy: "sign what is refused and enrol its key, or start from a variable store that holds the vendor's keys",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
     escalation: Some(Agent::SecurityEngineer),
+    check,
     ..Rule::NEW
 };
+
+/// What is seen of a boot loader that was refused, where the line with the reason has scrolled away.
+const PASSED_OVER: [&str; 5] = [
+    "No bootable option or device was found",
+    "no bootable option",
+    "Start PXE over IPv4",
+    "goes on to PXE",
+    "UEFI Interactive Shell",
+];
+
+const WORDS: [&str; 11] = [
+    "secure boot",
+    "secureboot",
+    "unsigned",
+    "mokutil",
+    "signature",
+    "enrolled",
+    PASSED_OVER[0],
+    PASSED_OVER[1],
+    PASSED_OVER[2],
+    PASSED_OVER[3],
+    PASSED_OVER[4],
+];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    if PASSED_OVER.iter().any(|text| cx.stands(text)) {
+        let why = "the variable store comes with vendor keys, so that Secure Boot is on";
+        for seen in cx.all::<ProxmoxConf>() {
+            let keys = seen.get("efidisk0").filter(|disk| disk.value.contains("pre-enrolled-keys=1"));
+            draft = draft.because(Strength::Support, keys.and_then(|disk| seen.quote(disk.line)), why);
+        }
+        for text in cx.all::<DomainXml>().iter().map(|seen| seen.text) {
+            let asks = |line: &str| {
+                line.contains("enrolled-keys") && (line.contains("'yes'") || line.contains("\"yes\""))
+            };
+            let with_keys = |line: &str| {
+                line.contains("<nvram") && (line.contains("_VARS_4M.ms") || line.contains("VARS.secboot"))
+            };
+            for test in [&asks as &dyn Fn(&str) -> bool, &with_keys] {
+                let line = lines(&text.text).find(|(_, line)| test(line));
+                draft = draft.because(Strength::Support, line.and_then(|(at, _)| text.quote(at)), why);
+            }
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -63,7 +63,19 @@ pub const RULE: Rule = Rule {
         Sign::hint("System clock wrong by"),
         Sign::hint("Can't synchronise: no selectable sources"),
     ],
-    words: &["clock", "time", "drift", "clocksource", "tsc", "hours off", "hpet", "kvm-clock"],
+    words: &[
+        "clock",
+        "time",
+        "drift",
+        "clocksource",
+        "tsc",
+        "hours off",
+        "hpet",
+        "kvm-clock",
+        "idle",
+        "high load",
+        "host load",
+    ],
     tells: "current_clocksource in the guest; virsh dumpxml NAME | grep -A4 '<clock'",
     remedy: "use kvm-clock with offset utc for Linux, hypervclock with localtime and no HPET for Windows, and mend the host's TSC first",
     applicability: Applicability::NeedsApproval,
@@ -75,6 +87,19 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let asked = ["clock", "drift", "tsc", "hpet"].iter().any(|word| cx.said(word));
+    // An idle Windows that loads its host programs the RTC at 1 or 2 kHz: it has neither synthetic timers nor HPET.
+    let idle = cx.said("windows") && ["idle", "high load", "host load"].iter().any(|word| cx.said(word));
+    for seen in cx.all::<DomainXml>().into_iter().filter(|_| idle) {
+        for domain in seen.domains.iter().filter(|domain| domain.feature("hyperv").is_some()) {
+            draft = draft.looked();
+            let rtc = domain.clock.timers.iter().find(|timer| timer.name.value == "rtc");
+            if !seen.text.text.contains("<stimer") && rtc.is_some() {
+                let quote = rtc.and_then(|timer| seen.quote(timer.name.line));
+                let why = "Windows takes its ticks from the emulated RTC: there is no stimer";
+                draft = draft.because(Strength::Support, quote, why);
+            }
+        }
+    }
     if !asked && !draft.any() {
         return vec![draft.verdict()];
     }

@@ -28,6 +28,7 @@
 //! `arch/x86/kvm/hyperv.c`; libosinfo's Windows entries.
 
 use crate::prelude::*;
+use vmwright_formats::domain_xml::Domain;
 use vmwright_formats::{DomainXml, QemuArgs};
 
 pub const RULE: Rule = Rule {
@@ -52,6 +53,11 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
+/// Whether enough of the domain was pasted that a missing `<hyperv>` says something.
+fn whole(domain: &Domain) -> bool {
+    !domain.fragment && (domain.os.os_type.is_some() || !domain.features.is_empty())
+}
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let windows = cx.said("windows");
@@ -63,7 +69,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for seen in cx.all::<DomainXml>() {
         // libosinfo's mark in the metadata, or the name that people give.
         let marked = seen.text.text.contains("microsoft.com/win");
-        for domain in seen.domains.iter().filter(|domain| !domain.fragment && domain.os.os_type.is_some()) {
+        for domain in seen.domains.iter().filter(|domain| whole(domain)) {
             let kvm = domain.domain_type.as_ref().is_some_and(|kind| kind.value == "kvm");
             let named =
                 domain.name.as_ref().is_some_and(|name| name.value.to_ascii_lowercase().starts_with("win"));

@@ -25,7 +25,7 @@
 //! (`qemuDomainSetMemoryFlags`); Linux `drivers/virtio/virtio_balloon.c`; virtio specification 5.5.
 
 use crate::prelude::*;
-use vmwright_formats::DomainXml;
+use vmwright_formats::{DomainXml, ProxmoxConf};
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -47,10 +47,14 @@ pub const RULE: Rule = Rule {
         Sign::support("not found on memory balloon driver"),
         Sign::strong("virtio_balloon: probe of {device} failed"),
         Sign::support("virtio_balloon").and(&["not found"]),
+        // QEMU's `info balloon`: figures of the guest stand behind `max_mem` where its driver reports any.
+        Sign::strong("balloon: actual={now} max_mem={most} last_update=")
+            .unless(&["max_mem={most} total_mem="]),
+        Sign::strong("Couldn't MADV_WILLNEED on balloon deflate"),
         // Firecracker.
         Sign::strong("No balloon device found"),
     ],
-    words: &["balloon", "setmem", "memory is not", "never shrinks", "not returned", "give back", "rss"],
+    words: &WORDS,
     tells: "virsh dommemstat VM",
     remedy: "give the VM a balloon device, its guest the driver, and set a target or free page reporting",
     applicability: Applicability::NeedsApproval,
@@ -59,8 +63,46 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
+/// Words of those who miss their memory.
+const KEPT: [&str; 9] = [
+    "not shrink",
+    "never shrinks",
+    "not returned",
+    "not return",
+    "give back",
+    "gives any back",
+    "given back",
+    "not released",
+    "rss",
+];
+
+const WORDS: [&str; 12] = [
+    "balloon",
+    "setmem",
+    "memory is not",
+    KEPT[0],
+    KEPT[1],
+    KEPT[2],
+    KEPT[3],
+    KEPT[4],
+    KEPT[5],
+    KEPT[6],
+    KEPT[7],
+    KEPT[8],
+];
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
+    let kept = KEPT.iter().any(|words| cx.said(words)) && cx.said("balloon");
+    for seen in cx.all::<ProxmoxConf>() {
+        let number = |key: &str| Some(seen.get(key)?.value.parse::<u64>().ok()?);
+        let (Some(least), Some(most)) = (number("balloon"), number("memory")) else { continue };
+        draft = draft.looked();
+        if kept && least == most {
+            let quote = seen.get("balloon").and_then(|one| seen.quote(one.line));
+            draft = draft.because(Strength::Support, quote, "the least memory is all of the memory");
+        }
+    }
     for seen in cx.all::<DomainXml>() {
         for domain in seen.domains.iter().filter(|one| !one.fragment) {
             let (Some(balloon), Some(most), Some(current)) =
@@ -69,6 +111,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 continue;
             };
             draft = draft.looked();
+            let reports = balloon.free_page_reporting.as_ref().is_some_and(|on| on.value == "on");
+            // A balloon gives back what it is told to, and nobody tells it.
+            if kept && !reports && current.value == most.value {
+                draft = draft
+                    .because(Strength::Support, seen.quote(current.line), "the target is all of the memory")
+                    .because(Strength::Hint, seen.quote(balloon.line), "no free page is reported")
+                    .title("nothing asks the balloon for memory: its target is the maximum");
+            }
             let none = balloon.model.as_ref().is_some_and(|model| model.value == "none");
             if none && current.value < most.value {
                 draft =

@@ -26,8 +26,7 @@
 
 use super::hugepages_not_reserved::guests::commands;
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
-use vmwright_formats::{DomainXml, PciAddress};
+use vmwright_formats::{DomainXml, ProxmoxConf};
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -110,22 +109,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(Strength::Support, command.text.quote(device.line), "and a device pins all of them");
         }
     }
-    // Proxmox: `balloon: 2048` (0 is off) beside `hostpci0: 01:00.0`.
-    for text in cx.texts() {
-        let find = |key: &str| lines(&text.text).find(|(_, line)| line.starts_with(key));
-        let on =
-            |line: &str| line.split_once(':').is_some_and(|(_, value)| !matches!(value.trim(), "0" | ""));
-        if let (Some((at, line)), Some((_, device))) = (find("balloon:"), find("hostpci"))
-            && on(line)
-            && device.split([':', ' ', ',']).count() > 1
-            && device.split_whitespace().nth(1).is_some_and(|word| {
-                word.split(',')
-                    .next()
-                    .is_some_and(|word| word.parse::<PciAddress>().is_ok() || word.contains(':'))
-            })
-        {
-            draft =
-                draft.because(Strength::Strong, text.quote(at), "ballooning is on beside an assigned device");
+    // Proxmox: a balloon (0 is off, absent is all of the memory) beside an assigned device.
+    for seen in cx.all::<ProxmoxConf>() {
+        draft = draft.looked();
+        let balloon = seen.get("balloon").filter(|one| !matches!(one.value, "0" | ""));
+        if let (Some(balloon), Some(_)) = (balloon, seen.devices("hostpci").next()) {
+            let why = "ballooning is on beside an assigned device";
+            draft = draft.because(Strength::Strong, seen.quote(balloon.line), why);
         }
     }
     vec![draft.verdict()]

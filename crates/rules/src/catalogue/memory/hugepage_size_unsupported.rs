@@ -47,6 +47,10 @@ pub const RULE: Rule = Rule {
         Sign::proof("hugepagesz: Unsupported page size {size}"),
         Sign::strong("hugepages={n} does not follow a valid hugepagesz, ignoring"),
         Sign::hint("Unable to find any usable hugetlbfs mount for {size} KiB"),
+        // libvirt's virnuma.c; QEMU's physmem.c.
+        Sign::strong("page size {size} is not available on node {node}"),
+        Sign::strong("page size {size} is not available"),
+        Sign::support("must be equal to or larger than page size"),
         Sign::proof("MemoryPageSizeNotSupported"),
         Sign::proof("Page size {size} is not supported by the host"),
         Sign::strong("Hugepage size must be a power of 2"),

@@ -81,6 +81,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("EAL: No available hugepages reported in hugepages-{size}"),
         Sign::strong("EAL: Not enough memory available on socket {node}"),
         Sign::support("EAL: Couldn't get fd on hugepage file").and(&["EAL: error allocating"]),
+        // Kata: `enable_hugepages` of its configuration.toml.
+        Sign::strong("enable_hugepages = true").and(&["Cannot allocate memory"]),
         // Rust VMMs: Firecracker's huge_pages, Cloud Hypervisor's hugepages=on.
         Sign::strong("Cannot allocate memory (os error 12)").and(&["\"huge_pages\""]),
         Sign::strong("Cannot allocate memory (os error 12)").and(&["hugepages=on"]),

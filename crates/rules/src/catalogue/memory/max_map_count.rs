@@ -79,10 +79,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     vec![draft.verdict()]
 }
 
-/// The count of mappings that `wc -l /proc/<pid>/maps` printed.
+/// The count of mappings that `wc -l /proc/<pid>/maps`, or a pipe into `wc -l`, printed.
 fn mappings(cx: &Context<'_>) -> Option<(u64, Option<Evidence>)> {
-    for text in cx.texts().iter().filter(|text| text.text.contains("/maps")) {
+    for text in cx.texts().iter().filter(|text| text.text.contains("maps") || text.text.contains("pmap")) {
+        let mut piped = false;
         for (at, line) in text.text.lines().enumerate() {
+            if let Some(count) = line.trim().parse::<u64>().ok().filter(|_| piped) {
+                return Some((count, text.quote(u32::try_from(at + 1).ok()?)));
+            }
+            piped = (line.contains("pmap ") || line.contains("/maps")) && line.contains("| wc -l");
             let mut words = line.split_whitespace();
             let count = words.next().and_then(|word| word.parse::<u64>().ok());
             if let Some(count) = count

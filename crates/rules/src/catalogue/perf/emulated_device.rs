@@ -26,16 +26,14 @@
 
 use crate::catalogue::memory::hugepages_not_reserved::guests::commands;
 use crate::prelude::*;
-use vmwright_formats::DomainXml;
+use vmwright_formats::{DomainXml, ProxmoxConf};
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
     tags: &["performance", "devices"],
     needs: &[Need::Glob("/etc/libvirt/qemu/*.xml"), Need::Probe(Probe::Vmms), Need::Probe(Probe::Machine)],
     signs: &[
-        // Proxmox and Vagrant configurations.
-        Sign::hint("net0: e1000"),
-        Sign::hint("net0: rtl8139"),
+        // Vagrant's configuration.
         Sign::hint("nic_model_type = \"e1000\""),
         Sign::hint("disk_bus = \"ide\""),
         Sign::hint("e1000 0000:*: eth").and(&["QEMU"]),
@@ -82,6 +80,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 seen.quote(input.line).filter(|_| devices.graphics.is_empty())
             });
         }
+    }
+    for seen in cx.all::<ProxmoxConf>() {
+        draft = draft.looked();
+        card = card.or_else(|| {
+            let model = |value: &str| value.split(['=', ',']).next().unwrap_or_default().to_owned();
+            let (_, net) = seen.devices("net").find(|(_, net)| CARDS.contains(&model(net.value).as_str()))?;
+            seen.quote(net.line)
+        });
+        disk = disk.or_else(|| {
+            let hard = |value: &str| !value.contains("media=cdrom") && !value.contains("cloudinit");
+            let mut all = seen.devices("ide").chain(seen.devices("sata"));
+            seen.quote(all.find(|(_, disk)| hard(disk.value))?.1.line)
+        });
     }
     for command in commands(cx) {
         draft = draft.looked();

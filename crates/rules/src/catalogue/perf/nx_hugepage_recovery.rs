@@ -39,6 +39,7 @@ pub const RULE: Rule = Rule {
     ],
     signs: &[
         Sign::hint("kvm-nx-lpage-re"),
+        Sign::hint(CREATED),
         Sign::strong("kvm_vm_create_worker_thread"),
         Sign::strong("kvm_nx_huge_page_recovery_worker"),
         Sign::strong("kvm_nx_lpage_recovery_worker"),
@@ -59,9 +60,21 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
+/// strace with `-T`. The call takes some 0.3 ms; with the worker it waits for an RCU grace period.
+const CREATED: &str = "KVM_CREATE_VM, 0)*= *<{seconds}>";
+const LONG: f64 = 0.005;
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     draft = draft.because(Strength::Strong, busy(cx, "kvm-nx-lpage-re", 10.0), "the recovery worker is busy");
+    let slow = cx.hits(CREATED).iter().find(|hit| {
+        hit.get("seconds").and_then(|text| text.parse::<f64>().ok()).is_some_and(|seconds| seconds >= LONG)
+    });
+    draft = draft.because(
+        Strength::Strong,
+        slow.and_then(|hit| cx.evidence(hit)),
+        "creating a VM waits for its worker thread to be moved between cgroups",
+    );
     // Somebody asks about start times: then the default is worth a look.
     let asked = ["boot time", "start time", "starts slowly", "startup", "nx_huge_pages"]
         .iter()

@@ -24,6 +24,7 @@
 //! Linux `arch/x86/kvm/svm/sev.c` `sev_asid_new()`; `Documentation/admin-guide/cgroup-v2.rst`, Misc;
 //! `kernel/cgroup/misc.c` `misc_cg_try_charge()`; AMD SEV firmware ABI, ACTIVATE.
 
+use super::guest_memory_unpinned::status::weigh;
 use crate::prelude::*;
 use vmwright_formats::lines::lines;
 
@@ -36,7 +37,6 @@ pub const RULE: Rule = Rule {
         Sign::proof("sev_common_kvm_init: failed to initialize ret=-16 fw_error=0"),
         Sign::proof("sev_guest_init: failed to initialize ret=-16 fw_error=0"),
         Sign::strong("LAUNCH_START ret=-16 fw_error=0"),
-        Sign::strong("fw_error=12 'ASID is already owned'"),
         Sign::strong("charge rejected by the misc controller for sev"),
         Sign::strong("Error creating VM: *Device or resource busy").and(&["sev-snp"]),
         Sign::strong("Insufficient devices.kubevirt.io/sev"),
@@ -60,7 +60,9 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
-    let mut draft = cx.draft();
+    // ASID_OWNED and INVALID_ASID; RESOURCE_LIMIT may be another resource.
+    let mut draft = weigh(cx, cx.draft(), &[0x0C, 0x0D], Strength::Strong);
+    draft = weigh(cx, draft, &[0x17], Strength::Support);
     for kind in ["sev", "sev_es"] {
         let (Some(all), Some(used)) = (count(cx, "misc.capacity", kind), count(cx, "misc.current", kind))
         else {

@@ -25,6 +25,7 @@
 //! AMD SNP ABI 56860, SNP_LAUNCH_FINISH and ATTESTATION_REPORT; libvirt `tools/virt-qemu-sev-validate`; virtee
 //! `sev-snp-measure`; QEMU `target/i386/sev.c`; edk2 `OvmfPkg/AmdSev/BlobVerifierLibSevHashes`.
 
+use super::guest_memory_unpinned::status::weigh;
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
@@ -32,8 +33,6 @@ pub const RULE: Rule = Rule {
     tags: &["confidential", "sev", "security"],
     signs: &[
         Sign::proof("Measurement does not match, VM is not trustworthy"),
-        Sign::proof("fw_error=11 'Bad measurement'"),
-        Sign::strong("fw_error=11 "),
         Sign::strong("VerifyBlob: Hash comparison failed"),
         Sign::strong("BlobVerifierLibSevHashes*comparison failed"),
         Sign::support("measurement mismatch"),
@@ -55,5 +54,11 @@ pub const RULE: Rule = Rule {
     tells: "virsh domlaunchsecinfo",
     remedy: "compute the expected digest again from the firmware, kernel, command line, vCPUs and CPU model that really run",
     escalation: Some(Agent::SecurityEngineer),
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    // BAD_MEASUREMENT: the ID block or the secret names another digest.
+    vec![weigh(cx, cx.draft(), &[0x0B], Strength::Proof).verdict()]
+}

@@ -29,7 +29,7 @@
 //! `drivers/crypto/ccp/sev-dev.c`, `arch/x86/kernel/cpu/amd.c` `early_detect_mem_encrypt()`;
 //! `Documentation/virt/kvm/x86/amd-memory-encryption.rst`; libvirt `tools/virt-host-validate-common.c`.
 
-use super::guest_memory_unpinned::{Level, asked};
+use super::guest_memory_unpinned::{Level, asked, status::weigh};
 use crate::prelude::*;
 use vmwright_formats::CpuInfo;
 use vmwright_formats::lines::lines;
@@ -56,9 +56,6 @@ pub const RULE: Rule = Rule {
             .unless(&["SEV-ES supported: {n} ASIDs", "SEV-ES and SEV-SNP supported"]),
         Sign::proof("IOMMU SNP feature not enabled, SNP cannot be supported"),
         Sign::proof("IOMMU SNP feature is not enabled, SNP cannot be supported"),
-        // Firmware status 3: the platform's configuration is invalid.
-        Sign::strong("SEV-SNP: failed to INIT rc {rc}, error 0x3"),
-        Sign::strong("SEV-SNP: failed to INIT error 0x3"),
         // QEMU asks the firmware whether SEV-ES was initialised.
         Sign::support("guest policy requires SEV-ES, but host SEV-ES support unavailable"),
         Sign::support("Failed to open /dev/sev 'No such file or directory'"),
@@ -89,7 +86,8 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
-    let mut draft = cx.draft();
+    // INVALID_CONFIG: settings of the BIOS contradict each other.
+    let mut draft = weigh(cx, cx.draft(), &[0x03], Strength::Strong);
     let asked = asked(cx);
     for text in cx.texts().iter().filter(|text| text.source.ends_with("misc.capacity")) {
         draft = draft.looked();

@@ -24,7 +24,7 @@
 //! `drivers/crypto/ccp/sev-dev.c` `__sev_snp_init_locked()`, `sev_update_firmware()`,
 //! `include/uapi/linux/psp-sev.h`; QEMU `target/i386/sev.c` `sev_fw_errlist`.
 
-use super::guest_memory_unpinned::{Level, asked};
+use super::guest_memory_unpinned::{Level, asked, status::weigh};
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
@@ -32,10 +32,6 @@ pub const RULE: Rule = Rule {
     tags: &["confidential", "sev"],
     signs: &[
         Sign::proof("SEV-SNP support requires firmware version >= {version}"),
-        Sign::strong("fw_error=17 'Invalid command'"),
-        Sign::strong("fw_error=21 'Feature not supported'"),
-        // Status 0x22, BAD_VERSION, and 0x24, UPDATE_FAILED.
-        Sign::strong("SEV-SNP: failed to INIT rc {rc}, error 0x22"),
         // Seen with the first BIOSes of EPYC 7001; a BIOS update cures it.
         Sign::strong("SEV: failed to INIT error 0x8004"),
         Sign::support("Failed to update SEV firmware"),
@@ -43,7 +39,6 @@ pub const RULE: Rule = Rule {
         Sign::support("DOWNLOAD_FIRMWARE not supported"),
         Sign::strong("firmware version is too old").and(&["sev-snp"]),
         Sign::strong("SEV firmware version is too old"),
-        Sign::support("SEV-SNP: failed to INIT rc {rc}, error 0x11"),
         Sign::hint("SEV: failed to INIT error "),
     ],
     words: &["sev firmware", "firmware version", "amd_sev_fam", "sev-snp", "api version"],
@@ -55,12 +50,20 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
+/// Answers of a firmware that does not know what is asked, or may not be installed: INVALID_COMMAND, UNSUPPORTED,
+/// BAD_SVN, BAD_VERSION, UPDATE_FAILED, RESTORE_REQUIRED.
+const UNKNOWN: [u16; 6] = [0x11, 0x15, 0x21, 0x22, 0x24, 0x25];
+
+/// Answers that a new BIOS has cured: errors of the hardware and of the firmware's own data.
+const BROKEN: [u16; 3] = [0x13, 0x14, 0x18];
+
 /// Lines in which the kernel prints the firmware's API version.
 const API: &str = "SEV API:{version} build:";
 const SNP_API: &str = "SEV-SNP API:{version} build:";
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
-    let mut draft = cx.draft();
+    let mut draft = weigh(cx, cx.draft(), &UNKNOWN, Strength::Strong);
+    draft = weigh(cx, draft, &BROKEN, Strength::Support);
     let level = match asked(cx) {
         Some((level, _)) => Some(level),
         None if cx.said("sev-snp") => Some(Level::Snp),

@@ -27,11 +27,15 @@
 use crate::prelude::*;
 use vmwright_formats::{DomainXml, QemuArgs};
 
+#[path = "state/status.rs"]
+pub(crate) mod status;
+
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["confidential", "sev", "memory"],
     signs: &[
         Sign::proof("locked pages exceed the lock limit of"),
+        Sign::proof("total pages would exceed the lock limit of"),
         Sign::proof("SEV: Failure locking {pages} pages"),
         Sign::proof("sev_ram_block_added: failed to register region"),
         Sign::strong("failed to register region (").and(&["sev_"]),

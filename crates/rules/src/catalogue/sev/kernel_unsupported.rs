@@ -59,6 +59,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("sev_guest_init: failed to initialize ret=-25"),
         Sign::strong("LAUNCH_START ret=-25 fw_error=0"),
         Sign::strong("SEV is not enabled in KVM"),
+        Sign::strong("LBRV must be present for SEV-ES support"),
         Sign::support("FAIL*SEV enabled in KVM"),
         Sign::support("FAIL*SEV-ES enabled in KVM"),
         Sign::support("FAIL*SNP enabled in KVM"),

@@ -27,6 +27,7 @@
 //! `docs/system/i386/amd-memory-encryption.rst`, `target/i386/sev.c`; libvirt formatdomain, launchSecurity; Linux `include/uapi/linux/psp-sev.h`.
 
 use super::guest_memory_unpinned::number;
+use super::guest_memory_unpinned::status::{MESSAGES, weigh};
 use crate::prelude::*;
 use vmwright_formats::{DomainXml, QemuArgs};
 
@@ -61,7 +62,25 @@ pub const RULE: Rule = Rule {
         Sign::strong("SEV: Migration is not implemented"),
         Sign::strong("SEV-SNP: Migration is not implemented"),
         Sign::strong("SEV-SNP requires an IGVM payload"),
+        Sign::strong("attempt to configure guest memory, but SEV"),
+        Sign::strong("attempt to configure initial VMSA, but SEV-ES"),
+        Sign::strong("Invalid SEV-SNP ID block: incorrect size"),
+        Sign::strong("Invalid SEV-SNP ID auth block: incorrect size"),
+        Sign::strong("An ID block/ID auth block has been provided"),
+        Sign::strong("VMSA contains unsupported sev_features"),
+        // The AmdSev build of OVMF verifies what -kernel gives; kernel-hashes=on brings the table.
+        Sign::strong("VerifyBlob: Verifier called but no hashes table discover"),
         Sign::support("cannot disable RAM discard").and(&["sev_"]),
+        // Lines with an answer of the firmware, which `check` reads.
+        Sign::hint(MESSAGES[0]),
+        Sign::hint(MESSAGES[1]),
+        Sign::hint(MESSAGES[2]),
+        Sign::hint(MESSAGES[3]),
+        Sign::hint(MESSAGES[4]),
+        Sign::hint(MESSAGES[5]),
+        Sign::hint(MESSAGES[6]),
+        Sign::hint(MESSAGES[7]),
+        Sign::hint(MESSAGES[8]),
         Sign::support("failed to create encryption context").unless(&["ret=-25", "ret=-16"]),
     ],
     words: &["launchsecurity", "sev guest", "policy", "cbitpos", "sev-snp vm", "encrypted vm"],
@@ -73,26 +92,13 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
-/// Status codes of the SEV and SNP firmware (`include/uapi/linux/psp-sev.h`, enum `sev_ret_code`) that point to
-/// the VM's configuration.
-const CODES: [(&str, &str); 7] = [
-    ("4", "a session, certificate or ID block has the wrong length"),
-    ("6", "a certificate of the launch owner is invalid"),
-    ("7", "the firmware does not allow the guest policy"),
-    ("9", "an address is not valid for the firmware"),
-    ("10", "the session or ID block has a bad signature"),
-    ("22", "the firmware refuses a parameter"),
-    ("25", "a page of the launch has the wrong size"),
-];
+/// Answers of the firmware that point to what the VM was given: length, certificate, policy, address, signature,
+/// parameter, size and state of a page.
+const CODES: [u16; 9] = [0x04, 0x06, 0x07, 0x09, 0x0A, 0x16, 0x19, 0x1A, 0x1B];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for pattern in ["LAUNCH_START ret={ret} fw_error={code} ", "LAUNCH_UPDATE ret={ret} fw_error={code} "] {
-        let code = cx.hits(pattern).first().and_then(|hit| hit.get("code"));
-        if let Some((_, what)) = CODES.iter().find(|(number, _)| Some(*number) == code) {
-            draft = draft.title(format!("the launch of the encrypted VM fails: {what}"));
-        }
-    }
+    draft = weigh(cx, draft, &CODES, Strength::Strong);
     for seen in cx.all::<DomainXml>() {
         for domain in &seen.domains {
             let Some(security) = &domain.launch_security else { continue };

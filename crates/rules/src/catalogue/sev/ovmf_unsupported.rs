@@ -25,6 +25,7 @@
 //! `hw/i386/pc_sysfw_ovmf.c`; QEMU `docs/interop/firmware.json`, features amd-sev, amd-sev-es, amd-sev-snp.
 
 use crate::prelude::*;
+use vmwright_formats::{sev_code, sev_termination};
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -46,12 +47,28 @@ pub const RULE: Rule = Rule {
         Sign::support("Unable to find 'efi' firmware that is compatible with the current configuration")
             .and(&["<launchSecurity type='sev"]),
         Sign::support("Unable to find any firmware to satisfy 'efi'").and(&["<launchSecurity type='sev"]),
-        Sign::support("SEV-ES guest requested termination: 0"),
+        Sign::support(ENDED),
     ],
     words: &["ovmf", "kernel hashes", "kernel-hashes", "direct boot", "amd sev", "launch secret"],
     explains: &["firmware/ovmf-missing", "firmware/wrong-binary"],
     tells: "/var/log/libvirt/qemu/",
     remedy: "use a firmware image with the SEV tables: OVMF.amdsev.fd for kernel hashes, secrets and SNP",
     disruption: Disruption::GuestRestart,
+    check,
     ..Rule::NEW
 };
+
+/// KVM's line for a guest that ends itself, by its firmware (set 0 of reasons) or its kernel (set 1).
+const ENDED: &str = "SEV-ES guest requested termination: {set}:{reason}";
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let told = cx.hits(ENDED).iter().find_map(|hit| {
+        let number = |name: &str| sev_code(hit.get(name)?);
+        sev_termination(number("set")?, number("reason")?)
+    });
+    if let Some(told) = told {
+        draft = draft.title(format!("the encrypted guest ended itself: {told}"));
+    }
+    vec![draft.verdict()]
+}

@@ -24,6 +24,7 @@
 //! AMD APM volume 2, 15.36.4; Linux `arch/x86/virt/svm/sev.c` `snp_probe_rmptable_info()`,
 //! `snp_rmptable_init()`; `Documentation/arch/x86/amd-memory-encryption.rst`.
 
+use super::guest_memory_unpinned::status::weigh;
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
@@ -36,10 +37,12 @@ pub const RULE: Rule = Rule {
         Sign::proof("Memory for the RMP segments has not been reserved"),
         Sign::strong("does not cover full system RAM").and(&["RMP table"]),
         Sign::strong("Failed to map RMP table"),
+        Sign::strong("Failed to map RMP bookkeeping area"),
+        Sign::strong("Invalid RMP size {size} for configured segment size"),
+        Sign::strong("Invalid RMP segment base address"),
+        Sign::strong("RMP segment size (*) is not within advertised bounds"),
+        Sign::strong("Segmented RMP enabled but RMP_END MSR is non-zero"),
         Sign::strong("Failed to map RMP segment table"),
-        // Status codes 0x20 and 0x26 of the SNP firmware: RMP_INIT_REQUIRED, RMP_INIT_FAILED.
-        Sign::strong("SEV-SNP: failed to INIT rc {rc}, error 0x20"),
-        Sign::strong("SEV-SNP: failed to INIT rc {rc}, error 0x26"),
         Sign::support("SNP: RMP initialization failed, SNP cannot be supported"),
         Sign::support("FAIL*RMP table addresses"),
         Sign::support("FAIL*RMP INIT"),
@@ -51,5 +54,11 @@ pub const RULE: Rule = Rule {
     remedy: "switch on SNP memory (RMP table) coverage of all memory in the BIOS and reboot",
     disruption: Disruption::HostReboot,
     needs: &[Need::Command(&["dmesg"])],
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    // RMP_INIT_REQUIRED and RMP_INITIALIZATION_FAILED.
+    vec![weigh(cx, cx.draft(), &[0x20, 0x26], Strength::Strong).verdict()]
+}

@@ -27,9 +27,7 @@
 
 use super::aio_needs_direct::{Disk, of_command};
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
-use vmwright_formats::{DomainXml, QemuArgs, QemuLog, VmmProcesses};
-use vmwright_model::Kind;
+use vmwright_formats::{DomainXml, ProxmoxConf, QemuArgs, QemuLog, VmmProcesses};
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -40,8 +38,8 @@ pub const RULE: Rule = Rule {
         Need::Probe(Probe::Vmms),
     ],
     signs: &[
-        Sign::support("cache=unsafe").kinds(&["text"]),
-        Sign::support("cache='unsafe'").kinds(&["text"]),
+        Sign::support("cache=unsafe").kinds(&["text", "proxmox_conf"]),
+        Sign::support("cache='unsafe'").kinds(&["text", "proxmox_conf"]),
         Sign::support("cache_type = \"Unsafe\""),
         Sign::support("\"cache_type\": \"Unsafe\""),
         Sign::support("disk_cachemodes*unsafe"),
@@ -127,25 +125,19 @@ pub(crate) fn disks(cx: &Context<'_>) -> Vec<Disk> {
             args.commands.iter().for_each(|one| of_command(one, &|line| seen.quote(line), &mut found));
         }
     }
-    for text in cx.texts().iter().filter(|text| text.kind == Kind::TEXT && text.text.len() < 1 << 16) {
-        for (number, line) in lines(&text.text) {
-            let Some((key, value)) = line.trim().split_once(": ") else { continue };
-            let bus = key.trim_end_matches(|c: char| c.is_ascii_digit());
-            if bus != key && ["scsi", "virtio", "sata", "ide"].contains(&bus) && value.contains(',') {
-                let part = |name: &str| {
-                    value.split(',').find_map(|part| {
-                        Some(part.split_once('=').filter(|pair| pair.0 == name)?.1.to_owned())
-                    })
-                };
+    for seen in cx.all::<ProxmoxConf>() {
+        for bus in ["scsi", "virtio", "sata", "ide"] {
+            for (_, disk) in seen.devices(bus).filter(|(_, disk)| disk.value.contains(',')) {
+                let part = |name: &str| ProxmoxConf::option(disk.value, name).map(str::to_owned);
                 // Proxmox opens disks with cache=none unless told otherwise.
                 found.extend((part("media").as_deref() != Some("cdrom")).then(|| Disk {
-                    source: value.split(',').next().map(str::to_owned),
+                    source: disk.value.split(',').next().map(str::to_owned),
                     cache: part("cache").or(Some("none".to_owned())),
                     aio: part("aio"),
                     discard: part("discard").map(|on| if on == "on" { "unmap".to_owned() } else { on }),
                     bus: Some(bus.to_owned()),
                     iothread: part("iothread").as_deref() == Some("1"),
-                    quote: text.quote(number),
+                    quote: seen.quote(disk.line),
                     ..Disk::default()
                 }));
             }

@@ -30,6 +30,7 @@ use crate::prelude::*;
 pub(crate) const MODULE_SPOKEN_OF: &[&str] = &[
     "tdx: module initialized",
     "TDX module initialized",
+    "TDX-Module initial",
     "module initialization failed",
     "virt/tdx: initialization failed",
     "TDX module: attributes",
@@ -69,6 +70,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("virt/tdx: module initialized").against(),
         Sign::strong("virt/tdx: TDX module initialized").against(),
         Sign::strong("tdx: TDX module initialized").against(),
+        Sign::strong("TDX-Module initialized").against(),
         Sign::support("virt/tdx: SEAMCALL (").against(),
     ],
     words: &["intel tdx", "tdx in bios", "seam loader", "private keyid", "bios setting", "trust domain"],

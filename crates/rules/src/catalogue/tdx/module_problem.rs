@@ -41,6 +41,13 @@ pub const RULE: Rule = Rule {
         Sign::strong("virt/tdx: TDX module initialization failed ({error})"),
         Sign::strong("tdx: module initialization failed"),
         Sign::strong("Failed to initialize TDX module"),
+        // Linux 7.
+        Sign::strong("TDX-Module initialization failed ({error})"),
+        Sign::proof("reserved areas exhausted.").and(&["TDMR ["]),
+        Sign::strong("register_memory_notifier() failed").and(&["tdx: "]),
+        Sign::strong("XSAVE is required for TDX"),
+        Sign::strong("Self-snoop is required for TDX"),
+        Sign::strong("APICv is required for TDX"),
         // Modules of the 1.0 line lack the metadata fields that the kernel reads.
         Sign::proof("major_version 1, minor_version 0,").and(&["SEAMCALL ("]),
         Sign::strong("major_version 1, minor_version 0,"),
@@ -61,6 +68,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("consumed TDMRs reaching limit"),
         Sign::strong("virt/tdx: module initialized").against(),
         Sign::strong("virt/tdx: TDX module initialized").against(),
+        Sign::strong("TDX-Module initialized").against(),
     ],
     words: &["tdx module", "initialize tdx", "intel tdx", "trust domain", "kvm_intel", "upgrade"],
     tells: "dmesg",

@@ -25,6 +25,7 @@
 //! `seamcall_err()`, `arch/x86/kvm/vmx/tdx.c` `pr_tdx_error()`, `arch/x86/kvm/vmx/tdx_errno.h`.
 
 use crate::prelude::*;
+use vmwright_formats::{seamcall_leaf, seamcall_words};
 
 const SYSTEM: &str = "SEAMCALL ({leaf}) failed: {status}";
 const NAMED: &str = "SEAMCALL {leaf} failed: {status}";
@@ -42,6 +43,10 @@ pub const RULE: Rule = Rule {
         Sign::strong(VALUE),
         Sign::strong("TDH_VP_RD[{field}] failed {status}"),
         Sign::strong("tdh_mng_key_freeid() failed. HKID {id} is leaked"),
+        Sign::strong("tdh_mng_vpflushdone() failed. HKID {id} is leaked"),
+        Sign::strong("TDH_VP_WR[{field}]*failed: {status}"),
+        Sign::strong("SEAMCALL {name} failed: {status}"),
+        Sign::support("TD vp_enter_ret {status}"),
         Sign::support("TDX ioctl {name} failed, hw_errors: 0xc"),
         Sign::support("TDX ioctl {name} failed, hw_errors: 0x8"),
         Sign::hint(HARDWARE),
@@ -56,44 +61,21 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
-/// Bits 63:32 of the status and what they mean (TDX module ABI specification, completion status codes).
-const STATUS: [(u32, &str); 21] = [
-    (0x8000_0003, "the call was interrupted and may be resumed"),
-    (0xC000_0100, "an operand is invalid; the low bits number it"),
-    (0x8000_0200, "an operand is busy: another CPU works on it"),
-    (0x8000_0202, "the module is busy"),
-    (0xC000_0300, "a page is in another state than the kernel believes"),
-    (0xC000_0500, "initialisation was already begun"),
-    (0xC000_0505, "the module is not ready: its initialisation is not complete"),
-    (0xC000_0506, "the module is shut down"),
-    (0xC000_0705, "the VM has more vCPUs than the module allows"),
-    (0x8000_0800, "no entropy for a key: try again"),
-    (0xC000_0820, "the key ID is not free"),
-    (0xC000_0900, "a CPUID value is not what the module needs: BIOS or microcode"),
-    (0xC000_0901, "the BIOS limits CPUID leaves (boot NT4)"),
-    (0xC000_0902, "CPUID differs between the processors: BIOS or microcode"),
-    (0xC000_0910, "SMRR is not locked by the BIOS"),
-    (0xC000_0911, "the BIOS set SMRR up wrongly"),
-    (0xC000_0912, "SMRR overlaps convertible memory: BIOS"),
-    (0xC000_0920, "an MSR differs between the processors: BIOS or microcode"),
-    (0xC000_0921, "an MSR has a value that the module refuses; the low bits number it"),
-    (0xC000_0A02, "a TDX memory region lies outside convertible memory"),
-    (0xC000_0C00, "the module does not know the metadata field: it is too old"),
-];
-
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let status = [SYSTEM, NAMED, EARLY, VALUE, HARDWARE].iter().find_map(|pattern| {
-        let status = cx.hits(pattern).first()?.get("status")?;
-        let digits = status.trim_end_matches(['.', ',']).strip_prefix("0x")?;
-        u64::from_str_radix(digits, 16).ok()
-    });
-    if let Some(status) = status {
-        let high = u32::try_from(status >> 32).expect("a shift by 32 leaves 32 bits");
-        let low = status & 0xFFFF_FFFF;
-        if let Some((_, what)) = STATUS.iter().find(|(code, _)| *code == high) {
-            draft = draft.title(format!("SEAMCALL fails with {status:#x}: {what} (detail {low:#x})"));
-        }
+    let number = |text: &str| {
+        let text = text.trim_end_matches(['.', ',', ')']);
+        text.strip_prefix("0x")
+            .map_or_else(|| text.parse().ok(), |digits| u64::from_str_radix(digits, 16).ok())
+    };
+    let hit = [SYSTEM, NAMED, EARLY, VALUE, HARDWARE].iter().find_map(|pattern| cx.hits(pattern).first());
+    if let Some(hit) = hit
+        && let Some(status) = hit.get("status").and_then(number)
+        && let Some(words) = seamcall_words(status)
+    {
+        let leaf = hit.get("leaf").and_then(|leaf| seamcall_leaf(number(leaf)?));
+        let call = leaf.unwrap_or_else(|| "SEAMCALL".to_owned());
+        draft = draft.title(format!("{call} fails with {status:#x}: {words}"));
     }
     vec![draft.verdict()]
 }

@@ -43,6 +43,9 @@ pub const RULE: Rule = Rule {
         // Ubuntu 22.04: the profile lets swtpm_setup start no swtpm, and nothing else is printed.
         Sign::strong("swtpm process terminated unexpectedly").and(&["Could not start the TPM"]),
         Sign::hint("TPM result for CMD_INIT: 0x101 operation failed"),
+        Sign::hint("Could not get process id of swtpm"),
+        // 126: the shell may not execute it, though the file is there.
+        Sign::support("Could not run '*swtpm_setup'. exitstatus: 126"),
         Sign::hint("Could not start 'swtpm'. exitstatus: 1"),
     ],
     words: &["apparmor", "selinux", "swtpm", "denied"],

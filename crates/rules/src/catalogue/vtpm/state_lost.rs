@@ -27,6 +27,7 @@
 //! libvirt `src/qemu/qemu_tpm.c`; swtpm `src/swtpm/swtpm_nvstore.c`.
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["tpm", "migration"],
@@ -68,10 +69,29 @@ pub const RULE: Rule = Rule {
         Sign::support("BitLocker recovery"),
         Sign::hint("bitlocker"),
     ],
-    words: &["bitlocker", "recovery key", "after migrat", "restored", "clone", "snapshot"],
+    words: &["bitlocker", "recovery key", "after migrat", "restored", "clone", "snapshot", "restart"],
     tells: "ls -l /var/lib/libvirt/swtpm/<uuid>/tpm2/ on both hosts",
     remedy: "bring the vTPM's state directory (same moment, same UUID, its secret) with the VM, or use the recovery key",
     applicability: Applicability::ManualOnly,
     disruption: Disruption::GuestRestart,
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    // KubeVirt: `tpm: {}` is empty again at each start of the VM; `persistent: true` keeps it on a volume.
+    for text in
+        cx.texts().iter().filter(|text| text.text.contains("kubevirt.io/") || text.text.contains("domain:"))
+    {
+        let tpm = lines(&text.text).find(|(_, line)| matches!(line.trim(), "tpm: {}" | "tpm: { }"));
+        let strength = if cx.said("bitlocker") || cx.said("recovery key") || cx.said("restart") {
+            Strength::Strong
+        } else {
+            Strength::Hint
+        };
+        let quote = tpm.and_then(|(at, _)| text.quote(at));
+        draft = draft.because(strength, quote, "this vTPM does not outlive the VM's process");
+    }
+    vec![draft.verdict()]
+}

@@ -63,6 +63,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("<backend type='emulator' version='1.2'").and(&["win11"]),
         Sign::strong("<backend type='emulator' version='1.2'").and(&["tpm-crb"]),
         Sign::hint("<backend type='emulator' version='1.2'"),
+        // The 2 MB builds of edk2 with Secure Boot lost TPM 2.0 for want of room (Fedora 43, edk2 202508 and later).
+        Sign::support("OVMF_CODE.secboot.fd").and(&["tpmdev emulator"]),
+        Sign::support("OVMF_CODE.secboot.fd").and(&["<backend type='emulator'"]),
+        Sign::strong("is not emulating TPM device"),
+        Sign::strong("requested buffer size of * is smaller than host TPM's fixed buffer size"),
     ],
     words: &["windows 11", "tpm 2.0", "tpm 1.2", "tpm-crb", "tpm-tis"],
     tells: "virsh dumpxml NAME | grep -A2 '<tpm'; virsh domcapabilities",

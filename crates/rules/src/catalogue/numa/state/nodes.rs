@@ -31,6 +31,12 @@ pub(crate) fn nodes(cx: &Context<'_>) -> Vec<Node> {
             entry(&mut found, id).cpus = ids(cpus.value);
         }
     }
+    // What people paste of it: `lscpu | grep NUMA` among other commands.
+    for text in cx.texts().iter().filter(|text| text.kind.0 != "lscpu" && text.text.contains("NUMA node")) {
+        for (id, cpus) in <LsCpu as vmwright_formats::View>::read(&text.text).0.nodes() {
+            entry(&mut found, id).cpus = ids(cpus.value);
+        }
+    }
     let number = |source: &str| source.split("/node/node").nth(1)?.split('/').next()?.parse::<u32>().ok();
     for (source, list) in files(cx, "/devices/system/node/node", "/cpulist") {
         if let Some(id) = number(&source) {

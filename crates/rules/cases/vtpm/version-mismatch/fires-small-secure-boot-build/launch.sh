@@ -1,0 +1,1 @@
+qemu-system-x86_64 -machine q35,smm=on -chardev socket,id=c,path=./tpm.sock -tpmdev emulator,id=t,chardev=c -device tpm-tis,tpmdev=t -drive if=pflash,format=raw,readonly=on,file=/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd
