@@ -56,6 +56,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("-c qemu:///system list").and(&["virsh list"]),
         Sign::strong("--connect qemu:///session list").and(&["virsh list"]),
         Sign::strong("-c qemu:///session list").and(&["virsh list"]),
+        Sign::strong("error creating bridge interface {bridge}: Operation not permitted")
+            .and(&["qemu:///session"]),
+        Sign::strong("Unable to create tap device {tap}: Operation not permitted").and(&["qemu:///session"]),
+        Sign::strong("Network bandwidth tuning is not available in session mode"),
     ],
     words: &[
         "sudo virsh",

@@ -54,6 +54,11 @@ pub const RULE: Rule = Rule {
         Sign::support("Cannot create user runtime directory '*libvirt': Permission denied"),
         Sign::hint("org.libvirt.unix.monitor"),
         Sign::strong("Failed to connect socket to '*libvirt*': No such file or directory").against(),
+        // sshd forbids the forwarding of sockets.
+        Sign::strong("Received request to connect to path *libvirt*, but the request was denied"),
+        Sign::strong("ssh: rejected: administratively prohibited").and(&["libvirt"]),
+        Sign::strong("Connection not permitted for uid"),
+        Sign::support("Cannot set group when not running as root").and(&["libvirt"]),
     ],
     words: &["libvirt group", "polkit", "without sudo", "as root it works", "normal user", "password"],
     explains: &["libvirt/daemon-not-running", "libvirt/session-vs-system"],

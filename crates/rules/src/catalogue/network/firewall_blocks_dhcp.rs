@@ -60,6 +60,15 @@ pub const RULE: Rule = Rule {
         Sign::hint("nixos-fw"),
         Sign::support("firewall enabled"),
         Sign::strong("FINAL_REJECT: IN=virbr"),
+        // tcpdump on the bridge: the server is asked, and nobody answers.
+        Sign::support("BOOTP/DHCP, Request from").unless(&["BOOTP/DHCP, Reply"]),
+        Sign::hint("0.0.0.0.68 > 255.255.255.255.67").unless(&["BOOTP/DHCP, Reply"]),
+        Sign::strong("rpfilter drop: IN={bridge} "),
+        Sign::strong("DROP* IN={bridge} *SPT=68 DPT=67"),
+        Sign::strong("REJECT* IN={bridge} *SPT=68 DPT=67"),
+        Sign::strong("[UFW BLOCK] IN={bridge} *SPT=68"),
+        Sign::support("[UFW BLOCK] IN=virbr"),
+        Sign::support("refused connection: IN=virbr"),
         Sign::strong("DHCPOFFER({bridge}) {ip} {mac}").against(),
         Sign::strong("DHCPACK({bridge}) {ip} {mac}").against(),
     ],
@@ -74,6 +83,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
+    let asked = cx.stands("BOOTP/DHCP, Request from") && !cx.stands("BOOTP/DHCP, Reply");
     // `firewall-cmd --get-active-zones` or `--list-all`: the bridge in another zone than libvirt's.
     for text in cx.texts() {
         let mut zone = "";
@@ -82,9 +92,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 zone = line.split_whitespace().next().unwrap_or("");
             }
             let Some((_, interfaces)) = line.split_once("interfaces:") else { continue };
-            if interfaces.contains("virbr")
-                && ["public", "drop", "block", "external", "home", "work"].contains(&zone)
-            {
+            // Bridges of other networks have any name: there a request without an answer must be seen too.
+            let ours = interfaces.contains("virbr") || asked && interfaces.split_whitespace().count() > 1;
+            if ours && ["public", "drop", "block", "external", "home", "work"].contains(&zone) {
                 let quote = text.quote(number);
                 draft = draft
                     .because(Strength::Strong, quote, "the bridge is in a zone that does not allow DHCP")

@@ -25,8 +25,11 @@
 //! systemd.net-naming-scheme(7); systemd-networkd-wait-online(8); cloud-init "Network configuration"; netplan "match";
 //! libvirt `virsh domifaddr`; `docs/system/i386/pc.rst` of QEMU.
 
+#[path = "state/cards.rs"]
+mod cards;
+
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
+use cards::{other_mac, other_name};
 
 pub const RULE: Rule = Rule {
     tags: &["network", "guest"],
@@ -70,6 +73,15 @@ pub const RULE: Rule = Rule {
         Sign::strong("IP-Config: No network devices available"),
         Sign::strong("IP-Config: Auto-configuration of network failed"),
         Sign::support("IP-Config: Reopening network devices"),
+        // cloud-init: the card that it knew by its MAC is not there any more.
+        Sign::strong("Unable to rename interfaces: "),
+        Sign::strong("[nic not present] Cannot rename mac="),
+        Sign::strong("Not all expected physical devices present"),
+        Sign::strong("Cannot find unique network interface"),
+        Sign::strong("could not find network device with mac"),
+        Sign::strong("Device {nic} does not seem to be present, delaying initialization"),
+        Sign::strong("Device {nic} has different MAC address than expected"),
+        Sign::support("no lease with matching MAC address"),
     ],
     words: &[
         "no ip address",
@@ -81,6 +93,14 @@ pub const RULE: Rule = Rule {
         "renamed",
         "network in the guest",
         "unreachable",
+        "static address",
+        "static ip",
+        "card down",
+        "link down",
+        "any network",
+        "interface is down",
+        "no ipv4",
+        "clone",
     ],
     tells: "virsh -r domifaddr VM",
     remedy: "configure the guest's card by MAC or driver instead of by the name that it no longer has",
@@ -135,51 +155,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             .because(Strength::Support, other, "the card has another name")
             .title(format!("the configuration is for {wanted} and the card is called {name}"));
     }
+    if let Some((configured, quote)) = other_mac(cx).filter(|_| !draft.has(Strength::Strong)) {
+        draft = draft
+            .because(Strength::Strong, quote, "no card has the MAC that the configuration is for")
+            .title(format!("the configuration is for MAC {configured}, which no card of the guest has"));
+    }
     vec![draft.verdict()]
 }
 
 /// Whether the complaint is of a missing address.
 fn said_address(cx: &Context<'_>) -> bool {
     RULE.words.iter().any(|word| cx.said(word))
-}
-
-/// A card that a guest's network configuration is for, and a card of another name that is seen where the first is not.
-fn other_name(cx: &Context<'_>) -> Option<(String, String, Option<Evidence>, Option<Evidence>)> {
-    let mut configured: Vec<(String, Option<Evidence>)> = Vec::new();
-    let mut seen: Vec<(String, Option<Evidence>)> = Vec::new();
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text).take(5000) {
-            let trimmed = line.trim().trim_start_matches("- ");
-            let is_configuration = [
-                "networking.interfaces.",
-                "iface ",
-                "auto ",
-                "allow-hotplug ",
-                "Name=",
-                "DEVICE=",
-                "set-name:",
-            ]
-            .iter()
-            .any(|start| trimmed.starts_with(start))
-                || trimmed.strip_suffix(':').is_some_and(is_card);
-            for word in
-                line.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| is_card(word))
-            {
-                let list = if is_configuration { &mut configured } else { &mut seen };
-                if list.len() < 64 && list.iter().all(|known| known.0 != word) {
-                    list.push((word.to_owned(), text.quote(number)));
-                }
-            }
-        }
-    }
-    let (wanted, quote) =
-        configured.into_iter().find(|(name, _)| seen.iter().all(|other| other.0 != *name))?;
-    let (name, other) = seen.into_iter().next()?;
-    Some((wanted, name, quote, other))
-}
-
-/// Whether a word is a name that the kernel or systemd gives an Ethernet card.
-fn is_card(word: &str) -> bool {
-    let rest = ["eth", "ens", "enp", "eno"].iter().find_map(|start| word.strip_prefix(start));
-    rest.is_some_and(|rest| rest.len() < 10 && rest.starts_with(|letter: char| letter.is_ascii_digit()))
 }

@@ -47,6 +47,14 @@ pub const RULE: Rule = Rule {
         Sign::proof("/proc/sys/net/ipv4/ip_forward contents are not set to 1"),
         Sign::strong("networking setup: * ip_forward").unless(&["ip_forward = 1"]),
         Sign::strong("net.ipv4.ip_forward = 1").against(),
+        Sign::strong("enabling forwarding without accept_ra set to 2"),
+        Sign::strong("Failed adding outbound NAT rules"),
+        Sign::support("net.ipv4.conf.all.forwarding = 0"),
+        Sign::support("net.ipv4.conf.all.forwarding=0"),
+        Sign::support("net.ipv4.conf.default.forwarding = 0"),
+        Sign::strong("/proc/sys/net/ipv4/conf/all/forwarding:0"),
+        Sign::support("IPForward=no"),
+        Sign::support("IPMasquerade=no"),
     ],
     words: &[
         "no internet",
@@ -55,6 +63,10 @@ pub const RULE: Rule = Rule {
         "ping the host",
         "gateway",
         "masquerade",
+        "internet",
+        "outside",
+        "default route",
+        "uplink",
     ],
     tells: "/proc/sys/net/ipv4/ip_forward",
     remedy: "switch net.ipv4.ip_forward on for good and masquerade the guests' subnet on the real uplink",
@@ -96,6 +108,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 || line.trim_end().ends_with("-n net.ipv4.ip_forward");
         }
     }
+    if let Some(quote) = not_masqueraded(cx) {
+        draft = draft.because(Strength::Support, Some(quote), "no rule rewrites the guests' addresses");
+    }
     // A rule that masquerades on an interface which the host does not have never matches.
     let listings = cx.all::<IpAddr>();
     let known = |name: &str| listings.iter().any(|seen| seen.get(name).is_some());
@@ -118,4 +133,26 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
+}
+
+/// A listing of the NAT table without any rewriting of sources, or a host that forwards nothing by policy, where the
+/// guests miss the world outside. Docker's policy is network/bridge-netfilter-drop.
+fn not_masqueraded(cx: &Context<'_>) -> Option<Evidence> {
+    let outside = ["internet", "outside", "gateway", "uplink"].iter().any(|word| cx.said(word));
+    if !outside || cx.stands("DOCKER") {
+        return None;
+    }
+    cx.texts().iter().find_map(|text| {
+        let rewrites =
+            ["MASQUERADE", "SNAT", "masquerade", "snat "].iter().any(|word| text.text.contains(word));
+        let (number, _) = lines(&text.text).take(20_000).find(|(_, line)| {
+            let nat = line.starts_with("-P POSTROUTING")
+                || line.starts_with("Chain POSTROUTING")
+                || line.contains("hook postrouting");
+            let policy =
+                line.starts_with("-P FORWARD DROP") || line.starts_with("Chain FORWARD (policy DROP");
+            nat && !rewrites || policy
+        })?;
+        text.quote(number)
+    })
 }

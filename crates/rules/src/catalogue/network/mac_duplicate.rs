@@ -24,11 +24,13 @@
 //! QEMU `net/net.c` (`qemu_macaddr_default_if_unset`); Linux `net/bridge/br_fdb.c` ("own address as source address");
 //! libvirt formatdomain "Network interfaces"; virt-clone(1); dnsmasq(8) `dhcp-host`.
 
+#[path = "state/machines.rs"]
+mod machines;
+
 use crate::prelude::*;
-use crate::reading::Text;
+use machines::{identity, listed};
 use std::collections::HashMap;
 use vmwright_formats::lines::lines;
-use vmwright_formats::qemu_args::QemuCommand;
 use vmwright_formats::{DomainXml, QemuArgs};
 
 pub const RULE: Rule = Rule {
@@ -61,7 +63,6 @@ pub const RULE: Rule = Rule {
         "identical mac",
         "in turn",
         "takes turns",
-        "at once",
     ],
     tells: "virsh -r domiflist VM",
     remedy: "give each interface a MAC address of its own",
@@ -159,39 +160,4 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             .title(format!("two interfaces have the MAC address {mac}"));
     }
     vec![draft.verdict()]
-}
-
-/// Tables and notes that begin each line with a VM and name one MAC address in it.
-fn listed(text: &Text<'_>, note: &mut impl FnMut(&str, String, Option<Evidence>)) {
-    for (number, line) in lines(&text.text).take(20_000).filter(|(_, line)| !line.contains("link/")) {
-        let is_mac = |word: &&str| {
-            word.len() == 17
-                && word.split(':').count() == 6
-                && word.bytes().all(|letter| letter == b':' || letter.is_ascii_hexdigit())
-        };
-        let mut macs = line.split([' ', ',', '\t', '\'', '"', '(', ')']).filter(is_mac);
-        let vm =
-            line.split_whitespace().next().filter(|vm| vm.starts_with(char::is_alphabetic) && !is_mac(vm));
-        if let (Some(mac), None, Some(vm)) = (macs.next(), macs.next(), vm) {
-            note(mac, vm.trim_end_matches(':').to_owned(), text.quote(number));
-        }
-    }
-}
-
-/// What tells one VM from another: its name, or the disks that it has. The same VM may stand there twice.
-fn identity(command: &QemuCommand) -> Option<String> {
-    let value =
-        |name: &str| command.options.iter().find(|one| one.name == name).and_then(|one| one.value.as_deref());
-    if let Some(name) = value("name") {
-        return Some(name.trim_start_matches("guest=").split(',').next().unwrap_or(name).to_owned());
-    }
-    let disks = command
-        .options
-        .iter()
-        .filter(|one| ["hda", "drive", "blockdev", "kernel"].contains(&one.name.as_str()));
-    let disks = disks
-        .filter_map(|one| one.value.clone())
-        .chain(command.images.iter().map(|image| image.value.clone()));
-    let disks: Vec<String> = disks.collect();
-    (!disks.is_empty()).then(|| disks.join(" "))
 }

@@ -50,6 +50,10 @@ pub const RULE: Rule = Rule {
         Sign::hint("Failed to set MTU"),
         Sign::support("fragmentation needed"),
         Sign::hint("TLS handshake timeout"),
+        Sign::strong("is bigger than the bridge MTU"),
+        Sign::strong("Failed setting MTU "),
+        Sign::strong("larger than the bridge MTU"),
+        Sign::support("mtu must be less than or equal"),
     ],
     words: &[
         "large",

@@ -67,6 +67,21 @@ pub const RULE: Rule = Rule {
         Sign::hint("nwfilter-binding"),
         // A VF's own anti-spoofing is a matter of SR-IOV.
         Sign::support("spoofed packets detected").against(),
+        // OpenNebula, Proxmox, Incus and prose.
+        Sign::support("FILTER_MAC_SPOOFING*YES"),
+        Sign::support("FILTER_IP_SPOOFING*YES"),
+        Sign::support("macfilter: 1"),
+        Sign::support("ipfilter: 1"),
+        Sign::support("security.mac_filtering: \"true\""),
+        Sign::support("security.ipv4_filtering: \"true\""),
+        Sign::support("spoofing protection"),
+        Sign::support("spoofing filter"),
+        Sign::support("no-mac-spoofing"),
+        Sign::support("no-ip-spoofing"),
+        Sign::support("no-arp-spoofing"),
+        Sign::support("SourceDestCheck*true"),
+        Sign::support("promiscuous mode*reject"),
+        Sign::strong("MAC changes*reject"),
     ],
     words: &[
         "port security",
@@ -79,6 +94,12 @@ pub const RULE: Rule = Rule {
         "second ip",
         "additional ip",
         "another ip",
+        "multicast",
+        "vrrp",
+        "carp",
+        "containers",
+        "second card",
+        "inside my vm",
     ],
     tells: "virsh -r nwfilter-binding-list",
     remedy: "allow the guest's additional MAC or address at the filter that drops it, or route instead of bridging",
@@ -105,5 +126,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             break;
         }
     }
+    // A macvtap passes on what is for its own MAC, unless the guest's receive filters are trusted.
+    let groups = ["multicast", "vrrp", "carp", "keepalived", "promiscuous"].iter().any(|word| cx.said(word));
+    let macvtap = cx.all::<DomainXml>().iter().filter(|_| groups).find_map(|seen| {
+        let cards = seen.domains.iter().flat_map(|domain| &domain.devices.interfaces);
+        let mut direct =
+            cards.filter(|one| one.interface_type.as_ref().is_some_and(|kind| kind.value == "direct"));
+        direct
+            .next()
+            .filter(|_| !seen.text.text.contains("trustGuestRxFilters"))
+            .and_then(|card| seen.quote(card.line))
+    });
+    draft =
+        draft.because(Strength::Strong, macvtap, "the macvtap passes only what is for the card's own MAC");
     vec![draft.verdict()]
 }

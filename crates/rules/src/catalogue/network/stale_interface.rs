@@ -62,6 +62,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("netkvm: network * already exists"),
         Sign::support("Error: interface name {name} is already used"),
         Sign::support("Setting tap IP and/or netmask failed*File exists"),
+        Sign::strong("maybe existing device was created without multi_queue flag"),
+        Sign::strong("Failed to create bridge *: File exists"),
+        Sign::strong("can't create bridge with the same name"),
+        Sign::strong("network interface {name} already exists").and(&["create"]),
+        Sign::support("Failed adding link: *File exists"),
     ],
     words: &[
         "left over",

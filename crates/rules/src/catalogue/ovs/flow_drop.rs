@@ -58,6 +58,7 @@ pub const RULE: Rule = Rule {
         "reach",
         " ping",
         "connect",
+        "receive",
         "flow table",
         "dump-flows",
     ],
@@ -104,6 +105,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
         }
     }
+    let reached = ["reach", " ping", "connect", "receive"].iter().any(|word| cx.said(word));
+    if let Some((port, guest)) = tagged_twice(cx).filter(|_| reached) {
+        draft = draft.because(Strength::Support, port, "the port is an access port of this VLAN").because(
+            Strength::Strong,
+            guest,
+            "the guest tags its frames itself",
+        );
+    }
     // Two access ports of one bridge with different tags are separate networks.
     if ["reach", " ping", "connect"].iter().any(|word| cx.said(word)) {
         for text in cx.texts() {
@@ -132,4 +141,23 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
+}
+
+/// An access port of a VLAN, and a guest that has a VLAN interface of the same number on its card.
+fn tagged_twice(cx: &Context<'_>) -> Option<(Option<Evidence>, Option<Evidence>)> {
+    let find = |what: &dyn Fn(&str) -> Option<String>| {
+        // A listing with the switch's own interfaces is the host's, not a guest's.
+        let texts = cx.texts().iter().filter(|text| !text.text.contains("ovs-system"));
+        texts.into_iter().find_map(|text| {
+            let found =
+                lines(&text.text).take(20_000).find_map(|(number, line)| Some((number, what(line.trim())?)));
+            found.map(|(number, vlan)| (vlan, text.quote(number)))
+        })
+    };
+    let (vlan, port) = find(&|line| line.strip_prefix("tag: ").map(str::to_owned))?;
+    let (_, guest) = find(&|line| {
+        let (name, _) = line.split_once('@')?;
+        (name.rsplit_once('.')?.1 == vlan).then(|| vlan.clone())
+    })?;
+    Some((port, guest))
 }

@@ -1,0 +1,67 @@
+//! What a guest's network configuration is for, against the cards that the guest has.
+
+use crate::prelude::*;
+use vmwright_formats::lines::lines;
+
+/// A card that a guest's network configuration is for, and a card of another name that is seen where the first is not.
+pub(crate) fn other_name(cx: &Context<'_>) -> Option<(String, String, Option<Evidence>, Option<Evidence>)> {
+    let mut configured: Vec<(String, Option<Evidence>)> = Vec::new();
+    let mut seen: Vec<(String, Option<Evidence>)> = Vec::new();
+    for text in cx.texts() {
+        for (number, line) in lines(&text.text).take(5000) {
+            let trimmed = line.trim().trim_start_matches("- ");
+            let is_configuration = [
+                "networking.interfaces.",
+                "iface ",
+                "auto ",
+                "allow-hotplug ",
+                "Name=",
+                "DEVICE=",
+                "set-name:",
+            ]
+            .iter()
+            .any(|start| trimmed.starts_with(start))
+                || trimmed.strip_suffix(':').is_some_and(is_card);
+            for word in
+                line.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| is_card(word))
+            {
+                let list = if is_configuration { &mut configured } else { &mut seen };
+                if list.len() < 64 && list.iter().all(|known| known.0 != word) {
+                    list.push((word.to_owned(), text.quote(number)));
+                }
+            }
+        }
+    }
+    let (wanted, quote) =
+        configured.into_iter().find(|(name, _)| seen.iter().all(|other| other.0 != *name))?;
+    let (name, other) = seen.into_iter().next()?;
+    Some((wanted, name, quote, other))
+}
+
+/// Whether a word is a name that the kernel or systemd gives an Ethernet card.
+fn is_card(word: &str) -> bool {
+    let rest = ["eth", "ens", "enp", "eno"].iter().find_map(|start| word.strip_prefix(start));
+    rest.is_some_and(|rest| rest.len() < 10 && rest.starts_with(|letter: char| letter.is_ascii_digit()))
+}
+
+/// A MAC that a guest's network configuration matches, where a listing of its cards lacks it.
+pub(crate) fn other_mac(cx: &Context<'_>) -> Option<(String, Option<Evidence>)> {
+    let mac = |word: &str| {
+        let word = word.trim_matches(['"', '\'', ' ', ',']).to_ascii_lowercase();
+        (word.len() == 17 && word.matches(':').count() == 5).then_some(word)
+    };
+    let (mut wanted, mut seen) = (Vec::new(), Vec::new());
+    for text in cx.texts() {
+        for (number, line) in lines(&text.text).take(5000) {
+            let line = line.trim().trim_start_matches("- ");
+            let keys = ["macaddress:", "HWADDR=", "MACAddress=", "hwaddress ether "];
+            if let Some(found) = keys.iter().find_map(|key| mac(line.strip_prefix(key)?)) {
+                wanted.push((found, text.quote(number)));
+            } else if let Some(found) = line.strip_prefix("link/ether ").and_then(|rest| mac(rest.get(..17)?))
+            {
+                seen.push(found);
+            }
+        }
+    }
+    wanted.into_iter().find(|(mac, _)| !seen.is_empty() && !seen.contains(mac))
+}
