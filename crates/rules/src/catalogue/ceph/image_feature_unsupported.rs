@@ -53,6 +53,10 @@ pub const RULE: Rule = Rule {
         Sign::support("RBD library does not support image encryption"),
         Sign::support("error reading header from {image}: Function not implemented"),
         Sign::support("error opening image {image}: (38) Function not implemented"),
+        // ceph-csi, rbd_util.go: kernels before 4.11 do not list what they can.
+        Sign::strong("supported_features: no such file or directory"),
+        Sign::support("failed to detect krbd supported features"),
+        Sign::strong("requires rbd-nbd for mounter"),
     ],
     words: &["rbd map", "features", "krbd", "rbd", "unsupported features", "object-map"],
     tells: "rbd info POOL/IMAGE",

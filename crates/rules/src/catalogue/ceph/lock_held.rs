@@ -69,6 +69,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("rbd image {image} is still being used"),
         Sign::support("is locked by other nodes"),
         Sign::support("watcher=").and(&["rbd"]),
+        // tcmu-runner, rbd.c.
+        Sign::strong("Could not break lock from"),
+        Sign::support("tcmu_rbd_lock"),
+        // ceph-csi and rook.
+        Sign::strong("an operation with the given Volume ID {id} already exists").and(&["watcher"]),
     ],
     words: &[
         "rbd lock",

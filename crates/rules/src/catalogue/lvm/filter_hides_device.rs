@@ -58,7 +58,17 @@ pub const RULE: Rule = Rule {
         Sign::hint("Couldn't find device with uuid"),
         Sign::hint("cannot find logical volume group name"),
     ],
-    words: &["filter", "devices file", "lvm.conf", "volume group not found", "system.devices", "pvs", "vgs"],
+    words: &[
+        "filter",
+        "devices file",
+        "lvm.conf",
+        "volume group not found",
+        "system.devices",
+        "pvs",
+        "vgs",
+        "not activated",
+        "lvm",
+    ],
     explains: &["lvm/not-activated", "storage/image-missing"],
     tells: "lvmconfig devices/filter devices/global_filter devices/use_devicesfile",
     remedy: "add the device to LVM's devices file (lvmdevices --adddev) or let the filter accept it, then activate the group",
@@ -69,23 +79,35 @@ pub const RULE: Rule = Rule {
 };
 
 /// A filter that ends by rejecting all, in the ways people write it.
-const REJECT_ALL: &[&str] = &["\"r|.*|\"", "\"r/.*/\"", "\"r|.|\"", "'r|.*|'", "\"r@.*@\""];
+const REJECT_ALL: &[&str] =
+    &["\"r|.*|\"", "\"r/.*/\"", "\"r|.|\"", "'r|.*|'", "\"r@.*@\"", "\"r#.*#\"", "\"r|.*\"", "\"r!.*!\""];
+
+/// What people say of a group that is not there.
+const GONE: &[&str] = &["volume group", "not activated", "vgs", "pvs", "lvm", "not found", "disappear"];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let not_found =
         cx.stands("Volume group \"{group}\" not found") || cx.stands("Couldn't find device with uuid");
-    let conf = cx.texts().iter().filter(|text| text.source.ends_with("lvm.conf"));
-    for (text, (number, line)) in conf.flat_map(|text| lines(&text.text).map(move |line| (text, line))) {
-        draft = draft.looked();
-        let sets = line.trim_start().starts_with("filter") || line.trim_start().starts_with("global_filter");
-        if sets && not_found && REJECT_ALL.iter().any(|all| line.contains(all)) {
-            draft = draft.because(
-                Strength::Strong,
-                text.quote(number),
-                "what this filter does not list is hidden",
-            );
-            break;
+    let missed = GONE.iter().any(|word| cx.said(word));
+    for text in cx.texts() {
+        let conf = text.source.ends_with("lvm.conf");
+        for (number, line) in lines(&text.text).take(20_000) {
+            let setting = line.trim_start();
+            let sets = ["filter", "global_filter"].iter().any(|name| {
+                setting.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('='))
+            });
+            if conf {
+                draft = draft.looked();
+            }
+            if !sets || !REJECT_ALL.iter().any(|all| line.contains(all)) || !(not_found || missed) {
+                continue;
+            }
+            // A name below /dev/disk is a link that udev makes later than it tells LVM of the device.
+            let by_link = line.contains("by-path") || line.contains("by-id") || line.contains("pci-");
+            let strength = if not_found || by_link { Strength::Strong } else { Strength::Support };
+            let shows = "what this filter does not list is hidden";
+            return vec![draft.because(strength, text.quote(number), shows).verdict()];
         }
     }
     vec![draft.verdict()]

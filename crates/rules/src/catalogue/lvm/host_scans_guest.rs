@@ -52,6 +52,10 @@ pub const RULE: Rule = Rule {
         Sign::support("guest VG"),
         Sign::support("inconsistent metadata").and(&["guest"]),
         Sign::hint("Device or resource busy"),
+        // multipath, rbd, iSCSI and Longhorn cannot let go of a disk that the host's LVM holds.
+        Sign::support("map in use").and(&["lvm2"]),
+        Sign::support("rbd: unmap failed: (16)").and(&["lvm2"]),
+        Sign::support("sysfs write failed").and(&["unmap", "lvm2"]),
     ],
     words: &[
         "host sees",
@@ -70,14 +74,29 @@ pub const RULE: Rule = Rule {
 };
 
 /// How block devices of VMs are customarily named on hosts.
-const VM_DEVICE: &[&str] =
-    &["/dev/zd", "/dev/rbd", "/dev/zvol/", "/dev/drbd", "/vm-", "--vm", "-vm--", "/dev/nbd", "vm--"];
+const VM_DEVICE: &[&str] = &[
+    "/dev/zd",
+    "/dev/rbd",
+    "/dev/zvol/",
+    "/dev/drbd",
+    "/vm-",
+    "--vm",
+    "-vm--",
+    "/dev/nbd",
+    "vm--",
+    "/dev/longhorn/",
+];
 
 /// Listings are short; what is longer is a log.
 const LISTING: usize = 1 << 20;
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
+    let disks = super::super::storage::cache_mode_unsafe::disks(cx);
+    let of_vm = |device: &str| {
+        VM_DEVICE.iter().any(|part| device.contains(part))
+            || disks.iter().any(|disk| disk.source.as_deref() == Some(device))
+    };
     for text in cx.texts().iter().filter(|text| text.text.len() < LISTING) {
         let mut listing = false;
         for (number, line) in lines(&text.text) {
@@ -91,7 +110,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 continue;
             };
             draft = draft.looked();
-            if words.get(2) == Some(&"lvm2") && VM_DEVICE.iter().any(|part| device.contains(part)) {
+            if words.get(2) == Some(&"lvm2") && of_vm(device) {
                 draft = draft
                     .because(
                         Strength::Strong,

@@ -26,7 +26,10 @@
 //! `src/storage/storage_backend_logical.c`; LVM2 `lib/activate/`.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
+use lvs::{Volume, volumes};
+
+#[path = "state/lvs.rs"]
+pub(crate) mod lvs;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
@@ -58,6 +61,17 @@ pub const RULE: Rule = Rule {
         Sign::support("/usr/sbin/thin_check: execvp failed"),
         Sign::support("Cannot activate LVs in VG {group} while PVs appear on duplicate devices"),
         Sign::support("Cannot access VG {group} with system ID"),
+        // lvm2, activate.c and dev_manager.c.
+        Sign::strong("Cannot activate thin pool"),
+        Sign::strong("Aborting. Failed to locally activate thin pool"),
+        Sign::strong("Thin pool transaction_id is {found}, while expected"),
+        Sign::strong("Thin pool {pool} transaction_id is {found}, while expected"),
+        Sign::strong("Cannot process volume group").and(&["not active"]),
+        Sign::strong("Volume is not active locally"),
+        Sign::strong("must be active to perform this operation"),
+        // The volume's node is not there: QEMU, Proxmox (`qm start`), oVirt.
+        Sign::support("Could not open '/dev/pve/{volume}': No such file or directory"),
+        Sign::support("no such logical volume"),
         Sign::hint("/dev/mapper/*No such file or directory"),
         Sign::hint("/dev/pve/*No such file or directory"),
     ],
@@ -71,42 +85,39 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
-/// Listings are short; what is longer is a log.
-const LISTING: usize = 1 << 20;
-
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let wanted = super::super::storage::cache_mode_unsafe::disks(cx);
-    for text in cx.texts().iter().filter(|text| text.text.len() < LISTING) {
-        for (number, line) in lines(&text.text) {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let Some(attributes) = words.get(2).filter(|word| word.len() == 10 && word.is_ascii()) else {
-                continue;
-            };
-            if !attributes.bytes().all(|byte| byte == b'-' || byte.is_ascii_alphanumeric())
-                || !attributes.contains('-')
-            {
-                continue;
-            }
-            let (volume, group) = (words[0].trim_matches(['[', ']']), words[1]);
-            draft = draft.looked();
-            // A VM's disk names it as /dev/VG/LV or /dev/mapper/VG-LV, where dashes are doubled.
-            let plain = format!("/dev/{group}/{volume}");
-            let mapped = format!("/dev/mapper/{}-{}", group.replace('-', "--"), volume.replace('-', "--"));
-            let used = wanted
-                .iter()
-                .find(|disk| disk.source.as_deref().is_some_and(|path| path == plain || path == mapped));
-            if attributes.as_bytes()[4] == b'-'
-                && let Some(disk) = used
-            {
-                draft = draft
-                    .because(Strength::Strong, text.quote(number), "the volume is not active")
-                    .because(Strength::Support, disk.quote.clone(), "a VM's disk")
-                    .about(Subject::new(SubjectKind::Path, &plain))
-                    .title(format!("the logical volume {group}/{volume} of the VM is not active"));
-                return vec![draft.verdict()];
-            }
+    let volumes = volumes(cx);
+    for volume in &volumes {
+        draft = draft.looked();
+        let Volume { name, group, .. } = volume;
+        // A VM's disk names it as /dev/VG/LV or /dev/mapper/VG-LV, where dashes are doubled.
+        let plain = format!("/dev/{group}/{name}");
+        let mapped = format!("/dev/mapper/{}-{}", group.replace('-', "--"), name.replace('-', "--"));
+        let used = wanted
+            .iter()
+            .find(|disk| disk.source.as_deref().is_some_and(|path| path == plain || path == mapped));
+        if volume.attributes[4] == b'-'
+            && let Some(disk) = used
+        {
+            draft = draft
+                .because(Strength::Strong, volume.quote.clone(), "the volume is not active")
+                .because(Strength::Support, disk.quote.clone(), "a VM's disk")
+                .about(Subject::new(SubjectKind::Path, &plain))
+                .title(format!("the logical volume {group}/{name} of the VM is not active"));
+            return vec![draft.verdict()];
         }
+    }
+    // A pool is activated at boot with the volumes in it, where nothing stops it.
+    let pool = volumes.iter().find(|volume| volume.is_pool() && volume.is_inactive());
+    if let Some(pool) = pool
+        && let Some(thin) = volumes.iter().find(|volume| volume.is_thin() && volume.is_inactive())
+    {
+        draft = draft
+            .because(Strength::Strong, pool.quote.clone(), "the thin pool is not active")
+            .because(Strength::Support, thin.quote.clone(), "nor are volumes in it")
+            .title(format!("the thin pool {}/{} is not active", pool.group, pool.name));
     }
     vec![draft.verdict()]
 }

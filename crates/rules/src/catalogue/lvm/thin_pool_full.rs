@@ -25,8 +25,8 @@
 //! lvmthin(7) (automatic extension, full); Linux `drivers/md/dm-thin.c`, `set_pool_mode()`; Linux
 //! `Documentation/admin-guide/device-mapper/thin-provisioning.rst`; lvm.conf(5), `activation/thin_pool_*`.
 
+use super::not_activated::lvs::volumes;
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["storage"],
@@ -48,6 +48,9 @@ pub const RULE: Rule = Rule {
         Sign::support("metadata operation '{operation}' failed"),
         Sign::strong("Free space in pool {pool} reached threshold"),
         Sign::strong("reached threshold").and(&["thin"]),
+        // lvm2, vg_status and lv_manip; dmeventd's thin plugin.
+        Sign::strong("free space in thin pool"),
+        Sign::strong("Insufficient free space").and(&["-tpool"]),
         Sign::strong("Cannot create new thin volume, free space in thin pool {pool} reached threshold"),
         Sign::strong("Thin pool {pool} is now {percent} full"),
         Sign::strong("Thin pool {pool} data is now {percent} full"),
@@ -71,34 +74,20 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
-/// Listings are short; what is longer is a log.
-const LISTING: usize = 1 << 20;
+/// From this share on, in percent, a pool has no room for the next write of its guests.
+const FULL: f64 = 99.0;
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for text in cx.texts().iter().filter(|text| text.text.len() < LISTING) {
-        for (number, line) in lines(&text.text) {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            // `lvs`: an attribute field of ten characters that begins with `t` is a thin pool.
-            let Some(at) = words.iter().position(|word| {
-                word.len() == 10
-                    && word.starts_with(['t', 'T'])
-                    && word.contains("-tz") | word.contains("otz") | word.contains("atz")
-            }) else {
-                continue;
-            };
-            let percents =
-                words[at + 1..].iter().filter_map(|word| word.replace(',', ".").parse::<f64>().ok());
-            let state = words[at].as_bytes().get(8);
-            draft = draft.looked();
-            if matches!(state, Some(b'D' | b'M' | b'F'))
-                || percents.into_iter().any(|used| (99.0..=100.0).contains(&used))
-            {
-                draft = draft
-                    .because(Strength::Proof, text.quote(number), "the pool's data or metadata is used up")
-                    .title(format!("thin pool {} is full", words.first().copied().unwrap_or_default()));
-                return vec![draft.verdict()];
-            }
+    for pool in volumes(cx).iter().filter(|volume| volume.is_pool()) {
+        draft = draft.looked();
+        // Health: out of (D)ata space, (M)etadata read-only, (F)ailed.
+        if matches!(pool.attributes[8], b'D' | b'M' | b'F') || pool.percents.iter().any(|used| *used >= FULL)
+        {
+            draft = draft
+                .because(Strength::Proof, pool.quote.clone(), "the pool's data or metadata is used up")
+                .title(format!("thin pool {} is full", pool.name));
+            break;
         }
     }
     vec![draft.verdict()]

@@ -60,6 +60,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Bitmap with the same name ('{name}') already exists on destination"),
         Sign::strong("Address already in use").and(&["-incoming"]),
         Sign::strong("task_state migrating"),
+        Sign::strong("The instance is already being migrated"),
         Sign::strong("an in-progress migration"),
         Sign::strong("Migration is already in progress"),
         Sign::strong("migration already in progress"),

@@ -59,6 +59,12 @@ pub const RULE: Rule = Rule {
         Sign::strong("URI with tcp scheme did not provide a server part"),
         Sign::support("localhost.localdomain").and(&["migrati"]),
         Sign::support("localhost.localdomain").and(&["migrate"]),
+        // CloudStack, LibvirtMigrateCommandWrapper.
+        Sign::strong("Provided libvirt destination ip is invalid"),
+        Sign::strong("unable to detect remote migration address"),
+        Sign::support("host isn't capable of IPv6"),
+        Sign::strong("failed to get an ip address of type"),
+        Sign::support("no migration IP"),
     ],
     words: &["migrat", "hostname", "fqdn", "localhost", "resolve", "/etc/hosts", "dns"],
     explains: &["migration/daemon-not-listening", "migration/port-blocked"],

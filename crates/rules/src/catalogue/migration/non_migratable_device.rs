@@ -95,6 +95,14 @@ pub const RULE: Rule = Rule {
         Sign::strong("VirtIOFSNotLiveMigratable"),
         Sign::strong("cannot migrate VMI: "),
         Sign::support("NotLiveMigratable"),
+        // Proxmox, QemuMigrate.pm.
+        Sign::proof("can't live migrate running VM which uses following mapped devices"),
+        Sign::strong("missing mapped devices").and(&["migrat"]),
+        Sign::strong("VMs with 'clipboard' set to 'vnc' are not live migratable"),
+        // Incus and LXD.
+        Sign::strong("Live migration requires migration.stateful to be set to true"),
+        // nova, exception.py.
+        Sign::strong("not supported for vTPM-enabled instance"),
     ],
     words: &[
         "migrat",

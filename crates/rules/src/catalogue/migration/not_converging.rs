@@ -67,6 +67,9 @@ pub const RULE: Rule = Rule {
         Sign::support("never converge"),
         Sign::support("not converge"),
         Sign::hint("dirty rate"),
+        // Proxmox, QemuMigrate.pm.
+        Sign::strong("capping downtime limit to maximum possible"),
+        // KubeVirt, migration monitor.
     ],
     words: &[
         "migrat",

@@ -60,6 +60,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("DPT=49").and(&["migrate"]),
         Sign::hint("job 'migration out' unexpectedly failed"),
         Sign::hint("migration job: unexpectedly failed"),
+        Sign::support("Timeout, migration socket {socket} did not get ready"),
+        // QEMU, once the stream broke in post-copy.
+        Sign::support("Detected IO failure for postcopy. Migration paused"),
     ],
     words: &["migrat", "firewall", "firewalld", "no route to host", "timed out", "49152", "port"],
     tells: "nc -zv TARGET 49152 while the target waits; firewall-cmd --list-all",

@@ -44,6 +44,7 @@ pub const RULE: Rule = Rule {
         Sign::proof("UnableToMigrateToSelf"),
         Sign::proof("Unable to migrate instance * to current host"),
         Sign::strong("target is local node"),
+        Sign::strong("Cannot migrate to the host where the server exists"),
         Sign::strong("same system uuid"),
         Sign::strong("same systemUUID"),
         Sign::strong("same product_uuid"),

@@ -68,6 +68,14 @@ pub const RULE: Rule = Rule {
         Sign::strong("image magic is incorrect"),
         Sign::support("loadvm failed: -22"),
         Sign::hint("failed in post-copy phase"),
+        // QEMU 10.1 and later word it anew.
+        Sign::strong("Load state of device {device} failed").unless(LAYOUT),
+        Sign::support("Failed to load vmstate version_id").unless(LAYOUT),
+        Sign::support("Section footer error, section_id").unless(LAYOUT),
+        Sign::support("Error while loading vmstate").unless(LAYOUT),
+        // Cloud Hypervisor and Firecracker.
+        Sign::support("Failed to restore devices from snapshot"),
+        Sign::support("Could not restore * state from snapshot"),
     ],
     words: &["migrat", "restore", "saved state", "load of migration", "loadvm", "resume"],
     tells: "/var/log/libvirt/qemu/NAME.log on the target",

@@ -39,6 +39,15 @@ pub const RULE: Rule = Rule {
         // The blockers themselves are the signs of migration/non-migratable-device.
         Sign::strong("Background-snapshot is not compatible"),
         Sign::strong("Background-snapshot is not supported by host kernel"),
+        // Incus and LXD, driver_qemu.go.
+        Sign::strong("Stateful snapshot*migration.stateful"),
+        Sign::strong("Stateful stop*migration.stateful"),
+        // libvirt, qemu_snapshot.c.
+        Sign::strong("external active snapshots are not supported on scsi passthrough devices"),
+        Sign::strong("qemu doesn't support taking snapshots of PMSUSPENDED guests"),
+        Sign::strong("external active snapshots are not supported on '{kind}' disks"),
+        Sign::strong("external inactive snapshots are not supported on"),
+        Sign::strong("support for offline external snapshots while checkpoint exists"),
     ],
     words: &[
         "snapshot",

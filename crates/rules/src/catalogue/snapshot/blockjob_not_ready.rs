@@ -58,6 +58,12 @@ pub const RULE: Rule = Rule {
         Sign::support("mirroring of '*' cancelled"),
         Sign::support("block-job-complete"),
         Sign::support("virsh blockcommit").and(&["pivot"]),
+        Sign::strong("block commit failed while deleting disk '{disk}' snapshot"),
+        Sign::strong("finishing block job failed while deleting disk"),
+        // Proxmox, BlockJob.pm.
+        Sign::strong("block job ('{job}') timed out"),
+        Sign::strong("block job cannot be completed"),
+        Sign::strong("mirroring error: "),
     ],
     words: &[
         "blockcommit",

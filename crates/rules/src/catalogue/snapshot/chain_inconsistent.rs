@@ -83,6 +83,16 @@ pub const RULE: Rule = Rule {
         Sign::strong("snapshot '{name}' does not exist"),
         Sign::support("disk {disk} does not have an active block job"),
         Sign::support("cannot delete inactive domain with * snapshots"),
+        Sign::strong(
+            "source disk for '{disk}' is not a regular file, reverting to snapshot is not supported",
+        ),
+        Sign::strong("mismatch between configured type for snapshot disk"),
+        Sign::strong("unable to save metadata for snapshot"),
+        Sign::strong("Could not find snapshot '{name}'"),
+        // Proxmox.
+        Sign::strong("could not find snapshot '{name}' for volume"),
+        Sign::strong("volume is still in use (snapshot?)"),
+        Sign::strong("is still in use by linked cloned"),
     ],
     words: &[
         "snapshot",

@@ -73,6 +73,20 @@ pub const RULE: Rule = Rule {
         Sign::strong("fsfreeze").and(&["oom"]),
         Sign::support("fsfreeze"),
         Sign::support("domfsfreeze"),
+        // Proxmox, Agent.pm.
+        Sign::strong("unable to freeze guest fs"),
+        // KubeVirt, virt-controller; a paused guest cannot answer.
+        Sign::strong("Freezing vmi").and(&["unexpected return code 400"]),
+        Sign::support("Freeze VMI"),
+        Sign::strong("Failed to unfreeze source for snapshot content"),
+        Sign::strong("taking snapshot without filesystem freeze"),
+        Sign::strong("Snapshoting without freezing FS"),
+        Sign::strong("skipping guest-agent 'fs-freeze'"),
+        // virtnbdbackup; nova, exception.py and virt/libvirt/driver.py.
+        Sign::strong("fsFreeze [").and(&["agent"]),
+        Sign::strong("Error from libvirt while quiescing"),
+        Sign::strong("Failed to quiesce instance"),
+        Sign::strong("Quiescing instance failed"),
     ],
     words: &["freeze", "quiesce", "frozen", "thaw", "backup", "vss", "hang", "snapshot"],
     tells: "guest-fsfreeze-status by the agent; the agent's journal in the guest",

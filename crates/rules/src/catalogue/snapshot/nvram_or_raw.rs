@@ -58,6 +58,10 @@ pub const RULE: Rule = Rule {
         Sign::support("snapshot-save job failed"),
         Sign::support("can't manipulate inactive snapshots of disk"),
         Sign::support("no storage for vmstate"),
+        Sign::strong("external snapshot format for disk {disk} is unsupported"),
+        Sign::support("internal snapshot of a running VM must include the memory state"),
+        // Proxmox.
+        Sign::strong("storage for '{volume}' is configured for snapshots as a volume chain"),
     ],
     words: &["snapshot", "internal snapshot", "uefi", "nvram", "pflash", "raw disk", "savevm", "revert"],
     tells: "virsh domblklist NAME --details and qemu-img info -U of each image",

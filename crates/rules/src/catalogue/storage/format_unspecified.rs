@@ -49,6 +49,8 @@ pub const RULE: Rule = Rule {
         // Cloud Hypervisor since 40 and its forks.
         Sign::strong("Autodetected raw image type. Disabling sector 0 writes"),
         Sign::strong("storage format 'iso' is not directly supported by QEMU"),
+        // qemu-img since 6.1.
+        Sign::proof("backing format must be specified"),
     ],
     words: &["format", "probing", "backing format", "raw", "qcow2", "-F qcow2"],
     tells: "qemu-img info --backing-chain IMAGE",

@@ -62,6 +62,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("nss_getpwnam: name*does not map into domain"),
         Sign::strong("nfsidmap*does not map"),
         Sign::hint("Permission denied").and(SHARE),
+        // libvirt's storage driver, KubeVirt's virt-handler and CDI.
+        Sign::strong("cannot open volume '{path}': Permission denied").and(SHARE),
+        Sign::support("preparing host-disks failed: chown"),
+        Sign::support("Couldn't set Ownership on").and(SHARE),
     ],
     words: &["nfs", "squash", "nas", "share", "chown", "root_squash"],
     explains: &["access/image-permission"],

@@ -49,7 +49,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("VirtIO-FS Service * not start"),
         Sign::strong("VirtIO-FS * terminated unexpectedly"),
         Sign::support("VirtIO-FS Service"),
-        Sign::support("WinFsp"),
+        Sign::hint("WinFsp"),
         Sign::support("winfsp-x64.dll"),
         Sign::support("Mass Storage Controller").and(FS),
         Sign::support("VEN_1AF4&DEV_105A"),

@@ -47,6 +47,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("vhost_vsock").and(&["vmw_vsock_vmci_transport"]),
         Sign::support("Module vhost_vsock not found"),
         Sign::support("host system doesn't support vsock"),
+        // Firecracker before 0.18, which used the host's vhost.
+        Sign::support("VhostOpen(Os \\{ code: 19"),
+        Sign::support("Cannot create vsock device").and(&["VMware"]),
     ],
     words: &["vsock", "vmware", "hyper-v", "modprobe", "vmci"],
     explains: &["vsock/cid-or-socket-conflict"],

@@ -1,0 +1,80 @@
+//! Logical volumes as `lvs` lists them, whatever columns were asked for.
+
+use crate::prelude::*;
+use vmwright_formats::lines::lines;
+
+/// One row of `lvs`.
+pub(crate) struct Volume {
+    /// Its name, without the brackets of a hidden one.
+    pub name: String,
+    /// Its volume group.
+    pub group: String,
+    /// The ten characters of its attributes, as `lvs(8)` explains them.
+    pub attributes: [u8; 10],
+    /// The figures behind them: shares of data and metadata used, in percent.
+    pub percents: Vec<f64>,
+    /// The row.
+    pub quote: Option<Evidence>,
+}
+
+impl Volume {
+    /// Whether it is a thin pool.
+    pub(crate) fn is_pool(&self) -> bool {
+        self.attributes[0].eq_ignore_ascii_case(&b't') && self.attributes[6] == b't'
+    }
+
+    /// Whether it is a thin volume.
+    pub(crate) fn is_thin(&self) -> bool {
+        self.attributes[0] == b'V'
+    }
+
+    /// Whether it should be active and is not; snapshots are usually skipped.
+    pub(crate) fn is_inactive(&self) -> bool {
+        self.attributes[4] == b'-' && self.attributes[9] != b'k'
+    }
+}
+
+/// Listings are short; what is longer is a log.
+const LISTING: usize = 1 << 20;
+
+/// The rows of every listing; 4096 at most.
+pub(crate) fn volumes(cx: &Context<'_>) -> Vec<Volume> {
+    let mut found = Vec::new();
+    for text in cx.texts().iter().filter(|text| text.text.len() < LISTING) {
+        for (number, line) in lines(&text.text) {
+            let words: Vec<&str> = line.split_whitespace().take(24).collect();
+            let Some((at, attributes)) =
+                words.iter().enumerate().skip(1).take(2).find_map(|(at, word)| Some((at, attributes(word)?)))
+            else {
+                continue;
+            };
+            if found.len() == 4096 {
+                return found;
+            }
+            found.push(Volume {
+                name: words[0].trim_matches(['[', ']']).to_owned(),
+                // `lvs -o lv_name,lv_attr` has no group.
+                group: if at == 2 { words[1].to_owned() } else { String::new() },
+                attributes,
+                percents: words[at + 1..].iter().filter_map(|word| percent(word)).collect(),
+                quote: text.quote(number),
+            });
+        }
+    }
+    found
+}
+
+/// Type, permissions, allocation, minor, state, open, target, zero, health, skip: each a letter or a dash.
+fn attributes(word: &str) -> Option<[u8; 10]> {
+    let bytes: [u8; 10] = word.as_bytes().try_into().ok()?;
+    let letters = bytes.iter().all(|byte| *byte == b'-' || byte.is_ascii_alphabetic() || *byte == b'?');
+    let permissions = matches!(bytes[1], b'w' | b'r' | b'R' | b'-');
+    let allocation = matches!(bytes[2].to_ascii_lowercase(), b'a' | b'c' | b'i' | b'l' | b'n' | b'-');
+    (letters && permissions && allocation && bytes.contains(&b'-')).then_some(bytes)
+}
+
+/// `99.87`, `99,87`, `**100.00**`: figures with a fraction, which sizes with their unit are not.
+fn percent(word: &str) -> Option<f64> {
+    let figure = word.trim_matches(['*', '%']).replace(',', ".");
+    figure.contains('.').then(|| figure.parse().ok())?.filter(|share| (0.0..=100.0).contains(share))
+}
