@@ -69,6 +69,10 @@ pub const RULE: Rule = Rule {
         Sign::support("couldn't connect to cluster: (1) Operation not permitted"),
         Sign::support("Using cephx authorization").and(&["Operation not permitted"]),
         Sign::hint("keyring").and(&["ceph"]),
+        // go-ceph: ceph-csi, Incus, LXD, CloudStack.
+        Sign::strong("rados: ret=-1, Operation not permitted"),
+        Sign::strong("rados: ret=-13, Permission denied"),
+        Sign::strong("rados: ret=-22, Invalid argument").and(&["connect"]),
     ],
     words: &["cephx", "keyring", "ceph auth", "secret", "rbd", "client."],
     tells: "rbd --id USER ls POOL",

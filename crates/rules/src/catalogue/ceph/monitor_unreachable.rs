@@ -67,6 +67,14 @@ pub const RULE: Rule = Rule {
         Sign::support("problem decoding monmap"),
         Sign::support("bad fsid, had"),
         Sign::support("couldn't connect to cluster: (110) Connection timed out"),
+        // librados before 13.
+        Sign::strong("parse_file: cannot open /etc/ceph/"),
+        Sign::support("Errors while parsing config file!"),
+        // ceph-csi, rook.
+        Sign::support("Timeout waiting for process rbd to return"),
+        Sign::strong("failed to get connection: connecting failed: rados: ret=-110"),
+        Sign::strong("rados: ret=-110, Connection timed out"),
+        Sign::support("no matching ceph monitor"),
     ],
     words: &["mon_host", "monitor", "ceph.conf", "6789", "3300", "ceph", "rbd"],
     tells: "/etc/ceph/ceph.conf",

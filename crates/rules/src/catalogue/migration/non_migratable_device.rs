@@ -103,6 +103,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Live migration requires migration.stateful to be set to true"),
         // nova, exception.py.
         Sign::strong("not supported for vTPM-enabled instance"),
+        Sign::strong("Stateful migration requires migration.stateful"),
     ],
     words: &[
         "migrat",

@@ -90,6 +90,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("DisksNotLiveMigratable"),
         Sign::strong("cannot migrate VMI: PVC {name} is not shared"),
         Sign::strong("cannot migrate VMI with non-shared"),
+        // Longhorn lets a second node in when every replica is there.
+        Sign::strong("volume must be healthy to start migration"),
     ],
     words: &["migrat", "shared storage", "local disk", "local storage", "nfs", "copy-storage", "iso"],
     explains: &["storage/image-missing", "storage/backing-chain-broken"],

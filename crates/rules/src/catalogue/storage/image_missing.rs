@@ -87,6 +87,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("Failed to open disk path*No such file"),
         Sign::strong("failed to open disk image*No such file"),
         Sign::support("Invalid backing file path*No such file"),
+        // The Terraform provider.
+        Sign::strong("can't find storage pool '{pool}'"),
+        Sign::strong("can't retrieve volume"),
     ],
     words: &["no such file", "image not found", "missing disk", "deleted", "moved the image", "iso"],
     tells: "namei -l IMAGE",

@@ -45,6 +45,7 @@ pub const RULE: Rule = Rule {
         Sign::support("vhost_set_mem_table failed").unless(&["vhost-user-fs", "virtiofs", "VHOST_CONFIG"]),
         Sign::support("vhost-user * share=on").unless(&["vhost-user-fs"]),
         Sign::hint("vhost-user-blk: vhost start failed"),
+        Sign::strong("VhostUserMemoryRegion(NoMemoryRegion)"),
     ],
     words: &["vhost-user", "vhostuser", "shared memory", "share=on", "vhost user"],
     explains: &["vhost-user/protocol-mismatch", "ovs/dpdk-memory"],

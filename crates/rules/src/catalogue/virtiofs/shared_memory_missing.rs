@@ -52,6 +52,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("requires using shared memory").and(&["virtio-fs"]),
         Sign::strong("VhostUserRequiresSharedMemory").and(&["virtio-fs"]),
         Sign::support("fv_panic"),
+        // Cloud Hypervisor before it checked the configuration itself.
+        Sign::strong("VhostUserMemoryRegion(NoMemoryRegion)").and(&["--fs "]),
     ],
     words: &["virtiofs", "virtiofsd", "shared memory", "memorybacking", "memfd", "share=on"],
     explains: &["virtiofs/daemon-exited", "vhost-user/shared-memory-missing", "vhost-user/protocol-mismatch"],
@@ -64,7 +66,7 @@ pub const RULE: Rule = Rule {
 };
 
 /// How a shared mapping is written: domain XML, `-object` in both spellings, Cloud Hypervisor's `--memory`.
-const SHARED: [&str; 9] = [
+const SHARED: [&str; 11] = [
     "access mode='shared'",
     "access mode=\"shared\"",
     "memAccess='shared'",
@@ -74,6 +76,9 @@ const SHARED: [&str; 9] = [
     "share=true",
     "\"share\":true",
     "mem-shared=on",
+    // Cloud Hypervisor.
+    "shared=on",
+    "hugepages=on",
 ];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
@@ -86,6 +91,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 || line.contains("vhost-user-fs-")
                     && line.contains("chardev")
                     && text.text.contains("qemu-system-")
+                || line.contains("--fs ") && text.text.contains("cloud-hypervisor ")
         };
         let Some(at) = text.text.lines().position(device) else { continue };
         if !SHARED.iter().any(|shared| text.text.contains(shared)) {

@@ -37,6 +37,14 @@ const fn since(from: &'static [u32], fixed: &'static [&'static [u32]]) -> Range 
 /// Known bugs, by program and version.
 pub(crate) const BUGS: &[Bug] = &[
     Bug {
+        source: "gitlab.com qemu-project/qemu 2581",
+        program: Qemu,
+        range: since(&[9, 1], &[&[9, 1, 2], &[9, 2]]),
+        mark: Mark::Message,
+        signs: &[Sign::strong("gen_helper_in_func: code should not be reached")],
+        what: "QEMU 9.1 ends at port instructions under TCG; 9.2 has the fix",
+    },
+    Bug {
         source: "QEMU commit afd9096eb188",
         program: Qemu,
         range: since(&[2, 5], &[&[2, 8]]),
@@ -57,6 +65,19 @@ pub(crate) const BUGS: &[Bug] = &[
             Sign::strong("qcow2: Marking image as corrupt").and(&["QEMU 4.1"]),
         ],
         what: "QEMU 4.1.0 corrupts qcow2 images; 4.1.1 has the fix",
+    },
+    Bug {
+        source: "bugzilla.redhat.com 1738768; QEMU commit 7b404cae7fa2",
+        program: Qemu,
+        range: since(&[4, 1], &[&[4, 1, 1]]),
+        mark: Mark::Symptom,
+        signs: &[
+            Sign::hint("vhost-user"),
+            Sign::hint("dpdkvhostuser"),
+            Sign::hint("openvswitch*DPDK"),
+            Sign::hint("OVS-DPDK"),
+        ],
+        what: "QEMU 4.1.0 does not restore a vhost-user backend that comes back; 4.1.1 has the fix",
     },
     Bug {
         source: "launchpad.net qemu 1850000",

@@ -10,7 +10,11 @@ pub(crate) const CRASHES: &[Sign] = &[
     Sign::support("qemu*Assertion `{condition}' failed").unless(NO_BUG),
     Sign::support("qemu*: Assertion `").unless(NO_BUG),
     Sign::support("ERROR:*assertion failed").unless(NO_BUG),
+    Sign::support("ERROR:*code should not be reached"),
     Sign::support("Bail out! ERROR:").unless(NO_BUG),
+    // assert of other C libraries: musl, macOS.
+    Sign::support("Assertion failed: *, function {function}, file {file}, line").unless(NO_BUG),
+    Sign::support("Assertion failed: * ({file}: {function}: ").unless(NO_BUG),
     // The kernel's report of a fatal signal; the name is cut to 15 characters. vCPU threads have their own.
     Sign::support("qemu-system-{arch}[{pid}]: segfault at"),
     Sign::support("qemu-kvm[{pid}]: segfault at"),
@@ -82,6 +86,11 @@ pub(crate) const REGRESSIONS: &[Sign] = &[
     Sign::strong("previous version"),
     Sign::strong("previous QEMU"),
     Sign::strong("earlier version"),
+    Sign::strong("last version that work"),
+    Sign::strong("is fixed in"),
+    Sign::strong("was fixed in"),
+    Sign::strong("with the next version"),
+    Sign::strong("with the newer version"),
     Sign::strong("last good version"),
     Sign::strong("first bad commit"),
     Sign::strong("downgrad"),
