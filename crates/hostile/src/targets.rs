@@ -65,3 +65,8 @@ fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
 fn first_line(text: &str) -> (&str, &str) {
     text.split_once('\n').unwrap_or((text, ""))
 }
+
+/// A folder that is gone afterwards; in memory where that can be had, since some targets make one for each input.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}

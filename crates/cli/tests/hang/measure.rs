@@ -97,17 +97,15 @@ fn four_thousand_vms_are_read_in_bounded_time() {
         mount -t tmpfs none /etc/libvirt
         mkdir /etc/libvirt/qemu
         mount --bind "$SITE/domains" /etc/libvirt/qemu
-        set +e
-        "$VMWRIGHT" capture -o "$SITE/a.tar.gz" >/dev/null
-        "$VMWRIGHT" analyze --format json
+        "$VMWRIGHT" capture -o "$SITE/a.tar.gz"
     "#;
     let Some(command) = own_host("four_thousand_vms_are_read_in_bounded_time", &site, script) else { return };
     let (done, took) = bounded(command, || ());
-    println!("a capture and an analysis of a host that has them: {took:?}");
+    println!("a capture of a host that has them: {took:?}");
     assert!([0, 1, 3].contains(&done.status), "{done:#?}");
     let archive = site.path("a.tar.gz");
     let (done, took) =
         bounded(site.command(&["analyze", "--from", archive.to_str().unwrap(), "--format", "json"]), || ());
-    println!("the capture: {took:?}");
+    println!("what it says: {took:?}");
     assert!([0, 1, 3].contains(&done.status), "{done:#?}");
 }

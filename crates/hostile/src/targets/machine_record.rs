@@ -6,7 +6,7 @@ use vmwright_backend::store;
 const SPEC: &[u8] = b"name = \"web\"\n[memory]\nsize = \"64MiB\"\n";
 
 pub(super) fn run(bytes: &[u8]) {
-    let state = tempfile::tempdir().unwrap();
+    let state = super::scratch();
     let machine = state.path().join("machines/web");
     fs::create_dir_all(&machine).unwrap();
     let (which, rest) = bytes.split_first().map_or((b'p', bytes), |(first, rest)| (*first, rest));

@@ -6,7 +6,7 @@ use vmwright_apply::log;
 use vmwright_model::{Action, RunEvent, RunState};
 
 pub(super) fn run(bytes: &[u8]) {
-    let state = tempfile::tempdir().unwrap();
+    let state = super::scratch();
     fs::create_dir(state.path().join("runs")).unwrap();
     fs::write(state.path().join("runs/20300101T000000Z-abc.jsonl"), bytes).unwrap();
     match log::read(state.path(), "20300101T000000Z-abc") {
