@@ -27,7 +27,7 @@
 mod state;
 
 use crate::prelude::*;
-use state::{one_thread, threads_asked};
+use state::{one_thread, socket_each, threads_asked};
 use vmwright_formats::{CpuInfo, DomainXml};
 
 pub const RULE: Rule = Rule {
@@ -111,6 +111,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 );
             }
         }
+    }
+    if asked && let Some(sockets) = socket_each(cx) {
+        draft = draft.because(Strength::Support, Some(sockets), "each vCPU is shown as a socket of its own");
     }
     // What was asked for, and what the guest shows.
     if let (Some(one), Some((asked_for, quote))) = (one_thread(cx), threads_asked(cx)) {

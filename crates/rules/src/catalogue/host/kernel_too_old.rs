@@ -64,6 +64,11 @@ pub const RULE: Rule = Rule {
         Sign::support("CONFIG_KVM_AMD is not set"),
         Sign::strong("kvm version not supported"),
         Sign::strong("requires support on the KVM side"),
+        // Cloud Hypervisor's check of what KVM can.
+        Sign::strong("Capability missing: "),
+        // Parameters that older kernels do not have.
+        Sign::support("open /proc/sys/*: no such file or directory").unless(&["/proc/sys/net/bridge"]),
+        Sign::support("Function not implemented (os error 38)"),
     ],
     words: &["kernel version", "old kernel", "uname", "lts kernel", "unsupported kernel"],
     tells: "uname -a",

@@ -27,6 +27,7 @@
 
 use crate::prelude::*;
 use vmwright_formats::KernelCmdline;
+use vmwright_formats::lines::lines;
 
 /// What an active IOMMU says.
 const ACTIVE: &[&str] = &[
@@ -86,6 +87,7 @@ pub const RULE: Rule = Rule {
         Sign::support("IOMMU group not found"),
         Sign::support("DMAR: Parse DMAR table failure"),
         Sign::strong("AMD-Vi: Failed to initialize. The CMPXCHG16B feature is required"),
+        Sign::support("Cannot bind to driver vfio-pci"),
     ],
     words: &["vt-d", "amd-vi", "intel_iommu=on", "iommu", "bios setting", "passthrough"],
     explains: &["vfio/module-missing", "vfio/wrong-driver", "vfio/bind-order", "irq/remapping-missing"],
@@ -114,5 +116,25 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
         }
     }
+    draft = draft.because(Strength::Strong, no_groups(cx), "the kernel has no IOMMU groups");
     vec![draft.verdict()]
+}
+
+/// A command that lists or counts `/sys/kernel/iommu_groups`, and below it nothing, or zero.
+fn no_groups(cx: &Context<'_>) -> Option<Evidence> {
+    cx.texts().iter().find_map(|text| {
+        let asks = |line: &str| {
+            let typed = line.starts_with(['#', '$']) || line.contains("# ") || line.contains("$ ");
+            typed
+                && line.contains("/sys/kernel/iommu_groups")
+                && ["ls ", "find "].iter().any(|command| line.contains(command))
+        };
+        let (number, line) = lines(&text.text).find(|(_, line)| asks(line))?;
+        let below = text.line(number + 1).unwrap_or("").trim();
+        let nothing = match line.contains("wc -l") {
+            true => below == "0",
+            false => below.is_empty() || below.starts_with(['#', '$']) || below.contains("# "),
+        };
+        if nothing { text.quote(number) } else { None }
+    })
 }

@@ -48,6 +48,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("Adding to iommu group").against(),
         Sign::hint("has no iommuGroup available"),
         Sign::strong("No supported address widths. Not attempting DMA translation"),
+        Sign::support("Cannot bind to driver vfio-pci").and(&["in my VM"]),
+        Sign::support("Cannot bind to driver vfio-pci").and(&["inside"]),
+        Sign::support("Cannot bind to driver vfio-pci").and(&["Virtio"]),
+        Sign::support("vfio-pci failed with error -22").and(&["Raspberry"]),
     ],
     words: &[
         "nested",

@@ -40,7 +40,16 @@ pub const RULE: Rule = Rule {
         Sign::support("IRQ affinity"),
         Sign::hint("No irq handler for vector"),
     ],
-    words: &["irqbalance", "affinity", "latency spikes", "jitter", "isolated", "interrupts", "stutter"],
+    words: &[
+        "irqbalance",
+        "affinity",
+        "latency spikes",
+        "jitter",
+        "isolated",
+        "interrupts",
+        "stutter",
+        "one core",
+    ],
     explains: &["numa/pinning-ineffective"],
     tells: "/proc/interrupts",
     remedy: "keep host interrupts off the vCPUs' CPUs: ban them for irqbalance and set the affinity lists",
@@ -76,6 +85,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 columns = words.filter_map(|cpu| cpu.strip_prefix("CPU")?.parse().ok()).collect();
                 continue;
             }
+            // `grep 131: /proc/interrupts` has no heading: the columns are the CPUs from 0 on.
+            if columns.is_empty() && (line.contains("-MSI") || line.contains("-edge")) {
+                let counts = words.clone().skip(1).take_while(|word| word.parse::<u64>().is_ok()).count();
+                columns = if counts > 1 { (0..counts).collect() } else { Vec::new() };
+            }
             let irq = words.next().and_then(|first| first.strip_suffix(':')?.parse::<u32>().ok());
             let counts: Vec<u64> =
                 words.by_ref().take(columns.len()).filter_map(|one| one.parse().ok()).collect();
@@ -100,5 +114,29 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
         }
     }
+    if RULE.words.iter().any(|word| cx.said(word)) {
+        draft = draft.because(Strength::Support, crowded(cx), "one CPU handles nearly all interrupts");
+    }
     vec![draft.verdict()]
+}
+
+/// The line of a device that has nearly all interrupts of its table, and them on one of several CPUs.
+fn crowded(cx: &Context<'_>) -> Option<Evidence> {
+    cx.texts().iter().find_map(|text| {
+        let (_, heading) = lines(&text.text).find(|(_, line)| line.trim_start().starts_with("CPU0 "))?;
+        let cpus = heading.split_whitespace().count();
+        let (mut total, mut most) = (0_u64, (0_u64, 0_u32));
+        for (number, line) in lines(&text.text) {
+            let mut words = line.split_whitespace();
+            if words.next().and_then(|first| first.strip_suffix(':')?.parse::<u32>().ok()).is_none() {
+                continue;
+            }
+            for count in words.take(cpus).filter_map(|word| word.parse::<u64>().ok()) {
+                total = total.saturating_add(count);
+                most = most.max((count, number));
+            }
+        }
+        let crowd = cpus > 1 && most.0 > 100_000 && most.0 >= total / 10 * 9;
+        if crowd { text.quote(most.1) } else { None }
+    })
 }

@@ -26,6 +26,7 @@
 mod state;
 
 use crate::prelude::*;
+use state::{add_fault, compared};
 
 pub const RULE: Rule = Rule {
     tags: &["kvm", "kernel"],
@@ -103,6 +104,18 @@ pub const RULE: Rule = Rule {
     remedy: "boot another kernel of the host, older or with the fix, and report the stack",
     disruption: Disruption::HostReboot,
     escalation: Some(Agent::DebugSpecialist),
-    check: |cx| vec![state::add_fault(cx, cx.draft()).verdict()],
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = add_fault(cx, cx.draft());
+    if let Some((good, bad)) = compared(cx) {
+        draft = draft.because(Strength::Strong, good, "this kernel works").because(
+            Strength::Support,
+            bad,
+            "and this one does not",
+        );
+    }
+    vec![draft.verdict()]
+}

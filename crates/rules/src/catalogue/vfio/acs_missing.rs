@@ -42,7 +42,21 @@ pub const RULE: Rule = Rule {
         Sign::support("lacks ACS"),
         Sign::support("no ACS support"),
     ],
-    words: &["acs", "iommu group", "same group", "all in one group", "isolation", "separate group"],
+    words: &[
+        "acs",
+        "iommu group",
+        "same group",
+        "all in one group",
+        "isolation",
+        "separate",
+        "split",
+        "isolate",
+        "each of the",
+        "to different vms",
+        "to another vm",
+        "only one port",
+        "one port of",
+    ],
     explains: &[],
     tells: "find /sys/kernel/iommu_groups -type l",
     remedy: "move the card to a slot whose port has ACS, or assign the whole group",
@@ -53,6 +67,18 @@ pub const RULE: Rule = Rule {
     check,
     ..Rule::NEW
 };
+
+/// How users say that they want to part what is in one group; the rule's words have them too.
+const PART: [&str; 8] = [
+    "separate",
+    "split",
+    "isolate",
+    "each of the",
+    "to different vms",
+    "to another vm",
+    "only one port",
+    "one port of",
+];
 
 /// How many other cards in the device's group speak for a topology without isolation.
 const CROWD: usize = 2;
@@ -71,10 +97,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for assigned in assigned(cx) {
         let Some(ours) = groups.iter().find(|one| one.address == assigned.address) else { continue };
         let stranger = |one: &&Member| {
-            one.group == ours.group && !one.address.same_slot(&ours.address) && !bridge(one.address)
+            one.group == ours.group && !same_card(one.address, ours.address) && !bridge(one.address)
         };
-        let mut slots: Vec<_> =
-            groups.iter().filter(stranger).map(|one| (one.address.bus, one.address.slot)).collect();
+        let mut slots: Vec<_> = groups.iter().filter(stranger).map(|one| card(one.address)).collect();
         slots.sort_unstable();
         slots.dedup();
         if slots.len() >= CROWD {
@@ -91,5 +116,32 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             break;
         }
     }
+    if let Some((first, second)) = unwilling(cx, &groups) {
+        draft = draft.because(Strength::Support, first, "it should go to one VM alone").because(
+            Strength::Hint,
+            second,
+            "and this is in the same group",
+        );
+    }
     vec![draft.verdict()]
+}
+
+/// What a function is part of: a card, or on the root bus the function itself, for there each is a device of its own.
+fn card(address: PciAddress) -> (u8, u8, u8) {
+    (address.bus, address.slot, if address.bus == 0 { address.function } else { 0 })
+}
+
+fn same_card(one: PciAddress, other: PciAddress) -> bool {
+    one.same_slot(&other) && card(one) == card(other)
+}
+
+/// Two members of one group, where the user wants to part them.
+fn unwilling(cx: &Context<'_>, groups: &[Member]) -> Option<(Option<Evidence>, Option<Evidence>)> {
+    if !PART.iter().any(|word| cx.said(word)) {
+        return None;
+    }
+    groups.iter().enumerate().find_map(|(at, one)| {
+        let other = groups.iter().skip(at + 1).find(|other| other.group == one.group)?;
+        Some((one.quote.clone(), other.quote.clone()))
+    })
 }

@@ -100,6 +100,11 @@ pub(crate) struct Member {
     pub quote: Option<Evidence>,
 }
 
+/// Whether `lspci -v` (among the flags) or `-vv` tells the group of the device above.
+fn of_listing(line: &str) -> bool {
+    line.contains("IOMMU group: ") || line.contains(", IOMMU group ")
+}
+
 /// Group members as sysfs paths name them, as the customary shell loops print them ("IOMMU Group 7 01:00.0 ...",
 /// or a heading with indented devices), or as `lspci -v` does; 1024 at most.
 pub(crate) fn groups(cx: &Context<'_>) -> Vec<Member> {
@@ -110,11 +115,12 @@ pub(crate) fn groups(cx: &Context<'_>) -> Vec<Member> {
             let words =
                 || line.split(|c: char| c.is_whitespace() || c == '/').filter(|word| !word.is_empty());
             let address = words().find_map(|word| word.parse::<PciAddress>().ok());
-            let key = ["iommu_groups/", "IOMMU Group ", "IOMMU group: ", "Group "].into_iter();
+            let key =
+                ["iommu_groups/", "IOMMU Group ", "IOMMU group: ", ", IOMMU group ", "Group "].into_iter();
             let rest = key.filter_map(|key| line.split_once(key)).next().map(|(_, rest)| rest);
             let digits = |rest: &str| rest.chars().take_while(char::is_ascii_digit).collect::<String>();
             let group = rest.map(digits).filter(|group| !group.is_empty());
-            let member = match (&group, address, line.contains("IOMMU group: ")) {
+            let member = match (&group, address, of_listing(line)) {
                 (Some(group), None, true) => device.map(|address| (group.clone(), address)),
                 (Some(group), Some(address), _) => Some((group.clone(), address)),
                 (None, Some(address), _) => heading.clone().map(|group| (group, address)),
@@ -123,7 +129,7 @@ pub(crate) fn groups(cx: &Context<'_>) -> Vec<Member> {
             if let Some((group, address)) = member.filter(|_| found.len() < 1024) {
                 found.push(Member { group, address, quote: text.quote(number) });
             }
-            if group.is_some() && address.is_none() && !line.contains("IOMMU group: ") {
+            if group.is_some() && address.is_none() && !of_listing(line) {
                 heading = group;
             }
             device = address.filter(|_| !line.starts_with([' ', '\t'])).or(device);

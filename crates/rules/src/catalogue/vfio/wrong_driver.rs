@@ -70,6 +70,8 @@ pub const RULE: Rule = Rule {
         Sign::support("write error: No such device").and(&["vfio-pci/bind"]),
         Sign::support("vfio-pci/bind: device or resource busy"),
         Sign::support("GroupGetDeviceFD*code: 19"),
+        Sign::support("/dev/vfio/{group}: no such file or directory")
+            .unless(&["/dev/vfio/vfio: no such file"]),
     ],
     words: &["kernel driver in use", "vfio-pci", "host driver", "passthrough", "unbind"],
     explains: &[],

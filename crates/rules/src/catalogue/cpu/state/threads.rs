@@ -1,20 +1,36 @@
 //! Threads per core, as asked for and as shown.
 
 use crate::prelude::*;
+use crate::reading::Text;
 use vmwright_formats::DomainXml;
 use vmwright_formats::lines::lines;
 
 /// The line in which lscpu shows one thread per core, in a text that is the guest's.
 pub(crate) fn one_thread(cx: &Context<'_>) -> Option<Evidence> {
-    cx.texts().iter().find_map(|text| {
-        let guest = text.source.contains("guest")
-            || ["Hypervisor vendor:", "Virtualization type:"].iter().any(|key| text.text.contains(key));
-        let one = |line: &str| {
-            line.trim_start().strip_prefix("Thread(s) per core:").is_some_and(|count| count.trim() == "1")
-        };
-        let (number, _) = lines(&text.text).find(|(_, line)| guest && one(line))?;
+    cx.texts().iter().filter(|text| is_guest(text)).find_map(|text| {
+        let (number, _) = count(text, "Thread(s) per core:").filter(|(_, count)| *count == 1)?;
         text.quote(number)
     })
+}
+
+/// The line in which lscpu shows three sockets or more, each of one core, in a text that is the guest's.
+pub(crate) fn socket_each(cx: &Context<'_>) -> Option<Evidence> {
+    cx.texts().iter().filter(|text| is_guest(text)).find_map(|text| {
+        count(text, "Core(s) per socket:").filter(|(_, cores)| *cores == 1)?;
+        let (number, _) = count(text, "Socket(s):").filter(|(_, sockets)| *sockets > 2)?;
+        text.quote(number)
+    })
+}
+
+fn is_guest(text: &Text<'_>) -> bool {
+    text.source.contains("guest")
+        || ["Hypervisor vendor:", "Virtualization type:"].iter().any(|key| text.text.contains(key))
+}
+
+/// The number behind a key of lscpu.
+fn count(text: &Text<'_>, key: &str) -> Option<(u32, u64)> {
+    let of = |line: &str| line.trim_start().strip_prefix(key)?.trim().parse::<u64>().ok();
+    lines(&text.text).find_map(|(number, line)| Some((number, of(line)?)))
 }
 
 /// Threads per core that a definition asks for, more than one: domain XML, `-smp`, or a KubeVirt manifest.

@@ -2,6 +2,7 @@
 
 use crate::prelude::*;
 use vmwright_formats::KernelLog;
+use vmwright_formats::lines::lines;
 
 /// What begins the report of a fault.
 const FAULTS: [&str; 7] = [
@@ -55,4 +56,62 @@ pub(crate) fn add_fault<'r>(cx: &Context<'r>, mut draft: Draft<'r>) -> Draft<'r>
         }
     }
     draft
+}
+
+/// How long notes are at most, in bytes, in which versions are compared.
+const NOTES: usize = 8 << 10;
+
+/// Words of a line that says that a version works, and of one that says that it does not.
+const GOOD: [&str; 5] = ["work", "good", "fine", "is ok", "all ok"];
+const BAD: [&str; 13] = [
+    "problem",
+    "bad",
+    "crash",
+    "fail",
+    "broke",
+    "hang",
+    "freez",
+    "reproduc",
+    "regress",
+    "not work",
+    "n't work",
+    "no longer",
+    "stops",
+];
+
+/// The lines of notes that name a version of the kernel that works, and another that does not.
+pub(crate) fn compared(cx: &Context<'_>) -> Option<(Option<Evidence>, Option<Evidence>)> {
+    cx.texts().iter().filter(|text| text.text.len() <= NOTES).find_map(|text| {
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        let mut kernel = false;
+        for (number, line) in lines(&text.text) {
+            let line = line.to_ascii_lowercase();
+            kernel |= ["kernel", "kernal", "linux-"].iter().any(|word| line.contains(word));
+            let Some(version) = kernel_version(&line) else { continue };
+            let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
+            if has(&BAD) {
+                bad.push((version, number));
+            } else if has(&GOOD) {
+                good.push((version, number));
+            }
+        }
+        let works = |version: &String| good.iter().any(|(other, _)| other == version);
+        let (_, bad_line) = bad.iter().find(|(version, _)| !works(version))?;
+        let (_, good_line) = good.first().filter(|_| kernel)?;
+        Some((text.quote(*good_line), text.quote(*bad_line)))
+    })
+}
+
+/// The first word of a line that is a version of Linux: 3 to 9, then two numbers or more, or one and `.x`.
+fn kernel_version(line: &str) -> Option<String> {
+    let words = line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '-'));
+    let word = words.map(|word| word.trim_start_matches("linux-").trim_end_matches('.')).find(|word| {
+        let mut parts = word.split(['.', '-']);
+        let major = parts.next().and_then(|major| major.parse::<u32>().ok());
+        let minor = parts.next().is_some_and(|minor| minor.parse::<u32>().is_ok());
+        let patch =
+            parts.next().is_some_and(|patch| patch == "x" || patch.starts_with(|c: char| c.is_ascii_digit()));
+        major.is_some_and(|major| (3..10).contains(&major)) && minor && patch
+    });
+    word.map(str::to_owned)
 }
