@@ -78,7 +78,12 @@ fn a_verdict_shows_its_computation_and_what_would_refute_it() {
     let log = site.file("logs/qemu.log", "qemu: Failed to get \"write\" lock\n");
     let folder = log.parent().unwrap().to_str().unwrap().to_owned();
     let fired = site.call(&["analyze", "--from", &folder, "--why", "storage/image-locked"]).ok().out;
-    for part in ["for     proof    0.90  qemu.log:1:", "(1 - doubt) x credit", "what would refute it"] {
+    for part in [
+        "for     proof    0.90  qemu.log:1:",
+        "(1 - doubt) x credit",
+        "rank among the causes = ",
+        "what would refute it",
+    ] {
         assert!(fired.contains(part), "{part:?} is not in: {fired}");
     }
     let quiet = site.call(&["analyze", "--from", &folder, "--why", "vfio/code-43"]).ok().out;

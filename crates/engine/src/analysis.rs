@@ -1,5 +1,6 @@
 //! ANALYSIS: locks the process, searches the journal, reads, judges, ranks, and plans. Changes nothing.
 
+use crate::accepted::{self, Acceptances};
 use crate::why::why;
 use crate::{Analyze, Environment, Error, Outcome, Progress, RuleSummary, memory, plans, preflight};
 use vmwright_host::sandbox::{self, Purpose};
@@ -37,6 +38,7 @@ pub(crate) fn analyze(
         let sources = vmwright_host::work_list(&root, &needs(&root), &subject);
         return Ok(Outcome::WorkList { sources });
     }
+    let acceptances = Acceptances::load(what, environment)?;
     let challenge = challenge(what);
     progress(Progress::Banner(Mode::Analysis.banner(&challenge)));
     let (mut host, sandbox) = enter(what, environment)?;
@@ -59,6 +61,13 @@ pub(crate) fn analyze(
         return Ok(Outcome::Why(Box::new(why(entry, &reading))));
     }
     let diagnosis = diagnose_reading(&reading, &|entry| select(what, entry.id).unwrap_or(false));
+    // Only a live host, asked as a whole, can say that something is no longer there.
+    let whole = snapshot.live && target.is_none();
+    let quiet = |rule: &str| {
+        whole && select(what, rule).unwrap_or(false) && !diagnosis.unknown.iter().any(|one| one.rule == rule)
+    };
+    let (mut causes, accepted) = acceptances.part(diagnosis.causes.clone());
+    causes.extend(acceptances.stale(&diagnosis.causes, what.vm.as_deref(), &quiet));
     if let Err(error) = remember(&challenge, what, &host, &diagnosis, environment) {
         trouble = Some(error);
     }
@@ -71,8 +80,10 @@ pub(crate) fn analyze(
         challenge,
         host,
         target: target.map(|target| HostIdentity { id: target.host_id, ..HostIdentity::default() }),
-        causes: diagnosis.causes,
+        causes,
+        accepted,
         unknown: diagnosis.unknown,
+        next: diagnosis.next,
         unread,
         journal,
         sandbox,
@@ -88,6 +99,7 @@ pub(crate) fn plan(
     let what = Analyze { vm: vm.map(str::to_owned), ..Analyze::default() };
     let challenge = format!("plan for {}", vm.map_or("this host".to_owned(), |vm| format!("vm {vm}")));
     progress(Progress::Banner(Mode::Analysis.banner(&challenge)));
+    let acceptances = Acceptances::load(&what, environment)?;
     let (host, _) = enter(&what, environment)?;
     recall(&challenge, environment, progress);
     let subject = vmwright_host::Subject { vm: what.vm.clone(), state: environment.state.clone() };
@@ -98,6 +110,7 @@ pub(crate) fn plan(
         .into_iter()
         .zip(&diagnosis.causes)
         .filter(|(finding, cause)| matters(finding, cause.explained_by.is_some()))
+        .filter(|(_, cause)| acceptances.of(&cause.rule, &cause.subject).is_none())
         .map(|(finding, _)| finding)
         .collect();
     let plan = vmwright_plan::fix(&findings, &host.id, vm, vm.is_some());
@@ -119,6 +132,9 @@ pub(crate) fn preview(plan: &str, environment: &Environment) -> Result<Outcome, 
 }
 
 pub(crate) fn explain(rule: &str) -> Result<Outcome, Error> {
+    if rule == accepted::STALE {
+        return Ok(Outcome::Explanation { rule: rule.to_owned(), text: accepted::DOC.to_owned() });
+    }
     let entry = entry(rule).ok_or_else(|| unknown_rule(rule))?;
     Ok(Outcome::Explanation { rule: entry.id.to_owned(), text: format!("{}\n", entry.doc.trim_end()) })
 }

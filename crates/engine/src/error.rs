@@ -29,6 +29,14 @@ pub enum Error {
         /// The nearest name there is.
         near: Option<String>,
     },
+    /// The configuration is wrong.
+    #[error("{path}: {}", .issues.iter().map(|issue| format!("line {}: {}", issue.line, issue.what)).collect::<Vec<_>>().join("; "))]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, by line.
+        issues: Vec<vmwright_model::Issue>,
+    },
     /// The source of a move defines no VM of this name.
     #[error("the source defines no VM `{name}`{}", .near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     UnknownVm {
@@ -136,6 +144,7 @@ impl Error {
             Error::Collect(_)
             | Error::UnknownRule { .. }
             | Error::UnknownVm { .. }
+            | Error::Config { .. }
             | Error::Output { .. }
             | Error::NoEntry(_)
             | Error::PlanFile { .. }

@@ -4,6 +4,7 @@
 //! what an approved plan says; REVIEW (`review.rs`) starts and measures VMs in scope. A process serves one
 //! operation: what ANALYSIS has locked stays locked.
 
+mod accepted;
 mod analysis;
 mod capture;
 mod environment;
@@ -22,7 +23,7 @@ pub use error::Error;
 pub use vmwright_plan::Preview;
 pub use vmwright_review::reports::text as review_text;
 
-pub use why::{Computation, Piece, Why};
+pub use why::{Computation, Piece, Rank, Why};
 
 pub use operation::{
     Analyze, Approve, Capture, Captured, MachineSummary, Operation, Outcome, PlanMade, PlannedSource,

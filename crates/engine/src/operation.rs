@@ -144,6 +144,8 @@ pub struct Analyze {
     pub select: Vec<String>,
     /// Not these rules or areas.
     pub ignore: Vec<String>,
+    /// The configuration; `vmwright.toml` in the configuration directory where absent.
+    pub config: Option<PathBuf>,
     /// Refuse to read if the kernel cannot lock the process.
     pub require_sandbox: bool,
     /// Only list what would be read.

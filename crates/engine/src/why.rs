@@ -34,6 +34,8 @@ pub enum Computation {
         confidence: f64,
         /// What was weighed, best first.
         pieces: Vec<Piece>,
+        /// What its place among the causes is computed from.
+        rank: Rank,
     },
     /// The rule saw what it needs, and the evidence was not enough.
     Quiet,
@@ -49,6 +51,21 @@ pub enum Computation {
         /// Why.
         why: String,
     },
+}
+
+/// How a finding is ranked among the others: by the sum of these.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Rank {
+    /// Confidence of the finding.
+    pub confidence: f64,
+    /// For a special cause, against a general one.
+    pub special: f64,
+    /// Against findings that are no errors.
+    pub level: f64,
+    /// For words of the complaint that go with the rule.
+    pub words: f64,
+    /// The sum.
+    pub sum: f64,
 }
 
 /// One piece of evidence on the scales.
@@ -68,7 +85,8 @@ pub struct Piece {
 
 /// Weighs one rule again, in the open.
 pub(crate) fn why(entry: &'static Entry, reading: &Reading<'_>) -> Why {
-    let verdicts = ranking::judge(entry, reading).into_iter().map(computation).collect();
+    let verdicts = ranking::judge(entry, reading);
+    let verdicts = verdicts.into_iter().map(|verdict| computation(verdict, entry, reading)).collect();
     Why {
         rule: entry.id.to_owned(),
         verdicts,
@@ -78,16 +96,17 @@ pub(crate) fn why(entry: &'static Entry, reading: &Reading<'_>) -> Why {
     }
 }
 
-fn computation(verdict: Verdict) -> Computation {
+fn computation(verdict: Verdict, entry: &Entry, reading: &Reading<'_>) -> Computation {
     match verdict {
-        Verdict::Fired(finding) => fired(finding),
+        Verdict::Fired(finding) => fired(finding, entry, reading),
         Verdict::Quiet => Computation::Quiet,
         Verdict::Unknown { why, source } => Computation::Unknown { why, source },
         Verdict::NotApplicable { why } => Computation::NotApplicable { why },
     }
 }
 
-fn fired(finding: Finding) -> Computation {
+fn fired(finding: Finding, entry: &Entry, reading: &Reading<'_>) -> Computation {
+    let score = ranking::score(entry, &finding, reading);
     let pieces = finding.support.into_iter().map(|one| Piece {
         strength: one.strength,
         weight: weight(one.strength),
@@ -100,6 +119,13 @@ fn fired(finding: Finding) -> Computation {
         title: finding.title,
         confidence: finding.confidence,
         pieces: pieces.collect(),
+        rank: Rank {
+            confidence: score.confidence,
+            special: score.special,
+            level: score.level,
+            words: score.words,
+            sum: score.sum(),
+        },
     }
 }
 

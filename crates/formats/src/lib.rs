@@ -10,6 +10,7 @@ pub mod pairs;
 pub mod pci_address;
 mod recognise;
 mod seamcall;
+pub mod settings;
 mod sev_status;
 pub mod vmm_message;
 pub mod xml;

@@ -56,6 +56,28 @@ pub struct Unknown {
     pub source: String,
 }
 
+/// A source that would decide what is still open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Next {
+    /// A path, or a read-only command to run.
+    pub source: String,
+    /// How much it would decide, against the others in the list; `vmwright_rules::next` says how it is computed.
+    pub weight: u32,
+    /// The rules that could tell then.
+    pub rules: Vec<String>,
+}
+
+/// A finding that the configuration accepts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// What was found.
+    pub cause: Cause,
+    /// Why it is left as it is.
+    pub reason: String,
+    /// The last day on which that counts, `2027-01-31`.
+    pub expires: String,
+}
+
 /// What the journal already knew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recalled {
@@ -89,8 +111,12 @@ pub struct Analysis {
     pub target: Option<HostIdentity>,
     /// Causes, best first; consequences follow their causes.
     pub causes: Vec<Cause>,
+    /// Findings that the configuration accepts; they do not count for the exit status.
+    pub accepted: Vec<Accepted>,
     /// Rules that could not tell, by id.
     pub unknown: Vec<Unknown>,
+    /// What to read next where evidence is short, best first.
+    pub next: Vec<Next>,
     /// Sources that could not be read, with the reason.
     pub unread: Vec<(String, String)>,
     /// What the journal already knew.

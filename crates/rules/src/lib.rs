@@ -7,6 +7,7 @@
 pub mod confidence;
 mod context;
 mod draft;
+pub mod next;
 pub mod ranking;
 mod reading;
 mod rule;

@@ -9,7 +9,9 @@
 //!    cause, what is only usual for it is not enough there: one piece of strong evidence is.
 //! 4. Equal causes stand in the order of their ids.
 
+use crate::next::next;
 use crate::{CATALOGUE, Context, Entry, Rank, Reading, entry};
+use vmwright_model::analysis::Next;
 use vmwright_model::{
     Cause, Evidence, Finding, Level, Record, Snapshot, Strength, Support, Unknown, Verdict,
 };
@@ -35,6 +37,8 @@ pub struct Diagnosis {
     pub causes: Vec<Cause>,
     /// Rules that could not tell.
     pub unknown: Vec<Unknown>,
+    /// What to read next, best first.
+    pub next: Vec<Next>,
 }
 
 /// Runs every rule that `select` lets through over a snapshot, and ranks what fired.
@@ -52,7 +56,7 @@ pub fn diagnose_reading(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) 
         for verdict in judge(entry, reading) {
             match verdict {
                 Verdict::Fired(finding) if ordinary(entry, &finding, reading) => {}
-                Verdict::Fired(finding) => fired.push((score(entry, &finding, reading), finding)),
+                Verdict::Fired(finding) => fired.push((score(entry, &finding, reading).sum(), finding)),
                 Verdict::Unknown { why, source } => {
                     diagnosis.unknown.push(Unknown { rule: entry.id.to_owned(), why, source });
                 }
@@ -72,6 +76,7 @@ pub fn diagnose_reading(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) 
         diagnosis.causes.push(cause(&finding, explains, explained[at].clone()));
         diagnosis.findings.push(finding);
     }
+    diagnosis.next = next(&diagnosis.causes, &diagnosis.unknown, reading);
     diagnosis
 }
 
@@ -97,7 +102,30 @@ fn ordinary(entry: &Entry, finding: &Finding, reading: &Reading<'_>) -> bool {
         && !entry.rule.words.iter().any(|word| reading.said(word))
 }
 
-fn score(entry: &Entry, finding: &Finding, reading: &Reading<'_>) -> f64 {
+/// What the place of a finding among the causes is computed from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// Confidence of the finding.
+    pub confidence: f64,
+    /// For a special cause, against a general one.
+    pub special: f64,
+    /// Against findings that are no errors.
+    pub level: f64,
+    /// For words of the complaint that go with the rule.
+    pub words: f64,
+}
+
+impl Score {
+    /// The sum: the higher, the earlier.
+    #[must_use]
+    pub fn sum(&self) -> f64 {
+        self.confidence + self.special + self.level + self.words
+    }
+}
+
+/// The place of a finding among the causes.
+#[must_use]
+pub fn score(entry: &Entry, finding: &Finding, reading: &Reading<'_>) -> Score {
     let special = match entry.rule.rank {
         Rank::General => -SPECIAL,
         Rank::Normal => 0.0,
@@ -109,7 +137,7 @@ fn score(entry: &Entry, finding: &Finding, reading: &Reading<'_>) -> f64 {
         Level::Note => -3.0 * SPECIAL,
     };
     let words = entry.rule.words.iter().filter(|word| reading.said(word)).take(3).count();
-    finding.confidence + special + level + WORD * words as f64
+    Score { confidence: finding.confidence, special, level, words: WORD * words as f64 }
 }
 
 /// The rule of the best proven finding that explains this one. A cycle of explanations is cut at its best.

@@ -35,6 +35,10 @@ pub(crate) struct Args {
     /// Not these rules or areas.
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     ignore: Vec<String>,
+    /// Configuration with accepted findings: `[[accept]]` with `rule`, `subject` (optional), `reason` and `expires`
+    /// [default: vmwright.toml in $VMWRIGHT_CONFIG or /etc/vmwright].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Show how this rule came to its verdict: each piece of evidence with its weight, and what would refute it.
     #[arg(long, value_name = "RULE")]
     why: Option<String>,
@@ -66,6 +70,7 @@ impl Args {
             complaint,
             select: self.select,
             ignore: self.ignore,
+            config: self.config,
             require_sandbox: self.require_sandbox,
             dry_run: self.dry_run,
             why: self.why,

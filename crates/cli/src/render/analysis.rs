@@ -3,6 +3,7 @@
 use super::shown;
 use annotate_snippets::{AnnotationKind, Group, Level as Title, Renderer, Snippet};
 use std::fmt::Write as _;
+use vmwright_model::analysis::Accepted;
 use vmwright_model::{Analysis, Applicability, Cause, Evidence, Level};
 
 /// How much of a quoted line is shown, in characters.
@@ -14,6 +15,17 @@ pub(crate) fn text(analysis: &Analysis, color: bool) -> String {
     for cause in &analysis.causes {
         out.push_str(&one(cause, &renderer));
         out.push('\n');
+    }
+    for one in &analysis.accepted {
+        let Accepted { cause, reason, expires } = one;
+        let _ = writeln!(
+            out,
+            "accepted until {expires}: {}[{}]: {} ({})",
+            cause.level,
+            cause.rule,
+            shown(&cause.title),
+            shown(reason)
+        );
     }
     for recalled in &analysis.journal {
         let _ = writeln!(out, "journal: entry {}: {}", recalled.entry, shown(&recalled.title));
@@ -39,17 +51,14 @@ fn summary(analysis: &Analysis, out: &mut String) {
         1 => writeln!(out, "1 cause; {unknown} rules could not tell"),
         _ => writeln!(out, "{causes} causes; {unknown} rules could not tell"),
     };
-    if unknown > 0 {
-        let mut telling: Vec<&str> = analysis
-            .unknown
-            .iter()
-            .map(|one| one.source.as_str())
-            .filter(|source| !source.is_empty())
-            .collect();
-        telling.sort_unstable();
-        telling.dedup();
-        telling.truncate(4);
-        let _ = writeln!(out, "these would tell: {}", telling.join("; "));
+    for next in &analysis.next {
+        let rules = match next.rules.as_slice() {
+            [one] => one.clone(),
+            [one, other] => format!("{one} and {other}"),
+            [one, other, more @ ..] => format!("{one}, {other} and {} more", more.len()),
+            [] => continue,
+        };
+        let _ = writeln!(out, "next: {} would tell: {rules}", shown(&next.source));
     }
 }
 

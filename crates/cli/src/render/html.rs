@@ -57,6 +57,15 @@ pub(crate) fn text(analysis: &Analysis) -> String {
     for index in causes {
         cause(&analysis.causes, index, 2, &mut page);
     }
+    let accepted = analysis.accepted.iter().map(|one| {
+        let (rule, title) = (escaped(&one.cause.rule), escaped(&one.cause.title));
+        format!("<code>{rule}</code>: {title} (until {}: {})", escaped(&one.expires), escaped(&one.reason))
+    });
+    list("Accepted", accepted, &mut page);
+    let next = analysis.next.iter();
+    let next =
+        next.map(|one| format!("<code>{}</code>: {}", escaped(&one.source), escaped(&one.rules.join(", "))));
+    list("What to read next", next, &mut page);
     unknown(analysis, &mut page);
     surroundings(analysis, &mut page);
     let _ = writeln!(

@@ -11,7 +11,7 @@ pub(crate) fn text(analysis: &Analysis) -> String {
     let skipped = analysis.unknown.len();
     let counts = format!(
         "tests=\"{}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\"",
-        analysis.causes.len() + skipped
+        analysis.causes.len() + analysis.accepted.len() + skipped
     );
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"vmwright\" {counts}>\n\
@@ -24,6 +24,16 @@ pub(crate) fn text(analysis: &Analysis) -> String {
     );
     for cause in &analysis.causes {
         case(cause, &mut out);
+    }
+    for one in &analysis.accepted {
+        let _ = writeln!(
+            out,
+            "<testcase classname=\"{}\" name=\"{}\"><system-out>accepted until {}: {}</system-out></testcase>",
+            escaped(&one.cause.rule),
+            escaped(&one.cause.subject),
+            escaped(&one.expires),
+            escaped(&one.reason)
+        );
     }
     for unknown in &analysis.unknown {
         let mut why = unknown.why.clone();

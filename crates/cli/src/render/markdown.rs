@@ -3,6 +3,7 @@
 use super::evidence::{by_whom, consequences, counted, excerpts, reasons};
 use super::{assisted_by, shown};
 use std::fmt::Write;
+use vmwright_model::analysis::Accepted;
 use vmwright_model::{Analysis, Cause, Evidence};
 
 pub(crate) fn text(analysis: &Analysis) -> String {
@@ -12,6 +13,23 @@ pub(crate) fn text(analysis: &Analysis) -> String {
         let number = format!("{}. ", at + 1);
         cause(&analysis.causes, index, 2, &number, &mut out);
     }
+    let accepted = analysis.accepted.iter().map(|one| {
+        let Accepted { cause, reason, expires } = one;
+        format!(
+            "{} about {}: {} (until {expires}: {})",
+            code(&cause.rule),
+            code(&cause.subject),
+            prose(&cause.title),
+            prose(reason)
+        )
+    });
+    list("Accepted", accepted, &mut out);
+    let next = analysis.next.iter();
+    list(
+        "What to read next",
+        next.map(|one| format!("{}: {}", code(&one.source), prose(&one.rules.join(", ")))),
+        &mut out,
+    );
     unknown(analysis, &mut out);
     let unread = analysis.unread.iter().map(|(source, why)| format!("{}: {}", code(source), prose(why)));
     list("Not read", unread, &mut out);

@@ -3,6 +3,7 @@
 use super::{digest, inert, shown};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use vmwright_model::analysis::Accepted;
 use vmwright_model::{Analysis, Cause, Evidence};
 
 const SCHEMA: &str =
@@ -13,17 +14,24 @@ pub(crate) fn text(analysis: &Analysis) -> String {
 }
 
 fn log(analysis: &Analysis) -> Value {
-    let ids: BTreeSet<&str> = analysis.causes.iter().map(|cause| cause.rule.as_str()).collect();
+    let accepted = analysis.accepted.iter().map(|one| (&one.cause, Some(one)));
+    let all: Vec<(&Cause, Option<&Accepted>)> =
+        analysis.causes.iter().map(|cause| (cause, None)).chain(accepted).collect();
+    let ids: BTreeSet<&str> = all.iter().map(|(cause, _)| cause.rule.as_str()).collect();
     let index: BTreeMap<&str, usize> = ids.iter().enumerate().map(|(at, id)| (*id, at)).collect();
     let rules: Vec<Value> = ids.iter().map(|id| rule(id)).collect();
     let mut seen: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    let results: Vec<Value> = analysis
-        .causes
+    let results: Vec<Value> = all
         .iter()
-        .map(|cause| {
+        .map(|(cause, accepted)| {
             let before = seen.entry((&cause.rule, &cause.subject)).or_default();
             *before += 1;
-            result(cause, index[cause.rule.as_str()], *before)
+            let mut result = result(cause, index[cause.rule.as_str()], *before);
+            if let Some(accepted) = accepted {
+                let why = message(&format!("until {}: {}", accepted.expires, accepted.reason));
+                result["suppressions"] = json!([{ "kind": "external", "justification": why }]);
+            }
+            result
         })
         .collect();
     json!({

@@ -8,15 +8,20 @@ pub(crate) fn text(why: &Why) -> String {
     let mut out = String::new();
     for verdict in &why.verdicts {
         let _ = match verdict {
-            Computation::Fired { subject, title, confidence, pieces } => {
+            Computation::Fired { subject, title, confidence, pieces, rank } => {
                 let _ = writeln!(out, "{} fired about {}: {}", why.rule, shown(subject), shown(title));
                 pieces.iter().for_each(|piece| self::piece(piece, &mut out));
                 let _ = writeln!(out, "  doubt left by what is for it:      {:.3}", doubt(pieces, false));
                 let _ = writeln!(out, "  credit left by what is against it: {:.3}", doubt(pieces, true));
-                writeln!(
+                let _ = writeln!(
                     out,
                     "  confidence = (1 - doubt) x credit, at most {}: {confidence:.3}; fires from {}",
                     why.ceiling, why.threshold
+                );
+                writeln!(
+                    out,
+                    "  rank among the causes = {:.3} {:+.2} special {:+.2} level {:+.2} words of the complaint = {:.3}",
+                    rank.confidence, rank.special, rank.level, rank.words, rank.sum
                 )
             }
             Computation::Quiet => {
