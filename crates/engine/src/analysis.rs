@@ -1,6 +1,7 @@
 //! ANALYSIS: locks the process, searches the journal, reads, judges, ranks, and plans. Changes nothing.
 
 use crate::accepted::{self, Acceptances};
+use crate::remote::{self, Place};
 use crate::why::why;
 use crate::{Analyze, Environment, Error, Outcome, Progress, RuleSummary, memory, plans, preflight};
 use vmwright_host::sandbox::{self, Purpose};
@@ -32,23 +33,31 @@ pub(crate) fn analyze(
     if let Some(rule) = what.why.as_deref().filter(|rule| entry(rule).is_none()) {
         return Err(unknown_rule(rule));
     }
+    let far = remote::target(what.host.as_deref())?;
     let subject = preflight::subject(what, environment);
     if what.dry_run {
-        let root = root(what)?;
-        let sources = vmwright_host::work_list(&root, &needs(&root), &subject);
+        let sources = match far {
+            Some(_) => vmwright_host::ssh::work_list(&needs(&Root::Live)),
+            None => {
+                let root = root(what)?;
+                vmwright_host::work_list(&root, &needs(&root), &subject)
+            }
+        };
         return Ok(Outcome::WorkList { sources });
     }
     let acceptances = Acceptances::load(what, environment)?;
     let challenge = challenge(what);
     progress(Progress::Banner(Mode::Analysis.banner(&challenge)));
+    let far = far.map(|target| remote::connect(&target, &needs(&Root::Live))).transpose()?;
     let (mut host, sandbox) = enter(what, environment)?;
     let (journal, mut trouble) = recall(&challenge, environment, progress);
-    let mut snapshot = read(&root(what)?, &subject, environment)?;
+    let place = far.map_or_else(|| root(what).map(Place::Here), Ok)?;
+    let mut snapshot = remote::read(place, &subject, environment)?;
     snapshot.vm = what.vm.clone().or(snapshot.vm);
     let target = preflight::target(what, environment)?;
     if !host.live {
-        // A capture says which host it is of.
-        host.id.clone_from(&snapshot.host_id);
+        // A capture says which host it is of, and so does a host over SSH.
+        host = remote::identity(&snapshot);
     }
     let mut reading = Reading::new(&snapshot, &what.complaint);
     let of_target = target.as_ref().map(Reading::of_target);
@@ -192,6 +201,9 @@ fn challenge(what: &Analyze) -> String {
     let first = what.complaint.lines().map(str::trim).find(|line| !line.is_empty());
     match (first, &what.vm, &what.from) {
         (Some(line), ..) => line.chars().take(200).collect(),
+        (None, None, None) if what.host.is_some() => {
+            format!("what is wrong with {}", what.host.as_deref().unwrap_or_default())
+        }
         (None, Some(vm), _) => format!("what is wrong with vm {vm}"),
         (None, None, Some(folder)) => format!("what is wrong in {}", folder.display()),
         (None, None, None) => "what is wrong with this host".to_owned(),
@@ -200,7 +212,8 @@ fn challenge(what: &Analyze) -> String {
 
 /// Locks the process, so that from here on it can only read, and then learns which host this is.
 fn enter(what: &Analyze, environment: &Environment) -> Result<(HostIdentity, Sandbox), Error> {
-    let purpose = if what.from.is_none() { Purpose::LiveHost } else { Purpose::Records };
+    let here = what.from.is_none() && what.host.is_none();
+    let purpose = if here { Purpose::LiveHost } else { Purpose::Records };
     let sandbox = match environment.kept() {
         Some(state) => sandbox::lock(state, purpose),
         None => sandbox::lock_without_state(purpose),
@@ -209,10 +222,7 @@ fn enter(what: &Analyze, environment: &Environment) -> Result<(HostIdentity, San
     if what.require_sandbox && !sandbox.lacking.is_empty() {
         return Err(Error::SandboxLacking(sandbox.lacking));
     }
-    let host = match what.from {
-        None => vmwright_host::identity(&environment.state),
-        Some(_) => HostIdentity::default(),
-    };
+    let host = if here { vmwright_host::identity(&environment.state) } else { HostIdentity::default() };
     Ok((host, sandbox))
 }
 

@@ -1,6 +1,7 @@
 //! ANALYSIS that keeps: locks the process, reads what all rules need, takes the secrets out, and writes one archive
 //! that can be read anywhere in the place of this host.
 
+use crate::remote::{self, Place};
 use crate::{Capture, Captured, Environment, Error, Outcome, PlannedSource, Progress, analysis, memory};
 use jiff::Timestamp;
 use std::fs::{File, OpenOptions};
@@ -12,7 +13,7 @@ use vmwright_host::redact::{self, anonymous};
 use vmwright_host::sandbox::{self, Purpose};
 use vmwright_host::{Root, Subject};
 use vmwright_model::analysis::Sandbox;
-use vmwright_model::{Missing, Mode};
+use vmwright_model::{Missing, Mode, Need};
 
 /// Name and version of this program, as a capture has it.
 const TOOL: &str = concat!("vmwright ", env!("CARGO_PKG_VERSION"));
@@ -23,6 +24,13 @@ pub(crate) fn capture(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
     let subject = Subject { vm: what.vm.clone(), state: environment.state.clone() };
+    let far = remote::target(what.host.as_deref())?;
+    if let Some(target) = far.as_ref().filter(|_| what.dry_run) {
+        let list = vmwright_host::ssh::work_list(&analysis::needs(&Root::Live)).into_iter();
+        let privilege = format!("as {target} allows");
+        let sources = list.map(|source| PlannedSource { source, privilege: privilege.clone() }).collect();
+        return Ok(Outcome::CapturePlan { sources });
+    }
     if what.dry_run {
         let planned = vmwright_host::planned(&analysis::needs(&Root::Live), &subject);
         let sources = planned
@@ -31,24 +39,33 @@ pub(crate) fn capture(
             .collect();
         return Ok(Outcome::CapturePlan { sources });
     }
-    let challenge =
-        format!("capture of {}", what.vm.as_ref().map_or("this host".to_owned(), |vm| format!("vm {vm}")));
+    let whose = || what.host.clone().unwrap_or_else(|| "this host".to_owned());
+    let challenge = format!("capture of {}", what.vm.as_ref().map_or_else(whose, |vm| format!("vm {vm}")));
     progress(Progress::Banner(Mode::Analysis.banner(&challenge)));
-    vmwright_host::check(&subject).map_err(Error::Collect)?;
+    if far.is_none() {
+        vmwright_host::check(&subject).map_err(Error::Collect)?;
+    }
     let now = Timestamp::now();
     let folder = folder(&name(what), now);
     let path = what.output.clone().unwrap_or_else(|| PathBuf::from(format!("{folder}.tar.gz")));
     // The lock leaves nothing to be made outside the state directory: what is to be written is opened before it.
     let mut file = make(&path)?;
-    let sandbox = lock(what, environment).inspect_err(|_| {
+    let opened = far.as_ref().map(|target| remote::connect(target, &needs(what))).transpose();
+    let sandbox = opened.and_then(|far| Ok((far, lock(what, environment)?)));
+    let (far, sandbox) = sandbox.inspect_err(|_| {
         // Nothing will be written into it. Where the lock holds in part, the empty file has to stay.
         let _ = std::fs::remove_file(&path);
     })?;
-    let mut snapshot = analysis::read(&Root::Live, &subject, environment)?;
+    let place = far.unwrap_or(Place::Here(Root::Live));
+    let here = matches!(place, Place::Here(_));
+    let mut snapshot = remote::read(place, &subject, environment)?;
+    let names = match here {
+        true => anonymous::Names::of_this_host(),
+        false => anonymous::Names::of_snapshot(&mut snapshot, &analysis::needs(&Root::Live)),
+    };
     let redacted = redact::redact(&mut snapshot);
     if what.anonymize {
         let failed = |source| Error::File { path: PathBuf::from("/dev/urandom"), source };
-        let names = anonymous::Names::of_this_host();
         anonymous::Anonymizer::new(&names).map_err(failed)?.apply(&mut snapshot);
     }
     let about = About {
@@ -83,11 +100,21 @@ pub(crate) fn capture(
 }
 
 fn lock(what: &Capture, environment: &Environment) -> Result<Sandbox, Error> {
-    let sandbox = sandbox::lock(&environment.state, Purpose::LiveHost).map_err(Error::Sandbox)?;
+    let purpose = if what.host.is_some() { Purpose::Records } else { Purpose::LiveHost };
+    let sandbox = sandbox::lock(&environment.state, purpose).map_err(Error::Sandbox)?;
     if what.require_sandbox && !sandbox.lacking.is_empty() {
         return Err(Error::SandboxLacking(sandbox.lacking));
     }
     Ok(sandbox)
+}
+
+/// What is read: of another host also the names that it goes by, where they are to be replaced.
+fn needs(what: &Capture) -> Vec<Need> {
+    let mut needs = analysis::needs(&Root::Live);
+    if what.anonymize {
+        needs.extend(anonymous::SOURCES.map(Need::File));
+    }
+    needs
 }
 
 /// The host's name as a part of a file name; nothing where it must not be told.
@@ -95,7 +122,10 @@ fn name(what: &Capture) -> String {
     if what.anonymize {
         return "host".to_owned();
     }
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = match &what.host {
+        Some(host) => host.rsplit(['/', '@']).next().unwrap_or_default().to_owned(),
+        None => std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default(),
+    };
     let plain = |letter: &char| letter.is_ascii_alphanumeric() || *letter == '-';
     let name: String =
         name.trim().chars().take_while(|letter| *letter != '.').filter(plain).take(40).collect();

@@ -12,6 +12,9 @@ pub enum Error {
     /// What was to be read is not there.
     #[error(transparent)]
     Collect(vmwright_host::CollectError),
+    /// What was named is no host to connect to.
+    #[error(transparent)]
+    Target(vmwright_host::ssh::TargetError),
     /// The host has no identity to bind plans to.
     #[error("this host cannot be told from others")]
     Identity(#[source] vmwright_host::IdentityError),
@@ -141,7 +144,9 @@ impl Error {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
+            Error::Collect(vmwright_host::CollectError::Ssh { .. }) => Exit::Incomplete,
             Error::Collect(_)
+            | Error::Target(_)
             | Error::UnknownRule { .. }
             | Error::UnknownVm { .. }
             | Error::Config { .. }

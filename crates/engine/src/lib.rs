@@ -15,6 +15,7 @@ mod memory;
 mod operation;
 mod plans;
 mod preflight;
+mod remote;
 mod review;
 mod why;
 

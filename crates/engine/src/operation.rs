@@ -122,7 +122,7 @@ impl Operation {
     #[must_use]
     pub fn needs_no_state(&self) -> bool {
         match self {
-            Operation::Analyze(what) => what.from.is_some(),
+            Operation::Analyze(what) => what.from.is_some() || what.host.is_some(),
             Operation::Explain { .. } | Operation::Rules { .. } => true,
             _ => false,
         }
@@ -134,6 +134,8 @@ impl Operation {
 pub struct Analyze {
     /// A folder or an archive of files that somebody kept; the running host where absent.
     pub from: Option<PathBuf>,
+    /// Another host, `ssh://user@host:port`, read over SSH.
+    pub host: Option<String>,
     /// Records of the host that a VM is to move to: the question is then whether it can.
     pub against: Option<PathBuf>,
     /// The VM that the question is about.
@@ -154,11 +156,13 @@ pub struct Analyze {
     pub why: Option<String>,
 }
 
-/// What to keep of the running host.
+/// What to keep of a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capture {
     /// The file to make; one named after the host and the time, in the working directory, where absent.
     pub output: Option<PathBuf>,
+    /// Another host, `ssh://user@host:port`, read over SSH.
+    pub host: Option<String>,
     /// The VM whose records belong to it.
     pub vm: Option<String>,
     /// Give other names to hosts, and other hardware and IP addresses.

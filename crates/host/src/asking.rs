@@ -11,7 +11,7 @@
 //!
 //! [messenger]: crate::sandbox::messenger
 
-mod condition;
+pub(crate) mod condition;
 pub(crate) mod libvirt;
 
 use crate::commands;
@@ -72,6 +72,13 @@ pub const ASKING: &[Asking] = &[
 
 /// Every socket that is connected to, where it is there.
 pub(crate) const SOCKETS: [&str; 3] = [libvirt::SOCKETS[0], libvirt::SOCKETS[1], "/run/openvswitch/db.sock"];
+
+impl Asking {
+    /// When the question has no effect of its own, as a command of a POSIX shell.
+    pub(crate) fn shell_condition(&self) -> String {
+        self.when.shell()
+    }
+}
 
 /// Something to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

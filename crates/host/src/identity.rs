@@ -91,6 +91,11 @@ fn host_id_in(root: &Path, state: &Path) -> Result<HostId, IdentityError> {
     }
 }
 
+/// The id of the host whose `/etc/machine-id` holds this text; empty where it holds no id.
+pub(crate) fn of_machine_id(text: &str) -> String {
+    clean_id(text).filter(|id| id.len() == 32).map_or(String::new(), |id| digest(&id))
+}
+
 fn digest(id: &str) -> String {
     let mut digits = String::with_capacity(64);
     for byte in Sha256::digest(format!("vmwright host id\n{id}")) {
@@ -105,6 +110,10 @@ fn digest(id: &str) -> String {
 fn read_id(path: &Path) -> Option<String> {
     let mut text = String::new();
     fs::File::open(path).ok()?.take(256).read_to_string(&mut text).ok()?;
+    clean_id(&text)
+}
+
+fn clean_id(text: &str) -> Option<String> {
     let id = text.trim().to_ascii_lowercase();
     let clean = id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     (clean && id.len() >= 32).then_some(id)

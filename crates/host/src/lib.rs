@@ -20,12 +20,14 @@ pub mod identity;
 pub mod kvm;
 mod limits;
 mod live;
+mod mark;
 mod privilege;
 mod probes;
 mod processes;
 pub mod redact;
 mod root;
 pub mod sandbox;
+pub mod ssh;
 pub mod standard;
 mod text;
 

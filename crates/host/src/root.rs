@@ -81,6 +81,14 @@ pub enum CollectError {
     /// What should be an archive of records is none.
     #[error("{} is neither a folder nor a tar archive (plain, gzip, xz or Zstandard)", .0.display())]
     NotArchive(PathBuf),
+    /// The host over SSH gave no answer.
+    #[error("{target} cannot be read: {why}")]
+    Ssh {
+        /// The host, as it was named.
+        target: String,
+        /// Why, in the words of `ssh` where it said something.
+        why: String,
+    },
     /// A name that no VM can have.
     #[error("`{name}` is no name of a VM: {why}")]
     BadName {
@@ -178,7 +186,7 @@ pub(crate) fn escape_path(path: &Path) -> String {
 
 /// Letters, digits, `-`, `_` and `.`, 1 to 64 of them, not starting with a dot or dash: the name becomes a
 /// directory, a word of a command line and a part of messages.
-fn check_name(name: &str) -> Result<(), CollectError> {
+pub(crate) fn check_name(name: &str) -> Result<(), CollectError> {
     let why = if name.is_empty() {
         "it is empty"
     } else if name.len() > 64 {

@@ -29,6 +29,10 @@ pub(crate) struct Args {
     /// archive this is. Nothing is moved.
     #[arg(long, value_name = "PATH")]
     against: Option<PathBuf>,
+    /// Read another host over SSH: `ssh://user@host:port`. Nothing is installed there; your ssh configuration, agent
+    /// and known hosts are used.
+    #[arg(long, value_name = "URL", conflicts_with = "from")]
+    host: Option<String>,
     /// Only these rules or areas (`vfio`, `storage/image-locked`).
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     select: Vec<String>,
@@ -65,6 +69,7 @@ impl Args {
         };
         Ok(Operation::Analyze(Analyze {
             from: self.from,
+            host: self.host,
             against: self.against,
             vm: self.vm,
             complaint,

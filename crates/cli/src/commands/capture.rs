@@ -11,6 +11,10 @@ pub(crate) struct Args {
     /// The file to make; it must not exist yet [default: vmwright-HOST-TIME.tar.gz].
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Read another host over SSH: `ssh://user@host:port`. Nothing is installed there; your ssh configuration, agent
+    /// and known hosts are used.
+    #[arg(long, value_name = "URL")]
+    host: Option<String>,
     /// The VM whose specification, log and images belong to it.
     #[arg(long, value_name = "NAME")]
     vm: Option<String>,
@@ -29,6 +33,7 @@ impl Args {
     pub(crate) fn operation(self) -> Operation {
         Operation::Capture(Capture {
             output: self.output,
+            host: self.host,
             vm: self.vm,
             anonymize: self.anonymize,
             require_sandbox: self.require_sandbox,

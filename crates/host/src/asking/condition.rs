@@ -6,7 +6,7 @@ use vmwright_model::Missing;
 
 /// What must hold before a question is put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Condition {
+pub(crate) enum Condition {
     /// Nothing.
     Always,
     /// The kernel has this module: a socket that needs it would load it otherwise.
@@ -36,6 +36,22 @@ impl Condition {
                 true => Ok(()),
                 false => Err(Missing::Absent),
             },
+        }
+    }
+
+    /// The same question for a POSIX shell: a command that succeeds where it holds.
+    pub(crate) fn shell(self) -> String {
+        match self {
+            Condition::Always => "true".to_owned(),
+            Condition::Module(name) => format!(
+                "[ -d /sys/module/{name} ] || ! [ -e /proc/modules ] || \
+                 grep -q '/{name}.ko' \"/lib/modules/$(uname -r)/modules.builtin\""
+            ),
+            Condition::LegacyTables => "[ -n \"$(cat /proc/net/ip_tables_names)\" ]".to_owned(),
+            Condition::Daemon(names) => {
+                let names: Vec<&str> = names.iter().map(|name| &name[..name.len().min(15)]).collect();
+                format!("cat /proc/[0-9]*/comm | grep -qxE '{}'", names.join("|"))
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
-use vmwright_model::{Missing, Snapshot};
+use vmwright_model::{Missing, Need, Snapshot};
 
 /// Largest file that is looked at for names, in bytes.
 const FILE: u64 = 256 << 10;
@@ -74,41 +74,63 @@ pub struct Names {
     pub ids: Vec<String>,
 }
 
+/// What names a host.
+const NAMED: [&str; 2] = ["/proc/sys/kernel/hostname", "/etc/hostname"];
+
+/// What numbers it.
+const IDS: [&str; 6] = [
+    "/etc/machine-id",
+    "/var/lib/dbus/machine-id",
+    "/sys/class/dmi/id/product_uuid",
+    "/sys/class/dmi/id/product_serial",
+    "/sys/class/dmi/id/board_serial",
+    "/sys/class/dmi/id/chassis_serial",
+];
+
+/// Every file that says what a host goes by.
+pub const SOURCES: [&str; 10] =
+    [NAMED[0], NAMED[1], "/etc/hosts", "/etc/resolv.conf", IDS[0], IDS[1], IDS[2], IDS[3], IDS[4], IDS[5]];
+
 impl Names {
     /// Those of the running host: its own name and those that it knows from `/etc/hosts` and `/etc/resolv.conf`, its
     /// machine id, and the UUID and serial numbers of its board (which only root can read).
     #[must_use]
     pub fn of_this_host() -> Self {
-        Self::of(Path::new("/"))
+        Self::of(|path| file::read(Path::new(path), FILE).ok())
     }
 
-    fn of(root: &Path) -> Self {
+    /// Those of the host that a snapshot was taken of: what [`SOURCES`] say in it. Of these only what is among
+    /// `needs` stays in the snapshot.
+    #[must_use]
+    pub fn of_snapshot(snapshot: &mut Snapshot, needs: &[Need]) -> Self {
+        let names = Self::of(|path| snapshot.record(path)?.content.clone().ok());
+        let needed =
+            |source: &str| needs.iter().any(|need| matches!(need, Need::File(path) if *path == source));
+        snapshot
+            .records
+            .retain(|record| !SOURCES.contains(&record.source.as_str()) || needed(&record.source));
+        names
+    }
+
+    fn of(read: impl Fn(&str) -> Option<Vec<u8>>) -> Self {
         let text = |path: &str| {
-            file::read(&root.join(path), FILE)
-                .map_or(String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+            read(path).map_or(String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
         };
         let mut names = Names::default();
-        for path in ["proc/sys/kernel/hostname", "etc/hostname"] {
+        for path in NAMED {
             names.host(text(path).trim());
         }
-        for line in text("etc/hosts").lines() {
+        for line in text("/etc/hosts").lines() {
             let line = line.split('#').next().unwrap_or_default();
             line.split_whitespace().skip(1).for_each(|name| names.host(name));
         }
-        for line in text("etc/resolv.conf").lines() {
+        for line in text("/etc/resolv.conf").lines() {
             let mut words = line.split_whitespace();
             if matches!(words.next(), Some("search" | "domain")) {
                 words.for_each(|domain| names.domain(domain));
             }
         }
-        for path in [
-            "etc/machine-id",
-            "var/lib/dbus/machine-id",
-            "sys/class/dmi/id/product_uuid",
-            "sys/class/dmi/id/product_serial",
-            "sys/class/dmi/id/board_serial",
-            "sys/class/dmi/id/chassis_serial",
-        ] {
+        for path in IDS {
             let id = text(path).trim().to_owned();
             // Placeholders (`0`, `None`, `Not Specified`) are no ids.
             if id.len() >= 6
