@@ -60,6 +60,9 @@ pub const RULE: Rule = Rule {
             .and(&["qemu:///session"]),
         Sign::strong("Unable to create tap device {tap}: Operation not permitted").and(&["qemu:///session"]),
         Sign::strong("Network bandwidth tuning is not available in session mode"),
+        Sign::strong("error creating bridge interface {bridge}: Operation not permitted")
+            .and(&["user session"]),
+        Sign::support("error creating bridge interface {bridge}: Operation not permitted"),
     ],
     words: &[
         "sudo virsh",

@@ -66,6 +66,14 @@ pub const RULE: Rule = Rule {
         // Old libvirt writes cpuset.memory_migrate, which newer kernels and cgroup v2 refuse.
         Sign::strong("cpuset.memory_migrate*: "),
         Sign::support("virCgroupSetCpusetMemoryMigrate"),
+        // Options that an older libvirt gives and a newer QEMU has dropped (5.2, 7.2, 8.2, 9.0).
+        Sign::strong("-realtime: invalid option"),
+        Sign::strong("-no-hpet: invalid option"),
+        Sign::strong("-no-acpi: invalid option"),
+        Sign::strong("-enable-fips: invalid option"),
+        Sign::strong("-no-kvm: invalid option").and(&["libvirt"]),
+        Sign::strong("Invalid parameter 'nowait'"),
+        Sign::strong("Invalid parameter 'x-pci-hole64-fix'"),
     ],
     words: &["after upgrad", "after updat", "compiled", "newer qemu", "backports", "version"],
     tells: "virsh version --daemon; qemu-system-x86_64 --version",

@@ -53,6 +53,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("couldn't find bridge"),
         Sign::strong("Bridge {bridge} not found"),
         Sign::strong("bridge interface {bridge} not found"),
+        // A card is named where a bridge is needed.
+        Sign::strong("Unable to add bridge en{card} port {tap}: Operation not supported"),
+        Sign::strong("Unable to add bridge eth{card} port {tap}: Operation not supported"),
+        Sign::strong("Unable to add bridge wl{card} port {tap}: Operation not supported"),
+        Sign::strong("Unable to add bridge bond{card} port {tap}: Operation not supported"),
     ],
     words: &["bridge", "network"],
     tells: "ip -br link",

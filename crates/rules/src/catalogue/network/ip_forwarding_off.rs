@@ -108,6 +108,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 || line.trim_end().ends_with("-n net.ipv4.ip_forward");
         }
     }
+    if cx.texts().iter().any(|text| text.text.contains("POSTROUTING")) {
+        draft = draft.looked();
+    }
     if let Some(quote) = not_masqueraded(cx) {
         draft = draft.because(Strength::Support, Some(quote), "no rule rewrites the guests' addresses");
     }
@@ -135,14 +138,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     vec![draft.verdict()]
 }
 
-/// A listing of the NAT table without any rewriting of sources, or a host that forwards nothing by policy, where the
-/// guests miss the world outside. Docker's policy is network/bridge-netfilter-drop.
+/// A listing of the NAT table without any rewriting of sources, a zone or virtual network without it, or a host that
+/// forwards nothing by policy, where the guests miss the world outside. Docker's policy is network/bridge-netfilter-drop.
 fn not_masqueraded(cx: &Context<'_>) -> Option<Evidence> {
     let outside = ["internet", "outside", "gateway", "uplink"].iter().any(|word| cx.said(word));
     if !outside || cx.stands("DOCKER") {
         return None;
     }
     cx.texts().iter().find_map(|text| {
+        let isolated = text.text.contains("<network") && !text.text.contains("<forward");
         let rewrites =
             ["MASQUERADE", "SNAT", "masquerade", "snat "].iter().any(|word| text.text.contains(word));
         let (number, _) = lines(&text.text).take(20_000).find(|(_, line)| {
@@ -151,7 +155,8 @@ fn not_masqueraded(cx: &Context<'_>) -> Option<Evidence> {
                 || line.contains("hook postrouting");
             let policy =
                 line.starts_with("-P FORWARD DROP") || line.starts_with("Chain FORWARD (policy DROP");
-            nat && !rewrites || policy
+            let definition = isolated && line.contains("<network");
+            nat && !rewrites || policy || definition || line.trim() == "masquerade: no"
         })?;
         text.quote(number)
     })

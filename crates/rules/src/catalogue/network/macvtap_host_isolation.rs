@@ -103,6 +103,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         text.text.contains(" dev=").then(|| text.quote(number)).flatten()
     });
     draft = draft.because(Strength::Strong, network, "the network hands out macvtaps");
+    if host && !draft.has(Strength::Support) {
+        // Notes of the set-up.
+        let said = ["macvtap", "macvlan", "direct attachment", "type=direct"];
+        let note = cx.texts().iter().filter(|text| matches!(&*text.kind.0, "text" | "environment")).find_map(
+            |text| {
+                let mut found = lines(&text.text).take(20_000);
+                let (number, _) = found.find(|(_, line)| said.iter().any(|word| line.contains(word)))?;
+                text.quote(number)
+            },
+        );
+        draft = draft.because(Strength::Strong, note, "the guests are on macvtaps");
+    }
     if host {
         let quote = cx.all::<QemuArgs>().iter().find_map(|seen| {
             let found = seen.commands.iter().flat_map(|command| &command.options).find(|one| {

@@ -9,7 +9,8 @@
 //! allowed-address-pairs; an outer hypervisor: VMware port groups reject promiscuous mode, MAC changes and forged
 //! transmits, Hyper-V needs MAC address spoofing, VirtualBox promiscuous mode "Allow All"; providers (Hetzner, OVH, AWS
 //! source/destination check) accept the host's MAC only; a physical switch with port security err-disables the port;
-//! Proxmox's firewall with its MAC filter.
+//! Proxmox's firewall with its MAC filter. A wireless card in a bridge is the same case: an access point takes frames of
+//! the station's own MAC alone.
 //!
 //! ## Confirm
 //! `ebtables -t nat -L` (`libvirt-I-vnet0`), `nft list table bridge filter`, `virsh -r nwfilter-binding-list`,
@@ -20,11 +21,14 @@
 //!
 //! ## Fix
 //! Allow the additional MAC or address at that one port (allowed-address-pairs, the filter's IP parameter, the outer port
-//! group), or route or NAT the guests behind the accepted MAC instead of bridging them.
+//! group), or route or NAT the guests behind the accepted MAC instead of bridging them (always over Wi-Fi).
 //!
 //! ## References
 //! libvirt formatnwfilter.html (clean-traffic, no-mac-spoofing); `src/nwfilter/nwfilter_ebiptables_driver.c`; OVN
 //! `ovn-nb(5)` port_security; VMware "Securing standard switch ports"; Hyper-V `Set-VMNetworkAdapter -MacAddressSpoofing`.
+
+#[path = "state/wireless.rs"]
+mod wireless;
 
 use crate::prelude::*;
 use vmwright_formats::DomainXml;
@@ -82,6 +86,10 @@ pub const RULE: Rule = Rule {
         Sign::support("SourceDestCheck*true"),
         Sign::support("promiscuous mode*reject"),
         Sign::strong("MAC changes*reject"),
+        // A wireless card cannot be a port of a bridge: brctl, bridge(8), iw.
+        Sign::strong("can't add wl{card} to bridge {bridge}: Operation not supported"),
+        Sign::strong("Device does not allow enslaving to a bridge").unless(&["openvswitch"]),
+        Sign::support("set 4addr on").and(&["command failed"]),
     ],
     words: &[
         "port security",
@@ -100,6 +108,12 @@ pub const RULE: Rule = Rule {
         "containers",
         "second card",
         "inside my vm",
+        "wi-fi",
+        "wifi",
+        "wireless",
+        "wlan",
+        "bridge",
+        "self-assigned",
     ],
     tells: "virsh -r nwfilter-binding-list",
     remedy: "allow the guest's additional MAC or address at the filter that drops it, or route instead of bridging",
@@ -125,6 +139,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             );
             break;
         }
+    }
+    if let Some(quote) = wireless::bridged(cx) {
+        let said =
+            ["wi-fi", "wifi", "wireless", "wlan", "self-assigned", "bridge"].iter().any(|word| cx.said(word));
+        let strength = if said { Strength::Strong } else { Strength::Hint };
+        draft = draft
+            .because(strength, Some(quote), "an access point takes frames of the station's own MAC alone")
+            .title("the guests are bridged over a wireless card, which carries no other MAC than its own");
     }
     // A macvtap passes on what is for its own MAC, unless the guest's receive filters are trusted.
     let groups = ["multicast", "vrrp", "carp", "keepalived", "promiscuous"].iter().any(|word| cx.said(word));

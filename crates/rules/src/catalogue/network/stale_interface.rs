@@ -67,6 +67,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("can't create bridge with the same name"),
         Sign::strong("network interface {name} already exists").and(&["create"]),
         Sign::support("Failed adding link: *File exists"),
+        Sign::support("could not configure /dev/net/tun ({tap}): Invalid argument"),
+        Sign::support("Error while creating ifreq structure: Invalid argument"),
     ],
     words: &[
         "left over",

@@ -30,13 +30,21 @@ use crate::prelude::*;
 use std::collections::HashSet;
 use vmwright_formats::{DomainXml, QemuArgs};
 
+/// A card is named instead of a bridge: network/bridge-missing.
+const CARD: &[&str] = &[
+    "Unable to add bridge en",
+    "Unable to add bridge eth",
+    "Unable to add bridge wl",
+    "Unable to add bridge bond",
+];
+
 pub const RULE: Rule = Rule {
     tags: &["network", "ovs", "boot"],
     rank: Rank::Specific,
     signs: &[
-        Sign::proof("Unable to add bridge {bridge} port {tap}: Operation not supported"),
+        Sign::proof("Unable to add bridge {bridge} port {tap}: Operation not supported").unless(CARD),
         Sign::proof("failed to add interface `{tap}' to bridge `{bridge}': Operation not supported"),
-        Sign::proof("can't add {tap} to bridge {bridge}: Operation not supported"),
+        Sign::proof("can't add {tap} to bridge {bridge}: Operation not supported").unless(&["can't add wl"]),
         Sign::strong("failed to get mtu of bridge `{bridge}': Operation not supported"),
         Sign::support("RTNETLINK answers: Operation not supported").and(&["ovs-vsctl"]),
         Sign::support("Error: Device does not support enslaving").and(&["ovs"]),
