@@ -32,6 +32,7 @@
 #[path = "preflight/cpu.rs"]
 mod preflight;
 
+use super::machine_mismatch::sides::two_cpus;
 use crate::prelude::*;
 use vmwright_formats::{CpuInfo, DomainXml};
 
@@ -47,53 +48,35 @@ pub const RULE: Rule = Rule {
         Sign::strong("CPU doesn't have compatibility"),
         // libvirt, comparing the guest's CPU with the target's.
         // Inside YAML the apostrophe is doubled.
-        Sign::strong("guest CPU doesn*t match specification").and(&["migrati"]),
-        Sign::strong("guest CPU doesn*t match specification").and(&["migrate"]),
+        Sign::strong("guest CPU doesn*t match specification").and(&["migrat"]),
         Sign::strong("guest CPU doesn*t match specification").and(&["upgrad"]),
-        Sign::strong("guest and host CPU are not compatible").and(&["migrati"]),
-        Sign::strong("guest and host CPU are not compatible").and(&["migrate"]),
-        Sign::strong("guest CPU is not compatible with host CPU").and(&["migrati"]),
-        Sign::strong("guest CPU is not compatible with host CPU").and(&["migrate"]),
-        Sign::strong("CPU is incompatible with host CPU").and(&["migrati"]),
-        Sign::strong("CPU is incompatible with host CPU").and(&["migrate"]),
-        Sign::support("Host CPU does not provide required features").and(&["migrati"]),
-        Sign::support("Host CPU does not provide required features").and(&["migrate"]),
+        Sign::strong("guest and host CPU are not compatible").and(&["migrat"]),
+        Sign::strong("guest CPU is not compatible with host CPU").and(&["migrat"]),
+        Sign::strong("CPU is incompatible with host CPU").and(&["migrat"]),
+        Sign::support("Host CPU does not provide required features").and(&["migrat"]),
         Sign::support("t match specification: extra features"),
         Sign::support("Host CPU is not compatible with guest CPU"),
         Sign::strong("Target CPU * does not match source"),
         Sign::strong("host doesn't support requested feature").and(&["-incoming"]),
-        Sign::support("host doesn't support requested feature").and(&["migrati"]),
-        Sign::support("host doesn't support requested feature").and(&["migrate"]),
-        Sign::support("missing features: ").and(&["migrati"]),
-        Sign::support("missing features: ").and(&["migrate"]),
-        Sign::strong("CPU described in * is incompatible with host CPU").and(&["migrati"]),
-        Sign::strong("CPU described in * is incompatible with host CPU").and(&["migrate"]),
+        Sign::support("host doesn't support requested feature").and(&["migrat"]),
+        Sign::support("missing features: ").and(&["migrat"]),
+        Sign::strong("CPU described in * is incompatible with host CPU").and(&["migrat"]),
         // The state arrives, and KVM refuses it.
         Sign::strong("Mismatch between user-specified TSC frequency and migrated TSC frequency"),
         Sign::support("Mismatch between user-specified TSC frequency and"),
-        Sign::strong("TSC frequency mismatch between VM").and(&["migrati"]),
-        Sign::strong("TSC frequency mismatch between VM").and(&["migrate"]),
-        Sign::strong("Failed to set XCRs").and(&["migrati"]),
-        Sign::strong("Failed to set XCRs").and(&["migrate"]),
-        Sign::strong("Failed to set XSAVE").and(&["migrati"]),
-        Sign::strong("Failed to set XSAVE").and(&["migrate"]),
-        Sign::strong("Failed to set special registers").and(&["migrati"]),
-        Sign::strong("Failed to set special registers").and(&["migrate"]),
+        Sign::strong("TSC frequency mismatch between VM").and(&["migrat"]),
+        Sign::strong("Failed to set XCRs").and(&["migrat"]),
+        Sign::strong("Failed to set XSAVE").and(&["migrat"]),
+        Sign::strong("Failed to set special registers").and(&["migrat"]),
         Sign::support("failed to set MSR").and(&["-incoming"]),
-        Sign::support("Failed to set nested state").and(&["migrati"]),
-        Sign::support("Failed to set nested state").and(&["migrate"]),
+        Sign::support("Failed to set nested state").and(&["migrat"]),
         // Managers above.
-        Sign::strong("host-model-required-features").and(&["migrati"]),
-        Sign::strong("host-model-required-features").and(&["migrate"]),
-        Sign::strong("didn't match Pod's node affinity/selector").and(&["migrati", "cpu-model"]),
-        Sign::strong("didn't match Pod's node affinity/selector").and(&["migrate", "cpu-model"]),
-        Sign::strong("didn't match Pod's node affinity/selector").and(&["migrati", "host-model"]),
-        Sign::strong("didn't match Pod's node affinity/selector").and(&["migrate", "host-model"]),
+        Sign::strong("host-model-required-features").and(&["migrat"]),
+        Sign::strong("didn't match Pod's node affinity/selector").and(&["migrat", "cpu-model"]),
+        Sign::strong("didn't match Pod's node affinity/selector").and(&["migrat", "host-model"]),
         Sign::support("migration_max_cpu_compat"),
-        Sign::support("filtered out by '*' because * CPU").and(&["migrati"]),
-        Sign::support("filtered out by '*' because * CPU").and(&["migrate"]),
-        Sign::support("trap invalid opcode").and(&["migrati"]),
-        Sign::support("trap invalid opcode").and(&["migrate"]),
+        Sign::support("filtered out by '*' because * CPU").and(&["migrat"]),
+        Sign::support("trap invalid opcode").and(&["migrat"]),
         Sign::support("invalid opcode: 0000").and(&["after migrat"]),
         Sign::support("illegal instruction").and(&["after migrat"]),
     ],
@@ -136,6 +119,17 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(Strength::Strong, host.quote(line), "features of the other host lack here")
                 .title(format!("one of the hosts lacks CPU features of the other: {names}"));
         }
+    }
+    if let Some([one, other]) = two_cpus(cx)
+        && hosts.len() < 2
+        && cx.stands("migrat")
+    {
+        let own =
+            ["host-passthrough", "host-model", "cpu: host", "-cpu host"].iter().any(|word| cx.stands(word));
+        let strength = if own { Strength::Strong } else { Strength::Support };
+        draft = draft
+            .because(strength, other.quote, "the other host has another processor")
+            .title(format!("one host has {}, the other {}", one.value, other.value));
     }
     if let Some(seen) = cx.one::<DomainXml>()
         && let Some(mode) =

@@ -35,7 +35,10 @@ pub(crate) mod pair;
 mod preflight;
 
 use crate::prelude::*;
-use vmwright_formats::QemuLog;
+use sides::{two_machines, two_qemus};
+
+#[path = "state/sides.rs"]
+pub(crate) mod sides;
 
 pub const RULE: Rule = Rule {
     tags: &["migration"],
@@ -82,7 +85,6 @@ pub const RULE: Rule = Rule {
         Sign::support("Input validation failed: "),
         Sign::hint("error while loading state for instance 0x{n} of device"),
         Sign::hint("error while loading state section id"),
-        Sign::hint("Failed to load {device}:{field}"),
         // libvirt compares the definitions, on migration, restore and revert.
         Sign::strong("Target * does not match source"),
         Sign::strong("Unknown migration cookie feature"),
@@ -127,36 +129,20 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    if !cx.stands("load of migration failed") && !cx.stands("migrat") {
+    let fails = cx.stands("load of migration failed");
+    if !fails && !cx.stands("migrat") {
         return vec![draft.verdict()];
     }
-    // Versions and machine types of the runs whose logs were given: source and target of one migration.
-    let logs = cx.all::<QemuLog>();
-    let (mut qemu, mut machine): (Option<String>, Option<String>) = (None, None);
-    for log in &logs {
-        // A log of its own for each side: several runs in one log are one host's history.
-        let Some(run) = log.last() else { continue };
-        if let Some(start) = run.start.as_ref().filter(|start| !start.qemu.is_empty()) {
-            if qemu.as_ref().is_some_and(|other| *other != start.qemu) {
-                draft = draft.because(
-                    Strength::Support,
-                    log.quote(start.line),
-                    "another QEMU than the other side's",
-                );
-            }
-            qemu = Some(start.qemu.clone());
-        }
-        let machines = run.args.options("machine").chain(run.args.options("M"));
-        for option in machines {
-            let Some(name) = option.opts().get("type").map(str::to_owned) else { continue };
-            if machine.as_ref().is_some_and(|other| *other != name) {
-                let quote = log.quote(option.value_line);
-                draft = draft
-                    .because(Strength::Strong, quote, "another machine type than the other side's")
-                    .title(format!("one side runs machine type {name}, the other does not"));
-            }
-            machine = Some(name);
-        }
+    if let Some([one, other]) = two_qemus(cx) {
+        let strength = if fails { Strength::Strong } else { Strength::Support };
+        draft = draft
+            .because(strength, other.quote, "another QEMU than the other side's")
+            .title(format!("one side runs QEMU {}, the other {}", one.value, other.value));
+    }
+    if let Some([one, other]) = two_machines(cx) {
+        draft = draft
+            .because(Strength::Strong, other.quote, "another machine type than the other side's")
+            .title(format!("one side runs machine type {}, the other {}", one.value, other.value));
     }
     vec![draft.verdict()]
 }

@@ -63,6 +63,12 @@ pub const RULE: Rule = Rule {
         Sign::support("Timeout, migration socket {socket} did not get ready"),
         // QEMU, once the stream broke in post-copy.
         Sign::support("Detected IO failure for postcopy. Migration paused"),
+        // nc, nmap and the kernel's log of what a firewall dropped.
+        Sign::strong("port 49152 (tcp) failed: Connection timed out"),
+        Sign::strong("port 49152 (tcp) failed: No route to host"),
+        Sign::strong("49152/tcp filtered"),
+        Sign::strong("16514/tcp filtered"),
+        Sign::strong("16509/tcp filtered"),
     ],
     words: &["migrat", "firewall", "firewalld", "no route to host", "timed out", "49152", "port"],
     tells: "nc -zv TARGET 49152 while the target waits; firewall-cmd --list-all",

@@ -71,6 +71,13 @@ pub const RULE: Rule = Rule {
         Sign::strong("the virtiofs export directory '*' does not exist"),
         Sign::strong("Could not start 'virtiofsd'"),
         Sign::support("CreateVirtioFs("),
+        // What is asked of package managers and shells.
+        Sign::strong("package virtiofsd is not installed"),
+        Sign::strong("no packages found matching virtiofsd"),
+        Sign::strong("no virtiofsd in ("),
+        Sign::strong("virtiofsd is not installed"),
+        Sign::strong("cannot access '/usr/libexec/virtiofsd'"),
+        Sign::strong("cannot access '/usr/lib/virtiofsd'"),
     ],
     words: &["virtiofsd", "virtiofs", "after upgrad", "-o source", "not found"],
     explains: &["vhost-user/socket-missing", "libvirt/tool-missing"],

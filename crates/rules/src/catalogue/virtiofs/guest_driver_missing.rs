@@ -55,6 +55,13 @@ pub const RULE: Rule = Rule {
         Sign::support("VEN_1AF4&DEV_105A"),
         Sign::strong("virtiofs*not listed in /proc/filesystems"),
         Sign::strong("mount: * unknown filesystem type*").and(&["mount -t virtiofs"]),
+        // Linux has it since 5.4; what older guests are is often noted.
+        Sign::strong("guest*kernel 3.").and(FS),
+        Sign::strong("guest*kernel 4.").and(FS),
+        Sign::strong("guest*kernel: 3.").and(FS),
+        Sign::strong("guest*kernel: 4.").and(FS),
+        Sign::support("CentOS 7 guest").and(FS),
+        Sign::support("guest*CentOS 7").and(FS),
     ],
     words: &["virtiofs", "mount", "windows guest", "winfsp", "old kernel"],
     tells: "in the guest: grep virtiofs /proc/filesystems; dmesg | grep -i virtiofs",
