@@ -1,14 +1,13 @@
-//! XML of libvirt that describes no domain: capabilities of host and emulator (`virsh capabilities`,
-//! `domcapabilities`), networks (`net-dumpxml`), pools and volumes (`pool-dumpxml`, `vol-dumpxml`), devices of the host
-//! (`nodedev-dumpxml`), and the status that libvirt keeps of running domains (`/run/libvirt/qemu`).
+//! XML of libvirt that describes neither a domain nor an emulator: networks (`net-dumpxml`), pools and volumes
+//! (`pool-dumpxml`, `vol-dumpxml`), devices of the host (`nodedev-dumpxml`), and the status that libvirt keeps of
+//! running domains and networks (`/run/libvirt`).
 
 use crate::View;
 use crate::xml::{Document, Element};
 use vmwright_model::{Issue, Kind, Spanned};
 
 /// Elements that such a text is about.
-const ROOTS: [&str; 8] =
-    ["capabilities", "domainCapabilities", "domstatus", "network", "networkstatus", "pool", "volume", "device"];
+const ROOTS: [&str; 6] = ["domstatus", "network", "networkstatus", "pool", "volume", "device"];
 
 /// The elements of a text, and what rules ask for most.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,26 +33,13 @@ pub struct Network {
     pub dhcp: Option<u32>,
 }
 
-/// What an emulator can do with a CPU model (formatdomaincaps.html).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CpuModel {
-    /// Line in the text.
-    pub line: u32,
-    /// Its name.
-    pub name: String,
-    /// `yes`, `no`, `unknown`.
-    pub usable: String,
-    /// Features that the host lacks for it (`<blockers>`).
-    pub blockers: Vec<String>,
-}
-
 impl LibvirtXml {
     /// The elements of one of the roots, wherever they stand.
     pub fn of<'a>(&'a self, root: &'a str) -> impl Iterator<Item = Element<'a>> {
         self.document.elements().filter(move |element| element.name() == root)
     }
 
-    /// The first element at a path below the first element of a root: `devices/emulator`.
+    /// The first element at a path below the first element of a root: `target/path`.
     #[must_use]
     pub fn at<'a>(&'a self, root: &'a str, path: &str) -> Option<Element<'a>> {
         path.split('/').try_fold(self.of(root).next()?, |element, name| element.child(name))
@@ -64,43 +50,6 @@ impl LibvirtXml {
     pub fn networks(&self) -> Vec<Network> {
         let of_network = |element: &Element<'_>| element.child("name").is_some() || element.child("bridge").is_some();
         self.of("network").filter(of_network).map(network).collect()
-    }
-
-    /// CPU models of `virsh domcapabilities`, in the order of the text.
-    #[must_use]
-    pub fn cpu_models(&self) -> Vec<CpuModel> {
-        let Some(modes) = self.at("domainCapabilities", "cpu") else { return Vec::new() };
-        let custom = modes.all("mode").filter(|mode| mode.attribute("name").is_some_and(|name| name.value == "custom"));
-        let mut models = Vec::new();
-        for mode in custom {
-            for element in mode.children() {
-                match element.name() {
-                    "model" => models.extend(element.text().map(|name| CpuModel {
-                        line: element.line(),
-                        name: name.value.to_owned(),
-                        usable: element.attribute("usable").map_or_else(|| "unknown".to_owned(), |usable| usable.value.to_owned()),
-                        blockers: Vec::new(),
-                    })),
-                    "blockers" => {
-                        let model = element.attribute("model").map(|model| model.value);
-                        let features = element.all("feature").filter_map(|feature| feature.attribute("name"));
-                        if let Some(found) = models.iter_mut().rev().find(|one: &&mut CpuModel| Some(one.name.as_str()) == model) {
-                            found.blockers.extend(features.map(|feature| feature.value.to_owned()));
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
-        models
-    }
-
-    /// Whether the host can do what an element of `<features>` says of `virsh domcapabilities`: `sev`, `tdx`, `sgx`,
-    /// `vmcoreinfo`.
-    #[must_use]
-    pub fn feature(&self, name: &str) -> Option<Spanned<bool>> {
-        let supported = self.at("domainCapabilities", "features")?.child(name)?.attribute("supported")?;
-        Some(Spanned::new(supported.value == "yes", supported.line))
     }
 }
 
@@ -127,7 +76,7 @@ impl View for LibvirtXml {
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let (document, mut issues) = Document::read(text);
         if !document.elements().any(|element| ROOTS.contains(&element.name())) {
-            issues.push(Issue::new(0, "no description of a host, network, pool, volume or device was found"));
+            issues.push(Issue::new(0, "no network, pool, volume, device or status was found"));
         }
         (Self { document }, issues)
     }
@@ -141,8 +90,7 @@ impl View for LibvirtXml {
         let has = |words: &[&str]| words.iter().any(|word| head.contains(word));
         match &tag[..end] {
             // A domain's status holds the whole domain: its own element must win.
-            "domainCapabilities" | "domstatus" | "networkstatus" => 97,
-            "capabilities" if has(&["<host>", "<guest>"]) => 96,
+            "domstatus" | "networkstatus" => 97,
             "network" if has(&["<bridge ", "<forward", "<ip ", "<uuid>"]) => 93,
             "pool" if has(&["<target>", "<source>", "<capacity"]) => 93,
             "volume" if has(&["<capacity", "<key>", "<target>"]) => 93,
@@ -167,19 +115,6 @@ mod tests {
         assert_eq!(network.bridge.as_ref().map(|bridge| bridge.value.as_str()), Some("virbr7"));
         assert_eq!(network.addresses[0].0.value, "192.0.2.1");
         assert_eq!(LibvirtXml::read("<network><name>x</name></network>").0.networks()[0].forward.value, "isolated");
-    }
-
-    #[test]
-    fn capabilities_of_an_emulator() {
-        let text = "<domainCapabilities>\n <path>/usr/bin/qemu-system-x86_64</path>\n <cpu>\n  <mode name='custom' supported='yes'>\n   <model usable='no' vendor='Intel'>Skylake-Client</model>\n   <blockers model='Skylake-Client'>\n    <feature name='hle'/>\n    <feature name='rtm'/>\n   </blockers>\n   <model usable='yes'>qemu64</model>\n  </mode>\n </cpu>\n <features>\n  <sev supported='no'/>\n </features>\n</domainCapabilities>\n";
-        let (view, issues) = LibvirtXml::read(text);
-        assert_eq!(issues, []);
-        let models = view.cpu_models();
-        assert_eq!((models[0].line, models[0].usable.as_str(), models[0].blockers.len()), (5, "no", 2));
-        assert_eq!((models[1].name.as_str(), models[1].usable.as_str()), ("qemu64", "yes"));
-        assert_eq!(view.feature("sev"), Some(Spanned::new(false, 14)));
-        assert_eq!(view.at("domainCapabilities", "path").and_then(|path| path.text()).map(|path| path.line), Some(2));
-        assert_eq!(LibvirtXml::recognise("x", text), 97);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Mounted file systems: `/proc/mounts`, `mount`, `findmnt`.
+//! Mounted file systems: `/proc/mounts`, `/proc/self/mountinfo`, `mount`, `findmnt`.
 
 use crate::{View, lines::lines};
 use vmwright_model::{Issue, Kind};
@@ -112,6 +112,15 @@ fn mount(line: u32, text: &str) -> Option<Mount> {
     {
         return make(source, &format!("/{target}"), fs_type, options.split(')').next()?);
     }
+    // mountinfo (proc_pid_mountinfo(5)): `36 35 98:0 / /srv rw,noatime shared:1 - ext4 /dev/sda1 rw,errors=continue`.
+    if let Some((before, behind)) = text.split_once(" - ")
+        && let [id, parent, device, _, target, own, ..] = before.split(' ').collect::<Vec<_>>()[..]
+        && let [fs_type, source, whole] = behind.split(' ').collect::<Vec<_>>()[..]
+        && [id, parent].iter().all(|word| word.parse::<u32>().is_ok())
+        && device.contains(':')
+    {
+        return make(source, target, fs_type, &format!("{own},{whole}"));
+    }
     // The tree of findmnt is drawn in front of the target.
     let bare = text.trim_start_matches(|letter: char| "├─└│|`- ".contains(letter));
     let words: Vec<&str> = bare.split_whitespace().take(7).collect();
@@ -143,6 +152,17 @@ mod tests {
         assert_eq!(view.mounts[2].target, "/run/x y");
         assert_eq!(view.of_path("/dev/shm").map(|mount| mount.line), Some(6));
         assert_eq!(view.of_path("/home").map(|mount| mount.line), Some(5));
+    }
+
+    #[test]
+    fn mountinfo() {
+        let text = "22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda ro,errors=continue\n36 22 0:44 / /srv/a\\040b rw,nodev - nfs4 server:/x rw,vers=4.2\n";
+        let (view, issues) = Mounts::read(text);
+        assert_eq!(issues, []);
+        let share = view.of_path("/srv/a b/x.img").expect("it is there");
+        assert_eq!((share.line, share.fs_type.as_str(), share.source.as_str()), (2, "nfs4", "server:/x"));
+        assert_eq!((share.option("vers"), share.option("nodev")), (Some("4.2"), Some("")));
+        assert_eq!(Mounts::recognise("x", text), 85);
     }
 
     #[test]

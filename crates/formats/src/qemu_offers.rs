@@ -31,6 +31,8 @@ pub struct QemuOffers {
     pub host_uuid: Option<Spanned<String>>,
     /// The most processors that a VM of the machine in question may have.
     pub max_vcpus: Option<Spanned<u64>>,
+    /// What `virsh domcapabilities` says of its `<features>`: `sev`, `tdx`, `sgx`, `hyperv`.
+    pub features: Vec<Spanned<(String, bool)>>,
 }
 
 impl QemuOffers {
@@ -39,6 +41,13 @@ impl QemuOffers {
     pub fn has_machine(&self, name: &str) -> Option<bool> {
         let has = self.machines.iter().any(|machine| machine.value == name);
         (has || self.all_machines && !self.machines.is_empty()).then_some(has)
+    }
+
+    /// Whether a feature is supported; none where that is not said.
+    #[must_use]
+    pub fn feature(&self, name: &str) -> Option<Spanned<bool>> {
+        let found = self.features.iter().find(|feature| feature.value.0 == name)?;
+        Some(Spanned::new(found.value.1, found.line))
     }
 
     /// A CPU model by its name.
@@ -118,6 +127,11 @@ fn domain(root: Element<'_>, view: &mut QemuOffers) {
     view.machines.extend(root.child_text("machine"));
     let most = root.child("vcpu").and_then(|vcpu| vcpu.attribute("max"));
     view.max_vcpus = most.and_then(|most| Some(Spanned::new(most.value.parse().ok()?, most.line)));
+    let features = root.child("features").into_iter().flat_map(Element::children);
+    view.features.extend(features.filter_map(|feature| {
+        let supported = feature.attribute("supported")?;
+        Some(Spanned::new((feature.name().to_owned(), supported.value == "yes"), supported.line))
+    }));
     let modes = root.child("cpu").into_iter().flat_map(|cpu| cpu.all("mode"));
     let custom = modes.filter(|mode| mode.attribute("name").is_some_and(|name| name.value == "custom"));
     for element in custom.flat_map(Element::children) {
@@ -186,12 +200,13 @@ mod tests {
 
     #[test]
     fn what_virsh_says() {
-        let text = "<domainCapabilities>\n  <path>/usr/bin/qemu-system-x86_64</path>\n  <domain>kvm</domain>\n  <machine>pc-q35-8.2</machine>\n  <arch>x86_64</arch>\n  <vcpu max='288'/>\n  <cpu>\n    <mode name='host-passthrough' supported='yes'/>\n    <mode name='custom' supported='yes'>\n      <model usable='yes' vendor='unknown'>qemu64</model>\n      <model usable='no' vendor='Intel'>Icelake-Server</model>\n      <blockers model='Icelake-Server'>\n        <feature name='avx512f'/>\n      </blockers>\n    </mode>\n  </cpu>\n</domainCapabilities>\n";
+        let text = "<domainCapabilities>\n  <path>/usr/bin/qemu-system-x86_64</path>\n  <domain>kvm</domain>\n  <machine>pc-q35-8.2</machine>\n  <arch>x86_64</arch>\n  <vcpu max='288'/>\n  <cpu>\n    <mode name='host-passthrough' supported='yes'/>\n    <mode name='custom' supported='yes'>\n      <model usable='yes' vendor='unknown'>qemu64</model>\n      <model usable='no' vendor='Intel'>Icelake-Server</model>\n      <blockers model='Icelake-Server'>\n        <feature name='avx512f'/>\n      </blockers>\n    </mode>\n  </cpu>\n  <features>\n    <sev supported='no'/>\n  </features>\n</domainCapabilities>\n";
         assert_eq!(recognise("domcaps.xml", text), QemuOffers::KIND);
         let (view, _) = QemuOffers::read(text);
         assert_eq!((view.has_machine("pc-q35-8.2"), view.has_machine("pc-q35-8.1")), (Some(true), None));
         assert_eq!(view.cpu("Icelake-Server").unwrap().blockers, ["avx512f"]);
         assert_eq!(view.max_vcpus, Some(Spanned::new(288, 6)));
+        assert_eq!((view.feature("sev"), view.feature("tdx")), (Some(Spanned::new(false, 18)), None));
         let text = "<capabilities>\n  <host>\n    <uuid>0</uuid>\n  </host>\n  <guest>\n    <os_type>hvm</os_type>\n    <arch name='x86_64'>\n      <machine maxCpus='255'>pc-i440fx-9.2</machine>\n      <domain type='kvm'/>\n    </arch>\n  </guest>\n</capabilities>\n";
         assert_eq!(recognise("caps.txt", text), QemuOffers::KIND);
         let (view, _) = QemuOffers::read(text);
