@@ -20,6 +20,16 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Missing> {
     read_text(&found, limit)
 }
 
+/// The first `most` bytes of a regular file of any size, text or not.
+pub(crate) fn read_head(path: &Path, most: usize) -> Result<Vec<u8>, Missing> {
+    let found = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(missing)?;
+    let file = std::fs::File::from(reopen(&found, u64::MAX)?);
+    let mut bytes = Vec::new();
+    let failed = |error| missing(Errno::from_io_error(&error).unwrap_or(Errno::IO));
+    file.take(most as u64).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
 /// Reads what an `O_PATH` descriptor stands for, if it is a regular file that holds text.
 pub(crate) fn read_text(found: &OwnedFd, limit: u64) -> Result<Vec<u8>, Missing> {
     let file = reopen(found, limit)?;

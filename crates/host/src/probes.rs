@@ -6,6 +6,7 @@ mod cpuid;
 mod device_nodes;
 mod image_locks;
 mod image_paths;
+mod images;
 mod interfaces;
 mod irqs;
 mod kernel_config;
@@ -38,6 +39,7 @@ pub(crate) fn run(probe: Probe, machines: &Machines, collector: &mut Collector<'
         Probe::Pci => pci::run(collector),
         Probe::VmmDetails => vmm_details::run(collector),
         Probe::DeviceNodes => device_nodes::run(collector),
+        Probe::Images => images::run(machines, collector),
         Probe::Space => space::run(collector),
         Probe::Links => links::run(collector),
         Probe::Irqs => irqs::run(collector),
@@ -67,6 +69,7 @@ pub(crate) fn sources(probe: Probe, machines: &Machines) -> Vec<String> {
             "/proc: status, limits, cgroups, threads, memory and open devices of VMM processes and helpers",
         ),
         Probe::DeviceNodes => one("/dev, /etc/ceph: mode, owner and label of device nodes and keys"),
+        Probe::Images => one("images of VMs: owner, mode, label, ACL and header, down their backing chains"),
         Probe::Space => one("/proc/self/mountinfo: space and inodes of each file system"),
         Probe::Links => one("/sys/class/net: settings of each interface, bridge and tap"),
         Probe::Irqs => one("/proc/irq: CPUs of each interrupt"),

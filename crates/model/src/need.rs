@@ -48,6 +48,9 @@ pub enum Probe {
     /// Owner, group, mode and label of the device nodes and keys of the virtualization stack, in the format of
     /// `ls -lZ`: record `device-nodes`, kind `file_listing`.
     DeviceNodes,
+    /// The disk images of libvirt's domains, running QEMUs and the VM in question down their backing chains, with
+    /// owners, modes, labels, ACLs and headers: record `images`, kind `images`.
+    Images,
     /// Space and inodes of each mounted file system that holds data: records `df -PTk` and `df -PTi`, kind `df`.
     Space,
     /// Every network interface with MTU, master, speed, VLAN, bridge and tap settings: record `links`, kind `links`.

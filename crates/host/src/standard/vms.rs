@@ -39,4 +39,5 @@ pub(super) const NEEDS: &[Need] = &[
     Need::Probe(Probe::Vmms),
     Need::Probe(Probe::Machine),
     Need::Probe(Probe::VmmDetails),
+    Need::Probe(Probe::Images),
 ];

@@ -24,8 +24,8 @@
 //! `kernel/irq/cpuhotplug.c`, `arch/x86/kernel/apic/vector.c`; irqbalance(1).
 
 use crate::prelude::*;
-use vmwright_formats::KernelCmdline;
 use vmwright_formats::lines::lines;
+use vmwright_formats::{Interrupts, KernelCmdline};
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -117,7 +117,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if RULE.words.iter().any(|word| cx.said(word)) {
         draft = draft.because(Strength::Support, crowded(cx), "one CPU handles nearly all interrupts");
     }
-    vec![draft.verdict()]
+    // With both at hand, interrupts that stay away from isolated CPUs are an answer.
+    let looked = !isolated.is_empty() && cx.one::<Interrupts>().is_some();
+    vec![if looked { draft.looked() } else { draft }.verdict()]
 }
 
 /// The line of a device that has nearly all interrupts of its table, and them on one of several CPUs.
