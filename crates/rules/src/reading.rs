@@ -21,6 +21,28 @@ const SHORT: usize = 1 << 20;
 /// What stands before the sources of the host that a VM is to move to, so that a quote says which host it is of.
 pub const TARGET: &str = "dst:";
 
+/// Kinds besides logs in which messages stand: free text, and what a terminal showed, where a program complains among
+/// what it lists.
+const TALKS: &[&str] = &[
+    "bridge_vlan",
+    "dmsetup_status",
+    "environment",
+    "guest_console",
+    "ip_route",
+    "iptables_save",
+    "kubectl_describe",
+    "libvirt_xml",
+    "lvm_report",
+    "nft_ruleset",
+    "ovs_show",
+    "qemu_img_info",
+    "qemu_models",
+    "qmp_messages",
+    "text",
+    "virsh_info",
+    "virsh_table",
+];
+
 /// One text of the snapshot.
 #[derive(Debug)]
 pub struct Text<'s> {
@@ -241,10 +263,7 @@ impl<'s> Reading<'s> {
     /// of a host's state (`/proc/cpuinfo`, `lspci`) hold none.
     #[must_use]
     pub fn has_messages(&self) -> bool {
-        let talks = |kind: &str| {
-            kind.ends_with("_log")
-                || matches!(kind, "text" | "guest_console" | "kubectl_describe" | "environment")
-        };
+        let talks = |kind: &str| kind.ends_with("_log") || TALKS.contains(&kind);
         self.texts.iter().any(|text| talks(&text.kind.0))
     }
 
