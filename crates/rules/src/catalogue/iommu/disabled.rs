@@ -88,6 +88,7 @@ pub const RULE: Rule = Rule {
         Sign::support("DMAR: Parse DMAR table failure"),
         Sign::strong("AMD-Vi: Failed to initialize. The CMPXCHG16B feature is required"),
         Sign::support("Cannot bind to driver vfio-pci"),
+        Sign::strong("VFIO device assignment is currently not supported on this system").unless(ACTIVE),
     ],
     words: &["vt-d", "amd-vi", "intel_iommu=on", "iommu", "bios setting", "passthrough"],
     explains: &["vfio/module-missing", "vfio/wrong-driver", "vfio/bind-order", "irq/remapping-missing"],

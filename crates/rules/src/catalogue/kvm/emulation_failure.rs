@@ -50,6 +50,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("vmx: unexpected exit reason"),
         Sign::strong("Unexpected exit reason on vcpu run: FailEntry"),
         Sign::support("hardware_entry_failure_reason"),
+        // arm64: the guest reads or writes a device by an instruction that says not how.
+        Sign::strong("load/store instruction decoding not implemented"),
+        Sign::strong("with no valid syndrome information"),
+        Sign::support("VCPU generated error: VcpuRun"),
     ],
     words: &["kvm internal error", "emulation failure", "suberror", "paused", "internal-error"],
     tells: "/var/log/libvirt/qemu/VM.log",

@@ -26,6 +26,7 @@
 //! (X-PciMmio64Mb); QEMU `hw/pci-host/q35.c`; PCIe specification, Resizable BAR.
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "gpu", "firmware"],
@@ -84,8 +85,11 @@ pub const RULE: Rule = Rule {
         "mmio",
         "bar space",
         "no devices were found",
-        "re-bar",
-        "resizable bar is on",
+        "hangs without",
+        "hangs at start",
+        "stuck at boot",
+        "boot takes",
+        "hang indefinitely",
     ],
     explains: &["vfio/code-43", "gpu/driver-mismatch"],
     tells: "lspci -vv",
@@ -93,5 +97,42 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::ManualOnly,
     disruption: Disruption::GuestRestart,
     needs: &[Need::Command(&["dmesg"])],
+    check,
     ..Rule::NEW
 };
+
+/// Cards whose memory is one BAR of 16 GiB and more: the firmware of a guest has no window for it by itself.
+const LARGE: [&str; 16] = [
+    "P100",
+    "V100",
+    "A100",
+    "A800",
+    "A40 ",
+    "A40]",
+    "L40",
+    "H100",
+    "H200",
+    "H800",
+    "B200",
+    "RTX A6000",
+    "RTX 6000 Ada",
+    "MI100",
+    "MI210",
+    "MI300",
+];
+
+/// How users call a VM that does not get through its firmware.
+const STUCK: [&str; 5] =
+    ["hangs without", "hangs at start", "stuck at boot", "boot takes", "hang indefinitely"];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let stuck = STUCK.iter().any(|words| cx.said(words));
+    let card = cx.texts().iter().filter(|_| stuck).find_map(|text| {
+        let large = |line: &str| LARGE.iter().any(|name| line.contains(name));
+        let (number, _) = lines(&text.text).find(|(_, line)| large(line))?;
+        text.quote(number)
+    });
+    draft = draft.because(Strength::Support, card, "this card needs a large 64-bit window in the guest");
+    vec![draft.verdict()]
+}

@@ -49,6 +49,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Could not find USB device"),
         Sign::strong("Did not find a matching node device for"),
         Sign::strong("PCI device not found"),
+        Sign::strong("Failed to detect requested GPU device"),
     ],
     words: &[
         "address changed",

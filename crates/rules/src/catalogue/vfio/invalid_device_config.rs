@@ -51,6 +51,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("unknown length for PCI cap"),
         Sign::strong("failed to read PCI MSIX FLAGS"),
         Sign::support("vfio: Failed to read BAR"),
+        Sign::support("VfioMapRegion"),
     ],
     words: &["msi-x", "msix", "pba", "capability", "config space"],
     explains: &[],
