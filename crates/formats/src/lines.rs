@@ -8,7 +8,7 @@ pub fn lines(text: &str) -> impl Iterator<Item = (u32, &str)> {
     std::iter::from_fn(move || {
         let current = rest.filter(|text| !text.is_empty())?;
         number += 1;
-        let Some(end) = current.bytes().position(|byte| byte == b'\n' || byte == b'\r') else {
+        let Some(end) = memchr::memchr2(b'\n', b'\r', current.as_bytes()) else {
             rest = None;
             return Some((number, current));
         };

@@ -7,6 +7,7 @@
 pub mod confidence;
 mod context;
 mod draft;
+mod marks;
 pub mod next;
 pub mod ranking;
 mod reading;
@@ -19,7 +20,7 @@ pub use draft::Draft;
 pub use ranking::{Diagnosis, diagnose, diagnose_reading};
 pub use reading::{Found, Reading, Seen, TARGET};
 pub use rule::{Entry, Preflight, Rank, Rule, Status};
-pub use scan::Hit;
+pub use scan::{Hit, Hits, Pass, Scanner};
 pub use sign::{Pattern, Sign};
 
 /// What a rule file imports.

@@ -1,7 +1,7 @@
 //! A snapshot made ready for rules: texts with their lines, views on demand, hits of all signs.
 
 use crate::Hit;
-use crate::scan::{Hits, Scanner};
+use crate::marks::Marks;
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -54,7 +54,7 @@ pub struct Text<'s> {
     pub text: Cow<'s, str>,
     /// [`TARGET`], or nothing.
     side: &'static str,
-    starts: Vec<usize>,
+    pub(crate) starts: Vec<usize>,
 }
 
 impl<'s> Text<'s> {
@@ -125,8 +125,9 @@ pub struct Reading<'s> {
     /// The short ones first.
     texts: Vec<Text<'s>>,
     short: usize,
-    hits: Hits,
-    complaint: Hits,
+    marks: Marks,
+    complaint: Text<'s>,
+    said: Marks,
     target: Option<&'s Reading<'s>>,
     views: RefCell<HashMap<(TypeId, usize), Rc<dyn Any>>>,
 }
@@ -135,7 +136,6 @@ impl<'s> Reading<'s> {
     /// Reads a snapshot and what the user says of it.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot, complaint: &'s str) -> Self {
-        let scanner = Scanner::of_catalogue();
         let mut texts: Vec<Text<'s>> = snapshot
             .records
             .iter()
@@ -146,14 +146,9 @@ impl<'s> Reading<'s> {
             .collect();
         texts.sort_by_key(|text| text.text.len() > SHORT);
         let short = texts.partition_point(|text| text.text.len() <= SHORT);
-        let mut hits = scanner.hits();
-        for (number, text) in texts.iter().enumerate() {
-            scanner.scan(number, &text.text, &text.starts, &mut hits);
-        }
-        let said = Text::new(COMPLAINT, Kind::TEXT, Cow::Borrowed(complaint));
-        let mut complaint = scanner.hits();
-        scanner.scan(texts.len(), &said.text, &said.starts, &mut complaint);
-        Self { snapshot, texts, short, hits, complaint, target: None, views: RefCell::default() }
+        let complaint = Text::new(COMPLAINT, Kind::TEXT, Cow::Borrowed(complaint));
+        let (marks, said) = (Marks::of(&texts), Marks::of(std::slice::from_ref(&complaint)));
+        Self { snapshot, texts, short, marks, complaint, said, target: None, views: RefCell::default() }
     }
 
     /// Reads the snapshot of a host that a VM is to move to. Its quotes begin with [`TARGET`].
@@ -197,19 +192,19 @@ impl<'s> Reading<'s> {
     /// Whether a pattern of the catalogue stands anywhere, in the texts or in the complaint.
     #[must_use]
     pub fn stands(&self, pattern: &str) -> bool {
-        !self.hits.of(pattern).is_empty() || self.said(pattern)
+        !self.hits(pattern).is_empty() || self.said(pattern)
     }
 
     /// Whether a pattern of the catalogue stands in the complaint.
     #[must_use]
     pub fn said(&self, pattern: &str) -> bool {
-        !self.complaint.of(pattern).is_empty()
+        !self.said.find(pattern, std::slice::from_ref(&self.complaint)).is_empty()
     }
 
     /// Where a pattern of the catalogue stands in the texts.
     #[must_use]
     pub fn hits(&self, pattern: &str) -> &[Hit] {
-        self.hits.of(pattern)
+        self.marks.find(pattern, &self.texts)
     }
 
     /// A hit as evidence.

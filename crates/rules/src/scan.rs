@@ -1,9 +1,9 @@
-//! All patterns of all rules as one automaton, run over each text once.
+//! All patterns of all rules, looked for in one pass over each text.
 
 use crate::{CATALOGUE, Pattern};
-use aho_corasick::{AhoCorasick, MatchKind};
 use std::collections::HashMap;
 use std::sync::OnceLock;
+use vmwright_scan::{Search, Then, Words};
 
 /// A line in which a pattern stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,63 +25,75 @@ impl Hit {
 }
 
 /// How many lines are kept for one pattern in one text: enough to quote, and a flood cannot fill the memory.
-const KEPT: usize = 16;
+const KEPT: u32 = 16;
 
-/// The automaton and what its words belong to.
+/// Looks for many patterns at once: for the longest literal of each, and where that stands, for the whole.
 #[derive(Debug)]
-pub(crate) struct Scanner {
-    automaton: AhoCorasick,
-    /// For each word of the automaton the patterns whose anchor it is.
-    patterns_of: Vec<Vec<usize>>,
-    patterns: Vec<Pattern>,
+pub struct Scanner {
+    anchors: Words,
+    /// For each anchor the first pattern that has it.
+    first: Vec<usize>,
+    patterns: Vec<Sought>,
     index_of: HashMap<&'static str, usize>,
 }
 
+/// One pattern.
+#[derive(Debug)]
+struct Sought {
+    text: &'static str,
+    /// Compiled where its anchor stands somewhere: few are.
+    compiled: OnceLock<Pattern>,
+    /// The next pattern with the same anchor.
+    next: Option<usize>,
+}
+
 impl Scanner {
-    /// The scanner over every pattern of the catalogue. Built once in a process.
-    pub(crate) fn of_catalogue() -> &'static Scanner {
-        static SCANNER: OnceLock<Scanner> = OnceLock::new();
-        SCANNER.get_or_init(|| {
-            Scanner::new(CATALOGUE.iter().flat_map(|entry| {
-                let signs = entry.rule.signs.iter();
-                let texts = signs.flat_map(|sign| {
-                    [sign.text].into_iter().chain(sign.and.iter().copied()).chain(sign.unless.iter().copied())
-                });
-                texts.chain(entry.rule.words.iter().copied())
-            }))
+    /// The scanner over the signs of the catalogue and their conditions: what is looked for in every text.
+    pub fn of_signs() -> &'static Scanner {
+        static SIGNS: OnceLock<Scanner> = OnceLock::new();
+        SIGNS.get_or_init(|| Scanner::new(signs()))
+    }
+
+    /// The scanner over the words that a complaint may have, but for those that are signs too. Many are everyday
+    /// words, and few rules ask where they stand in a text.
+    pub(crate) fn of_words() -> &'static Scanner {
+        static WORDS: OnceLock<Scanner> = OnceLock::new();
+        WORDS.get_or_init(|| {
+            let words = CATALOGUE.iter().flat_map(|entry| entry.rule.words.iter().copied());
+            Scanner::new(words.filter(|word| Scanner::of_signs().index(word).is_none()))
         })
     }
 
-    fn new(texts: impl Iterator<Item = &'static str>) -> Self {
+    /// A scanner over these patterns. Those without a literal are never found.
+    #[must_use]
+    pub fn new(texts: impl IntoIterator<Item = &'static str>) -> Self {
         let mut index_of = HashMap::new();
-        let mut patterns = Vec::new();
-        let mut words: Vec<String> = Vec::new();
+        let mut patterns: Vec<Sought> = Vec::new();
+        let mut anchors: Vec<String> = Vec::new();
+        let (mut first, mut last): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
         let mut word_of: HashMap<String, usize> = HashMap::new();
-        let mut patterns_of: Vec<Vec<usize>> = Vec::new();
         for text in texts {
             if index_of.contains_key(text) {
                 continue;
             }
-            let pattern = Pattern::new(text);
-            let anchor = pattern.anchor().to_owned();
+            let anchor = Pattern::anchor(text);
             if anchor.is_empty() {
                 continue;
             }
-            index_of.insert(text, patterns.len());
-            let word = *word_of.entry(anchor.clone()).or_insert_with(|| {
-                words.push(anchor);
-                patterns_of.push(Vec::new());
-                words.len() - 1
-            });
-            patterns_of[word].push(patterns.len());
-            patterns.push(pattern);
+            let number = patterns.len();
+            index_of.insert(text, number);
+            patterns.push(Sought { text, compiled: OnceLock::new(), next: None });
+            if let Some(&word) = word_of.get(&anchor) {
+                patterns[last[word]].next = Some(number);
+                last[word] = number;
+                continue;
+            }
+            word_of.insert(anchor.clone(), anchors.len());
+            anchors.push(anchor);
+            first.push(number);
+            last.push(number);
         }
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .build(&words)
-            .expect("the anchors of the catalogue are far below the automaton's limits");
-        Self { automaton, patterns_of, patterns, index_of }
+        Self { anchors: Words::new(anchors.iter().map(String::as_str)), first, patterns, index_of }
     }
 
     /// The number of a pattern, for [`Hits::of`].
@@ -89,44 +101,112 @@ impl Scanner {
         self.index_of.get(text).copied()
     }
 
-    /// Adds the hits of one text. `starts` are the byte offsets at which its lines begin.
-    pub(crate) fn scan(&self, number: usize, text: &str, starts: &[usize], hits: &mut Hits) {
-        let mut kept = vec![0usize; self.patterns.len()];
-        let mut last_line = vec![0u32; self.patterns.len()];
-        for found in self.automaton.find_overlapping_iter(text) {
-            let line = starts.partition_point(|start| *start <= found.start()) as u32;
-            for &pattern in &self.patterns_of[found.pattern().as_usize()] {
-                if kept[pattern] >= KEPT || last_line[pattern] == line {
-                    continue;
-                }
-                last_line[pattern] = line;
-                let begin = starts[line as usize - 1];
-                let end = starts.get(line as usize).copied().unwrap_or(text.len());
-                let quote = text[begin..end].trim_end_matches(['\n', '\r']);
-                if let Some(captures) = self.patterns[pattern].find(quote) {
-                    kept[pattern] += 1;
-                    let owned = captures.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
-                    hits.by_pattern[pattern].push(Hit { text: number, line, captures: owned.collect() });
-                }
-            }
+    /// A pass over one text after the other.
+    #[must_use]
+    pub fn pass(&self) -> Pass<'_> {
+        Pass {
+            scanner: self,
+            search: Search::new(&self.anchors),
+            kept: vec![Kept::default(); self.patterns.len()],
+            hits: Hits { by_pattern: vec![Vec::new(); self.patterns.len()] },
+            texts: 0,
         }
-    }
-
-    /// An empty result.
-    pub(crate) fn hits(&self) -> Hits {
-        Hits { by_pattern: vec![Vec::new(); self.patterns.len()] }
     }
 }
 
-/// Where the patterns stand.
+/// What a rule's signs say: their messages and the patterns of their conditions.
+fn signs() -> impl Iterator<Item = &'static str> {
+    let all = CATALOGUE.iter().flat_map(|entry| entry.rule.signs);
+    all.flat_map(|sign| {
+        [sign.text].into_iter().chain(sign.and.iter().copied()).chain(sign.unless.iter().copied())
+    })
+}
+
+/// What a pass knows of a pattern in the text at hand.
+#[derive(Debug, Clone, Copy, Default)]
+struct Kept {
+    /// Which text that is, counted from 1.
+    text: u32,
+    /// The line that was tried last.
+    line: u32,
+    /// How many lines were kept.
+    lines: u32,
+}
+
+/// A pass of a scanner.
 #[derive(Debug)]
-pub(crate) struct Hits {
+pub struct Pass<'s> {
+    scanner: &'s Scanner,
+    search: Search<'s>,
+    kept: Vec<Kept>,
+    hits: Hits,
+    texts: u32,
+}
+
+impl Pass<'_> {
+    /// Adds the hits of one text. `number` is what its hits call it; `starts` are the byte offsets at which its lines
+    /// begin.
+    pub fn scan(&mut self, number: usize, text: &str, starts: &[usize]) {
+        self.texts += 1;
+        let Self { scanner, search, kept, hits, texts } = self;
+        search.run(text, &mut |word, at| {
+            let line = starts.partition_point(|start| *start <= at);
+            let begin = starts[line - 1];
+            let end = starts.get(line).copied().unwrap_or(text.len());
+            let quote = text[begin..end].trim_end_matches(['\n', '\r']);
+            let line = line as u32;
+            let mut then = Then::Enough;
+            let mut next = Some(scanner.first[word]);
+            while let Some(pattern) = next {
+                let kept = &mut kept[pattern];
+                if kept.text != *texts {
+                    *kept = Kept { text: *texts, line: 0, lines: 0 };
+                }
+                let sought = &scanner.patterns[pattern];
+                next = sought.next;
+                if kept.lines >= KEPT {
+                    continue;
+                }
+                if kept.line != line {
+                    kept.line = line;
+                    let compiled = sought.compiled.get_or_init(|| Pattern::new(sought.text));
+                    if let Some(captures) = compiled.find(quote) {
+                        kept.lines += 1;
+                        let owned =
+                            captures.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
+                        hits.by_pattern[pattern].push(Hit { text: number, line, captures: owned.collect() });
+                    }
+                }
+                if kept.lines < KEPT {
+                    then = Then::More;
+                }
+            }
+            then
+        });
+    }
+
+    /// What was found.
+    #[must_use]
+    pub fn finish(self) -> Hits {
+        self.hits
+    }
+}
+
+/// Where the patterns of one scanner stand.
+#[derive(Debug)]
+pub struct Hits {
     by_pattern: Vec<Vec<Hit>>,
 }
 
 impl Hits {
-    /// The hits of a pattern of the catalogue, in the order of the texts.
-    pub(crate) fn of(&self, text: &str) -> &[Hit] {
-        Scanner::of_catalogue().index(text).map_or(&[], |pattern| &self.by_pattern[pattern])
+    /// The hits of a pattern by its number, in the order of the texts.
+    pub(crate) fn of(&self, pattern: usize) -> &[Hit] {
+        &self.by_pattern[pattern]
+    }
+
+    /// How many there are of all patterns.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.by_pattern.iter().map(Vec::len).sum()
     }
 }

@@ -93,34 +93,46 @@ enum Part {
     Word(String),
 }
 
+/// What a message is written of.
+enum Piece<'t> {
+    Letter(char),
+    Any,
+    Word(&'t str),
+}
+
+fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = text.chars();
+    std::iter::from_fn(move || {
+        let piece = match rest.next()? {
+            '\\' => Piece::Letter(rest.next()?),
+            '*' => Piece::Any,
+            '{' => match rest.as_str().split_once('}') {
+                Some((name, after)) => {
+                    rest = after.chars();
+                    Piece::Word(name)
+                }
+                None => Piece::Letter('{'),
+            },
+            other => Piece::Letter(other.to_ascii_lowercase()),
+        };
+        Some(piece)
+    })
+}
+
 impl Pattern {
     /// Compiles a message. Total: an unclosed `{` is literal.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let mut parts = Vec::new();
         let mut literal = String::new();
-        let mut rest = text.chars();
-        while let Some(next) = rest.next() {
-            let part = match next {
-                '\\' => {
-                    literal.extend(rest.next());
+        for piece in pieces(text) {
+            let part = match piece {
+                Piece::Letter(letter) => {
+                    literal.push(letter);
                     continue;
                 }
-                '*' => Part::Any,
-                '{' => match rest.as_str().split_once('}') {
-                    Some((name, after)) => {
-                        rest = after.chars();
-                        Part::Word(name.to_owned())
-                    }
-                    None => {
-                        literal.push('{');
-                        continue;
-                    }
-                },
-                other => {
-                    literal.push(other.to_ascii_lowercase());
-                    continue;
-                }
+                Piece::Any => Part::Any,
+                Piece::Word(name) => Part::Word(name.to_owned()),
             };
             if !literal.is_empty() {
                 parts.push(Part::Literal(std::mem::take(&mut literal)));
@@ -133,14 +145,21 @@ impl Pattern {
         Self { parts }
     }
 
-    /// The longest literal, in lower case: what is searched for before the whole pattern is tried.
+    /// The longest literal of a message, in lower case: what is searched for before the whole pattern is tried. Of
+    /// equally long ones the last.
     #[must_use]
-    pub fn anchor(&self) -> &str {
-        let literals = self.parts.iter().filter_map(|part| match part {
-            Part::Literal(text) => Some(text.as_str()),
-            _ => None,
-        });
-        literals.max_by_key(|text| text.len()).unwrap_or("")
+    pub fn anchor(text: &str) -> String {
+        let (mut best, mut literal) = (String::new(), String::new());
+        for piece in pieces(text) {
+            match piece {
+                Piece::Letter(letter) => literal.push(letter),
+                Piece::Any | Piece::Word(_) => literal.clear(),
+            }
+            if literal.len() >= best.len() {
+                best.clone_from(&literal);
+            }
+        }
+        best
     }
 
     /// Where the pattern stands in a line, with what its `{name}`s captured; `None` where it does not.
@@ -271,7 +290,7 @@ mod tests {
     #[test]
     fn escapes_are_literal() {
         check("\\{\"driver\"", "-blockdev {\"driver\":\"file\"}", Some(&[]));
-        assert_eq!(Pattern::new("a * longest one {x} b").anchor(), " longest one ");
+        assert_eq!(Pattern::anchor("a * longest one {x} b"), " longest one ");
     }
 
     #[test]

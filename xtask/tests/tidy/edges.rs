@@ -11,7 +11,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("formats", &["model"]),
     ("guest", &[]),
     ("host", &["model", "formats"]),
-    ("rules", &["model", "formats"]),
+    ("rules", &["model", "formats", "scan"]),
+    ("scan", &[]),
     ("plan", &["model", "formats"]),
     ("backend", &["model", "formats"]),
     ("apply", &["model", "formats", "plan"]),
@@ -32,11 +33,11 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that open no file, ask no clock and know no environment.
-pub(crate) const PURE: &[&str] = &["model", "formats", "rules", "plan"];
+pub(crate) const PURE: &[&str] = &["model", "formats", "scan", "rules", "plan"];
 
 /// What the product of a pure crate may be built from. Each of these computes and does nothing else.
 const PURE_DEPENDENCIES: &[&str] =
-    &["aho-corasick", "roxmltree", "serde", "serde_json", "sha2", "thiserror", "toml", "toml_edit"];
+    &["memchr", "roxmltree", "serde", "serde_json", "sha2", "thiserror", "toml", "toml_edit"];
 
 /// Crates with a place of their own, and the only crates of the project that may use them.
 const PLACES: &[(&str, &[&str])] =

@@ -5,10 +5,10 @@ use vmwright_rules::{CATALOGUE, Pattern};
 
 pub(super) fn run(bytes: &[u8]) {
     let text = text(bytes);
-    let (pattern, line) = first_line(&text);
-    let pattern = Pattern::new(pattern);
+    let (message, line) = first_line(&text);
+    let pattern = Pattern::new(message);
     let Some(captures) = pattern.find(line) else { return };
-    assert!(line.to_ascii_lowercase().contains(pattern.anchor()), "{pattern:?} in {line:?}");
+    assert!(line.to_ascii_lowercase().contains(&Pattern::anchor(message)), "{pattern:?} in {line:?}");
     for (_, value) in captures {
         assert!(!value.is_empty() && line.contains(value) && !value.contains(char::is_whitespace), "{value:?}");
     }

@@ -1,0 +1,302 @@
+//! Words of similar length: which grams of them are kept, and how a text is gone through for these.
+
+use crate::{Search, Then, Words};
+
+/// Goes through a part of a text, from one byte to another, for the words of the class with this number.
+type Through = fn(&mut Search<'_>, usize, &[u8], usize, usize, &mut dyn FnMut(usize, usize) -> Then);
+
+/// How words of one length are looked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    /// Lengths of words, from and to.
+    lengths: (usize, usize),
+    /// Bytes of a gram.
+    gram: usize,
+    /// A gram is looked up at every so many bytes of a text, and so many neighbouring grams of a word are kept.
+    stride: usize,
+    /// Bits of the filter, as a power of two: for ten times the words that there are today, one in ten is set.
+    bits: u32,
+    /// Goes through a part of a text.
+    pub(crate) through: Through,
+}
+
+/// Each takes the longest grams and the widest stride that its shortest word allows: `gram + stride - 1` bytes.
+pub(crate) const CLASSES: [Shape; 4] = [
+    Shape { lengths: (11, usize::MAX), gram: 8, stride: 4, bits: 21, through: through::<8, 4, 21> },
+    Shape { lengths: (7, 10), gram: 6, stride: 2, bits: 18, through: through::<6, 2, 18> },
+    Shape { lengths: (3, 6), gram: 4, stride: 1, bits: 20, through: through::<4, 1, 20> },
+    Shape { lengths: (1, 2), gram: 2, stride: 1, bits: 16, through: through::<2, 1, 16> },
+];
+
+/// 2^64 divided by the golden ratio, made odd: spreads neighbouring numbers (Knuth, vol. 3, 6.4).
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The bit that is set in every byte of a folded gram: it makes ASCII letters lower case, and what else it makes
+/// equal is told apart when the word is compared.
+const FOLD: u64 = 0x2020_2020_2020_2020;
+
+/// A gram of a word.
+#[derive(Debug, Clone, Copy)]
+struct Gram {
+    hash: u32,
+    word: u32,
+    /// Where in the words' text the word begins.
+    begins: u32,
+    /// Bytes of the word.
+    length: u32,
+    /// Where in the word the gram begins.
+    offset: u32,
+}
+
+/// The words of one shape.
+#[derive(Debug)]
+pub(crate) struct Class {
+    /// A bit for each value of the upper bits of a hash: set where a gram has it.
+    pub(crate) filter: Vec<u64>,
+    /// The same for the hashes of the hashes. It halts most of what the first lets through by chance.
+    again: Vec<u64>,
+    /// How far a hash is shifted to give a bit of a filter.
+    shift: u32,
+    /// How far a hash is shifted to give the bucket of its grams.
+    spread: u32,
+    /// Where the grams of each bucket begin; one more at the end.
+    buckets: Vec<u32>,
+    grams: Vec<Gram>,
+}
+
+impl Class {
+    pub(crate) fn new(shape: Shape, words: &Words) -> Self {
+        let Shape { lengths, gram, stride, bits, .. } = shape;
+        let mine = |number: &usize| (lengths.0..=lengths.1).contains(&words.word(*number).len());
+        let mine: Vec<usize> = (0..words.len()).filter(mine).collect();
+        let kept = choose(&mine, words, gram, stride);
+        let count = kept.len().next_power_of_two().clamp(2, 1 << bits);
+        let mut made = Self {
+            filter: vec![0; 1 << (bits - 6)],
+            again: vec![0; 1 << (bits - 6)],
+            shift: 32 - bits,
+            spread: 32 - count.trailing_zeros(),
+            buckets: vec![0; count + 1],
+            grams: kept.clone(),
+        };
+        for one in &kept {
+            set(&mut made.filter, one.hash >> made.shift);
+            set(&mut made.again, other(one.hash) >> made.shift);
+            made.buckets[(one.hash >> made.spread) as usize + 1] += 1;
+        }
+        for place in 1..made.buckets.len() {
+            made.buckets[place] += made.buckets[place - 1];
+        }
+        let mut next = made.buckets.clone();
+        for one in kept {
+            let place = &mut next[(one.hash >> made.spread) as usize];
+            made.grams[*place as usize] = one;
+            *place += 1;
+        }
+        made
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.grams.is_empty()
+    }
+
+    /// The grams that share a bucket with this hash; among them are all that set the same bit of the filter.
+    fn bucket(&self, hash: u32) -> &[Gram] {
+        let bucket = (hash >> self.spread) as usize;
+        &self.grams[self.buckets[bucket] as usize..self.buckets[bucket + 1] as usize]
+    }
+}
+
+fn set(filter: &mut [u64], bit: u32) {
+    filter[bit as usize / 64] |= 1 << (bit % 64);
+}
+
+fn is_set(filter: &[u64], bit: u32) -> bool {
+    filter[bit as usize / 64] >> (bit % 64) & 1 == 1
+}
+
+/// Another hash, of a hash.
+fn other(hash: u32) -> u32 {
+    (hash ^ hash >> 15).wrapping_mul(SPREAD as u32)
+}
+
+impl Words {
+    /// A gram of this word, but for what it is.
+    fn gram(&self, number: usize) -> Gram {
+        let length = self.word(number).len() as u32;
+        Gram { hash: 0, word: number as u32, begins: self.ends[number] - length, length, offset: 0 }
+    }
+}
+
+/// The grams to keep of each word: of all runs of `stride` neighbours the one that is met least often.
+fn choose(mine: &[usize], words: &Words, gram: usize, stride: usize) -> Vec<Gram> {
+    let slots = (mine.len() * 32).next_power_of_two().clamp(1 << 10, 1 << 24);
+    let slot = |hash: u32| hash as usize & (slots - 1);
+    let mut shared = vec![0u16; slots];
+    for &number in mine {
+        let word = words.word(number);
+        for at in 0..(word.len() + 1).saturating_sub(gram) {
+            let count = &mut shared[slot(hash(load(word, at), gram))];
+            *count = count.saturating_add(1);
+        }
+    }
+    let mut kept = Vec::with_capacity(mine.len() * stride);
+    let mut costs: Vec<(u32, u32)> = Vec::new();
+    for &number in mine {
+        let word = words.word(number);
+        if word.len() < gram {
+            extend(word, gram, &mut |hash| kept.push(Gram { hash, offset: 0, ..words.gram(number) }));
+            continue;
+        }
+        costs.clear();
+        costs.extend((0..=word.len() - gram).map(|at| {
+            let hash = hash(load(word, at), gram);
+            let pairs = word[at..at + gram].windows(2).map(|pair| u32::from(words.usual[letters(pair)]));
+            (hash, pairs.sum::<u32>() + 8 * log2(u32::from(shared[slot(hash)])))
+        }));
+        let cost = |at: &usize| costs[*at..*at + stride].iter().map(|(_, cost)| cost).sum::<u32>();
+        let best = (0..=costs.len() - stride).min_by_key(cost).unwrap_or(0);
+        // From behind, so that of two places that one gram gives the first one comes first.
+        let run = (best..best + stride).rev();
+        kept.extend(run.map(|at| Gram { hash: costs[at].0, offset: at as u32, ..words.gram(number) }));
+    }
+    kept
+}
+
+/// The hashes of a word that is shorter than a gram: it, and whatever can follow it.
+fn extend(word: &[u8], gram: usize, each: &mut dyn FnMut(u32)) {
+    if word.len() == gram {
+        return each(hash(load(word, 0), gram));
+    }
+    // Folded bytes all have this bit.
+    for next in (0..=u8::MAX).filter(|next| next & FOLD as u8 != 0) {
+        extend(&[word, &[next]].concat(), gram, each);
+    }
+}
+
+/// How usual each pair of letters is: by it grams are chosen. The words themselves tell, since they are of the language
+/// of the texts. In eighths of a power of two.
+pub(crate) fn usual(text: &[u8]) -> Vec<u8> {
+    let mut counts = vec![0u32; 1 << 12];
+    for pair in text.windows(2) {
+        counts[letters(pair)] += 1;
+    }
+    counts.into_iter().map(|count| log2(count) as u8).collect()
+}
+
+/// A pair of bytes as a number of 12 bits: letters in either case, and the rest apart from them.
+fn letters(pair: &[u8]) -> usize {
+    let one = |byte: u8| usize::from(byte & 0x1f | u8::from(byte < 0x40) << 5);
+    one(pair[0]) << 6 | one(pair[1])
+}
+
+/// The logarithm to the base of 2 of one more, in eighths.
+fn log2(count: u32) -> u32 {
+    let whole = (count + 1).ilog2();
+    8 * whole + (((count + 1) << 3 >> whole) & 7)
+}
+
+/// The eight bytes at a place, those behind the end being 0.
+fn load(text: &[u8], at: usize) -> u64 {
+    match text.get(at..at + 8) {
+        Some(bytes) => whole_gram(bytes, 0),
+        None => text[at..].iter().take(8).rev().fold(0, |all, byte| all << 8 | u64::from(*byte)),
+    }
+}
+
+#[inline(always)]
+fn whole_gram(text: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(text[at..at + 8].try_into().expect("eight bytes"))
+}
+
+/// The hash of the first `gram` bytes. Its upper bits are the best.
+#[inline(always)]
+fn hash(bytes: u64, gram: usize) -> u32 {
+    let folded = (bytes | FOLD) << (64 - 8 * gram);
+    (folded.wrapping_mul(SPREAD) >> 32) as u32
+}
+
+/// Looks up each gram that begins in `from..to`.
+fn through<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
+    search: &mut Search<'_>,
+    number: usize,
+    text: &[u8],
+    from: usize,
+    to: usize,
+    found: &mut dyn FnMut(usize, usize) -> Then,
+) {
+    let mut at = from;
+    while let Some((place, hash)) = next::<GRAM, STRIDE, BITS>(&search.filters[number], text, at, to) {
+        if !compare(search, number, hash, text, place, found) {
+            let bit = hash >> (32 - BITS);
+            search.filters[number][bit as usize / 64] &= !(1 << (bit % 64));
+            search.taken.push((number, bit));
+        }
+        at = place + STRIDE;
+    }
+}
+
+/// The first place from `at` on and before `to` with a gram that the filter lets through, and its hash. A loop of its
+/// own, so that the processor keeps all that it needs in registers.
+fn next<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
+    filter: &[u64],
+    text: &[u8],
+    mut at: usize,
+    to: usize,
+) -> Option<(usize, u32)> {
+    // As long as the compiler knows it, no index needs a check.
+    let filter = filter.get(..1 << (BITS - 6))?;
+    let bit = |hash: u32| filter[(hash >> (32 - BITS)) as usize / 64] >> (hash >> (32 - BITS) & 63) & 1;
+    let whole = &text[..text.len().min(to + 7)];
+    // Four at once, and one question about them: nearly always the answer is no.
+    while let Some(block) = whole.get(at..at + 3 * STRIDE + 8) {
+        let one = |number: usize| bit(hash(whole_gram(block, number * STRIDE), GRAM));
+        if one(0) | one(1) | one(2) | one(3) == 1 {
+            break;
+        }
+        at += 4 * STRIDE;
+    }
+    while at < to {
+        let hash = hash(load(text, at), GRAM);
+        if bit(hash) == 1 {
+            return Some((at, hash));
+        }
+        at += STRIDE;
+    }
+    None
+}
+
+/// Compares the words that have the gram at `at`. False where nobody wants any of those any more that set its bit.
+#[inline(never)]
+fn compare(
+    search: &mut Search<'_>,
+    number: usize,
+    hash: u32,
+    text: &[u8],
+    at: usize,
+    found: &mut dyn FnMut(usize, usize) -> Then,
+) -> bool {
+    let class = &search.words.classes[number];
+    if !is_set(&class.again, other(hash) >> class.shift) {
+        return true;
+    }
+    let mut enough = false;
+    for gram in class.bucket(hash).iter().filter(|gram| gram.hash == hash) {
+        if search.enough[gram.word as usize] == search.text {
+            enough = true;
+            continue;
+        }
+        let word = &search.words.text[gram.begins as usize..(gram.begins + gram.length) as usize];
+        let begin = at.checked_sub(gram.offset as usize);
+        let begin = begin.filter(|begin| {
+            text.get(*begin..begin + word.len()).is_some_and(|here| here.eq_ignore_ascii_case(word))
+        });
+        if begin.is_some_and(|begin| found(gram.word as usize, begin) == Then::Enough) {
+            search.enough[gram.word as usize] = search.text;
+            enough = true;
+        }
+    }
+    let same = |gram: &&Gram| gram.hash >> class.shift == hash >> class.shift;
+    !enough
+        || class.bucket(hash).iter().filter(same).any(|gram| search.enough[gram.word as usize] != search.text)
+}
