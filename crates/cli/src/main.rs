@@ -2,17 +2,19 @@
 
 mod apart;
 mod commands;
+mod events;
 mod output;
 mod render;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
+use events::{Ended, Events};
 use output::Output;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use vmwright_engine::{Environment, Operation, Outcome, Progress};
+use std::sync::atomic::{AtomicBool, Ordering};
+use vmwright_engine::{Environment, Operation, Outcome};
 use vmwright_model::Exit;
 
 /// A QEMU/KVM virtualization engineer: analyses hosts and VMs without being able to change them, carries out
@@ -48,9 +50,9 @@ enum Format {
     Text,
     /// One JSON document; schemas are versioned.
     Json,
-    /// The same JSON in one line.
+    /// The same JSON in one line; of several captures a line each, with its path as `from`.
     Jsonl,
-    /// Causes of an analysis, a line each: `source:line: level[rule]: title`.
+    /// Causes of an analysis, a line each: `source:line: level[rule]: title`; of several captures after their path.
     Concise,
     /// An analysis as SARIF 2.1.0, for code scanning.
     Sarif,
@@ -137,7 +139,7 @@ fn run(command: commands::Command, global: &Global) -> anyhow::Result<Exit> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let result = command.result_file(global.output.as_deref());
-    let operation = command.operation()?;
+    let operation = command.operation(!global.format.has_parts())?;
     let environment = match Environment::new(global.state.clone(), Arc::clone(&stop)) {
         Err(_) if operation.needs_no_state() => Environment::without_state(stop),
         made => made?,
@@ -145,27 +147,35 @@ fn run(command: commands::Command, global: &Global) -> anyhow::Result<Exit> {
     let reports = matches!(&operation, Operation::Analyze(what) if !what.dry_run && what.why.is_none());
     anyhow::ensure!(reports || !global.format.is_report(), Unsuitable(global.format));
     let output = Output::open(result).context("the output cannot be written")?;
-    let mut progress = |event: Progress| eprintln!("{}", render::progress(&event));
-    let outcome = match vmwright_engine::perform(operation, &environment, &mut progress) {
+    let mut events = Events::new(global.format, output);
+    let outcome = match vmwright_engine::perform(operation, &environment, &mut |event| {
+        if !events.show(event) {
+            environment.stop.store(true, Ordering::Relaxed);
+        }
+    }) {
         Ok(outcome) => outcome,
         Err(error) => {
-            output.discard();
+            events.discard();
             return Err(error.into());
         }
     };
-    let text = rendered(global.format, &outcome, output.is_terminal())?;
-    if let Err(error) = output.write(&text).context("the output cannot be written") {
-        eprintln!("{}", render::error::chain(&error));
-        return Ok(Exit::Incomplete);
+    match events.end(&outcome) {
+        Ok(()) => Ok(outcome.exit()),
+        Err(Ended::Unsuitable(error)) => Err(error),
+        Err(Ended::Unwritten(error)) => {
+            eprintln!("{}", render::error::chain(&error));
+            Ok(Exit::Incomplete)
+        }
     }
-    Ok(outcome.exit())
 }
 
+/// One outcome, as it is printed.
 fn rendered(format: Format, outcome: &Outcome, color: bool) -> anyhow::Result<String> {
     match (format, outcome) {
         (Format::Text, outcome) => Ok(render::text(outcome, color)),
         (Format::Json, outcome) => render::json(outcome),
         (Format::Jsonl, outcome) => render::jsonl::text(outcome),
+        (Format::Concise, Outcome::Analyses(_)) => Ok(String::new()),
         (Format::Concise, Outcome::Analysis(analysis)) => Ok(render::concise::text(analysis)),
         (Format::Sarif, Outcome::Analysis(analysis)) => Ok(render::sarif::text(analysis)),
         (Format::Junit, Outcome::Analysis(analysis)) => Ok(render::junit::text(analysis)),
@@ -176,6 +186,11 @@ fn rendered(format: Format, outcome: &Outcome, color: bool) -> anyhow::Result<St
 }
 
 impl Format {
+    /// Whether it can be written capture by capture.
+    fn has_parts(self) -> bool {
+        matches!(self, Format::Text | Format::Jsonl | Format::Concise)
+    }
+
     /// Whether only the causes of an analysis can be written in it.
     fn is_report(self) -> bool {
         !matches!(self, Format::Text | Format::Json | Format::Jsonl)

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 /// process. What the file held stays until there is a result to write.
 pub(crate) struct Output {
     file: Option<Named>,
+    begun: bool,
 }
 
 struct Named {
@@ -26,7 +27,7 @@ impl Output {
     /// The file cannot be written, or what lies there is no regular file: a device, a pipe, a link.
     pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
         let file = path.map(named).transpose()?;
-        Ok(Self { file })
+        Ok(Self { file, begun: false })
     }
 
     /// Whether a person looks at it.
@@ -34,19 +35,18 @@ impl Output {
         self.file.is_none() && std::io::stdout().is_terminal()
     }
 
-    /// Writes the result.
+    /// Writes the result, or its next part.
     ///
     /// # Errors
-    /// The file cannot be written to its end.
-    pub(crate) fn write(mut self, text: &str) -> anyhow::Result<()> {
+    /// The file cannot be written.
+    pub(crate) fn write(&mut self, text: &str) -> anyhow::Result<()> {
+        let begun = std::mem::replace(&mut self.begun, true);
         match &mut self.file {
             None => {
                 print(text);
                 Ok(())
             }
-            Some(named) => named
-                .file
-                .set_len(0)
+            Some(named) => if begun { Ok(()) } else { named.file.set_len(0) }
                 .and_then(|()| named.file.write_all(text.as_bytes()))
                 .with_context(|| named.path.display().to_string()),
         }

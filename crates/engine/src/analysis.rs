@@ -3,12 +3,15 @@
 use crate::accepted::{self, Acceptances};
 use crate::remote::{self, Place};
 use crate::why::why;
-use crate::{Analyze, Environment, Error, Outcome, Progress, RuleSummary, memory, plans, preflight};
+use crate::{
+    Analyze, Environment, Error, Outcome, Progress, RuleSummary, captures, memory, plans, preflight,
+};
+use std::path::PathBuf;
 use vmwright_host::sandbox::{self, Purpose};
 use vmwright_host::{Limits, Root};
-use vmwright_model::analysis::{ANALYSIS_SCHEMA, Recalled, Sandbox};
+use vmwright_model::analysis::{ANALYSIS_SCHEMA, Accepted, Recalled, Sandbox};
 use vmwright_model::{
-    Analysis, EntryId, Exit, Finding, HostIdentity, Issue, Level, Missing, Mode, Need, Snapshot,
+    Analysis, Cause, EntryId, Exit, Finding, HostIdentity, Issue, Level, Missing, Mode, Need, Snapshot,
 };
 use vmwright_rules::{CATALOGUE, Diagnosis, Entry, Reading, diagnose, diagnose_reading, entry};
 
@@ -39,8 +42,11 @@ pub(crate) fn analyze(
         let sources = match far {
             Some(_) => vmwright_host::ssh::work_list(&needs(&Root::Live)),
             None => {
-                let root = root(what)?;
-                vmwright_host::work_list(&root, &needs(&root), &subject)
+                let mut sources = Vec::new();
+                for root in roots(what)? {
+                    sources.extend(vmwright_host::work_list(&root, &needs(&root), &subject));
+                }
+                sources
             }
         };
         return Ok(Outcome::WorkList { sources });
@@ -51,7 +57,15 @@ pub(crate) fn analyze(
     let far = far.map(|target| remote::connect(&target, &needs(&Root::Live))).transpose()?;
     let (mut host, sandbox) = enter(what, environment)?;
     let (journal, mut trouble) = recall(&challenge, environment, progress);
-    let place = far.map_or_else(|| root(what).map(Place::Here), Ok)?;
+    let from = vmwright_host::each_capture(&what.from);
+    if from.len() > 1 {
+        if what.only_one || what.why.is_some() || what.against.is_some() {
+            return Err(Error::Several(from.len()));
+        }
+        let question = Question { what, challenge: &challenge, acceptances: &acceptances, sandbox: &sandbox };
+        return captures::analyze(&question, &from, environment, progress);
+    }
+    let place = far.map_or_else(|| root(from.first()).map(Place::Here), Ok)?;
     let mut snapshot = remote::read(place, &subject, environment)?;
     snapshot.vm = what.vm.clone().or(snapshot.vm);
     let target = preflight::target(what, environment)?;
@@ -69,14 +83,7 @@ pub(crate) fn analyze(
         let entry = entry(rule).ok_or_else(|| unknown_rule(rule))?;
         return Ok(Outcome::Why(Box::new(why(entry, &reading))));
     }
-    let diagnosis = diagnose_reading(&reading, &|entry| select(what, entry.id).unwrap_or(false));
-    // Only a live host, asked as a whole, can say that something is no longer there.
-    let whole = snapshot.live && target.is_none();
-    let quiet = |rule: &str| {
-        whole && select(what, rule).unwrap_or(false) && !diagnosis.unknown.iter().any(|one| one.rule == rule)
-    };
-    let (mut causes, accepted) = acceptances.part(diagnosis.causes.clone());
-    causes.extend(acceptances.stale(&diagnosis.causes, what.vm.as_deref(), &quiet));
+    let Judged { diagnosis, causes, accepted } = judge(&reading, what, &acceptances);
     if let Err(error) = remember(&challenge, what, &host, &diagnosis, environment) {
         trouble = Some(error);
     }
@@ -185,11 +192,71 @@ fn select(what: &Analyze, id: &str) -> Result<bool, Error> {
     Ok((what.select.is_empty() || listed(&what.select)) && !listed(&what.ignore))
 }
 
+/// What the rules that were asked for say of a reading, without what the user accepts.
+struct Judged {
+    diagnosis: Diagnosis,
+    causes: Vec<Cause>,
+    accepted: Vec<Accepted>,
+}
+
+fn judge(reading: &Reading<'_>, what: &Analyze, acceptances: &Acceptances) -> Judged {
+    let diagnosis = diagnose_reading(reading, &|entry| select(what, entry.id).unwrap_or(false));
+    // Only a live host, asked as a whole, can say that something is no longer there.
+    let whole = reading.snapshot().live && reading.target().is_none();
+    let quiet = |rule: &str| {
+        whole && select(what, rule).unwrap_or(false) && !diagnosis.unknown.iter().any(|one| one.rule == rule)
+    };
+    let (mut causes, accepted) = acceptances.part(diagnosis.causes.clone());
+    causes.extend(acceptances.stale(&diagnosis.causes, what.vm.as_deref(), &quiet));
+    Judged { diagnosis, causes, accepted }
+}
+
+/// What is asked of each of several captures.
+pub(crate) struct Question<'a> {
+    pub(crate) what: &'a Analyze,
+    pub(crate) challenge: &'a str,
+    pub(crate) acceptances: &'a Acceptances,
+    pub(crate) sandbox: &'a Sandbox,
+}
+
+/// The analysis of one of several captures. The journal is asked and told once, for all of them.
+pub(crate) fn of_capture(
+    path: &PathBuf,
+    question: &Question<'_>,
+    environment: &Environment,
+) -> Result<Analysis, Error> {
+    let subject = vmwright_host::Subject { vm: None, state: environment.state.clone() };
+    let snapshot = read(&root(Some(path))?, &subject, environment)?;
+    let reading = Reading::new(&snapshot, &question.what.complaint);
+    let Judged { diagnosis, causes, accepted } = judge(&reading, question.what, question.acceptances);
+    Ok(Analysis {
+        schema: ANALYSIS_SCHEMA.to_owned(),
+        mode: Mode::Analysis,
+        challenge: question.challenge.to_owned(),
+        host: remote::identity(&snapshot),
+        target: None,
+        causes,
+        accepted,
+        unknown: diagnosis.unknown,
+        next: diagnosis.next,
+        unread: unread(&snapshot),
+        journal: Vec::new(),
+        sandbox: question.sandbox.clone(),
+    })
+}
+
 /// Where to read; what lies at a path is looked at, so that the lock has to come before.
-fn root(what: &Analyze) -> Result<Root, Error> {
-    match &what.from {
+fn root(from: Option<&PathBuf>) -> Result<Root, Error> {
+    match from {
         Some(path) => Root::at(path).map_err(Error::Collect),
         None => Ok(Root::Live),
+    }
+}
+
+fn roots(what: &Analyze) -> Result<Vec<Root>, Error> {
+    match vmwright_host::each_capture(&what.from) {
+        captures if captures.is_empty() => Ok(vec![Root::Live]),
+        captures => captures.iter().map(|path| root(Some(path))).collect(),
     }
 }
 
@@ -199,20 +266,23 @@ fn challenge(what: &Analyze) -> String {
         return format!("can {vm} move to {}", to.display());
     }
     let first = what.complaint.lines().map(str::trim).find(|line| !line.is_empty());
-    match (first, &what.vm, &what.from) {
+    match (first, &what.vm, what.from.as_slice()) {
         (Some(line), ..) => line.chars().take(200).collect(),
-        (None, None, None) if what.host.is_some() => {
+        (None, None, []) if what.host.is_some() => {
             format!("what is wrong with {}", what.host.as_deref().unwrap_or_default())
         }
         (None, Some(vm), _) => format!("what is wrong with vm {vm}"),
-        (None, None, Some(folder)) => format!("what is wrong in {}", folder.display()),
-        (None, None, None) => "what is wrong with this host".to_owned(),
+        (None, None, []) => "what is wrong with this host".to_owned(),
+        (None, None, [folder]) => format!("what is wrong in {}", folder.display()),
+        (None, None, [first, rest @ ..]) => {
+            format!("what is wrong in {} and {} more", first.display(), rest.len())
+        }
     }
 }
 
 /// Locks the process, so that from here on it can only read, and then learns which host this is.
 fn enter(what: &Analyze, environment: &Environment) -> Result<(HostIdentity, Sandbox), Error> {
-    let here = what.from.is_none() && what.host.is_none();
+    let here = what.from.is_empty() && what.host.is_none();
     let purpose = if here { Purpose::LiveHost } else { Purpose::Records };
     let sandbox = match environment.kept() {
         Some(state) => sandbox::lock(state, purpose),

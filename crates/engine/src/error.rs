@@ -24,6 +24,9 @@ pub enum Error {
     /// The process is locked in part, and `--require-sandbox` was given.
     #[error("analysis is refused: the kernel cannot lock the process fully: {}", .0.join("; "))]
     SandboxLacking(Vec<String>),
+    /// There are several captures, where the caller has room for one.
+    #[error("{0} captures are named, and this can be done with one alone")]
+    Several(usize),
     /// No rule and no area has this name.
     #[error("no rule or area `{name}`{}", .near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     UnknownRule {
@@ -147,6 +150,7 @@ impl Error {
             Error::Collect(vmwright_host::CollectError::Ssh { .. }) => Exit::Incomplete,
             Error::Collect(_)
             | Error::Target(_)
+            | Error::Several(_)
             | Error::UnknownRule { .. }
             | Error::UnknownVm { .. }
             | Error::Config { .. }

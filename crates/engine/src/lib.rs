@@ -7,6 +7,7 @@
 mod accepted;
 mod analysis;
 mod capture;
+mod captures;
 mod environment;
 mod error;
 mod implementation;
@@ -27,17 +28,35 @@ pub use vmwright_review::reports::text as review_text;
 pub use why::{Computation, Piece, Rank, Why};
 
 pub use operation::{
-    Analyze, Approve, Capture, Captured, MachineSummary, Operation, Outcome, PlanMade, PlannedSource,
-    ReviewMade, RuleSummary, RunSummary,
+    AnalysesMade, Analyze, Approve, Capture, Captured, MachineSummary, Operation, Outcome, PlanMade,
+    PlannedSource, ReviewMade, RuleSummary, RunSummary,
 };
 
+use std::path::PathBuf;
+use vmwright_model::Analysis;
+
 /// Something worth showing while an operation is under way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Progress {
     /// A mode is entered.
     Banner(String),
     /// A step of the work.
     Note(String),
+    /// One of several captures was analysed. They come in the order in which they were named.
+    Analysed(Analysed),
+}
+
+/// One of several captures, and what came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Analysed {
+    /// Its path.
+    pub from: PathBuf,
+    /// Its number, counted from 1.
+    pub number: usize,
+    /// How many there are.
+    pub of: usize,
+    /// The analysis, or why there is none.
+    pub result: Result<Box<Analysis>, String>,
 }
 
 /// Does one operation.

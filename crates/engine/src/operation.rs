@@ -122,7 +122,7 @@ impl Operation {
     #[must_use]
     pub fn needs_no_state(&self) -> bool {
         match self {
-            Operation::Analyze(what) => what.from.is_some() || what.host.is_some(),
+            Operation::Analyze(what) => !what.from.is_empty() || what.host.is_some(),
             Operation::Explain { .. } | Operation::Rules { .. } => true,
             _ => false,
         }
@@ -132,8 +132,11 @@ impl Operation {
 /// What to analyse.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Analyze {
-    /// A folder or an archive of files that somebody kept; the running host where absent.
-    pub from: Option<PathBuf>,
+    /// Folders and archives of files that somebody kept; the running host where empty. Of several, and of a folder
+    /// that holds nothing but captures, each is analysed by itself.
+    pub from: Vec<PathBuf>,
+    /// Refuse several captures: the caller has room for one analysis.
+    pub only_one: bool,
     /// Another host, `ssh://user@host:port`, read over SSH.
     pub host: Option<String>,
     /// Records of the host that a VM is to move to: the question is then whether it can.
@@ -194,6 +197,8 @@ pub struct Approve {
 pub enum Outcome {
     /// Causes, best first.
     Analysis(Box<Analysis>),
+    /// Several captures were analysed, and each was told in its turn.
+    Analyses(AnalysesMade),
     /// How a rule came to its verdict.
     Why(Box<Why>),
     /// What an analysis would read.
@@ -259,6 +264,19 @@ pub enum Outcome {
         /// Entries checked.
         entries: u64,
     },
+}
+
+/// How the analysis of several captures ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct AnalysesMade {
+    /// How many captures there are.
+    pub captures: usize,
+    /// How many have findings at or above the threshold.
+    pub with_findings: usize,
+    /// How many have none, but were not read to their end.
+    pub incomplete: usize,
+    /// How many could not be read at all, or were not reached before the user stopped it.
+    pub unread: usize,
 }
 
 /// A capture that was made.
@@ -366,6 +384,8 @@ impl Outcome {
     pub fn exit(&self) -> Exit {
         match self {
             Outcome::Analysis(analysis) => crate::analysis::exit(analysis),
+            Outcome::Analyses(made) if made.with_findings > 0 => Exit::Findings,
+            Outcome::Analyses(made) if made.incomplete + made.unread > 0 => Exit::Incomplete,
             Outcome::Captured(captured) if !captured.unread.is_empty() => Exit::Incomplete,
             Outcome::Run(run) => match run.state {
                 RunState::Applied => Exit::Clean,

@@ -12,6 +12,7 @@ mod archive;
 pub mod asking;
 mod bounded;
 pub mod capture;
+mod captures;
 pub mod commands;
 mod file;
 mod folder;
@@ -31,6 +32,7 @@ pub mod ssh;
 pub mod standard;
 mod text;
 
+pub use captures::each_capture;
 pub use identity::{HostId, IdentityError, host_id, identity};
 pub use limits::Limits;
 pub use privilege::{Planned, planned};

@@ -22,9 +22,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     vm: Option<String>,
     /// Read files that somebody kept, instead of this host: a folder, or an archive that `vmwright capture` or
-    /// `sos report` made (tar, packed with gzip, xz or Zstandard).
+    /// `sos report` made (tar, packed with gzip, xz or Zstandard). May be given several times, and may name a folder
+    /// of such archives: then each is analysed by itself, on all processors, and `--format jsonl` gives a line for
+    /// each, in their order. One that cannot be read gives a line with its error, and exit status 3 where nothing
+    /// else was found.
     #[arg(long, value_name = "PATH")]
-    from: Option<PathBuf>,
+    from: Vec<PathBuf>,
     /// Ask whether VMs can migrate from this host, or from the one of `--from`, to the host whose capture, folder or
     /// archive this is. Nothing is moved.
     #[arg(long, value_name = "PATH")]
@@ -55,9 +58,10 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn operation(self) -> anyhow::Result<Operation> {
+    /// `only_one` where the output has room for one analysis.
+    pub(crate) fn operation(self, only_one: bool) -> anyhow::Result<Operation> {
         anyhow::ensure!(
-            self.vm.is_none() || self.from.is_none() || self.against.is_some(),
+            self.vm.is_none() || self.from.is_empty() || self.against.is_some(),
             "--vm with --from is for a move: --against names the other host"
         );
         let complaint = match (self.complaint, self.symptom_file) {
@@ -69,6 +73,7 @@ impl Args {
         };
         Ok(Operation::Analyze(Analyze {
             from: self.from,
+            only_one,
             host: self.host,
             against: self.against,
             vm: self.vm,

@@ -48,10 +48,10 @@ impl Command {
         matches!(self, Command::Analyze(_) | Command::Capture(_) | Command::Plan(_))
     }
 
-    /// The operation that was asked for.
-    pub(crate) fn operation(self) -> anyhow::Result<Operation> {
+    /// The operation that was asked for; `only_one` where the output has room for one analysis.
+    pub(crate) fn operation(self, only_one: bool) -> anyhow::Result<Operation> {
         Ok(match self {
-            Command::Analyze(args) => args.operation()?,
+            Command::Analyze(args) => args.operation(only_one)?,
             Command::Capture(args) => args.operation(),
             Command::Explain(args) => args.operation(),
             Command::Rules(args) => args.operation(),

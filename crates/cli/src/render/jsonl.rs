@@ -3,5 +3,9 @@
 use vmwright_engine::Outcome;
 
 pub(crate) fn text(outcome: &Outcome) -> anyhow::Result<String> {
+    if let Outcome::Analyses(_) = outcome {
+        // Each capture had its line.
+        return Ok(String::new());
+    }
     Ok(super::inert(&format!("{}\n", super::value(outcome)?)))
 }

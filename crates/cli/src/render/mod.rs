@@ -2,6 +2,7 @@
 
 mod analysis;
 mod capture;
+pub(crate) mod captures;
 pub(crate) mod concise;
 pub(crate) mod error;
 mod evidence;
@@ -38,6 +39,7 @@ fn value(outcome: &Outcome) -> anyhow::Result<Value> {
 pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
     match outcome {
         Outcome::Analysis(analysis) => analysis::text(analysis, color),
+        Outcome::Analyses(made) => captures::all(made),
         Outcome::Why(why) => why::text(why),
         Outcome::WorkList { sources } => lines(sources),
         Outcome::Captured(captured) => capture::made(captured),
@@ -67,6 +69,7 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
 pub(crate) fn progress(event: &Progress) -> String {
     match event {
         Progress::Banner(banner) => shown(banner),
+        Progress::Analysed(one) => format!("  {} of {}: {}", one.number, one.of, one.from.display()),
         Progress::Note(note) => format!("  {}", shown(note)),
     }
 }
