@@ -72,7 +72,7 @@ const HELP: &str = "\
 ANALYSIS (reads only; the kernel keeps it so)
   analyze    Find what is wrong with this host, a VM, or files and archives from elsewhere
   capture    Keep what an analysis reads in one archive, without secrets
-  explain    Explain a rule: what it is, how to confirm it, how to fix it
+  explain    Explain a rule, or what an error code or message means
   rules      List the rules
   plan       Make a plan that settles the findings
   preview    Show what a plan expects, does and disturbs, and how it is undone

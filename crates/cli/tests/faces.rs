@@ -124,6 +124,18 @@ fn rules_explain_themselves_and_near_misses_are_named() {
 }
 
 #[test]
+fn codes_and_messages_are_explained_and_lead_to_rules() {
+    let site = Site::new();
+    let out = site.call(&["explain", "0x7B"]).ok().out;
+    assert!(out.contains("INACCESSIBLE_BOOT_DEVICE") && out.contains("vmwright explain firmware/"), "{out}");
+    let line = "qemu-system-x86_64: load of migration failed: Invalid argument";
+    let json = site.call(&["explain", line, "--format", "json"]).ok().json();
+    assert_eq!(json["meanings"][0]["rules"][0], "migration/machine-mismatch", "{json}");
+    assert!(site.call(&["explain", "0xC0000B1200000000"]).ok().out.contains("TDX"));
+    site.call(&["explain", "0x7BADC0DE"]).fails(2, &["0x7BADC0DE"]);
+}
+
+#[test]
 fn a_dry_run_lists_what_would_be_read() {
     let site = Site::new();
     let out = site.call(&["analyze", "--dry-run"]).ok().out;

@@ -151,7 +151,13 @@ pub(crate) fn explain(rule: &str) -> Result<Outcome, Error> {
     if rule == accepted::STALE {
         return Ok(Outcome::Explanation { rule: rule.to_owned(), text: accepted::DOC.to_owned() });
     }
-    let entry = entry(rule).ok_or_else(|| unknown_rule(rule))?;
+    let Some(entry) = entry(rule) else {
+        let meanings = vmwright_formats::codes::meanings(rule);
+        return match meanings.is_empty() {
+            true => Err(unknown_rule(rule)),
+            false => Ok(Outcome::Meanings { of: rule.to_owned(), meanings }),
+        };
+    };
     Ok(Outcome::Explanation { rule: entry.id.to_owned(), text: format!("{}\n", entry.doc.trim_end()) })
 }
 

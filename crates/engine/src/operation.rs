@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use vmwright_model::analysis::Sandbox;
 use vmwright_model::{
-    Analysis, Disruption, Entry, EntryId, Exit, Level, MachineSpec, Plan, Review, RunState,
+    Analysis, Disruption, Entry, EntryId, Exit, Level, MachineSpec, Meaning, Plan, Review, RunState,
 };
 use vmwright_plan::Preview;
 
@@ -18,9 +18,9 @@ pub enum Operation {
     Analyze(Analyze),
     /// ANALYSIS: reads what all rules need and keeps it in a file.
     Capture(Capture),
-    /// ANALYSIS: the documentation of a rule.
+    /// ANALYSIS: the documentation of a rule, or what a number or message means.
     Explain {
-        /// Id of the rule, `area/problem`.
+        /// Id of the rule, `area/problem`; or a number (`0x7B`), a name or a message.
         rule: String,
     },
     /// ANALYSIS: the rules there are.
@@ -219,6 +219,13 @@ pub enum Outcome {
         rule: String,
         /// Markdown.
         text: String,
+    },
+    /// What a number or message can mean.
+    Meanings {
+        /// What was asked.
+        of: String,
+        /// Everything that it can mean.
+        meanings: Vec<Meaning>,
     },
     /// The rules there are.
     Rules {

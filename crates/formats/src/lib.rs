@@ -4,6 +4,7 @@
 //! A view is one module: its type, its [`View`] implementation and its tests. To add one, write the module and
 //! name it in [`views!`] below; its kind is the module's name.
 
+pub mod codes;
 pub mod image_header;
 pub mod lines;
 mod nearest;

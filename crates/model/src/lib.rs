@@ -9,6 +9,7 @@ pub mod finding;
 pub mod gate;
 pub mod journal;
 pub mod machine;
+pub mod meaning;
 pub mod mode;
 pub mod need;
 pub mod plan;
@@ -25,6 +26,7 @@ pub use finding::{
 pub use gate::{Gate, GateOutcome, Measurement, Review, Table};
 pub use journal::{Entry, EntryId, EntryState};
 pub use machine::MachineSpec;
+pub use meaning::Meaning;
 pub use mode::{Agent, Mode};
 pub use need::{Need, Probe};
 pub use plan::{Action, Approval, Plan, Step};

@@ -137,3 +137,10 @@ fn every_id_that_a_rule_names_is_a_rule_or_a_known_cause() {
         }
     }
 }
+
+#[test]
+fn every_rule_that_a_decoder_names_is_one() {
+    for rule in vmwright_formats::codes::named_rules() {
+        assert!(vmwright_rules::entry(rule).is_some(), "{rule}");
+    }
+}

@@ -20,7 +20,7 @@ mod why;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use vmwright_engine::{Outcome, Progress};
-use vmwright_model::Analysis;
+use vmwright_model::{Analysis, Meaning};
 
 /// One JSON document.
 pub(crate) fn json(outcome: &Outcome) -> anyhow::Result<String> {
@@ -45,6 +45,7 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
         Outcome::Captured(captured) => capture::made(captured),
         Outcome::CapturePlan { sources } => capture::planned(sources),
         Outcome::Explanation { text, .. } => text.clone(),
+        Outcome::Meanings { meanings, .. } => meanings.iter().map(meaning).collect(),
         Outcome::Rules { rules } => rules
             .iter()
             .map(|rule| format!("{:38} {:8} {}\n", rule.rule, rule.level.to_string(), rule.title))
@@ -63,6 +64,17 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
         Outcome::Journal { entries } => journal::entries(entries),
         Outcome::JournalVerified { entries } => format!("the chain of {entries} entries holds\n"),
     }
+}
+
+/// What a number or message means, in a paragraph.
+fn meaning(one: &Meaning) -> String {
+    let name = [one.code.as_str(), one.name.as_str()].map(shown).into_iter().filter(|part| !part.is_empty());
+    let name = name.collect::<Vec<_>>().join(" ");
+    let mut out = format!("{name}: {}\n  {}; {}\n", one.means, one.of, one.source);
+    for rule in &one.rules {
+        out.push_str(&format!("  see: vmwright explain {rule}\n"));
+    }
+    out
 }
 
 /// A line of progress, for standard error.
