@@ -24,7 +24,11 @@
 //! ## References
 //! Cloud Hypervisor `vmm/src/config.rs` `Error`, `ValidationError`, `vmm/src/vm_config.rs`, `docs/`; `vmm/src/api/`.
 
+#[path = "state/command.rs"]
+pub(crate) mod command;
+
 use crate::prelude::*;
+use command::{Command, commands};
 
 pub const RULE: Rule = Rule {
     tags: &["cloud-hypervisor", "config"],
@@ -93,5 +97,34 @@ pub const RULE: Rule = Rule {
     remedy: "correct the option that the message names, after the help of the version in use",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    for command in commands(cx) {
+        if let Some(why) = contradiction(&command) {
+            draft = draft
+                .because(Strength::Strong, command.quote.clone(), why)
+                .title(format!("Cloud Hypervisor's command line contradicts itself: {why}"));
+            break;
+        }
+    }
+    vec![draft.verdict()]
+}
+
+/// What `VmConfig::validate()` has refused in a command line since 0.8.
+fn contradiction(command: &Command) -> Option<&'static str> {
+    let shared = command.on("--memory", "shared") || command.on("--memory", "hugepages");
+    let zones = command.has("--memory-zone");
+    let user = ["--net", "--disk"].iter().any(|option| command.on(option, "vhost_user"));
+    let (boot, max) = (command.number("--cpus", "boot"), command.number("--cpus", "max"));
+    if (user || command.has("--fs")) && !shared && !zones {
+        Some("a vhost-user device needs memory with shared=on or hugepages=on")
+    } else if boot.zip(max).is_some_and(|(boot, max)| max < boot) {
+        Some("fewer maximum than boot vCPUs")
+    } else {
+        None
+    }
+}

@@ -23,6 +23,7 @@
 //! Cloud Hypervisor `README.md`, `docs/uefi.md`, `vmm/src/vm_config.rs` `PayloadConfigError`, `vmm/src/vm.rs`
 //! `Error`; rust-hypervisor-firmware; edk2 `OvmfPkg/CloudHv/`.
 
+use super::config_invalid::command::commands;
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
@@ -66,5 +67,18 @@ pub const RULE: Rule = Rule {
     remedy: "pass a firmware for Cloud Hypervisor (hypervisor-fw or CLOUDHV.fd) or a kernel that exists",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let payloads = ["--kernel", "--firmware", "--igvm", "--payload", "--restore", "--tdx"];
+    let bare = commands(cx)
+        .into_iter()
+        .find(|command| command.has("--disk") && !payloads.iter().any(|option| command.has(option)));
+    if let Some(command) = bare {
+        draft = draft.because(Strength::Strong, command.quote, "it has a disk and nothing that boots it");
+    }
+    vec![draft.verdict()]
+}

@@ -25,6 +25,7 @@
 //! Linux `net/bridge/br_netfilter_hooks.c`, `Documentation/networking/bridge.rst`; libvirt wiki "Net.bridge.bridge-nf-call
 //! and sysctl.conf"; Docker manual "Packet filtering and firewalls" (Docker on a router).
 
+use super::firewall_blocks_dhcp::filters::bridge_accepted;
 use crate::prelude::*;
 use vmwright_formats::{DomainXml, QemuArgs, Sysctl};
 
@@ -92,6 +93,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 "bridged frames do not pass iptables",
             );
         }
+    }
+    let accepted = bridge_accepted(cx);
+    if accepted.is_some() {
+        draft = draft.looked().despite(Strength::Strong, accepted, "frames may cross this bridge");
     }
     let docker =
         ["docker", "-P FORWARD DROP", "Chain FORWARD (policy DROP"].iter().any(|word| cx.stands(word));

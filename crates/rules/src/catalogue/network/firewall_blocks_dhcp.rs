@@ -26,7 +26,11 @@
 //! libvirt firewall.html, formatnetwork.html; `src/network/network_nftables.c`, `network_iptables.c`; nftables wiki
 //! "Configuring chains" (several base chains on a hook); ufw(8); firewalld.zone(5).
 
+#[path = "state/filters.rs"]
+pub(crate) mod filters;
+
 use crate::prelude::*;
+use filters::{Input, input};
 use vmwright_formats::lines::lines;
 
 /// How the firewalls log a frame that they dropped, and how a ruleset that drops by default reads.
@@ -83,6 +87,16 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
+    let said = RULE.words.iter().any(|word| cx.said(word));
+    draft = match input(cx) {
+        Some(Input::Accepts(rule)) => {
+            draft.looked().despite(Strength::Strong, rule, "the guests' DHCP is accepted")
+        }
+        Some(Input::Drops(policy)) if said => {
+            draft.because(Strength::Strong, policy, "no rule accepts what the guests ask of the host")
+        }
+        _ => draft,
+    };
     let asked = cx.stands("BOOTP/DHCP, Request from") && !cx.stands("BOOTP/DHCP, Reply");
     // `firewall-cmd --get-active-zones` or `--list-all`: the bridge in another zone than libvirt's.
     for text in cx.texts() {

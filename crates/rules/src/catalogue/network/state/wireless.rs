@@ -13,9 +13,8 @@ pub(crate) fn bridged(cx: &Context<'_>) -> Option<Evidence> {
     };
     cx.texts().iter().find_map(|text| {
         let mut found = lines(&text.text).take(20_000).filter(|(_, line)| joins(line));
-        let (number, _) = found.find(|(_, line)| {
-            line.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|word| is_wireless(word))
-        })?;
+        let (number, _) = found
+            .find(|(_, line)| line.split(|letter: char| !letter.is_ascii_alphanumeric()).any(is_wireless))?;
         text.quote(number)
     })
 }

@@ -1,0 +1,1 @@
+cloud-hypervisor --firmware /srv/hypervisor-fw --disk path=/srv/elm.raw --cpus boot=2 --memory size=2G
