@@ -8,7 +8,8 @@
 //! ## Why it happens
 //! A filter written for the old device names; `/dev/sdX` names that moved; RHEL 9 and others use the devices file
 //! by default and only list what was there at installation; a replaced disk or a new multipath WWID; a filter
-//! made to keep the host off guests' volumes that hides too much (`vdsm-tool config-lvm-filter`).
+//! made to keep the host off guests' volumes that hides too much (`vdsm-tool config-lvm-filter`). A filter that accepts
+//! links below `/dev/disk` hides the device at boot alone: udev tells LVM of it before the links exist.
 //!
 //! ## Confirm
 //! `pvs -a`; `lvmconfig devices/filter devices/global_filter devices/use_devicesfile`; `lvmdevices --check`;

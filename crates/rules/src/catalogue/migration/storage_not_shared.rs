@@ -31,6 +31,7 @@
 mod preflight;
 
 use crate::prelude::*;
+use vmwright_formats::Mounts;
 
 pub const RULE: Rule = Rule {
     tags: &["migration", "storage"],
@@ -101,5 +102,29 @@ pub const RULE: Rule = Rule {
     disruption: Disruption::None,
     escalation: Some(Agent::SystemsArchitect),
     preflight: Some(preflight::judge),
+    check,
     ..Rule::NEW
 };
+
+/// File systems of one host alone.
+const LOCAL: &[&str] = &["ext4", "ext3", "xfs", "btrfs", "zfs", "f2fs", "tmpfs"];
+
+/// A disk on a file system of one host, where nothing was said of copying it along.
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let (true, Some(mounts)) = (cx.said("migrat") && !draft.any(), cx.one::<Mounts>()) else {
+        return vec![draft.verdict()];
+    };
+    for disk in super::super::storage::cache_mode_unsafe::disks(cx).iter().filter(|disk| !disk.readonly) {
+        let path = disk.source.as_deref().filter(|path| path.starts_with('/') && !path.starts_with("/dev/"));
+        let Some(mount) = path.and_then(|path| mounts.of_path(path)) else { continue };
+        if LOCAL.contains(&mount.fs_type.as_str()) {
+            draft = draft
+                .because(Strength::Support, mounts.quote(mount.line), "a file system of this host alone")
+                .because(Strength::Hint, disk.quote.clone(), "the disk on it")
+                .title(format!("{} lies on a file system that the target does not see", disk.name()));
+            break;
+        }
+    }
+    vec![draft.verdict()]
+}

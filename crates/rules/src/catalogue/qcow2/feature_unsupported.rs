@@ -24,7 +24,9 @@
 //! QEMU `block/qcow2.c`, `report_unsupported_feature()`; `docs/interop/qcow2.rst` (incompatible features);
 //! Cloud Hypervisor `block/src/qcow/mod.rs`; crosvm `disk/src/qcow/mod.rs`; Firecracker FAQ (raw images).
 
+use crate::catalogue::vmm::known_bug::programs::{Program, version_of};
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
@@ -66,5 +68,29 @@ pub const RULE: Rule = Rule {
     remedy: "convert the image without the feature (qemu-img convert -o compat=..., or -O raw), or use a version that knows it",
     disruption: Disruption::GuestRestart,
     rank: Rank::Specific,
+    check,
     ..Rule::NEW
 };
+
+/// Features as `qemu-img info` shows them, with the first QEMU that knows them (its change logs).
+const FEATURES: [(&str, &[u32]); 3] =
+    [("data file: ", &[4]), ("compression type: zstd", &[5, 1]), ("extended l2: true", &[5, 2])];
+
+/// An image that a newer QEMU has made, beside an older one that is to open it.
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let Some((version, said)) = version_of(cx, Program::Qemu) else { return vec![draft.verdict()] };
+    for text in cx.texts().iter().filter(|text| text.text.contains("file format: qcow2")) {
+        for (number, line) in lines(&text.text) {
+            let known = FEATURES.iter().find(|(name, _)| line.trim_start().starts_with(name));
+            let Some((name, since)) = known.filter(|(_, since)| !version.at_least(since)) else { continue };
+            let since: Vec<String> = since.iter().map(u32::to_string).collect();
+            draft = draft
+                .because(Strength::Strong, text.quote(number), "the image has this feature")
+                .because(Strength::Support, said, "this QEMU does not know it")
+                .title(format!("`{}` needs QEMU {}", name.trim_end_matches(": "), since.join(".")));
+            return vec![draft.verdict()];
+        }
+    }
+    vec![draft.verdict()]
+}

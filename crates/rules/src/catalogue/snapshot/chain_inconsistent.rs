@@ -8,7 +8,8 @@
 //! ## Why it happens
 //! Overlays were committed, renamed, moved or removed by hand or by a backup tool; an image was restored from a
 //! backup with the old metadata beside it; a deletion broke off half-way; snapshots of mixed kinds were made; a
-//! domain was redefined with another image.
+//! domain was redefined with another image. Incremental backups rest on checkpoints, each of which has a bitmap in the
+//! image: a crash leaves it inconsistent, a copied image keeps it, a new overlay or a revert lacks it.
 //!
 //! ## Confirm
 //! `virsh snapshot-list NAME --tree` beside `qemu-img info -U --backing-chain IMAGE` and `qemu-img snapshot -l
@@ -21,7 +22,8 @@
 //! ## Fix
 //! Keep copies first. Bring the domain's disk source to the true active image, take metadata without images
 //! away (`virsh snapshot-delete NAME S --metadata`), recreate lost metadata (`snapshot-create --redefine`),
-//! finish broken deletions (`blockcommit`).
+//! finish broken deletions (`blockcommit`). Where a checkpoint's bitmap is broken or left over, delete the checkpoints
+//! (`virsh checkpoint-delete --metadata`), remove the bitmap (`qemu-img bitmap --remove`) and begin with a full backup.
 //!
 //! ## References
 //! libvirt `src/qemu/qemu_snapshot.c` (qemuSnapshotDeleteValidate), `src/storage_file/storage_source.c`
