@@ -51,7 +51,7 @@ pub enum Probe {
     /// The disk images of libvirt's domains, running QEMUs and the VM in question down their backing chains, with
     /// owners, modes, labels, ACLs and headers: record `images`, kind `images`.
     Images,
-    /// Space and inodes of each mounted file system that holds data: records `df -PTk` and `df -PTi`, kind `df`.
+    /// Space and inodes of each mounted file system that holds data: records `df -Tk` and `df -Ti`, kind `df`.
     Space,
     /// Every network interface with MTU, master, speed, VLAN, bridge and tap settings: record `links`, kind `links`.
     Links,

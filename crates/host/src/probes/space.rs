@@ -1,4 +1,4 @@
-//! Records `df -PTk` and `df -PTi`: space and inodes of the file systems that hold data, laid out as coreutils `df`
+//! Records `df -Tk` and `df -Ti`: space and inodes of the file systems that hold data, laid out as coreutils `df`
 //! does it. Each file system is asked on its own, so that a dead server keeps nobody waiting for the others.
 
 use crate::bounded::within_each;
@@ -57,7 +57,7 @@ pub(super) fn run(collector: &mut Collector<'_>) {
     let patience = collector.patience().min(PATIENCE);
     let answers = within_each(patience, &mounts, |mount: &Mounted| statvfs(mount.target.as_str()));
     let (mut blocks, mut inodes) = (
-        "Filesystem Type 1024-blocks Used Available Capacity Mounted on\n".to_owned(),
+        "Filesystem Type 1K-blocks Used Available Use% Mounted on\n".to_owned(),
         "Filesystem Type Inodes IUsed IFree IUse% Mounted on\n".to_owned(),
     );
     for (mount, answer) in mounts.iter().zip(answers) {
@@ -68,7 +68,7 @@ pub(super) fn run(collector: &mut Collector<'_>) {
             Err(why) => refused(mount, &why.to_string(), &mut blocks),
         }
     }
-    for (name, text) in [("df -PTk", blocks), ("df -PTi", inodes)] {
+    for (name, text) in [("df -Tk", blocks), ("df -Ti", inodes)] {
         collector.push(name.to_owned(), Some(Kind::new("df")), Ok(text.into_bytes()));
     }
 }
@@ -168,10 +168,8 @@ mod tests {
 
     #[test]
     fn as_the_real_tool_counts() {
-        let Ok(output) = std::process::Command::new("df")
-            .env("LC_ALL", "C")
-            .args(["-PTk", "/proc/self/exe", "/"])
-            .output()
+        let Ok(output) =
+            std::process::Command::new("df").env("LC_ALL", "C").args(["-Tk", "/proc/self/exe", "/"]).output()
         else {
             eprintln!("SKIPPED as_the_real_tool_counts: no df here");
             return;

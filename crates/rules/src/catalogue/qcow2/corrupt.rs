@@ -28,6 +28,7 @@
 //! `docs/interop/qcow2.rst` (incompatible feature bit 1); qemu-img(1), check.
 
 use crate::prelude::*;
+use vmwright_formats::Images;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "data-safety"],
@@ -74,5 +75,21 @@ pub const RULE: Rule = Rule {
     remedy: "stop the VM, copy the image, salvage it with qemu-img convert, and check the guest's file systems",
     disruption: Disruption::GuestRestart,
     escalation: Some(Agent::DebugSpecialist),
+    needs: &[Need::Probe(Probe::Images)],
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    for seen in cx.all::<Images>() {
+        if let Some((image, line)) = seen.images.iter().find_map(|image| Some((image, image.corrupt()?))) {
+            draft = draft
+                .because(Strength::Proof, seen.quote(line), "QEMU has marked the image as damaged")
+                .about(Subject::new(SubjectKind::Path, &image.path))
+                .title(format!("{} is damaged: QEMU has marked it so", image.path));
+        }
+        draft = draft.looked();
+    }
+    vec![draft.verdict()]
+}

@@ -28,6 +28,7 @@
 //! "Disk image chains" knowledge base; libvirt `src/storage_file/storage_source.c`.
 
 use crate::prelude::*;
+use vmwright_formats::Images;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
@@ -75,6 +76,7 @@ pub const RULE: Rule = Rule {
     remedy: "put the backing file back where the overlay's header names it, or rebase the overlay onto its new path and true format",
     disruption: Disruption::GuestRestart,
     rank: Rank::Specific,
+    needs: &[Need::Probe(Probe::Images)],
     check,
     ..Rule::NEW
 };
@@ -86,6 +88,23 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         cx.hits(missing).first().and_then(|hit| Some((hit.get("path")?, hit.get("overlay")?)))
     {
         draft = draft.title(format!("{overlay} needs {path}, which does not exist"));
+    }
+    for seen in cx.all::<Images>() {
+        for image in &seen.images {
+            let base = image.backing().and_then(|backing| Some((backing.line, seen.of(backing.value)?)));
+            let Some((line, base)) = base else { continue };
+            let gone = base.missing().filter(|why| why.value == "does not exist");
+            if let Some(gone) = gone {
+                let title = format!("{} needs {}, which does not exist", image.path, base.path);
+                draft = draft
+                    .because(Strength::Proof, seen.quote(gone.line), "it is not there")
+                    .because(Strength::Support, seen.quote(line), "an image is based on it")
+                    .about(Subject::new(SubjectKind::Path, &image.path))
+                    .title(title);
+                return vec![draft.verdict()];
+            }
+        }
+        draft = draft.looked();
     }
     vec![draft.verdict()]
 }

@@ -25,8 +25,9 @@
 
 use super::wrong_driver::assigned;
 use crate::prelude::*;
-use vmwright_formats::PciAddress;
+use vmwright_formats::View;
 use vmwright_formats::lines::lines;
+use vmwright_formats::{PciAddress, PciDevices};
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough"],
@@ -82,10 +83,25 @@ pub(crate) struct Device {
     pub driver: Option<(String, Option<Evidence>)>,
 }
 
-/// The devices in the outputs of lspci, wherever they were pasted; 1024 at most.
+/// The devices in the outputs of lspci, wherever they were pasted, and in the reader's own list; 1024 at most.
 pub(crate) fn devices(cx: &Context<'_>) -> Vec<Device> {
     let mut found: Vec<Device> = Vec::new();
-    for text in cx.texts() {
+    for seen in cx.all::<PciDevices>() {
+        for one in &seen.devices {
+            // Classes of linux/pci_ids.h, in lspci's words.
+            let what = match one.class().map(|class| class >> 8) {
+                Some(0x0600) => "Host bridge",
+                Some(0x0604) => "PCI bridge",
+                _ => "",
+            };
+            let driver =
+                one.driver().and_then(|found| Some((found.value?.to_owned(), seen.quote(found.line))));
+            let quote = one.get("class").and_then(|class| seen.quote(class.line));
+            found.push(Device { address: one.address, what: what.to_owned(), quote, driver });
+        }
+    }
+    found.truncate(1024);
+    for text in cx.texts().iter().filter(|text| text.kind != PciDevices::KIND) {
         let mut open = false;
         for (number, line) in lines(&text.text) {
             if !line.starts_with([' ', '\t']) {

@@ -30,6 +30,7 @@ use super::wrong_driver::assigned;
 use crate::prelude::*;
 use vmwright_formats::PciAddress;
 use vmwright_formats::lines::lines;
+use vmwright_formats::pci_devices::{PciDevices, PciFacts};
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough"],
@@ -53,7 +54,7 @@ pub const RULE: Rule = Rule {
     remedy: "bind every other device of the IOMMU group to vfio-pci, or unbind it",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
-    needs: &[Need::Command(&["lspci", "-nnk"])],
+    needs: &[Need::Command(&["lspci", "-nnk"]), Need::Probe(Probe::Pci)],
     check,
     ..Rule::NEW
 };
@@ -109,6 +110,14 @@ fn of_listing(line: &str) -> bool {
 /// or a heading with indented devices), or as `lspci -v` does; 1024 at most.
 pub(crate) fn groups(cx: &Context<'_>) -> Vec<Member> {
     let mut found = Vec::new();
+    for seen in cx.all::<PciDevices>() {
+        let of = |one: &PciFacts| {
+            let group = one.group()?;
+            let (number, quote) = (group.value?.to_string(), seen.quote(group.line));
+            Some(Member { group: number, address: one.address, quote })
+        };
+        found.extend(seen.devices.iter().filter_map(of).take(1024));
+    }
     for text in cx.texts() {
         let (mut heading, mut device) = (None, None);
         for (number, line) in lines(&text.text) {

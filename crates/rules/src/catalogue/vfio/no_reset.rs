@@ -26,7 +26,9 @@
 //! `quirk_no_bus_reset`), `Documentation/ABI/testing/sysfs-bus-pci`; QEMU `hw/vfio/pci.c`,
 //! `vfio_pci_pre_reset()`; libvirt `src/util/virpci.c`, `virPCIDeviceReset()`.
 
+use super::wrong_driver::assigned;
 use crate::prelude::*;
+use vmwright_formats::PciDevices;
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "gpu"],
@@ -102,6 +104,23 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::ManualOnly,
     disruption: Disruption::HostReboot,
     escalation: Some(Agent::DebugSpecialist),
-    needs: &[Need::Glob("/sys/bus/pci/devices/*/reset_method"), Need::Command(&["dmesg"])],
+    needs: &[Need::Probe(Probe::Pci), Need::Command(&["dmesg"])],
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let assigned = assigned(cx);
+    for seen in cx.all::<PciDevices>() {
+        let mut given = assigned.iter().filter_map(|one| Some((one, seen.of(one.address)?.resets()?)));
+        if let Some((device, resets)) = given.find(|(_, resets)| resets.value.is_empty()) {
+            draft = draft
+                .because(Strength::Strong, seen.quote(resets.line), "the kernel knows no reset for it")
+                .because(Strength::Support, device.quote.clone(), "the VM is given this device")
+                .about(Subject::new(SubjectKind::Pci, device.address.to_string()))
+                .title(format!("{} has no reset at all", device.address));
+        }
+    }
+    vec![draft.verdict()]
+}
