@@ -20,6 +20,17 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Missing> {
     read_text(&found, limit)
 }
 
+/// [`read`] of a file that must belong to `owner`: somebody else named it, who could name a file that only we may read.
+pub(crate) fn read_of(path: &Path, limit: u64, owner: u32) -> Result<Vec<u8>, Missing> {
+    let found = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(missing)?;
+    if fstat(&found).map_err(missing)?.st_uid != owner {
+        return Err(Missing::Failed(
+            "not read: it is not the file of the user whose process names it".to_owned(),
+        ));
+    }
+    read_text(&found, limit)
+}
+
 /// The first `most` bytes of a regular file of any size, text or not.
 pub(crate) fn read_head(path: &Path, most: usize) -> Result<Vec<u8>, Missing> {
     let found = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(missing)?;

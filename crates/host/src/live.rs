@@ -109,10 +109,27 @@ impl Collector<'_> {
 
     /// Reads one file; `kind` where it is known from its place.
     pub(crate) fn file(&mut self, path: PathBuf, kind: Option<Kind>) {
+        self.text(path, kind, file::read);
+    }
+
+    /// Reads one file that a process of this user names; root may name any, everybody else only what is theirs.
+    pub(crate) fn file_of(&mut self, path: PathBuf, kind: Option<Kind>, user: u32) {
+        if user == 0 {
+            return self.file(path, kind);
+        }
+        self.text(path, kind, move |path, most| file::read_of(path, most, user));
+    }
+
+    fn text(
+        &mut self,
+        path: PathBuf,
+        kind: Option<Kind>,
+        read: impl FnOnce(&Path, u64) -> Result<Vec<u8>, Missing> + Send + 'static,
+    ) {
         let source = escape_path(&path);
         let wanted = self.limits.of_live_file(&source);
         let most = self.budget.bytes(wanted);
-        let content = self.within(move || file::read(&path, most)).and_then(|content| content);
+        let content = self.within(move || read(&path, most)).and_then(|content| content);
         let content = content.map_err(|why| match why {
             Missing::TooLarge(size) if size <= wanted => {
                 Missing::Failed("not read: the run has read as much as it may".to_owned())

@@ -18,6 +18,7 @@ mod pci;
 mod space;
 mod users;
 mod vmm_details;
+mod vmm_files;
 mod vmms;
 
 use crate::asking;
@@ -38,6 +39,7 @@ pub(crate) fn run(probe: Probe, machines: &Machines, collector: &mut Collector<'
         Probe::Libvirt => {}
         Probe::Pci => pci::run(collector),
         Probe::VmmDetails => vmm_details::run(collector),
+        Probe::VmmFiles => vmm_files::run(collector),
         Probe::DeviceNodes => device_nodes::run(collector),
         Probe::Images => images::run(machines, collector),
         Probe::Space => space::run(collector),
@@ -68,6 +70,7 @@ pub(crate) fn sources(probe: Probe, machines: &Machines) -> Vec<String> {
         Probe::VmmDetails => one(
             "/proc: status, limits, cgroups, threads, memory and open devices of VMM processes and helpers",
         ),
+        Probe::VmmFiles => one("/proc: configurations and logs that VMM processes were given"),
         Probe::DeviceNodes => one("/dev, /etc/ceph: mode, owner and label of device nodes and keys"),
         Probe::Images => one("images of VMs: owner, mode, label, ACL and header, down their backing chains"),
         Probe::Space => one("/proc/self/mountinfo: space and inodes of each file system"),

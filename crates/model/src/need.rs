@@ -45,6 +45,8 @@ pub enum Probe {
     /// Each VMM process and its helpers (virtiofsd, swtpm) with status, limits, cgroup, namespaces, threads, memory
     /// by node and open devices: record `vmm-details`, kind `vmm_details`.
     VmmDetails,
+    /// Configurations and logs that running VMMs name on their command lines, each under its own path.
+    VmmFiles,
     /// Owner, group, mode and label of the device nodes and keys of the virtualization stack, in the format of
     /// `ls -lZ`: record `device-nodes`, kind `file_listing`.
     DeviceNodes,

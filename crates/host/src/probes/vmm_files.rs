@@ -1,9 +1,10 @@
 //! Files that running VMMs name on their command lines: configurations and logs of Firecracker, Cloud Hypervisor,
-//! virtiofsd and swtpm lie wherever somebody put them. Each becomes a record under its own path.
+//! virtiofsd and swtpm lie wherever somebody put them. Each becomes a record under its own path, where it belongs to the
+//! user whose process names it: otherwise anybody could have root's files read by naming them.
 
 use crate::file::read_words;
 use crate::live::Collector;
-use crate::processes::{pids, program_of};
+use crate::processes::{pids, program_of, user_of};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use vmwright_model::Kind;
@@ -24,22 +25,33 @@ const OPTIONS: [(&str, Option<Kind>); 6] = [
 
 pub(super) fn run(collector: &mut Collector<'_>) {
     let files = collector.within(named).unwrap_or_default();
-    for (path, kind) in files {
-        collector.file(path, kind);
+    for Named { path, kind, user } in files {
+        collector.file_of(path, kind, user);
     }
 }
 
-fn named() -> Vec<(PathBuf, Option<Kind>)> {
+/// A file, what it is, and the user of the process that names it.
+struct Named {
+    path: PathBuf,
+    kind: Option<Kind>,
+    user: u32,
+}
+
+fn named() -> Vec<Named> {
     let mut known = BTreeSet::new();
     let mut found = Vec::new();
     for pid in pids() {
         let name = program_of(pid).unwrap_or_default();
-        if !["qemu-", "firecracker", "cloud-hyperviso", "virtiofsd", "swtpm"].iter().any(|start| name.starts_with(start)) {
+        if !["qemu-", "firecracker", "cloud-hyperviso", "virtiofsd", "swtpm"]
+            .iter()
+            .any(|start| name.starts_with(start))
+        {
             continue;
         }
+        let Some(user) = user_of(pid) else { continue };
         for (path, kind) in of_words(&read_words(pid).unwrap_or_default()) {
             if found.len() < MOST && known.insert(path.clone()) {
-                found.push((path, kind));
+                found.push(Named { path, kind, user });
             }
         }
     }
@@ -71,6 +83,16 @@ fn of_words(words: &[Vec<u8>]) -> Vec<(PathBuf, Option<Kind>)> {
 #[cfg(test)]
 mod tests {
     use super::of_words;
+    use crate::file::read_of;
+    use std::path::Path;
+    use vmwright_model::Missing;
+
+    #[test]
+    fn a_file_of_somebody_else_is_not_read() {
+        let refused = read_of(Path::new("/etc/passwd"), 1 << 20, 4_242_424);
+        assert!(matches!(refused, Err(Missing::Failed(why)) if why.starts_with("not read: ")));
+        assert!(read_of(Path::new("/etc/passwd"), 1 << 20, 0).is_ok());
+    }
 
     #[test]
     fn options_of_each_vmm() {
@@ -78,7 +100,10 @@ mod tests {
             let words: Vec<Vec<u8>> = line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
             of_words(&words).into_iter().map(|(path, _)| path.display().to_string()).collect::<Vec<_>>()
         };
-        assert_eq!(of("firecracker --api-sock /a --config-file /etc/fc.json --log-path=/var/fc.log"), ["/etc/fc.json", "/var/fc.log"]);
+        assert_eq!(
+            of("firecracker --api-sock /a --config-file /etc/fc.json --log-path=/var/fc.log"),
+            ["/etc/fc.json", "/var/fc.log"]
+        );
         assert_eq!(of("cloud-hypervisor --log-file /var/log/ch.log -v"), ["/var/log/ch.log"]);
         assert_eq!(of("swtpm socket --log file=/var/log/swtpm.log,level=20"), ["/var/log/swtpm.log"]);
         assert_eq!(of("qemu-system-x86_64 -D /tmp/q.log -readconfig rel.cfg -D"), ["/tmp/q.log"]);

@@ -39,5 +39,6 @@ pub(super) const NEEDS: &[Need] = &[
     Need::Probe(Probe::Vmms),
     Need::Probe(Probe::Machine),
     Need::Probe(Probe::VmmDetails),
+    Need::Probe(Probe::VmmFiles),
     Need::Probe(Probe::Images),
 ];
