@@ -3,11 +3,14 @@
 //!
 //! A case is a folder with `case.toml` (`cause`, and `accept`: ids that are as right), `symptom.txt` and
 //! `evidence/`. The program sees a copy of the last two and must print a JSON object with `causes`, best first.
+//!
+//! Without a folder the rules' own cases are measured, by the test that keeps their figures up to date.
 
 mod case;
 mod report;
 
 use super::Task;
+use crate::run::Run;
 use crate::workspace;
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
@@ -17,8 +20,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) const TASK: Task = Task {
     name: "accuracy",
-    usage: "DIR... [--bin PATH] [--show]",
-    summary: "measures `vmwright analyze` on labelled cases (also --json FILE, --jobs N)",
+    usage: "[DIR...] [--bin PATH] [--show]",
+    summary: "measures `vmwright analyze` on labelled cases (also --json FILE, --jobs N), or the rules on their own",
     run,
 };
 
@@ -30,7 +33,22 @@ struct Options {
     jobs: usize,
 }
 
+/// Where the figures of the rules' own cases are kept.
+const KEPT: &str = "crates/rules/ACCURACY.md";
+
+/// Measures the rules on their own cases, keeps the figures and prints them.
+fn own() -> Result<ExitCode> {
+    let words = ["cargo", "test", "-q", "-p", "vmwright-rules", "--test", "accuracy"];
+    Run::new(words).env("VMWRIGHT_KEEP_ACCURACY", "1").dir(workspace::root()).text()?;
+    let kept = workspace::root().join(KEPT);
+    print!("{}", std::fs::read_to_string(&kept).with_context(|| format!("cannot read {}", kept.display()))?);
+    Ok(ExitCode::SUCCESS)
+}
+
 fn run(args: &[String]) -> Result<ExitCode> {
+    if args.is_empty() {
+        return own();
+    }
     let options = options(args)?;
     let bin = match options.bin {
         Some(bin) => bin,
