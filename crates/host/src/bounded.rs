@@ -1,21 +1,60 @@
 //! Readings that end, whatever they read from.
 
 use crate::limits::millis;
-use std::sync::mpsc;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::Duration;
 use vmwright_model::Missing;
 
-/// Does `reading` on a thread of its own and waits for it at most `time`. A reading that hangs in the kernel (a
+/// Something to do on another thread.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Threads that wait for something to do.
+static IDLE: Mutex<Vec<mpsc::Sender<Job>>> = Mutex::new(Vec::new());
+
+/// Whether threads are kept.
+static KEPT: AtomicBool = AtomicBool::new(false);
+
+/// From now on threads that have done their reading wait for the next: to start one takes longer than to read a small
+/// file. Not before the process is locked, since the lock takes hold of one thread alone.
+pub(crate) fn keep_threads() {
+    KEPT.store(true, Ordering::Relaxed);
+}
+
+/// Does a job on a thread that has nothing else to do.
+fn on_a_thread(job: Job) -> io::Result<()> {
+    let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let Some(thread) = idle else { return start(job) };
+    // One that has ended gives it back.
+    thread.send(job).or_else(|mpsc::SendError(job)| start(job))
+}
+
+fn start(job: Job) -> io::Result<()> {
+    let (sender, jobs) = mpsc::channel::<Job>();
+    let work = move || {
+        job();
+        while KEPT.load(Ordering::Relaxed) {
+            IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(sender.clone());
+            let Ok(job) = jobs.recv() else { return };
+            job();
+        }
+    };
+    thread::Builder::new().name("read".to_owned()).spawn(work).map(drop)
+}
+
+/// Does `reading` on another thread and waits for it at most `time`. A reading that hangs in the kernel (a
 /// dead network file system) is left behind: nothing can interrupt it, and it ends with the process.
 pub(crate) fn within<T: Send + 'static>(
     time: Duration,
     reading: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Missing> {
     let (sender, receiver) = mpsc::sync_channel(1);
-    let thread = std::thread::Builder::new().name("read".to_owned()).spawn(move || {
+    let thread = on_a_thread(Box::new(move || {
         // The receiver is gone when the time was up; then nobody wants the answer.
         let _ = sender.send(reading());
-    });
+    }));
     if let Err(error) = thread {
         return Err(Missing::Failed(format!("no thread to read with: {error}")));
     }
@@ -37,10 +76,10 @@ pub(crate) fn within_each<I: Clone + Send + 'static, T: Send + 'static>(
         let rest = items[answers.len()..].to_vec();
         let reading = reading.clone();
         let (sender, receiver) = mpsc::sync_channel(rest.len());
-        let thread = std::thread::Builder::new().name("read".to_owned()).spawn(move || {
+        let thread = on_a_thread(Box::new(move || {
             // The receiver is gone when the time was up.
             let _ = rest.iter().try_for_each(|item| sender.send(reading(item)));
-        });
+        }));
         if let Err(error) = thread {
             answers.push(Err(Missing::Failed(format!("no thread to read with: {error}"))));
             continue;

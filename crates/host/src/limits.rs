@@ -66,6 +66,7 @@ impl Limits {
 }
 
 /// What is left of the whole run.
+#[derive(Clone)]
 pub(crate) struct Budget {
     ends: Instant,
     total_time: Duration,

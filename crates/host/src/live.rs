@@ -9,6 +9,8 @@ use crate::root::{CollectError, Subject, escape_path};
 use crate::{asking, commands, glob, identity};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::Duration;
 use vmwright_model::{Kind, Missing, Need, Record, Snapshot};
 
@@ -31,6 +33,11 @@ pub(crate) fn collect(needs: &[Need], subject: &Subject, limits: &Limits) -> Res
     let bounds = asking::Bounds { time: limits.asking_time, bytes: limits.command };
     let errands: Vec<Errand> = needs.iter().filter_map(|need| Errand::of(*need)).collect();
     let sent = asking::send(errands, bounds);
+    let commands = needs.iter().filter_map(|need| match need {
+        Need::Command(words) if Errand::of(*need).is_none() => Some(*words),
+        _ => None,
+    });
+    let running = collector.commands(commands.collect());
     let mut attributes: Vec<PathBuf> = Vec::new();
     for need in needs.into_iter().filter(|need| Errand::of(*need).is_none()) {
         match need {
@@ -38,11 +45,15 @@ pub(crate) fn collect(needs: &[Need], subject: &Subject, limits: &Limits) -> Res
             Need::File(path) => collector.file(path.into(), None),
             Need::Exists(path) => collector.exists(path),
             Need::Glob(pattern) => attributes.extend(collector.glob(pattern)),
-            Need::Command(words) => collector.command(words),
+            // They run meanwhile.
+            Need::Command(_) => {}
             Need::Probe(probe) => probes::run(probe, &machines, &mut collector),
         }
     }
     collector.attributes(attributes);
+    for (words, content) in running {
+        collector.push(words.join(" "), None, content);
+    }
     for (source, content) in sent.wait() {
         collector.push(source, None, content);
     }
@@ -86,6 +97,12 @@ fn is_attribute(path: &str) -> bool {
 
 /// Largest attribute, in bytes. A page is the rule; lists of reserved regions and statistics are longer.
 const ATTRIBUTE: u64 = 64 * 1024;
+
+/// Commands that run at once: they wait for the disk, for the kernel's locks, and some for each other.
+const AT_ONCE: usize = 4;
+
+/// A command and what it said.
+type Said = (&'static [&'static str], Result<Vec<u8>, Missing>);
 
 /// Most attributes that one thread reads, so that what they spend is seen in time.
 const TOGETHER: usize = 512;
@@ -178,13 +195,30 @@ impl Collector<'_> {
         Vec::new()
     }
 
-    fn command(&mut self, words: &'static [&'static str]) {
-        let most = self.budget.bytes(self.limits.command);
-        let content = self
-            .budget
-            .time(self.limits.command_time)
-            .and_then(|time| commands::run(words, commands::ALLOWED, time, most));
-        self.push(words.join(" "), None, content);
+    /// Runs commands beside what is read here, a few at once; each gives its answer when it has one.
+    fn commands(&self, all: Vec<&'static [&'static str]>) -> mpsc::IntoIter<Said> {
+        let (sender, said) = mpsc::channel();
+        let all = Arc::new(Mutex::new(all.into_iter()));
+        for _ in 0..AT_ONCE {
+            let (all, sender) = (Arc::clone(&all), sender.clone());
+            let (budget, limits) = (self.budget.clone(), self.limits.clone());
+            let run = move || {
+                let next = || all.lock().unwrap_or_else(PoisonError::into_inner).next();
+                while let Some(words) = next() {
+                    let time = budget.time(limits.command_time);
+                    let most = budget.bytes(limits.command);
+                    let run = |time| commands::run(words, commands::ALLOWED, time, most);
+                    if sender.send((words, time.and_then(run))).is_err() {
+                        return;
+                    }
+                }
+            };
+            // Where there can be no more threads, the commands that nobody took are run here.
+            if let Err(run) = thread::Builder::new().spawn(run.clone()).map_err(|_| run) {
+                run();
+            }
+        }
+        said.into_iter()
     }
 
     /// Does one reading of a probe within its time.

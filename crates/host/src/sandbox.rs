@@ -141,6 +141,7 @@ fn lock_with(state: Option<&Path>, purpose: Purpose, newest: u32) -> Result<Sand
     let landlock = files::Landlock::of_this_kernel().capped(newest);
     files::restrict(&landlock, state.as_deref(), purpose.into(), &mut sandbox)?;
     syscalls::restrict(&landlock, purpose.into(), &mut sandbox)?;
+    crate::bounded::keep_threads();
     Ok(sandbox)
 }
 

@@ -1,6 +1,7 @@
 //! One file for each task; its name is the task's.
 
 mod accuracy;
+mod bench;
 mod ci;
 mod demo;
 mod fuzz;
@@ -26,7 +27,7 @@ pub(crate) struct Task {
 
 /// All tasks, as the help lists them.
 pub(crate) const TASKS: &[Task] =
-    &[demo::TASK, test::TASK, ci::TASK, tidy::TASK, accuracy::TASK, fuzz::TASK, new_rule::TASK];
+    &[demo::TASK, test::TASK, ci::TASK, tidy::TASK, accuracy::TASK, bench::TASK, fuzz::TASK, new_rule::TASK];
 
 /// What `cargo xtask` prints.
 pub(crate) fn help() -> String {

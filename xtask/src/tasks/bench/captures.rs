@@ -1,0 +1,88 @@
+//! A thousand captures of 1 MB in one folder: how many a second a core, and whether the memory stays flat.
+
+use super::measure::{self, Figures};
+use super::{Bench, Site};
+use crate::progress::Step;
+use crate::run::Run;
+use anyhow::{Context as _, Result};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+pub(super) const BENCH: Bench =
+    Bench { name: "captures", summary: "1,000 captures of 1 MB in one folder, beside 100 of them", run };
+
+/// Bytes of a capture, unpacked.
+const SIZE: usize = 1_000_000;
+
+/// Rounds; each takes seconds.
+const ROUNDS: usize = 3;
+
+fn run(site: &Site) -> Result<()> {
+    let capture = capture(site)?;
+    let mut figures = [(100, Figures::default()), (1_000, Figures::default())];
+    for (count, _) in &figures {
+        let folder = site.dir.join(format!("captures-{count}"));
+        fs::create_dir_all(&folder)?;
+        for number in 0..*count {
+            let path = folder.join(format!("host-{number:04}.tar.gz"));
+            if !path.is_file() {
+                fs::copy(&capture, path)?;
+            }
+        }
+    }
+    for _ in 0..ROUNDS {
+        for (count, figures) in &mut figures {
+            let folder = site.dir.join(format!("captures-{count}")).display().to_string();
+            measure::once(&site.vmwright(&["analyze", "--from", &folder, "--format", "jsonl"]), figures)?;
+        }
+    }
+    for (count, figures) in &figures {
+        let (wall, cpu) = (measure::middle(&figures.wall) / 1e3, measure::middle(&figures.cpu) / 1e3);
+        println!(
+            "  {count:5} captures: {:.0} a second, {:.0} a second of processor time, {:.2} processors busy, peak {:.0} MiB",
+            f64::from(*count) / wall,
+            f64::from(*count) / cpu,
+            cpu / wall,
+            figures.peak as f64 / 1024.0
+        );
+    }
+    Ok(())
+}
+
+/// A capture of this host, with a kernel log that makes it 1 MB. Made once for each build of the program.
+///
+/// # Errors
+/// The program makes none, or `tar` cannot pack it.
+pub(super) fn capture(site: &Site) -> Result<PathBuf> {
+    let packed = site.dir.join("capture.tar.gz");
+    let newer = |path: &PathBuf| fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    if newer(&packed) > newer(&site.bin) {
+        return Ok(packed);
+    }
+    let step = Step::begin("a capture of this host".to_owned());
+    let (raw, open) = (site.dir.join("raw.tar.gz"), site.dir.join("open"));
+    let _ = (fs::remove_file(&raw), fs::remove_dir_all(&open));
+    fs::create_dir_all(&open)?;
+    let made = raw.display().to_string();
+    // What this user may not read is missing in it, which is no trouble here.
+    measure::once(&site.vmwright(&["capture", "-o", &made]), &mut Figures::default())?;
+    Run::new(["tar", "-xzf", &made, "--strip-components=1", "-C"]).args([&open]).quiet(&step)?;
+    let _ = fs::remove_file(open.join("vmwright.json"));
+    let size: u64 = Run::new(["du", "-sb"]).args([&open]).text()?.split('\t').next().unwrap_or("").parse()?;
+    let mut log = String::new();
+    let mut number = 0u64;
+    while log.len() + (size as usize) < SIZE {
+        number += 1;
+        let port = number % 32;
+        let _ = writeln!(
+            log,
+            "[{number:>5}.{:06}] br0: port {port}(vnet{port}) entered disabled state",
+            number * 7 % 999_983
+        );
+    }
+    fs::write(open.join("more-kernel.log"), log)?;
+    Run::new(["tar", "-czf"]).args([&packed]).args(["-C"]).args([&site.dir]).args(["open"]).quiet(&step)?;
+    step.done();
+    packed.canonicalize().context("the capture")
+}
