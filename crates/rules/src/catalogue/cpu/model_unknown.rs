@@ -42,6 +42,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("cannot translate CPU model"),
         Sign::strong("Cannot find suitable CPU model for given data"),
         Sign::strong("unknown host CPU model"),
+        Sign::proof("Unable to find x86 CPU definition"),
     ],
     words: &["cpu model", "model name"],
     tells: "qemu-system-x86_64 -cpu help",

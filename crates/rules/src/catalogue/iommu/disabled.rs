@@ -89,6 +89,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("AMD-Vi: Failed to initialize. The CMPXCHG16B feature is required"),
         Sign::support("Cannot bind to driver vfio-pci"),
         Sign::strong("VFIO device assignment is currently not supported on this system").unless(ACTIVE),
+        Sign::strong("iommu isn't set on kernel cmdline"),
+        Sign::strong("IOMMU not enabled yet"),
+        Sign::strong("failed to read iommu_group link"),
+        // Kata: the device has no group; its driver has no part in that.
+        Sign::strong("please do bind device to vfio"),
     ],
     words: &["vt-d", "amd-vi", "intel_iommu=on", "iommu", "bios setting", "passthrough"],
     explains: &["vfio/module-missing", "vfio/wrong-driver", "vfio/bind-order", "irq/remapping-missing"],

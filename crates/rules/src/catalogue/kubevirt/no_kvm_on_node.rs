@@ -42,6 +42,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("could not find capabilities for *domaintype=kvm").and(&["kubevirt"]),
         Sign::support("software emulation").and(&["kubevirt", "/dev/kvm"]),
         Sign::support("Insufficient bridge.network.kubevirt.io").against(),
+        Sign::strong("hardware emulation device '/dev/kvm' not present"),
     ],
     words: &["kubevirt", "pending", "devices.kubevirt.io/kvm", "nested", "virt-launcher", "minikube"],
     explains: &["kubevirt/scheduling-conflict", "kvm/device-missing"],

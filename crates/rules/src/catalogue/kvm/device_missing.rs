@@ -72,6 +72,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("KVM acceleration*device file missing"),
         Sign::support("KVM support is not enabled on this machine"),
         Sign::support("emulation currently requires hardware acceleration"),
+        Sign::strong("kvm: Unknown symbol"),
+        Sign::strong("kvm_{vendor}: Unknown symbol"),
     ],
     words: &["/dev/kvm", "no kvm", "kvm is not available", "kvm module", "could not access kvm"],
     explains: &["kvm/silent-tcg"],

@@ -97,6 +97,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("rolled back to kernel"),
         Sign::strong("pinning kernel"),
         Sign::strong("pinned kernel"),
+        Sign::support("please adapt vmx_possible_passthrough_msrs[]"),
     ],
     words: &["kernel update", "kernel upgrade", "new kernel", "older kernel", "host freezes", "host crash"],
     explains: &["kvm/emulation-failure", "vmm/known-bug"],

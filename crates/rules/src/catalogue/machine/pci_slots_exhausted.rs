@@ -54,6 +54,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("Only PCI buses up to"),
         Sign::strong("no virtio-serial controllers are available"),
         Sign::support("Unsupported PCI slot {slot} for standard hotplug controller"),
+        Sign::strong("no more bridge slots available"),
+        Sign::strong("no free slots on PCI bridges"),
+        Sign::strong("failed to get available address from bridges"),
     ],
     words: &[
         "attach",

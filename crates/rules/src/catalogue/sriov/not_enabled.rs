@@ -65,6 +65,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("VFs already enabled. Disable before enabling"),
         Sign::strong("Cannot modify SR-IOV while VFs are assigned"),
         Sign::support("cannot configure sriov interfaces"),
+        Sign::support("Insufficient*sriov"),
     ],
     words: &["sriov", "sr-iov", "virtual functions", "numvfs", "vfs", "mlxconfig"],
     explains: &["vfio/device-unavailable", "kubevirt/device-plugin-problem"],
