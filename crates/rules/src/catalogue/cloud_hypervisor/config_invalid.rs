@@ -90,7 +90,6 @@ pub const RULE: Rule = Rule {
         Sign::strong("Specifying a kernel or firmware is not supported when an igvm is provided"),
         Sign::strong("Disk image type does not match expected type"),
         Sign::strong("Error parsing restore").and(&["cloud-hypervisor"]),
-        Sign::support("Error parsing config: "),
     ],
     words: &["cloud-hypervisor", "cloud hypervisor", "ch-remote", "configuration", "validation"],
     tells: "cloud-hypervisor --help",

@@ -7,7 +7,8 @@
 //! ## Why it happens
 //! Given `boot_args` replace the default (`reboot=k panic=1 nomodule 8250.nr_uarts=0 ...`) as a whole. That default
 //! itself shows no console. `pci=off` is copied from old guides although PCI is enabled; `root=` names `sda` or a
-//! partition where the disk is `/dev/vda`; `init=` names a file that the root file system lacks; `ip=` is malformed.
+//! partition where the disk is `/dev/vda`; `init=` names a file that the root file system lacks; `ip=` is malformed or
+//! names a card as udev would rename it, while the kernel sets addresses before udev runs.
 //!
 //! ## Confirm
 //! `curl --unix-socket <socket> http://localhost/vm/config` or the configuration file: `boot-source.boot_args`;

@@ -7,7 +7,7 @@
 //! ## Why it happens
 //! The original or another clone still runs; the UNIX socket file of an ended one was not removed (address in use);
 //! the tap was deleted with its namespace; the disk image was moved or cleaned up; the memory file was deleted while
-//! clones map it.
+//! clones map it; the page-fault handler of a userfaultfd restore does not listen, or the host forbids userfaultfd.
 //!
 //! ## Confirm
 //! `ls -l <uds_path>`, `ss -xlp | grep <uds_path>`, `ip link show <tap>`, `fuser -v /dev/net/tun`, `ls -l <disk>`;

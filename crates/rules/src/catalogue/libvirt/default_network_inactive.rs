@@ -42,7 +42,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("failed to get bridge * 'virbr0'"),
         Sign::strong("Unable to add bridge virbr{number} port {port}: No such device"),
         Sign::strong(" default * inactive "),
-        Sign::support(" inactive * yes").and(&["Autostart"]),
+        Sign::hint(" inactive * yes").and(&["Autostart"]),
         Sign::strong("Virtual network '*' has not been started"),
         Sign::strong("Virtual Network '*' is not active"),
         Sign::strong("virtual network is inactive"),

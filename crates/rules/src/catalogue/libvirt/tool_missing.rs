@@ -70,7 +70,6 @@ pub const RULE: Rule = Rule {
         Sign::strong("'{tool}' is not a suitable bridge helper: No such file"),
         Sign::strong("Unable to find a suitable dhcp client"),
         Sign::strong("Could not find '{tool}' executable"),
-        Sign::strong("FileNotFoundError*'{tool}'").and(&["libvirt"]),
     ],
     words: &["dnsmasq", "qemu-img", "dmidecode", "passt", "not installed", "executable file not found"],
     explains: &["libvirt/default-network-inactive"],

@@ -5,7 +5,8 @@
 //!
 //! ## Why it happens
 //! The network that makes the bridge was not started, the bridge was made by hand and did not survive a reboot,
-//! the definition came from another host, or the interface was renamed.
+//! the definition came from another host, or the interface was renamed. Or a card is named where a bridge is needed
+//! ("Operation not supported").
 //!
 //! ## Confirm
 //! `ip -br link show type bridge`; for libvirt `virsh -r net-list --all` and the `bridge name=` of its networks.
@@ -47,7 +48,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("error creating macvtap interface {tap}: No such device"),
         Sign::strong("Parent device \"{bridge}\" doesn't exist"),
         Sign::strong("Parent device '{bridge}' doesn't exist"),
-        Sign::strong("Link not found").and(&["bridge"]),
+        Sign::support("Link not found").and(&["bridge"]),
         Sign::strong("failed to lookup bridge"),
         Sign::strong("failed to lookup \"{bridge}\": Link not found"),
         Sign::strong("couldn't find bridge"),

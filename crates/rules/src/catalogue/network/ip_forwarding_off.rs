@@ -8,7 +8,8 @@
 //! Forwarding is off by default and was switched on by hand until the last reboot; a hardening profile or
 //! `sysctl.d` file switches it off after libvirt has switched it on; hand-made taps (Firecracker, Cloud Hypervisor,
 //! scripts) have no MASQUERADE rule, or one that names the wrong outgoing interface (`eth0` where the host has
-//! `enp1s0` or `wlan0`); FORWARD has policy DROP without an accept for the tap.
+//! `enp1s0` or `wlan0`); FORWARD has policy DROP without an accept for the tap; the libvirt network has no `<forward>`
+//! and is isolated by definition; the zone of the uplink does not masquerade.
 //!
 //! ## Confirm
 //! `sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding`; `iptables -t nat -S POSTROUTING` or

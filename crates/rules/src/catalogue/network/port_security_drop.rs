@@ -10,7 +10,8 @@
 //! transmits, Hyper-V needs MAC address spoofing, VirtualBox promiscuous mode "Allow All"; providers (Hetzner, OVH, AWS
 //! source/destination check) accept the host's MAC only; a physical switch with port security err-disables the port;
 //! Proxmox's firewall with its MAC filter. A wireless card in a bridge is the same case: an access point takes frames of
-//! the station's own MAC alone.
+//! the station's own MAC alone. A macvtap passes no multicast that its guest joins, unless the guest's receive filters
+//! are trusted (`trustGuestRxFilters`).
 //!
 //! ## Confirm
 //! `ebtables -t nat -L` (`libvirt-I-vnet0`), `nft list table bridge filter`, `virsh -r nwfilter-binding-list`,

@@ -65,7 +65,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("maybe existing device was created without multi_queue flag"),
         Sign::strong("Failed to create bridge *: File exists"),
         Sign::strong("can't create bridge with the same name"),
-        Sign::strong("network interface {name} already exists").and(&["create"]),
+        Sign::support("network interface {name} already exists").and(&["create"]),
         Sign::support("Failed adding link: *File exists"),
         Sign::support("could not configure /dev/net/tun ({tap}): Invalid argument"),
         Sign::support("Error while creating ifreq structure: Invalid argument"),

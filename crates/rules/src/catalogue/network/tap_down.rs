@@ -7,7 +7,7 @@
 //! ## Why it happens
 //! `ip tuntap add` leaves a tap down and without master; QEMU's `script=no` leaves the work to the user; an
 //! `/etc/qemu-ifup` that is missing, not executable or fails; NetworkManager or systemd-networkd took the tap out
-//! of the bridge or set it down; the bridge came back after a restart of the network without its old ports.
+//! of the bridge or set it down; Firecracker makes a tap that nobody made, and leaves it down; the bridge came back after a restart of the network without its old ports.
 //!
 //! ## Confirm
 //! `ip -d link show <tap>`: `<BROADCAST,MULTICAST>` without UP, or no `master <bridge>`; `bridge link` lists no
