@@ -44,7 +44,7 @@ pub const RULE: Rule = Rule {
         Sign::proof("unable to set AppArmor profile '*' for"),
         Sign::proof("virt-aa-helper: error: skipped restricted file"),
         Sign::strong("virt-aa-helper: error:"),
-        Sign::support("Failed to read AppArmor profiles list"),
+        Sign::hint(PROFILES),
         Sign::strong("apparmor_parser exited with error"),
         Sign::strong("(/usr/lib/libvirt/virt-aa-helper *) unexpected exit status"),
         Sign::strong("(/usr/libexec/virt-aa-helper *) unexpected exit status"),
@@ -60,6 +60,9 @@ pub const RULE: Rule = Rule {
     check,
     ..Rule::NEW
 };
+
+/// What a libvirtd of a user prints, who may not read the list.
+const PROFILES: &str = "Failed to read AppArmor profiles list";
 
 /// Who is confined for the sake of a VM.
 const OURS: [&str; 12] = [
@@ -78,7 +81,10 @@ const OURS: [&str; 12] = [
 ];
 
 /// Requests that fail often and harm seldom.
-const HARMLESS: [&str; 15] = [
+const HARMLESS: [&str; 17] = [
+    // Tracing of a library that QEMU is linked with.
+    "shm/lttng-ust-",
+    "name=\"/etc/ssl/openssl.cnf",
     "operation=\"ptrace\"",
     "operation=\"signal\"",
     "name=\"/proc/",
@@ -104,6 +110,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let harmless = |one: &&&Evidence| HARMLESS.iter().any(|what| one.quote.contains(what));
     let ours: Vec<&Evidence> = lines.iter().filter(mine).collect();
     let calm = mood(cx) >= Mood::Calm;
+    if let Some(hit) = cx.hits(PROFILES).first() {
+        draft = match calm {
+            true => draft.despite(Strength::Strong, cx.evidence(hit), "and the VM works"),
+            false => draft.because(Strength::Support, cx.evidence(hit), "libvirt cannot ask AppArmor"),
+        };
+    }
     if let Some(hard) = ours.iter().find(|one| !harmless(one)) {
         let strength = if calm { Strength::Support } else { Strength::Proof };
         draft = draft.because(strength, Some((*hard).clone()), "AppArmor refused the VMM");

@@ -41,6 +41,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Cannot set scheduler parameters*Operation not permitted"),
         Sign::strong("Unable to set scheduler * Operation not permitted"),
         Sign::strong("failed to set scheduling polic*Operation not permitted"),
+        // mbind() of memory below another's policy needs CAP_SYS_NICE; a wrong node answers EINVAL.
+        Sign::strong("cannot bind memory to host NUMA nodes: Operation not permitted"),
         Sign::strong("missing CAP_{name}"),
         Sign::strong("lacks CAP_{name}"),
         Sign::strong("lack of CAP_{name}"),

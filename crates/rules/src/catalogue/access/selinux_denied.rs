@@ -71,10 +71,13 @@ pub const RULE: Rule = Rule {
 };
 
 /// Programs and domains that run VMs.
-const OURS: [&str; 16] = [
+const OURS: [&str; 18] = [
     "qemu",
     "svirt",
     "virt_",
+    // virtnodedevd_t, virtstoraged_t and so on.
+    ":virt",
+    "mdevctl",
     "libvirt",
     "kvm",
     "virtqemud",

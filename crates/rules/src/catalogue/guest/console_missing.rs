@@ -27,6 +27,8 @@
 //! channel devices"; QEMU `docs/system/invocation.rst` (-nographic, -serial); `virsh(1)` console.
 
 use crate::prelude::*;
+use vmwright_formats::domain_xml::Domain;
+use vmwright_formats::lines::lines;
 use vmwright_formats::{DomainXml, QemuArgs};
 
 pub const RULE: Rule = Rule {
@@ -100,6 +102,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 draft =
                     draft.because(Strength::Strong, seen.quote(line.line), "the kernel is told no console");
             }
+        }
+    }
+    // Images of clouds write to a port that the VM may not have, and then wait for it.
+    let none = |domain: &Domain| !domain.fragment && domain.devices.serials.is_empty();
+    if cx.all::<DomainXml>().iter().any(|seen| seen.domains.iter().any(none)) {
+        for text in cx.texts() {
+            let told =
+                lines(&text.text).find(|(_, line)| line.contains("root=") && line.contains(" console=ttyS"));
+            let why = "the kernel writes to a serial port, and the domain has none";
+            draft = draft.because(Strength::Strong, told.and_then(|(at, _)| text.quote(at)), why);
         }
     }
     for seen in cx.all::<QemuArgs>() {

@@ -73,7 +73,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let kvm = domain.domain_type.as_ref().is_some_and(|kind| kind.value == "kvm");
             let named =
                 domain.name.as_ref().is_some_and(|name| name.value.to_ascii_lowercase().starts_with("win"));
-            if !kvm || !(windows || marked || named) || domain.feature("hyperv").is_some() {
+            if !kvm || !(windows || marked || named) {
+                continue;
+            }
+            if let Some(old) = domain.feature("hyperv") {
+                // The three oldest alone: Windows goes on polling emulated timers.
+                let timers = seen.text.text.contains("<stimer") || seen.text.text.contains("passthrough");
+                let quote = seen.quote(old).filter(|_| !timers && windows && slow);
+                draft = draft.because(Strength::Strong, quote, "<hyperv> without synic and stimer");
                 continue;
             }
             draft = draft
@@ -83,11 +90,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     for seen in cx.all::<QemuArgs>() {
         let kvm = seen.accelerators().iter().any(|one| one.value == "kvm");
-        let cpu = seen.first("cpu").filter(|option| {
-            let value = option.value.as_deref().unwrap_or_default();
-            !value.contains("hv_") && !value.contains("hv-")
-        });
-        if let Some(cpu) = cpu.filter(|_| kvm && windows) {
+        let Some(cpu) = seen.first("cpu").filter(|_| kvm && windows) else { continue };
+        let value = cpu.value.as_deref().unwrap_or_default().replace('_', "-");
+        if value.contains("hv-")
+            && slow
+            && !["hv-stimer", "hv-passthrough"].iter().any(|it| value.contains(it))
+        {
+            draft = draft.because(
+                strength,
+                seen.quote(cpu.value_line),
+                "hv- flags without hv-synic and hv-stimer",
+            );
+        } else if !value.contains("hv-") {
             draft =
                 draft.because(strength, seen.quote(cpu.value_line), "-cpu without any hv- flag").level(level);
         }

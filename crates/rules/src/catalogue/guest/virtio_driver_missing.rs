@@ -38,6 +38,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("A media driver your computer needs is missing"),
         Sign::strong("We couldn't find any drives"),
         Sign::strong("No device drivers were found"),
+        // Setup's own log of an unattended installation.
+        Sign::strong("Could not locate disk {n}").and(&["IBS "]),
+        Sign::strong("Windows could not apply the unattend answer file's <DiskConfiguration> setting"),
         Sign::strong("No signed device drivers were found"),
         Sign::strong("We couldn't find * drivers").and(&["virtio"]),
         Sign::strong("PCI\\VEN_1AF4").and(&["Code 28"]),

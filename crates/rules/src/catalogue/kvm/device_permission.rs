@@ -34,8 +34,8 @@ pub const RULE: Rule = Rule {
     signs: &[
         Sign::proof("Could not access KVM kernel module: Permission denied"),
         Sign::proof("Could not access KVM kernel module: Operation not permitted"),
-        Sign::strong("failed to initialize kvm: Permission denied"),
-        Sign::strong("failed to initialize kvm: Operation not permitted"),
+        Sign::strong("failed to initialize kvm: Permission denied").unless(CONFIDENTIAL),
+        Sign::strong("failed to initialize kvm: Operation not permitted").unless(CONFIDENTIAL),
         Sign::proof("/dev/kvm: Permission denied"),
         Sign::proof("/dev/kvm*Permission denied"),
         Sign::strong("/dev/kvm*Operation not permitted"),
@@ -77,6 +77,9 @@ pub const RULE: Rule = Rule {
     check,
     ..Rule::NEW
 };
+
+/// The node was opened; what failed is the confidential VM.
+const CONFIDENTIAL: &[&str] = &["sev_kvm_init: ", "sev_common_kvm_init: ", "sev_guest_init: "];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if wants_tcg(cx) {

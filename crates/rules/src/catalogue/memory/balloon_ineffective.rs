@@ -95,7 +95,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let kept = KEPT.iter().any(|words| cx.said(words)) && cx.said("balloon");
     for seen in cx.all::<ProxmoxConf>() {
-        let number = |key: &str| Some(seen.get(key)?.value.parse::<u64>().ok()?);
+        let number = |key: &str| seen.get(key)?.value.parse::<u64>().ok();
         let (Some(least), Some(most)) = (number("balloon"), number("memory")) else { continue };
         draft = draft.looked();
         if kept && least == most {

@@ -72,7 +72,12 @@ pub const RULE: Rule = Rule {
         Sign::strong("NUMA node {node} is not available"),
         Sign::strong("Invalid value of 'cpuset': {value}"),
         Sign::strong("Invalid nodeset of 'numatune'"),
-        Sign::strong("cannot bind memory to host NUMA nodes: "),
+        Sign::strong("cannot bind memory to host NUMA nodes: ").unless(&[EPERM]),
+        Sign::strong("host-nodes must be set for policy {name}"),
+        Sign::strong("NUMA isn't available on this host"),
+        Sign::strong("numad is not available on this host"),
+        Sign::strong("Failed to query numad for the advisory nodeset"),
+        Sign::strong("NUMA node binding are not supported by this QEMU"),
         Sign::support("Invalid host-nodes value"),
         Sign::strong("libnuma: Warning: node argument {node} is out of range"),
         Sign::strong("libnuma: Warning: cpu argument {cpu} is out of range"),
@@ -89,6 +94,9 @@ pub const RULE: Rule = Rule {
     check,
     ..Rule::NEW
 };
+
+/// Not a node that is missing, but the right to bind.
+const EPERM: &str = "cannot bind memory to host NUMA nodes: Operation not permitted";
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();

@@ -37,12 +37,12 @@ pub const RULE: Rule = Rule {
         Sign::proof("frame pointer (RBP) clobber bug present, upgrade TDX module"),
         Sign::proof("initialization failed: Hibernation support is enabled"),
         Sign::proof("initialization failed: TDMRs exhausted"),
-        Sign::strong("virt/tdx: module initialization failed ({error})"),
-        Sign::strong("virt/tdx: TDX module initialization failed ({error})"),
-        Sign::strong("tdx: module initialization failed"),
-        Sign::strong("Failed to initialize TDX module"),
+        Sign::strong("virt/tdx: module initialization failed ({error})").unless(CALL),
+        Sign::strong("virt/tdx: TDX module initialization failed ({error})").unless(CALL),
+        Sign::strong("tdx: module initialization failed").unless(CALL),
+        Sign::strong("Failed to initialize TDX module").unless(CALL),
         // Linux 7.
-        Sign::strong("TDX-Module initialization failed ({error})"),
+        Sign::strong("TDX-Module initialization failed ({error})").unless(CALL),
         Sign::proof("reserved areas exhausted.").and(&["TDMR ["]),
         Sign::strong("register_memory_notifier() failed").and(&["tdx: "]),
         Sign::strong("XSAVE is required for TDX"),
@@ -62,6 +62,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("TDP MMU and MMIO caching and EPT A/D bit is required for TDX"),
         Sign::strong("EPT is required for TDX"),
         Sign::support("MOVDIR64B is required for TDX"),
+        Sign::support("module initialization failed ("),
         Sign::support("vm-type TDX not supported by KVM"),
         Sign::support("BIOS enabled: private KeyID range").unless(MODULE_SPOKEN_OF),
         Sign::hint("minor_version 5, build_date 2023"),
@@ -82,6 +83,9 @@ pub const RULE: Rule = Rule {
     check,
     ..Rule::NEW
 };
+
+/// A call into the module failed: that says why.
+const CALL: &[&str] = &["SEAMCALL (", "SEAMCALL failed: ", "SEAMCALL TDH_"];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();

@@ -25,6 +25,7 @@
 //! swtpm `debian/usr.bin.swtpm` and `src/selinux/swtpm.te`, `swtpm_svirt.te`; libvirt
 //! `docs/drvqemu.rst`, "Driver security architecture".
 
+use crate::catalogue::healthy::no_fault::complaint::{Mood, mood};
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
@@ -34,9 +35,10 @@ pub const RULE: Rule = Rule {
     signs: &[
         Sign::proof("apparmor=\"DENIED\"*swtpm"),
         Sign::proof("apparmor=\"DENIED\"*/usr/bin/swtpm"),
-        Sign::proof("avc: * denied *comm=\"swtpm"),
-        Sign::proof("avc: * denied *swtpm_t"),
-        Sign::proof("avc: * denied *swtpm"),
+        Sign::hint(AVC),
+        Sign::strong("SELinux is preventing * access on the * swtpm"),
+        // The program may be executed by everybody.
+        Sign::strong("cannot execute binary *swtpm*: Permission denied"),
         Sign::proof("SELinux is preventing *swtpm* from"),
         Sign::support("Permission denied").and(&["/usr.bin.swtpm"]),
         Sign::support("swtpm*Permission denied").and(&["AppArmor"]),
@@ -60,5 +62,26 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
     escalation: Some(Agent::SecurityEngineer),
+    check,
     ..Rule::NEW
 };
+
+/// The kernel's audit line.
+const AVC: &str = "avc: * denied *swtpm";
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let lines: Vec<Evidence> = cx.hits(AVC).iter().filter_map(|hit| cx.evidence(hit)).collect();
+    let enforced = lines.iter().find(|one| !one.quote.contains("permissive=1"));
+    let mut draft = cx.draft();
+    draft = match (enforced, lines.first()) {
+        (Some(line), _) => draft.because(Strength::Proof, Some(line.clone()), "SELinux refused swtpm"),
+        (None, Some(line)) if mood(cx) >= Mood::Calm => {
+            draft.despite(Strength::Proof, Some(line.clone()), "only logged, and the VM works")
+        }
+        (None, Some(line)) => {
+            draft.because(Strength::Support, Some(line.clone()), "logged, though without effect")
+        }
+        (None, None) => draft,
+    };
+    vec![draft.verdict()]
+}

@@ -50,8 +50,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("User {user} cannot read keyfile"),
         Sign::strong("Could not open pidfile *Permission denied").and(&["swtpm"]),
         Sign::strong("Cannot open logfile *Permission denied").and(&["swtpm"]),
-        Sign::strong("swtpm*: Permission denied"),
-        Sign::strong("swtpm*Permission denied"),
+        Sign::strong("swtpm*: Permission denied").unless(EXEC),
+        Sign::strong("swtpm*Permission denied").unless(EXEC),
         Sign::strong("swtpm-localca*ermission denied"),
         Sign::strong("Could not create directory *swtpm*: Permission denied"),
         Sign::strong("Could not start swtpm '*': Permission denied"),
@@ -61,7 +61,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Could not create local-CA"),
         Sign::support("Could not run '*swtpm_setup'. exitstatus"),
         Sign::support("Could not run '*swtpm_setup'. exit status"),
-        Sign::support("Could not start 'swtpm'. exitstatus"),
+        Sign::support("Could not start 'swtpm'. exitstatus").unless(EXEC),
         Sign::strong("Failed to connect to '*tpm*': Permission denied"),
         Sign::support("swtpm*Could not run * to create config files"),
         Sign::strong("User {user} cannot access directory {path}"),
@@ -79,3 +79,6 @@ pub const RULE: Rule = Rule {
     disruption: Disruption::GuestRestart,
     ..Rule::NEW
 };
+
+/// Not its files, but the program itself.
+const EXEC: &[&str] = &["cannot execute binary *swtpm"];

@@ -1,0 +1,1 @@
+qemu-system-x86_64 -machine q35,accel=kvm -cpu host,hv_relaxed,hv_vapic,hv_spinlocks=0x1fff,hv_time -m 8G -smp 8
