@@ -73,7 +73,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Invalid value of 'cpuset': {value}"),
         Sign::strong("Invalid nodeset of 'numatune'"),
         Sign::strong("cannot bind memory to host NUMA nodes: ").unless(&[EPERM]),
-        Sign::strong("host-nodes must be set for policy {name}"),
+        Sign::strong("host-nodes must be "),
         Sign::strong("NUMA isn't available on this host"),
         Sign::strong("numad is not available on this host"),
         Sign::strong("Failed to query numad for the advisory nodeset"),

@@ -24,6 +24,9 @@
 //! libvirt formatdomain, "NUMA Node Tuning"; Linux `Documentation/admin-guide/mm/numa_memory_policy.rst`; DPDK
 //! `examples/skeleton`; Open vSwitch `lib/dpif-netdev.c`.
 
+#[path = "state/residence.rs"]
+mod residence;
+
 use super::cpuset_invalid::{BUDGET, nodes, sets};
 use crate::catalogue::memory::hugepages_not_reserved::settings::{ids, setting};
 use crate::prelude::*;
@@ -71,6 +74,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     draft = draft.looked();
     let cpus = host.iter().flat_map(|node| node.cpus.iter().map(|cpu| (*cpu, node.id)));
     let of_cpu: BTreeMap<u32, u32> = cpus.collect();
+    let lies = residence::memory(cx);
+    if let (Some((node, quote)), Some((cpus, may))) = (&lies, residence::affinity(cx)) {
+        let there = |cpu: &u32| of_cpu.get(cpu).is_none_or(|on| on == node);
+        if !cpus.iter().any(there) {
+            draft = draft
+                .because(Strength::Strong, quote.clone(), "the memory lies on one node")
+                .because(Strength::Support, may, "and the VM runs on others")
+                .title(format!("the VM's memory lies on node {node}, and its threads run on others"));
+        }
+    }
     let lspci = cx.all::<Lspci>();
     let mut budget = BUDGET;
     for seen in cx.all::<DomainXml>() {
@@ -84,6 +97,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             on.sort_unstable();
             on.dedup();
             let Some((_, pinned)) = vcpus.first().filter(|_| host.len() > 1) else { continue };
+            if let Some((node, quote)) = lies.as_ref().filter(|(node, _)| !on.contains(node)) {
+                draft = draft
+                    .because(Strength::Strong, quote.clone(), "the memory lies on one node")
+                    .because(Strength::Support, seen.quote(*pinned), "and the vCPUs are pinned to others")
+                    .title(format!("the VM's memory lies on node {node}, its vCPUs on {on:?}"));
+            }
             let memory = domain.numatune.as_ref().and_then(|tune| tune.nodeset.as_ref());
             if let Some(nodeset) =
                 memory.filter(|nodeset| ids(&nodeset.value).iter().all(|node| !on.contains(node)))
