@@ -49,6 +49,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Cannot access backing file '{path}'*Permission denied"),
         Sign::support("could not load kernel '{path}': Permission denied"),
         Sign::hint("Permission denied"),
+        Sign::support("cannot create directory /var/lib/libvirt/{path}: Permission denied"),
     ],
     words: &["permission denied", "home directory", "could not open"],
     tells: "namei -l IMAGE",

@@ -40,6 +40,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Used fallback datasource"),
         Sign::strong("Datasource DataSourceNone"),
         Sign::strong("datasource: DataSourceNone"),
+        Sign::strong("However, the datasource used was: None"),
         Sign::strong("DataSourceNone. Up"),
         Sign::support("DataSourceNone"),
         Sign::strong("No ds found [mode="),

@@ -49,6 +49,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("numa configuration should use either mem= or memdev="),
         Sign::strong("NUMA node is missing. Please use '-numa node' option"),
         Sign::strong("exceeds the number of numa nodes"),
+        Sign::strong("Parameter -numa node,mem is not supported by this machine type"),
+        Sign::strong("NUMA is not supported by this machine-type"),
         Sign::strong("already busy memdev"),
         Sign::strong("specifies a busy memdev"),
         Sign::strong("can't add memory device"),

@@ -25,6 +25,7 @@
 //! (`qemuDomainSetMemoryFlags`); Linux `drivers/virtio/virtio_balloon.c`; virtio specification 5.5.
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 use vmwright_formats::{DomainXml, ProxmoxConf};
 
 pub const RULE: Rule = Rule {
@@ -64,7 +65,9 @@ pub const RULE: Rule = Rule {
 };
 
 /// Words of those who miss their memory.
-const KEPT: [&str; 9] = [
+const KEPT: [&str; 11] = [
+    "not come back to the host",
+    "never comes back",
     "not shrink",
     "never shrinks",
     "not returned",
@@ -76,7 +79,7 @@ const KEPT: [&str; 9] = [
     "rss",
 ];
 
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 14] = [
     "balloon",
     "setmem",
     "memory is not",
@@ -89,11 +92,21 @@ const WORDS: [&str; 12] = [
     KEPT[6],
     KEPT[7],
     KEPT[8],
+    KEPT[9],
+    KEPT[10],
 ];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let kept = KEPT.iter().any(|words| cx.said(words)) && cx.said("balloon");
+    let missed = KEPT.iter().any(|words| cx.said(words));
+    let kept = missed && cx.said("balloon");
+    // A lone `<memballoon>`: pages that the guest frees come back only where it reports them.
+    for text in cx.texts().iter().filter(|text| missed && !text.text.contains("<domain")) {
+        let balloon = lines(&text.text).find(|(_, line)| line.contains("<memballoon model='virtio'"));
+        let quote = balloon.filter(|_| !text.text.contains("freePageReporting"));
+        let why = "free pages are not reported, and nobody sets a target";
+        draft = draft.because(Strength::Strong, quote.and_then(|(at, _)| text.quote(at)), why);
+    }
     for seen in cx.all::<ProxmoxConf>() {
         let number = |key: &str| seen.get(key)?.value.parse::<u64>().ok();
         let (Some(least), Some(most)) = (number("balloon"), number("memory")) else { continue };

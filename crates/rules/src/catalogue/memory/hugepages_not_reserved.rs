@@ -87,6 +87,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Cannot allocate memory (os error 12)").and(&["\"huge_pages\""]),
         Sign::strong("Cannot allocate memory (os error 12)").and(&["hugepages=on"]),
         Sign::strong("Cannot allocate memory (os error 12)").and(&["hugepage_size="]),
+        Sign::strong("hugepages=on").and(&["HugePages_Total:       0"]),
     ],
     words: &["hugepage", "huge page", "nr_hugepages", "1G pages", "hugetlb"],
     tells: "/proc/meminfo",

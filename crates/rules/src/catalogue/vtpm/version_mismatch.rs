@@ -62,6 +62,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("<backend type='emulator' version='1.2'").and(&["Windows 11"]),
         Sign::strong("<backend type='emulator' version='1.2'").and(&["win11"]),
         Sign::strong("<backend type='emulator' version='1.2'").and(&["tpm-crb"]),
+        // Its tools make no state for a TPM 1.2: swtpm was built without.
+        Sign::strong("<backend type='emulator' version='1.2'").and(&["swtpm_setup'. exit"]),
         Sign::hint("<backend type='emulator' version='1.2'"),
         // The 2 MB builds of edk2 with Secure Boot lost TPM 2.0 for want of room (Fedora 43, edk2 202508 and later).
         Sign::support("OVMF_CODE.secboot.fd").and(&["tpmdev emulator"]),

@@ -125,11 +125,43 @@ pub(super) const WORKS: &[&str] = &[
     "performs well",
     "reachable over ssh",
     "can log in",
+    "tests pass",
+    "tests of our * pass",
+    "come online",
+    "can be used",
+    "in it answers",
+    "still reachable",
+    "report their addresses",
+    "seem to work",
+    "booted and works",
+    "boots all right",
+    "work all right",
+    "works all right",
+    "do their work",
+    "does its work",
+    "no user noticed",
+    "nobody noticed",
+    "users do not complain",
+    "no complaints",
 ];
 
 /// It is there, which says nothing of how it does.
-pub(super) const RUNS: &[&str] =
-    &["is running", "are running", "vm runs", "and boots", "boots up", "boots to", "starts and"];
+pub(super) const RUNS: &[&str] = &[
+    "is running",
+    "are running",
+    "vm runs",
+    "and boots",
+    "boots up",
+    "boots to",
+    "starts and",
+    "and runs",
+    "and run",
+    "was started",
+    "was booted",
+    "come up",
+    "comes up",
+    "is up",
+];
 
 /// It only asks about a message.
 pub(super) const ASKS: &[&str] = &[
@@ -217,6 +249,26 @@ pub(super) const ASKS: &[&str] = &[
     "is there anything",
     "is there something",
     "how bad is",
+    "just a warning",
+    "only a warning",
+    "just warnings",
+    "only warnings",
+    "a debug message",
+    "what is its cause",
+    "what is the cause of this message",
+    "what do * mean",
+    "what does * mean",
+    "should * be ignored",
+    "may * be ignored",
+    "can * be ignored",
+    "it floods",
+    "floods the log",
+    "floods our log",
+    "would be nice to",
+    "unexpected messages",
+    "why is it logged",
+    "why are they logged",
+    "who prints",
 ];
 
 /// Something does not go as it should.
