@@ -6,12 +6,17 @@
 //! doubt they take.
 
 pub mod anonymous;
+mod audit;
 mod ceph_key;
 mod cloud_init;
 mod command_line;
+mod disk_key;
 mod kernel_cmdline;
 mod kubernetes_secret;
 mod libvirt_secret;
+mod login_command;
+mod management;
+mod network_key;
 mod password_hash;
 mod private_key;
 mod token;
@@ -53,9 +58,17 @@ type Step = fn(&[u8], &mut Counts) -> Option<Vec<u8>>;
 
 /// Takes the secrets out of one text.
 fn text<'t>(bytes: &'t [u8], counts: &mut Counts) -> Cow<'t, [u8]> {
+    match audit::redact(bytes, counts) {
+        Some(clean) => Cow::Owned(secrets(&clean, counts).into_owned()),
+        None => secrets(bytes, counts),
+    }
+}
+
+/// Takes the secrets out of a text that hides nothing in other forms.
+fn secrets<'t>(bytes: &'t [u8], counts: &mut Counts) -> Cow<'t, [u8]> {
     // Whole blocks first; what looks like an option anywhere last.
-    let steps: [Step; 11] = [
-        private_key::redact,
+    let steps = [
+        private_key::redact as Step,
         kubernetes_secret::redact,
         cloud_init::redact,
         libvirt_secret::redact,
@@ -63,7 +76,11 @@ fn text<'t>(bytes: &'t [u8], counts: &mut Counts) -> Cow<'t, [u8]> {
         url::redact,
         password_hash::redact,
         ceph_key::redact,
+        disk_key::redact,
+        network_key::redact,
         kernel_cmdline::redact,
+        login_command::redact,
+        management::redact,
         token::redact,
         command_line::redact,
     ];

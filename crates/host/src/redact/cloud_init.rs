@@ -18,6 +18,10 @@ static QUOTED_KEY: Pattern = Pattern::new(|| {
 static FLOW: Pattern =
     Pattern::new(|| pattern(r"(?i)\bchpasswd:[ \t]*\{[^\n]*?list:[ \t]*\[(?P<secret>[^\]\n]+)\]?"));
 
+/// Whole user data in base64 (KubeVirt), which hides nothing.
+static PACKED: Pattern =
+    Pattern::new(|| pattern(r#"(?:user|network)DataBase64["']?:[ \t]*["']?(?P<secret>[^\s"',}\[]+)"#));
+
 /// Words that are no password.
 fn is_switch(value: &[u8]) -> bool {
     let value = value.trim_ascii().to_ascii_lowercase();
@@ -27,7 +31,7 @@ fn is_switch(value: &[u8]) -> bool {
 pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
     let lists = lists(text, counts);
     let text = lists.as_deref().unwrap_or(text);
-    replace(&[&KEY, &QUOTED_KEY, &FLOW], KIND, is_switch, text, counts).or(lists)
+    replace(&[&KEY, &QUOTED_KEY, &FLOW, &PACKED], KIND, is_switch, text, counts).or(lists)
 }
 
 /// The lines `user:password` below `chpasswd: list:`.

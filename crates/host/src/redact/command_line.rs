@@ -5,8 +5,13 @@ use super::{Counts, Pattern, pattern, replace};
 
 /// A name that ends so, with its value; QEMU writes a comma in a value twice. `password-secret=` names an object
 /// and is none.
-static OPTION: Pattern =
-    Pattern::new(|| pattern(r#"(?i)pass(?:wd|word|phrase)=(?P<secret>(?:[^\s,'"<]|,,)+)"#));
+static OPTION: Pattern = Pattern::new(|| {
+    pattern(r#"(?i)pass(?:wd|word|phrase)(?:_in)?[ \t]*=[ \t]*(?P<secret>(?:[^\s,'"<]|,,)+)"#)
+});
+/// mount.cifs(8), sshpass(1) and their like.
+static SHORT: Pattern = Pattern::new(|| {
+    pattern(r#"(?im)(?:^|[\s,;"'?&-])(?:[a-z]+_|ssh)?pass=["']?(?P<secret>(?:[^\s,'"<]|,,)+)"#)
+});
 static QUOTED: Pattern =
     Pattern::new(|| pattern(r#"(?i)pass(?:wd|word|phrase)[ \t]*=[ \t]*'(?P<secret>[^'\n]+)"#));
 static DOUBLE_QUOTED: Pattern =
@@ -47,6 +52,7 @@ fn is_switch(value: &[u8]) -> bool {
 pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
     let patterns = [
         &OPTION,
+        &SHORT,
         &QUOTED,
         &DOUBLE_QUOTED,
         &SPACED,

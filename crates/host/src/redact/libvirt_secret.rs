@@ -5,8 +5,11 @@ use super::{Counts, Pattern, blank, none, pattern, replace};
 
 const KIND: &str = "libvirt-secret";
 
-static VALUE: Pattern =
-    Pattern::new(|| pattern(r"(?is)<secret\b[^>/]*>.*?<value(?:\s[^<>]*)?>(?P<secret>[^<]+)</value>"));
+static VALUE: Pattern = Pattern::new(|| {
+    pattern(
+        r"(?is)(?:<|&lt;)secret\b[^>/]*>.*?(?:<|&lt;)value(?:\s[^<>]*)?(?:>|&gt;)(?P<secret>[^<&]+)(?:<|&lt;)/value",
+    )
+});
 static SET: Pattern = Pattern::new(|| {
     pattern(
         r"secret-set-value(?:[ \t]+--secret)?[ \t]+[^\s-]\S*(?:[ \t]+--(?:base64|plain|interactive))*[ \t]+(?P<secret>[^\s-]\S*)",

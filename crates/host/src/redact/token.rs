@@ -19,16 +19,45 @@ static FIELD: Pattern = Pattern::new(|| {
         r#"(?i)(?:[a-z]+[_-]token|[a-z]+token|api[_-]?key|access[_-]?key|secret[_-]?key|client[_-]?secret|client-key-data)(?:"|&quot;|\\")?[ \t]*[:=][ \t]*(?:"|'|&quot;|\\")?(?P<secret>[^\s"',;<&\\]{6,})"#,
     )
 });
+static SPACED: Pattern = Pattern::new(|| pattern(r"(?i)--(?:[a-z-]+-)?token[ \t]+(?P<secret>[^\s-]\S{5,})"));
+/// RFC 6265, and the ticket of Proxmox VE where it stands alone.
+static COOKIE: Pattern = Pattern::new(|| {
+    pattern(r#"(?i)(?:\b(?:set-)?cookie:[ \t]*|\bPVEAuthCookie=)(?P<secret>[^\r\n"'\[][^\r\n"']*)"#)
+});
+/// The API tokens of Proxmox VE: `PVEAPIToken=USER@REALM!NAME=UUID`.
+static PROXMOX: Pattern = Pattern::new(|| pattern(r"\bPVEAPIToken=[^\s=]+=(?P<secret>[A-Za-z0-9-]+)"));
+/// Logins of registries in Docker's configuration.
+static REGISTRY: Pattern =
+    Pattern::new(|| pattern(r#""auth"[ \t]*:[ \t]*"(?P<secret>[A-Za-z0-9+/=_-]{8,})""#));
+/// Environment of a container, as Kubernetes writes it.
+static ENVIRONMENT: Pattern = Pattern::new(|| {
+    pattern(
+        r#"(?i)\bname:[ \t]*["']?[a-z0-9_]*(?:password|passwd|secret|token|api_?key)[a-z0-9_]*["']?[ \t]*\r?\n[ \t]*value:[ \t]*["']?(?P<secret>[^\s"']+)"#,
+    )
+});
 /// As in a kubeconfig.
 static LINE: Pattern =
     Pattern::new(|| pattern(r#"(?im)^[ \t]*(?:-[ \t]+)?["']?token["']?:[ \t]*["']?(?P<secret>[^\s"']{6,})"#));
-/// JSON Web Tokens (RFC 7519), GitHub, GitLab, AWS and Slack.
+/// JSON Web Tokens (RFC 7519), GitHub, GitLab, AWS, Slack, Vault, Google and npm.
 static FORM: Pattern = Pattern::new(|| {
     pattern(
-        r"(?P<secret>\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?|\bgh[pousr]_[A-Za-z0-9]{20,}|\bglpat-[A-Za-z0-9_-]{20,}|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[A-Za-z0-9-]{10,})",
+        r"(?P<secret>\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bhv[sbr]\.[A-Za-z0-9_-]{20,}|\bAIza[A-Za-z0-9_-]{30,}|\bnpm_[A-Za-z0-9]{20,}|\bglpat-[A-Za-z0-9_-]{20,}|\bA[KS]IA[0-9A-Z]{16}\b|\bxox[abprs]-[A-Za-z0-9-]{10,})",
     )
 });
 
 pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
-    replace(&[&AUTHORIZATION, &BEARER, &ASSIGNED, &FIELD, &LINE, &FORM], "token", none, text, counts)
+    let patterns = [
+        &AUTHORIZATION,
+        &PROXMOX,
+        &COOKIE,
+        &BEARER,
+        &ASSIGNED,
+        &SPACED,
+        &FIELD,
+        &REGISTRY,
+        &ENVIRONMENT,
+        &LINE,
+        &FORM,
+    ];
+    replace(&patterns, "token", none, text, counts)
 }

@@ -5,6 +5,13 @@ use super::{Counts, Pattern, none, pattern, replace};
 static USERINFO: Pattern =
     Pattern::new(|| pattern(r#"(?i)[a-z][a-z0-9+.-]*://[^\s/:@'"<>]*:(?P<secret>[^\s/'"<>]+)@"#));
 
+/// libiscsi separates the two with a per cent sign: `iscsi://user%password@host/...` (libiscsi, README).
+static ISCSI: Pattern = Pattern::new(|| pattern(r#"(?i)\biscsi://[^\s%/@:'"<>]+%(?P<secret>[^\s/@'"<>]+)@"#));
+/// Signatures that stand for a right: Azure, AWS, Google.
+static SIGNATURE: Pattern = Pattern::new(|| {
+    pattern(r#"(?i)[?&;](?:sig|signature|x-amz-signature|x-goog-signature)=(?P<secret>[^\s&'"<>]{4,})"#)
+});
+
 pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
-    replace(&[&USERINFO], "url-password", none, text, counts)
+    replace(&[&USERINFO, &ISCSI, &SIGNATURE], "url-password", none, text, counts)
 }

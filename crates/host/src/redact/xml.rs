@@ -7,9 +7,16 @@ static ATTRIBUTE: Pattern =
     Pattern::new(|| pattern(r#"(?i)[\s:]pass(?:wd|word|phrase)\s*=\s*'(?P<secret>[^'\n]*)'"#));
 static QUOTED_ATTRIBUTE: Pattern =
     Pattern::new(|| pattern(r#"(?i)[\s:]pass(?:wd|word|phrase)\s*=\s*"(?P<secret>[^"\n]*)""#));
-static ELEMENT: Pattern =
-    Pattern::new(|| pattern(r"(?i)<(?:[a-z]+:)?pass(?:wd|word|phrase)(?:\s[^<>]*)?>(?P<secret>[^<]+)</"));
+static ELEMENT: Pattern = Pattern::new(|| {
+    pattern(r"(?i)<(?:[a-z]+:)?[a-z_]*pass(?:wd|word|phrase)(?:\s[^<>]*)?>(?P<secret>[^<]+)</")
+});
+/// The same as text inside other XML.
+static ESCAPED: Pattern = Pattern::new(|| {
+    pattern(
+        r"(?i)&lt;(?:[a-z]+:)?[a-z_]*pass(?:wd|word|phrase)(?:\s[^<>&]*)?(?:>|&gt;)(?P<secret>[^<\n]+?)&lt;/",
+    )
+});
 
 pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
-    replace(&[&ATTRIBUTE, &QUOTED_ATTRIBUTE, &ELEMENT], "xml-password", none, text, counts)
+    replace(&[&ATTRIBUTE, &QUOTED_ATTRIBUTE, &ELEMENT, &ESCAPED], "xml-password", none, text, counts)
 }
