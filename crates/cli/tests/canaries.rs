@@ -265,8 +265,10 @@ fn no_canary_comes_out_of_a_capture() {
         .collect();
     let leaks: Vec<&str> = leaks.into_keys().map(|line| &line[..line.floor_char_boundary(300)]).collect();
     assert!(leaks.is_empty(), "{} lines give secrets away:\n{}", leaks.len(), leaks.join("\n"));
-    // The texts are there, without their secrets: nothing passed because it was not read.
-    assert_eq!(shown.matches("\nbehind\n").count(), 2 * TEXTS.len(), "texts in the capture");
+    // The texts are there, without their secrets: nothing passed because it was not read. A key that is cut off takes all
+    // that follows it in the same file.
+    let cut = TEXTS.iter().position(|(name, _)| *name == "a cut off key").unwrap();
+    assert_eq!(shown.matches("\nbehind\n").count(), TEXTS.len() - 1 + cut, "texts in the capture");
     assert!(shown.contains("secret,id=s,data=[redacted:"), "the command line of a running VMM");
 
     let causes = |analysis: &serde_json::Value| format!("{:#}", analysis["causes"]);

@@ -27,6 +27,9 @@ const NAMES: usize = 1000;
 /// host's name has its place.
 const SHORT: usize = 4;
 
+/// The kernel's table of routes.
+const ROUTES: &str = "/proc/net/route";
+
 /// Words of every host: a host that has one of them for its name is not told from others by it.
 const WORDS: [&str; 16] = [
     "localhost",
@@ -50,6 +53,9 @@ const WORDS: [&str; 16] = [
 /// Six or more bytes in hexadecimal: Ethernet has 6, EUI-64 8, InfiniBand 20.
 static HARDWARE: Pattern =
     Pattern::new(|| pattern(r"[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5,19}|(?:-[0-9A-Fa-f]{2}){5,19})"));
+/// Ethernet addresses without colons, and in groups of four digits: told from other numbers only where the same address
+/// stands somewhere with its colons.
+static BARE: Pattern = Pattern::new(|| pattern(r"[0-9A-Fa-f]{12}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}"));
 static V4: Pattern = Pattern::new(|| pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"));
 static V6: Pattern = Pattern::new(|| pattern(r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}"));
 /// Hosts in URLs that name no document.
@@ -174,6 +180,8 @@ pub struct Anonymizer {
     short: Vec<String>,
     v4: HashMap<Ipv4Addr, Ipv4Addr>,
     v6: HashMap<Ipv6Addr, Ipv6Addr>,
+    /// Ethernet addresses that stand somewhere, by their twelve digits, with the other one's.
+    bare: HashMap<String, String>,
 }
 
 impl Anonymizer {
@@ -196,6 +204,7 @@ impl Anonymizer {
             short: Vec::new(),
             v4: HashMap::new(),
             v6: HashMap::new(),
+            bare: HashMap::new(),
         };
         for name in &names.hosts {
             if name.len() < SHORT {
@@ -230,14 +239,53 @@ impl Anonymizer {
         if !snapshot.host_id.is_empty() {
             snapshot.host_id = hex(&self.random("host id", snapshot.host_id.as_bytes())[..16]);
         }
+        for bytes in snapshot.records.iter().filter_map(|record| record.content.as_ref().ok()) {
+            self.learn(bytes);
+        }
         for record in &mut snapshot.records {
             record.source = self.line(&record.source);
             match &mut record.content {
+                Ok(bytes) if record.source == ROUTES => *bytes = self.routes(bytes),
                 Ok(bytes) => *bytes = self.text(bytes),
                 Err(Missing::Failed(why)) => *why = self.line(why),
                 Err(_) => {}
             }
         }
+    }
+
+    /// Remembers the Ethernet addresses of a text, to know them again without their colons.
+    fn learn(&mut self, bytes: &[u8]) {
+        for found in HARDWARE.find_iter(bytes).filter(|found| found.len() == 17) {
+            let digits = |text: &[u8]| -> String {
+                let digits = text.iter().filter(|byte| byte.is_ascii_hexdigit());
+                digits.map(|byte| char::from(byte.to_ascii_lowercase())).collect()
+            };
+            if let Some(other) = self.hardware(found.as_bytes())
+                && self.bare.len() < NAMES * NAMES
+            {
+                self.bare.insert(digits(found.as_bytes()), digits(&other));
+            }
+        }
+    }
+
+    /// The kernel's table of routes: addresses as eight hexadecimal digits of a number in the host's byte order
+    /// (`net/ipv4/fib_trie.c`, `fib_route_seq_show`); destination and gateway are the second and third word.
+    fn routes(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut clean = Vec::with_capacity(bytes.len());
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            for (at, word) in line.split_inclusive(|byte| *byte == b'\t').enumerate() {
+                let digits = std::str::from_utf8(word.trim_ascii()).ok().filter(|digits| digits.len() == 8);
+                match digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()) {
+                    Some(number) if at == 1 || at == 2 => {
+                        let other = self.v4(Ipv4Addr::from(number.to_le_bytes()));
+                        clean.extend(format!("{:08X}", u32::from_le_bytes(other.octets())).as_bytes());
+                        clean.extend(&word[8..]);
+                    }
+                    _ => clean.extend(word),
+                }
+            }
+        }
+        clean
     }
 
     fn line(&mut self, line: &str) -> String {
@@ -260,6 +308,16 @@ impl Anonymizer {
             let touches =
                 |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit() || b":-".contains(&byte));
             if touches(around.0) || touches(around.1) { None } else { self.hardware(whole) }
+        });
+        text = each(&BARE, &text, |whole, around| {
+            let touches = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+            if touches(around.0) || touches(around.1) {
+                return None;
+            }
+            let digits = String::from_utf8_lossy(whole).to_ascii_lowercase().replace('.', "");
+            let other = self.bare.get(&digits)?;
+            let dotted = || format!("{}.{}.{}", &other[..4], &other[4..8], &other[8..]);
+            Some(if whole.contains(&b'.') { dotted() } else { other.clone() }.into_bytes())
         });
         text = each(&V4, &text, |whole, around| {
             let digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_digit());

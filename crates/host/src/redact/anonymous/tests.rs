@@ -112,6 +112,35 @@ fn a_snapshot_has_other_names_throughout() {
 }
 
 #[test]
+fn an_address_is_known_in_all_its_spellings() {
+    let texts = [
+        ("a", "52:54:00:AB:CD:EF 52-54-00-ab-cd-ef"),
+        ("b", "525400abcdef 525400ABCDEF 5254.00ab.cdef x525400abcdef 525400abcdee"),
+        ("c", "2001:db8::a:1 2001:0DB8:0:0:0:0:a:1 2001:db8:0:0::a:1"),
+        ("d", "198.51.100.23"),
+        (
+            "/proc/net/route",
+            "Iface\tDestination\tGateway\tFlags\neth0\t00000000\t176433C6\t0003\nlo\t0000007F\t00000000\t1\n",
+        ),
+    ];
+    let records = texts.iter().map(|(name, text)| Record::new(*name, Kind::TEXT, *text)).collect();
+    let mut snapshot = Snapshot { records, ..Snapshot::default() };
+    Anonymizer::with([7; 32], &names()).apply(&mut snapshot);
+    let text = |at: usize| String::from_utf8(snapshot.records[at].content.clone().unwrap()).unwrap();
+    let colons = text(0).split(' ').next().unwrap().to_owned();
+    assert!(colons.starts_with("52:54:00:") && !colons.contains("ab:cd:ef"), "{colons}");
+    let bare = colons.replace(':', "");
+    let dotted = format!("{}.{}.{}", &bare[..4], &bare[4..8], &bare[8..]);
+    assert_eq!(text(0), format!("{colons} {}", colons.replace(':', "-")));
+    assert_eq!(text(1), format!("{bare} {bare} {dotted} x525400abcdef 525400abcdee"));
+    let six: Vec<String> = text(2).split(' ').map(str::to_owned).collect();
+    assert!(six[0] == six[1] && six[1] == six[2] && !six[0].starts_with("2001:db8"), "{six:?}");
+    let gateway: Ipv4Addr = text(3).parse().unwrap();
+    let word = format!("{:08X}", u32::from_le_bytes(gateway.octets()));
+    assert_eq!(text(4), texts[4].1.replace("176433C6", &word));
+}
+
+#[test]
 fn the_names_of_a_host_are_found() {
     let root = tempfile::tempdir().unwrap();
     for (path, text) in [
