@@ -18,6 +18,9 @@ use vmwright_model::{Strength, Support};
 /// From here on a rule fires.
 pub const THRESHOLD: f64 = 0.30;
 
+/// What is near to a cause's description and nothing more has less than this: far from firing.
+pub const SUSPICION: f64 = 0.25;
+
 /// Nothing that is read off texts is ever certain.
 pub const CEILING: f64 = 0.99;
 

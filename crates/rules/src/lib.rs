@@ -8,6 +8,7 @@ pub mod confidence;
 mod context;
 mod draft;
 mod marks;
+mod nearness;
 pub mod next;
 pub mod ranking;
 mod reading;

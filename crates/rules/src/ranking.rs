@@ -7,10 +7,12 @@
 //!    enough to decide between equals and no more.
 //! 3. On a running host, and in a report of a whole one, ordinary lines of every kind stand in the logs. Where no word of the complaint goes with a
 //!    cause, what is only usual for it is not enough there: one piece of strong evidence is.
-//! 4. Equal causes stand in the order of their ids.
+//! 4. Where no rule fires on what somebody pasted, the causes whose documentation is nearest to it are named as
+//!    suspicions, which nothing proves (see `nearness.rs`).
+//! 5. Equal causes stand in the order of their ids.
 
 use crate::next::next;
-use crate::{CATALOGUE, Context, Entry, Rank, Reading, entry};
+use crate::{CATALOGUE, Context, Entry, Rank, Reading, entry, nearness};
 use vmwright_model::analysis::Next;
 use vmwright_model::{
     Cause, Evidence, Finding, Level, Record, Snapshot, Strength, Support, Unknown, Verdict,
@@ -76,6 +78,11 @@ pub fn diagnose_reading(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) 
         diagnosis.causes.push(cause(&finding, explains, explained[at].clone()));
         diagnosis.findings.push(finding);
     }
+    if diagnosis.findings.is_empty() && reading.target().is_none() && !whole_host(reading) {
+        diagnosis.findings = nearness::nearest(reading, select);
+        diagnosis.causes =
+            diagnosis.findings.iter().map(|finding| cause(finding, Vec::new(), None)).collect();
+    }
     diagnosis.next = next(&diagnosis.causes, &diagnosis.unknown, reading);
     diagnosis
 }
@@ -91,13 +98,16 @@ pub fn judge(entry: &'static Entry, reading: &Reading<'_>) -> Vec<Verdict> {
     }
 }
 
+/// Whether everything of a host was read, and not what somebody chose to paste: a report has sos's layout.
+fn whole_host(reading: &Reading<'_>) -> bool {
+    let reported = |record: &Record| record.source.starts_with("sos_commands/");
+    reading.snapshot().live || reading.snapshot().records.iter().any(reported)
+}
+
 /// Whether a finding about a whole host rests on nothing but what is usual, and nobody complained of it.
 fn ordinary(entry: &Entry, finding: &Finding, reading: &Reading<'_>) -> bool {
     let strong = |one: &Support| !one.against && one.strength >= Strength::Strong;
-    // A report of a whole host has sos's layout; what somebody chose to paste has none.
-    let reported = |record: &Record| record.source.starts_with("sos_commands/");
-    let snapshot = reading.snapshot();
-    (snapshot.live || snapshot.records.iter().any(reported))
+    whole_host(reading)
         && !finding.support.iter().any(strong)
         && !entry.rule.words.iter().any(|word| reading.said(word))
 }

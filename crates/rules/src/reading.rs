@@ -189,6 +189,11 @@ impl<'s> Reading<'s> {
         self.texts.get(number).map(|text| &text.kind)
     }
 
+    /// What the user complains of.
+    pub(crate) fn complaint(&self) -> &str {
+        &self.complaint.text
+    }
+
     /// Whether a pattern of the catalogue stands anywhere, in the texts or in the complaint.
     #[must_use]
     pub fn stands(&self, pattern: &str) -> bool {

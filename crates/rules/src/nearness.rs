@@ -1,0 +1,212 @@
+//! Where no rule fires: the causes whose documentation is nearest to what the user says and shows.
+//!
+//! Each rule's documentation, with its messages, is one document; the complaint and the words of the texts are the
+//! query. Documents are scored by Okapi BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009,
+//! with its usual constants). The nearest few become suspicions: notes, of a confidence below every finding's,
+//! that say themselves that nothing proves them. What they quote are the lines that brought them there.
+//!
+//! A whole host, live or in a report, is not guessed at: there, that no rule fires is an answer.
+
+use crate::confidence::SUSPICION;
+use crate::{CATALOGUE, Entry, Reading};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use vmwright_model::{
+    Applicability, Disruption, Evidence, Finding, Fix, Level, Strength, Subject, SubjectKind, Support,
+};
+
+/// How many suspicions there are at most.
+const MOST: usize = 3;
+
+/// Words that the complaint must share with a document, so that it says anything.
+const SHARED: usize = 3;
+
+/// How much of each text counts, in bytes: what people paste is shorter, and in a log the rare words come early on
+/// or are found by the rules.
+const HEAD: usize = 20_000;
+
+/// How many lines a suspicion quotes.
+const QUOTES: usize = 2;
+
+/// BM25's saturation of a word's frequency and weight of a document's length.
+const K1: f64 = 1.2;
+const B: f64 = 0.75;
+
+/// Words that say nothing.
+const STOP: &[&str] = &[
+    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "from", "have", "has", "i", "if", "in",
+    "is", "it", "its", "my", "no", "not", "of", "on", "or", "that", "the", "this", "to", "was", "when",
+    "which", "with",
+];
+
+/// The nearest causes, best first.
+pub(crate) fn nearest(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) -> Vec<Finding> {
+    let entries: Vec<&'static Entry> = CATALOGUE.iter().filter(|entry| select(entry)).collect();
+    let documents: Vec<HashMap<String, f64>> = entries.iter().map(|entry| document(entry)).collect();
+    let mut spread: HashMap<&str, f64> = HashMap::new();
+    for word in documents.iter().flat_map(HashMap::keys) {
+        *spread.entry(word).or_default() += 1.0;
+    }
+    let count = documents.len() as f64;
+    let rarity = |word: &str| {
+        let with = spread.get(word).copied().unwrap_or(0.0);
+        (1.0 + (count - with + 0.5) / (with + 0.5)).ln()
+    };
+    let lengths: Vec<f64> = documents.iter().map(|document| document.values().sum()).collect();
+    let usual = lengths.iter().sum::<f64>() / count.max(1.0);
+    let (query, said) = (query(reading), words(reading.complaint()).collect::<BTreeSet<_>>());
+    let mut scored: Vec<(f64, usize)> = Vec::new();
+    for (at, (document, length)) in documents.iter().zip(&lengths).enumerate() {
+        if said.iter().filter(|word| document.contains_key(*word)).count() < SHARED {
+            continue;
+        }
+        let score = query.iter().filter_map(|(word, times)| {
+            let found = document.get(word)?;
+            let saturated = found * (K1 + 1.0) / (found + K1 * (1.0 - B + B * length / usual));
+            Some(times.min(3.0).sqrt() * rarity(word) * saturated)
+        });
+        scored.push((score.sum(), at));
+    }
+    scored.sort_by(|(a, left), (b, right)| b.total_cmp(a).then(left.cmp(right)));
+    scored.truncate(MOST);
+    let all: f64 = scored.iter().map(|(score, _)| score).sum();
+    let suspicion = |(score, at): (f64, usize)| {
+        suspicion(entries[at], SUSPICION * score / all, quotes(reading, &documents[at], &rarity), reading)
+    };
+    scored.into_iter().map(suspicion).collect()
+}
+
+fn suspicion(
+    entry: &'static Entry,
+    confidence: f64,
+    quotes: Vec<Evidence>,
+    reading: &Reading<'_>,
+) -> Finding {
+    let support = quotes.into_iter().map(|quote| Support {
+        evidence: Some(quote),
+        strength: Strength::Hint,
+        against: false,
+        shows: "its words are those of the rule's documentation".to_owned(),
+    });
+    Finding {
+        rule: entry.id.to_owned(),
+        subject: reading.vm().map_or_else(Subject::host, |vm| Subject::new(SubjectKind::Vm, vm)),
+        level: Level::Note,
+        title: format!("not proven, but near to what is described: {}", entry.title()),
+        support: support.collect(),
+        confidence,
+        fix: Fix {
+            summary: format!("`vmwright explain {}` says how to confirm it, and how to refute it", entry.id),
+            actions: Vec::new(),
+            applicability: Applicability::ManualOnly,
+            disruption: Disruption::None,
+        },
+        escalation: entry.rule.escalation,
+        controls: Vec::new(),
+    }
+}
+
+/// How often each word stands in a rule's documentation and messages.
+fn document(entry: &Entry) -> HashMap<String, f64> {
+    let mut document = HashMap::new();
+    let signs = entry.rule.signs.iter().map(|sign| sign.text);
+    for text in [entry.id, entry.doc].into_iter().chain(signs).chain(entry.rule.words.iter().copied()) {
+        words(text).for_each(|word| *document.entry(word).or_default() += 1.0);
+    }
+    document
+}
+
+/// The words of the complaint, by how often they stand there, and of each text, once. In order, so that sums are
+/// the same at each run.
+fn query(reading: &Reading<'_>) -> BTreeMap<String, f64> {
+    let mut query = BTreeMap::new();
+    words(reading.complaint()).for_each(|word| *query.entry(word).or_default() += 1.0);
+    for text in reading.texts() {
+        let head = &text.text[..text.text.floor_char_boundary(HEAD)];
+        words(head)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .for_each(|word| *query.entry(word).or_default() += 1.0);
+    }
+    query
+}
+
+/// The lines whose words weigh most in a document, best first.
+fn quotes(
+    reading: &Reading<'_>,
+    document: &HashMap<String, f64>,
+    rarity: &dyn Fn(&str) -> f64,
+) -> Vec<Evidence> {
+    let mut lines: Vec<(f64, Evidence)> = Vec::new();
+    for text in reading.texts() {
+        for (number, line) in
+            vmwright_formats::lines::lines(&text.text).take_while(|(number, _)| *number < 2000)
+        {
+            let distinct: BTreeSet<String> = words(line).filter(|word| document.contains_key(word)).collect();
+            let weight: f64 = distinct.iter().map(|word| rarity(word)).sum();
+            if distinct.len() >= 2
+                && let Some(quote) = text.quote(number)
+            {
+                lines.push((weight, quote));
+            }
+        }
+    }
+    lines.sort_by(|(a, left), (b, right)| {
+        b.total_cmp(a).then_with(|| (&left.source, left.line).cmp(&(&right.source, right.line)))
+    });
+    lines.into_iter().take(QUOTES).map(|(_, quote)| quote).collect()
+}
+
+/// Words of at least two letters, in lower case, without their commonest endings; what begins with a digit is an
+/// address or a number, and none.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let parts = text.split(move |letter| !word(letter));
+    let telling =
+        |part: &&str| part.len() >= 2 && part.starts_with(|first: char| first.is_ascii_alphabetic());
+    parts.filter(telling).map(str::to_ascii_lowercase).filter(|word| !STOP.contains(&word.as_str())).map(
+        |mut word| {
+            let ending = ["ing", "ed", "es", "s"].into_iter().find(|ending| word.ends_with(ending));
+            if let Some(ending) = ending.filter(|ending| word.len() >= ending.len() + 4) {
+                word.truncate(word.len() - ending.len());
+            }
+            word
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vmwright_model::{Kind, Record, Snapshot};
+
+    fn pasted(text: &str) -> Snapshot {
+        Snapshot { records: vec![Record::new("notes.txt", Kind::TEXT, text)], ..Snapshot::default() }
+    }
+
+    #[test]
+    fn the_nearest_documentation_comes_first_and_quotes_what_stands_there() {
+        let snapshot = pasted("balloon target 2048\nthe weather is fine\n");
+        let complaint = "The balloon never gives memory back to the host although the guest has freed it.";
+        let reading = Reading::new(&snapshot, complaint);
+        let found = nearest(&reading, &|_| true);
+        assert!(found[0].rule.starts_with("memory/balloon"), "{:?}", found[0].rule);
+        assert!(found.iter().all(|one| one.level == Level::Note && one.confidence < SUSPICION));
+        for quote in found.iter().flat_map(|one| &one.support).filter_map(|one| one.evidence.as_ref()) {
+            assert_eq!((quote.source.as_str(), quote.line), ("notes.txt", 1));
+        }
+        assert_eq!(nearest(&reading, &|_| true), found, "the same question, the same answer");
+    }
+
+    #[test]
+    fn what_says_nothing_is_near_to_nothing() {
+        let snapshot = pasted("");
+        assert!(nearest(&Reading::new(&snapshot, "Please help."), &|_| true).is_empty());
+        assert!(nearest(&Reading::new(&snapshot, ""), &|_| true).is_empty());
+    }
+
+    #[test]
+    fn words_lose_their_endings() {
+        let said: Vec<String> = words("The bridges' VLAN-filtering failed, 0x7B of vhost_net").collect();
+        assert_eq!(said, ["bridg", "vlan", "filter", "fail", "vhost_net"]);
+    }
+}
