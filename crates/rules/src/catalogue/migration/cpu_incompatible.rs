@@ -79,6 +79,11 @@ pub const RULE: Rule = Rule {
         Sign::support("trap invalid opcode").and(&["migrat"]),
         Sign::support("invalid opcode: 0000").and(&["after migrat"]),
         Sign::support("illegal instruction").and(&["after migrat"]),
+        // What people say of hosts of two makers.
+        Sign::strong("Intel to AMD").and(&["migrat"]),
+        Sign::strong("AMD to Intel").and(&["migrat"]),
+        Sign::strong("from Intel * AMD").and(&["migrat"]),
+        Sign::strong("from AMD * Intel").and(&["migrat"]),
     ],
     words: &[
         "migrat",

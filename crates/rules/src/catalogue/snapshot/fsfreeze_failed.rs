@@ -8,8 +8,8 @@
 //! ## Why it happens
 //! One file system cannot be frozen (loop or bind mounts, a stuck NFS or FUSE, an overlay twice), a hook script
 //! fails, Windows' VSS writers take more than ten seconds, writes pile up while the thaw never comes, or the
-//! agent itself writes to a frozen file system. The agent of a paused guest cannot answer at all. A frozen guest with dirty memory and no way to write may run
-//! into its OOM killer.
+//! agent itself writes to a frozen file system. The agent of a paused guest cannot answer at all. A frozen
+//! guest with dirty memory and no way to write may run into its OOM killer.
 //!
 //! ## Confirm
 //! `virsh qemu-agent-command NAME '{"execute":"guest-fsfreeze-status"}'`; in the guest `journalctl -u

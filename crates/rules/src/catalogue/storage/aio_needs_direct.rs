@@ -27,7 +27,6 @@
 
 use super::cache_mode_unsafe::disks;
 use crate::prelude::*;
-use vmwright_formats::qemu_args::QemuCommand;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
@@ -68,72 +67,4 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
-}
-
-/// A disk as a configuration or a command line gives it. What was not said is absent.
-#[derive(Debug, Default)]
-pub(crate) struct Disk {
-    pub source: Option<String>,
-    pub format: Option<String>,
-    pub cache: Option<String>,
-    pub aio: Option<String>,
-    pub discard: Option<String>,
-    pub bus: Option<String>,
-    pub iothread: bool,
-    pub readonly: bool,
-    /// `cache.direct` where it is set by itself.
-    pub o_direct: Option<bool>,
-    /// `cache.no-flush` where it is set by itself.
-    pub no_flush: bool,
-    pub quote: Option<Evidence>,
-}
-
-impl Disk {
-    /// What to call it.
-    pub(crate) fn name(&self) -> &str {
-        self.source.as_deref().unwrap_or("a disk")
-    }
-
-    /// Whether it is opened with O_DIRECT; none for a cache mode that nobody knows.
-    pub(crate) fn direct(&self) -> Option<bool> {
-        self.o_direct.or(match self.cache.as_deref() {
-            Some("none" | "off" | "directsync") => Some(true),
-            None | Some("default" | "writeback" | "writethrough" | "unsafe" | "") => Some(false),
-            Some(_) => None,
-        })
-    }
-}
-
-/// The disks of a command line.
-pub(crate) fn of_command(
-    command: &QemuCommand,
-    quote: &dyn Fn(u32) -> Option<Evidence>,
-    found: &mut Vec<Disk>,
-) {
-    for option in
-        command.options.iter().filter(|option| ["drive", "blockdev"].contains(&option.name.as_str()))
-    {
-        let opts = option.opts();
-        let get = |keys: &[&str]| keys.iter().find_map(|key| opts.get(key)).map(str::to_owned);
-        let source =
-            get(&["file", "filename", "file.filename"]).filter(|file| file.contains(['/', '.', ':']));
-        let pflash = opts.get("if") == Some("pflash") || opts.get("media") == Some("cdrom");
-        if pflash || source.is_none() {
-            continue;
-        }
-        found.push(Disk {
-            source,
-            format: get(&["format"])
-                .or_else(|| get(&["driver"]).filter(|_| opts.get("file.filename").is_some())),
-            cache: get(&["cache"]),
-            aio: get(&["aio", "file.aio"]),
-            discard: get(&["discard"]),
-            bus: get(&["if"]),
-            iothread: false,
-            readonly: opts.switch("readonly").or(opts.switch("read-only")) == Some(true),
-            o_direct: opts.switch("cache.direct").or(opts.switch("file.cache.direct")),
-            no_flush: opts.switch("cache.no-flush") == Some(true),
-            quote: quote(option.value_line),
-        });
-    }
 }

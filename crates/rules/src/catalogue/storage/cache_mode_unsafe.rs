@@ -25,9 +25,11 @@
 //! QEMU invocation, `-drive cache=` (table of modes); libvirt domain XML, disk `<driver cache=>`; QEMU
 //! `block/io.c`, `bdrv_co_flush()` and BDRV_O_NO_FLUSH.
 
-use super::aio_needs_direct::{Disk, of_command};
 use crate::prelude::*;
-use vmwright_formats::{DomainXml, ProxmoxConf, QemuArgs, QemuLog, VmmProcesses};
+pub(crate) use disks::disks;
+
+#[path = "state/disks.rs"]
+mod disks;
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -85,64 +87,4 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
-}
-
-/// Every disk of domain definitions, QEMU command lines (in logs and of running processes too) and Proxmox
-/// configurations; optical drives and floppies left out; 512 at most.
-pub(crate) fn disks(cx: &Context<'_>) -> Vec<Disk> {
-    let mut found = Vec::new();
-    for xml in cx.all::<DomainXml>() {
-        let value = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.value.clone());
-        for disk in xml.domains.iter().flat_map(|domain| &domain.devices.disks) {
-            if matches!(disk.device.as_ref().map(|kind| kind.value.as_str()), Some("cdrom" | "floppy")) {
-                continue;
-            }
-            let set = disk.cache.as_ref().or(disk.io.as_ref()).or(disk.format.as_ref());
-            found.push(Disk {
-                source: value(&disk.source),
-                format: value(&disk.format),
-                cache: value(&disk.cache),
-                aio: value(&disk.io),
-                discard: value(&disk.discard),
-                bus: value(&disk.bus),
-                iothread: disk.iothread.is_some(),
-                readonly: disk.readonly,
-                quote: xml.quote(set.map_or(disk.line, |set| set.line)),
-                ..Disk::default()
-            });
-        }
-    }
-    for seen in cx.all::<QemuArgs>() {
-        seen.commands.iter().for_each(|command| of_command(command, &|line| seen.quote(line), &mut found));
-    }
-    for log in cx.all::<QemuLog>() {
-        let commands = log.runs.iter().flat_map(|run| &run.args.commands);
-        commands.for_each(|command| of_command(command, &|line| log.quote(line), &mut found));
-    }
-    for seen in cx.all::<VmmProcesses>() {
-        for process in &seen.processes {
-            let args = QemuArgs::read_at(&process.argv, process.line);
-            args.commands.iter().for_each(|one| of_command(one, &|line| seen.quote(line), &mut found));
-        }
-    }
-    for seen in cx.all::<ProxmoxConf>() {
-        for bus in ["scsi", "virtio", "sata", "ide"] {
-            for (_, disk) in seen.devices(bus).filter(|(_, disk)| disk.value.contains(',')) {
-                let part = |name: &str| ProxmoxConf::option(disk.value, name).map(str::to_owned);
-                // Proxmox opens disks with cache=none unless told otherwise.
-                found.extend((part("media").as_deref() != Some("cdrom")).then(|| Disk {
-                    source: disk.value.split(',').next().map(str::to_owned),
-                    cache: part("cache").or(Some("none".to_owned())),
-                    aio: part("aio"),
-                    discard: part("discard").map(|on| if on == "on" { "unmap".to_owned() } else { on }),
-                    bus: Some(bus.to_owned()),
-                    iothread: part("iothread").as_deref() == Some("1"),
-                    quote: seen.quote(disk.line),
-                    ..Disk::default()
-                }));
-            }
-        }
-    }
-    found.truncate(512);
-    found
 }

@@ -107,7 +107,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 columns = words.iter().position(|word| word.ends_with('%') || *word == "CAP");
                 continue;
             }
-            let Some(used) = columns.and_then(|at| words.get(at)) else { continue };
+            // A row of `df` that was pasted without its heading has its use in the fifth column.
+            let row = words.len() == 6 && words[0].starts_with("/dev/") && words[5].starts_with('/');
+            let Some(used) = columns.or(row.then_some(4)).and_then(|at| words.get(at)) else { continue };
             let mount = if pool { words.first() } else { words.last() }.copied().unwrap_or_default();
             let image = pool || mount == "/" || PLACES.iter().any(|part| mount.contains(part));
             // ZFS keeps a reserve and slows down long before 100 %.
