@@ -5,8 +5,10 @@
 //! name it in [`views!`] below; its kind is the module's name.
 
 pub mod codes;
+mod cpu_models;
 pub mod image_header;
 pub mod lines;
+pub mod machine_types;
 mod nearest;
 pub mod pairs;
 pub mod pci_address;
@@ -17,6 +19,7 @@ mod sev_status;
 pub mod vmm_message;
 pub mod xml;
 
+pub use cpu_models::{CpuModel, cpu_model};
 pub use nearest::nearest;
 pub use pairs::Pairs;
 pub use pci_address::PciAddress;

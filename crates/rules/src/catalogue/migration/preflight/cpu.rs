@@ -2,7 +2,8 @@
 
 use super::super::machine_mismatch::pair::{Guest, each, untold};
 use crate::prelude::*;
-use vmwright_formats::{CpuInfo, QemuOffers};
+use vmwright_formats::domain_xml::{Cpu, CpuFeature};
+use vmwright_formats::{CpuInfo, QemuOffers, cpu_model};
 
 /// Flags of the kernel's own, and those of the processor that no guest is shown: they differ between hosts without
 /// harm. Linux `arch/x86/include/asm/cpufeatures.h`, words 3, 7, 8, 11, 14 and 15; `arch/x86/kvm/cpuid.c`.
@@ -171,8 +172,8 @@ fn given(
         return draft.verdict();
     }
     let off = |flag: &str| {
-        let features = guest.domain().cpu.iter().flat_map(|cpu| &cpu.features);
-        features.into_iter().any(|one| one.policy == "disable" && same(&one.name.value, flag))
+        features(guest.domain().cpu.as_ref())
+            .any(|one| one.policy == "disable" && same(&one.name.value, flag))
     };
     let lacking: Vec<&str> = ours
         .flags
@@ -182,7 +183,6 @@ fn given(
         .filter(|flag| theirs.has_flag(flag) == Some(false) && !HOST_ONLY.contains(flag) && !off(flag))
         .collect();
     if !lacking.is_empty() {
-        let flags = |host: &Seen<'_, CpuInfo>| host.flags.as_ref().and_then(|flags| host.quote(flags.line));
         return draft
             .because(Strength::Proof, flags(theirs), "the target's features")
             .because(Strength::Support, flags(ours), "the source's features")
@@ -230,17 +230,32 @@ fn named(
                 .title(format!("the target lacks features of {name}'s CPU model {}{lacks}", model.value));
         }
     }
-    // A feature that the source's kernel shows, so that its name is known to be the same one.
-    let wanted =
-        cpu.iter().flat_map(|cpu| &cpu.features).filter(|one| ["require", "force"].contains(&&*one.policy));
-    for feature in wanted {
-        let flag = ours
-            .and_then(|host| host.flags.as_ref())
-            .and_then(|flags| flags.value.iter().find(|flag| same(&feature.name.value, flag)));
-        if flag.is_some_and(|flag| theirs.has_flag(flag) == Some(false)) {
-            let flags = theirs.flags.as_ref().and_then(|flags| theirs.quote(flags.line));
+    // Features that the source's kernel shows, so that their names are known to mean the same.
+    let off = |name: &str| features(cpu).any(|one| one.policy == "disable" && same(&one.name.value, name));
+    let model = cpu.and_then(|cpu| cpu.model.as_ref());
+    if let (Some(model), Some(ours)) = (model, ours)
+        && let Some(table) = cpu_model(&model.value)
+        && !draft.any()
+    {
+        known = true;
+        let shown = table.features.iter().filter(|name| !off(name)).filter_map(|name| shown(ours, name));
+        let lacking: Vec<&str> = shown.filter(|flag| theirs.has_flag(flag) == Some(false)).collect();
+        if !lacking.is_empty() {
             draft = draft
-                .because(Strength::Proof, flags, "the target's features")
+                .because(Strength::Proof, flags(theirs), "the target's features")
+                .because(Strength::Support, guest.quote(model.line), "the VM's model")
+                .title(format!(
+                    "the target lacks features of {name}'s CPU model {}: {}",
+                    model.value,
+                    enumerated(&lacking)
+                ));
+        }
+    }
+    for feature in features(cpu).filter(|one| ["require", "force"].contains(&&*one.policy)) {
+        let flag = ours.and_then(|ours| shown(ours, &feature.name.value));
+        if flag.is_some_and(|flag| theirs.has_flag(flag) == Some(false)) {
+            draft = draft
+                .because(Strength::Proof, flags(theirs), "the target's features")
                 .because(Strength::Support, guest.quote(feature.name.line), "the VM requires it")
                 .title(format!(
                     "the target lacks a CPU feature that {name} requires: {}",
@@ -248,12 +263,41 @@ fn named(
                 ));
         }
     }
+    let of_vendor =
+        model.and_then(|model| cpu_model(&model.value)).is_some_and(|model| model.vendor.is_some());
+    if let (Some(our), Some(their)) = (ours.and_then(|ours| ours.vendor.as_ref()), &theirs.vendor)
+        && our.value != their.value
+        && of_vendor
+        && !draft.any()
+    {
+        draft = draft
+            .level(Level::Warn)
+            .because(Strength::Strong, theirs.quote(their.line), "the target's vendor is another")
+            .title(format!(
+                "{name} runs on {}, and the target is {}: few VMs survive that",
+                our.value, their.value
+            ));
+    }
     match draft.any() || known {
         true => draft.verdict(),
         false => {
             untold("whether the target has all of the VM's CPU model is not known", "virsh domcapabilities")
         }
     }
+}
+
+fn features(cpu: Option<&Cpu>) -> impl Iterator<Item = &CpuFeature> {
+    cpu.into_iter().flat_map(|cpu| &cpu.features)
+}
+
+/// The flag by which a host's kernel shows a feature, if it does.
+fn shown<'h>(host: &'h Seen<'_, CpuInfo>, feature: &str) -> Option<&'h str> {
+    host.flags.as_ref()?.value.iter().map(String::as_str).find(|flag| same(feature, flag))
+}
+
+/// The line of a host's flags.
+fn flags(host: &Seen<'_, CpuInfo>) -> Option<Evidence> {
+    host.flags.as_ref().and_then(|flags| host.quote(flags.line))
 }
 
 /// Whether QEMU's name of a feature and the kernel's mean the same.

@@ -3,6 +3,7 @@
 use super::pair::{each, programs, untold};
 use crate::prelude::*;
 use vmwright_formats::QemuOffers;
+use vmwright_formats::machine_types::{introduced, removed};
 
 pub(crate) fn judge(cx: &Context<'_>, target: &Reading<'_>) -> Vec<Verdict> {
     let offers = target.all::<QemuOffers>();
@@ -41,16 +42,21 @@ pub(crate) fn judge(cx: &Context<'_>, target: &Reading<'_>) -> Vec<Verdict> {
                 .because(Strength::Support, quote, "the VM's machine type")
                 .title(format!("the target does not offer {name}'s machine type {}", machine.value));
         } else if let Some(((version, told), since)) = newest {
-            if !version.at_least(&since) {
+            let gone = removed(&machine.value).filter(|gone| version.at_least(gone));
+            if !version.at_least(&since) || gone.is_some() {
+                let why = match gone {
+                    Some(_) => "the target's QEMU no longer has types of this age",
+                    None => "the target's QEMU is older than the machine type",
+                };
                 draft = draft
                     .because(
-                        Strength::Proof,
+                        if gone.is_some() { Strength::Strong } else { Strength::Proof },
                         told.clone(),
-                        "the target's QEMU is older than the machine type",
+                        why,
                     )
                     .because(Strength::Support, quote, "the VM's machine type")
                     .title(format!(
-                        "the target's QEMU {} does not know {name}'s machine type {}",
+                        "the target's QEMU {} does not have {name}'s machine type {}",
                         version.text, machine.value
                     ));
             }
@@ -59,13 +65,4 @@ pub(crate) fn judge(cx: &Context<'_>, target: &Reading<'_>) -> Vec<Verdict> {
         }
         draft.verdict()
     })
-}
-
-/// The version of QEMU that brought an upstream machine type: it is in the type's name (QEMU
-/// `docs/devel/migration/compatibility.rst`).
-fn introduced(machine: &str) -> Option<[u32; 2]> {
-    let (family, version) = machine.rsplit_once('-')?;
-    let (major, minor) = version.split_once('.')?;
-    ["pc-q35", "pc-i440fx", "virt", "pseries", "s390-ccw-virtio"].contains(&family).then_some(())?;
-    Some([major.parse().ok()?, minor.parse().ok()?])
 }
