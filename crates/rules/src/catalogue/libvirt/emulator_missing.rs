@@ -75,6 +75,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("Emulator '{path}' does not support arch"),
         Sign::strong("invalid argument: could not find matching emulator"),
         Sign::strong("Unable to find suitable emulator"),
+        // A wrapper that may not be run: AppArmor, or a missing mode bit.
+        Sign::strong("cannot execute binary {path}: Permission denied")
+            .and(&["-help) unexpected exit status"]),
+        Sign::strong("Failed to probe capabilities for {path}: *Permission denied"),
     ],
     words: &["emulator", "qemu not found", "install qemu", "/usr/libexec/qemu-kvm", "aarch64"],
     tells: "virsh dumpxml NAME | grep emulator; ls -lL <the path>",

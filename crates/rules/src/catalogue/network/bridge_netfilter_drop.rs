@@ -64,6 +64,7 @@ pub const RULE: Rule = Rule {
         "since installing",
         "ip6tables",
         "br_netfilter",
+        "bridge",
     ],
     explains: &["network/guest-address-missing", "network/ip-forwarding-off"],
     tells: "iptables -S FORWARD",
@@ -97,6 +98,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let accepted = bridge_accepted(cx);
     if accepted.is_some() {
         draft = draft.looked().despite(Strength::Strong, accepted, "frames may cross this bridge");
+    }
+    // Bridges that stop with Docker need no message: that it is there is said, and stands in the notes.
+    if cx.said("docker") && cx.said("bridge") && !draft.any() {
+        let notes = cx.texts().iter().filter(|text| matches!(&*text.kind.0, "text" | "environment"));
+        let note = notes.into_iter().find_map(|text| {
+            let at =
+                text.text.lines().take(5000).position(|line| line.to_ascii_lowercase().contains("docker"))?;
+            text.quote(u32::try_from(at + 1).ok()?)
+        });
+        draft = draft.because(Strength::Support, note, "Docker filters what the host's bridges carry");
     }
     let docker =
         ["docker", "-P FORWARD DROP", "Chain FORWARD (policy DROP"].iter().any(|word| cx.stands(word));

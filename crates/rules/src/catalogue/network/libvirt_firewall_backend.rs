@@ -59,6 +59,9 @@ pub const RULE: Rule = Rule {
         Sign::support("Unable to find 'iptables' in $PATH"),
         Sign::support("iptables: command not found").and(&["libvirt"]),
         Sign::hint("libvirt 10.4"),
+        // NixOS.
+        Sign::support("firewallBackend = \"nftables\""),
+        Sign::strong("firewallBackend = \"nftables\"").and(&["networking.firewall.enable = true"]),
     ],
     words: &[
         "firewall backend",

@@ -1,0 +1,2 @@
+networking.firewall.enable = true;
+virtualisation.libvirtd.firewallBackend = "nftables";
