@@ -41,7 +41,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("failed to get mtu of bridge `virbr{number}': No such device"),
         Sign::strong("failed to get bridge * 'virbr0'"),
         Sign::strong("Unable to add bridge virbr{number} port {port}: No such device"),
-        Sign::strong(" default * inactive "),
+        // Fresh from its package it is inactive, and no fault where no domain uses it.
+        Sign::support(" default * inactive "),
         Sign::hint(" inactive * yes").and(&["Autostart"]),
         Sign::strong("Virtual network '*' has not been started"),
         Sign::strong("Virtual Network '*' is not active"),
