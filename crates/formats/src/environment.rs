@@ -91,6 +91,25 @@ const EDK2: &[&str] = &["ovmf", "edk2"];
 pub fn versions(text: &str) -> Versions {
     let mut found = Versions::default();
     let mut after_uname = false;
+    // Most texts name few of these, and a look through the whole is much faster than one through each line.
+    let whole = text.to_ascii_lowercase();
+    let there = |name: &&str| memchr::memmem::find(whole.as_bytes(), name.as_bytes()).is_some();
+    let named = |names: &[&'static str]| names.iter().copied().filter(|name| there(name)).collect::<Vec<_>>();
+    let qemu = named(QEMU);
+    let libvirt = named(LIBVIRT);
+    let firecracker = named(FIRECRACKER);
+    let cloud_hypervisor = named(CLOUD_HYPERVISOR);
+    let virtiofsd = named(VIRTIOFSD);
+    let swtpm = named(SWTPM);
+    let edk2 = named(EDK2);
+    let kernel = named(KERNEL);
+    let uname = there(&"uname");
+    let linux = uname || there(&"linux");
+    let distributions: Vec<&str> = DISTRIBUTIONS
+        .into_iter()
+        .filter(|name| memchr::memmem::find(text.as_bytes(), name.as_bytes()).is_some())
+        .collect();
+    let pretty = there(&"pretty_name=");
     for (number, line) in lines(text) {
         // Nobody writes a version into a line of this length; logs do have such lines.
         if line.len() > 400 {
@@ -102,18 +121,18 @@ pub fn versions(text: &str) -> Versions {
                 *place = names.iter().find_map(|name| version::after(line, &lower, name)).map(|v| Spanned::new(v, number));
             }
         };
-        look(&mut found.qemu, QEMU);
-        look(&mut found.libvirt, LIBVIRT);
-        look(&mut found.firecracker, FIRECRACKER);
-        look(&mut found.cloud_hypervisor, CLOUD_HYPERVISOR);
-        look(&mut found.virtiofsd, VIRTIOFSD);
-        look(&mut found.swtpm, SWTPM);
-        look(&mut found.edk2, EDK2);
-        if found.edk2.is_none() {
+        look(&mut found.qemu, &qemu);
+        look(&mut found.libvirt, &libvirt);
+        look(&mut found.firecracker, &firecracker);
+        look(&mut found.cloud_hypervisor, &cloud_hypervisor);
+        look(&mut found.virtiofsd, &virtiofsd);
+        look(&mut found.swtpm, &swtpm);
+        look(&mut found.edk2, &edk2);
+        if found.edk2.is_none() && !edk2.is_empty() {
             found.edk2 = version::dated(&lower).map(|version| Spanned::new(version, number));
         }
-        look(&mut found.kernel, KERNEL);
-        if found.kernel.is_none() {
+        look(&mut found.kernel, &kernel);
+        if found.kernel.is_none() && linux {
             // `uname -a`: Linux, the host's name, the release. `uname -r`: the release alone.
             let words: Vec<&str> = line.split_whitespace().take(4).collect();
             let release = match words[..] {
@@ -123,9 +142,9 @@ pub fn versions(text: &str) -> Versions {
             };
             found.kernel = release.map(|release| Spanned::new(release, number));
         }
-        after_uname = lower.contains("uname");
-        if found.distribution.is_none() {
-            found.distribution = distribution(line).map(|name| Spanned::new(name, number));
+        after_uname = uname && lower.contains("uname");
+        if found.distribution.is_none() && (pretty || !distributions.is_empty()) {
+            found.distribution = distribution(line, &distributions).map(|name| Spanned::new(name, number));
         }
     }
     found
@@ -137,11 +156,12 @@ const DISTRIBUTIONS: [&str; 14] = [
     "SUSE Linux Enterprise", "Arch Linux", "Proxmox VE", "Alpine", "NixOS",
 ];
 
-fn distribution(line: &str) -> Option<String> {
+/// `names` are those of the distributions that the text names.
+fn distribution(line: &str, names: &[&'static str]) -> Option<String> {
     if let Some(name) = line.trim().strip_prefix("PRETTY_NAME=") {
         return Some(name.trim_matches('"').to_owned());
     }
-    let (at, name) = DISTRIBUTIONS.iter().find_map(|name| Some((line.find(name)?, *name)))?;
+    let (at, name) = names.iter().find_map(|name| Some((line.find(name)?, *name)))?;
     // A path or a package's suffix is not the name of the distribution.
     let before = line[..at].chars().next_back();
     if before.is_some_and(|letter| letter.is_alphanumeric() || "/-_.".contains(letter)) {

@@ -4,10 +4,11 @@ use crate::Hit;
 use crate::marks::Marks;
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use vmwright_formats::View;
+use vmwright_formats::environment::{Versions, versions};
 use vmwright_formats::lines::lines;
 use vmwright_model::{Evidence, Kind, Missing, Snapshot};
 
@@ -55,13 +56,20 @@ pub struct Text<'s> {
     /// [`TARGET`], or nothing.
     side: &'static str,
     pub(crate) starts: Vec<usize>,
+    versions: OnceCell<Versions>,
 }
 
 impl<'s> Text<'s> {
     fn new(source: &'s str, kind: Kind, text: Cow<'s, str>) -> Self {
         let base = text.as_ptr() as usize;
         let starts = lines(&text).map(|(_, line)| line.as_ptr() as usize - base).collect();
-        Self { source, kind, text, side: "", starts }
+        Self { source, kind, text, side: "", starts, versions: OnceCell::new() }
+    }
+
+    /// The versions that it names. Many rules ask for them; they are looked for once.
+    #[must_use]
+    pub fn versions(&self) -> &Versions {
+        self.versions.get_or_init(|| versions(&self.text))
     }
 
     /// A line, counted from 1, without its ending.

@@ -25,7 +25,6 @@
 //! `tools/virt-host-validate-common.c` ("Checking for Linux").
 
 use crate::prelude::*;
-use vmwright_formats::environment::versions;
 
 pub const RULE: Rule = Rule {
     tags: &["host", "kernel"],
@@ -81,7 +80,7 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     for text in cx.texts() {
-        let versions = versions(&text.text);
+        let versions = text.versions();
         let Some(kernel) = versions.kernel.as_ref() else { continue };
         // Firecracker's kernel policy: 4.14 until version 1.7, 5.10 since.
         let oldest: &[u32] = match &versions.firecracker {

@@ -23,7 +23,6 @@
 //! libvirt `qemu_validate.c`; RHEL 9 "Considerations in adopting RHEL 9", virtualization.
 
 use crate::prelude::*;
-use vmwright_formats::environment::versions;
 use vmwright_formats::{DomainXml, QemuArgs};
 
 pub const RULE: Rule = Rule {
@@ -92,7 +91,7 @@ const EL: [&str; 7] =
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let el9 = cx.texts().iter().find_map(|text| {
-        let system = versions(&text.text).distribution?;
+        let system = text.versions().distribution.as_ref()?;
         let name = EL.iter().find(|name| system.value.starts_with(**name))?;
         let number =
             system.value[name.len()..].split(|c: char| !c.is_ascii_digit()).find(|word| !word.is_empty())?;

@@ -1,7 +1,7 @@
 //! Whose version a known bug or flaw names, and what versions the texts name.
 
 use crate::prelude::*;
-use vmwright_formats::environment::{Version, versions};
+use vmwright_formats::environment::Version;
 use vmwright_formats::{DomainXml, QemuArgs, QemuLog, View};
 
 /// Whose version.
@@ -91,18 +91,19 @@ pub(crate) fn version_of(cx: &Context<'_>, program: Program) -> Option<(Version,
         }
     }
     cx.texts().iter().find_map(|text| {
-        let found = versions(&text.text);
+        let found = text.versions();
         let version = match program {
-            Qemu => found.qemu,
-            Libvirt => found.libvirt,
-            Firecracker => found.firecracker,
-            CloudHypervisor => found.cloud_hypervisor,
-            Kernel => found.kernel,
-            Virtiofsd => found.virtiofsd,
-            Swtpm => found.swtpm,
-            Edk2 => found.edk2,
-        }?;
-        Some((version.value, text.quote(version.line)))
+            Qemu => &found.qemu,
+            Libvirt => &found.libvirt,
+            Firecracker => &found.firecracker,
+            CloudHypervisor => &found.cloud_hypervisor,
+            Kernel => &found.kernel,
+            Virtiofsd => &found.virtiofsd,
+            Swtpm => &found.swtpm,
+            Edk2 => &found.edk2,
+        };
+        let version = version.as_ref()?;
+        Some((version.value.clone(), text.quote(version.line)))
     })
 }
 
