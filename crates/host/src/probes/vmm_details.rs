@@ -185,7 +185,7 @@ fn limits_of(root: &Path, line: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Name, CPUs, node set, policy and last CPU of a thread: proc_pid_stat(5), sched(7).
+/// Name, CPUs, node set, policy, real-time priority and last CPU of a thread: proc_pid_stat(5), sched(7).
 fn one_thread(folder: &Path) -> Option<String> {
     let stat = value(&folder.join("stat"))?;
     // The name stands in parentheses and may hold some.
@@ -209,7 +209,7 @@ fn one_thread(folder: &Path) -> Option<String> {
     };
     let name: String = of("Name").chars().map(|letter| if letter == ' ' { '_' } else { letter }).collect();
     Some(format!(
-        "{name} cpus {} mems {} policy {policy} priority {} nice {} last-cpu {}",
+        "{name} cpus {} mems {} policy {policy} rt-priority {} nice {} last-cpu {}",
         of("Cpus_allowed_list"),
         of("Mems_allowed_list"),
         field(40),
@@ -276,7 +276,7 @@ mod tests {
                 "cgroup-limit /machine.slice/web.scope/libvirt/emulator/cpu.max 50000 100000",
                 "cgroup-limit /machine.slice/web.scope/memory.max 1073741824",
                 "sees open /dev/kvm",
-                "thread 4200012 CPU_0/KVM cpus 2-3 mems 0 policy fifo priority 40 nice 0 last-cpu 3",
+                "thread 4200012 CPU_0/KVM cpus 2-3 mems 0 policy fifo rt-priority 40 nice 0 last-cpu 3",
             ]
         );
         assert_eq!(list(root.path(), root.path(), &[], &Census::default()), "none\n");
