@@ -35,7 +35,7 @@ pub(crate) mod complaint;
 #[path = "state/noise.rs"]
 mod noise;
 
-use complaint::{ASKS, Mood, RUNS, TROUBLE, WORKS, mood};
+use complaint::{ASKS, DOUBTFUL, Mood, RUNS, TROUBLE, WORKS, mood};
 use noise::NOISE;
 
 pub const RULE: Rule = Rule {
@@ -50,11 +50,11 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
-const WORDS: [&str; WORKS.len() + ASKS.len() + RUNS.len() + TROUBLE.len()] =
-    joined([WORKS, ASKS, RUNS, TROUBLE]);
+const WORDS: [&str; WORKS.len() + ASKS.len() + RUNS.len() + TROUBLE.len() + DOUBTFUL.len()] =
+    joined([WORKS, ASKS, RUNS, TROUBLE, DOUBTFUL]);
 
 /// Lists as one.
-const fn joined<const N: usize>(lists: [&[&'static str]; 4]) -> [&'static str; N] {
+const fn joined<const N: usize>(lists: [&[&'static str]; 5]) -> [&'static str; N] {
     let mut all = [""; N];
     let (mut list, mut from, mut at) = (0, 0, 0);
     while at < N {

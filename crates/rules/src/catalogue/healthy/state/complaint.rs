@@ -281,8 +281,6 @@ pub(super) const TROUBLE: &[&str] = &[
     "n't work",
     "not respond",
     "unreachable",
-    "cannot",
-    "can't",
     "fails to",
     "it fails",
     "vm fails",
@@ -300,9 +298,55 @@ pub(super) const TROUBLE: &[&str] = &[
     "very slow",
     "is slow",
     "are slow",
-    "refuses",
     "data loss",
     "corrupt",
+    "resets",
+    "aborts",
+    "halts",
+    "is stuck",
+    "gets stuck",
+    "stuck at",
+    "hung",
+    "panics",
+    "blue screen",
+    "bluescreen",
+    "bsod",
+    "times out",
+    "timed out",
+    "reboots by itself",
+    "restarts by itself",
+    "dies",
+    "is killed",
+    "gets killed",
+    "was killed",
+    "stops responding",
+    "unusable",
+    "fails when",
+    "fails with",
+    "fails after",
+    "fails since",
+    "ends at",
+];
+
+/// Trouble as a rule, though it may be what a harmless message says.
+pub(super) const DOUBTFUL: &[&str] = &["cannot", "can't", "refuses"];
+
+/// It works, beyond doubt.
+const FINE: &[&str] = &[
+    "everything works",
+    "everything runs",
+    "all works",
+    "works fine",
+    "work fine",
+    "working fine",
+    "runs fine",
+    "run fine",
+    "running fine",
+    "without trouble",
+    "without problems",
+    "no problems",
+    "harmless",
+    "safe to ignore",
 ];
 
 /// How a complaint sounds.
@@ -323,8 +367,10 @@ pub(crate) enum Mood {
 /// How the complaint sounds.
 pub(crate) fn mood(cx: &Context<'_>) -> Mood {
     let any = |words: &[&str]| words.iter().any(|word| cx.said(word));
-    if any(TROUBLE) {
-        return Mood::Troubled;
+    match (any(TROUBLE), any(DOUBTFUL), any(FINE)) {
+        (true, ..) | (_, true, false) => return Mood::Troubled,
+        (_, true, true) => return Mood::Runs,
+        (_, false, _) => {}
     }
     match (any(WORKS), any(ASKS)) {
         (true, true) => Mood::Content,
