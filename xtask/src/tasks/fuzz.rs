@@ -27,10 +27,10 @@ const SLOW: &str = "-timeout=20";
 const LONGEST: &str = "-max_len=8192";
 
 /// Largest input that `--keep` adds to the tree, in bytes.
-const KEPT: u64 = 2048;
+const KEPT: u64 = 1024;
 
 /// Most inputs of one target in the tree.
-const MOST: usize = 48;
+const MOST: usize = 24;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Options {
@@ -183,12 +183,12 @@ impl Place {
     fn keep(&self, program: &Path, target: &str) -> Result<()> {
         let step = Step::begin(format!("{target}: keeping what reaches most"));
         let mut command = self.command(program, target);
-        command.arg("-merge=1").args([&self.kept, &self.seeds, &self.grown]);
+        command.arg("-set_cover_merge=1").args([&self.kept, &self.seeds, &self.grown]);
         let done = command.output().with_context(|| format!("cannot start {}", program.display()))?;
         if !done.status.success() {
             bail!("the corpora of {target} cannot be merged: {}", String::from_utf8_lossy(&done.stderr));
         }
-        // The engine adds small inputs first, each for what the ones before it do not reach.
+        // Of those that are worth it the smallest: they say most for what they take.
         let mut inputs: Vec<(u64, PathBuf)> = std::fs::read_dir(&self.kept)?
             .flatten()
             .filter_map(|entry| Some((entry.metadata().ok()?.len(), entry.path())))
