@@ -32,6 +32,7 @@ mod state;
 use super::device_behind_bridge::devices;
 use crate::prelude::*;
 pub(crate) use state::assigned;
+use vmwright_formats::lines::lines;
 
 /// vfio-pci speaks of a device that it has: ENODEV then comes from a device that does not answer.
 const OWNED: &[&str] = &["vfio-pci {device}: "];
@@ -101,5 +102,28 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             break;
         }
     }
+    // KubeVirt gives a VF to a VM only from vfio-pci; a VF with a network driver is one for containers.
+    let free = devices.iter().any(|one| one.driver.as_ref().is_some_and(|(driver, _)| driver == "vfio-pci"));
+    if let (Some(wanted), false) = (wants_function(cx), free) {
+        let function = devices.iter().find_map(|one| {
+            let (driver, quote) = one.driver.as_ref()?;
+            one.what.contains("Virtual Function").then_some((one.address, driver, quote))
+        });
+        if let Some((address, driver, quote)) = function {
+            draft = draft
+                .because(Strength::Support, Some(wanted), "the VM wants a virtual function")
+                .because(Strength::Strong, quote.clone(), "the host's network driver has it")
+                .about(Subject::new(SubjectKind::Pci, address.to_string()))
+                .title(format!("{address} is bound to {driver} and not to vfio-pci"));
+        }
+    }
     vec![draft.verdict()]
+}
+
+/// KubeVirt's SR-IOV binding in a VM's manifest.
+fn wants_function(cx: &Context<'_>) -> Option<Evidence> {
+    cx.texts().iter().find_map(|text| {
+        let asks = |line: &str| matches!(line.trim().trim_start_matches("- "), "sriov: {}" | "\"sriov\": {}");
+        lines(&text.text).find(|(_, line)| asks(line)).and_then(|(number, _)| text.quote(number))
+    })
 }
