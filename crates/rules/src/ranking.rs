@@ -7,10 +7,11 @@
 //!    enough to decide between equals and no more.
 //! 3. On a running host, and in a report of a whole one, ordinary lines of every kind stand in the logs. Where no word of the complaint goes with a
 //!    cause, what is only usual for it is not enough there: one piece of strong evidence is.
-//! 4. Where no rule fires on what somebody pasted, the causes whose documentation is nearest to it are named as
+//! 4. Where no rule fires on what somebody pasted and complains of, the causes whose documentation is nearest to it are named as
 //!    suspicions, which nothing proves (see `nearness.rs`).
 //! 5. Equal causes stand in the order of their ids.
 
+use crate::catalogue::healthy::no_fault::complaint::{Mood, mood};
 use crate::next::next;
 use crate::{CATALOGUE, Context, Entry, Rank, Reading, entry, nearness};
 use vmwright_model::analysis::Next;
@@ -78,7 +79,11 @@ pub fn diagnose_reading(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) 
         diagnosis.causes.push(cause(&finding, explains, explained[at].clone()));
         diagnosis.findings.push(finding);
     }
-    if diagnosis.findings.is_empty() && reading.target().is_none() && !whole_host(reading) {
+    if diagnosis.findings.is_empty()
+        && reading.target().is_none()
+        && !whole_host(reading)
+        && troubled(reading)
+    {
         diagnosis.findings = nearness::nearest(reading, select);
         diagnosis.causes =
             diagnosis.findings.iter().map(|finding| cause(finding, Vec::new(), None)).collect();
@@ -96,6 +101,11 @@ pub fn judge(entry: &'static Entry, reading: &Reading<'_>) -> Vec<Verdict> {
         None => (entry.rule.check)(&context),
         Some(target) => entry.rule.preflight.map(|judge| judge(&context, target)).unwrap_or_default(),
     }
+}
+
+/// Whether the complaint speaks of trouble: a question about a harmless line is not answered with a suspicion.
+fn troubled(reading: &Reading<'_>) -> bool {
+    entry("healthy/no-fault").is_some_and(|entry| mood(&Context::new(entry, reading)) == Mood::Troubled)
 }
 
 /// Whether everything of a host was read, and not what somebody chose to paste: a report has sos's layout.
