@@ -1,6 +1,7 @@
 //! Disk images of the host's VMs, as vmwright's probe writes them: `<path> <fact> <value>`, one fact a line; blanks of
 //! a path are `\x20`.
 
+use crate::facts::Facts;
 use crate::{View, lines::lines};
 use vmwright_model::{Issue, Kind, Spanned};
 
@@ -10,23 +11,17 @@ pub struct ImageFacts {
     /// Its path.
     pub path: String,
     /// Facts and their values, in the order of the text.
-    pub facts: Vec<Spanned<(String, String)>>,
+    pub facts: Facts,
+}
+
+impl std::ops::Deref for ImageFacts {
+    type Target = Facts;
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
 }
 
 impl ImageFacts {
-    /// The first value of a fact.
-    #[must_use]
-    pub fn get(&self, fact: &str) -> Option<Spanned<&str>> {
-        let found = self.facts.iter().find(|one| one.value.0 == fact)?;
-        Some(Spanned::new(found.value.1.as_str(), found.line))
-    }
-
-    /// Every value of a fact.
-    pub fn all<'a>(&'a self, fact: &'a str) -> impl Iterator<Item = Spanned<&'a str>> {
-        let mine = self.facts.iter().filter(move |one| one.value.0 == fact);
-        mine.map(|one| Spanned::new(one.value.1.as_str(), one.line))
-    }
-
     /// Why nothing is known of it: `does not exist`, `permission denied`.
     #[must_use]
     pub fn missing(&self) -> Option<Spanned<&str>> {
@@ -83,10 +78,10 @@ impl View for Images {
             };
             let path = path.replace("\\x20", " ");
             if view.images.last().is_none_or(|last| last.path != path) {
-                view.images.push(ImageFacts { path, facts: Vec::new() });
+                view.images.push(ImageFacts { path, facts: Facts::default() });
             }
             if let Some(image) = view.images.last_mut() {
-                image.facts.push(Spanned::new((fact.to_owned(), value.to_owned()), number));
+                image.facts.push(fact, value, number);
             }
         }
         (view, issues)

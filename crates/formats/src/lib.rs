@@ -6,6 +6,7 @@
 
 pub mod codes;
 mod cpu_models;
+pub mod facts;
 pub mod image_header;
 pub mod lines;
 pub mod machine_types;

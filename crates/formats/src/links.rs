@@ -1,5 +1,6 @@
 //! Network interfaces as vmwright's probe writes them from sysfs: `<name> <fact> <value>`, one fact a line.
 
+use crate::facts::Facts;
 use crate::{View, lines::lines};
 use vmwright_model::{Issue, Kind, Spanned};
 
@@ -9,17 +10,17 @@ pub struct Link {
     /// Its name.
     pub name: String,
     /// Facts and their values, in the order of the text.
-    pub facts: Vec<Spanned<(String, String)>>,
+    pub facts: Facts,
+}
+
+impl std::ops::Deref for Link {
+    type Target = Facts;
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
 }
 
 impl Link {
-    /// The first value of a fact.
-    #[must_use]
-    pub fn get(&self, fact: &str) -> Option<Spanned<&str>> {
-        let found = self.facts.iter().find(|one| one.value.0 == fact)?;
-        Some(Spanned::new(found.value.1.as_str(), found.line))
-    }
-
     /// Its MTU in bytes.
     #[must_use]
     pub fn mtu(&self) -> Option<Spanned<u32>> {
@@ -86,10 +87,10 @@ impl View for Links {
                 continue;
             };
             if view.links.last().is_none_or(|last| last.name != name) {
-                view.links.push(Link { name: name.to_owned(), facts: Vec::new() });
+                view.links.push(Link { name: name.to_owned(), facts: Facts::default() });
             }
             if let Some(link) = view.links.last_mut() {
-                link.facts.push(Spanned::new((fact.to_owned(), value.to_owned()), number));
+                link.facts.push(fact, value, number);
             }
         }
         (view, issues)

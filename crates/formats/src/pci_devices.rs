@@ -1,5 +1,6 @@
 //! PCI functions as vmwright's probe writes them from sysfs: `<address> <fact> <value>`, one fact a line.
 
+use crate::facts::Facts;
 use crate::{PciAddress, View, lines::lines};
 use vmwright_model::{Issue, Kind, Spanned};
 
@@ -9,7 +10,7 @@ pub struct PciFacts {
     /// Its address.
     pub address: PciAddress,
     /// Facts and their values, in the order of the text.
-    pub facts: Vec<Spanned<(String, String)>>,
+    pub facts: Facts,
 }
 
 /// A base address register.
@@ -21,20 +22,14 @@ pub struct Bar {
     pub wide: bool,
 }
 
+impl std::ops::Deref for PciFacts {
+    type Target = Facts;
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
+}
+
 impl PciFacts {
-    /// The first value of a fact, as the probe writes it.
-    #[must_use]
-    pub fn get(&self, fact: &str) -> Option<Spanned<&str>> {
-        let found = self.facts.iter().find(|one| one.value.0 == fact)?;
-        Some(Spanned::new(found.value.1.as_str(), found.line))
-    }
-
-    /// Every value of a fact.
-    pub fn all<'a>(&'a self, fact: &'a str) -> impl Iterator<Item = Spanned<&'a str>> {
-        let mine = self.facts.iter().filter(move |one| one.value.0 == fact);
-        mine.map(|one| Spanned::new(one.value.1.as_str(), one.line))
-    }
-
     /// A value that is there or `-`: none where it was not told, `Some(None)` where there is none.
     fn optional(&self, fact: &str) -> Option<Spanned<Option<&str>>> {
         self.get(fact).map(|found| Spanned::new((found.value != "-").then_some(found.value), found.line))
@@ -145,10 +140,10 @@ impl View for PciDevices {
                 continue;
             };
             if view.devices.last().is_none_or(|last| last.address != address) {
-                view.devices.push(PciFacts { address, facts: Vec::new() });
+                view.devices.push(PciFacts { address, facts: Facts::default() });
             }
             if let Some(device) = view.devices.last_mut() {
-                device.facts.push(Spanned::new((fact.to_owned(), value.to_owned()), number));
+                device.facts.push(fact, value, number);
             }
         }
         (view, issues)

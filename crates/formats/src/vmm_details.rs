@@ -1,6 +1,7 @@
 //! VMM processes and their helpers in detail, as vmwright's probe writes them: `pid <number> <fact> <value>`, one fact
 //! a line.
 
+use crate::facts::Facts;
 use crate::{View, lines::lines};
 use vmwright_model::{Issue, Kind, Spanned};
 
@@ -10,7 +11,7 @@ pub struct VmmProcessFacts {
     /// Its number.
     pub pid: u32,
     /// Facts and their values, in the order of the text. Untrusted, the command line above all.
-    pub facts: Vec<Spanned<(String, String)>>,
+    pub facts: Facts,
 }
 
 /// A thread with what it may run on.
@@ -55,20 +56,14 @@ pub struct NodeMemory<'a> {
     pub bytes: u64,
 }
 
+impl std::ops::Deref for VmmProcessFacts {
+    type Target = Facts;
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
+}
+
 impl VmmProcessFacts {
-    /// The first value of a fact.
-    #[must_use]
-    pub fn get(&self, fact: &str) -> Option<Spanned<&str>> {
-        let found = self.facts.iter().find(|one| one.value.0 == fact)?;
-        Some(Spanned::new(found.value.1.as_str(), found.line))
-    }
-
-    /// Every value of a fact.
-    pub fn all<'a>(&'a self, fact: &'a str) -> impl Iterator<Item = Spanned<&'a str>> {
-        let mine = self.facts.iter().filter(move |one| one.value.0 == fact);
-        mine.map(|one| Spanned::new(one.value.1.as_str(), one.line))
-    }
-
     /// A size of its `status`, such as `VmLck` or `VmRSS`, in bytes.
     #[must_use]
     pub fn size(&self, fact: &str) -> Option<Spanned<u64>> {
@@ -156,10 +151,10 @@ impl View for VmmDetails {
                 continue;
             };
             if view.processes.last().is_none_or(|last| last.pid != pid) {
-                view.processes.push(VmmProcessFacts { pid, facts: Vec::new() });
+                view.processes.push(VmmProcessFacts { pid, facts: Facts::default() });
             }
             if let Some(process) = view.processes.last_mut() {
-                process.facts.push(Spanned::new((fact.to_owned(), value.to_owned()), number));
+                process.facts.push(fact, value, number);
             }
         }
         (view, issues)
