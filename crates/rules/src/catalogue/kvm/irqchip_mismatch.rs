@@ -69,7 +69,8 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let version = version_of(cx, Program::Qemu).map(|(version, _)| Range { from: &[4], fixed: &[&[4, 1]] }.holds(&version));
+    let version = version_of(cx, Program::Qemu)
+        .map(|(version, _)| Range { from: &[4], fixed: &[&[4, 1]] }.holds(&version));
     let qemu_4_0 = version.unwrap_or_else(|| cx.said("QEMU 4.0") || cx.stands("pc-q35-4.0"));
     for args in cx.all::<QemuArgs>() {
         let chip =
