@@ -172,6 +172,7 @@ pub(crate) fn rules(area: Option<&str>) -> Result<Outcome, Error> {
             rule: entry.id.to_owned(),
             title: entry.title().to_owned(),
             level: entry.rule.level,
+            tags: entry.rule.tags.iter().map(|tag| (*tag).to_owned()).collect(),
             tells: entry.rule.tells.to_owned(),
         })
         .collect();

@@ -325,6 +325,8 @@ pub struct RuleSummary {
     pub title: String,
     /// How bad it is.
     pub level: Level,
+    /// Words to select it by: `passthrough`, `boot`.
+    pub tags: Vec<String>,
     /// What would tell, if it is unknown.
     pub tells: String,
 }

@@ -4,6 +4,7 @@ mod accuracy;
 mod bench;
 mod ci;
 mod demo;
+mod docs;
 mod fuzz;
 mod new_rule;
 mod test;
@@ -26,8 +27,17 @@ pub(crate) struct Task {
 }
 
 /// All tasks, as the help lists them.
-pub(crate) const TASKS: &[Task] =
-    &[demo::TASK, test::TASK, ci::TASK, tidy::TASK, accuracy::TASK, bench::TASK, fuzz::TASK, new_rule::TASK];
+pub(crate) const TASKS: &[Task] = &[
+    demo::TASK,
+    test::TASK,
+    ci::TASK,
+    tidy::TASK,
+    accuracy::TASK,
+    docs::TASK,
+    bench::TASK,
+    fuzz::TASK,
+    new_rule::TASK,
+];
 
 /// What `cargo xtask` prints.
 pub(crate) fn help() -> String {
