@@ -145,7 +145,6 @@ fn amount(text: &str, unit: u64) -> Option<u64> {
         Ok(whole) => whole.checked_mul(unit),
         Err(_) => {
             let number: f64 = digits.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)?;
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
             // A figure with one decimal place is rounded already; the cast saturates.
             Some((number * unit as f64) as u64)
         }

@@ -40,7 +40,6 @@ impl LvmRow {
             _ => return None,
         };
         let number: f64 = digits.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)?;
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         // LVM rounds to two places; the cast saturates.
         Some((number * unit) as u64)
     }

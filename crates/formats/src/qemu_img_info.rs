@@ -164,7 +164,6 @@ fn rounded(text: &str) -> Option<u64> {
         Some(_) => return None,
     };
     let number: f64 = digits.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)?;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     // Rounded already; the cast saturates.
     Some((number * unit) as u64)
 }
