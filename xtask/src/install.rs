@@ -36,7 +36,6 @@ pub(crate) const FOR_TESTS: &[Wanted] = &[
     wanted("libvirtd", "libvirt-daemon"),
     wanted("virsh", "libvirt-clients"),
     wanted("nft", "nftables"),
-    wanted("sshd", "openssh-server"),
     wanted("strace", "strace"),
 ];
 

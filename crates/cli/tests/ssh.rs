@@ -1,4 +1,5 @@
-//! A host over SSH, through a real server on this one.
+//! A host over SSH, through a real server on this one. The server's package is not installed for it: it would start a
+//! server for everybody.
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
 
