@@ -99,7 +99,8 @@ fn trespass(line: &str, state: &str, sockets: &str) -> Option<String> {
         "connect" => {
             arguments.contains("AF_UNIX") && {
                 let there = Path::new(path(arguments)).to_string_lossy().replace("/var/run/", "/run/");
-                sockets.contains(&there)
+                there.starts_with('/')
+                    && sockets.split([' ', ',', ':', '(', ')', '\n']).any(|named| named == there)
             }
         }
         "bind" => arguments.contains("AF_NETLINK"),
@@ -123,6 +124,9 @@ fn trespasses_are_seen() {
         r#"openat(AT_FDCWD, "/etc/x", O_WRONLY|O_CREAT, 0600) = 3"#,
         r#"connect(4, {sa_family=AF_UNIX, sun_path="/run/docker.sock"}, 110) = 0"#,
         r#"connect(4, {sa_family=AF_INET, sin_port=htons(53)}, 16) = 0"#,
+        r#"connect(4, {sa_family=AF_UNIX, sun_path="/run/libvirt/libvirt-sock"}, 110) = 0"#,
+        r#"connect(4, {sa_family=AF_UNIX, sun_path=@"abstract"}, 110) = 0"#,
+        r#"connect(4, {sa_family=AF_UNIX}, 2) = 0"#,
         r#"unlink("/run/x") = 0"#,
         r#"sendto(3, [{nlmsg_len=40, nlmsg_type=RTM_NEWLINK, nlmsg_flags=NLM_F_REQUEST}], 40, 0, NULL, 0) = 40"#,
         r#"kill(77, SIGTERM) = 0"#,

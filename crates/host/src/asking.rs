@@ -50,6 +50,9 @@ const fn asking(words: &'static [&'static str], asks: Asks, when: Condition) -> 
     Asking { words, asks, when }
 }
 
+/// The socket of Open vSwitch's database.
+const OVS_SOCKET: &str = "/run/openvswitch/db.sock";
+
 /// Open vSwitch's database and its switch, one of which must run for the other to be of use.
 const OVS: Condition = Condition::Daemon(&["ovsdb-server"]);
 
@@ -71,7 +74,7 @@ pub const ASKING: &[Asking] = &[
 ];
 
 /// Every socket that is connected to, where it is there.
-pub(crate) const SOCKETS: [&str; 3] = [libvirt::SOCKETS[0], libvirt::SOCKETS[1], "/run/openvswitch/db.sock"];
+pub(crate) const SOCKETS: [&str; 3] = [libvirt::SOCKETS[0], libvirt::SOCKETS[1], OVS_SOCKET];
 
 impl Asking {
     /// When the question has no effect of its own, as a command of a POSIX shell.
@@ -156,6 +159,15 @@ pub(crate) fn send(errands: Vec<Errand>, bounds: Bounds) -> messenger::Sent {
     messenger::send(errands, bounds)
 }
 
+/// A command as a plan of reading names it, with the socket that it connects to.
+pub(crate) fn planned(words: &[&str]) -> String {
+    let asks = ASKING.iter().find(|asking| asking.words == words).map(|asking| asking.asks);
+    match asks {
+        Some(Asks::OpenVswitch) => format!("command: {} (asks {OVS_SOCKET})", words.join(" ")),
+        _ => format!("command: {}", words.join(" ")),
+    }
+}
+
 /// A name from a tool's output as a part of a source's name.
 fn named(words: &str, name: &str) -> String {
     format!("{words} {}", escape(name.as_bytes()))
@@ -216,5 +228,15 @@ mod tests {
         assert_eq!(Errand::from_number(ASKING.len() as u32 + 1), None);
         assert_eq!(Errand::of(Need::Command(&["ip", "-d", "address"])), Some(Errand::Command(4)));
         assert_eq!(Errand::of(Need::Command(&["ip", "link", "add"])), None);
+    }
+
+    #[test]
+    fn a_plan_of_reading_names_every_socket() {
+        let needs = crate::standard::needs();
+        let subject = crate::Subject { vm: None, state: "/nonexistent".into() };
+        let plan = crate::work_list(&crate::Root::Live, &needs, &subject).join("\n");
+        for socket in SOCKETS {
+            assert!(plan.contains(socket), "{socket}: {plan}");
+        }
     }
 }

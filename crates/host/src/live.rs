@@ -78,7 +78,7 @@ pub(crate) fn work_list(needs: &[Need], subject: &Subject) -> Vec<String> {
         match need {
             Need::File(path) | Need::Glob(path) => list.push((*path).to_owned()),
             Need::Exists(path) => list.push(format!("whether there is a {path}")),
-            Need::Command(words) => list.push(format!("command: {}", words.join(" "))),
+            Need::Command(words) => list.push(asking::planned(words)),
             Need::Probe(probe) => list.extend(probes::sources(*probe, &machines)),
         }
     }

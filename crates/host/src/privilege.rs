@@ -1,5 +1,6 @@
 //! What a collection would read, and what one has to be to read it.
 
+use crate::asking;
 use crate::bounded::within;
 use crate::probes::{self, Machines};
 use crate::root::Subject;
@@ -30,7 +31,7 @@ pub fn planned(needs: &[Need], subject: &Subject) -> Vec<Planned> {
             Need::File(path) => add((*path).to_owned(), of_path(path)),
             Need::Exists(path) => add(format!("whether there is a {path}"), "any user".to_owned()),
             Need::Glob(pattern) => add((*pattern).to_owned(), of_pattern(pattern)),
-            Need::Command(words) => add(format!("command: {}", words.join(" ")), of_command(words)),
+            Need::Command(words) => add(asking::planned(words), of_command(words)),
             Need::Probe(probe) => {
                 for source in probes::sources(*probe, &machines) {
                     let privilege = if source.starts_with('/') && !source.contains(": ") {

@@ -2,7 +2,7 @@
 //! it is a constant of this program; nothing of what was read is ever put into a command.
 
 use crate::asking::condition::Condition;
-use crate::asking::{ASKING, libvirt};
+use crate::asking::{self, ASKING, libvirt};
 use crate::commands::ALLOWED;
 use crate::limits::Limits;
 use crate::mark::Mark;
@@ -176,7 +176,7 @@ pub(super) fn work_list(needs: &[Need]) -> Vec<String> {
     list.extend(needs.iter().filter_map(|need| match need {
         Need::File(path) | Need::Glob(path) => Some((*path).to_owned()),
         Need::Exists(path) => Some(format!("whether there is a {path}")),
-        Need::Command(words) => Some(format!("command: {}", words.join(" "))),
+        Need::Command(words) => Some(asking::planned(words)),
         Need::Probe(Probe::Vmms) => Some("/proc: command line, program and user of VMM processes".to_owned()),
         Need::Probe(Probe::Interfaces) => Some("/sys/class/net: kind and state of each interface".to_owned()),
         Need::Probe(Probe::Libvirt) => Some("virsh -r: libvirt's domains, networks, pools".to_owned()),
