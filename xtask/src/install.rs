@@ -34,6 +34,8 @@ pub(crate) const FOR_VMS: &[Wanted] = &[
 /// runs them.
 pub(crate) const FOR_TESTS: &[Wanted] = &[
     wanted("libvirtd", "libvirt-daemon"),
+    // Without its driver for QEMU the daemon takes no connection.
+    wanted("virt-qemu-run", "libvirt-daemon-driver-qemu"),
     wanted("virsh", "libvirt-clients"),
     wanted("nft", "nftables"),
     wanted("strace", "strace"),

@@ -299,10 +299,10 @@ fn absolute(path: &Path, text: &str, spec: &MachineSpec) -> Result<String, Store
     let boot = [
         ("boot.kernel".to_owned(), spec.boot.kernel.as_deref()),
         ("boot.initrd".to_owned(), spec.boot.initrd.as_deref()),
-        ("boot.firmware".to_owned(), spec.boot.firmware.as_deref()),
+        ("firmware.path".to_owned(), spec.firmware.path.as_deref()),
     ];
     let disks =
-        spec.disks.iter().enumerate().map(|(at, disk)| (format!("disk.{at}.path"), Some(disk.path.as_str())));
+        spec.disks.iter().enumerate().map(|(at, disk)| (format!("disk.{at}.path"), disk.path.as_deref()));
     let mut text = text.to_owned();
     for (key, value) in boot.into_iter().chain(disks) {
         let Some(value) = value.filter(|value| !value.starts_with('/')) else { continue };
@@ -417,7 +417,7 @@ mod tests {
             create(&place.path().join("state"), &spec(place.path(), text)).expect("a good specification");
         let base = place.path().canonicalize().expect("there");
         assert_eq!(made.spec.boot.kernel.as_deref(), base.join("vmlinuz").to_str());
-        assert_eq!(made.spec.disks[0].path, format!("{}/../my \"disk\".raw", base.display()));
+        assert_eq!(made.spec.disks[0].path, Some(format!("{}/../my \"disk\".raw", base.display())));
         let stored = std::fs::read_to_string(made.file(SPEC)).expect("stored");
         assert!(stored.contains("# here"), "{stored}");
     }

@@ -158,7 +158,7 @@ user = "nobody"
         ] {
             assert_eq!(view.line_of(key), Some(line), "{key}");
         }
-        assert_eq!(view.line_of("boot.firmware"), None);
+        assert_eq!(view.line_of("firmware.path"), None);
     }
 
     #[test]

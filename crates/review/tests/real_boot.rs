@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use support::{Options, Parts, Vm, parts};
-use vmwright_model::machine::{Accelerator, Boot, Cpu, Disk, DiskFormat, Memory, Network, NetworkKind};
+use vmwright_model::machine::{Accelerator, Disk, DiskFormat, Network, NetworkKind};
 use vmwright_model::{Gate, GateOutcome, MachineSpec, Missing, Review};
 use vmwright_review::{Guest, GuestError, Host, Process, Scope, Vmm, reports};
 
@@ -80,23 +80,12 @@ const MAC: &str = "52:54:00:00:00:01";
 
 /// What [`Options::default`] starts, in the words of a specification.
 fn spec() -> MachineSpec {
-    MachineSpec {
-        name: "reviewed".to_owned(),
-        machine: "q35".to_owned(),
-        accelerator: Accelerator::Tcg,
-        cpu: Cpu::default(),
-        memory: Memory::default(),
-        boot: Boot::default(),
-        disks: Vec::new(),
-        networks: Vec::new(),
-        process: vmwright_model::machine::Process::default(),
-        agent: true,
-    }
+    MachineSpec { accelerator: Accelerator::Tcg, ..MachineSpec::named("reviewed") }
 }
 
 fn network(kind: NetworkKind, address: Option<&str>) -> Network {
     let (address, mac) = (address.map(str::to_owned), Some(MAC.to_owned()));
-    Network { kind, bridge: None, host_address: None, address, mac }
+    Network { address, mac, ..Network::of(kind) }
 }
 
 fn review(vm: &Vm, spec: &MachineSpec, gates: &[&str], patience: Option<Duration>) -> Review {
@@ -151,9 +140,8 @@ fn a_machine_as_specified_passes_what_can_be_tested() {
     spec.cpu.count = 2;
     spec.networks = vec![network(NetworkKind::User, Some("192.0.2.2/24"))];
     let disk = |(path, readonly): &(std::path::PathBuf, bool)| Disk {
-        path: path.to_str().unwrap().to_owned(),
-        format: DiskFormat::Raw,
         readonly: *readonly,
+        ..Disk::at(path.to_str().unwrap(), DiskFormat::Raw)
     };
     spec.disks = disks.iter().map(disk).collect();
     let vm = Vm::start(parts, &options);
@@ -205,7 +193,7 @@ fn a_machine_that_is_not_as_specified_fails_by_each_difference() {
     spec.memory.size = "1GiB".to_owned();
     // TEST-NET-1: nobody has this address.
     spec.networks = vec![network(NetworkKind::Bridge, Some("192.0.2.2/24"))];
-    spec.disks = vec![Disk { path: "/nonexistent.img".to_owned(), format: DiskFormat::Raw, readonly: false }];
+    spec.disks = vec![Disk::at("/nonexistent.img", DiskFormat::Raw)];
     let vm = Vm::start(parts, &options);
     let review = review(&vm, &spec, &["devices", "boot", "network"], None);
 

@@ -53,6 +53,9 @@ pub enum ArgvError {
     /// There are fewer taps than networks that need one.
     #[error("network {0} has no tap")]
     NoTap(usize),
+    /// The specification says what this backend cannot do.
+    #[error("`{0}` is not for this backend")]
+    Beyond(String),
     /// A value would be more than one line.
     #[error("the value of `{0}` holds a control character")]
     Control(&'static str),
@@ -71,7 +74,7 @@ pub fn argv(spec: &MachineSpec, handles: &Handles) -> Result<Vec<Argument>, Argv
     consoles(&mut line, spec, handles);
     line.device("virtio-rng", "", "randomness for the guest, so that it boots without waiting for some");
     for (at, disk) in spec.disks.iter().enumerate() {
-        self::disk(&mut line, at, disk);
+        self::disk(&mut line, at, disk)?;
     }
     let mut taps = handles.taps.iter();
     for (at, network) in spec.networks.iter().enumerate() {
@@ -169,7 +172,7 @@ fn machine(line: &mut Line, spec: &MachineSpec, size: u64) {
     if spec.memory.hugepages {
         value.push_str(",memory-backend=ram");
     }
-    if spec.boot.firmware.is_some() {
+    if spec.firmware.path.is_some() {
         value.push_str(",pflash0=firmware");
     }
     line.push(
@@ -204,7 +207,7 @@ fn machine(line: &mut Line, spec: &MachineSpec, size: u64) {
 }
 
 fn boot(line: &mut Line, spec: &MachineSpec) {
-    if let Some(firmware) = &spec.boot.firmware {
+    if let Some(firmware) = &spec.firmware.path {
         let file = format!("driver=file,node-name=firmware-file,read-only=on,filename={}", escape(firmware));
         line.push("-blockdev", file, "the UEFI firmware's image");
         line.push(
@@ -248,15 +251,17 @@ fn consoles(line: &mut Line, spec: &MachineSpec, handles: &Handles) {
     }
 }
 
-fn disk(line: &mut Line, at: usize, disk: &Disk) {
+fn disk(line: &mut Line, at: usize, disk: &Disk) -> Result<(), ArgvError> {
+    let path = disk.host_path().ok_or_else(|| ArgvError::Beyond(format!("disk.{at}")))?;
     let read_only = if disk.readonly { "on" } else { "off" };
     // QEMU's `file` driver takes no block devices.
-    let driver = if disk.path.starts_with("/dev/") { "host_device" } else { "file" };
+    let driver = if path.starts_with("/dev/") { "host_device" } else { "file" };
     let format = match disk.format {
         DiskFormat::Raw => "raw",
         DiskFormat::Qcow2 => "qcow2",
+        _ => return Err(ArgvError::Beyond(format!("disk.{at}.format"))),
     };
-    let path = escape(&disk.path);
+    let path = escape(&path);
     line.push(
         "-blockdev",
         format!(
@@ -271,6 +276,7 @@ fn disk(line: &mut Line, at: usize, disk: &Disk) {
     );
     let boot = at + 1;
     line.device("virtio-blk", &format!(",drive=disk{at},bootindex={boot}"), "the disk in the guest");
+    Ok(())
 }
 
 fn network(
@@ -292,6 +298,7 @@ fn network(
                 "a tap on the bridge, opened by vmwright",
             );
         }
+        _ => return Err(ArgvError::Beyond(format!("network.{at}.kind"))),
     }
     let mac = escape(&mac(machine, at, network));
     // Without its option ROM: the firmware does not boot from the network, and need not wait for it.
@@ -351,7 +358,7 @@ mod tests {
             "name = 'full'\nmachine = 'pc-q35-7.2'\naccelerator = 'tcg'\nagent = false\n\
              [cpu]\ncount = 2\nmodel = 'qemu64'\nfeatures = ['+sse4.2', '-vmx']\n\
              [memory]\nsize = '1GiB'\nhugepages = true\n\
-             [boot]\nkernel = '/k'\ninitrd = '/i'\ncmdline = 'console=ttyS0 a,b'\nfirmware = '/fw,1.fd'\n\
+             [boot]\nkernel = '/k'\ninitrd = '/i'\ncmdline = 'console=ttyS0 a,b'\n[firmware]\npath = '/fw,1.fd'\n\
              [[disk]]\npath = '/a,b.qcow2'\nformat = 'qcow2'\n[[disk]]\npath = '/dev/vg/x'\nformat = 'raw'\nreadonly = true\n\
              [[network]]\nkind = 'bridge'\nbridge = 'br0'\nmac = '52:54:00:00:00:01'\n\
              [[network]]\nkind = 'user'\n[[network]]\nkind = 'bridge'\nbridge = 'br1'\n",
@@ -390,13 +397,8 @@ mod tests {
 
     #[test]
     fn macs_are_stable_distinct_and_unicast() {
-        let network = |mac: Option<&str>| Network {
-            kind: NetworkKind::User,
-            bridge: None,
-            host_address: None,
-            address: None,
-            mac: mac.map(str::to_owned),
-        };
+        let network =
+            |mac: Option<&str>| Network { mac: mac.map(str::to_owned), ..Network::of(NetworkKind::User) };
         assert_eq!(mac("web", 0, &network(Some("02:00:00:00:00:01"))), "02:00:00:00:00:01");
         let made: Vec<String> = ["web", "web1", "db", "a", "b"]
             .iter()

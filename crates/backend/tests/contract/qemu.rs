@@ -83,7 +83,7 @@ fn bad_words_are_told_by_qemu() {
         ("machine = 'no-such-machine'\n", "unsupported machine type"),
         ("cpu.features = ['+no-such-feature']\n", "no-such-feature"),
         ("boot.kernel = '/no/such/kernel'\n", "/no/such/kernel"),
-        ("boot.firmware = '/no/such/firmware'\n", "/no/such/firmware"),
+        ("firmware.path = '/no/such/firmware'\n", "/no/such/firmware"),
         ("machine = 'pc'\ncpu.count = 300\n", "Invalid SMP CPUs 300"),
     ] {
         let machine = place.machine(more);
@@ -106,7 +106,7 @@ fn every_kind_of_machine_is_understood_by_qemu() {
         "machine = 'microvm'\n[[network]]\nkind = 'user'\n",
         "machine = 'pc'\nagent = false\n",
         "cpu.count = 2\ncpu.model = 'qemu64'\ncpu.features = ['+sse4.2', '-vme']\n",
-        &format!("boot.firmware = '{}'\n", firmware.display()),
+        &format!("firmware.path = '{}'\n", firmware.display()),
         &more_disk,
     ] {
         let machine = place.machine(more);

@@ -4,14 +4,17 @@ use super::syntax::{self, Check, short};
 use crate::{lines::LineIndex, nearest::nearest};
 use std::ops::{Range, RangeInclusive};
 use toml_edit::{Item, Key, TableLike, Value};
-use vmwright_model::machine::{Accelerator, Boot, Cpu, Disk, DiskFormat, Memory, Network, NetworkKind, Process};
+use vmwright_model::machine::{
+    Accelerator, Boot, Cpu, Disk, DiskFormat, Firmware, Memory, Network, NetworkKind, Process,
+};
 use vmwright_model::{Issue, MachineSpec};
 
 const MACHINE: &[&str] =
-    &["name", "machine", "accelerator", "cpu", "memory", "boot", "disk", "network", "process", "agent"];
+    &["name", "machine", "accelerator", "cpu", "memory", "boot", "firmware", "disk", "network", "process", "agent"];
 const CPU: &[&str] = &["count", "model", "features"];
 const MEMORY: &[&str] = &["size", "hugepages"];
-const BOOT: &[&str] = &["kernel", "initrd", "cmdline", "firmware"];
+const BOOT: &[&str] = &["kernel", "initrd", "cmdline"];
+const FIRMWARE: &[&str] = &["path"];
 const DISK: &[&str] = &["path", "format", "readonly"];
 const NETWORK: &[&str] = &["kind", "bridge", "host_address", "address", "mac"];
 const PROCESS: &[&str] = &["user"];
@@ -26,7 +29,7 @@ const NETWORK_KINDS: &[(&str, NetworkKind)] = &[("user", NetworkKind::User), ("b
 /// Every leaf key, dotted, without array indexes.
 #[cfg(test)]
 pub(super) fn known_keys() -> Vec<String> {
-    let tables = [("cpu", CPU), ("memory", MEMORY), ("boot", BOOT), ("disk", DISK), ("network", NETWORK)];
+    let tables = [("cpu", CPU), ("memory", MEMORY), ("boot", BOOT), ("firmware", FIRMWARE), ("disk", DISK), ("network", NETWORK)];
     let mut keys = Vec::new();
     for key in MACHINE {
         match tables.iter().chain(&[("process", PROCESS)]).find(|table| table.0 == *key) {
@@ -73,21 +76,23 @@ impl Reader {
         let cpu = self.table(&root, "cpu", CPU).map(|section| self.cpu(&section)).unwrap_or_default();
         let memory = self.table(&root, "memory", MEMORY).map(|section| self.memory(&section)).unwrap_or_default();
         let boot = self.table(&root, "boot", BOOT).map(|section| self.boot(&section)).unwrap_or_default();
+        let firmware = self.table(&root, "firmware", FIRMWARE).map(|section| self.firmware(&section)).unwrap_or_default();
         let process = self.table(&root, "process", PROCESS).map(|section| self.process(&section)).unwrap_or_default();
         let disks = self.tables(&root, "disk", DISK).iter().map(|section| self.disk(section)).collect::<Vec<_>>();
         let networks =
             self.tables(&root, "network", NETWORK).iter().map(|section| self.network(section)).collect::<Vec<_>>();
         Some(MachineSpec {
-            name: name?,
             machine,
             accelerator,
             cpu,
             memory,
             boot,
+            firmware,
             disks: disks.into_iter().collect::<Option<_>>()?,
             networks: networks.into_iter().collect::<Option<_>>()?,
             process,
             agent,
+            ..MachineSpec::named(name?)
         })
     }
 
@@ -97,6 +102,7 @@ impl Reader {
             count: self.integer(section, "count", CPU_COUNT).unwrap_or(default.count),
             model: self.string(section, "model", syntax::option_word).unwrap_or(default.model),
             features: self.strings(section, "features", syntax::cpu_feature),
+            ..default
         }
     }
 
@@ -105,6 +111,7 @@ impl Reader {
         Memory {
             size: self.string(section, "size", syntax::memory_size).unwrap_or(default.size),
             hugepages: self.boolean(section, "hugepages").unwrap_or(default.hugepages),
+            ..default
         }
     }
 
@@ -113,7 +120,7 @@ impl Reader {
             kernel: self.string(section, "kernel", syntax::path),
             initrd: self.string(section, "initrd", syntax::path),
             cmdline: self.string(section, "cmdline", syntax::one_line).unwrap_or_default(),
-            firmware: self.string(section, "firmware", syntax::path),
+            ..Boot::default()
         };
         // QEMU: "-append only allowed with -kernel option", and the same of -initrd.
         if !section.table.contains_key("kernel") {
@@ -128,25 +135,29 @@ impl Reader {
         boot
     }
 
+    fn firmware(&mut self, section: &Section) -> Firmware {
+        Firmware { path: self.string(section, "path", syntax::path), ..Firmware::default() }
+    }
+
     fn process(&mut self, section: &Section) -> Process {
-        Process { user: self.string(section, "user", syntax::user_name) }
+        Process { user: self.string(section, "user", syntax::user_name), ..Process::default() }
     }
 
     fn disk(&mut self, section: &Section) -> Option<Disk> {
         let path = self.required(section, "path").and_then(|_| self.string(section, "path", syntax::path));
         let format = self.required(section, "format").and_then(|_| self.choice(section, "format", DISK_FORMATS));
         let readonly = self.boolean(section, "readonly").unwrap_or(false);
-        Some(Disk { path: path?, format: format?, readonly })
+        Some(Disk { readonly, ..Disk::at(path?, format?) })
     }
 
     fn network(&mut self, section: &Section) -> Option<Network> {
         let kind = self.required(section, "kind").and_then(|_| self.choice(section, "kind", NETWORK_KINDS));
         let network = Network {
-            kind: kind.unwrap_or(NetworkKind::User),
             bridge: self.string(section, "bridge", syntax::interface_name),
             host_address: self.string(section, "host_address", syntax::address),
             address: self.string(section, "address", syntax::address),
             mac: self.string(section, "mac", syntax::mac),
+            ..Network::of(kind.unwrap_or(NetworkKind::User))
         };
         match kind? {
             NetworkKind::Bridge if !section.table.contains_key("bridge") => {
@@ -163,7 +174,7 @@ impl Reader {
                     }
                 }
             }
-            NetworkKind::Bridge => {}
+            _ => {}
         }
         Some(network)
     }

@@ -93,7 +93,7 @@ pub(super) fn run(machines: &Machines, collector: &mut Collector<'_>) {
     }
 }
 
-/// Every string at `disk[].path` and `boot.{kernel,initrd,firmware}`, each once, whatever else is wrong with the
+/// Every string at `disk[].path` and `boot.{kernel,initrd}` and `firmware.path`, each once, whatever else is wrong with the
 /// text. What is wrong is said by those who read the specification itself.
 fn images(text: &str) -> Images {
     let mut found = Images::default();
@@ -108,10 +108,8 @@ fn images(text: &str) -> Images {
     for disk in spec.get("disk").and_then(toml::Value::as_array).into_iter().flatten() {
         keep(disk.get("path"), true);
     }
-    if let Some(boot) = spec.get("boot").and_then(toml::Value::as_table) {
-        for key in ["kernel", "initrd", "firmware"] {
-            keep(boot.get(key), false);
-        }
+    for (table, key) in [("boot", "kernel"), ("boot", "initrd"), ("firmware", "path")] {
+        keep(spec.get(table).and_then(|table| table.get(key)), false);
     }
     found
 }
@@ -127,7 +125,7 @@ mod tests {
 
     #[test]
     fn paths_are_found_in_whatever_parses() {
-        let spec = "name = 7\n[boot]\nkernel = '/k'\ninitrd = ''\nfirmware = 3\n\
+        let spec = "name = 7\n[boot]\nkernel = '/k'\ninitrd = ''\n[firmware]\npath = 3\n\
                     [[disk]]\npath = '/a.qcow2'\n[[disk]]\nformat = 'raw'\n[[disk]]\npath = '/k'\n[[disk]]\npath='/a.qcow2'\n";
         let found = images(spec);
         assert_eq!(found.disks, ["/a.qcow2", "/k"]);

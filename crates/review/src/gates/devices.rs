@@ -123,9 +123,11 @@ fn disks(seen: &Observed, spec: &MachineSpec, gate: &mut Gate) {
     let mut left: Option<Vec<&GuestDisk>> = gate.of_guest("disks", &seen.disks).map(|disks| disks.iter().collect());
     for (index, disk) in spec.disks.iter().enumerate() {
         let label = format!("disk {index}");
-        let block = blocks.and_then(|blocks| blocks.iter().find(|block| block.file == disk.path));
+        let image = disk.host_path();
+        let path = image.as_deref().unwrap_or("that is not on this host");
+        let block = blocks.and_then(|blocks| blocks.iter().find(|block| Some(&block.file) == image.as_ref()));
         if blocks.is_some() {
-            gate.aspects.expect(block.is_some(), || format!("{label}: the VMM has no disk {}", disk.path));
+            gate.aspects.expect(block.is_some(), || format!("{label}: the VMM has no disk {path}"));
         }
         let vmm = block.map_or_else(|| "not found".to_owned(), |block| format!("{} bytes", block.size));
         let mut guest = "unknown".to_owned();
@@ -158,7 +160,7 @@ fn disks(seen: &Observed, spec: &MachineSpec, gate: &mut Gate) {
                 }
             }
         }
-        gate.row(&label, &disk.path, &vmm, &guest);
+        gate.row(&label, path, &vmm, &guest);
     }
 }
 

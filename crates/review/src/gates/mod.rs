@@ -83,34 +83,17 @@ pub(crate) fn uevent<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 pub(crate) mod tests_support {
     use vmwright_model::MachineSpec;
-    use vmwright_model::machine::{Accelerator, Boot, Cpu, Memory, Network, NetworkKind, Process};
+    use vmwright_model::machine::{Accelerator, Network, NetworkKind};
 
     /// A machine with the defaults, one processor and nothing plugged in, under TCG.
     pub(crate) fn spec() -> MachineSpec {
-        MachineSpec {
-            name: "a".to_owned(),
-            machine: "q35".to_owned(),
-            accelerator: Accelerator::Tcg,
-            cpu: Cpu::default(),
-            memory: Memory::default(),
-            boot: Boot::default(),
-            disks: Vec::new(),
-            networks: Vec::new(),
-            process: Process::default(),
-            agent: true,
-        }
+        MachineSpec { accelerator: Accelerator::Tcg, ..MachineSpec::named("a") }
     }
 
     /// A network of a kind, with the guest's address and MAC address.
     pub(crate) fn network(kind: NetworkKind, address: Option<&str>, mac: Option<&str>) -> Network {
         let own = |text: Option<&str>| text.map(str::to_owned);
-        Network {
-            kind,
-            bridge: Some("br0".to_owned()),
-            host_address: None,
-            address: own(address),
-            mac: own(mac),
-        }
+        Network { bridge: Some("br0".to_owned()), address: own(address), mac: own(mac), ..Network::of(kind) }
     }
 }
 

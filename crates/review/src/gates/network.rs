@@ -93,22 +93,21 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     };
     for (index, network) in spec.networks.iter().enumerate() {
         let mac = interfaces::expected_mac(network, index, &seen.vmm_macs);
-        let label = match (network.kind, &network.bridge) {
-            (NetworkKind::User, _) => format!("network {index} (user)"),
-            (NetworkKind::Bridge, Some(bridge)) => format!("network {index} (bridge {bridge})"),
-            (NetworkKind::Bridge, None) => format!("network {index} (bridge)"),
+        let label = match &network.bridge {
+            Some(bridge) => format!("network {index} ({} {bridge})", network.kind.name()),
+            None => format!("network {index} ({})", network.kind.name()),
         };
         let own = judge_address(seen, network, mac.as_deref(), &label, &mut aspects);
-        let way = match (network.kind, seen.tried.get(index).and_then(Option::as_ref)) {
-            (NetworkKind::User, _) => "no way in".to_owned(),
-            (NetworkKind::Bridge, None) => {
+        let way = match (network.kind.leads_in(), seen.tried.get(index).and_then(Option::as_ref)) {
+            (false, _) => "no way in".to_owned(),
+            (true, None) => {
                 // Where the guest answered, that it has no address is a failure, noted above.
                 if seen.interfaces.is_err() {
                     aspects.unknown(format!("{label}: no address is specified, and the guest could not be asked"));
                 }
                 "not tried: no address".to_owned()
             }
-            (NetworkKind::Bridge, Some((ip, echoed))) => {
+            (true, Some((ip, echoed))) => {
                 judge_echo(*ip, echoed, &label, &mut aspects, &mut report);
                 judge_neighbour(seen, *ip, mac.as_deref(), &label, &mut aspects, &mut report);
                 summary(*ip, echoed)
@@ -124,7 +123,7 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
         report.evidence.push(quote::from("guest-network-get-interfaces", why));
     }
     // Addresses alone are half of the question: without a bridge nothing was reached, so nothing is passed.
-    if !spec.networks.iter().any(|network| network.kind == NetworkKind::Bridge) {
+    if !spec.networks.iter().any(|network| network.kind.leads_in()) {
         aspects.forget_passes();
     }
     report.outcome = aspects.outcome(if spec.networks.is_empty() {

@@ -11,7 +11,7 @@ const MAC: &str = "52:54:00:00:00:01";
 fn machine() -> MachineSpec {
     let mut spec = spec();
     spec.cpu.count = 2;
-    let disk = |path: &str, readonly| Disk { path: path.to_owned(), format: DiskFormat::Raw, readonly };
+    let disk = |path: &str, readonly| Disk { readonly, ..Disk::at(path, DiskFormat::Raw) };
     spec.disks = vec![disk("/a.img", false), disk("/b.img", true)];
     spec.networks = vec![network(NetworkKind::User, None, Some(MAC))];
     spec

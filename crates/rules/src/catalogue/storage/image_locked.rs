@@ -59,7 +59,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     draft = draft.looked();
     for (at, disk) in machine.disks.iter().enumerate() {
-        for lock in locks.of(&disk.path) {
+        let Some(image) = disk.host_path() else { continue };
+        for lock in locks.of(&image) {
             let Holder::Process(holder) = &lock.holder else { continue };
             // Our own VM holding its own disk is how it should be.
             if holder.name == machine.name {
@@ -72,8 +73,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                     spec.line_of(&format!("disk.{at}.path")).and_then(|line| spec.quote(line)),
                     "the disk of this VM",
                 )
-                .about(Subject::new(SubjectKind::Path, &disk.path))
-                .title(format!("{} is locked by `{}` (pid {})", disk.path, holder.name, holder.pid));
+                .about(Subject::new(SubjectKind::Path, &image))
+                .title(format!("{image} is locked by `{}` (pid {})", holder.name, holder.pid));
             // The backend names its processes so. Only such a machine can be stopped in order, and started again to undo it.
             if holder.argv.contains(&format!("process=vmw-{}", holder.name)) {
                 draft = draft
