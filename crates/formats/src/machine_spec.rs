@@ -122,6 +122,9 @@ kind = "user"
 
 [process]
 user = "nobody"
+
+[firmware]
+path = "/srv/OVMF.fd"
 "#;
 
     #[test]
@@ -158,7 +161,7 @@ user = "nobody"
         ] {
             assert_eq!(view.line_of(key), Some(line), "{key}");
         }
-        assert_eq!(view.line_of("firmware.path"), None);
+        assert_eq!(view.line_of("boot.dtb"), None);
     }
 
     #[test]
