@@ -71,6 +71,13 @@ pub struct MachineSpec {
     /// What executes guest code.
     #[serde(default)]
     pub accelerator: Accelerator,
+    /// Whether the guest is described by ACPI tables; yes where absent, on machine types that have them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acpi: Option<bool>,
+    /// Whether the guest sees nothing but what is written here: no serial port for the log, no source of randomness
+    /// and no boot order are added. So is a machine that another format describes; a changed guest would notice.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub bare: bool,
     /// Path of the VMM's program; the backend's own choice where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "path"))]
@@ -189,6 +196,8 @@ impl MachineSpec {
             arch: default_arch(),
             machine: default_machine(),
             accelerator: Accelerator::default(),
+            acpi: None,
+            bare: false,
             emulator: None,
             cpu: Cpu::default(),
             memory: Memory::default(),
