@@ -434,7 +434,7 @@ fn markdown_says_what_would_tell() {
 }
 
 /// What a page may be built from. None of these runs or fetches anything.
-const ELEMENTS: [&str; 35] = [
+const ELEMENTS: [&str; 38] = [
     "html",
     "head",
     "title",
@@ -470,8 +470,11 @@ const ELEMENTS: [&str; 35] = [
     "summary",
     "svg",
     "rect",
+    "g",
+    "path",
+    "mark",
 ];
-const ATTRIBUTES: [&str; 14] = [
+const ATTRIBUTES: [&str; 15] = [
     "lang",
     "class",
     "id",
@@ -486,6 +489,7 @@ const ATTRIBUTES: [&str; 14] = [
     "rx",
     "aria-label",
     "type",
+    "d",
 ];
 
 /// The page as XML: it is written so that but for these heads it is both.
@@ -538,11 +542,70 @@ fn the_page_runs_and_fetches_nothing_and_shows_everything() {
         let own = |node: &roxmltree::Node<'_, '_>| {
             node.ancestors().find(|node| node.has_tag_name("section")) == Some(*section)
         };
-        let quotes = section.descendants().filter(|node| node.has_tag_name("td")).filter(own);
-        assert_eq!(quotes.filter(|node| node.has_children()).count(), items(&causes[id]["evidence"]).len());
+        let marks = section.descendants().filter(|node| node.has_tag_name("mark")).filter(own);
+        let places = items(&causes[id]["evidence"])
+            .iter()
+            .map(|quote| format!("{}:{}", quote["source"], quote["line"]));
+        let places: std::collections::BTreeSet<String> = places.collect();
+        assert_eq!(marks.count(), places.len(), "a mark for each line that is quoted");
+        let text: String = section.descendants().filter_map(|node| node.text()).collect();
+        for part in ["How the confidence is computed", "What would refute it", "References", "quoted data"] {
+            assert!(text.contains(part), "{part} is not in: {text}");
+        }
     }
     assert!(html.contains("Not read") && html.contains("a&lt;b&gt;`]]&gt;"));
     assert!(html.contains("How the process was locked"));
+}
+
+#[test]
+fn quotes_stand_among_their_lines_and_without_the_secrets_of_others() {
+    let site = Site::new();
+    let log = "one\ntwo\n-vnc 127.0.0.1:1,password=CANARY\nthree\nqemu: Failed to get \"write\" lock\nfour\nfive\nsix\nseven\n";
+    site.file("logs/qemu.log", log);
+    let from = site.path("logs");
+    let call = |format: &str| site.call(&["analyze", "--from", from.to_str().unwrap(), "--format", format]);
+    let json = call("json").json();
+    let passage = &json["causes"][0]["grounds"]["passages"][0];
+    let lines: Vec<_> =
+        items(&passage["lines"]).iter().map(|line| (line["number"].as_u64(), &line["quoted"])).collect();
+    let expect: Vec<_> = (2..=8)
+        .map(|number| (Some(number), if number == 5 { &Value::Bool(true) } else { &Value::Bool(false) }))
+        .collect();
+    assert_eq!(lines, expect);
+    assert!(json["causes"][0]["grounds"]["refute"].as_str().unwrap().len() > 10);
+    let html = call("html").out;
+    check_page(&html);
+    assert!(html.contains("<mark>qemu: Failed to get &quot;write&quot; lock</mark>"), "{html}");
+    assert!(html.contains("<code>six</code>") && !html.contains("<code>seven</code>"));
+    assert!(!html.contains("CANARY") && html.contains("[redacted:"), "{html}");
+}
+
+#[test]
+fn the_page_has_a_picture_of_the_host_and_says_what_was_not_read() {
+    let site = Site::new();
+    let numa = "available: 2 nodes (0-1)\nnode 0 cpus: 0 1\nnode 0 size: 100 MB\nnode 0 free: 10 MB\nnode 1 cpus: 2 3\nnode 1 size: 100 MB\n";
+    site.file("host/numactl-H.txt", numa);
+    let domain = format!(
+        "<domain type='kvm'><name>{}</name><vcpu>1</vcpu><cputune><vcpupin vcpu='0' cpuset='2'/></cputune><devices><hostdev mode='subsystem' type='pci'><source><address domain='0' bus='1' slot='0' function='0'/></source></hostdev></devices></domain>\n",
+        "&lt;script&gt;alert(1)&lt;/script&gt;"
+    );
+    site.file("host/vm.xml", domain);
+    let call = |format: &str| {
+        site.call(&["analyze", "--from", site.path("host").to_str().unwrap(), "--format", format])
+    };
+    let html = call("html").out;
+    check_page(&html);
+    assert!(html.contains("NUMA nodes with CPUs") && !html.contains("PCI functions below"));
+    assert!(html.contains("PCI devices were not read"), "{html}");
+    assert!(html.contains("CPU 2: virtual CPU 0 of &lt;script&gt;"), "{html}");
+    let pci = "0000:00:01.0 id 8086:1901\n0000:00:01.0 class 0x060400\n0000:00:01.0 driver pcieport\n0000:00:01.0 iommu_group 1\n0000:01:00.0 id 10de:1b80\n0000:01:00.0 class 0x030000\n0000:01:00.0 driver vfio-pci\n0000:01:00.0 iommu_group 1\n0000:01:00.0 parent 0000:00:01.0\n";
+    site.file("host/pci-devices", pci);
+    let html = call("html").out;
+    check_page(&html);
+    assert!(html.contains("PCI functions below") && html.contains(">IOMMU group 1</text>"), "{html}");
+    let topology = &call("json").json()["topology"];
+    assert_eq!(topology["functions"][1]["parent"], "0000:00:01.0");
+    assert_eq!(topology["placements"][0]["devices"][0], "0000:01:00.0");
 }
 
 #[test]
@@ -550,6 +613,7 @@ fn the_page_folds_what_is_unknown() {
     let site = Site::new();
     let html = untold(&site, "html").out;
     check_page(&html);
+    assert!(html.contains("Not in the picture: CPUs and NUMA nodes were not read"), "{html}");
     let xml = page(&html);
     let document = Document::parse(&xml).unwrap();
     let details = document.descendants().find(|node| node.has_tag_name("details")).unwrap();

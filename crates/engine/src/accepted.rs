@@ -9,7 +9,7 @@ use vmwright_formats::nearest;
 use vmwright_formats::settings::{Acceptance, Settings};
 use vmwright_model::analysis::Accepted;
 use vmwright_model::{
-    Applicability, Cause, Disruption, Evidence, Fix, Issue, Level, Strength, Subject, Support,
+    Applicability, Cause, Disruption, Evidence, Fix, Grounds, Issue, Level, Strength, Subject, Support,
 };
 use vmwright_rules::confidence::confidence;
 use vmwright_rules::{CATALOGUE, entry};
@@ -141,6 +141,7 @@ impl Acceptances {
                 disruption: Disruption::None,
             },
             escalation: None,
+            grounds: Grounds::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! ANALYSIS: locks the process, searches the journal, reads, judges, ranks, and plans. Changes nothing.
 
 use crate::accepted::{self, Acceptances};
+use crate::grounds;
 use crate::remote::{self, Place};
 use crate::why::why;
 use crate::{
@@ -97,7 +98,10 @@ pub(crate) fn analyze(
         mode: Mode::Analysis,
         challenge,
         host,
-        target: target.map(|target| HostIdentity { id: target.host_id, ..HostIdentity::default() }),
+        topology: vmwright_rules::topology(&reading),
+        target: target
+            .as_ref()
+            .map(|one| HostIdentity { id: one.host_id.clone(), ..HostIdentity::default() }),
         causes,
         accepted,
         unknown: diagnosis.unknown,
@@ -209,7 +213,8 @@ struct Judged {
 }
 
 fn judge(reading: &Reading<'_>, what: &Analyze, acceptances: &Acceptances) -> Judged {
-    let diagnosis = diagnose_reading(reading, &|entry| select(what, entry.id).unwrap_or(false));
+    let mut diagnosis = diagnose_reading(reading, &|entry| select(what, entry.id).unwrap_or(false));
+    grounds::lay_open(&mut diagnosis.causes, &diagnosis.findings, reading);
     // Only a live host, asked as a whole, can say that something is no longer there.
     let whole = reading.snapshot().live && reading.target().is_none();
     let quiet = |rule: &str| {
@@ -245,6 +250,7 @@ pub(crate) fn of_capture(
         host: remote::identity(&snapshot),
         target: None,
         causes,
+        topology: vmwright_rules::topology(&reading),
         accepted,
         unknown: diagnosis.unknown,
         next: diagnosis.next,

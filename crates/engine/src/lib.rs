@@ -10,6 +10,7 @@ mod capture;
 mod captures;
 mod environment;
 mod error;
+mod grounds;
 mod implementation;
 mod machines;
 mod memory;
@@ -25,7 +26,7 @@ pub use error::Error;
 pub use vmwright_plan::Preview;
 pub use vmwright_review::reports::text as review_text;
 
-pub use why::{Computation, Piece, Rank, Why};
+pub use why::{Computation, Rank, Why};
 
 pub use operation::{
     AnalysesMade, Analyze, Approve, Capture, Captured, MachineSummary, Operation, Outcome, PlanMade,

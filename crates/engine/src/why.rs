@@ -1,8 +1,9 @@
 //! How a rule came to its verdict: each piece of evidence with its weight, the sum, and what would refute it.
 
+use crate::grounds::{pieces, section};
 use serde::Serialize;
-use vmwright_model::{Evidence, Finding, Strength, Verdict};
-use vmwright_rules::confidence::{CEILING, THRESHOLD, weight};
+use vmwright_model::{Finding, Piece, Verdict};
+use vmwright_rules::confidence::{CEILING, THRESHOLD};
 use vmwright_rules::{Entry, Reading, ranking};
 
 /// The computation behind one rule's verdicts.
@@ -68,21 +69,6 @@ pub struct Rank {
     pub sum: f64,
 }
 
-/// One piece of evidence on the scales.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Piece {
-    /// How much it says.
-    pub strength: Strength,
-    /// The share of doubt (or, against, of credit) that it takes away.
-    pub weight: f64,
-    /// Whether it speaks against the cause.
-    pub against: bool,
-    /// What it shows.
-    pub shows: String,
-    /// The quote; none where the user's complaint alone says it.
-    pub evidence: Option<Evidence>,
-}
-
 /// Weighs one rule again, in the open.
 pub(crate) fn why(entry: &'static Entry, reading: &Reading<'_>) -> Why {
     let verdicts = ranking::judge(entry, reading);
@@ -107,18 +93,12 @@ fn computation(verdict: Verdict, entry: &Entry, reading: &Reading<'_>) -> Comput
 
 fn fired(finding: Finding, entry: &Entry, reading: &Reading<'_>) -> Computation {
     let score = ranking::score(entry, &finding, reading);
-    let pieces = finding.support.into_iter().map(|one| Piece {
-        strength: one.strength,
-        weight: weight(one.strength),
-        against: one.against,
-        shows: one.shows,
-        evidence: one.evidence,
-    });
+    let pieces = pieces(&finding);
     Computation::Fired {
         subject: finding.subject.to_string(),
         title: finding.title,
         confidence: finding.confidence,
-        pieces: pieces.collect(),
+        pieces,
         rank: Rank {
             confidence: score.confidence,
             special: score.special,
@@ -126,24 +106,5 @@ fn fired(finding: Finding, entry: &Entry, reading: &Reading<'_>) -> Computation 
             words: score.words,
             sum: score.sum(),
         },
-    }
-}
-
-/// The text below a heading, up to the next.
-fn section(doc: &str, heading: &str) -> String {
-    let body = doc.split_once(heading).map_or("", |(_, after)| after);
-    body.split("\n## ").next().unwrap_or("").trim().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::section;
-
-    #[test]
-    fn a_section_ends_where_the_next_begins() {
-        let doc = "# t\n\n## Refute\na\nb\n\n## Fix\nc\n";
-        assert_eq!(section(doc, "## Refute"), "a\nb");
-        assert_eq!(section(doc, "## Fix"), "c");
-        assert_eq!(section(doc, "## None"), "");
     }
 }

@@ -53,6 +53,15 @@ pub fn redact(snapshot: &mut Snapshot) -> Counts {
     counts
 }
 
+/// A part of a source without its secrets, line by line.
+#[must_use]
+pub fn text_of(source: &str, part: &str) -> String {
+    let mut counts = Counts::new();
+    let clean = text(part.as_bytes(), &mut counts);
+    let clean = libvirt_secret::file(source, &clean, &mut counts).map_or(clean, Cow::Owned);
+    String::from_utf8_lossy(&clean).into_owned()
+}
+
 /// Takes one kind of secret out of a text; `None` where there is none of it.
 type Step = fn(&[u8], &mut Counts) -> Option<Vec<u8>>;
 

@@ -1,7 +1,9 @@
 //! What ANALYSIS gives back. Versioned: `schema` grows when a field changes its meaning or goes away.
 
 use crate::finding::{Evidence, Fix, Level};
+use crate::grounds::Grounds;
 use crate::mode::{Agent, Mode};
+use crate::topology::Topology;
 use serde::{Deserialize, Serialize};
 
 /// Version of [`Analysis`] as JSON.
@@ -43,6 +45,9 @@ pub struct Cause {
     pub fix: Fix,
     /// Who takes it over.
     pub escalation: Option<Agent>,
+    /// Why it is believed.
+    #[serde(default)]
+    pub grounds: Grounds,
 }
 
 /// A rule that could not tell.
@@ -111,6 +116,9 @@ pub struct Analysis {
     pub target: Option<HostIdentity>,
     /// Causes, best first; consequences follow their causes.
     pub causes: Vec<Cause>,
+    /// How the host is built, and what VMs are given of it.
+    #[serde(default)]
+    pub topology: Topology,
     /// Findings that the configuration accepts; they do not count for the exit status.
     pub accepted: Vec<Accepted>,
     /// Rules that could not tell, by id.

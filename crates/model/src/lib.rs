@@ -7,6 +7,7 @@ pub mod analysis;
 pub mod exit;
 pub mod finding;
 pub mod gate;
+pub mod grounds;
 pub mod journal;
 pub mod machine;
 pub mod meaning;
@@ -15,6 +16,7 @@ pub mod need;
 pub mod plan;
 pub mod run;
 pub mod snapshot;
+pub mod topology;
 pub mod verdict;
 pub mod view;
 
@@ -24,6 +26,7 @@ pub use finding::{
     Applicability, Disruption, Evidence, Finding, Fix, Level, Strength, Subject, SubjectKind, Support,
 };
 pub use gate::{Gate, GateOutcome, Measurement, Review, Table};
+pub use grounds::{Grounds, Passage, PassageLine, Piece};
 pub use journal::{Entry, EntryId, EntryState};
 pub use machine::MachineSpec;
 pub use meaning::Meaning;
@@ -32,5 +35,6 @@ pub use need::{Need, Probe};
 pub use plan::{Action, Approval, Plan, Step};
 pub use run::{RunEvent, RunState, StepState};
 pub use snapshot::{Kind, Missing, Record, Snapshot};
+pub use topology::Topology;
 pub use verdict::Verdict;
 pub use view::{Issue, Spanned};

@@ -15,6 +15,7 @@ mod reading;
 mod rule;
 mod scan;
 mod sign;
+mod topology;
 
 pub use context::Context;
 pub use draft::Draft;
@@ -23,6 +24,7 @@ pub use reading::{Found, Reading, Seen, TARGET};
 pub use rule::{Entry, Preflight, Rank, Rule, Status};
 pub use scan::{Hit, Hits, Pass, Scanner};
 pub use sign::{Pattern, Sign};
+pub use topology::topology;
 
 /// What a rule file imports.
 pub mod prelude {

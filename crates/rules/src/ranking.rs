@@ -16,7 +16,7 @@ use crate::next::next;
 use crate::{CATALOGUE, Context, Entry, Rank, Reading, entry, nearness};
 use vmwright_model::analysis::Next;
 use vmwright_model::{
-    Cause, Evidence, Finding, Level, Record, Snapshot, Strength, Support, Unknown, Verdict,
+    Cause, Evidence, Finding, Grounds, Level, Record, Snapshot, Strength, Support, Unknown, Verdict,
 };
 
 /// The share of a consequence's confidence that its cause must have.
@@ -220,5 +220,6 @@ fn cause(finding: &Finding, explains: Vec<String>, explained_by: Option<String>)
         explained_by,
         fix: finding.fix.clone(),
         escalation: finding.escalation,
+        grounds: Grounds::default(),
     }
 }

@@ -16,15 +16,13 @@ pub(super) struct Line {
     pub(super) number: u32,
     /// Safe to show, and cut where it is very long.
     pub(super) quote: String,
-    /// Whether it is the best proof of its cause.
-    pub(super) best: bool,
 }
 
 /// The quotes by source. Sources stand in the order of their best quote.
 pub(super) fn excerpts(quotes: &[Evidence]) -> Vec<Excerpt<'_>> {
     let mut excerpts: Vec<Excerpt<'_>> = Vec::new();
-    for (at, quote) in quotes.iter().enumerate() {
-        let line = Line { number: quote.line, quote: clipped(&quote.quote), best: at == 0 };
+    for quote in quotes {
+        let line = Line { number: quote.line, quote: clipped(&quote.quote) };
         match excerpts.iter_mut().find(|excerpt| excerpt.source == quote.source) {
             Some(excerpt) => excerpt.lines.push(line),
             None => excerpts.push(Excerpt { source: &quote.source, lines: vec![line] }),

@@ -2,7 +2,8 @@
 
 use super::shown;
 use std::fmt::Write as _;
-use vmwright_engine::{Computation, Piece, Why};
+use vmwright_engine::{Computation, Why};
+use vmwright_model::Piece;
 
 pub(crate) fn text(why: &Why) -> String {
     let mut out = String::new();
@@ -11,8 +12,10 @@ pub(crate) fn text(why: &Why) -> String {
             Computation::Fired { subject, title, confidence, pieces, rank } => {
                 let _ = writeln!(out, "{} fired about {}: {}", why.rule, shown(subject), shown(title));
                 pieces.iter().for_each(|piece| self::piece(piece, &mut out));
-                let _ = writeln!(out, "  doubt left by what is for it:      {:.3}", doubt(pieces, false));
-                let _ = writeln!(out, "  credit left by what is against it: {:.3}", doubt(pieces, true));
+                let _ =
+                    writeln!(out, "  doubt left by what is for it:      {:.3}", Piece::left(pieces, false));
+                let _ =
+                    writeln!(out, "  credit left by what is against it: {:.3}", Piece::left(pieces, true));
                 let _ = writeln!(
                     out,
                     "  confidence = (1 - doubt) x credit, at most {}: {confidence:.3}; fires from {}",
@@ -60,9 +63,4 @@ fn piece(piece: &Piece, out: &mut String) {
     };
     let strength = format!("{:?}", piece.strength).to_lowercase();
     let _ = writeln!(out, "  {side:7} {strength:8} {:.2}  {} ({})", piece.weight, place, piece.shows);
-}
-
-/// The product over the pieces of one side of what each leaves.
-fn doubt(pieces: &[Piece], against: bool) -> f64 {
-    pieces.iter().filter(|piece| piece.against == against).map(|piece| 1.0 - piece.weight).product()
 }

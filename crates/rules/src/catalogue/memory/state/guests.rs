@@ -101,7 +101,7 @@ pub(crate) struct Command<'r> {
 }
 
 /// Command lines as they were typed, as libvirt logs them (the last run), and of running processes; 64 at most.
-pub(crate) fn commands<'r>(cx: &'r Context<'_>) -> Vec<Command<'r>> {
+pub(crate) fn commands<'r>(cx: &'r Reading<'_>) -> Vec<Command<'r>> {
     let mut found = Vec::new();
     for text in cx.texts() {
         match &*text.kind.0 {
@@ -124,7 +124,7 @@ pub(crate) fn commands<'r>(cx: &'r Context<'_>) -> Vec<Command<'r>> {
     found
 }
 
-fn one<V: vmwright_formats::View>(cx: &Context<'_>, text: &Text<'_>) -> Rc<V> {
+fn one<V: vmwright_formats::View>(cx: &Reading<'_>, text: &Text<'_>) -> Rc<V> {
     let all = cx.all::<V>();
     let seen = all.into_iter().find(|seen| seen.text.source == text.source);
     seen.map_or_else(|| Rc::new(V::read(&text.text).0), |seen| seen.view)

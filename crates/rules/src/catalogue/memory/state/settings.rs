@@ -23,7 +23,7 @@ impl Setting {
 
 /// The value of a setting: the file of this path, or a line that holds its tail (`ksm/run`) followed by `:`, `=` or
 /// blanks and the value, or with nothing behind it and the value on the next line, as after `cat`.
-pub(crate) fn setting(cx: &Context<'_>, path: &str, tail: &str) -> Option<Setting> {
+pub(crate) fn setting(cx: &Reading<'_>, path: &str, tail: &str) -> Option<Setting> {
     if let Found::Text(text) = cx.file(path)
         && let Some((number, line)) = lines(&text.text).find(|(_, line)| !line.trim().is_empty())
     {
@@ -54,7 +54,7 @@ pub(crate) fn setting(cx: &Context<'_>, path: &str, tail: &str) -> Option<Settin
 }
 
 /// Every file of one line whose path has these parts, with its content: files of sysfs, one a record.
-pub(crate) fn files(cx: &Context<'_>, begin: &str, end: &str) -> Vec<(String, Setting)> {
+pub(crate) fn files(cx: &Reading<'_>, begin: &str, end: &str) -> Vec<(String, Setting)> {
     let fits = |source: &str| source.contains(begin) && source.ends_with(end);
     let texts = cx.texts().iter().filter(|text| fits(text.source));
     texts

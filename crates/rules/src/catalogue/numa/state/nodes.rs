@@ -12,17 +12,20 @@ pub(crate) struct Node {
     pub id: u32,
     /// Its CPUs; empty where not told.
     pub cpus: Vec<u32>,
+    /// Its memory in bytes.
+    pub size: Option<u64>,
     /// Free memory in bytes and where that stands.
     pub free: Option<(u64, Option<Evidence>)>,
 }
 
 /// The nodes by their numbers: `numactl -H`, `lscpu`, and `/sys/devices/system/node`.
-pub(crate) fn nodes(cx: &Context<'_>) -> Vec<Node> {
+pub(crate) fn nodes(cx: &Reading<'_>) -> Vec<Node> {
     let mut found: Vec<Node> = Vec::new();
     for seen in cx.all::<Numa>() {
         for node in &seen.nodes {
             let one = entry(&mut found, node.id);
             one.cpus = node.cpus.as_ref().map(|cpus| cpus.value.clone()).unwrap_or_default();
+            one.size = node.size.as_ref().map(|size| size.value);
             one.free = node.free.as_ref().map(|free| (free.value, seen.quote(free.line)));
         }
     }
@@ -44,13 +47,17 @@ pub(crate) fn nodes(cx: &Context<'_>) -> Vec<Node> {
         }
     }
     for text in cx.texts().iter().filter(|text| text.source.contains("/devices/system/node/node")) {
-        let free = lines(&text.text).find_map(|(line, words)| {
-            let (_, value) = words.split_once(" MemFree:")?;
-            let size: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
-            Some((size.checked_mul(1024)?, text.quote(line)))
-        });
-        if let (Some(id), Some(free)) = (number(text.source), free) {
-            entry(&mut found, id).free = Some(free);
+        let figure = |key: &str| {
+            lines(&text.text).find_map(|(line, words)| {
+                let (_, value) = words.split_once(key)?;
+                let size: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
+                Some((size.checked_mul(1024)?, text.quote(line)))
+            })
+        };
+        if let Some(id) = number(text.source) {
+            let node = entry(&mut found, id);
+            node.size = figure(" MemTotal:").map(|(size, _)| size).or(node.size);
+            node.free = figure(" MemFree:").or(node.free.take());
         }
     }
     found.sort_by_key(|node| node.id);
@@ -66,7 +73,7 @@ fn entry(found: &mut Vec<Node>, id: u32) -> &mut Node {
 }
 
 /// The host's online CPUs, sorted, and where they stand; none where only a part of them may have been read.
-pub(crate) fn online(cx: &Context<'_>) -> Option<(Vec<u32>, Option<Evidence>)> {
+pub(crate) fn online(cx: &Reading<'_>) -> Option<(Vec<u32>, Option<Evidence>)> {
     if let Some(found) = setting(cx, "/sys/devices/system/cpu/online", "system/cpu/online") {
         return Some((ids(&found.value), found.quote)).filter(|(cpus, _)| !cpus.is_empty());
     }
