@@ -47,6 +47,9 @@ pub(super) fn run(bytes: &[u8]) {
         }
     }
     assert_eq!(diagnosis.causes.len(), diagnosis.findings.len());
+    let topology = vmwright_rules::topology(&vmwright_rules::Reading::new(&snapshot, &complaint));
+    assert!(topology.nodes.is_sorted_by_key(|node| node.id));
+    assert!(topology.functions.iter().all(|function| !function.address.is_empty()));
 }
 
 pub(super) fn seeds() -> Vec<Vec<u8>> {
