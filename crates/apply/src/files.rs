@@ -4,6 +4,10 @@
 //! names are exchanged in one step. What was exchanged out is then compared with what was read before, and put
 //! back if anybody changed it in between. So no one sees half a file, and nobody's change is lost.
 
+mod place;
+
+pub(crate) use place::Free;
+
 use crate::actions::ActionError;
 use rustix::fs::{
     AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags, StatVfsMountFlags, Statx, StatxAttributes,
@@ -19,6 +23,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use vmwright_model::plan::Owner;
 
 /// The largest file that is read or restored, in bytes. Specifications are a few KiB.
 pub(crate) const LIMIT: u64 = vmwright_plan::lint::MAX_TEXT as u64;
@@ -46,6 +51,19 @@ impl Handle {
     /// The permission bits when it was opened.
     pub(crate) fn mode(&self) -> u32 {
         u32::from(self.stat.stx_mode) & 0o7777
+    }
+
+    /// Owner and group when it was opened.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner { user: self.stat.stx_uid, group: self.stat.stx_gid }
+    }
+
+    /// Gives it to another owner and group.
+    pub(crate) fn set_owner(&self, owner: Owner) -> Result<(), ActionError> {
+        // As for the mode, by a name that needs no right to read.
+        let name = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+        rustix::fs::chown(name, Some(Uid::from_raw(owner.user)), Some(Gid::from_raw(owner.group)))
+            .map_err(|errno| cannot(&self.path, "set the owner of", errno))
     }
 
     /// Sets the permission bits.
@@ -119,6 +137,11 @@ impl Content {
             ActionError::NotText { path: path.to_owned(), line }
         })?;
         Ok(Self { text, handle, file, dir, name })
+    }
+
+    /// Its permission bits.
+    pub(crate) fn mode(&self) -> u32 {
+        self.handle.mode()
     }
 
     /// Whether the file could be replaced, as far as can be told without trying.

@@ -12,6 +12,7 @@ pub mod log;
 pub mod recover;
 pub mod report;
 pub mod run;
+pub mod system;
 mod tool;
 pub mod trust;
 pub mod undo;
@@ -21,6 +22,7 @@ pub use approval::{Approved, Ask, Refused, SignError, sign, verify};
 pub use recover::{Interrupted, RecoverError, recover};
 pub use report::{Event, RunReport};
 pub use run::{ApplyError, Context, Fault, Point, apply};
+pub use system::{Live, System};
 pub use tool::ToolError;
 pub use undo::{UndoError, undo_run};
 

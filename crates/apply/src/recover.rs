@@ -175,7 +175,7 @@ fn look(undo: &Action, world: &World<'_>) -> (Found, bool) {
     let Err(not_before) = act.verify(world) else {
         return (Found::Before, true);
     };
-    let inverse = match act.expect(world) {
+    let inverse = match act.resume(world) {
         Err(not_after) => {
             let why = format!("{}; and {}", not_before.chain(), not_after.chain());
             return (Found::OutcomeUnknown(why), false);

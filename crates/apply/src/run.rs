@@ -5,6 +5,7 @@ use crate::approval::{Approved, Ask, Refused, covers};
 use crate::log::{EVENT, LogError, Wal};
 use crate::recover::already_back;
 use crate::report::{Event, NotUndone, RUN_SCHEMA, RunReport, StepReport, Stop, StopKind};
+use crate::system::System;
 use crate::trust::{self, Untrusted};
 use crate::{Check, Machines, assisted_by, log};
 use std::path::Path;
@@ -23,6 +24,8 @@ pub struct Context<'a> {
     pub host_id: &'a str,
     /// Starts and stops machines.
     pub machines: &'a dyn Machines,
+    /// Values of the kernel, and programs: [`crate::Live`] but in tests.
+    pub system: &'a dyn System,
     /// Asks the rules.
     pub check: &'a dyn Check,
     /// Told what happens.
@@ -35,7 +38,7 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     pub(crate) fn world(&self) -> World<'a> {
-        World { machines: self.machines, host_id: self.host_id }
+        World { machines: self.machines, host_id: self.host_id, system: self.system }
     }
 
     fn at(&mut self, point: Point) -> Fault {
@@ -404,7 +407,7 @@ fn take_one_back(
     if act.verify(&world).is_ok() {
         return Ok(act.sweep());
     }
-    let inverse = match act.expect(&world) {
+    let inverse = match act.resume(&world) {
         Ok(inverse) => inverse,
         Err(_) if already_back(undos, at, &world) => return Ok(act.sweep()),
         Err(error) => return Ok(Err(error)),

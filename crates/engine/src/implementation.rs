@@ -127,6 +127,7 @@ fn with_context<T>(
         state: &environment.state,
         host_id,
         machines: &live,
+        system: &vmwright_apply::Live,
         check: &live,
         progress: &mut tell,
         fault: None,

@@ -49,14 +49,101 @@ pub enum Action {
         /// Address with prefix length that vmwright gave the host on it.
         address: Option<String>,
     },
-    /// Gives a text file its recorded content back: the inverse of [`Action::EditSpec`], byte for byte.
-    FileRestore {
+    /// Replaces a text file's whole content; owner, mode, ACL and labels stay. What takes it back is another.
+    FileWrite {
         /// Absolute path; no component may be a symbolic link.
         path: String,
         /// SHA-256 that the content must have now, 64 hexadecimal digits.
         from_sha256: String,
-        /// The content to put back, at most 1 MiB.
+        /// The content to write, at most 1 MiB.
         text: String,
+    },
+    /// Makes a text file where there is none.
+    FileCreate {
+        /// Absolute path; no component may be a symbolic link. Its directory must exist.
+        path: String,
+        /// The content, at most 1 MiB.
+        text: String,
+        /// Its permission bits, 0 to 0o777. It belongs to whoever carries the plan out.
+        mode: u32,
+    },
+    /// Takes a text file away: the inverse of [`Action::FileCreate`].
+    FileRemove {
+        /// Absolute path; no component may be a symbolic link.
+        path: String,
+        /// SHA-256 that the content must have, 64 hexadecimal digits.
+        from_sha256: String,
+    },
+    /// Changes a file's or directory's owner and group.
+    FileOwner {
+        /// Absolute path; no component may be a symbolic link.
+        path: String,
+        /// The owner that must be found.
+        from: Owner,
+        /// The owner to give.
+        to: Owner,
+    },
+    /// Writes one value of the kernel in sysfs: a module's parameter, a device's attribute, a switch of memory
+    /// management. It holds until the next boot.
+    Sysfs {
+        /// Absolute path below `/sys`.
+        path: String,
+        /// The value that must be read; where the kernel shows a choice (`always [madvise] never`), the chosen one.
+        from: String,
+        /// The value to write.
+        to: String,
+    },
+    /// Sets a kernel parameter. It holds until the next boot.
+    Sysctl {
+        /// Its path below `/proc/sys`: `net/ipv4/ip_forward`.
+        key: String,
+        /// The value that must be read, blanks between words as one.
+        from: String,
+        /// The value to write.
+        to: String,
+    },
+    /// Sets how many huge pages of one size the host keeps. It holds until the next boot.
+    HugePages {
+        /// The NUMA node; the whole host where absent.
+        node: Option<u32>,
+        /// Size of a page, in KiB: 2048, 1048576.
+        size_kib: u64,
+        /// How many there must be now.
+        from: u64,
+        /// How many there shall be.
+        to: u64,
+    },
+    /// Gives a PCI function to another driver.
+    DriverBind {
+        /// PCI address, `0000:01:00.0`.
+        device: String,
+        /// The binding that must be found.
+        from: Binding,
+        /// The binding to make.
+        to: Binding,
+    },
+    /// Loads a kernel module.
+    ModuleLoad {
+        /// Its name.
+        module: String,
+        /// Its parameters, `name=value`; those of modprobe's configuration come besides.
+        parameters: Vec<String>,
+    },
+    /// Unloads a kernel module that nothing uses.
+    ModuleUnload {
+        /// Its name.
+        module: String,
+        /// The parameters that it is loaded with again where this is taken back.
+        parameters: Vec<String>,
+    },
+    /// Starts or stops a service, and has it started at boot or not.
+    Service {
+        /// Unit of systemd, `libvirtd.service`.
+        unit: String,
+        /// The state that must be found.
+        from: ServiceState,
+        /// The state to bring about.
+        to: ServiceState,
     },
     /// Starts a machine; expects it stopped.
     MachineStart {
@@ -68,6 +155,36 @@ pub enum Action {
         /// Name of the machine.
         machine: String,
     },
+}
+
+/// Whom a file belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Owner {
+    /// Number of the user.
+    pub user: u32,
+    /// Number of the group.
+    pub group: u32,
+}
+
+/// What drives a PCI function.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Binding {
+    /// The driver that it is bound to; none where it is free.
+    pub driver: Option<String>,
+    /// The one driver that it may have (`driver_override`); any that fits where absent.
+    pub only: Option<String>,
+}
+
+/// Whether a service runs, and whether it runs at boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceState {
+    /// It runs.
+    pub active: bool,
+    /// It is started at boot.
+    pub enabled: bool,
 }
 
 /// One action in a plan.

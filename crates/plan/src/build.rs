@@ -1,14 +1,16 @@
 //! Findings to a plan.
 
+use crate::actions::{self, Phase};
 use crate::target::{Target, follows, least_disruption};
 use std::cmp::Ordering;
 use vmwright_model::plan::{PLAN_SCHEMA, Settles};
-use vmwright_model::{Action, Applicability, Disruption, Finding, Plan, Step, Subject, SubjectKind};
+use vmwright_model::{Action, Applicability, Disruption, Finding, Plan, Step};
 
 /// A plan that settles `findings`, which come as the diagnosis ranks them: a cause before its consequences.
 ///
-/// Steps stand in this order: machines stopped (they hold what later steps need), interfaces of the host, modes of
-/// paths, contents of files, other machines started, `vm` started last. Within one kind the findings' order holds.
+/// Steps stand in this order: machines and services stopped (they hold what later steps need), interfaces of the
+/// host, owners and modes of paths, contents of files, modules, values of the running kernel, devices, services and
+/// other machines started, `vm` started last. Within one kind the findings' order holds.
 /// The same action wanted by several findings is one step. A finding is settled by the last of its steps, so that
 /// its rule is asked again only when all of them are done. What no step settles goes to `left` with the reason:
 /// work for a person, and actions that contradict those of a better ranked finding.
@@ -37,7 +39,7 @@ pub fn fix(findings: &[Finding], host_id: &str, vm: Option<&str>, start_after: b
             drafts.push(Draft { action, why, disruption: Disruption::None, wanted_by: Vec::new() });
         }
     }
-    drafts.sort_by_key(|draft| phase(&draft.action, vm));
+    drafts.sort_by_key(|draft| place(&draft.action, vm));
 
     let mut steps: Vec<Step> = drafts.iter().map(Draft::step).collect();
     for finding in findings {
@@ -74,7 +76,7 @@ struct Draft {
 impl Draft {
     fn step(&self) -> Step {
         Step {
-            subject: subject(&self.action),
+            subject: Target::of(&self.action).subject(),
             action: self.action.clone(),
             why: self.why.join("; "),
             disruption: self.disruption.max(least_disruption(&self.action)),
@@ -123,35 +125,20 @@ fn draft(finding: &Finding, drafts: &mut Vec<Draft>, vm: Option<&str>) -> Result
     Ok(())
 }
 
-/// Whether two actions on one thing cannot stand in one plan, in the order that [`phase`] gives them.
+/// Whether two actions on one thing cannot stand in one plan, in the order that [`place`] gives them.
 fn contradict(earlier: &Action, later: &Action, vm: Option<&str>) -> bool {
     let overlap = Target::of(earlier).overlaps(&Target::of(later));
     overlap
-        && match phase(earlier, vm).cmp(&phase(later, vm)) {
+        && match place(earlier, vm).cmp(&place(later, vm)) {
             Ordering::Greater => !follows(earlier, later),
             Ordering::Less | Ordering::Equal => !follows(later, earlier),
         }
 }
 
-/// Where an action stands in a plan; lower comes first.
-fn phase(action: &Action, vm: Option<&str>) -> u8 {
-    match action {
-        Action::MachineStop { .. } => 0,
-        Action::BridgeAdd { .. } | Action::BridgeRemove { .. } => 1,
-        Action::FileMode { .. } => 2,
-        Action::EditSpec { .. } | Action::FileRestore { .. } => 3,
-        Action::MachineStart { machine } if Some(machine.as_str()) == vm => 5,
-        Action::MachineStart { .. } => 4,
-    }
-}
-
-/// What an action is about.
-pub(crate) fn subject(action: &Action) -> Subject {
-    match Target::of(action) {
-        Target::Content { path, .. } | Target::Mode(path) => Subject::new(SubjectKind::Path, path),
-        Target::Bridge(name) => Subject::new(SubjectKind::Interface, name),
-        Target::Machine(name) => Subject::new(SubjectKind::Vm, name),
-    }
+/// Where an action stands in a plan; lower comes first. `vm` is started after all others.
+fn place(action: &Action, vm: Option<&str>) -> (Phase, bool) {
+    let last = matches!(action, Action::MachineStart { machine } if Some(machine.as_str()) == vm);
+    (actions::of(action).phase(), last)
 }
 
 fn title(settled: usize, vm: Option<&str>, steps: &[Step]) -> String {
@@ -178,7 +165,7 @@ mod tests {
     use super::*;
     use crate::lint::lint;
     use crate::{canonical, plan_id};
-    use vmwright_model::{Fix, Level};
+    use vmwright_model::{Fix, Level, Subject, SubjectKind};
 
     fn finding(rule: &str, summary: &str, actions: Vec<Action>) -> Finding {
         let applicability =

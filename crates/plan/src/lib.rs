@@ -3,11 +3,13 @@
 //! A plan's id is the hash of its content, so whoever approves an id approves every byte that matters. What a
 //! plan does is carried out in `vmwright-apply` and nowhere else.
 
+mod actions;
 pub mod build;
 pub mod canonical;
 pub mod describe;
 pub mod lint;
 pub mod parse;
+pub mod path;
 pub mod preview;
 mod secret;
 pub mod target;

@@ -1,6 +1,7 @@
 //! What a plan must be before anybody is asked to approve it. `vmwright-apply` asks again before it acts.
 
-use crate::canonical::{is_sha256, plan_id};
+use crate::actions::{self, Fault};
+use crate::canonical::plan_id;
 use crate::secret::secrets;
 use crate::target::{Target, follows, least_disruption};
 use std::collections::BTreeMap;
@@ -161,56 +162,11 @@ pub fn lint_against(plan: &Plan, id: Option<&str>, ceiling: Option<Disruption>) 
 }
 
 fn action(step: usize, action: &Action, errors: &mut Vec<LintError>) {
-    let mut bad = |why: String| errors.push(LintError::Value { step, why });
-    let mut no_change = false;
-    let mut path_of = None;
-    match action {
-        Action::EditSpec { path, key, from, to } => {
-            path_of = Some(path);
-            no_change = from == to;
-            if key.is_empty() || key.len() > 256 || key.split('.').any(str::is_empty) {
-                bad(format!("`{}` is not a dotted key of at most 256 bytes", key.escape_debug()));
-            }
-        }
-        Action::FileRestore { path, from_sha256, text } => {
-            path_of = Some(path);
-            if !is_sha256(from_sha256) {
-                bad(format!("`{}` is not a SHA-256", from_sha256.escape_debug()));
-            }
-            no_change = crate::canonical::sha256(text.as_bytes()) == *from_sha256;
-            if text.len() > MAX_TEXT {
-                bad(format!("the text has {} bytes, more than {MAX_TEXT}", text.len()));
-            }
-        }
-        Action::FileMode { path, from, to } => {
-            path_of = Some(path);
-            no_change = from == to;
-            for mode in [from, to].into_iter().filter(|mode| **mode > 0o7777) {
-                bad(format!("{mode:o} is not a file mode of at most 7777"));
-            }
-        }
-        Action::BridgeAdd { name, address } | Action::BridgeRemove { name, address } => {
-            if let Err(why) = interface_name(name) {
-                bad(format!("interface name `{}`: {why}", name.escape_debug()));
-            }
-            if let Some(address) = address.as_ref().filter(|address| parse_address(address).is_none()) {
-                bad(format!("`{}` is not an address with prefix length", address.escape_debug()));
-            }
-        }
-        Action::MachineStart { machine } | Action::MachineStop { machine } => {
-            if !is_machine_name(machine) {
-                bad(format!("`{}` is not the name of a machine", machine.escape_debug()));
-            }
-        }
-    }
-    if let Some(path) = path_of
-        && let Err(why) = plain_path(path)
-    {
-        errors.push(LintError::Path { step, path: path.escape_debug().to_string(), why });
-    }
-    if no_change {
-        errors.push(LintError::NoChange { step });
-    }
+    errors.extend(actions::of(action).faults().into_iter().map(|fault| match fault {
+        Fault::Path(path, why) => LintError::Path { step, path, why },
+        Fault::Value(why) => LintError::Value { step, why },
+        Fault::NoChange => LintError::NoChange { step },
+    }));
 }
 
 fn contradictions(plan: &Plan, errors: &mut Vec<LintError>) {
@@ -245,30 +201,6 @@ fn starts(plan: &Plan, errors: &mut Vec<LintError>) {
     }
 }
 
-/// Whether a path is absolute and has one spelling only.
-fn plain_path(path: &str) -> Result<(), &'static str> {
-    if !path.starts_with('/') {
-        return Err("it is not absolute");
-    }
-    if path.len() > 4095 {
-        return Err("it is longer than the kernel's 4095 bytes");
-    }
-    if path.chars().any(char::is_control) {
-        return Err("it has control characters");
-    }
-    if path == "/" {
-        return Ok(());
-    }
-    for part in path[1..].split('/') {
-        match part {
-            "" => return Err("it has an empty component"),
-            "." | ".." => return Err("it has a component that is `.` or `..`"),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 /// Whether a text can name a network interface: `dev_valid_name` in the kernel's `net/core/dev.c`, and here ASCII
 /// and no leading dash besides, because it stands on a command line.
 ///
@@ -294,13 +226,6 @@ pub fn parse_address(text: &str) -> Option<(IpAddr, u8)> {
     let digits = prefix.len() <= 3 && prefix.bytes().all(|byte| byte.is_ascii_digit());
     let prefix: u8 = digits.then(|| prefix.parse().ok()).flatten()?;
     (prefix <= most).then_some((address, prefix))
-}
-
-/// The rule of `MachineSpec::name`.
-fn is_machine_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && !name.starts_with(['.', '-'])
-        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
 #[cfg(test)]
@@ -411,7 +336,7 @@ mod tests {
                 "step 1: `../m` is not the name of a machine",
             ),
             (
-                vec![Action::FileRestore { path: "/a".into(), from_sha256: "x".into(), text: "t".into() }],
+                vec![Action::FileWrite { path: "/a".into(), from_sha256: "x".into(), text: "t".into() }],
                 "step 1: `x` is not a SHA-256",
             ),
         ];

@@ -1,11 +1,12 @@
 //! What an approver is shown: every step, what it expects, does and disturbs, how it is undone, what it settles.
 
+use crate::actions;
 use crate::canonical::plan_id;
 use crate::describe::words;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use vmwright_model::plan::Settles;
-use vmwright_model::{Action, Disruption, Plan};
+use vmwright_model::{Disruption, Plan};
 
 /// Version of [`Preview`] as JSON.
 pub const PREVIEW_SCHEMA: &str = "vmwright.preview/1";
@@ -65,10 +66,7 @@ pub fn preview(plan: &Plan) -> Preview {
             why: step.why.clone(),
             expects: words.expects,
             does: words.does,
-            content: match &step.action {
-                Action::FileRestore { text, .. } => Some(text.clone()),
-                _ => None,
-            },
+            content: actions::of(&step.action).content().map(str::to_owned),
             disturbs: step.disruption,
             undone_by: words.undone_by,
             settles: step.settles.clone(),
@@ -147,7 +145,7 @@ fn visible(text: &str) -> String {
 mod tests {
     use super::*;
     use vmwright_model::plan::PLAN_SCHEMA;
-    use vmwright_model::{Step, Subject, SubjectKind};
+    use vmwright_model::{Action, Step, Subject, SubjectKind};
 
     fn sample() -> Plan {
         let step = |action, disruption| Step {
@@ -219,7 +217,7 @@ not settled by this plan:
     #[test]
     fn a_restored_text_is_shown_whole() {
         let mut plan = sample();
-        plan.steps[1].action = Action::FileRestore {
+        plan.steps[1].action = Action::FileWrite {
             path: "/m".into(),
             from_sha256: "0".repeat(64),
             text: "a = 1\nb = 2\n".into(),

@@ -1,9 +1,9 @@
 //! What an action changes, and how two actions on the same thing follow from each other.
 
-use crate::canonical::sha256;
+use crate::actions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use vmwright_model::{Action, Disruption, Plan};
+use vmwright_model::{Action, Disruption, Plan, Subject, SubjectKind};
 
 /// The one thing that an action changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +17,25 @@ pub enum Target {
     },
     /// A path's permission bits.
     Mode(String),
+    /// A path's owner and group.
+    Owner(String),
+    /// A value of the running kernel, by its path in sysfs or procfs.
+    Value(String),
+    /// Huge pages of one size.
+    HugePages {
+        /// The node; the whole host where absent.
+        node: Option<u32>,
+        /// Size of a page, in KiB.
+        size_kib: u64,
+    },
     /// An interface.
-    Bridge(String),
+    Interface(String),
+    /// A PCI function.
+    Device(String),
+    /// A kernel module.
+    Module(String),
+    /// A service.
+    Service(String),
     /// Whether a machine runs.
     Machine(String),
 }
@@ -27,19 +44,7 @@ impl Target {
     /// What `action` changes.
     #[must_use]
     pub fn of(action: &Action) -> Self {
-        match action {
-            Action::EditSpec { path, key, .. } => {
-                Target::Content { path: path.clone(), key: Some(key.clone()) }
-            }
-            Action::FileRestore { path, .. } => Target::Content { path: path.clone(), key: None },
-            Action::FileMode { path, .. } => Target::Mode(path.clone()),
-            Action::BridgeAdd { name, .. } | Action::BridgeRemove { name, .. } => {
-                Target::Bridge(name.clone())
-            }
-            Action::MachineStart { machine } | Action::MachineStop { machine } => {
-                Target::Machine(machine.clone())
-            }
-        }
+        actions::of(action).target()
     }
 
     /// The path or name, without what of it is changed. Targets of different names never overlap.
@@ -48,8 +53,15 @@ impl Target {
         match self {
             Target::Content { path: name, .. }
             | Target::Mode(name)
-            | Target::Bridge(name)
+            | Target::Owner(name)
+            | Target::Value(name)
+            | Target::Interface(name)
+            | Target::Device(name)
+            | Target::Module(name)
+            | Target::Service(name)
             | Target::Machine(name) => name,
+            // A node's pages are a part of the host's.
+            Target::HugePages { .. } => "huge pages",
         }
     }
 
@@ -64,7 +76,26 @@ impl Target {
                         _ => true,
                     }
             }
+            (
+                Target::HugePages { node: a, size_kib: size_a },
+                Target::HugePages { node: b, size_kib: size_b },
+            ) => size_a == size_b && (a == b || a.is_none() || b.is_none()),
             (a, b) => a == b,
+        }
+    }
+
+    /// What it is, for a reader.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        match self {
+            Target::Content { path, .. } | Target::Mode(path) | Target::Owner(path) | Target::Value(path) => {
+                Subject::new(SubjectKind::Path, path)
+            }
+            Target::HugePages { .. } => Subject::host(),
+            Target::Interface(name) => Subject::new(SubjectKind::Interface, name),
+            Target::Device(name) => Subject::new(SubjectKind::Pci, name),
+            Target::Module(name) | Target::Service(name) => Subject::new(SubjectKind::Other, name),
+            Target::Machine(name) => Subject::new(SubjectKind::Vm, name),
         }
     }
 }
@@ -75,7 +106,16 @@ impl std::fmt::Display for Target {
             Target::Content { path, key: Some(key) } => write!(f, "`{key}` in {path}"),
             Target::Content { path, key: None } => write!(f, "the content of {path}"),
             Target::Mode(path) => write!(f, "the mode of {path}"),
-            Target::Bridge(name) => write!(f, "interface {name}"),
+            Target::Owner(path) => write!(f, "the owner of {path}"),
+            Target::Value(path) => write!(f, "the value of {path}"),
+            Target::HugePages { node: Some(node), size_kib } => {
+                write!(f, "huge pages of {size_kib} KiB on node {node}")
+            }
+            Target::HugePages { node: None, size_kib } => write!(f, "huge pages of {size_kib} KiB"),
+            Target::Interface(name) => write!(f, "interface {name}"),
+            Target::Device(name) => write!(f, "device {name}"),
+            Target::Module(name) => write!(f, "module {name}"),
+            Target::Service(name) => write!(f, "service {name}"),
             Target::Machine(name) => write!(f, "machine {name}"),
         }
     }
@@ -92,14 +132,14 @@ pub fn built_on_earlier(plan: &Plan) -> Vec<bool> {
         let target = Target::of(&step.action);
         let same = earlier.entry(target.name().to_owned()).or_default();
         let beneath = match &target {
-            Target::Content { path, .. } | Target::Mode(path) => Path::new(path)
+            Target::Content { path, .. } | Target::Mode(path) | Target::Owner(path) => Path::new(path)
                 .ancestors()
                 .skip(1)
                 .any(|above| above.to_str().is_some_and(|above| opened.contains(above))),
-            Target::Bridge(_) | Target::Machine(_) => false,
+            _ => false,
         };
         answers.push(beneath || same.iter().any(|earlier| earlier.overlaps(&target)));
-        if let Target::Mode(path) = &target {
+        if let Target::Mode(path) | Target::Owner(path) = &target {
             opened.insert(path.clone());
         }
         same.push(target);
@@ -111,34 +151,13 @@ pub fn built_on_earlier(plan: &Plan) -> Vec<bool> {
 /// where that cannot be told before anything is done.
 #[must_use]
 pub fn follows(later: &Action, earlier: &Action) -> bool {
-    match (earlier, later) {
-        (Action::EditSpec { key: ka, to, .. }, Action::EditSpec { key: kb, from, .. }) => {
-            ka == kb && to == from
-        }
-        (Action::FileRestore { text, .. }, Action::FileRestore { from_sha256, .. }) => {
-            sha256(text.as_bytes()) == *from_sha256
-        }
-        (Action::FileMode { to, .. }, Action::FileMode { from, .. }) => to == from,
-        (Action::BridgeAdd { address: a, .. }, Action::BridgeRemove { address: b, .. }) => a == b,
-        (Action::BridgeRemove { .. }, Action::BridgeAdd { .. })
-        | (Action::MachineStart { .. }, Action::MachineStop { .. })
-        | (Action::MachineStop { .. }, Action::MachineStart { .. }) => true,
-        _ => false,
-    }
+    actions::of(later).follows(earlier)
 }
 
 /// The least that an action disturbs, whatever a rule says.
 #[must_use]
 pub fn least_disruption(action: &Action) -> Disruption {
-    match action {
-        Action::MachineStop { .. } => Disruption::GuestRestart,
-        Action::EditSpec { .. }
-        | Action::FileMode { .. }
-        | Action::BridgeAdd { .. }
-        | Action::BridgeRemove { .. }
-        | Action::FileRestore { .. }
-        | Action::MachineStart { .. } => Disruption::None,
-    }
+    actions::of(action).least_disruption()
 }
 
 fn within(inner: &str, outer: &str, separator: char) -> bool {
@@ -148,7 +167,7 @@ fn within(inner: &str, outer: &str, separator: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vmwright_model::{Step, Subject};
+    use vmwright_model::Step;
 
     fn edit(path: &str, key: &str) -> Action {
         Action::EditSpec { path: path.into(), key: key.into(), from: None, to: Some("1".into()) }
@@ -165,7 +184,7 @@ mod tests {
         assert!(!overlap(&edit("/a", "cpu"), &edit("/a", "cpus")));
         assert!(!overlap(&edit("/a", "cpu"), &edit("/b", "cpu")));
         let restore =
-            Action::FileRestore { path: "/a".into(), from_sha256: String::new(), text: String::new() };
+            Action::FileWrite { path: "/a".into(), from_sha256: String::new(), text: String::new() };
         assert!(overlap(&restore, &edit("/a", "x")));
         assert!(!overlap(&mode("/a"), &edit("/a", "x")));
     }

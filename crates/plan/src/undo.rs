@@ -1,7 +1,6 @@
 //! The plan that takes a plan back.
 
-use crate::build::subject;
-use crate::target::least_disruption;
+use crate::target::{Target, least_disruption};
 use vmwright_model::plan::PLAN_SCHEMA;
 use vmwright_model::{Action, Plan, Step};
 
@@ -14,7 +13,7 @@ pub fn undo(of: &Plan, done: &[(Step, Action)]) -> Plan {
         .iter()
         .rev()
         .map(|(step, action)| Step {
-            subject: subject(action),
+            subject: Target::of(action).subject(),
             action: action.clone(),
             why: format!("takes back: {}", step.why),
             disruption: step.disruption.max(least_disruption(action)),

@@ -34,7 +34,7 @@ impl EditSpec<'_> {
 
     /// The whole text is recorded: a removed line cannot be put back byte for byte from its value alone.
     fn undo(&self, content: &Content, text: &str) -> Action {
-        Action::FileRestore {
+        Action::FileWrite {
             path: self.path.to_owned(),
             from_sha256: sha256(text.as_bytes()),
             text: content.text.clone(),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn undo_changes_nothing(undo: &Action) -> bool {
-        matches!(undo, Action::FileRestore { from_sha256, text, .. } if sha256(text.as_bytes()) == *from_sha256)
+        matches!(undo, Action::FileWrite { from_sha256, text, .. } if sha256(text.as_bytes()) == *from_sha256)
     }
 
     #[test]

@@ -3,12 +3,25 @@
 mod bridge;
 mod bridge_add;
 mod bridge_remove;
+mod driver_bind;
 mod edit_spec;
+mod file_create;
 mod file_mode;
-mod file_restore;
+mod file_owner;
+mod file_remove;
+mod file_write;
+mod huge_pages;
 mod machine_start;
 mod machine_stop;
+mod module;
+mod module_load;
+mod module_unload;
+mod service;
+mod sysctl;
+mod sysfs;
+mod value;
 
+use crate::system::{RunError, System};
 use crate::tool::ToolError;
 use crate::{MachineError, Machines};
 use thiserror::Error;
@@ -135,6 +148,27 @@ pub enum ActionError {
     /// A program failed.
     #[error(transparent)]
     Tool(#[from] ToolError),
+    /// A program could not be run to its end.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A program ended with a complaint.
+    #[error("{program} failed: {complaint}")]
+    Refused {
+        /// The program with what it was told.
+        program: String,
+        /// What it said.
+        complaint: String,
+    },
+    /// The kernel gave fewer than asked for.
+    #[error("{what} is {found} where {wanted} were asked for: there is too little memory in one piece")]
+    TooFew {
+        /// The thing.
+        what: String,
+        /// How many were asked for.
+        wanted: u64,
+        /// How many there are.
+        found: String,
+    },
     /// A machine could not be asked, started or stopped.
     #[error("machine {machine}")]
     Machine {
@@ -167,6 +201,21 @@ impl ActionError {
 pub(crate) struct World<'a> {
     pub(crate) machines: &'a dyn Machines,
     pub(crate) host_id: &'a str,
+    pub(crate) system: &'a dyn System,
+}
+
+/// Runs a program, and gives what it printed. One that fails is an error.
+pub(crate) fn succeed(
+    world: &World<'_>,
+    program: &'static str,
+    args: &[&str],
+) -> Result<String, ActionError> {
+    let ran = world.system.run(program, args)?;
+    if ran.success {
+        return Ok(ran.output);
+    }
+    let program = std::iter::once(program).chain(args.iter().copied()).collect::<Vec<_>>().join(" ");
+    Err(ActionError::Refused { program, complaint: ran.complaint })
 }
 
 /// An action that can be carried out.
@@ -174,6 +223,11 @@ pub(crate) trait Act {
     /// Reads reality, compares it with what is expected, and gives the action that takes this one back to exactly
     /// the state found. Changes nothing.
     fn expect(&self, world: &World<'_>) -> Result<Action, ActionError>;
+
+    /// As [`Self::expect`], for an action that takes another back: it may also find what that one left half done.
+    fn resume(&self, world: &World<'_>) -> Result<Action, ActionError> {
+        self.expect(world)
+    }
 
     /// Does it, provided reality is still the one that `undo` was made from.
     fn perform(&self, world: &World<'_>, undo: &Action) -> Result<(), ActionError>;
@@ -193,8 +247,8 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
         Action::EditSpec { path, key, from, to } => {
             Box::new(edit_spec::EditSpec { path, key, from: from.as_deref(), to: to.as_deref() })
         }
-        Action::FileRestore { path, from_sha256, text } => {
-            Box::new(file_restore::FileRestore { path, from_sha256, text })
+        Action::FileWrite { path, from_sha256, text } => {
+            Box::new(file_write::FileWrite { path, from_sha256, text })
         }
         Action::FileMode { path, from, to } => Box::new(file_mode::FileMode { path, from: *from, to: *to }),
         Action::BridgeAdd { name, address } => {
@@ -203,6 +257,24 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
         Action::BridgeRemove { name, address } => {
             Box::new(bridge_remove::BridgeRemove { name, address: address.as_deref() })
         }
+        Action::FileCreate { path, text, mode } => {
+            Box::new(file_create::FileCreate { path, text, mode: *mode })
+        }
+        Action::FileRemove { path, from_sha256 } => Box::new(file_remove::FileRemove { path, from_sha256 }),
+        Action::FileOwner { path, from, to } => {
+            Box::new(file_owner::FileOwner { path, from: *from, to: *to })
+        }
+        Action::Sysfs { path, from, to } => Box::new(sysfs::Sysfs { path, from, to }),
+        Action::Sysctl { key, from, to } => Box::new(sysctl::Sysctl { key, from, to }),
+        Action::HugePages { node, size_kib, from, to } => {
+            Box::new(huge_pages::HugePages { node: *node, size_kib: *size_kib, from: *from, to: *to })
+        }
+        Action::DriverBind { device, from, to } => Box::new(driver_bind::DriverBind { device, from, to }),
+        Action::ModuleLoad { module, parameters } => Box::new(module_load::ModuleLoad { module, parameters }),
+        Action::ModuleUnload { module, parameters } => {
+            Box::new(module_unload::ModuleUnload { module, parameters })
+        }
+        Action::Service { unit, from, to } => Box::new(service::Service { unit, from: *from, to: *to }),
         Action::MachineStart { machine } => Box::new(machine_start::MachineStart { machine }),
         Action::MachineStop { machine } => Box::new(machine_stop::MachineStop { machine }),
     }
@@ -230,7 +302,7 @@ mod tests {
 
     /// A world without machines.
     pub(super) fn nowhere<R>(use_it: impl FnOnce(&World<'_>) -> R) -> R {
-        use_it(&World { machines: &NoMachines, host_id: "h" })
+        use_it(&World { machines: &NoMachines, host_id: "h", system: &crate::Live })
     }
 
     #[test]

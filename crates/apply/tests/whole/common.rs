@@ -1,5 +1,6 @@
 //! A small host to act on: machines whose state is a file each, rules that can be told to fire, a person with a key.
 
+use crate::system::MadeUp;
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -169,6 +170,7 @@ impl Host {
         std::fs::write(dir.path().join("web.toml"), SPEC).expect("written");
         chmod(&dir.path().join("web.toml"), 0o644);
         std::fs::write(dir.path().join("machines/old"), "").expect("written");
+        MadeUp::make(&dir.path().join("system"));
         let state = dir.path().join("state");
         let approver = Approver::new(dir.path(), &state);
         Self { dir: Place::Own(dir), approver }
@@ -191,6 +193,10 @@ impl Host {
 
     pub(crate) fn machines(&self) -> FileMachines {
         FileMachines(self.dir.path().join("machines"))
+    }
+
+    pub(crate) fn system(&self) -> MadeUp {
+        MadeUp(self.dir.path().join("system"))
     }
 
     /// A plan with every kind of action that needs no root.
@@ -236,12 +242,14 @@ impl Host {
 
     pub(crate) fn context<R>(&self, hooks: &mut Hooks<'_>, use_it: impl FnOnce(&mut Context<'_>) -> R) -> R {
         let machines = self.machines();
+        let system = self.system();
         let state = self.state();
         let mut nothing = |_: Event| ();
         let mut context = Context {
             state: &state,
             host_id: hooks.host_id,
             machines: &machines,
+            system: &system,
             check: &hooks.rules,
             progress: hooks.progress.as_mut().map_or(&mut nothing, |progress| &mut **progress),
             fault: hooks.fault.as_mut().map(|fault| &mut **fault as &mut dyn FnMut(Point) -> Fault),

@@ -285,6 +285,7 @@ fn an_interruption_between_steps_takes_everything_back() {
             state: &state,
             host_id: crate::common::HOST,
             machines: &machines,
+            system: &host.system(),
             check: &Rules::default(),
             progress: &mut progress,
             fault: None,

@@ -4,3 +4,4 @@ mod approvals;
 mod common;
 mod executor;
 mod namespaces;
+mod system;

@@ -5,14 +5,14 @@ use crate::files::{self, Content};
 use vmwright_model::Action;
 use vmwright_plan::canonical::sha256;
 
-/// See [`Action::FileRestore`].
-pub(super) struct FileRestore<'a> {
+/// See [`Action::FileWrite`].
+pub(super) struct FileWrite<'a> {
     pub(super) path: &'a str,
     pub(super) from_sha256: &'a str,
     pub(super) text: &'a str,
 }
 
-impl FileRestore<'_> {
+impl FileWrite<'_> {
     fn found(&self) -> Result<Content, ActionError> {
         let content = Content::read(self.path)?;
         let found = sha256(content.text.as_bytes());
@@ -27,7 +27,7 @@ impl FileRestore<'_> {
     }
 
     fn undo(&self, content: &Content) -> Action {
-        Action::FileRestore {
+        Action::FileWrite {
             path: self.path.to_owned(),
             from_sha256: sha256(self.text.as_bytes()),
             text: content.text.clone(),
@@ -35,7 +35,7 @@ impl FileRestore<'_> {
     }
 }
 
-impl Act for FileRestore<'_> {
+impl Act for FileWrite<'_> {
     fn expect(&self, _: &World<'_>) -> Result<Action, ActionError> {
         let content = self.found()?;
         content.may_replace()?;

@@ -1,0 +1,410 @@
+//! What is no file of a host: a made-up one that behaves as the kernel and systemd do, and what both must have in
+//! common.
+
+use crate::common::{Hooks, Host, again_in, is_child, plan, step};
+use proptest::prelude::*;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use vmwright_apply::recover::Found;
+use vmwright_apply::system::{Ran, RunError};
+use vmwright_apply::{ApplyError, Live, Point, System};
+use vmwright_model::plan::{Binding, ServiceState};
+use vmwright_model::{Action, Plan, RunState};
+
+/// A host whose kernel is files below a directory, so that several processes can look at it.
+pub(crate) struct MadeUp(pub(crate) PathBuf);
+
+/// How many huge pages fit into it.
+const ROOM: u64 = 512;
+
+/// Its one device.
+const DEVICE: &str = "0000:01:00.0";
+
+impl MadeUp {
+    pub(crate) fn make(dir: &Path) -> Self {
+        let made = Self(dir.to_owned());
+        for (path, text) in [
+            ("/sys/kernel/mm/ksm/run", "1\n"),
+            ("/sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n"),
+            ("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "0\n"),
+            ("/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages", "0\n"),
+            ("/sys/module/kvm/parameters/halt_poll_ns", "200000\n"),
+            ("/sys/bus/pci/devices/0000:01:00.0/driver_override", "(null)\n"),
+            ("/sys/bus/pci/devices/0000:01:00.0/driver", "nvme"),
+            ("/proc/sys/net/ipv4/ip_forward", "0\n"),
+            ("/proc/sys/net/ipv4/tcp_rmem", "4096\t131072\t6291456\n"),
+            ("/proc/modules", "nvme 1 1 - Live 0x0\nkvm 1 1 kvm_amd, Live 0x0\n"),
+            ("/units/libvirtd.service", "active enabled"),
+        ] {
+            made.put(path, text);
+        }
+        made
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.0.join(path.trim_start_matches('/'))
+    }
+
+    fn put(&self, path: &str, text: &str) {
+        let at = self.at(path);
+        fs::create_dir_all(at.parent().expect("below the directory")).expect("made");
+        fs::write(at, text).expect("written");
+    }
+
+    fn get(&self, path: &str) -> io::Result<String> {
+        fs::read_to_string(self.at(path))
+    }
+
+    fn override_of(&self) -> Option<String> {
+        let text = self.get(&format!("/sys/bus/pci/devices/{DEVICE}/driver_override")).expect("there");
+        Some(text.trim().to_owned()).filter(|text| text != "(null)")
+    }
+}
+
+impl System for MadeUp {
+    fn read(&self, path: &str) -> io::Result<String> {
+        self.get(path)
+    }
+
+    fn write(&self, path: &str, value: &str) -> io::Result<()> {
+        let driver = format!("/sys/bus/pci/devices/{DEVICE}/driver");
+        if let Some(name) =
+            path.strip_prefix("/sys/bus/pci/drivers/").and_then(|rest| rest.strip_suffix("/bind"))
+        {
+            // `bind_store` in drivers/base/bus.c: only a free device, and one that the driver may have.
+            let busy = self.get(&driver).is_ok();
+            let fits = self.override_of().map_or(name == "nvme", |only| only == name);
+            if value != DEVICE || busy || !fits {
+                return Err(io::Error::from_raw_os_error(19));
+            }
+            self.put(&driver, name);
+            return Ok(());
+        }
+        if path == format!("{driver}/unbind") {
+            return fs::remove_file(self.at(&driver));
+        }
+        let shown = if path.ends_with("nr_hugepages") {
+            let asked: u64 = value.parse().map_err(|_| io::Error::from_raw_os_error(22))?;
+            format!("{}\n", asked.min(ROOM))
+        } else if path.ends_with("transparent_hugepage/enabled") {
+            let choice = ["always", "madvise", "never"].map(|word| match word == value {
+                true => format!("[{word}]"),
+                false => word.to_owned(),
+            });
+            format!("{}\n", choice.join(" "))
+        } else if path.ends_with("driver_override") && value.trim().is_empty() {
+            "(null)\n".to_owned()
+        } else {
+            format!("{}\n", value.trim())
+        };
+        if !self.at(path).exists() {
+            return Err(ErrorKind::NotFound.into());
+        }
+        self.put(path, &shown);
+        Ok(())
+    }
+
+    fn link(&self, path: &str) -> io::Result<String> {
+        self.get(path)
+    }
+
+    fn run(&self, program: &'static str, args: &[&str]) -> Result<Ran, RunError> {
+        let good = |output: String| Ok(Ran { success: true, output, complaint: String::new() });
+        let bad = |complaint: &str| Ok(Ran { complaint: complaint.to_owned(), ..Ran::default() });
+        let modules = self.get("/proc/modules").expect("there");
+        match (program, args) {
+            ("modprobe", ["-r", "--", name]) => {
+                let name = name.replace('-', "_");
+                let kept = modules.lines().filter(|line| !line.starts_with(&format!("{name} ")));
+                self.put("/proc/modules", &kept.map(|line| format!("{line}\n")).collect::<String>());
+                let _ = fs::remove_dir_all(self.at(&format!("/sys/module/{name}")));
+                good(String::new())
+            }
+            ("modprobe", ["--", "absent", ..]) => bad("modprobe: FATAL: Module absent not found"),
+            ("modprobe", ["--", name, parameters @ ..]) => {
+                let name = name.replace('-', "_");
+                self.put("/proc/modules", &format!("{modules}{name} 1 0 - Live 0x0\n"));
+                for (key, value) in parameters.iter().filter_map(|parameter| parameter.split_once('=')) {
+                    self.put(&format!("/sys/module/{name}/parameters/{key}"), &format!("{value}\n"));
+                }
+                good(String::new())
+            }
+            ("systemctl", ["show", _, "--", unit]) => match self.get(&format!("/units/{unit}")) {
+                Err(_) => good("LoadState=not-found\nActiveState=inactive\nUnitFileState=\n".to_owned()),
+                Ok(text) => {
+                    let (active, enabled) = text.split_once(' ').expect("two words");
+                    good(format!("LoadState=loaded\nActiveState={active}\nUnitFileState={enabled}\n"))
+                }
+            },
+            ("systemctl", [verb, "--", unit]) => {
+                let text = self.get(&format!("/units/{unit}")).expect("there");
+                let (active, enabled) = text.split_once(' ').expect("two words");
+                let text = match *verb {
+                    "start" => format!("active {enabled}"),
+                    "stop" => format!("inactive {enabled}"),
+                    "enable" => format!("{active} enabled"),
+                    _ => format!("{active} disabled"),
+                };
+                self.put(&format!("/units/{unit}"), &text);
+                good(String::new())
+            }
+            _ => Err(RunError::Absent(program)),
+        }
+    }
+}
+
+fn binding(driver: Option<&str>, only: Option<&str>) -> Binding {
+    Binding { driver: driver.map(str::to_owned), only: only.map(str::to_owned) }
+}
+
+fn sysfs(path: &str, from: &str, to: &str) -> Action {
+    Action::Sysfs { path: path.into(), from: from.into(), to: to.into() }
+}
+
+fn sysctl(from: &str, to: &str) -> Action {
+    Action::Sysctl { key: "net/ipv4/ip_forward".into(), from: from.into(), to: to.into() }
+}
+
+fn pages(node: Option<u32>, from: u64, to: u64) -> Action {
+    Action::HugePages { node, size_kib: 2048, from, to }
+}
+
+/// A GPU-like device to a guest, with all that goes with it: files, modules, values, driver, service.
+fn passthrough(host: &Host) -> Plan {
+    let state = |active, enabled| ServiceState { active, enabled };
+    let unit = "libvirtd.service";
+    let text = "options vfio-pci ids=144d:a808\n";
+    plan(
+        [
+            Action::Service { unit: unit.into(), from: state(true, true), to: state(false, false) },
+            Action::FileCreate { path: host.path("srv/vfio.conf"), text: text.into(), mode: 0o644 },
+            Action::ModuleLoad { module: "vfio-pci".into(), parameters: vec!["disable_idle_d3=1".into()] },
+            sysctl("0", "1"),
+            sysfs("/sys/kernel/mm/ksm/run", "1", "0"),
+            sysfs("/sys/kernel/mm/transparent_hugepage/enabled", "madvise", "never"),
+            pages(None, 0, 256),
+            pages(Some(0), 0, 128),
+            Action::DriverBind {
+                device: DEVICE.into(),
+                from: binding(Some("nvme"), None),
+                to: binding(Some("vfio-pci"), Some("vfio-pci")),
+            },
+            Action::Service { unit: unit.into(), from: state(false, false), to: state(true, true) },
+        ]
+        .map(|action| step(action, None))
+        .to_vec(),
+    )
+}
+
+#[test]
+fn a_device_changes_hands_and_comes_back() {
+    let host = Host::new();
+    let before = host.look();
+    let mut plan = passthrough(&host);
+    // The node's pages are a part of the host's: two steps on one thing are lint's, and its test's, to refuse.
+    plan.steps.remove(7);
+    assert_eq!(vmwright_plan::lint(&plan), []);
+    let approved = host.approver.approve(&plan);
+    let report = host.apply(&plan, &approved, &mut Hooks::default()).expect("begun");
+    assert_eq!(report.state, RunState::Applied, "{report:?}");
+    assert_eq!(
+        host.system().link(&format!("/sys/bus/pci/devices/{DEVICE}/driver")).expect("bound"),
+        "vfio-pci"
+    );
+    assert_eq!(host.undo(&report.run, &mut Hooks::default()).expect("begun").state, RunState::Undone);
+    assert_eq!(host.look(), before);
+}
+
+#[test]
+fn a_crash_at_every_boundary_leaves_nothing_that_cannot_be_undone() {
+    let host = Host::new();
+    let before = host.look();
+    let mut plan = passthrough(&host);
+    plan.steps.remove(7);
+    let approved = host.approver.approve(&plan);
+    for at in 0..plan.steps.len() {
+        for point in
+            [Point::AfterIntent(at), Point::AfterDo(at), Point::AfterVerify(at), Point::AfterDone(at)]
+        {
+            let error = host.apply(&plan, &approved, &mut Hooks::crash_at(point)).expect_err("it crashes");
+            let ApplyError::Injected { run, .. } = error else { panic!("{point:?}: {error}") };
+            let found = host.recover();
+            assert!(found[0].undo_possible, "{point:?}: {found:?}");
+            let undone = host.undo(&run, &mut Hooks::default()).expect("begun");
+            assert_eq!(undone.state, RunState::Undone, "{point:?}: {undone:?}");
+            assert_eq!(host.look(), before, "{point:?}");
+        }
+    }
+}
+
+#[test]
+fn a_binding_that_was_cut_off_half_way_is_seen_and_undone() {
+    for (driver, only) in [(Some("nvme"), "vfio-pci\n"), (None, "vfio-pci\n")] {
+        let host = Host::new();
+        let system = host.system();
+        let before = host.look();
+        let bind = Action::DriverBind {
+            device: DEVICE.into(),
+            from: binding(Some("nvme"), None),
+            to: binding(Some("vfio-pci"), Some("vfio-pci")),
+        };
+        let plan = plan(vec![step(bind, None)]);
+        let approved = host.approver.approve(&plan);
+        let crash = &mut Hooks::crash_at(Point::AfterIntent(0));
+        let ApplyError::Injected { run, .. } = host.apply(&plan, &approved, crash).expect_err("it crashes")
+        else {
+            panic!("another error");
+        };
+        let at = format!("/sys/bus/pci/devices/{DEVICE}");
+        system.put(&format!("{at}/driver_override"), only);
+        if driver.is_none() {
+            system.write(&format!("{at}/driver/unbind"), DEVICE).expect("free");
+        }
+        let found = host.recover();
+        assert!(
+            matches!(&found[0].steps[0].found, Found::OutcomeUnknown(why) if why.contains("half done")),
+            "{found:?}"
+        );
+        assert_eq!(host.undo(&run, &mut Hooks::default()).expect("begun").state, RunState::Undone);
+        assert_eq!(host.look(), before);
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_said_and_nothing_stays() {
+    let gone = |what: &str| format!("{what} does not exist");
+    let state = |active, enabled| ServiceState { active, enabled };
+    for (action, why) in [
+        (pages(None, 0, 1000), "is 512 where 1000 were asked for".to_owned()),
+        (
+            Action::ModuleLoad { module: "absent".into(), parameters: vec![] },
+            "Module absent not found".to_owned(),
+        ),
+        (
+            Action::ModuleUnload { module: "kvm".into(), parameters: vec![] },
+            "module kvm is used by 1 (kvm_amd); expected used by nothing".to_owned(),
+        ),
+        (sysfs("/sys/kernel/mm/ksm/no", "1", "0"), gone("/sys/kernel/mm/ksm/no")),
+        (sysctl("1", "0"), "is `0`; expected `1`".to_owned()),
+        (
+            Action::Service { unit: "no.service".into(), from: state(true, true), to: state(false, true) },
+            gone("unit no.service"),
+        ),
+        (
+            Action::DriverBind {
+                device: DEVICE.into(),
+                from: binding(Some("nvme"), None),
+                to: binding(Some("vfio-pci"), None),
+            },
+            "No such device".to_owned(),
+        ),
+    ] {
+        let host = Host::new();
+        let before = host.look();
+        let plan = plan(vec![step(action, None)]);
+        let approved = host.approver.approve(&plan);
+        let said = match host.apply(&plan, &approved, &mut Hooks::default()) {
+            Err(ApplyError::Expect { source, .. }) => source.chain(),
+            Err(error) => error.to_string(),
+            Ok(report) => {
+                assert_eq!(report.state, RunState::Undone, "{report:?}");
+                report.stopped.expect("stopped").why
+            }
+        };
+        assert!(said.contains(&why), "{said}");
+        assert_eq!(host.look(), before, "{why}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_undone_is_as_it_was(
+        ksm in 0..3_u8, to in 0..3_u8, forward: bool, had in 0..=ROOM, wanted in 0..=ROOM,
+        enabled: bool, active: bool, on: bool, run: bool, bound: bool, text in "[ -~]{0,40}",
+    ) {
+        let host = Host::new();
+        let system = host.system();
+        system.put("/sys/kernel/mm/ksm/run", &format!("{ksm}\n"));
+        let bit = |set: bool| if set { "1" } else { "0" };
+        system.put("/proc/sys/net/ipv4/ip_forward", &format!("{}\n", bit(forward)));
+        system.put("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", &format!("{had}\n"));
+        let words = (if active { "active" } else { "inactive" }, if enabled { "enabled" } else { "disabled" });
+        system.put("/units/libvirtd.service", &format!("{} {}", words.0, words.1));
+        if !bound {
+            system.write(&format!("/sys/bus/pci/devices/{DEVICE}/driver/unbind"), DEVICE).expect("free");
+        }
+        let unit = Action::Service {
+            unit: "libvirtd.service".into(),
+            from: ServiceState { active, enabled },
+            to: ServiceState { active: on, enabled: run },
+        };
+        let device = Action::DriverBind {
+            device: DEVICE.into(),
+            from: binding(bound.then_some("nvme"), None),
+            to: binding(Some("vfio-pci"), Some("vfio-pci")),
+        };
+        let file = Action::FileCreate { path: host.path("srv/new"), text, mode: 0o600 };
+        let actions = [
+            sysfs("/sys/kernel/mm/ksm/run", &ksm.to_string(), &to.to_string()),
+            sysctl(bit(forward), bit(!forward)),
+            pages(None, had, wanted),
+            unit,
+            device,
+            file,
+        ];
+        let changes = |action: &Action| vmwright_plan::lint(&plan(vec![step(action.clone(), None)])).is_empty();
+        let steps: Vec<_> = actions.into_iter().filter(changes).map(|action| step(action, None)).collect();
+        let before = host.look();
+        let plan = plan(steps);
+        let approved = host.approver.approve(&plan);
+        let report = host.apply(&plan, &approved, &mut Hooks::default()).expect("begun");
+        prop_assert_eq!(report.state, RunState::Applied, "{:?}", report);
+        let undone = host.undo(&report.run, &mut Hooks::default()).expect("begun");
+        prop_assert_eq!(undone.state, RunState::Undone, "{:?}", undone);
+        prop_assert_eq!(host.look(), before);
+    }
+}
+
+/// What the made-up host and the real kernel must have in common.
+fn same(system: &dyn System) {
+    let key = "/proc/sys/net/ipv4/ip_forward";
+    let found = system.read(key).expect("a value");
+    assert!(matches!(&*found, "0\n" | "1\n"), "{found:?}");
+    system.write(key, "1").expect("ours");
+    assert_eq!(system.read(key).expect("a value"), "1\n");
+    system.write(key, "0").expect("ours");
+    assert_eq!(system.read(key).expect("a value"), "0\n");
+    assert_eq!(system.read("/proc/sys/net/ipv4/no").expect_err("absent").kind(), ErrorKind::NotFound);
+    assert_eq!(system.write("/proc/sys/net/ipv4/no", "1").expect_err("absent").kind(), ErrorKind::NotFound);
+    let device = "/sys/bus/pci/devices/ffff:ff:1f.7/driver";
+    assert_eq!(system.link(device).expect_err("absent").kind(), ErrorKind::NotFound);
+    let words = system.read("/proc/sys/net/ipv4/tcp_rmem").expect("a value");
+    assert_eq!(words.split_whitespace().count(), 3, "{words:?}");
+    assert!(matches!(system.run("no-such-program", &[]), Err(RunError::Absent("no-such-program"))));
+}
+
+#[test]
+fn the_kernel_and_the_made_up_host_answer_alike() {
+    let name = "system::the_kernel_and_the_made_up_host_answer_alike";
+    if is_child() {
+        same(&Live);
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    same(&MadeUp::make(&dir.path().join("system")));
+    // In a network namespace of its own the parameters of the network are its own too.
+    if let Err(why) = again_in(&["--net"], name) {
+        eprintln!("SKIPPED the kernel's half of {name}: no network namespace ({why})");
+    }
+}
+
+#[test]
+fn no_path_leads_out_of_the_kernels_files() {
+    for path in ["/etc/passwd", "/sys/../etc/passwd", "/proc/self/root/etc/passwd", "/proc/self/exe"] {
+        assert!(Live.read(path).is_err(), "{path}");
+        assert!(Live.write(path, "").is_err(), "{path}");
+    }
+}

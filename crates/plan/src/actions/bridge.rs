@@ -1,0 +1,88 @@
+//! A Linux bridge.
+
+use super::{Facts, Fault, Phase, quoted};
+use crate::describe::Words;
+use crate::lint::{interface_name, parse_address};
+use crate::target::Target;
+use vmwright_model::Action;
+
+/// See [`Action::BridgeAdd`].
+pub(super) struct BridgeAdd<'a> {
+    pub(super) name: &'a str,
+    pub(super) address: Option<&'a str>,
+}
+
+impl Facts for BridgeAdd<'_> {
+    fn target(&self) -> Target {
+        Target::Interface(self.name.to_owned())
+    }
+
+    fn words(&self) -> Words {
+        let name = self.name;
+        Words {
+            expects: format!("no interface {name}"),
+            does: format!("makes bridge {name}{} and brings it up", with(self.address)),
+            undone_by: format!("takes bridge {name} away, if nothing was plugged into it"),
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        Phase::Interface
+    }
+
+    fn follows(&self, earlier: &Action) -> bool {
+        matches!(earlier, Action::BridgeRemove { .. })
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        faults(self.name, self.address)
+    }
+}
+
+/// See [`Action::BridgeRemove`].
+pub(super) struct BridgeRemove<'a> {
+    pub(super) name: &'a str,
+    pub(super) address: Option<&'a str>,
+}
+
+impl Facts for BridgeRemove<'_> {
+    fn target(&self) -> Target {
+        Target::Interface(self.name.to_owned())
+    }
+
+    fn words(&self) -> Words {
+        let name = self.name;
+        Words {
+            expects: format!("bridge {name} as vmwright made it, with no port"),
+            does: format!("takes bridge {name} away"),
+            undone_by: format!("makes bridge {name}{} and brings it up", with(self.address)),
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        Phase::Interface
+    }
+
+    fn follows(&self, earlier: &Action) -> bool {
+        matches!(earlier, Action::BridgeAdd { address, .. } if address.as_deref() == self.address)
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        faults(self.name, self.address)
+    }
+}
+
+fn with(address: Option<&str>) -> String {
+    address.map(|address| format!(" with address {address}")).unwrap_or_default()
+}
+
+fn faults(name: &str, address: Option<&str>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if let Err(why) = interface_name(name) {
+        faults.push(Fault::Value(format!("interface name {}: {why}", quoted(name))));
+    }
+    if let Some(address) = address.filter(|address| parse_address(address).is_none()) {
+        faults.push(Fault::Value(format!("{} is not an address with prefix length", quoted(address))));
+    }
+    faults
+}

@@ -1,0 +1,131 @@
+//! One file for each action, or for the two that are each other's inverse: what it changes, how it is told, what can
+//! be wrong with it. `vmwright_apply::actions` has the same names, and does it.
+
+mod bridge;
+mod driver_bind;
+mod edit_spec;
+mod file_content;
+mod file_mode;
+mod file_owner;
+mod huge_pages;
+mod machine;
+mod module;
+mod service;
+mod sysctl;
+mod sysfs;
+
+use crate::describe::Words;
+use crate::target::Target;
+use vmwright_model::{Action, Disruption};
+
+/// What is known of an action without looking at a host.
+pub(crate) trait Facts {
+    /// The one thing that it changes.
+    fn target(&self) -> Target;
+
+    /// It in words.
+    fn words(&self) -> Words;
+
+    /// Where it stands in a plan.
+    fn phase(&self) -> Phase;
+
+    /// The least that it disturbs, whatever a rule says.
+    fn least_disruption(&self) -> Disruption {
+        Disruption::None
+    }
+
+    /// Whether it expects exactly the state that `earlier` leaves, whose target overlaps with its own. False where
+    /// that cannot be told before anything is done.
+    fn follows(&self, earlier: &Action) -> bool;
+
+    /// What is wrong with it by itself.
+    fn faults(&self) -> Vec<Fault>;
+
+    /// The whole text that it writes, where its words do not hold it.
+    fn content(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// What is wrong with an action by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A path that is not plain, and why.
+    Path(String, &'static str),
+    /// A value that cannot be one.
+    Value(String),
+    /// It expects what it writes.
+    NoChange,
+}
+
+/// Where an action stands in a plan; earlier ones come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Machines stop: they hold what later steps need.
+    Stop,
+    /// Services stop, so that what they read can change.
+    ServiceStop,
+    /// Interfaces come and go.
+    Interface,
+    /// Owners and modes of paths: they open the way to contents.
+    Access,
+    /// Contents of files.
+    Content,
+    /// Modules come and go.
+    Module,
+    /// Values of the running kernel.
+    Kernel,
+    /// Devices change hands.
+    Device,
+    /// Services start.
+    ServiceStart,
+    /// Machines start.
+    Start,
+}
+
+/// What is known of `action`.
+pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
+    match action {
+        Action::EditSpec { path, key, from, to } => {
+            Box::new(edit_spec::EditSpec { path, key, from: from.as_deref(), to: to.as_deref() })
+        }
+        Action::FileWrite { path, from_sha256, text } => {
+            Box::new(file_content::FileWrite { path, from_sha256, text })
+        }
+        Action::FileCreate { path, text, mode } => {
+            Box::new(file_content::FileCreate { path, text, mode: *mode })
+        }
+        Action::FileRemove { path, from_sha256 } => Box::new(file_content::FileRemove { path, from_sha256 }),
+        Action::FileMode { path, from, to } => Box::new(file_mode::FileMode { path, from: *from, to: *to }),
+        Action::FileOwner { path, from, to } => {
+            Box::new(file_owner::FileOwner { path, from: *from, to: *to })
+        }
+        Action::BridgeAdd { name, address } => {
+            Box::new(bridge::BridgeAdd { name, address: address.as_deref() })
+        }
+        Action::BridgeRemove { name, address } => {
+            Box::new(bridge::BridgeRemove { name, address: address.as_deref() })
+        }
+        Action::Sysfs { path, from, to } => Box::new(sysfs::Sysfs { path, from, to }),
+        Action::Sysctl { key, from, to } => Box::new(sysctl::Sysctl { key, from, to }),
+        Action::HugePages { node, size_kib, from, to } => {
+            Box::new(huge_pages::HugePages { node: *node, size_kib: *size_kib, from: *from, to: *to })
+        }
+        Action::DriverBind { device, from, to } => Box::new(driver_bind::DriverBind { device, from, to }),
+        Action::ModuleLoad { module, parameters } => Box::new(module::ModuleLoad { module, parameters }),
+        Action::ModuleUnload { module, parameters } => Box::new(module::ModuleUnload { module, parameters }),
+        Action::Service { unit, from, to } => Box::new(service::Service { unit, from: *from, to: *to }),
+        Action::MachineStart { machine } => Box::new(machine::MachineStart { machine }),
+        Action::MachineStop { machine } => Box::new(machine::MachineStop { machine }),
+    }
+}
+
+/// The faults of a value that replaces another: the path's, and that nothing changes.
+fn change<T: PartialEq>(from: &T, to: &T) -> Vec<Fault> {
+    if from == to { vec![Fault::NoChange] } else { Vec::new() }
+}
+
+/// A text as an error quotes it.
+fn quoted(text: &str) -> String {
+    format!("`{}`", text.chars().take(80).collect::<String>().escape_debug())
+}

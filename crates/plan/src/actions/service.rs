@@ -1,0 +1,72 @@
+//! Services of systemd.
+
+use super::{Facts, Fault, Phase, change, quoted};
+use crate::describe::Words;
+use crate::target::Target;
+use vmwright_model::plan::ServiceState;
+use vmwright_model::{Action, Disruption};
+
+/// See [`Action::Service`].
+pub(super) struct Service<'a> {
+    pub(super) unit: &'a str,
+    pub(super) from: ServiceState,
+    pub(super) to: ServiceState,
+}
+
+impl Facts for Service<'_> {
+    fn target(&self) -> Target {
+        Target::Service(self.unit.to_owned())
+    }
+
+    fn words(&self) -> Words {
+        let (unit, from, to) = (self.unit, told(self.from), told(self.to));
+        let mut does = Vec::new();
+        match (self.from.active, self.to.active) {
+            (true, false) => does.push("stops it"),
+            (false, true) => does.push("starts it"),
+            _ => {}
+        }
+        match (self.from.enabled, self.to.enabled) {
+            (true, false) => does.push("has it not started at boot"),
+            (false, true) => does.push("has it started at boot"),
+            _ => {}
+        }
+        Words {
+            expects: format!("{unit} {from}"),
+            does: format!("{unit}: {}", does.join(" and ")),
+            undone_by: format!("makes {unit} {from}, if it is still {to}"),
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        if self.from.active && !self.to.active { Phase::ServiceStop } else { Phase::ServiceStart }
+    }
+
+    fn least_disruption(&self) -> Disruption {
+        if self.from.active && !self.to.active { Disruption::ServiceRestart } else { Disruption::None }
+    }
+
+    fn follows(&self, earlier: &Action) -> bool {
+        matches!(earlier, Action::Service { to, .. } if *to == self.from)
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        let mut faults = change(&self.from, &self.to);
+        // `systemd.unit(5)`: letters, digits and `:-_.\@`, at most 255 of them, with a type.
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
+        let typed = [".service", ".socket", ".timer"].iter().any(|kind| self.unit.ends_with(kind));
+        if !typed || self.unit.len() > 255 || self.unit.starts_with('-') || !self.unit.bytes().all(fits) {
+            faults.push(Fault::Value(format!("{} is not a unit like `libvirtd.service`", quoted(self.unit))));
+        }
+        faults
+    }
+}
+
+fn told(state: ServiceState) -> &'static str {
+    match (state.active, state.enabled) {
+        (true, true) => "running, and started at boot",
+        (true, false) => "running, and not started at boot",
+        (false, true) => "stopped, and started at boot",
+        (false, false) => "stopped, and not started at boot",
+    }
+}
