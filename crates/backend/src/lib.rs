@@ -6,12 +6,14 @@
 //! VMM's process is found again by pid and start time, so that the answer is right after a `kill -9` of either.
 //!
 //! [`state`] holds the one table of what is legal in which state; every backend obeys it and passes the
-//! contract in `tests/contract.rs`. Backends have the same files: `argv.rs` (the command line, pure), `start.rs`,
-//! `control.rs` (state, stop, pause, resume).
+//! contract in `tests/contract`. Backends have the same files: `argv.rs` (the command line, pure; libvirt's is
+//! `domain.rs`, its domain XML), `start.rs`, `control.rs` (state, stop, pause, resume).
 
 mod account;
 pub mod fake;
 mod launch;
+pub mod libvirt;
+mod lines;
 mod lock;
 mod process;
 pub mod qemu;
@@ -158,6 +160,40 @@ pub enum StartError {
     /// The specification cannot be said as a command line.
     #[error(transparent)]
     Argv(#[from] qemu::argv::ArgvError),
+    /// The specification cannot be said as a domain.
+    #[error(transparent)]
+    Domain(#[from] libvirt::DomainError),
+    /// libvirt did not do it.
+    #[error("libvirt did not start machine `{machine}`")]
+    Libvirt {
+        /// The machine.
+        machine: String,
+        /// What it said.
+        #[source]
+        source: libvirt::LibvirtError,
+    },
+    /// libvirt has a domain of this name that vmwright did not make.
+    #[error("libvirt has a domain `{0}` that vmwright did not make; it is left alone")]
+    Foreign(String),
+    /// The specification has changed, and somebody else has changed the domain.
+    #[error(
+        "the specification of machine `{machine}` has changed, and its domain was changed by somebody else; the domain \
+         as vmwright left it is in `{}`", .file.display()
+    )]
+    Edited {
+        /// The machine.
+        machine: String,
+        /// The domain as vmwright knows it.
+        file: PathBuf,
+    },
+    /// libvirt started it, and no process of it is to be found.
+    #[error("libvirt started machine `{machine}`, but none of this host's processes is its VMM; {told}")]
+    NoProcess {
+        /// The machine.
+        machine: String,
+        /// Where libvirt says that it stands.
+        told: String,
+    },
     /// The sockets could not be made.
     #[error(transparent)]
     Sockets(#[from] SocketError),
@@ -243,6 +279,15 @@ pub enum ControlError {
         /// What it did.
         #[source]
         source: qemu::qmp::QmpError,
+    },
+    /// libvirt gave no usable answer.
+    #[error("libvirt did not do it for machine `{machine}`")]
+    Libvirt {
+        /// The machine.
+        machine: String,
+        /// What it said.
+        #[source]
+        source: libvirt::LibvirtError,
     },
     /// The agent's socket cannot be used.
     #[error("the guest agent of machine `{machine}` cannot be reached")]

@@ -22,6 +22,8 @@ pub const ARGV: &str = "argv";
 pub const LOG: &str = "qemu.log";
 /// Name of what the guest's first serial port said since the last start.
 pub const SERIAL: &str = "serial.log";
+/// Name of the domain as vmwright last left it to libvirt.
+pub const DOMAIN: &str = "domain.xml";
 /// Name of the record of the VMM's process.
 pub const PROCESS: &str = "process.json";
 /// Name of the file that start and stop lock.

@@ -38,6 +38,7 @@ targets! {
     diagnose,
     guest_agent,
     guest_frames,
+    libvirt_rpc,
     machine_record,
     machine_spec,
     pattern,

@@ -1,7 +1,7 @@
 //! A client of the QEMU guest agent protocol (`qga/qapi-schema.json` in QEMU's source). Everything that comes
 //! back was written inside the guest: it is data to show or compare, never to obey, and bounded here.
 
-use super::lines::{Lines, NoLine, dial, quote};
+use crate::lines::{Lines, NoLine, dial, quote};
 use serde_json::{Value, json};
 use std::io;
 use std::net::IpAddr;

@@ -3,7 +3,6 @@
 pub mod agent;
 pub mod argv;
 mod control;
-mod lines;
 pub mod qmp;
 mod start;
 mod tap;

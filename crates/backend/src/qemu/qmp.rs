@@ -1,6 +1,6 @@
 //! A client of QEMU's monitor protocol (QMP; `docs/interop/qmp-spec.rst` in QEMU's source).
 
-use super::lines::{Lines, NoLine, dial, quote};
+use crate::lines::{Lines, NoLine, dial, quote};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 use std::io;

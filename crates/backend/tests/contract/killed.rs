@@ -17,6 +17,10 @@ pub(crate) fn start_and_die(rig: &Rig, machine: &Stored, delay: Option<Duration>
     let mut command = Command::new(std::env::current_exe().expect("a program"));
     command.args(["--exact", "killed::the_one_that_dies", "--ignored", "--nocapture", "--test-threads=1"]);
     command.env(STATE, &machine.state).env(NAME, &machine.name).env(BACKEND, rig.backend.name());
+    if let Some(Ok(libvirt)) = crate::daemon::shared_already() {
+        let uri = libvirt.connection().to_string();
+        command.env(crate::daemon::SOCKET, uri.split_once('=').expect("it names its socket").1);
+    }
     if let Some(delay) = delay {
         command.env(DELAY, delay.as_micros().to_string());
     }
@@ -31,6 +35,7 @@ fn the_one_that_dies() {
     let die = || kill_process(getpid(), Signal::KILL).expect("we are there");
     let rig = match value(BACKEND).as_str() {
         "qemu" => rig::qemu("the_one_that_dies").expect("the case has looked"),
+        "libvirt" => rig::libvirt("the_one_that_dies").expect("the case has looked"),
         _ => rig::fake(),
     };
     let machine = store::open(value(STATE).as_ref(), &value(NAME)).expect("made by the case");

@@ -1,9 +1,12 @@
-//! What every backend promises. Each case of [`cases`] runs over the fake and over QEMU with its own translator,
-//! which needs no KVM and, since the guest is a boot sector of the tests' own, no kernel.
+//! What every backend promises. Each case of [`cases`] runs over the fake, over QEMU with its own translator, which
+//! needs no KVM and, since the guest is a boot sector of the tests' own, no kernel; and over libvirt, by a daemon of
+//! the tests' own.
 
 mod cases;
+mod daemon;
 mod guest;
 mod killed;
+mod libvirt;
 mod qemu;
 mod random;
 mod rig;
@@ -17,6 +20,11 @@ macro_rules! contract {
         mod qemu_backend {
             $(#[test] fn $case() {
                 if let Some(rig) = super::rig::qemu(stringify!($case)) { super::cases::$case(&rig); }
+            })*
+        }
+        mod libvirt_backend {
+            $(#[test] fn $case() {
+                if let Some(rig) = super::rig::libvirt(stringify!($case)) { super::cases::$case(&rig); }
             })*
         }
     };

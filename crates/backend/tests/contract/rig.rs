@@ -1,6 +1,6 @@
 //! What the cases run on.
 
-use crate::guest;
+use crate::{daemon, guest};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -49,6 +49,23 @@ pub(crate) fn qemu(test: &str) -> Option<Rig> {
     })
 }
 
+/// libvirt, where a daemon of our own can run.
+pub(crate) fn libvirt(test: &str) -> Option<Rig> {
+    let backend = match daemon::shared() {
+        Ok(backend) => backend.clone(),
+        Err(why) => {
+            eprintln!("SKIPPED {test}: {why}");
+            return None;
+        }
+    };
+    Some(Rig {
+        backend: Box::new(backend),
+        refusing: |_| (Box::new(daemon::shared().clone().expect("there")), "no-such-model"),
+        refused: "cpu.model = 'no-such-model'\n",
+        query: Some(|machine| daemon::shared().clone().expect("there").client(machine).map(drop)),
+    })
+}
+
 /// A state directory and what the machines in it need. At its end it asserts that nothing is left behind.
 pub(crate) struct Place {
     pub(crate) directory: TempDir,
@@ -57,7 +74,8 @@ pub(crate) struct Place {
 }
 
 /// The files of a machine's directory.
-const FILES: [&str; 6] = ["machine.toml", "argv", "qemu.log", "serial.log", "process.json", "lock"];
+const FILES: [&str; 7] =
+    ["machine.toml", "argv", "qemu.log", "serial.log", "process.json", "lock", "domain.xml"];
 
 impl Place {
     pub(crate) fn new() -> Self {
@@ -130,6 +148,13 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        if let Some(Ok(libvirt)) = daemon::shared_already() {
+            for name in self.names.borrow().iter() {
+                if let Ok(machine) = store::open(&self.state, name) {
+                    let _ = libvirt.undefine(&machine);
+                }
+            }
+        }
         // A failed test must not leave a VMM behind either.
         for name in self.names.borrow().iter() {
             let record =

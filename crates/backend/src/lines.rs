@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// One end of a conversation in lines.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     stream: UnixStream,
     /// Received and not yet given out.
     buffer: Vec<u8>,
@@ -21,7 +21,7 @@ pub(super) struct Lines {
 
 /// Why there is no line.
 #[derive(Debug)]
-pub(super) enum NoLine {
+pub(crate) enum NoLine {
     /// The peer has closed the connection, perhaps in the middle of a line.
     Closed,
     /// The time is up.
@@ -33,12 +33,12 @@ pub(super) enum NoLine {
 }
 
 impl Lines {
-    pub(super) fn new(stream: UnixStream, limit: usize) -> Self {
+    pub(crate) fn new(stream: UnixStream, limit: usize) -> Self {
         Self { stream, buffer: Vec::new(), searched: 0, limit }
     }
 
     /// The next line, without its end (`\n` or `\r\n`).
-    pub(super) fn next(&mut self, deadline: Instant) -> Result<Vec<u8>, NoLine> {
+    pub(crate) fn next(&mut self, deadline: Instant) -> Result<Vec<u8>, NoLine> {
         loop {
             if let Some(at) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') {
                 let mut line: Vec<u8> = self.buffer.drain(..=self.searched + at).collect();
@@ -58,7 +58,7 @@ impl Lines {
     }
 
     /// Throws away everything up to and including the first `byte`.
-    pub(super) fn skip_past(&mut self, byte: u8, deadline: Instant) -> Result<(), NoLine> {
+    pub(crate) fn skip_past(&mut self, byte: u8, deadline: Instant) -> Result<(), NoLine> {
         loop {
             self.searched = 0;
             if let Some(at) = self.buffer.iter().position(|found| *found == byte) {
@@ -70,7 +70,7 @@ impl Lines {
         }
     }
 
-    pub(super) fn send(&mut self, mut bytes: &[u8], deadline: Instant) -> Result<(), NoLine> {
+    pub(crate) fn send(&mut self, mut bytes: &[u8], deadline: Instant) -> Result<(), NoLine> {
         while !bytes.is_empty() {
             let left = remaining(deadline)?;
             self.stream.set_write_timeout(Some(left)).map_err(NoLine::Io)?;
@@ -115,7 +115,7 @@ fn remaining(deadline: Instant) -> Result<Duration, NoLine> {
 }
 
 /// Connects without waiting for ever on a peer whose queue is full.
-pub(super) fn dial(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
+pub(crate) fn dial(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
     let address = SocketAddrUnix::new(path)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
@@ -135,7 +135,7 @@ pub(super) fn dial(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
 }
 
 /// The beginning of bytes that a peer sent, for an error: printable and short.
-pub(super) fn quote(bytes: &[u8]) -> String {
+pub(crate) fn quote(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]);
     let mut quoted = String::new();
     for letter in text.chars() {

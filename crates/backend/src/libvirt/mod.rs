@@ -1,0 +1,128 @@
+//! Machines by way of libvirt: its daemon runs the VMM, and vmwright talks to the daemon in its own protocol.
+//!
+//! A machine is a persistent domain of the same name, made at the first start and forgotten with the machine. The
+//! domain carries the specification in its metadata, under a namespace of vmwright's; a domain without it is not
+//! vmwright's, and is neither changed nor taken over. What others change in a domain of vmwright's stays: the domain
+//! is made anew only where the specification has changed and nobody else's hand was in the domain since.
+
+mod connection;
+mod control;
+mod domain;
+pub mod edit;
+pub mod rpc;
+mod start;
+
+pub use connection::{Connection, NotLocal};
+pub use control::{EditFailed, Found, meaning};
+pub use domain::DomainError;
+pub use edit::EditError;
+pub use rpc::LibvirtError;
+
+use crate::state::{Operation, allow};
+use crate::{Backend, Condition, ControlError, Ended, Running, StartError, Stop, Stored};
+use rpc::{Client, Domain};
+use std::time::Duration;
+
+/// The backend.
+#[derive(Debug, Clone)]
+pub struct Libvirt {
+    connection: Connection,
+    /// How long the daemon may take to answer a call.
+    patience: Duration,
+}
+
+impl Libvirt {
+    /// A backend on a daemon, with 30 s for each of its answers: it starts a VMM within one.
+    #[must_use]
+    pub fn on(connection: Connection) -> Self {
+        Self { connection, patience: Duration::from_secs(30) }
+    }
+
+    /// Another patience than the default.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// The daemon that it talks to.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Makes the machine's domain without starting it, or brings it to the specification.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn define(&self, machine: &Stored) -> Result<(), StartError> {
+        start::define(self, machine).map(drop)
+    }
+
+    /// Forgets the machine's domain, with its firmware variables, TPM state and saved state; the disks stay. Fine
+    /// where there is none. The machine itself is for [`crate::store::delete`].
+    ///
+    /// # Errors
+    /// [`ControlError`]; [`ControlError::Illegal`] where it runs.
+    pub fn undefine(&self, machine: &Stored) -> Result<(), ControlError> {
+        control::undefine(self, machine)
+    }
+
+    /// A connection for questions, and the machine's domain, which runs.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn client(&self, machine: &Stored) -> Result<(Client, Domain), ControlError> {
+        allow(&machine.name, &self.look(machine)?, Operation::Query)?;
+        control::find(self, machine)?.ok_or_else(|| ControlError::LeftBehind {
+            machine: machine.name.clone(),
+            what: "no domain".to_owned(),
+        })
+    }
+
+    /// Every domain of the daemon, vmwright's or not, by name, with its state: one call, whatever their number.
+    ///
+    /// # Errors
+    /// [`LibvirtError`].
+    pub fn domains(&self) -> Result<Vec<Found>, LibvirtError> {
+        control::domains(self)
+    }
+
+    /// Changes the XML from which a domain is started next, vmwright's or not. What `change` leaves alone stays byte for
+    /// byte as libvirt has it ([`edit`]).
+    ///
+    /// # Errors
+    /// [`EditFailed`]; the domain is as it was then.
+    pub fn edit(
+        &self,
+        name: &str,
+        change: impl FnOnce(&str) -> Result<String, EditError>,
+    ) -> Result<(), EditFailed> {
+        control::edit(self, name, change)
+    }
+}
+
+impl Backend for Libvirt {
+    fn name(&self) -> &'static str {
+        "libvirt"
+    }
+
+    fn start(&self, machine: &Stored) -> Result<Running, StartError> {
+        start::start(self, machine)
+    }
+
+    fn look(&self, machine: &Stored) -> Result<Condition, ControlError> {
+        control::look(self, machine)
+    }
+
+    fn stop(&self, machine: &Stored, how: Stop) -> Result<Ended, ControlError> {
+        control::stop(self, machine, how)
+    }
+
+    fn pause(&self, machine: &Stored) -> Result<(), ControlError> {
+        control::change(self, machine, Operation::Pause, Client::suspend)
+    }
+
+    fn resume(&self, machine: &Stored) -> Result<(), ControlError> {
+        control::change(self, machine, Operation::Resume, Client::resume)
+    }
+}

@@ -1,0 +1,150 @@
+//! Starting: the domain is made or brought up to date, then libvirt starts it.
+
+use super::domain::{self, Around};
+use super::rpc::{Client, Domain, LibvirtError};
+use super::{Libvirt, control};
+use crate::account::{Account, account};
+use crate::process::Identity;
+use crate::state::{Operation, State, allow};
+use crate::store::{ARGV, DOMAIN, SERIAL, SPEC, read_regular, write_atomically};
+use crate::supervise::{self, Attempt, empty_file, interface_exists};
+use crate::{Backend, Condition, Running, StartError, Stored};
+use std::time::{SystemTime, UNIX_EPOCH};
+use vmwright_model::machine::NetworkKind;
+
+/// Largest domain that is kept, in bytes: libvirt's own limit of a string.
+const XML_MAX: u64 = 4 << 20;
+
+pub(super) fn start(libvirt: &Libvirt, machine: &Stored) -> Result<Running, StartError> {
+    supervise::start(machine, libvirt.name(), |attempt| run(libvirt, attempt))
+}
+
+fn run(libvirt: &Libvirt, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
+    let machine = attempt.machine;
+    let account = account(machine.spec.process.user.as_deref())?;
+    let bridges = machine.spec.networks.iter().filter(|network| network.kind == NetworkKind::Bridge);
+    for bridge in bridges.filter_map(|network| network.bridge.as_deref()) {
+        if !interface_exists(bridge) {
+            return Err(StartError::NoBridge(bridge.to_owned()));
+        }
+    }
+    let fail = |source| StartError::Libvirt { machine: machine.name.clone(), source };
+    let (mut client, domain) = define_as(libvirt, machine, account.as_ref())?;
+    empty_file(&machine.file(SERIAL))?;
+    match client.start(&domain) {
+        Ok(_) => {}
+        Err(error) if error.is_wrong_state() => {
+            let condition = Condition::new(State::Running, "libvirt runs it already");
+            allow(&machine.name, &condition, Operation::Start)?;
+            return Err(fail(error));
+        }
+        Err(error) => return Err(fail(error)),
+    }
+    let Some((process, words)) = process(&domain).map_err(StartError::Process)? else {
+        // It has ended at once, or it is in another PID namespace than ours: only libvirt knows.
+        let state = client.state(&domain).map_err(fail)?;
+        let told = control::condition(state).why;
+        return Err(StartError::NoProcess { machine: machine.name.clone(), told });
+    };
+    let directory = machine.directory();
+    write_atomically(&directory, ARGV, &words)
+        .map_err(|source| StartError::Write { path: directory.join(ARGV), source })?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(Running {
+        process,
+        // libvirt has no fall-back: the domain's type is what runs.
+        accelerator: machine.spec.accelerator,
+        user: account.map(|account| account.name),
+        qmp: None,
+        agent: None,
+        taps: Vec::new(),
+        started_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// Makes the machine's domain, or brings it to the specification.
+pub(super) fn define(libvirt: &Libvirt, machine: &Stored) -> Result<(Client, Domain), StartError> {
+    let account = account(machine.spec.process.user.as_deref())?;
+    define_as(libvirt, machine, account.as_ref())
+}
+
+fn define_as(
+    libvirt: &Libvirt,
+    machine: &Stored,
+    account: Option<&Account>,
+) -> Result<(Client, Domain), StartError> {
+    let path = machine.file(SPEC);
+    let read = read_regular(&path, XML_MAX)
+        .map_err(|source| crate::store::StoreError::Read { path: path.clone(), source })?;
+    let text = String::from_utf8_lossy(&read).into_owned();
+    let serial_log = machine.file(SERIAL);
+    let around = |uuid| Around { text: &text, serial_log: &serial_log, account, uuid };
+    // A specification that cannot be said is told before the daemon is asked anything.
+    let new = domain::xml(&machine.spec, &around(None))?;
+    let fail = |source| StartError::Libvirt { machine: machine.name.clone(), source };
+    let mut client = libvirt.connection.connect(libvirt.patience).map_err(fail)?;
+    let found = match client.domain(&machine.name) {
+        Ok(found) => Some(found),
+        Err(error) if error.is_no_domain() => None,
+        Err(error) => return Err(fail(error)),
+    };
+    let new = match &found {
+        None => new,
+        Some(found) => {
+            let inactive = client.xml(found, true).map_err(fail)?;
+            let Some(carried) = domain::specification(&inactive) else {
+                return Err(StartError::Foreign(machine.name.clone()));
+            };
+            if carried == text.trim() {
+                return Ok((client, found.clone()));
+            }
+            let kept = read_regular(&machine.file(DOMAIN), XML_MAX).unwrap_or_default();
+            if kept != inactive.as_bytes() {
+                return Err(StartError::Edited { machine: machine.name.clone(), file: machine.file(DOMAIN) });
+            }
+            let uuid = found.uuid_text();
+            domain::xml(&machine.spec, &around(Some(&uuid)))?
+        }
+    };
+    let defined = client.define(&new).map_err(fail)?;
+    keep(&mut client, &defined, machine).map_err(|error| match error {
+        Kept::Libvirt(source) => fail(source),
+        Kept::Write(source) => StartError::Write { path: machine.file(DOMAIN), source },
+    })?;
+    Ok((client, defined))
+}
+
+enum Kept {
+    Libvirt(LibvirtError),
+    Write(std::io::Error),
+}
+
+/// Keeps the domain as libvirt has made it of our text, to know it again.
+fn keep(client: &mut Client, domain: &Domain, machine: &Stored) -> Result<(), Kept> {
+    let inactive = client.xml(domain, true).map_err(Kept::Libvirt)?;
+    write_atomically(&machine.directory(), DOMAIN, inactive.as_bytes()).map_err(Kept::Write)
+}
+
+/// The VMM's process of a domain, and its command line, one word a line. libvirt does not tell it, and its own record
+/// is closed to ordinary users; but the command line has the domain's UUID. None where no process has it.
+fn process(domain: &Domain) -> std::io::Result<Option<(Identity, Vec<u8>)>> {
+    let uuid = domain.uuid_text();
+    let name = format!("guest={}", domain.name);
+    for entry in std::fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(pid) = entry.file_name().to_str().and_then(|pid| pid.parse().ok()) else { continue };
+        let Ok(words) = std::fs::read(entry.path().join("cmdline")) else { continue };
+        let mut before: &[u8] = b"";
+        let (mut ours, mut named) = (false, false);
+        for word in words.split(|byte| *byte == 0) {
+            ours |= before == b"-uuid" && word == uuid.as_bytes();
+            named |= before == b"-name" && word.starts_with(name.as_bytes());
+            before = word;
+        }
+        if ours && named {
+            let lines = words.iter().map(|byte| if *byte == 0 { b'\n' } else { *byte }).collect();
+            return Identity::of(pid).map(|process| Some((process, lines)));
+        }
+    }
+    Ok(None)
+}

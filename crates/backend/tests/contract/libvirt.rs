@@ -1,0 +1,326 @@
+//! What libvirt alone has: a daemon that restarts, that never answers, that is not there; other people's domains.
+
+use crate::daemon::{self, Daemon};
+use crate::rig::{LONG, Place, eventually, rustix_pid, text};
+use rustix::process::{Signal, kill_process};
+use std::time::{Duration, Instant};
+use vmwright_backend::libvirt::rpc::{Client, Device, Value};
+use vmwright_backend::libvirt::{Libvirt, LibvirtError, edit};
+use vmwright_backend::{Backend, ControlError, StartError, State, Stop, Stored, chain, store};
+
+/// The shared daemon's backend; says why where there is none.
+fn backend(test: &str) -> Option<Libvirt> {
+    match daemon::shared() {
+        Ok(backend) => Some(backend.clone()),
+        Err(why) => {
+            eprintln!("SKIPPED {test}: {why}");
+            None
+        }
+    }
+}
+
+fn own_daemon(test: &str) -> Option<Daemon> {
+    match Daemon::start("") {
+        Ok(daemon) => Some(daemon),
+        Err(why) => {
+            eprintln!("SKIPPED {test}: {why}");
+            None
+        }
+    }
+}
+
+fn connect(backend: &Libvirt) -> Client {
+    backend.connection().connect(LONG).expect("it listens")
+}
+
+fn state(backend: &Libvirt, machine: &Stored) -> State {
+    backend.look(machine).expect("it can be told").state
+}
+
+/// A domain as a person has it: comments aside, which libvirt does not keep, everything that vmwright has no word for.
+fn theirs(name: &str) -> String {
+    format!(
+        "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>{name}</name>\
+         <title>keep &amp; care</title><metadata><app:note xmlns:app='urn:app'>mine &lt;all&gt;</app:note></metadata>\
+         <memory unit='MiB'>32</memory><vcpu placement='static'>1</vcpu>\
+         <os><type arch='x86_64' machine='q35'>hvm</type></os><on_crash>coredump-destroy</on_crash>\
+         <devices><controller type='usb' model='none'/><memballoon model='none'/></devices>\
+         <qemu:commandline><qemu:arg value='-msg'/><qemu:arg value='timestamp=on'/></qemu:commandline></domain>"
+    )
+}
+
+#[test]
+fn other_peoples_domains_stay_as_they_are() {
+    let Some(backend) = backend("other_peoples_domains_stay_as_they_are") else { return };
+    let place = Place::new();
+    let machine = place.machine("");
+    let mut client = connect(&backend);
+    let domain = client.define(&theirs(&machine.name)).expect("a good domain");
+    let before = client.xml(&domain, true).expect("there");
+    // The machine of the same name is another one.
+    assert_eq!(state(&backend, &machine), State::Defined);
+    match backend.start(&machine) {
+        Err(StartError::Foreign(name)) => assert_eq!(name, machine.name),
+        other => panic!("{other:?}"),
+    }
+    backend.undefine(&machine).expect("nothing of ours is there");
+    assert_eq!(client.xml(&domain, true).expect("still there"), before);
+    let found = backend.domains().expect("a list");
+    let found = found.iter().find(|found| found.name == machine.name).expect("in the list");
+    assert_eq!((found.condition.state, &found.uuid), (State::Defined, &domain.uuid_text()));
+    // One change, and not a byte beside it.
+    backend.edit(&machine.name, |xml| edit::set_text(xml, "vcpu", "2")).expect("taken");
+    let after = client.xml(&domain, true).expect("there");
+    assert_eq!(after, before.replacen(">1</vcpu>", ">2</vcpu>", 1));
+    assert!(after.contains("mine &lt;all&gt;") && after.contains("qemu:arg value='-msg'"), "{after}");
+    // What libvirt refuses changes nothing.
+    backend.edit(&machine.name, |xml| edit::set_text(xml, "vcpu", "none")).expect_err("no number");
+    assert_eq!(client.xml(&domain, true).expect("there"), after);
+    client.undefine(&domain).expect("it does not run");
+}
+
+#[test]
+fn what_others_change_in_our_domain_stays() {
+    let Some(backend) = backend("what_others_change_in_our_domain_stays") else { return };
+    let place = Place::new();
+    let machine = place.machine("");
+    backend.define(&machine).expect("a good machine");
+    backend.edit(&machine.name, |xml| edit::set_text(xml, "on_crash", "preserve")).expect("taken");
+    backend.start(&machine).expect("the specification is what it was");
+    let (mut client, domain) = backend.client(&machine).expect("it runs");
+    let xml = client.xml(&domain, true).expect("there");
+    assert!(xml.contains("<on_crash>preserve</on_crash>"), "{xml}");
+    assert!(xml.contains("Assisted-By: vmwright ("), "{xml}");
+    backend.stop(&machine, Stop::Force).expect("it runs");
+    // Both have changed: nobody's change is thrown away.
+    let text = text(&machine, "machine.toml").replace("32MiB", "48MiB");
+    std::fs::write(machine.file("machine.toml"), text).expect("written");
+    let machine = store::open(&place.state, &machine.name).expect("good");
+    assert!(matches!(backend.start(&machine), Err(StartError::Edited { .. })));
+    // Once theirs is undone, ours is carried out; the domain is the same one.
+    backend.edit(&machine.name, |xml| edit::set_text(xml, "on_crash", "destroy")).expect("taken");
+    backend.start(&machine).expect("nobody else's change is there");
+    let (mut client, again) = backend.client(&machine).expect("it runs");
+    assert_eq!(again.uuid, domain.uuid);
+    assert!(client.xml(&again, false).expect("there").contains(">49152</memory>"));
+    backend.stop(&machine, Stop::Force).expect("it runs");
+    backend.undefine(&machine).expect("it does not run");
+    place.assert_nothing_left(&[]);
+}
+
+#[test]
+fn changes_are_told_as_they_come() {
+    let Some(backend) = backend("changes_are_told_as_they_come") else { return };
+    let place = Place::new();
+    let machine = place.machine("");
+    let mut watcher = connect(&backend);
+    watcher.watch().expect("allowed");
+    backend.start(&machine).expect("a good machine");
+    backend.pause(&machine).expect("it runs");
+    backend.resume(&machine).expect("it stands");
+    backend.stop(&machine, Stop::Force).expect("it runs");
+    backend.undefine(&machine).expect("it does not run");
+    let mut seen = Vec::new();
+    while seen.last() != Some(&1) {
+        let event = watcher.next_event(LONG).expect("the daemon lives").expect("in time");
+        if event.domain.name == machine.name {
+            seen.push(event.event);
+        }
+    }
+    // Defined, started, suspended, stopped, undefined; between them it is resumed from its start and from its pause, and
+    // QEMU may tell that it ends.
+    let others: Vec<i32> = seen.iter().copied().filter(|event| ![4, 6].contains(event)).collect();
+    assert_eq!(others, [0, 2, 3, 5, 1], "{seen:?}");
+    assert!(seen.contains(&4), "{seen:?}");
+}
+
+#[test]
+fn a_running_machine_is_changed_saved_and_looked_into() {
+    let Some(backend) = backend("a_running_machine_is_changed_saved_and_looked_into") else { return };
+    let place = Place::new();
+    let machine = place.machine("");
+    backend.define(&machine).expect("a good machine");
+    backend
+        .edit(&machine.name, |xml| edit::insert(xml, "devices", "<video><model type='vga'/></video>"))
+        .expect("taken");
+    backend.start(&machine).expect("a good machine");
+    let (mut client, domain) = backend.client(&machine).expect("it runs");
+    assert!(client.version().expect("told") >= 9_000_000);
+    // The console, from before the guest speaks.
+    let mut said = Vec::new();
+    let mut console = client.console(&domain, None).expect("it has one");
+    while !String::from_utf8_lossy(&said).contains(crate::guest::READY) {
+        said.extend(console.read(LONG).expect("in time").expect("it goes on"));
+    }
+    console.write(b"anybody there?").expect("it is open");
+    drop(console);
+    // A picture of the screen.
+    let (kind, picture) = client.screenshot(&domain).expect("it has a screen");
+    assert!(kind.starts_with("image/") && picture.len() > 1000, "{kind}, {} bytes", picture.len());
+    // Figures.
+    let all = client.all_stats().expect("told");
+    let ours = all.iter().find(|stats| stats.domain.name == machine.name).expect("among them");
+    assert_eq!(ours.figures["state.state"], Value::Whole(1));
+    assert!(matches!(ours.figures["block.0.capacity"], Value::Whole(bytes) if bytes == 1 << 20));
+    // A disk more, for now; and another number of CPUs, for later.
+    let disk = format!(
+        "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{}'/><target dev='vdb' bus='virtio'/></disk>",
+        place.disk().display()
+    );
+    client.attach(&domain, &disk, Device::Live).expect("there is room");
+    assert!(client.xml(&domain, false).expect("told").contains("vdb"));
+    assert!(!client.xml(&domain, true).expect("told").contains("vdb"));
+    client.resize_disk(&domain, "vdb", 2 << 20).expect("larger");
+    client.set_vcpus(&domain, 2, Device::Config).expect_err("one is the most");
+    // Nobody in the guest speaks for it.
+    let refused = client.agent(&domain, r#"{"execute":"guest-ping"}"#, Duration::from_secs(1));
+    assert!(matches!(refused, Err(LibvirtError::Refused { .. })), "{refused:?}");
+    backend.stop(&machine, Stop::Force).expect("it runs");
+    // Saved, the machine is off; the next start goes on from there.
+    backend.start(&machine).expect("a good machine");
+    client.managed_save(&domain).expect("it runs");
+    assert!(client.has_managed_save(&domain).expect("told"));
+    let condition = backend.look(&machine).expect("told");
+    assert!(condition.state == State::Gone && condition.why.contains("its state was saved"), "{condition:?}");
+    client.discard_managed_save(&domain).expect("there");
+    backend.undefine(&machine).expect("it does not run");
+    place.assert_nothing_left(&[]);
+}
+
+#[test]
+fn a_qcow2_machine_goes_back_to_its_snapshot() {
+    let test = "a_qcow2_machine_goes_back_to_its_snapshot";
+    let Some(backend) = backend(test) else { return };
+    let place = Place::new();
+    let image = place.directory.path().join("disk.qcow2");
+    let made = std::process::Command::new("qemu-img")
+        .args(["convert", "-f", "raw", "-O", "qcow2"])
+        .args([&place.disk(), &image])
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED {test}: no qemu-img that makes an image");
+        return;
+    }
+    let name = format!("t{}-snap", std::process::id());
+    let text = format!(
+        "name = '{name}'\nmemory.size = '32MiB'\naccelerator = 'tcg'\n[[disk]]\npath = '{}'\nformat = 'qcow2'\n",
+        image.display()
+    );
+    let spec = place.directory.path().join("snap.toml");
+    std::fs::write(&spec, text).expect("written");
+    let machine = store::create(&place.state, &spec).expect("good");
+    backend.start(&machine).expect("a good machine");
+    let (mut client, domain) = backend.client(&machine).expect("it runs");
+    client.snapshot(&domain, "<domainsnapshot><name>first</name></domainsnapshot>").expect("qcow2 can");
+    assert_eq!(client.snapshots(&domain).expect("told"), ["first"]);
+    client.revert(&domain, "first").expect("there");
+    assert_eq!(state(&backend, &machine), State::Running);
+    let told = client.revert(&domain, "second").expect_err("none").to_string();
+    assert!(told.contains("second"), "{told}");
+    client.delete_snapshot(&domain, "first").expect("there");
+    assert!(client.snapshots(&domain).expect("told").is_empty());
+    backend.stop(&machine, Stop::Force).expect("it runs");
+    backend.undefine(&machine).expect("it does not run");
+    store::delete(&place.state, &name).expect("nothing runs");
+}
+
+#[test]
+fn a_domain_that_vanishes_is_told_as_gone() {
+    let Some(backend) = backend("a_domain_that_vanishes_is_told_as_gone") else { return };
+    let place = Place::new();
+    let machine = place.machine("");
+    backend.start(&machine).expect("a good machine");
+    let (mut client, domain) = backend.client(&machine).expect("it runs");
+    // By somebody else, behind vmwright's back.
+    client.destroy(&domain, false).expect("it runs");
+    client.undefine(&domain).expect("there");
+    let told = client.state(&domain).expect_err("there is none");
+    assert!(told.is_no_domain(), "{told:?}");
+    let condition = backend.look(&machine).expect("told");
+    assert!(
+        condition.state == State::Gone && condition.why.ends_with("libvirt has no such domain"),
+        "{condition:?}"
+    );
+    backend.start(&machine).expect("it is made anew");
+    backend.stop(&machine, Stop::Force).expect("it runs");
+    place.assert_nothing_left(&[]);
+}
+
+#[test]
+fn a_daemon_out_of_reach_is_named() {
+    let place = Place::new();
+    let machine = place.machine("");
+    let at = |path: &str| {
+        let uri = format!("qemu:///system?socket={path}");
+        Libvirt::on(uri.parse().expect("good")).with_patience(Duration::from_secs(1))
+    };
+    let told = |backend: &Libvirt| match backend.look(&machine) {
+        Err(error @ ControlError::Libvirt { .. }) => chain(&error),
+        other => panic!("{other:?}"),
+    };
+    assert!(told(&at("/none/at/all")).contains("there is no `/none/at/all`"));
+    // A socket without a listener, and one whose listener is no libvirt and says nothing.
+    let path = place.directory.path().join("sock");
+    let path = path.to_str().expect("text");
+    let listener = std::os::unix::net::UnixListener::bind(path).expect("free");
+    assert!(told(&at(path)).contains("gave no answer to the list of ways to log in within 1 s"));
+    drop(listener);
+    assert!(told(&at(path)).contains("Connection refused"));
+    // A socket that is closed to this user. Rights of files are a thread's own on Linux.
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED a_daemon_out_of_reach_is_named: its last part needs root");
+        return;
+    }
+    let closed = place.directory.path().join("closed");
+    std::fs::create_dir(&closed).expect("made");
+    std::fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("set");
+    let path = closed.join("sock");
+    let _listener = std::os::unix::net::UnixListener::bind(&path).expect("free");
+    let refused = std::thread::spawn(move || {
+        nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65534));
+        Client::connect(&path, "qemu:///system", LONG).map(drop)
+    });
+    let told = chain(&refused.join().expect("no panic").expect_err("it is closed to others"));
+    assert!(told.starts_with("cannot connect to `") && told.contains("Permission denied"), "{told}");
+}
+
+#[test]
+fn a_daemon_stands_still_and_restarts_and_has_500_domains() {
+    let Some(mut daemon) = own_daemon("a_daemon_stands_still_and_restarts_and_has_500_domains") else {
+        return;
+    };
+    let backend = daemon.backend();
+    let place = Place::new();
+    let machine = place.machine("");
+    let running = backend.start(&machine).expect("a good machine");
+    // It stands still: every question ends, and says so.
+    kill_process(rustix_pid(daemon.pid), Signal::STOP).expect("it lives");
+    let hasty = backend.clone().with_patience(Duration::from_secs(1));
+    match hasty.look(&machine) {
+        Err(ControlError::Libvirt { source: LibvirtError::Silent { .. }, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    kill_process(rustix_pid(daemon.pid), Signal::CONT).expect("it lives");
+    assert_eq!(state(&backend, &machine), State::Running);
+    // It is killed: the one who watches is told, and its machines live on.
+    let mut watcher = connect(&backend);
+    watcher.watch().expect("allowed");
+    daemon.restart();
+    let told = watcher.next_event(LONG).expect_err("the connection is closed");
+    assert!(matches!(told, LibvirtError::Closed(_)), "{told:?}");
+    eventually("the new daemon knows it", || {
+        backend.look(&machine).is_ok_and(|condition| condition.state == State::Running)
+    });
+    assert_eq!(machine.process().expect("readable").expect("written").running, Some(running));
+    // 500 domains are listed by one call.
+    let mut client = connect(&backend);
+    for number in 0..500 {
+        client.define(&theirs(&format!("many{number:03}"))).expect("a good domain");
+    }
+    let began = Instant::now();
+    let found = backend.domains().expect("a list");
+    println!("{} domains listed in {:?}", found.len(), began.elapsed());
+    assert_eq!(found.iter().filter(|found| found.name.starts_with("many")).count(), 500);
+    assert!(daemon.virsh(&["list", "--all", "--name"]).contains("many499"));
+    backend.stop(&machine, Stop::Force).expect("it runs");
+}
