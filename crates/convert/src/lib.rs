@@ -3,6 +3,8 @@
 //! Reading gives a [`MachineSpec`]; what the specification has no word for is kept in its `foreign` part, so that
 //! nothing is lost on the way back. Writing gives the text and says, item by item, what the target cannot say.
 
+pub mod qemu;
+
 use thiserror::Error;
 use vmwright_model::{Issue, MachineSpec};
 

@@ -28,6 +28,15 @@ pub fn readers() -> Vec<Reader> {
         readers.push(reader(name, shapes, Box::new(move |text| drop(issues(&kind, text)))));
     }
     readers.push(reader("xml".to_owned(), general(), Box::new(|text| drop(Document::read(text)))));
+    readers.push(reader(
+        "a line of QEMU".to_owned(),
+        options(),
+        Box::new(|text| {
+            if let Ok(read) = vmwright_convert::qemu::read(text) {
+                drop(vmwright_convert::qemu::text(&read.spec));
+            }
+        }),
+    ));
     readers.push(reader("recognition".to_owned(), general(), Box::new(|text| drop(recognise("x", text)))));
     readers.push(reader(
         "signs".to_owned(),
@@ -63,6 +72,30 @@ pub fn readers() -> Vec<Reader> {
 
 fn snapshot(text: &str) -> Snapshot {
     Snapshot { records: vec![Record::new("x.log", Kind::TEXT, text)], ..Snapshot::default() }
+}
+
+/// Options of QEMU again and again: many devices, many parts of one, many that refer to each other.
+fn options() -> Vec<Shape> {
+    let mut shapes = general();
+    shapes.extend(of_kind("qemu_args"));
+    for piece in [
+        "-device lsi -device scsi-hd,drive=x,bus=scsi0.0,scsi-id=1 ",
+        "-device ide-cd -device virtio-blk-pci,serial=a,foo=bar ",
+        "-drive if=virtio,file=/a,format=raw -drive file=/b,throttling.bps-total=9,throttling.group=g ",
+        "-blockdev driver=raw,node-name=a,file=b,backing=a -device virtio-blk-pci,drive=a ",
+        "-device pcie-root-port -device isa-serial,chardev=a -chardev null,id=a ",
+        "-object iothread,id=iothread9 -object memory-backend-ram,id=m,size=1M -numa node,memdev=m ",
+        "-net nic -net user -nic user,hostfwd=tcp::1-:2 -device intel-hda -device hda-duplex,bus=x.0 ",
+    ] {
+        shapes.push(Shape::new(piece, "qemu-system-x86_64 ", piece));
+    }
+    for piece in ["+a,", "cpus=1,", "hostfwd=tcp::1-:2,", "server.0.host=a,", "k=v,"] {
+        shapes.push(Shape::new(piece, "qemu-system-x86_64 -cpu a,", piece));
+        shapes.push(Shape::new(piece, "qemu-system-x86_64 -numa node,", piece));
+        shapes.push(Shape::new(piece, "qemu-system-x86_64 -nic user,", piece));
+        shapes.push(Shape::new(piece, "qemu-system-x86_64 -device virtio-blk-pci,", piece));
+    }
+    shapes
 }
 
 /// Messages that almost stand there: each pattern's parts again and again, without its end.

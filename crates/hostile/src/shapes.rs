@@ -14,7 +14,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    fn new(name: impl Into<String>, head: &str, piece: &str) -> Self {
+    pub(crate) fn new(name: impl Into<String>, head: &str, piece: &str) -> Self {
         Self { name: name.into(), head: head.to_owned(), piece: piece.to_owned() }
     }
 

@@ -43,6 +43,7 @@ targets! {
     machine_spec,
     pattern,
     plan,
+    qemu_line,
     qmp,
     recognise,
     redact,

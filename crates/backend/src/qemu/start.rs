@@ -49,20 +49,23 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
     let (qmp_path, qmp) = sockets.listen("qmp", foreign)?;
     let (agent_path, agent) = sockets.listen("agent", foreign)?;
     let mut taps = Vec::new();
-    for network in spec.networks.iter().filter(|network| network.kind == NetworkKind::Bridge) {
-        // The specification has a bridge for each network of this kind.
-        taps.push(tap::open(network.bridge.as_deref().unwrap_or_default())?);
+    for (at, network) in spec.networks.iter().enumerate() {
+        if network.kind == NetworkKind::Bridge {
+            // The specification has a bridge for each network of this kind.
+            taps.push((at, tap::open(network.bridge.as_deref().unwrap_or_default())?));
+        }
     }
     let handles = Handles {
-        serial: serial.as_raw_fd(),
-        qmp: qmp.as_raw_fd(),
-        agent: agent.as_raw_fd(),
-        taps: taps.iter().map(|tap| tap.file.as_raw_fd()).collect(),
+        serial: Some(serial.as_raw_fd()),
+        qmp: Some(qmp.as_raw_fd()),
+        agent: Some(agent.as_raw_fd()),
+        taps: taps.iter().map(|(at, tap)| (*at, vec![tap.file.as_raw_fd()])).collect(),
+        ..Handles::by_name()
     };
     let arguments = words(&argv(spec, &handles)?);
-    let mut inherits = vec![handles.serial, handles.qmp];
-    inherits.extend(spec.agent.then_some(handles.agent));
-    inherits.extend(&handles.taps);
+    let mut inherits = vec![serial.as_raw_fd(), qmp.as_raw_fd()];
+    inherits.extend(spec.agent.then_some(agent.as_raw_fd()));
+    inherits.extend(taps.iter().map(|(_, tap)| tap.file.as_raw_fd()));
     let (mut child, mut running) = attempt.launch(Vmm {
         program: &program,
         arguments: &arguments,
@@ -71,7 +74,7 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
         sockets: Some(&sockets),
         qmp: Some(qmp_path.clone()),
         agent: spec.agent.then_some(agent_path),
-        taps: taps.iter().map(|tap| tap.name.clone()).collect(),
+        taps: taps.iter().map(|(_, tap)| tap.name.clone()).collect(),
         accelerator: spec.accelerator,
     })?;
     // QEMU alone has them from here on: what it closes by ending is closed.

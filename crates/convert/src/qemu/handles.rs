@@ -1,0 +1,64 @@
+//! What the caller has opened for QEMU.
+
+use std::collections::BTreeMap;
+use std::os::fd::RawFd;
+use vmwright_model::MachineSpec;
+use vmwright_model::machine::NetworkKind;
+
+/// Numbers of the open files that QEMU inherits, and sockets of the helpers that were started for the machine.
+/// What is absent is written by name: a tap by its interface, a serial log and a monitor not at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Handles {
+    /// The serial log, open for appending.
+    pub serial: Option<RawFd>,
+    /// The monitor's listening socket.
+    pub qmp: Option<RawFd>,
+    /// The agent's listening socket; used where the machine has an agent.
+    pub agent: Option<RawFd>,
+    /// Taps of a network by its place in the specification: one for each pair of queues.
+    pub taps: BTreeMap<usize, Vec<RawFd>>,
+    /// `/dev/vhost-net`, opened once for each of those.
+    pub vhosts: BTreeMap<usize, Vec<RawFd>>,
+    /// Socket of the switch or passt of a network, by its place.
+    pub networks: BTreeMap<usize, String>,
+    /// Socket of the virtiofsd of a share, by its place.
+    pub shares: BTreeMap<usize, String>,
+    /// Socket of the machine's swtpm.
+    pub tpm: Option<String>,
+    /// Files that hold the content of secrets, by the name that the specification gives them.
+    pub secrets: BTreeMap<String, String>,
+    /// Generic SCSI device (`/dev/sg0`) of a host device, by its place.
+    pub scsi: BTreeMap<usize, String>,
+}
+
+impl Handles {
+    /// None: everything is written by name.
+    #[must_use]
+    pub fn by_name() -> Self {
+        Self::default()
+    }
+
+    /// Whether a VMM is started with them: what is then missing is an error.
+    #[must_use]
+    pub fn to_run(&self) -> bool {
+        self.qmp.is_some()
+    }
+
+    /// The numbers to show where none are open: 3, 4, 5, and taps from 6.
+    #[must_use]
+    pub fn to_show(spec: &MachineSpec) -> Self {
+        let taps = spec.networks.iter().enumerate().filter(|(_, network)| is_opened(network.kind));
+        Self {
+            serial: Some(3),
+            qmp: Some(4),
+            agent: Some(5),
+            taps: (6..).zip(taps).map(|(number, (at, _))| (at, vec![number])).collect(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Kinds of networks whose tap the backend opens.
+fn is_opened(kind: NetworkKind) -> bool {
+    matches!(kind, NetworkKind::Bridge | NetworkKind::Ovs | NetworkKind::Macvtap)
+}
