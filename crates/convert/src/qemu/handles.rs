@@ -1,24 +1,26 @@
 //! What the caller has opened for QEMU.
 
 use std::collections::BTreeMap;
-use std::os::fd::RawFd;
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::NetworkKind;
+
+/// Number of an open file, as the kernel counts it (`std::os::fd::RawFd`): this crate opens none.
+pub type Descriptor = i32;
 
 /// Numbers of the open files that QEMU inherits, and sockets of the helpers that were started for the machine.
 /// What is absent is written by name: a tap by its interface, a serial log and a monitor not at all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Handles {
     /// The serial log, open for appending.
-    pub serial: Option<RawFd>,
+    pub serial: Option<Descriptor>,
     /// The monitor's listening socket.
-    pub qmp: Option<RawFd>,
+    pub qmp: Option<Descriptor>,
     /// The agent's listening socket; used where the machine has an agent.
-    pub agent: Option<RawFd>,
+    pub agent: Option<Descriptor>,
     /// Taps of a network by its place in the specification: one for each pair of queues.
-    pub taps: BTreeMap<usize, Vec<RawFd>>,
+    pub taps: BTreeMap<usize, Vec<Descriptor>>,
     /// `/dev/vhost-net`, opened once for each of those.
-    pub vhosts: BTreeMap<usize, Vec<RawFd>>,
+    pub vhosts: BTreeMap<usize, Vec<Descriptor>>,
     /// Socket of the switch or passt of a network, by its place.
     pub networks: BTreeMap<usize, String>,
     /// Socket of the virtiofsd of a share, by its place.

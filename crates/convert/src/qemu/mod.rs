@@ -12,7 +12,7 @@ mod read;
 mod write;
 
 pub use argument::{Argument, shell, words};
-pub use handles::Handles;
+pub use handles::{Descriptor, Handles};
 pub use network_address::mac;
 pub use read::{command, read};
 pub use write::{AGENT_PORT, ArgvError, CommandLine, write};

@@ -1,9 +1,9 @@
 //! The log, the monitor; serial and parallel ports, consoles, channels.
 
 use super::super::argument::Value;
+use super::super::handles::Descriptor;
 use super::storage::host_port;
 use super::{AGENT_PORT, Line, place};
-use std::os::fd::RawFd;
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::{Address, Channel, ChannelTarget, Character, CharacterTarget, Endpoint};
 
@@ -20,7 +20,7 @@ fn is_virtio(console: &Character) -> bool {
     matches!(console.target, CharacterTarget::Usual | CharacterTarget::Virtio)
 }
 
-fn listening(id: &str, number: RawFd) -> String {
+fn listening(id: &str, number: Descriptor) -> String {
     format!("socket,id={id},fd={number},server=on,wait=off")
 }
 

@@ -299,6 +299,7 @@ fn throttled(line: &mut Line<'_>, at: usize, disk: &Disk, node: String) -> Strin
     let value = Value::bare()
         .with("driver", "throttle")
         .with("node-name", &name)
+        .with("read-only", on_off(disk.readonly))
         .with("throttle-group", group)
         .with("file", node);
     line.push("-blockdev", value, "the disk within its limits");
