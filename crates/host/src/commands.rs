@@ -1,6 +1,8 @@
 //! Commands that only read. Nothing else is ever run: a [`Need`](vmwright_model::Need) for a command that is not
 //! in [`ALLOWED`] (or in [`crate::asking::ASKING`]), word for word, is refused.
 
+mod kept;
+
 use crate::asking::Asks;
 use crate::bounded::within;
 use crate::file::is_binary;
@@ -11,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use vmwright_model::Missing;
@@ -44,14 +46,27 @@ const ERROR_BYTES: usize = 4096;
 /// Time for a command to end by its own alarm after its limit.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// Gives what an allowed command says, as [`run`] does it; what a program says until it is replaced is kept beneath
+/// `state` and asked once. An empty `state` keeps nothing.
+pub(crate) fn say(words: &[&str], state: &Path, time: Duration, limit: u64) -> Result<Vec<u8>, Missing> {
+    let question = || kept::Question::of(words, &find(words.first()?)?);
+    let asked = if state.as_os_str().is_empty() { None } else { question() };
+    if let Some(answer) = asked.as_ref().and_then(|question| question.recall(state, limit)) {
+        return Ok(answer);
+    }
+    let said = run(words, ALLOWED, time, limit);
+    // The program may have been replaced meanwhile.
+    if let (Some(asked), Ok(answer)) = (asked, &said)
+        && question().as_ref() == Some(&asked)
+    {
+        asked.keep(state, answer);
+    }
+    said
+}
+
 /// Runs an allowed command and gives what it says. It has `C` as its language, an otherwise empty environment,
 /// no input, `time` to live and `limit` bytes to say.
-pub(crate) fn run(
-    words: &[&str],
-    allowed: &[&[&str]],
-    time: Duration,
-    limit: u64,
-) -> Result<Vec<u8>, Missing> {
+fn run(words: &[&str], allowed: &[&[&str]], time: Duration, limit: u64) -> Result<Vec<u8>, Missing> {
     if !allowed.contains(&words) {
         return Err(Missing::Failed("not on the list of commands that may be run".to_owned()));
     }

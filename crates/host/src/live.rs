@@ -37,7 +37,7 @@ pub(crate) fn collect(needs: &[Need], subject: &Subject, limits: &Limits) -> Res
         Need::Command(words) if Errand::of(*need).is_none() => Some(*words),
         _ => None,
     });
-    let running = collector.commands(commands.collect());
+    let running = collector.commands(commands.collect(), &subject.state);
     let mut attributes: Vec<PathBuf> = Vec::new();
     for need in needs.into_iter().filter(|need| Errand::of(*need).is_none()) {
         match need {
@@ -195,19 +195,20 @@ impl Collector<'_> {
         Vec::new()
     }
 
-    /// Runs commands beside what is read here, a few at once; each gives its answer when it has one.
-    fn commands(&self, all: Vec<&'static [&'static str]>) -> mpsc::IntoIter<Said> {
+    /// Runs commands beside what is read here, a few at once; each gives its answer when it has one. What stays the
+    /// same is kept beneath `state`.
+    fn commands(&self, all: Vec<&'static [&'static str]>, state: &Path) -> mpsc::IntoIter<Said> {
         let (sender, said) = mpsc::channel();
         let all = Arc::new(Mutex::new(all.into_iter()));
         for _ in 0..AT_ONCE {
             let (all, sender) = (Arc::clone(&all), sender.clone());
-            let (budget, limits) = (self.budget.clone(), self.limits.clone());
+            let (budget, limits, state) = (self.budget.clone(), self.limits.clone(), state.to_owned());
             let run = move || {
                 let next = || all.lock().unwrap_or_else(PoisonError::into_inner).next();
                 while let Some(words) = next() {
                     let time = budget.time(limits.command_time);
                     let most = budget.bytes(limits.command);
-                    let run = |time| commands::run(words, commands::ALLOWED, time, most);
+                    let run = |time| commands::say(words, &state, time, most);
                     if sender.send((words, time.and_then(run))).is_err() {
                         return;
                     }
