@@ -169,7 +169,7 @@ impl<'a> Normal<'a> {
                     let cpus = get(&parts, "cpus").unwrap_or_default();
                     // Numbers of one say nothing, and neither do as many CPUs at most as at start.
                     parts.retain(|part| {
-                        !(part.0 == "maxcpus" && part.1 == cpus) && !(part.1 == "1" && part.0 != "cpus")
+                        !(part.0 == "maxcpus" && part.1 == cpus || part.1 == "1" && part.0 != "cpus")
                     });
                     self.each("smp", parts);
                 }
@@ -313,7 +313,7 @@ impl<'a> Normal<'a> {
                     && name.replace('_', "-") == key
                     && (*default == "*" || number(default) == value)
             });
-            if !default && !(key == "backing" && value.is_empty()) {
+            if !(default || key == "backing" && value.is_empty()) {
                 words.push(format!("{key}={value}"));
             }
         }

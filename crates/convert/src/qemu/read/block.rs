@@ -105,15 +105,27 @@ impl Reader {
             return None;
         }
         let name = bag.take("backing")?;
-        let nodes = self.nodes_at(&name, true)?;
-        // More than a path and a format has no place here.
-        let plain =
-            nodes.disk.secret.is_none() && nodes.file.rest().is_empty() && nodes.format.rest().is_empty();
-        if !plain {
+        if self.taken.iter().any(|key| key.1 == name) {
+            // An image cannot build upon itself.
             return None;
         }
-        disk.backing = Some(nodes.disk.path?);
-        disk.backing_format = Some(nodes.disk.format);
+        let before = self.taken.len();
+        let found = self.nodes_at(&name, true).filter(|nodes| {
+            // More than a path and a format has no place here.
+            nodes.disk.secret.is_none() && nodes.file.rest().is_empty() && nodes.format.rest().is_empty()
+        });
+        match found.and_then(|nodes| Some((nodes.disk.path?, nodes.disk.format))) {
+            Some((path, format)) => {
+                disk.backing = Some(path);
+                disk.backing_format = Some(format);
+            }
+            None => {
+                // A longer chain stays as it is, under its own names.
+                self.taken.truncate(before);
+                self.backends.get(&("-blockdev", name.clone()))?;
+                bag.put("backing", name);
+            }
+        }
         Some(())
     }
 

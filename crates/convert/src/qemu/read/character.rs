@@ -52,6 +52,9 @@ impl Reader {
             }
             "socket" => {
                 end.server = bag.flag("server").unwrap_or(false);
+                if bag.has("nowait") {
+                    bag.take("nowait");
+                }
                 bag.drop_default("wait", if end.server { &["off", "no"] } else { &["on"] });
                 if let Some(host) = bag.take("host") {
                     end.to = Endpoint::Tcp;

@@ -7,7 +7,7 @@ use vmwright_model::machine::{Address, ControllerKind, Disk, DiskBus, DiskDevice
 
 impl Reader {
     /// A disk by its device, with this bus and of this kind.
-    pub(super) fn disk(&mut self, bag: &mut Bag, bus: DiskBus, device: DiskDevice) -> Option<String> {
+    pub(super) fn disk(&mut self, bag: &mut Bag, bus: DiskBus, mut device: DiskDevice) -> Option<String> {
         let removable = matches!(device, DiskDevice::Cdrom | DiskDevice::Floppy);
         let empty = || Nodes {
             disk: Disk { readonly: device == DiskDevice::Cdrom, ..Disk::empty(DiskFormat::Raw) },
@@ -19,6 +19,10 @@ impl Reader {
         let nodes = match bag.take("drive") {
             Some(id) if self.backends.contains_key(&("-drive", id.clone())) => {
                 let mut drive = self.take("-drive", &id)?;
+                // The older devices are what their drive is.
+                if drive.get("media") == Some("cdrom") {
+                    device = DiskDevice::Cdrom;
+                }
                 self.drive_nodes(&mut drive)?
             }
             Some(id) => self.nodes(&id)?,
@@ -26,6 +30,11 @@ impl Reader {
             None => return None,
         };
         let Nodes { mut disk, file, format, direct, no_flush } = nodes;
+        let removable = matches!(device, DiskDevice::Cdrom | DiskDevice::Floppy);
+        if !removable && disk.path.is_none() && disk.rbd.is_none() && disk.nbd.is_none() && disk.url.is_none()
+        {
+            return None;
+        }
         let said = (direct, no_flush);
         disk.device = device;
         disk.bus = Some(bus);
@@ -65,7 +74,13 @@ impl Reader {
             DiskBus::Fdc => {
                 bag.take("bus");
                 let unit = bag.small("unit")?;
-                Some(Address { controller: Some(0), bus: Some(0), unit: Some(unit), ..Address::default() })
+                Some(Address {
+                    controller: Some(0),
+                    bus: Some(0),
+                    target: Some(0),
+                    unit: Some(unit),
+                    ..Address::default()
+                })
             }
             DiskBus::Sata | DiskBus::Ide => {
                 let (id, number) = bag.get("bus")?.rsplit_once('.')?;

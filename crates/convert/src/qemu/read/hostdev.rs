@@ -32,6 +32,9 @@ impl Reader {
             HostDeviceKind::Usb => self.buses.usb(bag),
             _ => self.buses.address(bag),
         };
+        if device.address.is_none() {
+            device.multifunction = bag.flag("multifunction");
+        }
         let item = format!("host_device.{}", self.spec.host_devices.len());
         self.spec.host_devices.push(device);
         Some(item)

@@ -93,6 +93,8 @@ struct Reader {
     isa: u32,
     /// Whether there is a screen over SPICE.
     has_spice: bool,
+    /// Audio backends that devices refer to which are kept as they are.
+    audio_used: BTreeSet<String>,
     /// What a watchdog does that has not been read yet.
     pending_action: Option<vmwright_model::machine::WatchdogAction>,
     /// Whether QEMU adds devices that are not written.
@@ -110,6 +112,7 @@ struct Switches {
     nographic: bool,
     accelerator: bool,
     cpu: bool,
+    snapshot: bool,
     huge_path: Option<String>,
     prealloc: bool,
 }
@@ -118,6 +121,8 @@ impl Reader {
     fn new() -> Self {
         let mut spec = MachineSpec::named("machine");
         spec.bare = true;
+        // QEMU's own where `-m` is not there, on PCs.
+        spec.memory.size = "128MiB".to_owned();
         spec.agent = false;
         Self {
             spec,
@@ -141,6 +146,7 @@ impl Reader {
             pending_action: None,
             without_luns: BTreeSet::new(),
             isa: 0,
+            audio_used: BTreeSet::new(),
             has_spice: false,
             defaults: true,
             switches: Switches::default(),
@@ -218,18 +224,24 @@ impl Reader {
                 }
                 None => {
                     self.taken.clear();
+                    self.audio_used.extend(whole.get("audiodev").map(str::to_owned));
                     let text = self.buses.rewritten(&whole);
                     self.keep("-device", text);
                 }
             }
         }
         self.drives();
+        if self.switches.snapshot {
+            self.spec.disks.iter_mut().for_each(|disk| disk.transient = true);
+        }
         self.default_devices();
         self.globals();
         // Backends stand before what stays foreign and refers to them: the writer sees to that.
         for key in std::mem::take(&mut self.order) {
             if let Some(bag) = self.backends.remove(&key) {
-                if key.0 == "-audiodev" && matches!(bag.get("driver"), Some("none")) {
+                // One that nothing refers to is libvirt's own, and without a sound.
+                let silent = matches!(bag.get("driver"), Some("none" | "spice"));
+                if key.0 == "-audiodev" && silent && !self.audio_used.contains(&key.1) {
                     continue;
                 }
                 self.keep(key.0, bag.raw);

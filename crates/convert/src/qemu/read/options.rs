@@ -58,6 +58,8 @@ impl Reader {
                 self.keep_rest("accel", &bag);
             }
             "enable-kvm" => self.spec.accelerator = Accelerator::Kvm,
+            "no-kvm" => self.spec.accelerator = Accelerator::Tcg,
+            "snapshot" => self.switches.snapshot = true,
             "cpu" => self.cpu(bag()),
             "smp" => self.smp(bag()),
             "m" => self.amount(bag()),
