@@ -26,11 +26,15 @@ pub const SERIAL: &str = "serial.log";
 pub const DOMAIN: &str = "domain.xml";
 /// Name of the record of the VMM's process.
 pub const PROCESS: &str = "process.json";
+/// Name of the file that says what makes a machine run; QEMU where it is absent.
+pub const BACKEND: &str = "backend";
 /// Name of the file that start and stop lock.
 pub(crate) const LOCK: &str = "lock";
 
 /// Largest specification, in bytes.
 const SPEC_MAX: u64 = 1 << 20;
+/// Longest name of a backend, in bytes: a URI with a path.
+const BACKEND_MAX: u64 = 8192;
 /// Longest machine name, as the specification allows.
 const NAME_MAX: usize = 64;
 
@@ -56,6 +60,19 @@ impl Stored {
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory().join(name)
+    }
+
+    /// What makes it run, as its maker said; none where nothing was said.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`].
+    pub fn backend(&self) -> Result<Option<String>, StoreError> {
+        let path = self.file(BACKEND);
+        match read_regular(&path, BACKEND_MAX) {
+            Ok(word) => Ok(Some(String::from_utf8_lossy(&word).trim().to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StoreError::Read { path, source }),
+        }
     }
 
     /// The record of its process; none where it was never started.
@@ -154,6 +171,14 @@ fn issue_lines(issues: &[Issue]) -> String {
 /// # Errors
 /// [`StoreError`]; nothing is left behind then.
 pub fn create(state: &Path, spec: &Path) -> Result<Stored, StoreError> {
+    create_on(state, spec, "qemu")
+}
+
+/// The same for a backend, whose word is written down with the machine.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_on(state: &Path, spec: &Path, backend: &str) -> Result<Stored, StoreError> {
     let text = read_text(spec)?;
     let parsed = parse(spec, &text)?;
     let text = absolute(spec, &text, &parsed)?;
@@ -171,7 +196,12 @@ pub fn create(state: &Path, spec: &Path) -> Result<Stored, StoreError> {
     // A directory with its specification appears as one, or not at all.
     let new = nix::unistd::mkdtemp(&machines.join(".new-XXXXXX"))
         .map_err(|errno| fail("make a directory in", &machines, errno.into()))?;
-    let filled = write_atomically(&new, SPEC, text.as_bytes()).map_err(|source| fail("write", &new, source));
+    let filled = write_atomically(&new, SPEC, text.as_bytes())
+        .and_then(|()| match backend {
+            "qemu" => Ok(()),
+            other => write_atomically(&new, BACKEND, format!("{other}\n").as_bytes()),
+        })
+        .map_err(|source| fail("write", &new, source));
     let moved = filled.and_then(|()| {
         rustix::fs::renameat_with(rustix::fs::CWD, &new, rustix::fs::CWD, &target, RenameFlags::NOREPLACE)
             .map_err(|errno| match errno {

@@ -122,6 +122,15 @@ pub enum Error {
     /// A machine's directory or specification.
     #[error(transparent)]
     Store(vmwright_backend::store::StoreError),
+    /// No backend of this name.
+    #[error("no backend `{word}`: `qemu`, `libvirt`, or libvirt's URI")]
+    Backend {
+        /// What was asked for.
+        word: String,
+        /// Why it is no libvirt.
+        #[source]
+        source: vmwright_backend::libvirt::NotLocal,
+    },
     /// A machine did not start.
     #[error("`{vm}` did not start; 'vmwright analyze --vm {vm}' tells why")]
     Start {
@@ -160,6 +169,7 @@ impl Error {
             | Error::PlanUnknown(_)
             | Error::PlanAmbiguous(_)
             | Error::Store(_)
+            | Error::Backend { .. }
             | Error::Argv(_)
             | Error::Gate(_) => Exit::Usage,
             Error::Sandbox(_)

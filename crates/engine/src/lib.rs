@@ -6,6 +6,7 @@
 
 mod accepted;
 mod analysis;
+mod backends;
 mod capture;
 mod captures;
 mod environment;
@@ -81,7 +82,7 @@ pub fn perform(
         Operation::Undo { run } => implementation::undo(&run, environment, progress),
         Operation::Recover => implementation::recover(environment),
         Operation::Review { vm, gates } => review::review(&vm, &gates, environment, progress),
-        Operation::VmCreate { spec } => machines::create(&spec, environment),
+        Operation::VmCreate { spec, backend } => machines::create(&spec, backend.as_deref(), environment),
         Operation::VmStart { vm } => machines::start(&vm, environment),
         Operation::VmStop { vm, force } => machines::stop(&vm, force, environment),
         Operation::VmDelete { vm } => machines::delete(&vm, environment),

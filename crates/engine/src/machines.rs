@@ -1,86 +1,186 @@
 //! Machines: the backend as operations, and as the executor of plans sees it.
 
+use crate::backends::{self, Chosen, Other};
 use crate::{Environment, Error, MachineSummary, Outcome};
 use std::path::Path;
 use std::time::Duration;
-use vmwright_backend::qemu::{Qemu, argv};
-use vmwright_backend::store::{self, Stored};
-use vmwright_backend::{Backend, Ended, Stop};
+use vmwright_backend::libvirt::Libvirt;
+use vmwright_backend::qemu::argv;
+use vmwright_backend::store::{self, StoreError, Stored};
+use vmwright_backend::{Backend, Ended, Stop, chain};
 use vmwright_model::machine::Accelerator;
 
 /// How long a guest may take to power off when it is asked.
 const POWER_OFF: Duration = Duration::from_secs(20);
 
-pub(crate) fn create(spec: &Path, environment: &Environment) -> Result<Outcome, Error> {
-    let machine = store::create(&environment.state, spec).map_err(Error::Store)?;
+pub(crate) fn create(
+    spec: &Path,
+    backend: Option<&str>,
+    environment: &Environment,
+) -> Result<Outcome, Error> {
+    let chosen = Chosen::read(backend.unwrap_or("qemu"))?;
+    let machine = store::create_on(&environment.state, spec, &chosen.word()).map_err(Error::Store)?;
+    if let Chosen::Libvirt(connection) = &chosen
+        && let Err(source) = Libvirt::on(connection.clone()).define(&machine)
+    {
+        // Nothing is left of a machine that libvirt does not take. The first error is the one to tell.
+        let _ = store::delete(&environment.state, &machine.name);
+        return Err(Error::Start { vm: machine.name, source: Box::new(source) });
+    }
     summary(&machine).map(|summary| Outcome::Machine(Box::new(summary)))
 }
 
 pub(crate) fn start(vm: &str, environment: &Environment) -> Result<Outcome, Error> {
-    let machine = store::open(&environment.state, vm).map_err(Error::Store)?;
-    Qemu::default()
-        .start(&machine)
-        .map_err(|source| Error::Start { vm: vm.to_owned(), source: Box::new(source) })?;
-    summary(&machine).map(|summary| Outcome::Machine(Box::new(summary)))
+    match open(vm, environment)? {
+        Named::Machine(machine) => {
+            backends::of(&machine)?
+                .start(&machine)
+                .map_err(|source| Error::Start { vm: vm.to_owned(), source: Box::new(source) })?;
+            summary(&machine).map(|summary| Outcome::Machine(Box::new(summary)))
+        }
+        Named::Other(other) => {
+            let libvirt = Libvirt::on(other.connection);
+            let domain = libvirt.start_domain(vm).map_err(Error::Control)?;
+            Ok(Outcome::Machine(Box::new(other_summary(libvirt.connection(), &domain))))
+        }
+    }
 }
 
 pub(crate) fn stop(vm: &str, force: bool, environment: &Environment) -> Result<Outcome, Error> {
-    let machine = store::open(&environment.state, vm).map_err(Error::Store)?;
-    end(&machine, force)?;
-    summary(&machine).map(|summary| Outcome::Machine(Box::new(summary)))
+    match open(vm, environment)? {
+        Named::Machine(machine) => {
+            end(&machine, force)?;
+            summary(&machine).map(|summary| Outcome::Machine(Box::new(summary)))
+        }
+        Named::Other(other) => {
+            let libvirt = Libvirt::on(other.connection);
+            let domain = libvirt.stop_domain(vm, how(force)).map_err(Error::Control)?;
+            Ok(Outcome::Machine(Box::new(other_summary(libvirt.connection(), &domain))))
+        }
+    }
 }
 
 pub(crate) fn delete(vm: &str, environment: &Environment) -> Result<Outcome, Error> {
+    // What cannot be read as a machine can still be deleted.
+    if let Ok(machine) = store::open(&environment.state, vm)
+        && let Chosen::Libvirt(connection) = Chosen::of(&machine)?
+    {
+        Libvirt::on(connection).undefine(&machine).map_err(Error::Control)?;
+    }
     store::delete(&environment.state, vm).map_err(Error::Store)?;
     list(environment)
 }
 
 pub(crate) fn list(environment: &Environment) -> Result<Outcome, Error> {
     let listed = store::list(&environment.state).map_err(Error::Store)?;
+    let (others, silent) = backends::others(environment)?;
+    // A machine that cannot be read or asked about does not hide, nor hide the others.
+    let hidden = |name: String, backend: String, why: String| MachineSummary {
+        name,
+        state: why,
+        backend,
+        pid: None,
+        accelerator: None,
+        spec: None,
+        argv: Vec::new(),
+        domain: None,
+    };
     let machines = listed.into_iter().map(|one| match one.machine {
-        Ok(machine) => summary(&machine),
-        // A specification that cannot be read does not hide the machine.
-        Err(error) => Ok(MachineSummary {
-            name: one.name,
-            state: format!("unreadable: {error}"),
-            pid: None,
-            accelerator: None,
-            spec: None,
-            argv: Vec::new(),
+        Ok(machine) => summary(&machine).unwrap_or_else(|error| {
+            let backend = Chosen::of(&machine).map_or_else(|_| "-".to_owned(), |chosen| chosen.word());
+            hidden(one.name, backend, format!("unknown: {}", chain(&error)))
         }),
+        Err(error) => hidden(one.name, "-".to_owned(), format!("unreadable: {error}")),
     });
-    Ok(Outcome::Machines { machines: machines.collect::<Result<_, _>>()? })
+    let others = others.iter().map(|other| other_summary(&other.connection, &other.domain));
+    Ok(Outcome::Machines { machines: machines.chain(others).collect(), unread: silent })
 }
 
 pub(crate) fn show(vm: &str, environment: &Environment) -> Result<Outcome, Error> {
-    let machine = store::open(&environment.state, vm).map_err(Error::Store)?;
+    let machine = match open(vm, environment)? {
+        Named::Machine(machine) => machine,
+        Named::Other(other) => {
+            let libvirt = Libvirt::on(other.connection);
+            let mut summary = other_summary(libvirt.connection(), &other.domain);
+            summary.domain = Some(libvirt.domain_xml(vm).map_err(Error::Control)?);
+            return Ok(Outcome::Machine(Box::new(summary)));
+        }
+    };
     let mut summary = summary(&machine)?;
-    let arguments = argv::argv(&machine.spec, &argv::Handles::to_show(&machine.spec)).map_err(Error::Argv)?;
-    let words = |one: &argv::Argument| format!("{} {}", one.option, one.value.as_deref().unwrap_or(""));
-    summary.argv =
-        arguments.iter().map(|one| (words(one).trim_end().to_owned(), one.why.to_owned())).collect();
+    match Chosen::of(&machine)? {
+        Chosen::Qemu => {
+            let arguments =
+                argv::argv(&machine.spec, &argv::Handles::to_show(&machine.spec)).map_err(Error::Argv)?;
+            let words =
+                |one: &argv::Argument| format!("{} {}", one.option, one.value.as_deref().unwrap_or(""));
+            summary.argv =
+                arguments.iter().map(|one| (words(one).trim_end().to_owned(), one.why.to_owned())).collect();
+        }
+        Chosen::Libvirt(connection) => {
+            summary.domain = Some(Libvirt::on(connection).domain_xml(vm).map_err(Error::Control)?);
+        }
+    }
     summary.spec = Some(machine.spec);
     Ok(Outcome::Machine(Box::new(summary)))
 }
 
 pub(crate) fn end(machine: &Stored, force: bool) -> Result<Ended, Error> {
-    let how = if force { Stop::Force } else { Stop::Orderly(POWER_OFF) };
-    Qemu::default().stop(machine, how).map_err(Error::Control)
+    backends::of(machine)?.stop(machine, how(force)).map_err(Error::Control)
+}
+
+fn how(force: bool) -> Stop {
+    if force { Stop::Force } else { Stop::Orderly(POWER_OFF) }
+}
+
+/// What a name means: a machine of the state directory before a domain that vmwright did not make.
+enum Named {
+    Machine(Box<Stored>),
+    Other(Other),
+}
+
+fn open(vm: &str, environment: &Environment) -> Result<Named, Error> {
+    match store::open(&environment.state, vm) {
+        Ok(machine) => Ok(Named::Machine(Box::new(machine))),
+        Err(error @ (StoreError::NotFound(_) | StoreError::BadName(_))) => {
+            backends::other(vm, environment)?.map(Named::Other).ok_or(Error::Store(error))
+        }
+        Err(error) => Err(Error::Store(error)),
+    }
 }
 
 fn summary(machine: &Stored) -> Result<MachineSummary, Error> {
-    let condition = Qemu::default().look(machine).map_err(Error::Control)?;
+    let chosen = Chosen::of(machine)?;
+    let condition = chosen.backend().look(machine).map_err(Error::Control)?;
     let running =
         machine.process().map_err(|error| Error::Control(error.into()))?.and_then(|record| record.running);
     let running = running.filter(|_| condition.state.alive());
     Ok(MachineSummary {
         name: machine.name.clone(),
         state: condition.state.to_string(),
+        backend: chosen.word(),
         pid: running.as_ref().and_then(|running| u32::try_from(running.process.pid).ok()),
         accelerator: running.map(|running| accelerator(running.accelerator).to_owned()),
         spec: None,
         argv: Vec::new(),
+        domain: None,
     })
+}
+
+/// A domain that vmwright did not make.
+fn other_summary(
+    connection: &vmwright_backend::libvirt::Connection,
+    domain: &vmwright_backend::libvirt::Found,
+) -> MachineSummary {
+    MachineSummary {
+        name: domain.name.clone(),
+        state: domain.condition.state.to_string(),
+        backend: connection.to_string(),
+        pid: None,
+        accelerator: None,
+        spec: None,
+        argv: Vec::new(),
+        domain: None,
+    }
 }
 
 /// `kvm` or `tcg`.

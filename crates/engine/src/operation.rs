@@ -63,6 +63,8 @@ pub enum Operation {
     VmCreate {
         /// Path of the specification.
         spec: PathBuf,
+        /// What makes it run: `qemu` (also where absent), `libvirt`, or libvirt's URI.
+        backend: Option<String>,
     },
     /// Starts a machine.
     VmStart {
@@ -258,8 +260,10 @@ pub enum Outcome {
     Machine(Box<MachineSummary>),
     /// Machines with their states.
     Machines {
-        /// By name.
+        /// By name; then the domains of libvirt that vmwright did not make.
         machines: Vec<MachineSummary>,
+        /// Of each libvirt daemon that is there and could not be asked, why.
+        unread: Vec<String>,
     },
     /// Entries of the journal.
     Journal {
@@ -377,6 +381,8 @@ pub struct MachineSummary {
     pub name: String,
     /// `stopped`, `running`, `paused`, ...
     pub state: String,
+    /// What makes it run: `qemu`, or libvirt's URI.
+    pub backend: String,
     /// Process id of its VMM while it runs.
     pub pid: Option<u32>,
     /// `kvm` or `tcg`, as the running VMM says.
@@ -385,6 +391,8 @@ pub struct MachineSummary {
     pub spec: Option<MachineSpec>,
     /// The command line, option by option with its reason, where it was asked for.
     pub argv: Vec<(String, String)>,
+    /// libvirt's domain XML, where it was asked for and libvirt makes it run.
+    pub domain: Option<String>,
 }
 
 impl Outcome {

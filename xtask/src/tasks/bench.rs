@@ -5,6 +5,7 @@
 //! times depend on the machine, which is printed too.
 
 mod captures;
+mod libvirt;
 mod live;
 mod measure;
 mod one;
@@ -34,7 +35,8 @@ struct Bench {
 }
 
 /// All benches, as they run where none is named.
-const BENCHES: &[Bench] = &[live::BENCH, one::BENCH, sos::BENCH, captures::BENCH, scan::BENCH];
+const BENCHES: &[Bench] =
+    &[live::BENCH, one::BENCH, sos::BENCH, captures::BENCH, scan::BENCH, libvirt::BENCH];
 
 /// What a bench has.
 struct Site {

@@ -78,6 +78,16 @@ impl Connection {
         Self { scope: Scope::Session, socket: None }
     }
 
+    /// The daemons that a user of this host can have: the host's, and for others than root their own.
+    #[must_use]
+    pub fn usual() -> Vec<Self> {
+        let mut all = vec![Self::system()];
+        if !rustix::process::geteuid().is_root() {
+            all.push(Self::session());
+        }
+        all
+    }
+
     /// What the daemon is asked to open.
     fn uri(&self) -> &'static str {
         match self.scope {

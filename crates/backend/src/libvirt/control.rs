@@ -65,7 +65,7 @@ pub(super) fn look(libvirt: &Libvirt, machine: &Stored) -> Result<Condition, Con
             Ok(state) => Some(state),
             // It was undefined between the two questions.
             Err(error) if error.is_no_domain() => None,
-            Err(error) => return Err(unusable(machine, error)),
+            Err(error) => return Err(unusable(&machine.name, error)),
         },
         None => None,
     };
@@ -156,7 +156,7 @@ pub(super) fn change(
 ) -> Result<(), ControlError> {
     allow(&machine.name, &look(libvirt, machine)?, operation)?;
     let (mut client, domain) = running(libvirt, machine)?;
-    call(&mut client, &domain).map_err(|error| unusable(machine, error))
+    call(&mut client, &domain).map_err(|error| unusable(&machine.name, error))
 }
 
 pub(super) fn stop(libvirt: &Libvirt, machine: &Stored, how: Stop) -> Result<Ended, ControlError> {
@@ -166,8 +166,8 @@ pub(super) fn stop(libvirt: &Libvirt, machine: &Stored, how: Stop) -> Result<End
     let before = machine.process()?;
     let (mut client, domain) = running(libvirt, machine)?;
     let ended = match how {
-        Stop::Force => end(&mut client, &domain, machine, false).map(|()| Ended::Killed)?,
-        Stop::Orderly(patience) => orderly(&mut client, &domain, machine, condition.state, patience)?,
+        Stop::Force => end(&mut client, &domain, &machine.name, false).map(|()| Ended::Killed)?,
+        Stop::Orderly(patience) => orderly(&mut client, &domain, &machine.name, condition.state, patience)?,
     };
     Ok(match (written_down(machine, before.as_ref())?, how) {
         (Trace::Cleared, Stop::Orderly(_)) if ended == Ended::Killed => Ended::Elsewhere,
@@ -180,7 +180,7 @@ pub(super) fn stop(libvirt: &Libvirt, machine: &Stored, how: Stop) -> Result<End
 fn orderly(
     client: &mut Client,
     domain: &Domain,
-    machine: &Stored,
+    name: &str,
     state: State,
     patience: Duration,
 ) -> Result<Ended, ControlError> {
@@ -188,7 +188,7 @@ fn orderly(
     let left = || deadline.saturating_duration_since(Instant::now());
     if state == State::Running {
         if ask_agent(client, domain)
-            && let Some(ended) = wait_off(client, domain, machine, left() / 2)?
+            && let Some(ended) = wait_off(client, domain, name, left() / 2)?
         {
             return Ok(ended);
         }
@@ -198,15 +198,15 @@ fn orderly(
                 Ok(()) => {}
                 // It has just powered off, or is gone altogether.
                 Err(error) if error.is_wrong_state() || error.is_no_domain() => {}
-                Err(error) => return Err(unusable(machine, error)),
+                Err(error) => return Err(unusable(name, error)),
             }
-            if let Some(ended) = wait_off(client, domain, machine, left().min(AGAIN))? {
+            if let Some(ended) = wait_off(client, domain, name, left().min(AGAIN))? {
                 return Ok(ended);
             }
         }
     }
-    end(client, domain, machine, true)?;
-    match wait_off(client, domain, machine, END)? {
+    end(client, domain, name, true)?;
+    match wait_off(client, domain, name, END)? {
         Some(Ended::Killed) | None => Ok(Ended::Quit),
         Some(ended) => Ok(ended),
     }
@@ -232,7 +232,7 @@ fn agent_listens(xml: &str) -> bool {
 fn wait_off(
     client: &mut Client,
     domain: &Domain,
-    machine: &Stored,
+    name: &str,
     patience: Duration,
 ) -> Result<Option<Ended>, ControlError> {
     let deadline = Instant::now() + patience;
@@ -244,7 +244,7 @@ fn wait_off(
             Ok(_) => {}
             // A domain that was never persistent goes with its VMM.
             Err(error) if error.is_no_domain() => return Ok(Some(Ended::ByItself)),
-            Err(error) => return Err(unusable(machine, error)),
+            Err(error) => return Err(unusable(name, error)),
         }
         if Instant::now() >= deadline {
             return Ok(None);
@@ -254,11 +254,11 @@ fn wait_off(
 }
 
 /// Ends the VMM. Fine where it has ended meanwhile.
-fn end(client: &mut Client, domain: &Domain, machine: &Stored, in_order: bool) -> Result<(), ControlError> {
+fn end(client: &mut Client, domain: &Domain, name: &str, in_order: bool) -> Result<(), ControlError> {
     match client.destroy(domain, in_order) {
         Ok(()) => Ok(()),
         Err(error) if error.is_wrong_state() || error.is_no_domain() => Ok(()),
-        Err(error) => Err(unusable(machine, error)),
+        Err(error) => Err(unusable(name, error)),
     }
 }
 
@@ -278,20 +278,59 @@ fn written_down(machine: &Stored, before: Option<&ProcessRecord>) -> Result<Trac
     Ok(Trace::Orderly)
 }
 
+pub(super) fn start_domain(libvirt: &Libvirt, name: &str) -> Result<Found, ControlError> {
+    let fail = |source| unusable(name, source);
+    let mut client = libvirt.connection.connect(libvirt.patience).map_err(fail)?;
+    let domain = client.domain(name).map_err(fail)?;
+    allow(name, &condition(client.state(&domain).map_err(fail)?), Operation::Start)?;
+    let domain = client.start(&domain).map_err(fail)?;
+    found(&mut client, domain).map_err(fail)
+}
+
+pub(super) fn stop_domain(libvirt: &Libvirt, name: &str, how: Stop) -> Result<Found, ControlError> {
+    let fail = |source| unusable(name, source);
+    let mut client = libvirt.connection.connect(libvirt.patience).map_err(fail)?;
+    let domain = client.domain(name).map_err(fail)?;
+    let condition = condition(client.state(&domain).map_err(fail)?);
+    let operation = if how == Stop::Force { Operation::Kill } else { Operation::Stop };
+    allow(name, &condition, operation)?;
+    match how {
+        Stop::Force => end(&mut client, &domain, name, false)?,
+        Stop::Orderly(patience) => {
+            orderly(&mut client, &domain, name, condition.state, patience).map(drop)?
+        }
+    }
+    let mut off = Found { uuid: domain.uuid_text(), name: domain.name.clone(), condition };
+    match client.state(&domain) {
+        Ok(state) => off.condition = self::condition(state),
+        // One that was never defined goes with its VMM.
+        Err(error) if error.is_no_domain() => {
+            off.condition = Condition::new(State::Gone, "libvirt has no such domain");
+        }
+        Err(error) => return Err(fail(error)),
+    }
+    Ok(off)
+}
+
+fn found(client: &mut Client, domain: Domain) -> Result<Found, LibvirtError> {
+    let condition = condition(client.state(&domain)?);
+    Ok(Found { uuid: domain.uuid_text(), name: domain.name, condition })
+}
+
 pub(super) fn undefine(libvirt: &Libvirt, machine: &Stored) -> Result<(), ControlError> {
     allow(&machine.name, &look(libvirt, machine)?, Operation::Delete)?;
     let Some((mut client, domain)) = find(libvirt, machine)? else { return Ok(()) };
     match client.undefine(&domain) {
         Ok(()) => Ok(()),
         Err(error) if error.is_no_domain() => Ok(()),
-        Err(error) => Err(unusable(machine, error)),
+        Err(error) => Err(unusable(&machine.name, error)),
     }
 }
 
 /// The machine's domain and a connection to ask about it. A domain of the same name that vmwright did not make is not
 /// the machine's.
 pub(super) fn find(libvirt: &Libvirt, machine: &Stored) -> Result<Option<(Client, Domain)>, ControlError> {
-    let fail = |error| unusable(machine, error);
+    let fail = |error| unusable(&machine.name, error);
     let mut client = libvirt.connection.connect(libvirt.patience).map_err(fail)?;
     let found = match client.domain(&machine.name) {
         Ok(domain) => domain,
@@ -343,8 +382,8 @@ pub(super) fn edit(
     Ok(())
 }
 
-fn unusable(machine: &Stored, source: LibvirtError) -> ControlError {
-    ControlError::Libvirt { machine: machine.name.clone(), source }
+fn unusable(machine: &str, source: LibvirtError) -> ControlError {
+    ControlError::Libvirt { machine: machine.to_owned(), source }
 }
 
 #[cfg(test)]

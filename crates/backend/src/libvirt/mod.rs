@@ -87,6 +87,33 @@ impl Libvirt {
         control::domains(self)
     }
 
+    /// Starts a domain, vmwright's or not, as it is defined, and says where it stands then.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn start_domain(&self, name: &str) -> Result<Found, ControlError> {
+        control::start_domain(self, name)
+    }
+
+    /// Stops a domain, vmwright's or not, and says where it stands then.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn stop_domain(&self, name: &str, how: Stop) -> Result<Found, ControlError> {
+        control::stop_domain(self, name, how)
+    }
+
+    /// A domain's XML: as it runs, or as it will be started. Secrets are left out.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn domain_xml(&self, name: &str) -> Result<String, ControlError> {
+        let fail = |source| ControlError::Libvirt { machine: name.to_owned(), source };
+        let mut client = self.connection.connect(self.patience).map_err(fail)?;
+        let domain = client.domain(name).map_err(fail)?;
+        client.public_xml(&domain).map_err(fail)
+    }
+
     /// Changes the XML from which a domain is started next, vmwright's or not. What `change` leaves alone stays byte for
     /// byte as libvirt has it ([`edit`]).
     ///

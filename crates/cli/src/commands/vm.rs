@@ -8,6 +8,9 @@ pub(crate) enum Vm {
     Create {
         /// Path of the specification, a TOML file; see examples/.
         spec: PathBuf,
+        /// What makes it run: "qemu", "libvirt" (the host's daemon), or libvirt's URI, such as qemu:///session.
+        #[arg(long, value_name = "BACKEND", default_value = "qemu")]
+        backend: String,
     },
     /// Start a machine. The accelerator is the one that its specification names: there is no silent fall-back.
     Start {
@@ -27,9 +30,9 @@ pub(crate) enum Vm {
         /// Its name.
         vm: String,
     },
-    /// List machines with their states.
+    /// List machines with their states, and the domains of this host's libvirt that vmwright did not make.
     List,
-    /// Show a machine: specification, state, and its command line with a reason for each option.
+    /// Show a machine: specification, state, and its command line with a reason for each option, or its domain XML.
     Show {
         /// Its name.
         vm: String,
@@ -39,7 +42,7 @@ pub(crate) enum Vm {
 impl Vm {
     pub(crate) fn operation(self) -> Operation {
         match self {
-            Vm::Create { spec } => Operation::VmCreate { spec },
+            Vm::Create { spec, backend } => Operation::VmCreate { spec, backend: Some(backend) },
             Vm::Start { vm } => Operation::VmStart { vm },
             Vm::Stop { vm, force } => Operation::VmStop { vm, force },
             Vm::Delete { vm } => Operation::VmDelete { vm },

@@ -4,11 +4,15 @@ use super::shown;
 use std::fmt::Write as _;
 use vmwright_engine::MachineSummary;
 
-pub(crate) fn list(machines: &[MachineSummary]) -> String {
+pub(crate) fn list(machines: &[MachineSummary], unread: &[String]) -> String {
+    let mut out: String = machines.iter().map(line).collect();
     if machines.is_empty() {
-        return "no machines; 'vmwright vm create examples/web.toml' adds one\n".to_owned();
+        out.push_str("no machines; 'vmwright vm create examples/web.toml' adds one\n");
     }
-    machines.iter().map(line).collect()
+    for why in unread {
+        let _ = writeln!(out, "not listed: {}", shown(why));
+    }
+    out
 }
 
 pub(crate) fn one(machine: &MachineSummary) -> String {
@@ -16,11 +20,15 @@ pub(crate) fn one(machine: &MachineSummary) -> String {
     for (option, why) in &machine.argv {
         let _ = writeln!(out, "  {:60} # {}", shown(option), shown(why));
     }
+    for one in machine.domain.iter().flat_map(|domain| domain.lines()) {
+        let _ = writeln!(out, "  {}", shown(one));
+    }
     out
 }
 
 fn line(machine: &MachineSummary) -> String {
     let pid = machine.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
     let accelerator = machine.accelerator.as_deref().unwrap_or("-");
-    format!("{:20} {:10} pid {pid:8} {accelerator}\n", machine.name, machine.state)
+    let (name, state) = (shown(&machine.name), shown(&machine.state));
+    format!("{name:20} {state:10} pid {pid:8} {accelerator:4} {}\n", shown(&machine.backend))
 }

@@ -60,7 +60,7 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
         Outcome::Recovery { lines: found } => lines(found),
         Outcome::Review(made) => review::text(made),
         Outcome::Machine(machine) => machine::one(machine),
-        Outcome::Machines { machines } => machine::list(machines),
+        Outcome::Machines { machines, unread } => machine::list(machines, unread),
         Outcome::Journal { entries } => journal::entries(entries),
         Outcome::JournalVerified { entries } => format!("the chain of {entries} entries holds\n"),
     }

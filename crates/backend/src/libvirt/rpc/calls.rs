@@ -170,6 +170,17 @@ impl Client {
         read(p::GET_XML_DESC, &reply, |decoder| decoder.string())
     }
 
+    /// A domain's XML without its secrets, as it runs or will be started.
+    ///
+    /// # Errors
+    /// [`LibvirtError`].
+    pub fn public_xml(&mut self, domain: &Domain) -> Result<String, LibvirtError> {
+        let reply = self.of(p::GET_XML_DESC, domain, |args| {
+            args.u32(0);
+        })?;
+        read(p::GET_XML_DESC, &reply, |decoder| decoder.string())
+    }
+
     /// Defines a domain, or changes the one of the same name and UUID.
     ///
     /// # Errors

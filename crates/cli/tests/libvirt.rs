@@ -1,0 +1,96 @@
+//! Machines by way of libvirt, from the command line, on a daemon in a mount namespace of the test's own.
+
+#![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
+
+mod common;
+
+use common::{Site, done, has};
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+
+/// What a shell does in a host of its own. Each call's words come before what it says.
+const SCRIPT: &str = r#"
+    mount -t tmpfs none /run
+    mkdir -p /run/libvirt /run/lock /run/etc
+    [ -L /var/run ] || mount --bind /run /var/run
+    for folder in lib cache log; do
+        mkdir -p /run/$folder /var/$folder/libvirt
+        mount --bind /run/$folder /var/$folder/libvirt
+    done
+    printf '%s\n' 'stdio_handler = "file"' 'user = "root"' 'group = "root"' 'security_driver = "none"' \
+        'cgroup_controllers = []' 'namespaces = []' > /run/etc/qemu.conf
+    mkdir -p /etc/libvirt
+    mount --bind /run/etc /etc/libvirt
+    libvirtd --timeout 120 >/run/daemon.log 2>&1 &
+    daemon=$!
+    trap 'kill -CONT $daemon; virsh destroy ours; virsh destroy theirs; kill $daemon; wait $daemon' EXIT
+    for _ in $(seq 600); do virsh -c qemu:///system uri >/dev/null 2>&1 && break; sleep 0.1; done
+    exec 2>&1
+    say() { echo "== $*"; "$VMWRIGHT" "$@" || echo "status $?"; }
+    echo "<domain type='qemu'><name>theirs</name><memory unit='MiB'>32</memory><os><type arch='x86_64' machine='q35'>hvm</type></os></domain>" > /run/theirs.xml
+    virsh -q define /run/theirs.xml
+    say vm create "$SITE/ours.toml" --backend libvirt
+    say vm start ours
+    say vm list
+    say vm show ours
+    say vm stop ours --force
+    say vm start theirs
+    say vm stop theirs --force
+    say vm delete theirs
+    say vm delete ours
+    virsh list --all --name
+    kill -STOP $daemon
+    say vm list
+"#;
+
+#[test]
+fn machines_and_other_peoples_domains() {
+    let test = "machines_and_other_peoples_domains";
+    if !["libvirtd", "virsh", "virt-qemu-run", "unshare"].iter().all(|program| has(test, program)) {
+        return;
+    }
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        eprintln!("SKIPPED {test}: only root can mount something over the host's folders");
+        return;
+    }
+    let site = Site::new();
+    site.file("disk.raw", [0; 4096]);
+    site.file(
+        "ours.toml",
+        "name = 'ours'\naccelerator = 'tcg'\nmemory.size = '32MiB'\n[[disk]]\npath = 'disk.raw'\nformat = 'raw'\n",
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "bash", "-ec", SCRIPT]);
+    command.env("VMWRIGHT", env!("CARGO_BIN_EXE_vmwright")).env("SITE", site.dir.path());
+    command.env("VMWRIGHT_STATE", site.path("state")).env("VMWRIGHT_CONFIG", site.path("config"));
+    let said = done(command).out;
+    println!("{said}");
+    let after = |call: &str| {
+        let from = said.find(&format!("== {call}\n")).unwrap_or_else(|| panic!("no `{call}` in {said}"));
+        let text = &said[from + call.len() + 4..];
+        text[..text.find("\n== ").unwrap_or(text.len())].to_owned()
+    };
+    let line = |text: &str, name: &str| {
+        let found = text.lines().find(|line| line.trim_start().starts_with(name));
+        found
+            .unwrap_or_else(|| panic!("no `{name}` in {text}"))
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(line(&after("vm start ours"), "ours").split(' ').nth(1), Some("running"), "{said}");
+    let list = after("vm list");
+    assert!(line(&list, "ours").ends_with("tcg qemu:///system"), "{list}");
+    assert_eq!(line(&list, "theirs"), "theirs defined pid - - qemu:///system");
+    assert!(after("vm show ours").contains("<name>ours</name>"), "{said}");
+    assert!(line(&after("vm stop ours --force"), "ours").starts_with("ours defined"), "{said}");
+    assert!(line(&after("vm start theirs"), "theirs").starts_with("theirs running"), "{said}");
+    assert!(line(&after("vm stop theirs --force"), "theirs").starts_with("theirs defined"), "{said}");
+    // What vmwright did not make it does not delete; what it made leaves nothing in libvirt.
+    assert!(after("vm delete theirs").contains("no machine `theirs`"), "{said}");
+    let left = after("vm delete ours");
+    assert!(!left.lines().any(|line| line == "ours") && left.lines().any(|line| line == "theirs"), "{left}");
+    // A daemon that stands still does not hold up the list.
+    let last = &said[said.rfind("== vm list").unwrap()..];
+    assert!(last.contains("not listed: the domains of qemu:///system: libvirt gave no answer"), "{last}");
+}

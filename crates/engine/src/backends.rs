@@ -1,0 +1,104 @@
+//! Which backend makes a machine run: chosen when the machine is made, and written down with it.
+
+use crate::{Environment, Error};
+use std::time::Duration;
+use vmwright_backend::libvirt::{Connection, Found, Libvirt};
+use vmwright_backend::qemu::Qemu;
+use vmwright_backend::store::{self, Stored};
+use vmwright_backend::{Backend, chain};
+
+/// How long a daemon may take to answer a question about its domains.
+const ASK: Duration = Duration::from_secs(5);
+
+/// A backend as a machine's record names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Chosen {
+    /// QEMU, run directly.
+    Qemu,
+    /// A libvirt daemon of this host.
+    Libvirt(Connection),
+}
+
+impl Chosen {
+    /// Reads the word that a user gives or a machine's record has: `qemu`, `libvirt`, or libvirt's URI.
+    pub(crate) fn read(word: &str) -> Result<Self, Error> {
+        match word {
+            "qemu" => Ok(Self::Qemu),
+            "libvirt" => Ok(Self::Libvirt(Connection::system())),
+            uri => uri.parse().map(Self::Libvirt).map_err(|source| Error::Backend {
+                word: uri.chars().take(80).flat_map(char::escape_debug).collect(),
+                source,
+            }),
+        }
+    }
+
+    /// The backend of a machine.
+    pub(crate) fn of(machine: &Stored) -> Result<Self, Error> {
+        match machine.backend().map_err(Error::Store)? {
+            None => Ok(Self::Qemu),
+            Some(word) => Self::read(&word),
+        }
+    }
+
+    /// The word for it.
+    pub(crate) fn word(&self) -> String {
+        match self {
+            Self::Qemu => "qemu".to_owned(),
+            Self::Libvirt(connection) => connection.to_string(),
+        }
+    }
+
+    pub(crate) fn backend(&self) -> Box<dyn Backend> {
+        match self {
+            Self::Qemu => Box::new(Qemu::default()),
+            Self::Libvirt(connection) => Box::new(Libvirt::on(connection.clone())),
+        }
+    }
+}
+
+/// The backend of a machine.
+pub(crate) fn of(machine: &Stored) -> Result<Box<dyn Backend>, Error> {
+    Chosen::of(machine).map(|chosen| chosen.backend())
+}
+
+/// A domain of a libvirt of this host that is no machine of the state directory.
+pub(crate) struct Other {
+    pub(crate) connection: Connection,
+    pub(crate) domain: Found,
+}
+
+/// The domains that are no machines of this state directory, and of each daemon that could not be asked why. Daemons
+/// that are not there are left out, and none is started for the question.
+pub(crate) fn others(environment: &Environment) -> Result<(Vec<Other>, Vec<String>), Error> {
+    let listed = store::list(&environment.state).map_err(Error::Store)?;
+    let machines: Vec<(String, Connection)> = listed
+        .iter()
+        .filter_map(|one| match Chosen::of(one.machine.as_ref().ok()?) {
+            Ok(Chosen::Libvirt(connection)) => Some((one.name.clone(), connection)),
+            _ => None,
+        })
+        .collect();
+    let mut connections = Connection::usual();
+    for (_, connection) in &machines {
+        if !connections.contains(connection) {
+            connections.push(connection.clone());
+        }
+    }
+    let (mut found, mut silent) = (Vec::new(), Vec::new());
+    for connection in connections.into_iter().filter(Connection::is_there) {
+        match Libvirt::on(connection.clone()).with_patience(ASK).domains() {
+            Ok(domains) => {
+                let ours = |name: &str| machines.iter().any(|(own, of)| own == name && *of == connection);
+                let theirs = domains.into_iter().filter(|domain| !ours(&domain.name));
+                found.extend(theirs.map(|domain| Other { connection: connection.clone(), domain }));
+            }
+            Err(error) => silent.push(format!("the domains of {connection}: {}", chain(&error))),
+        }
+    }
+    Ok((found, silent))
+}
+
+/// The domain of this name that is no machine of this state directory; none where there is none.
+pub(crate) fn other(name: &str, environment: &Environment) -> Result<Option<Other>, Error> {
+    Ok(others(environment)?.0.into_iter().find(|other| other.domain.name == name))
+}
