@@ -1,13 +1,23 @@
 //! A machine's specification: TOML written by a user, read by vmwright. Every problem is told at once, each
 //! with its line.
+//!
+//! The model's types say what there is: the reader walks a document beside their JSON Schema ([`SCHEMA`]).
+//! `syntax` has the check of each `format` that the schema names; `cross` looks at what keys have to do with
+//! each other.
 
+mod cpu_list;
+mod cross;
 mod edit;
 mod read;
+mod schema;
 mod size;
 mod syntax;
 
 use crate::{View, lines::LineIndex};
+pub use cpu_list::parse_cpu_list;
 pub use edit::{EditError, set_value};
+pub use schema::SCHEMA;
+pub use syntax::check;
 pub use size::{SizeError, parse_size};
 use toml_edit::Document;
 use vmwright_model::{Issue, Kind, MachineSpec};
@@ -51,9 +61,21 @@ impl View for MachineSpecView {
             }
         };
         let mut reader = read::Reader::new(index);
-        let spec = reader.machine(document.as_table());
-        let read::Reader { mut keys, mut issues, .. } = reader;
+        let data = reader.document(document.as_table(), &SCHEMA);
+        let read::Reader { mut keys, mut issues, bad, .. } = reader;
         keys.sort();
+        let spec = match serde_json::from_value::<MachineSpec>(data) {
+            Ok(spec) => {
+                let mut book = cross::Book { keys: &keys, bad: &bad, issues: Vec::new() };
+                cross::check(&mut book, &spec);
+                issues.append(&mut book.issues);
+                Some(spec)
+            }
+            Err(error) => {
+                issues.push(Issue::new(0, format!("not a machine: {error}")));
+                None
+            }
+        };
         issues.sort_by_key(|issue| issue.line);
         let spec = spec.filter(|_| issues.is_empty());
         (Self { spec, keys }, issues)
@@ -258,24 +280,73 @@ bridge = "averyveryverylongbridge"
         );
     }
 
+    /// Every problem that a text has, as lines.
+    fn told(text: &str) -> Vec<String> {
+        let (view, issues) = MachineSpecView::read(text);
+        assert_eq!(view.spec.is_none(), !issues.is_empty());
+        issues.iter().map(|issue| format!("{}: {}", issue.line, issue.what)).collect()
+    }
+
+    /// The machine in one line of TOML has this problem, and none else.
+    fn has(text: &str, problem: &str) {
+        let told = told(&format!("name = 'a'\n{text}\n"));
+        assert!(told.len() == 1 && told[0].contains(problem), "{text}: {told:#?}, expected {problem}");
+    }
+
     #[test]
-    fn the_same_keys_as_the_model() {
-        // A specification that sets everything, as the model writes it, has no unknown key; and the model
-        // reads what this module allows.
-        let (view, _) = MachineSpecView::read(FULL);
-        let json = serde_json::to_value(view.spec.expect("no issues")).expect("plain data");
-        let mut keys = Vec::new();
-        for (key, value) in json.as_object().expect("a table") {
-            let table = value.as_array().map_or(value, |array| &array[0]);
-            match table.as_object() {
-                Some(table) => keys.extend(table.keys().map(|inner| format!("{key}.{inner}"))),
-                None => keys.push(key.clone()),
-            }
+    fn keys_that_contradict_each_other_are_told() {
+        has("cpu = { count = 4, max = 2 }", "2: `cpu.max` is 2, less than `cpu.count`, which is 4");
+        has("cpu = { count = 4, topology = { cores = 3 } }", "`cpu.topology` is 3 cores = 3 virtual CPUs, but `cpu.count` is 4");
+        has("cpu = { count = 2, pinning = { vcpu = [{ threads = '2' , cpus = '0' }] } }", "they are numbered 0 to 1");
+        has("cpu = { count = 4, pinning = { vcpu = [{ threads = '0-2' }, { threads = '2' }] } }", "pins 2, which");
+        has("cpu = { pinning = { iothread = [{ threads = '1' }] } }", "but `cpu.pinning.iothreads` is 0");
+        has("cpu = { pinning = { vcpu = [{ threads = '0', scheduler = 'fifo' }] } }", "they need it");
+        has("machine = 'pc'\ncpu.count = 256", "machine type `pc` has at most 255 virtual CPUs");
+        has("cpu.count = 4096\nmachine = 'pc-q35-7.2'", "has at most 288 virtual CPUs");
+        has("cpu.model = 'qemu64'\nmemory.size = '10TiB'", "40 bits of physical address reaches 1 TiB");
+        has("memory.size = '1GiB'\n[[numa]]\nmemory = '512MiB'", "2: the nodes of `numa` have 512 MiB together");
+        has("memory.size = '1GiB'\nnuma = [{ memory = '1GiB', cpus = '0-1' }]", "there are 1, counted from 0");
+        has("memory.device = [{ kind = 'dimm', size = '1GiB', node = 1 }]", "counted from 0");
+        has("[[disk]]\nformat = 'raw'", "2: `disk.0` does not say where its bytes are");
+        has("[[disk]]\nformat = 'raw'\npath = '/a'\nurl = 'https://a/b'", "5: `disk.0.path` and `disk.0.url`");
+        has("disk = [{ format = 'raw', path = '/a', aio = 'native' }]", "must be `none` or `directsync`");
+        has("disk = [{ format = 'raw', nbd = {} }]", "exactly one of `host` and `socket`");
+        has("disk = [{ format = 'raw', path = '/a', iothread = 1 }]", "but `cpu.pinning.iothreads` is 0");
+        has("[[disk]]\nformat = 'raw'\npath = '/a'\nserial = 'x'\n[[disk]]\nformat = 'raw'\npath = '/b'\nserial = 'x'", "9: `disk.1.serial` is that of `disk.0.serial` (line 5) too");
+        has("network = [{ kind = 'user', mac = '52:54:00:00:00:01' }, { kind = 'none', mac = '52:54:00:00:00:01' }]", "`network.1.mac` is that of");
+        has("network = [{ kind = 'vhost-user' }]", "so `network.0.socket` must say where");
+        has("network = [{ kind = 'user', vlan = 3 }]", "`network.0.vlan` is given");
+        has("boot = { menu_timeout = 3 }", "`boot.menu` is not true");
+        has("tpm = { socket = '/s', device = '/dev/tpm0' }", "both given");
+        has("share = [{ tag = 'x' }]", "neither `path` nor `socket`");
+    }
+
+    #[test]
+    fn the_formats_of_the_schema_have_checks() {
+        has("uuid = '1-2'", "`uuid` `1-2` is not a UUID");
+        has("disk = [{ format = 'raw', url = 'nonsense' }]", "not a URL");
+        has("disk = [{ format = 'raw', rbd = { pool = 'a', image = 'b', monitors = ['a:0'] } }]", "`disk.0.rbd.monitors.0` `a:0` is not a host");
+        has("disk = [{ format = 'raw', lvm = { group = '-a', volume = 'b' } }]", "not a name of LVM");
+        has(&format!("vsock.socket = '/{}'", "x".repeat(107)), "has 108 bytes; the path of a socket has at most 107");
+        has("host_device = [{ kind = 'pci', device = 'eth0' }]", "neither a PCI address");
+        has("tpm.version = '3'", "there are `1.2` and `2.0`");
+        has("confidential = { technology = 'sev', session = 'x' }", "not base64");
+        has("memory.policy = { mode = 'strict', nodes = '3-1' }", "ends before it begins");
+        has("display = [{ kind = 'vnc', listen = 'x' }]", "not an IP address");
+        has("disk = [{ format = 'raw', path = '/a', address.pci = '1' }]", "not a PCI address");
+        // Each format that the types name is in the table: a text that no format allows is refused.
+        let mut formats = Vec::new();
+        let mut open = vec![&*SCHEMA];
+        while let Some(node) = open.pop() {
+            let text = node.get("format").and_then(serde_json::Value::as_str);
+            formats.extend(text.filter(|format| !format.starts_with("uint") && !format.starts_with("int")));
+            open.extend(node.as_object().into_iter().flat_map(|map| map.values()));
+            open.extend(node.as_array().into_iter().flatten());
         }
-        keys.sort();
-        let mut known = read::known_keys();
-        known.sort();
-        assert_eq!(keys, known);
+        assert!(formats.len() > 50, "{formats:?}");
+        for format in formats {
+            assert!(syntax::check(format, "\u{1}").is_err(), "{format}");
+        }
     }
 
     #[test]

@@ -1,16 +1,51 @@
 //! What the single values of a specification must look like. Each check gives a fragment that says what is
 //! wrong, without the key.
 
+use super::cpu_list::parse_cpu_list;
+use crate::PciAddress;
 use std::net::IpAddr;
 
-/// A check of one string value.
-pub(super) type Check = fn(&str) -> Result<(), String>;
+/// Whether a text looks as a `format` of the model's schema says; else a fragment that says what is wrong, without
+/// the key. A format that is not here allows everything.
+pub fn check(format: &str, text: &str) -> Result<(), String> {
+    match format {
+        "machine-name" => machine_name(text),
+        "uuid" => uuid(text),
+        "word" => option_word(text),
+        "cpu-feature" => cpu_feature(text),
+        "cpu-list" => parse_cpu_list(text).map(drop),
+        "size" => memory_size(text),
+        "path" => path(text),
+        "line" => one_line(text),
+        "lvm-name" => lvm_name(text),
+        "host-port" => host_port(text),
+        "url" => url(text),
+        "socket-path" => socket_path(text),
+        "interface" => interface_name(text),
+        "address" => address(text),
+        "mac" => mac(text),
+        "ip" => ip(text),
+        "pci-address" => pci_address(text),
+        "host-device" => host_device(text),
+        "hex" => hex(text),
+        "base64" => base64(text),
+        "tpm-version" => tpm_version(text),
+        "user" => user_name(text),
+        _ => Ok(()),
+    }
+}
 
 /// Longest machine name.
 const NAME_MAX: usize = 64;
 
 /// Longest interface name: `IFNAMSIZ` of `linux/if.h` is 16, with the final NUL.
 const INTERFACE_MAX: usize = 15;
+
+/// Longest path of a UNIX socket: `sun_path` of `unix(7)` is 108, with the final NUL.
+const SOCKET_MAX: usize = 107;
+
+/// Longest name of a volume group or logical volume: `NAME_LEN` of LVM is 128, with the final NUL.
+const LVM_MAX: usize = 127;
 
 /// Longest user name: `useradd(8)` allows 32.
 const USER_MAX: usize = 32;
@@ -19,7 +54,7 @@ fn word_of(text: &str, extra: &str) -> bool {
     text.chars().all(|letter| letter.is_ascii_alphanumeric() || extra.contains(letter))
 }
 
-pub(super) fn machine_name(text: &str) -> Result<(), String> {
+fn machine_name(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err("is empty".to_owned());
     }
@@ -36,7 +71,7 @@ pub(super) fn machine_name(text: &str) -> Result<(), String> {
 }
 
 /// A word that goes into a QEMU option: a comma or blank in it would be another option.
-pub(super) fn option_word(text: &str) -> Result<(), String> {
+fn option_word(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err("is empty".to_owned());
     }
@@ -49,14 +84,14 @@ pub(super) fn option_word(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) fn cpu_feature(text: &str) -> Result<(), String> {
+fn cpu_feature(text: &str) -> Result<(), String> {
     match text.strip_prefix(['+', '-']) {
         Some(name) => option_word(name),
         None => Err(format!("`{}` begins with neither `+` nor `-`", short(text))),
     }
 }
 
-pub(super) fn user_name(text: &str) -> Result<(), String> {
+fn user_name(text: &str) -> Result<(), String> {
     if text.is_empty() || text.len() > USER_MAX || !word_of(text, "-_.") || text.starts_with('-') {
         return Err(format!("`{}` is not a user name", short(text)));
     }
@@ -64,7 +99,7 @@ pub(super) fn user_name(text: &str) -> Result<(), String> {
 }
 
 /// A path is taken as it is, but one that cannot exist, or that would break a record of one line, is refused.
-pub(super) fn path(text: &str) -> Result<(), String> {
+fn path(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err("is empty".to_owned());
     }
@@ -74,16 +109,16 @@ pub(super) fn path(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) fn one_line(text: &str) -> Result<(), String> {
+fn one_line(text: &str) -> Result<(), String> {
     if text.chars().any(char::is_control) { Err("holds a control character".to_owned()) } else { Ok(()) }
 }
 
-pub(super) fn memory_size(text: &str) -> Result<(), String> {
+fn memory_size(text: &str) -> Result<(), String> {
     super::parse_size(text).map(drop).map_err(|error| format!("is wrong: {error}"))
 }
 
 /// What the kernel's `dev_valid_name` allows, and printable.
-pub(super) fn interface_name(text: &str) -> Result<(), String> {
+fn interface_name(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err("is empty".to_owned());
     }
@@ -97,7 +132,7 @@ pub(super) fn interface_name(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) fn address(text: &str) -> Result<(), String> {
+fn address(text: &str) -> Result<(), String> {
     let wrong = || Err(format!("`{}` is not an address with prefix length, like `10.213.0.1/24`", short(text)));
     let Some((address, prefix)) = text.split_once('/') else { return wrong() };
     let Ok(address) = address.parse::<IpAddr>() else { return wrong() };
@@ -108,7 +143,7 @@ pub(super) fn address(text: &str) -> Result<(), String> {
     }
 }
 
-pub(super) fn mac(text: &str) -> Result<(), String> {
+fn mac(text: &str) -> Result<(), String> {
     let parts: Vec<&str> = text.split(':').take(7).collect();
     let two = |part: &&str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
     if parts.len() != 6 || !parts.iter().all(two) {
@@ -122,6 +157,113 @@ pub(super) fn mac(text: &str) -> Result<(), String> {
         return Err("is all zeros".to_owned());
     }
     Ok(())
+}
+
+fn uuid(text: &str) -> Result<(), String> {
+    let parts: Vec<&str> = text.split('-').take(6).collect();
+    let digits = |part: &str, count: usize| part.len() == count && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if parts.len() == 5 && parts.iter().zip([8, 4, 4, 4, 12]).all(|(part, count)| digits(part, count)) {
+        return Ok(());
+    }
+    Err(format!("`{}` is not a UUID, like `6ad6a1b2-58e5-4c8f-8d3b-6f1f2c9a7e10`", short(text)))
+}
+
+/// What `lvm(8)` allows.
+fn lvm_name(text: &str) -> Result<(), String> {
+    if text.is_empty() || text.len() > LVM_MAX || !word_of(text, "-_.+") || text.starts_with('-') || text == "." || text == ".." {
+        return Err(format!("`{}` is not a name of LVM", short(text)));
+    }
+    Ok(())
+}
+
+/// `host`, `host:port`, `[v6]:port`, `:port`.
+fn host_port(text: &str) -> Result<(), String> {
+    let wrong = || Err(format!("`{}` is not a host with port, like `10.0.0.1:6789`", short(text)));
+    if text.parse::<IpAddr>().is_ok() {
+        return Ok(());
+    }
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (text, None),
+    };
+    let port_fits = port.is_none_or(|port| {
+        port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port != 0)
+    });
+    let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host_fits = match v6 {
+        Some(host) => host.parse::<IpAddr>().is_ok_and(|host| host.is_ipv6()),
+        None => word_of(host, "-_.") && !host.starts_with('-') && !(host.is_empty() && port.is_none()),
+    };
+    if port_fits && host_fits { Ok(()) } else { wrong() }
+}
+
+/// A scheme, `://`, and something printable behind it (RFC 3986).
+fn url(text: &str) -> Result<(), String> {
+    let fits = text.split_once("://").is_some_and(|(scheme, rest)| {
+        scheme.starts_with(|letter: char| letter.is_ascii_alphabetic())
+            && word_of(scheme, "+-.")
+            && !rest.is_empty()
+            && rest.bytes().all(|byte| byte.is_ascii_graphic())
+    });
+    if fits { Ok(()) } else { Err(format!("`{}` is not a URL, like `https://example.org/disk.qcow2`", short(text))) }
+}
+
+fn socket_path(text: &str) -> Result<(), String> {
+    if text.len() > SOCKET_MAX {
+        return Err(format!("has {} bytes; the path of a socket has at most {SOCKET_MAX}", text.len()));
+    }
+    path(text)
+}
+
+fn ip(text: &str) -> Result<(), String> {
+    match text.parse::<IpAddr>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("`{}` is not an IP address", short(text))),
+    }
+}
+
+fn pci_address(text: &str) -> Result<(), String> {
+    match text.parse::<PciAddress>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("`{}` is not a PCI address, like `0000:01:00.0`", short(text))),
+    }
+}
+
+/// The names of host devices of every kind; which one fits is a question of the device's kind.
+fn host_device(text: &str) -> Result<(), String> {
+    let hex = |part: &str| part.len() == 4 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let number = |part: &str| part.len() <= 10 && !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let usb = text.split_once(':').is_some_and(|(vendor, product)| hex(vendor) && hex(product))
+        || text.split_once('.').is_some_and(|(bus, device)| number(bus) && number(device));
+    let scsi = text.split(':').count() == 4 && text.split(':').all(number);
+    if usb || scsi || pci_address(text).is_ok() || uuid(text).is_ok() {
+        return Ok(());
+    }
+    Err(format!(
+        "`{}` is neither a PCI address (`0000:01:00.0`) nor a mediated device's UUID nor a USB device \
+         (`1d6b:0002`, `1.4`) nor a SCSI address (`0:0:1:0`)",
+        short(text)
+    ))
+}
+
+fn hex(text: &str) -> Result<(), String> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(format!("`{}` is not hexadecimal", short(text)));
+    }
+    Ok(())
+}
+
+/// RFC 4648, padded; line breaks as MIME has them are allowed.
+fn base64(text: &str) -> Result<(), String> {
+    let kept: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let letters = kept.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')).count();
+    let padding = &kept[letters..];
+    let fits = letters > 0 && kept.len().is_multiple_of(4) && padding.len() <= 2 && padding.iter().all(|byte| *byte == b'=');
+    if fits { Ok(()) } else { Err(format!("`{}` is not base64", short(text))) }
+}
+
+fn tpm_version(text: &str) -> Result<(), String> {
+    if ["1.2", "2.0"].contains(&text) { Ok(()) } else { Err(format!("is `{}`; there are `1.2` and `2.0`", short(text))) }
 }
 
 /// What is quoted in an error is bounded.
