@@ -3,7 +3,13 @@
 //! Reading gives a [`MachineSpec`]; what the specification has no word for is kept in its `foreign` part, so that
 //! nothing is lost on the way back. Writing gives the text and says, item by item, what the target cannot say.
 
+mod differences;
+mod formats;
+pub mod libvirt;
 pub mod qemu;
+pub mod toml;
+
+pub use formats::{ConvertError, convert};
 
 use thiserror::Error;
 use vmwright_model::{Issue, MachineSpec};
@@ -71,6 +77,9 @@ pub enum Effect {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ReadError {
     /// It is not of this format at all, or what it says cannot be meant; each with its line.
-    #[error("not a machine's description")]
+    #[error("{}", .0.iter().map(|issue| match issue.line {
+        0 => issue.what.clone(),
+        line => format!("line {line}: {}", issue.what),
+    }).collect::<Vec<_>>().join("\n"))]
     Wrong(Vec<Issue>),
 }

@@ -8,17 +8,21 @@
 mod cpu_list;
 mod cross;
 mod edit;
+mod example;
 mod read;
 mod schema;
 mod size;
 mod syntax;
+mod write;
 
 use crate::{View, lines::LineIndex};
 pub use cpu_list::parse_cpu_list;
 pub use edit::{EditError, set_value};
+pub use example::example;
 pub use schema::SCHEMA;
 pub use syntax::check;
 pub use size::{SizeError, parse_size};
+pub use write::{WriteError, write_spec};
 use toml_edit::Document;
 use vmwright_model::{Issue, Kind, MachineSpec};
 
@@ -298,7 +302,7 @@ bridge = "averyveryverylongbridge"
         has("cpu = { count = 4, max = 2 }", "2: `cpu.max` is 2, less than `cpu.count`, which is 4");
         has("cpu = { count = 4, topology = { cores = 3 } }", "`cpu.topology` is 3 cores = 3 virtual CPUs, but `cpu.count` is 4");
         has("cpu = { count = 2, pinning = { vcpu = [{ threads = '2' , cpus = '0' }] } }", "they are numbered 0 to 1");
-        has("cpu = { count = 4, pinning = { vcpu = [{ threads = '0-2' }, { threads = '2' }] } }", "pins 2, which");
+        has("cpu = { count = 4, pinning = { vcpu = [{ threads = '0-2', cpus = '1' }, { threads = '2', cpus = '2' }] } }", "pins 2, which");
         has("cpu = { pinning = { iothread = [{ threads = '1' }] } }", "but `cpu.pinning.iothreads` is 0");
         has("cpu = { pinning = { vcpu = [{ threads = '0', scheduler = 'fifo' }] } }", "they need it");
         has("machine = 'pc'\ncpu.count = 256", "machine type `pc` has at most 255 virtual CPUs");
@@ -316,7 +320,6 @@ bridge = "averyveryverylongbridge"
         has("network = [{ kind = 'user', mac = '52:54:00:00:00:01' }, { kind = 'none', mac = '52:54:00:00:00:01' }]", "`network.1.mac` is that of");
         has("network = [{ kind = 'vhost-user' }]", "so `network.0.socket` must say where");
         has("network = [{ kind = 'user', vlan = 3 }]", "`network.0.vlan` is given");
-        has("boot = { menu_timeout = 3 }", "`boot.menu` is not true");
         has("tpm = { socket = '/s', device = '/dev/tpm0' }", "both given");
         has("share = [{ tag = 'x' }]", "neither `path` nor `socket`");
     }

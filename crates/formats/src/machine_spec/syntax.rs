@@ -22,6 +22,7 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         "url" => url(text),
         "socket-path" => socket_path(text),
         "interface" => interface_name(text),
+        "network-parent" => network_parent(text),
         "address" => address(text),
         "mac" => mac(text),
         "ip" => ip(text),
@@ -130,6 +131,14 @@ fn interface_name(text: &str) -> Result<(), String> {
         return Err(format!("`{}` is not an interface name", text.escape_debug()));
     }
     Ok(())
+}
+
+/// An interface, a PCI address, or the path of a device.
+fn network_parent(text: &str) -> Result<(), String> {
+    if text.starts_with("/dev/") {
+        return path(text);
+    }
+    if pci_address(text).is_ok() { Ok(()) } else { interface_name(text) }
 }
 
 fn address(text: &str) -> Result<(), String> {

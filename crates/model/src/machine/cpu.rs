@@ -27,7 +27,8 @@ pub struct Cpu {
     /// Virtual CPUs that can be reached by hot plug, at least `count`; no hot plug where absent.
     #[schemars(range(min = 1, max = 4096))]
     pub max: Option<u32>,
-    /// CPU model as QEMU names it; `host` passes the host's own (KVM only), `max` all that the accelerator has.
+    /// CPU model as QEMU names it; `host` passes the host's own (KVM only), `max` all that the accelerator has,
+    /// `default` what the machine type has of itself.
     #[schemars(extend("format" = "word"))]
     pub model: String,
     /// Features added (`+name`) or taken away (`-name`).

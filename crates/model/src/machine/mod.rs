@@ -11,6 +11,7 @@ mod cpu;
 mod devices;
 mod disk;
 mod display;
+mod features;
 mod foreign;
 mod guest;
 mod hostdev;
@@ -30,6 +31,7 @@ pub use disk::{
     Aio, Cache, Discard, Disk, DiskBus, DiskDevice, DiskFormat, IoLimits, Lvm, Nbd, OnError, Rbd, Volume,
 };
 pub use display::{Display, DisplayKind, Sound, Video};
+pub use features::Features;
 pub use foreign::{Foreign, ForeignFormat};
 pub use guest::{Clock, ClockBase, HyperV, Lifecycle, Reaction, Timer};
 pub use hostdev::{HostDevice, HostDeviceKind};
@@ -158,6 +160,9 @@ pub struct MachineSpec {
     /// Devices by which the guest tells that it crashed.
     #[serde(default, rename = "panic", skip_serializing_if = "Vec::is_empty")]
     pub panics: Vec<Panic>,
+    /// Parts of the platform that the guest has or has not.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub features: Features,
     /// Enlightenments for Windows.
     #[serde(default, skip_serializing_if = "is_default")]
     pub hyperv: HyperV,
@@ -224,6 +229,7 @@ impl MachineSpec {
             balloon: None,
             watchdogs: Vec::new(),
             panics: Vec::new(),
+            features: Features::default(),
             hyperv: HyperV::default(),
             clock: Clock::default(),
             lifecycle: Lifecycle::default(),

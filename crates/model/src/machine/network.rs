@@ -15,8 +15,9 @@ pub struct Network {
     /// Name of the bridge, for `bridge` and `ovs`.
     #[schemars(extend("format" = "interface"))]
     pub bridge: Option<String>,
-    /// Name of the host's interface below a `macvtap`, or of the network function for `hostdev`.
-    #[schemars(extend("format" = "interface"))]
+    /// The host's interface below a `macvtap`; interface or PCI address of the network function for `hostdev`; path of
+    /// the device for `vdpa`.
+    #[schemars(extend("format" = "network-parent"))]
     pub parent: Option<String>,
     /// How a `macvtap` joins its parent.
     pub macvtap: Option<MacvtapMode>,

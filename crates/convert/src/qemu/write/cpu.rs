@@ -7,7 +7,13 @@ use vmwright_model::machine::Policy;
 pub(super) fn cpu(line: &mut Line<'_>) {
     let spec = line.spec;
     let (cpu, hyperv) = (&spec.cpu, &spec.hyperv);
-    let mut value = Value::new(&cpu.model);
+    // What QEMU takes where no `-cpu` is given; on other architectures that is the machine type's affair.
+    let model = match (cpu.model.as_str(), spec.arch.as_str()) {
+        ("default", "x86_64") => "qemu64",
+        ("default", "i686") => "qemu32",
+        (model, _) => model,
+    };
+    let mut value = Value::new(model);
     for feature in &cpu.features {
         let (name, wanted) = match feature.strip_prefix('-') {
             Some(name) => (name, false),
@@ -42,7 +48,9 @@ pub(super) fn cpu(line: &mut Line<'_>) {
         }
     }
     let value = value.raw(&line.extra("cpu"));
-    line.push("-cpu", value, "CPU model and features");
+    if model != "default" {
+        line.push("-cpu", value, "CPU model and features");
+    }
     let mut value = Value::bare().with("cpus", cpu.count);
     if let Some(max) = cpu.max.filter(|max| *max != cpu.count) {
         value.push("maxcpus", max);

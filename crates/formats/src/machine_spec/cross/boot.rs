@@ -12,10 +12,6 @@ pub(super) fn check(book: &mut Book<'_>, spec: &MachineSpec) {
             }
         }
     }
-    if spec.boot.menu_timeout.is_some() && spec.boot.menu != Some(true) {
-        let key = "boot.menu_timeout";
-        book.tell(key, &["boot.menu"], format!("`{key}` is given, but `boot.menu` is not true"));
-    }
     let mut orders = Vec::new();
     let places = [
         ("disk", spec.disks.iter().map(|disk| disk.boot_order).collect::<Vec<_>>()),

@@ -69,7 +69,7 @@ fn pins(book: &mut Book<'_>, list: &str, pins: &[Pin], first: u32, end: u32, num
                 book.tell(&threads, &follows, what);
                 break;
             }
-            pinned.push((*range.start(), *range.end(), at));
+            pinned.extend(pin.cpus.is_some().then_some((*range.start(), *range.end(), at)));
         }
         let real_time = matches!(pin.scheduler, Some(Scheduler::Fifo | Scheduler::Rr));
         if pin.priority.is_some() != real_time {

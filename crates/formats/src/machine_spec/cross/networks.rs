@@ -45,7 +45,9 @@ pub(super) fn check(book: &mut Book<'_>, spec: &MachineSpec) {
         one(book, &format!("network.{at}"), network);
     }
     let macs = spec.networks.iter().enumerate();
-    book.told_once(macs.filter_map(|(at, network)| {
+    // A passed-through function has the address of the card that stands in for it while the machine moves.
+    let own = macs.filter(|(_, network)| network.kind != NetworkKind::Hostdev);
+    book.told_once(own.filter_map(|(at, network)| {
         Some((format!("network.{at}.mac"), network.mac.as_ref()?.to_ascii_lowercase()))
     }));
     let devices = spec.host_devices.iter().enumerate();

@@ -1,0 +1,103 @@
+//! Disks.
+
+mod source;
+
+use super::address;
+use super::port::{Port, TEXT};
+use vmwright_formats::machine_spec::check;
+use vmwright_model::machine::{Aio, Disk, DiskDevice, DiskFormat, IoLimits, OnError};
+
+const DEVICES: &[(&str, DiskDevice)] = &[
+    ("disk", DiskDevice::Disk),
+    ("cdrom", DiskDevice::Cdrom),
+    ("floppy", DiskDevice::Floppy),
+    ("lun", DiskDevice::Lun),
+];
+
+const AIO: &[(&str, Aio)] = &[("threads", Aio::Threads), ("native", Aio::Native), ("io_uring", Aio::IoUring)];
+
+const ERRORS: &[(&str, OnError)] = &[
+    ("stop", OnError::Stop),
+    ("report", OnError::Report),
+    ("ignore", OnError::Ignore),
+    ("enospace", OnError::Enospace),
+];
+
+pub(super) fn disks(port: &mut Port<'_>, disks: &mut Vec<Disk>) {
+    port.list("disk", disks, || Disk::empty(DiskFormat::Raw), disk);
+}
+
+fn disk(port: &mut Port<'_>, disk: &mut Disk) -> bool {
+    let mut device = (!port.reading()).then_some(disk.device);
+    port.word("device", DEVICES, &mut device);
+    disk.device = device.unwrap_or_default();
+    let known = format_is_known(port);
+    let sourced = source::of(port, disk);
+    let driver = disk.vhost_user.is_none();
+    port.child("driver", |port| {
+        if driver {
+            port.put("name", "qemu");
+            let mut format = (!port.reading()).then_some(disk.format);
+            port.same("type", &mut format);
+            disk.format = format.unwrap_or(DiskFormat::Raw);
+        }
+        port.same("cache", &mut disk.cache);
+        port.word("error_policy", ERRORS, &mut disk.on_write_error);
+        port.word("rerror_policy", ERRORS, &mut disk.on_read_error);
+        port.word("io", AIO, &mut disk.aio);
+        port.same("discard", &mut disk.discard);
+        port.same("detect_zeroes", &mut disk.detect_zeroes);
+        port.number("iothread", 1..=256, &mut disk.iothread);
+        port.number("queues", 1..=1024, &mut disk.queues);
+        port.number("queue_size", 2..=32768, &mut disk.queue_size);
+    });
+    source::backing(port, disk);
+    port.child("target", |port| {
+        port.text("dev", "word", &mut disk.target);
+        port.same("bus", &mut disk.bus);
+    });
+    port.option("iotune", &mut disk.limits, IoLimits::default, limits);
+    port.present("readonly", &mut disk.readonly);
+    port.present("shareable", &mut disk.shareable);
+    port.present("transient", &mut disk.transient);
+    port.child("serial", |port| port.text(TEXT, "word", &mut disk.serial));
+    port.child("wwn", |port| port.text(TEXT, "hex", &mut disk.wwn));
+    port.child("boot", |port| port.number("order", 1..=1024, &mut disk.boot_order));
+    port.child("blockio", |port| {
+        port.number("logical_block_size", 512..=2_097_152, &mut disk.logical_block);
+        port.number("physical_block_size", 512..=2_097_152, &mut disk.physical_block);
+    });
+    address::of(port, &mut disk.address);
+    !port.reading() || (known && sourced)
+}
+
+/// Whether the format of a disk is one of the specification's.
+fn format_is_known(port: &Port<'_>) -> bool {
+    let named = port.node().child("driver").and_then(|driver| driver.attribute("type"));
+    named.is_none_or(|name| super::port::spec_word::<DiskFormat>(name).is_some())
+}
+
+fn limits(port: &mut Port<'_>, limits: &mut IoLimits) {
+    let mut one = |name: &str, field: &mut Option<u64>| {
+        port.child(name, |port| port.number(TEXT, 0..=i64::MAX as u64, field));
+    };
+    one("total_bytes_sec", &mut limits.bytes);
+    one("read_bytes_sec", &mut limits.read_bytes);
+    one("write_bytes_sec", &mut limits.write_bytes);
+    one("total_iops_sec", &mut limits.iops);
+    one("read_iops_sec", &mut limits.read_iops);
+    one("write_iops_sec", &mut limits.write_iops);
+    one("total_bytes_sec_max", &mut limits.bytes_burst);
+    one("total_iops_sec_max", &mut limits.iops_burst);
+    port.child("group_name", |port| port.text(TEXT, "word", &mut limits.group));
+    let mut seconds = limits.burst_seconds;
+    let of_bytes = limits.bytes_burst.is_some() || limits.iops_burst.is_none();
+    let name = if of_bytes { "total_bytes_sec_max_length" } else { "total_iops_sec_max_length" };
+    port.child(name, |port| port.number(TEXT, 0..=i64::MAX as u64, &mut seconds));
+    limits.burst_seconds = seconds;
+}
+
+/// Whether a text is a path that a specification takes.
+fn is_path(text: &str) -> bool {
+    check("path", text).is_ok()
+}

@@ -1,0 +1,179 @@
+//! libvirt's domain XML.
+//!
+//! Each part of the XML is described once, in the file of its topic, for both ways ([`port`]). Reading then compares
+//! the text with what is written from the machine; the differences are kept as foreign parts ([`foreign`]), so that
+//! the machine and its foreign parts give the same XML again.
+
+mod address;
+mod characters;
+mod cpu;
+mod devices;
+mod disks;
+mod foreign;
+mod general;
+mod guest;
+mod hostdevs;
+mod memory;
+mod networks;
+mod port;
+mod process;
+mod tree;
+
+use crate::{Effect, Read, ReadError, Remark, Written, differences};
+pub use foreign::Coverage;
+use port::Port;
+use std::collections::BTreeSet;
+use tree::Node;
+use vmwright_model::machine::{Character, Endpoint, FirmwareKind, ForeignFormat, Rng};
+use vmwright_model::{Issue, MachineSpec};
+
+/// Reads a domain.
+///
+/// # Errors
+/// Where the text is not well-formed XML, or no domain.
+pub fn read(text: &str) -> Result<Read, ReadError> {
+    read_counted(text).map(|(read, _)| read)
+}
+
+/// Reads a domain, and counts what of it the machine says and what is kept as foreign.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_counted(text: &str) -> Result<(Read, Coverage), ReadError> {
+    let wrong = |line, what: String| ReadError::Wrong(vec![Issue::new(line, what)]);
+    let tree = tree::parse(text).map_err(|(line, what)| wrong(line, what))?;
+    if tree.name != "domain" {
+        return Err(wrong(1, format!("the outermost element is `{}`; a machine is a `domain`", tree.name)));
+    }
+    if tree.child("name").is_none_or(|name| name.text().is_empty()) {
+        return Err(wrong(1, "the domain has no `name`".to_owned()));
+    }
+    let (mut spec, skipped) = machine(&tree);
+    let mut coverage = Coverage::default();
+    spec.foreign = foreign::difference(&tree, &domain(&spec), &skipped, &mut coverage);
+    let remarks = remarks(&tree, &spec);
+    Ok((Read { spec, remarks }, coverage))
+}
+
+/// Writes a domain.
+#[must_use]
+pub fn write(spec: &MachineSpec) -> Written {
+    let spec = &explicit(spec);
+    let plain = domain(spec);
+    let (back, _) = machine(&plain);
+    let mut remarks = differences::remarks(spec, &back);
+    let parts = || spec.foreign.iter().filter(|part| part.format == ForeignFormat::Libvirt);
+    // What changes spellings must not change what is meant: the machine may have been edited since.
+    let (mut spelled, mut usual) = (plain.clone(), plain);
+    let lost = foreign::weave(&mut spelled, parts(), true);
+    foreign::weave(&mut usual, parts(), false);
+    for part in lost {
+        remarks.push(Remark {
+            effect: Effect::Lost,
+            item: part.at.clone(),
+            why: format!("the domain has no such place any more for {}", part.text),
+        });
+    }
+    let same = machine(&spelled).0 == machine(&usual).0;
+    let tree = if same { spelled } else { usual };
+    Written { text: tree::print(&tree), remarks }
+}
+
+/// The machine with what is added to it where it is not `bare`, and without what goes without saying.
+fn explicit(spec: &MachineSpec) -> MachineSpec {
+    let mut spec = spec.clone();
+    if !spec.bare {
+        spec.bare = true;
+        if spec.serials.is_empty() {
+            spec.serials.push(Character { to: Endpoint::Pty, ..Character::default() });
+        }
+        if spec.rngs.is_empty() {
+            spec.rngs.push(Rng::default());
+        }
+    }
+    if spec.firmware.kind == Some(FirmwareKind::Bios) && spec.firmware.path.is_none() {
+        spec.firmware.kind = None;
+    }
+    spec
+}
+
+/// The machine that an XML says, without foreign parts, and the elements that it does not say.
+fn machine(tree: &Node) -> (MachineSpec, BTreeSet<usize>) {
+    let mut spec = MachineSpec::named("");
+    spec.arch = String::new();
+    spec.machine = String::new();
+    spec.agent = false;
+    spec.bare = true;
+    let mut port = Port::reader(tree);
+    describe(&mut port, &mut spec);
+    (spec, port.into_skipped())
+}
+
+/// The XML that says a machine, without foreign parts.
+fn domain(spec: &MachineSpec) -> Node {
+    let mut spec = spec.clone();
+    let mut port = Port::writer("domain");
+    describe(&mut port, &mut spec);
+    let mut tree = port.into_node();
+    foreign::arrange(&mut tree);
+    tree
+}
+
+/// A domain, both ways. What others need is read before them; [`foreign::arrange`] gives libvirt's order.
+fn describe(port: &mut Port<'_>, spec: &mut MachineSpec) {
+    general::identity(port, spec);
+    general::os(port, spec);
+    cpu::number(port, &mut spec.cpu);
+    cpu::model(port, spec);
+    general::features(port, spec);
+    port.child("devices", |port| {
+        port.child("emulator", |port| port.text(port::TEXT, "path", &mut spec.emulator));
+        disks::disks(port, &mut spec.disks);
+        devices::controllers(port, &mut spec.controllers);
+        devices::shares(port, &mut spec.shares);
+        networks::networks(port, &mut spec.networks);
+        characters::characters(port, spec);
+        devices::inputs(port, &mut spec.inputs);
+        devices::tpm(port, &mut spec.tpm);
+        devices::displays(port, &mut spec.displays);
+        devices::sounds(port, &mut spec.sounds);
+        devices::videos(port, &mut spec.videos);
+        hostdevs::host_devices(port, &mut spec.host_devices);
+        devices::small(port, spec);
+        memory::devices(port, &mut spec.memory);
+    });
+    memory::sizes(port, spec);
+    memory::backing(port, &mut spec.memory, &mut spec.numa);
+    memory::tuning(port, &mut spec.memory, &mut spec.numa);
+    memory::limits(port, &mut spec.limits);
+    cpu::tuning(port, &mut spec.cpu.pinning, &mut spec.limits);
+    process::block_limits(port, &mut spec.limits);
+    process::partition(port, &mut spec.limits);
+    guest::clock(port, &mut spec.clock);
+    general::lifecycle(port, &mut spec.lifecycle);
+    process::confidential(port, &mut spec.confidential);
+    process::arguments(port, spec);
+}
+
+/// What was understood otherwise than it was said.
+fn remarks(tree: &Node, spec: &MachineSpec) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    let mut tell = |item: &str, why: String| {
+        remarks.push(Remark { effect: Effect::Approximated, item: item.to_owned(), why });
+    };
+    let name = tree.child("name").map(Node::text).unwrap_or_default();
+    if name != spec.name {
+        tell("name", format!("`{}` is not a name that vmwright takes", name.escape_debug()));
+    }
+    let cpu = tree.child("cpu");
+    if cpu.and_then(|cpu| cpu.attribute("mode")) == Some("host-model") {
+        tell(
+            "cpu.model",
+            "`host-model` is the host's named model; `host` is the host's processor itself".to_owned(),
+        );
+    }
+    if let Some(kind) = tree.attribute("type").filter(|kind| !["kvm", "qemu"].contains(kind)) {
+        tell("accelerator", format!("the domain is one of `{kind}`"));
+    }
+    remarks
+}

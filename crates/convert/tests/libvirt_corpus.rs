@@ -1,0 +1,142 @@
+//! Every domain of libvirt's own tests there and back. The texts are fetched by `cargo xtask test` and are no part of
+//! this project.
+
+use roxmltree::{Document, Node};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use vmwright_convert::libvirt;
+use vmwright_formats::{
+    View,
+    machine_spec::{MachineSpecView, write_spec},
+};
+
+/// Where `cargo xtask` has put libvirt's test data.
+fn corpus() -> Option<PathBuf> {
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/vmwright-test/libvirt");
+    let place = std::env::var_os("VMWRIGHT_LIBVIRT_TESTS").map_or(own, PathBuf::from);
+    Some(place.join("qemuxml2argvdata")).filter(|folder| folder.is_dir())
+}
+
+fn domains() -> Option<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(corpus()?).ok()?.flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|end| end == "xml") {
+            let name = path.file_name()?.to_string_lossy().into_owned();
+            found.push((name, std::fs::read_to_string(&path).ok()?));
+        }
+    }
+    found.sort();
+    Some(found)
+}
+
+/// A text without what does not count: order of attributes and of elements of different names, blanks between
+/// elements, comments.
+fn canonical(text: &str) -> String {
+    let document = Document::parse(text).expect("well-formed");
+    let mut out = String::new();
+    element(document.root_element(), &mut out);
+    out
+}
+
+fn element(node: Node<'_, '_>, out: &mut String) {
+    let _ = write!(out, "<{:?}", node.tag_name());
+    let mut attributes: Vec<String> = node
+        .attributes()
+        .map(|one| format!("{:?}{}={:?}", one.namespace(), one.name(), one.value()))
+        .collect();
+    attributes.sort();
+    let _ = write!(out, "{attributes:?}");
+    let text: String = node.children().filter(Node::is_text).filter_map(|node| node.text()).collect();
+    if !text.trim().is_empty() {
+        let _ = write!(out, "{text:?}");
+    }
+    let mut children: Vec<Node<'_, '_>> = node.children().filter(Node::is_element).collect();
+    children.sort_by_key(|child| child.tag_name().name().to_owned());
+    for child in children {
+        out.push('\n');
+        element(child, out);
+    }
+    out.push('>');
+}
+
+/// What is told of a domain that contradicts itself.
+const CONTRADICTIONS: [&str; 7] = [
+    " too",
+    "they are numbered",
+    "they need it",
+    "virtual CPUs, but",
+    "bits of physical address",
+    "counted from 0",
+    "not a power of two",
+];
+
+#[test]
+fn every_domain_comes_back_as_it_was() {
+    let Some(domains) = domains() else {
+        println!(
+            "SKIPPED every_domain_comes_back_as_it_was: libvirt's tests are not there; `cargo xtask test` fetches them"
+        );
+        return;
+    };
+    assert!(domains.len() > 1000, "libvirt's tests have more than {} domains", domains.len());
+    let (mut modelled, mut wrong, mut refused) = (0, Vec::new(), Vec::new());
+    let mut foreign: BTreeMap<String, usize> = BTreeMap::new();
+    for (name, text) in &domains {
+        let (read, coverage) = match libvirt::read_counted(text) {
+            Ok(read) => read,
+            Err(error) => {
+                wrong.push(format!("{name}: {error:?}"));
+                continue;
+            }
+        };
+        modelled += coverage.modelled;
+        for (path, count) in coverage.foreign {
+            *foreign.entry(path).or_default() += count;
+        }
+        let written = libvirt::write(&read.spec);
+        if canonical(text) != canonical(&written.text) {
+            wrong.push(format!("{name}: differs"));
+            if std::env::var_os("SHOW").is_some_and(|show| show == name.as_str()) {
+                println!("{}\n----\n{}\n{:#?}", canonical(text), canonical(&written.text), read.spec.foreign);
+            }
+        }
+        match write_spec(&read.spec) {
+            Ok(toml) => {
+                let (view, issues) = MachineSpecView::read(&toml);
+                match view.spec {
+                    Some(spec) if spec == read.spec => {}
+                    Some(_) => wrong.push(format!("{name}: another machine by TOML")),
+                    // What contradicts itself is refused in TOML; libvirt's tests have such domains on purpose.
+                    None if issues
+                        .iter()
+                        .all(|issue| CONTRADICTIONS.iter().any(|one| issue.what.contains(one))) =>
+                    {
+                        refused.push(name.clone());
+                    }
+                    None => wrong.push(format!("{name}: {issues:?}")),
+                }
+            }
+            Err(error) => wrong.push(format!("{name}: {error}")),
+        }
+        if let Some(remark) = written.remarks.first() {
+            wrong.push(format!("{name}: {remark:?}"));
+        }
+    }
+    println!("{} contradict themselves, and are refused as TOML: {}", refused.len(), refused.join(" "));
+    assert!(refused.len() < 40, "{refused:?}");
+    let kept: usize = foreign.values().sum();
+    let mut most: Vec<(&String, &usize)> = foreign.iter().collect();
+    most.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    println!(
+        "{} domains: {modelled} elements and attributes in the machine, {kept} as foreign",
+        domains.len()
+    );
+    for (path, count) in
+        most.iter().take(std::env::var("TOP").ok().and_then(|top| top.parse().ok()).unwrap_or(20))
+    {
+        println!("{count:6} {path}");
+    }
+    assert!(wrong.is_empty(), "{} of {}: {:#?}", wrong.len(), domains.len(), &wrong[..wrong.len().min(100)]);
+}
