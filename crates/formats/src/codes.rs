@@ -5,12 +5,13 @@ mod kernel_panic;
 mod kvm;
 mod libvirt;
 mod qemu_migration;
+mod versions;
 mod vfio;
 mod vmm_api;
 mod windows;
 
 use crate::seamcall_words;
-use crate::sev_status::sev_status;
+use crate::sev_status::{sev_code, sev_status};
 use vmwright_model::Meaning;
 
 /// A number with its name.
@@ -127,6 +128,8 @@ pub fn meanings(text: &str) -> Vec<Meaning> {
         return of_number(number, hexadecimal);
     }
     let mut found = of_name(text);
+    found.extend(versions::of_name(text));
+    found.extend(versions::of_message(text));
     let lower = text.to_ascii_lowercase();
     found.extend(NUMBERS.iter().filter_map(|table| in_message(table, &lower)));
     for (of, source, lines) in LINES {
@@ -136,40 +139,65 @@ pub fn meanings(text: &str) -> Vec<Meaning> {
     let refusal = vfio::REFUSALS.iter().find(|one| {
         one.calls.iter().any(|call| lower.contains(call))
             && (lower.contains(one.errno.0)
-                || lower.split(|c: char| !c.is_alphanumeric()).any(|word| word == one.errno.1))
+                || lower.split(|c: char| !c.is_alphanumeric()).any(|word| word == one.errno.1)
+                || lower.split(|c: char| !c.is_alphanumeric() && c != '-').any(|word| word == one.errno.2))
     });
     found.extend(refusal.map(|one| {
         let name = one.errno.1.to_ascii_uppercase();
         meaning("errno of a VFIO call", "", &name, one.means, one.rules, "Linux drivers/vfio")
     }));
+    found.extend(firmware_in(&lower));
     found
+}
+
+/// What stands before the status of the SEV firmware: QEMU's `target/i386/sev.c`, and the kernel's
+/// `drivers/crypto/ccp/sev-dev.c`.
+const SEV_BEFORE: &[&str] = &["fw_error=", "fw_err=", "fw_error ", "fw_error='"];
+
+/// A status of the SEV firmware or of the TDX module in a message.
+fn firmware_in(lower: &str) -> Option<Meaning> {
+    if let Some((_, rest)) = SEV_BEFORE.iter().find_map(|before| lower.split_once(before)) {
+        return of_sev(sev_code(rest)?);
+    }
+    // Sixteen digits: an address in the same message has fewer, or is no status.
+    let hex = |word: &str| Some(word.strip_prefix("0x")?.to_owned()).filter(|digits| digits.len() == 16);
+    let named = lower.contains("seamcall") || lower.contains("tdx");
+    let mut words = lower.split(|c: char| !c.is_alphanumeric()).filter(|_| named).filter_map(hex);
+    words.find_map(|digits| of_tdx(u64::from_str_radix(&digits, 16).ok()?))
+}
+
+fn of_tdx(number: u64) -> Option<Meaning> {
+    let words = seamcall_words(number).filter(|_| number > u64::from(u32::MAX))?;
+    let code = format!("{number:#018x}");
+    Some(meaning(
+        "status of the TDX module",
+        &code,
+        "",
+        &words,
+        &["tdx/seamcall-failed"],
+        "Intel TDX Module ABI",
+    ))
+}
+
+fn of_sev(number: u64) -> Option<Meaning> {
+    let status = sev_status(number)?;
+    let code = format!("{:#x}", status.code);
+    let (name, means) = (status.name, status.meaning);
+    Some(meaning(
+        "status of the SEV firmware",
+        &code,
+        name,
+        means,
+        &["sev/launch-config"],
+        "AMD 55766 and 56860",
+    ))
 }
 
 fn of_number(number: u64, hexadecimal: bool) -> Vec<Meaning> {
     let tables = NUMBERS.iter().filter(|table| table.hexadecimal == hexadecimal || !hexadecimal);
     let mut found: Vec<Meaning> = tables.filter_map(|table| in_table(table, number)).collect();
-    if let Some(words) = seamcall_words(number).filter(|_| number > u64::from(u32::MAX)) {
-        let code = format!("{number:#018x}");
-        found.push(meaning(
-            "status of the TDX module",
-            &code,
-            "",
-            &words,
-            &["tdx/seamcall-failed"],
-            "Intel TDX Module ABI",
-        ));
-    }
-    if let Some(status) = sev_status(number) {
-        let code = format!("{:#x}", status.code);
-        found.push(meaning(
-            "status of the SEV firmware",
-            &code,
-            status.name,
-            status.meaning,
-            &["sev/launch-config"],
-            "AMD 55766 and 56860",
-        ));
-    }
+    found.extend(of_tdx(number));
+    found.extend(of_sev(number));
     found
 }
 
@@ -273,6 +301,15 @@ mod tests {
             "vfio_container_dma_map(0x55, 0x0, 0x1000, 0x7f) = -22 (Invalid argument)",
             &[("errno of a VFIO call", "EINVAL")],
         );
+        check("qemu-system-x86_64: VFIO_MAP_DMA : -28", &[("errno of a VFIO call", "ENOSPC")]);
+        check(
+            "sev_launch_start: LAUNCH_START ret=1 fw_error=16 'Resource limit'",
+            &[("status of the SEV firmware", sev_status(16).unwrap().name)],
+        );
+        check(
+            "SEAMCALL (0x0000000000000021) failed: 0xc000030000000001",
+            &[("status of the TDX module", "")],
+        );
         check(
             "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)",
             &[("kernel panic", "vfs: unable to mount root fs")],
@@ -283,6 +320,13 @@ mod tests {
     fn bare_numbers_and_names() {
         check("0x101", &[("Windows stop code", "CLOCK_WATCHDOG_TIMEOUT")]);
         check("clock_watchdog_timeout", &[("Windows stop code", "CLOCK_WATCHDOG_TIMEOUT")]);
+        check("EPYC-Genoa", &[("CPU model of QEMU", "EPYC-Genoa")]);
+        check("libvirt 10.4", &[("change of libvirt", "nftables")]);
+        assert!(meanings("libvirt").len() > 10);
+        check("-no-hpet", &[("option that QEMU had", "-no-hpet")]);
+        check("no-hpet", &[("option that QEMU had", "-no-hpet")]);
+        check("qemu-kvm: -runas: invalid option", &[("option that QEMU had", "-runas")]);
+        check("unable to find CPU model 'SierraForest'", &[("CPU model of QEMU", "SierraForest")]);
         check("148", &[("exit status of Firecracker", "BadSyscall")]);
         assert!(meanings("0xC0000B1200000000").is_empty() == seamcall_words(0xC000_0B12_0000_0000).is_none());
         assert!(meanings("17").len() > 1);

@@ -1,10 +1,14 @@
 //! The named CPU models of x86, with the features that each gives to a guest.
 
+use crate::changes::rows;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 /// The table; its head says what the columns are.
 const X86: &str = include_str!("cpu_models/x86.txt");
+
+/// Which QEMU has which of them; its head says from where that is known.
+const VERSIONS: &str = include_str!("cpu_models/versions.txt");
 
 /// A CPU model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +26,35 @@ pub fn cpu_model(name: &str) -> Option<&'static CpuModel> {
     MODELS.get_or_init(models).get(name)
 }
 
+/// The names of all models.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    rows(X86).filter_map(|line| line.split(' ').next())
+}
+
+/// The QEMU that brought a model, major and minor; none for those that are in 4.2, and for names that it never had.
+#[must_use]
+pub fn introduced(name: &str) -> Option<[u32; 2]> {
+    of_versions(name, "+")
+}
+
+/// The first QEMU that no longer has a model.
+#[must_use]
+pub fn gone(name: &str) -> Option<[u32; 2]> {
+    of_versions(name, "-")
+}
+
+fn of_versions(name: &str, sign: &str) -> Option<[u32; 2]> {
+    rows(VERSIONS).find_map(|line| {
+        let mut words = line.split(' ');
+        let version = words.next()?;
+        let found = words.next() == Some(sign) && words.any(|model| model == name);
+        if found { crate::changes::version(version) } else { None }
+    })
+}
+
 fn models() -> BTreeMap<&'static str, CpuModel> {
     let mut models: BTreeMap<&str, CpuModel> = BTreeMap::new();
-    for line in X86.lines().filter(|line| !line.starts_with('#')) {
+    for line in rows(X86) {
         let mut words = line.split(' ');
         let (Some(name), Some(vendor), Some(base)) = (words.next(), words.next(), words.next()) else {
             continue;
@@ -75,5 +105,20 @@ mod tests {
         );
         assert_eq!(cpu_model("qemu64").unwrap().vendor, None);
         assert_eq!(cpu_model("Haswel"), None);
+    }
+
+    #[test]
+    fn versions_name_models_that_there_are() {
+        assert_eq!(introduced("EPYC-Genoa"), Some([8, 1]));
+        assert_eq!((introduced("EPYC"), gone("EPYC")), (None, None));
+        assert_eq!(
+            (introduced("Icelake-Client-v3"), gone("Icelake-Client-v3")),
+            (Some([6, 1]), Some([7, 1]))
+        );
+        for name in rows(VERSIONS).flat_map(|line| line.split(' ').skip(2)) {
+            assert!(introduced(name).is_some() || gone(name).is_some(), "{name}");
+            let plain = name.rsplit_once("-v").map_or(name, |(plain, _)| plain);
+            assert!(cpu_model(plain).is_some(), "{name} has no features in the other table");
+        }
     }
 }

@@ -4,8 +4,9 @@
 //! A view is one module: its type, its [`View`] implementation and its tests. To add one, write the module and
 //! name it in [`views!`] below; its kind is the module's name.
 
+pub mod changes;
 pub mod codes;
-mod cpu_models;
+pub mod cpu_models;
 pub mod facts;
 pub mod image_header;
 pub mod lines;

@@ -3,12 +3,15 @@
 //! Linux `drivers/vfio/group.c`, `container.c`, `vfio_iommu_type1.c`, `pci/vfio_pci_core.c`; the calls by the names that
 //! QEMU, Cloud Hypervisor and DPDK print.
 
+/// An errno: its text and name in lower case, and its negative as the kernel returns it (`asm-generic/errno-base.h`).
+pub(super) type Errno = (&'static str, &'static str, &'static str);
+
 /// One errno of one call.
 pub(super) struct Refusal {
     /// Names by which programs call it, in lower case.
     pub(super) calls: &'static [&'static str],
-    /// Text and name of the errno, in lower case.
-    pub(super) errno: (&'static str, &'static str),
+    /// The errno.
+    pub(super) errno: Errno,
     /// What it means there.
     pub(super) means: &'static str,
     /// Rules that tell more.
@@ -25,21 +28,21 @@ const HOT_RESET: &[&str] = &["vfio_device_pci_hot_reset", "hot reset"];
 const RESET: &[&str] = &["vfio_device_reset"];
 const IRQS: &[&str] = &["vfio_device_set_irqs", "failed to enable msi", "failed to set up trigger_eventfd"];
 
-const NO_MEMORY: (&str, &str) = ("cannot allocate memory", "enomem");
-const INVALID: (&str, &str) = ("invalid argument", "einval");
-const BUSY: (&str, &str) = ("device or resource busy", "ebusy");
-const NOT_PERMITTED: (&str, &str) = ("operation not permitted", "eperm");
-const DENIED: (&str, &str) = ("permission denied", "eacces");
-const NO_DEVICE: (&str, &str) = ("no such device", "enodev");
-const NO_FILE: (&str, &str) = ("no such file or directory", "enoent");
-const NO_SPACE: (&str, &str) = ("no space left on device", "enospc");
-const EXISTS: (&str, &str) = ("file exists", "eexist");
-const BAD_ADDRESS: (&str, &str) = ("bad address", "efault");
-const NO_IOCTL: (&str, &str) = ("inappropriate ioctl for device", "enotty");
+const NO_MEMORY: Errno = ("cannot allocate memory", "enomem", "-12");
+const INVALID: Errno = ("invalid argument", "einval", "-22");
+const BUSY: Errno = ("device or resource busy", "ebusy", "-16");
+const NOT_PERMITTED: Errno = ("operation not permitted", "eperm", "-1");
+const DENIED: Errno = ("permission denied", "eacces", "-13");
+const NO_DEVICE: Errno = ("no such device", "enodev", "-19");
+const NO_FILE: Errno = ("no such file or directory", "enoent", "-2");
+const NO_SPACE: Errno = ("no space left on device", "enospc", "-28");
+const EXISTS: Errno = ("file exists", "eexist", "-17");
+const BAD_ADDRESS: Errno = ("bad address", "efault", "-14");
+const NO_IOCTL: Errno = ("inappropriate ioctl for device", "enotty", "-25");
 
 const fn refusal(
     calls: &'static [&'static str],
-    errno: (&'static str, &'static str),
+    errno: Errno,
     means: &'static str,
     rules: &'static [&'static str],
 ) -> Refusal {

@@ -22,8 +22,10 @@
 //! QEMU `docs/system/qemu-cpu-models.rst`; `hw/core/cpu-common.c`, `parse_cpu_option()`; libvirt
 //! `src/cpu/cpu_x86.c`, `x86ModelFromCPU()`.
 
+use crate::catalogue::vmm::known_bug::programs::{Program, version_of};
 use crate::prelude::*;
-use vmwright_formats::MachineSpecView;
+use vmwright_formats::cpu_models::{gone, introduced, names};
+use vmwright_formats::{MachineSpecView, nearest};
 use vmwright_model::machine::Accelerator;
 
 pub const RULE: Rule = Rule {
@@ -59,7 +61,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let Some(model) = model.map(|model| model.trim_matches(['\'', '"', '.', ','])) else {
         return vec![draft.verdict()];
     };
-    let draft = draft.title(format!("the CPU model `{model}` is not known here"));
+    let draft = versioned(cx, draft, model);
     let Some(spec) = cx.one::<MachineSpecView>() else { return vec![draft.verdict()] };
     let Some(machine) = spec.spec.as_ref() else { return vec![draft.verdict()] };
     if machine.cpu.model != model {
@@ -78,4 +80,38 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             })
             .verdict(),
     ]
+}
+
+/// Names the versions that have the model, where that is known, and how the one here compares.
+fn versioned<'d>(cx: &Context<'_>, draft: Draft<'d>, model: &str) -> Draft<'d> {
+    let here = version_of(cx, Program::Qemu);
+    let dotted = |[major, minor]: [u32; 2]| format!("{major}.{minor}");
+    let title = match (introduced(model), gone(model), &here) {
+        (Some(since), _, Some((version, quote))) if !version.at_least(&since) => {
+            let shows = format!("older than QEMU {}, which brought the model", dotted(since));
+            let title = format!("`{model}` is in QEMU {} and later; this is {}", dotted(since), version.text);
+            return draft.because(Strength::Support, quote.clone(), &shows).title(title);
+        }
+        (_, Some(until), Some((version, quote))) if version.at_least(&until) => {
+            let shows = format!("QEMU {} and later does not have the model any more", dotted(until));
+            let title = format!("QEMU {} took `{model}` away; this is {}", dotted(until), version.text);
+            return draft.because(Strength::Support, quote.clone(), &shows).title(title);
+        }
+        (Some(since), ..) => {
+            format!("the CPU model `{model}` is not known here; QEMU has it since {}", dotted(since))
+        }
+        (_, Some(until), _) => {
+            format!("the CPU model `{model}` is not known here; QEMU has it no more since {}", dotted(until))
+        }
+        (None, None, _) => {
+            let known: Vec<&str> = names().collect();
+            match nearest(model, &known).filter(|near| *near != model) {
+                Some(near) => {
+                    format!("the CPU model `{model}` is not known here; there is one named `{near}`")
+                }
+                None => format!("the CPU model `{model}` is not known here"),
+            }
+        }
+    };
+    draft.title(title)
 }

@@ -26,7 +26,9 @@
 //! libvirt `docs/platforms.rst`, `docs/drvqemu.rst`; `src/qemu/qemu_capabilities.c`;
 //! `src/rpc/virnetserverprogram.c`, "unknown procedure".
 
+use crate::catalogue::vmm::known_bug::programs::{Program, version_of};
 use crate::prelude::*;
+use vmwright_formats::changes::libvirt_changes;
 
 pub const RULE: Rule = Rule {
     tags: &["libvirt", "upgrade"],
@@ -106,6 +108,25 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 Some(_) => {}
                 None => first = Some((version, label)),
             }
+        }
+    }
+    if let (Some((libvirt, ours)), Some((qemu, theirs))) =
+        (version_of(cx, Program::Libvirt), version_of(cx, Program::Qemu))
+    {
+        // `qemu-6.2`: what a libvirt asks of QEMU at least.
+        let asked = libvirt_changes().iter().rev().filter(|change| libvirt.at_least(&change.version));
+        // What two texts name may be of two hosts.
+        let one_place = ours.as_ref().map(|one| &one.source) == theirs.as_ref().map(|one| &one.source);
+        let least = asked.filter(|_| one_place).filter_map(|change| change.name.strip_prefix("qemu-")).next();
+        let least = least.and_then(vmwright_formats::environment::Version::parse);
+        if let Some(least) = least.filter(|least| !qemu.at_least(&least.numbers)) {
+            draft = draft
+                .because(Strength::Strong, theirs, "older than this libvirt can use")
+                .because(Strength::Support, ours, "this libvirt")
+                .title(format!(
+                    "libvirt {} needs QEMU {} or newer; this is {}",
+                    libvirt.text, least.text, qemu.text
+                ));
         }
     }
     vec![draft.verdict()]

@@ -23,6 +23,7 @@
 //! libvirt `qemu_validate.c`; RHEL 9 "Considerations in adopting RHEL 9", virtualization.
 
 use crate::prelude::*;
+use vmwright_formats::changes::removal_in;
 use vmwright_formats::{DomainXml, QemuArgs};
 
 pub const RULE: Rule = Rule {
@@ -88,8 +89,15 @@ pub const RULE: Rule = Rule {
 const EL: [&str; 7] =
     ["Red Hat Enterprise Linux", "RHEL", "Rocky Linux", "AlmaLinux", "CentOS Stream", "CentOS", "Oracle"];
 
+/// What QEMU says of an option or a device that it does not have.
+const LACKS: [&str; 2] = ["qemu*: -*: invalid option", "is not a valid device model name"];
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
+    let quotes = LACKS.iter().flat_map(|sign| cx.hits(sign)).filter_map(|hit| cx.evidence(hit));
+    if let Some(gone) = quotes.take(64).find_map(|quote| removal_in(&quote.quote)) {
+        draft = draft.title(format!("{} `{}`: {}", gone.kind, gone.name, gone.says()));
+    }
     let el9 = cx.texts().iter().find_map(|text| {
         let system = text.versions().distribution.as_ref()?;
         let name = EL.iter().find(|name| system.value.starts_with(**name))?;

@@ -85,7 +85,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(Strength::Support, quote, "the node has less than the VM needs")
                 .because(Strength::Hint, guest.quote.clone(), "and the VM is strictly bound to it")
                 .title(format!(
-                    "node {bound:?} has {} MiB free for a VM of {} MiB",
+                    "node {} has {} MiB free for a VM of {} MiB",
+                    guest.strict.as_deref().unwrap_or_default(),
                     here >> 20,
                     wanted >> 20
                 ));

@@ -1,7 +1,8 @@
 //! Whether the target's processor has what the VM was given.
 
-use super::super::machine_mismatch::pair::{Guest, each, untold};
+use super::super::machine_mismatch::pair::{Guest, each, programs, untold};
 use crate::prelude::*;
+use vmwright_formats::cpu_models::introduced;
 use vmwright_formats::domain_xml::{Cpu, CpuFeature};
 use vmwright_formats::{CpuInfo, QemuOffers, cpu_model};
 
@@ -230,9 +231,22 @@ fn named(
                 .title(format!("the target lacks features of {name}'s CPU model {}{lacks}", model.value));
         }
     }
+    let here = programs(target).qemu.filter(|_| !draft.any() && !known);
+    let model = cpu.and_then(|cpu| cpu.model.as_ref());
+    if let Some((model, since)) = model.and_then(|model| Some((model, introduced(&model.value)?)))
+        && let Some((version, told)) = here.filter(|(version, _)| !version.at_least(&since))
+    {
+        let [major, minor] = since;
+        draft = draft
+            .because(Strength::Strong, told, "the target's QEMU is older than the CPU model")
+            .because(Strength::Support, guest.quote(model.line), "the VM's model")
+            .title(format!(
+                "{name}'s CPU model {} is in QEMU {major}.{minor} and later; the target has {}",
+                model.value, version.text
+            ));
+    }
     // Features that the source's kernel shows, so that their names are known to mean the same.
     let off = |name: &str| features(cpu).any(|one| one.policy == "disable" && same(&one.name.value, name));
-    let model = cpu.and_then(|cpu| cpu.model.as_ref());
     if let (Some(model), Some(ours)) = (model, ours)
         && let Some(table) = cpu_model(&model.value)
         && !draft.any()
