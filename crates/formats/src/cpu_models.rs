@@ -108,17 +108,22 @@ mod tests {
     }
 
     #[test]
-    fn versions_name_models_that_there_are() {
+    fn versions_name_each_model_once() {
         assert_eq!(introduced("EPYC-Genoa"), Some([8, 1]));
         assert_eq!((introduced("EPYC"), gone("EPYC")), (None, None));
         assert_eq!(
             (introduced("Icelake-Client-v3"), gone("Icelake-Client-v3")),
             (Some([6, 1]), Some([7, 1]))
         );
-        for name in rows(VERSIONS).flat_map(|line| line.split(' ').skip(2)) {
-            assert!(introduced(name).is_some() || gone(name).is_some(), "{name}");
-            let plain = name.rsplit_once("-v").map_or(name, |(plain, _)| plain);
-            assert!(cpu_model(plain).is_some(), "{name} has no features in the other table");
+        let named = |sign: &'static str| {
+            let lines = rows(VERSIONS).filter(move |line| line.split(' ').nth(1) == Some(sign));
+            lines.flat_map(|line| line.split(' ').skip(2)).collect::<Vec<_>>()
+        };
+        for (sign, of) in [("+", introduced as fn(&str) -> _), ("-", gone)] {
+            let names = named(sign);
+            assert!(names.iter().all(|name| of(name).is_some()), "{names:?}");
+            assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
         }
+        assert_eq!(named("+").len() + named("-").len(), rows(VERSIONS).flat_map(|line| line.split(' ').skip(2)).count());
     }
 }

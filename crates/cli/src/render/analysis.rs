@@ -1,5 +1,6 @@
 //! An analysis in the manner of rustc: message, place, the line underlined, help.
 
+use super::evidence::meanings;
 use super::shown;
 use annotate_snippets::{AnnotationKind, Group, Level as Title, Renderer, Snippet};
 use std::fmt::Write as _;
@@ -84,17 +85,20 @@ fn one(cause: &Cause, renderer: &Renderer) -> String {
                 .annotation(kind.span(0..quote.len())),
         );
     }
+    for meaning in meanings(cause) {
+        group = group.element(Title::NOTE.message(shown(&meaning)));
+    }
     let about = format!("about {}; confidence {:.0} %", shown(&cause.subject), cause.confidence * 100.0);
     group = group.element(Title::NOTE.message(about));
     if !cause.explains.is_empty() {
         group = group.element(Title::NOTE.message(format!("explains {}", cause.explains.join(", "))));
     }
     let how = match cause.fix.applicability {
-        Applicability::ManualOnly => " (by hand)",
-        Applicability::NeedsApproval | Applicability::Safe if cause.fix.actions.is_empty() => " (by hand)",
-        Applicability::NeedsApproval | Applicability::Safe => " (vmwright plan makes the steps)",
+        Applicability::ManualOnly => "by hand",
+        Applicability::NeedsApproval | Applicability::Safe if cause.fix.actions.is_empty() => "by hand",
+        Applicability::NeedsApproval | Applicability::Safe => "vmwright plan makes the steps",
     };
-    group = group.element(Title::HELP.message(format!("{}{how}", shown(&cause.fix.summary))));
+    group = group.element(Title::HELP.message(format!("{how}: {}", shown(&cause.fix.summary))));
     if let Some(agent) = cause.escalation {
         group = group.element(Title::NOTE.message(format!("hand over to {agent}")));
     }

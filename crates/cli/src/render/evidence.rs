@@ -1,7 +1,7 @@
 //! Causes and their quotes in the order in which a report tells them.
 
 use super::shown;
-use vmwright_model::{Analysis, Applicability, Cause, Evidence, Unknown};
+use vmwright_model::{Analysis, Applicability, Cause, Evidence, Meaning, Unknown};
 
 /// How much of a quoted line a report shows, in characters. JSON and SARIF hold all of it.
 const WIDTH: usize = 2000;
@@ -64,6 +64,16 @@ pub(super) fn reasons(unknown: &[Unknown]) -> Vec<(&str, Vec<&Unknown>)> {
         }
     }
     reasons
+}
+
+/// What quoted codes and messages mean, a line each; what the title says already is left out.
+pub(super) fn meanings(cause: &Cause) -> Vec<String> {
+    let telling = cause.grounds.meanings.iter().filter(|one| !cause.title.contains(&one.means));
+    let line = |one: &Meaning| {
+        let name = [one.code.as_str(), one.name.as_str()].into_iter().filter(|part| !part.is_empty());
+        format!("{} means: {} ({})", name.collect::<Vec<_>>().join(" "), one.means, one.of)
+    };
+    telling.map(line).collect()
 }
 
 /// Who carries the fix out.

@@ -2,7 +2,7 @@
 //! tell a skipped one.
 
 use super::escaped;
-use super::evidence::{by_whom, clipped};
+use super::evidence::{by_whom, clipped, meanings};
 use std::fmt::Write;
 use vmwright_model::{Analysis, Cause, Level};
 
@@ -67,6 +67,9 @@ fn case(cause: &Cause, out: &mut String) {
     for quote in &cause.evidence {
         let _ =
             writeln!(out, "{}:{}: {}", escaped(&quote.source), quote.line, escaped(&clipped(&quote.quote)));
+    }
+    for meaning in meanings(cause) {
+        let _ = writeln!(out, "{}", escaped(&meaning));
     }
     let _ = writeln!(out, "confidence: {:.0} %", cause.confidence * 100.0);
     if let Some(by) = &cause.explained_by {

@@ -1,6 +1,6 @@
 //! An analysis as Markdown (CommonMark with GitHub's tables), for a ticket or a merge request.
 
-use super::evidence::{by_whom, consequences, counted, excerpts, reasons};
+use super::evidence::{by_whom, consequences, counted, excerpts, meanings, reasons};
 use super::{assisted_by, shown};
 use std::fmt::Write;
 use vmwright_model::analysis::Accepted;
@@ -66,6 +66,9 @@ fn cause(causes: &[Cause], index: usize, depth: usize, before: &str, out: &mut S
         cause.confidence * 100.0
     );
     evidence(&cause.evidence, out);
+    for meaning in meanings(cause) {
+        let _ = writeln!(out, "\n{}", prose(&meaning));
+    }
     let _ = writeln!(out, "\n**Fix** ({}): {}", by_whom(cause), prose(&cause.fix.summary));
     if let Some(agent) = cause.escalation {
         let _ = writeln!(out, "\n**Hand over to** {agent}");

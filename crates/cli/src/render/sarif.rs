@@ -1,5 +1,6 @@
 //! An analysis as SARIF 2.1.0 (OASIS, Static Analysis Results Interchange Format).
 
+use super::evidence::meanings;
 use super::{digest, inert, shown};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,7 +75,11 @@ fn result(cause: &Cause, rule: usize, ordinal: usize) -> Value {
         Some(by) => format!(" (a consequence of {by})"),
         None => String::new(),
     };
-    let says = format!("{}{consequence}. About {}. Fix: {}", cause.title, cause.subject, cause.fix.summary);
+    let meanings: String = meanings(cause).iter().map(|one| format!(" {one}.")).collect();
+    let says = format!(
+        "{}{consequence}. About {}.{meanings} Fix: {}",
+        cause.title, cause.subject, cause.fix.summary
+    );
     let mut locations = vec![json!({ "logicalLocations": [subject(cause)] })];
     if let Some(best) = cause.evidence.first() {
         locations[0]["physicalLocation"] = place(best);

@@ -74,8 +74,8 @@ pub(super) fn size(bytes: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    let digits = usize::from(value < 100.0 && value.fract() >= 0.05);
-    format!("{value:.digits$} {}", UNITS[unit])
+    let rounded = if value < 100.0 { (value * 10.0).round() / 10.0 } else { value.round() };
+    format!("{rounded} {}", UNITS[unit])
 }
 
 #[cfg(test)]
@@ -87,6 +87,7 @@ mod tests {
         assert_eq!(size(2 << 20), "2 MiB");
         assert_eq!(size(64_000 << 20), "62.5 GiB");
         assert_eq!(size(512), "0.5 KiB");
+        assert_eq!(size((63 << 30) - 1), "63 GiB");
         assert_eq!(fit("abcdef", 30.0, 10.0), "ab…");
         assert_eq!(fit("abc", 30.0, 10.0), "abc");
     }
