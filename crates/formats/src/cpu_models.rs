@@ -124,6 +124,9 @@ mod tests {
             assert!(names.iter().all(|name| of(name).is_some()), "{names:?}");
             assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
         }
-        assert_eq!(named("+").len() + named("-").len(), rows(VERSIONS).flat_map(|line| line.split(' ').skip(2)).count());
+        assert_eq!(
+            named("+").len() + named("-").len(),
+            rows(VERSIONS).flat_map(|line| line.split(' ').skip(2)).count()
+        );
     }
 }

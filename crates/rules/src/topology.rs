@@ -6,6 +6,7 @@ mod nodes;
 mod placements;
 
 use crate::Reading;
+use vmwright_formats::PciDevices;
 use vmwright_model::Topology;
 
 /// What was read of the host's build. What was not read is missing, and `lacking` says what would tell it.
@@ -28,10 +29,15 @@ pub fn topology(reading: &Reading<'_>) -> Topology {
     if functions.is_empty() {
         lacking.push("PCI devices were not read; `lspci -nnvv` tells them".to_owned());
     } else if functions.iter().all(|function| function.group.is_none()) {
+        // The probe asks each function for its group.
+        let asked = !reading.all::<PciDevices>().is_empty();
         let tells = "`find /sys/kernel/iommu_groups -type l`";
-        lacking.push(format!(
-            "no IOMMU group was read: {tells} tells them, and prints nothing without an IOMMU"
-        ));
+        lacking.push(match asked {
+            true => "IOMMU groups: this host has none, because no IOMMU is in use".to_owned(),
+            false => {
+                format!("IOMMU groups were not read; {tells} tells them, and prints nothing without an IOMMU")
+            }
+        });
     }
     let placements = placements::placements(reading);
     if placements.is_empty() && !(nodes.is_empty() && functions.is_empty()) {

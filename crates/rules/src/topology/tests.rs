@@ -124,6 +124,15 @@ fn vms_have_what_they_are_bound_to_and_the_one_in_question_is_first() {
 }
 
 #[test]
+fn a_host_without_groups_is_told_from_one_whose_groups_nobody_read() {
+    let probe = "0000:00:01.0 class 0x020000\n0000:00:01.0 iommu_group -\n";
+    let says = |kind: Kind, text: &str| of(None, &[("pci", kind, text)]).lacking.join("\n");
+    assert!(says(PciDevices::KIND, probe).contains("this host has none"));
+    let listing = "00:01.0 Ethernet controller: Intel Corporation I210\n";
+    assert!(says(Lspci::KIND, listing).contains("IOMMU groups were not read"));
+}
+
+#[test]
 fn where_nothing_was_read_there_is_nothing_but_what_would_tell() {
     let made = of(None, &[]);
     assert!(made.nodes.is_empty() && made.functions.is_empty() && made.placements.is_empty());

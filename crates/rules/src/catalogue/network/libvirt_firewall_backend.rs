@@ -27,6 +27,7 @@
 //! 10.4.0; firewall.html.
 
 use crate::prelude::*;
+use vmwright_formats::changes::libvirt_change;
 
 pub const RULE: Rule = Rule {
     tags: &["network", "firewall", "libvirt"],
@@ -142,5 +143,6 @@ fn since_nftables(rest: &str) -> bool {
             _ => None,
         }
     });
-    versions.take(3).any(|(major, minor)| (10, 4) <= (major, minor) && major < 40)
+    let since = libvirt_change("nftables").map(|change| change.version);
+    versions.take(3).any(|(major, minor)| since.is_some_and(|since| since <= [major, minor]) && major < 40)
 }
