@@ -6,16 +6,17 @@ use super::evidence::{by_whom, clipped, meanings};
 use std::fmt::Write;
 use vmwright_model::{Analysis, Cause, Level};
 
+/// The elements and attributes are those of `junit-10.xsd` of Jenkins' xUnit plugin, which readers have in common.
 pub(crate) fn text(analysis: &Analysis) -> String {
     let failures = analysis.causes.iter().filter(|cause| cause.level > Level::Note).count();
     let skipped = analysis.unknown.len();
     let counts = format!(
-        "tests=\"{}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\"",
+        "tests=\"{}\" failures=\"{failures}\" errors=\"0\"",
         analysis.causes.len() + analysis.accepted.len() + skipped
     );
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"vmwright\" {counts}>\n\
-         <testsuite name=\"vmwright analyze\" {counts}>\n"
+         <testsuite name=\"vmwright analyze\" {counts} skipped=\"{skipped}\">\n"
     );
     let _ = writeln!(
         out,
