@@ -12,9 +12,9 @@ use vmwright_host::sandbox::{self, Purpose};
 use vmwright_host::{Limits, Root};
 use vmwright_model::analysis::{ANALYSIS_SCHEMA, Accepted, Recalled, Sandbox};
 use vmwright_model::{
-    Analysis, Cause, EntryId, Exit, Finding, HostIdentity, Issue, Level, Missing, Mode, Need, Snapshot,
+    Analysis, Cause, EntryId, Exit, HostIdentity, Issue, Level, Missing, Mode, Need, Snapshot,
 };
-use vmwright_rules::{CATALOGUE, Diagnosis, Entry, Reading, diagnose, diagnose_reading, entry};
+use vmwright_rules::{CATALOGUE, Diagnosis, Entry, Reading, diagnose_reading, entry};
 
 /// Kinds in which everything that cannot be read is worth telling.
 const CONFIGURATION: [&str; 2] = ["domain_xml", "machine_spec"];
@@ -110,43 +110,6 @@ pub(crate) fn analyze(
         journal,
         sandbox,
     })))
-}
-
-/// A plan that settles what is wrong with a VM, or with the host where none is named.
-pub(crate) fn plan(
-    vm: Option<&str>,
-    environment: &Environment,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Outcome, Error> {
-    let what = Analyze { vm: vm.map(str::to_owned), ..Analyze::default() };
-    let challenge = format!("plan for {}", vm.map_or("this host".to_owned(), |vm| format!("vm {vm}")));
-    progress(Progress::Banner(Mode::Analysis.banner(&challenge)));
-    let acceptances = Acceptances::load(&what, environment)?;
-    let (host, _) = enter(&what, environment)?;
-    recall(&challenge, environment, progress);
-    let subject = vmwright_host::Subject { vm: what.vm.clone(), state: environment.state.clone() };
-    let snapshot = read(&Root::Live, &subject, environment)?;
-    let diagnosis = diagnose(&snapshot, "", &|_| true);
-    let findings: Vec<Finding> = diagnosis
-        .findings
-        .into_iter()
-        .zip(&diagnosis.causes)
-        .filter(|(finding, cause)| matters(finding, cause.explained_by.is_some()))
-        .filter(|(_, cause)| acceptances.of(&cause.rule, &cause.subject).is_none())
-        .map(|(finding, _)| finding)
-        .collect();
-    let plan = vmwright_plan::fix(&findings, &host.id, vm, vm.is_some());
-    let problems = vmwright_plan::lint(&plan);
-    if !problems.is_empty() {
-        return Err(Error::Lint(problems.iter().map(ToString::to_string).collect()));
-    }
-    Ok(Outcome::Planned(Box::new(plans::keep(plan, environment)?)))
-}
-
-/// What belongs into a plan: what can be done, and errors that a person has to see to. A consequence that
-/// nothing can be done about goes away with its cause.
-fn matters(finding: &Finding, is_consequence: bool) -> bool {
-    !finding.fix.actions.is_empty() || finding.level == Level::Error && !is_consequence
 }
 
 pub(crate) fn preview(plan: &str, environment: &Environment) -> Result<Outcome, Error> {
@@ -296,7 +259,7 @@ fn challenge(what: &Analyze) -> String {
 }
 
 /// Locks the process, so that from here on it can only read, and then learns which host this is.
-fn enter(what: &Analyze, environment: &Environment) -> Result<(HostIdentity, Sandbox), Error> {
+pub(crate) fn enter(what: &Analyze, environment: &Environment) -> Result<(HostIdentity, Sandbox), Error> {
     let here = what.from.is_empty() && what.host.is_none();
     let purpose = if here { Purpose::LiveHost } else { Purpose::Records };
     let sandbox = match environment.kept() {
@@ -312,7 +275,7 @@ fn enter(what: &Analyze, environment: &Environment) -> Result<(HostIdentity, San
 }
 
 /// What the journal already knows of this. A journal that cannot be read is told and stops nothing.
-fn recall(
+pub(crate) fn recall(
     challenge: &str,
     environment: &Environment,
     progress: &mut dyn FnMut(Progress),

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use vmwright_model::Exit;
+use vmwright_plan::intents::IntentError;
 
 pub(crate) use vmwright_backend::chain;
 
@@ -96,6 +97,12 @@ pub enum Error {
     /// The plan contradicts itself or the rules for plans.
     #[error("the plan cannot be carried out: {}", .0.join("; "))]
     Lint(Vec<String>),
+    /// What is wanted is no plan.
+    #[error(transparent)]
+    Intent(#[from] IntentError),
+    /// Something that a plan rests on could not be read.
+    #[error("{0} could not be read, so no plan can rest on it")]
+    Unread(&'static str),
     /// Signing failed.
     #[error("the plan was not approved")]
     Sign(#[source] vmwright_apply::SignError),
@@ -171,12 +178,14 @@ impl Error {
             | Error::Store(_)
             | Error::Backend { .. }
             | Error::Argv(_)
-            | Error::Gate(_) => Exit::Usage,
+            | Error::Gate(_)
+            | Error::Intent(IntentError::NoDevice { .. } | IntentError::TooMany { .. }) => Exit::Usage,
             Error::Sandbox(_)
             | Error::SandboxLacking(_)
             | Error::Sign(_)
             | Error::Refused(_)
             | Error::Lint(_)
+            | Error::Intent(_)
             | Error::OtherHost { .. }
             | Error::Apply(_)
             | Error::Undo(_) => Exit::Refused,
@@ -184,6 +193,7 @@ impl Error {
             Error::Identity(_)
             | Error::Journal(_)
             | Error::NoMemory
+            | Error::Unread(_)
             | Error::File { .. }
             | Error::Recover(_)
             | Error::Control(_) => Exit::Incomplete,

@@ -13,6 +13,7 @@ mod environment;
 mod error;
 mod grounds;
 mod implementation;
+mod intents;
 mod machines;
 mod memory;
 mod operation;
@@ -30,7 +31,7 @@ pub use vmwright_review::reports::text as review_text;
 pub use why::{Computation, Rank, Why};
 
 pub use operation::{
-    AnalysesMade, Analyze, Approve, Capture, Captured, MachineSummary, Operation, Outcome, PlanMade,
+    AnalysesMade, Analyze, Approve, Capture, Captured, Intent, MachineSummary, Operation, Outcome, PlanMade,
     PlannedSource, ReviewMade, RuleSummary, RunSummary,
 };
 
@@ -75,7 +76,7 @@ pub fn perform(
         Operation::Capture(what) => capture::capture(&what, environment, progress),
         Operation::Explain { rule } => analysis::explain(&rule),
         Operation::Rules { area } => analysis::rules(area.as_deref()),
-        Operation::Plan { vm } => analysis::plan(vm.as_deref(), environment, progress),
+        Operation::Plan { intent } => intents::plan(&intent, environment, progress),
         Operation::Preview { plan } => analysis::preview(&plan, environment),
         Operation::Approve(what) => implementation::approve(&what, environment),
         Operation::Apply { plan } => implementation::apply(&plan, environment, progress),

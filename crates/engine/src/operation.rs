@@ -28,10 +28,10 @@ pub enum Operation {
         /// Only this area.
         area: Option<String>,
     },
-    /// ANALYSIS: a plan that settles the findings on a VM, or on the host where none is named.
+    /// ANALYSIS: a plan for what is wanted.
     Plan {
-        /// Name of the VM.
-        vm: Option<String>,
+        /// What is wanted.
+        intent: Intent,
     },
     /// ANALYSIS: what a plan would do, step by step.
     Preview {
@@ -127,6 +127,55 @@ impl Operation {
             Operation::Analyze(what) => !what.from.is_empty() || what.host.is_some(),
             Operation::Explain { .. } | Operation::Rules { .. } => true,
             _ => false,
+        }
+    }
+}
+
+/// What a user wants done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "intent")]
+pub enum Intent {
+    /// The findings on a VM settled, or on the host where none is named.
+    Fix {
+        /// Name of the VM.
+        vm: Option<String>,
+    },
+    /// A PCI device given to a VM, with all that shares its IOMMU group.
+    Passthrough {
+        /// Name of the VM.
+        vm: String,
+        /// Address of the device: `01:00.0`, `0000:01:00.0`.
+        device: String,
+        /// The host keeps it for VMs after the next boot too.
+        at_boot: bool,
+    },
+    /// A device with so many virtual functions.
+    Sriov {
+        /// Address of the device.
+        device: String,
+        /// How many.
+        vfs: u32,
+    },
+}
+
+impl Intent {
+    /// The VM that it is about.
+    #[must_use]
+    pub fn vm(&self) -> Option<&str> {
+        match self {
+            Intent::Fix { vm } => vm.as_deref(),
+            Intent::Passthrough { vm, .. } => Some(vm),
+            Intent::Sriov { .. } => None,
+        }
+    }
+
+    /// It as the challenge that ANALYSIS opens with.
+    pub(crate) fn challenge(&self) -> String {
+        match self {
+            Intent::Fix { vm: Some(vm) } => format!("plan for vm {vm}"),
+            Intent::Fix { vm: None } => "plan for this host".to_owned(),
+            Intent::Passthrough { vm, device, .. } => format!("plan to give {device} to vm {vm}"),
+            Intent::Sriov { device, vfs } => format!("plan for {vfs} virtual functions of {device}"),
         }
     }
 }

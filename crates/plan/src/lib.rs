@@ -7,6 +7,7 @@ mod actions;
 pub mod build;
 pub mod canonical;
 pub mod describe;
+pub mod intents;
 pub mod lint;
 pub mod parse;
 pub mod path;

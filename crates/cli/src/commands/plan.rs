@@ -1,18 +1,49 @@
-use vmwright_engine::Operation;
+use clap::Subcommand;
+use vmwright_engine::{Intent, Operation};
 
-/// Make a plan that settles the findings.
+/// Make a plan: to settle the findings, or for something that you want.
 ///
 /// The plan is kept under its id, which is the hash of its content. It changes nothing; see `preview`, `approve`
 /// and `apply`.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     /// The VM to repair; the host alone where absent.
     #[arg(long, value_name = "NAME")]
     vm: Option<String>,
+    #[command(subcommand)]
+    wanted: Option<Wanted>,
+}
+
+#[derive(Subcommand)]
+enum Wanted {
+    /// Give a PCI device to a VM, with all that shares its IOMMU group. What the host needs is refused.
+    Passthrough {
+        /// Name of the VM.
+        vm: String,
+        /// Address of the device, as `lspci` shows it: 01:00.0.
+        device: String,
+        /// Keep the device for VMs after the next boot too.
+        #[arg(long)]
+        at_boot: bool,
+    },
+    /// Give a device so many virtual functions (SR-IOV), until the next boot.
+    Sriov {
+        /// Address of the device, as `lspci` shows it: 01:00.0.
+        device: String,
+        /// How many; 0 takes all away.
+        #[arg(long, value_name = "N")]
+        vfs: u32,
+    },
 }
 
 impl Args {
     pub(crate) fn operation(self) -> Operation {
-        Operation::Plan { vm: self.vm }
+        let intent = match self.wanted {
+            None => Intent::Fix { vm: self.vm },
+            Some(Wanted::Passthrough { vm, device, at_boot }) => Intent::Passthrough { vm, device, at_boot },
+            Some(Wanted::Sriov { device, vfs }) => Intent::Sriov { device, vfs },
+        };
+        Operation::Plan { intent }
     }
 }

@@ -1,0 +1,172 @@
+//! What a user wants done, made into a plan from what was read of the host. One file an intent.
+//!
+//! An intent refuses what would take the host's own ground away, its screen, its disks, its way to the network, and
+//! says which evidence it has for that. The same host and the same wish give the same plan, byte for byte.
+
+mod passthrough;
+mod sriov;
+
+pub use passthrough::{Guest, passthrough};
+pub use sriov::sriov;
+
+use crate::target::{Target, least_disruption};
+use thiserror::Error;
+use vmwright_formats::PciAddress;
+use vmwright_formats::ip_route::IpRoute;
+use vmwright_formats::lsmod::LsMod;
+use vmwright_formats::mounts::Mounts;
+use vmwright_formats::pci_devices::{PciDevices, PciFacts};
+use vmwright_model::plan::PLAN_SCHEMA;
+use vmwright_model::{Action, Disruption, Plan, Step};
+
+/// What is known of a host, as far as intents ask.
+#[derive(Debug, Clone, Copy)]
+pub struct Host<'h> {
+    /// Its id.
+    pub id: &'h str,
+    /// Its PCI functions.
+    pub devices: &'h PciDevices,
+    /// Its loaded modules; none where its kernel has no modules, so that all it can do is built in.
+    pub modules: Option<&'h LsMod>,
+    /// Its mounted file systems.
+    pub mounts: &'h Mounts,
+    /// Its routes.
+    pub routes: &'h IpRoute,
+}
+
+/// Why an intent is no plan.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum IntentError {
+    /// The host has no such device.
+    #[error("there is no PCI function {device} on this host{}", hint(.near))]
+    NoDevice {
+        /// What was asked for.
+        device: String,
+        /// Functions that may be meant.
+        near: Vec<String>,
+    },
+    /// It is no device that can be given away.
+    #[error("{device} is a bridge: only what lies below it can be given to a VM")]
+    Bridge {
+        /// The device.
+        device: PciAddress,
+    },
+    /// Without a group VFIO cannot isolate it.
+    #[error("{device} is in no IOMMU group: the IOMMU is off or absent (`vmwright analyze` tells which)")]
+    NoGroup {
+        /// The device.
+        device: PciAddress,
+    },
+    /// The host itself needs it.
+    #[error("{device} is needed by the host: {why}")]
+    Needed {
+        /// The device.
+        device: PciAddress,
+        /// Why: the evidence.
+        why: String,
+    },
+    /// It has no virtual functions.
+    #[error(
+        "{device} has no virtual functions (no SR-IOV, or its driver or the firmware has it switched off)"
+    )]
+    NoSriov {
+        /// The device.
+        device: PciAddress,
+    },
+    /// More than it has.
+    #[error("{device} can have {most} virtual functions at most")]
+    TooMany {
+        /// The device.
+        device: PciAddress,
+        /// How many.
+        most: u32,
+    },
+    /// They would vanish under a VM.
+    #[error("virtual functions of {device} are bound to {driver}, and may be in use by a VM: {}", list(.functions))]
+    InUse {
+        /// The device.
+        device: PciAddress,
+        /// Who has them.
+        driver: String,
+        /// Which.
+        functions: Vec<PciAddress>,
+    },
+    /// All is as wanted.
+    #[error("there is nothing to do: {0}")]
+    Nothing(String),
+    /// The VM's specification cannot take it.
+    #[error("the specification {path} cannot be edited: {why}")]
+    Spec {
+        /// The specification.
+        path: String,
+        /// Why.
+        why: String,
+    },
+}
+
+fn hint(near: &[String]) -> String {
+    if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) }
+}
+
+fn list(addresses: &[PciAddress]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl<'h> Host<'h> {
+    /// The function that a user names, `01:00.0` or `0000:01:00.0`.
+    fn device(&self, name: &str) -> Result<&'h PciFacts, IntentError> {
+        let found = name.parse::<PciAddress>().ok().and_then(|address| self.devices.of(address));
+        found.ok_or_else(|| IntentError::NoDevice { device: name.to_owned(), near: self.near(name) })
+    }
+
+    /// Functions of the same slot, or with the same slot on another bus.
+    fn near(&self, name: &str) -> Vec<String> {
+        let Ok(wanted) = name.parse::<PciAddress>() else { return Vec::new() };
+        let all = || self.devices.devices.iter().map(|device| device.address);
+        let slot: Vec<PciAddress> = all().filter(|other| other.same_slot(&wanted)).collect();
+        let bus = || all().filter(|other| other.bus == wanted.bus && other.domain == wanted.domain).collect();
+        let near = if slot.is_empty() { bus() } else { slot };
+        near.iter().take(3).map(ToString::to_string).collect()
+    }
+
+    /// Why the host cannot do without a function, if it cannot.
+    fn needs(&self, device: &PciFacts) -> Option<String> {
+        if device.get("boot_vga").is_some_and(|boot| boot.value == "1") {
+            return Some("it is the screen that the firmware booted on (boot_vga is 1)".to_owned());
+        }
+        for disk in device.all("nvme") {
+            let node = format!("/dev/{}", disk.value);
+            if let Some(mount) = self.mounts.mounts.iter().find(|mount| mount.source.starts_with(&node)) {
+                return Some(format!("{} is mounted on {}", mount.source, mount.target));
+            }
+        }
+        let defaults = self.routes.defaults();
+        device.all("net").find_map(|card| {
+            let route = defaults.iter().find(|route| route.dev.as_deref() == Some(card.value))?;
+            let via = route.via.as_deref().unwrap_or("the link itself");
+            Some(format!("{} carries the default route, by {via}", card.value))
+        })
+    }
+}
+
+/// A plan of these steps, each with its reason and what it disturbs at least.
+fn plan(host: &Host<'_>, vm: Option<&str>, title: String, steps: Vec<(Action, String, Disruption)>) -> Plan {
+    let steps = steps.into_iter().map(|(action, why, disruption)| Step {
+        subject: Target::of(&action).subject(),
+        disruption: disruption.max(least_disruption(&action)),
+        action,
+        why,
+        settles: Vec::new(),
+    });
+    Plan {
+        schema: PLAN_SCHEMA.to_owned(),
+        title,
+        host_id: host.id.to_owned(),
+        vm: vm.map(str::to_owned),
+        steps: steps.collect(),
+        left: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

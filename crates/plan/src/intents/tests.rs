@@ -1,0 +1,129 @@
+use super::*;
+use crate::{canonical, lint};
+use vmwright_formats::View;
+
+const PCI: &str = "\
+0000:00:02.0 id 8086:3e92
+0000:00:02.0 class 0x030000
+0000:00:02.0 boot_vga 1
+0000:00:02.0 driver i915
+0000:00:02.0 iommu_group 0
+0000:01:00.0 class 0x060400
+0000:01:00.0 driver pcieport
+0000:01:00.0 iommu_group 1
+0000:02:00.0 class 0x030000
+0000:02:00.0 boot_vga 0
+0000:02:00.0 driver nvidia
+0000:02:00.0 iommu_group 1
+0000:02:00.1 class 0x040300
+0000:02:00.1 driver snd_hda_intel
+0000:02:00.1 iommu_group 1
+0000:03:00.0 class 0x010802
+0000:03:00.0 driver nvme
+0000:03:00.0 iommu_group 2
+0000:03:00.0 nvme nvme0
+0000:04:00.0 class 0x020000
+0000:04:00.0 driver igb
+0000:04:00.0 iommu_group 3
+0000:04:00.0 sriov 2 of 7
+0000:04:00.0 net eth0
+0000:04:10.0 class 0x020000
+0000:04:10.0 driver igbvf
+0000:04:10.0 iommu_group 4
+0000:04:10.0 physfn 0000:04:00.0
+0000:05:00.0 class 0x010601
+0000:05:00.0 driver ahci
+0000:05:00.0 iommu_group 5
+0000:06:00.0 class 0x0c0330
+0000:06:00.0 driver xhci_hcd
+0000:06:00.0 iommu_group -
+";
+
+const SPEC: &str = "name = \"win\" # the old one\n";
+
+fn with<R>(pci: &str, use_it: impl FnOnce(&Host<'_>) -> R) -> R {
+    let devices = PciDevices::read(pci).0;
+    let modules = LsMod::read("Module Size Used by\nkvm 1 0\n").0;
+    let mounts = Mounts::read("/dev/nvme0n1p2 / ext4 rw 0 0\n").0;
+    let routes = IpRoute::read("default via 192.0.2.1 dev eth0\n").0;
+    let (devices, modules, mounts, routes) = (&devices, Some(&modules), &mounts, &routes);
+    use_it(&Host { id: "h", devices, modules, mounts, routes })
+}
+
+fn give(pci: &str, device: &str, at_boot: bool) -> Result<Plan, String> {
+    let guest = Guest { name: "win", path: "/m/win.toml", text: SPEC };
+    with(pci, |host| passthrough(host, &guest, device, at_boot).map_err(|error| error.to_string()))
+}
+
+#[test]
+fn a_group_goes_as_a_whole_and_the_bridge_stays() {
+    let plan = give(PCI, "02:00.0", false).expect("it can go");
+    assert_eq!(lint(&plan), []);
+    assert_eq!(canonical(&plan), canonical(&give(PCI, "0000:02:00.0", false).expect("the same")));
+    let does: Vec<String> = plan.steps.iter().map(|step| crate::describe::words(&step.action).does).collect();
+    assert_eq!(does.len(), 4, "{does:?}");
+    assert!(does[0].contains("/m/win.toml") && does[1].starts_with("loads module vfio-pci"), "{does:?}");
+    assert_eq!(does[2], "makes 0000:02:00.0 driven by vfio-pci, kept for vfio-pci");
+    assert_eq!(does[3], "makes 0000:02:00.1 driven by vfio-pci, kept for vfio-pci");
+    let Action::FileWrite { text, .. } = &plan.steps[0].action else { panic!("{:?}", plan.steps[0]) };
+    assert_eq!(text, &format!("{SPEC}\n[[host_device]]\nkind = \"pci\"\ndevice = \"0000:02:00.0\"\n"));
+}
+
+#[test]
+fn what_is_kept_at_boot_is_kept_by_address() {
+    let plan = give(PCI, "02:00.0", true).expect("it can go");
+    assert_eq!(lint(&plan), []);
+    let paths: Vec<&str> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::FileCreate { path, .. } => Some(path.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            "/etc/modules-load.d/vmwright-vfio.conf",
+            "/etc/udev/rules.d/10-vmwright-0000-02-00-0.rules",
+            "/etc/udev/rules.d/10-vmwright-0000-02-00-1.rules"
+        ]
+    );
+}
+
+#[test]
+fn what_the_host_needs_is_refused_with_the_evidence() {
+    for (device, why) in [
+        ("00:02.0", "boot_vga is 1"),
+        ("03:00.0", "/dev/nvme0n1p2 is mounted on /"),
+        ("04:00.0", "eth0 carries the default route, by 192.0.2.1"),
+        ("05:00.0", "a disk controller driven by ahci"),
+        ("01:00.0", "is a bridge"),
+        ("06:00.0", "in no IOMMU group"),
+        ("02:00.7", "did you mean 0000:02:00.0 or 0000:02:00.1?"),
+        ("nonsense", "there is no PCI function nonsense"),
+    ] {
+        let said = give(PCI, device, false).expect_err(device);
+        assert!(said.contains(why), "{said}");
+    }
+    // Not only the device itself: what shares its group goes with it.
+    let shared = PCI.replace("0000:03:00.0 iommu_group 2", "0000:03:00.0 iommu_group 1");
+    assert!(give(&shared, "02:00.0", false).expect_err("shared").contains("/dev/nvme0n1p2 is mounted on /"));
+}
+
+#[test]
+fn virtual_functions_change_by_way_of_none() {
+    let plan = with(PCI, |host| sriov(host, "04:00.0", 4)).expect("it can");
+    assert_eq!(lint(&plan), []);
+    assert_eq!(plan.steps.len(), 2);
+    let said = |device: &str, vfs, pci: &str| {
+        with(pci, |host| sriov(host, device, vfs)).expect_err("no").to_string()
+    };
+    assert!(said("04:00.0", 8, PCI).contains("7 virtual functions at most"));
+    assert!(said("04:00.0", 2, PCI).contains("nothing to do"));
+    assert!(said("02:00.0", 1, PCI).contains("has no virtual functions"));
+    let given = PCI.replace("driver igbvf", "driver vfio-pci");
+    assert!(
+        said("04:00.0", 0, &given).contains("bound to vfio-pci, and may be in use by a VM: 0000:04:10.0")
+    );
+}
