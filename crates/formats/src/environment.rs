@@ -85,6 +85,13 @@ const VIRTIOFSD: &[&str] = &["virtiofsd"];
 const SWTPM: &[&str] = &["swtpm"];
 const EDK2: &[&str] = &["ovmf", "edk2"];
 
+/// Words, in lower case, one of which stands in every line that names a version, but for what `uname -r` answers.
+pub const NAMES: [&str; 22] = [
+    "qemu", "libvirt", "kernel", "linux", "firecracker", "cloud-hypervisor", "cloud hypervisor", "virtiofsd", "swtpm",
+    "ovmf", "edk2", "pretty_name=", "uname", "ubuntu", "debian", "fedora", "centos", "rhel", "opensuse", "proxmox ve",
+    "alpine", "nixos",
+];
+
 /// The versions that a text names, with the lines. Messages about versions (`machine type pc-q35-9.0 is not
 /// supported`) are not taken for them.
 #[must_use]
@@ -93,7 +100,13 @@ pub fn versions(text: &str) -> Versions {
     let mut after_uname = false;
     // Most texts name few of these, and a look through the whole is much faster than one through each line.
     let whole = text.to_ascii_lowercase();
-    let there = |name: &&str| memchr::memmem::find(whole.as_bytes(), name.as_bytes()).is_some();
+    let find = |name: &str, from: usize| Some(from + memchr::memmem::find(&whole.as_bytes()[from..], name.as_bytes())?);
+    // Each name that stands there, and where it stands next.
+    let mut next: Vec<(&str, usize)> = NAMES.into_iter().filter_map(|name| Some((name, find(name, 0)?))).collect();
+    if next.is_empty() {
+        return found;
+    }
+    let there = |name: &str| find(name, 0).is_some();
     let named = |names: &[&'static str]| names.iter().copied().filter(|name| there(name)).collect::<Vec<_>>();
     let qemu = named(QEMU);
     let libvirt = named(LIBVIRT);
@@ -103,22 +116,27 @@ pub fn versions(text: &str) -> Versions {
     let swtpm = named(SWTPM);
     let edk2 = named(EDK2);
     let kernel = named(KERNEL);
-    let uname = there(&"uname");
-    let linux = uname || there(&"linux");
+    let uname = there("uname");
+    let linux = uname || there("linux");
     let distributions: Vec<&str> = DISTRIBUTIONS
         .into_iter()
         .filter(|name| memchr::memmem::find(text.as_bytes(), name.as_bytes()).is_some())
         .collect();
-    let pretty = there(&"pretty_name=");
+    let pretty = there("pretty_name=");
     for (number, line) in lines(text) {
+        let begin = line.as_ptr() as usize - text.as_ptr() as usize;
+        let lower = &whole[begin..begin + line.len()];
+        for (name, at) in next.iter_mut().filter(|(_, at)| *at < begin) {
+            *at = find(name, begin).unwrap_or(usize::MAX);
+        }
+        let names = next.iter().any(|(_, at)| *at < begin + line.len());
         // Nobody writes a version into a line of this length; logs do have such lines.
-        if line.len() > 400 {
+        if !names && !after_uname || line.len() > 400 {
             continue;
         }
-        let lower = line.to_ascii_lowercase();
         let look = |place: &mut Option<Spanned<Version>>, names: &[&str]| {
             if place.is_none() {
-                *place = names.iter().find_map(|name| version::after(line, &lower, name)).map(|v| Spanned::new(v, number));
+                *place = names.iter().find_map(|name| version::after(line, lower, name)).map(|v| Spanned::new(v, number));
             }
         };
         look(&mut found.qemu, &qemu);
@@ -129,7 +147,7 @@ pub fn versions(text: &str) -> Versions {
         look(&mut found.swtpm, &swtpm);
         look(&mut found.edk2, &edk2);
         if found.edk2.is_none() && !edk2.is_empty() {
-            found.edk2 = version::dated(&lower).map(|version| Spanned::new(version, number));
+            found.edk2 = version::dated(lower).map(|version| Spanned::new(version, number));
         }
         look(&mut found.kernel, &kernel);
         if found.kernel.is_none() && linux {

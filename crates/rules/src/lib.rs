@@ -10,11 +10,13 @@ mod draft;
 mod marks;
 mod nearness;
 pub mod next;
+mod places;
 pub mod ranking;
 mod reading;
 mod rule;
 mod scan;
 mod sign;
+mod text;
 mod topology;
 
 pub use context::Context;
@@ -24,11 +26,12 @@ pub use reading::{Found, Reading, Seen, TARGET};
 pub use rule::{Entry, Preflight, Rank, Rule, Status};
 pub use scan::{Hit, Hits, Pass, Scanner};
 pub use sign::{Pattern, Sign};
+pub use text::{Text, Words};
 pub use topology::topology;
 
 /// What a rule file imports.
 pub mod prelude {
-    pub use crate::{Context, Draft, Found, Rank, Reading, Rule, Seen, Sign, Status};
+    pub use crate::{Context, Draft, Found, Rank, Reading, Rule, Seen, Sign, Status, Text};
     pub use vmwright_model::{
         Action, Agent, Applicability, Disruption, Evidence, Level, Need, Probe, Spanned, Strength, Subject,
         SubjectKind, Verdict,

@@ -1,7 +1,7 @@
 //! Where the catalogue's patterns stand in the texts of a reading.
 
 use crate::Hit;
-use crate::reading::Text;
+use crate::Text;
 use crate::scan::{Hits, Scanner};
 use std::cell::OnceCell;
 
@@ -31,7 +31,7 @@ impl Marks {
 fn scan(scanner: &Scanner, texts: &[Text<'_>]) -> Hits {
     let mut pass = scanner.pass();
     for (number, text) in texts.iter().enumerate() {
-        pass.scan(number, &text.text, &text.starts);
+        pass.scan(number, text.whole(), &text.starts);
     }
     pass.finish()
 }

@@ -121,7 +121,7 @@ fn query(reading: &Reading<'_>) -> BTreeMap<String, f64> {
     let mut query = BTreeMap::new();
     words(reading.complaint()).for_each(|word| *query.entry(word).or_default() += 1.0);
     for text in reading.texts() {
-        let head = &text.text[..text.text.floor_char_boundary(HEAD)];
+        let head = &text.whole()[..text.whole().floor_char_boundary(HEAD)];
         words(head)
             .collect::<BTreeSet<_>>()
             .into_iter()
@@ -139,7 +139,7 @@ fn quotes(
     let mut lines: Vec<(f64, Evidence)> = Vec::new();
     for text in reading.texts() {
         for (number, line) in
-            vmwright_formats::lines::lines(&text.text).take_while(|(number, _)| *number < 2000)
+            vmwright_formats::lines::lines(text.whole()).take_while(|(number, _)| *number < 2000)
         {
             let distinct: BTreeSet<String> = words(line).filter(|word| document.contains_key(word)).collect();
             let weight: f64 = distinct.iter().map(|word| rarity(word)).sum();

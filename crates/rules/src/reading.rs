@@ -1,19 +1,17 @@
 //! A snapshot made ready for rules: texts with their lines, views on demand, hits of all signs.
 
-use crate::Hit;
 use crate::marks::Marks;
+use crate::places::Places;
+use crate::text::COMPLAINT;
+use crate::{Hit, Text, Words};
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use vmwright_formats::View;
-use vmwright_formats::environment::{Versions, versions};
-use vmwright_formats::lines::lines;
+use vmwright_formats::environment::{NAMES, Versions};
 use vmwright_model::{Evidence, Kind, Missing, Snapshot};
-
-/// The name under which the user's complaint is read. It is never quoted as evidence.
-pub(crate) const COMPLAINT: &str = "(complaint)";
 
 /// How long a text may be for rules to go through it line by line, in bytes. What people paste and tools list is
 /// shorter; what is longer is a log, and its messages are found by the one pass of all signs.
@@ -43,54 +41,6 @@ const TALKS: &[&str] = &[
     "virsh_info",
     "virsh_table",
 ];
-
-/// One text of the snapshot.
-#[derive(Debug)]
-pub struct Text<'s> {
-    /// Name of the record.
-    pub source: &'s str,
-    /// What it is.
-    pub kind: Kind,
-    /// The text; bytes that are not UTF-8 are replaced.
-    pub text: Cow<'s, str>,
-    /// [`TARGET`], or nothing.
-    side: &'static str,
-    pub(crate) starts: Vec<usize>,
-    versions: OnceCell<Versions>,
-}
-
-impl<'s> Text<'s> {
-    fn new(source: &'s str, kind: Kind, text: Cow<'s, str>) -> Self {
-        let base = text.as_ptr() as usize;
-        let starts = lines(&text).map(|(_, line)| line.as_ptr() as usize - base).collect();
-        Self { source, kind, text, side: "", starts, versions: OnceCell::new() }
-    }
-
-    /// The versions that it names. Many rules ask for them; they are looked for once.
-    #[must_use]
-    pub fn versions(&self) -> &Versions {
-        self.versions.get_or_init(|| versions(&self.text))
-    }
-
-    /// A line, counted from 1, without its ending.
-    #[must_use]
-    pub fn line(&self, number: u32) -> Option<&str> {
-        let begin = *self.starts.get(number.checked_sub(1)? as usize)?;
-        let end = self.starts.get(number as usize).copied().unwrap_or(self.text.len());
-        Some(self.text[begin..end].trim_end_matches(['\n', '\r']))
-    }
-
-    /// A line as evidence.
-    #[must_use]
-    pub fn quote(&self, line: u32) -> Option<Evidence> {
-        let text = self.line(line)?.trim();
-        (!text.is_empty() && self.source != COMPLAINT).then(|| Evidence {
-            source: format!("{}{}", self.side, self.source),
-            line,
-            quote: text.to_owned(),
-        })
-    }
-}
 
 /// A view and the text that it was read from.
 #[derive(Debug)]
@@ -133,11 +83,14 @@ pub struct Reading<'s> {
     /// The short ones first.
     texts: Vec<Text<'s>>,
     short: usize,
+    places: Rc<Places>,
     marks: Marks,
     complaint: Text<'s>,
     said: Marks,
     target: Option<&'s Reading<'s>>,
     views: RefCell<HashMap<(TypeId, usize), Rc<dyn Any>>>,
+    /// The texts that name versions.
+    versions: OnceCell<Vec<usize>>,
 }
 
 impl<'s> Reading<'s> {
@@ -152,11 +105,26 @@ impl<'s> Reading<'s> {
                 Some(Text::new(&record.source, record.kind.clone(), String::from_utf8_lossy(bytes)))
             })
             .collect();
-        texts.sort_by_key(|text| text.text.len() > SHORT);
-        let short = texts.partition_point(|text| text.text.len() <= SHORT);
+        texts.sort_by_key(|text| text.whole().len() > SHORT);
+        let short = texts.partition_point(|text| text.whole().len() <= SHORT);
+        let mut places = Places::default();
+        let begins: Vec<usize> = texts[..short].iter().map(|text| places.add(text.whole())).collect();
+        let places = Rc::new(places);
+        texts.iter_mut().zip(begins).for_each(|(text, begin)| text.place(&places, begin));
         let complaint = Text::new(COMPLAINT, Kind::TEXT, Cow::Borrowed(complaint));
         let (marks, said) = (Marks::of(&texts), Marks::of(std::slice::from_ref(&complaint)));
-        Self { snapshot, texts, short, marks, complaint, said, target: None, views: RefCell::default() }
+        Self {
+            snapshot,
+            texts,
+            short,
+            places,
+            marks,
+            complaint,
+            said,
+            target: None,
+            views: RefCell::default(),
+            versions: OnceCell::new(),
+        }
     }
 
     /// Reads the snapshot of a host that a VM is to move to. Its quotes begin with [`TARGET`].
@@ -186,10 +154,39 @@ impl<'s> Reading<'s> {
         self.snapshot
     }
 
-    /// The texts of at most 1 MiB, for a rule to go through. Longer ones are logs: signs find their messages.
-    #[must_use]
-    pub fn texts(&self) -> &[Text<'s>] {
+    /// All texts of at most 1 MiB. Longer ones are logs: signs find their messages.
+    ///
+    /// There are hundreds in a capture, and hundreds of rules: each asks for what it needs with `texts_with`,
+    /// `lines_with`, `texts_named` or `texts_of`, which go through these texts and no others.
+    pub(crate) fn texts(&self) -> &[Text<'s>] {
         &self.texts[..self.short]
+    }
+
+    /// The texts in which one of the words stands.
+    pub fn texts_with<'r, 'w: 'r>(
+        &'r self,
+        words: impl Words<'w> + 'r,
+    ) -> impl Iterator<Item = &'r Text<'r>> {
+        self.places.texts(words).map(|at| &self.texts[at]).filter(move |text| text.holds(words))
+    }
+
+    /// The lines of all texts in which one of the words stands, each once, in order.
+    pub fn lines_with<'r, 'w: 'r>(
+        &'r self,
+        words: impl Words<'w> + 'r,
+    ) -> impl Iterator<Item = (&'r Text<'r>, u32, &'r str)> {
+        let texts = self.places.texts(words).map(|at| &self.texts[at]);
+        texts.flat_map(move |text| text.lines_with(words).map(move |(number, line)| (text, number, line)))
+    }
+
+    /// The texts of sources whose name fits.
+    pub fn texts_named<'r>(&'r self, fits: impl Fn(&str) -> bool + 'r) -> impl Iterator<Item = &'r Text<'r>> {
+        self.texts().iter().filter(move |text| fits(text.source)).map(|text| text as _)
+    }
+
+    /// The texts of some kinds.
+    pub fn texts_of<'r>(&'r self, kinds: &'r [&'r str]) -> impl Iterator<Item = &'r Text<'r>> {
+        self.texts().iter().filter(move |text| kinds.contains(&&*text.kind.0)).map(|text| text as _)
     }
 
     /// What a text is, by the number that a hit gives.
@@ -199,7 +196,7 @@ impl<'s> Reading<'s> {
 
     /// What the user complains of.
     pub(crate) fn complaint(&self) -> &str {
-        &self.complaint.text
+        self.complaint.whole()
     }
 
     /// Whether a pattern of the catalogue stands anywhere, in the texts or in the complaint.
@@ -218,6 +215,12 @@ impl<'s> Reading<'s> {
     #[must_use]
     pub fn hits(&self, pattern: &str) -> &[Hit] {
         self.marks.find(pattern, &self.texts)
+    }
+
+    /// The text of a hit.
+    #[must_use]
+    pub fn text(&self, hit: &Hit) -> Option<&Text<'s>> {
+        self.texts.get(hit.text)
     }
 
     /// A hit as evidence.
@@ -245,9 +248,19 @@ impl<'s> Reading<'s> {
         if let Some(known) = self.views.borrow().get(&key) {
             return Rc::clone(known).downcast().expect("the key names the type");
         }
-        let view = Rc::new(V::read(&text.text).0);
+        let view = Rc::new(V::read(text.whole()).0);
         self.views.borrow_mut().insert(key, Rc::clone(&view) as Rc<dyn Any>);
         view
+    }
+
+    /// The texts that name versions of programs.
+    pub fn versions(&self) -> impl Iterator<Item = (&Text<'_>, &Versions)> {
+        let named = self.versions.get_or_init(|| {
+            let mut named: Vec<usize> = self.places.texts(NAMES).collect();
+            named.retain(|at| *self.texts[*at].versions() != Versions::default());
+            named
+        });
+        named.iter().map(|at| (&self.texts[*at], self.texts[*at].versions()))
     }
 
     /// What is known of a file by its absolute path on the host. In a folder it may lie below any prefix that

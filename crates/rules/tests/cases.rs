@@ -108,7 +108,7 @@ fn false_quotes<'v>(verdict: &'v Verdict, reading: &'v Reading<'_>) -> impl Iter
             (Some(source), Some(target)) => (target, source),
             _ => (reading, quote.source.as_str()),
         };
-        let text = host.texts().iter().find(|text| text.source == source);
+        let text = host.texts_named(|name| name == source).next();
         let stands =
             text.and_then(|text| text.line(quote.line)).is_some_and(|line| line.contains(&quote.quote));
         (!stands).then(|| format!("not at {}:{}: {:?}", quote.source, quote.line, quote.quote))

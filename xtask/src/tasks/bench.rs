@@ -9,6 +9,7 @@ mod libvirt;
 mod live;
 mod measure;
 mod one;
+mod rules;
 mod scan;
 mod sos;
 
@@ -36,7 +37,7 @@ struct Bench {
 
 /// All benches, as they run where none is named.
 const BENCHES: &[Bench] =
-    &[live::BENCH, one::BENCH, sos::BENCH, captures::BENCH, scan::BENCH, libvirt::BENCH];
+    &[live::BENCH, one::BENCH, rules::BENCH, sos::BENCH, captures::BENCH, scan::BENCH, libvirt::BENCH];
 
 /// What a bench has.
 struct Site {

@@ -27,7 +27,6 @@
 
 use crate::prelude::*;
 use vmwright_formats::DomainXml;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "network"],
@@ -88,7 +87,7 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let Found::Text(conf) = cx.file("/etc/ceph/ceph.conf") else { return vec![draft.verdict()] };
-    let mon_host = lines(&conf.text).find(|(_, line)| {
+    let mon_host = conf.lines().find(|(_, line)| {
         let key = line.trim_start();
         key.starts_with("mon_host") || key.starts_with("mon host")
     });

@@ -104,10 +104,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 cpu.features.iter().find(|one| one.policy == "disable" || one.policy == "forbid")
             });
             let named = off.filter(|off| {
-                cx.texts().iter().any(|text| {
-                    let kind = &*text.kind.0;
-                    kind != "domain_xml" && off.name.value.len() > 2 && text.text.contains(&off.name.value)
-                })
+                off.name.value.len() > 2
+                    && cx.texts_with(off.name.value.as_str()).any(|text| &*text.kind.0 != "domain_xml")
             });
             let line = named.and_then(|off| xml.quote(off.name.line));
             draft = draft.because(strength, line, "a feature that is spoken of is switched off");

@@ -26,7 +26,6 @@
 //! Firecracker `docs/kernel-policy.md` (boot arguments, PCI), `docs/getting-started.md`; Linux `init/main.c`.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -56,34 +55,32 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let silent = cx.said("no console") || cx.said("no output");
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text) {
-            let Some(args) = boot_args(line) else { continue };
-            draft = draft.looked();
-            let has = |name: &str| args.split_whitespace().any(|word| word.starts_with(name));
-            if silent && !has("console=") {
-                draft = draft
-                    .because(Strength::Strong, text.quote(number), "no console is named")
-                    .title("boot_args name no console, so the guest prints nothing");
-            }
-            if has("pci=off") && cx.stands("--enable-pci") {
-                draft = draft
-                    .because(
-                        Strength::Strong,
-                        text.quote(number),
-                        "PCI is enabled and the guest is told to ignore it",
-                    )
-                    .title("boot_args have pci=off although the microVM's devices are on PCI");
-            }
-            if let Some(card) = card(args).filter(|card| !card.starts_with("eth")) {
-                draft = draft
-                    .because(
-                        Strength::Strong,
-                        text.quote(number),
-                        "the kernel sets addresses before udev renames a card: its cards are eth0 and so on",
-                    )
-                    .title(format!("boot_args give the address to {card}, and the guest's card is eth0"));
-            }
+    for (text, number, line) in cx.lines_with(["boot_args", "BOOT_ARGS", "reboot=k"]) {
+        let Some(args) = boot_args(line) else { continue };
+        draft = draft.looked();
+        let has = |name: &str| args.split_whitespace().any(|word| word.starts_with(name));
+        if silent && !has("console=") {
+            draft = draft
+                .because(Strength::Strong, text.quote(number), "no console is named")
+                .title("boot_args name no console, so the guest prints nothing");
+        }
+        if has("pci=off") && cx.stands("--enable-pci") {
+            draft = draft
+                .because(
+                    Strength::Strong,
+                    text.quote(number),
+                    "PCI is enabled and the guest is told to ignore it",
+                )
+                .title("boot_args have pci=off although the microVM's devices are on PCI");
+        }
+        if let Some(card) = card(args).filter(|card| !card.starts_with("eth")) {
+            draft = draft
+                .because(
+                    Strength::Strong,
+                    text.quote(number),
+                    "the kernel sets addresses before udev renames a card: its cards are eth0 and so on",
+                )
+                .title(format!("boot_args give the address to {card}, and the guest's card is eth0"));
         }
     }
     vec![draft.verdict()]

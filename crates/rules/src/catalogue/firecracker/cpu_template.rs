@@ -26,7 +26,6 @@
 
 use crate::prelude::*;
 use vmwright_formats::CpuInfo;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -81,20 +80,18 @@ fn fits(template: &str, cpu: &CpuInfo) -> Option<bool> {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let Some(cpu) = cx.one::<CpuInfo>() else { return vec![draft.verdict()] };
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text) {
-            // Shell scripts escape the quotes.
-            let line = line.replace('\\', "");
-            let Some((_, rest)) = line.split_once("cpu_template\"") else { continue };
-            let Some(template) = rest.split('"').nth(1) else { continue };
-            if fits(template, &cpu) == Some(false) {
-                let name = cpu.model_name.as_ref();
-                draft = draft
-                    .because(Strength::Strong, text.quote(number), "the template is not for this CPU")
-                    .because(Strength::Support, name.and_then(|name| cpu.quote(name.line)), "this is the CPU")
-                    .title(format!("the CPU template {template} is not for this CPU model"));
-                return vec![draft.verdict()];
-            }
+    for (text, number, line) in cx.lines_with("cpu_template") {
+        // Shell scripts escape the quotes.
+        let line = line.replace('\\', "");
+        let Some((_, rest)) = line.split_once("cpu_template\"") else { continue };
+        let Some(template) = rest.split('"').nth(1) else { continue };
+        if fits(template, &cpu) == Some(false) {
+            let name = cpu.model_name.as_ref();
+            draft = draft
+                .because(Strength::Strong, text.quote(number), "the template is not for this CPU")
+                .because(Strength::Support, name.and_then(|name| cpu.quote(name.line)), "this is the CPU")
+                .title(format!("the CPU template {template} is not for this CPU model"));
+            return vec![draft.verdict()];
         }
     }
     vec![draft.verdict()]

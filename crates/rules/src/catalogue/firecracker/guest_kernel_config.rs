@@ -25,7 +25,6 @@
 //! `init/do_mounts.c` `mount_root_generic()`.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -76,21 +75,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if !cx.stands("firecracker") && !cx.stands("microvm") {
         return vec![draft.verdict()];
     }
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text) {
-            let off = || line.trim().strip_prefix("# CONFIG_")?.strip_suffix(" is not set");
-            let module = || line.trim().strip_prefix("CONFIG_")?.strip_suffix("=m");
-            let Some(option) = off().or_else(module) else { continue };
-            if NEEDED.contains(&option) {
-                let (strength, shows) = match off() {
-                    Some(_) => (Strength::Strong, "it is off"),
-                    None => (Strength::Support, "it is a module, which only an initrd can load in time"),
-                };
-                let title = format!("the guest kernel has no CONFIG_{option} built in");
-                return vec![draft.because(strength, text.quote(number), shows).title(title).verdict()];
-            }
-            draft = draft.looked();
+    for (text, number, line) in cx.lines_with("CONFIG_") {
+        let off = || line.trim().strip_prefix("# CONFIG_")?.strip_suffix(" is not set");
+        let module = || line.trim().strip_prefix("CONFIG_")?.strip_suffix("=m");
+        let Some(option) = off().or_else(module) else { continue };
+        if NEEDED.contains(&option) {
+            let (strength, shows) = match off() {
+                Some(_) => (Strength::Strong, "it is off"),
+                None => (Strength::Support, "it is a module, which only an initrd can load in time"),
+            };
+            let title = format!("the guest kernel has no CONFIG_{option} built in");
+            return vec![draft.because(strength, text.quote(number), shows).title(title).verdict()];
         }
+        draft = draft.looked();
     }
     vec![draft.verdict()]
 }

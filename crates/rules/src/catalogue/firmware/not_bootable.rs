@@ -28,7 +28,6 @@
 use crate::prelude::*;
 use vmwright_formats::DomainXml;
 use vmwright_formats::domain_xml::Domain;
-use vmwright_formats::lines::lines;
 
 /// Entries are tried in turn, and one of them was started.
 const STARTED: &[&str] = &["BdsDxe: starting Boot"];
@@ -118,13 +117,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     // No firmware is named, so SeaBIOS starts what was installed for UEFI.
     for seen in cx.all::<DomainXml>() {
         let bios = |one: &&Domain| !one.fragment && one.os.os_type.is_some() && one.os.loader.is_none();
-        let uefi = seen.text.text.contains("firmware='efi'") || seen.text.text.contains("firmware=\"efi\"");
+        let uefi = seen.text.holds("firmware='efi'") || seen.text.holds("firmware=\"efi\"");
         let Some(domain) = seen.domains.iter().find(bios).filter(|_| !uefi) else { continue };
         draft = draft.looked();
-        let installed = cx.texts().iter().filter(|text| text.source != seen.text.source).find_map(|text| {
-            let (at, _) = lines(&text.text).find(|(_, line)| UEFI.iter().any(|mark| line.contains(mark)))?;
-            text.quote(at)
-        });
+        let mut elsewhere = cx.lines_with(UEFI).filter(|(text, ..)| text.source != seen.text.source);
+        let installed = elsewhere.find_map(|(text, number, _)| text.quote(number));
         if installed.is_some() {
             draft = draft
                 .because(Strength::Strong, installed, "the disk was installed for UEFI")

@@ -80,15 +80,16 @@ fn four_mb(line: &str) -> bool {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for text in cx.texts() {
-        let lines = || text.text.lines().enumerate().map(|(at, line)| (at, line.to_ascii_uppercase()));
+    let named = ["OVMF_", "ovmf_", "Ovmf_"];
+    for text in cx.texts_with(named) {
+        let lines = || text.lines_with(named).map(|(number, line)| (number, line.to_ascii_uppercase()));
         // `<loader>` and `<nvram>`, or two `-drive if=pflash`: one path with CODE, another with VARS.
         let code = lines().find(|(_, line)| line.contains("OVMF_CODE") && !line.contains("VARS"));
         let vars = lines().find(|(_, line)| line.contains("OVMF_VARS") && !line.contains("CODE"));
-        if let (Some((_, code)), Some((at, vars))) = (code, vars) {
+        if let (Some((_, code)), Some((number, vars))) = (code, vars) {
             let builds_differ = four_mb(&code) != four_mb(&vars);
             if builds_differ && (code.contains("PFLASH") || code.contains("<LOADER")) {
-                let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
+                let quote = text.quote(number);
                 draft =
                     draft.because(Strength::Strong, quote, "code and variable store are of different builds");
             }

@@ -88,16 +88,14 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for text in cx.texts() {
-        for (at, line) in text.text.lines().enumerate() {
-            let Some(rest) = line.trim().strip_prefix("<loader") else { continue };
-            let path = rest.split('>').nth(1).and_then(|rest| rest.split('<').next()).unwrap_or("");
-            if path.starts_with('/') && matches!(cx.file(path), Found::Absent) {
-                let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
-                draft = draft
-                    .because(Strength::Proof, quote, "no such file on this host")
-                    .title(format!("the firmware {path} does not exist"));
-            }
+    for (text, number, line) in cx.lines_with("<loader") {
+        let Some(rest) = line.trim().strip_prefix("<loader") else { continue };
+        let path = rest.split('>').nth(1).and_then(|rest| rest.split('<').next()).unwrap_or("");
+        if path.starts_with('/') && matches!(cx.file(path), Found::Absent) {
+            let quote = text.quote(number);
+            draft = draft
+                .because(Strength::Proof, quote, "no such file on this host")
+                .title(format!("the firmware {path} does not exist"));
         }
     }
     vec![draft.verdict()]

@@ -26,7 +26,6 @@
 //! `security/lockdown/lockdown.c`, `kernel/module/signing.c`; UEFI specification, "Secure Boot".
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 use vmwright_formats::{DomainXml, ProxmoxConf};
 
 pub const RULE: Rule = Rule {
@@ -121,7 +120,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 line.contains("<nvram") && (line.contains("_VARS_4M.ms") || line.contains("VARS.secboot"))
             };
             for test in [&asks as &dyn Fn(&str) -> bool, &with_keys] {
-                let line = lines(&text.text).find(|(_, line)| test(line));
+                let line = text.lines().find(|(_, line)| test(line));
                 draft = draft.because(Strength::Support, line.and_then(|(at, _)| text.quote(at)), why);
             }
         }

@@ -24,6 +24,7 @@
 //! `x86_machine_is_smm_enabled()`; edk2 `OvmfPkg/README`, "SMM support".
 
 use crate::prelude::*;
+use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -59,16 +60,16 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for text in cx.texts() {
-        let xml = text.text.replace('"', "'");
+    for text in cx.texts_with(["<loader", "secure-boot"]) {
+        let xml = text.as_str().replace('"', "'");
         let wanted = |line: &str| {
             line.contains("<loader") && line.contains("secure='yes'")
                 || line.contains("<feature")
                     && line.contains("name='secure-boot'")
                     && line.contains("enabled='yes'")
         };
-        let Some(at) = xml.lines().position(wanted) else { continue };
-        let quote = || text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
+        let Some((number, _)) = lines(&xml).find(|(_, line)| wanted(line)) else { continue };
+        let quote = || text.quote(number);
         if xml.contains("machine='pc-i440fx") || xml.contains("machine='pc'") {
             draft = draft.because(Strength::Strong, quote(), "Secure Boot, and the machine is i440fx");
         }

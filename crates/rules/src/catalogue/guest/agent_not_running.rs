@@ -27,7 +27,6 @@
 
 use crate::prelude::*;
 use vmwright_formats::DomainXml;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["guest", "agent"],
@@ -123,14 +122,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     // `systemctl status qemu-guest-agent`: the heading, and a few lines below it the state.
-    for text in cx.texts() {
-        let all: Vec<_> = lines(&text.text).take(20_000).collect();
-        let heading = all.iter().position(|(_, line)| line.contains("qemu-guest-agent.service - "));
-        let state = heading
-            .and_then(|at| all[at..].iter().take(6).find(|(_, line)| line.contains("Active: inactive")));
-        if let Some((number, _)) = state {
-            draft =
-                draft.because(Strength::Strong, text.quote(*number), "the agent's service is not running");
+    for text in cx.texts_with("qemu-guest-agent.service - ") {
+        let heading = text.lines_with("qemu-guest-agent.service - ").next();
+        let state = heading.and_then(|(heading, _)| {
+            let inactive =
+                |number: &u32| text.line(*number).is_some_and(|line| line.contains("Active: inactive"));
+            (heading..heading + 6).find(inactive)
+        });
+        if let Some(number) = state {
+            draft = draft.because(Strength::Strong, text.quote(number), "the agent's service is not running");
         }
     }
     vec![draft.verdict()]

@@ -28,7 +28,6 @@
 
 use crate::prelude::*;
 use vmwright_formats::DomainXml;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["guest", "time"],
@@ -93,7 +92,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         for domain in seen.domains.iter().filter(|domain| domain.feature("hyperv").is_some()) {
             draft = draft.looked();
             let rtc = domain.clock.timers.iter().find(|timer| timer.name.value == "rtc");
-            if !seen.text.text.contains("<stimer") && rtc.is_some() {
+            if !seen.text.holds("<stimer") && rtc.is_some() {
                 let quote = rtc.and_then(|timer| seen.quote(timer.name.line));
                 let why = "Windows takes its ticks from the emulated RTC: there is no stimer";
                 draft = draft.because(Strength::Support, quote, why);
@@ -129,9 +128,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 );
         }
     }
-    for text in cx.texts().iter().filter(|text| text.source.contains("clocksource")) {
+    for text in cx.texts_named(|source| source.contains("clocksource")) {
         let slow = |line: &str| ["acpi_pm", "hpet", "jiffies", "refined-jiffies"].contains(&line.trim());
-        if let Some((number, _)) = lines(&text.text).find(|(_, line)| slow(line)) {
+        if let Some((number, _)) = text.lines().find(|(_, line)| slow(line)) {
             draft = draft.because(
                 Strength::Strong,
                 text.quote(number),

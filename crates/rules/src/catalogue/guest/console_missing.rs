@@ -28,7 +28,6 @@
 
 use crate::prelude::*;
 use vmwright_formats::domain_xml::Domain;
-use vmwright_formats::lines::lines;
 use vmwright_formats::{DomainXml, QemuArgs};
 
 pub const RULE: Rule = Rule {
@@ -107,9 +106,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     // Images of clouds write to a port that the VM may not have, and then wait for it.
     let none = |domain: &Domain| !domain.fragment && domain.devices.serials.is_empty();
     if cx.all::<DomainXml>().iter().any(|seen| seen.domains.iter().any(none)) {
-        for text in cx.texts() {
-            let told =
-                lines(&text.text).find(|(_, line)| line.contains("root=") && line.contains(" console=ttyS"));
+        for text in cx.texts_with(" console=ttyS") {
+            let told = text.lines_with(" console=ttyS").find(|(_, line)| line.contains("root="));
             let why = "the kernel writes to a serial port, and the domain has none";
             draft = draft.because(Strength::Strong, told.and_then(|(at, _)| text.quote(at)), why);
         }

@@ -26,7 +26,6 @@
 //! `virt-sysprep(1)`; RFC 4361 (DUID-based client identifiers).
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["guest", "clone", "network"],
@@ -76,12 +75,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut ids: Vec<(&str, &str, u32)> = Vec::new();
     // Client ids of `virsh net-dhcp-leases` with the MAC of their line.
     let mut leases: Vec<(&str, &str)> = Vec::new();
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text).take(5_000) {
+    let words = ["machine-id", "Machine ID", " ff:", "ipv4"];
+    let is_file = |source: &str| source.contains("machine-id");
+    let notes = cx.texts_with(words).filter(|text| !is_file(text.source));
+    for text in cx.texts_named(is_file).chain(notes) {
+        for (number, line) in text.lines().take(5_000) {
             let id = line.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| is_machine_id(word));
-            let named = text.source.contains("machine-id")
-                || line.contains("machine-id")
-                || line.contains("Machine ID");
+            let named = is_file(text.source) || line.contains("machine-id") || line.contains("Machine ID");
             if let Some(id) = id.filter(|_| named && ids.len() < 256) {
                 if ids
                     .iter()

@@ -68,7 +68,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         if windows && slow { (Strength::Strong, Level::Warn) } else { (Strength::Support, Level::Note) };
     for seen in cx.all::<DomainXml>() {
         // libosinfo's mark in the metadata, or the name that people give.
-        let marked = seen.text.text.contains("microsoft.com/win");
+        let marked = seen.text.holds("microsoft.com/win");
         for domain in seen.domains.iter().filter(|domain| whole(domain)) {
             let kvm = domain.domain_type.as_ref().is_some_and(|kind| kind.value == "kvm");
             let named =
@@ -78,7 +78,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
             if let Some(old) = domain.feature("hyperv") {
                 // The three oldest alone: Windows goes on polling emulated timers.
-                let timers = seen.text.text.contains("<stimer") || seen.text.text.contains("passthrough");
+                let timers = seen.text.holds("<stimer") || seen.text.holds("passthrough");
                 let quote = seen.quote(old).filter(|_| !timers && windows && slow);
                 draft = draft.because(Strength::Strong, quote, "<hyperv> without synic and stimer");
                 continue;

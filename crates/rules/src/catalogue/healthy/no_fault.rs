@@ -28,7 +28,6 @@
 use crate::prelude::*;
 use vmwright_formats::GuestConsole;
 use vmwright_formats::guest_console::Stage;
-use vmwright_formats::lines::lines;
 
 #[path = "state/complaint.rs"]
 pub(crate) mod complaint;
@@ -70,12 +69,13 @@ const fn joined<const N: usize>(lists: [&[&'static str]; 5]) -> [&'static str; N
 }
 
 /// Words of lines that people take for faults.
-const ALARMING: [&str; 11] = [
+const ALARMING: [&str; 12] = [
     "warn",
     "error",
     "fail",
     "denied",
-    "[firmware bug]",
+    "firmware bug",
+    "Firmware Bug",
     "deprecated",
     "unsupported",
     "cannot",
@@ -112,9 +112,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// The first line that one may take for a fault.
 fn alarming(cx: &Context<'_>) -> Option<Evidence> {
-    let all = cx.texts().iter().flat_map(|text| lines(&text.text).map(move |line| (text, line)));
-    all.take(100_000).find_map(|(text, (number, line))| {
-        let line = line.to_ascii_lowercase();
-        ALARMING.iter().any(|word| line.contains(word)).then(|| text.quote(number)).flatten()
-    })
+    let capital = |word: &&str| format!("{}{}", word[..1].to_ascii_uppercase(), &word[1..]);
+    let words = ALARMING.iter().map(|word| (*word).to_owned());
+    let words = words.chain(ALARMING.iter().map(capital));
+    let words: Vec<String> = words.chain(ALARMING.iter().map(|word| word.to_ascii_uppercase())).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    cx.lines_with(&words[..]).find_map(|(text, number, _)| text.quote(number))
 }

@@ -79,8 +79,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for text in cx.texts() {
-        let versions = text.versions();
+    for (text, versions) in cx.versions() {
         let Some(kernel) = versions.kernel.as_ref() else { continue };
         // Firecracker's kernel policy: 4.14 until version 1.7, 5.10 since.
         let oldest: &[u32] = match &versions.firecracker {

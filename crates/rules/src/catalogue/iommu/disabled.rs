@@ -27,7 +27,6 @@
 
 use crate::prelude::*;
 use vmwright_formats::KernelCmdline;
-use vmwright_formats::lines::lines;
 
 /// What an active IOMMU says.
 const ACTIVE: &[&str] = &[
@@ -126,16 +125,17 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     vec![draft.verdict()]
 }
 
+/// Where the kernel lists its groups.
+const GROUPS: &str = "/sys/kernel/iommu_groups";
+
 /// A command that lists or counts `/sys/kernel/iommu_groups`, and below it nothing, or zero.
 fn no_groups(cx: &Context<'_>) -> Option<Evidence> {
-    cx.texts().iter().find_map(|text| {
+    cx.texts_with(GROUPS).find_map(|text| {
         let asks = |line: &str| {
             let typed = line.starts_with(['#', '$']) || line.contains("# ") || line.contains("$ ");
-            typed
-                && line.contains("/sys/kernel/iommu_groups")
-                && ["ls ", "find "].iter().any(|command| line.contains(command))
+            typed && line.contains(GROUPS) && ["ls ", "find "].iter().any(|command| line.contains(command))
         };
-        let (number, line) = lines(&text.text).find(|(_, line)| asks(line))?;
+        let (number, line) = text.lines_with(GROUPS).find(|(_, line)| asks(line))?;
         let below = text.line(number + 1).unwrap_or("").trim();
         let nothing = match line.contains("wc -l") {
             true => below == "0",

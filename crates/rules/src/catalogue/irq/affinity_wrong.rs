@@ -24,7 +24,6 @@
 //! `kernel/irq/cpuhotplug.c`, `arch/x86/kernel/apic/vector.c`; irqbalance(1).
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 use vmwright_formats::{Interrupts, KernelCmdline};
 
 pub const RULE: Rule = Rule {
@@ -77,9 +76,9 @@ fn isolated(cmdline: &KernelCmdline) -> Vec<usize> {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let isolated: Vec<usize> = cx.all::<KernelCmdline>().iter().flat_map(|one| isolated(one)).collect();
-    for text in cx.texts().iter().filter(|_| !isolated.is_empty()) {
+    for text in cx.texts_with(["CPU0 ", "-MSI", "-edge"]).filter(|_| !isolated.is_empty()) {
         let mut columns: Vec<usize> = Vec::new();
-        for (number, line) in lines(&text.text) {
+        for (number, line) in text.lines() {
             let mut words = line.split_whitespace();
             if line.trim_start().starts_with("CPU0 ") {
                 columns = words.filter_map(|cpu| cpu.strip_prefix("CPU")?.parse().ok()).collect();
@@ -124,11 +123,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// The line of a device that has nearly all interrupts of its table, and them on one of several CPUs.
 fn crowded(cx: &Context<'_>) -> Option<Evidence> {
-    cx.texts().iter().find_map(|text| {
-        let (_, heading) = lines(&text.text).find(|(_, line)| line.trim_start().starts_with("CPU0 "))?;
+    cx.texts_with("CPU0 ").find_map(|text| {
+        let (_, heading) =
+            text.lines_with("CPU0 ").find(|(_, line)| line.trim_start().starts_with("CPU0 "))?;
         let cpus = heading.split_whitespace().count();
         let (mut total, mut most) = (0_u64, (0_u64, 0_u32));
-        for (number, line) in lines(&text.text) {
+        for (number, line) in text.lines() {
             let mut words = line.split_whitespace();
             if words.next().and_then(|first| first.strip_suffix(':')?.parse::<u32>().ok()).is_none() {
                 continue;

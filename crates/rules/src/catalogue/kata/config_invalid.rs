@@ -25,7 +25,6 @@
 //! `docs/how-to/how-to-set-sandbox-config-kata.md`.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -116,10 +115,9 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let configurations = cx.texts().iter().filter(|text| text.text.contains("[hypervisor."));
-    for text in configurations {
+    for text in cx.texts_with("[hypervisor.") {
         let (mut image, mut initrd) = (None, None);
-        for (number, line) in lines(&text.text) {
+        for (number, line) in text.lines() {
             // A new section is another hypervisor.
             if line.starts_with('[') {
                 (image, initrd) = (None, None);

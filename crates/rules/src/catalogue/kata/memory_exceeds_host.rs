@@ -26,7 +26,6 @@
 
 use crate::prelude::*;
 use vmwright_formats::MemInfo;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -81,9 +80,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         Some((total.value, seen.quote(total.line)))
     });
     let Some((total, quote)) = host.filter(|_| cx.stands("kata")) else { return vec![draft.verdict()] };
-    for text in cx.texts() {
+    for text in cx.texts_with("limits:") {
         let mut limits = 0_u8;
-        for (number, line) in lines(&text.text) {
+        for (number, line) in text.lines() {
             if line.trim().starts_with("limits:") {
                 limits = 4;
             }

@@ -26,7 +26,6 @@
 //! `docs/how-to/how-to-use-k8s-with-containerd-and-kata.md`.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -57,10 +56,10 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for text in cx.texts() {
+    for text in cx.texts_with("kind: RuntimeClass") {
         // One document of the YAML at a time.
         let (mut kata, mut class, mut overhead) = (None, false, false);
-        for (number, line) in lines(&text.text).chain([(0, "---")]) {
+        for (number, line) in text.lines().chain([(0, "---")]) {
             let key = line.trim();
             if key == "---" {
                 if let (Some(number), true, false) = (kata, class, overhead) {

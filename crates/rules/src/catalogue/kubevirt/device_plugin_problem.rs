@@ -25,7 +25,6 @@
 //! SR-IOV network device plugin.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -70,22 +69,22 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
+/// How the names of devices begin, by who offers them.
+const VENDORS: [&str; 5] = ["nvidia.com/", "intel.com/", "amd.com/", "mellanox.com/", "openshift.io/"];
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     if !cx.stands("kubevirt") {
         return vec![draft.verdict()];
     }
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text) {
-            let Some((name, value)) = line.trim().split_once(':') else { continue };
-            let name = name.trim_matches(['"', ' ']);
-            let vendor = ["nvidia.com/", "intel.com/", "amd.com/", "mellanox.com/", "openshift.io/"];
-            let none = value.trim().trim_matches(['"', ',']) == "0";
-            if none && vendor.iter().any(|vendor| name.starts_with(vendor)) {
-                let title = format!("a node offers none of {name}");
-                draft = draft.because(Strength::Support, text.quote(number), "none is offered").title(title);
-                return vec![draft.verdict()];
-            }
+    for (text, number, line) in cx.lines_with(VENDORS) {
+        let Some((name, value)) = line.trim().split_once(':') else { continue };
+        let name = name.trim_matches(['"', ' ']);
+        let none = value.trim().trim_matches(['"', ',']) == "0";
+        if none && VENDORS.iter().any(|vendor| name.starts_with(vendor)) {
+            let title = format!("a node offers none of {name}");
+            draft = draft.because(Strength::Support, text.quote(number), "none is offered").title(title);
+            return vec![draft.verdict()];
         }
     }
     vec![draft.verdict()]

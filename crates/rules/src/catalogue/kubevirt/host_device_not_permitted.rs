@@ -25,7 +25,6 @@
 //! `pkg/virt-controller/services/template.go`.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -56,16 +55,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let mut asked = Vec::new();
     let (mut names, mut list) = (Vec::new(), None);
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text) {
-            let line = line.trim().trim_start_matches("- ");
-            if line.starts_with("permittedHostDevices:") {
-                list = list.or_else(|| text.quote(number));
-            } else if let Some(name) = line.strip_prefix("resourceName:") {
-                names.push(name.trim().trim_matches(['"', '\'']).to_owned());
-            } else if let Some(name) = line.strip_prefix("deviceName:").filter(|_| asked.len() < 64) {
-                asked.push((name.trim().trim_matches(['"', '\'']).to_owned(), text.quote(number)));
-            }
+    for (text, number, line) in cx.lines_with(["permittedHostDevices:", "resourceName:", "deviceName:"]) {
+        let line = line.trim().trim_start_matches("- ");
+        if line.starts_with("permittedHostDevices:") {
+            list = list.or_else(|| text.quote(number));
+        } else if let Some(name) = line.strip_prefix("resourceName:") {
+            names.push(name.trim().trim_matches(['"', '\'']).to_owned());
+        } else if let Some(name) = line.strip_prefix("deviceName:").filter(|_| asked.len() < 64) {
+            asked.push((name.trim().trim_matches(['"', '\'']).to_owned(), text.quote(number)));
         }
     }
     if let Some(list) = list {

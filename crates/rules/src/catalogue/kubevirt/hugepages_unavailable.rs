@@ -25,7 +25,6 @@
 //! `pkg/virt-launcher/virtwrap/converter/vcpu/`.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -61,17 +60,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for size in ["2Mi", "1Gi"] {
         let name = format!("hugepages-{size}");
         let (mut asked, mut none, mut some) = (None, None, false);
-        for text in cx.texts() {
-            for (number, line) in lines(&text.text) {
-                let Some((key, value)) = line.trim().split_once(':') else { continue };
-                let (key, value) = (key.trim_matches('"'), value.trim().trim_matches(['"', ',', '\'', ' ']));
-                if key == "pageSize" && value == size {
-                    asked = asked.or_else(|| text.quote(number));
-                } else if key == name && value == "0" {
-                    none = none.or_else(|| text.quote(number));
-                } else if key == name {
-                    some = true;
-                }
+        for (text, number, line) in cx.lines_with(["pageSize", name.as_str()]) {
+            let Some((key, value)) = line.trim().split_once(':') else { continue };
+            let (key, value) = (key.trim_matches('"'), value.trim().trim_matches(['"', ',', '\'', ' ']));
+            if key == "pageSize" && value == size {
+                asked = asked.or_else(|| text.quote(number));
+            } else if key == name && value == "0" {
+                none = none.or_else(|| text.quote(number));
+            } else if key == name {
+                some = true;
             }
         }
         if asked.is_some() && none.is_some() && !some {

@@ -25,7 +25,6 @@
 //! plugins.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -56,9 +55,9 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for text in cx.texts() {
+    for text in cx.texts_with("devices.kubevirt.io/kvm") {
         let (mut none, mut tun) = (None, false);
-        for (number, line) in lines(&text.text) {
+        for (number, line) in text.lines_with("devices.kubevirt.io/") {
             let Some((name, value)) = line.trim().split_once(':') else { continue };
             let value = value.trim().trim_matches(['"', ',', ' ']);
             match name.trim_matches(['"', ' ']) {

@@ -25,7 +25,6 @@
 //! storage profiles.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -62,8 +61,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let mut once = None;
     let mut live = None;
-    for text in cx.texts().iter().filter(|text| &*text.kind.0 == "kubernetes_yaml") {
-        for (number, line) in lines(&text.text) {
+    for text in cx.texts_of(&["kubernetes_yaml"]) {
+        for (number, line) in text.lines() {
             match line.trim().trim_start_matches("- ").trim_matches('"') {
                 "ReadWriteOnce" => once = once.or_else(|| text.quote(number)),
                 "evictionStrategy: LiveMigrate" => live = live.or_else(|| text.quote(number)),

@@ -26,7 +26,6 @@
 use super::device_missing::{offer_tcg, wants_tcg};
 use crate::prelude::*;
 use vmwright_formats::KvmProbe;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["kvm", "boot", "security"],
@@ -88,9 +87,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let told = draft.any();
     // The reader's own listing is there whether or not anybody was refused: its VMMs may all be root's.
-    for text in cx.texts().iter().filter(|text| told || text.source != "device-nodes") {
+    for text in cx.texts_with("/dev/kvm").filter(|text| told || text.source != "device-nodes") {
         // `crw-rw---- 1 root kvm 10, 232 Jan 1 12:00 /dev/kvm`
-        let node = lines(&text.text).find(|(_, line)| line.starts_with("crw") && line.ends_with("/dev/kvm"));
+        let is_node = |line: &str| line.starts_with("crw") && line.ends_with("/dev/kvm");
+        let node = text.lines_with("/dev/kvm").find(|(_, line)| is_node(line));
         let Some((number, line)) = node else { continue };
         let owner_alone = line.starts_with("crw-------") && !line.starts_with("crw-------+");
         draft = match (owner_alone, line.starts_with("crw-rw----"), line.get(7..9) == Some("rw")) {

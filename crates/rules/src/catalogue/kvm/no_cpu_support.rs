@@ -24,7 +24,6 @@
 
 use super::device_missing::{offer_tcg, wants_tcg};
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 use vmwright_formats::{CpuInfo, KvmProbe, LsCpu};
 
 pub const RULE: Rule = Rule {
@@ -133,9 +132,9 @@ pub(crate) fn lacks_extension(cx: &Context<'_>) -> Option<(bool, Evidence)> {
 
 /// A line `0` below a command that counts vmx and svm in /proc/cpuinfo.
 pub(crate) fn counted_none(cx: &Context<'_>) -> Option<Evidence> {
-    cx.texts().iter().find_map(|text| {
-        let counts = |line: &str| line.contains("grep") && line.contains("vmx") && line.contains("svm");
-        let at = lines(&text.text).find(|(_, line)| counts(line))?.0;
+    cx.texts_with("vmx").find_map(|text| {
+        let counts = |line: &str| line.contains("grep") && line.contains("svm");
+        let at = text.lines_with("vmx").find(|(_, line)| counts(line))?.0;
         (text.line(at + 1)?.trim() == "0").then(|| text.quote(at + 1))?
     })
 }

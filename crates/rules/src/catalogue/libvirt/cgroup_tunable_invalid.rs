@@ -83,17 +83,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             || line.contains("- cgroup2 ") && line.contains(" /sys/fs/cgroup ")
             || line.trim() == "cgroup2fs"
     };
-    let second = cx.texts().iter().any(|text| text.text.lines().any(v2));
+    let second = cx.lines_with("cgroup2").any(|(_, _, line)| v2(line));
     let mut draft = cx.draft();
-    for text in cx.texts() {
-        for (at, line) in text.text.lines().enumerate() {
-            let shares = line.trim().strip_prefix("<shares>").and_then(|rest| rest.split('<').next());
-            let Some(shares) = shares.and_then(|shares| shares.trim().parse::<u64>().ok()) else { continue };
-            if shares > WEIGHT_MAX {
-                let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
-                let strength = if second { Strength::Strong } else { Strength::Hint };
-                draft = draft.because(strength, quote, "more shares than cgroup v2 takes");
-            }
+    for (text, number, line) in cx.lines_with("<shares>") {
+        let shares = line.trim().strip_prefix("<shares>").and_then(|rest| rest.split('<').next());
+        let Some(shares) = shares.and_then(|shares| shares.trim().parse::<u64>().ok()) else { continue };
+        if shares > WEIGHT_MAX {
+            let quote = text.quote(number);
+            let strength = if second { Strength::Strong } else { Strength::Hint };
+            draft = draft.because(strength, quote, "more shares than cgroup v2 takes");
         }
     }
     vec![draft.verdict()]

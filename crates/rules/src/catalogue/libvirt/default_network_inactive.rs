@@ -70,17 +70,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         draft = draft.title(format!("the virtual network {name} is not started or not defined"));
     }
     let Some(active) = listed(cx) else { return vec![draft.verdict()] };
-    for text in cx.texts() {
-        for (at, line) in text.text.lines().enumerate() {
-            let rest = line.trim().strip_prefix("<source network=").unwrap_or("");
-            let Some(name) = rest.split(['\'', '"']).nth(1).filter(|name| !active.contains(name)) else {
-                continue;
-            };
-            let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
-            draft = draft
-                .because(Strength::Strong, quote, "the list of networks does not show it as active")
-                .title(format!("the virtual network {name} is not started or not defined"));
-        }
+    for (text, number, line) in cx.lines_with("<source network=") {
+        let rest = line.trim().strip_prefix("<source network=").unwrap_or("");
+        let Some(name) = rest.split(['\'', '"']).nth(1).filter(|name| !active.contains(name)) else {
+            continue;
+        };
+        let quote = text.quote(number);
+        draft = draft
+            .because(Strength::Strong, quote, "the list of networks does not show it as active")
+            .title(format!("the virtual network {name} is not started or not defined"));
     }
     vec![draft.looked().verdict()]
 }
@@ -88,9 +86,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 /// The active networks of `virsh net-list`; `None` where no such list was read.
 fn listed<'r>(cx: &'r Context<'_>) -> Option<Vec<&'r str>> {
     let heads = |line: &str| line.split_whitespace().eq(["Name", "State", "Autostart", "Persistent"]);
-    let text = cx.texts().iter().find(|text| text.text.lines().any(heads))?;
-    let rows = text.text.lines().skip_while(|line| !heads(line)).skip(1);
-    let active = rows.filter_map(|row| {
+    let (text, heading, _) = cx.lines_with("Autostart").find(|(_, _, line)| heads(line))?;
+    let rows = text.lines().skip_while(move |(number, _)| *number <= heading);
+    let active = rows.filter_map(|(_, row)| {
         let mut words = row.split_whitespace();
         words.next().filter(|_| words.next() == Some("active"))
     });

@@ -91,16 +91,14 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for text in cx.texts() {
-        for (at, line) in text.text.lines().enumerate() {
-            let path = line.trim().strip_prefix("<emulator>").and_then(|rest| rest.split('<').next());
-            let Some(path) = path.filter(|path| path.starts_with('/')) else { continue };
-            if matches!(cx.file(path), Found::Absent) {
-                let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
-                draft = draft
-                    .because(Strength::Proof, quote, "no such file on this host")
-                    .title(format!("the emulator {path} does not exist"));
-            }
+    for (text, number, line) in cx.lines_with("<emulator>") {
+        let path = line.trim().strip_prefix("<emulator>").and_then(|rest| rest.split('<').next());
+        let Some(path) = path.filter(|path| path.starts_with('/')) else { continue };
+        if matches!(cx.file(path), Found::Absent) {
+            let quote = text.quote(number);
+            draft = draft
+                .because(Strength::Proof, quote, "no such file on this host")
+                .title(format!("the emulator {path} does not exist"));
         }
     }
     vec![draft.verdict()]

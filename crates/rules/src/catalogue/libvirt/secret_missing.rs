@@ -62,19 +62,17 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let heads = |line: &str| line.split_whitespace().eq(["UUID", "Usage"]);
-    let Some(list) = cx.texts().iter().find(|text| text.text.lines().any(heads)) else {
+    let Some((list, ..)) = cx.lines_with("UUID").find(|(_, _, line)| heads(line)) else {
         return vec![draft.verdict()];
     };
-    for text in cx.texts() {
-        for (at, line) in text.text.lines().enumerate() {
-            let secret = line.trim().strip_prefix("<secret ").and_then(|rest| rest.split_once("uuid="));
-            let Some(uuid) = secret.and_then(|(_, rest)| rest.split(['\'', '"']).nth(1)) else { continue };
-            if !list.text.contains(uuid) {
-                let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
-                draft = draft
-                    .because(Strength::Strong, quote, "the list of secrets lacks it")
-                    .title(format!("the secret {uuid} is not defined on this host"));
-            }
+    for (text, number, line) in cx.lines_with("<secret ") {
+        let secret = line.trim().strip_prefix("<secret ").and_then(|rest| rest.split_once("uuid="));
+        let Some(uuid) = secret.and_then(|(_, rest)| rest.split(['\'', '"']).nth(1)) else { continue };
+        if !list.holds(uuid) {
+            let quote = text.quote(number);
+            draft = draft
+                .because(Strength::Strong, quote, "the list of secrets lacks it")
+                .title(format!("the secret {uuid} is not defined on this host"));
         }
     }
     vec![draft.looked().verdict()]

@@ -94,16 +94,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     // virt-install of an ordinary user makes the VM in that user's session, virt-manager shows the system's.
     let unseen = ["virt-manager", "disappear", "vanish", "does not show", "list is empty"];
     let unseen = RULE.words.iter().any(|word| unseen.iter().any(|what| word.contains(what)) && cx.said(word));
-    for text in cx.texts().iter().filter(|_| unseen) {
-        let mine = text.text.lines().enumerate().take(20_000).find(|(_, line)| {
-            let line = line.trim_start_matches(['$', ' ']);
-            line.starts_with("virt-install ") && !line.contains("--connect") && !line.contains("qemu:///")
-        });
-        if let Some((at, _)) = mine {
-            let quote = u32::try_from(at + 1).ok().and_then(|line| text.quote(line));
-            draft = draft.because(Strength::Support, quote, "an ordinary user's VM is made in the session");
-            break;
-        }
+    let mine = cx.lines_with("virt-install ").filter(|_| unseen).find(|(_, _, line)| {
+        let line = line.trim_start_matches(['$', ' ']);
+        line.starts_with("virt-install ") && !line.contains("--connect") && !line.contains("qemu:///")
+    });
+    if let Some((text, number, _)) = mine {
+        let why = "an ordinary user's VM is made in the session";
+        draft = draft.because(Strength::Support, text.quote(number), why);
     }
     vec![draft.verdict()]
 }

@@ -91,9 +91,9 @@ const SAYS: [&str; 3] = ["Compiled against library:", "Using library:", "Running
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for text in cx.texts() {
+    for text in cx.texts_with(SAYS) {
         let mut first: Option<(&str, &str)> = None;
-        for (at, line) in text.text.lines().enumerate() {
+        for (number, line) in text.lines_with(SAYS) {
             let Some(label) = SAYS.iter().find(|label| line.trim_start().starts_with(**label)) else {
                 continue;
             };
@@ -101,7 +101,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             match first {
                 Some((other, said)) if other != version => {
                     let shows = format!("{said} {other}, but {label} {version}");
-                    let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
+                    let quote = text.quote(number);
                     draft = draft.because(Strength::Support, quote, &shows);
                     break;
                 }

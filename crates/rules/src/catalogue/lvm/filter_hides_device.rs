@@ -27,7 +27,6 @@
 //! oVirt and RHEL documentation on LVM filters for hypervisors.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
@@ -91,16 +90,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let not_found =
         cx.stands("Volume group \"{group}\" not found") || cx.stands("Couldn't find device with uuid");
     let missed = GONE.iter().any(|word| cx.said(word));
-    for text in cx.texts() {
-        let conf = text.source.ends_with("lvm.conf");
-        for (number, line) in lines(&text.text).take(20_000) {
+    for text in cx.texts_with("filter") {
+        if text.source.ends_with("lvm.conf") {
+            draft = draft.looked();
+        }
+        for (number, line) in text.lines_with("filter") {
             let setting = line.trim_start();
             let sets = ["filter", "global_filter"].iter().any(|name| {
                 setting.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('='))
             });
-            if conf {
-                draft = draft.looked();
-            }
             if !sets || !REJECT_ALL.iter().any(|all| line.contains(all)) || !(not_found || missed) {
                 continue;
             }

@@ -26,7 +26,6 @@
 //! filters; RHEL "Virtualization: host LVM and guest disks".
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -87,9 +86,6 @@ const VM_DEVICE: &[&str] = &[
     "/dev/longhorn/",
 ];
 
-/// Listings are short; what is longer is a log.
-const LISTING: usize = 1 << 20;
-
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let disks = super::super::storage::cache_mode_unsafe::disks(cx);
@@ -97,9 +93,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         VM_DEVICE.iter().any(|part| device.contains(part))
             || disks.iter().any(|disk| disk.source.as_deref() == Some(device))
     };
-    for text in cx.texts().iter().filter(|text| text.text.len() < LISTING) {
+    for text in cx.texts_with("PV ") {
         let mut listing = false;
-        for (number, line) in lines(&text.text) {
+        for (number, line) in text.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
             // The heading of `pvs`: PV VG Fmt Attr PSize PFree.
             if words.first() == Some(&"PV") && words.get(1) == Some(&"VG") {

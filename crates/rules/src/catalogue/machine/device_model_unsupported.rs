@@ -98,8 +98,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if let Some(gone) = quotes.take(64).find_map(|quote| removal_in(&quote.quote)) {
         draft = draft.title(format!("{} `{}`: {}", gone.kind, gone.name, gone.says()));
     }
-    let el9 = cx.texts().iter().find_map(|text| {
-        let system = text.versions().distribution.as_ref()?;
+    let el9 = cx.versions().find_map(|(text, versions)| {
+        let system = versions.distribution.as_ref()?;
         let name = EL.iter().find(|name| system.value.starts_with(**name))?;
         let number =
             system.value[name.len()..].split(|c: char| !c.is_ascii_digit()).find(|word| !word.is_empty())?;
@@ -122,14 +122,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     // `name "virtio-net-pci", bus PCI, alias "virtio-net"` of `-device help`.
-    let help =
-        cx.texts().iter().find(|text| text.source.ends_with("-device help") && text.text.contains("name \""));
+    let help = cx.texts_with("name \"").find(|text| text.source.ends_with("-device help"));
     let Some(help) = help else { return vec![draft.verdict()] };
     for args in cx.all::<QemuArgs>() {
         for option in args.options("device").take(256) {
             let opts = option.opts();
             let Some(driver) = opts.get("driver") else { continue };
-            if !help.text.contains(&format!("\"{driver}\"")) {
+            if !help.holds(format!("\"{driver}\"").as_str()) {
                 let quote = args.quote(option.value_line);
                 draft = draft
                     .because(Strength::Proof, quote, "this QEMU does not list the model")

@@ -25,7 +25,6 @@
 use crate::prelude::*;
 use std::collections::BTreeMap;
 use vmwright_formats::DomainXml;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["machine", "hotplug"],
@@ -56,10 +55,10 @@ const AT_START: &[&str] = &["-device*in use by", "-device*already occupied by"];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for text in cx.texts() {
+    for text in cx.texts_with("device_add") {
         let mut first: BTreeMap<String, u32> = BTreeMap::new();
         // One port is used again only where nothing was taken off in between.
-        for (number, line) in lines(&text.text).filter(|(_, line)| line.contains("device_")).take(256) {
+        for (number, line) in text.lines_with(["device_add", "device_del"]).take(256) {
             if line.contains("device_del") {
                 first.clear();
             }

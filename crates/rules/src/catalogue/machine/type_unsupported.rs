@@ -23,7 +23,6 @@
 //! `docs/about/removed-features.rst`; libvirt `qemu_validate.c` ("does not support machine type").
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 use vmwright_formats::{DomainXml, MachineSpecView, QemuArgs};
 
 pub const RULE: Rule = Rule {
@@ -109,24 +108,19 @@ fn listed<'r>(cx: &'r Context<'_>) -> Vec<&'r str> {
             || line.contains("(alias of pc-")
             || line.contains("(alias of virt-")
     };
-    let text = cx.texts().iter().find(|text| {
-        text.source.contains("machine") && lines(&text.text).take(256).any(|(_, line)| is_help(line))
-    });
-    let names = text
-        .into_iter()
-        .flat_map(|text| lines(&text.text))
-        .filter(|(_, line)| !line.starts_with(['#', '$', ' ']));
+    let mut named = cx.texts_named(|source| source.contains("machine"));
+    let text = named.find(|text| text.lines().take(256).any(|(_, line)| is_help(line)));
+    let names =
+        text.into_iter().flat_map(|text| text.lines()).filter(|(_, line)| !line.starts_with(['#', '$', ' ']));
     names.filter_map(|(_, line)| line.split_whitespace().next()).take(1024).collect()
 }
 
 /// Machine types that KubeVirt's manifests ask for: `machine: {type: NAME}`, in one line or two.
 fn manifests(cx: &Context<'_>) -> Vec<(String, Option<Evidence>)> {
     let mut found = Vec::new();
-    for text in
-        cx.texts().iter().filter(|text| text.source.ends_with(".yaml") || text.source.ends_with(".yml"))
-    {
+    for text in cx.texts_named(|source| source.ends_with(".yaml") || source.ends_with(".yml")) {
         let mut inside = false;
-        for (number, line) in lines(&text.text) {
+        for (number, line) in text.lines() {
             inside |= line.trim_start().trim_start_matches("- ").starts_with("machine:");
             let Some((_, name)) = line.split_once("type:").filter(|_| inside) else { continue };
             let name: String = name.trim().trim_matches(['"', '\'', '}', ' ']).to_owned();

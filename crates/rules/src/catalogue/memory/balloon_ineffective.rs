@@ -25,7 +25,6 @@
 //! (`qemuDomainSetMemoryFlags`); Linux `drivers/virtio/virtio_balloon.c`; virtio specification 5.5.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 use vmwright_formats::{DomainXml, ProxmoxConf};
 
 pub const RULE: Rule = Rule {
@@ -96,14 +95,17 @@ const WORDS: [&str; 14] = [
     KEPT[10],
 ];
 
+/// A balloon device of virtio in XML.
+const BALLOON: &str = "<memballoon model='virtio'";
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let missed = KEPT.iter().any(|words| cx.said(words));
     let kept = missed && cx.said("balloon");
     // A lone `<memballoon>`: pages that the guest frees come back only where it reports them.
-    for text in cx.texts().iter().filter(|text| missed && !text.text.contains("<domain")) {
-        let balloon = lines(&text.text).find(|(_, line)| line.contains("<memballoon model='virtio'"));
-        let quote = balloon.filter(|_| !text.text.contains("freePageReporting"));
+    for text in cx.texts_with(BALLOON).filter(|text| missed && !text.holds("<domain")) {
+        let balloon = text.lines_with(BALLOON).next();
+        let quote = balloon.filter(|_| !text.holds("freePageReporting"));
         let why = "free pages are not reported, and nobody sets a target";
         draft = draft.because(Strength::Strong, quote.and_then(|(at, _)| text.quote(at)), why);
     }

@@ -92,12 +92,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
         }
     }
-    for text in cx.texts().iter().filter(|text| text.source.ends_with("memory.events")) {
-        let killed = text.text.lines().enumerate().find(|(_, line)| {
+    for text in cx.texts_named(|source| source.ends_with("memory.events")) {
+        let killed = text.lines().find(|(_, line)| {
             let count = line.strip_prefix("oom_kill ").and_then(|count| count.trim().parse::<u64>().ok());
             count.is_some_and(|count| count > 0)
         });
-        let quote = killed.and_then(|(at, _)| text.quote(u32::try_from(at + 1).ok()?));
+        let quote = killed.and_then(|(number, _)| text.quote(number));
         draft = draft.because(Strength::Strong, quote, "the kernel killed in this cgroup for its limit");
     }
     vec![draft.verdict()]

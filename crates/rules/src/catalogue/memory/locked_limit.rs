@@ -31,7 +31,6 @@
 use super::hugepages_not_reserved::guests::guests;
 use crate::prelude::*;
 use vmwright_formats::DomainXml;
-use vmwright_formats::lines::lines;
 
 /// Reasons for ENOMEM that are not the limit.
 const OTHER: &[&str] = &["hugetlb_cma=", "follow_hugetlb_page"];
@@ -118,8 +117,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 /// memory` of `ulimit -a` (kilobytes).
 fn limits(cx: &Context<'_>) -> Vec<(u64, Option<Evidence>)> {
     let mut found = Vec::new();
-    let texts = cx.texts().iter().filter(|text| text.text.contains("ax locked memory"));
-    for (text, (number, line)) in texts.flat_map(|text| lines(&text.text).map(move |line| (text, line))) {
+    for (text, number, line) in cx.lines_with("ax locked memory") {
         let Some((before, rest)) = line.split_once("ax locked memory") else { continue };
         let unit = if before.ends_with('M') { 1 } else { 1024 };
         let value =

@@ -81,11 +81,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// The count of mappings that `wc -l /proc/<pid>/maps`, or a pipe into `wc -l`, printed.
 fn mappings(cx: &Context<'_>) -> Option<(u64, Option<Evidence>)> {
-    for text in cx.texts().iter().filter(|text| text.text.contains("maps") || text.text.contains("pmap")) {
+    for text in cx.texts_with(["/maps", "pmap "]) {
         let mut piped = false;
-        for (at, line) in text.text.lines().enumerate() {
+        for (number, line) in text.lines() {
             if let Some(count) = line.trim().parse::<u64>().ok().filter(|_| piped) {
-                return Some((count, text.quote(u32::try_from(at + 1).ok()?)));
+                return Some((count, text.quote(number)));
             }
             piped = (line.contains("pmap ") || line.contains("/maps")) && line.contains("| wc -l");
             let mut words = line.split_whitespace();
@@ -93,7 +93,7 @@ fn mappings(cx: &Context<'_>) -> Option<(u64, Option<Evidence>)> {
             if let Some(count) = count
                 && words.next().is_some_and(|path| path.starts_with("/proc/") && path.ends_with("/maps"))
             {
-                return Some((count, text.quote(u32::try_from(at + 1).ok()?)));
+                return Some((count, text.quote(number)));
             }
         }
     }

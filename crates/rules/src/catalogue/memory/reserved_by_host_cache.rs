@@ -117,11 +117,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// Size of the ARC in bytes: the line `size 4 <bytes>` of arcstats.
 fn arc(cx: &Context<'_>) -> Option<(u64, Option<Evidence>, &'static str)> {
-    let text =
-        cx.texts().iter().find(|text| text.text.contains("arc_meta") || text.text.contains("c_max "))?;
-    text.text.lines().enumerate().find_map(|(at, line)| {
+    let text = cx.texts_with(["arc_meta", "c_max "]).next()?;
+    text.lines_with("size").find_map(|(number, line)| {
         let mut words = line.split_whitespace();
         let bytes = (words.next() == Some("size")).then(|| words.last()?.parse().ok()).flatten()?;
-        Some((bytes, text.quote(u32::try_from(at + 1).ok()?), "the ZFS ARC"))
+        Some((bytes, text.quote(number), "the ZFS ARC"))
     })
 }

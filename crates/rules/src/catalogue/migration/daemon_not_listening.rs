@@ -29,7 +29,6 @@
 mod preflight;
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["migration", "libvirt"],
@@ -97,14 +96,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // A daemon that was told not to listen, while the user wants to reach it.
     let wanted = ["qemu+tls", "qemu+tcp", "16514", "16509"].iter().any(|word| cx.stands(word));
-    if let Some(text) = cx.texts().iter().find(|text| text.source.ends_with("libvirtd.conf"))
+    if let Some(text) = cx.texts_named(|source| source.ends_with("libvirtd.conf")).next()
         && wanted
     {
         let off = |line: &str| {
             let line = line.split('#').next().unwrap_or("").replace(' ', "");
             line == "listen_tls=0" || line == "listen_tcp=0"
         };
-        if let Some((number, _)) = lines(&text.text).find(|(_, line)| off(line)) {
+        if let Some((number, _)) = text.lines().find(|(_, line)| off(line)) {
             draft = draft.because(Strength::Support, text.quote(number), "this transport is switched off");
         }
     }

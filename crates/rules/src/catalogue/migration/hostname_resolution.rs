@@ -29,7 +29,6 @@
 mod preflight;
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["migration", "network"],
@@ -79,14 +78,13 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let hosts =
-        cx.texts().iter().find(|text| text.source.rsplit(['/', '-', '_']).next().is_some_and(named_hosts));
-    if let Some(text) = hosts.filter(|_| cx.stands("migrat")) {
+    let mut hosts = cx.texts_named(|source| source.rsplit(['/', '-', '_']).next().is_some_and(named_hosts));
+    if let Some(text) = hosts.next().filter(|_| cx.stands("migrat")) {
         // A loopback address with a name that is not the loopback's own.
         let own = |name: &str| {
             name.starts_with("localhost") || name.starts_with("ip6-") || name.starts_with("loopback")
         };
-        let wrong = lines(&text.text).find(|(_, line)| {
+        let wrong = text.lines().find(|(_, line)| {
             let mut words = line.split('#').next().unwrap_or("").split_whitespace();
             let loopback =
                 words.next().is_some_and(|address| address.starts_with("127.") || address == "::1");

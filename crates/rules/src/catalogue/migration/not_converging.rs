@@ -32,7 +32,6 @@
 mod preflight;
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["migration", "performance"],
@@ -96,10 +95,10 @@ const MANY_ROUNDS: u64 = 15;
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text) {
-            // `virsh domjobinfo`, `info migrate` of the monitor, and the answer to `query-migrate`.
-            let keys = ["Iteration:", "dirty sync count:", "\"dirty-sync-count\":"];
+    // `virsh domjobinfo`, `info migrate` of the monitor, and the answer to `query-migrate`.
+    let keys = ["Iteration:", "dirty sync count:", "\"dirty-sync-count\":"];
+    for text in cx.texts_with(keys) {
+        for (number, line) in text.lines_with(keys) {
             let Some(rest) =
                 keys.iter().find_map(|key| line.split_once(key)).map(|(_, rest)| rest.trim_start())
             else {
@@ -116,9 +115,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
         }
     }
-    for text in cx.texts() {
+    for text in cx.texts_with(" VM-state") {
         // Proxmox: "migration active, transferred 70.2 GiB of 16.0 GiB VM-state".
-        let sent = lines(&text.text).filter_map(|(number, line)| {
+        let sent = text.lines_with(" VM-state").filter_map(|(number, line)| {
             let (sent, rest) = line.split_once("transferred ")?.1.split_once(" of ")?;
             let (whole, _) = rest.split_once(" VM-state")?;
             Some((number, gib(sent)?, gib(whole)?))

@@ -27,7 +27,6 @@
 //! `src/util/virportallocator.c`; QEMU `util/qemu-sockets.c`.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["migration", "network", "firewall"],
@@ -83,9 +82,9 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // `firewall-cmd --list-all` beside a migration that fails: a zone that opens ports, and not these.
-    for text in cx.texts().iter().filter(|_| cx.stands("migrat")) {
-        let zone = text.text.contains("  services: ") && text.text.contains("  sources:");
-        let ports = lines(&text.text).find(|(_, line)| line.trim_start().starts_with("ports:"));
+    for text in cx.texts_with("ports:").filter(|_| cx.stands("migrat")) {
+        let zone = text.holds("  services: ") && text.holds("  sources:");
+        let ports = text.lines_with("ports:").find(|(_, line)| line.trim_start().starts_with("ports:"));
         if let Some((number, line)) = ports.filter(|(_, line)| zone && !line.contains("4915")) {
             let strength = if draft.any() { Strength::Support } else { Strength::Hint };
             let open = line.trim().len();

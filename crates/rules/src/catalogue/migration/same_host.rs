@@ -29,7 +29,6 @@
 pub(crate) mod preflight;
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["migration"],
@@ -73,11 +72,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // The same UUID of a system in two places: two files, or two lines of one listing of hosts.
     let mut seen: Vec<(String, &str, u32)> = Vec::new();
-    'texts: for text in cx.texts() {
-        for (number, line) in lines(&text.text).take(20_000) {
+    let words = ["uuid", "UUID", "Uuid"];
+    let is_file = |source: &str| source.contains("product_uuid");
+    let notes = cx.texts_with(words).filter(|text| !is_file(text.source));
+    'texts: for text in cx.texts_named(is_file).chain(notes) {
+        let listed = is_file(text.source);
+        for (number, line) in text.lines() {
+            if !listed && !words.iter().any(|word| line.contains(word)) {
+                continue;
+            }
             let lower = line.to_ascii_lowercase();
             let names = ["host_uuid", "systemuuid", "system-uuid", "system uuid", "product_uuid"];
-            if !names.iter().any(|name| lower.contains(name)) && !text.source.contains("product_uuid") {
+            if !names.iter().any(|name| lower.contains(name)) && !listed {
                 continue;
             }
             let Some(uuid) =

@@ -24,8 +24,8 @@
 //! `arch/x86/mm/extable.c` ("unchecked MSR access error"); `Documentation/admin-guide/kernel-parameters.txt`,
 //! kvm.ignore_msrs.
 
+use crate::catalogue::memory::hugepages_not_reserved::settings::switched_off;
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["kvm", "msr", "windows"],
@@ -67,23 +67,15 @@ pub const RULE: Rule = Rule {
 };
 
 /// A KVM that answers unknown registers with a fault, where the guest is known to need better.
+/// The switch.
+const FILE: &str = "parameters/ignore_msrs";
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let needy = RULE.words.iter().any(|word| cx.said(word));
-    for text in cx.texts() {
-        let asks = |line: &str| line.contains("parameters/ignore_msrs");
-        let off = |line: &str| matches!(line.trim(), "N" | "0");
-        let named = text.source.ends_with("parameters/ignore_msrs");
-        let mut before = named;
-        for (number, line) in lines(&text.text).take(4096) {
-            if before && off(line) {
-                let strength = if needy { Strength::Support } else { Strength::Hint };
-                draft =
-                    draft.because(strength, text.quote(number), "KVM answers unknown registers with a fault");
-                break;
-            }
-            before = asks(line);
-        }
+    let strength = if needy { Strength::Support } else { Strength::Hint };
+    for (text, number) in switched_off(cx, FILE) {
+        draft = draft.because(strength, text.quote(number), "KVM answers unknown registers with a fault");
     }
     vec![draft.verdict()]
 }

@@ -26,6 +26,7 @@
 
 use crate::catalogue::kvm::device_missing::wants_tcg;
 use crate::catalogue::kvm::no_cpu_support::{counted_none, lacks_extension};
+use crate::catalogue::memory::hugepages_not_reserved::settings::switched_off;
 use crate::prelude::*;
 use vmwright_formats::KvmProbe;
 
@@ -100,6 +101,9 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
+/// The switch.
+const FILE: &str = "parameters/nested";
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if wants_tcg(cx) {
         return cx.not_applicable("the VM does not use KVM");
@@ -108,23 +112,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let told = draft.any() || RULE.words.iter().any(|word| cx.said(word));
     let probe = cx.one::<KvmProbe>();
     let usable = probe.as_ref().and_then(|probe| probe.get("open")).is_some_and(|open| open.value == "ok");
-    let mut switched_off = false;
-    for text in cx.texts() {
-        // `cat /sys/module/kvm_intel/parameters/nested` with its answer, or the file itself.
-        let named = text.source.ends_with("parameters/nested");
-        let answer = (1..).map_while(|at| Some((at, text.line(at)?))).take(4096).find(|(at, line)| {
-            let asked = named
-                || *at > 1 && text.line(at - 1).is_some_and(|before| before.contains("parameters/nested"));
-            asked && matches!(line.trim(), "N" | "0")
-        });
-        if let Some((line, _)) = answer {
-            // Off is a problem only where nesting is wanted; whoever typed the command wants it.
-            let strength = if named && !told { Strength::Hint } else { Strength::Strong };
-            draft = draft.because(strength, text.quote(line), "this KVM does not nest");
-            switched_off = true;
-        }
+    let mut off = false;
+    for (text, number) in switched_off(cx, FILE) {
+        // Off is a problem only where nesting is wanted; whoever typed the command wants it.
+        let named = text.source.ends_with(FILE);
+        let strength = if named && !told { Strength::Hint } else { Strength::Strong };
+        draft = draft.because(strength, text.quote(number), "this KVM does not nest");
+        off = true;
     }
-    if usable && !switched_off {
+    if usable && !off {
         return cx.quiet();
     }
     match lacks_extension(cx) {

@@ -77,7 +77,7 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     if let Found::Text(text) = cx.file("/proc/sys/net/bridge/bridge-nf-call-iptables") {
-        draft = match text.text.trim() {
+        draft = match text.as_str().trim() {
             "1" => draft.because(Strength::Support, text.quote(1), "bridged frames pass iptables"),
             _ => {
                 draft.looked().despite(Strength::Strong, text.quote(1), "bridged frames do not pass iptables")
@@ -101,11 +101,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     // Bridges that stop with Docker need no message: that it is there is said, and stands in the notes.
     if cx.said("docker") && cx.said("bridge") && !draft.any() {
-        let notes = cx.texts().iter().filter(|text| matches!(&*text.kind.0, "text" | "environment"));
-        let note = notes.into_iter().find_map(|text| {
-            let at =
-                text.text.lines().take(5000).position(|line| line.to_ascii_lowercase().contains("docker"))?;
-            text.quote(u32::try_from(at + 1).ok()?)
+        let note = cx.texts_of(&["text", "environment"]).find_map(|text| {
+            let (number, _) = text.lines_with(["docker", "Docker", "DOCKER"]).next()?;
+            text.quote(number)
         });
         draft = draft.because(Strength::Support, note, "Docker filters what the host's bridges carry");
     }

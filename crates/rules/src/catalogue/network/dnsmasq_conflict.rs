@@ -65,21 +65,16 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // `ss -lntup`: a server on the wildcard address that is not libvirt's own.
-    for text in cx.texts() {
-        for (at, line) in text.text.lines().enumerate().take(20_000) {
-            let listens = line.contains("0.0.0.0:53 ") || line.contains("*:53 ") || line.contains("[::]:53 ");
-            let users = line.split_once("users:((\"").map(|(_, rest)| rest);
-            let name = users.and_then(|rest| rest.split('"').next());
-            if let Some(name) = name.filter(|_| listens) {
-                let quote = u32::try_from(at + 1).ok().and_then(|line| text.quote(line));
-                draft =
-                    draft.because(Strength::Support, quote, "a server listens on port 53 of every address");
-                return vec![
-                    draft
-                        .title(format!("{name} holds port 53 of every address, dnsmasq cannot bind"))
-                        .verdict(),
-                ];
-            }
+    for (text, number, line) in cx.lines_with("users:((\"") {
+        let listens = line.contains("0.0.0.0:53 ") || line.contains("*:53 ") || line.contains("[::]:53 ");
+        let users = line.split_once("users:((\"").map(|(_, rest)| rest);
+        let name = users.and_then(|rest| rest.split('"').next());
+        if let Some(name) = name.filter(|_| listens) {
+            let quote = text.quote(number);
+            draft = draft.because(Strength::Support, quote, "a server listens on port 53 of every address");
+            return vec![
+                draft.title(format!("{name} holds port 53 of every address, dnsmasq cannot bind")).verdict(),
+            ];
         }
     }
     vec![draft.verdict()]

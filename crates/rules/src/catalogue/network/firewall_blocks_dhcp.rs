@@ -31,7 +31,6 @@ pub(crate) mod filters;
 
 use crate::prelude::*;
 use filters::{Input, input};
-use vmwright_formats::lines::lines;
 
 /// How the firewalls log a frame that they dropped, and how a ruleset that drops by default reads.
 pub const RULE: Rule = Rule {
@@ -99,9 +98,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     };
     let asked = cx.stands("BOOTP/DHCP, Request from") && !cx.stands("BOOTP/DHCP, Reply");
     // `firewall-cmd --get-active-zones` or `--list-all`: the bridge in another zone than libvirt's.
-    for text in cx.texts() {
+    for text in cx.texts_with("interfaces:") {
         let mut zone = "";
-        for (number, line) in lines(&text.text).take(20_000) {
+        for (number, line) in text.lines().take(20_000) {
             if !line.starts_with([' ', '\t']) {
                 zone = line.split_whitespace().next().unwrap_or("");
             }

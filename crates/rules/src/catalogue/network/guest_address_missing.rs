@@ -109,6 +109,17 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
+/// How a configuration names the card that was called eth0.
+const OLD_NAME: [&str; 7] = [
+    "iface eth0",
+    "auto eth0",
+    "allow-hotplug eth0",
+    "eth0:",
+    "Name=eth0",
+    "networking.interfaces.eth0",
+    "DEVICE=eth0",
+];
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // The kernel's name for the card against what the guest's configuration or its DHCP client asks for.
@@ -122,23 +133,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         })
         .collect();
     if let Some((name, quote)) = renamed.first() {
-        for text in cx.texts() {
-            let expects = text.text.lines().enumerate().take(20_000).find(|(_, line)| {
+        for text in cx.texts_with(OLD_NAME) {
+            let expects = text.lines_with(OLD_NAME).find(|(_, line)| {
                 let line = line.trim().trim_start_matches("- ");
-                [
-                    "iface eth0",
-                    "auto eth0",
-                    "allow-hotplug eth0",
-                    "eth0:",
-                    "Name=eth0",
-                    "networking.interfaces.eth0",
-                    "DEVICE=eth0",
-                ]
-                .iter()
-                .any(|start| line.starts_with(start))
+                OLD_NAME.iter().any(|start| line.starts_with(start))
             });
-            if let Some((at, _)) = expects {
-                let wanted = u32::try_from(at + 1).ok().and_then(|line| text.quote(line));
+            if let Some((number, _)) = expects {
+                let wanted = text.quote(number);
                 draft = draft
                     .because(Strength::Support, quote.clone(), "the kernel calls the card otherwise")
                     .because(Strength::Support, wanted, "the configuration is for eth0")

@@ -27,7 +27,6 @@
 //! `src/network/bridge_driver.c` (`networkEnableIPForwarding`); Firecracker `docs/network-setup.md`.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 use vmwright_formats::{IpAddr, Sysctl};
 
 pub const RULE: Rule = Rule {
@@ -79,7 +78,7 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     if let Found::Text(text) = cx.file("/proc/sys/net/ipv4/ip_forward") {
-        draft = match text.text.trim() {
+        draft = match text.as_str().trim() {
             "0" => draft.because(Strength::Support, text.quote(1), "the kernel forwards no packets"),
             _ => draft.looked().despite(Strength::Strong, text.quote(1), "the kernel forwards"),
         };
@@ -90,26 +89,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     // A terminal: the command, and its answer on the next line.
-    for text in cx.texts() {
-        let mut asked = false;
-        for (number, line) in lines(&text.text).take(20_000) {
-            if asked && line.trim() == "0" {
-                let quote = text.quote(number - 1);
-                return vec![
-                    draft
-                        .because(
-                            Strength::Strong,
-                            quote,
-                            "the next line says 0: the kernel forwards no packets",
-                        )
-                        .verdict(),
-                ];
-            }
-            asked = line.trim_end().ends_with("/net/ipv4/ip_forward")
-                || line.trim_end().ends_with("-n net.ipv4.ip_forward");
+    for (text, number, line) in cx.lines_with(["/net/ipv4/ip_forward", "-n net.ipv4.ip_forward"]) {
+        if line.trim_end().ends_with("ip_forward")
+            && text.line(number + 1).is_some_and(|line| line.trim() == "0")
+        {
+            let why = "the next line says 0: the kernel forwards no packets";
+            return vec![draft.because(Strength::Strong, text.quote(number), why).verdict()];
         }
     }
-    if cx.texts().iter().any(|text| text.text.contains("POSTROUTING")) {
+    if cx.texts_with("POSTROUTING").next().is_some() {
         draft = draft.looked();
     }
     if let Some(quote) = not_masqueraded(cx) {
@@ -118,22 +106,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     // A rule that masquerades on an interface which the host does not have never matches.
     let listings = cx.all::<IpAddr>();
     let known = |name: &str| listings.iter().any(|seen| seen.get(name).is_some());
-    for text in cx.texts().iter().filter(|_| listings.iter().any(|seen| seen.links.len() > 1)) {
-        for (at, line) in text.text.lines().enumerate().take(20_000) {
-            let Some(after) = line.contains("MASQUERADE").then(|| line.split_once("-o ")).flatten() else {
-                continue;
-            };
-            let Some(name) = after.1.split_whitespace().next() else { continue };
-            if !name.contains(['+', '!']) && !known(name) {
-                let quote = u32::try_from(at + 1).ok().and_then(|line| text.quote(line));
-                let title = format!("masquerading is set for {name}, which the host does not have");
-                return vec![
-                    draft
-                        .because(Strength::Strong, quote, "no such interface is listed")
-                        .title(title)
-                        .verdict(),
-                ];
-            }
+    let complete = listings.iter().any(|seen| seen.links.len() > 1);
+    for (text, number, line) in cx.lines_with("MASQUERADE").filter(|_| complete) {
+        let Some((_, after)) = line.split_once("-o ") else { continue };
+        let Some(name) = after.split_whitespace().next() else { continue };
+        if !name.contains(['+', '!']) && !known(name) {
+            let title = format!("masquerading is set for {name}, which the host does not have");
+            return vec![
+                draft
+                    .because(Strength::Strong, text.quote(number), "no such interface is listed")
+                    .title(title)
+                    .verdict(),
+            ];
         }
     }
     vec![draft.verdict()]
@@ -146,11 +130,10 @@ fn not_masqueraded(cx: &Context<'_>) -> Option<Evidence> {
     if !outside || cx.stands("DOCKER") {
         return None;
     }
-    cx.texts().iter().find_map(|text| {
-        let isolated = text.text.contains("<network") && !text.text.contains("<forward");
-        let rewrites =
-            ["MASQUERADE", "SNAT", "masquerade", "snat "].iter().any(|word| text.text.contains(word));
-        let (number, _) = lines(&text.text).take(20_000).find(|(_, line)| {
+    cx.texts_with(["POSTROUTING", "postrouting", "FORWARD", "<network", "masquerade: no"]).find_map(|text| {
+        let isolated = text.holds("<network") && !text.holds("<forward");
+        let rewrites = text.holds(["MASQUERADE", "SNAT", "masquerade", "snat "]);
+        let (number, _) = text.lines().take(20_000).find(|(_, line)| {
             let nat = line.starts_with("-P POSTROUTING")
                 || line.starts_with("Chain POSTROUTING")
                 || line.contains("hook postrouting");

@@ -87,6 +87,9 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
+/// The program, as people write it.
+const LIBVIRT: [&str; 3] = ["libvirt", "Libvirt", "LIBVIRT"];
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // Since 10.4 the first choice is nftables. A version alone says nothing: a firewall that drops must be seen too.
@@ -113,14 +116,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     .iter()
     .any(|word| cx.stands(word));
     if said && drops.iter().any(|sign| cx.stands(sign)) {
-        for text in cx.texts() {
-            let found = text.text.lines().enumerate().take(20_000).find(|(_, line)| {
+        for text in cx.texts_with(LIBVIRT) {
+            let found = text.lines_with(LIBVIRT).find(|(_, line)| {
                 let line = line.to_ascii_lowercase();
                 let version = line.split("libvirt").skip(1).any(since_nftables);
                 version || line.contains("libvirt_network")
             });
-            if let Some((at, _)) = found {
-                let quote = u32::try_from(at + 1).ok().and_then(|line| text.quote(line));
+            if let Some((number, _)) = found {
+                let quote = text.quote(number);
                 draft = draft.because(Strength::Strong, quote, "this libvirt makes its rules with nftables");
                 break;
             }

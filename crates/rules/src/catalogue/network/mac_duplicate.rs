@@ -30,7 +30,6 @@ mod machines;
 use crate::prelude::*;
 use machines::{identity, listed};
 use std::collections::HashMap;
-use vmwright_formats::lines::lines;
 use vmwright_formats::{DomainXml, QemuArgs};
 
 pub const RULE: Rule = Rule {
@@ -135,21 +134,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     // Kubernetes objects: one object may be listed twice, so that it needs a complaint that fits.
     if RULE.words.iter().any(|word| cx.said(word)) {
-        for text in cx.texts() {
-            for (number, line) in lines(&text.text).take(20_000) {
-                if let Some(mac) = line.trim().trim_start_matches("- ").strip_prefix("macAddress:") {
-                    note(
-                        mac.trim().trim_matches(['"', '\'']),
-                        format!("{}:{number}", text.source),
-                        text.quote(number),
-                    );
-                }
+        for (text, number, line) in cx.lines_with("macAddress:") {
+            if let Some(mac) = line.trim().trim_start_matches("- ").strip_prefix("macAddress:") {
+                note(
+                    mac.trim().trim_matches(['"', '\'']),
+                    format!("{}:{number}", text.source),
+                    text.quote(number),
+                );
             }
         }
     }
     let copies = ["same mac", "duplicate mac", "identical mac", "clone", "same ip", "at a time", "in turn"];
     if copies.iter().any(|word| cx.said(word)) {
-        for text in cx.texts().iter().filter(|text| matches!(&*text.kind.0, "text" | "environment")) {
+        for text in cx.texts_of(&["text", "environment"]) {
             listed(text, &mut note);
         }
     }

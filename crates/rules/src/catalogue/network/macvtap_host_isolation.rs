@@ -26,7 +26,6 @@
 //! can't reach host (macvtap)"; Linux `drivers/net/macvlan.c` (`macvlan_queue_xmit`), `ip-link(8)`.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 use vmwright_formats::{DomainXml, QemuArgs};
 
 /// How users name the two ends, and what does not work between them.
@@ -95,24 +94,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         return vec![draft.verdict()];
     }
     // A libvirt network of macvtaps, and a command line that is handed one.
-    let network = cx.texts().iter().filter(|_| host).find_map(|text| {
-        let forwards = |line: &str| {
-            line.contains("<forward ") && (line.contains("'bridge'") || line.contains("\"bridge\""))
-        };
-        let (number, _) = lines(&text.text).take(20_000).find(|(_, line)| forwards(line))?;
-        text.text.contains(" dev=").then(|| text.quote(number)).flatten()
+    let network = cx.texts_with("<forward ").filter(|_| host).find_map(|text| {
+        let forwards = |line: &str| line.contains("'bridge'") || line.contains("\"bridge\"");
+        let (number, _) = text.lines_with("<forward ").find(|(_, line)| forwards(line))?;
+        text.holds(" dev=").then(|| text.quote(number)).flatten()
     });
     draft = draft.because(Strength::Strong, network, "the network hands out macvtaps");
     if host && !draft.has(Strength::Support) {
         // Notes of the set-up.
         let said = ["macvtap", "macvlan", "direct attachment", "type=direct"];
-        let note = cx.texts().iter().filter(|text| matches!(&*text.kind.0, "text" | "environment")).find_map(
-            |text| {
-                let mut found = lines(&text.text).take(20_000);
-                let (number, _) = found.find(|(_, line)| said.iter().any(|word| line.contains(word)))?;
-                text.quote(number)
-            },
-        );
+        let note = cx.texts_of(&["text", "environment"]).find_map(|text| {
+            let (number, _) = text.lines_with(said).next()?;
+            text.quote(number)
+        });
         draft = draft.because(Strength::Strong, note, "the guests are on macvtaps");
     }
     if host {

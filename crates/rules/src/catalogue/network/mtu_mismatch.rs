@@ -26,7 +26,6 @@
 
 use crate::prelude::*;
 use vmwright_formats::IpAddr;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -117,20 +116,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 /// The lines of two MTUs that differ, in any text; the loopback's is of no interest.
 fn unequal(cx: &Context<'_>) -> Option<(Option<Evidence>, Option<Evidence>)> {
     let mut first: Option<(u32, Option<Evidence>)> = None;
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text).take(20_000) {
-            // One line of notes may name both ends.
-            for rest in line.split("mtu").skip(1).chain(line.split("MTU").skip(1)) {
-                let digits = rest.trim_start_matches([' ', '=', ':', '\'', '"']);
-                let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
-                let mtu = digits[..end].parse().ok().filter(|mtu| (576..65_536).contains(mtu));
-                match (mtu, &first) {
-                    (Some(mtu), Some((other, quote))) if *other != mtu => {
-                        return Some((quote.clone(), text.quote(number)));
-                    }
-                    (Some(mtu), None) => first = Some((mtu, text.quote(number))),
-                    _ => {}
+    for (text, number, line) in cx.lines_with(["mtu", "MTU"]) {
+        // One line of notes may name both ends.
+        for rest in line.split("mtu").skip(1).chain(line.split("MTU").skip(1)) {
+            let digits = rest.trim_start_matches([' ', '=', ':', '\'', '"']);
+            let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
+            let mtu = digits[..end].parse().ok().filter(|mtu| (576..65_536).contains(mtu));
+            match (mtu, &first) {
+                (Some(mtu), Some((other, quote))) if *other != mtu => {
+                    return Some((quote.clone(), text.quote(number)));
                 }
+                (Some(mtu), None) => first = Some((mtu, text.quote(number))),
+                _ => {}
             }
         }
     }

@@ -157,7 +157,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             cards.filter(|one| one.interface_type.as_ref().is_some_and(|kind| kind.value == "direct"));
         direct
             .next()
-            .filter(|_| !seen.text.text.contains("trustGuestRxFilters"))
+            .filter(|_| !seen.text.holds("trustGuestRxFilters"))
             .and_then(|card| seen.quote(card.line))
     });
     draft =

@@ -73,17 +73,16 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     if let Found::Text(misc) = cx.file("/proc/misc") {
-        let listed = misc.text.lines().any(|line| line.split_whitespace().eq(["200", "tun"]));
+        let listed = misc.lines().find(|(_, line)| line.split_whitespace().eq(["200", "tun"]));
         // Only a whole listing tells: it always has the random or the KVM device, or the loop control.
-        let whole = misc.text.lines().filter(|line| line.split_whitespace().count() == 2).count() > 3;
+        let whole = misc.lines().filter(|(_, line)| line.split_whitespace().count() == 2).count() > 3;
         draft = match (listed, whole) {
-            (true, _) => {
-                let at = misc.text.lines().position(|line| line.split_whitespace().eq(["200", "tun"]));
-                let quote = at.and_then(|at| misc.quote(u32::try_from(at + 1).ok()?));
+            (Some((number, _)), _) => {
+                let quote = misc.quote(number);
                 draft.looked().despite(Strength::Strong, quote, "the kernel has the tun driver")
             }
-            (false, true) => draft.because(Strength::Hint, misc.quote(1), "the list of devices has no tun"),
-            (false, false) => draft,
+            (None, true) => draft.because(Strength::Hint, misc.quote(1), "the list of devices has no tun"),
+            (None, false) => draft,
         };
     }
     vec![draft.verdict()]

@@ -25,7 +25,6 @@
 //! "DEAD_VLAN_TAG"; ovs-vswitchd.conf.db(5) "fail_mode", "vlan_mode".
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["network", "ovs"],
@@ -84,9 +83,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .collect::<Vec<_>>()
         })
         .collect();
-    for text in cx.texts().iter().filter(|_| !tags.is_empty()) {
+    for text in cx.texts_with("tag: ").filter(|_| !tags.is_empty()) {
         let mut port = String::new();
-        for (at, line) in text.text.lines().enumerate().take(20_000) {
+        for (number, line) in text.lines_with(["Port ", "tag: "]) {
             let line = line.trim();
             if let Some(name) = line.strip_prefix("Port ") {
                 name.trim_matches('"').clone_into(&mut port);
@@ -96,7 +95,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 name.as_ref().is_some_and(|name| name.value == port) && vlan.value != tag
             });
             if let Some((_, vlan, quote)) = other {
-                let switch = u32::try_from(at + 1).ok().and_then(|line| text.quote(line));
+                let switch = text.quote(number);
                 draft = draft
                     .because(Strength::Support, quote.clone(), "the domain asks for this VLAN")
                     .because(Strength::Strong, switch, "the port has another tag")
@@ -115,9 +114,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     // Two access ports of one bridge with different tags are separate networks.
     if ["reach", " ping", "connect"].iter().any(|word| cx.said(word)) {
-        for text in cx.texts() {
+        for text in cx.texts_with("tag: ") {
             let mut first: Option<(String, Option<Evidence>)> = None;
-            for (number, line) in lines(&text.text).take(20_000) {
+            for (number, line) in text.lines_with(["Bridge ", "tag: "]) {
                 let line = line.trim();
                 if line.starts_with("Bridge ") {
                     first = None;
@@ -145,17 +144,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// An access port of a VLAN, and a guest that has a VLAN interface of the same number on its card.
 fn tagged_twice(cx: &Context<'_>) -> Option<(Option<Evidence>, Option<Evidence>)> {
-    let find = |what: &dyn Fn(&str) -> Option<String>| {
+    let find = |word: &'static str, what: &dyn Fn(&str) -> Option<String>| {
         // A listing with the switch's own interfaces is the host's, not a guest's.
-        let texts = cx.texts().iter().filter(|text| !text.text.contains("ovs-system"));
-        texts.into_iter().find_map(|text| {
-            let found =
-                lines(&text.text).take(20_000).find_map(|(number, line)| Some((number, what(line.trim())?)));
-            found.map(|(number, vlan)| (vlan, text.quote(number)))
-        })
+        let mut lines = cx.lines_with(word).filter(|(text, ..)| !text.holds("ovs-system"));
+        lines.find_map(|(text, number, line)| Some((what(line.trim())?, text.quote(number))))
     };
-    let (vlan, port) = find(&|line| line.strip_prefix("tag: ").map(str::to_owned))?;
-    let (_, guest) = find(&|line| {
+    let (vlan, port) = find("tag: ", &|line| line.strip_prefix("tag: ").map(str::to_owned))?;
+    let (_, guest) = find("@", &|line| {
         let (name, _) = line.split_once('@')?;
         (name.rsplit_once('.')?.1 == vlan).then(|| vlan.clone())
     })?;

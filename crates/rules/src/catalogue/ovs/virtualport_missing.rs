@@ -109,22 +109,20 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// Names after a keyword of `ovs-vsctl show`, with or without quotes.
 pub(crate) fn names(cx: &Context<'_>, key: &str) -> HashSet<String> {
-    let lines = cx.texts().iter().flat_map(|text| text.text.lines().take(20_000));
-    let names = lines
-        .filter_map(|line| line.trim_start().strip_prefix(key))
+    let names = cx
+        .lines_with(key)
+        .filter_map(|(_, _, line)| line.trim_start().strip_prefix(key))
         .map(|name| name.trim().trim_matches('"'));
     names.filter(|name| !name.is_empty() && !name.contains(' ')).take(4096).map(str::to_owned).collect()
 }
 
 /// The line of `ovs-vsctl show` that lists a bridge or port.
 fn listed(cx: &Context<'_>, name: &str) -> Option<Evidence> {
-    cx.texts().iter().find_map(|text| {
-        let mut lines = text.text.lines().take(20_000).enumerate();
-        let (at, _) = lines.find(|(_, line)| {
-            let mut words = line.split_whitespace();
-            matches!(words.next(), Some("Bridge" | "Port"))
-                && words.next().is_some_and(|word| word.trim_matches('"') == name)
-        })?;
-        text.quote(u32::try_from(at + 1).ok()?)
+    let mut lines = cx.lines_with(["Bridge", "Port"]);
+    lines.find_map(|(text, number, line)| {
+        let mut words = line.split_whitespace();
+        let named = matches!(words.next(), Some("Bridge" | "Port"))
+            && words.next().is_some_and(|word| word.trim_matches('"') == name);
+        if named { text.quote(number) } else { None }
     })
 }

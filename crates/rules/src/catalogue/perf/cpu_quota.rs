@@ -26,7 +26,6 @@
 use crate::catalogue::memory::hugepages_not_reserved::settings::{files, setting};
 use crate::prelude::*;
 use vmwright_formats::DomainXml;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -97,9 +96,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// How often a cgroup was throttled, the most of all that were read.
 fn throttled(cx: &Context<'_>) -> Option<(u64, Option<Evidence>)> {
-    let texts = cx.texts().iter().filter(|text| text.text.contains("nr_throttled"));
-    let all = texts.flat_map(|text| lines(&text.text).map(move |line| (text, line)));
-    let counts = all.filter_map(|(text, (number, line))| {
+    let counts = cx.lines_with("nr_throttled").filter_map(|(text, number, line)| {
         let (_, rest) = line.split_once("nr_throttled")?;
         let count = rest.trim_start_matches([':', '=', ' ', '\t']).split_whitespace().next()?;
         Some((count.trim_end_matches(',').parse::<u64>().ok()?, text.quote(number)))

@@ -26,7 +26,6 @@
 use crate::catalogue::numa::cpuset_invalid::online;
 use crate::prelude::*;
 use vmwright_formats::DomainXml;
-use vmwright_formats::lines::lines;
 
 /// From this share of stolen time on a guest feels it, in percent.
 const FELT: f64 = 5.0;
@@ -76,9 +75,9 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for text in cx.texts() {
+    for text in cx.texts_with([" us sy id wa ", " %steal", "%Cpu", "%CPU", "%cpu", "Cpu(", "CPU(", "cpu("]) {
         let mut column = None;
-        for (number, line) in lines(&text.text).take(4096) {
+        for (number, line) in text.lines().take(4096) {
             let stolen = match column {
                 // Counted from the end, since the values of iostat and sar stand under a heading with a name.
                 Some(at) => line.split_whitespace().rev().nth(at).and_then(|word| word.parse::<f64>().ok()),

@@ -109,18 +109,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let quote = log.or(trace).and_then(|option| command.text.quote(option.value_line));
         draft = draft.because(Strength::Strong, quote, "QEMU logs each event");
     }
-    for text in cx.texts() {
+    for text in cx.texts_with(["log_level", "log_filters"]) {
         let loud = |line: &str| {
             let line = line.trim().replace(' ', "");
             line == "log_level=1"
                 || line.starts_with("log_filters=\"1:")
                 || line.starts_with("log_filters=\"*:1")
         };
-        if !text.text.contains("log_") {
-            continue;
-        }
-        let at = text.text.lines().take(4096).position(loud);
-        let quote = at.and_then(|at| text.quote(u32::try_from(at + 1).ok()?));
+        let found = text.lines_with(["log_level", "log_filters"]).find(|(_, line)| loud(line));
+        let quote = found.and_then(|(number, _)| text.quote(number));
         draft = draft.because(Strength::Support, quote, "libvirt logs at debug level");
     }
     vec![draft.verdict()]

@@ -26,7 +26,6 @@
 
 use crate::catalogue::vmm::known_bug::programs::{Program, version_of};
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
@@ -80,8 +79,8 @@ const FEATURES: [(&str, &[u32]); 3] =
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let Some((version, said)) = version_of(cx, Program::Qemu) else { return vec![draft.verdict()] };
-    for text in cx.texts().iter().filter(|text| text.text.contains("file format: qcow2")) {
-        for (number, line) in lines(&text.text) {
+    for text in cx.texts_with("file format: qcow2") {
+        for (number, line) in text.lines() {
             let known = FEATURES.iter().find(|(name, _)| line.trim_start().starts_with(name));
             let Some((name, since)) = known.filter(|(_, since)| !version.at_least(since)) else { continue };
             let since: Vec<String> = since.iter().map(u32::to_string).collect();

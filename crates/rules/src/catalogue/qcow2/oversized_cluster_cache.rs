@@ -25,7 +25,6 @@
 //! `<metadata_cache>` (7.0).
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 /// The words of a slow or crawling disk.
 const SLOW: &[&str] =
@@ -47,15 +46,12 @@ pub const RULE: Rule = Rule {
 /// Cached tables of QEMU 3.1 and later, bytes (`DEFAULT_L2_CACHE_MAX_SIZE` of `block/qcow2.h`).
 const CACHE: u64 = 32 << 20;
 
-/// Listings are short; what is longer is a log.
-const LISTING: usize = 1 << 20;
-
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let slow = SLOW.iter().any(|word| cx.said(word));
-    for text in cx.texts().iter().filter(|text| text.text.len() < LISTING) {
+    for text in cx.texts_with("file format: qcow2") {
         let (mut qcow2, mut size) = (false, None);
-        for (number, line) in lines(&text.text) {
+        for (number, line) in text.lines() {
             // The fields of `qemu-img info`.
             let Some((key, value)) = line.trim().split_once(": ") else { continue };
             let number_of = |value: &str| {

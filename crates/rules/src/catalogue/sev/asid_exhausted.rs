@@ -26,7 +26,6 @@
 
 use super::guest_memory_unpinned::status::weigh;
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -81,8 +80,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// The number behind a resource's name in a file of the misc controller.
 fn count(cx: &Context<'_>, file: &str, kind: &str) -> Option<(u64, Option<Evidence>)> {
-    let texts = cx.texts().iter().filter(|text| text.source.ends_with(file));
-    let mut found = texts.flat_map(|text| lines(&text.text).map(move |(number, line)| (text, number, line)));
+    let texts = cx.texts_named(|source| source.ends_with(file));
+    let mut found = texts.flat_map(|text| text.lines().map(move |(number, line)| (text, number, line)));
     found.find_map(|(text, number, line)| {
         let (name, value) = line.trim().split_once(' ')?;
         (name == kind).then(|| Some((value.trim().parse().ok()?, text.quote(number)))).flatten()

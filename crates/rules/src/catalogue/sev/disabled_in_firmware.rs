@@ -32,7 +32,6 @@
 use super::guest_memory_unpinned::{Level, asked, status::weigh};
 use crate::prelude::*;
 use vmwright_formats::CpuInfo;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -89,9 +88,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     // INVALID_CONFIG: settings of the BIOS contradict each other.
     let mut draft = weigh(cx, cx.draft(), &[0x03], Strength::Strong);
     let asked = asked(cx);
-    for text in cx.texts().iter().filter(|text| text.source.ends_with("misc.capacity")) {
+    for text in cx.texts_named(|source| source.ends_with("misc.capacity")) {
         draft = draft.looked();
-        for (number, line) in lines(&text.text) {
+        for (number, line) in text.lines() {
             let none = matches!(line.trim(), "sev 0" | "sev_es 0");
             let matters = asked.as_ref().is_some_and(|(level, _)| *level > Level::Sev);
             if none && (line.trim() == "sev 0" || matters || cx.said("sev-es") || cx.said("sev-snp")) {

@@ -75,21 +75,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         Some(Level::Es) => (0, 17),
         _ => return vec![draft.verdict()],
     };
-    for text in cx.texts() {
-        for (number, line) in vmwright_formats::lines::lines(&text.text) {
-            let Some(version) = api(line) else { continue };
-            draft = draft.looked();
-            if version < least {
-                let title = format!(
-                    "SEV firmware API {}.{} is older than {}.{}, which this VM needs",
-                    version.0, version.1, least.0, least.1
-                );
-                return vec![
-                    draft.because(Strength::Strong, text.quote(number), "too old").title(title).verdict(),
-                ];
-            }
-            return vec![draft.despite(Strength::Support, text.quote(number), "new enough").verdict()];
+    for (text, number, line) in cx.lines_with(["API:", "api:"]) {
+        let Some(version) = api(line) else { continue };
+        draft = draft.looked();
+        if version < least {
+            let title = format!(
+                "SEV firmware API {}.{} is older than {}.{}, which this VM needs",
+                version.0, version.1, least.0, least.1
+            );
+            return vec![
+                draft.because(Strength::Strong, text.quote(number), "too old").title(title).verdict(),
+            ];
         }
+        return vec![draft.despite(Strength::Support, text.quote(number), "new enough").verdict()];
     }
     vec![draft.verdict()]
 }

@@ -120,7 +120,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let path = format!("/sys/module/kvm_amd/parameters/{wanted}");
     if let Found::Text(text) = cx.file(&path) {
         draft = draft.looked();
-        if matches!(text.text.trim(), "0" | "N") {
+        if matches!(text.as_str().trim(), "0" | "N") {
             draft = draft.because(Strength::Support, text.quote(1), "kvm_amd does not offer it");
         }
     }

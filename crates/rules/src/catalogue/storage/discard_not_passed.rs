@@ -27,7 +27,6 @@
 
 use super::cache_mode_unsafe::disks;
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 /// What users say when the space does not come back.
 const GROWS: &[&str] = &[
@@ -106,13 +105,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// A file system of an fstab that could discard and does not by itself.
 fn mounted_without(cx: &Context<'_>) -> Option<Evidence> {
-    let fstab = cx.texts().iter().filter(|text| text.source.ends_with("fstab"));
-    fstab.flat_map(|text| lines(&text.text).map(move |line| (text, line))).find_map(
-        |(text, (number, line))| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let journals = ["ext4", "xfs", "btrfs", "f2fs"].contains(words.get(2)?);
-            (journals && !line.starts_with('#') && !words.get(3)?.contains("discard"))
-                .then(|| text.quote(number))?
-        },
-    )
+    let fstab = cx.texts_named(|source| source.ends_with("fstab"));
+    fstab.flat_map(|text| text.lines().map(move |line| (text, line))).find_map(|(text, (number, line))| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let journals = ["ext4", "xfs", "btrfs", "f2fs"].contains(words.get(2)?);
+        (journals && !line.starts_with('#') && !words.get(3)?.contains("discard"))
+            .then(|| text.quote(number))?
+    })
 }

@@ -25,7 +25,6 @@
 //! `error_policy`; `virsh domblkerror`; `write(2)`, ENOSPC and EDQUOT.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 /// The space is missing in something that has a rule of its own, or ENOSPC means something else there.
 const OTHER: &[&str] = &[
@@ -90,14 +89,13 @@ const PLACES: &[&str] =
 const NO_DISK: &[&str] =
     &["/snap", "/var/lib/snapd", "/sys", "/dev", "/run", "/proc", "/boot", "/media", "/mnt/cdrom"];
 
-/// Listings are short; what is longer is a log.
-const LISTING: usize = 1 << 20;
-
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for text in cx.texts().iter().filter(|text| text.text.len() < LISTING) {
+    for text in cx.texts_with(["Use%", " CAP", "/dev/"]) {
+        let headed = text.holds(["Use%", " CAP"]);
         let (mut columns, mut pool): (Option<usize>, bool) = (None, false);
-        for (number, line) in lines(&text.text) {
+        let row = |line: &str| headed || line.trim_start().starts_with("/dev/");
+        for (number, line) in text.lines().filter(|(_, line)| row(line)) {
             // `df` in any of its forms and `zpool list`: the heading says which column tells the use.
             let words: Vec<&str> = line.split_whitespace().collect();
             if words.first() == Some(&"Filesystem")

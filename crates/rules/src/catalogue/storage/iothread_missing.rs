@@ -68,8 +68,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let slow = stalls || SLOW.iter().any(|word| cx.said(word));
     let disks = disks(cx);
     // On a command line the disk itself does not say to which device it belongs.
-    let virtio =
-        cx.texts().iter().any(|text| text.text.contains("virtio-scsi") || text.text.contains("virtio-blk"));
+    let virtio = cx.texts_with(["virtio-scsi", "virtio-blk"]).next().is_some();
     let paravirtual = |bus: &Option<String>| match bus.as_deref() {
         Some("virtio" | "scsi") => true,
         Some("none") | None => virtio,

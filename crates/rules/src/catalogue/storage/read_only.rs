@@ -76,7 +76,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let Some(name) = disk.source.as_deref().and_then(|path| path.strip_prefix("/dev/")) else { continue };
         let Found::Text(flag) = cx.file(&format!("/sys/block/{name}/ro")) else { continue };
         draft = draft.looked();
-        if flag.text.trim() == "1" {
+        if flag.as_str().trim() == "1" {
             draft = draft
                 .because(Strength::Strong, flag.quote(1), "the kernel has the device as read-only")
                 .because(Strength::Support, disk.quote.clone(), "the disk on it must be written")

@@ -92,7 +92,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if let Found::Text(text) = cx.file("/sys/module/kvm_intel/parameters/tdx") {
         draft = draft.looked();
         let strength = if cx.said("intel tdx") || draft.any() { Strength::Support } else { Strength::Hint };
-        if matches!(text.text.trim(), "N" | "0") {
+        if matches!(text.as_str().trim(), "N" | "0") {
             draft = draft.because(strength, text.quote(1), "kvm_intel runs without TDX");
         }
     }

@@ -26,7 +26,6 @@
 //! (X-PciMmio64Mb); QEMU `hw/pci-host/q35.c`; PCIe specification, Resizable BAR.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "gpu", "firmware"],
@@ -128,11 +127,7 @@ const STUCK: [&str; 5] =
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let stuck = STUCK.iter().any(|words| cx.said(words));
-    let card = cx.texts().iter().filter(|_| stuck).find_map(|text| {
-        let large = |line: &str| LARGE.iter().any(|name| line.contains(name));
-        let (number, _) = lines(&text.text).find(|(_, line)| large(line))?;
-        text.quote(number)
-    });
+    let card = cx.lines_with(LARGE).filter(|_| stuck).find_map(|(text, number, _)| text.quote(number));
     draft = draft.because(Strength::Support, card, "this card needs a large 64-bit window in the guest");
     vec![draft.verdict()]
 }

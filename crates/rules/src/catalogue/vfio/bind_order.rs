@@ -26,7 +26,6 @@
 //! `drivers/vfio/pci/vfio_pci.c`, `vfio_pci_fill_ids()`.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 /// What lspci says after a device line whose id vfio-pci was told to take.
 const IN_USE: &str = "Kernel driver in use: {driver}";
@@ -60,17 +59,15 @@ pub const RULE: Rule = Rule {
 /// The ids that vfio-pci was told to take, wherever they are written: `ids=10de:2204,10de:1aef`.
 fn wanted(cx: &Context<'_>) -> Vec<(String, Option<Evidence>)> {
     let mut ids = Vec::new();
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text) {
-            let told =
-                line.find("vfio-pci").or_else(|| line.find("vfio_pci")).filter(|_| !line.contains("softdep"));
-            let Some(list) = told.and_then(|at| line[at..].split_once("ids=")).map(|(_, list)| list) else {
-                continue;
-            };
-            let list = list.split(|c: char| c.is_whitespace() || c == '"').next().unwrap_or("");
-            let id = |id: &str| id.split(':').take(2).collect::<Vec<_>>().join(":").to_ascii_lowercase();
-            ids.extend(list.split(',').map(id).filter(|id| id.len() == 9).map(|id| (id, text.quote(number))));
-        }
+    for (text, number, line) in cx.lines_with(["vfio-pci", "vfio_pci"]) {
+        let told =
+            line.find("vfio-pci").or_else(|| line.find("vfio_pci")).filter(|_| !line.contains("softdep"));
+        let Some(list) = told.and_then(|at| line[at..].split_once("ids=")).map(|(_, list)| list) else {
+            continue;
+        };
+        let list = list.split(|c: char| c.is_whitespace() || c == '"').next().unwrap_or("");
+        let id = |id: &str| id.split(':').take(2).collect::<Vec<_>>().join(":").to_ascii_lowercase();
+        ids.extend(list.split(',').map(id).filter(|id| id.len() == 9).map(|id| (id, text.quote(number))));
     }
     ids.truncate(64);
     ids
@@ -80,7 +77,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let wanted = wanted(cx);
     for hit in cx.hits(IN_USE) {
-        let (Some(driver), Some(text)) = (hit.get("driver"), cx.texts().get(hit.text)) else { continue };
+        let (Some(driver), Some(text)) = (hit.get("driver"), cx.text(hit)) else { continue };
         if driver.contains("vfio") || driver == "pci-stub" {
             continue;
         }

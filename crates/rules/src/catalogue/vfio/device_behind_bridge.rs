@@ -26,7 +26,6 @@
 use super::wrong_driver::assigned;
 use crate::prelude::*;
 use vmwright_formats::View;
-use vmwright_formats::lines::lines;
 use vmwright_formats::{PciAddress, PciDevices};
 
 pub const RULE: Rule = Rule {
@@ -83,6 +82,24 @@ pub(crate) struct Device {
     pub driver: Option<(String, Option<Evidence>)>,
 }
 
+/// Parts of the names of device classes (pci.ids), one of which stands in every line of lspci about a device.
+const CLASSES: [&str; 14] = [
+    "ontroller",
+    "ridge",
+    "evice",
+    "rocess",
+    "ccelerator",
+    "peripheral",
+    "IOMMU",
+    "memory",
+    "Memory",
+    "ounters",
+    "nterface",
+    "Instrumentation",
+    "encryption",
+    "lass",
+];
+
 /// The devices in the outputs of lspci, wherever they were pasted, and in the reader's own list; 1024 at most.
 pub(crate) fn devices(cx: &Context<'_>) -> Vec<Device> {
     let mut found: Vec<Device> = Vec::new();
@@ -101,10 +118,10 @@ pub(crate) fn devices(cx: &Context<'_>) -> Vec<Device> {
         }
     }
     found.truncate(1024);
-    for text in cx.texts().iter().filter(|text| text.kind != PciDevices::KIND) {
+    for text in cx.texts_with(CLASSES).filter(|text| text.kind != PciDevices::KIND) {
         let mut open = false;
-        for (number, line) in lines(&text.text) {
-            if !line.starts_with([' ', '\t']) {
+        for (number, line) in text.lines() {
+            if line.starts_with(|first: char| first.is_ascii_hexdigit()) {
                 let parts = line.split_once(' ').and_then(|(first, what)| Some((first.parse().ok()?, what)));
                 open = parts.is_some();
                 if let Some((address, what)) = parts.filter(|_| found.len() < 1024) {
@@ -115,6 +132,8 @@ pub(crate) fn devices(cx: &Context<'_>) -> Vec<Device> {
                         driver: None,
                     });
                 }
+            } else if !line.starts_with([' ', '\t']) {
+                open = false;
             } else if let Some(driver) = line.trim().strip_prefix("Kernel driver in use: ")
                 && let (true, Some(device)) = (open, found.last_mut())
             {

@@ -29,7 +29,6 @@ use super::device_behind_bridge::devices;
 use super::wrong_driver::assigned;
 use crate::prelude::*;
 use vmwright_formats::PciAddress;
-use vmwright_formats::lines::lines;
 use vmwright_formats::pci_devices::{PciDevices, PciFacts};
 
 pub const RULE: Rule = Rule {
@@ -118,11 +117,9 @@ pub(crate) fn groups(cx: &Context<'_>) -> Vec<Member> {
         };
         found.extend(seen.devices.iter().filter_map(of).take(1024));
     }
-    // Where no key stands there is no member, and the whole is looked through faster than its lines.
-    let tells = |text: &str| ["iommu_groups/", "IOMMU group", "Group "].iter().any(|key| text.contains(key));
-    for text in cx.texts().iter().filter(|text| tells(&text.text)) {
+    for text in cx.texts_with(["iommu_groups/", "IOMMU group", "Group "]) {
         let (mut heading, mut device) = (None, None);
-        for (number, line) in lines(&text.text) {
+        for (number, line) in text.lines() {
             let words =
                 || line.split(|c: char| c.is_whitespace() || c == '/').filter(|word| !word.is_empty());
             let address = words().find_map(|word| word.parse::<PciAddress>().ok());

@@ -32,7 +32,6 @@ mod state;
 use super::device_behind_bridge::devices;
 use crate::prelude::*;
 pub(crate) use state::assigned;
-use vmwright_formats::lines::lines;
 
 /// vfio-pci speaks of a device that it has: ENODEV then comes from a device that does not answer.
 const OWNED: &[&str] = &["vfio-pci {device}: "];
@@ -122,8 +121,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// KubeVirt's SR-IOV binding in a VM's manifest.
 fn wants_function(cx: &Context<'_>) -> Option<Evidence> {
-    cx.texts().iter().find_map(|text| {
-        let asks = |line: &str| matches!(line.trim().trim_start_matches("- "), "sriov: {}" | "\"sriov\": {}");
-        lines(&text.text).find(|(_, line)| asks(line)).and_then(|(number, _)| text.quote(number))
-    })
+    let asks = |line: &str| matches!(line.trim().trim_start_matches("- "), "sriov: {}" | "\"sriov\": {}");
+    let mut lines = cx.lines_with("sriov").filter(|(_, _, line)| asks(line));
+    lines.find_map(|(text, number, _)| text.quote(number))
 }

@@ -78,8 +78,8 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // The two kinds of ports of OVS-DPDK against the domain's side.
-    let server_port = cx.texts().iter().find_map(|text| port(text, |word| word == "dpdkvhostuser"));
-    let client_port = cx.texts().iter().find_map(|text| port(text, |word| word == "dpdkvhostuserclient"));
+    let server_port = port(cx, "dpdkvhostuser");
+    let client_port = port(cx, "dpdkvhostuserclient");
     for seen in cx.all::<vmwright_formats::DomainXml>() {
         for card in seen.domains.iter().flat_map(|domain| &domain.devices.interfaces) {
             let user = card.interface_type.as_ref().is_some_and(|kind| kind.value == "vhostuser");
@@ -105,10 +105,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 }
 
 /// The line of a text that gives the type of a port as a word of its own.
-fn port(text: &crate::reading::Text<'_>, is: impl Fn(&str) -> bool) -> Option<Evidence> {
-    let mut lines = text.text.lines().take(20_000).enumerate();
-    let (at, _) = lines.find(|(_, line)| {
-        line.split(|c: char| !c.is_ascii_alphanumeric()).any(&is) && line.contains("type")
-    })?;
-    text.quote(u32::try_from(at + 1).ok()?)
+fn port(cx: &Context<'_>, name: &str) -> Option<Evidence> {
+    let typed = |line: &str| {
+        line.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == name) && line.contains("type")
+    };
+    let (text, number, _) = cx.lines_with(name).find(|(_, _, line)| typed(line))?;
+    text.quote(number)
 }

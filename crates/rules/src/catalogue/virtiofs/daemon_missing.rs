@@ -95,10 +95,9 @@ const PLACES: [&str; 3] = ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     if PLACES.iter().all(|place| matches!(cx.file(place), Found::Absent)) {
-        let wanted = |line: &str| line.contains("type='virtiofs'") || line.contains("type=\"virtiofs\"");
-        for text in cx.texts() {
-            let Some(at) = text.text.lines().position(wanted) else { continue };
-            let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
+        let wanted = ["type='virtiofs'", "type=\"virtiofs\""];
+        for text in cx.texts_with(wanted) {
+            let quote = text.lines_with(wanted).next().and_then(|(number, _)| text.quote(number));
             draft = draft.because(Strength::Strong, quote, "virtiofsd is in none of its usual places");
         }
     }

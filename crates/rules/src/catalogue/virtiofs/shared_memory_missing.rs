@@ -81,22 +81,26 @@ const SHARED: [&str; 11] = [
     "hugepages=on",
 ];
 
+/// What a line of a virtio-fs device has, in XML and in command lines.
+const DEVICE: [&str; 4] = ["type='virtiofs'", "type=\"virtiofs\"", "vhost-user-fs-", "--fs "];
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for text in cx.texts() {
+    for text in cx.texts_with(DEVICE) {
         // One text holds one VM: a whole domain, or a command line. A fragment cannot show what lacks.
-        let whole = text.text.contains("<domain type=");
+        let whole = text.holds("<domain type=");
         let device = |line: &str| {
             whole && (line.contains("type='virtiofs'") || line.contains("type=\"virtiofs\""))
-                || line.contains("vhost-user-fs-")
-                    && line.contains("chardev")
-                    && text.text.contains("qemu-system-")
-                || line.contains("--fs ") && text.text.contains("cloud-hypervisor ")
+                || line.contains("vhost-user-fs-") && line.contains("chardev") && text.holds("qemu-system-")
+                || line.contains("--fs ") && text.holds("cloud-hypervisor ")
         };
-        let Some(at) = text.text.lines().position(device) else { continue };
-        if !SHARED.iter().any(|shared| text.text.contains(shared)) {
-            let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
-            draft = draft.because(Strength::Strong, quote, "virtio-fs, and no memory backend is shared");
+        let Some((number, _)) = text.lines_with(DEVICE).find(|(_, line)| device(line)) else { continue };
+        if !text.holds(SHARED) {
+            draft = draft.because(
+                Strength::Strong,
+                text.quote(number),
+                "virtio-fs, and no memory backend is shared",
+            );
         }
     }
     vec![draft.verdict()]

@@ -27,7 +27,6 @@
 //! libvirt `src/qemu/qemu_tpm.c`; swtpm `src/swtpm/swtpm_nvstore.c`.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub const RULE: Rule = Rule {
     tags: &["tpm", "migration"],
@@ -81,10 +80,8 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // KubeVirt: `tpm: {}` is empty again at each start of the VM; `persistent: true` keeps it on a volume.
-    for text in
-        cx.texts().iter().filter(|text| text.text.contains("kubevirt.io/") || text.text.contains("domain:"))
-    {
-        let tpm = lines(&text.text).find(|(_, line)| matches!(line.trim(), "tpm: {}" | "tpm: { }"));
+    for text in cx.texts_with(["kubevirt.io/", "domain:"]) {
+        let tpm = text.lines_with("tpm: {").find(|(_, line)| matches!(line.trim(), "tpm: {}" | "tpm: { }"));
         let strength = if cx.said("bitlocker") || cx.said("recovery key") || cx.said("restart") {
             Strength::Strong
         } else {

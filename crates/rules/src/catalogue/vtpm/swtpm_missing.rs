@@ -78,9 +78,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let line = line.trim();
             line.starts_with("<backend type='emulator'") || line.starts_with("<backend type=\"emulator\"")
         };
-        for text in cx.texts() {
-            let Some(at) = text.text.lines().position(emulated) else { continue };
-            let quote = text.quote(u32::try_from(at + 1).unwrap_or(u32::MAX));
+        for text in cx.texts_with("<backend type=") {
+            let mut lines = text.lines_with("<backend type=");
+            let Some((number, _)) = lines.find(|(_, line)| emulated(line)) else { continue };
+            let quote = text.quote(number);
             draft = draft.because(Strength::Strong, quote, "this host has no /usr/bin/swtpm");
         }
     }

@@ -1,7 +1,6 @@
 //! Cloud Hypervisor's command lines, as scripts, process lists and terminals hold them.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 /// A command line with where it begins.
 pub(crate) struct Command {
@@ -48,9 +47,9 @@ impl Command {
 /// The command lines, those of several lines put together; 64 at most.
 pub(crate) fn commands(cx: &Context<'_>) -> Vec<Command> {
     let mut found: Vec<Command> = Vec::new();
-    for text in cx.texts() {
+    for text in cx.texts_with("cloud-hypervisor") {
         let mut open = false;
-        for (number, line) in lines(&text.text).take(20_000) {
+        for (number, line) in text.lines().take(20_000) {
             let begins = line.split_whitespace().any(|word| {
                 word.rsplit('/').next().is_some_and(|name| {
                     matches!(

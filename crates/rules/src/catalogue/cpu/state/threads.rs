@@ -1,13 +1,11 @@
 //! Threads per core, as asked for and as shown.
 
 use crate::prelude::*;
-use crate::reading::Text;
 use vmwright_formats::DomainXml;
-use vmwright_formats::lines::lines;
 
 /// The line in which lscpu shows one thread per core, in a text that is the guest's.
 pub(crate) fn one_thread(cx: &Context<'_>) -> Option<Evidence> {
-    cx.texts().iter().filter(|text| is_guest(text)).find_map(|text| {
+    cx.texts_with("Thread(s) per core:").filter(|text| is_guest(text)).find_map(|text| {
         let (number, _) = count(text, "Thread(s) per core:").filter(|(_, count)| *count == 1)?;
         text.quote(number)
     })
@@ -15,7 +13,7 @@ pub(crate) fn one_thread(cx: &Context<'_>) -> Option<Evidence> {
 
 /// The line in which lscpu shows three sockets or more, each of one core, in a text that is the guest's.
 pub(crate) fn socket_each(cx: &Context<'_>) -> Option<Evidence> {
-    cx.texts().iter().filter(|text| is_guest(text)).find_map(|text| {
+    cx.texts_with("Socket(s):").filter(|text| is_guest(text)).find_map(|text| {
         count(text, "Core(s) per socket:").filter(|(_, cores)| *cores == 1)?;
         let (number, _) = count(text, "Socket(s):").filter(|(_, sockets)| *sockets > 2)?;
         text.quote(number)
@@ -23,14 +21,13 @@ pub(crate) fn socket_each(cx: &Context<'_>) -> Option<Evidence> {
 }
 
 fn is_guest(text: &Text<'_>) -> bool {
-    text.source.contains("guest")
-        || ["Hypervisor vendor:", "Virtualization type:"].iter().any(|key| text.text.contains(key))
+    text.source.contains("guest") || text.holds(["Hypervisor vendor:", "Virtualization type:"])
 }
 
 /// The number behind a key of lscpu.
 fn count(text: &Text<'_>, key: &str) -> Option<(u32, u64)> {
     let of = |line: &str| line.trim_start().strip_prefix(key)?.trim().parse::<u64>().ok();
-    lines(&text.text).find_map(|(number, line)| Some((number, of(line)?)))
+    text.lines_with(key).find_map(|(number, line)| Some((number, of(line)?)))
 }
 
 /// Threads per core that a definition asks for, more than one: domain XML, `-smp`, or a KubeVirt manifest.
@@ -43,14 +40,12 @@ pub(crate) fn threads_asked(cx: &Context<'_>) -> Option<(u64, Option<Evidence>)>
             }
         }
     }
-    cx.texts().iter().find_map(|text| {
-        lines(&text.text).find_map(|(number, line)| {
-            let manifest = line.trim_start().strip_prefix("threads:");
-            let smp = || line.split_once("-smp").and_then(|(_, smp)| Some(smp.split_once("threads=")?.1));
-            let digits = manifest.map(str::trim).or_else(smp)?;
-            let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-            let threads = digits[..end].parse::<u64>().ok().filter(|threads| *threads > 1)?;
-            Some((threads, text.quote(number)))
-        })
+    cx.lines_with(["threads:", "threads="]).find_map(|(text, number, line)| {
+        let manifest = line.trim_start().strip_prefix("threads:");
+        let smp = || line.split_once("-smp").and_then(|(_, smp)| Some(smp.split_once("threads=")?.1));
+        let digits = manifest.map(str::trim).or_else(smp)?;
+        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+        let threads = digits[..end].parse::<u64>().ok().filter(|threads| *threads > 1)?;
+        Some((threads, text.quote(number)))
     })
 }

@@ -2,7 +2,6 @@
 
 use crate::prelude::*;
 use vmwright_formats::KernelLog;
-use vmwright_formats::lines::lines;
 
 /// What begins the report of a fault.
 const FAULTS: [&str; 7] = [
@@ -81,10 +80,11 @@ const BAD: [&str; 13] = [
 
 /// The lines of notes that name a version of the kernel that works, and another that does not.
 pub(crate) fn compared(cx: &Context<'_>) -> Option<(Option<Evidence>, Option<Evidence>)> {
-    cx.texts().iter().filter(|text| text.text.len() <= NOTES).find_map(|text| {
+    let named = ["ernel", "KERNEL", "ernal", "inux-"];
+    cx.texts_with(named).filter(|text| text.as_str().len() <= NOTES).find_map(|text| {
         let (mut good, mut bad) = (Vec::new(), Vec::new());
         let mut kernel = false;
-        for (number, line) in lines(&text.text) {
+        for (number, line) in text.lines() {
             let line = line.to_ascii_lowercase();
             kernel |= ["kernel", "kernal", "linux-"].iter().any(|word| line.contains(word));
             let Some(version) = kernel_version(&line) else { continue };

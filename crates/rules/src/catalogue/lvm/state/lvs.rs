@@ -1,7 +1,6 @@
 //! Logical volumes as `lvs` lists them, whatever columns were asked for.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 /// One row of `lvs`.
 pub(crate) struct Volume {
@@ -34,32 +33,31 @@ impl Volume {
     }
 }
 
-/// Listings are short; what is longer is a log.
-const LISTING: usize = 1 << 20;
+/// Permissions and allocation with the dash behind them, of which one stands in the attributes of every volume.
+const WRITABLE: [&str; 15] =
+    ["wi-", "ri-", "Ri-", "wa-", "ra-", "Ra-", "wc-", "rc-", "Rc-", "wl-", "rl-", "Rl-", "wn-", "rn-", "Rn-"];
 
 /// The rows of every listing; 4096 at most.
 pub(crate) fn volumes(cx: &Context<'_>) -> Vec<Volume> {
     let mut found = Vec::new();
-    for text in cx.texts().iter().filter(|text| text.text.len() < LISTING) {
-        for (number, line) in lines(&text.text) {
-            let words: Vec<&str> = line.split_whitespace().take(24).collect();
-            let Some((at, attributes)) =
-                words.iter().enumerate().skip(1).take(2).find_map(|(at, word)| Some((at, attributes(word)?)))
-            else {
-                continue;
-            };
-            if found.len() == 4096 {
-                return found;
-            }
-            found.push(Volume {
-                name: words[0].trim_matches(['[', ']']).to_owned(),
-                // `lvs -o lv_name,lv_attr` has no group.
-                group: if at == 2 { words[1].to_owned() } else { String::new() },
-                attributes,
-                percents: words[at + 1..].iter().filter_map(|word| percent(word)).collect(),
-                quote: text.quote(number),
-            });
+    for (text, number, line) in cx.lines_with(WRITABLE) {
+        let words: Vec<&str> = line.split_whitespace().take(24).collect();
+        let Some((at, attributes)) =
+            words.iter().enumerate().skip(1).take(2).find_map(|(at, word)| Some((at, attributes(word)?)))
+        else {
+            continue;
+        };
+        if found.len() == 4096 {
+            return found;
         }
+        found.push(Volume {
+            name: words[0].trim_matches(['[', ']']).to_owned(),
+            // `lvs -o lv_name,lv_attr` has no group.
+            group: if at == 2 { words[1].to_owned() } else { String::new() },
+            attributes,
+            percents: words[at + 1..].iter().filter_map(|word| percent(word)).collect(),
+            quote: text.quote(number),
+        });
     }
     found
 }

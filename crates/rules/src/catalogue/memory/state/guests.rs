@@ -1,7 +1,6 @@
 //! What configurations and running processes ask of the host's memory and processors.
 
 use crate::prelude::*;
-use crate::reading::Text;
 use std::rc::Rc;
 use vmwright_formats::{DomainXml, QemuArgs, QemuLog, VmmProcesses};
 
@@ -103,7 +102,7 @@ pub(crate) struct Command<'r> {
 /// Command lines as they were typed, as libvirt logs them (the last run), and of running processes; 64 at most.
 pub(crate) fn commands<'r>(cx: &'r Reading<'_>) -> Vec<Command<'r>> {
     let mut found = Vec::new();
-    for text in cx.texts() {
+    for text in cx.texts_of(&["qemu_args", "qemu_log", "vmm_processes"]) {
         match &*text.kind.0 {
             "qemu_args" => found.push(Command { args: QemuArgs::clone(&one::<QemuArgs>(cx, text)), text }),
             "qemu_log" => {
@@ -127,7 +126,7 @@ pub(crate) fn commands<'r>(cx: &'r Reading<'_>) -> Vec<Command<'r>> {
 fn one<V: vmwright_formats::View>(cx: &Reading<'_>, text: &Text<'_>) -> Rc<V> {
     let all = cx.all::<V>();
     let seen = all.into_iter().find(|seen| seen.text.source == text.source);
-    seen.map_or_else(|| Rc::new(V::read(&text.text).0), |seen| seen.view)
+    seen.map_or_else(|| Rc::new(V::read(text.as_str()).0), |seen| seen.view)
 }
 
 /// A size as QEMU writes it: a number and `K`, `M`, `G` or `T`; `unit` bytes where there is no letter.

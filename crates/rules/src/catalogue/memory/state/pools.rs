@@ -29,7 +29,7 @@ pub(crate) fn pools(cx: &Reading<'_>) -> Vec<Pool> {
         }));
     }
     // One file a record: the path is the text's name.
-    let files = cx.texts().iter().filter(|text| text.source.contains("/hugepages/hugepages-"));
+    let files = cx.texts_named(|source| source.contains("/hugepages/hugepages-"));
     let files: Vec<_> = files.filter_map(|text| Some((text, text.line(1)?.trim()))).collect();
     let joined: String =
         files.iter().map(|(text, value)| format!("{}:{value}\n", text.source.replace('\n', ""))).collect();

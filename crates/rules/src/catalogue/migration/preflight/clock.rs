@@ -3,7 +3,6 @@
 use super::super::machine_mismatch::pair::untold;
 use super::super::same_host::preflight::whole;
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 const SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
 
@@ -14,8 +13,8 @@ const ADRIFT: [&str; 3] =
 pub(crate) fn judge(cx: &Context<'_>, target: &Reading<'_>) -> Vec<Verdict> {
     let mut draft = cx.blank().looked().about(Subject::host()).level(Level::Warn);
     for (host, which) in [(target, "the target"), (&**cx, "the source")] {
-        for text in host.texts() {
-            let adrift = lines(&text.text).take(200).find(|(_, line)| ADRIFT.contains(&line.trim()));
+        for text in host.texts_with(ADRIFT) {
+            let adrift = text.lines().take(200).find(|(_, line)| ADRIFT.contains(&line.trim()));
             if let Some((number, _)) = adrift {
                 draft = draft
                     .because(Strength::Strong, text.quote(number), "this host's clock is not kept")

@@ -19,7 +19,7 @@ fn uuid(host: &Reading<'_>) -> Option<(String, Option<Evidence>)> {
 /// A setting of libvirt's `key = "value"` files.
 pub(crate) fn setting(host: &Reading<'_>, path: &str, key: &str) -> Option<(String, Option<Evidence>)> {
     let Found::Text(text) = host.file(path) else { return None };
-    vmwright_formats::lines::lines(&text.text).find_map(|(number, line)| {
+    text.lines().find_map(|(number, line)| {
         let (name, value) = line.split('#').next()?.split_once('=')?;
         let value = value.trim().trim_matches(['"', '\'']).to_owned();
         (name.trim() == key).then(|| (value, text.quote(number)))

@@ -3,7 +3,6 @@
 use super::super::machine_mismatch::pair::untold;
 use super::super::same_host::preflight::setting;
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 /// Ports of libvirt for TLS and for plain TCP (libvirt `docs/remote.rst`).
 const PORTS: [&str; 2] = [":16514", ":16509"];
@@ -12,13 +11,10 @@ pub(crate) fn judge(cx: &Context<'_>, target: &Reading<'_>) -> Vec<Verdict> {
     let draft = cx.blank().looked().about(Subject::host()).level(Level::Note);
     let title = "the target's libvirt listens for neither TLS nor TCP: it is reached by SSH alone";
     // What listens, as `ss -ltn` and `netstat -ltn` list it.
-    let listing = target
-        .texts()
-        .iter()
-        .find(|text| text.text.contains("LISTEN") && text.text.contains("Local Address"));
+    let listing = target.texts_with("Local Address").find(|text| text.holds("LISTEN"));
     if let Some(text) = listing {
-        let listens = PORTS.iter().any(|port| text.text.contains(port));
-        let heading = lines(&text.text).find(|(_, line)| line.contains("Local Address"));
+        let listens = text.holds(PORTS);
+        let heading = text.lines_with("Local Address").next();
         let quote = heading.and_then(|(number, _)| text.quote(number)).filter(|_| !listens);
         return vec![
             draft

@@ -3,7 +3,6 @@
 use super::super::machine_mismatch::pair::untold;
 use super::super::same_host::preflight::whole;
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 const NAME: &str = "/proc/sys/kernel/hostname";
 
@@ -25,7 +24,7 @@ pub(crate) fn judge(cx: &Context<'_>, target: &Reading<'_>) -> Vec<Verdict> {
             .title(format!("both hosts are called {name}"));
     } else if let Found::Text(hosts) = cx.file("/etc/hosts") {
         // The installers of Debian and Ubuntu give a host's own name to a loopback address; here it is another's.
-        let wrong = lines(&hosts.text).find(|(_, line)| {
+        let wrong = hosts.lines().find(|(_, line)| {
             let mut words = line.split('#').next().unwrap_or("").split_whitespace();
             let loopback =
                 words.next().is_some_and(|address| address.starts_with("127.") || address == "::1");

@@ -3,7 +3,7 @@
 use crate::TARGET;
 use crate::prelude::*;
 use vmwright_formats::domain_xml::Domain;
-use vmwright_formats::environment::{Version, versions};
+use vmwright_formats::environment::Version;
 use vmwright_formats::{DomainXml, Environment, QemuLog, QemuOffers};
 
 /// More VMs than one host runs; a text with more is not worth the time.
@@ -87,8 +87,8 @@ pub(crate) fn programs(host: &Reading<'_>) -> Programs {
     };
     let says = |source: &str| ["version", "uname"].iter().any(|word| source.contains(word));
     let kind = <Environment as vmwright_formats::View>::KIND;
-    for text in host.texts().iter().filter(|text| text.kind == kind || says(text.source)) {
-        let all = versions(&text.text);
+    for (text, all) in host.versions().filter(|(text, _)| text.kind == kind || says(text.source)) {
+        let all = all.clone();
         let places = [&mut found.qemu, &mut found.libvirt, &mut found.kernel];
         for (place, version) in places.into_iter().zip([all.qemu, all.libvirt, all.kernel]) {
             let quote = version.as_ref().and_then(|version| text.quote(version.line));

@@ -2,7 +2,6 @@
 
 use super::super::machine_mismatch::pair::untold;
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 pub(crate) fn judge(cx: &Context<'_>, target: &Reading<'_>) -> Vec<Verdict> {
     let Some((rate, quote)) = dirtied(cx) else {
@@ -29,22 +28,18 @@ pub(crate) fn judge(cx: &Context<'_>, target: &Reading<'_>) -> Vec<Verdict> {
 
 /// Dirty memory in MiB/s as somebody measured it: QMP `query-dirty-rate`, `virsh domstats --dirtyrate`.
 fn dirtied(cx: &Context<'_>) -> Option<(u64, Option<Evidence>)> {
-    cx.texts().iter().find_map(|text| {
-        lines(&text.text).find_map(|(number, line)| {
-            let keys = ["\"dirty-rate\":", "dirtyrate.megabytes_per_second="];
-            let rest = keys.iter().find_map(|key| line.split_once(key))?.1.trim_start();
-            let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
-            Some((rest[..end].parse().ok()?, text.quote(number)))
-        })
+    let keys = ["\"dirty-rate\":", "dirtyrate.megabytes_per_second="];
+    cx.lines_with(keys).find_map(|(text, number, line)| {
+        let rest = keys.iter().find_map(|key| line.split_once(key))?.1.trim_start();
+        let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+        Some((rest[..end].parse().ok()?, text.quote(number)))
     })
 }
 
 /// The fastest link of a host in Mbit/s. One that is down says -1.
 fn link(host: &Reading<'_>) -> Option<(u64, Option<Evidence>)> {
-    let speeds = host
-        .texts()
-        .iter()
-        .filter(|text| text.source.contains("sys/class/net/") && text.source.ends_with("/speed"));
+    let of_card = |source: &str| source.contains("sys/class/net/") && source.ends_with("/speed");
+    let speeds = host.texts_named(of_card);
     speeds
         .filter_map(|text| Some((text.line(1)?.trim().parse().ok()?, text.quote(1))))
         .max_by_key(|(speed, _)| *speed)

@@ -3,7 +3,6 @@
 use crate::prelude::*;
 use vmwright_formats::QemuLog;
 use vmwright_formats::environment::versions;
-use vmwright_formats::lines::lines;
 
 /// A fact of one host, with its line.
 pub(crate) struct Side {
@@ -26,9 +25,11 @@ pub(crate) fn two_qemus(cx: &Context<'_>) -> Option<[Side; 2]> {
         let Some(version) = versions(&of_line).qemu else { continue };
         found.push((version.value.numbers, Side { value: start.qemu.clone(), quote: log.quote(start.line) }));
     }
-    let notes = cx.texts().iter().filter(|text| text.text.len() < NOTES && !text.kind.0.ends_with("_log"));
+    let named = ["qemu", "QEMU", "Qemu"];
+    let notes =
+        cx.texts_with(named).filter(|text| text.as_str().len() < NOTES && !text.kind.0.ends_with("_log"));
     for text in notes {
-        for (number, line) in lines(&text.text) {
+        for (number, line) in text.lines_with(named) {
             // `virsh version` gives libvirt's own number as that of the API.
             let Some(version) = versions(line).qemu.filter(|_| !line.contains("Using API")) else { continue };
             let value = version.value.text.clone();
@@ -54,16 +55,14 @@ pub(crate) fn two_machines(cx: &Context<'_>) -> Option<[Side; 2]> {
 /// Two different processors, by their names in `/proc/cpuinfo`, `lscpu` or notes.
 pub(crate) fn two_cpus(cx: &Context<'_>) -> Option<[Side; 2]> {
     let mut found: Vec<(String, Side)> = Vec::new();
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text).take(20_000) {
-            let Some((key, name)) = line.split_once(':') else { continue };
-            let name = name.trim();
-            if !key.trim_end().to_ascii_lowercase().ends_with("model name") || name.is_empty() {
-                continue;
-            }
-            if !found.iter().any(|(known, _)| known == name) && found.len() < 64 {
-                found.push((name.to_owned(), Side { value: name.to_owned(), quote: text.quote(number) }));
-            }
+    for (text, number, line) in cx.lines_with(["odel name", "odel Name", "ODEL NAME"]) {
+        let Some((key, name)) = line.split_once(':') else { continue };
+        let name = name.trim();
+        if !key.trim_end().to_ascii_lowercase().ends_with("model name") || name.is_empty() {
+            continue;
+        }
+        if !found.iter().any(|(known, _)| known == name) && found.len() < 64 {
+            found.push((name.to_owned(), Side { value: name.to_owned(), quote: text.quote(number) }));
         }
     }
     two(found, |one, other| one == other)

@@ -2,7 +2,6 @@
 
 use crate::catalogue::memory::hugepages_not_reserved::settings::files;
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 use vmwright_formats::{CpuInfo, LsCpu};
 
 /// What the kernel says of one flaw.
@@ -29,12 +28,8 @@ pub(crate) fn flaws(cx: &Context<'_>) -> Vec<Flaw> {
         let name = source.rsplit('/').next().unwrap_or_default().to_owned();
         found.push(Flaw { name, state: file.value, quote: file.quote });
     }
-    for text in cx
-        .texts()
-        .iter()
-        .filter(|text| text.text.contains("vulnerabilities/") || text.text.contains("ulnerab"))
-    {
-        for (number, line) in lines(&text.text).take(4096) {
+    for text in cx.texts_with("ulnerab") {
+        for (number, line) in text.lines().take(4096) {
             let rest = match line.split_once("vulnerabilities/") {
                 Some((_, rest)) => Some(rest),
                 None => NAMES.iter().any(|name| line.starts_with(name)).then_some(line),

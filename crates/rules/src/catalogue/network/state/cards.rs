@@ -1,14 +1,13 @@
 //! What a guest's network configuration is for, against the cards that the guest has.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 /// A card that a guest's network configuration is for, and a card of another name that is seen where the first is not.
 pub(crate) fn other_name(cx: &Context<'_>) -> Option<(String, String, Option<Evidence>, Option<Evidence>)> {
     let mut configured: Vec<(String, Option<Evidence>)> = Vec::new();
     let mut seen: Vec<(String, Option<Evidence>)> = Vec::new();
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text).take(5000) {
+    for text in cx.texts_with(CARDS) {
+        for (number, line) in text.lines_with(CARDS).take_while(|(number, _)| *number <= 5000) {
             let trimmed = line.trim().trim_start_matches("- ");
             let is_configuration = [
                 "networking.interfaces.",
@@ -38,9 +37,12 @@ pub(crate) fn other_name(cx: &Context<'_>) -> Option<(String, String, Option<Evi
     Some((wanted, name, quote, other))
 }
 
+/// How the names of cards begin.
+const CARDS: [&str; 4] = ["eth", "ens", "enp", "eno"];
+
 /// Whether a word is a name that the kernel or systemd gives an Ethernet card.
 fn is_card(word: &str) -> bool {
-    let rest = ["eth", "ens", "enp", "eno"].iter().find_map(|start| word.strip_prefix(start));
+    let rest = CARDS.iter().find_map(|start| word.strip_prefix(start));
     rest.is_some_and(|rest| rest.len() < 10 && rest.starts_with(|letter: char| letter.is_ascii_digit()))
 }
 
@@ -51,10 +53,11 @@ pub(crate) fn other_mac(cx: &Context<'_>) -> Option<(String, Option<Evidence>)> 
         (word.len() == 17 && word.matches(':').count() == 5).then_some(word)
     };
     let (mut wanted, mut seen) = (Vec::new(), Vec::new());
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text).take(5000) {
+    let keys = ["macaddress:", "HWADDR=", "MACAddress=", "hwaddress ether "];
+    let lines = ["macaddress:", "HWADDR=", "MACAddress=", "hwaddress ether ", "link/ether "];
+    for text in cx.texts_with(lines) {
+        for (number, line) in text.lines_with(lines).take_while(|(number, _)| *number <= 5000) {
             let line = line.trim().trim_start_matches("- ");
-            let keys = ["macaddress:", "HWADDR=", "MACAddress=", "hwaddress ether "];
             if let Some(found) = keys.iter().find_map(|key| mac(line.strip_prefix(key)?)) {
                 wanted.push((found, text.quote(number)));
             } else if let Some(found) = line.strip_prefix("link/ether ").and_then(|rest| mac(rest.get(..17)?))

@@ -1,7 +1,6 @@
 //! What a whole rule set of the host does with the guests' frames.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 use vmwright_formats::{IptablesSave, NftRuleset};
 
 /// What the host does with what a guest asks of it, DHCP and DNS.
@@ -49,8 +48,8 @@ fn accepts(rule: &str) -> bool {
 
 /// A rule that lets frames cross a bridge, whatever the policy of FORWARD.
 pub(crate) fn bridge_accepted(cx: &Context<'_>) -> Option<Evidence> {
-    cx.texts().iter().find_map(|text| {
-        let (number, _) = lines(&text.text).take(20_000).find(|(_, line)| {
+    cx.texts_with(["ccept", "ACCEPT"]).find_map(|text| {
+        let (number, _) = text.lines_with(["ccept", "ACCEPT"]).find(|(_, line)| {
             let words: Vec<&str> = line.split_whitespace().collect();
             let after = |option: &str| {
                 let at = words.iter().position(|word| *word == option)?;

@@ -3,7 +3,6 @@
 use crate::prelude::*;
 use std::net::Ipv4Addr;
 use vmwright_formats::IpAddr;
-use vmwright_formats::lines::lines;
 
 /// An address of the host's.
 pub(crate) struct Network<'r> {
@@ -64,30 +63,26 @@ pub(crate) fn networks<'r>(cx: &'r Context<'_>) -> Vec<Network<'r>> {
             }
         }
     }
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text) {
-            let mut words = line.split_whitespace();
-            match (words.next(), words.next()) {
-                (Some(name), Some("UP" | "DOWN" | "UNKNOWN")) => {
-                    let name = name.split('@').next().unwrap_or(name);
-                    words
-                        .take(8)
-                        .for_each(|address| add(text.source, name, false, address, text.quote(number)));
-                }
-                (Some(to), Some(by @ ("dev" | "via"))) if to.contains('/') => {
-                    let name = if by == "dev" { words.next() } else { words.nth(2) };
-                    add(text.source, name.unwrap_or(""), true, to, text.quote(number));
-                }
-                // `/proc/net/route`, in the machine's byte order.
-                (Some(name), Some(to)) if to.len() == 8 => {
-                    let hex = |word: &str| u32::from_str_radix(word, 16).ok().map(u32::swap_bytes);
-                    if let (Some(to), Some(mask)) = (hex(to), words.nth(5).and_then(hex)) {
-                        let listed = format!("{}/{}", Ipv4Addr::from(to), mask.count_ones());
-                        add(text.source, name, true, &listed, text.quote(number));
-                    }
-                }
-                _ => {}
+    for (text, number, line) in cx.lines_with([" UP ", " DOWN ", " UNKNOWN ", " dev ", " via ", "\t"]) {
+        let mut words = line.split_whitespace();
+        match (words.next(), words.next()) {
+            (Some(name), Some("UP" | "DOWN" | "UNKNOWN")) => {
+                let name = name.split('@').next().unwrap_or(name);
+                words.take(8).for_each(|address| add(text.source, name, false, address, text.quote(number)));
             }
+            (Some(to), Some(by @ ("dev" | "via"))) if to.contains('/') => {
+                let name = if by == "dev" { words.next() } else { words.nth(2) };
+                add(text.source, name.unwrap_or(""), true, to, text.quote(number));
+            }
+            // `/proc/net/route`, in the machine's byte order.
+            (Some(name), Some(to)) if to.len() == 8 => {
+                let hex = |word: &str| u32::from_str_radix(word, 16).ok().map(u32::swap_bytes);
+                if let (Some(to), Some(mask)) = (hex(to), words.nth(5).and_then(hex)) {
+                    let listed = format!("{}/{}", Ipv4Addr::from(to), mask.count_ones());
+                    add(text.source, name, true, &listed, text.quote(number));
+                }
+            }
+            _ => {}
         }
     }
     found
@@ -96,8 +91,8 @@ pub(crate) fn networks<'r>(cx: &'r Context<'_>) -> Vec<Network<'r>> {
 /// The definition of a libvirt network that has an uplink's range: `<ip address='192.168.122.1' netmask=`.
 pub(crate) fn defined<'r>(cx: &'r Context<'_>, uplink: &Network<'_>) -> Option<(Option<Evidence>, &'r str)> {
     let outside = !virtual_one(&uplink.interface);
-    cx.texts().iter().filter(|text| outside && text.text.contains("<network")).find_map(|text| {
-        let (number, _) = lines(&text.text).find(|(_, line)| {
+    cx.texts_with("<network").filter(|_| outside).find_map(|text| {
+        let (number, _) = text.lines_with("<ip address=").find(|(_, line)| {
             let address = line
                 .trim()
                 .strip_prefix("<ip address=")
@@ -105,7 +100,7 @@ pub(crate) fn defined<'r>(cx: &'r Context<'_>, uplink: &Network<'_>) -> Option<(
             let address = address.and_then(|address| address.parse::<Ipv4Addr>().ok()).map(u32::from);
             address.is_some_and(|address| mask(address, uplink.prefix) == mask(uplink.address, uplink.prefix))
         })?;
-        let name = text.text.split_once("<name>").and_then(|(_, rest)| rest.split('<').next());
+        let name = text.as_str().split_once("<name>").and_then(|(_, rest)| rest.split('<').next());
         Some((text.quote(number), name.unwrap_or("the network")))
     })
 }

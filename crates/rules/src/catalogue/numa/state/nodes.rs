@@ -2,7 +2,6 @@
 
 use crate::catalogue::memory::hugepages_not_reserved::settings::{files, ids, setting};
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 use vmwright_formats::{LsCpu, Numa};
 
 /// A node of the host.
@@ -35,8 +34,8 @@ pub(crate) fn nodes(cx: &Reading<'_>) -> Vec<Node> {
         }
     }
     // What people paste of it: `lscpu | grep NUMA` among other commands.
-    for text in cx.texts().iter().filter(|text| text.kind.0 != "lscpu" && text.text.contains("NUMA node")) {
-        for (id, cpus) in <LsCpu as vmwright_formats::View>::read(&text.text).0.nodes() {
+    for text in cx.texts_with("NUMA node").filter(|text| text.kind.0 != "lscpu") {
+        for (id, cpus) in <LsCpu as vmwright_formats::View>::read(text.as_str()).0.nodes() {
             entry(&mut found, id).cpus = ids(cpus.value);
         }
     }
@@ -46,9 +45,9 @@ pub(crate) fn nodes(cx: &Reading<'_>) -> Vec<Node> {
             entry(&mut found, id).cpus = ids(&list.value);
         }
     }
-    for text in cx.texts().iter().filter(|text| text.source.contains("/devices/system/node/node")) {
+    for text in cx.texts_named(|source| source.contains("/devices/system/node/node")) {
         let figure = |key: &str| {
-            lines(&text.text).find_map(|(line, words)| {
+            text.lines_with(key).find_map(|(line, words)| {
                 let (_, value) = words.split_once(key)?;
                 let size: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
                 Some((size.checked_mul(1024)?, text.quote(line)))

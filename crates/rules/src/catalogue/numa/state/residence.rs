@@ -2,16 +2,14 @@
 
 use crate::catalogue::memory::hugepages_not_reserved::settings::ids;
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 
 const HEADING: &str = "Per-node process memory usage";
 
 /// The node on which at least four fifths of a VM's memory lie, by `numastat`.
 pub(crate) fn memory(cx: &Context<'_>) -> Option<(u32, Option<Evidence>)> {
-    let texts = cx.texts().iter().filter(|text| text.text.contains(HEADING));
-    texts.into_iter().find_map(|text| {
+    cx.texts_with(HEADING).find_map(|text| {
         let mut columns: Vec<u32> = Vec::new();
-        for (number, line) in lines(&text.text).take(10_000) {
+        for (number, line) in text.lines().take(10_000) {
             if line.contains("Node 0") {
                 let named = line.split("Node ").skip(1);
                 columns = named.filter_map(|part| part.split_whitespace().next()?.parse().ok()).collect();
@@ -40,11 +38,12 @@ pub(crate) fn memory(cx: &Context<'_>) -> Option<(u32, Option<Evidence>)> {
 
 /// The CPUs on which a VM's process may run, where somebody looked.
 pub(crate) fn affinity(cx: &Context<'_>) -> Option<(Vec<u32>, Option<Evidence>)> {
-    cx.texts().iter().find_map(|text| {
-        let found = lines(&text.text).take(10_000).find_map(|(number, line)| {
+    let keys = ["current affinity list: ", "Cpus_allowed_list:"];
+    cx.texts_with(keys).find_map(|text| {
+        let found = text.lines_with(keys).find_map(|(number, line)| {
             let list = line
                 .split_once("current affinity list: ")
-                .or_else(|| line.split_once("Cpus_allowed_list:").filter(|_| text.text.contains("qemu")))?;
+                .or_else(|| line.split_once("Cpus_allowed_list:").filter(|_| text.holds("qemu")))?;
             Some((ids(list.1.trim()), text.quote(number)))
         });
         found.filter(|(cpus, _)| !cpus.is_empty())

@@ -1,7 +1,6 @@
 //! The host devices that VMs are given.
 
 use crate::prelude::*;
-use vmwright_formats::lines::lines;
 use vmwright_formats::{DomainXml, PciAddress};
 
 /// A host device that a VM's configuration names.
@@ -26,12 +25,10 @@ pub(crate) fn assigned(cx: &Context<'_>) -> Vec<Assigned> {
             }
         }
     }
-    for text in cx.texts() {
-        for (number, line) in lines(&text.text) {
-            for address in words_after(line).iter().filter_map(|word| word.parse().ok()) {
-                let managed = line.starts_with("hostpci");
-                found.push(Assigned { address, managed, quote: text.quote(number) });
-            }
+    for (text, number, line) in cx.lines_with(["hostpci", "PCI_RESOURCE_", "VFIO device for", "vfio-pci"]) {
+        for address in words_after(line).iter().filter_map(|word| word.parse().ok()) {
+            let managed = line.starts_with("hostpci");
+            found.push(Assigned { address, managed, quote: text.quote(number) });
         }
     }
     let mut known = Vec::new();

@@ -1,8 +1,8 @@
 //! Whose version a known bug or flaw names, and what versions the texts name.
 
 use crate::prelude::*;
+use vmwright_formats::QemuLog;
 use vmwright_formats::environment::Version;
-use vmwright_formats::{DomainXml, QemuArgs, QemuLog, View};
 
 /// Whose version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +90,7 @@ pub(crate) fn version_of(cx: &Context<'_>, program: Program) -> Option<(Version,
             return Some((version, log.quote(start.line)));
         }
     }
-    cx.texts().iter().find_map(|text| {
-        let found = text.versions();
+    cx.versions().find_map(|(text, found)| {
         let version = match program {
             Qemu => &found.qemu,
             Libvirt => &found.libvirt,
@@ -110,10 +109,9 @@ pub(crate) fn version_of(cx: &Context<'_>, program: Program) -> Option<(Version,
 /// Whether a VM's configuration was read that has any of these parts: device models, protocols, options, in lower
 /// case. `None` where no configuration was read.
 pub(crate) fn configured(cx: &Context<'_>, parts: &[&str]) -> Option<bool> {
-    let kinds = [<DomainXml as View>::KIND, <QemuArgs as View>::KIND, <QemuLog as View>::KIND];
     let mut read = None;
-    for text in cx.texts().iter().filter(|text| kinds.contains(&text.kind)) {
-        let lower = text.text.to_ascii_lowercase();
+    for text in cx.texts_of(&["domain_xml", "qemu_args", "qemu_log"]) {
+        let lower = text.as_str().to_ascii_lowercase();
         let tells = lower.contains("<devices") || lower.contains("-device") || lower.contains("-drive");
         if parts.iter().any(|part| lower.contains(part)) {
             return Some(true);

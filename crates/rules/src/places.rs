@@ -1,0 +1,168 @@
+//! Where words can stand: one table over all texts that rules go through, so that most questions for a word are
+//! answered without a look at the texts.
+//!
+//! About a hundred rules ask for a word or two each, and hardly any of them stands in a given host's texts. The texts
+//! lie one behind the other, cut into chunks of [`CHUNK`] bytes. For each run of [`GRAM`] bytes the table keeps in
+//! which chunks it begins, one bit a chunk; a word can only stand where all its runs do. What is left is searched. The
+//! case of letters is no part of it, so that both kinds of search are served.
+
+use crate::Words;
+use std::ops::Range;
+
+/// Bytes of a run: long enough that few runs of a word stand where the word does not.
+const GRAM: usize = 4;
+
+/// Bytes of a chunk, a power of two.
+const CHUNK: usize = 1 << 14;
+
+/// Chunks that one table is for: the bits of its cells.
+const CHUNKS: usize = u32::BITS as usize;
+
+/// Cells of a table. 128 KiB of them stay in a processor's own cache, and are sparse for the [`CHUNKS`] chunks.
+const CELLS: usize = 1 << 15;
+
+/// How far behind a chunk's end runs count for it too, for the words that begin in it. Of longer words only the
+/// beginning decides.
+const REACH: usize = 64;
+
+/// Where words can stand in some texts.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// One table for each [`CHUNKS`] chunks.
+    tables: Vec<Vec<u32>>,
+    /// Where each text begins.
+    begins: Vec<usize>,
+    /// Bytes of all texts.
+    end: usize,
+}
+
+impl Places {
+    /// Adds a text behind those that there are, and says where it begins.
+    pub(crate) fn add(&mut self, text: &str) -> usize {
+        let (begin, text) = (self.end, text.as_bytes());
+        let mut from = 0;
+        while from < text.len() {
+            let chunk = (begin + from) / CHUNK;
+            let next = ((chunk + 1) * CHUNK - begin).min(text.len());
+            if self.tables.len() <= chunk / CHUNKS {
+                self.tables.push(vec![0; CELLS]);
+            }
+            let table = &mut self.tables[chunk / CHUNKS];
+            let bit = 1 << (chunk % CHUNKS);
+            for run in text[from..(next + REACH).min(text.len())].windows(GRAM) {
+                table[cell(run)] |= bit;
+            }
+            from = next;
+        }
+        self.begins.push(begin);
+        self.end += text.len();
+        begin
+    }
+
+    /// The texts in which one of the words can stand, by the order in which they were added.
+    pub(crate) fn texts<'w>(&self, words: impl Words<'w>) -> impl Iterator<Item = usize> {
+        let mut done = 0;
+        self.ranges(0, self.end, words).into_iter().flat_map(move |range| {
+            let first = self.begins.partition_point(|begin| *begin <= range.start).saturating_sub(1);
+            let behind = self.begins.partition_point(|begin| *begin < range.end);
+            let texts = first.max(done)..behind;
+            done = behind;
+            texts
+        })
+    }
+
+    /// Where one of the words can begin in the text of this length that begins at `begin`: ranges of its bytes.
+    pub(crate) fn ranges<'w>(&self, begin: usize, length: usize, words: impl Words<'w>) -> Vec<Range<usize>> {
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        let (mut table, mut chunks) = (usize::MAX, 0);
+        for chunk in begin / CHUNK..(begin + length).div_ceil(CHUNK) {
+            if table != chunk / CHUNKS {
+                table = chunk / CHUNKS;
+                chunks = words.each().fold(0, |all, word| all | self.chunks(table, word.as_bytes()));
+            }
+            if chunks & 1 << (chunk % CHUNKS) == 0 {
+                continue;
+            }
+            let from = (chunk * CHUNK).saturating_sub(begin);
+            let to = ((chunk + 1) * CHUNK - begin).min(length);
+            match ranges.last_mut().filter(|range| range.end == from) {
+                Some(range) => range.end = to,
+                None => ranges.push(from..to),
+            }
+        }
+        ranges
+    }
+
+    /// The chunks of a table in which a word can begin, as bits.
+    fn chunks(&self, table: usize, word: &[u8]) -> u32 {
+        let Some(table) = self.tables.get(table) else { return 0 };
+        let runs = word[..word.len().min(REACH)].windows(GRAM);
+        runs.fold(u32::MAX, |chunks, run| chunks & table[cell(run)])
+    }
+}
+
+/// The cell of a run.
+fn cell(run: &[u8]) -> usize {
+    let run = u32::from_le_bytes(run.try_into().expect("windows of that length"));
+    // One bit is what tells a letter's cases apart; other bytes that it makes equal only cost a look at the text.
+    let folded = run | 0x2020_2020;
+    // Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, 6.4): the high bits are well mixed.
+    (folded.wrapping_mul(0x9E37_79B1) >> (u32::BITS - CELLS.trailing_zeros())) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `ranges` leaves out holds no word: each word that stands in a text is within one.
+    #[test]
+    fn every_word_that_stands_there_is_found_wherever_it_lies() {
+        let filler =
+            |length: usize| (0..length).map(|at| char::from(b'a' + (at * 7 % 11) as u8)).collect::<String>();
+        let long = "a-word-that-is-longer-than-what-is-kept-of-words-beyond-the-end-of-a-chunk-of-bytes";
+        for word in ["Needle", "xyz", "vfio-pci.ids=", long] {
+            for before in [0, 1, CHUNK - word.len(), CHUNK - 3, CHUNK - 1, CHUNK, 40 * CHUNK - 2] {
+                let (first, second) = (filler(777), format!("{}{word}{}", filler(before), filler(9000)));
+                let mut places = Places::default();
+                assert_eq!(places.add(&first), 0);
+                let begin = places.add(&second);
+                assert_eq!(begin, 777);
+                let ranges = places.ranges(begin, second.len(), word);
+                assert!(ranges.iter().any(|range| range.contains(&before)), "{word} at {before}: {ranges:?}");
+                assert!(ranges.windows(2).all(|two| two[0].end < two[1].start), "{ranges:?}");
+                assert!(places.texts(word).any(|text| text == 1));
+                assert!(places.texts(word.to_ascii_uppercase().as_str()).any(|text| text == 1));
+                let elsewhere = word.len() < GRAM || places.ranges(0, first.len(), word).is_empty();
+                assert!(elsewhere || before < CHUNK, "one chunk of two is left out");
+            }
+        }
+    }
+
+    #[test]
+    fn texts_that_can_hold_a_word_are_named_once_and_in_order() {
+        let mut places = Places::default();
+        for at in 0..3000 {
+            let word = if at % 1000 == 999 { "the Needle" } else { "" };
+            places.add(&format!("{at} {} {word}\n", "hay ".repeat(at % 7)));
+            places.add("");
+        }
+        let found: Vec<usize> = places.texts("Needle").collect();
+        assert!([1998, 3998, 5998].iter().all(|text| found.contains(text)), "{found:?}");
+        assert!(found.is_sorted_by(|one, next| one < next) && found.len() < 6000, "{}", found.len());
+        assert!(places.texts("xy").count() >= 3000, "a short word can stand anywhere");
+    }
+
+    #[test]
+    fn what_stands_nowhere_is_hardly_looked_for() {
+        let mut places = Places::default();
+        let text: String =
+            (0..20_000).map(|at| format!("[{at}] br0: port {at}(vnet) entered disabled state\n")).collect();
+        let begin = places.add(&text);
+        for word in ["MASQUERADE", "<emulator>", "vfio-pci", "kubevirt.io/"] {
+            assert_eq!(places.texts(word).count(), 0, "{word}");
+            assert!(places.ranges(begin, text.len(), word).is_empty());
+        }
+        assert_eq!(places.texts(["MASQUERADE", "entered disabled"]).collect::<Vec<_>>(), [0]);
+        assert_eq!(Places::default().texts("entered").count(), 0);
+    }
+}

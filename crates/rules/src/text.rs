@@ -1,0 +1,277 @@
+//! One text of a snapshot, and the lines of it that a rule asks for.
+
+use crate::places::Places;
+use memchr::memmem::Finder;
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::ops::Range;
+use std::rc::Rc;
+use vmwright_formats::environment::{Versions, versions};
+use vmwright_formats::lines::lines;
+use vmwright_model::{Evidence, Kind};
+
+/// The name under which the user's complaint is read. It is never quoted as evidence.
+pub(crate) const COMPLAINT: &str = "(complaint)";
+
+/// One text of the snapshot.
+#[derive(Debug)]
+pub struct Text<'s> {
+    /// Name of the record.
+    pub source: &'s str,
+    /// What it is.
+    pub kind: Kind,
+    text: Cow<'s, str>,
+    /// What stands before the source in a quote.
+    pub(crate) side: &'static str,
+    pub(crate) starts: Vec<usize>,
+    versions: OnceCell<Versions>,
+    /// How many of its lines were looked at one by one.
+    #[cfg(test)]
+    walked: std::cell::Cell<usize>,
+    /// Where words can stand, and where this text begins there.
+    places: Option<(Rc<Places>, usize)>,
+}
+
+/// A word to look for, or several of which one is enough: `"vfio-pci"`, `["vfio-pci", "vfio_pci"]`. Letters count in
+/// the case that they have; blanks and signs are letters like others.
+pub trait Words<'w>: Copy {
+    /// Each word.
+    fn each(self) -> impl Iterator<Item = &'w str>;
+}
+
+impl<'w> Words<'w> for &'w str {
+    fn each(self) -> impl Iterator<Item = &'w str> {
+        std::iter::once(self)
+    }
+}
+
+impl<'w, const N: usize> Words<'w> for [&'w str; N] {
+    fn each(self) -> impl Iterator<Item = &'w str> {
+        self.into_iter()
+    }
+}
+
+impl<'w> Words<'w> for &'w [&'w str] {
+    fn each(self) -> impl Iterator<Item = &'w str> {
+        self.iter().copied()
+    }
+}
+
+impl<'s> Text<'s> {
+    pub(crate) fn new(source: &'s str, kind: Kind, text: Cow<'s, str>) -> Self {
+        let base = text.as_ptr() as usize;
+        let starts = lines(&text).map(|(_, line)| line.as_ptr() as usize - base).collect();
+        Self {
+            source,
+            kind,
+            text,
+            side: "",
+            starts,
+            versions: OnceCell::new(),
+            #[cfg(test)]
+            walked: std::cell::Cell::new(0),
+            places: None,
+        }
+    }
+
+    /// Notes where its words can stand: `begin` is what [`Places::add`] said of it.
+    pub(crate) fn place(&mut self, places: &Rc<Places>, begin: usize) {
+        self.places = Some((Rc::clone(places), begin));
+    }
+
+    /// The whole; bytes that are not UTF-8 are replaced. To look for words in it, see [`Text::holds`] and
+    /// [`Text::lines_with`].
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.walk(self.starts.len());
+        &self.text
+    }
+
+    /// The whole, for what goes through every text once: the search for signs, and views.
+    pub(crate) fn whole(&self) -> &str {
+        &self.text
+    }
+
+    /// Notes that lines were looked at one by one.
+    fn walk(&self, _lines: usize) {
+        #[cfg(test)]
+        self.walked.set(self.walked.get() + _lines);
+    }
+
+    /// Whether one of the words stands in it. Where none does, this says so without a look at the text.
+    #[must_use]
+    pub fn holds<'w>(&self, words: impl Words<'w>) -> bool {
+        words.each().any(|word| Finds::first(self, word).is_some())
+    }
+
+    /// The lines in which one of the words stands with their numbers, each once, in order. What lies between them is
+    /// not looked at line by line.
+    pub fn lines_with<'r, 'w: 'r>(&'r self, words: impl Words<'w>) -> impl Iterator<Item = (u32, &'r str)> {
+        let mut finds: Vec<_> = words.each().filter_map(|word| Finds::first(self, word)).collect();
+        std::iter::from_fn(move || {
+            let at = finds.iter().map(|(at, _)| *at).min()?;
+            let number = self.starts.partition_point(|start| *start <= at);
+            let end = self.starts.get(number).copied().unwrap_or(self.text.len());
+            finds.retain_mut(|(at, finds)| {
+                if *at < end {
+                    *at = finds.from(end).unwrap_or(usize::MAX);
+                }
+                *at != usize::MAX
+            });
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            Some((number, self.line(number)?))
+        })
+    }
+
+    /// Every line with its number. Most rules need few: see [`Text::lines_with`].
+    pub fn lines(&self) -> impl Iterator<Item = (u32, &str)> + Clone {
+        (1..).map_while(|number| {
+            self.walk(1);
+            Some((number, self.line(number)?))
+        })
+    }
+
+    /// The versions that it names. Many rules ask for them; they are looked for once.
+    #[must_use]
+    pub fn versions(&self) -> &Versions {
+        self.versions.get_or_init(|| versions(&self.text))
+    }
+
+    /// A line, counted from 1, without its ending.
+    #[must_use]
+    pub fn line(&self, number: u32) -> Option<&str> {
+        let begin = *self.starts.get(number.checked_sub(1)? as usize)?;
+        let end = self.starts.get(number as usize).copied().unwrap_or(self.text.len());
+        Some(self.text[begin..end].trim_end_matches(['\n', '\r']))
+    }
+
+    /// A line as evidence.
+    #[must_use]
+    pub fn quote(&self, line: u32) -> Option<Evidence> {
+        let text = self.line(line)?.trim();
+        (!text.is_empty() && self.source != COMPLAINT).then(|| Evidence {
+            source: format!("{}{}", self.side, self.source),
+            line,
+            quote: text.to_owned(),
+        })
+    }
+}
+
+/// Where a word stands in a text.
+struct Finds<'t, 'w> {
+    text: &'t str,
+    finder: Finder<'w>,
+    /// Where it can begin.
+    ranges: Vec<Range<usize>>,
+}
+
+impl<'t, 'w> Finds<'t, 'w> {
+    /// The first place, and what finds the others.
+    fn first(text: &'t Text<'_>, word: &'w str) -> Option<(usize, Self)> {
+        let ranges = match &text.places {
+            Some((places, begin)) => places.ranges(*begin, text.text.len(), word),
+            None => vec![0..text.text.len()],
+        };
+        if ranges.is_empty() {
+            return None;
+        }
+        let finds = Self { text: &text.text, finder: Finder::new(word.as_bytes()), ranges };
+        finds.from(0).map(|at| (at, finds))
+    }
+
+    /// The first place at or behind a byte.
+    fn from(&self, at: usize) -> Option<usize> {
+        let word = self.finder.needle().len();
+        let behind = self.ranges.iter().skip_while(|range| range.end <= at);
+        behind.into_iter().find_map(|range| {
+            let from = range.start.max(at);
+            let to = (range.end + word.saturating_sub(1)).min(self.text.len());
+            Some(from + self.finder.find(&self.text.as_bytes()[from..to])?)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{CATALOGUE, Reading, Words, ranking};
+    use vmwright_model::{Kind, Record, Snapshot};
+
+    fn pasted(texts: &[(&str, String)]) -> Snapshot {
+        let record = |(name, text): &(&str, String)| Record::new(*name, Kind::TEXT, text.as_str());
+        Snapshot { records: texts.iter().map(record).collect(), ..Snapshot::default() }
+    }
+
+    /// The lines that a look at each of them finds.
+    fn slowly<'w>(texts: &[(&str, String)], words: impl Words<'w>) -> Vec<(String, u32, String)> {
+        let mut found = Vec::new();
+        for (name, text) in texts {
+            for (number, line) in vmwright_formats::lines::lines(text) {
+                if words.each().any(|word| line.contains(word)) {
+                    found.push(((*name).to_owned(), number, line.to_owned()));
+                }
+            }
+        }
+        found
+    }
+
+    fn quickly<'w>(snapshot: &Snapshot, words: impl Words<'w>) -> Vec<(String, u32, String)> {
+        let reading = Reading::new(snapshot, "");
+        let lines = reading.lines_with(words);
+        lines.map(|(text, number, line)| (text.source.to_owned(), number, line.to_owned())).collect()
+    }
+
+    #[test]
+    fn the_lines_with_a_word_are_those_that_a_look_at_each_line_finds() {
+        let long: String = (0..9000)
+            .map(|at| format!("{at} tick\n{}", if at % 2500 == 7 { "tock\r\n" } else { "" }))
+            .collect();
+        let texts = [
+            ("a", "tock\rtick tock\r\n\nno\ntock tock".to_owned()),
+            ("b", String::new()),
+            ("c", long),
+            ("d", "\n\n Tock \u{fc}tock\n".to_owned()),
+        ];
+        let snapshot = pasted(&texts);
+        assert_eq!(quickly(&snapshot, "tock"), slowly(&texts, "tock"));
+        assert_eq!(slowly(&texts, "tock").len(), 9, "each line once");
+        for words in
+            [["tock", "tick"], ["no", "tock"], ["8999 ", "zzzz"], ["\u{fc}", "88"], ["TOCK", "nowhere"]]
+        {
+            assert_eq!(quickly(&snapshot, words), slowly(&texts, words), "{words:?}");
+            assert_eq!(quickly(&snapshot, &words[..]), slowly(&texts, words), "{words:?}");
+            let reading = Reading::new(&snapshot, "");
+            let holding: Vec<&str> = reading.texts_with(words).map(|text| text.source).collect();
+            let mut expect: Vec<String> = slowly(&texts, words).into_iter().map(|(name, ..)| name).collect();
+            expect.dedup();
+            assert_eq!(holding, expect, "{words:?}");
+        }
+    }
+
+    /// There are hundreds of rules: one that goes through every line of a log costs a capture a millisecond.
+    #[test]
+    fn no_rule_goes_through_a_text_in_which_none_of_its_words_stands() {
+        const LINES: usize = 2000;
+        let dull = |at: usize| format!("[{at:>5}.000001] br0: port 3(vnet3) entered disabled state\n");
+        let dull: String = (0..LINES).map(dull).collect();
+        let kinds = ["text", "kernel_log", "environment", "libvirt_log"];
+        let record = |kind: &&'static str| Record::new(format!("a.{kind}"), Kind::new(*kind), dull.as_str());
+        let snapshot = Snapshot { records: kinds.iter().map(record).collect(), ..Snapshot::default() };
+        let mut walkers = Vec::new();
+        for entry in CATALOGUE {
+            // The complaint opens the ways that a rule goes only where it is the question.
+            let complaint =
+                [entry.rule.words, &["kvm", "kata", "kubevirt", "firecracker", "migrat"]].concat().join(". ");
+            let reading = Reading::new(&snapshot, &complaint);
+            let _ = ranking::judge(entry, &reading);
+            let walked: usize = reading.texts().iter().map(|text| text.walked.get()).sum();
+            if walked > LINES / 4 {
+                walkers.push(format!("{} looked at {walked} lines", entry.id));
+            }
+        }
+        assert!(
+            walkers.is_empty(),
+            "ask for `lines_with` or `texts_with` first:\n  {}",
+            walkers.join("\n  ")
+        );
+    }
+}
