@@ -107,7 +107,11 @@ pub fn versions(text: &str) -> Versions {
         return found;
     }
     let there = |name: &str| find(name, 0).is_some();
-    let named = |names: &[&'static str]| names.iter().copied().filter(|name| there(name)).collect::<Vec<_>>();
+    // The names of a program that stand there, each with the place in `next` of what it has in it.
+    let place = |name: &&'static str| Some((*name, next.iter().position(|(known, _)| name.contains(known))?));
+    let named = |names: &[&'static str]| {
+        names.iter().filter(|name| there(name)).filter_map(place).collect::<Vec<_>>()
+    };
     let qemu = named(QEMU);
     let libvirt = named(LIBVIRT);
     let firecracker = named(FIRECRACKER);
@@ -116,8 +120,7 @@ pub fn versions(text: &str) -> Versions {
     let swtpm = named(SWTPM);
     let edk2 = named(EDK2);
     let kernel = named(KERNEL);
-    let uname = there("uname");
-    let linux = uname || there("linux");
+    let (uname, linux) = (there("uname"), named(&["linux"]));
     let distributions: Vec<&str> = DISTRIBUTIONS
         .into_iter()
         .filter(|name| memchr::memmem::find(text.as_bytes(), name.as_bytes()).is_some())
@@ -129,14 +132,17 @@ pub fn versions(text: &str) -> Versions {
         for (name, at) in next.iter_mut().filter(|(_, at)| *at < begin) {
             *at = find(name, begin).unwrap_or(usize::MAX);
         }
-        let names = next.iter().any(|(_, at)| *at < begin + line.len());
+        let here = |place: usize| next[place].1 < begin + line.len();
+        let names = (0..next.len()).any(here);
         // Nobody writes a version into a line of this length; logs do have such lines.
         if !names && !after_uname || line.len() > 400 {
             continue;
         }
-        let look = |place: &mut Option<Spanned<Version>>, names: &[&str]| {
+        let look = |place: &mut Option<Spanned<Version>>, names: &[(&str, usize)]| {
             if place.is_none() {
-                *place = names.iter().find_map(|name| version::after(line, lower, name)).map(|v| Spanned::new(v, number));
+                let mut names = names.iter().filter(|(_, place)| here(*place));
+                let version = names.find_map(|(name, _)| version::after(line, lower, name));
+                *place = version.map(|version| Spanned::new(version, number));
             }
         };
         look(&mut found.qemu, &qemu);
@@ -150,7 +156,7 @@ pub fn versions(text: &str) -> Versions {
             found.edk2 = version::dated(lower).map(|version| Spanned::new(version, number));
         }
         look(&mut found.kernel, &kernel);
-        if found.kernel.is_none() && linux {
+        if found.kernel.is_none() && (after_uname || linux.iter().any(|(_, place)| here(*place))) {
             // `uname -a`: Linux, the host's name, the release. `uname -r`: the release alone.
             let words: Vec<&str> = line.split_whitespace().take(4).collect();
             let release = match words[..] {

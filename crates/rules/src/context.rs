@@ -42,28 +42,31 @@ impl<'r> Context<'r> {
     /// Where this sign stands and counts, its conditions applied.
     #[must_use]
     pub fn hits_of(&self, sign: &Sign) -> Vec<&'r Hit> {
-        let holds = sign.and.iter().all(|pattern| self.reading.stands(pattern))
-            && !sign.unless.iter().any(|pattern| self.reading.stands(pattern));
-        if !holds {
+        let hits = self.reading.hits(sign.text);
+        if hits.is_empty() || !self.holds(sign) {
             return Vec::new();
         }
         let fits = |hit: &&Hit| {
             let kind = || self.reading.kind(hit.text);
             sign.kinds.is_empty() || kind().is_some_and(|kind| sign.kinds.contains(&&*kind.0))
         };
-        self.reading.hits(sign.text).iter().filter(fits).collect()
+        hits.iter().filter(fits).collect()
+    }
+
+    /// Whether the conditions of a sign are met.
+    fn holds(&self, sign: &Sign) -> bool {
+        sign.and.iter().all(|pattern| self.reading.stands(pattern))
+            && !sign.unless.iter().any(|pattern| self.reading.stands(pattern))
     }
 
     fn weigh(&self, sign: &Sign, draft: &mut Draft<'r>) {
         let hits = self.hits_of(sign);
         let quote = hits.first().and_then(|hit| self.reading.evidence(hit));
-        let holds = sign.and.iter().all(|pattern| self.reading.stands(pattern))
-            && !sign.unless.iter().any(|pattern| self.reading.stands(pattern));
         if quote.is_some() {
             draft.add(sign.strength, sign.against, quote, "the message stands there");
-        } else if holds
-            && sign.kinds.is_empty()
+        } else if sign.kinds.is_empty()
             && self.reading.said(sign.text)
+            && self.holds(sign)
             && let Some(strength) = weaker(sign.strength)
         {
             draft.add(strength, sign.against, None, "the complaint says so");

@@ -1,37 +1,64 @@
 //! Where the catalogue's patterns stand in the texts of a reading.
 
-use crate::Hit;
-use crate::Text;
-use crate::scan::{Hits, Scanner};
+use crate::places::Places;
+use crate::scan::{Hits, KEPT, Scanner};
+use crate::{Hit, Pattern, Text};
 use std::cell::OnceCell;
 
 /// The places in some texts.
 #[derive(Debug)]
 pub(crate) struct Marks {
     signs: Hits,
-    /// Of words that are no signs; looked for when the first is asked for.
-    words: OnceCell<Hits>,
+    /// Of words that are no signs, by their number; each is looked for when it is asked for.
+    words: Vec<OnceCell<Vec<Hit>>>,
+    /// Of all of them in the texts that are in no table of places.
+    long: OnceCell<Hits>,
 }
 
 impl Marks {
     pub(crate) fn of(texts: &[Text<'_>]) -> Self {
-        Self { signs: scan(Scanner::of_signs(), texts), words: OnceCell::new() }
+        let words = vec![OnceCell::new(); Scanner::of_words().count()];
+        Self { signs: scan(Scanner::of_signs(), 0, texts), words, long: OnceCell::new() }
     }
 
-    /// The hits of a pattern of the catalogue, in the order of the texts, which are those that this was made of.
-    pub(crate) fn find(&self, pattern: &str, texts: &[Text<'_>]) -> &[Hit] {
+    /// The hits of a pattern of the catalogue, in the order of the texts, which are those that this was made of. The
+    /// first of them are those of `places`.
+    pub(crate) fn find(&self, pattern: &str, texts: &[Text<'_>], places: &Places) -> &[Hit] {
         if let Some(number) = Scanner::of_signs().index(pattern) {
             return self.signs.of(number);
         }
-        let words = || self.words.get_or_init(|| scan(Scanner::of_words(), texts));
-        Scanner::of_words().index(pattern).map_or(&[], |number| words().of(number))
+        let Some(number) = Scanner::of_words().index(pattern) else { return &[] };
+        self.words[number].get_or_init(|| {
+            let mut hits = look(pattern, texts, places);
+            let (short, scanner) = (places.count(), Scanner::of_words());
+            if short < texts.len() {
+                hits.extend_from_slice(self.long.get_or_init(|| scan(scanner, short, texts)).of(number));
+            }
+            hits
+        })
     }
 }
 
-fn scan(scanner: &Scanner, texts: &[Text<'_>]) -> Hits {
+/// All patterns of a scanner, in one pass over the texts from one on.
+fn scan(scanner: &Scanner, from: usize, texts: &[Text<'_>]) -> Hits {
     let mut pass = scanner.pass();
-    for (number, text) in texts.iter().enumerate() {
+    for (number, text) in texts.iter().enumerate().skip(from) {
         pass.scan(number, text.whole(), &text.starts);
     }
     pass.finish()
+}
+
+/// One pattern, where the table says that it can stand.
+fn look(pattern: &str, texts: &[Text<'_>], places: &Places) -> Vec<Hit> {
+    let (anchor, pattern) = (Pattern::anchor(pattern), Pattern::new(pattern));
+    let mut hits = Vec::new();
+    for text in places.texts(anchor.as_str()) {
+        let found = texts[text].lines_like(&anchor).filter_map(|(line, quote)| {
+            let captures = pattern.find(quote)?.into_iter();
+            let captures = captures.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+            Some(Hit { text, line, captures })
+        });
+        hits.extend(found.take(KEPT as usize));
+    }
+    hits
 }

@@ -9,8 +9,8 @@
 use crate::Words;
 use std::ops::Range;
 
-/// Bytes of a run: long enough that few runs of a word stand where the word does not.
-const GRAM: usize = 4;
+/// Bytes of a run: few runs of a word stand where the word does not, and short words have one too.
+const GRAM: usize = 3;
 
 /// Bytes of a chunk, a power of two.
 const CHUNK: usize = 1 << 14;
@@ -37,6 +37,11 @@ pub(crate) struct Places {
 }
 
 impl Places {
+    /// Of no text.
+    pub(crate) const fn empty() -> Self {
+        Self { tables: Vec::new(), begins: Vec::new(), end: 0 }
+    }
+
     /// Adds a text behind those that there are, and says where it begins.
     pub(crate) fn add(&mut self, text: &str) -> usize {
         let (begin, text) = (self.end, text.as_bytes());
@@ -57,6 +62,11 @@ impl Places {
         self.begins.push(begin);
         self.end += text.len();
         begin
+    }
+
+    /// How many texts there are.
+    pub(crate) fn count(&self) -> usize {
+        self.begins.len()
     }
 
     /// The texts in which one of the words can stand, by the order in which they were added.
@@ -103,9 +113,9 @@ impl Places {
 
 /// The cell of a run.
 fn cell(run: &[u8]) -> usize {
-    let run = u32::from_le_bytes(run.try_into().expect("windows of that length"));
+    let run = run.iter().fold(0, |run, byte| run << 8 | u32::from(*byte));
     // One bit is what tells a letter's cases apart; other bytes that it makes equal only cost a look at the text.
-    let folded = run | 0x2020_2020;
+    let folded = run | 0x0020_2020;
     // Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, 6.4): the high bits are well mixed.
     (folded.wrapping_mul(0x9E37_79B1) >> (u32::BITS - CELLS.trailing_zeros())) as usize
 }
@@ -120,7 +130,7 @@ mod tests {
         let filler =
             |length: usize| (0..length).map(|at| char::from(b'a' + (at * 7 % 11) as u8)).collect::<String>();
         let long = "a-word-that-is-longer-than-what-is-kept-of-words-beyond-the-end-of-a-chunk-of-bytes";
-        for word in ["Needle", "xyz", "vfio-pci.ids=", long] {
+        for word in ["Needle", "xy", "xyz", "vfio-pci.ids=", long] {
             for before in [0, 1, CHUNK - word.len(), CHUNK - 3, CHUNK - 1, CHUNK, 40 * CHUNK - 2] {
                 let (first, second) = (filler(777), format!("{}{word}{}", filler(before), filler(9000)));
                 let mut places = Places::default();

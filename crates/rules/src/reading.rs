@@ -17,6 +17,9 @@ use vmwright_model::{Evidence, Kind, Missing, Snapshot};
 /// shorter; what is longer is a log, and its messages are found by the one pass of all signs.
 const SHORT: usize = 1 << 20;
 
+/// No text is in this table.
+static NOWHERE: Places = Places::empty();
+
 /// What stands before the sources of the host that a VM is to move to, so that a quote says which host it is of.
 pub const TARGET: &str = "dst:";
 
@@ -91,6 +94,8 @@ pub struct Reading<'s> {
     views: RefCell<HashMap<(TypeId, usize), Rc<dyn Any>>>,
     /// The texts that name versions.
     versions: OnceCell<Vec<usize>>,
+    /// Whether any text is of a kind in which messages stand.
+    messages: OnceCell<bool>,
 }
 
 impl<'s> Reading<'s> {
@@ -124,6 +129,7 @@ impl<'s> Reading<'s> {
             target: None,
             views: RefCell::default(),
             versions: OnceCell::new(),
+            messages: OnceCell::new(),
         }
     }
 
@@ -208,13 +214,13 @@ impl<'s> Reading<'s> {
     /// Whether a pattern of the catalogue stands in the complaint.
     #[must_use]
     pub fn said(&self, pattern: &str) -> bool {
-        !self.said.find(pattern, std::slice::from_ref(&self.complaint)).is_empty()
+        !self.complaint.whole().is_empty() && !self.said.find(pattern, std::slice::from_ref(&self.complaint), &NOWHERE).is_empty()
     }
 
     /// Where a pattern of the catalogue stands in the texts.
     #[must_use]
     pub fn hits(&self, pattern: &str) -> &[Hit] {
-        self.marks.find(pattern, &self.texts)
+        self.marks.find(pattern, &self.texts, &self.places)
     }
 
     /// The text of a hit.
@@ -233,6 +239,13 @@ impl<'s> Reading<'s> {
     #[must_use]
     pub fn all<V: View>(&self) -> Vec<Seen<'_, V>> {
         let mine = self.texts.iter().enumerate().filter(|(_, text)| text.kind == V::KIND);
+        mine.map(|(at, text)| Seen { text, view: self.view(at, text) }).collect()
+    }
+
+    /// Every text of a kind in which one of the words stands, read.
+    #[must_use]
+    pub fn all_with<'w, V: View>(&self, words: impl Words<'w>) -> Vec<Seen<'_, V>> {
+        let mine = self.texts.iter().enumerate().filter(|(_, text)| text.kind == V::KIND && text.holds(words));
         mine.map(|(at, text)| Seen { text, view: self.view(at, text) }).collect()
     }
 
@@ -285,7 +298,7 @@ impl<'s> Reading<'s> {
     #[must_use]
     pub fn has_messages(&self) -> bool {
         let talks = |kind: &str| kind.ends_with("_log") || TALKS.contains(&kind);
-        self.texts.iter().any(|text| talks(&text.kind.0))
+        *self.messages.get_or_init(|| self.texts.iter().any(|text| talks(&text.kind.0)))
     }
 
     /// The name of the VM in question, if it was given.

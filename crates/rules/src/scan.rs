@@ -25,7 +25,7 @@ impl Hit {
 }
 
 /// How many lines are kept for one pattern in one text: enough to quote, and a flood cannot fill the memory.
-const KEPT: u32 = 16;
+pub(crate) const KEPT: u32 = 16;
 
 /// Looks for many patterns at once: for the longest literal of each, and where that stands, for the whole.
 #[derive(Debug)]
@@ -94,6 +94,11 @@ impl Scanner {
             last.push(number);
         }
         Self { anchors: Words::new(anchors.iter().map(String::as_str)), first, patterns, index_of }
+    }
+
+    /// How many patterns it has.
+    pub(crate) fn count(&self) -> usize {
+        self.patterns.len()
     }
 
     /// The number of a pattern, for [`Hits::of`].

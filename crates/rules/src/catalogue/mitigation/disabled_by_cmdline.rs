@@ -92,7 +92,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let found = off(&seen).map(|(name, line)| (name, seen.quote(line)));
         lines.extend(found);
     }
-    for seen in cx.all::<KernelLog>() {
+    for seen in cx.all_with::<KernelLog>("ommand line: ") {
         let Some((line, words)) = seen.command_line() else { continue };
         lines.extend(off(&KernelCmdline::read(words).0).map(|(name, _)| (name, seen.quote(line))));
     }

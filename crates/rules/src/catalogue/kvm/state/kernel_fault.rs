@@ -39,7 +39,7 @@ const GUEST: [&str; 6] = ["kvm_wait", "kvm_clock", "kvm_steal", "kvm_guest", "kv
 
 /// Adds a fault of the host's kernel in virtualization code.
 pub(crate) fn add_fault<'r>(cx: &Context<'r>, mut draft: Draft<'r>) -> Draft<'r> {
-    for log in cx.all::<KernelLog>() {
+    for log in cx.all_with::<KernelLog>(FAULTS) {
         let fault = log.messages.iter().find(|one| FAULTS.iter().any(|fault| one.text.contains(fault)));
         let Some(fault) = fault else { continue };
         let is_ours = |text: &str| {
