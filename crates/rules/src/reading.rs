@@ -214,7 +214,8 @@ impl<'s> Reading<'s> {
     /// Whether a pattern of the catalogue stands in the complaint.
     #[must_use]
     pub fn said(&self, pattern: &str) -> bool {
-        !self.complaint.whole().is_empty() && !self.said.find(pattern, std::slice::from_ref(&self.complaint), &NOWHERE).is_empty()
+        !self.complaint.whole().is_empty()
+            && !self.said.find(pattern, std::slice::from_ref(&self.complaint), &NOWHERE).is_empty()
     }
 
     /// Where a pattern of the catalogue stands in the texts.
@@ -245,7 +246,8 @@ impl<'s> Reading<'s> {
     /// Every text of a kind in which one of the words stands, read.
     #[must_use]
     pub fn all_with<'w, V: View>(&self, words: impl Words<'w>) -> Vec<Seen<'_, V>> {
-        let mine = self.texts.iter().enumerate().filter(|(_, text)| text.kind == V::KIND && text.holds(words));
+        let mine =
+            self.texts.iter().enumerate().filter(|(_, text)| text.kind == V::KIND && text.holds(words));
         mine.map(|(at, text)| Seen { text, view: self.view(at, text) }).collect()
     }
 

@@ -5,7 +5,7 @@ use vmwright_formats::qemu_args::QemuCommand;
 
 /// Tables and notes that begin each line with a VM and name one MAC address in it.
 pub(crate) fn listed(text: &Text<'_>, note: &mut impl FnMut(&str, String, Option<Evidence>)) {
-    for (number, line) in text.lines().take(20_000).filter(|(_, line)| !line.contains("link/")) {
+    for (number, line) in text.lines_with(":").filter(|(_, line)| !line.contains("link/")) {
         let is_mac = |word: &&str| {
             word.len() == 17
                 && word.split(':').count() == 6
