@@ -188,7 +188,7 @@ impl<'t, 'w> Finds<'t, 'w> {
     fn of(text: &'t Text<'_>, word: &'w str) -> Option<Self> {
         let ranges = match &text.places {
             Some((places, begin)) => places.ranges(*begin, text.text.len(), word),
-            None => vec![0..text.text.len()],
+            None => std::iter::once(0..text.text.len()).collect(),
         };
         if ranges.is_empty() {
             return None;
@@ -299,7 +299,7 @@ mod tests {
         let dull = |at: usize| format!("[{at:>5}.000001] br0: port 3(vnet3) entered disabled state\n");
         let dull: String = (0..LINES).map(dull).collect();
         let kinds = ["text", "kernel_log", "environment", "libvirt_log"];
-        let record = |kind: &&'static str| Record::new(format!("a.{kind}"), Kind::new(*kind), dull.as_str());
+        let record = |kind: &&'static str| Record::new(format!("a.{kind}"), Kind::new(kind), dull.as_str());
         let snapshot = Snapshot { records: kinds.iter().map(record).collect(), ..Snapshot::default() };
         let mut walkers = Vec::new();
         for entry in CATALOGUE {
