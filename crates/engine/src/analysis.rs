@@ -324,16 +324,17 @@ pub(crate) fn read(
 fn unread(snapshot: &Snapshot) -> Vec<(String, String)> {
     let mut trouble = Vec::new();
     for record in &snapshot.records {
+        if record.content != Err(Missing::Absent) {
+            trouble.extend(record.unread().map(|why| (record.source.clone(), why)));
+        }
         match &record.content {
-            Err(Missing::Absent) => {}
-            Err(why) => trouble.push((record.source.clone(), why.to_string())),
             // A log has lines that nobody knows; a configuration has none that do not matter.
             Ok(bytes) if CONFIGURATION.contains(&&*record.kind.0) => {
                 let issues = vmwright_formats::issues(&record.kind, &String::from_utf8_lossy(bytes));
                 let place = |issue: Issue| (format!("{}:{}", record.source, issue.line), issue.what);
                 trouble.extend(issues.into_iter().flatten().take(ISSUES).map(place));
             }
-            Ok(_) => {}
+            _ => {}
         }
     }
     trouble

@@ -81,10 +81,8 @@ pub(crate) fn capture(
         Ok(bytes.len() as u64)
     });
     let bytes = written.map_err(|source| Error::File { path: path.clone(), source })?;
-    let unread = snapshot.records.iter().filter_map(|record| match &record.content {
-        Ok(_) | Err(Missing::Absent) => None,
-        Err(why) => Some((record.source.clone(), why.to_string())),
-    });
+    let there = snapshot.records.iter().filter(|record| record.content != Err(Missing::Absent));
+    let unread = there.filter_map(|record| Some((record.source.clone(), record.unread()?)));
     let captured = Captured {
         bytes,
         sources: snapshot.records.len(),

@@ -11,7 +11,7 @@ mod unpack;
 
 use crate::bounded::within;
 use crate::capture::{self, INDEX, Index};
-use crate::file::{is_binary, kind_of};
+use crate::file::{HEAD, end, is_binary, is_log, kind_of};
 use crate::glob::matches;
 use crate::limits::{Budget, Limits};
 use crate::root::CollectError;
@@ -19,7 +19,7 @@ use crate::text::escape;
 use entries::{Entries, Entry, Stop, What};
 use rustix::fd::AsRawFd;
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
@@ -101,6 +101,8 @@ struct Reading<'a> {
     leaves: Vec<(&'static str, &'static str)>,
     layout: Layout,
     tree: Tree,
+    /// Size of the logs of which only the end was read, by their paths.
+    ends: BTreeMap<String, u64>,
     names: usize,
     members: usize,
     /// What is wrong with the archive as a whole, and members that could not be named.
@@ -126,6 +128,7 @@ impl<'a> Reading<'a> {
             leaves: needs.iter().filter_map(leaf).collect(),
             layout: Layout::Loose,
             tree: Tree::default(),
+            ends: BTreeMap::new(),
             names: 0,
             members: 0,
             notes: Vec::new(),
@@ -185,7 +188,7 @@ impl<'a> Reading<'a> {
             What::Sparse => Node::File(Err(Missing::Failed("a file with holes; not read".to_owned()))),
             What::Other => Node::File(Err(Missing::NotRegular)),
             What::File if !self.wants(&path) => return Ok(()),
-            What::File => match self.content(entries, entry.size) {
+            What::File => match self.content(entries, &path, entry.size) {
                 Ok(content) => {
                     if !self.keeps(&path, &content) {
                         return Ok(());
@@ -205,19 +208,32 @@ impl<'a> Reading<'a> {
     }
 
     fn content<R: Read>(
-        &self,
+        &mut self,
         entries: &mut Entries<R>,
+        path: &str,
         size: u64,
     ) -> Result<Result<Vec<u8>, Missing>, Stop> {
         let wanted = self.limits.record;
-        Ok(match entries.content(size, self.budget.bytes(wanted))? {
-            Some(bytes) if is_binary(&bytes) => Err(Missing::Binary),
-            Some(bytes) => Ok(bytes),
-            None if size <= wanted => {
-                Err(Missing::Failed("not read: the run has read as much as it may".to_owned()))
+        let most = self.budget.bytes(wanted);
+        if let Some(bytes) = entries.content(size, most)? {
+            return Ok(if is_binary(&bytes) { Err(Missing::Binary) } else { Ok(bytes) });
+        }
+        // Less than a head is no use to anybody.
+        if most >= HEAD as u64 {
+            let head = entries.begin(HEAD as u64)?;
+            if is_binary(&head) {
+                return Ok(Err(Missing::Binary));
             }
-            None => Err(Missing::TooLarge(size)),
-        })
+            if is_log(path, &head) {
+                let newest = entries.end(size, most, &head)?;
+                self.ends.insert(path.to_owned(), size);
+                return Ok(Ok(end(newest, size).bytes));
+            }
+        }
+        Ok(Err(match size {
+            _ if size > wanted => Missing::TooLarge(size),
+            _ => Missing::Failed("not read: the run has read as much as it may".to_owned()),
+        }))
     }
 
     /// Learns from a name what archive this is.
@@ -312,6 +328,7 @@ impl<'a> Reading<'a> {
         if self.layout == Layout::Sos {
             named = self.alias(&top, needs, &mut records);
         }
+        let ends = std::mem::take(&mut self.ends);
         for (path, node) in std::mem::take(&mut self.tree).into_nodes() {
             if self.layout == Layout::Sos && is_noise(&path) && !named.contains(&path) {
                 continue;
@@ -329,7 +346,7 @@ impl<'a> Reading<'a> {
                 records.push(Record::missing(".", Kind::TEXT, Missing::Failed(why)));
                 break;
             }
-            records.push(record(source, content));
+            records.push(Record { end_of: ends.get(&path).copied(), ..record(source, content) });
         }
         Snapshot { records, ..Snapshot::default() }
     }
@@ -344,6 +361,7 @@ impl<'a> Reading<'a> {
                 if records.len() >= self.limits.records {
                     return named;
                 }
+                let end_of = real.as_ref().ok().and_then(|real| self.ends.get(real)).copied();
                 let content = match real {
                     Ok(real)
                         if real
@@ -364,7 +382,7 @@ impl<'a> Reading<'a> {
                     continue;
                 }
                 self.budget.spend(&content);
-                records.push(record(shown.trim_start_matches('/'), content));
+                records.push(Record { end_of, ..record(shown.trim_start_matches('/'), content) });
             }
         }
         named
@@ -425,5 +443,5 @@ fn is_noise(path: &str) -> bool {
 fn record(source: &str, content: Result<Vec<u8>, Missing>) -> Record {
     // Values of sysfs are told from others by where they lie on a host.
     let kind = kind_of(&format!("/{source}"), content.as_deref().unwrap_or_default());
-    Record { source: source.to_owned(), kind, content }
+    Record { source: source.to_owned(), kind, content, end_of: None }
 }

@@ -79,6 +79,9 @@ struct Source {
     bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     missing: Option<Missing>,
+    /// Size of the whole, where the text is only its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    end_of: Option<u64>,
 }
 
 /// The bytes of a capture: a `.tar.gz`. The same snapshot gives the same bytes.
@@ -90,7 +93,7 @@ pub fn write(snapshot: &Snapshot, about: &About) -> io::Result<Vec<u8>> {
     let mut places = BTreeSet::from([INDEX.to_owned()]);
     let mut texts: Vec<(String, &[u8])> = Vec::new();
     let mut sources = Vec::with_capacity(snapshot.records.len());
-    for Record { source, kind, content } in &snapshot.records {
+    for Record { source, kind, content, end_of } in &snapshot.records {
         let text = content.as_deref().unwrap_or_default();
         let mut entry = Source {
             source: source.clone(),
@@ -98,6 +101,7 @@ pub fn write(snapshot: &Snapshot, about: &About) -> io::Result<Vec<u8>> {
             file: None,
             bytes: None,
             missing: content.as_ref().err().cloned(),
+            end_of: *end_of,
         };
         if content.is_ok() {
             let place = free(place(source), &mut places);
@@ -211,7 +215,7 @@ pub(crate) fn restore(index: Index, take: &mut dyn FnMut(&str) -> Option<Content
         };
         let source = escape(one.source.as_bytes());
         let kind = one.kind.unwrap_or_else(|| kind_of(&source, content.as_deref().unwrap_or_default()));
-        Record { source, kind, content }
+        Record { source, kind, content, end_of: one.end_of }
     });
     Snapshot {
         records: records.collect(),

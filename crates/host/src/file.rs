@@ -3,13 +3,14 @@
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use rustix::io::Errno;
-use std::io::Read;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use vmwright_formats::recognise;
 use vmwright_model::{Kind, Missing};
 
 /// How much of a text is looked at to tell text from binary, and to tell what it is.
-const HEAD: usize = 64 * 1024;
+pub(crate) const HEAD: usize = 64 * 1024;
 
 /// Reads a regular file. Symbolic links are followed. `limit` is in bytes.
 ///
@@ -20,21 +21,27 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Missing> {
     read_text(&found, limit)
 }
 
-/// [`read`] of a file that must belong to `owner`: somebody else named it, who could name a file that only we may read.
-pub(crate) fn read_of(path: &Path, limit: u64, owner: u32) -> Result<Vec<u8>, Missing> {
+/// [`read`], but of a log that is larger than `limit` its end.
+pub(crate) fn read_newest(path: &Path, limit: u64) -> Result<Part, Missing> {
+    let found = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(missing)?;
+    read_part(&found, &path.to_string_lossy(), limit)
+}
+
+/// [`read_newest`] of a file that must belong to `owner`: somebody else named it, who could name a file that only we may read.
+pub(crate) fn read_of(path: &Path, limit: u64, owner: u32) -> Result<Part, Missing> {
     let found = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(missing)?;
     if fstat(&found).map_err(missing)?.st_uid != owner {
         return Err(Missing::Failed(
             "not read: it is not the file of the user whose process names it".to_owned(),
         ));
     }
-    read_text(&found, limit)
+    read_part(&found, &path.to_string_lossy(), limit)
 }
 
 /// The first `most` bytes of a regular file of any size, text or not.
 pub(crate) fn read_head(path: &Path, most: usize) -> Result<Vec<u8>, Missing> {
     let found = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(missing)?;
-    let file = std::fs::File::from(reopen(&found, u64::MAX)?);
+    let file = File::from(reopen(&found, u64::MAX)?);
     let mut bytes = Vec::new();
     let failed = |error| missing(Errno::from_io_error(&error).unwrap_or(Errno::IO));
     file.take(most as u64).read_to_end(&mut bytes).map_err(failed)?;
@@ -52,7 +59,7 @@ pub(crate) fn read_text(found: &OwnedFd, limit: u64) -> Result<Vec<u8>, Missing>
 /// the kernel takes (`MAX_ARG_STRLEN`), is cut off.
 pub(crate) fn read_words(pid: u32) -> std::io::Result<Vec<Vec<u8>>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(format!("/proc/{pid}/cmdline"))?.take(128 * 1024).read_to_end(&mut bytes)?;
+    File::open(format!("/proc/{pid}/cmdline"))?.take(128 * 1024).read_to_end(&mut bytes)?;
     if bytes.last() == Some(&0) {
         bytes.pop();
     }
@@ -60,6 +67,63 @@ pub(crate) fn read_words(pid: u32) -> std::io::Result<Vec<Vec<u8>>> {
         return Ok(Vec::new());
     }
     Ok(bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect())
+}
+
+/// What was read of a text: all of it, or, of a log that is larger than its limit, the end.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) bytes: Vec<u8>,
+    /// Size of the whole, where this is its end.
+    pub(crate) end_of: Option<u64>,
+}
+
+/// [`read_text`] under a name, which says, with the content, whether it is a log: of one that is larger than `limit`
+/// the newest lines are read.
+pub(crate) fn read_part(found: &OwnedFd, name: &str, limit: u64) -> Result<Part, Missing> {
+    match read_text(found, limit) {
+        // Less than a head is no use to anybody.
+        Err(Missing::TooLarge(size)) if limit >= HEAD as u64 => read_end(found, name, size, limit),
+        read => read.map(|bytes| Part { bytes, end_of: None }),
+    }
+}
+
+fn read_end(found: &OwnedFd, name: &str, size: u64, limit: u64) -> Result<Part, Missing> {
+    let failed = |error| missing(Errno::from_io_error(&error).unwrap_or(Errno::IO));
+    let mut file = File::from(reopen(found, u64::MAX)?);
+    let mut head = Vec::new();
+    (&mut file).take(HEAD as u64).read_to_end(&mut head).map_err(failed)?;
+    if is_binary(&head) {
+        return Err(Missing::Binary);
+    }
+    if !is_log(name, &head) {
+        return Err(Missing::TooLarge(size));
+    }
+    // Of the file as it is now: it may have grown, or begun anew.
+    let size = file.seek(SeekFrom::End(0)).map_err(failed)?;
+    file.seek(SeekFrom::Start(size.saturating_sub(limit))).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    if is_binary(&bytes) {
+        return Err(Missing::Binary);
+    }
+    Ok(if size > limit { end(bytes, size) } else { Part { bytes, end_of: None } })
+}
+
+/// The end of a text of `size` bytes, without the rest of the line in which it begins.
+pub(crate) fn end(mut bytes: Vec<u8>, size: u64) -> Part {
+    let begin = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    bytes.drain(..begin);
+    Part { bytes, end_of: Some(size) }
+}
+
+/// Whether what has this name and this head is a log: lines that somebody adds to, the newest of which matter most.
+pub(crate) fn is_log(name: &str, head: &[u8]) -> bool {
+    let named = name.starts_with("var/log/") || name.contains("/var/log/") || name.ends_with(".log");
+    named || is_log_kind(&kind_of(name, head))
+}
+
+fn is_log_kind(kind: &Kind) -> bool {
+    kind.0.ends_with("_log") || kind.0 == "guest_console"
 }
 
 fn reopen(found: &OwnedFd, limit: u64) -> Result<OwnedFd, Missing> {

@@ -2,7 +2,7 @@
 
 use crate::bounded::within;
 use crate::capture::{self, INDEX, Index};
-use crate::file::{self, is_binary, kind_of, missing, words};
+use crate::file::{self, Part, is_binary, kind_of, missing, words};
 use crate::limits::{Budget, Limits};
 use crate::root::CollectError;
 use crate::text::escape;
@@ -147,8 +147,9 @@ impl Walk<'_> {
     fn file(&mut self, at: &[CString], opening: impl FnOnce() -> Result<OwnedFd, Missing> + Send + 'static) {
         let wanted = self.limits.record;
         let most = self.budget.bytes(wanted);
+        let name = shown(at);
         let content = self.budget.time(self.limits.read_time).and_then(|time| {
-            within(time, move || file::read_text(&opening()?, most)).and_then(|content| content)
+            within(time, move || file::read_part(&opening()?, &name, most)).and_then(|content| content)
         });
         self.keep(
             at,
@@ -161,17 +162,19 @@ impl Walk<'_> {
         );
     }
 
-    fn keep(&mut self, at: &[CString], content: Result<Vec<u8>, Missing>) {
+    fn keep(&mut self, at: &[CString], content: Result<Part, Missing>) {
         self.files += 1;
         if self.files > self.limits.records {
             let why = format!("more than {} files; the rest was not read", self.limits.records);
             return self.note(&[], why);
         }
+        let end_of = content.as_ref().ok().and_then(|part| part.end_of);
+        let content = content.map(|part| part.bytes);
         debug_assert!(content.as_deref().map_or(true, |bytes| !is_binary(bytes)), "read_text refuses binary");
         let source = self.name_or_root(at);
         self.budget.spend(&content);
         let kind = kind_of(&source, content.as_deref().unwrap_or_default());
-        self.records.push(Record { source, kind, content });
+        self.records.push(Record { source, kind, content, end_of });
     }
 
     /// Says of a directory that it was not read to its end.
@@ -186,7 +189,7 @@ impl Walk<'_> {
 
     /// The name that evidence quotes. Two names that only differ in bytes that cannot be shown stay two.
     fn name(&mut self, at: &[CString]) -> String {
-        let plain = at.iter().map(|name| escape(name.as_bytes())).collect::<Vec<_>>().join("/");
+        let plain = shown(at);
         let mut name = plain.clone();
         let mut copy = 1;
         while !self.names.insert(name.clone()) {
@@ -195,6 +198,11 @@ impl Walk<'_> {
         }
         name
     }
+}
+
+/// A path as text of one line.
+fn shown(at: &[CString]) -> String {
+    at.iter().map(|name| escape(name.as_bytes())).collect::<Vec<_>>().join("/")
 }
 
 /// The names in a directory, sorted, and whether there are more than were read.

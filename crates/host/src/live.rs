@@ -2,7 +2,7 @@
 
 use crate::asking::Errand;
 use crate::bounded::{within, within_each};
-use crate::file::{self, kind_of};
+use crate::file::{self, Part, kind_of};
 use crate::limits::{Budget, Limits};
 use crate::probes::{self, Machines};
 use crate::root::{CollectError, Subject, escape_path};
@@ -126,7 +126,7 @@ impl Collector<'_> {
 
     /// Reads one file; `kind` where it is known from its place.
     pub(crate) fn file(&mut self, path: PathBuf, kind: Option<Kind>) {
-        self.text(path, kind, file::read);
+        self.text(path, kind, file::read_newest);
     }
 
     /// Reads one file that a process of this user names; root may name any, everybody else only what is theirs.
@@ -141,7 +141,7 @@ impl Collector<'_> {
         &mut self,
         path: PathBuf,
         kind: Option<Kind>,
-        read: impl FnOnce(&Path, u64) -> Result<Vec<u8>, Missing> + Send + 'static,
+        read: impl FnOnce(&Path, u64) -> Result<Part, Missing> + Send + 'static,
     ) {
         let source = escape_path(&path);
         let wanted = self.limits.of_live_file(&source);
@@ -153,7 +153,11 @@ impl Collector<'_> {
             }
             other => other,
         });
-        self.push(source, kind, content);
+        let end_of = content.as_ref().ok().and_then(|part| part.end_of);
+        self.push(source, kind, content.map(|part| part.bytes));
+        if let Some(record) = self.records.last_mut() {
+            record.end_of = end_of;
+        }
     }
 
     fn exists(&mut self, path: &'static str) {
@@ -240,7 +244,7 @@ impl Collector<'_> {
         self.budget.spend(&content);
         let text = content.as_deref().unwrap_or_default();
         let kind = kind.unwrap_or_else(|| kind_of(&source, text));
-        self.records.push(Record { source, kind, content });
+        self.records.push(Record { source, kind, content, end_of: None });
     }
 
     /// Largest file of this name that may be read.

@@ -75,17 +75,46 @@ pub struct Record {
     pub kind: Kind,
     /// The bytes, or why there are none.
     pub content: Result<Vec<u8>, Missing>,
+    /// Size in bytes of the whole source, where `content` is only its end; lines are then counted from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_of: Option<u64>,
 }
 
 impl Record {
     /// A record with bytes.
     pub fn new(source: impl Into<String>, kind: Kind, bytes: impl Into<Vec<u8>>) -> Self {
-        Self { source: source.into(), kind, content: Ok(bytes.into()) }
+        Self { source: source.into(), kind, content: Ok(bytes.into()), end_of: None }
     }
 
     /// A record without.
     pub fn missing(source: impl Into<String>, kind: Kind, why: Missing) -> Self {
-        Self { source: source.into(), kind, content: Err(why) }
+        Self { source: source.into(), kind, content: Err(why), end_of: None }
+    }
+
+    /// What of the source was not read, and why, in words; `None` where all of it was.
+    #[must_use]
+    pub fn unread(&self) -> Option<String> {
+        match (&self.content, self.end_of) {
+            (Err(why), _) => Some(why.to_string()),
+            (Ok(bytes), Some(whole)) => {
+                let (end, whole) = (Size(bytes.len() as u64), Size(whole));
+                Some(format!("only the last {end} of {whole} were read; lines are counted from there"))
+            }
+            (Ok(_), None) => None,
+        }
+    }
+}
+
+/// A size in bytes, in the largest unit of which there is at least one.
+struct Size(u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+        match units.into_iter().find(|(bits, _)| self.0 >> bits > 0) {
+            Some((bits, unit)) => write!(f, "{:.1} {unit}", self.0 as f64 / (1u64 << bits) as f64),
+            None => write!(f, "{} bytes", self.0),
+        }
     }
 }
 

@@ -166,12 +166,29 @@ impl<R: Read> Entries<R> {
         if read < size { Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()) } else { Ok(Some(bytes)) }
     }
 
+    /// The first `most` bytes of the present member, which has more.
+    pub(super) fn begin(&mut self, most: u64) -> Result<Vec<u8>, Stop> {
+        self.content(most, most).map(Option::unwrap_or_default)
+    }
+
+    /// The last `most` bytes of the present member of `size`, of which `head` was taken.
+    pub(super) fn end(&mut self, size: u64, most: u64, head: &[u8]) -> Result<Vec<u8>, Stop> {
+        let (from, taken) = (size - most, head.len() as u64);
+        self.pass(from.saturating_sub(taken))?;
+        let rest = self.begin(size - from.max(taken))?;
+        let of_head = usize::try_from(from).ok().and_then(|from| head.get(from..)).unwrap_or_default();
+        Ok([of_head, &rest].concat())
+    }
+
     /// Passes over what is left of the present member.
     fn skip(&mut self) -> Result<(), Stop> {
-        let passed = io::copy(&mut (&mut self.stream).take(self.left), &mut io::sink())?;
-        let cut = passed < self.left;
-        self.left = 0;
-        if cut { Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()) } else { Ok(()) }
+        self.pass(self.left)
+    }
+
+    fn pass(&mut self, bytes: u64) -> Result<(), Stop> {
+        let passed = io::copy(&mut (&mut self.stream).take(bytes), &mut io::sink())?;
+        self.left -= bytes;
+        if passed < bytes { Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()) } else { Ok(()) }
     }
 
     fn header(&mut self) -> Result<Header, Stop> {

@@ -51,7 +51,7 @@ pub(super) fn read(output: &[u8], mark: &Mark, limits: &Limits, whole: bool) -> 
             _ => continue,
         };
         let kind = kind_of(&source, content.as_deref().unwrap_or_default());
-        records.push(Record { source, kind, content });
+        records.push(Record { source, kind, content, end_of: None });
     }
     records.extend(name.map(|name| unanswered(&name)));
     if begun && !ended {

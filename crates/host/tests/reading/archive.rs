@@ -283,6 +283,24 @@ fn a_million_members_end_somewhere() {
 }
 
 #[test]
+fn of_a_log_that_is_too_large_the_newest_lines_are_read() {
+    let lines: String = (0..20_000).map(|number| format!("line {number}\n")).collect();
+    let tar = tar_of(&[("t/qemu.log", &lines), ("t/notes.txt", &lines), ("t/z.txt", "behind them")]);
+    let place = Place::new();
+    let path = place.file(&tar);
+    // With and without a part of the head in what is kept.
+    for most in [100_000, lines.len() as u64 - 1000] {
+        let snapshot = read(&path, &[], &Limits { record: most, ..Limits::default() });
+        let text = content(&snapshot, "qemu.log").unwrap();
+        assert!(text.starts_with("line ") && lines.ends_with(text) && text.len() as u64 <= most);
+        assert!(text.len() as u64 > most - "line 19999\n".len() as u64);
+        assert_eq!(snapshot.record("qemu.log").unwrap().end_of, Some(lines.len() as u64));
+        assert_eq!(content(&snapshot, "notes.txt"), Err(&Missing::TooLarge(lines.len() as u64)));
+        assert_eq!(content(&snapshot, "z.txt"), Ok("behind them"));
+    }
+}
+
+#[test]
 fn what_the_run_may_keep_is_bounded() {
     let tar = tar_of(&[("t/a", &"a".repeat(100)), ("t/b", &"b".repeat(100)), ("t/c", &"c".repeat(20))]);
     let place = Place::new();

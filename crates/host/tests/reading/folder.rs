@@ -47,7 +47,7 @@ fn what_is_no_text_file_costs_nothing_and_says_why() {
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     assert_eq!(content(&snapshot, "fifo.log"), Err(&Missing::NotRegular));
     assert_eq!(content(&snapshot, "qemu.sock"), Err(&Missing::NotRegular));
-    assert_eq!(content(&snapshot, "sparse.log"), Err(&Missing::TooLarge(2 << 30)));
+    assert_eq!(content(&snapshot, "sparse.log"), Err(&Missing::Binary));
     assert_eq!(content(&snapshot, "holes.log"), Err(&Missing::Binary));
     assert_eq!(content(&snapshot, "core"), Err(&Missing::Binary));
     assert_eq!(content(&snapshot, "empty.txt"), Ok(""));
@@ -137,6 +137,30 @@ fn breadth_depth_and_bytes_are_bounded() {
     assert_eq!(content(&snapshot, "."), Err(&Missing::TimedOut(0)));
     let snapshot = read(wide.path(), &Limits { record: 9, ..Limits::default() });
     assert_eq!(content(&snapshot, "00.txt"), Err(&Missing::TooLarge(10)));
+}
+
+#[test]
+fn of_a_log_that_is_too_large_the_newest_lines_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines: String = (0..20_000).map(|number| format!("line {number}\n")).collect();
+    fs::write(folder.path().join("qemu.log"), &lines).unwrap();
+    fs::write(folder.path().join("notes.txt"), &lines).unwrap();
+    fs::write(folder.path().join("one.log"), "x".repeat(200_000)).unwrap();
+    let snapshot = read(folder.path(), &Limits { record: 100_000, ..Limits::default() });
+    let text = content(&snapshot, "qemu.log").unwrap();
+    assert!(text.starts_with("line ") && lines.ends_with(text) && text.len() <= 100_000, "{}", &text[..20]);
+    assert!(text.len() > 100_000 - "line 19999\n".len(), "no more is left out than one line");
+    let record = snapshot.record("qemu.log").unwrap();
+    assert_eq!(record.end_of, Some(lines.len() as u64));
+    let why = record.unread().unwrap();
+    assert!(why.starts_with("only the last 97.6 KiB of 212.8 KiB were read"), "{why}");
+    assert_eq!(content(&snapshot, "notes.txt"), Err(&Missing::TooLarge(lines.len() as u64)), "it is no log");
+    assert_eq!(content(&snapshot, "one.log").map(str::len), Ok(100_000), "a line without an end");
+
+    // What is read of it counts as what is kept.
+    let snapshot = read(folder.path(), &Limits { total: 100_000, record: 80_000, ..Limits::default() });
+    assert_eq!(content(&snapshot, "one.log").map(str::len), Ok(80_000));
+    assert!(content(&snapshot, "qemu.log").is_err(), "less than 64 KiB is left");
 }
 
 #[test]

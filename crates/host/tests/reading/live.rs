@@ -75,6 +75,29 @@ fn files_say_what_they_are_or_why_not() {
 }
 
 #[test]
+fn of_a_log_that_is_too_large_the_newest_lines_are_read() {
+    let state = state_with_machine("name = \"web\"\n");
+    let log = state.path().join("machines/web/qemu.log");
+    let lines: String = (0..20_000).map(|number| format!("line {number}\n")).collect();
+    fs::write(&log, &lines).unwrap();
+    let limits = Limits { log: 100_000, ..Limits::default() };
+    let needs = [Need::Probe(Probe::Machine)];
+    let snapshot = collect(&Root::Live, &needs, &vm(state.path(), "web"), &limits).unwrap();
+    let record = snapshot.record(log.to_str().unwrap()).unwrap();
+    let text = record.content.as_deref().unwrap();
+    assert!(text.starts_with(b"line ") && lines.as_bytes().ends_with(text) && text.len() <= 100_000);
+    assert_eq!(record.end_of, Some(lines.len() as u64));
+
+    // A capture of it says so too.
+    let about = vmwright_host::capture::About { folder: "c".to_owned(), ..Default::default() };
+    let packed = vmwright_host::capture::write(&snapshot, &about).unwrap();
+    let archive = state.path().join("c.tar.gz");
+    fs::write(&archive, packed).unwrap();
+    let again = collect(&Root::at(&archive).unwrap(), &[], &host(state.path()), &Limits::default()).unwrap();
+    assert_eq!(again.record(log.to_str().unwrap()), Some(record));
+}
+
+#[test]
 fn patterns_give_their_files_or_themselves() {
     let state = tempfile::tempdir().unwrap();
     for name in ["net/a/mtu", "net/b/mtu", "net/.c/mtu", "net/d/other"] {
@@ -119,7 +142,7 @@ fn a_machine_has_its_files_and_its_name_is_checked() {
     assert_eq!(kind_and_content("machine.toml"), ("machine_spec".into(), Ok(&b"name = \"web\"\n"[..])));
     assert_eq!(kind_and_content("qemu.log"), ("qemu_log".into(), Ok(&b"qemu-system-x86_64: oops\n"[..])));
     assert_eq!(kind_and_content("argv"), ("qemu_args".into(), Err(&Missing::Absent)));
-    assert_eq!(kind_and_content("serial.log"), ("guest_console".into(), Err(&Missing::TooLarge(2 << 30))));
+    assert_eq!(kind_and_content("serial.log"), ("guest_console".into(), Err(&Missing::Binary)));
     assert_eq!(snapshot.vm.as_deref(), Some("web"));
 
     let error =
