@@ -14,18 +14,19 @@ pub(crate) struct Shape {
     gram: usize,
     /// A gram is looked up at every so many bytes of a text, and so many neighbouring grams of a word are kept.
     stride: usize,
-    /// Bits of the filter, as a power of two: for ten times the words that there are today, one in ten is set.
+    /// Bits of the filter, as a power of two. All filters together stay in the second cache.
     bits: u32,
     /// Goes through a part of a text.
     pub(crate) through: Through,
 }
 
-/// Each takes the longest grams and the widest stride that its shortest word allows: `gram + stride - 1` bytes.
+/// Each takes the longest grams and the widest stride that its shortest word allows: `gram + stride - 1` bytes. Those
+/// whose few words are looked up often ask their filters for whole bytes (see [`next`]).
 pub(crate) const CLASSES: [Shape; 4] = [
-    Shape { lengths: (11, usize::MAX), gram: 8, stride: 4, bits: 21, through: through::<8, 4, 21> },
-    Shape { lengths: (7, 10), gram: 6, stride: 2, bits: 18, through: through::<6, 2, 18> },
-    Shape { lengths: (3, 6), gram: 4, stride: 1, bits: 20, through: through::<4, 1, 20> },
-    Shape { lengths: (1, 2), gram: 2, stride: 1, bits: 16, through: through::<2, 1, 16> },
+    Shape { lengths: (11, usize::MAX), gram: 8, stride: 4, bits: 21, through: through::<8, 4, 21, false> },
+    Shape { lengths: (7, 10), gram: 6, stride: 2, bits: 20, through: through::<6, 2, 20, true> },
+    Shape { lengths: (3, 6), gram: 4, stride: 1, bits: 19, through: through::<4, 1, 19, true> },
+    Shape { lengths: (1, 2), gram: 2, stride: 1, bits: 16, through: through::<2, 1, 16, false> },
 ];
 
 /// 2^64 divided by the golden ratio, made odd: spreads neighbouring numbers (Knuth, vol. 3, 6.4).
@@ -34,6 +35,9 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// The bit that is set in every byte of a folded gram: it makes ASCII letters lower case, and what else it makes
 /// equal is told apart when the word is compared.
 const FOLD: u64 = 0x2020_2020_2020_2020;
+
+/// Places that are looked at before the answers are.
+const AT_ONCE: usize = 4;
 
 /// A gram of a word.
 #[derive(Debug, Clone, Copy)]
@@ -52,9 +56,9 @@ struct Gram {
 #[derive(Debug)]
 pub(crate) struct Class {
     /// A bit for each value of the upper bits of a hash: set where a gram has it.
-    pub(crate) filter: Vec<u64>,
+    pub(crate) filter: Vec<u8>,
     /// The same for the hashes of the hashes. It halts most of what the first lets through by chance.
-    again: Vec<u64>,
+    again: Vec<u8>,
     /// How far a hash is shifted to give a bit of a filter.
     shift: u32,
     /// How far a hash is shifted to give the bucket of its grams.
@@ -72,8 +76,8 @@ impl Class {
         let kept = choose(&mine, words, gram, stride);
         let count = kept.len().next_power_of_two().clamp(2, 1 << bits);
         let mut made = Self {
-            filter: vec![0; 1 << (bits - 6)],
-            again: vec![0; 1 << (bits - 6)],
+            filter: vec![0; 1 << (bits - 3)],
+            again: vec![0; 1 << (bits - 3)],
             shift: 32 - bits,
             spread: 32 - count.trailing_zeros(),
             buckets: vec![0; count + 1],
@@ -107,17 +111,23 @@ impl Class {
     }
 }
 
-fn set(filter: &mut [u64], bit: u32) {
-    filter[bit as usize / 64] |= 1 << (bit % 64);
+/// Sets a bit of a filter.
+pub(crate) fn set(filter: &mut [u8], bit: u32) {
+    filter[bit as usize / 8] |= 1 << (bit % 8);
 }
 
-fn is_set(filter: &[u64], bit: u32) -> bool {
-    filter[bit as usize / 64] >> (bit % 64) & 1 == 1
+fn is_set(filter: &[u8], bit: u32) -> bool {
+    filter[bit as usize / 8] >> (bit % 8) & 1 == 1
 }
 
 /// Another hash, of a hash.
 fn other(hash: u32) -> u32 {
     (hash ^ hash >> 15).wrapping_mul(SPREAD as u32)
+}
+
+/// Takes a bit out of a filter.
+fn clear(filter: &mut [u8], bit: u32) {
+    filter[bit as usize / 8] &= !(1 << (bit % 8));
 }
 
 impl Words {
@@ -152,7 +162,8 @@ fn choose(mine: &[usize], words: &Words, gram: usize, stride: usize) -> Vec<Gram
         costs.extend((0..=word.len() - gram).map(|at| {
             let hash = hash(load(word, at), gram);
             let pairs = word[at..at + gram].windows(2).map(|pair| u32::from(words.usual[letters(pair)]));
-            (hash, pairs.sum::<u32>() + 8 * log2(u32::from(shared[slot(hash)])))
+            // A gram that other words have is met wherever they are.
+            (hash, pairs.sum::<u32>() + 32 * log2(u32::from(shared[slot(hash)])))
         }));
         let cost = |at: &usize| costs[*at..*at + stride].iter().map(|(_, cost)| cost).sum::<u32>();
         let best = (0..=costs.len() - stride).min_by_key(cost).unwrap_or(0);
@@ -212,12 +223,16 @@ fn whole_gram(text: &[u8], at: usize) -> u64 {
 /// The hash of the first `gram` bytes. Its upper bits are the best.
 #[inline(always)]
 fn hash(bytes: u64, gram: usize) -> u32 {
+    if gram <= 4 {
+        let folded = (bytes as u32 | FOLD as u32) << (32 - 8 * gram);
+        return folded.wrapping_mul(SPREAD as u32);
+    }
     let folded = (bytes | FOLD) << (64 - 8 * gram);
     (folded.wrapping_mul(SPREAD) >> 32) as u32
 }
 
 /// Looks up each gram that begins in `from..to`.
-fn through<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
+fn through<const GRAM: usize, const STRIDE: usize, const BITS: u32, const WIDE: bool>(
     search: &mut Search<'_>,
     number: usize,
     text: &[u8],
@@ -226,10 +241,10 @@ fn through<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
     found: &mut dyn FnMut(usize, usize) -> Then,
 ) {
     let mut at = from;
-    while let Some((place, hash)) = next::<GRAM, STRIDE, BITS>(&search.filters[number], text, at, to) {
+    while let Some((place, hash)) = next::<GRAM, STRIDE, BITS, WIDE>(&search.filters[number], text, at, to) {
         if !compare(search, number, hash, text, place, found) {
             let bit = hash >> (32 - BITS);
-            search.filters[number][bit as usize / 64] &= !(1 << (bit % 64));
+            clear(&mut search.filters[number], bit);
             search.taken.push((number, bit));
         }
         at = place + STRIDE;
@@ -238,30 +253,41 @@ fn through<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
 
 /// The first place from `at` on and before `to` with a gram that the filter lets through, and its hash. A loop of its
 /// own, so that the processor keeps all that it needs in registers.
-fn next<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
-    filter: &[u64],
+///
+/// Where `WIDE`, the first question is whether any bit of a byte of the filter is set: half the instructions, and with
+/// few bits set nearly as often the right answer.
+fn next<const GRAM: usize, const STRIDE: usize, const BITS: u32, const WIDE: bool>(
+    filter: &[u8],
     text: &[u8],
     mut at: usize,
     to: usize,
 ) -> Option<(usize, u32)> {
     // As long as the compiler knows it, no index needs a check.
-    let filter = filter.get(..1 << (BITS - 6))?;
-    let bit = |hash: u32| filter[(hash >> (32 - BITS)) as usize / 64] >> (hash >> (32 - BITS) & 63) & 1;
+    let filter = filter.get(..1 << (BITS - 3))?;
+    let byte = |hash: u32| filter[(hash >> (35 - BITS)) as usize];
+    let bit = |hash: u32| byte(hash) >> (hash >> (32 - BITS) & 7) & 1;
     let whole = &text[..text.len().min(to + 7)];
-    // Four at once, and one question about them: nearly always the answer is no.
-    while let Some(block) = whole.get(at..at + 3 * STRIDE + 8) {
-        let one = |number: usize| bit(hash(whole_gram(block, number * STRIDE), GRAM));
-        if one(0) | one(1) | one(2) | one(3) == 1 {
-            break;
-        }
-        at += 4 * STRIDE;
-    }
+    // Several at once, and one question about them: nearly always the answer is no.
     while at < to {
-        let hash = hash(load(text, at), GRAM);
-        if bit(hash) == 1 {
-            return Some((at, hash));
+        let mut end = to;
+        while let Some(block) = whole.get(at..at + (AT_ONCE - 1) * STRIDE + 8) {
+            let one = |number: usize| {
+                let hash = hash(whole_gram(block, number * STRIDE), GRAM);
+                if WIDE { byte(hash) } else { bit(hash) }
+            };
+            if (0..AT_ONCE).fold(0, |all, number| all | one(number)) != 0 {
+                end = to.min(at + AT_ONCE * STRIDE);
+                break;
+            }
+            at += AT_ONCE * STRIDE;
         }
-        at += STRIDE;
+        while at < end {
+            let hash = hash(load(text, at), GRAM);
+            if bit(hash) == 1 {
+                return Some((at, hash));
+            }
+            at += STRIDE;
+        }
     }
     None
 }

@@ -74,7 +74,7 @@ pub enum Then {
 pub struct Search<'w> {
     words: &'w Words,
     /// Each class's filter, without the bits of words of which the caller has enough.
-    filters: Vec<Vec<u64>>,
+    filters: Vec<Vec<u8>>,
     /// The bits that were taken out, to be put back for the next text: class and bit.
     taken: Vec<(usize, u32)>,
     /// Which text, counted from 1, has had enough of a word.
@@ -106,7 +106,7 @@ impl<'w> Search<'w> {
             from = to;
         }
         for (class, bit) in self.taken.drain(..) {
-            self.filters[class][bit as usize / 64] |= 1 << (bit % 64);
+            class::set(&mut self.filters[class], bit);
         }
     }
 }
