@@ -221,10 +221,10 @@ impl<'a> Reading<'a> {
         // Less than a head is no use to anybody.
         if most >= HEAD as u64 {
             let head = entries.begin(HEAD as u64)?;
-            if is_binary(&head) {
-                return Ok(Err(Missing::Binary));
-            }
             if is_log(path, &head) {
+                if is_binary(&head) {
+                    return Ok(Err(Missing::Binary));
+                }
                 let newest = entries.end(size, most, &head)?;
                 self.ends.insert(path.to_owned(), size);
                 return Ok(Ok(end(newest, size).bytes));

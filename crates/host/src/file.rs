@@ -92,11 +92,11 @@ fn read_end(found: &OwnedFd, name: &str, size: u64, limit: u64) -> Result<Part, 
     let mut file = File::from(reopen(found, u64::MAX)?);
     let mut head = Vec::new();
     (&mut file).take(HEAD as u64).read_to_end(&mut head).map_err(failed)?;
-    if is_binary(&head) {
-        return Err(Missing::Binary);
-    }
     if !is_log(name, &head) {
         return Err(Missing::TooLarge(size));
+    }
+    if is_binary(&head) {
+        return Err(Missing::Binary);
     }
     // Of the file as it is now: it may have grown, or begun anew.
     let size = file.seek(SeekFrom::End(0)).map_err(failed)?;

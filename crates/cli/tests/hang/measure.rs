@@ -27,18 +27,18 @@ const LAST: &str = "qemu-system-x86_64: -drive file=a: Failed to get \"write\" l
 #[test]
 fn of_a_log_of_a_gibibyte_the_newest_lines_are_read() {
     let site = Site::new();
-    log(&site.path("logs/real.log"), GIB, LAST);
+    log(&site.path("logs/qemu.log"), GIB, LAST);
     File::create(site.path("logs/sparse.log")).unwrap().set_len(GIB).unwrap();
     let folder = site.path("logs");
     let (done, took) =
         bounded(site.command(&["analyze", "--from", folder.to_str().unwrap(), "--format", "json"]), || ());
     println!("a folder with it: {took:?}");
     assert_eq!(done.json()["causes"][0]["rule"], "storage/image-locked", "{done:#?}");
-    assert!(unread(&done, "real.log").starts_with("only the last 64.0 MiB of 1.0 GiB"), "{done:#?}");
+    assert!(unread(&done, "qemu.log").starts_with("only the last 64.0 MiB of 1.0 GiB"), "{done:#?}");
     assert_eq!(unread(&done, "sparse.log"), "not text");
 
     site.machine("web", "").ok();
-    fs::rename(site.path("logs/real.log"), site.path("state/machines/web/qemu.log")).unwrap();
+    fs::rename(site.path("logs/qemu.log"), site.path("state/machines/web/qemu.log")).unwrap();
     let (done, took) = bounded(site.command(&["analyze", "--vm", "web", "--format", "json"]), || ());
     println!("a VM's own: {took:?}");
     assert!(unread(&done, "machines/web/qemu.log").starts_with("only the last 64.0 MiB of"), "{done:#?}");
