@@ -10,7 +10,9 @@
 //! `domain.rs`, its domain XML), `start.rs`, `control.rs` (state, stop, pause, resume).
 
 mod account;
+mod disks;
 pub mod fake;
+mod image;
 mod launch;
 pub mod libvirt;
 mod lines;
@@ -18,14 +20,17 @@ mod lock;
 mod process;
 pub mod qemu;
 mod record;
+pub mod request;
 mod sockets;
 pub mod state;
 pub mod store;
 mod supervise;
 
 pub use account::AccountError;
+pub use disks::snapshots;
 pub use process::Identity;
 pub use record::{Phase, ProcessRecord, RecordError, Running};
+pub use request::{Answer, Request, Told, Unwatched, Watch, perform};
 pub use sockets::SocketError;
 pub use state::{Illegal, Operation, State, legal};
 pub use store::{Listed, Stored};
@@ -60,17 +65,33 @@ pub trait Backend {
     /// [`ControlError`]; the machine may still run then.
     fn stop(&self, machine: &Stored, how: Stop) -> Result<Ended, ControlError>;
 
-    /// Makes the guest stand still.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    fn pause(&self, machine: &Stored) -> Result<(), ControlError>;
+    /// Why it cannot do an operation at all; none where it can. Asked before anything is tried.
+    fn lacks(&self, operation: Operation) -> Option<&'static str>;
 
-    /// Lets a paused guest go on.
+    /// Carries out a request on a machine that stands as `condition` says. Only [`perform`] calls it: table and
+    /// capabilities have allowed it then.
     ///
     /// # Errors
-    /// [`ControlError`].
-    fn resume(&self, machine: &Stored) -> Result<(), ControlError>;
+    /// [`ControlError`]; where the message does not say otherwise, nothing has changed.
+    fn carry_out(
+        &self,
+        machine: &Stored,
+        condition: &Condition,
+        request: Request,
+        watch: &mut dyn Watch,
+    ) -> Result<Answer, ControlError>;
+
+    /// Starts the VMM and waits until a guest has come in from elsewhere. As [`Self::start`] on failure. Only
+    /// [`request::receive`] calls it.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    fn take_in(
+        &self,
+        machine: &Stored,
+        receive: &request::Receive,
+        watch: &mut dyn Watch,
+    ) -> Result<Running, StartError>;
 }
 
 /// Where a machine stands, and what shows it.
@@ -243,6 +264,30 @@ pub enum StartError {
     /// The VMM could not be watched.
     #[error("cannot follow the virtual machine monitor's process")]
     Process(#[source] io::Error),
+    /// A running machine has it already.
+    #[error("machine `{other}` runs and has the {what} too")]
+    Taken {
+        /// What both have.
+        what: String,
+        /// The other machine.
+        other: String,
+    },
+    /// The backend cannot receive a guest.
+    #[error("the backend `{backend}` cannot do that: {why}")]
+    Lacking {
+        /// The backend.
+        backend: &'static str,
+        /// Why.
+        why: &'static str,
+    },
+    /// The guest did not arrive; the VMM was ended.
+    #[error("the guest did not arrive: {why}{}", said_fragment(.said))]
+    NotArrived {
+        /// What the VMM says, or what was wrong with where it should come from.
+        why: String,
+        /// The last lines that the VMM said, at most 20.
+        said: String,
+    },
 }
 
 /// Why a machine's state could not be told or changed.
@@ -260,6 +305,37 @@ pub enum ControlError {
     /// The record of its process cannot be used.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// The backend has no such operation.
+    #[error("the backend `{backend}` cannot {operation} a machine: {why}")]
+    Cannot {
+        /// The backend.
+        backend: &'static str,
+        /// What was asked.
+        operation: Operation,
+        /// Why not.
+        why: &'static str,
+    },
+    /// It was tried and did not come about, or what was asked for makes no sense for this machine.
+    #[error("cannot {operation} machine `{machine}`: {why}")]
+    Failed {
+        /// The machine.
+        machine: String,
+        /// What was asked.
+        operation: Operation,
+        /// Why not; parts of it may be the VMM's or the guest's words.
+        why: String,
+    },
+    /// A file of the host that was named cannot be used.
+    #[error("cannot {doing} `{}`", .path.display())]
+    File {
+        /// What failed.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The record shows a process of another backend.
     #[error("machine `{machine}` belongs to the backend `{backend}`")]
     OtherBackend {

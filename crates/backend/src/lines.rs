@@ -1,8 +1,13 @@
 //! Lines over a UNIX socket, with a limit on their length and on the time that everything may take.
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
-use std::io::{self, Read, Write};
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags,
+    SocketType, connect, sendmsg, socket_with,
+};
+use std::io::{self, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -81,6 +86,21 @@ impl Lines {
             }
         }
         Ok(())
+    }
+
+    /// Sends an open file. It goes with one blank, which no line of JSON minds before it.
+    pub(crate) fn send_file(&mut self, file: BorrowedFd<'_>, deadline: Instant) -> Result<(), NoLine> {
+        let files = [file];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        ancillary.push(SendAncillaryMessage::ScmRights(&files));
+        loop {
+            self.stream.set_write_timeout(Some(remaining(deadline)?)).map_err(NoLine::Io)?;
+            match sendmsg(&self.stream, &[IoSlice::new(b" ")], &mut ancillary, SendFlags::NOSIGNAL) {
+                Ok(_) => return Ok(()),
+                Err(errno) => self.sort(errno.into())?,
+            }
+        }
     }
 
     fn fill(&mut self, deadline: Instant) -> Result<(), NoLine> {

@@ -6,19 +6,61 @@ use thiserror::Error;
 /// Whether `operation` may be done to a machine in `state`.
 #[must_use]
 pub const fn legal(state: State, operation: Operation) -> bool {
-    use State::{Defined, Failed, Gone, Paused, Running, Starting, Stuck};
+    use State::{Defined, Failed, Gone, Paused, Receiving, Running, Starting, Stuck};
     match operation {
-        // Nothing of a VMM is there.
-        Operation::Start | Operation::Delete => matches!(state, Defined | Failed | Gone),
+        // Nothing of a VMM is there. A disk that a VMM writes to is no ground to build a clone on.
+        Operation::Start | Operation::Receive | Operation::Delete | Operation::Clone => {
+            matches!(state, Defined | Failed | Gone)
+        }
         // A paused guest cannot answer the power button, and ending it unasked would lose its work.
         Operation::Stop => matches!(state, Running | Stuck),
-        Operation::Kill => matches!(state, Running | Paused | Stuck),
+        Operation::Kill => matches!(state, Running | Paused | Stuck | Receiving),
         Operation::Pause => matches!(state, Running),
         Operation::Resume => matches!(state, Paused),
-        Operation::Query => match state {
-            Running | Paused => true,
-            // Starting: the monitor serves one client, the one that starts. Stuck: it may not answer at all.
-            Starting | Stuck | Defined | Failed | Gone => false,
+        // The guest itself has to act.
+        Operation::Exec | Operation::Copy | Operation::Detach => matches!(state, Running),
+        // Starting: the monitor serves one client, the one that starts. Stuck: it may not answer at all.
+        Operation::Query
+        | Operation::Console
+        | Operation::Attach
+        | Operation::Resize
+        | Operation::Migrate
+        | Operation::Trace
+        | Operation::Stats
+        | Operation::Screenshot => matches!(state, Running | Paused),
+        // With memory where a guest is there, of the disks alone where none is.
+        Operation::Snapshot | Operation::Restore => match state {
+            Defined | Failed | Gone | Running | Paused => true,
+            Starting | Stuck | Receiving => false,
+        },
+    }
+}
+
+/// Where a machine can stand after a legal operation that succeeded. A failed one leaves it where it was, but for
+/// a start, which ends in [`State::Failed`].
+#[must_use]
+pub const fn after(state: State, operation: Operation) -> &'static [State] {
+    match operation {
+        Operation::Start | Operation::Resume => &[State::Running],
+        Operation::Pause => &[State::Paused],
+        // What has gone to another host is here no more.
+        Operation::Stop | Operation::Kill | Operation::Delete | Operation::Migrate => &[State::Defined],
+        // It goes on as it was at its source.
+        Operation::Receive => &[State::Running, State::Paused],
+        // A snapshot with memory runs on; one of disks alone stays what it was.
+        Operation::Restore => match state {
+            State::Running | State::Paused => &[State::Running],
+            _ => &[State::Defined],
+        },
+        _ => match state {
+            State::Defined => &[State::Defined],
+            State::Starting => &[State::Starting],
+            State::Running => &[State::Running],
+            State::Paused => &[State::Paused],
+            State::Stuck => &[State::Stuck],
+            State::Receiving => &[State::Receiving],
+            State::Failed => &[State::Failed],
+            State::Gone => &[State::Gone],
         },
     }
 }
@@ -34,6 +76,8 @@ pub enum State {
     Running,
     /// The guest stands still and can go on.
     Paused,
+    /// The VMM waits for a guest that comes from elsewhere: another host, or a file.
+    Receiving,
     /// The VMM lives, but the guest cannot go on (internal error, panic), or the monitor does not answer.
     Stuck,
     /// The last start failed; no VMM is left.
@@ -45,11 +89,12 @@ pub enum State {
 
 impl State {
     /// Every state.
-    pub const ALL: [State; 7] = [
+    pub const ALL: [State; 8] = [
         State::Defined,
         State::Starting,
         State::Running,
         State::Paused,
+        State::Receiving,
         State::Stuck,
         State::Failed,
         State::Gone,
@@ -58,7 +103,7 @@ impl State {
     /// Whether a VMM's process is there.
     #[must_use]
     pub const fn alive(self) -> bool {
-        matches!(self, State::Starting | State::Running | State::Paused | State::Stuck)
+        matches!(self, State::Starting | State::Running | State::Paused | State::Receiving | State::Stuck)
     }
 }
 
@@ -69,6 +114,7 @@ impl fmt::Display for State {
             State::Starting => "starting",
             State::Running => "running",
             State::Paused => "paused",
+            State::Receiving => "receiving",
             State::Stuck => "stuck",
             State::Failed => "failed",
             State::Gone => "gone",
@@ -91,19 +137,61 @@ pub enum Operation {
     Resume,
     /// Ask its monitor or its agent.
     Query,
+    /// Look at its console and type there.
+    Console,
+    /// Run a program in the guest.
+    Exec,
+    /// Copy a file into the guest or out of it.
+    Copy,
+    /// Keep its disks, and its memory where it has one, as they are now.
+    Snapshot,
+    /// Go back to what a snapshot kept.
+    Restore,
+    /// Make another machine of its disks.
+    Clone,
+    /// Plug a disk or a network interface.
+    Attach,
+    /// Unplug one.
+    Detach,
+    /// Change the size of a disk, the memory, or the number of virtual CPUs.
+    Resize,
+    /// Send it elsewhere.
+    Migrate,
+    /// Take it in from elsewhere.
+    Receive,
+    /// Follow what its VMM does.
+    Trace,
+    /// Count what it does.
+    Stats,
+    /// Take a picture of its screen.
+    Screenshot,
     /// Remove it from the state directory.
     Delete,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Operation; 7] = [
+    pub const ALL: [Operation; 21] = [
         Operation::Start,
         Operation::Stop,
         Operation::Kill,
         Operation::Pause,
         Operation::Resume,
         Operation::Query,
+        Operation::Console,
+        Operation::Exec,
+        Operation::Copy,
+        Operation::Snapshot,
+        Operation::Restore,
+        Operation::Clone,
+        Operation::Attach,
+        Operation::Detach,
+        Operation::Resize,
+        Operation::Migrate,
+        Operation::Receive,
+        Operation::Trace,
+        Operation::Stats,
+        Operation::Screenshot,
         Operation::Delete,
     ];
 }
@@ -117,6 +205,20 @@ impl fmt::Display for Operation {
             Operation::Pause => "pause",
             Operation::Resume => "resume",
             Operation::Query => "query",
+            Operation::Console => "open the console of",
+            Operation::Exec => "run a program in",
+            Operation::Copy => "copy files of",
+            Operation::Snapshot => "make a snapshot of",
+            Operation::Restore => "restore a snapshot of",
+            Operation::Clone => "clone",
+            Operation::Attach => "attach a device to",
+            Operation::Detach => "detach a device from",
+            Operation::Resize => "resize",
+            Operation::Migrate => "migrate",
+            Operation::Receive => "receive",
+            Operation::Trace => "trace",
+            Operation::Stats => "count",
+            Operation::Screenshot => "take a picture of",
             Operation::Delete => "delete",
         })
     }
@@ -163,13 +265,49 @@ mod tests {
 
     #[test]
     fn what_needs_a_vmm_and_what_needs_none_never_meet() {
+        use Operation::{Clone, Delete, Receive, Restore, Snapshot, Start};
         for state in State::ALL {
-            for operation in Operation::ALL {
-                if !legal(state, operation) {
-                    continue;
+            for operation in Operation::ALL.into_iter().filter(|operation| legal(state, *operation)) {
+                let (none, either) = ([Start, Receive, Delete, Clone], [Snapshot, Restore]);
+                if !either.contains(&operation) {
+                    assert_eq!(state.alive(), !none.contains(&operation), "{operation} in {state}");
                 }
-                let wants_none = matches!(operation, Operation::Start | Operation::Delete);
-                assert_eq!(state.alive(), !wants_none, "{operation} in {state}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_operation_is_legal_somewhere_and_listed_once() {
+        let mut seen = std::collections::HashSet::new();
+        for operation in Operation::ALL {
+            assert!(State::ALL.iter().any(|state| legal(*state, operation)), "{operation}");
+            assert!(seen.insert(operation) && seen.len() <= Operation::ALL.len());
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever legal operations follow one another, and whatever fails or is killed between them, the machine
+        /// stands where something can be done with it, and from there it can be brought to an end.
+        #[test]
+        fn no_life_of_legal_operations_ends_in_a_dead_end(steps in proptest::collection::vec((0_usize..21, 0_usize..4), 0..60)) {
+            let mut state = State::Defined;
+            for (wanted, fate) in steps {
+                let ways: Vec<Operation> =
+                    Operation::ALL.into_iter().filter(|operation| legal(state, *operation)).collect();
+                let operation = ways[wanted % ways.len()];
+                let ends = after(state, operation);
+                state = match fate {
+                    0 if operation == Operation::Start || operation == Operation::Receive => State::Failed,
+                    1 if state.alive() => State::Gone,
+                    2 if state.alive() => State::Stuck,
+                    3 if operation == Operation::Receive => State::Receiving,
+                    _ => ends[wanted % ends.len()],
+                };
+                // A start or receive holds the lock while it lasts: nobody sees more than its end.
+                assert_ne!(state, State::Starting);
+                let can = |operation| legal(state, operation);
+                assert_eq!(can(Operation::Kill), state.alive(), "{}", state);
+                assert_eq!(can(Operation::Start) && can(Operation::Delete), !state.alive(), "{}", state);
             }
         }
     }

@@ -182,8 +182,13 @@ pub fn create_on(state: &Path, spec: &Path, backend: &str) -> Result<Stored, Sto
     let text = read_text(spec)?;
     let parsed = parse(spec, &text)?;
     let text = absolute(spec, &text, &parsed)?;
+    create_from_text(state, spec, &text)
+}
+
+/// The same from a text whose paths are absolute; `spec` is where it comes from, for errors.
+pub(crate) fn create_from_text(state: &Path, spec: &Path, text: &str) -> Result<Stored, StoreError> {
     // What is stored is what is started: the edited text is read again.
-    let parsed = parse(spec, &text)?;
+    let parsed = parse(spec, text)?;
     let machines = state.join("machines");
     private_directory(&machines)?;
     let state = state.canonicalize().map_err(|source| fail("resolve", state, source))?;
@@ -301,12 +306,12 @@ pub fn delete(state: &Path, name: &str) -> Result<(), StoreError> {
     buried.and(removed)
 }
 
-fn directory(state: &Path, name: &str) -> PathBuf {
+pub(crate) fn directory(state: &Path, name: &str) -> PathBuf {
     state.join("machines").join(name)
 }
 
 /// The rule of the specification's `name`, for names that come from elsewhere.
-fn check_name(name: &str) -> Result<(), StoreError> {
+pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
     let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     if letters && !name.is_empty() && name.len() <= NAME_MAX && !name.starts_with(['.', '-']) {
         return Ok(());

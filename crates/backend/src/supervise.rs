@@ -41,6 +41,7 @@ pub(crate) fn start(
         }
         sockets::remove(record.sockets.as_deref());
     }
+    taken(machine)?;
     let log = empty_file(&machine.file(LOG))?;
     let mut attempt_at = Attempt { machine, log, record: ProcessRecord::new(backend, Phase::Starting) };
     let result = attempt(&mut attempt_at);
@@ -68,6 +69,36 @@ pub(crate) fn start(
     let running = result?;
     written?;
     Ok(running)
+}
+
+/// Refuses a machine that would have what a running one of the same state directory has: a MAC address on the same
+/// bridge, or a context id. QEMU does not notice the first, and tells the second in words of the kernel's.
+fn taken(machine: &Stored) -> Result<(), StartError> {
+    let macs = |machine: &Stored| -> Vec<(String, String)> {
+        let networks = machine.spec.networks.iter().enumerate();
+        networks
+            .filter_map(|(at, network)| {
+                let mac = crate::qemu::argv::mac(&machine.name, at, network).to_ascii_lowercase();
+                Some((network.bridge.clone()?, mac))
+            })
+            .collect()
+    };
+    let cid = |machine: &Stored| machine.spec.vsock.as_ref().and_then(|vsock| vsock.cid);
+    let (own_macs, own_cid) = (macs(machine), cid(machine));
+    if own_macs.is_empty() && own_cid.is_none() {
+        return Ok(());
+    }
+    let listed = crate::store::list(&machine.state)?;
+    // What cannot be read does not keep others from starting.
+    for other in listed.into_iter().filter_map(|listed| listed.machine.ok()) {
+        let runs = || other.process().ok().flatten().is_some_and(|record| record.alive(&other.file(PROCESS)).unwrap_or(false));
+        let mac = macs(&other).into_iter().find(|mac| own_macs.contains(mac)).map(|(_, mac)| format!("MAC address {mac}"));
+        let same_cid = own_cid.filter(|own| cid(&other) == Some(*own)).map(|cid| format!("context id {cid}"));
+        if let Some(what) = mac.or(same_cid).filter(|_| other.name != machine.name && runs()) {
+            return Err(StartError::Taken { what, other: other.name });
+        }
+    }
+    Ok(())
 }
 
 /// A start in progress.
@@ -163,9 +194,14 @@ impl Attempt<'_> {
 
     /// The last lines that the VMM said.
     pub(crate) fn said(&self) -> String {
-        // What cannot be read was not said, for this purpose: the file itself has the whole.
-        tail(&self.machine.file(LOG)).unwrap_or_default()
+        said(self.machine)
     }
+}
+
+/// The last lines that a machine's VMM said.
+pub(crate) fn said(machine: &Stored) -> String {
+    // What cannot be read was not said, for this purpose: the file itself has the whole.
+    tail(&machine.file(LOG)).unwrap_or_default()
 }
 
 /// Waits for our own child. Not `Identity::wait_gone`: that would reap it, and its exit status with it.
@@ -336,7 +372,7 @@ fn tail(path: &Path) -> io::Result<String> {
     Ok(lines[lines.len().saturating_sub(SAID_LINES)..].join("\n"))
 }
 
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

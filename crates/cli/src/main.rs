@@ -87,7 +87,7 @@ REVIEW (proves it on the real VM)
   review     Boot, exercise and measure a VM
 
 MACHINES
-  vm         Create, start, stop, list and show machines
+  vm         Create, start, use, watch, change, move and stop machines
 
 MEMORY
   journal    Search and read what was learned

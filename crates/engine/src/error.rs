@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use vmwright_backend::ControlError;
 use vmwright_model::Exit;
 use vmwright_plan::intents::IntentError;
 
@@ -150,6 +151,24 @@ pub enum Error {
     /// A machine's state could not be told or changed.
     #[error(transparent)]
     Control(vmwright_backend::ControlError),
+    /// What was typed makes no sense.
+    #[error("{0}")]
+    Argument(String),
+    /// The user's terminal cannot be used.
+    #[error("the terminal cannot be used")]
+    Terminal(#[source] io::Error),
+    /// A guest did not come in.
+    #[error("`{vm}` was not received")]
+    Receive {
+        /// The machine.
+        vm: String,
+        /// Why.
+        #[source]
+        source: Box<vmwright_backend::StartError>,
+    },
+    /// A backend gave an answer to another question.
+    #[error("the backend gave an answer to another question")]
+    Answer,
     /// A specification has no command line.
     #[error("the specification has no command line")]
     Argv(#[source] vmwright_backend::qemu::argv::ArgvError),
@@ -175,6 +194,7 @@ impl Error {
             | Error::PlanFile { .. }
             | Error::PlanUnknown(_)
             | Error::PlanAmbiguous(_)
+            | Error::Argument(_)
             | Error::Store(_)
             | Error::Backend { .. }
             | Error::Argv(_)
@@ -189,13 +209,17 @@ impl Error {
             | Error::OtherHost { .. }
             | Error::Apply(_)
             | Error::Undo(_) => Exit::Refused,
+            Error::Control(ControlError::Illegal(_) | ControlError::Cannot { .. }) => Exit::Refused,
             Error::Start { .. } => Exit::Findings,
+            Error::Answer => Exit::Internal,
             Error::Identity(_)
             | Error::Journal(_)
             | Error::NoMemory
             | Error::Unread(_)
             | Error::File { .. }
             | Error::Recover(_)
+            | Error::Terminal(_)
+            | Error::Receive { .. }
             | Error::Control(_) => Exit::Incomplete,
         }
     }

@@ -6,6 +6,7 @@
 
 mod accepted;
 mod analysis;
+mod asks;
 mod backends;
 mod capture;
 mod captures;
@@ -21,10 +22,14 @@ mod plans;
 mod preflight;
 mod remote;
 mod review;
+mod terminal;
 mod why;
 
+pub use asks::{Ask, Came, MigrateOver, MigrateTo};
 pub use environment::{Environment, EnvironmentError};
 pub use error::Error;
+pub use vmwright_backend::Told;
+pub use vmwright_backend::request::{MigrationProgress, Statistics};
 pub use vmwright_plan::Preview;
 pub use vmwright_review::reports::text as review_text;
 
@@ -47,6 +52,10 @@ pub enum Progress {
     Note(String),
     /// One of several captures was analysed. They come in the order in which they were named.
     Analysed(Analysed),
+    /// How far something asked of a machine is, or a piece of what it gives.
+    Told(Told),
+    /// Counts of a machine that is watched.
+    Counted(Box<Statistics>),
 }
 
 /// One of several captures, and what came of it.
@@ -89,6 +98,8 @@ pub fn perform(
         Operation::VmDelete { vm } => machines::delete(&vm, environment),
         Operation::VmList => machines::list(environment),
         Operation::VmShow { vm } => machines::show(&vm, environment),
+        Operation::VmAsk { vm, ask } => asks::ask(&vm, &ask, environment, progress),
+        Operation::VmReceive { vm, from, over } => asks::receive(&vm, &from, &over, environment, progress),
         Operation::JournalSearch { query, limit } => memory::search(&query, limit, environment),
         Operation::JournalList { limit } => memory::list(limit, environment),
         Operation::JournalShow { entry } => memory::show(entry, environment),

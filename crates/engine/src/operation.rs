@@ -1,6 +1,6 @@
 //! Everything that can be asked of vmwright, and everything that it answers.
 
-use crate::Why;
+use crate::{Ask, Came, MigrateOver, Why};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -89,6 +89,22 @@ pub enum Operation {
     VmShow {
         /// Its name.
         vm: String,
+    },
+    /// Something asked of a machine: to use it, count it, change it or move it.
+    VmAsk {
+        /// Its name.
+        vm: String,
+        /// What.
+        ask: Ask,
+    },
+    /// Takes a machine in from elsewhere.
+    VmReceive {
+        /// Its name here.
+        vm: String,
+        /// `unix:/path`, `tcp:host:port` or `file:/path`.
+        from: String,
+        /// What both ends have to agree on.
+        over: MigrateOver,
     },
     /// Entries that match, best first.
     JournalSearch {
@@ -307,6 +323,8 @@ pub enum Outcome {
     Review(Box<ReviewMade>),
     /// A machine, after the change that was asked for.
     Machine(Box<MachineSummary>),
+    /// What came of something asked of a machine.
+    Came(Box<Came>),
     /// Machines with their states.
     Machines {
         /// By name; then the domains of libvirt that vmwright did not make.
@@ -460,6 +478,12 @@ impl Outcome {
                 RunState::Undone => Exit::Refused,
                 RunState::UndoIncomplete => Exit::UndoIncomplete,
                 RunState::Interrupted => Exit::Incomplete,
+            },
+            // What runs in the guest tells by its own status.
+            Outcome::Came(came) => match **came {
+                Came::Executed { status, cut, .. } if status == Some(0) && !cut => Exit::Clean,
+                Came::Executed { .. } => Exit::Findings,
+                _ => Exit::Clean,
             },
             Outcome::Recovery { lines } if !lines.is_empty() => Exit::Incomplete,
             Outcome::Review(made) => match made.verdict.as_str() {

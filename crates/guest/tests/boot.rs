@@ -75,7 +75,7 @@ fn the_guest_boots_answers_and_obeys_guest_shutdown() {
     assert_eq!(read["eof"], true);
     assert!(read["count"].as_u64().unwrap() > 20);
     ok("guest-file-close", json!({ "handle": handle }));
-    assert_eq!(vm.agent("guest-exec", json!({})).unwrap_err()["class"], "CommandNotFound");
+    assert_eq!(vm.agent("guest-suspend-disk", json!({})).unwrap_err()["class"], "CommandNotFound");
 
     assert!(vm.running());
     // It answers nothing on success, and QEMU ends.

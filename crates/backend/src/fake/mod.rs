@@ -5,7 +5,12 @@ mod argv;
 mod control;
 mod start;
 
-use crate::{Backend, Condition, ControlError, Ended, Running, StartError, Stop, Stored};
+use crate::disks;
+use crate::request::Receive;
+use crate::{
+    Answer, Backend, Condition, ControlError, Ended, Operation, Request, Running, StartError, Stop, Stored,
+    Watch,
+};
 use std::collections::BTreeMap;
 
 /// The backend.
@@ -40,11 +45,46 @@ impl Backend for Fake {
         control::stop(self, machine, how)
     }
 
-    fn pause(&self, machine: &Stored) -> Result<(), ControlError> {
-        control::pause(self, machine)
+    fn lacks(&self, operation: Operation) -> Option<&'static str> {
+        match operation {
+            Operation::Start
+            | Operation::Stop
+            | Operation::Kill
+            | Operation::Pause
+            | Operation::Resume
+            | Operation::Snapshot
+            | Operation::Restore
+            | Operation::Clone
+            | Operation::Delete => None,
+            Operation::Exec | Operation::Copy | Operation::Console | Operation::Screenshot => {
+                Some("its machines have no guest")
+            }
+            _ => Some("its machines have no monitor"),
+        }
     }
 
-    fn resume(&self, machine: &Stored) -> Result<(), ControlError> {
-        control::resume(self, machine)
+    fn carry_out(
+        &self,
+        machine: &Stored,
+        condition: &Condition,
+        request: Request,
+        _watch: &mut dyn Watch,
+    ) -> Result<Answer, ControlError> {
+        match request {
+            Request::Pause => control::pause(self, machine).map(|()| Answer::Done),
+            Request::Resume => control::resume(self, machine).map(|()| Answer::Done),
+            Request::Snapshot { name } if !condition.state.alive() => disks::snapshot(machine, &name),
+            Request::Restore { name } if !condition.state.alive() => disks::restore(machine, &name),
+            Request::Clone { name } => disks::clone(machine, &name),
+            other => {
+                let operation = other.operation();
+                let why = self.lacks(operation).unwrap_or("its machines have no guest");
+                Err(ControlError::Cannot { backend: self.name(), operation, why })
+            }
+        }
+    }
+
+    fn take_in(&self, _: &Stored, _: &Receive, _: &mut dyn Watch) -> Result<Running, StartError> {
+        Err(StartError::Lacking { backend: self.name(), why: "its machines have no guest" })
     }
 }

@@ -18,8 +18,11 @@ pub use domain::DomainError;
 pub use edit::EditError;
 pub use rpc::LibvirtError;
 
+use crate::request::Receive;
 use crate::state::{Operation, allow};
-use crate::{Backend, Condition, ControlError, Ended, Running, StartError, Stop, Stored};
+use crate::{
+    Answer, Backend, Condition, ControlError, Ended, Request, Running, StartError, Stop, Stored, Watch,
+};
 use rpc::{Client, Domain};
 use std::time::Duration;
 
@@ -145,11 +148,39 @@ impl Backend for Libvirt {
         control::stop(self, machine, how)
     }
 
-    fn pause(&self, machine: &Stored) -> Result<(), ControlError> {
-        control::change(self, machine, Operation::Pause, Client::suspend)
+    fn lacks(&self, operation: Operation) -> Option<&'static str> {
+        match operation {
+            Operation::Start
+            | Operation::Stop
+            | Operation::Kill
+            | Operation::Pause
+            | Operation::Resume
+            | Operation::Query
+            | Operation::Delete => None,
+            _ => Some("vmwright does not ask libvirt for that yet; 'virsh' does"),
+        }
     }
 
-    fn resume(&self, machine: &Stored) -> Result<(), ControlError> {
-        control::change(self, machine, Operation::Resume, Client::resume)
+    fn carry_out(
+        &self,
+        machine: &Stored,
+        _condition: &Condition,
+        request: Request,
+        _watch: &mut dyn Watch,
+    ) -> Result<Answer, ControlError> {
+        match request {
+            Request::Pause => control::change(self, machine, Operation::Pause, Client::suspend),
+            Request::Resume => control::change(self, machine, Operation::Resume, Client::resume),
+            other => {
+                let operation = other.operation();
+                let why = self.lacks(operation).unwrap_or("vmwright does not ask libvirt for that yet");
+                Err(ControlError::Cannot { backend: self.name(), operation, why })
+            }
+        }
+        .map(|()| Answer::Done)
+    }
+
+    fn take_in(&self, _: &Stored, _: &Receive, _: &mut dyn Watch) -> Result<Running, StartError> {
+        Err(StartError::Lacking { backend: self.name(), why: "vmwright does not ask libvirt for that yet" })
     }
 }

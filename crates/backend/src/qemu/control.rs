@@ -1,4 +1,4 @@
-//! State, stop, pause and resume, over the monitor.
+//! State and stop, over the monitor.
 
 use super::Qemu;
 use super::agent::{Agent, AgentError};
@@ -7,7 +7,7 @@ use crate::process::Life;
 use crate::state::{Operation, State, allow};
 use crate::supervise::{Trace, finish, kill, running, wait_gone};
 use crate::{Backend, Condition, ControlError, Ended, Running, Stop, Stored, chain};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -58,22 +58,25 @@ fn condition(status: &str) -> Condition {
         "paused" => return Condition::new(State::Paused, ""),
         // The guest sleeps; it wakes up by itself or by its power button.
         "suspended" => State::Running,
+        "inmigrate" => State::Receiving,
         // It can go on, in the last case once there is room on disk.
-        "prelaunch" | "debug" | "watchdog" | "io-error" => State::Paused,
+        "prelaunch" | "debug" | "watchdog" | "io-error" | "save-vm" | "restore-vm" => State::Paused,
+        // The last moments of a migration that may still fail: it runs on here then.
+        "finish-migrate" | "colo" => State::Running,
         _ => State::Stuck,
     };
     Condition::new(state, format!("QEMU says `{}`", status.escape_debug()))
 }
 
-pub(super) fn command(
+/// One command over a connection of its own: a connection that is kept would shut everybody else out.
+pub(super) fn ask(
     qemu: &Qemu,
     machine: &Stored,
-    operation: Operation,
     command: &str,
-) -> Result<(), ControlError> {
-    allow(&machine.name, &look(qemu, machine)?, operation)?;
+    arguments: Option<Value>,
+) -> Result<Value, ControlError> {
     let mut qmp = monitor(machine, &running(machine)?, qemu.patience)?;
-    qmp.execute(command, None).map(drop).map_err(|source| unusable(machine, source))
+    qmp.execute(command, arguments).map_err(|source| unusable(machine, source))
 }
 
 pub(super) fn stop(qemu: &Qemu, machine: &Stored, how: Stop) -> Result<Ended, ControlError> {
@@ -181,7 +184,7 @@ pub(super) fn agent(machine: &Stored, running: &Running, patience: Duration) -> 
         .map_err(|source: AgentError| ControlError::Agent { machine: machine.name.clone(), source })
 }
 
-fn unusable(machine: &Stored, source: QmpError) -> ControlError {
+pub(super) fn unusable(machine: &Stored, source: QmpError) -> ControlError {
     ControlError::Monitor { machine: machine.name.clone(), source }
 }
 

@@ -2,15 +2,38 @@
 
 pub mod agent;
 pub mod argv;
+mod base64;
+mod channel;
+mod console;
 mod control;
+mod copy;
+mod exec;
+mod hotplug;
+mod jobs;
+mod migrate;
 pub mod qmp;
+mod receive;
+mod resize;
+pub mod schema;
+mod screenshot;
+mod snapshot;
 mod start;
+mod stats;
 mod tap;
+mod trace;
 
+use crate::disks;
+use crate::request::Receive;
 use crate::state::{Operation, allow};
-use crate::{Backend, Condition, ControlError, Ended, Running, StartError, Stop, Stored};
+use crate::{
+    Answer, Backend, Condition, ControlError, Ended, Request, Running, StartError, Stop, Stored, Watch,
+};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// How long a guest's agent may take for one answer.
+const AGENT: Duration = Duration::from_secs(20);
 
 /// The backend.
 #[derive(Debug, Clone)]
@@ -19,12 +42,14 @@ pub struct Qemu {
     program: Option<PathBuf>,
     /// How long a VMM may take until it runs the guest, and a monitor to answer.
     patience: Duration,
+    /// Words after those of the specification.
+    more: Vec<OsString>,
 }
 
 impl Default for Qemu {
     /// QEMU as it is installed, with 30 s for a start: preallocating huge memory takes its time.
     fn default() -> Self {
-        Self { program: None, patience: Duration::from_secs(30) }
+        Self { program: None, patience: Duration::from_secs(30), more: Vec::new() }
     }
 }
 
@@ -39,6 +64,12 @@ impl Qemu {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// More words for QEMU, after those that the specification makes.
+    #[must_use]
+    pub fn with_words(self, words: &[&str]) -> Self {
+        Self { more: words.iter().map(Into::into).collect(), ..self }
     }
 
     /// The program that a start would run.
@@ -88,11 +119,69 @@ impl Backend for Qemu {
         control::stop(self, machine, how)
     }
 
-    fn pause(&self, machine: &Stored) -> Result<(), ControlError> {
-        control::command(self, machine, Operation::Pause, "stop")
+    fn lacks(&self, operation: Operation) -> Option<&'static str> {
+        let _ = operation;
+        None
     }
 
-    fn resume(&self, machine: &Stored) -> Result<(), ControlError> {
-        control::command(self, machine, Operation::Resume, "cont")
+    fn carry_out(
+        &self,
+        machine: &Stored,
+        condition: &Condition,
+        request: Request,
+        watch: &mut dyn Watch,
+    ) -> Result<Answer, ControlError> {
+        match request {
+            Request::Pause => control::ask(self, machine, "stop", None).map(|_| Answer::Done),
+            Request::Resume => control::ask(self, machine, "cont", None).map(|_| Answer::Done),
+            Request::Console { input, output, way_out } => {
+                console::console(self, machine, input, output, way_out, watch)
+            }
+            Request::Exec(what) => {
+                let mut agent = control::agent(machine, &crate::supervise::running(machine)?, AGENT)?;
+                exec::exec(&mut agent, &what, watch).map(Answer::Executed).map_err(|error| match error {
+                    exec::NoEnd::Agent(source) => {
+                        ControlError::Agent { machine: machine.name.clone(), source }
+                    }
+                    exec::NoEnd::RunsOn(why) => ControlError::Failed {
+                        machine: machine.name.clone(),
+                        operation: Operation::Exec,
+                        why,
+                    },
+                })
+            }
+            Request::CopyOut { from, to } => {
+                let mut agent = control::agent(machine, &crate::supervise::running(machine)?, AGENT)?;
+                let copied = copy::copy_out(&mut agent, &from, &to, watch);
+                copied.map(Answer::Copied).map_err(|error| error.of(&machine.name))
+            }
+            Request::CopyIn { from, to } => {
+                let mut agent = control::agent(machine, &crate::supervise::running(machine)?, AGENT)?;
+                let copied = copy::copy_in(&mut agent, &from, &to, watch);
+                copied.map(Answer::Copied).map_err(|error| error.of(&machine.name))
+            }
+            Request::Screenshot { to, format } => screenshot::screenshot(self, machine, &to, format),
+            Request::Snapshot { name } if condition.state.alive() => {
+                snapshot::snapshot(self, machine, condition, &name, watch)
+            }
+            Request::Snapshot { name } => disks::snapshot(machine, &name),
+            Request::Restore { name } if condition.state.alive() => {
+                snapshot::restore(self, machine, &name, watch)
+            }
+            Request::Restore { name } => disks::restore(machine, &name),
+            Request::Clone { name } => disks::clone(machine, &name),
+            Request::Attach(device) => hotplug::attach(self, machine, &device),
+            Request::Detach { device, patience } => hotplug::detach(self, machine, &device, patience),
+            Request::Resize(what) => resize::resize(self, machine, &what, watch),
+            Request::Migrate(what) => migrate::migrate(self, machine, condition, &what, watch),
+            Request::Trace { events, limit } => trace::trace(self, machine, &events, limit, watch),
+            Request::Stats => {
+                stats::statistics(self, machine).map(|counts| Answer::Statistics(Box::new(counts)))
+            }
+        }
+    }
+
+    fn take_in(&self, machine: &Stored, from: &Receive, watch: &mut dyn Watch) -> Result<Running, StartError> {
+        start::receive(self, machine, from, watch)
     }
 }

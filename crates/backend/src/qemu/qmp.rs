@@ -1,9 +1,11 @@
 //! A client of QEMU's monitor protocol (QMP; `docs/interop/qmp-spec.rst` in QEMU's source).
 
+use super::schema::Schema;
 use crate::lines::{Lines, NoLine, dial, quote};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -108,12 +110,26 @@ impl Qmp {
     /// # Errors
     /// [`QmpError`].
     pub fn over(stream: UnixStream, patience: Duration) -> Result<Self, QmpError> {
+        Self::negotiated(stream, patience, json!({}))
+    }
+
+    /// Connects for commands beside one that hangs ([`Self::execute_out_of_band`]).
+    ///
+    /// # Errors
+    /// [`QmpError`]; refused where the monitor has no such thing.
+    pub fn connect_out_of_band(path: &Path, patience: Duration) -> Result<Self, QmpError> {
+        let stream = dial(path, Instant::now() + patience)
+            .map_err(|source| QmpError::Connect { path: path.to_owned(), source })?;
+        Self::negotiated(stream, patience, json!({ "enable": ["oob"] }))
+    }
+
+    fn negotiated(stream: UnixStream, patience: Duration, capabilities: Value) -> Result<Self, QmpError> {
         let mut lines = Lines::new(stream, MESSAGE_MAX);
         let deadline = Instant::now() + patience;
         let message = receive(&mut lines, "the connection", deadline, patience)?;
         let version = greeting(&message).ok_or_else(|| not_qmp(message))?;
         let mut qmp = Self { lines, patience, next_id: 1, events: VecDeque::new(), version };
-        qmp.execute_by("qmp_capabilities", None, deadline)?;
+        qmp.execute_by("execute", "qmp_capabilities", Some(capabilities), deadline)?;
         Ok(qmp)
     }
 
@@ -128,7 +144,50 @@ impl Qmp {
     /// # Errors
     /// [`QmpError`].
     pub fn execute(&mut self, command: &str, arguments: Option<Value>) -> Result<Value, QmpError> {
-        self.execute_by(command, arguments, Instant::now() + self.patience)
+        self.execute_by("execute", command, arguments, Instant::now() + self.patience)
+    }
+
+    /// Executes a command beside one that hangs. The schema says which can be.
+    ///
+    /// # Errors
+    /// [`QmpError`].
+    pub fn execute_out_of_band(&mut self, command: &str, arguments: Option<Value>) -> Result<Value, QmpError> {
+        self.execute_by("exec-oob", command, arguments, Instant::now() + self.patience)
+    }
+
+    /// The same with an open file, which QEMU gets a copy of (`getfd`, `add-fd`).
+    ///
+    /// # Errors
+    /// [`QmpError`].
+    pub fn execute_with(
+        &mut self,
+        command: &str,
+        arguments: Value,
+        file: BorrowedFd<'_>,
+    ) -> Result<Value, QmpError> {
+        let deadline = Instant::now() + self.patience;
+        self.lines.send_file(file, deadline).map_err(|error| no_line(error, "the file", self.patience))?;
+        self.execute_by("execute", command, Some(arguments), deadline)
+    }
+
+    /// Gives QEMU an open file; the path by which its other commands reach it.
+    ///
+    /// # Errors
+    /// [`QmpError`].
+    pub fn lend(&mut self, file: BorrowedFd<'_>) -> Result<String, QmpError> {
+        let set = self.execute_with("add-fd", json!({ "opaque": "vmwright" }), file)?;
+        match set["fdset-id"].as_u64() {
+            Some(set) => Ok(format!("/dev/fdset/{set}")),
+            None => Err(QmpError::NotQmp(quote(set.to_string().as_bytes()))),
+        }
+    }
+
+    /// What this QEMU understands.
+    ///
+    /// # Errors
+    /// [`QmpError`].
+    pub fn schema(&mut self) -> Result<Schema, QmpError> {
+        Ok(Schema::read(&self.execute("query-qmp-schema", None)?))
     }
 
     /// The events that came so far, oldest first; they are given once.
@@ -158,13 +217,14 @@ impl Qmp {
 
     fn execute_by(
         &mut self,
+        how: &str,
         command: &str,
         arguments: Option<Value>,
         deadline: Instant,
     ) -> Result<Value, QmpError> {
         let id = self.next_id;
         self.next_id += 1;
-        let mut request = json!({ "execute": command, "id": id });
+        let mut request = json!({ how: command, "id": id });
         if let Some(arguments) = arguments {
             request["arguments"] = arguments;
         }

@@ -2,7 +2,9 @@
 
 use super::argv::{Handles, argv, words};
 use super::qmp::{Qmp, QmpError};
-use super::{Qemu, tap};
+use super::channel::Unset as Unready;
+use super::{Qemu, receive, tap};
+use crate::request::{Receive, Watch};
 use crate::account::account;
 use crate::sockets::SocketDirectory;
 use crate::store::SERIAL;
@@ -19,7 +21,19 @@ const PLACES: [&str; 1] = ["/usr/libexec/qemu-kvm"];
 const INSTALL: &str = "install QEMU: `apt install qemu-system-x86`, or `dnf install qemu-kvm`";
 
 pub(super) fn start(qemu: &Qemu, machine: &Stored) -> Result<Running, StartError> {
-    supervise::start(machine, qemu.name(), |attempt| run(qemu, attempt))
+    supervise::start(machine, qemu.name(), |attempt| run(qemu, attempt, None))
+}
+
+/// Starts a VMM that waits for its guest, and waits with it.
+pub(super) fn receive(
+    qemu: &Qemu,
+    machine: &Stored,
+    from: &Receive,
+    watch: &mut dyn Watch,
+) -> Result<Running, StartError> {
+    let running = supervise::start(machine, qemu.name(), |attempt| run(qemu, attempt, Some(from)))?;
+    receive::arrival(qemu, machine, &running, from, watch)?;
+    Ok(running)
 }
 
 /// The installed QEMU for this host's architecture.
@@ -37,7 +51,7 @@ fn find(name: &str, path: impl Iterator<Item = PathBuf>, places: &[PathBuf]) -> 
     })
 }
 
-fn run(qemu: &Qemu, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
+fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result<Running, StartError> {
     let deadline = Instant::now() + qemu.patience;
     let machine = attempt.machine;
     let spec = &machine.spec;
@@ -62,7 +76,12 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
         taps: taps.iter().map(|(at, tap)| (*at, vec![tap.file.as_raw_fd()])).collect(),
         ..Handles::by_name()
     };
-    let arguments = words(&argv(spec, &handles)?);
+    let mut arguments = words(&argv(spec, &handles)?);
+    arguments.extend_from_slice(&qemu.more);
+    if from.is_some() {
+        // It is told over the monitor what to listen at, and how.
+        arguments.extend(["-incoming".into(), "defer".into()]);
+    }
     let mut inherits = vec![serial.as_raw_fd(), qmp.as_raw_fd()];
     inherits.extend(spec.agent.then_some(agent.as_raw_fd()));
     inherits.extend(taps.iter().map(|(_, tap)| tap.file.as_raw_fd()));
@@ -80,14 +99,18 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
     // QEMU alone has them from here on: what it closes by ending is closed.
     drop((qmp, agent, taps, serial));
 
-    match greet(&qmp_path, deadline) {
+    match greet(&qmp_path, deadline, from) {
+        Err(Unready::Words(why)) => {
+            attempt.abandon(&mut child).map_err(StartError::Process)?;
+            Err(StartError::NotArrived { why, said: attempt.said() })
+        }
         Ok(accelerator) => {
             running.accelerator = accelerator;
             sockets.keep();
             Ok(running)
         }
-        Err(QmpError::Closed(_)) => Err(attempt.ended(&mut child)),
-        Err(error) => {
+        Err(Unready::Monitor(QmpError::Closed(_))) => Err(attempt.ended(&mut child)),
+        Err(Unready::Monitor(error)) => {
             // A VMM that has ended tells more than its monitor's silence.
             if let Ok(Some(status)) = child.try_wait() {
                 return Err(StartError::Exited { status, said: attempt.said() });
@@ -105,13 +128,16 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
 
 /// Waits until the monitor answers commands, which it does once all devices are made and the guest was let go:
 /// the greeting alone comes before that. Gives what executes guest code.
-fn greet(path: &Path, deadline: Instant) -> Result<Accelerator, QmpError> {
+fn greet(path: &Path, deadline: Instant, from: Option<&Receive>) -> Result<Accelerator, Unready> {
     let mut qmp = Qmp::connect(path, deadline.saturating_duration_since(Instant::now()))?;
     let answer = qmp.execute("query-kvm", None)?;
+    if let Some(from) = from {
+        receive::listen(&mut qmp, from)?;
+    }
     match answer["enabled"].as_bool() {
         Some(true) => Ok(Accelerator::Kvm),
         Some(false) => Ok(Accelerator::Tcg),
-        None => Err(QmpError::NotQmp(answer.to_string().chars().take(80).collect())),
+        None => Err(QmpError::NotQmp(answer.to_string().chars().take(80).collect()).into()),
     }
 }
 

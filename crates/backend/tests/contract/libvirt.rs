@@ -6,7 +6,9 @@ use rustix::process::{Signal, kill_process};
 use std::time::{Duration, Instant};
 use vmwright_backend::libvirt::rpc::{Client, Device, Value};
 use vmwright_backend::libvirt::{Libvirt, LibvirtError, edit};
-use vmwright_backend::{Backend, ControlError, StartError, State, Stop, Stored, chain, store};
+use vmwright_backend::{
+    Backend, ControlError, Request, StartError, State, Stop, Stored, Unwatched, chain, perform, store,
+};
 
 /// The shared daemon's backend; says why where there is none.
 fn backend(test: &str) -> Option<Libvirt> {
@@ -116,8 +118,8 @@ fn changes_are_told_as_they_come() {
     let mut watcher = connect(&backend);
     watcher.watch().expect("allowed");
     backend.start(&machine).expect("a good machine");
-    backend.pause(&machine).expect("it runs");
-    backend.resume(&machine).expect("it stands");
+    perform(&backend, &machine, Request::Pause, &mut Unwatched).expect("it runs");
+    perform(&backend, &machine, Request::Resume, &mut Unwatched).expect("it stands");
     backend.stop(&machine, Stop::Force).expect("it runs");
     backend.undefine(&machine).expect("it does not run");
     let mut seen = Vec::new();

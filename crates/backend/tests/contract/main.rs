@@ -37,6 +37,7 @@ contract! {
     pauses_and_resumes,
     a_killed_vmm_is_seen_and_started_again,
     obeys_the_table,
+    says_what_it_cannot_do,
     a_refusal_is_told_and_leaves_nothing,
     a_missing_bridge_is_named,
     an_unknown_user_is_named,

@@ -9,7 +9,9 @@ use std::process::Command;
 use std::time::Duration;
 use vmwright_backend::qemu::Qemu;
 use vmwright_backend::qemu::agent::AgentError;
-use vmwright_backend::{Backend, ControlError, Ended, StartError, State, Stop, Stored, fake::Fake};
+use vmwright_backend::{
+    Backend, ControlError, Ended, Request, StartError, State, Stop, Stored, Unwatched, fake::Fake, perform,
+};
 use vmwright_model::machine::Accelerator;
 
 /// QEMU, or the reason why a test does not run.
@@ -287,7 +289,10 @@ fn a_stopped_vmm_is_stuck_and_can_be_killed() {
     let running = start(&qemu, &machine);
     kill_process(rustix_pid(running.process.pid), Signal::STOP).expect("it runs");
     eventually("it is seen", || state(&qemu, &machine) == State::Stuck);
-    assert!(matches!(qemu.pause(&machine), Err(ControlError::Illegal(_))));
+    assert!(matches!(
+        perform(&qemu, &machine, Request::Pause, &mut Unwatched),
+        Err(ControlError::Illegal(_))
+    ));
     assert!(matches!(qemu.monitor(&machine), Err(ControlError::Illegal(_))));
     kill(&qemu, &machine);
     assert_eq!(state(&qemu, &machine), State::Defined);

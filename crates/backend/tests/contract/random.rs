@@ -3,6 +3,7 @@
 use crate::rig::{self, LONG, Place, Rig, eventually, rustix_pid};
 use proptest::prelude::*;
 use rustix::process::{Signal, kill_process};
+use vmwright_backend::state::after;
 use vmwright_backend::{ControlError, Operation, StartError, State, Stop, Stored, legal, store};
 
 /// What happens to the machine.
@@ -28,16 +29,6 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![8 => operation.prop_map(Event::Done), 1 => Just(Event::Killed), 1 => Just(Event::Refused)]
 }
 
-/// The state after a legal operation.
-fn after(operation: Operation, before: State) -> State {
-    match operation {
-        Operation::Start | Operation::Resume => State::Running,
-        Operation::Pause => State::Paused,
-        Operation::Stop | Operation::Kill | Operation::Delete => State::Defined,
-        Operation::Query => before,
-    }
-}
-
 fn act(rig: &Rig, machine: &Stored, operation: Operation) -> Result<(), String> {
     let backend = &rig.backend;
     let control = |result: Result<(), ControlError>| match result {
@@ -51,13 +42,14 @@ fn act(rig: &Rig, machine: &Stored, operation: Operation) -> Result<(), String> 
         },
         Operation::Stop => control(backend.stop(machine, Stop::Orderly(LONG)).map(drop)),
         Operation::Kill => control(backend.stop(machine, Stop::Force).map(drop)),
-        Operation::Pause => control(backend.pause(machine)),
-        Operation::Resume => control(backend.resume(machine)),
-        Operation::Query => Ok(()),
+        Operation::Pause | Operation::Resume => {
+            control(rig.ask(machine, crate::cases::request(operation)).map(drop))
+        }
         Operation::Delete => match store::delete(&machine.state, &machine.name) {
             Err(store::StoreError::Illegal(illegal)) => Err(illegal.to_string()),
             other => other.map_err(|error| panic!("{error:?}")),
         },
+        other => panic!("{other} is not among the events"),
     }
 }
 
@@ -80,7 +72,7 @@ fn live(events: &[Event]) -> Result<(), TestCaseError> {
                     done
                 );
                 if done.is_ok() {
-                    state = after(operation, state);
+                    [state] = after(state, operation).try_into().expect("one end");
                     if operation == Operation::Delete {
                         store::create(&place.state, &specification).expect("a good specification");
                     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use vmwright_backend::fake::Fake;
 use vmwright_backend::qemu::Qemu;
-use vmwright_backend::{Backend, ControlError, Listed, Stored, store};
+use vmwright_backend::{Answer, Backend, ControlError, Listed, Request, Stored, Unwatched, perform, store};
 
 /// Time enough for anything on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -24,6 +24,13 @@ pub(crate) struct Rig {
     pub(crate) refused: &'static str,
     /// Where the backend can.
     pub(crate) query: Option<Query>,
+}
+
+impl Rig {
+    /// A request with nobody watching.
+    pub(crate) fn ask(&self, machine: &Stored, request: Request) -> Result<Answer, ControlError> {
+        perform(&*self.backend, machine, request, &mut Unwatched)
+    }
 }
 
 pub(crate) fn fake() -> Rig {

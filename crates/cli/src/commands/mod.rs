@@ -62,7 +62,7 @@ impl Command {
             Command::Undo(args) => args.operation(),
             Command::Recover(args) => args.operation(),
             Command::Review(args) => args.operation(),
-            Command::Vm(args) => args.operation(),
+            Command::Vm(args) => args.operation()?,
             Command::Journal(args) => args.operation()?,
         })
     }

@@ -1,6 +1,7 @@
 //! Outcomes as people and programs read them: one file for each format and kind of outcome.
 
 mod analysis;
+pub(crate) mod came;
 mod capture;
 pub(crate) mod captures;
 pub(crate) mod concise;
@@ -60,6 +61,7 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
         Outcome::Recovery { lines: found } => lines(found),
         Outcome::Review(made) => review::text(made),
         Outcome::Machine(machine) => machine::one(machine),
+        Outcome::Came(came) => came::text(came, color),
         Outcome::Machines { machines, unread } => machine::list(machines, unread),
         Outcome::Journal { entries } => journal::entries(entries),
         Outcome::JournalVerified { entries } => format!("the chain of {entries} entries holds\n"),
@@ -83,6 +85,8 @@ pub(crate) fn progress(event: &Progress) -> String {
         Progress::Banner(banner) => shown(banner),
         Progress::Analysed(one) => format!("  {} of {}: {}", one.number, one.of, one.from.display()),
         Progress::Note(note) => format!("  {}", shown(note)),
+        Progress::Told(told) => format!("  {}", came::told(told)),
+        Progress::Counted(counts) => came::statistics(counts),
     }
 }
 
@@ -113,7 +117,7 @@ fn is_unseen(character: char) -> bool {
 }
 
 /// The same JSON, with the characters that a reader would obey written as `\uXXXX`. They stand in strings alone.
-fn inert(json: &str) -> String {
+pub(crate) fn inert(json: &str) -> String {
     let mut inert = String::with_capacity(json.len());
     for character in json.chars() {
         if character != '\n' && is_unseen(character) {

@@ -1,26 +1,20 @@
-//! The QEMU guest agent protocol over virtio-serial, with the names of QEMU's `qga/qapi-schema.json`. What the
-//! probe lacks on purpose: running programs and writing files.
+//! The QEMU guest agent protocol over virtio-serial, with the names of QEMU's `qga/qapi-schema.json`, and
+//! two of its own for a memory that changes and can be checked.
 
+use super::exec::Programs;
+use super::files::{Arguments, Files, integer};
 use super::frames::{Frame, Frames};
-use super::{base64, disks, end, network, stage, sysfs};
+use super::{disks, end, memory, network, stage, sysfs};
 use rustix::system::RebootCommand;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
 /// Name that QEMU is told for the port.
 const PORT: &str = "org.qemu.guest_agent.0";
-
-/// Files open at once.
-const HANDLES: usize = 64;
-
-/// The most bytes of one `guest-file-read`; a longer read is cut, which the protocol allows.
-const READ_LIMIT: u64 = 1 << 20;
 
 /// The device node of the agent's port. There is no udev here to make the usual link.
 pub(super) fn port() -> Option<PathBuf> {
@@ -77,19 +71,21 @@ struct Reply {
 /// The state of a conversation.
 #[derive(Debug, Default)]
 struct Agent {
-    open: BTreeMap<i64, File>,
-    last_handle: i64,
+    files: Files,
+    programs: Programs,
 }
-
-type Arguments = Map<String, Value>;
 
 /// Each command with what answers it. `guest-sync-delimited` and `guest-shutdown` differ in form and are treated
 /// in [`Agent::answer`].
 type Command = fn(&mut Agent, &Arguments) -> Result<Value, String>;
 const COMMANDS: &[(&str, Command)] = &[
-    ("guest-file-close", Agent::file_close),
-    ("guest-file-open", Agent::file_open),
-    ("guest-file-read", Agent::file_read),
+    ("guest-exec", |agent, arguments| agent.programs.run(arguments)),
+    ("guest-exec-status", |agent, arguments| agent.programs.status(arguments)),
+    ("guest-file-close", |agent, arguments| agent.files.close(arguments)),
+    ("guest-file-flush", |agent, arguments| agent.files.flush(arguments)),
+    ("guest-file-open", |agent, arguments| agent.files.open(arguments)),
+    ("guest-file-read", |agent, arguments| agent.files.read(arguments)),
+    ("guest-file-write", |agent, arguments| agent.files.write(arguments)),
     ("guest-get-disks", |_, _| Ok(disks::list())),
     ("guest-get-host-name", |_, _| Ok(json!({ "host-name": text(rustix::system::uname().nodename()) }))),
     ("guest-get-osinfo", |_, _| Ok(osinfo())),
@@ -101,6 +97,8 @@ const COMMANDS: &[(&str, Command)] = &[
     ("guest-shutdown", |_, _| Ok(json!({}))),
     ("guest-sync", |_, arguments| integer(arguments, "id").map(Value::from)),
     ("guest-sync-delimited", |_, arguments| integer(arguments, "id").map(Value::from)),
+    ("vmwright-memory-check", |_, _| memory::check()),
+    ("vmwright-memory-fill", |_, arguments| memory::fill(arguments)),
 ];
 
 impl Agent {
@@ -147,70 +145,6 @@ impl Agent {
             Err(why) => error("GenericError", &why),
         }
     }
-
-    fn file_open(&mut self, arguments: &Arguments) -> Result<Value, String> {
-        let path = arguments.get("path").and_then(Value::as_str).ok_or("Parameter 'path' is missing")?;
-        let mode = arguments.get("mode").and_then(Value::as_str).unwrap_or("r");
-        if !matches!(mode, "r" | "rb") {
-            return Err(format!("invalid file open mode '{mode}': this agent reads only"));
-        }
-        if self.open.len() >= HANDLES {
-            return Err(format!("{HANDLES} files are open already"));
-        }
-        // Without NONBLOCK a FIFO would hold the agent for ever.
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(i32::from_ne_bytes(rustix::fs::OFlags::NONBLOCK.bits().to_ne_bytes()))
-            .open(path)
-            .map_err(|error| format!("failed to open file '{path}' (mode: '{mode}'): {}", plain(&error)))?;
-        if file.metadata().is_ok_and(|meta| meta.is_dir()) {
-            return Err(format!("failed to open file '{path}' (mode: '{mode}'): Is a directory"));
-        }
-        self.last_handle += 1;
-        self.open.insert(self.last_handle, file);
-        Ok(self.last_handle.into())
-    }
-
-    fn file_read(&mut self, arguments: &Arguments) -> Result<Value, String> {
-        let handle = integer(arguments, "handle")?;
-        let count = match arguments.get("count") {
-            None => 4096,
-            Some(count) => count.as_u64().ok_or("value for argument count cannot be negative")?,
-        };
-        let file = self.open.get_mut(&handle).ok_or_else(|| unknown_handle(handle))?;
-        let (bytes, eof) = read_up_to(file, count.min(READ_LIMIT)).map_err(|error| plain(&error))?;
-        Ok(json!({ "count": bytes.len(), "buf-b64": base64::encode(&bytes), "eof": eof }))
-    }
-
-    fn file_close(&mut self, arguments: &Arguments) -> Result<Value, String> {
-        let handle = integer(arguments, "handle")?;
-        self.open.remove(&handle).map(|_| json!({})).ok_or_else(|| unknown_handle(handle))
-    }
-}
-
-/// Up to `count` bytes, and whether the file's end was met. Files of sysfs and procfs come in short pieces.
-fn read_up_to(file: &mut File, count: u64) -> io::Result<(Vec<u8>, bool)> {
-    let mut bytes = Vec::new();
-    file.take(count).read_to_end(&mut bytes)?;
-    let eof = (bytes.len() as u64) < count;
-    Ok((bytes, eof))
-}
-
-fn unknown_handle(handle: i64) -> String {
-    format!("handle '{handle}' has not been found")
-}
-
-fn integer(arguments: &Arguments, name: &str) -> Result<i64, String> {
-    arguments
-        .get(name)
-        .and_then(Value::as_i64)
-        .ok_or_else(|| format!("Parameter '{name}' is missing or no integer"))
-}
-
-/// An error's text without Rust's ` (os error 2)`.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 fn error(class: &str, why: &str) -> Reply {
@@ -289,7 +223,9 @@ mod tests {
         assert_eq!(listed.len(), COMMANDS.len());
         for entry in listed {
             let name = entry["name"].as_str().unwrap();
-            if matches!(name, "guest-shutdown") || name.contains("sync") || name.starts_with("guest-file") {
+            if matches!(name, "guest-shutdown")
+                || ["sync", "guest-file", "guest-exec", "vmwright"].iter().any(|part| name.contains(part))
+            {
                 continue;
             }
             let answer = ask(&mut agent, &json!({ "execute": name, "id": 7 }));
@@ -336,13 +272,13 @@ mod tests {
     }
 
     #[test]
-    fn writing_directories_and_absent_files_are_refused() {
+    fn directories_absent_files_and_odd_modes_are_refused() {
         let mut agent = Agent::default();
         let mut open = |arguments: Value| {
             let answer = ask(&mut agent, &json!({ "execute": "guest-file-open", "arguments": arguments }));
             answer["error"]["desc"].as_str().unwrap().to_owned()
         };
-        assert!(open(json!({ "path": "/tmp/x", "mode": "w" })).contains("reads only"));
+        assert!(open(json!({ "path": "/tmp/x", "mode": "z" })).contains("invalid file open mode"));
         assert!(open(json!({ "path": "/" })).ends_with("Is a directory"));
         let absent = open(json!({ "path": "/nonexistent" }));
         assert_eq!(absent, "failed to open file '/nonexistent' (mode: 'r'): No such file or directory");
@@ -350,10 +286,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_is_read() {
+        let place = tempfile::tempdir().unwrap();
+        let mut agent = Agent::default();
+        let mut done = |command: &str, arguments: Value| {
+            ask(&mut agent, &json!({ "execute": command, "arguments": arguments }))["return"].clone()
+        };
+        let path = place.path().join("f");
+        for (mode, text) in [("w", "Zm9v"), ("a", "YmFy")] {
+            let handle = done("guest-file-open", json!({ "path": path, "mode": mode }));
+            let written = done("guest-file-write", json!({ "handle": handle, "buf-b64": text }));
+            assert_eq!(written, json!({ "count": 3, "eof": false }));
+            assert_eq!(done("guest-file-flush", json!({ "handle": handle })), json!({}));
+            done("guest-file-close", json!({ "handle": handle }));
+        }
+        assert_eq!(std::fs::read(path).unwrap(), b"foobar");
+    }
+
+    #[test]
     fn the_number_of_open_files_is_bounded() {
         let mut agent = Agent::default();
         let request = json!({ "execute": "guest-file-open", "arguments": { "path": "/proc/self/status" } });
-        for _ in 0..HANDLES {
+        for _ in 0..crate::pid1::files::HANDLES {
             assert!(ask(&mut agent, &request)["return"].is_i64());
         }
         assert!(ask(&mut agent, &request)["error"]["desc"].as_str().unwrap().contains("open already"));
@@ -362,7 +316,10 @@ mod tests {
     #[test]
     fn nonsense_gets_an_error_and_not_a_panic() {
         let mut agent = Agent::default();
-        assert_eq!(ask(&mut agent, &json!({ "execute": "guest-exec" }))["error"]["class"], "CommandNotFound");
+        assert_eq!(
+            ask(&mut agent, &json!({ "execute": "guest-dance" }))["error"]["class"],
+            "CommandNotFound"
+        );
         assert_eq!(ask(&mut agent, &json!({ "execute": 5 }))["error"]["class"], "CommandNotFound");
         for request in [
             json!({ "execute": "guest-ping", "arguments": [] }),

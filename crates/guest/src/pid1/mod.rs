@@ -7,7 +7,10 @@ mod agent;
 mod base64;
 mod disks;
 mod echo;
+mod exec;
+mod files;
 mod frames;
+mod memory;
 mod netlink;
 mod network;
 mod power;
@@ -44,9 +47,10 @@ pub(crate) fn run() -> ! {
     thread::spawn(power::watch);
     thread::spawn(agent::serve);
     loop {
-        // The probe starts no process; what the kernel hands to process 1 is reaped here.
-        if rustix::process::wait(rustix::process::WaitOptions::empty()).is_err() {
-            thread::sleep(Duration::from_secs(1));
+        // Programs that the agent runs, and what the kernel hands to process 1, are reaped here.
+        match rustix::process::wait(rustix::process::WaitOptions::empty()) {
+            Ok(Some((pid, status))) => exec::reaped(pid, status),
+            _ => thread::sleep(Duration::from_millis(20)),
         }
     }
 }

@@ -1,0 +1,76 @@
+//! Disk images, through `qemu-img`: it knows the formats, and locks what a VMM has open.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Most of its words that an error repeats, in characters.
+const WORDS_MAX: usize = 500;
+
+/// Runs `qemu-img`; its words where it fails.
+pub(crate) fn qemu_img(words: &[&OsStr]) -> Result<String, String> {
+    let output = Command::new("qemu-img")
+        .args(words)
+        .env("LC_ALL", "C")
+        .output()
+        .map_err(|error| format!("`qemu-img` cannot be run ({error}); install it: `apt install qemu-utils`"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.trim().strip_prefix("qemu-img: ").unwrap_or(said.trim());
+    Err(said.chars().take(WORDS_MAX).map(|letter| if letter.is_control() { ' ' } else { letter }).collect())
+}
+
+/// Makes an image that holds what differs from `base`, owned as `base` is. An existing file is never replaced.
+pub(crate) fn overlay(base: &Path, format: &str, new: &Path) -> Result<(), String> {
+    if new.symlink_metadata().is_ok() {
+        return Err(format!("`{}` exists already", new.display()));
+    }
+    let words: [&OsStr; 9] = [
+        "create".as_ref(),
+        "-q".as_ref(),
+        "-f".as_ref(),
+        "qcow2".as_ref(),
+        "-b".as_ref(),
+        base.as_ref(),
+        "-F".as_ref(),
+        format.as_ref(),
+        new.as_ref(),
+    ];
+    qemu_img(&words)?;
+    use std::os::unix::fs::{MetadataExt, chown};
+    let made = base.metadata().and_then(|base| match new.metadata()?.uid() == base.uid() {
+        true => Ok(()),
+        false => chown(new, Some(base.uid()), Some(base.gid())),
+    });
+    made.map_err(|error| {
+        // The first error is the one to tell.
+        let _ = std::fs::remove_file(new);
+        format!("`{}` cannot be given to the owner of its base: {error}", new.display())
+    })
+}
+
+/// Puts, applies or deletes (`-c`, `-a`, `-d`) a snapshot inside a qcow2 image that nobody uses.
+pub(crate) fn internal(how: &str, name: &str, image: &Path) -> Result<(), String> {
+    let words: [&OsStr; 4] = ["snapshot".as_ref(), how.as_ref(), name.as_ref(), image.as_ref()];
+    qemu_img(&words).map(drop)
+}
+
+/// A path beside `disk` for an image of this purpose: `/d/web.qcow2` and `before` give `/d/web.before.qcow2`.
+pub(crate) fn beside(disk: &Path, purpose: &str) -> PathBuf {
+    let mut name = disk.file_stem().map(OsStr::to_owned).unwrap_or_else(|| OsString::from("disk"));
+    name.push(format!(".{purpose}.qcow2"));
+    disk.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_images() {
+        assert_eq!(beside(Path::new("/d/web.qcow2"), "before"), Path::new("/d/web.before.qcow2"));
+        assert_eq!(beside(Path::new("/dev/vg/x"), "c"), Path::new("/dev/vg/x.c.qcow2"));
+    }
+}

@@ -1,0 +1,122 @@
+//! Taking a guest in: from another host, or from a file.
+
+use super::Qemu;
+use super::channel::{self, Side, Unset, address};
+use super::control::{ask, look};
+use super::migrate::lend;
+use super::qmp::{Qmp, QmpError};
+use crate::process::Life;
+use crate::request::{Place, Receive, Told, Watch};
+use crate::state::State;
+use crate::supervise::{kill, said};
+use crate::{Running, StartError, Stored};
+use serde_json::{Value, json};
+use std::fs::File;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a VMM may take to end.
+const END: Duration = Duration::from_secs(30);
+
+/// Lets a VMM that waits (`-incoming defer`) listen at the address, or read the file.
+pub(super) fn listen(qmp: &mut Qmp, receive: &Receive) -> Result<(), Unset> {
+    let schema = qmp.schema()?;
+    channel::prepare(qmp, &schema, &receive.channel, false, Side::Target)?;
+    let from = match &receive.from {
+        Place::File(path) => {
+            let file = File::open(path)
+                .map_err(|error| Unset::Words(format!("`{}` cannot be read: {error}", path.display())))?;
+            lend(qmp, &schema, &file)?
+        }
+        place => {
+            let from = address(place).map_err(Unset::Words)?;
+            clear(place);
+            from
+        }
+    };
+    // QEMU's default for a failed migration is to end: then its log has the reason, and nothing is left.
+    qmp.execute("migrate-incoming", Some(json!({ "uri": from })))?;
+    Ok(())
+}
+
+/// Removes the socket of an earlier try. Only a socket that nobody listens at.
+fn clear(place: &Place) {
+    let Place::Unix(path) = place else { return };
+    let is_socket = path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket());
+    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
+        // What cannot be removed QEMU tells of.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Waits until the guest is here. Where it does not come, the VMM is ended.
+pub(super) fn arrival(
+    qemu: &Qemu,
+    machine: &Stored,
+    running: &Running,
+    receive: &Receive,
+    watch: &mut dyn Watch,
+) -> Result<(), StartError> {
+    let not_arrived = |why: String| StartError::NotArrived { why, said: said(machine) };
+    let place = match &receive.from {
+        Place::File(path) => format!("reads {}", path.display()),
+        place => format!("waits at {}", address(place).unwrap_or_default()),
+    };
+    watch.tell(Told::Note(place));
+    let mut told = String::new();
+    loop {
+        if !matches!(running.process.life(), Ok(Life::Alive | Life::Stopped)) {
+            // The record still says that it runs: what it left is cleared up.
+            let _ = crate::supervise::finish(machine, running);
+            remove(receive);
+            return Err(not_arrived("the virtual machine monitor has ended".to_owned()));
+        }
+        let status = ask(qemu, machine, "query-migrate", None).unwrap_or(Value::Null);
+        let status = status["status"].as_str().unwrap_or_default().to_owned();
+        if status != told && !status.is_empty() {
+            watch.tell(Told::Note(format!("the migration is {status}")));
+            told.clone_from(&status);
+        }
+        if status == "postcopy-paused" {
+            recover(qemu, machine, running, receive, watch);
+        }
+        let condition = look(qemu, machine);
+        let here = condition.is_ok_and(|condition| matches!(condition.state, State::Running | State::Paused));
+        // A guest that runs here while its memory is still on its way is here only once all of it is.
+        if here && !matches!(status.as_str(), "active" | "setup" | "device") && !status.starts_with("postcopy") {
+            remove(receive);
+            return Ok(());
+        }
+        if watch.stopped() {
+            let killed = kill(machine, END);
+            remove(receive);
+            let how = if killed.is_ok() { "it was stopped" } else { "it was stopped, and could not be ended" };
+            return Err(not_arrived(how.to_owned()));
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// The socket that QEMU has made, once nothing more comes through it.
+fn remove(receive: &Receive) {
+    clear(&receive.from);
+}
+
+/// The connection was lost in the middle of a post-copy migration: listens again, beside a monitor that may hang
+/// on memory that has not come (`exec-oob`).
+fn recover(qemu: &Qemu, machine: &Stored, running: &Running, receive: &Receive, watch: &mut dyn Watch) {
+    let Ok(to) = address(&receive.from) else { return };
+    clear(&receive.from);
+    let path = running.qmp.as_deref().unwrap_or_else(|| Path::new(""));
+    let asked = Qmp::connect_out_of_band(path, qemu.patience)
+        .and_then(|mut qmp| qmp.execute_out_of_band("migrate-recover", Some(json!({ "uri": to }))));
+    match asked {
+        Ok(_) => watch.tell(Told::Note(format!("the connection was lost; {} waits at {to} again: 'vm migrate --resume' at the source goes on", machine.name))),
+        // It listens already.
+        Err(QmpError::Refused { .. }) => {}
+        Err(error) => watch.tell(Told::Note(format!("it cannot listen again yet: {}", crate::chain(&error)))),
+    }
+}
