@@ -64,12 +64,19 @@ pub(crate) fn format(disk: &Disk) -> Option<&'static str> {
 }
 
 /// The disks that a guest may write to: place, path, format.
-pub(crate) fn writable(machine: &Stored, operation: Operation) -> Result<Vec<(usize, PathBuf, &'static str)>, ControlError> {
+pub(crate) fn writable(
+    machine: &Stored,
+    operation: Operation,
+) -> Result<Vec<(usize, PathBuf, &'static str)>, ControlError> {
     let mut found = Vec::new();
     for (at, disk) in machine.spec.disks.iter().enumerate().filter(|(_, disk)| !disk.readonly) {
         let path = disk.path.as_deref().map(PathBuf::from);
         let (Some(path), Some(format)) = (path, format(disk)) else {
-            return Err(failed(machine, operation, format!("disk {at} is no raw or qcow2 image under a path")));
+            return Err(failed(
+                machine,
+                operation,
+                format!("disk {at} is no raw or qcow2 image under a path"),
+            ));
         };
         found.push((at, path, format));
     }
@@ -152,7 +159,8 @@ pub(crate) fn snapshot(machine: &Stored, name: &str) -> Result<Answer, ControlEr
     for (at, path, format) in writable(machine, Operation::Snapshot)? {
         let inside = format == "qcow2";
         let overlay = beside(&path, name);
-        let done = if inside { image::internal("-c", name, &path) } else { image::overlay(&path, format, &overlay) };
+        let done =
+            if inside { image::internal("-c", name, &path) } else { image::overlay(&path, format, &overlay) };
         if let Err(why) = done {
             undo(&kept, &moves);
             return Err(refuse(why));
@@ -194,7 +202,10 @@ pub(crate) fn back(machine: &Stored, snapshot: &Snapshot) -> Result<(), ControlE
         if now.map(Path::new) != Some(&kept.image) {
             // It may be the base of an overlay or a clone by now.
             let image = kept.image.display();
-            return Err(refuse(format!("the snapshot lies in `{image}`, and disk {} is another image by now", kept.at)));
+            return Err(refuse(format!(
+                "the snapshot lies in `{image}`, and disk {} is another image by now",
+                kept.at
+            )));
         }
     }
     for kept in snapshot.disks.iter().filter(|kept| kept.inside) {
@@ -208,7 +219,8 @@ pub(crate) fn back(machine: &Stored, snapshot: &Snapshot) -> Result<(), ControlE
             .map(|number| beside(&kept.image, &format!("{}-{number}", snapshot.name)))
             .chain([stem])
             .find(|path| path.symlink_metadata().is_err());
-        let overlay = free.ok_or_else(|| refuse(format!("too many images beside `{}`", kept.image.display())))?;
+        let overlay =
+            free.ok_or_else(|| refuse(format!("too many images beside `{}`", kept.image.display())))?;
         image::overlay(&kept.image, &kept.format, &overlay).map_err(refuse)?;
         // What another snapshot keeps stays.
         old.extend(now.filter(|now| *now != kept.image && !keeps(machine, now)));
@@ -249,8 +261,11 @@ pub(crate) fn use_images(
         edits.push((format!("disk.{at}.format"), Some(quoted(format)), Some(quoted("qcow2"))));
     }
     let text = edited(machine, operation, &edits)?;
-    write_atomically(&machine.directory(), SPEC, text.as_bytes())
-        .map_err(|source| ControlError::File { doing: "write", path: machine.file(SPEC), source })
+    write_atomically(&machine.directory(), SPEC, text.as_bytes()).map_err(|source| ControlError::File {
+        doing: "write",
+        path: machine.file(SPEC),
+        source,
+    })
 }
 
 /// A change of a specification: key, what stands there, what shall.
@@ -258,8 +273,11 @@ type Edit = (String, Option<String>, Option<String>);
 
 fn edited(machine: &Stored, operation: Operation, edits: &[Edit]) -> Result<String, ControlError> {
     let path = machine.file(SPEC);
-    let bytes = read_regular(&path, RECORD_MAX)
-        .map_err(|source| ControlError::File { doing: "read", path: path.clone(), source })?;
+    let bytes = read_regular(&path, RECORD_MAX).map_err(|source| ControlError::File {
+        doing: "read",
+        path: path.clone(),
+        source,
+    })?;
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
     for (key, now, then) in edits.iter().filter(|(_, now, then)| now != then) {
         text = set_value(&text, key, now.as_deref(), then.as_deref())
@@ -288,7 +306,8 @@ pub(crate) fn clone(machine: &Stored, name: &str) -> Result<Answer, ControlError
     // Made from the name where it is absent.
     edits.extend(spec.uuid.as_deref().map(|uuid| ("uuid".to_owned(), Some(quoted(uuid)), None)));
     for (at, network) in spec.networks.iter().enumerate() {
-        edits.extend(network.mac.as_deref().map(|mac| (format!("network.{at}.mac"), Some(quoted(mac)), None)));
+        edits
+            .extend(network.mac.as_deref().map(|mac| (format!("network.{at}.mac"), Some(quoted(mac)), None)));
     }
     if let Some(cid) = spec.vsock.as_ref().and_then(|vsock| vsock.cid) {
         edits.push(("vsock.cid".to_owned(), Some(cid.to_string()), None));
@@ -297,7 +316,8 @@ pub(crate) fn clone(machine: &Stored, name: &str) -> Result<Answer, ControlError
     let mut moves = Vec::new();
     let result = (|| {
         for (at, disk) in spec.disks.iter().enumerate().filter(|(_, disk)| !disk.readonly) {
-            let path = disk.path.as_deref().ok_or_else(|| refuse(format!("disk {at} is not under a path")))?;
+            let path =
+                disk.path.as_deref().ok_or_else(|| refuse(format!("disk {at} is not under a path")))?;
             let format = format(disk).ok_or_else(|| refuse(format!("disk {at} is neither raw nor qcow2")))?;
             let base = Path::new(path);
             let base = base.canonicalize().map_err(|source| ControlError::File {
@@ -307,7 +327,8 @@ pub(crate) fn clone(machine: &Stored, name: &str) -> Result<Answer, ControlError
             })?;
             let overlay = beside(&base, name);
             image::overlay(&base, format, &overlay).map_err(refuse)?;
-            let text = overlay.to_str().map(quoted).ok_or_else(|| refuse("a path is not UTF-8".to_owned()))?;
+            let text =
+                overlay.to_str().map(quoted).ok_or_else(|| refuse("a path is not UTF-8".to_owned()))?;
             made.push(overlay);
             let own = beside(&base, &format!("{}-since-{name}", spec.name));
             image::overlay(&base, format, &own).map_err(refuse)?;
@@ -318,8 +339,11 @@ pub(crate) fn clone(machine: &Stored, name: &str) -> Result<Answer, ControlError
         }
         if let Some(variables) = spec.firmware.variables.as_deref() {
             let copy = Path::new(variables).with_extension(format!("{name}.fd"));
-            std::fs::copy(variables, &copy)
-                .map_err(|source| ControlError::File { doing: "copy", path: variables.into(), source })?;
+            std::fs::copy(variables, &copy).map_err(|source| ControlError::File {
+                doing: "copy",
+                path: variables.into(),
+                source,
+            })?;
             let text = copy.to_str().map(quoted).ok_or_else(|| refuse("a path is not UTF-8".to_owned()))?;
             edits.push(("firmware.variables".to_owned(), Some(quoted(variables)), Some(text)));
             made.push(copy);

@@ -9,11 +9,9 @@ const WORDS_MAX: usize = 500;
 
 /// Runs `qemu-img`; its words where it fails.
 pub(crate) fn qemu_img(words: &[&OsStr]) -> Result<String, String> {
-    let output = Command::new("qemu-img")
-        .args(words)
-        .env("LC_ALL", "C")
-        .output()
-        .map_err(|error| format!("`qemu-img` cannot be run ({error}); install it: `apt install qemu-utils`"))?;
+    let output = Command::new("qemu-img").args(words).env("LC_ALL", "C").output().map_err(|error| {
+        format!("`qemu-img` cannot be run ({error}); install it: `apt install qemu-utils`")
+    })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

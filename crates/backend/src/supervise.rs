@@ -91,8 +91,17 @@ fn taken(machine: &Stored) -> Result<(), StartError> {
     let listed = crate::store::list(&machine.state)?;
     // What cannot be read does not keep others from starting.
     for other in listed.into_iter().filter_map(|listed| listed.machine.ok()) {
-        let runs = || other.process().ok().flatten().is_some_and(|record| record.alive(&other.file(PROCESS)).unwrap_or(false));
-        let mac = macs(&other).into_iter().find(|mac| own_macs.contains(mac)).map(|(_, mac)| format!("MAC address {mac}"));
+        let runs = || {
+            other
+                .process()
+                .ok()
+                .flatten()
+                .is_some_and(|record| record.alive(&other.file(PROCESS)).unwrap_or(false))
+        };
+        let mac = macs(&other)
+            .into_iter()
+            .find(|mac| own_macs.contains(mac))
+            .map(|(_, mac)| format!("MAC address {mac}"));
         let same_cid = own_cid.filter(|own| cid(&other) == Some(*own)).map(|cid| format!("context id {cid}"));
         if let Some(what) = mac.or(same_cid).filter(|_| other.name != machine.name && runs()) {
             return Err(StartError::Taken { what, other: other.name });

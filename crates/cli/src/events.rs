@@ -100,7 +100,8 @@ impl Events {
             bar.set_length(how.total.max(1));
             bar.set_position(how.total.saturating_sub(how.remaining));
             bar.set_message(came::migration(how));
-        } else if self.last.as_ref().is_none_or(|(status, at)| *status != how.status || at.elapsed() >= LINE) {
+        } else if self.last.as_ref().is_none_or(|(status, at)| *status != how.status || at.elapsed() >= LINE)
+        {
             self.last = Some((how.status.clone(), Instant::now()));
             eprintln!("  {}", came::migration(how));
         }
@@ -159,7 +160,8 @@ fn said_in_the_guest(came: &Came) {
 const LINE: Duration = Duration::from_secs(5);
 
 fn moving() -> ProgressStyle {
-    ProgressStyle::with_template("  {bar:24} {percent:>3} % {msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
+    ProgressStyle::with_template("  {bar:24} {percent:>3} % {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 fn bar(captures: usize) -> ProgressBar {

@@ -53,16 +53,24 @@ pub(super) fn address(place: &Place) -> Result<String, String> {
             let text = path.to_str().filter(|_| path.is_absolute());
             let text = text.ok_or_else(|| format!("the socket `{}` has no absolute path", path.display()))?;
             if text.len() > SOCKET_MAX {
-                return Err(format!("the path of the socket has {} bytes, and {SOCKET_MAX} is the most that a socket can have", text.len()));
+                return Err(format!(
+                    "the path of the socket has {} bytes, and {SOCKET_MAX} is the most that a socket can have",
+                    text.len()
+                ));
             }
             Ok(format!("unix:{text}"))
         }
         Place::Tcp { host, port } => {
-            let word = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:%".contains(&byte));
+            let word = !host.is_empty()
+                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:%".contains(&byte));
             if !word || *port == 0 {
                 return Err(format!("`{}:{port}` is no host and port", host.escape_debug()));
             }
-            if host.contains(':') { Ok(format!("tcp:[{host}]:{port}")) } else { Ok(format!("tcp:{host}:{port}")) }
+            if host.contains(':') {
+                Ok(format!("tcp:[{host}]:{port}"))
+            } else {
+                Ok(format!("tcp:{host}:{port}"))
+            }
         }
         Place::File(path) => Err(format!("the file `{}` is no address", path.display())),
     }
@@ -79,7 +87,9 @@ pub(super) fn prepare(
     let multifd = channel.connections > 0;
     let post_copy = post_copy || channel.post_copy;
     if channel.compression.is_some() && !multifd {
-        return Err(Unset::Words("compression needs several connections: it works with multifd alone".to_owned()));
+        return Err(Unset::Words(
+            "compression needs several connections: it works with multifd alone".to_owned(),
+        ));
     }
     let capabilities = json!([
         { "capability": "multifd", "state": multifd },
@@ -90,7 +100,10 @@ pub(super) fn prepare(
     if multifd {
         let compression = channel.compression.as_deref().unwrap_or("none");
         if !matches!(compression, "none" | "zlib" | "zstd") || !schema.knows(compression, "none") {
-            return Err(Unset::Words(format!("this QEMU has no compression `{}`", compression.escape_debug())));
+            return Err(Unset::Words(format!(
+                "this QEMU has no compression `{}`",
+                compression.escape_debug()
+            )));
         }
         parameters["multifd-channels"] = channel.connections.into();
         parameters["multifd-compression"] = compression.into();
@@ -99,7 +112,9 @@ pub(super) fn prepare(
     let _ = qmp.execute("migrate-set-parameters", Some(json!({ "tls-creds": "", "tls-hostname": "" })));
     let _ = qmp.execute("object-del", Some(json!({ "id": TLS })));
     if let Some(directory) = &channel.tls {
-        let text = directory.to_str().ok_or_else(|| Unset::Words("the directory of certificates is not UTF-8".to_owned()))?;
+        let text = directory
+            .to_str()
+            .ok_or_else(|| Unset::Words("the directory of certificates is not UTF-8".to_owned()))?;
         let endpoint = if side == Side::Source { "client" } else { "server" };
         qmp.execute(
             "object-add",

@@ -34,7 +34,10 @@ pub(super) fn attach(qemu: &Qemu, machine: &Stored, device: &Device) -> Result<A
         || name.len() > NAME_MAX
         || !name.bytes().all(letters)
     {
-        return Err(refuse(format!("`{}` is no name for a device: letters, digits, `-`, `.` and `_`, beginning with a letter, at most {NAME_MAX}", name.escape_debug())));
+        return Err(refuse(format!(
+            "`{}` is no name for a device: letters, digits, `-`, `.` and `_`, beginning with a letter, at most {NAME_MAX}",
+            name.escape_debug()
+        )));
     }
     let mut qmp = monitor(machine, &running(machine)?, qemu.patience)?;
     let peripherals = peripherals(&mut qmp).map_err(|source| unusable(machine, source))?;
@@ -43,7 +46,9 @@ pub(super) fn attach(qemu: &Qemu, machine: &Stored, device: &Device) -> Result<A
     }
     let bus = free_bus(&mut qmp).map_err(|source| unusable(machine, source))?;
     let plugged = match device {
-        Device::Disk { path, format, readonly, .. } => disk(&mut qmp, machine, name, path, format, *readonly, &bus),
+        Device::Disk { path, format, readonly, .. } => {
+            disk(&mut qmp, machine, name, path, format, *readonly, &bus)
+        }
         Device::Network { bridge, mac, .. } => {
             network(&mut qmp, machine, name, bridge.as_deref(), mac.as_deref(), &bus)
         }
@@ -133,7 +138,8 @@ fn network(
         return Err(Unplugged::Words(format!("its device `{other}` has the MAC address {mac} already")));
     }
     qmp.execute("netdev_add", Some(netdev))?;
-    let mut arguments = json!({ "driver": "virtio-net-pci", "id": name, "netdev": node, "mac": mac, "romfile": "" });
+    let mut arguments =
+        json!({ "driver": "virtio-net-pci", "id": name, "netdev": node, "mac": mac, "romfile": "" });
     on(&mut arguments, bus);
     qmp.execute("device_add", Some(arguments)).map(drop).map_err(|error| {
         // The first error is the one to tell.
@@ -167,7 +173,11 @@ fn holder_of(qmp: &mut Qmp, mac: &str) -> Option<String> {
 /// `pc` machine type and not on `q35`.
 fn free_bus(qmp: &mut Qmp) -> Result<Option<String>, QmpError> {
     let buses = qmp.execute("query-pci", None)?;
-    let devices = buses.as_array().into_iter().flatten().flat_map(|bus| bus["devices"].as_array().into_iter().flatten());
+    let devices = buses
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|bus| bus["devices"].as_array().into_iter().flatten());
     let free = devices.filter(|device| {
         let below = &device["pci_bridge"]["devices"];
         device["pci_bridge"].is_object() && below.as_array().is_none_or(Vec::is_empty)
@@ -203,7 +213,11 @@ pub(super) fn detach(
         find(&mut qmp, device).map_err(|source| unusable(machine, source))?
     };
     let Some(path) = path else {
-        return Err(refuse(format!("it has no device `{}`; 'vmwright vm stats {}' names its disks", device.escape_debug(), machine.name)));
+        return Err(refuse(format!(
+            "it has no device `{}`; 'vmwright vm stats {}' names its disks",
+            device.escape_debug(),
+            machine.name
+        )));
     };
     let drive = backends(qemu, machine, &path)?;
     let deadline = Instant::now() + patience;
@@ -214,7 +228,8 @@ pub(super) fn detach(
             match qmp.execute("device_del", Some(json!({ "id": path }))) {
                 Ok(_) => {}
                 // An earlier try that the guest has not answered.
-                Err(QmpError::Refused { description, .. }) if description.contains("in the process of unplug") => {}
+                Err(QmpError::Refused { description, .. })
+                    if description.contains("in the process of unplug") => {}
                 Err(QmpError::Refused { description, .. }) => return Err(refuse(description)),
                 Err(source) => return Err(unusable(machine, source)),
             }
@@ -229,7 +244,9 @@ pub(super) fn detach(
             Err(source) => return Err(unusable(machine, source)),
             Ok(_) if Instant::now() >= deadline => {
                 let seconds = patience.as_secs();
-                return Err(refuse(format!("the guest has not let go of `{device}` within {seconds} s; it still may, and 'detach' can be asked again")));
+                return Err(refuse(format!(
+                    "the guest has not let go of `{device}` within {seconds} s; it still may, and 'detach' can be asked again"
+                )));
             }
             Ok(_) => {}
         }
@@ -250,7 +267,8 @@ fn find(qmp: &mut Qmp, device: &str) -> Result<Option<String>, QmpError> {
         return Ok(Some(format!("/machine/peripheral/{device}")));
     }
     let blocks = qmp.execute("query-block", None)?;
-    let found = blocks.as_array().into_iter().flatten().find(|block| block["inserted"]["node-name"] == device);
+    let found =
+        blocks.as_array().into_iter().flatten().find(|block| block["inserted"]["node-name"] == device);
     // `qdev` is an id, or the path of the device's inner half.
     Ok(found.and_then(|block| block["qdev"].as_str()).map(|qdev| {
         let outer = qdev.strip_suffix("/virtio-backend").unwrap_or(qdev);

@@ -166,13 +166,17 @@ fn follow(
                 let why = told["error-desc"].as_str().unwrap_or("QEMU gives no reason");
                 let log = said(machine);
                 let log = log.lines().rev().find(|line| !line.trim().is_empty());
-                let log = log.map(|line| format!("; its log here says last: {}", line.trim())).unwrap_or_default();
+                let log =
+                    log.map(|line| format!("; its log here says last: {}", line.trim())).unwrap_or_default();
                 let log = if log.contains(why) { String::new() } else { log };
                 return Err(failed(machine, format!("{why}{log}; what the target says stands in its log")));
             }
             "cancelled" => return Err(failed(machine, "it was cancelled")),
             "postcopy-paused" if !what.resume || warned => {
-                return Err(failed(machine, "the connection was lost while the guest ran at the target already: it waits there and can go on, with '--resume' once the target listens again"));
+                return Err(failed(
+                    machine,
+                    "the connection was lost while the guest ran at the target already: it waits there and can go on, with '--resume' once the target listens again",
+                ));
             }
             "postcopy-paused" => warned = true,
             _ => {}
@@ -184,14 +188,17 @@ fn follow(
         }
         if watch.stopped() && moving && !warned {
             warned = true;
-            watch.tell(Told::Note("it cannot be cancelled any more: the guest runs at the target".to_owned()));
+            watch
+                .tell(Told::Note("it cannot be cancelled any more: the guest runs at the target".to_owned()));
         }
         // After the first round of all memory only what changes is left to fetch.
         let rounds = told["ram"]["dirty-sync-count"].as_u64().unwrap_or(0);
         if what.post_copy && !switched && status == "active" && rounds >= 2 {
             match ask(qemu, machine, "migrate-start-postcopy", None) {
                 // It may have ended meanwhile.
-                Ok(_) | Err(ControlError::Monitor { source: QmpError::Refused { .. }, .. }) => switched = true,
+                Ok(_) | Err(ControlError::Monitor { source: QmpError::Refused { .. }, .. }) => {
+                    switched = true
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -202,7 +209,8 @@ fn follow(
 fn progress(told: &Value) -> MigrationProgress {
     let ram = |name: &str| told["ram"][name].as_u64().unwrap_or(0);
     // Megabits, a fraction.
-    let megabits = told["ram"]["mbps"].as_f64().filter(|rate| rate.is_finite()).unwrap_or(0.0).clamp(0.0, 1e9);
+    let megabits =
+        told["ram"]["mbps"].as_f64().filter(|rate| rate.is_finite()).unwrap_or(0.0).clamp(0.0, 1e9);
     MigrationProgress {
         status: told["status"].as_str().unwrap_or("none").chars().take(32).collect(),
         sent: ram("transferred"),

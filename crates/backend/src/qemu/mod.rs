@@ -181,7 +181,12 @@ impl Backend for Qemu {
         }
     }
 
-    fn take_in(&self, machine: &Stored, from: &Receive, watch: &mut dyn Watch) -> Result<Running, StartError> {
+    fn take_in(
+        &self,
+        machine: &Stored,
+        from: &Receive,
+        watch: &mut dyn Watch,
+    ) -> Result<Running, StartError> {
         start::receive(self, machine, from, watch)
     }
 }

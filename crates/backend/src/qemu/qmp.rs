@@ -151,7 +151,11 @@ impl Qmp {
     ///
     /// # Errors
     /// [`QmpError`].
-    pub fn execute_out_of_band(&mut self, command: &str, arguments: Option<Value>) -> Result<Value, QmpError> {
+    pub fn execute_out_of_band(
+        &mut self,
+        command: &str,
+        arguments: Option<Value>,
+    ) -> Result<Value, QmpError> {
         self.execute_by("exec-oob", command, arguments, Instant::now() + self.patience)
     }
 

@@ -86,14 +86,18 @@ pub(super) fn arrival(
         let condition = look(qemu, machine);
         let here = condition.is_ok_and(|condition| matches!(condition.state, State::Running | State::Paused));
         // A guest that runs here while its memory is still on its way is here only once all of it is.
-        if here && !matches!(status.as_str(), "active" | "setup" | "device") && !status.starts_with("postcopy") {
+        if here
+            && !matches!(status.as_str(), "active" | "setup" | "device")
+            && !status.starts_with("postcopy")
+        {
             remove(receive);
             return Ok(());
         }
         if watch.stopped() {
             let killed = kill(machine, END);
             remove(receive);
-            let how = if killed.is_ok() { "it was stopped" } else { "it was stopped, and could not be ended" };
+            let how =
+                if killed.is_ok() { "it was stopped" } else { "it was stopped, and could not be ended" };
             return Err(not_arrived(how.to_owned()));
         }
         std::thread::sleep(LOOK);
@@ -114,7 +118,10 @@ fn recover(qemu: &Qemu, machine: &Stored, running: &Running, receive: &Receive, 
     let asked = Qmp::connect_out_of_band(path, qemu.patience)
         .and_then(|mut qmp| qmp.execute_out_of_band("migrate-recover", Some(json!({ "uri": to }))));
     match asked {
-        Ok(_) => watch.tell(Told::Note(format!("the connection was lost; {} waits at {to} again: 'vm migrate --resume' at the source goes on", machine.name))),
+        Ok(_) => watch.tell(Told::Note(format!(
+            "the connection was lost; {} waits at {to} again: 'vm migrate --resume' at the source goes on",
+            machine.name
+        ))),
         // It listens already.
         Err(QmpError::Refused { .. }) => {}
         Err(error) => watch.tell(Told::Note(format!("it cannot listen again yet: {}", crate::chain(&error)))),

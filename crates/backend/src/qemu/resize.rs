@@ -44,11 +44,17 @@ fn disk(qemu: &Qemu, machine: &Stored, wanted: &str, bytes: u64) -> Result<u64, 
     });
     let Some(block) = found else {
         let names: Vec<String> = disks.iter().map(|block| name(block)).collect();
-        return Err(failed(machine, format!("it has no disk `{}`, but {}", wanted.escape_debug(), names.join(", "))));
+        return Err(failed(
+            machine,
+            format!("it has no disk `{}`, but {}", wanted.escape_debug(), names.join(", ")),
+        ));
     };
     let now = block["inserted"]["image"]["virtual-size"].as_u64().unwrap_or(0);
     if bytes < now {
-        return Err(failed(machine, format!("the disk has {now} bytes, and what a guest has on it is not cut off; it only grows")));
+        return Err(failed(
+            machine,
+            format!("the disk has {now} bytes, and what a guest has on it is not cut off; it only grows"),
+        ));
     }
     if bytes == now {
         return Ok(now);
@@ -63,7 +69,9 @@ fn disk(qemu: &Qemu, machine: &Stored, wanted: &str, bytes: u64) -> Result<u64, 
 /// QEMU's own words where it refuses.
 fn refused(machine: &Stored, error: ControlError) -> ControlError {
     match error {
-        ControlError::Monitor { source: QmpError::Refused { description, .. }, .. } => failed(machine, description),
+        ControlError::Monitor { source: QmpError::Refused { description, .. }, .. } => {
+            failed(machine, description)
+        }
         other => other,
     }
 }
@@ -73,11 +81,16 @@ fn memory(qemu: &Qemu, machine: &Stored, bytes: u64, watch: &mut dyn Watch) -> R
     let number = |name: &str| size[name].as_u64().unwrap_or(0);
     let most = number("base-memory") + number("plugged-memory");
     if bytes > most {
-        return Err(failed(machine, format!("it was started with {most} bytes of memory; a balloon gives no more")));
+        return Err(failed(
+            machine,
+            format!("it was started with {most} bytes of memory; a balloon gives no more"),
+        ));
     }
     let told = ask(qemu, machine, "balloon", Some(json!({ "value": bytes })));
     told.map_err(|error| match error {
-        ControlError::Monitor { source: QmpError::Refused { class, .. }, .. } if class == "DeviceNotActive" => {
+        ControlError::Monitor { source: QmpError::Refused { class, .. }, .. }
+            if class == "DeviceNotActive" =>
+        {
             failed(machine, "it has no balloon: its specification has no `[balloon]`")
         }
         other => refused(machine, other),
@@ -89,7 +102,10 @@ fn memory(qemu: &Qemu, machine: &Stored, bytes: u64, watch: &mut dyn Watch) -> R
             return Ok(now);
         }
         if watch.stopped() || Instant::now() >= deadline {
-            return Err(failed(machine, format!("the guest has {now} bytes and was asked for {bytes}; it goes on towards that")));
+            return Err(failed(
+                machine,
+                format!("the guest has {now} bytes and was asked for {bytes}; it goes on towards that"),
+            ));
         }
         watch.tell(Told::Copied { done: now, of: Some(bytes) });
         std::thread::sleep(LOOK);
@@ -99,22 +115,31 @@ fn memory(qemu: &Qemu, machine: &Stored, bytes: u64, watch: &mut dyn Watch) -> R
 /// Processors that can be plugged are in the order in which they are filled.
 fn cpus(qemu: &Qemu, machine: &Stored, count: u32, watch: &mut dyn Watch) -> Result<u64, ControlError> {
     let wanted = usize::try_from(count).unwrap_or(usize::MAX);
-    let slots = ask(qemu, machine, "query-hotpluggable-cpus", None).map_err(|error| refused(machine, error))?;
+    let slots =
+        ask(qemu, machine, "query-hotpluggable-cpus", None).map_err(|error| refused(machine, error))?;
     let mut slots: Vec<&Value> = slots.as_array().into_iter().flatten().collect();
     // QEMU tells the last one first.
     slots.reverse();
-    let (filled, empty): (Vec<&Value>, Vec<&Value>) = slots.iter().partition(|slot| slot["qom-path"].is_string());
+    let (filled, empty): (Vec<&Value>, Vec<&Value>) =
+        slots.iter().partition(|slot| slot["qom-path"].is_string());
     if wanted == 0 || wanted > slots.len() {
-        return Err(failed(machine, format!("it can have 1 to {} virtual CPUs (`cpu.max` of its specification)", slots.len())));
+        return Err(failed(
+            machine,
+            format!("it can have 1 to {} virtual CPUs (`cpu.max` of its specification)", slots.len()),
+        ));
     }
     if wanted >= filled.len() {
         for (at, slot) in empty.iter().enumerate().take(wanted - filled.len()) {
-            let mut arguments = json!({ "driver": slot["type"], "id": format!("vmwright-cpu{}", filled.len() + at) });
+            let mut arguments =
+                json!({ "driver": slot["type"], "id": format!("vmwright-cpu{}", filled.len() + at) });
             for (property, value) in slot["props"].as_object().into_iter().flatten() {
                 arguments[property] = value.clone();
             }
             ask(qemu, machine, "device_add", Some(arguments)).map_err(|error| refused(machine, error))?;
-            watch.tell(Told::Note(format!("virtual CPU {} is plugged; the guest has to bring it on line", filled.len() + at)));
+            watch.tell(Told::Note(format!(
+                "virtual CPU {} is plugged; the guest has to bring it on line",
+                filled.len() + at
+            )));
         }
         return Ok(u64::from(count));
     }

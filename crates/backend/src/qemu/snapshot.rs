@@ -34,13 +34,10 @@ pub(super) fn snapshot(
     let _lock = disks::lock(machine)?;
     Snapshot::name(machine, name)?;
     let live = live(qemu, machine)?;
-    let inside = live.iter().all(|disk| disk.format == "qcow2") && understands(qemu, machine, "snapshot-save")?;
-    let kept = |disk: &Live| Kept {
-        at: disk.at,
-        image: disk.path.clone(),
-        format: disk.format.to_owned(),
-        inside,
-    };
+    let inside =
+        live.iter().all(|disk| disk.format == "qcow2") && understands(qemu, machine, "snapshot-save")?;
+    let kept =
+        |disk: &Live| Kept { at: disk.at, image: disk.path.clone(), format: disk.format.to_owned(), inside };
     let snapshot = Snapshot {
         schema: SCHEMA.to_owned(),
         name: name.to_owned(),
@@ -102,7 +99,13 @@ fn internal(
     watch: &mut dyn Watch,
 ) -> Result<Result<(), String>, ControlError> {
     let nodes: Vec<&str> = live.iter().map(|disk| disk.node.as_str()).collect();
-    jobs::run(qemu, machine, command, json!({ "tag": name, "vmstate": nodes.first(), "devices": nodes }), watch)
+    jobs::run(
+        qemu,
+        machine,
+        command,
+        json!({ "tag": name, "vmstate": nodes.first(), "devices": nodes }),
+        watch,
+    )
 }
 
 /// Overlays for the disks, in one go for all; then memory into a file. The guest stands still.
@@ -138,7 +141,9 @@ fn external(
     if let Err(error) = ask(qemu, machine, "transaction", Some(json!({ "actions": actions }))) {
         remove(&moves);
         return Err(match error {
-            ControlError::Monitor { source: QmpError::Refused { description, .. }, .. } => refuse(description),
+            ControlError::Monitor { source: QmpError::Refused { description, .. }, .. } => {
+                refuse(description)
+            }
             other => other,
         });
     }
@@ -151,7 +156,10 @@ fn external(
         let _ = std::fs::remove_file(&memory);
         let without = Snapshot { memory: false, ..snapshot.clone() };
         without.write(machine)?;
-        return Err(refuse(format!("its memory could not be kept ({}); its disks are, as of the same moment", chain(&error))));
+        return Err(refuse(format!(
+            "its memory could not be kept ({}); its disks are, as of the same moment",
+            chain(&error)
+        )));
     }
     snapshot.write(machine)
 }
@@ -165,7 +173,9 @@ pub(super) fn restore(
     let snapshot = Snapshot::read(machine, name)?;
     let refuse = |why: String| failed(machine, Operation::Restore, why);
     if !snapshot.memory {
-        return Err(refuse("it has no memory in it; stop the machine first, and its disks go back".to_owned()));
+        return Err(refuse(
+            "it has no memory in it; stop the machine first, and its disks go back".to_owned(),
+        ));
     }
     if snapshot.disks.iter().all(|disk| disk.inside) {
         let lock = disks::lock(machine)?;

@@ -1,11 +1,11 @@
 //! Starting: files, sockets and taps first, then the process, then its monitor until the guest runs.
 
 use super::argv::{Handles, argv, words};
-use super::qmp::{Qmp, QmpError};
 use super::channel::Unset as Unready;
+use super::qmp::{Qmp, QmpError};
 use super::{Qemu, receive, tap};
-use crate::request::{Receive, Watch};
 use crate::account::account;
+use crate::request::{Receive, Watch};
 use crate::sockets::SocketDirectory;
 use crate::store::SERIAL;
 use crate::supervise::{self, Attempt, Vmm, empty_file};

@@ -49,9 +49,9 @@ fn times(directory: &Path) -> Times {
     let text = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap_or_default();
     let (ran_ns, waited_ns) = schedstat(&text("schedstat"));
     let status = text("status");
-    let resident = status.lines().find_map(|line| {
-        line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
-    });
+    let resident = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
     Times { resident: resident.unwrap_or(0) * 1024, ran_ns, waited_ns }
 }
 
@@ -90,7 +90,9 @@ fn disk(block: &Value) -> Option<DiskStatistics> {
         flushes: number("flush_operations"),
         read_ns: number("rd_total_time_ns"),
         write_ns: number("wr_total_time_ns"),
-        failed: number("failed_rd_operations") + number("failed_wr_operations") + number("failed_flush_operations"),
+        failed: number("failed_rd_operations")
+            + number("failed_wr_operations")
+            + number("failed_flush_operations"),
     })
 }
 
@@ -99,7 +101,10 @@ fn networks(running: &Running) -> Vec<NetworkStatistics> {
     let one = |tap: &String| {
         let directory = Path::new("/sys/class/net").join(tap).join("statistics");
         let number = |name: &str| {
-            std::fs::read_to_string(directory.join(name)).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+            std::fs::read_to_string(directory.join(name))
+                .ok()
+                .and_then(|text| text.trim().parse().ok())
+                .unwrap_or(0)
         };
         NetworkStatistics {
             name: tap.clone(),

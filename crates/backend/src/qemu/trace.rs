@@ -26,10 +26,16 @@ pub(super) fn trace(
     limit: Option<Duration>,
     watch: &mut dyn Watch,
 ) -> Result<Answer, ControlError> {
-    let failed =
-        |why: String| ControlError::Failed { machine: machine.name.clone(), operation: Operation::Trace, why };
-    let mut log = File::open(machine.file(LOG))
-        .map_err(|source| ControlError::File { doing: "read", path: machine.file(LOG), source })?;
+    let failed = |why: String| ControlError::Failed {
+        machine: machine.name.clone(),
+        operation: Operation::Trace,
+        why,
+    };
+    let mut log = File::open(machine.file(LOG)).map_err(|source| ControlError::File {
+        doing: "read",
+        path: machine.file(LOG),
+        source,
+    })?;
     let mut begun = BTreeSet::new();
     let mut switched = Vec::new();
     for pattern in patterns {
@@ -46,9 +52,15 @@ pub(super) fn trace(
     }
     // From here on everything is switched off again, whatever fails.
     let traced = switch(qemu, machine, &switched, true).and_then(|()| {
-        watch.tell(Told::Note(format!("{} events are on; Ctrl-C ends the trace and switches them off", begun.len())));
-        log.seek(SeekFrom::End(0))
-            .map_err(|source| ControlError::File { doing: "read", path: machine.file(LOG), source })?;
+        watch.tell(Told::Note(format!(
+            "{} events are on; Ctrl-C ends the trace and switches them off",
+            begun.len()
+        )));
+        log.seek(SeekFrom::End(0)).map_err(|source| ControlError::File {
+            doing: "read",
+            path: machine.file(LOG),
+            source,
+        })?;
         follow(qemu, machine, &mut log, &begun, limit, watch)
     });
     let off = switch(qemu, machine, &switched, false);
@@ -78,7 +90,8 @@ fn events(qemu: &Qemu, machine: &Stored, pattern: &str) -> Result<Vec<(String, b
 fn switch(qemu: &Qemu, machine: &Stored, events: &[String], on: bool) -> Result<(), ControlError> {
     let mut first = Ok(());
     for event in events {
-        let switched = ask(qemu, machine, "trace-event-set-state", Some(json!({ "name": event, "enable": on })));
+        let switched =
+            ask(qemu, machine, "trace-event-set-state", Some(json!({ "name": event, "enable": on })));
         // One that fails is no reason to leave the others on.
         if first.is_ok() {
             first = switched.map(drop);
@@ -144,7 +157,10 @@ mod tests {
     #[test]
     fn lines_of_events_are_told_from_others() {
         let events: BTreeSet<String> = ["serial_write".to_owned()].into();
-        assert_eq!(decode("serial_write write addr 0x00 val 0x41 ", &events), Some(("serial_write", "write addr 0x00 val 0x41")));
+        assert_eq!(
+            decode("serial_write write addr 0x00 val 0x41 ", &events),
+            Some(("serial_write", "write addr 0x00 val 0x41"))
+        );
         assert_eq!(decode("12@1700000000.000001:serial_write x", &events), Some(("serial_write", "x")));
         assert_eq!(decode("serial_write", &events), Some(("serial_write", "")));
         for other in ["qemu: serial_write", "", "serial_read x", "a@b c:serial_write x"] {

@@ -37,8 +37,12 @@ fn devices_come_and_go_and_sizes_change() {
     let grow = |bytes: u64| Request::Resize(Resize::Disk { disk: "extra".to_owned(), bytes });
     assert_eq!(ask(&machine, grow(4 << 20)).expect("larger"), Answer::Resized(4 << 20));
     refused(grow(1 << 20), "it only grows");
-    refused(Request::Resize(Resize::Disk { disk: "none".to_owned(), bytes: 1 }), "has no disk `none`, but extra-node");
-    let detach = |device: &str| Request::Detach { device: device.to_owned(), patience: Duration::from_secs(60) };
+    refused(
+        Request::Resize(Resize::Disk { disk: "none".to_owned(), bytes: 1 }),
+        "has no disk `none`, but extra-node",
+    );
+    let detach =
+        |device: &str| Request::Detach { device: device.to_owned(), patience: Duration::from_secs(60) };
     assert_eq!(ask(&machine, detach("extra")).expect("the guest lets go"), Answer::Done);
     eventually("the guest has it no more", || disks(&machine) == before);
     refused(detach("extra"), "has no device `extra`");

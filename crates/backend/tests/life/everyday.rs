@@ -165,7 +165,8 @@ fn counts_grow(machine: &Stored) {
 fn events_are_followed_and_switched_off(machine: &Stored) {
     let states = || {
         let mut qmp = qemu().monitor(machine).expect("it runs");
-        let told = qmp.execute("trace-event-get-state", Some(json!({ "name": "virtio_serial_*" }))).expect("told");
+        let told =
+            qmp.execute("trace-event-get-state", Some(json!({ "name": "virtio_serial_*" }))).expect("told");
         told.to_string().matches("\"enabled\"").count()
     };
     assert_eq!(states(), 0);
@@ -173,15 +174,21 @@ fn events_are_followed_and_switched_off(machine: &Stored) {
     let other = machine.clone();
     let talk = std::thread::spawn(move || (0..40).for_each(|_| drop(agent(&other, "guest-ping", json!({})))));
     let events = vec!["virtio_serial_*".to_owned(), "no_such_event".to_owned()];
-    let traced = perform(&qemu(), machine, Request::Trace { events, limit: Some(crate::rig::LONG) }, &mut notes);
+    let traced =
+        perform(&qemu(), machine, Request::Trace { events, limit: Some(crate::rig::LONG) }, &mut notes);
     let Ok(Answer::Traced(counts)) = traced else { panic!("{traced:?}") };
     assert!(counts.iter().map(|(_, count)| count).sum::<u64>() >= 4, "{counts:?}");
-    let shown = notes.told.iter().filter(|told| matches!(told, Told::Traced { event, .. } if event.starts_with("virtio_serial_")));
+    let shown = notes
+        .told
+        .iter()
+        .filter(|told| matches!(told, Told::Traced { event, .. } if event.starts_with("virtio_serial_")));
     assert!(shown.count() >= 4);
     assert_eq!(states(), 0, "they are off again");
     talk.join().expect("no panic");
     let none = ask(machine, Request::Trace { events: vec!["no_such_event".to_owned()], limit: None });
-    assert!(none.is_err_and(|error| error.to_string().contains("no event of this QEMU is named no_such_event")));
+    assert!(
+        none.is_err_and(|error| error.to_string().contains("no event of this QEMU is named no_such_event"))
+    );
 }
 
 fn it_is_paused_and_resumed(machine: &Stored) {

@@ -45,7 +45,9 @@ fn snapshots_bring_back_memory_and_disks() {
 
 fn clones_share_a_base(machine: &Stored) {
     let name = format!("{}-twin", machine.name);
-    let Ok(Answer::Cloned(clone)) = ask(machine, Request::Clone { name: name.clone() }) else { panic!("it clones") };
+    let Ok(Answer::Cloned(clone)) = ask(machine, Request::Clone { name: name.clone() }) else {
+        panic!("it clones")
+    };
     assert_eq!(clone.name, name);
     let machine = store::open(&machine.state, &machine.name).expect("there");
     assert_ne!(clone.spec.disks[0].path, machine.spec.disks[0].path);
@@ -70,7 +72,11 @@ fn mark(machine: &Stored) {
 }
 
 fn marked(machine: &Stored) -> bool {
-    let what = Exec { program: "/init".to_owned(), arguments: vec!["end".to_owned(), "0".to_owned()], ..Exec::default() };
+    let what = Exec {
+        program: "/init".to_owned(),
+        arguments: vec!["end".to_owned(), "0".to_owned()],
+        ..Exec::default()
+    };
     assert!(matches!(ask(machine, Request::Exec(what)), Ok(Answer::Executed(_))), "the guest answers");
     let to = machine.file("marked.out");
     let copied = ask(machine, Request::CopyOut { from: "/marked".to_owned(), to: to.clone() });

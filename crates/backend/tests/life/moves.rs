@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use vmwright_backend::request::{Channel, Migrate, Migrated, Place, Receive, receive};
-use vmwright_backend::{Answer, Backend as _, ControlError, Request, State, Stop, Stored, Told, chain, perform};
+use vmwright_backend::{
+    Answer, Backend as _, ControlError, Request, State, Stop, Stored, Told, chain, perform,
+};
 
 /// A guest on the first of two hosts, whose memory changes all the time.
 fn two_hosts(test: &str) -> Option<(Site, Stored, Stored)> {
@@ -57,9 +59,12 @@ fn hop(site: &Site, from: &Stored, to: &Stored, channel: &Channel, tweak: impl F
 
 #[test]
 fn a_guest_moves_there_and_back_and_loses_nothing() {
-    let Some((site, here, there)) = two_hosts("a_guest_moves_there_and_back_and_loses_nothing") else { return };
+    let Some((site, here, there)) = two_hosts("a_guest_moves_there_and_back_and_loses_nothing") else {
+        return;
+    };
     let plain = Channel::default();
-    let many = |how: &str| Channel { connections: 2, compression: Some(how.to_owned()), ..Channel::default() };
+    let many =
+        |how: &str| Channel { connections: 2, compression: Some(how.to_owned()), ..Channel::default() };
     let how = hop(&site, &here, &there, &plain, |_| {});
     assert!(how.sent > 10 << 20 && how.total_ms > 0, "{how:?}");
     hop(&site, &there, &here, &many("zstd"), |_| {});
@@ -71,7 +76,9 @@ fn a_guest_moves_there_and_back_and_loses_nothing() {
             what.bandwidth = 8 << 20;
         });
     } else {
-        eprintln!("SKIPPED the part of a_guest_moves_there_and_back_and_loses_nothing after post-copy: no userfaultfd");
+        eprintln!(
+            "SKIPPED the part of a_guest_moves_there_and_back_and_loses_nothing after post-copy: no userfaultfd"
+        );
         hop(&site, &there, &here, &plain, |_| {});
     }
     // Into a file and out of it, on the other host.
@@ -156,7 +163,8 @@ fn cutting(door: &Path, target: &Path, after: u64) -> Arc<AtomicU64> {
     std::thread::spawn(move || {
         let (mut from, _) = listener.accept().expect("a source");
         let mut to = UnixStream::connect(target).expect("a target");
-        let (mut back_from, mut back_to) = (to.try_clone().expect("cloned"), from.try_clone().expect("cloned"));
+        let (mut back_from, mut back_to) =
+            (to.try_clone().expect("cloned"), from.try_clone().expect("cloned"));
         std::thread::spawn(move || std::io::copy(&mut back_from, &mut back_to));
         let mut buffer = vec![0; 64 << 10];
         from.set_read_timeout(Some(LONG)).expect("set");

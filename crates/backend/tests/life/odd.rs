@@ -13,7 +13,10 @@ fn names_that_are_none_make_no_machine() {
         assert!(chain(&told).contains("name"), "{told}");
     }
     for name in ["a/b", "../x", "a\nb"] {
-        assert!(matches!(store::open(&site.path("host"), name), Err(store::StoreError::BadName(_))), "{name:?}");
+        assert!(
+            matches!(store::open(&site.path("host"), name), Err(store::StoreError::BadName(_))),
+            "{name:?}"
+        );
     }
 }
 
@@ -34,7 +37,9 @@ fn what_no_host_has_is_refused_by_qemu_and_leaves_nothing() {
             }
             // A host that overcommits without limit takes any promise.
             Ok(_) if name == "memory" => {
-                eprintln!("SKIPPED the part of what_no_host_has_is_refused_by_qemu_and_leaves_nothing with 10 TiB: this host promises them");
+                eprintln!(
+                    "SKIPPED the part of what_no_host_has_is_refused_by_qemu_and_leaves_nothing with 10 TiB: this host promises them"
+                );
                 qemu().stop(&machine, Stop::Force).expect("it runs");
             }
             other => panic!("{name}: {other:?}"),
@@ -46,7 +51,8 @@ fn what_no_host_has_is_refused_by_qemu_and_leaves_nothing() {
 fn two_machines_do_not_share_a_context_id() {
     let Some(site) = Site::new("two_machines_do_not_share_a_context_id") else { return };
     let fake = vmwright_backend::fake::Fake::default();
-    let (one, two) = (site.machine("host", "one", "vsock.cid = 77\n"), site.machine("host", "two", "vsock.cid = 77\n"));
+    let (one, two) =
+        (site.machine("host", "one", "vsock.cid = 77\n"), site.machine("host", "two", "vsock.cid = 77\n"));
     fake.start(&one).expect("it is free");
     let told = fake.start(&two).expect_err("it is taken");
     assert_eq!(told.to_string(), "machine `one` runs and has the context id 77 too");

@@ -330,7 +330,8 @@ impl Vm {
 fn copy(from: String, to: String) -> anyhow::Result<(String, Ask)> {
     let guest = |text: &str| {
         let (vm, path) = text.split_once(':')?;
-        (!vm.is_empty() && !vm.contains('/') && path.starts_with('/')).then(|| (vm.to_owned(), path.to_owned()))
+        (!vm.is_empty() && !vm.contains('/') && path.starts_with('/'))
+            .then(|| (vm.to_owned(), path.to_owned()))
     };
     match (guest(&from), guest(&to)) {
         (Some((vm, from)), None) => Ok((vm, Ask::CopyOut { from, to: to.into() })),
@@ -347,7 +348,10 @@ mod tests {
     fn one_side_of_a_copy_is_in_a_guest() {
         let copy = |from: &str, to: &str| copy(from.to_owned(), to.to_owned());
         let out = copy("web:/etc/hosts", "hosts").expect("good");
-        assert_eq!(out, ("web".to_owned(), Ask::CopyOut { from: "/etc/hosts".to_owned(), to: "hosts".into() }));
+        assert_eq!(
+            out,
+            ("web".to_owned(), Ask::CopyOut { from: "/etc/hosts".to_owned(), to: "hosts".into() })
+        );
         let into = copy("./a:b", "web:/b").expect("good");
         assert_eq!(into, ("web".to_owned(), Ask::CopyIn { from: "./a:b".into(), to: "/b".to_owned() }));
         assert!(copy("a", "b").is_err() && copy("a:/b", "c:/d").is_err() && copy("a", "web:b").is_err());
