@@ -301,6 +301,8 @@ pub(crate) fn clone(machine: &Stored, name: &str) -> Result<Answer, ControlError
     if store::directory(&machine.state, name).symlink_metadata().is_ok() {
         return Err(StoreError::Exists(name.to_owned()).into());
     }
+    let backend = machine.backend()?;
+    let backend = backend.as_deref().unwrap_or("qemu");
     let spec = &machine.spec;
     let mut edits: Vec<Edit> = vec![("name".to_owned(), Some(quoted(&spec.name)), Some(quoted(name)))];
     // Made from the name where it is absent.
@@ -349,7 +351,7 @@ pub(crate) fn clone(machine: &Stored, name: &str) -> Result<Answer, ControlError
             made.push(copy);
         }
         let text = edited(machine, Operation::Clone, &edits)?;
-        let clone = store::create_from_text(&machine.state, &machine.file(SPEC), &text)?;
+        let clone = store::create_from_text(&machine.state, &machine.file(SPEC), &text, backend)?;
         use_images(machine, Operation::Clone, &moves).inspect_err(|_| {
             // The first error is the one to tell.
             let _ = store::delete(&machine.state, name);

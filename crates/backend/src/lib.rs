@@ -5,6 +5,9 @@
 //! serial port said) and `process.json` (the VMM's process). Nothing of vmwright stays behind to watch it: the
 //! VMM's process is found again by pid and start time, so that the answer is right after a `kill -9` of either.
 //!
+//! [`request`] is the list of what can be asked of a machine beyond that: [`perform`] asks the table and the backend's
+//! capabilities before anything is tried. `snapshots/` holds what was kept.
+//!
 //! [`state`] holds the one table of what is legal in which state; every backend obeys it and passes the
 //! contract in `tests/contract`. Backends have the same files: `argv.rs` (the command line, pure; libvirt's is
 //! `domain.rs`, its domain XML), `start.rs`, `control.rs` (state, stop, pause, resume).

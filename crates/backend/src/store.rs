@@ -182,11 +182,16 @@ pub fn create_on(state: &Path, spec: &Path, backend: &str) -> Result<Stored, Sto
     let text = read_text(spec)?;
     let parsed = parse(spec, &text)?;
     let text = absolute(spec, &text, &parsed)?;
-    create_from_text(state, spec, &text)
+    create_from_text(state, spec, &text, backend)
 }
 
 /// The same from a text whose paths are absolute; `spec` is where it comes from, for errors.
-pub(crate) fn create_from_text(state: &Path, spec: &Path, text: &str) -> Result<Stored, StoreError> {
+pub(crate) fn create_from_text(
+    state: &Path,
+    spec: &Path,
+    text: &str,
+    backend: &str,
+) -> Result<Stored, StoreError> {
     // What is stored is what is started: the edited text is read again.
     let parsed = parse(spec, text)?;
     let machines = state.join("machines");

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use vmwright_backend::request::{Channel, Device, Exec, Migrate, Migrated, Picture, Place, Receive, Resize, Statistics};
+use vmwright_backend::request::{
+    Channel, Device, Exec, Migrate, Migrated, Picture, Place, Receive, Resize, Statistics,
+};
 use vmwright_backend::store::{self, Stored};
 use vmwright_backend::{Answer, Request, Told, Watch, perform, request, snapshots};
 use vmwright_formats::machine_spec::parse_size;
@@ -296,7 +298,8 @@ fn watch(
     let pause = Duration::from_secs(seconds.clamp(1, 3600));
     loop {
         let mut shown = Shown { stop: &environment.stop, progress: &mut *progress };
-        let answer = perform(&*backends::of(machine)?, machine, Request::Stats, &mut shown).map_err(Error::Control)?;
+        let answer =
+            perform(&*backends::of(machine)?, machine, Request::Stats, &mut shown).map_err(Error::Control)?;
         let Answer::Statistics(counts) = answer else { return Err(Error::Answer) };
         let mut left = pause;
         if !environment.stop.load(Ordering::Relaxed) {
@@ -378,9 +381,7 @@ fn request(ask: &Ask) -> Result<Request, Error> {
             post_copy: what.channel.post_copy,
             resume: what.resume,
         }),
-        Ask::Trace { events, seconds } => {
-            Request::Trace { events, limit: seconds.map(Duration::from_secs) }
-        }
+        Ask::Trace { events, seconds } => Request::Trace { events, limit: seconds.map(Duration::from_secs) },
         Ask::Screenshot { to, ppm } => {
             Request::Screenshot { to, format: if ppm { Picture::Ppm } else { Picture::Png } }
         }
@@ -392,7 +393,8 @@ fn request(ask: &Ask) -> Result<Request, Error> {
 const INPUT_MAX: u64 = 8 << 20;
 
 fn bytes(size: &str) -> Result<u64, Error> {
-    parse_size(size).map_err(|error| Error::Argument(format!("`{}` is no size: {error}", size.escape_debug())))
+    parse_size(size)
+        .map_err(|error| Error::Argument(format!("`{}` is no size: {error}", size.escape_debug())))
 }
 
 fn channel(over: &MigrateOver) -> Channel {
@@ -454,7 +456,8 @@ fn told(machine: &Stored, ask: &Ask, answer: Answer) -> Result<Came, Error> {
         }
         Answer::Attached(device) => Came::Attached { device },
         Answer::Cloned(clone) => {
-            let disks = clone.spec.disks.iter().filter(|disk| !disk.readonly).filter_map(|disk| disk.host_path());
+            let disks =
+                clone.spec.disks.iter().filter(|disk| !disk.readonly).filter_map(|disk| disk.host_path());
             Came::Cloned { vm: clone.name.clone(), disks: disks.collect() }
         }
         Answer::Resized(to) => Came::Resized { to },

@@ -7,7 +7,7 @@ use std::time::Duration;
 use vmwright_backend::libvirt::Libvirt;
 use vmwright_backend::qemu::argv;
 use vmwright_backend::store::{self, StoreError, Stored};
-use vmwright_backend::{Backend, Ended, Stop, chain};
+use vmwright_backend::{Ended, Stop, chain};
 use vmwright_model::machine::Accelerator;
 
 /// How long a guest may take to power off when it is asked.

@@ -25,7 +25,7 @@ fn what_no_host_has_is_refused_by_qemu_and_leaves_nothing() {
     let Some(site) = Site::new("what_no_host_has_is_refused_by_qemu_and_leaves_nothing") else { return };
     for (name, more, words) in [
         ("memory", "memory.size = '10TiB'\n", "allocate memory"),
-        ("cpus", "cpu.count = 4096\n", "4096"),
+        ("cpus", "machine = 'pc'\ncpu.count = 4096\n", "Invalid SMP CPUs 4096"),
         ("kind", "machine = 'no-such-machine'\n", "unsupported machine type"),
     ] {
         let machine = site.machine("host", name, more);
@@ -48,14 +48,15 @@ fn what_no_host_has_is_refused_by_qemu_and_leaves_nothing() {
 }
 
 #[test]
-fn two_machines_do_not_share_a_context_id() {
-    let Some(site) = Site::new("two_machines_do_not_share_a_context_id") else { return };
+fn two_machines_on_one_bridge_do_not_share_a_mac_address() {
+    let Some(site) = Site::new("two_machines_on_one_bridge_do_not_share_a_mac_address") else { return };
+    // The fake looks for the bridge's interface alone.
     let fake = vmwright_backend::fake::Fake::default();
-    let (one, two) =
-        (site.machine("host", "one", "vsock.cid = 77\n"), site.machine("host", "two", "vsock.cid = 77\n"));
+    let table = "[[network]]\nkind = 'bridge'\nbridge = 'lo'\nmac = '52:54:00:00:00:77'\n";
+    let (one, two) = (site.machine("host", "one", table), site.machine("host", "two", table));
     fake.start(&one).expect("it is free");
     let told = fake.start(&two).expect_err("it is taken");
-    assert_eq!(told.to_string(), "machine `one` runs and has the context id 77 too");
+    assert_eq!(told.to_string(), "machine `one` runs and has the MAC address 52:54:00:00:00:77 too");
     fake.stop(&one, Stop::Force).expect("it runs");
     fake.start(&two).expect("it is free again");
     fake.stop(&two, Stop::Force).expect("it runs");
