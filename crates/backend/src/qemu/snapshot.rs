@@ -76,7 +76,7 @@ fn live(qemu: &Qemu, machine: &Stored) -> Result<Vec<Live>, ControlError> {
     let node = |path: &PathBuf| {
         let found = blocks.as_array().into_iter().flatten().find(|block| {
             let file = block["inserted"]["file"].as_str().unwrap_or_default();
-            PathBuf::from(file) == *path
+            path == std::path::Path::new(file)
         });
         found.and_then(|block| block["inserted"]["node-name"].as_str().map(str::to_owned))
     };
