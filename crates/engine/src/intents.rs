@@ -33,7 +33,7 @@ pub(crate) fn plan(
         Intent::Fix { vm } => fix(&reading, &acceptances, &host.id, vm.as_deref()),
         Intent::Passthrough { vm, device, at_boot } => {
             let spec = reading.one::<MachineSpecView>().ok_or(Error::Unread("the VM's specification"))?;
-            let guest = Guest { name: vm, path: spec.text.source, text: &spec.text.text };
+            let guest = Guest { name: vm, path: spec.text.source, text: spec.text.as_str() };
             with_host(&reading, &host.id, |host| passthrough(host, &guest, device, *at_boot))??
         }
         Intent::Sriov { device, vfs } => with_host(&reading, &host.id, |host| sriov(host, device, *vfs))??,
@@ -79,7 +79,7 @@ fn with_host<R>(reading: &Reading<'_>, id: &str, use_it: impl FnOnce(&Host<'_>) 
     Ok(use_it(&Host {
         id,
         devices: &devices,
-        modules: modules.as_ref().map(|seen| &**seen),
+        modules: modules.as_deref(),
         mounts: &mounts,
         routes: &routes,
     }))
