@@ -76,11 +76,5 @@ fn with_host<R>(reading: &Reading<'_>, id: &str, use_it: impl FnOnce(&Host<'_>) 
     let mounts = reading.one::<Mounts>().ok_or(Error::Unread("the mounted file systems (/proc/mounts)"))?;
     // Without `ip` nobody can tell which card the host is reached by.
     let routes = reading.one::<IpRoute>().ok_or(Error::Unread("the routes (ip route show table all)"))?;
-    Ok(use_it(&Host {
-        id,
-        devices: &devices,
-        modules: modules.as_deref(),
-        mounts: &mounts,
-        routes: &routes,
-    }))
+    Ok(use_it(&Host { id, devices: &devices, modules: modules.as_deref(), mounts: &mounts, routes: &routes }))
 }

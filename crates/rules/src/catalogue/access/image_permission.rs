@@ -72,7 +72,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     };
     let gid = passwd.by_name(user).map(|user| user.gid);
     let groups = groups.of_user(user, gid);
-    let writable = |path: &str| machine.disks.iter().any(|disk| disk.path.as_deref() == Some(path) && !disk.readonly);
+    let writable =
+        |path: &str| machine.disks.iter().any(|disk| disk.path.as_deref() == Some(path) && !disk.readonly);
     let mut verdicts = Vec::new();
     for walk in cx.all::<Namei>() {
         for path in &walk.paths {

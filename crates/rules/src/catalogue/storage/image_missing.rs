@@ -106,7 +106,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut looked = false;
     for walk in cx.all::<Namei>() {
         for path in &walk.paths {
-            let Some(at) = machine.disks.iter().position(|disk| disk.host_path().as_deref() == Some(&path.path.value)) else {
+            let Some(at) =
+                machine.disks.iter().position(|disk| disk.host_path().as_deref() == Some(&path.path.value))
+            else {
                 continue;
             };
             looked = true;
