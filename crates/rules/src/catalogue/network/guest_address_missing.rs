@@ -29,7 +29,7 @@
 mod cards;
 
 use crate::prelude::*;
-use cards::{other_mac, other_name};
+use cards::{other_mac, other_name, renamed};
 
 pub const RULE: Rule = Rule {
     tags: &["network", "guest"],
@@ -109,44 +109,14 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
-/// How a configuration names the card that was called eth0.
-const OLD_NAME: [&str; 7] = [
-    "iface eth0",
-    "auto eth0",
-    "allow-hotplug eth0",
-    "eth0:",
-    "Name=eth0",
-    "networking.interfaces.eth0",
-    "DEVICE=eth0",
-];
-
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // The kernel's name for the card against what the guest's configuration or its DHCP client asks for.
-    let renamed: Vec<(String, Option<Evidence>)> = cx
-        .hits(": renamed from eth0")
-        .iter()
-        .filter_map(|hit| {
-            let quote = cx.evidence(hit)?;
-            let name = quote.quote.split(": renamed from").next()?.split_whitespace().last()?.to_owned();
-            Some((name, Some(quote)))
-        })
-        .collect();
-    if let Some((name, quote)) = renamed.first() {
-        for text in cx.texts_with(OLD_NAME) {
-            let expects = text.lines_with(OLD_NAME).find(|(_, line)| {
-                let line = line.trim().trim_start_matches("- ");
-                OLD_NAME.iter().any(|start| line.starts_with(start))
-            });
-            if let Some((number, _)) = expects {
-                let wanted = text.quote(number);
-                draft = draft
-                    .because(Strength::Support, quote.clone(), "the kernel calls the card otherwise")
-                    .because(Strength::Support, wanted, "the configuration is for eth0")
-                    .title(format!("the guest's card is called {name} and the configuration is for eth0"));
-                break;
-            }
-        }
+    if let Some((name, quote, wanted)) = renamed(cx) {
+        draft = draft
+            .because(Strength::Support, quote, "the kernel calls the card otherwise")
+            .because(Strength::Support, wanted, "the configuration is for eth0")
+            .title(format!("the guest's card is called {name} and the configuration is for eth0"));
     }
     if let Some((wanted, name, quote, other)) =
         other_name(cx).filter(|_| said_address(cx) && !draft.has(Strength::Strong))

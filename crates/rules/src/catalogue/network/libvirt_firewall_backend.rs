@@ -146,6 +146,6 @@ fn since_nftables(rest: &str) -> bool {
             _ => None,
         }
     });
-    let since = libvirt_change("nftables").map(|change| change.version);
-    versions.take(3).any(|(major, minor)| since.is_some_and(|since| since <= [major, minor]) && major < 40)
+    let Some(change) = libvirt_change("nftables") else { return false };
+    versions.take(3).any(|(major, minor)| change.version <= [major, minor] && major < 40)
 }

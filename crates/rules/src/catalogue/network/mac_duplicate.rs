@@ -28,9 +28,8 @@
 mod machines;
 
 use crate::prelude::*;
-use machines::{identity, listed};
+use machines::{defined, listed, started};
 use std::collections::HashMap;
-use vmwright_formats::{DomainXml, QemuArgs};
 
 pub const RULE: Rule = Rule {
     tags: &["network"],
@@ -71,9 +70,6 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
-/// The address that QEMU gives the first card of each VM.
-const DEFAULT: &str = "52:54:00:12:34:56";
-
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // MAC -> the VM that has it, and where. The same VM twice (its XML and its command line) is no conflict.
@@ -89,49 +85,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             None => drop(known.insert(mac, (vm, quote))),
         }
     };
-    for seen in cx.all::<DomainXml>() {
-        for domain in &seen.domains {
-            let vm = domain
-                .name
-                .as_ref()
-                .map_or_else(|| format!("{}:{}", seen.text.source, domain.line), |name| name.value.clone());
-            for (at, card) in domain.devices.interfaces.iter().take(256).enumerate() {
-                let Some(mac) = &card.mac else { continue };
-                // Two cards of one VM with one MAC, except for a failover pair, collide as well.
-                let pair = card.interface_type.as_ref().is_some_and(|kind| kind.value == "hostdev");
-                let own = domain.devices.interfaces[..at].iter().any(|other| {
-                    let failover = other.interface_type.as_ref().is_some_and(|kind| kind.value == "hostdev");
-                    !pair && !failover && other.mac.as_ref().is_some_and(|other| other.value == mac.value)
-                });
-                let vm = if own { format!("{vm}, card {at}") } else { vm.clone() };
-                note(&mac.value, vm, seen.quote(mac.line));
-            }
-        }
-    }
-    for seen in cx.all::<QemuArgs>() {
-        for command in &seen.commands {
-            // With user networking each VM has a network of its own.
-            let shared = command.options.iter().any(|one| {
-                let value = one.value.as_deref().unwrap_or_default();
-                ["netdev", "nic", "net"].contains(&one.name.as_str())
-                    && (value.contains("tap") || value.contains("bridge"))
-            });
-            let Some(vm) = identity(command).filter(|_| shared) else { continue };
-            for option in
-                command.options.iter().filter(|one| ["device", "nic", "net"].contains(&one.name.as_str()))
-            {
-                let opts = option.opts();
-                let driver = opts.get("driver").unwrap_or_default();
-                let card = ["virtio-net", "e1000", "rtl8139", "vmxnet3", "igb"]
-                    .iter()
-                    .any(|start| driver.starts_with(start));
-                let mac = opts.get("mac").or_else(|| opts.get("macaddr"));
-                if let Some(mac) = mac.or(card.then_some(DEFAULT)) {
-                    note(mac, vm.clone(), seen.quote(option.value_line));
-                }
-            }
-        }
-    }
+    defined(cx, &mut note);
+    started(cx, &mut note);
     // Kubernetes objects: one object may be listed twice, so that it needs a complaint that fits.
     if RULE.words.iter().any(|word| cx.said(word)) {
         for (text, number, line) in cx.lines_with("macAddress:") {

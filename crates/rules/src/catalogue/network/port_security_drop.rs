@@ -28,11 +28,12 @@
 //! libvirt formatnwfilter.html (clean-traffic, no-mac-spoofing); `src/nwfilter/nwfilter_ebiptables_driver.c`; OVN
 //! `ovn-nb(5)` port_security; VMware "Securing standard switch ports"; Hyper-V `Set-VMNetworkAdapter -MacAddressSpoofing`.
 
+#[path = "state/ports.rs"]
+mod ports;
 #[path = "state/wireless.rs"]
 mod wireless;
 
 use crate::prelude::*;
-use vmwright_formats::DomainXml;
 
 pub const RULE: Rule = Rule {
     tags: &["network", "security"],
@@ -129,17 +130,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let moved = ["virtual ip", "keepalived", "spoof", "nested", "second ip", "additional ip", "another ip"]
         .iter()
         .any(|word| cx.said(word));
-    for seen in cx.all::<DomainXml>() {
-        let interfaces = seen.domains.iter().flat_map(|domain| &domain.devices.interfaces);
-        if let Some(filter) = interfaces.filter_map(|card| card.filter.as_ref()).next() {
-            let strength = if moved { Strength::Strong } else { Strength::Hint };
-            draft = draft.because(
-                strength,
-                seen.quote(filter.line),
-                "a filter lets only the known addresses pass",
-            );
-            break;
-        }
+    if let Some(quote) = ports::filtered(cx) {
+        let strength = if moved { Strength::Strong } else { Strength::Hint };
+        draft = draft.because(strength, Some(quote), "a filter lets only the known addresses pass");
     }
     if let Some(quote) = wireless::bridged(cx) {
         let said =
@@ -149,17 +142,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             .because(strength, Some(quote), "an access point takes frames of the station's own MAC alone")
             .title("the guests are bridged over a wireless card, which carries no other MAC than its own");
     }
-    // A macvtap passes on what is for its own MAC, unless the guest's receive filters are trusted.
     let groups = ["multicast", "vrrp", "carp", "keepalived", "promiscuous"].iter().any(|word| cx.said(word));
-    let macvtap = cx.all::<DomainXml>().iter().filter(|_| groups).find_map(|seen| {
-        let cards = seen.domains.iter().flat_map(|domain| &domain.devices.interfaces);
-        let mut direct =
-            cards.filter(|one| one.interface_type.as_ref().is_some_and(|kind| kind.value == "direct"));
-        direct
-            .next()
-            .filter(|_| !seen.text.holds("trustGuestRxFilters"))
-            .and_then(|card| seen.quote(card.line))
-    });
+    let macvtap = ports::deaf(cx).filter(|_| groups);
     draft =
         draft.because(Strength::Strong, macvtap, "the macvtap passes only what is for the card's own MAC");
     vec![draft.verdict()]

@@ -24,6 +24,9 @@
 //! ovs-ofctl(8), ofproto-dpif "tracing"; Open vSwitch `ofproto/ofproto-dpif-xlate.c` (`input_vid_is_valid`); Neutron
 //! "DEAD_VLAN_TAG"; ovs-vswitchd.conf.db(5) "fail_mode", "vlan_mode".
 
+#[path = "state/vlans.rs"]
+mod vlans;
+
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
@@ -105,7 +108,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     let reached = ["reach", " ping", "connect", "receive"].iter().any(|word| cx.said(word));
-    if let Some((port, guest)) = tagged_twice(cx).filter(|_| reached) {
+    if let Some((port, guest)) = vlans::tagged_twice(cx).filter(|_| reached) {
         draft = draft.because(Strength::Support, port, "the port is an access port of this VLAN").because(
             Strength::Strong,
             guest,
@@ -140,19 +143,4 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
-}
-
-/// An access port of a VLAN, and a guest that has a VLAN interface of the same number on its card.
-fn tagged_twice(cx: &Context<'_>) -> Option<(Option<Evidence>, Option<Evidence>)> {
-    let find = |word: &'static str, what: &dyn Fn(&str) -> Option<String>| {
-        // A listing with the switch's own interfaces is the host's, not a guest's.
-        let mut lines = cx.lines_with(word).filter(|(text, ..)| !text.holds("ovs-system"));
-        lines.find_map(|(text, number, line)| Some((what(line.trim())?, text.quote(number))))
-    };
-    let (vlan, port) = find("tag: ", &|line| line.strip_prefix("tag: ").map(str::to_owned))?;
-    let (_, guest) = find("@", &|line| {
-        let (name, _) = line.split_once('@')?;
-        (name.rsplit_once('.')?.1 == vlan).then(|| vlan.clone())
-    })?;
-    Some((port, guest))
 }

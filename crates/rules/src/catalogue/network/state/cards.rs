@@ -2,6 +2,33 @@
 
 use crate::prelude::*;
 
+/// How a configuration names the card that was called eth0.
+const OLD_NAME: [&str; 7] = [
+    "iface eth0",
+    "auto eth0",
+    "allow-hotplug eth0",
+    "eth0:",
+    "Name=eth0",
+    "networking.interfaces.eth0",
+    "DEVICE=eth0",
+];
+
+/// What the kernel calls a card that was eth0, with its line, and a line of a configuration that is still for eth0.
+pub(crate) fn renamed(cx: &Context<'_>) -> Option<(String, Option<Evidence>, Option<Evidence>)> {
+    let (name, quote) = cx.hits(": renamed from eth0").iter().find_map(|hit| {
+        let quote = cx.evidence(hit)?;
+        let name = quote.quote.split(": renamed from").next()?.split_whitespace().last()?.to_owned();
+        Some((name, quote))
+    })?;
+    cx.texts_with(OLD_NAME).find_map(|text| {
+        let (number, _) = text.lines_with(OLD_NAME).find(|(_, line)| {
+            let line = line.trim().trim_start_matches("- ");
+            OLD_NAME.iter().any(|start| line.starts_with(start))
+        })?;
+        Some((name.clone(), Some(quote.clone()), text.quote(number)))
+    })
+}
+
 /// A card that a guest's network configuration is for, and a card of another name that is seen where the first is not.
 pub(crate) fn other_name(cx: &Context<'_>) -> Option<(String, String, Option<Evidence>, Option<Evidence>)> {
     let mut configured: Vec<(String, Option<Evidence>)> = Vec::new();
