@@ -87,7 +87,8 @@ REVIEW (proves it on the real VM)
   review     Boot, exercise and measure a VM
 
 MACHINES
-  vm         Create, start, use, watch, change, move and stop machines
+  vm         Create, start, use, watch, change, move and stop machines; their schema
+  convert    Translate a machine between TOML, libvirt's XML and QEMU's command line
 
 MEMORY
   journal    Search and read what was learned

@@ -62,6 +62,23 @@ pub enum Error {
     /// The journal has no such entry.
     #[error("the journal has no entry {0}")]
     NoEntry(i64),
+    /// No format of machines has this name.
+    #[error("no format is called `{name}`; there are {known}")]
+    UnknownFormat {
+        /// What was asked for.
+        name: String,
+        /// All there are.
+        known: String,
+    },
+    /// A description cannot be translated.
+    #[error("{path} cannot be translated")]
+    Convert {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<vmwright_convert::ConvertError>,
+    },
     /// A file cannot be read or written.
     #[error("{path}")]
     File {
@@ -198,6 +215,8 @@ impl Error {
             | Error::Store(_)
             | Error::Backend { .. }
             | Error::Argv(_)
+            | Error::UnknownFormat { .. }
+            | Error::Convert { .. }
             | Error::Gate(_)
             | Error::Intent(IntentError::NoDevice { .. } | IntentError::TooMany { .. }) => Exit::Usage,
             Error::Sandbox(_)

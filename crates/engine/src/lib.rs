@@ -10,6 +10,7 @@ mod asks;
 mod backends;
 mod capture;
 mod captures;
+mod convert;
 mod environment;
 mod error;
 mod grounds;
@@ -36,8 +37,8 @@ pub use vmwright_review::reports::text as review_text;
 pub use why::{Computation, Rank, Why};
 
 pub use operation::{
-    AnalysesMade, Analyze, Approve, Capture, Captured, Intent, MachineSummary, Operation, Outcome, PlanMade,
-    PlannedSource, ReviewMade, RuleSummary, RunSummary,
+    AnalysesMade, Analyze, Approve, Capture, Captured, Converted, Difference, Intent, MachineSummary,
+    Operation, Outcome, PlanMade, PlannedSource, ReviewMade, RuleSummary, RunSummary,
 };
 
 use std::path::PathBuf;
@@ -100,6 +101,8 @@ pub fn perform(
         Operation::VmShow { vm } => machines::show(&vm, environment),
         Operation::VmAsk { vm, ask } => asks::ask(&vm, &ask, environment, progress),
         Operation::VmReceive { vm, from, over } => asks::receive(&vm, &from, &over, environment, progress),
+        Operation::VmSchema { example } => Ok(convert::schema(example)),
+        Operation::Convert { file, from, to } => convert::convert(&file, from.as_deref(), &to, progress),
         Operation::JournalSearch { query, limit } => memory::search(&query, limit, environment),
         Operation::JournalList { limit } => memory::list(limit, environment),
         Operation::JournalShow { entry } => memory::show(entry, environment),

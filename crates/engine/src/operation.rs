@@ -106,6 +106,20 @@ pub enum Operation {
         /// What both ends have to agree on.
         over: MigrateOver,
     },
+    /// What a specification may say.
+    VmSchema {
+        /// An example with every key in place of the JSON Schema.
+        example: bool,
+    },
+    /// Translates a machine's description into another format.
+    Convert {
+        /// The file; `-` is standard input.
+        file: PathBuf,
+        /// Its format; recognised where absent.
+        from: Option<String>,
+        /// The format that is wanted.
+        to: String,
+    },
     /// Entries that match, best first.
     JournalSearch {
         /// Words; punctuation is text.
@@ -141,7 +155,10 @@ impl Operation {
     pub fn needs_no_state(&self) -> bool {
         match self {
             Operation::Analyze(what) => !what.from.is_empty() || what.host.is_some(),
-            Operation::Explain { .. } | Operation::Rules { .. } => true,
+            Operation::Explain { .. }
+            | Operation::Rules { .. }
+            | Operation::VmSchema { .. }
+            | Operation::Convert { .. } => true,
             _ => false,
         }
     }
@@ -332,6 +349,13 @@ pub enum Outcome {
         /// Of each libvirt daemon that is there and could not be asked, why.
         unread: Vec<String>,
     },
+    /// What a specification may say: its JSON Schema, or an example.
+    Schema {
+        /// JSON or TOML.
+        text: String,
+    },
+    /// A machine's description in another format.
+    Converted(Box<Converted>),
     /// Entries of the journal.
     Journal {
         /// Best or newest first.
@@ -462,6 +486,30 @@ pub struct MachineSummary {
     pub domain: Option<String>,
 }
 
+/// A machine's description in another format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Converted {
+    /// The format that it was in.
+    pub from: String,
+    /// The format that it is in.
+    pub to: String,
+    /// The description.
+    pub text: String,
+    /// What it says otherwise.
+    pub differences: Vec<Difference>,
+}
+
+/// What a translation says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// `lost`, `approximated` or `defaulted`.
+    pub effect: String,
+    /// The item, as the specification's key or as the text names it.
+    pub item: String,
+    /// Why, and what stands in its place.
+    pub why: String,
+}
+
 impl Outcome {
     /// The exit status of a command that ends with this.
     #[must_use]
@@ -485,6 +533,9 @@ impl Outcome {
                 Came::Executed { .. } => Exit::Findings,
                 _ => Exit::Clean,
             },
+            Outcome::Converted(made) if made.differences.iter().any(|one| one.effect != "defaulted") => {
+                Exit::Findings
+            }
             Outcome::Recovery { lines } if !lines.is_empty() => Exit::Incomplete,
             Outcome::Review(made) => match made.verdict.as_str() {
                 "pass" => Exit::Clean,

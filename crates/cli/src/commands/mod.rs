@@ -4,6 +4,7 @@ mod analyze;
 mod apply;
 mod approve;
 mod capture;
+mod convert;
 mod explain;
 mod journal;
 mod plan;
@@ -33,6 +34,7 @@ pub(crate) enum Command {
     Review(review::Args),
     #[command(subcommand)]
     Vm(vm::Vm),
+    Convert(convert::Args),
     #[command(subcommand)]
     Journal(journal::Journal),
 }
@@ -63,6 +65,7 @@ impl Command {
             Command::Recover(args) => args.operation(),
             Command::Review(args) => args.operation(),
             Command::Vm(args) => args.operation()?,
+            Command::Convert(args) => args.operation(),
             Command::Journal(args) => args.operation()?,
         })
     }

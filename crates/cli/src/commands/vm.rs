@@ -141,6 +141,12 @@ pub(crate) enum Vm {
         /// Its name.
         vm: String,
     },
+    /// Print what a specification may say, as JSON Schema.
+    Schema {
+        /// A commented specification with every key in place of the schema.
+        #[arg(long)]
+        example: bool,
+    },
 }
 
 /// What runs in the guest.
@@ -282,6 +288,7 @@ impl Vm {
             Vm::Delete { vm } => return Ok(Operation::VmDelete { vm }),
             Vm::List => return Ok(Operation::VmList),
             Vm::Show { vm } => return Ok(Operation::VmShow { vm }),
+            Vm::Schema { example } => return Ok(Operation::VmSchema { example }),
             Vm::Receive { vm, from, over } => {
                 return Ok(Operation::VmReceive { vm, from, over: over.over() });
             }

@@ -51,6 +51,8 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
             .iter()
             .map(|rule| format!("{:38} {:8} {}\n", rule.rule, rule.level.to_string(), rule.title))
             .collect(),
+        Outcome::Schema { text } => text.clone(),
+        Outcome::Converted(made) => made.text.clone(),
         Outcome::Planned(made) => plan::made(made),
         Outcome::Preview(made) => plan::preview(made),
         Outcome::Approved { plan, principal, expires } => {

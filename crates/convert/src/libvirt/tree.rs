@@ -95,7 +95,10 @@ fn element(from: roxmltree::Node<'_, '_>, text: &str, depth: usize) -> Option<No
     let end = tag.find(|letter: char| letter.is_whitespace() || letter == '>' || letter == '/');
     let mut node = Node::new(&tag[..end.unwrap_or(tag.len())]);
     let above = from.parent_element().map_or(0, |parent| parent.namespaces().len());
-    for namespace in from.namespaces().skip(if from.namespaces().len() > above { 0 } else { usize::MAX }) {
+    // A prefix may also be declared anew.
+    let start_tag = &tag[..tag.find('>').unwrap_or(tag.len())];
+    let declares = from.namespaces().len() > above || start_tag.contains("xmlns");
+    for namespace in from.namespaces().filter(|_| declares) {
         let inherited = from
             .parent_element()
             .is_some_and(|parent| parent.lookup_namespace_uri(namespace.name()) == Some(namespace.uri()));

@@ -1,0 +1,58 @@
+//! A machine's description from one format to another, and what a specification may say.
+
+mod common;
+
+use common::Site;
+
+const XML: &str = "<domain type='kvm'>\n  <name>web</name>\n  <memory unit='MiB'>512</memory>\n  <vcpu>2</vcpu>\n  \
+    <os><type arch='x86_64' machine='q35'>hvm</type></os>\n  <devices>\n    <disk type='file' device='disk'>\n      \
+    <driver name='qemu' type='qcow2'/>\n      <source file='/srv/web.qcow2'/>\n      \
+    <target dev='vda' bus='virtio'/>\n    </disk>\n    <redirdev bus='usb' type='spicevmc'/>\n  </devices>\n</domain>\n";
+
+#[test]
+fn libvirt_to_toml_and_back_loses_nothing() {
+    let site = Site::new();
+    let xml = site.file("web.xml", XML);
+    let toml = site.call(&["convert", "--to", "toml", xml.to_str().unwrap()]);
+    assert_eq!(toml.status, 0, "{toml:#?}");
+    assert!(toml.out.contains("size = \"512MiB\"") && toml.out.contains("redirdev"), "{}", toml.out);
+    let file = site.file("web.toml", &toml.out);
+    let back = site.call(&["convert", "--to", "libvirt", file.to_str().unwrap()]);
+    assert_eq!(back.status, 0, "{back:#?}");
+    assert!(back.out.contains("<memory unit='MiB'>512</memory>"), "{}", back.out);
+    assert!(back.out.contains("<redirdev bus='usb' type='spicevmc'/>"), "{}", back.out);
+}
+
+#[test]
+fn what_the_wanted_format_cannot_say_is_told() {
+    let site = Site::new();
+    let xml = site.file("web.xml", XML);
+    let qemu = site.call(&["convert", "--to", "qemu", xml.to_str().unwrap()]);
+    assert_eq!(qemu.status, 1, "{qemu:#?}");
+    assert!(qemu.err.contains("lost: devices: qemu has no word for <redirdev"), "{}", qemu.err);
+    assert!(qemu.out.contains("qemu-system-x86_64") && !qemu.out.contains("redirdev"), "{}", qemu.out);
+    let json = site.call(&["convert", "--to", "qemu", "--format", "json", xml.to_str().unwrap()]).json();
+    assert!(json.to_string().contains("\"effect\":\"lost\""), "{json}");
+}
+
+#[test]
+fn what_is_no_machine_is_refused_with_its_line() {
+    let site = Site::new();
+    let broken = site.file("web.xml", "<domain>\n<name>web</nam>\n");
+    site.call(&["convert", "--to", "toml", broken.to_str().unwrap()]).fails(2, &["line 2"]);
+    let prose = site.file("note.txt", "hello\n");
+    site.call(&["convert", "--to", "toml", prose.to_str().unwrap()]).fails(2, &["none of the formats"]);
+    let toml = site.file("web.toml", "name = 'web'\nmemroy = 1\n");
+    site.call(&["convert", "--to", "libvirt", toml.to_str().unwrap()]).fails(2, &["did you mean `memory`"]);
+    site.call(&["convert", "--to", "vmx", toml.to_str().unwrap()]).fails(2, &["no format is called `vmx`"]);
+}
+
+#[test]
+fn the_schema_and_its_example_are_printed() {
+    let site = Site::new();
+    let schema: serde_json::Value = serde_json::from_str(&site.call(&["vm", "schema"]).ok().out).unwrap();
+    assert_eq!(schema["title"], "MachineSpec");
+    let example = site.call(&["vm", "schema", "--example"]).ok().out;
+    let file = site.file("example.toml", &example);
+    assert_eq!(site.call(&["convert", "--to", "toml", file.to_str().unwrap()]).status, 0);
+}
