@@ -1,5 +1,5 @@
-//! Every domain of libvirt's own tests there and back. The texts are fetched by `cargo xtask test` and are no part of
-//! this project.
+//! Every domain of libvirt's own tests there and back. The texts are no part of this project: `VMWRIGHT_LIBVIRT_TESTS`
+//! names the folder `tests` of an unpacked source package of libvirt (`apt-get source libvirt`).
 
 use roxmltree::{Document, Node};
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use vmwright_formats::{
     machine_spec::{MachineSpecView, write_spec},
 };
 
-/// Where `cargo xtask` has put libvirt's test data.
+/// Where libvirt's test data is.
 fn corpus() -> Option<PathBuf> {
     let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/vmwright-test/libvirt");
     let place = std::env::var_os("VMWRIGHT_LIBVIRT_TESTS").map_or(own, PathBuf::from);
@@ -76,7 +76,7 @@ const CONTRADICTIONS: [&str; 7] = [
 fn every_domain_comes_back_as_it_was() {
     let Some(domains) = domains() else {
         println!(
-            "SKIPPED every_domain_comes_back_as_it_was: libvirt's tests are not there; `cargo xtask test` fetches them"
+            "SKIPPED every_domain_comes_back_as_it_was: VMWRIGHT_LIBVIRT_TESTS does not name the folder `tests` of libvirt's source"
         );
         return;
     };
