@@ -143,7 +143,7 @@ pub fn convert(from: Format, to: Format, text: &str) -> Result<Written, ConvertE
     remarks.append(&mut written.remarks);
     for part in spec.foreign.iter().filter(|part| !to.own(part.format)) {
         // That something is spelled otherwise is no loss where nothing is spelled like this at all.
-        if part.text.starts_with("<?without ") || part.text.starts_with("<![CDATA[") {
+        if part.text.starts_with("<?") || part.text.starts_with("<![CDATA[") {
             continue;
         }
         remarks.push(Remark {

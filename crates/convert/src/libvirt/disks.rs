@@ -4,8 +4,9 @@ mod source;
 
 use super::address;
 use super::port::{Port, TEXT};
+use std::collections::BTreeSet;
 use vmwright_formats::machine_spec::check;
-use vmwright_model::machine::{Aio, Disk, DiskDevice, DiskFormat, IoLimits, OnError};
+use vmwright_model::machine::{Aio, Disk, DiskBus, DiskDevice, DiskFormat, IoLimits, OnError};
 
 const DEVICES: &[(&str, DiskDevice)] = &[
     ("disk", DiskDevice::Disk),
@@ -25,6 +26,37 @@ const ERRORS: &[(&str, OnError)] = &[
 
 pub(super) fn disks(port: &mut Port<'_>, disks: &mut Vec<Disk>) {
     port.list("disk", disks, || Disk::empty(DiskFormat::Raw), disk);
+}
+
+/// Gives each disk that has none the next free name; libvirt knows a disk by nothing else.
+pub(super) fn name_targets(disks: &mut [Disk]) {
+    let mut taken: BTreeSet<String> = disks.iter().filter_map(|disk| disk.target.clone()).collect();
+    let mut next = [0_u32; 4];
+    for disk in disks.iter_mut().filter(|disk| disk.target.is_none()) {
+        let (kind, prefix) = match disk.bus {
+            Some(DiskBus::Scsi | DiskBus::Sata | DiskBus::Usb) => (0, "sd"),
+            Some(DiskBus::Ide) => (1, "hd"),
+            Some(DiskBus::Fdc) => (2, "fd"),
+            _ => (3, "vd"),
+        };
+        let name = loop {
+            let name = format!("{prefix}{}", letters(next[kind]));
+            next[kind] += 1;
+            if taken.insert(name.clone()) {
+                break name;
+            }
+        };
+        disk.target = Some(name);
+    }
+}
+
+/// `a` to `z`, `aa`, `ab`, as the kernel names its disks.
+fn letters(number: u32) -> String {
+    let last = char::from(b'a' + u8::try_from(number % 26).expect("less than 26"));
+    match number / 26 {
+        0 => last.to_string(),
+        before => format!("{}{last}", letters(before - 1)),
+    }
 }
 
 fn disk(port: &mut Port<'_>, disk: &mut Disk) -> bool {

@@ -7,6 +7,7 @@
 //! | `devices/disk[vda]/driver` | `rerror_policy='stop'` | an attribute of that element |
 //! | `devices/disk[vda]` | `<alias name='ua-1'/>` | an element in that element |
 //! | `devices/disk@2` | `<disk ...>...</disk>` | an element, the second of its name |
+//! | `memory` | `<?with unit='MiB'?>` | the attribute is spelled like this |
 //! | `memory` | `<![CDATA[1024]]>` | the element's text is spelled like this |
 //! | `devices` | `<?without memballoon?>` | it is not there, although it would be written |
 //!
@@ -77,7 +78,9 @@ fn compare(
             coverage.modelled += 1;
         } else {
             path.count(coverage, &format!("@{name}"));
-            tell(path.at(), attribute_text(name, value));
+            let text = attribute_text(name, value);
+            let spelling = written.attribute(name).is_some();
+            tell(path.at(), if spelling { format!("<?with {text}?>") } else { text });
         }
     }
     for (name, _) in &written.attributes {
@@ -213,6 +216,12 @@ fn put(tree: &mut Node, part: &Foreign, spelling: bool) -> Option<()> {
         }
         return Some(());
     }
+    if let Some(text) = part.text.strip_prefix("<?with ").and_then(|rest| rest.strip_suffix("?>")) {
+        if spelling {
+            set(node, text)?;
+        }
+        return Some(());
+    }
     if part.text.starts_with("<![CDATA[") {
         if spelling {
             let holder = parse(&format!("<x>{}</x>", part.text)).ok()?;
@@ -222,12 +231,9 @@ fn put(tree: &mut Node, part: &Foreign, spelling: bool) -> Option<()> {
         return Some(());
     }
     if !part.text.starts_with('<') {
-        let (name, value) = part.text.split_once('=')?;
-        let holder = parse(&format!("<x v={value}/>")).ok()?;
-        if node.attribute(name).is_none() || spelling {
-            node.set(name, holder.attribute("v")?.to_owned());
-        }
-        return Some(());
+        let there = part.text.split_once('=').is_some_and(|(name, _)| node.attribute(name).is_some());
+        // What the machine says itself by now counts more.
+        return if there { Some(()) } else { set(node, &part.text) };
     }
     let child = fragment(&prefixes, &part.text)?;
     let of_name = |one: &Content| matches!(one, Content::Element(own) if own.name == child.name);
@@ -238,6 +244,14 @@ fn put(tree: &mut Node, part: &Foreign, spelling: bool) -> Option<()> {
         None => places.last().map_or_else(|| rank_place(node, &child.name), |last| last + 1),
     };
     node.content.insert(at, Content::Element(child));
+    Some(())
+}
+
+/// Sets an attribute from its own text.
+fn set(node: &mut Node, text: &str) -> Option<()> {
+    let (name, value) = text.split_once('=')?;
+    let holder = parse(&format!("<x v={value}/>")).ok()?;
+    node.set(name, holder.attribute("v")?.to_owned());
     Some(())
 }
 

@@ -24,7 +24,9 @@ pub use foreign::Coverage;
 use port::Port;
 use std::collections::BTreeSet;
 use tree::Node;
-use vmwright_model::machine::{Character, Endpoint, FirmwareKind, ForeignFormat, Rng};
+use vmwright_model::machine::{
+    Character, DiskBus, DiskDevice, Endpoint, FirmwareKind, ForeignFormat, NetworkKind, NetworkModel, Rng,
+};
 use vmwright_model::{Issue, MachineSpec};
 
 /// Reads a domain.
@@ -50,7 +52,7 @@ pub fn read_counted(text: &str) -> Result<(Read, Coverage), ReadError> {
     }
     let (mut spec, skipped) = machine(&tree);
     let mut coverage = Coverage::default();
-    spec.foreign = foreign::difference(&tree, &domain(&spec), &skipped, &mut coverage);
+    spec.foreign = foreign::difference(&tree, &domain(&explicit(&spec)), &skipped, &mut coverage);
     let remarks = remarks(&tree, &spec);
     Ok((Read { spec, remarks }, coverage))
 }
@@ -90,7 +92,20 @@ fn explicit(spec: &MachineSpec) -> MachineSpec {
         if spec.rngs.is_empty() {
             spec.rngs.push(Rng::default());
         }
+        // What libvirt would choose for these is older.
+        for disk in &mut spec.disks {
+            disk.bus = disk.bus.or(Some(match disk.device {
+                DiskDevice::Disk => DiskBus::Virtio,
+                DiskDevice::Cdrom => DiskBus::Sata,
+                DiskDevice::Floppy => DiskBus::Fdc,
+                DiskDevice::Lun => DiskBus::Scsi,
+            }));
+        }
+        for network in spec.networks.iter_mut().filter(|one| one.kind != NetworkKind::Hostdev) {
+            network.model = network.model.or(Some(NetworkModel::Virtio));
+        }
     }
+    disks::name_targets(&mut spec.disks);
     if spec.firmware.kind == Some(FirmwareKind::Bios) && spec.firmware.path.is_none() {
         spec.firmware.kind = None;
     }
