@@ -537,3 +537,73 @@ fn memory(words: Vec<String>) -> String {
     }
     text
 }
+
+/// The facts as far as they follow from a domain's XML. What libvirt chooses where the XML says nothing, and asks the
+/// emulator for, is left out: memory is rounded up to whole MiB, each CPU is a socket of its own, an alias of a machine
+/// type becomes its newest version, a screen's port is the first free one.
+pub(crate) fn from_xml(facts: Vec<String>) -> Vec<String> {
+    let round = |fact: String, key: &str| -> String {
+        let Some(at) = fact.find(key) else { return fact };
+        let rest = &fact[at + key.len()..];
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        let bytes = digits.parse::<u64>().unwrap_or(0).next_multiple_of(1 << 20);
+        format!("{}{bytes}{}", &fact[..at + key.len()], &rest[digits.len()..])
+    };
+    let sockets: Vec<String> = facts
+        .iter()
+        .filter_map(|fact| fact.strip_prefix("smp cpus=").or_else(|| fact.strip_prefix("smp maxcpus=")))
+        .map(|count| format!("smp sockets={count}"))
+        .collect();
+    let alone = !facts.iter().any(|fact| {
+        fact.starts_with("smp ")
+            && !["cpus", "maxcpus", "sockets"].iter().any(|key| fact[4..].starts_with(key))
+    });
+    let mut kept: Vec<String> = facts
+        .into_iter()
+        .filter(|fact| !(alone && sockets.contains(fact)))
+        .map(|fact| {
+            let fact = match fact.as_str() {
+                machine if machine.starts_with("machine pc-q35-") => "machine q35".to_owned(),
+                machine if machine.starts_with("machine pc-i440fx-") => "machine pc".to_owned(),
+                _ => fact,
+            };
+            let fact = if fact.starts_with("spice") || fact.starts_with("vnc") {
+                fact.replace(",port=5900", "")
+                    .replace(" port=0", "")
+                    .replace("to=99,", "")
+                    .replace("addr=127.0.0.1", "")
+                    .trim()
+                    .to_owned()
+            } else {
+                fact
+            };
+            let fact = if fact.starts_with("m ") { round(fact, "size=") } else { fact };
+            let fact = if fact.starts_with("m ") { round(fact, "maxmem=") } else { fact };
+            if fact.starts_with("numa") { round(fact, "mem=") } else { fact }
+        })
+        .collect();
+    kept.sort();
+    kept
+}
+
+/// A device without its place, for one whose place the XML does not say.
+pub(crate) fn placeless(fact: &str) -> String {
+    let mut depth = 0_i32;
+    let mut words = vec![String::new()];
+    for letter in fact.chars() {
+        match letter {
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth -= 1,
+            ',' | ' ' if depth == 0 => {
+                words.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        words.last_mut().expect("there is one").push(letter);
+    }
+    let place =
+        ["addr=", "bus=", "multifunction=", "nr=", "port=", "scsi-id=", "lun=", "unit=", "slot=", "index="];
+    words.retain(|word| !place.iter().any(|key| word.starts_with(key)));
+    words.join(",")
+}

@@ -176,6 +176,8 @@ impl Reader {
                 bag.drop_default("vgamem_mb", &["16"]);
                 bag.drop_default("vram64_size_mb", &["0"]);
             }
+            // Cirrus' card has as much as it has.
+            "cirrus" => {}
             "bochs" => card.memory = bag.number("vgamem").map(size),
             _ => {
                 card.memory = bag.number("vgamem_mb").map(|mebibytes| size(mebibytes.saturating_mul(1 << 20)))

@@ -60,7 +60,11 @@ pub(super) fn shares(line: &mut Line<'_>) {
                     .maybe("queue-size", share.queue_size)
             }
             ShareDriver::NineP => {
-                let model = share.security_model.as_deref().unwrap_or("mapped-xattr");
+                let model = share.security_model.as_deref().unwrap_or(if spec.bare {
+                    "passthrough"
+                } else {
+                    "mapped-xattr"
+                });
                 let fsdev = Value::new("local")
                     .with("security_model", model)
                     .with("id", &id)

@@ -123,7 +123,7 @@ fn video(line: &mut Line<'_>, at: usize, video: &Video) -> Result<(), ArgvError>
     let mut value = Value::new(&driver).with("id", format!("graphics{at}"));
     value = match driver.as_str() {
         "qxl" | "qxl-vga" => value.maybe("vram_size", memory.map(|mebibytes| mebibytes << 20)),
-        "VGA" | "secondary-vga" | "cirrus-vga" | "vmware-svga" => value.maybe("vgamem_mb", memory),
+        "VGA" | "secondary-vga" | "vmware-svga" => value.maybe("vgamem_mb", memory),
         "bochs-display" => value.maybe("vgamem", memory.map(|mebibytes| mebibytes << 20)),
         _ => value,
     };

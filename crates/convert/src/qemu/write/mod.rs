@@ -171,6 +171,8 @@ struct Index<'a> {
     /// SATA disks and ISA serial ports that were written.
     sata: u32,
     isa: u32,
+    /// Bus and slot where a function beside the first one is: the first one has to say so.
+    shared_slots: BTreeSet<(u32, u32)>,
     /// Groups of limits that were written.
     limits: BTreeSet<String>,
 }
@@ -189,6 +191,20 @@ impl<'a> Index<'a> {
         index.ordered = disks.chain(networks).chain(devices).next().is_some();
         for (at, disk) in spec.disks.iter().enumerate() {
             index.first[disk::boot_device(disk) as usize].get_or_insert(at);
+        }
+        let places = (spec.controllers.iter().map(|one| &one.address))
+            .chain(spec.disks.iter().map(|one| &one.address))
+            .chain(spec.networks.iter().map(|one| &one.pci))
+            .chain(spec.host_devices.iter().map(|one| &one.address))
+            .chain(spec.shares.iter().map(|one| &one.address))
+            .chain(spec.videos.iter().map(|one| &one.address))
+            .chain(spec.inputs.iter().map(|one| &one.address))
+            .chain(spec.sounds.iter().map(|one| &one.address))
+            .chain(spec.rngs.iter().map(|one| &one.address));
+        for place in places.flatten().filter_map(|address| place::split(address.pci.as_deref()?)) {
+            if let (bus, slot, 1..) = place {
+                index.shared_slots.insert((bus, slot));
+            }
         }
         let mut scsi = 0;
         for controller in &spec.controllers {

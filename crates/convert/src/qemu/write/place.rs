@@ -10,7 +10,10 @@ pub(super) fn pci(line: &Line<'_>, address: Option<&Address>, value: Value) -> V
     let Some(address) = address else { return value };
     let value = value.switch("iommu_platform", address.iommu).switch("packed", address.packed);
     let Some((bus, slot, function)) = address.pci.as_deref().and_then(split) else { return value };
-    let value = value.with("bus", root_or(line, bus)).on("multifunction", address.multifunction);
+    let value = value.with("bus", root_or(line, bus)).on(
+        "multifunction",
+        address.multifunction || (function == 0 && line.index.shared_slots.contains(&(bus, slot))),
+    );
     let addr = if function == 0 { format!("{slot:#x}") } else { format!("{slot:#x}.{function:#x}") };
     value.with("addr", addr)
 }

@@ -11,7 +11,8 @@ const NBD_PORT: &str = "10809";
 
 /// The block nodes of a disk, and the name of the one that its device takes.
 pub(super) fn nodes(line: &mut Line<'_>, at: usize, disk: &Disk) -> Result<String, ArgvError> {
-    let read_only = on_off(disk.readonly);
+    // No drive writes optical disks.
+    let read_only = on_off(disk.readonly || disk.device == DiskDevice::Cdrom);
     let name = format!("disk{at}");
     let file = format!("{name}-file");
     let mut value = protocol(line, at, disk)?;
