@@ -117,6 +117,37 @@ fn trespass(line: &str, state: &str, sockets: &str) -> Option<String> {
     (!fine).then(|| line.to_owned())
 }
 
+/// Puts the path of an `O_PATH` descriptor where a later call of the same thread names it by `/proc/self/fd/`: what was
+/// looked at is what is connected to.
+fn resolved(line: &str, opened: &mut BTreeMap<String, String>) -> String {
+    if let Some(("open" | "openat", arguments, result)) = call(line)
+        && arguments.contains("O_PATH")
+        && succeeded(result)
+    {
+        opened.insert(format!("/proc/self/fd/{result}"), path(arguments).to_owned());
+    }
+    match call(line).filter(|call| call.0 == "connect").and_then(|call| opened.get(path(call.1))) {
+        Some(there) => line.replacen(path(line), there, 1),
+        None => line.to_owned(),
+    }
+}
+
+#[test]
+fn descriptors_are_told_by_what_they_were_opened_for() {
+    let mut opened = BTreeMap::new();
+    let open = r#"open("/run/q.sock", O_RDONLY|O_LARGEFILE|O_NOFOLLOW|O_CLOEXEC|O_PATH) = 7"#;
+    assert_eq!(resolved(open, &mut opened), open);
+    let connect = r#"connect(8, {sa_family=AF_UNIX, sun_path="/proc/self/fd/7"}, 110) = 0"#;
+    let there = resolved(connect, &mut opened);
+    assert_eq!(there, r#"connect(8, {sa_family=AF_UNIX, sun_path="/run/q.sock"}, 110) = 0"#);
+    assert_eq!(trespass(&there, "/s/", "/run/q.sock: QMP"), None);
+    assert!(trespass(&there, "/s/", "/run/other.sock: QMP").is_some());
+    assert!(
+        trespass(connect, "/s/", "/run/q.sock: QMP").is_some(),
+        "a descriptor that nobody opened by its path"
+    );
+}
+
 #[test]
 fn trespasses_are_seen() {
     let seen = |line| trespass(line, "/s/", "/run/libvirt/libvirt-sock-ro").is_some();
@@ -142,6 +173,35 @@ fn trespasses_are_seen() {
     ] {
         assert!(!seen(good), "{good}");
     }
+}
+
+/// A QEMU that ends with the test.
+struct Qemu(std::process::Child);
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A QEMU without a guest, with a monitor of its own.
+fn qemu(test: &str, monitor: &Path) -> Option<Qemu> {
+    if !has(test, "qemu-system-x86_64") {
+        return None;
+    }
+    let monitor_words = format!("unix:{},server=on,wait=off", monitor.display());
+    let mut command = Command::new("qemu-system-x86_64");
+    command.args(["-name", "traced", "-M", "q35", "-accel", "tcg", "-m", "64", "-display", "none"]);
+    let qemu =
+        Qemu(command.args(["-qmp", &monitor_words]).stdin(std::process::Stdio::null()).spawn().unwrap());
+    for _ in 0..600 {
+        if monitor.exists() {
+            return Some(qemu);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("QEMU has made no monitor")
 }
 
 /// Files by which the kernel is set, and what they say; those that do not change by themselves.
@@ -193,6 +253,8 @@ fn a_traced_analysis_writes_nothing_and_speaks_to_nobody_unnamed() {
     }
     let site = Site::new();
     assert_eq!(site.machine("web", "").status, 0);
+    let monitor = site.path("qmp.sock");
+    let qemu = qemu(test, &monitor);
     let plan = site.call(&["analyze", "--vm", "web", "--dry-run"]).ok().out;
     let traces = site.path("traces");
     fs::create_dir(&traces).unwrap();
@@ -226,22 +288,30 @@ fn a_traced_analysis_writes_nothing_and_speaks_to_nobody_unnamed() {
     assert!([0, 1, 3].contains(&done.status), "{done:#?}\n{said}");
 
     let state = format!("{}/", site.path("state").canonicalize().unwrap().display());
-    let (mut lines, mut processes, mut trespasses, mut asked) = (0, 0, Vec::new(), false);
+    let (mut lines, mut processes, mut trespasses, mut asked) = (0, 0, Vec::new(), [false; 2]);
     for trace in fs::read_dir(&traces).unwrap().flatten() {
         let name = trace.file_name();
         if !name.to_string_lossy().starts_with("t.") {
             continue;
         }
         processes += 1;
+        let mut opened = BTreeMap::new();
         for line in String::from_utf8_lossy(&fs::read(trace.path()).unwrap()).lines() {
             lines += 1;
-            asked |=
-                line.starts_with("connect(") && line.contains("libvirt-sock-ro") && line.ends_with("= 0");
-            trespasses.extend(trespass(line, &state, &plan));
+            let line = resolved(line, &mut opened);
+            let connected = line.starts_with("connect(") && line.ends_with("= 0");
+            asked[0] |= connected && line.contains("libvirt-sock-ro");
+            asked[1] |= connected && line.contains(monitor.to_str().unwrap());
+            trespasses.extend(trespass(&line, &state, &plan));
         }
     }
     assert!(processes > 5 && lines > 1000, "the tracer saw {processes} processes, {lines} calls");
-    assert!(asked, "libvirt was asked: {said}");
+    assert!(asked[0], "libvirt was asked: {said}");
+    assert_eq!(asked[1], qemu.is_some(), "QEMU's monitor was asked: {said}");
+    if qemu.is_some() {
+        let told = fs::read_to_string(traces.join("out.json")).unwrap();
+        assert!(!told.contains(&format!("not asked: {}", monitor.display())), "{told}");
+    }
     assert!(trespasses.is_empty(), "{trespasses:#?}");
     let changed: Vec<_> = before
         .iter()

@@ -9,6 +9,7 @@ pub mod codes;
 pub mod cpu_models;
 pub mod facts;
 pub mod image_header;
+pub mod json;
 pub mod lines;
 pub mod machine_types;
 mod nearest;
@@ -68,8 +69,10 @@ macro_rules! views {
 }
 
 views! {
+    acpi_tables::AcpiTables,
     audit_log::AuditLog,
     bridge_vlan::BridgeVlan,
+    cloud_hypervisor_config::CloudHypervisorConfig,
     cloud_hypervisor_log::CloudHypervisorLog,
     cpuid::Cpuid,
     cpuinfo::CpuInfo,
@@ -78,6 +81,7 @@ views! {
     domain_xml::DomainXml,
     environment::Environment,
     file_listing::FileListing,
+    firecracker_config::FirecrackerConfig,
     firecracker_log::FirecrackerLog,
     firmware_descriptor::FirmwareDescriptor,
     group_file::GroupFile,
@@ -124,6 +128,7 @@ views! {
     qemu_log::QemuLog,
     qemu_models::QemuModels,
     qemu_offers::QemuOffers,
+    qmp_answer::QmpAnswer,
     qmp_messages::QmpMessages,
     sysctl::Sysctl,
     virsh_info::VirshInfo,

@@ -4,7 +4,8 @@
 //!
 //! - the network ([`Asks::Network`]): without `CAP_NET_ADMIN` the kernel answers questions and refuses the rest;
 //! - libvirt ([`Asks::Libvirt`]): the read-only socket, on which libvirt refuses every change;
-//! - the firewall and Open vSwitch: the words of the command alone, which are fixed here and name a reading verb.
+//! - the firewall and Open vSwitch: the words of the command alone, which are fixed here and name a reading verb;
+//! - QEMU's own monitors ([`qmp`]): no command at all but constants that begin with `query-`, in this program itself.
 //!
 //! Asking must not have effects of its own either: a daemon that sleeps is not woken, no module is loaded, and libvirt
 //! is not asked for capabilities, for which it would start emulators.
@@ -13,6 +14,7 @@
 
 pub(crate) mod condition;
 pub(crate) mod libvirt;
+pub(crate) mod qmp;
 
 use crate::commands;
 use crate::sandbox::messenger;
@@ -35,6 +37,8 @@ pub(crate) enum Asks {
     Libvirt,
     /// The sockets of Open vSwitch.
     OpenVswitch,
+    /// The monitor of one QEMU; no command, but a thread.
+    Qmp,
 }
 
 /// A command that asks.
@@ -73,7 +77,7 @@ pub const ASKING: &[Asking] = &[
     asking(&["ovs-vsctl", "--timeout=5", "list", "interface"], Asks::OpenVswitch, OVS),
 ];
 
-/// Every socket that is connected to, where it is there.
+/// Every socket that is connected to, where it is there, beside the monitors of [`qmp`].
 pub(crate) const SOCKETS: [&str; 3] = [libvirt::SOCKETS[0], libvirt::SOCKETS[1], OVS_SOCKET];
 
 impl Asking {
@@ -90,6 +94,8 @@ pub(crate) enum Errand {
     Command(usize),
     /// libvirt for its domains, networks and pools.
     Libvirt,
+    /// QEMU's monitors.
+    Qmp,
 }
 
 /// The name of a source, and its text or why there is none.
@@ -110,6 +116,7 @@ impl Errand {
                 ASKING.iter().position(|asking| asking.words == words).map(Errand::Command)
             }
             Need::Probe(Probe::Libvirt) => Some(Errand::Libvirt),
+            Need::Probe(Probe::Qmp) => Some(Errand::Qmp),
             _ => None,
         }
     }
@@ -119,7 +126,8 @@ impl Errand {
         // The table has a dozen rows.
         match self {
             Errand::Libvirt => 0,
-            Errand::Command(at) => u32::try_from(at + 1).unwrap_or(u32::MAX),
+            Errand::Qmp => 1,
+            Errand::Command(at) => u32::try_from(at + 2).unwrap_or(u32::MAX),
         }
     }
 
@@ -127,7 +135,8 @@ impl Errand {
     pub(crate) fn from_number(number: u32) -> Option<Self> {
         match number as usize {
             0 => Some(Errand::Libvirt),
-            at => ASKING.get(at - 1).map(|_| Errand::Command(at - 1)),
+            1 => Some(Errand::Qmp),
+            at => ASKING.get(at - 2).map(|_| Errand::Command(at - 2)),
         }
     }
 
@@ -135,6 +144,7 @@ impl Errand {
     pub(crate) fn run(self, bounds: Bounds) -> Vec<Answer> {
         match self {
             Errand::Libvirt => libvirt::ask(bounds),
+            Errand::Qmp => qmp::ask(bounds),
             Errand::Command(at) => {
                 let Asking { words, asks, when } = &ASKING[at];
                 let ready = when.holds(Path::new("/"));
@@ -148,6 +158,7 @@ impl Errand {
     pub(crate) fn failed(self, why: Missing) -> Vec<Answer> {
         let name = match self {
             Errand::Libvirt => libvirt::NAME.to_owned(),
+            Errand::Qmp => qmp::NAME.to_owned(),
             Errand::Command(at) => ASKING[at].words.join(" "),
         };
         vec![(name, Err(why))]
@@ -222,10 +233,10 @@ mod tests {
 
     #[test]
     fn numbers_go_both_ways() {
-        for errand in (0..ASKING.len()).map(Errand::Command).chain([Errand::Libvirt]) {
+        for errand in (0..ASKING.len()).map(Errand::Command).chain([Errand::Libvirt, Errand::Qmp]) {
             assert_eq!(Errand::from_number(errand.number()), Some(errand));
         }
-        assert_eq!(Errand::from_number(ASKING.len() as u32 + 1), None);
+        assert_eq!(Errand::from_number(ASKING.len() as u32 + 2), None);
         assert_eq!(Errand::of(Need::Command(&["ip", "-d", "address"])), Some(Errand::Command(4)));
         assert_eq!(Errand::of(Need::Command(&["ip", "link", "add"])), None);
     }

@@ -127,6 +127,8 @@ fn of_probe(probe: Probe) -> &'static str {
         Probe::VmmDetails => {
             "any user; root for open devices, namespaces and memory of other users' processes"
         }
+        Probe::AcpiTables => "root",
+        Probe::Qmp => "root, or the user of the VMM",
         Probe::VmmFiles => "any user; root for files that are closed to others",
         Probe::Images => "root for images and configurations that are closed to others",
         Probe::DeviceNodes => "any user; root behind directories that are closed to others",

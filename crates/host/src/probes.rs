@@ -1,6 +1,7 @@
 //! Facts that no file holds, found out and written down as text, so that each can be quoted, saved and pasted
 //! like any other source.
 
+pub(crate) mod acpi_tables;
 mod attribute;
 mod cpuid;
 mod device_nodes;
@@ -13,7 +14,7 @@ mod kernel_config;
 mod kvm;
 mod links;
 mod machine;
-mod packages;
+pub(crate) mod packages;
 mod pci;
 mod space;
 mod users;
@@ -36,7 +37,7 @@ pub(crate) fn run(probe: Probe, machines: &Machines, collector: &mut Collector<'
         Probe::Machine => machine::run(machines, collector),
         Probe::Interfaces => interfaces::run(collector),
         // An errand: the messenger runs it.
-        Probe::Libvirt => {}
+        Probe::Libvirt | Probe::Qmp => {}
         Probe::Pci => pci::run(collector),
         Probe::VmmDetails => vmm_details::run(collector),
         Probe::VmmFiles => vmm_files::run(collector),
@@ -47,6 +48,7 @@ pub(crate) fn run(probe: Probe, machines: &Machines, collector: &mut Collector<'
         Probe::Irqs => irqs::run(collector),
         Probe::Packages => packages::run(collector),
         Probe::KernelConfig => kernel_config::run(collector),
+        Probe::AcpiTables => acpi_tables::run(collector),
         Probe::Cpuid => cpuid::run(collector),
     }
 }
@@ -63,6 +65,7 @@ pub(crate) fn sources(probe: Probe, machines: &Machines) -> Vec<String> {
         Probe::Vmms => one("/proc: command line, program and user of VMM processes"),
         Probe::Machine => machines.sources(&machine::FILES.map(|(name, _)| name), ""),
         Probe::Libvirt => vec![format!("{}: domains, networks, pools", asking::libvirt::SOCKETS.join(", "))],
+        Probe::Qmp => asking::qmp::planned(),
         Probe::Interfaces => one("/sys/class/net: kind and state of each interface"),
         Probe::Pci => {
             one("/sys/bus/pci/devices: driver, group, resets, BARs, link and power of each function")
@@ -71,12 +74,17 @@ pub(crate) fn sources(probe: Probe, machines: &Machines) -> Vec<String> {
             "/proc: status, limits, cgroups, threads, memory and open devices of VMM processes and helpers",
         ),
         Probe::VmmFiles => one("/proc: configurations and logs that VMM processes were given"),
-        Probe::DeviceNodes => one("/dev, /etc/ceph: mode, owner and label of device nodes and keys"),
+        Probe::DeviceNodes => {
+            one("/dev, /etc/ceph, /run/libvirt: mode, owner and label of device nodes, keys and sockets")
+        }
         Probe::Images => one("images of VMs: owner, mode, label, ACL and header, down their backing chains"),
         Probe::Space => one("/proc/self/mountinfo: space and inodes of each file system"),
         Probe::Links => one("/sys/class/net: settings of each interface, bridge and tap"),
         Probe::Irqs => one("/proc/irq: CPUs of each interrupt"),
         Probe::Packages => one("/var/lib/dpkg/status: packages of the virtualization stack"),
+        Probe::AcpiTables => {
+            acpi_tables::TABLES.map(|table| format!("{}/{table}", acpi_tables::FOLDER)).to_vec()
+        }
         Probe::KernelConfig => one("/proc/config.gz: options about virtualization, or of /boot/config-*"),
         Probe::Cpuid => one("the CPU: leaves about virtualization"),
     }

@@ -13,7 +13,7 @@
 //!
 //! Two companions are started here before the lock, each locked in a way of its own: the [`witness`], outside
 //! Landlock, whose system call filter lets it open files for reading and do nothing else at all; and the
-//! [`messenger`], which runs the commands that ask libvirt, Open vSwitch and the kernel's network.
+//! [`messenger`], which asks libvirt, Open vSwitch, the kernel's network and QEMU's monitors.
 
 mod companion;
 mod files;
@@ -158,7 +158,7 @@ pub(crate) fn confinement(asks: Asks) -> Result<Confinement, seccompiler::Backen
         Asks::Firewall => CapabilitySet::NET_ADMIN,
         Asks::LegacyFirewall => CapabilitySet::NET_ADMIN.union(CapabilitySet::NET_RAW),
         // To connect to a socket is to write to it.
-        Asks::Libvirt | Asks::OpenVswitch => CapabilitySet::DAC_OVERRIDE,
+        Asks::Libvirt | Asks::OpenVswitch | Asks::Qmp => CapabilitySet::DAC_OVERRIDE,
     };
     Ok(Confinement { kept, filter: syscalls::asking(asks)? })
 }

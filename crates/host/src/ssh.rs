@@ -95,7 +95,12 @@ pub fn collect(connection: Connection, subject: &Subject, limits: &Limits) -> Re
     }
     let mut records = answered.records;
     records.extend(script::not_over_ssh(&needs).into_iter().map(|source| {
-        let why = Missing::Failed("not made over SSH: it takes vmwright on the host itself".to_owned());
+        let why = match source.as_str() {
+            "probe kvm" => "not made over SSH: no tool opens /dev/kvm and runs a page of code",
+            "probe qmp" => "not made over SSH: no POSIX tool speaks to a socket, or knows who listens there",
+            _ => "not made over SSH: it takes vmwright on the host itself",
+        };
+        let why = Missing::Failed(why.to_owned());
         Record::missing(source.clone(), file::kind_of(&source, b""), why)
     }));
     records.sort_by(|a, b| a.source.cmp(&b.source));
@@ -211,6 +216,8 @@ mod tests {
             Need::Command(&["rm", "-rf", "/"]),
             Need::Probe(Probe::Interfaces),
             Need::Probe(Probe::Libvirt),
+            Need::Probe(Probe::Packages),
+            Need::Probe(Probe::Pci),
         ];
         let limits = Limits { file: 4096, ..Limits::default() };
         let subject = Subject { vm: None, state: "/nonexistent".into() };
@@ -231,6 +238,31 @@ mod tests {
             }
             assert_eq!(far, live, "{}", shell.join(" "));
         }
+    }
+
+    #[test]
+    fn a_shell_reads_the_tables_of_firmware() {
+        // Those of the IOMMU are seldom there; the others are read in the same way.
+        let folder = crate::probes::acpi_tables::FOLDER;
+        let text =
+            script::script(&[Need::Probe(Probe::AcpiTables)], &Limits::default(), &Mark::new().unwrap());
+        let script = text.replace(&format!("A {folder} DMAR"), &format!("A {folder} APIC"));
+        let Ok(bytes) = std::fs::read(format!("{folder}/APIC")) else {
+            eprintln!("SKIPPED a_shell_reads_the_tables_of_firmware: {folder}/APIC cannot be read");
+            return;
+        };
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        let output = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (_, dump) = output.split_once("acpidump -n APIC").unwrap();
+        let rows: Vec<u8> = dump
+            .lines()
+            .skip_while(|line| !line.starts_with("APIC @ 0x"))
+            .skip(1)
+            .take_while(|line| line.starts_with("  "))
+            .flat_map(|line| line.split(": ").nth(1).unwrap().split_whitespace())
+            .map(|byte| u8::from_str_radix(byte, 16).unwrap())
+            .collect();
+        assert_eq!(rows, bytes);
     }
 
     #[test]

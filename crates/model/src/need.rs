@@ -63,6 +63,11 @@ pub enum Probe {
     Packages,
     /// What the running kernel's configuration says of virtualization: record `kernel-config`, kind `kernel_config`.
     KernelConfig,
+    /// The firmware's tables about the IOMMU: records `acpidump -n DMAR` and `acpidump -n IVRS`, kind `acpi_tables`.
+    AcpiTables,
+    /// QEMU's monitors, asked by queries alone, where a VMM names one on a path that nobody holds: records
+    /// `qmp/VM/query-status` and its like, kind `qmp_answer`.
+    Qmp,
     /// The CPU's own answers, leaf by leaf, of the first CPU: record `cpuid -1 -r`, kind `cpuid`.
     Cpuid,
 }

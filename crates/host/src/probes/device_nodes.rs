@@ -1,12 +1,12 @@
-//! Record `device-nodes`: mode, owner, group and label of the nodes that a VMM opens, and of the keys that it reads, as
-//! `ls -lZ` lays them out. Looked at, never opened.
+//! Record `device-nodes`: mode, owner, group and label of the nodes that a VMM opens, of the keys that it reads and of
+//! the sockets of its managers, as `ls -lZ` lays them out. Looked at, never opened.
 
 use super::attribute::names;
 use super::image_paths::mode_string;
 use super::users::Names;
 use crate::live::Collector;
 use crate::text::escape;
-use rustix::fs::{lgetxattr, lstat, major, minor};
+use rustix::fs::{FileType, lgetxattr, lstat, major, minor};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -36,19 +36,28 @@ const NODES: [&str; 20] = [
     "/etc/pki/libvirt-qemu",
 ];
 
+/// Folders whose sockets are told, and no other file: nobody connects to them for it.
+const SOCKETS: [&str; 2] = ["/run/libvirt", "/run/openvswitch"];
+
 /// Most files of one folder.
 const MOST: usize = 512;
 
 pub(super) fn run(collector: &mut Collector<'_>) {
-    let content = collector.within(|| list(&NODES.map(Path::new)).into_bytes());
+    let content = collector.within(|| list(&NODES.map(Path::new), &SOCKETS.map(Path::new)).into_bytes());
     collector.push("device-nodes".to_owned(), Some(Kind::new("file_listing")), content);
 }
 
-fn list(nodes: &[&Path]) -> String {
+fn list(nodes: &[&Path], sockets: &[&Path]) -> String {
     let mut paths = BTreeSet::new();
     for node in nodes {
         paths.insert(node.to_path_buf());
         paths.extend(names(node, MOST).unwrap_or_default().into_iter().map(|name| node.join(name)));
+    }
+    for folder in sockets {
+        let all = names(folder, MOST).unwrap_or_default().into_iter().map(|name| folder.join(name));
+        paths.extend(all.filter(|path| {
+            lstat(path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket)
+        }));
     }
     let mut users = Names::default();
     let mut text = String::new();
@@ -96,7 +105,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let key = root.path().join("ceph.client.vms.keyring");
         std::fs::write(&key, "[client.vms]\n key = secret\n").unwrap();
-        let text = list(&[Path::new("/dev/null"), root.path(), Path::new("/nonexistent")]);
+        let text = list(&[Path::new("/dev/null"), root.path(), Path::new("/nonexistent")], &[]);
         assert!(!text.contains("secret"));
         let (view, issues) = FileListing::read(&text);
         assert_eq!(issues, [], "{text}");
@@ -104,5 +113,11 @@ mod tests {
         assert_eq!((null.mode, null.owner.as_str(), null.size), (0o666, "root", None));
         assert_eq!(view.get(key.to_str().unwrap()).unwrap().size, Some(27));
         assert_eq!(view.files.len(), 3);
+        // Of a folder of sockets they alone.
+        let socket = root.path().join("libvirt-sock");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let (view, issues) = FileListing::read(&list(&[], &[root.path()]));
+        assert_eq!((view.files.len(), issues.len()), (1, 0));
+        assert!(view.get(socket.to_str().unwrap()).is_some());
     }
 }

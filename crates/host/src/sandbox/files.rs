@@ -6,7 +6,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreatedAttr, Scope,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use vmwright_model::analysis::Sandbox;
 
 /// What the kernel offers.
@@ -74,12 +74,16 @@ pub(super) fn restrict(
         | AccessFs::MakeSock
         | AccessFs::IoctlDev
         | AccessFs::ResolveUnix;
-    let mut open = vec![("/", read), ("/dev/null", (AccessFs::WriteFile | AccessFs::Truncate) & all)];
+    let mut open: Vec<(PathBuf, BitFlags<AccessFs>)> =
+        vec![("/".into(), read), ("/dev/null".into(), (AccessFs::WriteFile | AccessFs::Truncate) & all)];
     if role == Role::LiveHost {
-        open.push(("/dev/kvm", (AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev) & all));
+        open.push(("/dev/kvm".into(), (AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev) & all));
     }
     if role == Role::Messenger {
-        open.extend(asking::SOCKETS.map(|path| (path, BitFlags::from(AccessFs::ResolveUnix) & all)));
+        let resolve = BitFlags::from(AccessFs::ResolveUnix) & all;
+        open.extend(asking::SOCKETS.map(|path| (path.into(), resolve)));
+        // Those that are there now; a VM that starts later is not asked.
+        open.extend(asking::qmp::sockets().into_iter().map(|path| (path, resolve)));
     }
     let mut rules = rules.create()?;
     // Rights that this kernel does not know leave nothing to allow.

@@ -1,4 +1,4 @@
-//! A process that runs the commands which ask over a socket (see [`crate::asking`]).
+//! A process that asks over sockets, by commands or itself (see [`crate::asking`]).
 //!
 //! It is forked before the lock and locks itself like this process, with three differences: it may connect to UNIX
 //! sockets and open netlink sockets, it keeps the capability to be answered by the firewall, and it may write

@@ -227,6 +227,9 @@ pub(super) fn restrict(landlock: &Landlock, role: Role, sandbox: &mut Sandbox) -
         enforced(
             "libvirt, Open vSwitch, the kernel's network: asked by fixed commands in a process of their own",
         );
+        enforced(
+            "QEMU's monitors: fixed queries by that process, to sockets on which the VMM itself listens",
+        );
     }
     if role == Role::Records {
         enforced("commands: none (seccomp)");
@@ -371,6 +374,8 @@ pub(crate) fn asking(asks: Asks) -> Result<BpfProgram, seccompiler::BackendError
             ],
         ),
         Asks::Libvirt | Asks::OpenVswitch => (&[libc::AF_UNIX], &[], &[SYS_bind]),
+        // No command: this program itself.
+        Asks::Qmp => (&[libc::AF_UNIX], &[], &[SYS_bind, SYS_execve, SYS_execveat]),
     };
     let mut rules: Rules = never.iter().map(|number| (*number, Vec::new())).collect();
     let differs = |argument, value: u32| SeccompCondition::new(argument, Dword, Ne, value.into());

@@ -19,4 +19,5 @@ pub(super) const NEEDS: &[Need] = &[
     Need::Glob("/sys/kernel/iommu_groups/*/type"),
     Need::Probe(Probe::Pci),
     Need::Probe(Probe::DeviceNodes),
+    Need::Probe(Probe::AcpiTables),
 ];

@@ -41,4 +41,5 @@ pub(super) const NEEDS: &[Need] = &[
     Need::Probe(Probe::VmmDetails),
     Need::Probe(Probe::VmmFiles),
     Need::Probe(Probe::Images),
+    Need::Probe(Probe::Qmp),
 ];

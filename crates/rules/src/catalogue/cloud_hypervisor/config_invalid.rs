@@ -29,6 +29,7 @@ pub(crate) mod command;
 
 use crate::prelude::*;
 use command::{Command, commands};
+use vmwright_formats::CloudHypervisorConfig;
 
 pub const RULE: Rule = Rule {
     tags: &["cloud-hypervisor", "config"],
@@ -110,7 +111,30 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             break;
         }
     }
+    for seen in cx.all::<CloudHypervisorConfig>() {
+        draft = draft.looked();
+        if let Some((line, why)) = refused(&seen) {
+            draft = draft
+                .because(Strength::Strong, seen.quote(line), why)
+                .title(format!("Cloud Hypervisor's configuration contradicts itself: {why}"));
+        }
+    }
     vec![draft.verdict()]
+}
+
+/// What `VmConfig::validate()` refuses in a configuration, and where.
+fn refused(config: &CloudHypervisorConfig) -> Option<(u32, &'static str)> {
+    let on = |switch: &Option<Spanned<bool>>| switch.as_ref().is_some_and(|switch| switch.value);
+    let shared = on(&config.shared) || on(&config.huge_pages) || config.zones;
+    if let Some(device) = config.devices.iter().find(|device| device.is_served && !shared) {
+        return Some((device.line, "a vhost-user device needs memory with shared or hugepages"));
+    }
+    let (boot, max) = (config.boot_vcpus.as_ref()?, config.max_vcpus.as_ref()?);
+    if max.value < boot.value {
+        return Some((max.line, "fewer maximum than boot vCPUs"));
+    }
+    let (_, firmware) = (config.kernel.as_ref()?, config.firmware.as_ref()?);
+    Some((firmware.line, "both a kernel and a firmware"))
 }
 
 /// What `VmConfig::validate()` has refused in a command line since 0.8.

@@ -26,6 +26,7 @@
 //! Firecracker `docs/kernel-policy.md` (boot arguments, PCI), `docs/getting-started.md`; Linux `init/main.c`.
 
 use crate::prelude::*;
+use vmwright_formats::{FirecrackerConfig, View};
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -55,35 +56,48 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let silent = cx.said("no console") || cx.said("no output");
-    for (text, number, line) in cx.lines_with(["boot_args", "BOOT_ARGS", "reboot=k"]) {
-        let Some(args) = boot_args(line) else { continue };
+    for (args, quote) in all_boot_args(cx) {
         draft = draft.looked();
         let has = |name: &str| args.split_whitespace().any(|word| word.starts_with(name));
         if silent && !has("console=") {
             draft = draft
-                .because(Strength::Strong, text.quote(number), "no console is named")
+                .because(Strength::Strong, quote.clone(), "no console is named")
                 .title("boot_args name no console, so the guest prints nothing");
         }
         if has("pci=off") && cx.stands("--enable-pci") {
             draft = draft
-                .because(
-                    Strength::Strong,
-                    text.quote(number),
-                    "PCI is enabled and the guest is told to ignore it",
-                )
+                .because(Strength::Strong, quote.clone(), "PCI is enabled and the guest is told to ignore it")
                 .title("boot_args have pci=off although the microVM's devices are on PCI");
         }
-        if let Some(card) = card(args).filter(|card| !card.starts_with("eth")) {
+        if let Some(card) = card(&args).filter(|card| !card.starts_with("eth")) {
             draft = draft
                 .because(
                     Strength::Strong,
-                    text.quote(number),
+                    quote.clone(),
                     "the kernel sets addresses before udev renames a card: its cards are eth0 and so on",
                 )
                 .title(format!("boot_args give the address to {card}, and the guest's card is eth0"));
         }
     }
     vec![draft.verdict()]
+}
+
+/// The kernel arguments of configurations, and those that scripts, notes and consoles show.
+fn all_boot_args(cx: &Context<'_>) -> Vec<(String, Option<Evidence>)> {
+    let configs = cx.all::<FirecrackerConfig>();
+    let named = configs.iter().filter_map(|seen| {
+        let args = seen.boot_args.as_ref()?;
+        Some((args.value.clone(), seen.quote(args.line)))
+    });
+    let mut found: Vec<(String, Option<Evidence>)> = named.collect();
+    for (text, number, line) in cx.lines_with(["boot_args", "BOOT_ARGS", "reboot=k"]) {
+        if text.kind != FirecrackerConfig::KIND
+            && let Some(args) = boot_args(line)
+        {
+            found.push((args.to_owned(), text.quote(number)));
+        }
+    }
+    found
 }
 
 /// The kernel arguments in a line of a configuration, script or note: after `boot_args`, or a whole line that has

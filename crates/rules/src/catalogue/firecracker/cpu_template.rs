@@ -25,7 +25,7 @@
 //! `src/vmm/src/cpu_config/x86_64/mod.rs` `CpuConfigurationError`.
 
 use crate::prelude::*;
-use vmwright_formats::CpuInfo;
+use vmwright_formats::{CpuInfo, FirecrackerConfig, View};
 
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
@@ -80,19 +80,36 @@ fn fits(template: &str, cpu: &CpuInfo) -> Option<bool> {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let Some(cpu) = cx.one::<CpuInfo>() else { return vec![draft.verdict()] };
-    for (text, number, line) in cx.lines_with("cpu_template") {
-        // Shell scripts escape the quotes.
-        let line = line.replace('\\', "");
-        let Some((_, rest)) = line.split_once("cpu_template\"") else { continue };
-        let Some(template) = rest.split('"').nth(1) else { continue };
-        if fits(template, &cpu) == Some(false) {
+    for (template, quote) in templates(cx) {
+        if fits(&template, &cpu) == Some(false) {
             let name = cpu.model_name.as_ref();
             draft = draft
-                .because(Strength::Strong, text.quote(number), "the template is not for this CPU")
+                .because(Strength::Strong, quote, "the template is not for this CPU")
                 .because(Strength::Support, name.and_then(|name| cpu.quote(name.line)), "this is the CPU")
                 .title(format!("the CPU template {template} is not for this CPU model"));
             return vec![draft.verdict()];
         }
     }
     vec![draft.verdict()]
+}
+
+/// The templates that configurations name, and requests to the API in scripts and logs.
+fn templates(cx: &Context<'_>) -> Vec<(String, Option<Evidence>)> {
+    let configs = cx.all::<FirecrackerConfig>();
+    let named = configs.iter().filter_map(|seen| {
+        let template = seen.cpu_template.as_ref()?;
+        Some((template.value.clone(), seen.quote(template.line)))
+    });
+    let mut found: Vec<(String, Option<Evidence>)> = named.collect();
+    for (text, number, line) in cx.lines_with("cpu_template") {
+        // Shell scripts escape the quotes.
+        let line = line.replace('\\', "");
+        if text.kind != FirecrackerConfig::KIND
+            && let Some((_, rest)) = line.split_once("cpu_template\"")
+            && let Some(template) = rest.split('"').nth(1)
+        {
+            found.push((template.to_owned(), text.quote(number)));
+        }
+    }
+    found
 }

@@ -11,7 +11,7 @@
 //!
 //! ## Confirm
 //! `dmesg | grep -iE 'RMRR|1:1 IOMMU|platform vendor'`;
-//! `cat /sys/kernel/iommu_groups/<n>/reserved_regions` shows "direct" ranges for the device's group.
+//! `acpidump -n DMAR` names the devices of each RMRR; `cat /sys/kernel/iommu_groups/<n>/reserved_regions` shows "direct" ranges for the device's group.
 //!
 //! ## Refute
 //! The group's reserved regions are only "msi", "reserved" or "direct-relaxable".
@@ -25,6 +25,7 @@
 //! `Documentation/ABI/testing/sysfs-kernel-iommu_groups`; Intel VT-d specification 8.4 (RMRR).
 
 use crate::prelude::*;
+use vmwright_formats::{AcpiTables, DomainXml, PciAddress, PciDevices};
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "firmware"],
@@ -51,6 +52,58 @@ pub const RULE: Rule = Rule {
     disruption: Disruption::HostReboot,
     rank: Rank::Specific,
     escalation: Some(Agent::SystemsArchitect),
-    needs: &[Need::Glob("/sys/kernel/iommu_groups/*/reserved_regions"), Need::Command(&["dmesg"])],
+    needs: &[
+        Need::Glob("/sys/kernel/iommu_groups/*/reserved_regions"),
+        Need::Command(&["dmesg"]),
+        Need::Probe(Probe::AcpiTables),
+        Need::Probe(Probe::Pci),
+    ],
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let given = given(cx);
+    for seen in cx.all::<AcpiTables>() {
+        draft = draft.looked();
+        for reserved in seen.dmar.iter().flat_map(|dmar| &dmar.reserved) {
+            let mine = reserved.devices.iter().filter_map(|device| device.address);
+            let Some(address) = mine.filter(|address| given.contains(address)).next() else { continue };
+            let (first, last) = reserved.range;
+            draft = draft
+                .because(
+                    Strength::Strong,
+                    seen.quote(reserved.line),
+                    "here the DMAR table keeps memory for the device",
+                )
+                .about(Subject::new(SubjectKind::Pci, address.to_string()))
+                .title(format!(
+                    "firmware keeps {first:#x}-{last:#x} for {address}, which is to be given to a VM"
+                ));
+        }
+    }
+    vec![draft.verdict()]
+}
+
+/// Functions that are bound for a guest, or that a domain names; without those that the kernel lets go in spite of their
+/// memory (`device_rmrr_is_relaxable()`: USB controllers and displays).
+fn given(cx: &Context<'_>) -> Vec<PciAddress> {
+    let mut given: Vec<PciAddress> = Vec::new();
+    for seen in cx.all::<DomainXml>() {
+        let devices = seen.domains.iter().flat_map(|domain| &domain.devices.hostdevs);
+        given.extend(devices.filter_map(|device| device.address.as_ref()).map(|address| address.value));
+    }
+    let (mut relaxed, functions) = (Vec::new(), cx.all::<PciDevices>());
+    for device in functions.iter().flat_map(|seen| &seen.devices) {
+        if device.driver().is_some_and(|driver| driver.value == Some("vfio-pci")) {
+            given.push(device.address);
+        }
+        // PCI class codes: 0c03 is USB, 03 a display.
+        if device.class().is_some_and(|class| class >> 8 == 0x0c03 || class >> 16 == 0x03) {
+            relaxed.push(device.address);
+        }
+    }
+    given.retain(|address| !relaxed.contains(address));
+    given
+}

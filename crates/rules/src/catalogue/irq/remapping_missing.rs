@@ -10,7 +10,8 @@
 //!
 //! ## Confirm
 //! `dmesg | grep -iE 'remapping|DMAR-IR|AMD-Vi'`: "Enabled IRQ remapping in x2apic mode" or "Interrupt remapping
-//! enabled" is missing; "vfio_iommu_type1_attach_group: No interrupt remapping" stands there after a try.
+//! enabled" is missing; `acpidump -n DMAR` (its flag INTR_REMAP) and `acpidump -n IVRS` (its entries of IOAPICs) say what the
+//! firmware offers; "vfio_iommu_type1_attach_group: No interrupt remapping" stands there after a try.
 //!
 //! ## Refute
 //! One of these two lines stands in dmesg.
@@ -24,7 +25,7 @@
 //! `drivers/iommu/intel/irq_remapping.c`; `drivers/iommu/amd/init.c` `check_ioapic_information()`.
 
 use crate::prelude::*;
-use vmwright_formats::KernelCmdline;
+use vmwright_formats::{AcpiTables, KernelCmdline, PciDevices};
 
 /// Another reason for the same EPERM stands there.
 const OTHER: &[&str] = &["platform RMRR requirement", "1:1 IOMMU mapping"];
@@ -61,7 +62,12 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::HostReboot,
     escalation: Some(Agent::SecurityEngineer),
-    needs: &[Need::Command(&["dmesg"]), Need::File("/proc/cmdline")],
+    needs: &[
+        Need::Command(&["dmesg"]),
+        Need::File("/proc/cmdline"),
+        Need::Probe(Probe::AcpiTables),
+        Need::Probe(Probe::Pci),
+    ],
     check,
     ..Rule::NEW
 };
@@ -75,6 +81,42 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             draft = draft
                 .because(Strength::Strong, cmdline.quote(line), "the kernel is told to leave it off")
                 .title("interrupt remapping is switched off on the kernel command line");
+        }
+    }
+    // On a host that gives no device away it does not matter.
+    let given = cx.all::<PciDevices>().iter().any(|seen| {
+        seen.devices
+            .iter()
+            .any(|device| device.driver().is_some_and(|driver| driver.value == Some("vfio-pci")))
+    });
+    let strength =
+        if given || RULE.words.iter().any(|word| cx.said(word)) { Strength::Strong } else { Strength::Hint };
+    for seen in cx.all::<AcpiTables>() {
+        draft = draft.looked();
+        if let Some(none) = seen.dmar.as_ref().and_then(|dmar| dmar.interrupt_remapping.as_ref())
+            && !none.value
+        {
+            let quote = seen.quote(none.line);
+            draft = draft
+                .because(
+                    strength,
+                    quote,
+                    "the firmware's DMAR table says that the platform has none: flag INTR_REMAP is off",
+                )
+                .title("the firmware offers no interrupt remapping");
+        }
+        if let Some(ivrs) = seen.ivrs.as_ref().filter(|ivrs| ivrs.ioapics.is_empty())
+            && let Some(unit) = ivrs.units.first()
+        {
+            draft = draft
+                .because(
+                    strength,
+                    seen.quote(unit.line),
+                    "the firmware's IVRS table names no IOAPIC for this IOMMU",
+                )
+                .title(
+                    "the firmware's IVRS table names no IOAPIC, without which interrupts are not remapped",
+                );
         }
     }
     vec![draft.verdict()]

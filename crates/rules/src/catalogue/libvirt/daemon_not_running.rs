@@ -36,7 +36,7 @@ const CAME: &[&str] = &["Connected to libvirt daemon", "\"component\":\"virt-lau
 
 pub const RULE: Rule = Rule {
     tags: &["libvirt", "service"],
-    needs: &[Need::Glob("/run/libvirt/*sock*")],
+    needs: &[Need::Probe(Probe::DeviceNodes)],
     signs: &[
         Sign::proof("Failed to connect socket to '*libvirt*': No such file or directory").unless(CAME),
         Sign::proof("Failed to connect socket to '*libvirt*': Connection refused"),

@@ -28,7 +28,7 @@ use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
     tags: &["libvirt", "permission"],
-    needs: &[Need::Glob("/run/libvirt/*sock*"), Need::File("/etc/libvirt/libvirtd.conf")],
+    needs: &[Need::Probe(Probe::DeviceNodes), Need::File("/etc/libvirt/libvirtd.conf")],
     signs: &[
         Sign::proof("Failed to connect socket to '*libvirt*': Permission denied"),
         Sign::proof("Failed to connect socket to '*libvirt*': Operation not permitted"),

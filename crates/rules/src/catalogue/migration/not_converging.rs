@@ -32,9 +32,11 @@
 mod preflight;
 
 use crate::prelude::*;
+use vmwright_formats::qmp_answer::{QmpAnswer, vm_of};
 
 pub const RULE: Rule = Rule {
     tags: &["migration", "performance"],
+    needs: &[Need::Probe(Probe::Qmp)],
     signs: &[
         Sign::strong("Live migration not completed after"),
         Sign::strong("Live migration is not completed after"),
@@ -113,6 +115,29 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                     ));
                 break;
             }
+        }
+    }
+    for seen in cx.all::<QmpAnswer>() {
+        let Some(migration) = &seen.migration else { continue };
+        draft = draft.looked();
+        let active = migration.status.as_ref().is_some_and(|status| status.value == "active");
+        let Some((dirtied, carried)) = migration.rates().filter(|_| active) else { continue };
+        let rate = migration.dirty_pages_rate.as_ref().and_then(|rate| seen.quote(rate.line));
+        let link = migration.mbps.as_ref().and_then(|mbps| seen.quote(mbps.line));
+        if dirtied < carried {
+            draft = draft.despite(Strength::Strong, link, "more is carried than the guest dirties");
+            continue;
+        }
+        draft = draft
+            .because(Strength::Strong, rate, "pages that the guest dirties in a second")
+            .because(Strength::Support, link, "megabits that are carried in a second")
+            .title(format!(
+                "the guest dirties {} MiB a second, and {} MiB a second are sent",
+                dirtied >> 20,
+                carried >> 20
+            ));
+        if let Some(vm) = vm_of(seen.text.source) {
+            draft = draft.about(Subject::new(SubjectKind::Vm, vm));
         }
     }
     for text in cx.texts_with(" VM-state") {

@@ -28,7 +28,7 @@
 //! `docs/interop/qcow2.rst` (incompatible feature bit 1); qemu-img(1), check.
 
 use crate::prelude::*;
-use vmwright_formats::Images;
+use vmwright_formats::{Images, QmpAnswer};
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "data-safety"],
@@ -75,7 +75,7 @@ pub const RULE: Rule = Rule {
     remedy: "stop the VM, copy the image, salvage it with qemu-img convert, and check the guest's file systems",
     disruption: Disruption::GuestRestart,
     escalation: Some(Agent::DebugSpecialist),
-    needs: &[Need::Probe(Probe::Images)],
+    needs: &[Need::Probe(Probe::Images), Need::Probe(Probe::Qmp)],
     check,
     ..Rule::NEW
 };
@@ -90,6 +90,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .title(format!("{} is damaged: QEMU has marked it so", image.path));
         }
         draft = draft.looked();
+    }
+    for seen in cx.all::<QmpAnswer>() {
+        let Some(disk) = seen.disks.iter().find(|disk| disk.corrupt.as_ref().is_some_and(|one| one.value))
+        else {
+            continue;
+        };
+        let quote = disk.corrupt.as_ref().and_then(|corrupt| seen.quote(corrupt.line));
+        draft = draft.because(Strength::Proof, quote, "the running QEMU has marked the image as damaged");
+        if let Some(file) = &disk.file {
+            draft = draft
+                .about(Subject::new(SubjectKind::Path, &file.value))
+                .title(format!("{} is damaged: QEMU has marked it so", file.value));
+        }
     }
     vec![draft.verdict()]
 }

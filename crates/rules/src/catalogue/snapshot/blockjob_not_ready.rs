@@ -26,10 +26,12 @@
 //! QEMU `block/mirror.c` (mirror_complete), `job.c` (job_apply_verb), `docs/interop/live-block-operations.rst`.
 
 use crate::prelude::*;
+use vmwright_formats::qmp_answer::{QmpAnswer, vm_of};
 
 pub const RULE: Rule = Rule {
     tags: &["snapshot", "storage"],
     rank: Rank::Specific,
+    needs: &[Need::Probe(Probe::Qmp)],
     signs: &[
         Sign::proof("not ready for pivot yet"),
         Sign::proof("The active block job '{job}' cannot be completed"),
@@ -80,5 +82,29 @@ pub const RULE: Rule = Rule {
     remedy: "wait until the job is ready and pivot then, or abort the job that is in the way",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::None,
+    check,
     ..Rule::NEW
 };
+
+/// A job that stands still: its copy failed, or somebody paused it. One that runs is no fault.
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    for seen in cx.all::<QmpAnswer>() {
+        for job in &seen.jobs {
+            let failed = job.io_status.as_ref().filter(|status| status.value != "ok");
+            let paused = job.status.as_ref().filter(|status| status.value == "paused");
+            let Some(still) = failed.or(paused) else { continue };
+            draft = draft.because(Strength::Strong, seen.quote(still.line), "this job stands still");
+            if let Some(vm) = vm_of(seen.text.source) {
+                draft = draft.about(Subject::new(SubjectKind::Vm, vm)).title(format!(
+                    "the {} job {} of VM {vm} stands still: {}",
+                    job.kind, job.id, still.value
+                ));
+            }
+        }
+        if seen.run_state.is_some() {
+            draft = draft.looked();
+        }
+    }
+    vec![draft.verdict()]
+}

@@ -25,6 +25,7 @@
 //! `error_policy`; `virsh domblkerror`; `write(2)`, ENOSPC and EDQUOT.
 
 use crate::prelude::*;
+use vmwright_formats::qmp_answer::{QmpAnswer, QmpDisk, vm_of};
 
 /// The space is missing in something that has a rule of its own, or ENOSPC means something else there.
 const OTHER: &[&str] = &[
@@ -43,6 +44,7 @@ const OTHER: &[&str] = &[
 
 pub const RULE: Rule = Rule {
     tags: &["storage"],
+    needs: &[Need::Probe(Probe::Qmp)],
     signs: &[
         Sign::support("No space left on device").unless(OTHER),
         Sign::strong("block I/O error in device '{device}': No space left on device"),
@@ -91,6 +93,18 @@ const NO_DISK: &[&str] =
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
+    for seen in cx.all::<QmpAnswer>() {
+        let full = |disk: &&QmpDisk| disk.io_status.as_ref().is_some_and(|status| status.value == "nospace");
+        let Some(disk) = seen.disks.iter().find(full) else { continue };
+        let status = disk.io_status.as_ref().and_then(|status| seen.quote(status.line));
+        draft = draft.because(Strength::Proof, status, "QEMU was refused more space for this disk");
+        let file = disk.file.as_ref().map_or(disk.name.as_str(), |file| file.value.as_str());
+        if let Some(vm) = vm_of(seen.text.source) {
+            draft = draft.about(Subject::new(SubjectKind::Vm, vm));
+            draft = draft.title(format!("VM {vm} is paused: there is no space left for {file}"));
+        }
+        return vec![draft.verdict()];
+    }
     for text in cx.texts_with(["Use%", " CAP", "/dev/"]) {
         let headed = text.holds(["Use%", " CAP"]);
         let (mut columns, mut pool): (Option<usize>, bool) = (None, false);

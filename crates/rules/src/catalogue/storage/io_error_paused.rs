@@ -26,12 +26,15 @@
 //! libvirt domain XML `error_policy`; Linux `block/blk-core.c` ("I/O error, dev"); multipath.conf(5).
 
 use crate::prelude::*;
+use vmwright_formats::QmpAnswer;
+use vmwright_formats::qmp_answer::vm_of;
 
 /// Lack of space pauses with the same event.
 const FULL: &[&str] = &[
     "No space left on device",
     "nospace*true",
     "\"nospace\": true",
+    "\"io-status\": \"nospace\"",
     "no Storage space",
     "{disk}: no space",
     "out-of-data-space",
@@ -39,7 +42,7 @@ const FULL: &[&str] = &[
 
 pub const RULE: Rule = Rule {
     tags: &["storage"],
-    needs: &[Need::Command(&["dmesg"])],
+    needs: &[Need::Command(&["dmesg"]), Need::Probe(Probe::Qmp)],
     signs: &[
         Sign::proof("paused (I/O error)").unless(FULL),
         Sign::support("paused (I/O error)"),
@@ -50,8 +53,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("critical target error, dev {device}, sector").and(&["paus"]),
         Sign::strong("IOError(5)"),
         Sign::strong("status: io-error"),
-        Sign::strong("\"status\": \"io-error\""),
-        Sign::strong("\"status\":\"io-error\""),
+        Sign::strong("\"status\": \"io-error\"").unless(FULL),
+        Sign::strong("\"status\":\"io-error\"").unless(FULL),
         Sign::strong("io-status*failed"),
         Sign::strong("reason IOError"),
         Sign::strong("PausedIOError"),
@@ -82,5 +85,42 @@ pub const RULE: Rule = Rule {
     tells: "virsh domblkerror VM",
     remedy: "repair the device or path that failed, then resume the VM: the failed requests are repeated",
     escalation: Some(Agent::DebugSpecialist),
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let answers = cx.all::<QmpAnswer>();
+    let disks = |vm: Option<&str>, wanted: &str| -> Vec<(String, Option<Evidence>)> {
+        let mine = answers.iter().filter(|seen| vm_of(seen.text.source) == vm);
+        let all = mine.flat_map(|seen| seen.disks.iter().map(move |disk| (seen, disk)));
+        all.filter_map(|(seen, disk)| {
+            let status = disk.io_status.as_ref().filter(|status| status.value == wanted)?;
+            Some((disk.name.clone(), seen.quote(status.line)))
+        })
+        .collect()
+    };
+    let mut found = Vec::new();
+    let mut draft = cx.draft();
+    for seen in &answers {
+        let Some(state) = &seen.run_state else { continue };
+        draft = draft.looked();
+        let vm = vm_of(seen.text.source);
+        if state.value != "io-error" || !disks(vm, "nospace").is_empty() {
+            continue;
+        }
+        let mut one = cx.draft().because(Strength::Proof, seen.quote(state.line), "QEMU says so now");
+        let failed = disks(vm, "failed");
+        for (_, quote) in &failed {
+            one = one.because(Strength::Proof, quote.clone(), "this disk's request failed");
+        }
+        if let Some(vm) = vm {
+            let names: Vec<&str> = failed.iter().map(|(name, _)| name.as_str()).collect();
+            let of = if names.is_empty() { "a disk".to_owned() } else { names.join(", ") };
+            one = one.about(Subject::new(SubjectKind::Vm, vm));
+            one = one.title(format!("VM {vm} is paused since a request of {of} failed on the host"));
+        }
+        found.push(one.verdict());
+    }
+    if found.is_empty() { vec![draft.verdict()] } else { found }
+}
