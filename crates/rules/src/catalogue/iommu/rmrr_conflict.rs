@@ -68,8 +68,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for seen in cx.all::<AcpiTables>() {
         draft = draft.looked();
         for reserved in seen.dmar.iter().flat_map(|dmar| &dmar.reserved) {
-            let mine = reserved.devices.iter().filter_map(|device| device.address);
-            let Some(address) = mine.filter(|address| given.contains(address)).next() else { continue };
+            let mut mine = reserved.devices.iter().filter_map(|device| device.address);
+            let Some(address) = mine.find(|address| given.contains(address)) else { continue };
             let (first, last) = reserved.range;
             draft = draft
                 .because(
