@@ -42,6 +42,11 @@ impl Lines {
         Self { stream, buffer: Vec::new(), searched: 0, limit }
     }
 
+    /// Changes the longest line, in bytes.
+    pub(crate) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// The next line, without its end (`\n` or `\r\n`).
     pub(crate) fn next(&mut self, deadline: Instant) -> Result<Vec<u8>, NoLine> {
         loop {

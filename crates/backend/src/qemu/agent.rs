@@ -14,6 +14,8 @@ use thiserror::Error;
 /// Longest answer, in bytes. An agent keeps at most 16 MiB of each of a program's two outputs (`GUEST_EXEC_MAX_OUTPUT`
 /// of `qga/commands.c`) and sends them as base64 together; of files this client asks for less.
 const ANSWER_MAX: usize = 48 << 20;
+/// Longest answer to a sync, in bytes: a number. What a guest pours in its place must not be waited for.
+const SYNC_MAX: usize = 64 << 10;
 /// How much of a file is asked for at a time, in bytes.
 const PIECE: usize = 64 * 1024;
 /// How many entries of a list are taken.
@@ -245,6 +247,7 @@ impl Agent {
     /// never catch up with equal ones.
     fn synchronise(&mut self, deadline: Instant) -> Result<(), AgentError> {
         self.out_of_step = true;
+        self.lines.set_limit(SYNC_MAX);
         let mut pause = FIRST_PAUSE;
         loop {
             let id = self.next_id;
@@ -258,6 +261,7 @@ impl Agent {
                 Err(error) => return Err(self.no_line(error, SYNC)),
             }
         }
+        self.lines.set_limit(ANSWER_MAX);
         self.out_of_step = false;
         Ok(())
     }

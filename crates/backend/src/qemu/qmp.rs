@@ -110,7 +110,7 @@ impl Qmp {
     /// # Errors
     /// [`QmpError`].
     pub fn over(stream: UnixStream, patience: Duration) -> Result<Self, QmpError> {
-        Self::negotiated(stream, patience, json!({}))
+        Self::negotiated(stream, patience, None)
     }
 
     /// Connects for commands beside one that hangs ([`Self::execute_out_of_band`]).
@@ -120,16 +120,20 @@ impl Qmp {
     pub fn connect_out_of_band(path: &Path, patience: Duration) -> Result<Self, QmpError> {
         let stream = dial(path, Instant::now() + patience)
             .map_err(|source| QmpError::Connect { path: path.to_owned(), source })?;
-        Self::negotiated(stream, patience, json!({ "enable": ["oob"] }))
+        Self::negotiated(stream, patience, Some(json!({ "enable": ["oob"] })))
     }
 
-    fn negotiated(stream: UnixStream, patience: Duration, capabilities: Value) -> Result<Self, QmpError> {
+    fn negotiated(
+        stream: UnixStream,
+        patience: Duration,
+        capabilities: Option<Value>,
+    ) -> Result<Self, QmpError> {
         let mut lines = Lines::new(stream, MESSAGE_MAX);
         let deadline = Instant::now() + patience;
         let message = receive(&mut lines, "the connection", deadline, patience)?;
         let version = greeting(&message).ok_or_else(|| not_qmp(message))?;
         let mut qmp = Self { lines, patience, next_id: 1, events: VecDeque::new(), version };
-        qmp.execute_by("execute", "qmp_capabilities", Some(capabilities), deadline)?;
+        qmp.execute_by("execute", "qmp_capabilities", capabilities, deadline)?;
         Ok(qmp)
     }
 

@@ -1,7 +1,8 @@
 //! Machines that cannot be, each told in words that name the place.
 
 use crate::rig::{Site, qemu};
-use vmwright_backend::{Backend as _, StartError, State, Stop, chain, store};
+use vmwright_backend::store::{self, StoreError};
+use vmwright_backend::{Backend as _, StartError, State, Stop, chain};
 
 #[test]
 fn names_that_are_none_make_no_machine() {
@@ -24,8 +25,7 @@ fn names_that_are_none_make_no_machine() {
 fn what_no_host_has_is_refused_by_qemu_and_leaves_nothing() {
     let Some(site) = Site::new("what_no_host_has_is_refused_by_qemu_and_leaves_nothing") else { return };
     for (name, more, words) in [
-        ("memory", "memory.size = '10TiB'\n", "allocate memory"),
-        ("cpus", "machine = 'pc'\ncpu.count = 4096\n", "Invalid SMP CPUs 4096"),
+        ("memory", "memory.size = '1000GiB'\n", "allocate memory"),
         ("kind", "machine = 'no-such-machine'\n", "unsupported machine type"),
     ] {
         let machine = site.machine("host", name, more);
@@ -38,11 +38,29 @@ fn what_no_host_has_is_refused_by_qemu_and_leaves_nothing() {
             // A host that overcommits without limit takes any promise.
             Ok(_) if name == "memory" => {
                 eprintln!(
-                    "SKIPPED the part of what_no_host_has_is_refused_by_qemu_and_leaves_nothing with 10 TiB: this host promises them"
+                    "SKIPPED the part of what_no_host_has_is_refused_by_qemu_and_leaves_nothing with 1000 GiB: this host promises them"
                 );
                 qemu().stop(&machine, Stop::Force).expect("it runs");
             }
             other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_no_machine_has_is_refused_before_qemu_is_asked() {
+    let Some(site) = Site::new("what_no_machine_has_is_refused_before_qemu_is_asked") else { return };
+    for (more, words) in [
+        ("memory.size = '10TiB'\n", "reaches 1 TiB"),
+        ("machine = 'pc'\ncpu.count = 4096\n", "at most 255 virtual CPUs"),
+    ] {
+        let spec = site.path("huge.toml");
+        std::fs::write(&spec, format!("name = 'huge'\naccelerator = 'tcg'\n{more}")).expect("written");
+        match store::create(&site.path("host"), &spec) {
+            Err(StoreError::Spec { issues, .. }) => {
+                assert!(issues.iter().any(|issue| issue.what.contains(words)), "{issues:?}");
+            }
+            other => panic!("{more}: {other:?}"),
         }
     }
 }
