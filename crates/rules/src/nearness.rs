@@ -10,6 +10,7 @@
 use crate::confidence::SUSPICION;
 use crate::{CATALOGUE, Entry, Reading};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::OnceLock;
 use vmwright_model::{
     Applicability, Disruption, Evidence, Finding, Fix, Level, Strength, Subject, SubjectKind, Support,
 };
@@ -40,10 +41,10 @@ const STOP: &[&str] = &[
 
 /// The nearest causes, best first.
 pub(crate) fn nearest(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) -> Vec<Finding> {
-    let entries: Vec<&'static Entry> = CATALOGUE.iter().filter(|entry| select(entry)).collect();
-    let documents: Vec<HashMap<String, f64>> = entries.iter().map(|entry| document(entry)).collect();
+    let selected = CATALOGUE.iter().zip(documents()).filter(|(entry, _)| select(entry));
+    let (entries, documents): (Vec<&'static Entry>, Vec<&HashMap<String, f64>>) = selected.unzip();
     let mut spread: HashMap<&str, f64> = HashMap::new();
-    for word in documents.iter().flat_map(HashMap::keys) {
+    for word in documents.iter().flat_map(|document| document.keys()) {
         *spread.entry(word).or_default() += 1.0;
     }
     let count = documents.len() as f64;
@@ -70,7 +71,7 @@ pub(crate) fn nearest(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) ->
     scored.truncate(MOST);
     let all: f64 = scored.iter().map(|(score, _)| score).sum();
     let suspicion = |(score, at): (f64, usize)| {
-        suspicion(entries[at], SUSPICION * score / all, quotes(reading, &documents[at], &rarity), reading)
+        suspicion(entries[at], SUSPICION * score / all, quotes(reading, documents[at], &rarity), reading)
     };
     scored.into_iter().map(suspicion).collect()
 }
@@ -103,6 +104,12 @@ fn suspicion(
         escalation: entry.rule.escalation,
         controls: Vec::new(),
     }
+}
+
+/// [`document`] of each rule of the catalogue, made once.
+fn documents() -> &'static [HashMap<String, f64>] {
+    static DOCUMENTS: OnceLock<Vec<HashMap<String, f64>>> = OnceLock::new();
+    DOCUMENTS.get_or_init(|| CATALOGUE.iter().map(document).collect())
 }
 
 /// How often each word stands in a rule's documentation and messages.

@@ -54,9 +54,7 @@ impl Places {
             }
             let table = &mut self.tables[chunk / CHUNKS];
             let bit = 1 << (chunk % CHUNKS);
-            for run in text[from..(next + REACH).min(text.len())].windows(GRAM) {
-                table[cell(run)] |= bit;
-            }
+            note(table, bit, &text[from..(next + REACH).min(text.len())]);
             from = next;
         }
         self.begins.push(begin);
@@ -107,15 +105,37 @@ impl Places {
     fn chunks(&self, table: usize, word: &[u8]) -> u32 {
         let Some(table) = self.tables.get(table) else { return 0 };
         let runs = word[..word.len().min(REACH)].windows(GRAM);
-        runs.fold(u32::MAX, |chunks, run| chunks & table[cell(run)])
+        runs.fold(u32::MAX, |chunks, run| chunks & table[cell(number(run))])
     }
 }
 
+/// Adds a chunk's bit to the cells of all runs of a piece of text.
+fn note(table: &mut [u32], bit: u32, piece: &[u8]) {
+    // Eight bytes, read at once, hold six runs: that takes half the time of one run after the other.
+    const RUNS: usize = size_of::<u64>() - GRAM + 1;
+    let table: &mut [u32; CELLS] = table.try_into().expect("every table has that length");
+    let mut rest = piece;
+    while let Some(eight) = rest.first_chunk() {
+        let eight = u64::from_be_bytes(*eight);
+        for at in 0..RUNS {
+            table[cell(eight << (8 * at) >> (u64::BITS as usize - 8 * GRAM))] |= bit;
+        }
+        rest = &rest[RUNS..];
+    }
+    for run in rest.windows(GRAM) {
+        table[cell(number(run))] |= bit;
+    }
+}
+
+/// A run as the number that its bytes make.
+fn number(run: &[u8]) -> u64 {
+    run.iter().fold(0, |run, byte| run << 8 | u64::from(*byte))
+}
+
 /// The cell of a run.
-fn cell(run: &[u8]) -> usize {
-    let run = run.iter().fold(0, |run, byte| run << 8 | u32::from(*byte));
+fn cell(run: u64) -> usize {
     // One bit is what tells a letter's cases apart; other bytes that it makes equal only cost a look at the text.
-    let folded = run | 0x0020_2020;
+    let folded = run as u32 | 0x0020_2020;
     // Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, 6.4): the high bits are well mixed.
     (folded.wrapping_mul(0x9E37_79B1) >> (u32::BITS - CELLS.trailing_zeros())) as usize
 }
