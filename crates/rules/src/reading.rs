@@ -86,6 +86,10 @@ pub struct Reading<'s> {
     /// The short ones first.
     texts: Vec<Text<'s>>,
     short: usize,
+    /// The texts of each kind.
+    kinds: HashMap<Kind, Vec<usize>>,
+    /// The texts of each name, without the folders before it.
+    names: HashMap<&'s str, Vec<usize>>,
     places: Rc<Places>,
     marks: Marks,
     complaint: Text<'s>,
@@ -116,12 +120,20 @@ impl<'s> Reading<'s> {
         let begins: Vec<usize> = texts[..short].iter().map(|text| places.add(text.whole())).collect();
         let places = Rc::new(places);
         texts.iter_mut().zip(begins).for_each(|(text, begin)| text.place(&places, begin));
+        let mut kinds: HashMap<Kind, Vec<usize>> = HashMap::new();
+        let mut names: HashMap<&'s str, Vec<usize>> = HashMap::new();
+        for (at, text) in texts.iter().enumerate() {
+            kinds.entry(text.kind.clone()).or_default().push(at);
+            names.entry(name(text.source)).or_default().push(at);
+        }
         let complaint = Text::new(COMPLAINT, Kind::TEXT, Cow::Borrowed(complaint));
         let (marks, said) = (Marks::of(&texts), Marks::of(std::slice::from_ref(&complaint)));
         Self {
             snapshot,
             texts,
             short,
+            kinds,
+            names,
             places,
             marks,
             complaint,
@@ -239,23 +251,27 @@ impl<'s> Reading<'s> {
     /// Every text of a kind, read.
     #[must_use]
     pub fn all<V: View>(&self) -> Vec<Seen<'_, V>> {
-        let mine = self.texts.iter().enumerate().filter(|(_, text)| text.kind == V::KIND);
+        let mine = self.of_kind(&V::KIND);
         mine.map(|(at, text)| Seen { text, view: self.view(at, text) }).collect()
     }
 
     /// Every text of a kind in which one of the words stands, read.
     #[must_use]
     pub fn all_with<'w, V: View>(&self, words: impl Words<'w>) -> Vec<Seen<'_, V>> {
-        let mine =
-            self.texts.iter().enumerate().filter(|(_, text)| text.kind == V::KIND && text.holds(words));
+        let mine = self.of_kind(&V::KIND).filter(|(_, text)| text.holds(words));
         mine.map(|(at, text)| Seen { text, view: self.view(at, text) }).collect()
     }
 
     /// The first text of a kind, read.
     #[must_use]
     pub fn one<V: View>(&self) -> Option<Seen<'_, V>> {
-        let (at, text) = self.texts.iter().enumerate().find(|(_, text)| text.kind == V::KIND)?;
+        let (at, text) = self.of_kind(&V::KIND).next()?;
         Some(Seen { text, view: self.view(at, text) })
+    }
+
+    /// The texts of a kind, with their numbers.
+    fn of_kind<'r>(&'r self, kind: &Kind) -> impl Iterator<Item = (usize, &'r Text<'s>)> + use<'r, 's> {
+        self.kinds.get(kind).into_iter().flatten().map(|at| (*at, &self.texts[*at]))
     }
 
     fn view<V: View>(&self, at: usize, text: &Text<'_>) -> Rc<V> {
@@ -285,7 +301,8 @@ impl<'s> Reading<'s> {
         let same = |source: &str| {
             source == path || !self.snapshot.live && (source == &path[1..] || source.ends_with(path))
         };
-        if let Some(text) = self.texts.iter().find(|text| same(text.source)) {
+        let mut named = self.names.get(name(path)).into_iter().flatten().map(|at| &self.texts[*at]);
+        if let Some(text) = named.find(|text| same(text.source)) {
             return Found::Text(text);
         }
         match self.snapshot.records.iter().find(|record| same(&record.source)).map(|record| &record.content) {
@@ -308,4 +325,9 @@ impl<'s> Reading<'s> {
     pub fn vm(&self) -> Option<&str> {
         self.snapshot.vm.as_deref()
     }
+}
+
+/// The last part of a path.
+fn name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
