@@ -45,6 +45,7 @@ pub(super) const NEEDS: &[Need] = &[
     Need::Glob("/sys/module/vhost/parameters/*"),
     Need::Glob("/sys/module/vhost_net/parameters/*"),
     Need::Glob("/sys/module/vhost_vsock/parameters/*"),
+    Need::Command(&["rpm", "-qa", "--nosignature", "--nodigest"]),
     Need::Probe(Probe::Irqs),
     Need::Probe(Probe::Packages),
     Need::Probe(Probe::KernelConfig),
