@@ -28,7 +28,7 @@ fn fetch(place: &Path) -> Result<(), String> {
     for folder in ["sources", "lists/partial", "cache/archives/partial"] {
         fs::create_dir_all(partial.join(folder)).map_err(told("cannot make a folder for apt"))?;
     }
-    let archive = "http://deb.debian.org/debian";
+    let archive = archive().ok_or_else(|| format!("this machine's apt knows no archive of {SUITE}"))?;
     let key = "/usr/share/keyrings/debian-archive-keyring.gpg";
     if !Path::new(key).exists() {
         return Err(format!("no {key}: without it nothing that is fetched can be trusted"));
@@ -74,6 +74,33 @@ fn fetch(place: &Path) -> Result<(), String> {
         let _ = fs::remove_dir_all(&partial);
     }
     Ok(())
+}
+
+/// Where the machine itself gets the suite's packages from, by `sources.list(5)`.
+fn archive() -> Option<String> {
+    let stanza = |stanza: &str| {
+        let field = |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let fits = field("Suites")?.split_whitespace().any(|suite| suite == SUITE);
+        fits.then(|| field("URIs")?.split_whitespace().next().map(str::to_owned)).flatten()
+    };
+    let line = |line: &str| {
+        let mut words = line.split_whitespace().filter(|word| !word.starts_with('[') && !word.ends_with(']'));
+        (words.next() == Some("deb")).then_some(())?;
+        let (archive, suite) = (words.next()?, words.next()?);
+        (suite == SUITE).then(|| archive.to_owned())
+    };
+    let folder = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = folder.map(|entry| entry.path()).collect();
+    files.push("/etc/apt/sources.list".into());
+    files.sort();
+    files.iter().find_map(|file| {
+        let text = fs::read_to_string(file).ok()?;
+        match file.extension()?.to_str()? {
+            "sources" => text.split("\n\n").find_map(stanza),
+            "list" => text.lines().find_map(line),
+            _ => None,
+        }
+    })
 }
 
 fn told(what: &'static str) -> impl Fn(std::io::Error) -> String {
