@@ -63,6 +63,10 @@ pub(super) fn after(line: &str, lower: &str, name: &str) -> Option<Version> {
         if before.is_some_and(|letter| letter.is_alphanumeric() && !lower[..at].ends_with("pve-")) {
             return None;
         }
+        // `ipxe-qemu`, `libvirt-daemon-driver-qemu`: another package, with another's version.
+        if before == Some('-') && ["ipxe-", "driver-", "block-"].iter().any(|other| lower[..at].ends_with(other)) {
+            return None;
+        }
         let mut rest = &line[at + name.len()..];
         // `libvirtd`, `libvirt0`.
         rest = rest.strip_prefix(['d', '0']).unwrap_or(rest);
