@@ -60,11 +60,10 @@ pub(super) fn after(line: &str, lower: &str, name: &str) -> Option<Version> {
     // A line that names the program more often than this is no list of versions.
     lower.match_indices(name).take(4).find_map(|(at, _)| {
         let before = lower[..at].chars().next_back();
-        if before.is_some_and(|letter| letter.is_alphanumeric() && !lower[..at].ends_with("pve-")) {
-            return None;
-        }
-        // `ipxe-qemu`, `libvirt-daemon-driver-qemu`: another package, with another's version.
-        if before == Some('-') && ["ipxe-", "driver-", "block-"].iter().any(|other| lower[..at].ends_with(other)) {
+        // `ipxe-qemu`, `libvirt-daemon-driver-qemu`: a name's end is another package, with another's version. Proxmox
+        // puts its own before the program's.
+        let joined = lower[..at].strip_suffix('-').is_some_and(|longer| longer.ends_with(char::is_alphabetic));
+        if before.is_some_and(char::is_alphanumeric) || joined && !lower[..at].ends_with("pve-") {
             return None;
         }
         let mut rest = &line[at + name.len()..];
