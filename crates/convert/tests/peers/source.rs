@@ -3,14 +3,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// The release that is compared with: Debian 12's. Another one has other pairs.
 const PACKAGE: &str = "libvirt";
 const VERSION: &str = "9.0.0";
 const SUITE: &str = "bookworm";
 
-/// The folder of libvirt's tests, or why it cannot be had.
+/// The folder of libvirt's tests, or why it cannot be had. Asked by many tests at once, it is fetched once.
 pub(crate) fn libvirt_tests() -> Result<PathBuf, String> {
+    static TESTS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    TESTS.get_or_init(kept_or_fetched).clone()
+}
+
+fn kept_or_fetched() -> Result<PathBuf, String> {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
     let place = target.join("vmwright-test/libvirt-source");
@@ -69,7 +75,7 @@ fn fetch(place: &Path) -> Result<(), String> {
     for rest in ["lists", "cache", "sources"] {
         let _ = fs::remove_dir_all(partial.join(rest));
     }
-    // In one move, so that a run that is stopped here leaves nothing that looks whole. Another test may be first.
+    // In one move, so that a run that is stopped here leaves nothing that looks whole. Another run may be first.
     if fs::rename(&partial, place).is_err() {
         let _ = fs::remove_dir_all(&partial);
     }
