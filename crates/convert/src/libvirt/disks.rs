@@ -29,7 +29,7 @@ pub(super) fn disks(port: &mut Port<'_>, disks: &mut Vec<Disk>) {
 }
 
 /// Gives each disk that has none the next free name; libvirt knows a disk by nothing else.
-pub(super) fn name_targets(disks: &mut [Disk]) {
+pub(crate) fn name_targets(disks: &mut [Disk]) {
     let mut taken: BTreeSet<String> = disks.iter().filter_map(|disk| disk.target.clone()).collect();
     let mut next = [0_u32; 4];
     for disk in disks.iter_mut().filter(|disk| disk.target.is_none()) {
@@ -51,7 +51,7 @@ pub(super) fn name_targets(disks: &mut [Disk]) {
 }
 
 /// `a` to `z`, `aa`, `ab`, as the kernel names its disks.
-fn letters(number: u32) -> String {
+pub(crate) fn letters(number: u32) -> String {
     let last = char::from(b'a' + u8::try_from(number % 26).expect("less than 26"));
     match number / 26 {
         0 => last.to_string(),

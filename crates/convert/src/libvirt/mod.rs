@@ -8,7 +8,7 @@ mod address;
 mod characters;
 mod cpu;
 mod devices;
-mod disks;
+pub(crate) mod disks;
 mod foreign;
 mod general;
 mod guest;
@@ -63,7 +63,7 @@ pub fn write(spec: &MachineSpec) -> Written {
     let spec = &explicit(spec);
     let plain = domain(spec);
     let (back, _) = machine(&plain);
-    let mut remarks = differences::remarks(spec, &back);
+    let mut remarks = differences::remarks(spec, &back, &[]);
     let parts = || spec.foreign.iter().filter(|part| part.format == ForeignFormat::Libvirt);
     // What changes spellings must not change what is meant: the machine may have been edited since.
     let (mut spelled, mut usual) = (plain.clone(), plain);
