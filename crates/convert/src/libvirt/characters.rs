@@ -50,6 +50,10 @@ fn list(port: &mut Port<'_>, name: &str, characters: &mut Vec<Character>, echoes
         if port.reading() && echoes && kind.is_none_or(|kind| kind == "serial") {
             return false;
         }
+        let known = |kind: &str| matches!(kind, "isa-serial" | "pci-serial" | "usb-serial" | "system-serial");
+        if port.reading() && name == "serial" && kind.is_some_and(|kind| !known(kind)) {
+            return false;
+        }
         target(port, name, character, number);
         number += 1;
         address::of(port, &mut character.address);

@@ -95,6 +95,9 @@ fn schedules(port: &mut Port<'_>, name: &str, number: &str, pins: &mut Vec<Pin>)
     }
 }
 
+/// Features that libvirt spells otherwise than QEMU.
+const NAMES: [(&str, &str); 1] = [("pclmuldq", "pclmulqdq")];
+
 /// The model of a machine whose text names none.
 const USUAL: &str = "default";
 
@@ -152,11 +155,15 @@ pub(super) fn model(port: &mut Port<'_>, spec: &mut MachineSpec) {
                     // What is there where the host has it is not said by a specification.
                     Some(_) => return false,
                 };
-                *feature = format!("{sign}{}", port.raw("name").unwrap_or_default());
+                let name = port.raw("name").unwrap_or_default();
+                let spelled =
+                    NAMES.iter().find(|known| known.0 == name).map_or(name.as_str(), |known| known.1);
+                *feature = format!("{sign}{spelled}");
                 return check("cpu-feature", feature).is_ok();
             }
             port.put("policy", if feature.starts_with('-') { "disable" } else { "require" });
-            port.put("name", feature.trim_start_matches(['+', '-']));
+            let name = feature.trim_start_matches(['+', '-']);
+            port.put("name", NAMES.iter().find(|known| known.1 == name).map_or(name, |known| known.0));
             true
         });
         super::memory::numa(port, numa);

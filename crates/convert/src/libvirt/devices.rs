@@ -10,19 +10,7 @@ use vmwright_model::machine::{
 };
 
 pub(super) fn controllers(port: &mut Port<'_>, controllers: &mut Vec<Controller>) {
-    let controller = || Controller {
-        kind: ControllerKind::Pci,
-        index: None,
-        model: None,
-        ports: None,
-        queues: None,
-        iothread: None,
-        chassis: None,
-        port: None,
-        node: None,
-        hotplug: None,
-        address: None,
-    };
+    let controller = || Controller::of(ControllerKind::Pci);
     port.list("controller", controllers, controller, |port, controller| {
         let mut kind = (!port.reading()).then_some(controller.kind);
         port.same("type", &mut kind);
@@ -36,7 +24,8 @@ pub(super) fn controllers(port: &mut Port<'_>, controllers: &mut Vec<Controller>
             port.number("iothread", 1..=256, &mut controller.iothread);
         });
         port.child("target", |port| {
-            port.number("chassis", 0..=255, &mut controller.chassis);
+            let bridge = controller.model.as_deref() == Some("pci-bridge");
+            port.number(if bridge { "chassisNr" } else { "chassis" }, 0..=255, &mut controller.chassis);
             port.hex("port", &mut controller.port, 1);
             port.on_off("hotplug", &mut controller.hotplug);
             port.child("node", |port| port.number(TEXT, 0..=127, &mut controller.node));
@@ -164,17 +153,7 @@ fn listen(port: &mut Port<'_>, display: &mut Display) {
 }
 
 pub(super) fn videos(port: &mut Port<'_>, videos: &mut Vec<Video>) {
-    let video = || Video {
-        model: String::new(),
-        memory: None,
-        heads: None,
-        width: None,
-        height: None,
-        accel3d: None,
-        vhost_user: false,
-        primary: false,
-        address: None,
-    };
+    let video = || Video::of("");
     port.list("video", videos, video, |port, video| {
         port.child("model", |port| {
             port.string("type", "word", &mut video.model);
@@ -260,12 +239,13 @@ fn rng(port: &mut Port<'_>, rng: &mut Rng) -> bool {
     port.child("backend", |port| {
         port.put("model", "random");
         fits &= port.raw("model").as_deref() == Some("random");
-        // libvirt always says it.
+        // Where the text names none, libvirt's own is an older one than the specification's.
         let mut path =
             rng.path.clone().or_else(|| Some("/dev/urandom".to_owned())).filter(|_| !port.reading());
         port.text(TEXT, "path", &mut path);
         if port.reading() {
-            rng.path = path.filter(|path| path != "/dev/urandom");
+            rng.path =
+                Some(path.unwrap_or_else(|| "/dev/random".to_owned())).filter(|path| path != "/dev/urandom");
         }
     });
     address::of(port, &mut rng.address);

@@ -29,7 +29,7 @@ pub(super) fn disks(port: &mut Port<'_>, disks: &mut Vec<Disk>) {
 }
 
 /// Gives each disk that has none the next free name; libvirt knows a disk by nothing else.
-pub(crate) fn name_targets(disks: &mut [Disk]) {
+pub(super) fn name_targets(disks: &mut [Disk]) {
     let mut taken: BTreeSet<String> = disks.iter().filter_map(|disk| disk.target.clone()).collect();
     let mut next = [0_u32; 4];
     for disk in disks.iter_mut().filter(|disk| disk.target.is_none()) {
@@ -51,7 +51,7 @@ pub(crate) fn name_targets(disks: &mut [Disk]) {
 }
 
 /// `a` to `z`, `aa`, `ab`, as the kernel names its disks.
-pub(crate) fn letters(number: u32) -> String {
+fn letters(number: u32) -> String {
     let last = char::from(b'a' + u8::try_from(number % 26).expect("less than 26"));
     match number / 26 {
         0 => last.to_string(),
@@ -83,6 +83,10 @@ fn disk(port: &mut Port<'_>, disk: &mut Disk) -> bool {
         port.number("queues", 1..=1024, &mut disk.queues);
         port.number("queue_size", 2..=32768, &mut disk.queue_size);
     });
+    if port.reading() && disk.secret.is_none() && disk.vhost_user.is_none() {
+        // Older texts have it beside the source.
+        source::secret(port, disk);
+    }
     source::backing(port, disk);
     port.child("target", |port| {
         port.text("dev", "word", &mut disk.target);

@@ -97,6 +97,9 @@ fn firmware(port: &mut Port<'_>, firmware: &mut Firmware) {
     port.child("nvram", |port| {
         port.text("template", "path", &mut firmware.template);
         port.text(TEXT, "path", &mut firmware.variables);
+        if port.reading() && port.raw("type").as_deref() == Some("file") {
+            port.child("source", |port| port.text("file", "path", &mut firmware.variables));
+        }
     });
 }
 

@@ -2,7 +2,7 @@
 
 use super::port::{Port, TEXT};
 use std::collections::BTreeMap;
-use vmwright_formats::machine_spec::{check, parse_size};
+use vmwright_formats::machine_spec::{check, parse_cpu_list, parse_size};
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::{
     Backing, Balloon, Distance, Hotplug, Limits, Memory, MemoryDevice, MemoryDeviceKind, MemoryMode,
@@ -47,6 +47,11 @@ fn bytes_of(port: &Port<'_>, name: &str) -> Option<u64> {
     let unit = port.raw("unit").unwrap_or_else(|| "KiB".to_owned());
     let (_, factor) = UNITS.iter().find(|(unit_name, _)| *unit_name == unit)?;
     number.checked_mul(*factor)
+}
+
+/// Bytes of an element whose text is a number, with the unit as an attribute.
+pub(super) fn bytes(port: &Port<'_>) -> Option<u64> {
+    bytes_of(port, TEXT)
 }
 
 /// A number with its unit beside it.
@@ -136,9 +141,15 @@ pub(super) fn backing(port: &mut Port<'_>, memory: &mut Memory, cells: &mut [Num
         if !port.reading() {
             let own = memory.hugepage_size.clone().filter(|_| memory.hugepages);
             pages.extend(own.map(|size| (Some(size), None)));
-            for (at, cell) in cells.iter().enumerate() {
-                pages.extend(cell.hugepage_size.clone().map(|size| (Some(size), Some(at.to_string()))));
+            let mut sizes: Vec<(&String, Vec<u32>)> = Vec::new();
+            for (at, cell) in (0_u32..).zip(cells.iter()) {
+                let Some(size) = &cell.hugepage_size else { continue };
+                match sizes.iter_mut().find(|known| known.0 == size) {
+                    Some(known) => known.1.push(at),
+                    None => sizes.push((size, vec![at])),
+                }
             }
+            pages.extend(sizes.into_iter().map(|(size, nodes)| (Some(size.clone()), Some(ranges(&nodes)))));
         }
         let reading = port.reading();
         let whole = memory.hugepages || !pages.is_empty();
@@ -154,10 +165,8 @@ pub(super) fn backing(port: &mut Port<'_>, memory: &mut Memory, cells: &mut [Num
                     |port, (bytes, nodes)| {
                         size(port, "size", bytes);
                         port.text("nodeset", "cpu-list", nodes);
-                        let of_cell = nodes
-                            .as_ref()
-                            .map(|nodes| nodes.parse::<usize>().ok().filter(|at| *at < cells.len()));
-                        bytes.is_some() && of_cell != Some(None)
+                        bytes.is_some()
+                            && nodes.as_ref().is_none_or(|nodes| cells_of(nodes, cells.len()).is_some())
                     },
                 );
             });
@@ -165,8 +174,10 @@ pub(super) fn backing(port: &mut Port<'_>, memory: &mut Memory, cells: &mut [Num
         if reading {
             memory.hugepages &= pages.is_empty() || pages.iter().any(|(_, nodes)| nodes.is_none());
             for (bytes, nodes) in pages {
-                match nodes.and_then(|nodes| nodes.parse::<usize>().ok()) {
-                    Some(at) => cells[at].hugepage_size = bytes,
+                match nodes.and_then(|nodes| cells_of(&nodes, cells.len())) {
+                    Some(nodes) => {
+                        nodes.into_iter().for_each(|at| cells[at].hugepage_size.clone_from(&bytes))
+                    }
                     None => memory.hugepage_size = bytes,
                 }
             }
@@ -187,6 +198,26 @@ pub(super) fn backing(port: &mut Port<'_>, memory: &mut Memory, cells: &mut [Num
             port.or_default(&mut memory.prealloc, |port, now| port.word("mode", &[("immediate", true)], now));
         });
     });
+}
+
+/// Numbers of nodes in a list; none where one of them is no node.
+fn cells_of(nodes: &str, count: usize) -> Option<Vec<usize>> {
+    let listed = parse_cpu_list(nodes).ok()?.into_iter().flatten();
+    listed.map(|node| usize::try_from(node).ok().filter(|node| *node < count)).collect()
+}
+
+/// Ascending numbers as a list with ranges: `0,2-3`.
+fn ranges(numbers: &[u32]) -> String {
+    let mut parts: Vec<(u32, u32)> = Vec::new();
+    for number in numbers {
+        match parts.last_mut() {
+            Some((_, last)) if *last + 1 == *number => *last = *number,
+            _ => parts.push((*number, *number)),
+        }
+    }
+    let shown =
+        parts.iter().map(|(from, to)| if from == to { from.to_string() } else { format!("{from}-{to}") });
+    shown.collect::<Vec<_>>().join(",")
 }
 
 pub(super) fn numa(port: &mut Port<'_>, cells: &mut Vec<NumaCell>) {

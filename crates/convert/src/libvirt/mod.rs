@@ -8,11 +8,12 @@ mod address;
 mod characters;
 mod cpu;
 mod devices;
-pub(crate) mod disks;
+mod disks;
 mod foreign;
 mod general;
 mod guest;
 mod hostdevs;
+mod implied;
 mod memory;
 mod networks;
 mod port;
@@ -21,11 +22,14 @@ mod tree;
 
 use crate::{Effect, Read, ReadError, Remark, Written, differences};
 pub use foreign::Coverage;
+pub(crate) use implied::place_of_name;
 use port::Port;
+pub(crate) use port::number;
 use std::collections::BTreeSet;
-use tree::Node;
+pub(crate) use tree::{Content, Node};
 use vmwright_model::machine::{
-    Character, DiskBus, DiskDevice, Endpoint, FirmwareKind, ForeignFormat, NetworkKind, NetworkModel, Rng,
+    Character, Disk, DiskBus, DiskDevice, Endpoint, FirmwareKind, Foreign, ForeignFormat, NetworkKind,
+    NetworkModel, Rng,
 };
 use vmwright_model::{Issue, MachineSpec};
 
@@ -61,14 +65,8 @@ pub fn read_counted(text: &str) -> Result<(Read, Coverage), ReadError> {
 #[must_use]
 pub fn write(spec: &MachineSpec) -> Written {
     let spec = &explicit(spec);
-    let plain = domain(spec);
-    let (back, _) = machine(&plain);
-    let mut remarks = differences::remarks(spec, &back, &[]);
-    let parts = || spec.foreign.iter().filter(|part| part.format == ForeignFormat::Libvirt);
-    // What changes spellings must not change what is meant: the machine may have been edited since.
-    let (mut spelled, mut usual) = (plain.clone(), plain);
-    let lost = foreign::weave(&mut spelled, parts(), true);
-    foreign::weave(&mut usual, parts(), false);
+    let (tree, lost) = weave(spec, domain(spec));
+    let mut remarks = differences::remarks(spec, &explicit(&machine(&tree).0));
     for part in lost {
         remarks.push(Remark {
             effect: Effect::Lost,
@@ -76,9 +74,87 @@ pub fn write(spec: &MachineSpec) -> Written {
             why: format!("the domain has no such place any more for {}", part.text),
         });
     }
-    let same = machine(&spelled).0 == machine(&usual).0;
-    let tree = if same { spelled } else { usual };
     Written { text: tree::print(&tree), remarks }
+}
+
+/// A domain with the foreign parts of its machine, and those that found no place.
+fn weave(spec: &MachineSpec, plain: Node) -> (Node, Vec<&Foreign>) {
+    let parts = || spec.foreign.iter().filter(|part| part.format == ForeignFormat::Libvirt);
+    // What changes spellings must not change what is meant: the machine may have been edited since.
+    let (mut spelled, mut usual) = (plain.clone(), plain);
+    let lost = foreign::weave(&mut spelled, parts(), true);
+    foreign::weave(&mut usual, parts(), false);
+    // A disk that has no name gets one.
+    let meant = |tree: &Node| explicit(&machine(tree).0);
+    let same = meant(&spelled) == meant(&usual);
+    (if same { spelled } else { usual }, lost)
+}
+
+/// The domain of a machine, with the foreign parts that are libvirt's own.
+pub(crate) fn woven(spec: &MachineSpec) -> Node {
+    let spec = &explicit(spec);
+    weave(spec, domain(spec)).0
+}
+
+/// The foreign parts of a domain.
+pub(crate) fn foreign_of(tree: &Node) -> Vec<Foreign> {
+    let (spec, skipped) = machine(tree);
+    foreign::difference(tree, &domain(&explicit(&spec)), &skipped, &mut Coverage::default())
+}
+
+/// Places among the elements in `devices` of those that the specification has no item for.
+pub(crate) fn unread(tree: &Node) -> BTreeSet<usize> {
+    let (_, skipped) = machine(tree);
+    let devices = tree.child("devices").into_iter().flat_map(Node::children).enumerate();
+    // An item is one of these lists; of the rest the specification has one at most, or none.
+    let listed = [
+        "disk",
+        "controller",
+        "filesystem",
+        "interface",
+        "serial",
+        "parallel",
+        "console",
+        "channel",
+        "input",
+        "tpm",
+        "graphics",
+        "sound",
+        "video",
+        "hostdev",
+        "watchdog",
+        "memballoon",
+        "rng",
+        "panic",
+        "vsock",
+        "memory",
+    ];
+    devices
+        .filter(|(_, node)| skipped.contains(&port::place(node)) || !listed.contains(&node.name.as_str()))
+        .map(|(place, _)| place)
+        .collect()
+}
+
+/// A disk of which all is read but where its bytes lie; none where it has a format that the specification has not.
+pub(crate) fn disk_elsewhere(element: &Node) -> Option<Disk> {
+    let mut devices = Node::new("devices");
+    let mut element = element.clone();
+    element.set("type", "file".to_owned());
+    let encryption = element.child("source").and_then(|source| source.child("encryption")).cloned();
+    element.content.retain(|one| !matches!(one, Content::Element(child) if child.name == "source"));
+    let mut source = Node::new("source");
+    source.set("file", "/elsewhere".to_owned());
+    source.content.extend(encryption.map(Content::Element));
+    element.content.push(Content::Element(source));
+    devices.content.push(Content::Element(element));
+    let mut found = Vec::new();
+    disks::disks(&mut Port::reader(&devices), &mut found);
+    found.pop()
+}
+
+/// Bytes of an element that is a size with a unit.
+pub(crate) fn bytes(node: &Node) -> Option<u64> {
+    memory::bytes(&Port::reader(node))
 }
 
 /// The machine with what is added to it where it is not `bare`, and without what goes without saying.
@@ -121,6 +197,7 @@ fn machine(tree: &Node) -> (MachineSpec, BTreeSet<usize>) {
     spec.bare = true;
     let mut port = Port::reader(tree);
     describe(&mut port, &mut spec);
+    implied::add(tree, &mut spec);
     (spec, port.into_skipped())
 }
 

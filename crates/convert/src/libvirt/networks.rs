@@ -35,7 +35,10 @@ pub(super) fn networks(port: &mut Port<'_>, networks: &mut Vec<Network>) {
             port.child("mac", |port| port.text("address", "mac", &mut network.mac));
             let fits = source(port, network);
             rest(port, network);
-            fits
+            // A card that the specification does not know is none of its cards.
+            let model = port.node().child("model").and_then(|model| model.attribute("type"));
+            let known = model.is_none_or(|name| MODELS.iter().any(|known| known.0 == name));
+            fits && (known || !port.reading())
         },
     );
 }

@@ -281,7 +281,7 @@ pub(super) fn spec_word<T: DeserializeOwned>(text: &str) -> Option<T> {
 }
 
 /// A number as libvirt's addresses have it: `0x1f`, `31`.
-pub(super) fn number(text: &str) -> Option<u32> {
+pub(crate) fn number(text: &str) -> Option<u32> {
     match text.strip_prefix("0x") {
         Some(hex) => u32::from_str_radix(hex, 16).ok(),
         None => text.parse().ok(),

@@ -49,7 +49,7 @@ fn quoted(word: &str) -> Cow<'_, str> {
 }
 
 /// In QEMU's options a comma ends a value and two are one.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace(',', ",,")
 }
 

@@ -11,11 +11,13 @@ mod network_address;
 mod read;
 mod write;
 
+pub(crate) use argument::escape;
 pub use argument::{Argument, shell, words};
 pub use handles::{Descriptor, Handles};
 pub use network_address::mac;
 pub use read::{command, read};
 pub use write::{AGENT_PORT, ArgvError, CommandLine, write};
+pub(crate) use write::{pci_bus, usb_bus};
 
 use crate::Written;
 use vmwright_model::MachineSpec;

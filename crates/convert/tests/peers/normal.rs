@@ -40,8 +40,19 @@ const PLUMBING: [&str; 13] = [
     "enable-fips",
 ];
 
+/// Where those who run a machine keep what they made for it.
+const MADE: [&str; 7] = [
+    "/tmp/lib/domain-",
+    "/run/vmwright/",
+    "/run/virtiofsd-",
+    "/run/swtpm.sock",
+    "/dev/test",
+    "/run/passt-",
+    "/bad-test-used-env-xdg-runtime-dir/",
+];
+
 /// Properties that stand for a node of another option.
-const REFERENCES: [(&str, &str); 10] = [
+const REFERENCES: [(&str, &str); 12] = [
     ("drive", "blockdev"),
     ("file", "blockdev"),
     ("backing", "blockdev"),
@@ -52,11 +63,13 @@ const REFERENCES: [(&str, &str); 10] = [
     ("tpmdev", "tpmdev"),
     ("rng", "object"),
     ("throttle-group", "object"),
+    ("pr-manager", "object"),
+    ("tls-creds", "object"),
 ];
 
 /// Properties with the value that QEMU gives them where nothing is said (QEMU 7.2, `-device X,help`), or that say the
 /// same for a reader of the machine: `*` is every value.
-const DEFAULTS: [(&str, &str, &str); 34] = [
+const DEFAULTS: [(&str, &str, &str); 46] = [
     ("blockdev", "auto-read-only", "on"),
     ("blockdev", "cache.direct", "off"),
     ("blockdev", "cache.no-flush", "off"),
@@ -94,6 +107,19 @@ const DEFAULTS: [(&str, &str, &str); 34] = [
     ("chardev", "logappend", "on"),
     ("object", "x-use-canonical-path-for-ramblock-id", "off"),
     ("chardev", "fd", "*"),
+    ("chardev", "localaddr", ""),
+    ("chardev", "localport", "0"),
+    ("chardev", "reconnect", "0"),
+    ("device VGA", "vgamem_mb", "16"),
+    ("device usb-storage", "removable", "off"),
+    ("device virtio-vga", "max_outputs", "1"),
+    ("device virtio-gpu", "max_outputs", "1"),
+    ("device virtio-blk", "scsi", "off"),
+    ("device vfio", "ramfb", "off"),
+    // Which threads take the pages at start, how many, and whether swap is reserved for them.
+    ("object", "prealloc-context", "*"),
+    ("object", "prealloc-threads", "*"),
+    ("object", "reserve", "*"),
 ];
 
 impl<'a> Normal<'a> {
@@ -276,7 +302,7 @@ impl<'a> Normal<'a> {
             let reference = REFERENCES.iter().find(|one| one.0 == key).map(|one| one.1);
             let found = reference.and_then(|option| self.named.get_key_value(&(option, value.clone())));
             if let Some(((option, id), parts)) = found
-                && depth < 8
+                && depth < 24
             {
                 used.push((option, id.clone()));
                 let mut parts = parts.clone();
@@ -298,10 +324,12 @@ impl<'a> Normal<'a> {
                 }
                 // A made name: libvirt hands over an open socket, which has none.
                 "path" if kind == "chardev" && !value.starts_with('/') => continue,
+                // A socket or file in the folder of whoever runs the machine, and named by it.
+                _ if MADE.iter().any(|folder| value.starts_with(folder)) => "made".to_owned(),
                 "security-model" if value == "mapped" => "mapped-xattr".to_owned(),
                 "iothread" => "iothread".to_owned(),
                 // A secret is its content, which no command line shows.
-                "key-secret" | "encrypt.key-secret" | "password-secret" => {
+                "key-secret" | "encrypt.key-secret" | "password-secret" | "cookie-secret" => {
                     used.push(("object", value));
                     "secret".to_owned()
                 }
@@ -350,6 +378,12 @@ impl<'a> Normal<'a> {
                 ("accel", name) => self.facts.push(format!("accel {name}")),
                 ("pcspk-audiodev", _) => self.facts.push("soundhw pcspk".to_owned()),
                 ("type", name) => self.facts.push(format!("machine {name}")),
+                (memdev, id) if memdev.ends_with(".memdev") => {
+                    let parts = self.named.get(&("object", id.to_owned())).cloned().unwrap_or_default();
+                    let parts = parts.into_iter().filter(|part| part.0 != "id").collect();
+                    let text = self.resolved("object", parts, 0, &mut Vec::new());
+                    self.facts.push(format!("machine {key}={text}"));
+                }
                 ("memory-backend", id) => {
                     let id = id.to_owned();
                     if let Some(parts) = self.named.get(&("object", id)).cloned() {
@@ -426,9 +460,16 @@ impl<'a> Normal<'a> {
             .collect();
         for ((option, id), parts) in &named {
             let kind = get(parts, "qom-type").unwrap_or_default();
-            let plumbing = ["secret", "tls-creds-x509", "memory-backend", "throttle-group"]
-                .iter()
-                .any(|one| kind.starts_with(one))
+            let plumbing = [
+                "secret",
+                "tls-creds-x509",
+                "memory-backend",
+                "throttle-group",
+                "pr-manager",
+                "thread-context",
+            ]
+            .iter()
+            .any(|one| kind.starts_with(one))
                 || kind.ends_with("-guest")
                 || *option == "device"
                 || monitors.contains(id)
@@ -437,7 +478,7 @@ impl<'a> Normal<'a> {
                 continue;
             }
             let parts: Parts = parts.iter().filter(|part| part.0 != "id").cloned().collect();
-            let text = self.resolved(option, parts, 7, &mut Vec::new());
+            let text = self.resolved(option, parts, 23, &mut Vec::new());
             self.facts.push(format!("{option} {text}"));
         }
     }
@@ -461,7 +502,7 @@ fn get(parts: &Parts, key: &str) -> Option<String> {
 }
 
 /// Numbers and switches in one spelling.
-fn number(value: &str) -> String {
+pub(crate) fn number(value: &str) -> String {
     match value {
         "yes" | "true" => return "on".to_owned(),
         "no" | "false" => return "off".to_owned(),
@@ -536,74 +577,4 @@ fn memory(words: Vec<String>) -> String {
         text = format!("{text},{}", kept.join(","));
     }
     text
-}
-
-/// The facts as far as they follow from a domain's XML. What libvirt chooses where the XML says nothing, and asks the
-/// emulator for, is left out: memory is rounded up to whole MiB, each CPU is a socket of its own, an alias of a machine
-/// type becomes its newest version, a screen's port is the first free one.
-pub(crate) fn from_xml(facts: Vec<String>) -> Vec<String> {
-    let round = |fact: String, key: &str| -> String {
-        let Some(at) = fact.find(key) else { return fact };
-        let rest = &fact[at + key.len()..];
-        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        let bytes = digits.parse::<u64>().unwrap_or(0).next_multiple_of(1 << 20);
-        format!("{}{bytes}{}", &fact[..at + key.len()], &rest[digits.len()..])
-    };
-    let sockets: Vec<String> = facts
-        .iter()
-        .filter_map(|fact| fact.strip_prefix("smp cpus=").or_else(|| fact.strip_prefix("smp maxcpus=")))
-        .map(|count| format!("smp sockets={count}"))
-        .collect();
-    let alone = !facts.iter().any(|fact| {
-        fact.starts_with("smp ")
-            && !["cpus", "maxcpus", "sockets"].iter().any(|key| fact[4..].starts_with(key))
-    });
-    let mut kept: Vec<String> = facts
-        .into_iter()
-        .filter(|fact| !(alone && sockets.contains(fact)))
-        .map(|fact| {
-            let fact = match fact.as_str() {
-                machine if machine.starts_with("machine pc-q35-") => "machine q35".to_owned(),
-                machine if machine.starts_with("machine pc-i440fx-") => "machine pc".to_owned(),
-                _ => fact,
-            };
-            let fact = if fact.starts_with("spice") || fact.starts_with("vnc") {
-                fact.replace(",port=5900", "")
-                    .replace(" port=0", "")
-                    .replace("to=99,", "")
-                    .replace("addr=127.0.0.1", "")
-                    .trim()
-                    .to_owned()
-            } else {
-                fact
-            };
-            let fact = if fact.starts_with("m ") { round(fact, "size=") } else { fact };
-            let fact = if fact.starts_with("m ") { round(fact, "maxmem=") } else { fact };
-            if fact.starts_with("numa") { round(fact, "mem=") } else { fact }
-        })
-        .collect();
-    kept.sort();
-    kept
-}
-
-/// A device without its place, for one whose place the XML does not say.
-pub(crate) fn placeless(fact: &str) -> String {
-    let mut depth = 0_i32;
-    let mut words = vec![String::new()];
-    for letter in fact.chars() {
-        match letter {
-            '{' | '[' => depth += 1,
-            '}' | ']' => depth -= 1,
-            ',' | ' ' if depth == 0 => {
-                words.push(String::new());
-                continue;
-            }
-            _ => {}
-        }
-        words.last_mut().expect("there is one").push(letter);
-    }
-    let place =
-        ["addr=", "bus=", "multifunction=", "nr=", "port=", "scsi-id=", "lun=", "unit=", "slot=", "index="];
-    words.retain(|word| !place.iter().any(|key| word.starts_with(key)));
-    words.join(",")
 }

@@ -16,10 +16,15 @@ pub(crate) fn libvirt_tests() -> Result<PathBuf, String> {
     TESTS.get_or_init(kept_or_fetched).clone()
 }
 
-fn kept_or_fetched() -> Result<PathBuf, String> {
+/// A place for what tests keep, below `target/vmwright-test`.
+pub(crate) fn below_target(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
-    let place = target.join("vmwright-test/libvirt-source");
+    target.join("vmwright-test").join(name)
+}
+
+fn kept_or_fetched() -> Result<PathBuf, String> {
+    let place = below_target("libvirt-source");
     let tests = place.join(format!("libvirt-{VERSION}/tests"));
     if tests.join("qemuxml2argvdata").is_dir() {
         return Ok(tests);

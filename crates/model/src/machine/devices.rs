@@ -137,6 +137,26 @@ pub struct Controller {
     pub address: Option<Address>,
 }
 
+impl Controller {
+    /// A controller of this kind that says nothing more.
+    #[must_use]
+    pub fn of(kind: ControllerKind) -> Self {
+        Self {
+            kind,
+            index: None,
+            model: None,
+            ports: None,
+            queues: None,
+            iothread: None,
+            chassis: None,
+            port: None,
+            node: None,
+            hotplug: None,
+            address: None,
+        }
+    }
+}
+
 /// What is plugged into a controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

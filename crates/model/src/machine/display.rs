@@ -88,6 +88,24 @@ pub struct Video {
     pub address: Option<Address>,
 }
 
+impl Video {
+    /// A card of this model that says nothing more.
+    #[must_use]
+    pub fn of(model: impl Into<String>) -> Self {
+        Self {
+            model: model.into(),
+            memory: None,
+            heads: None,
+            width: None,
+            height: None,
+            accel3d: None,
+            vhost_user: false,
+            primary: false,
+            address: None,
+        }
+    }
+}
+
 /// A sound card.
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -108,8 +108,11 @@ fn read(port: &mut Port<'_>, disk: &mut Disk) -> bool {
 }
 
 /// The secret that a LUKS image is encrypted with.
-fn secret(port: &mut Port<'_>, disk: &mut Disk) {
-    let luks = port.node().child("encryption").and_then(|node| node.attribute("format")) == Some("luks");
+pub(super) fn secret(port: &mut Port<'_>, disk: &mut Disk) {
+    let encryption = port.node().child("encryption");
+    // Ceph's own library knows encryption that QEMU does not see.
+    let luks = encryption.and_then(|node| node.attribute("format")) == Some("luks")
+        && encryption.and_then(|node| node.attribute("engine")) != Some("librbd");
     if (port.reading() && !luks) || (!port.reading() && disk.secret.is_none()) {
         return;
     }

@@ -16,11 +16,13 @@ pub(super) fn firmware(line: &mut Line<'_>) {
         line.push("-bios", path.clone(), "the firmware's image, mapped as memory");
         return;
     }
-    let file = format!("driver=file,node-name=firmware-file,read-only=on,filename={}", escape(path));
+    let own = line.extra("firmware");
+    let mode = if own.contains("read-only=") { own } else { "read-only=on".to_owned() };
+    let file = format!("driver=file,node-name=firmware-file,{mode},filename={}", escape(path));
     line.push("-blockdev", file, "the UEFI firmware's image");
     line.push(
         "-blockdev",
-        "driver=raw,node-name=firmware,read-only=on,file=firmware-file",
+        format!("driver=raw,node-name=firmware,{mode},file=firmware-file"),
         "its bytes as flash",
     );
     if let Some(variables) = &firmware.variables {
@@ -79,13 +81,7 @@ pub(super) fn index(line: &Line<'_>, kind: BootDevice, at: usize, own: Option<u3
         BootDevice::Network => at == 0,
         _ => line.index.first[kind as usize] == Some(at),
     };
-    // Kinds that no device is of take no number.
-    let present = |one: &BootDevice| match one {
-        BootDevice::Network => !spec.networks.is_empty(),
-        other => line.index.first[*other as usize].is_some(),
-    };
-    let before = spec.boot.order[..place].iter().filter(|one| present(one)).count();
-    first.then(|| u32::try_from(before + 1).unwrap_or(u32::MAX))
+    first.then(|| u32::try_from(place + 1).unwrap_or(u32::MAX))
 }
 
 pub(super) fn tpm(line: &mut Line<'_>) {

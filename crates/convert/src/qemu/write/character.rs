@@ -73,6 +73,11 @@ pub(super) fn characters(line: &mut Line<'_>) {
     for (at, console) in spec.consoles.iter().enumerate() {
         let item = format!("console.{at}");
         if !is_virtio(console) {
+            // An echo of the first serial port is no device.
+            let echo = at == 0 && spec.serials.first().is_some_and(|serial| serial.to == console.to);
+            if echo {
+                continue;
+            }
             line.lost(item, "only a virtio console is a device of its own");
             continue;
         }
@@ -199,7 +204,10 @@ impl End<'_> {
             }
             Endpoint::Pty => value("pty"),
             Endpoint::File => value("file").with("path", path()).with("append", "on"),
-            Endpoint::Unix => serves(value("socket").with("path", path()), self.server),
+            // A socket that nobody named is one that nobody else listens on.
+            Endpoint::Unix => {
+                serves(value("socket").with("path", path()), self.server || self.path.is_none())
+            }
             Endpoint::Tcp => {
                 let (host, port) = host_port(self.host.unwrap_or("127.0.0.1:0"), "0");
                 serves(value("socket").with("host", host).with("port", port), self.server)

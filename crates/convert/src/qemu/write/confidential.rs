@@ -21,7 +21,11 @@ pub(super) fn confidential(line: &mut Line<'_>) {
         Technology::SevSnp => snp(confidential),
         Technology::Tdx => tdx(confidential),
     };
-    let value = value.raw(&line.extra("confidential"));
+    let file = |item: &str| line.handles.secrets.get(item).cloned();
+    let value = value
+        .maybe("dh-cert-file", file("confidential.dh_cert"))
+        .maybe("session-file", file("confidential.session"))
+        .raw(&line.extra("confidential"));
     line.push("-object", value, "memory that the host cannot read: by which means, under which policy");
     let text = "kept in a file; give QEMU a path to it";
     for (said, item) in

@@ -1,6 +1,6 @@
 //! Controllers: those that the specification names, and those that its devices need.
 
-use super::super::argument::Value;
+use super::super::argument::{Value, on_off};
 use super::{ArgvError, Line, is_q35, place};
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::{
@@ -30,7 +30,10 @@ fn controller(line: &mut Line<'_>, at: usize, controller: &Controller, number: u
     let model = controller.model.as_deref();
     let q35 = is_q35(&line.spec.machine);
     let (driver, id, why) = match controller.kind {
-        ControllerKind::Pci if is_root(controller) => return Ok(()),
+        ControllerKind::Pci if is_root(controller) => {
+            root(line, controller);
+            return Ok(());
+        }
         ControllerKind::Pci => (pci(line, model), format!("pci.{number}"), "a PCI bridge or port"),
         // Built into the board.
         ControllerKind::Sata if q35 && number == 0 => return Ok(()),
@@ -91,6 +94,20 @@ fn controller(line: &mut Line<'_>, at: usize, controller: &Controller, number: u
     };
     line.device(&format!("controller.{at}"), value, why);
     Ok(())
+}
+
+/// Whether devices can be plugged into the root of an i440FX while the machine runs: the power management's affair.
+fn root(line: &mut Line<'_>, controller: &Controller) {
+    if let Some(hotplug) = controller.hotplug
+        && controller.model.as_deref() == Some("pci-root")
+    {
+        let state = on_off(hotplug);
+        line.push(
+            "-global",
+            format!("PIIX4_PM.acpi-root-pci-hotplug={state}"),
+            "whether the PCI root takes devices later",
+        );
+    }
 }
 
 fn pci(line: &Line<'_>, model: Option<&str>) -> String {

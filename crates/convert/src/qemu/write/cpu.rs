@@ -10,7 +10,11 @@ pub(super) fn cpu(line: &mut Line<'_>) {
     // What QEMU takes where no `-cpu` is given; on other architectures that is the machine type's affair.
     let model = match (cpu.model.as_str(), spec.arch.as_str()) {
         ("default", "x86_64") => "qemu64",
-        ("default", "i686") => "qemu32",
+        // The program decides: the one for 64 bits runs guests of 32.
+        ("default", "i686") if spec.emulator.as_deref().is_some_and(|path| path.ends_with("x86_64")) => {
+            "qemu64"
+        }
+        ("default", "i686" | "i386") => "qemu32",
         (model, _) => model,
     };
     let mut value = Value::new(model);
@@ -22,7 +26,7 @@ pub(super) fn cpu(line: &mut Line<'_>) {
         value.push(name, on_off(wanted));
     }
     value = value.switch("migratable", cpu.migratable).on("enforce", cpu.policy == Policy::Strict);
-    value = value.maybe("phys-bits", cpu.physical_bits);
+    value = value.maybe("phys-bits", cpu.physical_bits).switch("pmu", spec.features.pmu);
     if hyperv.hide_kvm {
         value.push("kvm", "off");
     }

@@ -186,6 +186,9 @@ pub(super) fn watchdogs(line: &mut Line<'_>) {
 
 pub(super) fn panics(line: &mut Line<'_>) {
     let spec = line.spec;
+    if spec.features.vmcoreinfo == Some(true) {
+        line.device("vmcoreinfo", Value::new("vmcoreinfo"), "where the guest's crash information is");
+    }
     for (at, panic) in spec.panics.iter().enumerate() {
         let item = format!("panic.{at}");
         match panic.model.as_deref() {

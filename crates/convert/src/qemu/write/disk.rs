@@ -2,6 +2,9 @@
 
 use super::super::argument::Value;
 use super::{ArgvError, Line, boot, controller, is_q35, place, storage};
+use crate::libvirt::place_of_name;
+use std::collections::BTreeMap;
+use vmwright_model::MachineSpec;
 use vmwright_model::machine::{BootDevice, Disk, DiskBus, DiskDevice, OnError};
 
 /// The kind of device that the firmware takes a disk for.
@@ -11,6 +14,26 @@ pub(super) fn boot_device(disk: &Disk) -> BootDevice {
         DiskDevice::Floppy => BootDevice::Floppy,
         DiskDevice::Disk | DiskDevice::Lun => BootDevice::Disk,
     }
+}
+
+/// The first disk of each kind, by the kind's place in its type. Disks of one bus stand in the order of their names
+/// where they have some: so libvirt has them, whatever the order of its text.
+pub(super) fn first_of_kinds(spec: &MachineSpec) -> [Option<usize>; 4] {
+    let mut buses: BTreeMap<Option<u8>, usize> = BTreeMap::new();
+    // Bus, name, place in the list.
+    type Place = (usize, u32, usize);
+    let mut first: [Option<Place>; 4] = [None; 4];
+    for (at, disk) in spec.disks.iter().enumerate() {
+        let count = buses.len();
+        let bus = *buses.entry(disk.bus.map(|bus| bus as u8)).or_insert(count);
+        let name = disk.target.as_deref().and_then(place_of_name).unwrap_or(0);
+        let place = (bus, name, at);
+        let entry = &mut first[boot_device(disk) as usize];
+        if entry.is_none_or(|before| place < before) {
+            *entry = Some(place);
+        }
+    }
+    first.map(|one| one.map(|(.., at)| at))
 }
 
 pub(super) fn disk(line: &mut Line<'_>, at: usize) -> Result<(), ArgvError> {
@@ -48,7 +71,20 @@ pub(super) fn disk(line: &mut Line<'_>, at: usize) -> Result<(), ArgvError> {
     }
     let node = if empty && removable { None } else { Some(storage::nodes(line, at, disk)?) };
     let bus = disk.bus.unwrap_or_else(|| default_bus(line, disk));
-    let mut value = Value::new(driver(line, disk, bus)).maybe("drive", node).maybe("bootindex", index);
+    let mut value = Value::new(driver(line, disk, bus)).maybe("drive", node);
+    match index {
+        // The controller tries its drives, and not each drive itself.
+        Some(index) if bus == DiskBus::Fdc => {
+            let unit = disk.address.as_ref().and_then(|address| address.unit).unwrap_or(0);
+            let drive = if unit == 0 { 'A' } else { 'B' };
+            line.push(
+                "-global",
+                format!("isa-fdc.bootindex{drive}={index}"),
+                "the floppy drive's place in the boot order",
+            );
+        }
+        index => value = value.maybe("bootindex", index),
+    }
     value = value.maybe("iothread", disk.iothread.map(|number| format!("iothread{number}")));
     value = value.maybe("num-queues", disk.queues).maybe("queue-size", disk.queue_size);
     let serial = disk.serial.as_ref();
@@ -64,6 +100,7 @@ pub(super) fn disk(line: &mut Line<'_>, at: usize) -> Result<(), ArgvError> {
     if bus != DiskBus::Fdc {
         value = value.switch("write-cache", storage::write_cache(disk.cache).filter(|_| !empty));
     }
+    value = value.on("scsi", bus == DiskBus::Virtio && disk.device == DiskDevice::Lun);
     value = value.on("share-rw", disk.shareable);
     value = value
         .maybe("werror", disk.on_write_error.map(on_error))

@@ -36,6 +36,7 @@ fn display(line: &mut Line<'_>, at: usize, display: &Display) {
     let extra = line.extra(&item);
     let gl = display.gl.then_some("on");
     match display.kind {
+        DisplayKind::Vnc if extra == "vnc=none" => line.push("-vnc", "none", "a screen that nobody sees"),
         DisplayKind::Vnc => {
             let host = if listen.contains(':') { format!("[{listen}]") } else { listen.to_owned() };
             let value = match (&display.socket, display.port) {
@@ -97,7 +98,7 @@ pub(super) fn videos(line: &mut Line<'_>) -> Result<(), ArgvError> {
 fn video(line: &mut Line<'_>, at: usize, video: &Video) -> Result<(), ArgvError> {
     let item = format!("video.{at}");
     // Only the first can be the one that the firmware writes to.
-    let first = video.primary || at == 0;
+    let first = if line.spec.videos.iter().any(|video| video.primary) { video.primary } else { at == 0 };
     let gl = if video.accel3d == Some(true) { "-gl" } else { "" };
     let driver = match (video.model.as_str(), first, video.vhost_user) {
         ("none", ..) => return Ok(()),
@@ -178,7 +179,8 @@ pub(super) fn sounds(line: &mut Line<'_>) {
         };
         let value = Value::new(driver).with("id", format!("card{at}"));
         let audio = |value: Value| if kept { value } else { value.with("audiodev", "audio1") };
-        let value = if codec { value } else { audio(value) };
+        // An HDA card makes no sound itself: its codecs do.
+        let value = if driver.ends_with("intel-hda") { value } else { audio(value) };
         let value = match driver {
             "usb-audio" => place::usb(sound.address.as_ref(), value),
             "sb16" | "adlib" | "gus" | "cs4231a" => value,

@@ -12,7 +12,11 @@ pub(super) fn host_devices(line: &mut Line<'_>) {
     for (at, device) in spec.host_devices.iter().enumerate() {
         let item = format!("host_device.{at}");
         let value = match device.kind {
-            HostDeviceKind::Pci | HostDeviceKind::Mdev => vfio(device),
+            HostDeviceKind::Pci | HostDeviceKind::Mdev => {
+                // A screen from the start is a property of the variant that cannot be unplugged.
+                let screen = line.extra(&item).contains("ramfb=on");
+                vfio(device, if screen { "vfio-pci-nohotplug" } else { "vfio-pci" })
+            }
             HostDeviceKind::Usb => usb(device),
             HostDeviceKind::Scsi => scsi(line, at, device, &item),
         };
@@ -44,12 +48,12 @@ pub(super) fn host_devices(line: &mut Line<'_>) {
     }
 }
 
-fn vfio(device: &HostDevice) -> Option<Value> {
+fn vfio(device: &HostDevice, driver: &str) -> Option<Value> {
     let value = match device.kind {
         HostDeviceKind::Mdev => {
-            Value::new("vfio-pci").with("sysfsdev", format!("/sys/bus/mdev/devices/{}", device.device))
+            Value::new(driver).with("sysfsdev", format!("/sys/bus/mdev/devices/{}", device.device))
         }
-        _ => Value::new("vfio-pci").with("host", &device.device),
+        _ => Value::new(driver).with("host", &device.device),
     };
     let value = value
         .switch("multifunction", device.multifunction.filter(|_| device.address.is_none()))

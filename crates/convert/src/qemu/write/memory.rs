@@ -2,6 +2,7 @@
 
 use super::super::argument::{Value, on_off};
 use super::{ArgvError, Line, size};
+use vmwright_formats::machine_spec::parse_cpu_list;
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::{Backing, Memory, MemoryDevice, MemoryDeviceKind, MemoryMode, NumaPolicy};
 
@@ -9,11 +10,20 @@ use vmwright_model::machine::{Backing, Memory, MemoryDevice, MemoryDeviceKind, M
 pub(super) fn one_backend(spec: &MachineSpec) -> bool {
     let memory = &spec.memory;
     spec.numa.is_empty()
-        && (memory.hugepages
+        && (pages(memory)
             || memory.shared
             || memory.prealloc
             || memory.policy.is_some()
             || matches!(memory.backing, Some(Backing::Memfd | Backing::File)))
+}
+
+/// Whether memory comes from huge pages: libvirt also names the ordinary ones.
+fn pages(memory: &Memory) -> bool {
+    memory.hugepages && memory.hugepage_size.as_deref().is_none_or(is_huge)
+}
+
+fn is_huge(size: &str) -> bool {
+    vmwright_formats::machine_spec::parse_size(size).is_ok_and(|bytes| bytes > 4096)
 }
 
 pub(super) fn memory(line: &mut Line<'_>) -> Result<(), ArgvError> {
@@ -21,10 +31,10 @@ pub(super) fn memory(line: &mut Line<'_>) -> Result<(), ArgvError> {
     let memory = &spec.memory;
     let bytes = size("memory.size", &memory.size)?;
     if one_backend(spec) {
-        let huge = memory.hugepages.then_some(memory.hugepage_size.as_deref());
+        let huge = pages(memory).then_some(memory.hugepage_size.as_deref());
         let value = backend(line, "ram", bytes, huge, memory.shared, memory.policy.as_ref())?;
         let value = value.raw(&line.extra("memory"));
-        let why = if memory.hugepages {
+        let why = if pages(memory) {
             "memory from huge pages, all of it taken now or not at all"
         } else {
             "what the memory is made of"
@@ -84,28 +94,32 @@ fn backend(
     if shared || (spec.bare && kind == "memory-backend-memfd") {
         value.push("share", on_off(shared));
     }
-    value = value.on("prealloc", huge.is_some() || memory.prealloc);
-    if let Some(policy) = policy {
-        let mode = match policy.mode {
-            MemoryMode::Strict => Some("bind"),
-            MemoryMode::Preferred => Some("preferred"),
-            MemoryMode::Interleave => Some("interleave"),
-            MemoryMode::Restrictive => None,
-        };
-        match mode {
-            Some(mode) => {
-                for nodes in policy.nodes.split(',').map(str::trim).filter(|nodes| !nodes.is_empty()) {
-                    value.push("host-nodes", nodes);
-                }
-                value.push("policy", mode);
-            }
-            None => line.lost(
-                format!("{id}.policy"),
-                "`restrictive` is a matter of the process's control group, not of QEMU",
-            ),
-        }
+    value = value.on("prealloc", (huge.is_some() && !id.starts_with("memory")) || memory.prealloc);
+    if policy.is_some_and(|policy| policy.mode == MemoryMode::Restrictive) {
+        line.lost(
+            format!("{id}.policy"),
+            "`restrictive` is a matter of the process's control group, not of QEMU",
+        );
     }
-    Ok(value)
+    Ok(value.raw(&nodes_of(policy)))
+}
+
+/// Where memory comes from, in QEMU's words.
+fn nodes_of(policy: Option<&NumaPolicy>) -> String {
+    let mode = match policy.map(|policy| policy.mode) {
+        Some(MemoryMode::Strict) => "bind",
+        Some(MemoryMode::Preferred) => "preferred",
+        Some(MemoryMode::Interleave) => "interleave",
+        Some(MemoryMode::Restrictive) | None => return String::new(),
+    };
+    let mut value = Value::bare();
+    let nodes = policy.map_or("", |policy| policy.nodes.as_str());
+    for range in parse_cpu_list(nodes).unwrap_or_default() {
+        let (from, to) = range.into_inner();
+        let text = if from == to { from.to_string() } else { format!("{from}-{to}") };
+        value.push("host-nodes", text);
+    }
+    String::from(value.with("policy", mode))
 }
 
 fn nodes(line: &mut Line<'_>) -> Result<(), ArgvError> {
@@ -123,7 +137,9 @@ fn nodes(line: &mut Line<'_>) -> Result<(), ArgvError> {
         if !cell.memory.starts_with('0') || bytes.is_ok() {
             let bytes = size(&format!("{item}.memory"), &cell.memory)?;
             let page = cell.hugepage_size.as_deref().or(spec.memory.hugepage_size.as_deref());
-            let huge = (spec.memory.hugepages || cell.hugepage_size.is_some()).then_some(page);
+            let huge = (spec.memory.hugepages || cell.hugepage_size.is_some())
+                .then_some(page)
+                .filter(|page| page.is_none_or(is_huge));
             let id = format!("ram-node{at}");
             let policy = cell.policy.as_ref().or(spec.memory.policy.as_ref());
             let memory = backend(line, &id, bytes, huge, cell.shared.unwrap_or(spec.memory.shared), policy)?;
@@ -149,23 +165,30 @@ fn device(line: &mut Line<'_>, at: usize, device: &MemoryDevice) -> Result<(), A
     let bytes = size(&format!("{item}.size"), &device.size)?;
     let id = format!("memory{at}");
     let extra = line.extra(&format!("{item}.memory"));
+    // As the node that it belongs to, where that says anything.
+    let spec = line.spec;
+    let cell = device.node.and_then(|node| spec.numa.get(usize::try_from(node).ok()?));
+    let policy = cell.and_then(|cell| cell.policy.as_ref()).or(spec.memory.policy.as_ref());
+    let policy = policy.filter(|_| !extra.contains("host-nodes"));
+    let mut ahead = false;
     let memory = match &device.path {
         Some(path) => Value::new("memory-backend-file")
             .with("id", &id)
             .with("size", bytes)
             .with("mem-path", path)
             // So that what the guest writes is in the file.
-            .on("share", !extra.contains("share=")),
+            .on("share", !extra.contains("share="))
+            .raw(&nodes_of(policy)),
         None => {
-            let page = line.spec.memory.hugepage_size.as_deref();
-            backend(
-                line,
-                &id,
-                bytes,
-                line.spec.memory.hugepages.then_some(page),
-                line.spec.memory.shared,
-                None,
-            )?
+            let own = cell.and_then(|cell| cell.hugepage_size.as_deref());
+            let page = own.or(spec.memory.hugepage_size.as_deref());
+            let huge = (spec.memory.hugepages || own.is_some())
+                .then_some(page)
+                .filter(|page| page.is_none_or(is_huge) && !extra.contains("hugetlb"));
+            let shared = cell.and_then(|cell| cell.shared).unwrap_or(spec.memory.shared);
+            ahead = device.kind == MemoryDeviceKind::VirtioMem
+                && (huge.is_some() || extra.contains("hugetlb=on"));
+            backend(line, &id, bytes, huge, shared && !extra.contains("share="), policy)?
         }
     };
     line.push("-object", memory.raw(&extra), "what a device of memory holds");
@@ -184,6 +207,8 @@ fn device(line: &mut Line<'_>, at: usize, device: &MemoryDevice) -> Result<(), A
             if requested.starts_with("0") { 0 } else { size(&format!("{item}.requested"), requested)? };
         value.push("requested-size", bytes);
     }
+    // Blocks that are plugged are taken then, and not all that could ever be.
+    let value = value.on("prealloc", ahead);
     line.device(&item, value.with("id", format!("memory-device{at}")), why);
     Ok(())
 }

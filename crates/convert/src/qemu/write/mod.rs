@@ -18,7 +18,8 @@ mod storage;
 
 use super::argument::{Argument, Value};
 use super::handles::Handles;
-use crate::{Effect, Remark};
+use crate::{Effect, Remark, crossing};
+pub(crate) use place::{pci_bus, usb_bus};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
@@ -60,7 +61,14 @@ pub enum ArgvError {
 /// # Errors
 /// [`ArgvError`].
 pub fn write(spec: &MachineSpec, handles: &Handles) -> Result<CommandLine, ArgvError> {
+    // What libvirt said beyond the specification QEMU may have a word for.
+    let crossed = crossing::into_qemu(spec);
+    let (spec, remarks) = match &crossed {
+        Some((spec, remarks)) => (spec, remarks.as_slice()),
+        None => (spec, [].as_slice()),
+    };
     let mut line = Line::new(spec, handles);
+    line.out.remarks.extend_from_slice(remarks);
     platform::process(&mut line);
     platform::machine(&mut line)?;
     cpu::cpu(&mut line);
@@ -189,9 +197,7 @@ impl<'a> Index<'a> {
         let networks = spec.networks.iter().filter_map(|network| network.boot_order);
         let devices = spec.host_devices.iter().filter_map(|device| device.boot_order);
         index.ordered = disks.chain(networks).chain(devices).next().is_some();
-        for (at, disk) in spec.disks.iter().enumerate() {
-            index.first[disk::boot_device(disk) as usize].get_or_insert(at);
-        }
+        index.first = disk::first_of_kinds(spec);
         let places = (spec.controllers.iter().map(|one| &one.address))
             .chain(spec.disks.iter().map(|one| &one.address))
             .chain(spec.networks.iter().map(|one| &one.pci))

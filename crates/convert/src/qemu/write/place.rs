@@ -3,6 +3,7 @@
 use super::super::argument::Value;
 use super::{Line, is_q35};
 use vmwright_formats::machine_spec::parse_size;
+use vmwright_model::MachineSpec;
 use vmwright_model::machine::Address;
 
 /// `bus`, `addr` and what a virtio device is told besides.
@@ -10,7 +11,7 @@ pub(super) fn pci(line: &Line<'_>, address: Option<&Address>, value: Value) -> V
     let Some(address) = address else { return value };
     let value = value.switch("iommu_platform", address.iommu).switch("packed", address.packed);
     let Some((bus, slot, function)) = address.pci.as_deref().and_then(split) else { return value };
-    let value = value.with("bus", root_or(line, bus)).on(
+    let value = value.with("bus", pci_bus(line.spec, bus)).on(
         "multifunction",
         address.multifunction || (function == 0 && line.index.shared_slots.contains(&(bus, slot))),
     );
@@ -19,12 +20,19 @@ pub(super) fn pci(line: &Line<'_>, address: Option<&Address>, value: Value) -> V
 }
 
 /// Id of the PCI bus with this number.
-fn root_or(line: &Line<'_>, bus: u32) -> String {
-    let express =
-        is_q35(&line.spec.machine) || line.spec.arch == "aarch64" || line.spec.machine.starts_with("virt");
+pub(crate) fn pci_bus(spec: &MachineSpec, bus: u32) -> String {
+    let express = is_q35(&spec.machine) || spec.arch == "aarch64" || spec.machine.starts_with("virt");
     match bus {
         0 if express => "pcie.0".to_owned(),
         _ => format!("pci.{bus}"),
+    }
+}
+
+/// Id of the bus of the USB controller with this number.
+pub(crate) fn usb_bus(number: u32) -> String {
+    match number {
+        0 => "usb.0".to_owned(),
+        number => format!("usb{number}.0"),
     }
 }
 
@@ -43,10 +51,7 @@ pub(super) fn usb(address: Option<&Address>, value: Value) -> Value {
     if address.bus.is_none() && address.port.is_none() {
         return value;
     }
-    let bus = match address.bus.or(address.controller).unwrap_or(0) {
-        0 => "usb.0".to_owned(),
-        number => format!("usb{number}.0"),
-    };
+    let bus = usb_bus(address.bus.or(address.controller).unwrap_or(0));
     value.with("bus", bus).maybe("port", address.port.as_ref())
 }
 

@@ -89,10 +89,12 @@ pub(super) fn machine(line: &mut Line<'_>) -> Result<(), ArgvError> {
             value.push("pflash1", "variables");
         }
     }
-    if spec.firmware.secure_boot == Some(true) {
-        // The variables may be written from system management mode alone.
-        value.push("smm", "on");
-    }
+    // The variables of a secure boot may be written from system management mode alone.
+    let secure = (spec.firmware.secure_boot == Some(true)).then_some(true);
+    value = value.switch("smm", secure.or(spec.features.smm)).switch("vmport", spec.features.vmport);
+    value = value
+        .maybe("kernel-irqchip", spec.features.split_irqchip.map(|split| if split { "split" } else { "on" }));
+    value = value.maybe("gic-version", spec.features.gic.as_ref());
     if let Some(acpi) = spec.acpi {
         value.push("acpi", on_off(acpi));
     }

@@ -15,7 +15,10 @@ pub(super) fn nodes(line: &mut Line<'_>, at: usize, disk: &Disk) -> Result<Strin
     let read_only = on_off(disk.readonly || disk.device == DiskDevice::Cdrom);
     let name = format!("disk{at}");
     let file = format!("{name}-file");
-    let mut value = protocol(line, at, disk)?;
+    let own = line.extra(&format!("disk.{at}.file"));
+    // Another format's own words say where the bytes lie.
+    let elsewhere = own.starts_with("driver=") || own.contains(",driver=");
+    let mut value = if elsewhere { Value::bare() } else { protocol(line, at, disk)? };
     value.push("node-name", &file);
     value.push("read-only", read_only);
     if disk.format == DiskFormat::Fat {
@@ -25,16 +28,32 @@ pub(super) fn nodes(line: &mut Line<'_>, at: usize, disk: &Disk) -> Result<Strin
     }
     value = cached(value, disk.cache);
     value = value.maybe("aio", disk.aio.map(aio));
-    if let Some(path) = disk.host_path() {
+    if let Some(path) = disk.host_path().filter(|_| !elsewhere) {
         value.push(if disk.format == DiskFormat::Fat { "dir" } else { "filename" }, path);
     }
-    let value = value.raw(&line.extra(&format!("disk.{at}.file")));
+    let value = value.raw(&own);
     line.push("-blockdev", value, "the disk's file; QEMU locks it against a second writer");
+    let slice = line.extra(&format!("disk.{at}.slice"));
+    let file = if slice.is_empty() {
+        file
+    } else {
+        let part = format!("{name}-slice");
+        let value = Value::bare()
+            .with("driver", "raw")
+            .with("node-name", &part)
+            .with("read-only", read_only)
+            .with("file", file)
+            .raw(&slice);
+        line.push("-blockdev", cached(value, disk.cache), "the part of the file that is the image");
+        part
+    };
     if let Some(secret) = &disk.secret {
         self::secret(line, &format!("{name}-secret"), secret);
     }
+    let encrypted = disk.format == DiskFormat::Raw && disk.secret.is_some();
     let mut value = Value::bare()
-        .with("driver", format(disk.format))
+        // Encrypted raw bytes are LUKS, which is a format of its own to QEMU.
+        .with("driver", format(if encrypted { DiskFormat::Luks } else { disk.format }))
         .with("node-name", &name)
         .with("read-only", read_only);
     let discard = match disk.discard {
@@ -43,11 +62,16 @@ pub(super) fn nodes(line: &mut Line<'_>, at: usize, disk: &Disk) -> Result<Strin
         Some(Discard::Ignore) => Some("ignore"),
     };
     value = value.maybe("discard", discard);
-    value = value.maybe("detect-zeroes", disk.detect_zeroes.map(zeroes));
+    // QEMU unmaps zeros only where it unmaps at all.
+    let detect = match (disk.detect_zeroes, discard) {
+        (Some(Discard::Unmap), discard) if discard != Some("unmap") => Some(Discard::On),
+        (detect, _) => detect,
+    };
+    value = value.maybe("detect-zeroes", detect.map(zeroes));
     value = cached(value, disk.cache);
     if disk.secret.is_some() {
         match disk.format {
-            DiskFormat::Luks => value.push("key-secret", format!("{name}-secret")),
+            DiskFormat::Luks | DiskFormat::Raw => value.push("key-secret", format!("{name}-secret")),
             DiskFormat::Qcow2 => {
                 value.push("encrypt.format", "luks");
                 value.push("encrypt.key-secret", format!("{name}-secret"));
@@ -62,12 +86,16 @@ pub(super) fn nodes(line: &mut Line<'_>, at: usize, disk: &Disk) -> Result<Strin
             .with("node-name", format!("{name}-backing-file"))
             .with("read-only", "on")
             .with("filename", backing);
+        // The whole chain is cached as its uppermost image.
+        let node = cached(node, disk.cache);
         line.push("-blockdev", node, "the file that the disk's image builds upon");
         let node = Value::bare()
             .with("driver", format(disk.backing_format.unwrap_or(DiskFormat::Raw)))
             .with("node-name", format!("{name}-backing"))
-            .with("read-only", "on")
-            .with("file", format!("{name}-backing-file"));
+            .with("read-only", "on");
+        let node = cached(node, disk.cache)
+            .with("file", format!("{name}-backing-file"))
+            .raw(&line.extra(&format!("disk.{at}.backing")));
         line.push("-blockdev", node, "its format");
         value.push("backing", format!("{name}-backing"));
     }
@@ -78,7 +106,15 @@ pub(super) fn nodes(line: &mut Line<'_>, at: usize, disk: &Disk) -> Result<Strin
         value,
         "its format, as the specification says: never guessed from what the guest wrote",
     );
-    Ok(throttled(line, at, disk, name))
+    let node = throttled(line, at, disk, name);
+    let filter = line.extra(&format!("disk.{at}.filter"));
+    if filter.is_empty() {
+        return Ok(node);
+    }
+    let name = format!("disk{at}-filter");
+    let value = Value::bare().with("node-name", &name).with("file", node).raw(&filter);
+    line.push("-blockdev", value, "a filter over the disk");
+    Ok(name)
 }
 
 /// A secret whose content is in a file that the caller made.
