@@ -23,6 +23,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) inherits: &'a [RawFd],
     /// The user to become; the caller's own where none.
     pub(crate) account: Option<Account>,
+    /// `cgroup.procs` of the control group to join.
+    pub(crate) cgroup: Option<&'a File>,
 }
 
 /// Why it does not run.
@@ -52,7 +54,9 @@ pub(crate) fn launch<E>(
     let inherits = launch.inherits.to_vec();
     let account = launch.account.clone();
     let others_end = to_child.as_raw_fd();
+    let cgroup = launch.cgroup.map(File::try_clone).transpose().map_err(LaunchError::Run)?;
     let prepare = move || {
+        join(cgroup.as_ref())?;
         become_daemon(account.as_ref())?;
         inherit_only(&inherits)?;
         wait_for_record(&to_parent, &from_parent, others_end)
@@ -82,6 +86,14 @@ pub(crate) fn launch<E>(
     let child = spawned.join().unwrap_or_else(|_| Err(io::Error::other("the launching thread panicked")));
     recorded?;
     child.map_err(LaunchError::Run)
+}
+
+/// Joins a control group, with the rights to do so that are given up next.
+fn join(cgroup: Option<&File>) -> io::Result<()> {
+    let Some(cgroup) = cgroup else { return Ok(()) };
+    // SAFETY: the buffer is as large as said. `0` is the process that writes (cgroups(7)).
+    let written = unsafe { libc::write(cgroup.as_raw_fd(), b"0".as_ptr().cast(), 1) };
+    if written == 1 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// A session of its own (no signal from the caller's terminal), private files, and the user's rights.
@@ -161,6 +173,7 @@ mod tests {
             log: &log,
             inherits,
             account: None,
+            cgroup: None,
         };
         (launch(&it, |_| recorded), log)
     }
@@ -206,7 +219,8 @@ mod tests {
         let log = tempfile::tempfile().expect("a temporary file");
         let arguments = ["-c".into(), "echo executed".into()];
         let program = Path::new("/bin/sh");
-        let it = Launch { program, arguments: &arguments, log: &log, inherits: &[], account: None };
+        let it =
+            Launch { program, arguments: &arguments, log: &log, inherits: &[], account: None, cgroup: None };
         let child = launch::<()>(&it, |identity| {
             std::thread::sleep(Duration::from_millis(100));
             assert!(identity.alive().expect("readable"));
@@ -222,7 +236,7 @@ mod tests {
     fn a_missing_program_is_told() {
         let log = tempfile::tempfile().expect("a temporary file");
         let program = Path::new("/no/such/program");
-        let it = Launch { program, arguments: &[], log: &log, inherits: &[], account: None };
+        let it = Launch { program, arguments: &[], log: &log, inherits: &[], account: None, cgroup: None };
         match launch::<()>(&it, |_| Ok(())) {
             Err(LaunchError::Run(error)) => assert_eq!(error.kind(), io::ErrorKind::NotFound),
             _ => panic!("it cannot run"),

@@ -13,6 +13,7 @@
 //! `domain.rs`, its domain XML), `start.rs`, `control.rs` (state, stop, pause, resume).
 
 mod account;
+mod cgroup;
 mod disks;
 pub mod fake;
 mod image;
@@ -30,6 +31,7 @@ pub mod store;
 mod supervise;
 
 pub use account::AccountError;
+pub use cgroup::CgroupError;
 pub use disks::snapshots;
 pub use process::Identity;
 pub use record::{Phase, ProcessRecord, RecordError, Running};
@@ -201,12 +203,14 @@ pub enum StartError {
     Foreign(String),
     /// The specification has changed, and somebody else has changed the domain.
     #[error(
-        "the specification of machine `{machine}` has changed, and its domain was changed by somebody else; the domain \
+        "the specification of machine `{machine}` and somebody else have both changed its domain: {what}; the domain \
          as vmwright left it is in `{}`", .file.display()
     )]
     Edited {
         /// The machine.
         machine: String,
+        /// Where, and how.
+        what: String,
         /// The domain as vmwright knows it.
         file: PathBuf,
     },
@@ -217,6 +221,20 @@ pub enum StartError {
         machine: String,
         /// Where libvirt says that it stands.
         told: String,
+    },
+    /// Its control group could not be made.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+    /// A thread could not be put where the specification wants it; the VMM was ended.
+    #[error("cannot place threads by `{key}` (`{value}`)")]
+    Placement {
+        /// The specification's key.
+        key: String,
+        /// What it says.
+        value: String,
+        /// Why.
+        #[source]
+        source: io::Error,
     },
     /// The sockets could not be made.
     #[error(transparent)]

@@ -63,6 +63,9 @@ pub struct ProcessRecord {
     /// Private directory of the sockets, to be removed with the process.
     #[serde(default)]
     pub sockets: Option<PathBuf>,
+    /// Control group of the VMM, to be removed with the process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<PathBuf>,
     /// The process; none where the start failed before there was one.
     #[serde(flatten, with = "optional")]
     pub running: Option<Running>,
@@ -117,6 +120,7 @@ impl ProcessRecord {
             phase,
             why: String::new(),
             sockets: None,
+            cgroup: None,
             running: None,
         }
     }

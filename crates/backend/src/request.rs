@@ -304,6 +304,8 @@ pub enum Place {
     },
     /// A file.
     File(PathBuf),
+    /// Another libvirt, by the URI under which this host's libvirt reaches it: `qemu+ssh://host/system`.
+    Libvirt(String),
 }
 
 /// How a guest is sent.

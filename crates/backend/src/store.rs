@@ -300,6 +300,7 @@ pub fn delete(state: &Path, name: &str) -> Result<(), StoreError> {
             allow(name, &condition, Operation::Delete)?;
         }
         crate::sockets::remove(record.sockets.as_deref());
+        crate::cgroup::remove(record.cgroup.as_deref());
     }
     // Out of the list in one go; what is slow or fails after that concerns no machine.
     let machines = state.join("machines");

@@ -1,5 +1,6 @@
 //! What every backend does around its VMM: the lock, the record, the log, and the end.
 
+use crate::cgroup::{self, Group};
 use crate::launch::{Launch, LaunchError, launch};
 use crate::lock::Lock;
 use crate::process::Life;
@@ -40,6 +41,7 @@ pub(crate) fn start(
             allow(&machine.name, &condition, Operation::Start)?;
         }
         sockets::remove(record.sockets.as_deref());
+        cgroup::remove(record.cgroup.as_deref());
     }
     taken(machine)?;
     let log = empty_file(&machine.file(LOG))?;
@@ -55,6 +57,7 @@ pub(crate) fn start(
             record.phase = Phase::Failed;
             record.why = chain(error);
             record.sockets = None;
+            cgroup::remove(record.cgroup.take().as_deref());
             // The VMM's own words are in the log already.
             if !matches!(error, StartError::Exited { .. }) {
                 // The error itself goes to the caller in any case.
@@ -130,6 +133,8 @@ pub(crate) struct Vmm<'a> {
     pub(crate) account: Option<crate::account::Account>,
     /// Its sockets; theirs is the directory from now on.
     pub(crate) sockets: Option<&'a SocketDirectory>,
+    /// Its control group, and the file that it joins it by.
+    pub(crate) cgroup: Option<(&'a Group, &'a File)>,
     /// Its monitor's socket.
     pub(crate) qmp: Option<std::path::PathBuf>,
     /// Its agent's socket.
@@ -153,12 +158,14 @@ impl Attempt<'_> {
         write_atomically(&directory, ARGV, &lines)
             .map_err(|source| StartError::Write { path: directory.join(ARGV), source })?;
         self.record.sockets = vmm.sockets.map(|sockets| sockets.path().to_owned());
+        self.record.cgroup = vmm.cgroup.map(|(group, _)| group.path().to_owned());
         let it = Launch {
             program: vmm.program,
             arguments: vmm.arguments,
             log: &self.log,
             inherits: vmm.inherits,
             account: vmm.account.clone(),
+            cgroup: vmm.cgroup.map(|(_, door)| door),
         };
         let record = &mut self.record;
         let child = launch(&it, |process| {
@@ -306,6 +313,7 @@ pub(crate) fn finish(machine: &Stored, ended: &Running) -> Result<Trace, Control
     };
     let sockets = record.sockets.take();
     sockets::remove(sockets.as_deref());
+    cgroup::remove(record.cgroup.take().as_deref());
     record.phase = Phase::Stopped;
     record.write(&directory)?;
     let left = ended.taps.iter().find(|tap| interface_exists(tap));

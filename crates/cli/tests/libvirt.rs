@@ -37,8 +37,42 @@ const SCRIPT: &str = r#"
     say vm start theirs
     say vm stop theirs --force
     say vm delete theirs
+    # Behind vmwright's back: the daemon is killed and comes again, and the domain is ended and forgotten.
+    say vm start ours
+    kill -KILL $daemon; wait $daemon || true
+    echo == while the daemon is away; "$VMWRIGHT" vm list
+    rm -f /run/libvirtd.pid /run/libvirt/libvirtd.pid
+    libvirtd --timeout 120 >/run/daemon.log 2>&1 &
+    daemon=$!
+    for _ in $(seq 600); do virsh -c qemu:///system uri >/dev/null 2>&1 && break; sleep 0.1; done
+    echo == when the daemon is back; "$VMWRIGHT" vm list
+    virsh -q undefine ours
+    echo == while the domain is undefined; "$VMWRIGHT" vm list
+    virsh -q destroy ours
+    echo == when the domain is gone; "$VMWRIGHT" vm list
+    say vm start ours
+    say vm stop ours --force
     say vm delete ours
     virsh list --all --name
+    if [ -x "$(command -v setpriv)" ]; then
+        # Another user's own daemon, which vmwright starts, and which ends with its place.
+        mkdir /run/user; chmod 711 /run/user
+        cp "$SITE/disk.raw" "$SITE/ours.toml" /run/user/
+        touch /run/user/vmwright; mount --bind "$VMWRIGHT" /run/user/vmwright
+        chown -R 65534:65534 /run/user
+        session() {
+            echo "== session $*"
+            setpriv --reuid 65534 --regid 65534 --clear-groups env -i PATH="$PATH" HOME=/run/user \
+                XDG_RUNTIME_DIR=/run/user VMWRIGHT_STATE=/run/user/state VMWRIGHT_CONFIG=/run/user/config \
+                /run/user/vmwright "$@" || echo "status $?"
+        }
+        session vm create /run/user/ours.toml --backend qemu:///session
+        session vm start ours
+        session vm list
+        session vm stop ours --force
+        session vm delete ours
+        kill "$(cat /run/user/libvirt/libvirtd.pid)" || true
+    fi
     kill -STOP $daemon
     say vm list
 "#;
@@ -86,6 +120,19 @@ fn machines_and_other_peoples_domains() {
     assert!(line(&after("vm stop ours --force"), "ours").starts_with("ours defined"), "{said}");
     assert!(line(&after("vm start theirs"), "theirs").starts_with("theirs running"), "{said}");
     assert!(line(&after("vm stop theirs --force"), "theirs").starts_with("theirs defined"), "{said}");
+    // What happens behind its back is seen at the next look.
+    let seen = |when: &str| line(&after(when), "ours");
+    assert!(seen("while the daemon is away").starts_with("ours unknown: "), "{said}");
+    assert!(seen("when the daemon is back").starts_with("ours running pid"), "{said}");
+    assert!(seen("while the domain is undefined").starts_with("ours running pid"), "{said}");
+    assert!(seen("when the domain is gone").starts_with("ours gone"), "{said}");
+    if said.contains("== session") {
+        assert!(line(&after("session vm list"), "ours").ends_with("tcg qemu:///session"), "{said}");
+        assert!(line(&after("session vm stop ours --force"), "ours").starts_with("ours defined"), "{said}");
+        assert!(!after("session vm delete ours").contains("status"), "{said}");
+    } else {
+        eprintln!("SKIPPED the part of {test} with a user's own daemon: no setpriv");
+    }
     // What vmwright did not make it does not delete; what it made leaves nothing in libvirt.
     assert!(after("vm delete theirs").contains("no machine `theirs`"), "{said}");
     let left = after("vm delete ours");

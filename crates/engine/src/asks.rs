@@ -12,7 +12,7 @@ use vmwright_backend::request::{
     Channel, Device, Exec, Migrate, Migrated, Picture, Place, Receive, Resize, Statistics,
 };
 use vmwright_backend::store::{self, Stored};
-use vmwright_backend::{Answer, Request, Told, Watch, perform, request, snapshots};
+use vmwright_backend::{Answer, Request, Told, Watch, perform, request};
 use vmwright_formats::machine_spec::parse_size;
 
 /// The byte that leaves a console: Ctrl and `]`.
@@ -140,7 +140,7 @@ pub enum Ask {
 /// How a guest is sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MigrateTo {
-    /// `unix:/path`, `tcp:host:port` or `file:/path`.
+    /// `unix:/path`, `tcp:host:port` or `file:/path`; of a machine that libvirt runs `libvirt:URI`.
     pub to: String,
     /// What both ends have to agree on.
     pub channel: MigrateOver,
@@ -251,7 +251,7 @@ pub(crate) fn ask(
 ) -> Result<Outcome, Error> {
     let machine = store::open(&environment.state, vm).map_err(Error::Store)?;
     match ask {
-        Ask::Snapshots => return Ok(came(Came::Snapshots { names: snapshots(&machine) })),
+        Ask::Snapshots => return Ok(came(Came::Snapshots { names: backends::snapshots(&machine)? })),
         Ask::Stats { watch: Some(seconds) } => return watch(&machine, *seconds, environment, progress),
         _ => {}
     }
@@ -407,11 +407,12 @@ fn channel(over: &MigrateOver) -> Channel {
     }
 }
 
-/// `unix:/path`, `tcp:host:port`, `file:/path`.
+/// `unix:/path`, `tcp:host:port`, `file:/path`, `libvirt:qemu+ssh://host/system`.
 fn place(text: &str) -> Result<Place, Error> {
     let wrong = || {
         Error::Argument(format!(
-            "`{}` is no place for a guest: unix:/path, tcp:host:port (49152 is usual) or file:/path",
+            "`{}` is no place for a guest: unix:/path, tcp:host:port (49152 is usual), file:/path, or for a machine \
+             that libvirt runs libvirt:URI",
             text.escape_debug()
         ))
     };
@@ -420,6 +421,8 @@ fn place(text: &str) -> Result<Place, Error> {
     match kind {
         "unix" => Ok(Place::Unix(path()?)),
         "file" => Ok(Place::File(path()?)),
+        // Behind `#` may stand where the memory goes: libvirt:qemu+ssh://hv2/system#tcp://10.0.0.2
+        "libvirt" if rest.contains("://") => Ok(Place::Libvirt(rest.to_owned())),
         "tcp" => {
             let (host, port) = rest.rsplit_once(':').ok_or_else(wrong)?;
             let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -477,7 +480,11 @@ mod tests {
         let tcp = |host: &str, port| Some(Place::Tcp { host: host.to_owned(), port });
         assert_eq!(place("tcp:hv2:49152").ok(), tcp("hv2", 49152));
         assert_eq!(place("tcp:[fe80::1]:1").ok(), tcp("fe80::1", 1));
-        for wrong in ["", "hv2", "tcp:hv2", "tcp:hv2:x", "tcp:hv2:70000", "ssh:hv2:1", "exec:reboot"] {
+        let uri = "qemu+ssh://hv2/system";
+        assert_eq!(place(&format!("libvirt:{uri}")).ok(), Some(Place::Libvirt(uri.to_owned())));
+        for wrong in
+            ["", "libvirt:hv2", "hv2", "tcp:hv2", "tcp:hv2:x", "tcp:hv2:70000", "ssh:hv2:1", "exec:reboot"]
+        {
             assert!(place(wrong).is_err(), "{wrong}");
         }
     }

@@ -61,6 +61,14 @@ pub(crate) fn of(machine: &Stored) -> Result<Box<dyn Backend>, Error> {
     Chosen::of(machine).map(|chosen| chosen.backend())
 }
 
+/// The names of a machine's snapshots.
+pub(crate) fn snapshots(machine: &Stored) -> Result<Vec<String>, Error> {
+    match Chosen::of(machine)? {
+        Chosen::Qemu => Ok(vmwright_backend::snapshots(machine)),
+        Chosen::Libvirt(connection) => Libvirt::on(connection).snapshots(machine).map_err(Error::Control),
+    }
+}
+
 /// A domain of a libvirt of this host that is no machine of the state directory.
 pub(crate) struct Other {
     pub(crate) connection: Connection,

@@ -32,6 +32,7 @@ fn run(fake: &Fake, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
         inherits: &[],
         account,
         sockets: None,
+        cgroup: None,
         qmp: None,
         agent: None,
         taps: Vec::new(),

@@ -13,8 +13,8 @@ use thiserror::Error;
 
 /// How long after a press of the power button it is pressed again.
 const AGAIN: Duration = Duration::from_secs(2);
-/// How often libvirt is asked whether a guest has powered off.
-const POLL: Duration = Duration::from_millis(25);
+/// How often libvirt is asked whether a guest has powered off, where no event of its says so.
+const POLL: Duration = Duration::from_secs(1);
 /// How long a VMM may take to end once it has to: it writes back what is not on disk yet.
 const END: Duration = Duration::from_secs(30);
 
@@ -148,17 +148,6 @@ pub fn meaning(told: DomainState) -> String {
     reason.to_owned()
 }
 
-pub(super) fn change(
-    libvirt: &Libvirt,
-    machine: &Stored,
-    operation: Operation,
-    call: fn(&mut Client, &Domain) -> Result<(), LibvirtError>,
-) -> Result<(), ControlError> {
-    allow(&machine.name, &look(libvirt, machine)?, operation)?;
-    let (mut client, domain) = running(libvirt, machine)?;
-    call(&mut client, &domain).map_err(|error| unusable(&machine.name, error))
-}
-
 pub(super) fn stop(libvirt: &Libvirt, machine: &Stored, how: Stop) -> Result<Ended, ControlError> {
     let condition = look(libvirt, machine)?;
     let operation = if how == Stop::Force { Operation::Kill } else { Operation::Stop };
@@ -186,6 +175,12 @@ fn orderly(
 ) -> Result<Ended, ControlError> {
     let deadline = Instant::now() + patience;
     let left = || deadline.saturating_duration_since(Instant::now());
+    match client.watch() {
+        Ok(()) => {}
+        // Without events it is asked from time to time.
+        Err(LibvirtError::Refused { .. }) => {}
+        Err(error) => return Err(unusable(name, error)),
+    }
     if state == State::Running {
         if ask_agent(client, domain)
             && let Some(ended) = wait_off(client, domain, name, left() / 2)?
@@ -246,10 +241,12 @@ fn wait_off(
             Err(error) if error.is_no_domain() => return Ok(Some(Ended::ByItself)),
             Err(error) => return Err(unusable(name, error)),
         }
-        if Instant::now() >= deadline {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
             return Ok(None);
         }
-        std::thread::sleep(POLL);
+        // Any change of any domain is a reason to ask again.
+        client.next_event(left.min(POLL)).map_err(|error| unusable(name, error))?;
     }
 }
 
@@ -263,7 +260,7 @@ fn end(client: &mut Client, domain: &Domain, name: &str, in_order: bool) -> Resu
 }
 
 /// Writes down that a machine was stopped.
-fn written_down(machine: &Stored, before: Option<&ProcessRecord>) -> Result<Trace, ControlError> {
+pub(super) fn written_down(machine: &Stored, before: Option<&ProcessRecord>) -> Result<Trace, ControlError> {
     if let Some(running) = before.and_then(ProcessRecord::expected) {
         return finish(machine, running);
     }
@@ -382,7 +379,7 @@ pub(super) fn edit(
     Ok(())
 }
 
-fn unusable(machine: &str, source: LibvirtError) -> ControlError {
+pub(super) fn unusable(machine: &str, source: LibvirtError) -> ControlError {
     ControlError::Libvirt { machine: machine.to_owned(), source }
 }
 

@@ -1,21 +1,30 @@
-//! A machine as libvirt's domain XML. Pure: the same machine gives the same text.
+//! A machine as a domain of libvirt's. Pure: the same machine gives the same text.
 //!
-//! It says what the specification says and no more: where libvirt would add a device of its own choice, the text
-//! says that there is none.
+//! The XML itself is made in `vmwright_convert::libvirt`; here a specification is completed first, with what the QEMU
+//! backend does without being told: where libvirt would add a device of its own choice, the specification says that
+//! there is none. And what would silently be missing is refused.
 
+use super::edit;
 use crate::account::Account;
-use crate::qemu::argv::{AGENT_PORT, mac};
+use crate::qemu::argv::mac;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::path::Path;
 use thiserror::Error;
+use vmwright_convert::{Effect, Remark};
 use vmwright_formats::machine_spec::{SizeError, parse_size};
 use vmwright_formats::xml::Document;
 use vmwright_model::MachineSpec;
-use vmwright_model::machine::{Accelerator, Disk, DiskFormat, Network, NetworkKind};
+use vmwright_model::machine::{
+    Character, Controller, ControllerKind, Discard, DiskBus, Endpoint, Foreign, ForeignFormat,
+    HostDeviceKind, InputBus, Network, NetworkKind, Policy,
+};
 
 /// Namespace of vmwright's own part of a domain's metadata.
 pub(crate) const NAMESPACE: &str = "urn:vmwright:machine:1";
+
+/// Ports of PCI Express that stay free, so that devices can be plugged while the machine runs: libvirt itself leaves
+/// one free.
+const SPARE_PORTS: usize = 4;
 
 /// Why a specification is no domain.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -23,15 +32,16 @@ pub enum DomainError {
     /// The memory's size is wrong.
     #[error("memory has no usable size")]
     Size(#[source] SizeError),
-    /// The specification says what is not translated.
-    #[error("`{0}` cannot be said to libvirt yet")]
-    Beyond(String),
+    /// The specification says what libvirt has no word for.
+    #[error("`{0}` cannot be said to libvirt: {1}")]
+    Beyond(String, String),
     /// A value holds what XML cannot.
     #[error("the value of `{0}` holds a control character")]
     Control(String),
 }
 
 /// What the text needs beside the specification.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Around<'a> {
     /// The specification's own text, kept in the domain's metadata.
     pub(super) text: &'a str,
@@ -45,66 +55,24 @@ pub(super) struct Around<'a> {
 
 /// The domain of a machine.
 pub(super) fn xml(spec: &MachineSpec, around: &Around<'_>) -> Result<String, DomainError> {
-    refuse_what_is_beyond(spec)?;
-    let size = parse_size(&spec.memory.size).map_err(DomainError::Size)?;
-    let kind = match spec.accelerator {
-        Accelerator::Kvm => "kvm",
-        Accelerator::Tcg => "qemu",
-    };
-    let mut xml = Xml { text: String::new(), control: None };
-    xml.line(0, &format!("<domain type='{kind}'>"));
-    xml.element(1, "name", "name", &spec.name);
-    if let Some(uuid) = spec.uuid.as_deref().or(around.uuid) {
-        xml.element(1, "uuid", "uuid", uuid);
+    parse_size(&spec.memory.size).map_err(DomainError::Size)?;
+    if let Some(key) = control(spec) {
+        return Err(DomainError::Control(key));
     }
-    metadata(&mut xml, around.text);
-    xml.line(1, &format!("<memory unit='KiB'>{}</memory>", size.div_ceil(1024)));
-    if spec.memory.hugepages {
-        xml.line(1, "<memoryBacking><hugepages/></memoryBacking>");
+    let written = vmwright_convert::libvirt::write(&complete(spec, around)?);
+    let missing = |remark: &&Remark| remark.effect == Effect::Lost;
+    if let Some(Remark { item, why, .. }) = written.remarks.iter().find(missing) {
+        return Err(DomainError::Beyond(item.clone(), why.clone()));
     }
-    xml.line(1, &format!("<vcpu>{}</vcpu>", spec.cpu.count));
-    os(&mut xml, spec);
-    xml.line(1, "<features><acpi/><apic/></features>");
-    cpu(&mut xml, spec);
-    xml.line(1, "<clock offset='utc'/>");
-    xml.line(1, "<devices>");
-    if let Some(emulator) = &spec.emulator {
-        xml.element(2, "emulator", "emulator", emulator);
-    }
-    for (at, disk) in spec.disks.iter().enumerate() {
-        self::disk(&mut xml, at, disk, spec.boot.kernel.is_none())?;
-    }
-    for (at, network) in spec.networks.iter().enumerate() {
-        self::network(&mut xml, &spec.name, at, network)?;
-    }
-    let log = around.serial_log.to_str().ok_or_else(|| DomainError::Control("state directory".to_owned()))?;
-    let log = xml.escape("state directory", log);
-    xml.line(2, &format!("<serial type='pty'><log file='{log}' append='off'/></serial>"));
-    if spec.agent {
-        xml.line(2, &format!("<channel type='unix'><target type='virtio' name='{AGENT_PORT}'/></channel>"));
-    }
-    xml.line(2, "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>");
-    xml.line(2, "<controller type='usb' model='none'/>");
-    xml.line(2, "<memballoon model='none'/>");
-    xml.line(1, "</devices>");
-    if let Some(account) = around.account {
-        let (uid, gid) = (account.uid, account.gid);
-        xml.line(
-            1,
-            &format!(
-                "<seclabel type='static' model='dac' relabel='yes'><label>+{uid}:+{gid}</label></seclabel>"
-            ),
-        );
-    }
-    xml.line(0, "</domain>");
-    match xml.control {
-        Some(item) => Err(DomainError::Control(item)),
-        None => Ok(xml.text),
-    }
+    // It was written as a whole document with a root element, which takes a child.
+    let place = if written.text.contains("<metadata>") { "metadata" } else { "" };
+    let ours = metadata(around.text);
+    let ours = if place.is_empty() { format!("<metadata>{ours}</metadata>") } else { ours };
+    edit::insert(&written.text, place, &ours)
+        .map_err(|error| DomainError::Beyond("metadata".to_owned(), error.to_string()))
 }
 
-/// The specification's text that a domain carries, without blanks around it; none where vmwright did not make the
-/// domain.
+/// The specification that a domain carries, without blanks around it; none where vmwright did not make the domain.
 pub(crate) fn specification(xml: &str) -> Option<String> {
     let (document, _) = Document::read(xml);
     let metadata = document.roots().find(|root| root.name() == "domain")?.child("metadata")?;
@@ -116,94 +84,177 @@ pub(crate) fn specification(xml: &str) -> Option<String> {
 }
 
 /// What vmwright keeps in a domain: the specification, and whose work it is.
-fn metadata(xml: &mut Xml, text: &str) {
+fn metadata(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     let short: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let version = env!("CARGO_PKG_VERSION");
-    xml.line(1, "<metadata>");
-    xml.line(2, &format!("<vmwright:machine xmlns:vmwright='{NAMESPACE}'>"));
-    xml.line(
-        3,
-        &format!("<vmwright:assisted-by>Assisted-By: vmwright ({version} / {short})</vmwright:assisted-by>"),
-    );
-    let text = escape(text);
-    xml.line(3, &format!("<vmwright:specification>{text}</vmwright:specification>"));
-    xml.line(2, "</vmwright:machine>");
-    xml.line(1, "</metadata>");
+    format!(
+        "<vmwright:machine xmlns:vmwright='{NAMESPACE}'>\
+         <vmwright:assisted-by>Assisted-By: vmwright ({version} / {short})</vmwright:assisted-by>\
+         <vmwright:specification>{}</vmwright:specification></vmwright:machine>",
+        escape(text)
+    )
 }
 
-fn os(xml: &mut Xml, spec: &MachineSpec) {
-    let (arch, machine) = (xml.escape("arch", &spec.arch), xml.escape("machine", &spec.machine));
-    xml.line(1, "<os>");
-    xml.line(2, &format!("<type arch='{arch}' machine='{machine}'>hvm</type>"));
-    if let Some(firmware) = &spec.firmware.path {
-        let path = xml.escape("firmware.path", firmware);
-        xml.line(2, &format!("<loader readonly='yes' type='pflash'>{path}</loader>"));
-    }
-    if let Some(kernel) = &spec.boot.kernel {
-        xml.element(2, "kernel", "boot.kernel", kernel);
-        if let Some(initrd) = &spec.boot.initrd {
-            xml.element(2, "initrd", "boot.initrd", initrd);
-        }
-        if !spec.boot.cmdline.is_empty() {
-            xml.element(2, "cmdline", "boot.cmdline", &spec.boot.cmdline);
-        }
-    }
-    xml.line(2, "<bios useserial='yes'/>");
-    xml.line(1, "</os>");
-}
-
-fn cpu(xml: &mut Xml, spec: &MachineSpec) {
-    let features: Vec<String> = spec
-        .cpu
-        .features
-        .iter()
-        .map(|feature| {
-            let (name, policy) = match feature.strip_prefix('-') {
-                Some(name) => (name, "disable"),
-                None => (feature.strip_prefix('+').unwrap_or(feature), "require"),
-            };
-            let name = xml.escape("cpu.features", name);
-            format!("<feature policy='{policy}' name='{name}'/>")
-        })
-        .collect();
-    let (mode, model) = match spec.cpu.model.as_str() {
-        "host" => ("mode='host-passthrough' migratable='on'", String::new()),
-        "max" => ("mode='maximum'", String::new()),
-        model => {
-            let model = xml.escape("cpu.model", model);
-            ("mode='custom' match='exact' check='none'", format!("<model fallback='forbid'>{model}</model>"))
-        }
+/// The machine with everything said that the QEMU backend does unasked, in words that the writer has.
+fn complete(spec: &MachineSpec, around: &Around<'_>) -> Result<MachineSpec, DomainError> {
+    let mut spec = spec.clone();
+    let mut kept = Vec::new();
+    let mut keep = |at: &str, text: String| {
+        kept.push(Foreign { format: ForeignFormat::Libvirt, at: at.to_owned(), text });
     };
-    xml.line(1, &format!("<cpu {mode}>{model}{}</cpu>", features.concat()));
+    spec.uuid = spec.uuid.or_else(|| around.uuid.map(ToOwned::to_owned));
+    for (at, network) in spec.networks.iter_mut().enumerate() {
+        if network.mac.is_none() && network.kind != NetworkKind::Hostdev {
+            network.mac = Some(mac(&spec.name, at, network));
+        }
+    }
+    for disk in &mut spec.disks {
+        disk.path = disk.host_path();
+        disk.lvm = None;
+    }
+    if let Some(account) = around.account {
+        let (uid, gid) = (account.uid, account.gid);
+        keep(
+            "",
+            format!(
+                "<seclabel type='static' model='dac' relabel='yes'><label>+{uid}:+{gid}</label></seclabel>"
+            ),
+        );
+        spec.process.user = None;
+    }
+    if !spec.bare {
+        let log = around.serial_log.to_str();
+        let log = log.ok_or_else(|| DomainError::Control("the state directory's path".to_owned()))?;
+        first_serial(&mut spec, log);
+        usual_disks(&mut spec);
+        usual_controllers(&mut spec);
+        if spec.cpu.policy == Policy::Allow && !["host", "max", "default"].contains(&spec.cpu.model.as_str())
+        {
+            // QEMU leaves out what the host does not have, and says so; another model it does not take.
+            keep("cpu", "check='none'".to_owned());
+            keep("cpu/model", "fallback='forbid'".to_owned());
+        }
+        if spec.firmware.path.is_none() && spec.firmware.kind.is_none() && spec.arch == "x86_64" {
+            keep("os", "<bios useserial='yes'/>".to_owned());
+        }
+        // The firmware does not boot from the network, and need not wait for it.
+        for network in spec.networks.iter().filter(|one| !boots(&spec, one)) {
+            if let Some(mac) = network.mac.as_ref().filter(|_| network.kind != NetworkKind::Hostdev) {
+                keep(&format!("devices/interface[{mac}]"), "<rom enabled='no'/>".to_owned());
+            }
+        }
+    }
+    spec.foreign.append(&mut kept);
+    Ok(spec)
 }
 
-fn disk(xml: &mut Xml, at: usize, disk: &Disk, boots: bool) -> Result<(), DomainError> {
-    let item = format!("disk.{at}");
-    let path = disk.host_path().ok_or_else(|| DomainError::Beyond(item.clone()))?;
-    let (kind, source) = if path.starts_with("/dev/") { ("block", "dev") } else { ("file", "file") };
-    let format = match disk.format {
-        DiskFormat::Raw => "raw",
-        DiskFormat::Qcow2 => "qcow2",
-        _ => return Err(DomainError::Beyond(format!("{item}.format"))),
-    };
-    let path = xml.escape(&format!("{item}.path"), &path);
-    xml.line(2, &format!("<disk type='{kind}' device='disk'>"));
-    xml.line(3, &format!("<driver name='qemu' type='{format}' discard='unmap'/>"));
-    xml.line(3, &format!("<source {source}='{path}'/>"));
-    xml.line(3, &format!("<target dev='{}' bus='virtio'/>", target(at)));
-    if boots {
-        xml.line(3, &format!("<boot order='{}'/>", at + 1));
+fn boots(spec: &MachineSpec, network: &Network) -> bool {
+    network.boot_order.is_some() || spec.boot.order.contains(&vmwright_model::machine::BootDevice::Network)
+}
+
+/// What the first serial port says goes to the machine's log.
+fn first_serial(spec: &mut MachineSpec, log: &str) {
+    if spec.serials.is_empty() {
+        spec.serials.push(Character::default());
     }
-    if disk.readonly {
-        xml.line(3, "<readonly/>");
+    let first = spec.serials.iter_mut().find(|serial| serial.to == Endpoint::Log);
+    if let Some(serial) = first.filter(|serial| serial.log.is_none()) {
+        (serial.to, serial.log) = (Endpoint::Pty, Some(log.to_owned()));
     }
-    xml.line(2, "</disk>");
-    Ok(())
+    // The word for other ports that are read by nobody.
+    for serial in spec.serials.iter_mut().filter(|serial| serial.to == Endpoint::Log) {
+        serial.to = Endpoint::Pty;
+    }
+}
+
+fn usual_disks(spec: &mut MachineSpec) {
+    let ordered = spec.disks.iter().any(|disk| disk.boot_order.is_some())
+        || spec.networks.iter().any(|network| network.boot_order.is_some())
+        || spec.host_devices.iter().any(|device| device.boot_order.is_some());
+    let numbered = !ordered && spec.boot.order.is_empty() && spec.boot.kernel.is_none();
+    for (at, disk) in spec.disks.iter_mut().enumerate() {
+        disk.discard = disk.discard.or(Some(Discard::Unmap));
+        if numbered {
+            disk.boot_order = u32::try_from(at + 1).ok();
+        }
+    }
+}
+
+/// No USB where nothing needs it, and free ports of PCI Express.
+fn usual_controllers(spec: &mut MachineSpec) {
+    let usb = spec.controllers.iter().any(|one| one.kind == ControllerKind::Usb)
+        || spec.inputs.iter().any(|input| input.bus == Some(InputBus::Usb))
+        || spec.host_devices.iter().any(|device| device.kind == HostDeviceKind::Usb)
+        || spec.disks.iter().any(|disk| disk.bus == Some(DiskBus::Usb));
+    if !usb {
+        spec.controllers.push(controller(ControllerKind::Usb, None, "none"));
+    }
+    let pcie = spec.machine == "q35" || spec.machine.starts_with("pc-q35-");
+    let own = spec.controllers.iter().any(|one| one.kind == ControllerKind::Pci);
+    if !pcie || own {
+        return;
+    }
+    let virtio = spec.disks.iter().filter(|disk| disk.bus.is_none_or(|bus| bus == DiskBus::Virtio));
+    let serial = spec.agent || !spec.channels.is_empty() || !spec.consoles.is_empty();
+    let scsi = spec.controllers.iter().filter(|one| one.kind == ControllerKind::Scsi);
+    // A device of PCI Express takes a port of its own.
+    let devices = virtio.count()
+        + spec.networks.len()
+        + spec.shares.len()
+        + spec.host_devices.len()
+        + spec.videos.len()
+        + spec.rngs.len().max(1)
+        + scsi.count()
+        + usize::from(serial)
+        + usize::from(spec.balloon.is_some())
+        + usize::from(spec.vsock.is_some());
+    spec.controllers.push(controller(ControllerKind::Pci, Some(0), "pcie-root"));
+    for index in 1..=devices + SPARE_PORTS {
+        spec.controllers.push(controller(ControllerKind::Pci, u32::try_from(index).ok(), "pcie-root-port"));
+    }
+}
+
+fn controller(kind: ControllerKind, index: Option<u32>, model: &str) -> Controller {
+    Controller {
+        kind,
+        index,
+        model: Some(model.to_owned()),
+        ports: None,
+        queues: None,
+        iothread: None,
+        chassis: None,
+        port: None,
+        node: None,
+        hotplug: None,
+        address: None,
+    }
+}
+
+/// The key of the first value that holds a control character; a description has several lines.
+fn control(spec: &MachineSpec) -> Option<String> {
+    fn walk(value: &serde_json::Value, key: &str) -> Option<String> {
+        let below = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
+        match value {
+            serde_json::Value::String(text) => {
+                let lines = key == "description" || key.starts_with("foreign.");
+                let bad = |letter: char| letter.is_control() && !(lines && matches!(letter, '\n' | '\t'));
+                text.chars().any(bad).then(|| key.to_owned())
+            }
+            serde_json::Value::Array(items) => {
+                items.iter().enumerate().find_map(|(at, item)| walk(item, &below(&at.to_string())))
+            }
+            serde_json::Value::Object(fields) => {
+                fields.iter().find_map(|(name, value)| walk(value, &below(name)))
+            }
+            _ => None,
+        }
+    }
+    walk(&serde_json::to_value(spec).unwrap_or_default(), "")
 }
 
 /// `vda`, `vdb`, ... `vdz`, `vdaa`.
-fn target(mut at: usize) -> String {
+pub(super) fn target(mut at: usize) -> String {
     let mut letters = Vec::new();
     loop {
         letters.push(char::from(b'a' + u8::try_from(at % 26).unwrap_or(0)));
@@ -213,101 +264,6 @@ fn target(mut at: usize) -> String {
         at = at / 26 - 1;
     }
     format!("vd{}", letters.iter().rev().collect::<String>())
-}
-
-fn network(xml: &mut Xml, machine: &str, at: usize, network: &Network) -> Result<(), DomainError> {
-    let item = format!("network.{at}");
-    let mac = xml.escape(&format!("{item}.mac"), &mac(machine, at, network));
-    match network.kind {
-        NetworkKind::User => xml.line(2, "<interface type='user'>"),
-        NetworkKind::Bridge => {
-            let bridge = network.bridge.as_deref().unwrap_or_default();
-            let bridge = xml.escape(&format!("{item}.bridge"), bridge);
-            xml.line(2, "<interface type='bridge'>");
-            xml.line(3, &format!("<source bridge='{bridge}'/>"));
-        }
-        _ => return Err(DomainError::Beyond(format!("{item}.kind"))),
-    }
-    xml.line(3, &format!("<mac address='{mac}'/>"));
-    xml.line(3, "<model type='virtio'/>");
-    // The firmware does not boot from the network, and need not wait for it.
-    xml.line(3, "<rom enabled='no'/>");
-    xml.line(2, "</interface>");
-    Ok(())
-}
-
-/// Everything that the text above says is taken out of a copy; what is left then is beyond it.
-fn refuse_what_is_beyond(spec: &MachineSpec) -> Result<(), DomainError> {
-    let mut rest = spec.clone();
-    let plain = MachineSpec::named(&*spec.name);
-    (rest.uuid, rest.emulator) = (None, None);
-    (rest.arch, rest.machine) = (plain.arch.clone(), plain.machine.clone());
-    (rest.accelerator, rest.agent) = (plain.accelerator, plain.agent);
-    (rest.cpu.count, rest.cpu.model, rest.cpu.features) =
-        (plain.cpu.count, plain.cpu.model.clone(), plain.cpu.features.clone());
-    (rest.memory.size, rest.memory.hugepages) = (plain.memory.size.clone(), plain.memory.hugepages);
-    (rest.boot.kernel, rest.boot.initrd, rest.boot.cmdline) = (None, None, String::new());
-    rest.firmware.path = None;
-    rest.process.user = None;
-    for (at, disk) in rest.disks.iter_mut().enumerate() {
-        let mut known = Disk::empty(disk.format);
-        (known.path, known.lvm, known.readonly) = (disk.path.clone(), disk.lvm.clone(), disk.readonly);
-        differing(&format!("disk.{at}"), disk, &known)?;
-    }
-    for (at, network) in rest.networks.iter_mut().enumerate() {
-        let mut known = Network::of(network.kind);
-        (known.bridge, known.mac) = (network.bridge.clone(), network.mac.clone());
-        (known.host_address, known.address) = (network.host_address.clone(), network.address.clone());
-        differing(&format!("network.{at}"), network, &known)?;
-    }
-    (rest.disks, rest.networks) = (Vec::new(), Vec::new());
-    differing("", &rest, &plain)
-}
-
-/// Names the first key in which two values differ.
-fn differing<T: serde::Serialize>(at: &str, found: &T, known: &T) -> Result<(), DomainError> {
-    let (found, known) = (serde_json::to_value(found), serde_json::to_value(known));
-    let (Ok(found), Ok(known)) = (found, known) else { return Err(DomainError::Beyond(at.to_owned())) };
-    match first_difference(at, &found, &known) {
-        Some(key) => Err(DomainError::Beyond(key)),
-        None => Ok(()),
-    }
-}
-
-fn first_difference(at: &str, found: &serde_json::Value, known: &serde_json::Value) -> Option<String> {
-    let (Some(fields), Some(others)) = (found.as_object(), known.as_object()) else {
-        return (found != known).then(|| at.to_owned());
-    };
-    let names = fields.keys().chain(others.keys());
-    names.into_iter().find_map(|name| {
-        let key = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
-        let null = serde_json::Value::Null;
-        first_difference(&key, fields.get(name).unwrap_or(&null), others.get(name).unwrap_or(&null))
-    })
-}
-
-struct Xml {
-    text: String,
-    /// The first value that held a control character.
-    control: Option<String>,
-}
-
-impl Xml {
-    fn line(&mut self, depth: usize, line: &str) {
-        let _ = writeln!(self.text, "{:width$}{line}", "", width = depth * 2);
-    }
-
-    fn element(&mut self, depth: usize, name: &str, item: &str, value: &str) {
-        let value = self.escape(item, value);
-        self.line(depth, &format!("<{name}>{value}</{name}>"));
-    }
-
-    fn escape(&mut self, item: &str, value: &str) -> String {
-        if value.chars().any(char::is_control) && self.control.is_none() {
-            self.control = Some(item.to_owned());
-        }
-        escape(value)
-    }
 }
 
 /// Text as XML has it, also between quotes of either kind.
@@ -333,7 +289,7 @@ mod tests {
     use super::*;
     use vmwright_formats::{View, domain_xml::DomainXml, machine_spec::MachineSpecView};
 
-    fn made(text: &str) -> Result<String, DomainError> {
+    pub(super) fn made(text: &str) -> Result<String, DomainError> {
         let (view, issues) = MachineSpecView::read(text);
         assert_eq!(issues, []);
         let log = Path::new("/s/serial.log");
@@ -354,7 +310,21 @@ mod tests {
         assert_eq!(view.attribute("memory", "unit").expect("there").value, "KiB");
         assert!(xml.contains("<memory unit='KiB'>1048576</memory>"), "{xml}");
         assert_eq!(view.attribute("devices/disk/source", "file").expect("there").value, "/a'b&c.qcow2");
-        assert!(xml.contains("<feature policy='disable' name='vmx'/>"), "{xml}");
+        for part in [
+            "<feature policy='disable' name='vmx'/>",
+            "check='none'",
+            "<model fallback='forbid'>qemu64</model>",
+            "<rom enabled='no'/>",
+            "<log file='/s/serial.log'/>",
+            "<boot order='1'/>",
+            "<memballoon model='none'/>",
+            "<controller type='usb' model='none'/>",
+            // A disk, a network, the agent's channel, random numbers; and four to spare.
+            "<controller type='pci' index='8' model='pcie-root-port'/>",
+        ] {
+            assert!(xml.contains(part), "no {part} in {xml}");
+        }
+        assert!(!xml.contains("index='9'"), "{xml}");
         assert_eq!(specification(&xml).as_deref(), Some(text.trim()), "kept to the letter");
         assert_eq!(specification("<domain type='qemu'><metadata/></domain>"), None);
     }
@@ -367,17 +337,8 @@ mod tests {
             let around = Around { text: "", serial_log: Path::new("/s"), account: None, uuid: None };
             xml(&spec, &around).expect_err("beyond").to_string()
         };
-        let tpm = |spec: &mut MachineSpec| spec.tpm = Some(vmwright_model::machine::Tpm::default());
-        assert_eq!(beyond(tpm), "`tpm` cannot be said to libvirt yet");
-        let cached = |spec: &mut MachineSpec| {
-            spec.disks.push(Disk::at("/d", DiskFormat::Raw));
-            spec.disks[0].cache = Some(vmwright_model::machine::Cache::None);
-        };
-        assert_eq!(beyond(cached), "`disk.0.cache` cannot be said to libvirt yet");
-        assert_eq!(
-            beyond(|spec| spec.networks.push(Network::of(NetworkKind::Macvtap))),
-            "`network.0.kind` cannot be said to libvirt yet"
-        );
+        let told = beyond(|spec| spec.process.sandbox = Some(false));
+        assert_eq!(told, "`process` cannot be said to libvirt: there is no word for {\"sandbox\":false}");
         assert_eq!(
             beyond(|spec| spec.boot.kernel = Some("/a\nb".to_owned())),
             "the value of `boot.kernel` holds a control character"

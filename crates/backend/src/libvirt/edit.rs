@@ -2,7 +2,7 @@
 //! vmwright has no word for. Pure.
 //!
 //! A path names elements from the root's children on: `vcpu`, `devices/disk/driver`, `devices/disk[2]/driver`, where
-//! a number counts from 1 among those of the name, and without one there has to be exactly one.
+//! a number counts from 1 among those of the name, and without one there has to be exactly one. The empty path is the root.
 
 use super::domain::escape;
 use roxmltree::{Document, Node};
@@ -120,7 +120,7 @@ fn read(xml: &str) -> Result<Document<'_>, EditError> {
 fn find<'a, 'input>(document: &'a Document<'input>, path: &str) -> Result<Node<'a, 'input>, EditError> {
     let mut at = document.root_element();
     let mut walked = String::new();
-    for step in path.split('/') {
+    for step in path.split('/').filter(|step| !step.is_empty()) {
         if !walked.is_empty() {
             walked.push('/');
         }

@@ -2,13 +2,22 @@
 //!
 //! A machine is a persistent domain of the same name, made at the first start and forgotten with the machine. The
 //! domain carries the specification in its metadata, under a namespace of vmwright's; a domain without it is not
-//! vmwright's, and is neither changed nor taken over. What others change in a domain of vmwright's stays: the domain
-//! is made anew only where the specification has changed and nobody else's hand was in the domain since.
+//! vmwright's, and is neither changed nor taken over. What others change in a domain of vmwright's stays: a change of
+//! the specification becomes a change of the same places of the domain and of no others ([`patch`]).
+//!
+//! Where a machine stands is asked of the daemon each time, and never remembered: a daemon that was restarted, or a
+//! domain that somebody else took away, is seen at the next question. What waits for a change is woken by libvirt's own
+//! events, and asks once a second where the daemon gives none.
 
+mod agent;
 mod connection;
+mod console;
 mod control;
 mod domain;
 pub mod edit;
+mod migrate;
+mod patch;
+mod request;
 pub mod rpc;
 mod start;
 
@@ -117,6 +126,14 @@ impl Libvirt {
         client.public_xml(&domain).map_err(fail)
     }
 
+    /// The names of a machine's snapshots.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn snapshots(&self, machine: &Stored) -> Result<Vec<String>, ControlError> {
+        request::snapshots(self, machine)
+    }
+
     /// Changes the XML from which a domain is started next, vmwright's or not. What `change` leaves alone stays byte for
     /// byte as libvirt has it ([`edit`]).
     ///
@@ -149,16 +166,7 @@ impl Backend for Libvirt {
     }
 
     fn lacks(&self, operation: Operation) -> Option<&'static str> {
-        match operation {
-            Operation::Start
-            | Operation::Stop
-            | Operation::Kill
-            | Operation::Pause
-            | Operation::Resume
-            | Operation::Query
-            | Operation::Delete => None,
-            _ => Some("vmwright does not ask libvirt for that yet; 'virsh' does"),
-        }
+        request::lacks(operation)
     }
 
     fn carry_out(
@@ -166,21 +174,15 @@ impl Backend for Libvirt {
         machine: &Stored,
         _condition: &Condition,
         request: Request,
-        _watch: &mut dyn Watch,
+        watch: &mut dyn Watch,
     ) -> Result<Answer, ControlError> {
-        match request {
-            Request::Pause => control::change(self, machine, Operation::Pause, Client::suspend),
-            Request::Resume => control::change(self, machine, Operation::Resume, Client::resume),
-            other => {
-                let operation = other.operation();
-                let why = self.lacks(operation).unwrap_or("vmwright does not ask libvirt for that yet");
-                Err(ControlError::Cannot { backend: self.name(), operation, why })
-            }
-        }
-        .map(|()| Answer::Done)
+        request::carry_out(self, machine, request, watch)
     }
 
     fn take_in(&self, _: &Stored, _: &Receive, _: &mut dyn Watch) -> Result<Running, StartError> {
-        Err(StartError::Lacking { backend: self.name(), why: "vmwright does not ask libvirt for that yet" })
+        Err(StartError::Lacking {
+            backend: self.name(),
+            why: "libvirt takes guests in by itself, when another libvirt sends one",
+        })
     }
 }

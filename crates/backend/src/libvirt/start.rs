@@ -1,6 +1,7 @@
 //! Starting: the domain is made or brought up to date, then libvirt starts it.
 
 use super::domain::{self, Around};
+use super::patch::{Texts, patch};
 use super::rpc::{Client, Domain, LibvirtError};
 use super::{Libvirt, control};
 use crate::account::{Account, account};
@@ -10,6 +11,7 @@ use crate::store::{ARGV, DOMAIN, SERIAL, SPEC, read_regular, write_atomically};
 use crate::supervise::{self, Attempt, empty_file, interface_exists};
 use crate::{Backend, Condition, Running, StartError, Stored};
 use std::time::{SystemTime, UNIX_EPOCH};
+use vmwright_formats::{MachineSpecView, View as _};
 use vmwright_model::machine::NetworkKind;
 
 /// Largest domain that is kept, in bytes: libvirt's own limit of a string.
@@ -78,9 +80,9 @@ fn define_as(
         .map_err(|source| crate::store::StoreError::Read { path: path.clone(), source })?;
     let text = String::from_utf8_lossy(&read).into_owned();
     let serial_log = machine.file(SERIAL);
-    let around = |uuid| Around { text: &text, serial_log: &serial_log, account, uuid };
+    let around = Around { text: &text, serial_log: &serial_log, account, uuid: None };
     // A specification that cannot be said is told before the daemon is asked anything.
-    let new = domain::xml(&machine.spec, &around(None))?;
+    let new = domain::xml(&machine.spec, &around)?;
     let fail = |source| StartError::Libvirt { machine: machine.name.clone(), source };
     let mut client = libvirt.connection.connect(libvirt.patience).map_err(fail)?;
     let found = match client.domain(&machine.name) {
@@ -91,19 +93,14 @@ fn define_as(
     let new = match &found {
         None => new,
         Some(found) => {
-            let inactive = client.xml(found, true).map_err(fail)?;
-            let Some(carried) = domain::specification(&inactive) else {
+            let now = client.xml(found, true).map_err(fail)?;
+            let Some(carried) = domain::specification(&now) else {
                 return Err(StartError::Foreign(machine.name.clone()));
             };
             if carried == text.trim() {
                 return Ok((client, found.clone()));
             }
-            let kept = read_regular(&machine.file(DOMAIN), XML_MAX).unwrap_or_default();
-            if kept != inactive.as_bytes() {
-                return Err(StartError::Edited { machine: machine.name.clone(), file: machine.file(DOMAIN) });
-            }
-            let uuid = found.uuid_text();
-            domain::xml(&machine.spec, &around(Some(&uuid)))?
+            changed(machine, &around, found, &carried, &now)?
         }
     };
     let defined = client.define(&new).map_err(fail)?;
@@ -112,6 +109,31 @@ fn define_as(
         Kept::Write(source) => StartError::Write { path: machine.file(DOMAIN), source },
     })?;
     Ok((client, defined))
+}
+
+/// The domain with what has changed in the specification since the one that it carries; what others have changed in it
+/// stays.
+fn changed(
+    machine: &Stored,
+    around: &Around<'_>,
+    found: &Domain,
+    carried: &str,
+    now: &str,
+) -> Result<String, StartError> {
+    let uuid = found.uuid_text();
+    let around = Around { uuid: Some(&uuid), ..*around };
+    let after = domain::xml(&machine.spec, &around)?;
+    let edited =
+        |what: String| StartError::Edited { machine: machine.name.clone(), what, file: machine.file(DOMAIN) };
+    let (view, issues) = MachineSpecView::read(carried);
+    let carried_spec = view.spec.filter(|_| issues.is_empty());
+    let carried_spec =
+        carried_spec.ok_or_else(|| edited("the specification that it carries, which is none".to_owned()))?;
+    let before = domain::xml(&carried_spec, &Around { text: carried, ..around })?;
+    let known = read_regular(&machine.file(DOMAIN), XML_MAX).ok();
+    let known = known.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    patch(Texts { before: &before, after: &after, known: known.as_deref(), now })
+        .map_err(|error| edited(error.to_string()))
 }
 
 enum Kept {
@@ -127,7 +149,7 @@ fn keep(client: &mut Client, domain: &Domain, machine: &Stored) -> Result<(), Ke
 
 /// The VMM's process of a domain, and its command line, one word a line. libvirt does not tell it, and its own record
 /// is closed to ordinary users; but the command line has the domain's UUID. None where no process has it.
-fn process(domain: &Domain) -> std::io::Result<Option<(Identity, Vec<u8>)>> {
+pub(super) fn process(domain: &Domain) -> std::io::Result<Option<(Identity, Vec<u8>)>> {
     let uuid = domain.uuid_text();
     let name = format!("guest={}", domain.name);
     for entry in std::fs::read_dir("/proc")? {

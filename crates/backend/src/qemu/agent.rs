@@ -39,6 +39,18 @@ pub struct Agent {
     out_of_step: bool,
 }
 
+/// A guest agent that can be asked, whatever the way to it.
+pub(crate) trait Ask {
+    /// Executes a command and gives what it returns. Untrusted.
+    fn execute(&mut self, command: &str, arguments: Option<Value>) -> Result<Value, AgentError>;
+}
+
+impl Ask for Agent {
+    fn execute(&mut self, command: &str, arguments: Option<Value>) -> Result<Value, AgentError> {
+        Self::execute(self, command, arguments)
+    }
+}
+
 /// What an agent is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentInfo {
@@ -100,6 +112,15 @@ pub enum AgentError {
         command: String,
         /// The agent's own words. Untrusted.
         description: String,
+    },
+    /// libvirt, which has the agent's line, gave no answer of the agent's.
+    #[error("libvirt has no answer of the agent to `{command}`")]
+    Through {
+        /// The command.
+        command: String,
+        /// What it said. Part of it may be the guest's words.
+        #[source]
+        source: crate::libvirt::LibvirtError,
     },
     /// The guest's file is larger than asked for.
     #[error("the guest's file `{path}` has more than {max} bytes")]
@@ -309,6 +330,11 @@ fn understand(command: &str, line: &[u8]) -> Result<Result<Value, AgentError>, A
     }
     let description = answer["error"]["desc"].as_str().ok_or_else(unclear)?;
     Ok(Err(AgentError::Refused { command: command.to_owned(), description: field(description) }))
+}
+
+/// The answer's value, from the line that an agent has sent.
+pub(crate) fn answer(command: &str, line: &[u8]) -> Result<Value, AgentError> {
+    understand(command, line)?
 }
 
 fn rubbish(command: &str, answer: &Value) -> AgentError {

@@ -6,8 +6,8 @@ use vmwright_model::MachineSpec;
 
 pub use vmwright_convert::qemu::{AGENT_PORT, Argument, ArgvError, Handles, mac, words};
 
-/// Items that QEMU cannot say, and that change nothing of what the guest sees: text for people.
-const FOR_PEOPLE: [&str; 2] = ["title", "description"];
+/// Items that QEMU cannot say and need not: text for people, and what this backend does itself once QEMU runs.
+const DONE_OTHERWISE: [&str; 4] = ["title", "description", "cpu.pinning", "limits"];
 
 /// The command line of a machine, without the program.
 ///
@@ -16,7 +16,7 @@ const FOR_PEOPLE: [&str; 2] = ["title", "description"];
 pub fn argv(spec: &MachineSpec, handles: &Handles) -> Result<Vec<Argument>, ArgvError> {
     let line = vmwright_convert::qemu::write(spec, handles)?;
     let missing =
-        |remark: &&Remark| remark.effect == Effect::Lost && !FOR_PEOPLE.contains(&remark.item.as_str());
+        |remark: &&Remark| remark.effect == Effect::Lost && !DONE_OTHERWISE.contains(&remark.item.as_str());
     match line.remarks.iter().find(missing) {
         Some(remark) => Err(ArgvError::Beyond(remark.item.clone())),
         None => Ok(line.arguments),
@@ -33,6 +33,9 @@ mod tests {
         spec.title = Some("for people".to_owned());
         assert!(argv(&spec, &Handles::to_show(&spec)).is_ok());
         spec.limits.cpu_weight = Some(50);
-        assert_eq!(argv(&spec, &Handles::to_show(&spec)), Err(ArgvError::Beyond("limits".to_owned())));
+        assert!(argv(&spec, &Handles::to_show(&spec)).is_ok());
+        spec.lifecycle.on_crash = Some(vmwright_model::machine::Reaction::CoredumpDestroy);
+        let refused = argv(&spec, &Handles::to_show(&spec));
+        assert_eq!(refused, Err(ArgvError::Beyond("lifecycle.on_crash".to_owned())));
     }
 }

@@ -73,6 +73,9 @@ pub(super) fn address(place: &Place) -> Result<String, String> {
             }
         }
         Place::File(path) => Err(format!("the file `{}` is no address", path.display())),
+        Place::Libvirt(_) => {
+            Err("QEMU itself knows no libvirt; name a socket, or a host and port".to_owned())
+        }
     }
 }
 

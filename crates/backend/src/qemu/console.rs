@@ -20,7 +20,7 @@ use std::os::unix::net::UnixStream;
 /// How much of what was said before is shown, in bytes.
 const BEFORE: u64 = 2048;
 /// How often the user's wish to stop is looked for.
-const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+pub(crate) const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 pub(super) fn console(
     qemu: &Qemu,
@@ -99,7 +99,7 @@ fn log(machine: &Stored) -> Result<File, ControlError> {
 }
 
 /// The end of what the guest said before, from the beginning of a line.
-fn before(machine: &Stored) -> Vec<u8> {
+pub(crate) fn before(machine: &Stored) -> Vec<u8> {
     let read = || -> io::Result<Vec<u8>> {
         let mut file = File::open(machine.file(SERIAL))?;
         let start = file.metadata()?.len().saturating_sub(BEFORE);
@@ -154,7 +154,7 @@ fn pump(
 }
 
 /// None where there was nothing to read after all. A closed connection is an end.
-fn again(read: io::Result<usize>) -> io::Result<Option<usize>> {
+pub(crate) fn again(read: io::Result<usize>) -> io::Result<Option<usize>> {
     match read {
         Ok(count) => Ok(Some(count)),
         Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {

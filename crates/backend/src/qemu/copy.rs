@@ -1,6 +1,6 @@
 //! Files into the guest and out of it, through its agent.
 
-use super::agent::{Agent, AgentError};
+use super::agent::{AgentError, Ask};
 use super::base64;
 use crate::ControlError;
 use crate::request::{Told, Watch};
@@ -17,7 +17,7 @@ const WRITE: usize = 32 << 10;
 
 /// Why a copy is not there.
 #[derive(Debug)]
-pub(super) enum CopyError {
+pub(crate) enum CopyError {
     /// The agent.
     Agent(AgentError),
     /// The host's file.
@@ -27,7 +27,7 @@ pub(super) enum CopyError {
 }
 
 impl CopyError {
-    pub(super) fn of(self, machine: &str) -> ControlError {
+    pub(crate) fn of(self, machine: &str) -> ControlError {
         match self {
             CopyError::Agent(source) => ControlError::Agent { machine: machine.to_owned(), source },
             CopyError::File { doing, path, source } => ControlError::File { doing, path, source },
@@ -41,8 +41,8 @@ impl CopyError {
 }
 
 /// Copies a guest's file; the host's file appears whole or not at all.
-pub(super) fn copy_out(
-    agent: &mut Agent,
+pub(crate) fn copy_out(
+    agent: &mut dyn Ask,
     from: &str,
     to: &Path,
     watch: &mut dyn Watch,
@@ -77,7 +77,7 @@ pub(super) fn copy_out(
 }
 
 fn read_all(
-    agent: &mut Agent,
+    agent: &mut dyn Ask,
     handle: i64,
     file: &mut File,
     path: &Path,
@@ -108,8 +108,8 @@ fn read_all(
 }
 
 /// Copies a host's file into the guest.
-pub(super) fn copy_in(
-    agent: &mut Agent,
+pub(crate) fn copy_in(
+    agent: &mut dyn Ask,
     from: &Path,
     to: &str,
     watch: &mut dyn Watch,
@@ -164,17 +164,17 @@ fn base_name(path: &str) -> &str {
     }
 }
 
-fn open(agent: &mut Agent, path: &str, mode: &str) -> Result<i64, CopyError> {
+fn open(agent: &mut dyn Ask, path: &str, mode: &str) -> Result<i64, CopyError> {
     let answer = ask(agent, "guest-file-open", json!({ "path": path, "mode": mode }))?;
     answer.as_i64().ok_or_else(|| unclear("guest-file-open", &answer))
 }
 
 /// A handle left open stays open in the guest until its agent ends.
-fn close(agent: &mut Agent, handle: i64) -> Result<(), CopyError> {
+fn close(agent: &mut dyn Ask, handle: i64) -> Result<(), CopyError> {
     ask(agent, "guest-file-close", json!({ "handle": handle })).map(drop)
 }
 
-fn ask(agent: &mut Agent, command: &str, arguments: Value) -> Result<Value, CopyError> {
+fn ask(agent: &mut dyn Ask, command: &str, arguments: Value) -> Result<Value, CopyError> {
     agent.execute(command, Some(arguments)).map_err(CopyError::Agent)
 }
 

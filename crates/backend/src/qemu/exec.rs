@@ -1,8 +1,9 @@
 //! Programs in the guest, through its agent.
 
-use super::agent::{Agent, AgentError};
+use super::agent::{AgentError, Ask};
 use super::base64;
 use crate::request::{Exec, Executed, Told, Watch};
+use crate::{ControlError, Operation};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -12,15 +13,25 @@ const LIMIT: Duration = Duration::from_secs(60);
 const ASK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(250));
 
 /// Why a program has no end to tell of.
-pub(super) enum NoEnd {
+pub(crate) enum NoEnd {
     /// The agent.
     Agent(AgentError),
     /// It runs on; the time was up, or the user stopped waiting.
     RunsOn(String),
 }
 
+impl NoEnd {
+    pub(crate) fn of(self, machine: &str) -> ControlError {
+        let machine = machine.to_owned();
+        match self {
+            NoEnd::Agent(source) => ControlError::Agent { machine, source },
+            NoEnd::RunsOn(why) => ControlError::Failed { machine, operation: Operation::Exec, why },
+        }
+    }
+}
+
 /// Runs a program and waits for its end.
-pub(super) fn exec(agent: &mut Agent, what: &Exec, watch: &mut dyn Watch) -> Result<Executed, NoEnd> {
+pub(crate) fn exec(agent: &mut dyn Ask, what: &Exec, watch: &mut dyn Watch) -> Result<Executed, NoEnd> {
     let mut arguments = json!({ "path": what.program, "arg": what.arguments, "capture-output": true });
     if !what.input.is_empty() {
         arguments["input-data"] = base64::encode(&what.input).into();

@@ -4,13 +4,14 @@ pub mod agent;
 pub mod argv;
 mod base64;
 mod channel;
-mod console;
+pub(crate) mod console;
 mod control;
-mod copy;
-mod exec;
+pub(crate) mod copy;
+pub(crate) mod exec;
 mod hotplug;
 mod jobs;
 mod migrate;
+mod placement;
 pub mod qmp;
 mod receive;
 mod resize;
@@ -139,16 +140,8 @@ impl Backend for Qemu {
             }
             Request::Exec(what) => {
                 let mut agent = control::agent(machine, &crate::supervise::running(machine)?, AGENT)?;
-                exec::exec(&mut agent, &what, watch).map(Answer::Executed).map_err(|error| match error {
-                    exec::NoEnd::Agent(source) => {
-                        ControlError::Agent { machine: machine.name.clone(), source }
-                    }
-                    exec::NoEnd::RunsOn(why) => ControlError::Failed {
-                        machine: machine.name.clone(),
-                        operation: Operation::Exec,
-                        why,
-                    },
-                })
+                let ended = exec::exec(&mut agent, &what, watch);
+                ended.map(Answer::Executed).map_err(|error| error.of(&machine.name))
             }
             Request::CopyOut { from, to } => {
                 let mut agent = control::agent(machine, &crate::supervise::running(machine)?, AGENT)?;

@@ -1,10 +1,11 @@
 //! Starting: files, sockets and taps first, then the process, then its monitor until the guest runs.
 
 use super::argv::{Handles, argv, words};
-use super::channel::Unset as Unready;
+use super::channel::Unset;
 use super::qmp::{Qmp, QmpError};
-use super::{Qemu, receive, tap};
+use super::{Qemu, placement, receive, tap};
 use crate::account::account;
+use crate::cgroup::Group;
 use crate::request::{Receive, Watch};
 use crate::sockets::SocketDirectory;
 use crate::store::SERIAL;
@@ -85,22 +86,30 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
     let mut inherits = vec![serial.as_raw_fd(), qmp.as_raw_fd()];
     inherits.extend(spec.agent.then_some(agent.as_raw_fd()));
     inherits.extend(taps.iter().map(|(_, tap)| tap.file.as_raw_fd()));
+    let group = Group::make(machine)?;
+    let door = group.as_ref().map(Group::door).transpose()?;
     let (mut child, mut running) = attempt.launch(Vmm {
         program: &program,
         arguments: &arguments,
         inherits: &inherits,
         account,
         sockets: Some(&sockets),
+        cgroup: group.as_ref().zip(door.as_ref()),
         qmp: Some(qmp_path.clone()),
         agent: spec.agent.then_some(agent_path),
         taps: taps.iter().map(|(_, tap)| tap.name.clone()).collect(),
         accelerator: spec.accelerator,
     })?;
     // QEMU alone has them from here on: what it closes by ending is closed.
-    drop((qmp, agent, taps, serial));
+    drop((qmp, agent, taps, serial, door));
 
-    match greet(&qmp_path, deadline, from) {
-        Err(Unready::Words(why)) => {
+    let placed = |qmp: &mut Qmp| placement::place(qmp, spec, &running, group.as_ref());
+    match greet(&qmp_path, deadline, from, placed) {
+        Err(Unready::Start(error)) => {
+            attempt.abandon(&mut child).map_err(StartError::Process)?;
+            Err(error)
+        }
+        Err(Unready::Unset(Unset::Words(why))) => {
             attempt.abandon(&mut child).map_err(StartError::Process)?;
             Err(StartError::NotArrived { why, said: attempt.said() })
         }
@@ -109,8 +118,8 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
             sockets.keep();
             Ok(running)
         }
-        Err(Unready::Monitor(QmpError::Closed(_))) => Err(attempt.ended(&mut child)),
-        Err(Unready::Monitor(error)) => {
+        Err(Unready::Unset(Unset::Monitor(QmpError::Closed(_)))) => Err(attempt.ended(&mut child)),
+        Err(Unready::Unset(Unset::Monitor(error))) => {
             // A VMM that has ended tells more than its monitor's silence.
             if let Ok(Some(status)) = child.try_wait() {
                 return Err(StartError::Exited { status, said: attempt.said() });
@@ -126,11 +135,40 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
     }
 }
 
+/// Why a VMM does not run its guest.
+enum Unready {
+    /// Its monitor, or what is received.
+    Unset(Unset),
+    /// What is done once it runs.
+    Start(StartError),
+}
+
+impl From<QmpError> for Unready {
+    fn from(error: QmpError) -> Self {
+        Self::Unset(error.into())
+    }
+}
+
+impl From<Unset> for Unready {
+    fn from(error: Unset) -> Self {
+        Self::Unset(error)
+    }
+}
+
 /// Waits until the monitor answers commands, which it does once all devices are made and the guest was let go:
 /// the greeting alone comes before that. Gives what executes guest code.
-fn greet(path: &Path, deadline: Instant, from: Option<&Receive>) -> Result<Accelerator, Unready> {
+fn greet(
+    path: &Path,
+    deadline: Instant,
+    from: Option<&Receive>,
+    placed: impl FnOnce(&mut Qmp) -> Result<(), placement::Unplaced>,
+) -> Result<Accelerator, Unready> {
     let mut qmp = Qmp::connect(path, deadline.saturating_duration_since(Instant::now()))?;
     let answer = qmp.execute("query-kvm", None)?;
+    placed(&mut qmp).map_err(|unplaced| match unplaced {
+        placement::Unplaced::Monitor(error) => Unready::Unset(error.into()),
+        placement::Unplaced::Start(error) => Unready::Start(error),
+    })?;
     if let Some(from) = from {
         receive::listen(&mut qmp, from)?;
     }

@@ -20,6 +20,9 @@ const SCRIPT: &str = r#"
     mkdir -p /etc/libvirt
     printf '%s\n' 'stdio_handler = "file"' 'user = "root"' 'group = "root"' 'security_driver = "none"' \
         'cgroup_controllers = []' 'namespaces = []' "$2" > "$place/etc/qemu.conf"
+    # A host of its own, so that guests can move between two of these.
+    hostname "vmwright-$$"
+    echo "host_uuid = \"$(cat /proc/sys/kernel/random/uuid)\"" > "$place/etc/libvirtd.conf"
     mount --bind "$place/etc" /etc/libvirt
     mount --bind "$place/run" /run
     [ -L /var/run ] || mount --bind "$place/run" /var/run
@@ -67,7 +70,7 @@ impl Daemon {
         }
         let place = tempfile::Builder::new().prefix("vmwl").tempdir().expect("a temporary directory").keep();
         let mut child = Command::new("unshare")
-            .args(["--mount", "bash", "-c", SCRIPT, "daemon"])
+            .args(["--mount", "--uts", "bash", "-c", SCRIPT, "daemon"])
             .arg(&place)
             .arg(settings)
             .stdin(Stdio::piped())

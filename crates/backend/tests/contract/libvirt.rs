@@ -6,8 +6,9 @@ use rustix::process::{Signal, kill_process};
 use std::time::{Duration, Instant};
 use vmwright_backend::libvirt::rpc::{Client, Device, Value};
 use vmwright_backend::libvirt::{Libvirt, LibvirtError, edit};
+use vmwright_backend::request::{Device as AnyDevice, Resize};
 use vmwright_backend::{
-    Backend, ControlError, Request, StartError, State, Stop, Stored, Unwatched, chain, perform, store,
+    Answer, Backend, ControlError, Request, StartError, State, Stop, Stored, Unwatched, chain, perform, store,
 };
 
 /// The shared daemon's backend; says why where there is none.
@@ -94,18 +95,53 @@ fn what_others_change_in_our_domain_stays() {
     assert!(xml.contains("<on_crash>preserve</on_crash>"), "{xml}");
     assert!(xml.contains("Assisted-By: vmwright ("), "{xml}");
     backend.stop(&machine, Stop::Force).expect("it runs");
-    // Both have changed: nobody's change is thrown away.
-    let text = text(&machine, "machine.toml").replace("32MiB", "48MiB");
-    std::fs::write(machine.file("machine.toml"), text).expect("written");
-    let machine = store::open(&place.state, &machine.name).expect("good");
-    assert!(matches!(backend.start(&machine), Err(StartError::Edited { .. })));
-    // Once theirs is undone, ours is carried out; the domain is the same one.
-    backend.edit(&machine.name, |xml| edit::set_text(xml, "on_crash", "destroy")).expect("taken");
-    backend.start(&machine).expect("nobody else's change is there");
-    let (mut client, again) = backend.client(&machine).expect("it runs");
+    // A change of the specification changes those places alone: theirs stay, and what nobody of us has a word for.
+    let note = "<app:note xmlns:app=\"urn:app\"><!-- by hand --><app:deep kept=\"yes\"/></app:note>";
+    let mark = |xml: &str| {
+        let xml = edit::insert(xml, "metadata", note)?;
+        edit::insert(&xml, "devices", "<watchdog model='i6300esb'/>")
+    };
+    backend.edit(&machine.name, mark).expect("taken");
+    let change = |from: &str, to: &str| {
+        let text = text(&machine, "machine.toml").replace(from, to);
+        std::fs::write(machine.file("machine.toml"), text).expect("written");
+        store::open(&place.state, &machine.name).expect("good")
+    };
+    let before = client.xml(&domain, true).expect("there");
+    let larger = change("32MiB", "48MiB");
+    backend.define(&larger).expect("nobody else has changed the memory");
+    let after = client.xml(&domain, true).expect("there");
+    let lines = |xml: &str| xml.lines().map(ToOwned::to_owned).collect::<Vec<_>>();
+    let (old, new) = (lines(&before), lines(&after));
+    assert_eq!(old.len(), new.len(), "{after}");
+    let changed: Vec<&str> =
+        old.iter().zip(&new).filter(|(old, new)| old != new).map(|(_, new)| new.trim()).collect();
+    assert!(
+        changed.iter().all(|line| ["memory", "currentMemory", "vmwright:", "memory.size"]
+            .iter()
+            .any(|known| line.trim_start_matches('<').starts_with(known))),
+        "{changed:?}"
+    );
+    assert!(after.contains("<!-- by hand -->") && after.contains("<app:deep kept=\"yes\"/>"), "{after}");
+    assert!(after.contains("i6300esb") && after.contains("<on_crash>preserve</on_crash>"), "{after}");
+    backend.start(&larger).expect("both sides' changes are there");
+    let (mut client, again) = backend.client(&larger).expect("it runs");
     assert_eq!(again.uuid, domain.uuid);
     assert!(client.xml(&again, false).expect("there").contains(">49152</memory>"));
-    backend.stop(&machine, Stop::Force).expect("it runs");
+    backend.stop(&larger, Stop::Force).expect("it runs");
+    // Both have changed the same thing: nobody's change is thrown away, and the place is named.
+    backend.edit(&machine.name, |xml| edit::set_text(xml, "memory", "65536")).expect("taken");
+    let smaller = change("48MiB", "40MiB");
+    match backend.start(&smaller) {
+        Err(StartError::Edited { what, .. }) => {
+            assert_eq!(what, "`memory[1]`, which somebody else has set to `65536` from `49152`");
+        }
+        other => panic!("{other:?}"),
+    }
+    // Once theirs is undone, ours is carried out.
+    backend.edit(&machine.name, |xml| edit::set_text(xml, "memory", "49152")).expect("taken");
+    backend.define(&smaller).expect("nobody else's change of it is there");
+    assert!(client.xml(&again, true).expect("there").contains(">40960</memory>"));
     backend.undefine(&machine).expect("it does not run");
     place.assert_nothing_left(&[]);
 }
@@ -172,8 +208,33 @@ fn a_running_machine_is_changed_saved_and_looked_into() {
     client.attach(&domain, &disk, Device::Live).expect("there is room");
     assert!(client.xml(&domain, false).expect("told").contains("vdb"));
     assert!(!client.xml(&domain, true).expect("told").contains("vdb"));
+    let more = disk.replace("vdb", "vdc").replace(&place_of(&disk), &place.disk().display().to_string());
+    client.attach(&domain, &more, Device::Live).expect("there is room for more than one");
     client.resize_disk(&domain, "vdb", 2 << 20).expect("larger");
     client.set_vcpus(&domain, 2, Device::Config).expect_err("one is the most");
+    // The same as requests: plugged under a name, grown, counted; and a guest that lets nothing go is told of.
+    let ask = |request| perform(&backend, &machine, request, &mut Unwatched);
+    let path = place.disk();
+    let extra = || AnyDevice::Disk {
+        name: "extra".to_owned(),
+        path: path.clone(),
+        format: "raw".to_owned(),
+        readonly: false,
+    };
+    assert_eq!(ask(Request::Attach(extra())).expect("there is room"), Answer::Attached("extra".to_owned()));
+    let told = ask(Request::Attach(extra())).expect_err("it is there").to_string();
+    assert!(told.ends_with("it has a device `extra` already"), "{told}");
+    ask(Request::Resize(Resize::Disk { disk: "extra".to_owned(), bytes: 3 << 20 })).expect("larger");
+    match ask(Request::Stats).expect("it runs") {
+        Answer::Statistics(counts) => {
+            assert!(counts.process_ns > 0 && counts.cpus.len() == 1, "{counts:?}");
+            assert_eq!(counts.disks.len(), 4, "{counts:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let detach = Request::Detach { device: "extra".to_owned(), patience: Duration::from_secs(1) };
+    let told = ask(detach).expect_err("the guest knows no unplugging").to_string();
+    assert!(told.contains("has not let go of `extra` within 1 s"), "{told}");
     // Nobody in the guest speaks for it.
     let refused = client.agent(&domain, r#"{"execute":"guest-ping"}"#, Duration::from_secs(1));
     assert!(matches!(refused, Err(LibvirtError::Refused { .. })), "{refused:?}");
@@ -187,6 +248,12 @@ fn a_running_machine_is_changed_saved_and_looked_into() {
     client.discard_managed_save(&domain).expect("there");
     backend.undefine(&machine).expect("it does not run");
     place.assert_nothing_left(&[]);
+}
+
+/// The file that a disk's XML names.
+fn place_of(disk: &str) -> String {
+    let rest = &disk[disk.find("file='/").expect("it names one") + 6..];
+    rest[..rest.find('\'').expect("closed")].to_owned()
 }
 
 #[test]
@@ -213,10 +280,14 @@ fn a_qcow2_machine_goes_back_to_its_snapshot() {
     let machine = store::create(&place.state, &spec).expect("good");
     backend.start(&machine).expect("a good machine");
     let (mut client, domain) = backend.client(&machine).expect("it runs");
-    client.snapshot(&domain, "<domainsnapshot><name>first</name></domainsnapshot>").expect("qcow2 can");
-    assert_eq!(client.snapshots(&domain).expect("told"), ["first"]);
-    client.revert(&domain, "first").expect("there");
+    let ask = |request| perform(&backend, &machine, request, &mut Unwatched);
+    ask(Request::Snapshot { name: "first".to_owned() }).expect("qcow2 can");
+    assert_eq!(backend.snapshots(&machine).expect("told"), ["first"]);
+    ask(Request::Restore { name: "first".to_owned() }).expect("there");
     assert_eq!(state(&backend, &machine), State::Running);
+    // The record follows where libvirt has started another VMM for it.
+    let record = machine.process().expect("readable").expect("written").running.expect("a process");
+    assert_eq!(crate::rig::processes(&name), [record.process.pid]);
     let told = client.revert(&domain, "second").expect_err("none").to_string();
     assert!(told.contains("second"), "{told}");
     client.delete_snapshot(&domain, "first").expect("there");

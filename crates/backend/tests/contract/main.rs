@@ -7,6 +7,7 @@ mod daemon;
 mod guest;
 mod killed;
 mod libvirt;
+mod placement;
 mod qemu;
 mod random;
 mod rig;

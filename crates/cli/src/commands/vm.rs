@@ -225,7 +225,7 @@ pub(crate) struct Resize {
 pub(crate) struct Migrate {
     /// Name of the machine.
     vm: String,
-    /// unix:/path, tcp:host:port or file:/path.
+    /// unix:/path, tcp:host:port or file:/path; for a machine that libvirt runs libvirt:URI (libvirt:qemu+ssh://hv2/system).
     #[arg(long, value_name = "PLACE")]
     to: String,
     #[command(flatten)]

@@ -14,6 +14,8 @@ const DOMAINS_MAX: u32 = 16_384;
 const SNAPSHOTS_MAX: u32 = 16_384;
 /// Most figures of one domain (`REMOTE_CONNECT_GET_ALL_DOMAIN_STATS_MAX`).
 const STATS_MAX: u32 = 262_144;
+/// Most figures of one job (`REMOTE_DOMAIN_JOB_STATS_MAX`).
+const JOB_MAX: u32 = 64;
 /// Most ways to log in (`REMOTE_AUTH_TYPE_LIST_MAX`).
 const LOGINS_MAX: u32 = 20;
 /// `VIR_DRV_FEATURE_PROGRAM_KEEPALIVE` of `src/libvirt_internal.h`.
@@ -415,18 +417,82 @@ impl Client {
     }
 
     /// Moves a running domain to another host, whose libvirt (`destination`, a URI) this host's libvirt reaches by
-    /// itself. It stays defined there, and here it is gone from the running ones.
+    /// itself. It stays defined there, and here it is gone from the running ones. `patience` is for the whole of it.
     ///
     /// # Errors
     /// [`LibvirtError`].
-    pub fn migrate(&mut self, domain: &Domain, destination: &str) -> Result<(), LibvirtError> {
+    pub fn migrate(
+        &mut self,
+        domain: &Domain,
+        destination: &str,
+        how: &Migration,
+        patience: Duration,
+    ) -> Result<(), LibvirtError> {
         let (live, peer_to_peer, persist, abort_on_error) = (1, 1 << 1, 1 << 3, 1 << 12);
-        self.of(p::MIGRATE_PERFORM, domain, |args| {
-            // No parameters and no cookie.
-            args.optional_string(Some(destination)).u32(0).u32(0);
-            args.u32(live | peer_to_peer | persist | abort_on_error);
+        let (auto_converge, parallel) = (1 << 13, 1 << 17);
+        let mut flags = live | peer_to_peer | persist | abort_on_error;
+        flags |= if how.auto_converge { auto_converge } else { 0 };
+        flags |= if how.connections > 0 { parallel } else { 0 };
+        let deadline = Instant::now() + patience;
+        self.call_by(p::MIGRATE_PERFORM, deadline, |args| {
+            domain.write(args);
+            args.optional_string(Some(destination));
+            let (int, unsigned_long, string) = (1, 4, 7);
+            let uri = how.uri.iter().map(|uri| ("migrate_uri", string, Parameter::Text(uri)));
+            let bandwidth = (how.bandwidth > 0)
+                .then_some(("bandwidth", unsigned_long, Parameter::Long(how.bandwidth)))
+                .into_iter();
+            let connections = (how.connections > 0)
+                .then_some(("parallel.connections", int, Parameter::Int(how.connections.into())))
+                .into_iter();
+            let parameters: Vec<_> = uri.chain(bandwidth).chain(connections).collect();
+            args.u32(u32::try_from(parameters.len()).unwrap_or(0));
+            for (name, kind, value) in parameters {
+                args.string(name).u32(kind);
+                match value {
+                    Parameter::Text(text) => args.string(text),
+                    Parameter::Long(number) => args.u64(number),
+                    Parameter::Int(number) => args.i32(number),
+                };
+            }
+            // No cookie.
+            args.u32(0).u32(flags);
         })
         .map(drop)
+    }
+
+    /// How long the guest may stand still at the end of a migration, in milliseconds.
+    ///
+    /// # Errors
+    /// [`LibvirtError`].
+    pub fn set_max_downtime(&mut self, domain: &Domain, milliseconds: u64) -> Result<(), LibvirtError> {
+        self.of(p::SET_MAX_DOWNTIME, domain, |args| {
+            args.u64(milliseconds).u32(0);
+        })
+        .map(drop)
+    }
+
+    /// Figures of the job that a domain is in (a migration), or of its last one that ended well (`completed`), by
+    /// libvirt's names (`memory_remaining`).
+    ///
+    /// # Errors
+    /// [`LibvirtError`].
+    pub fn job(&mut self, domain: &Domain, completed: bool) -> Result<BTreeMap<String, Value>, LibvirtError> {
+        let reply = self.of(p::GET_JOB_STATS, domain, |args| {
+            args.u32(u32::from(completed));
+        })?;
+        read(p::GET_JOB_STATS, &reply, |decoder| {
+            let _kind = decoder.i32()?;
+            Ok(decoder.list(JOB_MAX, figure)?.into_iter().collect())
+        })
+    }
+
+    /// Ends the job that a domain is in.
+    ///
+    /// # Errors
+    /// [`LibvirtError`].
+    pub fn abort_job(&mut self, domain: &Domain) -> Result<(), LibvirtError> {
+        self.of(p::ABORT_JOB, domain, |_| ()).map(drop)
     }
 
     /// Asks a guest's agent: `command` is JSON of its protocol, and so is the answer.
@@ -574,6 +640,25 @@ impl Client {
             more(args);
         })
     }
+}
+
+/// How a domain moves to another host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Migration {
+    /// Where its memory goes, where that is not libvirt's choice: `tcp://host:port`, `unix:///path`.
+    pub uri: Option<String>,
+    /// MiB in a second at most; libvirt's own default where 0.
+    pub bandwidth: u64,
+    /// Slow the guest down where it writes faster than its memory goes over.
+    pub auto_converge: bool,
+    /// Connections side by side; one where 0.
+    pub connections: u8,
+}
+
+enum Parameter<'a> {
+    Text(&'a str),
+    Long(u64),
+    Int(i32),
 }
 
 /// Largest picture that is taken, in bytes: 8192 by 8192 with three bytes each, as PPM.

@@ -1,6 +1,7 @@
 //! One message of libvirt's protocol: its length, a header of 24 bytes, and what it carries
 //! (`src/rpc/virnetprotocol.x` in libvirt's source).
 
+use super::procedure::Procedure;
 use super::xdr::{Decoder, Encoder, Malformed};
 
 /// Bytes of the length itself, which counts in it.
@@ -42,6 +43,11 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
+    /// Whether it belongs to this call.
+    pub(super) fn is_of(&self, procedure: Procedure, serial: u32) -> bool {
+        (self.program, self.procedure, self.serial) == (procedure.program, procedure.number, serial)
+    }
+
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let length = LENGTH + HEADER + self.payload.len();
         let mut encoder = Encoder::default();

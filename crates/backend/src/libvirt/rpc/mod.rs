@@ -8,7 +8,7 @@ mod procedure;
 mod stream;
 mod xdr;
 
-pub use calls::{Device, Domain, DomainState, Lifecycle, Stats, Value};
+pub use calls::{Device, Domain, DomainState, Lifecycle, Migration, Stats, Value};
 pub use error::LibvirtError;
 pub use stream::Stream;
 pub use xdr::Malformed;
@@ -26,6 +26,8 @@ use xdr::Encoder;
 
 /// How many events are kept for the caller; of more, the oldest are dropped.
 const EVENTS_MAX: usize = 1024;
+/// How many messages of a stream may come before the reply to the call that opens it. libvirt sends 256 KiB in each.
+const EARLY_MAX: usize = 64;
 /// After this long a silence a waiting client asks for a sign of life.
 const QUIET: Duration = Duration::from_secs(5);
 
@@ -38,6 +40,9 @@ pub struct Client {
     /// Received and not yet taken apart.
     buffer: Vec<u8>,
     events: VecDeque<Lifecycle>,
+    /// What came of a stream before the reply to the call that opened it: the daemon's threads do not wait for each
+    /// other.
+    early: VecDeque<Frame>,
 }
 
 impl Client {
@@ -67,7 +72,14 @@ impl Client {
         patience: Duration,
         deadline: Instant,
     ) -> Result<Self, LibvirtError> {
-        let mut client = Self { stream, patience, serial: 0, buffer: Vec::new(), events: VecDeque::new() };
+        let mut client = Self {
+            stream,
+            patience,
+            serial: 0,
+            buffer: Vec::new(),
+            events: VecDeque::new(),
+            early: VecDeque::new(),
+        };
         client.log_in(deadline)?;
         client.call_by(procedure::CONNECT_OPEN, deadline, |args| {
             args.optional_string(Some(uri)).u32(0);
@@ -106,6 +118,7 @@ impl Client {
         arguments: impl FnOnce(&mut Encoder),
     ) -> Result<u32, LibvirtError> {
         self.serial = self.serial.wrapping_add(1);
+        self.early.clear();
         let mut encoder = Encoder::default();
         arguments(&mut encoder);
         let frame = Frame {
@@ -130,10 +143,16 @@ impl Client {
         let what = procedure.name;
         loop {
             let frame = self.receive(what, deadline)?;
-            let ours = frame.kind == Kind::Reply
-                && (frame.program, frame.procedure, frame.serial)
-                    == (procedure.program, procedure.number, serial);
-            if !ours {
+            let ours = frame.is_of(procedure, serial);
+            if ours && frame.kind == Kind::Stream {
+                if self.early.len() == EARLY_MAX {
+                    let long = u32::try_from(EARLY_MAX).unwrap_or(u32::MAX);
+                    return Err(LibvirtError::Malformed { what, source: Malformed::Long(long) });
+                }
+                self.early.push_back(frame);
+                continue;
+            }
+            if !ours || frame.kind != Kind::Reply {
                 self.keep(&frame, deadline)?;
                 continue;
             }
@@ -245,6 +264,14 @@ impl Client {
                 Err(error) => self.sort(error, what)?,
             }
         }
+    }
+
+    /// Whether a whole message has been received that nobody has taken yet.
+    fn holds_message(&self) -> bool {
+        !self.early.is_empty()
+            || self.buffer.first_chunk::<LENGTH>().is_some_and(|length| {
+                frame::rest(*length).is_ok_and(|rest| self.buffer.len() >= LENGTH + rest)
+            })
     }
 
     /// The time left; a socket's time-out of zero would mean none.
