@@ -66,7 +66,7 @@ fn within(path: &mut String, key: &str, inner: impl FnOnce(&mut String)) {
     path.truncate(length);
 }
 
-fn short(value: &Value) -> String {
+pub(crate) fn short(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().nth(80).is_none() { text } else { text.chars().take(77).chain("...".chars()).collect() }
 }

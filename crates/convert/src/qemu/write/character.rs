@@ -16,7 +16,7 @@ pub(super) fn virtio_consoles(spec: &MachineSpec) -> bool {
     spec.consoles.iter().any(is_virtio)
 }
 
-fn is_virtio(console: &Character) -> bool {
+pub(super) fn is_virtio(console: &Character) -> bool {
     matches!(console.target, CharacterTarget::Usual | CharacterTarget::Virtio)
 }
 

@@ -110,7 +110,7 @@ pub(super) fn disk(line: &mut Line<'_>, at: usize) -> Result<(), ArgvError> {
     Ok(())
 }
 
-fn default_bus(line: &Line<'_>, disk: &Disk) -> DiskBus {
+pub(super) fn default_bus(line: &Line<'_>, disk: &Disk) -> DiskBus {
     match disk.device {
         DiskDevice::Floppy => DiskBus::Fdc,
         DiskDevice::Cdrom if is_q35(&line.spec.machine) => DiskBus::Sata,

@@ -12,7 +12,11 @@ pub(super) fn clock(line: &mut Line<'_>) {
         ClockBase::Localtime => Some("localtime".to_owned()),
         ClockBase::Absolute => Some(date(clock.offset.unwrap_or(0))),
         ClockBase::Timezone => {
-            line.lost("clock.timezone", "QEMU takes the zone of its own environment: start it with TZ set");
+            let zone = clock.timezone.as_deref().unwrap_or_default();
+            line.lost(
+                "clock.timezone",
+                format!("QEMU takes the zone of its own environment: start it with TZ={zone}"),
+            );
             Some("localtime".to_owned())
         }
         ClockBase::Variable => {

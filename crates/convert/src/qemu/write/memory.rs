@@ -95,11 +95,9 @@ fn backend(
         value.push("share", on_off(shared));
     }
     value = value.on("prealloc", (huge.is_some() && !id.starts_with("memory")) || memory.prealloc);
-    if policy.is_some_and(|policy| policy.mode == MemoryMode::Restrictive) {
-        line.lost(
-            format!("{id}.policy"),
-            "`restrictive` is a matter of the process's control group, not of QEMU",
-        );
+    if let Some(policy) = policy.filter(|policy| policy.mode == MemoryMode::Restrictive) {
+        let why = "`restrictive` is a matter of the process's control group, not of QEMU";
+        line.lost(format!("{id}.policy"), format!("{why}: nodes {}", policy.nodes));
     }
     Ok(value.raw(&nodes_of(policy)))
 }

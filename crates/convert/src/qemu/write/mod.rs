@@ -15,6 +15,7 @@ mod network;
 mod place;
 mod platform;
 mod storage;
+mod unsaid;
 
 use super::argument::{Argument, Value};
 use super::handles::Handles;
@@ -103,6 +104,7 @@ pub fn write(spec: &MachineSpec, handles: &Handles) -> Result<CommandLine, ArgvE
     device::watchdogs(&mut line);
     device::panics(&mut line);
     foreign(&mut line);
+    unsaid::tell(&mut line);
     for argument in &spec.process.arguments {
         let argument = Argument {
             option: argument.clone().into(),

@@ -48,21 +48,7 @@ pub(super) fn network(line: &mut Line<'_>, at: usize) -> Result<(), ArgvError> {
         place::pci(line, network.pci.as_ref(), value)
     };
     line.device(&item, value, "the network interface in the guest");
-    outside(line, network, &item);
     Ok(())
-}
-
-/// What is done to an interface from outside QEMU.
-fn outside(line: &mut Line<'_>, network: &Network, item: &str) {
-    if network.link == Some(false) {
-        line.lost(format!("{item}.link"), "a cable is pulled over the monitor");
-    }
-    if network.inbound.is_some() || network.outbound.is_some() {
-        line.lost(format!("{item}.inbound"), "QEMU has no limit of its own: the tap gets one");
-    }
-    if network.filter.is_some() {
-        line.lost(format!("{item}.filter"), "libvirt's filters are rules of the host's firewall");
-    }
 }
 
 fn model(line: &Line<'_>, network: &Network) -> String {

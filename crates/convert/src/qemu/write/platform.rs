@@ -54,16 +54,6 @@ pub(super) fn process(line: &mut Line<'_>) {
             line.lost(item, "text for people, which QEMU has no place for");
         }
     }
-    if spec.cpu.pinning.all.is_some()
-        || !spec.cpu.pinning.vcpus.is_empty()
-        || !spec.cpu.pinning.iothread_pins.is_empty()
-        || spec.cpu.pinning.emulator.is_some()
-    {
-        line.lost("cpu.pinning", "the command line places no threads; that is done when they run");
-    }
-    if spec.limits != Default::default() {
-        line.lost("limits", "control groups are made outside of QEMU");
-    }
 }
 
 pub(super) fn machine(line: &mut Line<'_>) -> Result<(), ArgvError> {
