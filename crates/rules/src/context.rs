@@ -57,6 +57,16 @@ impl<'r> Context<'r> {
     fn holds(&self, sign: &Sign) -> bool {
         sign.and.iter().all(|pattern| self.reading.stands(pattern))
             && !sign.unless.iter().any(|pattern| self.reading.stands(pattern))
+            && (sign.said.is_empty()
+                || sign.said.iter().any(|pattern| self.reading.said(pattern))
+                || sign.near && self.reading.near(self.entry.id))
+    }
+
+    /// Whether the complaint is of what this rule is about: it has one of these patterns, or is nearer to the rule's
+    /// documentation than to nearly all others'. It makes evidence of what would else be a choice, and proves nothing.
+    #[must_use]
+    pub fn asked(&self, patterns: &[&str]) -> bool {
+        patterns.iter().any(|pattern| self.reading.said(pattern)) || self.reading.near(self.entry.id)
     }
 
     fn weigh(&self, sign: &Sign, draft: &mut Draft<'r>) {

@@ -32,6 +32,15 @@ const QUOTES: usize = 2;
 const K1: f64 = 1.2;
 const B: f64 = 0.75;
 
+/// How often a word of the heading, of the id or of the rule's words counts: they are chosen, and the rest explains.
+const CHOSEN: f64 = 3.0;
+
+/// How often a word of a message counts: a rule may have dozens.
+const MESSAGE: f64 = 0.5;
+
+/// How many rules a complaint is near to.
+const NEAR: usize = 5;
+
 /// Words that say nothing.
 const STOP: &[&str] = &[
     "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "from", "have", "has", "i", "if", "in",
@@ -41,39 +50,52 @@ const STOP: &[&str] = &[
 
 /// The nearest causes, best first.
 pub(crate) fn nearest(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) -> Vec<Finding> {
-    let selected = CATALOGUE.iter().zip(documents()).filter(|(entry, _)| select(entry));
-    let (entries, documents): (Vec<&'static Entry>, Vec<&HashMap<String, f64>>) = selected.unzip();
-    let mut spread: HashMap<&str, f64> = HashMap::new();
-    for word in documents.iter().flat_map(|document| document.keys()) {
-        *spread.entry(word).or_default() += 1.0;
-    }
-    let count = documents.len() as f64;
-    let rarity = |word: &str| {
-        let with = spread.get(word).copied().unwrap_or(0.0);
-        (1.0 + (count - with + 0.5) / (with + 0.5)).ln()
+    let scored = scores(&query(reading), reading.complaint(), select);
+    let scored = &scored[..scored.len().min(MOST)];
+    let all: f64 = scored.iter().map(|(score, _)| score).sum();
+    let suspicion = |(score, at): &(f64, usize)| {
+        let (entry, document) = (&CATALOGUE[*at], &library().documents[*at]);
+        suspicion(entry, SUSPICION * score / all, quotes(reading, document), reading)
     };
-    let lengths: Vec<f64> = documents.iter().map(|document| document.values().sum()).collect();
-    let usual = lengths.iter().sum::<f64>() / count.max(1.0);
-    let (query, said) = (query(reading), words(reading.complaint()).collect::<BTreeSet<_>>());
+    scored.iter().map(suspicion).collect()
+}
+
+/// The ids of the rules that are nearest to a complaint alone; none where it says nothing.
+pub(crate) fn of_complaint(complaint: &str) -> Vec<&'static str> {
+    let mut query = BTreeMap::new();
+    words(complaint).for_each(|word| *query.entry(word).or_default() += 1.0);
+    let scored = scores(&query, complaint, &|_| true);
+    scored.iter().take(NEAR).map(|(_, at)| CATALOGUE[*at].id).collect()
+}
+
+/// The documents that share enough with the complaint, by how near they are to the query, best first.
+fn scores(
+    query: &BTreeMap<String, f64>,
+    complaint: &str,
+    select: &dyn Fn(&Entry) -> bool,
+) -> Vec<(f64, usize)> {
+    let said: BTreeSet<String> = words(complaint).collect();
+    if said.len() < SHARED {
+        return Vec::new();
+    }
+    let library = library();
     let mut scored: Vec<(f64, usize)> = Vec::new();
-    for (at, (document, length)) in documents.iter().zip(&lengths).enumerate() {
-        if said.iter().filter(|word| document.contains_key(*word)).count() < SHARED {
+    for (at, (document, length)) in library.documents.iter().zip(&library.lengths).enumerate() {
+        let shared = said.iter().filter(|word| document.contains_key(*word)).count();
+        // That nothing is wrong is no suspicion.
+        let fault = CATALOGUE[at].area() != "healthy";
+        if shared < SHARED || !fault || !select(&CATALOGUE[at]) {
             continue;
         }
         let score = query.iter().filter_map(|(word, times)| {
             let found = document.get(word)?;
-            let saturated = found * (K1 + 1.0) / (found + K1 * (1.0 - B + B * length / usual));
-            Some(times.min(3.0).sqrt() * rarity(word) * saturated)
+            let saturated = found * (K1 + 1.0) / (found + K1 * (1.0 - B + B * length / library.usual));
+            Some(times.min(3.0).sqrt() * library.rarity(word) * saturated)
         });
         scored.push((score.sum(), at));
     }
     scored.sort_by(|(a, left), (b, right)| b.total_cmp(a).then(left.cmp(right)));
-    scored.truncate(MOST);
-    let all: f64 = scored.iter().map(|(score, _)| score).sum();
-    let suspicion = |(score, at): (f64, usize)| {
-        suspicion(entries[at], SUSPICION * score / all, quotes(reading, documents[at], &rarity), reading)
-    };
-    scored.into_iter().map(suspicion).collect()
+    scored
 }
 
 fn suspicion(
@@ -106,19 +128,56 @@ fn suspicion(
     }
 }
 
-/// [`document`] of each rule of the catalogue, made once.
-fn documents() -> &'static [HashMap<String, f64>] {
+/// The documents of all rules.
+struct Library {
+    /// Each rule's, in the order of the catalogue: how often a word stands in it.
+    documents: &'static [HashMap<String, f64>],
+    /// Their lengths, in words.
+    lengths: Vec<f64>,
+    /// The usual length.
+    usual: f64,
+    /// In how many documents a word stands.
+    spread: HashMap<&'static str, f64>,
+}
+
+impl Library {
+    /// How much a word says: the fewer documents have it, the more.
+    fn rarity(&self, word: &str) -> f64 {
+        let (count, with) = (self.documents.len() as f64, self.spread.get(word).copied().unwrap_or(0.0));
+        (1.0 + (count - with + 0.5) / (with + 0.5)).ln()
+    }
+}
+
+/// Made once.
+fn library() -> &'static Library {
     static DOCUMENTS: OnceLock<Vec<HashMap<String, f64>>> = OnceLock::new();
-    DOCUMENTS.get_or_init(|| CATALOGUE.iter().map(document).collect())
+    static LIBRARY: OnceLock<Library> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let documents = DOCUMENTS.get_or_init(|| CATALOGUE.iter().map(document).collect());
+        let lengths: Vec<f64> = documents.iter().map(|document| document.values().sum()).collect();
+        let usual = lengths.iter().sum::<f64>() / lengths.len().max(1) as f64;
+        let mut spread: HashMap<&str, f64> = HashMap::new();
+        for word in documents.iter().flat_map(HashMap::keys) {
+            *spread.entry(word).or_default() += 1.0;
+        }
+        Library { documents, lengths, usual, spread }
+    })
 }
 
 /// How often each word stands in a rule's documentation and messages.
 fn document(entry: &Entry) -> HashMap<String, f64> {
     let mut document = HashMap::new();
-    let signs = entry.rule.signs.iter().map(|sign| sign.text);
-    for text in [entry.id, entry.doc].into_iter().chain(signs).chain(entry.rule.words.iter().copied()) {
-        words(text).for_each(|word| *document.entry(word).or_default() += 1.0);
+    let mut add = |text: &str, times: f64| {
+        words(text).for_each(|word| *document.entry(word).or_default() += times);
+    };
+    add(entry.id, CHOSEN);
+    add(entry.title(), CHOSEN);
+    add(entry.doc, 1.0);
+    for sign in entry.rule.signs {
+        add(sign.text, MESSAGE);
+        sign.said.iter().for_each(|said| add(said, 1.0));
     }
+    entry.rule.words.iter().for_each(|word| add(word, CHOSEN));
     document
 }
 
@@ -138,18 +197,14 @@ fn query(reading: &Reading<'_>) -> BTreeMap<String, f64> {
 }
 
 /// The lines whose words weigh most in a document, best first.
-fn quotes(
-    reading: &Reading<'_>,
-    document: &HashMap<String, f64>,
-    rarity: &dyn Fn(&str) -> f64,
-) -> Vec<Evidence> {
+fn quotes(reading: &Reading<'_>, document: &HashMap<String, f64>) -> Vec<Evidence> {
     let mut lines: Vec<(f64, Evidence)> = Vec::new();
     for text in reading.texts() {
         for (number, line) in
             vmwright_formats::lines::lines(text.whole()).take_while(|(number, _)| *number < 2000)
         {
             let distinct: BTreeSet<String> = words(line).filter(|word| document.contains_key(word)).collect();
-            let weight: f64 = distinct.iter().map(|word| rarity(word)).sum();
+            let weight: f64 = distinct.iter().map(|word| library().rarity(word)).sum();
             if distinct.len() >= 2
                 && let Some(quote) = text.quote(number)
             {

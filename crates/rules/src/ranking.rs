@@ -11,7 +11,7 @@
 //!    suspicions, which nothing proves (see `nearness.rs`).
 //! 5. Equal causes stand in the order of their ids.
 
-use crate::catalogue::healthy::no_fault::complaint::{Mood, mood};
+use crate::catalogue::healthy::no_fault::complaint::amiss;
 use crate::next::next;
 use crate::{CATALOGUE, Context, Entry, Rank, Reading, entry, nearness};
 use vmwright_model::analysis::Next;
@@ -105,7 +105,7 @@ pub fn judge(entry: &'static Entry, reading: &Reading<'_>) -> Vec<Verdict> {
 
 /// Whether the complaint speaks of trouble: a question about a harmless line is not answered with a suspicion.
 fn troubled(reading: &Reading<'_>) -> bool {
-    entry("healthy/no-fault").is_some_and(|entry| mood(&Context::new(entry, reading)) == Mood::Troubled)
+    entry("healthy/no-fault").is_some_and(|entry| amiss(&Context::new(entry, reading)))
 }
 
 /// Whether everything of a host was read, and not what somebody chose to paste: a report has sos's layout.

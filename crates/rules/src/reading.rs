@@ -3,7 +3,7 @@
 use crate::marks::Marks;
 use crate::places::Places;
 use crate::text::COMPLAINT;
-use crate::{Hit, Text, Words};
+use crate::{Hit, Text, Words, nearness};
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
@@ -100,6 +100,8 @@ pub struct Reading<'s> {
     versions: OnceCell<Vec<usize>>,
     /// Whether any text is of a kind in which messages stand.
     messages: OnceCell<bool>,
+    /// The rules whose documentation is nearest to the complaint.
+    near: OnceCell<Vec<&'static str>>,
 }
 
 impl<'s> Reading<'s> {
@@ -142,6 +144,7 @@ impl<'s> Reading<'s> {
             views: RefCell::default(),
             versions: OnceCell::new(),
             messages: OnceCell::new(),
+            near: OnceCell::new(),
         }
     }
 
@@ -228,6 +231,11 @@ impl<'s> Reading<'s> {
     pub fn said(&self, pattern: &str) -> bool {
         !self.complaint.whole().is_empty()
             && !self.said.find(pattern, std::slice::from_ref(&self.complaint), &NOWHERE).is_empty()
+    }
+
+    /// Whether a rule's documentation is among the nearest to the complaint.
+    pub(crate) fn near(&self, rule: &str) -> bool {
+        self.near.get_or_init(|| nearness::of_complaint(self.complaint())).contains(&rule)
     }
 
     /// Where a pattern of the catalogue stands in the texts.

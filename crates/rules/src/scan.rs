@@ -59,7 +59,10 @@ impl Scanner {
     pub(crate) fn of_words() -> &'static Scanner {
         static WORDS: OnceLock<Scanner> = OnceLock::new();
         WORDS.get_or_init(|| {
-            let words = CATALOGUE.iter().flat_map(|entry| entry.rule.words.iter().copied());
+            let words = CATALOGUE.iter().flat_map(|entry| {
+                let said = entry.rule.signs.iter().flat_map(|sign| sign.said);
+                entry.rule.words.iter().chain(said).copied()
+            });
             Scanner::new(words.filter(|word| Scanner::of_signs().index(word).is_none()))
         })
     }

@@ -18,11 +18,15 @@ pub struct Sign {
     pub unless: &'static [&'static str],
     /// It counts only in texts of these kinds; everywhere where empty.
     pub kinds: &'static [&'static str],
+    /// It counts only where the complaint has one of these, whatever it has where empty.
+    pub said: &'static [&'static str],
+    /// Or where the complaint is near to the rule's documentation.
+    pub near: bool,
 }
 
 impl Sign {
     const fn of(strength: Strength, text: &'static str) -> Self {
-        Sign { text, strength, against: false, and: &[], unless: &[], kinds: &[] }
+        Sign { text, strength, against: false, and: &[], unless: &[], kinds: &[], said: &[], near: false }
     }
 
     /// Names this cause and no other.
@@ -74,6 +78,21 @@ impl Sign {
     #[must_use]
     pub const fn kinds(mut self, kinds: &'static [&'static str]) -> Self {
         self.kinds = kinds;
+        self
+    }
+
+    /// Counts only where the complaint has one of these patterns: what is a choice like any other until somebody
+    /// complains of what comes of it.
+    #[must_use]
+    pub const fn said(mut self, patterns: &'static [&'static str]) -> Self {
+        self.said = patterns;
+        self
+    }
+
+    /// Counts also where the complaint is near to the rule's documentation, in whatever words: for what is seldom chosen.
+    #[must_use]
+    pub const fn or_near(mut self) -> Self {
+        self.near = true;
         self
     }
 }

@@ -26,6 +26,9 @@
 use crate::prelude::*;
 use vmwright_formats::{CpuInfo, DomainXml, QemuArgs};
 
+/// What people say of a guest whose processor can too little.
+const POOR: &[&str] = &["slow", "sluggish", "illegal", "busy", "crash", "instruction"];
+
 pub const RULE: Rule = Rule {
     tags: &["cpu", "guest"],
     signs: &[
@@ -44,8 +47,6 @@ pub const RULE: Rule = Rule {
         Sign::support("lacks support for AVX"),
         Sign::support("trap invalid opcode"),
         Sign::support("Illegal instruction"),
-        Sign::hint("QEMU Virtual CPU version"),
-        Sign::hint("Common KVM processor"),
         Sign::strong("not support AVX"),
         Sign::strong("AVX is not supported"),
         Sign::strong("lacks AVX"),
@@ -61,6 +62,9 @@ pub const RULE: Rule = Rule {
         Sign::support("Exited (132)"),
         Sign::support("exited with code 132"),
         Sign::support("exit code 132"),
+        Sign::support("QEMU Virtual CPU version").said(POOR).or_near(),
+        Sign::support("Common KVM processor").said(POOR).or_near(),
+        Sign::support("cpu: kvm64").said(POOR).or_near(),
     ],
     words: &[
         "illegal instruction",

@@ -30,6 +30,10 @@ use crate::prelude::*;
 use state::{one_thread, socket_each, threads_asked};
 use vmwright_formats::{CpuInfo, DomainXml};
 
+/// What people say of a guest that leaves processors unused.
+const FEWER: &[&str] =
+    &["sees only", "only sees", "only two of", "only 2 of", "only one c", "uses only", "only uses"];
+
 pub const RULE: Rule = Rule {
     level: Level::Warn,
     tags: &["cpu", "performance"],
@@ -49,6 +53,19 @@ pub const RULE: Rule = Rule {
         Sign::support("only sees 1 core"),
         Sign::support("sees only one core"),
         Sign::support("misbehave").and(&["should be in the same NUMA"]),
+        Sign::strong("<vcpu").unless(&["<topology"]).said(FEWER),
+        Sign::strong("sockets:").said(FEWER),
+        Sign::strong("-smp ").said(FEWER),
+        Sign::support("threads=*1").and(&["Thread(s) per core:*2"]).said(&[
+            "slow",
+            "behind",
+            "performance",
+            "benchmark",
+            "hyper",
+            "smt",
+            "threads",
+            "cache",
+        ]),
     ],
     words: &[
         "sockets",
@@ -69,7 +86,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let asked = RULE.words.iter().any(|word| cx.said(word));
+    let asked = cx.asked(RULE.words);
     let amd = cx.one::<CpuInfo>().and_then(|cpu| {
         let vendor = cpu.vendor.as_ref().filter(|vendor| vendor.value == "AuthenticAMD")?;
         cpu.quote(vendor.line)

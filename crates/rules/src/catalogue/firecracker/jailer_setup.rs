@@ -78,6 +78,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Couldn't open /dev/net/tun: Permission denied").and(&["jailer"]),
         Sign::strong("Error creating * object: Permission denied").and(&["jailer"]),
         Sign::strong("KVM object*Error(13)").and(&["jailer"]),
+        Sign::strong("Unable to open config file: No such file").and(&["jailer"]),
+        Sign::support("No such file or directory").and(&["jailer --"]),
     ],
     words: &["jailer", "chroot", "jail", "cgroup", "firecracker", "--chroot-base-dir"],
     explains: &[

@@ -42,6 +42,9 @@ pub const RULE: Rule = Rule {
         Sign::hint("snapshot/load").unless(&["Load snapshot error", "Open tap device failed"]),
         Sign::strong("stale IP").and(&["snapshot"]),
         Sign::strong("duplicate IP address").and(&["snapshot"]),
+        // What a complaint makes of a configuration.
+        Sign::support("snapshot/load").said(&["network", "reach", "ping", "address", "same ip"]).or_near(),
+        Sign::support("load_snapshot").said(&["network", "reach", "ping", "address", "same ip"]).or_near(),
     ],
     words: &[
         "after restore",
@@ -82,7 +85,7 @@ const UNREACHABLE: [&str; 9] = [
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let refused = cx.stands("Load snapshot error") || cx.stands("Open tap device failed");
-    let said = UNREACHABLE.iter().any(|words| cx.said(words));
+    let said = cx.asked(&UNREACHABLE);
     if let Some(hit) = cx.hits("snapshot/load").first().filter(|_| said && !refused) {
         draft =
             draft.because(Strength::Support, cx.evidence(hit), "the guest was restored and is not reached");

@@ -32,6 +32,9 @@ use vmwright_formats::domain_xml::Domain;
 /// Entries are tried in turn, and one of them was started.
 const STARTED: &[&str] = &["BdsDxe: starting Boot"];
 
+/// What people say of a firmware that finds nothing to boot.
+const BOOT: &[&str] = &["efi shell", "uefi shell", "does not boot", "not boot", "no bootable"];
+
 pub const RULE: Rule = Rule {
     tags: &["boot"],
     signs: &[
@@ -76,6 +79,11 @@ pub const RULE: Rule = Rule {
         Sign::hint("Guest has not initialized the display"),
         Sign::hint("Booting from Hard Disk..."),
         Sign::strong("BdsDxe: failed to load Boot*: Access Denied").against(),
+        // What a complaint makes of a configuration.
+        Sign::strong("Disklabel type: dos").and(&["firmware=*efi"]).said(BOOT),
+        Sign::strong("Disklabel type: dos").and(&["OVMF"]).said(BOOT),
+        Sign::strong("Partition Table: msdos").and(&["OVMF"]).said(BOOT),
+        Sign::strong("EFI System").and(&["SeaBIOS"]).said(BOOT),
     ],
     words: &[
         "bootable",

@@ -69,6 +69,15 @@ pub const RULE: Rule = Rule {
         Sign::support("PKCS#7 signature not signed with a trusted key"),
         Sign::hint("Secure boot enabled"),
         Sign::hint("module verification failed: signature and/or required key missing"),
+        // What a complaint makes of a configuration.
+        Sign::support("secure=*yes").said(&[
+            "unsigned",
+            "dkms",
+            "module",
+            "driver does not load",
+            "secure boot",
+        ]),
+        Sign::support("SecureBoot enabled").said(&["unsigned", "dkms", "module", "driver", "secure boot"]),
     ],
     words: &WORDS,
     explains: &["firmware/not-bootable", "firmware/nvram-problem"],

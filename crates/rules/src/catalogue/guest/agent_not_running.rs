@@ -71,6 +71,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("failed to connect to agent socket"),
         Sign::support("the domain should have the pkg qemu-agent installed"),
         Sign::support("virsh domifaddr").and(&["guest agent"]),
+        Sign::proof("VM agent isn't currently running"),
     ],
     words: &[
         "guest agent",
@@ -82,6 +83,7 @@ pub const RULE: Rule = Rule {
         "shutdown",
         "quiesce",
     ],
+    explains: &["virtiofs/guest-driver-missing"],
     tells: "virsh dumpxml NAME | grep -A2 guest_agent; systemctl status qemu-guest-agent in the guest",
     remedy: "give the domain the channel org.qemu.guest_agent.0 and install and start qemu-guest-agent in the guest",
     applicability: Applicability::NeedsApproval,

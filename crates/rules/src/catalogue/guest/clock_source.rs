@@ -61,6 +61,14 @@ pub const RULE: Rule = Rule {
         Sign::support("CLOCK_WATCHDOG_TIMEOUT"),
         Sign::hint("System clock wrong by"),
         Sign::hint("Can't synchronise: no selectable sources"),
+        // What a complaint makes of a configuration.
+        Sign::support("name=*hpet*present=")
+            .unless(&["stimer"])
+            .said(&["load", "idle", "clock", "loses", "drift", "minutes"])
+            .or_near(),
+        Sign::support("current_clocksource")
+            .said(&["clock", "drift", "slow", "gettimeofday", "latency"])
+            .or_near(),
     ],
     words: &[
         "clock",
@@ -85,9 +93,9 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let asked = ["clock", "drift", "tsc", "hpet"].iter().any(|word| cx.said(word));
+    let asked = cx.asked(&["clock", "drift", "tsc", "hpet"]);
     // An idle Windows that loads its host programs the RTC at 1 or 2 kHz: it has neither synthetic timers nor HPET.
-    let idle = cx.said("windows") && ["idle", "high load", "host load"].iter().any(|word| cx.said(word));
+    let idle = cx.said("windows") && cx.asked(&["idle", "high load", "host load"]);
     for seen in cx.all::<DomainXml>().into_iter().filter(|_| idle) {
         for domain in seen.domains.iter().filter(|domain| domain.feature("hyperv").is_some()) {
             draft = draft.looked();

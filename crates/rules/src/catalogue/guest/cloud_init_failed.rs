@@ -97,8 +97,7 @@ const IMAGES: [&str; 5] = ["cloudimg", "genericcloud", "generic-cloud", "cloud-b
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let asked =
-        ["cloud-init", "cloud image", "password", "user-data", "ssh key"].iter().any(|word| cx.said(word));
+    let asked = cx.asked(&["cloud-init", "cloud image", "password", "user-data", "ssh key"]);
     for seen in cx.all::<DomainXml>().iter().filter(|_| asked) {
         for domain in seen.domains.iter().filter(|domain| !domain.fragment) {
             let image = domain.devices.disks.iter().find_map(|disk| {

@@ -30,6 +30,9 @@ use crate::prelude::*;
 use vmwright_formats::domain_xml::Domain;
 use vmwright_formats::{DomainXml, QemuArgs};
 
+/// What people say of a console that stays empty.
+const MUTE: &[&str] = &["nothing", "hang", "no output", "blank", "booting from hard disk", "empty"];
+
 pub const RULE: Rule = Rule {
     tags: &["guest", "console"],
     needs: &[Need::Glob("/etc/libvirt/qemu/*.xml")],
@@ -59,6 +62,10 @@ pub const RULE: Rule = Rule {
         Sign::support("the domain does not have a VNC"),
         Sign::strong("Failed to get domain display"),
         Sign::support("Warning: unable to open an initial console"),
+        // What a complaint makes of a configuration.
+        Sign::support("-nographic").unless(&["console=ttyS0"]).said(MUTE),
+        Sign::support("--serial tty").unless(&["console=ttyS0", "console=hvc0"]).said(MUTE),
+        Sign::support("virsh console").unless(&["console=ttyS0"]).said(MUTE),
     ],
     words: &[
         "console",
@@ -81,7 +88,7 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let asked = ["console", "blank", "black screen", "no output", "nothing is shown", "serial"];
-    if !draft.any() && !asked.iter().any(|word| cx.said(word)) {
+    if !draft.any() && !cx.asked(&asked) {
         return vec![draft.verdict()];
     }
     for seen in cx.all::<DomainXml>() {

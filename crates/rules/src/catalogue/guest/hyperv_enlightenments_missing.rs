@@ -62,8 +62,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let windows = cx.said("windows");
     // A complaint about speed makes the lack the cause; else it is only worth a note.
-    let slow =
-        ["slow", "idle", "cpu usage", "stutter", "latency", "hyper-v"].iter().any(|word| cx.said(word));
+    let slow = cx.asked(&["slow", "idle", "cpu usage", "stutter", "latency", "hyper-v"]);
     let (strength, level) =
         if windows && slow { (Strength::Strong, Level::Warn) } else { (Strength::Support, Level::Note) };
     for seen in cx.all::<DomainXml>() {

@@ -30,6 +30,18 @@
 use crate::prelude::*;
 use vmwright_formats::Lspci;
 
+/// What Windows lacks that has no driver.
+const BARE: &[&str] = &[
+    "no drive",
+    "no disk",
+    "any drive",
+    "find the disk",
+    "see the disk",
+    "find a disk",
+    "no network",
+    "no ethernet",
+];
+
 pub const RULE: Rule = Rule {
     tags: &["guest", "windows", "virtio"],
     signs: &[
@@ -67,6 +79,11 @@ pub const RULE: Rule = Rule {
         Sign::support("vioscsi"),
         Sign::support("virtio-win"),
         Sign::support("virtio: device uses modern interface but does not have VIRTIO_F_VERSION_1"),
+        // What a complaint makes of a configuration.
+        Sign::strong("bus=*virtio").and(&["windows"]).unless(&["virtio-win"]).said(BARE),
+        Sign::strong("bus: virtio").and(&["windows"]).unless(&["virtio-win"]).said(BARE),
+        Sign::strong("if=virtio").and(&["windows"]).unless(&["virtio-win"]).said(BARE),
+        Sign::strong("scsihw: virtio").and(&["windows"]).unless(&["virtio-win"]).said(BARE),
     ],
     words: &[
         "windows",

@@ -34,7 +34,7 @@ pub(crate) mod complaint;
 #[path = "state/noise.rs"]
 mod noise;
 
-use complaint::{ASKS, DOUBTFUL, Mood, RUNS, TROUBLE, WORKS, mood};
+use complaint::{AMISS, ASKS, DOUBTFUL, MESSAGE, Mood, RUNS, TROUBLE, TURNS, WORKS, mood};
 use noise::NOISE;
 
 pub const RULE: Rule = Rule {
@@ -49,11 +49,22 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
-const WORDS: [&str; WORKS.len() + ASKS.len() + RUNS.len() + TROUBLE.len() + DOUBTFUL.len()] =
-    joined([WORKS, ASKS, RUNS, TROUBLE, DOUBTFUL]);
+const LISTS: [&[&str]; 8] = [WORKS, ASKS, RUNS, TROUBLE, DOUBTFUL, MESSAGE, AMISS, TURNS];
+
+const WORDS: [&str; total(LISTS)] = joined(LISTS);
+
+/// How many words the lists have.
+const fn total(lists: [&[&str]; 8]) -> usize {
+    let (mut list, mut all) = (0, 0);
+    while list < lists.len() {
+        all += lists[list].len();
+        list += 1;
+    }
+    all
+}
 
 /// Lists as one.
-const fn joined<const N: usize>(lists: [&[&'static str]; 5]) -> [&'static str; N] {
+const fn joined<const N: usize>(lists: [&[&'static str]; 8]) -> [&'static str; N] {
     let mut all = [""; N];
     let (mut list, mut from, mut at) = (0, 0, 0);
     while at < N {

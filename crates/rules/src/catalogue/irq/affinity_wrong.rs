@@ -113,7 +113,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
         }
     }
-    if RULE.words.iter().any(|word| cx.said(word)) {
+    if cx.asked(RULE.words) {
         draft = draft.because(Strength::Support, crowded(cx), "one CPU handles nearly all interrupts");
     }
     // With both at hand, interrupts that stay away from isolated CPUs are an answer.

@@ -89,8 +89,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             .iter()
             .any(|device| device.driver().is_some_and(|driver| driver.value == Some("vfio-pci")))
     });
-    let strength =
-        if given || RULE.words.iter().any(|word| cx.said(word)) { Strength::Strong } else { Strength::Hint };
+    let strength = if given || cx.asked(RULE.words) { Strength::Strong } else { Strength::Hint };
     for seen in cx.all::<AcpiTables>() {
         draft = draft.looked();
         if let Some(none) = seen.dmar.as_ref().and_then(|dmar| dmar.interrupt_remapping.as_ref())

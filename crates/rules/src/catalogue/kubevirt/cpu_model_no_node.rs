@@ -26,6 +26,9 @@
 
 use crate::prelude::*;
 
+/// What people say of a VM that gets no node.
+const WAITS: &[&str] = &["scheduling", "pending", "not scheduled", "never placed", "no node"];
+
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["kubevirt", "cpu"],
@@ -56,6 +59,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("host model mode is expected to contain"),
         Sign::support("no node with a frequency"),
         Sign::support("scheduling.node.kubevirt.io/tsc-frequency-").and(&["FailedScheduling"]),
+        // What a complaint makes of a configuration.
+        Sign::strong("cpu-model.node.kubevirt.io/{model}: \"true\"").said(WAITS).or_near(),
+        Sign::support("cpu-feature.node.kubevirt.io/{model}: \"true\"").said(WAITS).or_near(),
     ],
     words: &["kubevirt", "cpu model", "host-model", "node selector", "cpu feature", "migrat"],
     explains: &["kubevirt/scheduling-conflict", "migration/cpu-incompatible"],

@@ -26,6 +26,9 @@
 
 use crate::prelude::*;
 
+/// What people say of a VM that gets no node.
+const WAITS: &[&str] = &["scheduling", "pending", "never starts"];
+
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["kubevirt", "kvm"],
@@ -42,6 +45,10 @@ pub const RULE: Rule = Rule {
         Sign::support("software emulation").and(&["kubevirt", "/dev/kvm"]),
         Sign::support("Insufficient bridge.network.kubevirt.io").against(),
         Sign::strong("hardware emulation device '/dev/kvm' not present"),
+        // What a complaint makes of a configuration.
+        Sign::support("minikube").and(&["kubevirt"]).said(WAITS),
+        Sign::support("kind create cluster").said(WAITS),
+        Sign::support("vm-driver").said(WAITS),
     ],
     words: &["kubevirt", "pending", "devices.kubevirt.io/kvm", "nested", "virt-launcher", "minikube"],
     explains: &["kubevirt/scheduling-conflict", "kvm/device-missing"],

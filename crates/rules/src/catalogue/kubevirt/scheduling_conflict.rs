@@ -71,6 +71,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("Migration target pod for VMI"),
         Sign::strong("Waiting to schedule target pod for"),
         Sign::strong("reached pending pod timeout period"),
+        Sign::support("kubernetes.io/hostname")
+            .said(&["maintenance", "drain", "migrat", "pending", "scheduling"])
+            .or_near(),
     ],
     words: &["kubevirt", "pending", "unschedulable", "affinity", "taint", "nodes are available"],
     tells: "kubectl describe pod",

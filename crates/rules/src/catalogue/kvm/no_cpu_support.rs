@@ -87,7 +87,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         return cx.quiet();
     }
     if let Some((virtual_host, flags)) = lacks_extension(cx) {
-        let wanted = told || probe.is_some() || RULE.words.iter().any(|word| cx.said(word));
+        let wanted = told || probe.is_some() || cx.asked(RULE.words);
         let (strength, shows) = match virtual_host {
             // Nobody asked for KVM in it: it may be somebody's guest and no more.
             true if !wanted => (Strength::Hint, "this VM has neither vmx nor svm"),

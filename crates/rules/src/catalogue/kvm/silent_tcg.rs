@@ -27,6 +27,9 @@
 use crate::prelude::*;
 use vmwright_formats::{CpuInfo, DomainXml, KvmProbe, LsCpu, LsMod, QemuArgs, QemuLog, QemuOffers};
 
+/// What people say of a guest without KVM.
+const SLOW: &[&str] = &["slow", "glacial", "takes ages", "minutes to boot", "crawl"];
+
 pub const RULE: Rule = Rule {
     level: Level::Warn,
     tags: &["kvm", "performance"],
@@ -58,6 +61,10 @@ pub const RULE: Rule = Rule {
         Sign::support("QEMU Virtual CPU version").and(&["slow"]),
         Sign::support("virtType: qemu"),
         Sign::support("No accelerator selected"),
+        // What a complaint makes of a configuration.
+        Sign::strong("accel=tcg").said(SLOW).or_near(),
+        Sign::strong("-accel tcg").said(SLOW).or_near(),
+        Sign::support("domain type=*qemu").said(SLOW).or_near(),
     ],
     words: &[" slow", "slowly", "emulated", "software emulation", "takes minutes", "high cpu"],
     tells: "virsh -r dumpxml VM",
@@ -70,7 +77,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let (host, slow) = (host_has_kvm(cx), RULE.words.iter().any(|word| cx.said(word)));
+    let (host, slow) = (host_has_kvm(cx), cx.asked(RULE.words));
     let usual = if host.is_some() || slow { Strength::Strong } else { Strength::Support };
     for xml in cx.all::<DomainXml>() {
         for domain in &xml.domains {

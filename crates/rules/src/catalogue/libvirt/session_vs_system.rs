@@ -63,6 +63,16 @@ pub const RULE: Rule = Rule {
         Sign::strong("error creating bridge interface {bridge}: Operation not permitted")
             .and(&["user session"]),
         Sign::support("error creating bridge interface {bridge}: Operation not permitted"),
+        // What a complaint makes of a configuration.
+        Sign::support("qemu:///session").said(&[
+            "none of my",
+            "not show",
+            "shows none",
+            "not listed",
+            "lists no",
+            "no vms",
+            "not see",
+        ]),
     ],
     words: &[
         "sudo virsh",

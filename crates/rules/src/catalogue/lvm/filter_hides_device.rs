@@ -89,7 +89,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let not_found =
         cx.stands("Volume group \"{group}\" not found") || cx.stands("Couldn't find device with uuid");
-    let missed = GONE.iter().any(|word| cx.said(word));
+    let missed = cx.asked(GONE);
     for text in cx.texts_with("filter") {
         if text.source.ends_with("lvm.conf") {
             draft = draft.looked();

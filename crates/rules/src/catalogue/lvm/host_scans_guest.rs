@@ -55,6 +55,16 @@ pub const RULE: Rule = Rule {
         Sign::support("map in use").and(&["lvm2"]),
         Sign::support("rbd: unmap failed: (16)").and(&["lvm2"]),
         Sign::support("sysfs write failed").and(&["unmap", "lvm2"]),
+        // What a complaint makes of a configuration.
+        Sign::support("-wi-a").said(&[
+            "guest's own",
+            "inside the guest",
+            "of the guest",
+            "own volume group",
+            "visible on the host",
+            "on the host",
+            "from the host",
+        ]),
     ],
     words: &[
         "host sees",

@@ -25,6 +25,9 @@
 use crate::prelude::*;
 use vmwright_formats::{CpuInfo, DomainXml, QemuArgs};
 
+/// What people say of a guest of another architecture.
+const MUTE: &[&str] = &["nothing", "not boot", "no output", "hang", "blank", "does not start"];
+
 pub const RULE: Rule = Rule {
     tags: &["machine", "boot"],
     signs: &[
@@ -51,9 +54,12 @@ pub const RULE: Rule = Rule {
         Sign::hint("Invalid Image magic"),
         Sign::support("cannot execute binary file"),
         Sign::hint("Unsupported image type"),
+        Sign::strong("arm64").and(&["qemu-system-x86_64"]).said(MUTE),
+        Sign::strong("amd64").and(&["qemu-system-aarch64"]).said(MUTE),
+        Sign::strong("x86_64").and(&["qemu-system-aarch64"]).unless(&["qemu-system-x86_64"]).said(MUTE),
     ],
     words: &["arm64", "aarch64", "apple silicon", "raspberry", "architecture", "x86 image"],
-    explains: &["firmware/not-bootable"],
+    explains: &["firmware/not-bootable", "guest/console-missing"],
     tells: "virsh -r dumpxml VM",
     remedy: "use image, kernel and firmware of the VM's architecture, or the emulator of theirs",
     applicability: Applicability::NeedsApproval,

@@ -66,6 +66,19 @@ pub const RULE: Rule = Rule {
         Sign::strong("Expected {n} file descriptors but got {m}"),
         Sign::strong("The number of fds passed does not match the number of vhostfds"),
         Sign::strong("Multiqueue devices are not supported on this system"),
+        // What a complaint makes of a configuration.
+        Sign::support("Combined:*1")
+            .said(&[
+                "network",
+                "throughput",
+                "one core",
+                "single core",
+                "ksoftirqd",
+                "packets",
+                "mpps",
+                "gbit",
+            ])
+            .or_near(),
     ],
     words: &["multiqueue", "multi-queue", "multi_queue", "queues", "queue count"],
     explains: &["network/tap-permission", "network/tap-busy"],

@@ -47,6 +47,17 @@ pub const RULE: Rule = Rule {
         Sign::strong("No machine specified, and there is no default"),
         Sign::strong("is not supported by IOMMU"),
         Sign::support("Machine type * not supported"),
+        // What a complaint makes of a configuration.
+        Sign::support("machine=*-rhel").said(&[
+            "moved",
+            "copied",
+            "import",
+            "ubuntu",
+            "debian",
+            "another host",
+            "new host",
+            "other host",
+        ]),
     ],
     words: &["machine type", "pc-q35", "pc-i440fx", "older qemu", "newer qemu"],
     tells: "qemu-system-x86_64 -machine help",

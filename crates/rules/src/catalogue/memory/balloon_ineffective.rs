@@ -53,6 +53,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Couldn't MADV_WILLNEED on balloon deflate"),
         // Firecracker.
         Sign::strong("No balloon device found"),
+        Sign::support("<currentMemory").unless(&["freePageReporting"]).said(&KEPT).or_near(),
+        Sign::support("<memballoon").unless(&["freePageReporting"]).said(&KEPT).or_near(),
     ],
     words: &WORDS,
     tells: "virsh dommemstat VM",
@@ -100,7 +102,7 @@ const BALLOON: &str = "<memballoon model='virtio'";
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let missed = KEPT.iter().any(|words| cx.said(words));
+    let missed = cx.asked(&KEPT);
     let kept = missed && cx.said("balloon");
     // A lone `<memballoon>`: pages that the guest frees come back only where it reports them.
     for text in cx.texts_with(BALLOON).filter(|text| missed && !text.holds("<domain")) {

@@ -55,6 +55,9 @@ pub const RULE: Rule = Rule {
         Sign::support("arc_prune").and(&["Out of memory"]),
         Sign::support("zfs_member").and(&[ENOMEM]),
         Sign::support("zfs_arc_max").and(&[ENOMEM]),
+        // What a complaint makes of a configuration.
+        Sign::strong("c_max").said(&["memory", "allocate"]).or_near(),
+        Sign::support("zfs_arc_max").said(&["memory", "allocate"]).or_near(),
     ],
     words: &[
         "freshly booted",

@@ -48,6 +48,10 @@ pub const RULE: Rule = Rule {
         Sign::support("do_huge_pmd_anonymous_page"),
         Sign::hint("page allocation stalls for {n}ms"),
         Sign::support("Transparent Huge Pages").and(&["latency"]),
+        // What a complaint makes of a configuration.
+        Sign::support("transparent_hugepage")
+            .said(&["latency", "stall", "jitter", "freeze", "compaction", "spike"])
+            .or_near(),
     ],
     words: &["huge page", "khugepaged", "compaction", "stall", "latency", "freezes", "hiccup", "transparent"],
     tells: "/sys/kernel/mm/transparent_hugepage/defrag",

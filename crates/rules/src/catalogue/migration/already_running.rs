@@ -37,7 +37,7 @@ pub const RULE: Rule = Rule {
         Sign::proof("in-flight migration detected"),
         Sign::proof("VM is locked (migrate)"),
         Sign::strong("Guest is waiting for an incoming migration"),
-        Sign::strong("held by monitor=remoteDispatchDomainMigrate"),
+        Sign::proof("held by monitor=remoteDispatchDomainMigrate"),
         Sign::strong("Can't migrate the vm that was paused due to previous migration"),
         Sign::strong("being actively monitored by another thread"),
         Sign::strong("post-copy migration of domain * has not failed"),

@@ -84,6 +84,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("AMD to Intel").and(&["migrat"]),
         Sign::strong("from Intel * AMD").and(&["migrat"]),
         Sign::strong("from AMD * Intel").and(&["migrat"]),
+        Sign::strong("guest CPU doesn't match specification").said(&["migrat", "move", "new host"]),
     ],
     words: &[
         "migrat",

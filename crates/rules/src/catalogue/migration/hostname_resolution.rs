@@ -64,9 +64,11 @@ pub const RULE: Rule = Rule {
         Sign::support("host isn't capable of IPv6"),
         Sign::strong("failed to get an ip address of type"),
         Sign::support("no migration IP"),
+        // What a complaint makes of a configuration.
+        Sign::strong("127.0.1.1 ").said(&["migrat"]),
     ],
     words: &["migrat", "hostname", "fqdn", "localhost", "resolve", "/etc/hosts", "dns"],
-    explains: &["migration/daemon-not-listening", "migration/port-blocked"],
+    explains: &["migration/daemon-not-listening", "migration/port-blocked", "migration/same-host"],
     tells: "getent hosts NAME on both hosts",
     remedy: "let the target's name resolve to its migration address on both hosts, or give --migrateuri tcp://ADDRESS",
     applicability: Applicability::NeedsApproval,

@@ -34,6 +34,10 @@ mod preflight;
 use crate::prelude::*;
 use vmwright_formats::qmp_answer::{QmpAnswer, vm_of};
 
+/// What people say of a migration without an end.
+const ENDLESS: &[&str] =
+    &["never finish", "never complete", "not complete", "not finish", "never ends", "stuck at"];
+
 pub const RULE: Rule = Rule {
     tags: &["migration", "performance"],
     needs: &[Need::Probe(Probe::Qmp)],
@@ -71,6 +75,10 @@ pub const RULE: Rule = Rule {
         // Proxmox, QemuMigrate.pm.
         Sign::strong("capping downtime limit to maximum possible"),
         // KubeVirt, migration monitor.
+        // What a complaint makes of a configuration.
+        Sign::support("Dirty rate:").said(ENDLESS).or_near(),
+        Sign::support("Data remaining:").and(&["Data processed:"]).said(ENDLESS).or_near(),
+        Sign::support("stress").said(ENDLESS).or_near(),
     ],
     words: &[
         "migrat",

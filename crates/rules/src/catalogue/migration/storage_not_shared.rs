@@ -93,6 +93,13 @@ pub const RULE: Rule = Rule {
         Sign::strong("cannot migrate VMI with non-shared"),
         // Longhorn lets a second node in when every replica is there.
         Sign::strong("volume must be healthy to start migration"),
+        // What a complaint makes of a configuration.
+        Sign::support("/var/lib/libvirt/images/").unless(&["--copy-storage", " nfs", "ceph"]).said(&[
+            "live migration",
+            "migrate",
+            "migrating",
+            "migration",
+        ]),
     ],
     words: &["migrat", "shared storage", "local disk", "local storage", "nfs", "copy-storage", "iso"],
     explains: &["storage/image-missing", "storage/backing-chain-broken"],

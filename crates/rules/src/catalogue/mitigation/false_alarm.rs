@@ -54,6 +54,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("an up-to-date CPU microcode is needed to mitigate").and(&["inside a VM"]),
         Sign::strong("an up-to-date CPU microcode is needed to mitigate").and(&["instance"]),
         Sign::strong("an up-to-date CPU microcode is needed to mitigate").and(&["virtual machine"]),
+        Sign::support("STATUS: VULNERABLE").said(&["scanner", "checker", "report"]).or_near(),
     ],
     words: &["checker", "scanner", "scan", "false positive", "nessus", "audit", "wants me to", "complains"],
     explains: &["mitigation/smt-exposed", "healthy/no-fault"],

@@ -27,6 +27,12 @@
 use crate::catalogue::memory::hugepages_not_reserved::settings::switched_off;
 use crate::prelude::*;
 
+/// KVM ignores what it does not know.
+const SPARED: &[&str] = &["ignore_msrs=1", "ignore_msrs=Y", "ignore_msrs: Y", "ignore_msrs:Y"];
+
+/// What people say of a guest that dies of it.
+const LOOPS: &[&str] = &["logo", "restarts", "reboots", "boot loop", "bsod", "blue screen", "crash", "hangs"];
+
 pub const RULE: Rule = Rule {
     tags: &["kvm", "msr", "windows"],
     needs: &[Need::Command(&["dmesg"]), Need::File("/sys/module/kvm/parameters/ignore_msrs")],
@@ -56,6 +62,10 @@ pub const RULE: Rule = Rule {
         // Already answered with 0: not why it dies.
         Sign::support("ignored rdmsr: ").against(),
         Sign::support("ignored wrmsr: ").against(),
+        // What a complaint makes of a configuration.
+        Sign::support("isa-applesmc").unless(SPARED).said(LOOPS).or_near(),
+        Sign::support("ignore_msrs: N").said(LOOPS).or_near(),
+        Sign::support("ignore_msrs:N").said(LOOPS).or_near(),
     ],
     words: &["macos", "bsod", "blue screen", "ignore_msrs", "reboot loop", "crashes", "rdmsr", "wrmsr"],
     tells: "dmesg",
@@ -72,7 +82,7 @@ const FILE: &str = "parameters/ignore_msrs";
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let needy = RULE.words.iter().any(|word| cx.said(word));
+    let needy = cx.asked(RULE.words);
     let strength = if needy { Strength::Support } else { Strength::Hint };
     for (text, number) in switched_off(cx, FILE) {
         draft = draft.because(strength, text.quote(number), "KVM answers unknown registers with a fault");

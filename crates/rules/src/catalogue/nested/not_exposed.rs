@@ -109,7 +109,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         return cx.not_applicable("the VM does not use KVM");
     }
     let mut draft = cx.draft();
-    let told = draft.any() || RULE.words.iter().any(|word| cx.said(word));
+    let told = draft.any() || cx.asked(RULE.words);
     let probe = cx.one::<KvmProbe>();
     let usable = probe.as_ref().and_then(|probe| probe.get("open")).is_some_and(|open| open.value == "ok");
     let mut off = false;

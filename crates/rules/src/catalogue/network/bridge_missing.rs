@@ -61,6 +61,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Unable to add bridge bond{card} port {tap}: Operation not supported"),
     ],
     words: &["bridge", "network"],
+    explains: &["migration/target-lacks-device"],
     tells: "ip -br link",
     remedy: "make the bridge, start the network that owns it, or name one that exists",
     applicability: Applicability::NeedsApproval,

@@ -33,6 +33,9 @@ use crate::prelude::*;
 use filters::{Input, input};
 
 /// How the firewalls log a frame that they dropped, and how a ruleset that drops by default reads.
+/// What people say of a guest without an address.
+const DHCP: &[&str] = &["dhcp", "no address", "no ip", "lease", "no ipv4"];
+
 pub const RULE: Rule = Rule {
     tags: &["network", "firewall"],
     signs: &[
@@ -74,6 +77,11 @@ pub const RULE: Rule = Rule {
         Sign::support("refused connection: IN=virbr"),
         Sign::strong("DHCPOFFER({bridge}) {ip} {mac}").against(),
         Sign::strong("DHCPACK({bridge}) {ip} {mac}").against(),
+        // What a complaint makes of a configuration.
+        Sign::support("Status: active").said(DHCP),
+        Sign::support("policy drop").said(DHCP),
+        Sign::support("Chain INPUT (policy DROP").said(DHCP),
+        Sign::support("target: DROP").said(DHCP),
     ],
     words: &["no ip address", "dhcp lease", "firewall", "nftables", "no address", "name resolution"],
     check,
@@ -86,7 +94,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let said = RULE.words.iter().any(|word| cx.said(word));
+    let said = cx.asked(RULE.words);
     draft = match input(cx) {
         Some(Input::Accepts(rule)) => {
             draft.looked().despite(Strength::Strong, rule, "the guests' DHCP is accepted")

@@ -136,5 +136,5 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 
 /// Whether the complaint is of a missing address.
 fn said_address(cx: &Context<'_>) -> bool {
-    RULE.words.iter().any(|word| cx.said(word))
+    cx.asked(RULE.words)
 }

@@ -126,7 +126,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 /// A listing of the NAT table without any rewriting of sources, a zone or virtual network without it, or a host that
 /// forwards nothing by policy, where the guests miss the world outside. Docker's policy is network/bridge-netfilter-drop.
 fn not_masqueraded(cx: &Context<'_>) -> Option<Evidence> {
-    let outside = ["internet", "outside", "gateway", "uplink"].iter().any(|word| cx.said(word));
+    let outside = cx.asked(&["internet", "outside", "gateway", "uplink"]);
     if !outside || cx.stands("DOCKER") {
         return None;
     }

@@ -88,7 +88,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     defined(cx, &mut note);
     started(cx, &mut note);
     // Kubernetes objects: one object may be listed twice, so that it needs a complaint that fits.
-    if RULE.words.iter().any(|word| cx.said(word)) {
+    if cx.asked(RULE.words) {
         for (text, number, line) in cx.lines_with("macAddress:") {
             if let Some(mac) = line.trim().trim_start_matches("- ").strip_prefix("macAddress:") {
                 note(
@@ -100,7 +100,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     let copies = ["same mac", "duplicate mac", "identical mac", "clone", "same ip", "at a time", "in turn"];
-    if copies.iter().any(|word| cx.said(word)) {
+    if cx.asked(&copies) {
         for text in cx.texts_of(&["text", "environment"]) {
             listed(text, &mut note);
         }

@@ -81,7 +81,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let said = RULE.words.iter().any(|word| cx.said(word));
+    let said = cx.asked(RULE.words);
     if let Some((one, other)) = unequal(cx).filter(|_| said) {
         draft = draft.because(Strength::Support, one, "an interface has this MTU").because(
             Strength::Support,

@@ -28,6 +28,9 @@
 
 use crate::prelude::*;
 
+/// What people say of connections that offloads break.
+const BROKEN: &[&str] = &["pfsense", "opnsense", "crawl", "kbit", "retransmi", "tcp", "udp", "checksum"];
+
 pub const RULE: Rule = Rule {
     tags: &["network", "performance"],
     signs: &[
@@ -55,6 +58,11 @@ pub const RULE: Rule = Rule {
         Sign::support("Large Send Offload*Enabled"),
         Sign::support("Recv Segment Coalescing*Enabled"),
         Sign::strong("Large Send Offload").and(&["checksum"]),
+        // What a complaint makes of a configuration.
+        Sign::support("tx-checksumming: on").said(BROKEN).or_near(),
+        Sign::support("tcp-segmentation-offload: on").said(BROKEN).or_near(),
+        Sign::support("checksum offload").said(BROKEN).or_near(),
+        Sign::support("vtnet").said(BROKEN).or_near(),
     ],
     words: &[
         "checksum",

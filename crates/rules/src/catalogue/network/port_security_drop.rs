@@ -135,14 +135,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         draft = draft.because(strength, Some(quote), "a filter lets only the known addresses pass");
     }
     if let Some(quote) = wireless::bridged(cx) {
-        let said =
-            ["wi-fi", "wifi", "wireless", "wlan", "self-assigned", "bridge"].iter().any(|word| cx.said(word));
+        let said = cx.asked(&["wi-fi", "wifi", "wireless", "wlan", "self-assigned", "bridge"]);
         let strength = if said { Strength::Strong } else { Strength::Hint };
         draft = draft
             .because(strength, Some(quote), "an access point takes frames of the station's own MAC alone")
             .title("the guests are bridged over a wireless card, which carries no other MAC than its own");
     }
-    let groups = ["multicast", "vrrp", "carp", "keepalived", "promiscuous"].iter().any(|word| cx.said(word));
+    let groups = cx.asked(&["multicast", "vrrp", "carp", "keepalived", "promiscuous"]);
     let macvtap = ports::deaf(cx).filter(|_| groups);
     draft =
         draft.because(Strength::Strong, macvtap, "the macvtap passes only what is for the card's own MAC");

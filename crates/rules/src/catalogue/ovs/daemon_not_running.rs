@@ -52,6 +52,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("ovs-vsctl: * terminated by signal"),
         Sign::support("{bridge} is not a bridge or a socket").and(&["inactive (dead)"]),
         Sign::strong("/usr/bin/ovs-vsctl * failed: exit code 1").and(&["db.sock"]),
+        Sign::strong("Open vSwitch Forwarding Unit").and(&["Active: failed"]),
+        Sign::strong("Open vSwitch Database Unit").and(&["Active: failed"]),
+        Sign::strong("ovs-vswitchd.service").and(&["Active: inactive"]),
     ],
     words: &["openvswitch", "open vswitch", "ovs-vsctl", "db.sock", "container"],
     explains: &[

@@ -107,7 +107,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
         }
     }
-    let reached = ["reach", " ping", "connect", "receive"].iter().any(|word| cx.said(word));
+    let reached = cx.asked(&["reach", " ping", "connect", "receive"]);
     if let Some((port, guest)) = vlans::tagged_twice(cx).filter(|_| reached) {
         draft = draft.because(Strength::Support, port, "the port is an access port of this VLAN").because(
             Strength::Strong,
@@ -116,7 +116,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         );
     }
     // Two access ports of one bridge with different tags are separate networks.
-    if ["reach", " ping", "connect"].iter().any(|word| cx.said(word)) {
+    if cx.asked(&["reach", " ping", "connect"]) {
         for text in cx.texts_with("tag: ") {
             let mut first: Option<(String, Option<Evidence>)> = None;
             for (number, line) in text.lines_with(["Bridge ", "tag: "]) {

@@ -27,6 +27,9 @@ use crate::catalogue::memory::hugepages_not_reserved::settings::{files, setting}
 use crate::prelude::*;
 use vmwright_formats::DomainXml;
 
+/// What people say of a VM that is throttled.
+const LAGS: &[&str] = &["slow", "stall", "throttl", "lag", "stutter", "latency"];
+
 pub const RULE: Rule = Rule {
     level: Level::Warn,
     tags: &["performance", "cpu", "cgroup"],
@@ -43,6 +46,10 @@ pub const RULE: Rule = Rule {
         Sign::support("--cpu-quota-us"),
         Sign::hint("cpu.cfs_quota_us"),
         Sign::hint("--cpus="),
+        // What a complaint makes of a configuration.
+        Sign::support("cpulimit:").said(LAGS).or_near(),
+        Sign::support("<quota>").said(LAGS).or_near(),
+        Sign::support("cpu.max").said(LAGS).or_near(),
     ],
     words: &["throttle", "throttled", "quota", "cpu limit", "stalls", "idle", "freezes"],
     explains: &["perf/cpu-steal"],

@@ -28,6 +28,10 @@ use crate::catalogue::memory::hugepages_not_reserved::guests::commands;
 use crate::prelude::*;
 use vmwright_formats::{DomainXml, ProxmoxConf};
 
+/// What people say of a slow device.
+const SLOW: &[&str] =
+    &["slow", "throughput", "mb/s", "mbit", "gbit", "iops", "sluggish", "high cpu", "crawl"];
+
 pub const RULE: Rule = Rule {
     level: Level::Warn,
     tags: &["performance", "devices"],
@@ -39,6 +43,14 @@ pub const RULE: Rule = Rule {
         Sign::hint("e1000 0000:*: eth").and(&["QEMU"]),
         Sign::hint("QEMU HARDDISK").and(&["ata1.00"]),
         Sign::support("Detected Tx Unit Hang").and(&["e1000"]),
+        // What a complaint makes of a configuration.
+        Sign::support("hw_disk_bus*ide").said(SLOW).or_near(),
+        Sign::support("hw_vif_model*e1000").said(SLOW).or_near(),
+        Sign::support("hw_vif_model*rtl8139").said(SLOW).or_near(),
+        Sign::support("bus: sata").said(SLOW).or_near(),
+        Sign::support("model: e1000").said(SLOW).or_near(),
+        Sign::support("model: rtl8139").said(SLOW).or_near(),
+        Sign::support("usb-tablet").said(&["idle", "wakeup", "fan", "battery", "powertop"]),
     ],
     words: &["slow", "throughput", "mb/s", "mbit", "high cpu", "disk speed", "bandwidth"],
     tells: "virsh dumpxml VM",

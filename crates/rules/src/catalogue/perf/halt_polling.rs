@@ -43,6 +43,8 @@ pub const RULE: Rule = Rule {
         Sign::hint("kvm_vcpu_block"),
         Sign::support("halt polling"),
         Sign::hint("cpuidle_haltpoll"),
+        // What a complaint makes of a configuration.
+        Sign::support("halt_poll_ns").said(&["cpu", "idle", "latency", "busy", "power", "slow"]).or_near(),
     ],
     words: &["idle", "host cpu", "halt_poll", "wake-up"],
     tells: "/sys/module/kvm/parameters/halt_poll_ns",

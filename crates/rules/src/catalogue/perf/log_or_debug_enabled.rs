@@ -55,6 +55,10 @@ pub const RULE: Rule = Rule {
         Sign::hint("--enable-debug"),
         Sign::support("kvm:kvm_exit").and(&["perf trace"]),
         Sign::support("trace-cmd record"),
+        // What a complaint makes of a configuration.
+        Sign::support("enable_debug = true").said(&["slow", "log grows", "large", "full"]).or_near(),
+        Sign::support("log_level = 1").said(&["slow", "grows", "large", "full"]).or_near(),
+        Sign::support("-trace").said(&["slow", "grows", "large", "full"]).or_near(),
     ],
     words: &["debug", "trace", "verbose", "log file", "log grows", "slow", "logging"],
     tells: "/sys/kernel/tracing/current_tracer",

@@ -50,6 +50,8 @@ pub const RULE: Rule = Rule {
         Sign::hint("nx_huge_pages=auto"),
         Sign::hint("KVM: Mitigation: Split huge pages"),
         Sign::strong("KVM: Vulnerable").against(),
+        // What a complaint makes of a configuration.
+        Sign::support("nx_huge_pages").said(&["slow", "start", "jitter", "latency", "spike"]).or_near(),
     ],
     words: &["boot time", "start time", "starts slowly", "nx_huge_pages", "multihit", "startup", "latency"],
     tells: "/sys/module/kvm/parameters/nx_huge_pages",

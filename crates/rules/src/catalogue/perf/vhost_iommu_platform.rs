@@ -28,6 +28,9 @@ use crate::catalogue::memory::hugepages_not_reserved::guests::commands;
 use crate::prelude::*;
 use vmwright_formats::DomainXml;
 
+/// What people say of a slow network.
+const SLOW: &[&str] = &["slow", "throughput", "gbit", "mbit", "pps", "packet rate"];
+
 pub const RULE: Rule = Rule {
     level: Level::Warn,
     rank: Rank::Specific,
@@ -41,6 +44,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("iotlb miss").and(&["vhost"]),
         Sign::hint("vtd_iotlb_page_update"),
         Sign::hint("vtd_iommu_translate"),
+        // What a complaint makes of a configuration.
+        Sign::support("iommu_platform=on").said(SLOW).or_near(),
     ],
     words: &["viommu", "virtual iommu", "intel-iommu", "iommu_platform", "throughput", "slow network"],
     tells: "virsh dumpxml VM",

@@ -48,7 +48,7 @@ const CACHE: u64 = 32 << 20;
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let slow = SLOW.iter().any(|word| cx.said(word));
+    let slow = cx.asked(SLOW);
     for text in cx.texts_with("file format: qcow2") {
         let (mut qcow2, mut size) = (false, None);
         for (number, line) in text.lines() {

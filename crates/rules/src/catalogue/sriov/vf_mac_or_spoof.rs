@@ -56,6 +56,21 @@ pub const RULE: Rule = Rule {
         Sign::support("tx_spoof_packets"),
         Sign::hint("MAC address not assigned by administrator"),
         Sign::strong("VF is not trusted"),
+        // What a complaint makes of a configuration.
+        Sign::support("spoof checking on")
+            .said(&[
+                "no network",
+                "ping",
+                "reach",
+                "traffic",
+                "bridge",
+                "vrrp",
+                "virtual ip",
+                "failover",
+                "mac",
+            ])
+            .or_near(),
+        Sign::support("trust off").said(&["promisc", "multicast", "vlan", "mac", "vrrp"]).or_near(),
     ],
     words: &["spoof", "trust", "vf mac", "vlan", "vf", "virtual function", "bridge", "no traffic"],
     explains: &["network/port-security-drop"],

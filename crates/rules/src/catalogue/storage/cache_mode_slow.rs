@@ -71,7 +71,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let slow = SLOW.iter().any(|word| cx.said(word));
+    let slow = cx.asked(SLOW);
     for disk in disks(cx) {
         draft = draft.looked();
         let flushing = matches!(disk.cache.as_deref(), Some("writethrough" | "directsync"));

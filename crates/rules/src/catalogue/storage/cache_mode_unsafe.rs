@@ -45,6 +45,9 @@ pub const RULE: Rule = Rule {
         Sign::support("cache_type = \"Unsafe\""),
         Sign::support("\"cache_type\": \"Unsafe\""),
         Sign::support("disk_cachemodes*unsafe"),
+        // What a complaint makes of a configuration.
+        Sign::strong("cache=*unsafe").said(LOST).or_near(),
+        Sign::strong("cache: unsafe").said(LOST).or_near(),
     ],
     words: LOST,
     tells: "virsh dumpxml VM",
@@ -75,7 +78,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for disk in disks(cx) {
         draft = draft.looked();
         if disk.cache.as_deref() == Some("unsafe") || disk.no_flush {
-            let after_crash = LOST.iter().any(|word| cx.said(word));
+            let after_crash = cx.asked(LOST);
             let strength = if after_crash { Strength::Strong } else { Strength::Support };
             if after_crash {
                 draft = draft.level(Level::Error);

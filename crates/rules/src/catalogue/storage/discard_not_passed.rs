@@ -70,6 +70,9 @@ pub const RULE: Rule = Rule {
         Sign::support("issue_discards=0"),
         Sign::support("fstrim").and(&["discard"]),
         Sign::hint("fstrim"),
+        // What a complaint makes of a configuration.
+        Sign::support("disk size:").unless(&["discard=*unmap", "discard=on"]).said(GROWS).or_near(),
+        Sign::support("<driver name=*qcow2").unless(&["discard=*unmap"]).said(GROWS).or_near(),
     ],
     words: GROWS,
     tells: "lsblk -D",
@@ -82,7 +85,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let grows = GROWS.iter().any(|word| cx.said(word));
+    let grows = cx.asked(GROWS);
     for disk in disks(cx) {
         draft = draft.looked();
         let ignored = disk.discard.as_deref().is_none_or(|mode| mode == "ignore" || mode == "off");

@@ -64,8 +64,8 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let stalls = STALLS.iter().any(|word| cx.said(word));
-    let slow = stalls || SLOW.iter().any(|word| cx.said(word));
+    let stalls = cx.asked(STALLS);
+    let slow = stalls || cx.asked(SLOW);
     let disks = disks(cx);
     // On a command line the disk itself does not say to which device it belongs.
     let virtio = cx.texts_with(["virtio-scsi", "virtio-blk"]).next().is_some();

@@ -72,6 +72,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("tdx: TDX module initialized").against(),
         Sign::strong("TDX-Module initialized").against(),
         Sign::support("virt/tdx: SEAMCALL (").against(),
+        Sign::support("TDX not supported by the host platform"),
     ],
     words: &["intel tdx", "tdx in bios", "seam loader", "private keyid", "bios setting", "trust domain"],
     explains: &["tdx/module-problem", "tdx/stack-mismatch"],

@@ -31,6 +31,10 @@ use super::wrong_driver::assigned;
 use crate::prelude::*;
 use vmwright_formats::PciAddress;
 
+/// What people say of a group that is too large.
+const SHARED: &[&str] =
+    &["same group", "iommu group with", "in one group", "alone", "own group", "separate group"];
+
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "security"],
     signs: &[
@@ -41,6 +45,7 @@ pub const RULE: Rule = Rule {
         Sign::support("ACS override"),
         Sign::support("lacks ACS"),
         Sign::support("no ACS support"),
+        Sign::strong("IOMMU group").said(SHARED).or_near(),
     ],
     words: &[
         "acs",
@@ -137,7 +142,7 @@ fn same_card(one: PciAddress, other: PciAddress) -> bool {
 
 /// Two members of one group, where the user wants to part them.
 fn unwilling(cx: &Context<'_>, groups: &[Member]) -> Option<(Option<Evidence>, Option<Evidence>)> {
-    if !PART.iter().any(|word| cx.said(word)) {
+    if !cx.asked(&PART) {
         return None;
     }
     groups.iter().enumerate().find_map(|(at, one)| {

@@ -126,7 +126,7 @@ const STUCK: [&str; 5] =
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let stuck = STUCK.iter().any(|words| cx.said(words));
+    let stuck = cx.asked(&STUCK);
     let card = cx.lines_with(LARGE).filter(|_| stuck).find_map(|(text, number, _)| text.quote(number));
     draft = draft.because(Strength::Support, card, "this card needs a large 64-bit window in the guest");
     vec![draft.verdict()]

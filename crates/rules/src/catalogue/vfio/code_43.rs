@@ -29,6 +29,10 @@ use crate::prelude::*;
 /// The VM hides that it is one already.
 const HIDDEN: &[&str] = &["hidden state='on'", "hidden state=\"on\"", "kvm=off", "\"kvm\":false", "hidden=1"];
 
+/// What people see in the device manager.
+const STOPPED: &[&str] =
+    &["yellow triangle", "exclamation mark", "stopped this device", "driver stops", "code 43", "error 43"];
+
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "gpu", "windows"],
     signs: &[
@@ -41,6 +45,9 @@ pub const RULE: Rule = Rule {
         Sign::hint("RmInitAdapter failed").and(&["hypervisor"]),
         Sign::hint("NVIDIA Corporation").unless(HIDDEN),
         Sign::support("AMD Radeon").and(&["Code 43"]).against(),
+        // What a complaint makes of a configuration.
+        Sign::support("<hostdev").unless(HIDDEN).said(STOPPED).or_near(),
+        Sign::support("vfio-pci").unless(HIDDEN).said(STOPPED).or_near(),
     ],
     words: &["code 43", "error 43", "device manager", "geforce", "nvidia driver"],
     explains: &[],

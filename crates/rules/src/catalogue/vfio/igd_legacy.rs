@@ -61,6 +61,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("Failed to create/modify LPC bridge for IGD"),
         Sign::strong("x-igd-gms is not supported on this device"),
         Sign::strong("IGD device {device} - failed to"),
+        // What a complaint makes of a configuration.
+        Sign::support("host=00:02.0").said(&DARK).or_near(),
+        Sign::support("host=0000:00:02.0").said(&DARK).or_near(),
+        Sign::support("slot=*0x02").and(&["<hostdev", "00:02.0"]).said(&DARK).or_near(),
     ],
     words: &[
         "black screen",
@@ -101,7 +105,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let Some(assigned) = assigned(cx).into_iter().find(|one| one.address == host) else {
         return vec![draft.verdict()];
     };
-    let dark = DARK.iter().any(|word| cx.said(word));
+    let dark = cx.asked(&DARK);
     let weight = if dark { Strength::Support } else { Strength::Hint };
     draft = draft.because(weight, assigned.quote, "the integrated graphics is given to the VM");
     for domain in cx.all::<DomainXml>() {

@@ -30,6 +30,10 @@ use super::wrong_driver::assigned;
 use crate::prelude::*;
 use vmwright_formats::PciDevices;
 
+/// What people call a device that they give to a VM.
+const CARD: &[&str] =
+    &["gpu", "card", "passthrough", "passed", "device", "controller", "radeon", "vega", "navi", "screen"];
+
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "gpu"],
     signs: &[
@@ -72,17 +76,17 @@ pub const RULE: Rule = Rule {
         Sign::support("trn=2 ACK should not assert"),
         Sign::support("hot reset info failed"),
         // What users say of it.
-        Sign::strong("only a host reboot"),
-        Sign::strong("until*reboot*host"),
-        Sign::strong("until the host *reboot"),
-        Sign::strong("have to reboot the host"),
-        Sign::strong("need to reboot the host"),
-        Sign::strong("must reboot the host"),
-        Sign::strong("reboot of the host"),
-        Sign::strong("works the first time"),
-        Sign::strong("only works once"),
-        Sign::strong("only the first start"),
-        Sign::strong("second start of the VM"),
+        Sign::strong("only a host reboot").said(CARD),
+        Sign::strong("until*reboot*host").said(CARD),
+        Sign::strong("until the host *reboot").said(CARD),
+        Sign::strong("have to reboot the host").said(CARD),
+        Sign::strong("need to reboot the host").said(CARD),
+        Sign::strong("must reboot the host").said(CARD),
+        Sign::strong("reboot of the host").said(CARD),
+        Sign::strong("works the first time").said(CARD),
+        Sign::strong("only works once").said(CARD),
+        Sign::strong("only the first start").said(CARD),
+        Sign::strong("second start of the VM").said(CARD),
     ],
     words: &[
         "reset",

@@ -29,6 +29,18 @@ use crate::prelude::*;
 /// QEMU's own ROMs for virtio and emulated NICs and VGAs: their absence is a packaging fault.
 const OWN: &[&str] = &["romfile \"efi-", "romfile \"pxe-", "romfile \"vgabios", "romfile \"kvmvapic"];
 
+/// What people say of a screen that stays dark.
+const DARK: &[&str] = &[
+    "no signal",
+    "black screen",
+    "goes black",
+    "stays black",
+    "stays dark",
+    "no output",
+    "no picture",
+    "blank screen",
+];
+
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "gpu"],
     signs: &[
@@ -55,6 +67,12 @@ pub const RULE: Rule = Rule {
         Sign::strong("NVRM: failed to copy vbios to system memory"),
         Sign::strong("known to cause system instability issues during option rom execution"),
         Sign::support("ROM access failed"),
+        // What a complaint makes of a configuration.
+        Sign::support("Kernel driver in use: vfio-pci")
+            .and(&["VGA compatible controller"])
+            .unless(&["romfile", "<rom ", "Intel Corporation"])
+            .said(DARK),
+        Sign::support("video=efifb:off").unless(&["romfile=", "<rom file"]).said(DARK),
     ],
     words: &["vbios", "romfile", "rom file", "option rom", "no display", "black screen", "tianocore"],
     explains: &["vfio/code-43"],

@@ -36,6 +36,20 @@ pub(crate) use state::assigned;
 /// vfio-pci speaks of a device that it has: ENODEV then comes from a device that does not answer.
 const OWNED: &[&str] = &["vfio-pci {device}: "];
 
+/// Something is bound as it should be.
+const VFIO: &[&str] = &["Kernel driver in use: vfio-pci"];
+
+/// What people say who give a card to a VM.
+const PASSED: &[&str] = &[
+    "passthrough",
+    "pass through",
+    "passed",
+    "screen goes black",
+    "hangs in the start",
+    "to the vm",
+    "single gpu",
+];
+
 pub const RULE: Rule = Rule {
     tags: &["passthrough"],
     signs: &[
@@ -72,6 +86,11 @@ pub const RULE: Rule = Rule {
         Sign::support("GroupGetDeviceFD*code: 19"),
         Sign::support("/dev/vfio/{group}: no such file or directory")
             .unless(&["/dev/vfio/vfio: no such file"]),
+        // What a complaint makes of a configuration.
+        Sign::support("Kernel driver in use: nvidia").unless(VFIO).said(PASSED),
+        Sign::support("Kernel driver in use: nouveau").unless(VFIO).said(PASSED),
+        Sign::support("Kernel driver in use: amdgpu").unless(VFIO).said(PASSED),
+        Sign::support("Kernel driver in use: i915").unless(VFIO).said(PASSED),
     ],
     words: &["kernel driver in use", "vfio-pci", "host driver", "passthrough", "unbind"],
     explains: &[],

@@ -46,6 +46,9 @@ pub const RULE: Rule = Rule {
         Sign::support("vhost-user * share=on").unless(&["vhost-user-fs"]),
         Sign::hint("vhost-user-blk: vhost start failed"),
         Sign::strong("VhostUserMemoryRegion(NoMemoryRegion)"),
+        Sign::support("type=*vhostuser")
+            .unless(&["access mode=*shared", "memAccess=*shared", "share=on", "share=yes"])
+            .said(&["packet", "no traffic", "no network", "ping", "nothing arrives"]),
     ],
     words: &["vhost-user", "vhostuser", "shared memory", "share=on", "vhost user"],
     explains: &["vhost-user/protocol-mismatch", "ovs/dpdk-memory"],

@@ -28,6 +28,9 @@
 
 use crate::prelude::*;
 
+/// What people say of a TPM that has forgotten.
+const RECOVERY: &[&str] = &["bitlocker", "recovery key", "recovery screen", "pin is no longer", "hello"];
+
 pub const RULE: Rule = Rule {
     tags: &["tpm", "migration"],
     needs: &[Need::Glob("/var/log/swtpm/libvirt/qemu/*.log")],
@@ -67,6 +70,10 @@ pub const RULE: Rule = Rule {
         Sign::support("Enter the recovery key"),
         Sign::support("BitLocker recovery"),
         Sign::hint("bitlocker"),
+        // What a complaint makes of a configuration.
+        Sign::support("<tpm model").said(RECOVERY).or_near(),
+        Sign::support("tpmstate").said(RECOVERY).or_near(),
+        Sign::support("swtpm").said(RECOVERY).or_near(),
     ],
     words: &["bitlocker", "recovery key", "after migrat", "restored", "clone", "snapshot", "restart"],
     tells: "ls -l /var/lib/libvirt/swtpm/<uuid>/tpm2/ on both hosts",

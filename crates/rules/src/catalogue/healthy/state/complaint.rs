@@ -331,6 +331,60 @@ pub(super) const TROUBLE: &[&str] = &[
 /// Trouble as a rule, though it may be what a harmless message says.
 pub(super) const DOUBTFUL: &[&str] = &["cannot", "can't", "refuses"];
 
+/// It is about a message.
+pub(super) const MESSAGE: &[&str] = &[
+    "message",
+    "warning",
+    " log",
+    "error",
+    "this line",
+    "these lines",
+    "prints",
+    "alarm",
+    "alert",
+    "flagged",
+    "says so",
+];
+
+/// Something is not as it should be, in words that a harmless message may have too.
+pub(super) const AMISS: &[&str] = &[
+    " not ",
+    "n't",
+    "never",
+    "no longer",
+    " no ",
+    "none",
+    "nothing",
+    "fail",
+    "slow",
+    "stuck",
+    "stall",
+    "lose",
+    "lost",
+    "missing",
+    "gone",
+    "dead",
+    "dark",
+    "wrong",
+    "hang",
+    "crash",
+    "denied",
+    "refuse",
+    "vanish",
+    "crawl",
+    "broken",
+    "lag",
+    "worse",
+    "problem",
+    "too many",
+    "too much",
+    "too few",
+    "only ",
+];
+
+/// It goes on to say what does not work.
+pub(super) const TURNS: &[&str] = &["but ", "however", " yet ", "though", "except", "only "];
+
 /// It works, beyond doubt.
 const FINE: &[&str] = &[
     "everything works",
@@ -362,6 +416,18 @@ pub(crate) enum Mood {
     Calm,
     /// Both.
     Content,
+}
+
+/// Whether there is a fault to look for: not where the complaint only asks about a message, or says that all works.
+pub(crate) fn amiss(cx: &Context<'_>) -> bool {
+    let any = |words: &[&str]| words.iter().any(|word| cx.said(word));
+    match mood(cx) {
+        Mood::Troubled => true,
+        Mood::Silent => any(AMISS) || !any(MESSAGE),
+        Mood::Runs => any(AMISS) && !any(MESSAGE),
+        Mood::Calm => !any(ASKS) && any(TURNS) && any(AMISS) && !any(MESSAGE),
+        Mood::Content => false,
+    }
 }
 
 /// How the complaint sounds.

@@ -87,6 +87,18 @@ pub(crate) fn guests(cx: &Context<'_>) -> Vec<Guest> {
             running: text.kind.0 == "vmm_processes",
         });
     }
+    // Cloud Hypervisor's command line names both in one option.
+    for (text, number, line) in cx.lines_with("hugepages=on").take(GUESTS) {
+        let option = line.split_whitespace().find(|word| word.contains("hugepages=on")).unwrap_or_default();
+        let value = |key: &str| option.split(',').find_map(|part| part.trim_matches('"').strip_prefix(key));
+        found.push(Guest {
+            memory: value("size=").and_then(|text| size(text, 1)),
+            quote: text.quote(number),
+            huge: Some(text.quote(number)),
+            page: value("hugepage_size=").and_then(|text| size(text, 1)),
+            ..Guest::default()
+        });
+    }
     found.truncate(GUESTS);
     found
 }

@@ -1,0 +1,23 @@
+//! What a running host's old log lines make of it.
+
+use vmwright_model::{Kind, Record, Snapshot, Verdict};
+use vmwright_rules::{Reading, entry, ranking};
+
+/// Whether `memory/host-oom` fires on a kernel's log.
+fn fires(log: &str, live: bool, complaint: &str) -> bool {
+    let record = Record::new("dmesg", Kind::new("kernel_log"), log);
+    let snapshot = Snapshot { live, records: vec![record], ..Snapshot::default() };
+    let entry = entry("memory/host-oom").expect("it is in the catalogue");
+    let verdicts = ranking::judge(entry, &Reading::new(&snapshot, complaint));
+    verdicts.iter().any(|one| matches!(one, Verdict::Fired(_)))
+}
+
+#[test]
+fn an_old_kill_of_another_program_is_no_fault_of_a_running_host() {
+    let other = "[ 812.1] Out of memory: Killed process 512 (java) total-vm:8121344kB, anon-rss:4112344kB\n";
+    let guest = "[ 812.1] Out of memory: Killed process 513 (qemu-system-x86) total-vm:8121344kB\n";
+    assert!(!fires(other, true, ""), "a log of long ago");
+    assert!(fires(other, true, "a VM disappears each night, out of memory?"), "somebody complains of it");
+    assert!(fires(other, false, ""), "somebody pasted it");
+    assert!(fires(guest, true, ""), "a VM was the victim");
+}
