@@ -4,6 +4,7 @@
 //! names are exchanged in one step. What was exchanged out is then compared with what was read before, and put
 //! back if anybody changed it in between. So no one sees half a file, and nobody's change is lost.
 
+pub(crate) mod kept;
 mod place;
 
 pub(crate) use place::Free;

@@ -9,6 +9,7 @@ pub mod actions;
 pub mod approval;
 mod files;
 pub mod log;
+pub mod net;
 pub mod recover;
 pub mod report;
 pub mod run;
@@ -19,12 +20,13 @@ pub mod undo;
 
 pub use actions::ActionError;
 pub use approval::{Approved, Ask, Refused, SignError, sign, verify};
+pub use net::{Awaiting, ConfirmError, Net, confirm_run};
 pub use recover::{Interrupted, RecoverError, recover};
 pub use report::{Event, RunReport};
 pub use run::{ApplyError, Context, Fault, Point, apply};
 pub use system::{Live, System};
 pub use tool::ToolError;
-pub use undo::{UndoError, undo_run};
+pub use undo::{UndoError, revert_run, undo_run};
 
 use thiserror::Error;
 use vmwright_model::plan::Settles;

@@ -215,7 +215,9 @@ impl Log {
     /// Whether the run came to an end, as applied, undone or as far as it could be undone.
     #[must_use]
     pub fn ended(&self) -> bool {
-        matches!(self.events.last(), Some(RunEvent::Ended { .. }))
+        let afterwards =
+            |event: &&RunEvent| matches!(event, RunEvent::Guarded { .. } | RunEvent::Confirmed { .. });
+        matches!(self.events.iter().rev().find(|event| !afterwards(event)), Some(RunEvent::Ended { .. }))
     }
 }
 

@@ -230,6 +230,8 @@ pub(crate) fn begun(log: &Log) -> Vec<Begun> {
             }
             RunEvent::UndoDone { step } => (step, StepState::Undone),
             RunEvent::Began { .. }
+            | RunEvent::Guarded { .. }
+            | RunEvent::Confirmed { .. }
             | RunEvent::Stopped { .. }
             | RunEvent::UndoBegan { .. }
             | RunEvent::Ended { .. } => continue,

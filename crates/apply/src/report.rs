@@ -116,6 +116,9 @@ pub struct RunReport {
     pub state: RunState,
     /// The steps, in the plan's order; for an undo those that were begun.
     pub steps: Vec<StepReport>,
+    /// Seconds in which somebody has to confirm it, or it is taken back; none where it needs no confirmation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm_within: Option<u64>,
     /// Why it stopped before its end, if it did.
     pub stopped: Option<Stop>,
     /// What could not be taken back.

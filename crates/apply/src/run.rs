@@ -3,6 +3,7 @@
 use crate::actions::{self, ActionError, World};
 use crate::approval::{Approved, Ask, Refused, covers};
 use crate::log::{EVENT, LogError, Wal};
+use crate::net::{self, Net};
 use crate::recover::already_back;
 use crate::report::{Event, NotUndone, RUN_SCHEMA, RunReport, StepReport, Stop, StopKind};
 use crate::system::System;
@@ -26,6 +27,8 @@ pub struct Context<'a> {
     pub machines: &'a dyn Machines,
     /// Values of the kernel, and programs: [`crate::Live`] but in tests.
     pub system: &'a dyn System,
+    /// Waits for a confirmation of runs that could lock their user out; none where nobody can.
+    pub net: Option<&'a dyn Net>,
     /// Asks the rules.
     pub check: &'a dyn Check,
     /// Told what happens.
@@ -38,7 +41,7 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     pub(crate) fn world(&self) -> World<'a> {
-        World { machines: self.machines, host_id: self.host_id, system: self.system }
+        World { machines: self.machines, host_id: self.host_id, system: self.system, state: self.state }
     }
 
     fn at(&mut self, point: Point) -> Fault {
@@ -101,6 +104,24 @@ pub enum ApplyError {
     /// An earlier run ended in the middle.
     #[error("run {0} ended in the middle: undo it first, so that nobody has to guess what it left")]
     Unresolved(String),
+    /// An earlier run still waits for its confirmation, and may be taken back at any moment.
+    #[error("run {0} waits for a confirmation: confirm it or undo it first")]
+    Unconfirmed(String),
+    /// Nothing would take the run back if it locked its user out.
+    #[error(
+        "nothing could be started that would take the run back if you cannot reach this host any more: {0}"
+    )]
+    Net(String),
+    /// The clock says less than when vmwright last wrote something here: an approval that has ended would hold again.
+    #[error(
+        "the clock of this host was set back: {file} was written {seconds} s from now; if the clock is right, `touch` that file"
+    )]
+    ClockBack {
+        /// The newest file.
+        file: String,
+        /// How far in the future it lies.
+        seconds: i64,
+    },
     /// The log cannot be written or an older one not be read.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -142,9 +163,14 @@ pub fn apply(plan: &Plan, approved: &Approved, context: &mut Context<'_>) -> Res
     let runs = context.state.join("runs");
     trust::private_dir(&runs)?;
     let _lock = log::lock(context.state)?;
+    clock_goes_on(context.state, now.as_second())?;
     for run in log::runs(context.state)? {
-        if log::read(context.state, &run)?.is_some_and(|log| !log.ended()) {
+        let Some(log) = log::read(context.state, &run)? else { continue };
+        if !log.ended() {
             return Err(ApplyError::Unresolved(run));
+        }
+        if net::of_log(&run, &log).is_some() {
+            return Err(ApplyError::Unconfirmed(run));
         }
     }
     let room = expect_all(plan, context)?;
@@ -169,7 +195,39 @@ pub fn apply(plan: &Plan, approved: &Approved, context: &mut Context<'_>) -> Res
         wal.discard();
         return Err(ApplyError::Begin(why));
     }
+    // Before the first step: if this process goes, whoever waits takes back what it did.
+    let net = context.net.filter(|_| vmwright_plan::may_lock_out(plan));
+    if let Some(net) = net
+        && let Err(why) = wal.append(&net::guarded(net.seconds())).and_then(|()| net.spread(&run))
+    {
+        wal.discard();
+        return Err(ApplyError::Net(why));
+    }
     execute(plan, &id, run, wal, context)
+}
+
+/// A clock that is put right by the network's time moves less than this, in seconds.
+const CLOCK_SLACK: i64 = 300;
+
+/// That no record of vmwright's own is from the future.
+fn clock_goes_on(state: &Path, now: i64) -> Result<(), ApplyError> {
+    use std::os::unix::fs::MetadataExt;
+    let mut newest: Option<(i64, String)> = None;
+    for folder in ["runs", "approvals"] {
+        // What cannot be listed is an error elsewhere; here it only cannot tell the time.
+        for entry in std::fs::read_dir(state.join(folder)).into_iter().flatten().flatten() {
+            let Ok(found) = entry.metadata() else { continue };
+            if newest.as_ref().is_none_or(|(time, _)| found.mtime() > *time) {
+                newest = Some((found.mtime(), entry.path().display().to_string()));
+            }
+        }
+    }
+    match newest {
+        Some((time, file)) if time > now + CLOCK_SLACK => {
+            Err(ApplyError::ClockBack { file, seconds: time - now })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Everything that can be refused without looking at the host.
@@ -333,6 +391,12 @@ impl Going<'_, '_, '_> {
             return Err(ApplyError::Injected { run: self.run, point: Point::BeforeEnd });
         }
         let _ = self.log(&RunEvent::Ended { state });
+        let net = self.context.net.filter(|_| vmwright_plan::may_lock_out(self.plan));
+        let confirm_within = net.filter(|_| state == RunState::Applied).map(Net::seconds);
+        if let Some(seconds) = confirm_within {
+            // The time counts from now; where that cannot be written, it counts from the beginning.
+            let _ = self.log(&net::guarded(seconds));
+        }
         let steps = self.plan.steps.iter().enumerate().map(|(at, step)| {
             // Steps are begun in order.
             let begun = at < self.begun.len();
@@ -354,6 +418,7 @@ impl Going<'_, '_, '_> {
             plan: self.id.to_owned(),
             state,
             steps: steps.collect(),
+            confirm_within,
             stopped,
             not_undone,
             log: self.wal.path(),
@@ -405,11 +470,11 @@ fn take_one_back(
     let undo = undos[at];
     let act = actions::of(undo);
     if act.verify(&world).is_ok() {
-        return Ok(act.sweep());
+        return Ok(act.sweep(&world));
     }
     let inverse = match act.resume(&world) {
         Ok(inverse) => inverse,
-        Err(_) if already_back(undos, at, &world) => return Ok(act.sweep()),
+        Err(_) if already_back(undos, at, &world) => return Ok(act.sweep(&world)),
         Err(error) => return Ok(Err(error)),
     };
     (context.progress)(Event::Undoing { step: step + 1, what: words(undo).does });
@@ -418,7 +483,8 @@ fn take_one_back(
     if context.at(Point::AfterUndoIntent(step)) == Fault::Crash {
         return Err(Point::AfterUndoIntent(step));
     }
-    let done = act.perform(&world, &inverse).and_then(|()| act.verify(&world)).and_then(|()| act.sweep());
+    let done =
+        act.perform(&world, &inverse).and_then(|()| act.verify(&world)).and_then(|()| act.sweep(&world));
     if context.at(Point::AfterUndo(step)) == Fault::Crash {
         return Err(Point::AfterUndo(step));
     }

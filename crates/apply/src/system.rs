@@ -13,6 +13,13 @@ use std::time::Duration;
 /// The longest value that is read, in bytes: sysfs hands over one page (kernel, `fs/sysfs/file.c`), procfs a few.
 const LONGEST: u64 = 64 << 10;
 
+/// Making an initramfs takes a minute on a slow machine, and longer under load.
+const GENERATORS_LIMIT: Duration = Duration::from_secs(900);
+
+/// Programs that make files for the next boot.
+const GENERATORS: [&str; 6] =
+    ["update-grub", "grub-mkconfig", "grub2-mkconfig", "update-initramfs", "dracut", "kernel-install"];
+
 /// Loading a module waits for its devices; systemd waits 90 s for a unit by default (`DefaultTimeoutStartSec`).
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -95,7 +102,8 @@ impl System for Live {
         let path = PLACES.iter().map(|place| Path::new(place).join(program)).find(|path| path.is_file());
         let path: PathBuf = path.ok_or(RunError::Absent(program))?;
         let args: Vec<&std::ffi::OsStr> = args.iter().map(std::ffi::OsStr::new).collect();
-        let said = tool::run(&path, &args, b"", LIMIT)?;
+        let limit = if GENERATORS.contains(&program) { GENERATORS_LIMIT } else { LIMIT };
+        let said = tool::run(&path, &args, b"", limit)?;
         Ok(Ran {
             success: said.status.success(),
             output: String::from_utf8_lossy(&said.stdout).into_owned(),

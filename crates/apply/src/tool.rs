@@ -12,6 +12,9 @@ use thiserror::Error;
 /// The most of a program's output that is kept, in bytes.
 const OUTPUT_LIMIT: u64 = 4 << 20;
 
+/// Where programs find others.
+const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// How often a running program is looked at.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -78,6 +81,8 @@ pub(crate) fn run(program: &Path, args: &[&OsStr], input: &[u8], limit: Duration
         .args(args)
         .env_clear()
         .env("LC_ALL", "C")
+        // Scripts look for their own tools here, and for nothing that a caller put before them.
+        .env("PATH", PATH)
         .current_dir("/")
         .stdin(Stdio::from(stdin))
         .stdout(Stdio::from(stdout.try_clone().map_err(failed)?))

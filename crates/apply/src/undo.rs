@@ -5,7 +5,7 @@ use crate::recover::{beginning, begun};
 use crate::report::{RUN_SCHEMA, RunReport, StepReport};
 use crate::run::{Context, Point, take_back};
 use crate::trust::{self, Untrusted};
-use crate::{assisted_by, log};
+use crate::{assisted_by, log, net};
 use thiserror::Error;
 use vmwright_model::{Action, RunEvent, RunState, StepState};
 use vmwright_plan::describe::words;
@@ -32,6 +32,9 @@ pub enum UndoError {
     /// Everything that it did is taken back already, or it did nothing.
     #[error("run {0} has left nothing that could be undone")]
     Nothing(String),
+    /// It was confirmed, or there is time left.
+    #[error("run {0} is not to be taken back now")]
+    NotDue(String),
     /// The beginning could not be made durable.
     #[error("{0}")]
     Begin(String),
@@ -52,6 +55,22 @@ pub enum UndoError {
 /// # Errors
 /// [`UndoError`] where nothing was changed. What could not be taken back is in the report.
 pub fn undo_run(run: &str, context: &mut Context<'_>) -> Result<RunReport, UndoError> {
+    take_back_run(run, None, context)
+}
+
+/// As [`undo_run`], for whoever waits for a run's confirmation: only where the time is over and nobody has confirmed it.
+///
+/// # Errors
+/// [`UndoError`]; [`UndoError::NotDue`] where it may stay, or may stay a while longer.
+pub fn revert_run(run: &str, context: &mut Context<'_>) -> Result<RunReport, UndoError> {
+    take_back_run(run, Some("nobody confirmed the run in time"), context)
+}
+
+fn take_back_run(
+    run: &str,
+    overdue: Option<&str>,
+    context: &mut Context<'_>,
+) -> Result<RunReport, UndoError> {
     trust::check(context.state)?;
     let _lock = log::lock(context.state)?;
     let log = log::read(context.state, run)?.ok_or_else(|| UndoError::Nothing(run.to_owned()))?;
@@ -66,6 +85,9 @@ pub fn undo_run(run: &str, context: &mut Context<'_>) -> Result<RunReport, UndoE
             this: context.host_id.to_owned(),
         });
     }
+    if overdue.is_some() && net::of_log(run, &log).is_none_or(|awaiting| awaiting.left.is_some()) {
+        return Err(UndoError::NotDue(run.to_owned()));
+    }
     let all = begun(&log);
     let open: Vec<(usize, Action)> = all
         .iter()
@@ -79,7 +101,10 @@ pub fn undo_run(run: &str, context: &mut Context<'_>) -> Result<RunReport, UndoE
     wal.reserve((open.len() as u64 + 2) * 2 * EVENT)?;
     let event = RunEvent::UndoBegan {
         at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        allowed_by: format!("the run's own approval by {}", began.approved_by),
+        allowed_by: match overdue {
+            Some(why) => format!("{why}; the run's own approval by {}", began.approved_by),
+            None => format!("the run's own approval by {}", began.approved_by),
+        },
         assisted_by: assisted_by(began.plan),
     };
     wal.append(&event).map_err(UndoError::Begin)?;
@@ -103,6 +128,7 @@ pub fn undo_run(run: &str, context: &mut Context<'_>) -> Result<RunReport, UndoE
         plan: began.plan.to_owned(),
         state,
         steps: steps.collect(),
+        confirm_within: None,
         stopped: None,
         log: wal.path(),
         log_incomplete: wal.incomplete(),

@@ -80,8 +80,10 @@ ANALYSIS (reads only; the kernel keeps it so)
 IMPLEMENTATION (exactly an approved plan)
   approve    Sign a plan with your SSH key
   apply      Carry out an approved plan
+  confirm    Let a run stay that could have locked you out
   undo       Take a run back
-  recover    Look at runs that were cut off
+  recover    Look at runs that were cut off or wait for you
+  revert     Wait for a confirmation, and take the run back without (apply starts it)
 
 REVIEW (proves it on the real VM)
   review     Boot, exercise and measure a VM

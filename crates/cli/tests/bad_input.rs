@@ -109,6 +109,28 @@ fn a_plan_that_is_cut_edited_or_of_another_host_does_nothing() {
 }
 
 #[test]
+fn what_is_protected_is_neither_approved_nor_disturbed() {
+    let site = Site::new();
+    let key = site.approver();
+    site.machine("web", "").ok();
+    let made = site.call(&["plan", "--vm", "web", "--format", "json"]).ok().json();
+    let mut plan = made["plan"].clone();
+    plan["steps"][0]["action"] = serde_json::json!({"action": "machine-stop", "machine": "web"});
+    plan["steps"][0]["disruption"] = "guest-restart".into();
+    let path = site.file("stop.json", plan.to_string());
+    let path = path.to_str().unwrap();
+    site.approve(path, &key).ok();
+    let list = site.file("config/protected", "# not in office hours\nvm web\n");
+    site.call(&["apply", path]).fails(REFUSED, &["step 1", "vm web is protected"]);
+    site.approve(path, &key).fails(REFUSED, &["vm web is protected"]);
+    fs::write(&list, "vm web\nwhatever\n").unwrap();
+    site.call(&["apply", path]).fails(REFUSED, &["line 2"]);
+    fs::write(&list, "").unwrap();
+    fs::set_permissions(&list, fs::Permissions::from_mode(0o666)).unwrap();
+    site.call(&["apply", path]).fails(REFUSED, &["protected", "0666"]);
+}
+
+#[test]
 fn who_may_approve_is_not_for_others_to_write() {
     let site = Site::new();
     let key = site.approver();

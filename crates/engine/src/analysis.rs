@@ -311,8 +311,22 @@ pub(crate) fn read(
     subject: &vmwright_host::Subject,
     environment: &Environment,
 ) -> Result<Snapshot, Error> {
+    read_with(&[], root, subject, environment)
+}
+
+/// As [`read`], and `more` besides.
+pub(crate) fn read_with(
+    more: &[Need],
+    root: &Root,
+    subject: &vmwright_host::Subject,
+    environment: &Environment,
+) -> Result<Snapshot, Error> {
+    let mut needs = needs(root);
+    needs.extend(more);
+    needs.sort_unstable();
+    needs.dedup();
     let mut snapshot =
-        vmwright_host::collect(root, &needs(root), subject, &Limits::default()).map_err(Error::Collect)?;
+        vmwright_host::collect(root, &needs, subject, &Limits::default()).map_err(Error::Collect)?;
     if *root == Root::Live {
         snapshot.taken = memory::now();
         snapshot.host_id = vmwright_host::identity(&environment.state).id;

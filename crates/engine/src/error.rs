@@ -141,6 +141,20 @@ pub enum Error {
     /// A run could not be taken back.
     #[error("nothing was taken back")]
     Undo(#[source] Box<vmwright_apply::UndoError>),
+    /// A file that decides what is done could be written by others.
+    #[error("a file that decides what is protected cannot be relied on")]
+    Untrusted(#[source] vmwright_apply::trust::Untrusted),
+    /// The list of what is protected cannot be read.
+    #[error("{}: line {line} is neither `vm NAME` nor `host`", path.display())]
+    ProtectedList {
+        /// The list.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A run could not be confirmed.
+    #[error("nothing was confirmed")]
+    Confirm(#[source] Box<vmwright_apply::ConfirmError>),
     /// The runs could not be looked at.
     #[error("the runs cannot be looked at")]
     Recover(#[source] Box<vmwright_apply::RecoverError>),
@@ -227,7 +241,10 @@ impl Error {
             | Error::Intent(_)
             | Error::OtherHost { .. }
             | Error::Apply(_)
-            | Error::Undo(_) => Exit::Refused,
+            | Error::Undo(_)
+            | Error::Untrusted(_)
+            | Error::ProtectedList { .. }
+            | Error::Confirm(_) => Exit::Refused,
             Error::Control(ControlError::Illegal(_) | ControlError::Cannot { .. }) => Exit::Refused,
             Error::Start { .. } => Exit::Findings,
             Error::Answer => Exit::Internal,

@@ -2,16 +2,18 @@
 //! takes runs back.
 
 use crate::analysis::read;
+use crate::guard::Guards;
 use crate::{Approve, Environment, Error, Outcome, PlanMade, Progress, RunSummary, machines, memory, plans};
 use jiff::Timestamp;
 use vmwright_apply::recover::Found;
 use vmwright_apply::report::{Event, RunReport};
-use vmwright_apply::{Ask, Check, Context, MachineError, Machines};
+use vmwright_apply::{Ask, Check, Context, MachineError, Machines, Net, UndoError};
 use vmwright_backend::qemu::Qemu;
 use vmwright_backend::{Backend, store};
 use vmwright_host::{Root, Subject};
 use vmwright_model::plan::{APPROVAL_SCHEMA, Settles};
-use vmwright_model::{Approval, EntryState, Mode, RunState, StepState, Verdict};
+use vmwright_model::{Approval, EntryState, Mode, Plan, RunState, StepState, Verdict};
+use vmwright_plan::Protected;
 use vmwright_rules::{Reading, entry, ranking};
 
 /// Has a person sign a plan.
@@ -21,6 +23,7 @@ pub(crate) fn approve(what: &Approve, environment: &Environment) -> Result<Outco
     if made.plan.host_id != host.id {
         return Err(Error::OtherHost { plan: made.plan.host_id, this: host.id });
     }
+    unprotected(&made.plan, environment)?;
     let expires = Timestamp::now().as_second().saturating_add(what.valid_for);
     let approval = Approval {
         schema: APPROVAL_SCHEMA.to_owned(),
@@ -35,9 +38,26 @@ pub(crate) fn approve(what: &Approve, environment: &Environment) -> Result<Outco
     Ok(Outcome::Approved { plan: made.id, principal: approval.principal, expires })
 }
 
+/// That a plan disturbs nothing which the list of the administrator protects. A list that others may write to, or that
+/// cannot be read, protects everything.
+fn unprotected(plan: &Plan, environment: &Environment) -> Result<(), Error> {
+    let path = environment.config.join("protected");
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        text => text.map_err(|source| Error::File { path: path.clone(), source })?,
+    };
+    vmwright_apply::trust::check(&path).map_err(Error::Untrusted)?;
+    let protected = Protected::read(&text).map_err(|line| Error::ProtectedList { path, line })?;
+    match protected.against(plan) {
+        errors if errors.is_empty() => Ok(()),
+        errors => Err(Error::Lint(errors.iter().map(ToString::to_string).collect())),
+    }
+}
+
 /// Carries out an approved plan.
 pub(crate) fn apply(
     plan: &str,
+    confirm_within: u64,
     environment: &Environment,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
@@ -47,6 +67,7 @@ pub(crate) fn apply(
         short(&made.id),
         made.plan.title
     ))));
+    unprotected(&made.plan, environment)?;
     let host = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?;
     let ask = Ask {
         plan: &made.id,
@@ -58,11 +79,28 @@ pub(crate) fn apply(
         vmwright_apply::verify(&ask, &environment.state, &environment.config).map_err(Error::Refused)?;
     progress(Progress::Note(format!("approved by {}", approved.approval().principal)));
     let vm = made.plan.vm.as_deref();
-    let report = with_context(environment, &host.id, vm, progress, |context| {
+    let guards = Guards { environment, seconds: confirm_within };
+    let report = with_context(environment, &host.id, vm, Some(&guards), progress, |context| {
         vmwright_apply::apply(&made.plan, &approved, context).map_err(|error| Error::Apply(Box::new(error)))
     })?;
     remember(&report, &made, &host.id, environment, progress);
     Ok(Outcome::Run(summary(report, false)))
+}
+
+/// Lets a run stay that waits for a confirmation.
+pub(crate) fn confirm(
+    run: &str,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Error> {
+    vmwright_apply::confirm_run(&environment.state, run).map_err(|error| Error::Confirm(Box::new(error)))?;
+    let host = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?;
+    let entry = memory::entry("apply", format!("run {run} confirmed"), String::new(), &host.id);
+    note(
+        memory::open(environment).and_then(|mut journal| journal.append(&entry).map_err(Error::Journal)),
+        progress,
+    );
+    Ok(Outcome::Confirmed { run: run.to_owned() })
 }
 
 /// Takes a run back.
@@ -72,11 +110,36 @@ pub(crate) fn undo(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
     progress(Progress::Banner(Mode::Implementation.banner(&format!("undo of run {run}"))));
+    take_back(run, vmwright_apply::undo_run, "taken back", environment, progress)
+}
+
+/// Takes a run back that nobody has confirmed in time.
+pub(crate) fn revert(
+    run: &str,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Error> {
+    take_back(
+        run,
+        vmwright_apply::revert_run,
+        "taken back: nobody confirmed it in time",
+        environment,
+        progress,
+    )
+}
+
+fn take_back(
+    run: &str,
+    how: fn(&str, &mut Context<'_>) -> Result<RunReport, UndoError>,
+    what: &str,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Error> {
     let host = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?;
-    let report = with_context(environment, &host.id, None, progress, |context| {
-        vmwright_apply::undo_run(run, context).map_err(|error| Error::Undo(Box::new(error)))
+    let report = with_context(environment, &host.id, None, None, progress, |context| {
+        how(run, context).map_err(|error| Error::Undo(Box::new(error)))
     })?;
-    let title = format!("run {} taken back", report.run);
+    let title = format!("run {} {what}", report.run);
     let mut entry = memory::entry("undo", title, lines(&report).join("\n"), &host.id);
     entry.evidence = vec![report.log.clone()];
     note(
@@ -89,10 +152,24 @@ pub(crate) fn undo(
 /// Looks at runs that were cut off.
 pub(crate) fn recover(environment: &Environment) -> Result<Outcome, Error> {
     let host = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?;
-    let cut = with_context(environment, &host.id, None, &mut |_| {}, |context| {
+    let cut = with_context(environment, &host.id, None, None, &mut |_| {}, |context| {
         vmwright_apply::recover(context).map_err(|error| Error::Recover(Box::new(error)))
     })?;
     let mut lines = Vec::new();
+    let waiting = vmwright_apply::net::all_awaiting(&environment.state)
+        .map_err(|error| Error::Recover(Box::new(error.into())))?;
+    for run in waiting.iter().filter(|run| run.applied) {
+        lines.push(match run.left {
+            Some(left) => format!(
+                "run {0} is applied, and is taken back in {left} s unless you confirm it: vmwright confirm {0}",
+                run.run
+            ),
+            None => format!(
+                "run {0} is applied, and nobody confirmed it in time: vmwright confirm {0}, or vmwright undo {0}",
+                run.run
+            ),
+        });
+    }
     for run in cut {
         let next =
             if run.undo_possible { "can be taken back" } else { "cannot be taken back as things stand" };
@@ -118,6 +195,7 @@ fn with_context<T>(
     environment: &Environment,
     host_id: &str,
     vm: Option<&str>,
+    net: Option<&dyn Net>,
     progress: &mut dyn FnMut(Progress),
     act: impl FnOnce(&mut Context<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
@@ -128,6 +206,7 @@ fn with_context<T>(
         host_id,
         machines: &live,
         system: &vmwright_apply::Live,
+        net,
         check: &live,
         progress: &mut tell,
         fault: None,
@@ -243,7 +322,8 @@ fn summary(report: RunReport, asked_for: bool) -> RunSummary {
         report.not_undone.iter().map(|one| format!("step {} stays: {} ({})", one.step, one.what, one.why)),
     );
     let why = report.stopped.map(|stop| format!("step {}: {}", stop.step, stop.why));
-    RunSummary { run: report.run, state: report.state, steps, why, asked_for }
+    let confirm_within = report.confirm_within;
+    RunSummary { run: report.run, state: report.state, steps, why, asked_for, confirm_within }
 }
 
 fn lines(report: &RunReport) -> Vec<String> {

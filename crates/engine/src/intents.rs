@@ -1,17 +1,21 @@
 //! Plans for what a user wants done. The host is read as for an analysis, behind the same lock.
 
 use crate::accepted::Acceptances;
-use crate::analysis::{enter, read, recall};
-use crate::operation::{Analyze, Intent};
+use crate::analysis::{enter, read_with, recall};
+use crate::operation::{Analyze, Intent, TuneFor};
 use crate::{Environment, Error, Outcome, Progress, plans};
+use std::collections::BTreeMap;
 use vmwright_formats::ip_route::IpRoute;
 use vmwright_formats::lsmod::LsMod;
 use vmwright_formats::machine_spec::MachineSpecView;
 use vmwright_formats::mounts::Mounts;
 use vmwright_formats::pci_devices::PciDevices;
 use vmwright_host::Root;
-use vmwright_model::{Finding, Level, Mode, Plan};
-use vmwright_plan::intents::{Guest, Host, passthrough, sriov};
+use vmwright_model::{Finding, Level, Mode, Need, Plan};
+use vmwright_plan::intents::{
+    Boot, Goal, Ground, Guest, HARDEN_NEEDS, Host, IntentError, NEEDS as BOOT_NEEDS, TUNE_NEEDS, harden_host,
+    harden_vm, passthrough, sriov, tune,
+};
 use vmwright_rules::{Found, Reading, diagnose_reading};
 
 /// Makes the plan and keeps it.
@@ -27,22 +31,82 @@ pub(crate) fn plan(
     let (host, _) = enter(&what, environment)?;
     recall(&challenge, environment, progress);
     let subject = vmwright_host::Subject { vm: what.vm.clone(), state: environment.state.clone() };
-    let snapshot = read(&Root::Live, &subject, environment)?;
+    let snapshot = read_with(needs(intent), &Root::Live, &subject, environment)?;
     let reading = Reading::new(&snapshot, "");
     let plan = match intent {
         Intent::Fix { vm } => fix(&reading, &acceptances, &host.id, vm.as_deref()),
         Intent::Passthrough { vm, device, at_boot } => {
-            let spec = reading.one::<MachineSpecView>().ok_or(Error::Unread("the VM's specification"))?;
-            let guest = Guest { name: vm, path: spec.text.source, text: spec.text.as_str() };
+            let spec = specification(&reading)?;
+            let guest = Guest { name: vm, path: spec.0, text: spec.1 };
             with_host(&reading, &host.id, |host| passthrough(host, &guest, device, *at_boot))??
         }
         Intent::Sriov { device, vfs } => with_host(&reading, &host.id, |host| sriov(host, device, *vfs))??,
+        Intent::Tune { vm, goal } => {
+            let (path, text) = specification(&reading)?;
+            let goal = match goal {
+                TuneFor::Latency => Goal::Latency,
+                TuneFor::Throughput => Goal::Throughput,
+                TuneFor::Density => Goal::Density,
+            };
+            with_ground(&reading, &host.id, |ground| tune(ground, &Guest { name: vm, path, text }, goal))?
+        }
+        Intent::Harden { vm: Some(vm) } => {
+            let (path, text) = specification(&reading)?;
+            with_ground(&reading, &host.id, |ground| harden_vm(ground, &Guest { name: vm, path, text }))?
+        }
+        Intent::Harden { vm: None } => with_ground(&reading, &host.id, harden_host)?,
     };
     let problems = vmwright_plan::lint(&plan);
     if !problems.is_empty() {
         return Err(Error::Lint(problems.iter().map(ToString::to_string).collect()));
     }
     Ok(Outcome::Planned(Box::new(plans::keep(plan, environment)?)))
+}
+
+/// The VM's specification: its path and its text.
+fn specification<'r>(reading: &'r Reading<'_>) -> Result<(&'r str, &'r str), Error> {
+    let spec = reading.one::<MachineSpecView>().ok_or(Error::Unread("the VM's specification"))?;
+    Ok((spec.text.source, spec.text.as_str()))
+}
+
+/// What was asked for besides what the rules need.
+fn needs(intent: &Intent) -> &'static [Need] {
+    match intent {
+        Intent::Fix { .. } | Intent::Sriov { .. } => &[],
+        Intent::Passthrough { .. } => BOOT_NEEDS,
+        Intent::Tune { .. } => TUNE_NEEDS,
+        Intent::Harden { .. } => HARDEN_NEEDS,
+    }
+}
+
+/// Whether a text is one that some need asked for.
+fn named(needs: &[Need], source: &str) -> bool {
+    needs.iter().any(|need| match need {
+        Need::File(path) => *path == source,
+        Need::Glob(pattern) => pattern.split_once('*').is_some_and(|(front, back)| {
+            source.len() >= front.len() + back.len() && source.starts_with(front) && source.ends_with(back)
+        }),
+        _ => false,
+    })
+}
+
+/// Shows an intent the host's build and the values of its kernel that were read.
+fn with_ground(
+    reading: &Reading<'_>,
+    id: &str,
+    use_it: impl FnOnce(&Ground<'_>) -> Result<Plan, IntentError>,
+) -> Result<Plan, Error> {
+    let topology = vmwright_rules::topology(reading);
+    let mut values = BTreeMap::new();
+    for record in &reading.snapshot().records {
+        let source = record.source.as_str();
+        if (named(TUNE_NEEDS, source) || named(HARDEN_NEEDS, source) || source.starts_with("/etc/sysctl.d/"))
+            && let Found::Text(text) = reading.file(source)
+        {
+            values.insert(source, text.as_str());
+        }
+    }
+    Ok(use_it(&Ground { id, topology: &topology, values: &values })?)
 }
 
 /// A plan that settles what is wrong with a VM, or with the host where none is named.
@@ -76,5 +140,36 @@ fn with_host<R>(reading: &Reading<'_>, id: &str, use_it: impl FnOnce(&Host<'_>) 
     let mounts = reading.one::<Mounts>().ok_or(Error::Unread("the mounted file systems (/proc/mounts)"))?;
     // Without `ip` nobody can tell which card the host is reached by.
     let routes = reading.one::<IpRoute>().ok_or(Error::Unread("the routes (ip route show table all)"))?;
-    Ok(use_it(&Host { id, devices: &devices, modules: modules.as_deref(), mounts: &mounts, routes: &routes }))
+    let boot = boot(reading);
+    let (devices, mounts, routes) = (&devices, &mounts, &routes);
+    Ok(use_it(&Host { id, devices, modules: modules.as_deref(), mounts, routes, boot: &boot }))
+}
+
+/// How the host boots, as far as it was read: an intent that needs more says so.
+fn boot<'r>(reading: &'r Reading<'_>) -> Boot<'r> {
+    let mut boot = Boot::default();
+    let text = |path: &str| match reading.file(path) {
+        Found::Text(text) => Some(text.as_str()),
+        _ => None,
+    };
+    boot.kernel = text("/proc/sys/kernel/osrelease").map_or("", str::trim);
+    boot.cmdline = text("/proc/cmdline").unwrap_or("");
+    boot.vendor = text("/proc/cpuinfo").and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("vendor_id"))?;
+        Some(line.split_once(':')?.1.trim())
+    });
+    for record in &reading.snapshot().records {
+        let source = record.source.as_str();
+        if named(BOOT_NEEDS, source)
+            && let Found::Text(text) = reading.file(source)
+        {
+            boot.texts.insert(source, text.as_str());
+        }
+        if record.content.is_ok()
+            && BOOT_NEEDS.iter().any(|need| matches!(need, Need::Exists(path) if *path == source))
+        {
+            boot.programs.insert(source);
+        }
+    }
+    boot
 }

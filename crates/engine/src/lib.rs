@@ -14,6 +14,7 @@ mod convert;
 mod environment;
 mod error;
 mod grounds;
+mod guard;
 mod implementation;
 mod intents;
 mod machines;
@@ -29,6 +30,7 @@ mod why;
 pub use asks::{Ask, Came, MigrateOver, MigrateTo};
 pub use environment::{Environment, EnvironmentError};
 pub use error::Error;
+pub use guard::Watch;
 pub use vmwright_backend::Told;
 pub use vmwright_backend::request::{MigrationProgress, Statistics};
 pub use vmwright_plan::Preview;
@@ -38,7 +40,7 @@ pub use why::{Computation, Rank, Why};
 
 pub use operation::{
     AnalysesMade, Analyze, Approve, Capture, Captured, Converted, Difference, Intent, MachineSummary,
-    Operation, Outcome, PlanMade, PlannedSource, ReviewMade, RuleSummary, RunSummary,
+    Operation, Outcome, PlanMade, PlannedSource, ReviewMade, RuleSummary, RunSummary, TuneFor,
 };
 
 use std::path::PathBuf;
@@ -89,7 +91,11 @@ pub fn perform(
         Operation::Plan { intent } => intents::plan(&intent, environment, progress),
         Operation::Preview { plan } => analysis::preview(&plan, environment),
         Operation::Approve(what) => implementation::approve(&what, environment),
-        Operation::Apply { plan } => implementation::apply(&plan, environment, progress),
+        Operation::Apply { plan, confirm_within } => {
+            implementation::apply(&plan, confirm_within, environment, progress)
+        }
+        Operation::Confirm { run } => implementation::confirm(&run, environment, progress),
+        Operation::Revert { run, watch } => guard::watch(&run, watch, environment, progress),
         Operation::Undo { run } => implementation::undo(&run, environment, progress),
         Operation::Recover => implementation::recover(environment),
         Operation::Review { vm, gates } => review::review(&vm, &gates, environment, progress),

@@ -1,6 +1,6 @@
 //! Everything that can be asked of vmwright, and everything that it answers.
 
-use crate::{Ask, Came, MigrateOver, Why};
+use crate::{Ask, Came, MigrateOver, Watch, Why};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -44,6 +44,21 @@ pub enum Operation {
     Apply {
         /// Id of a plan, the beginning of one, or the path of a plan file.
         plan: String,
+        /// Seconds in which a run that could lock its user out has to be confirmed, or it is taken back.
+        confirm_within: u64,
+    },
+    /// IMPLEMENTATION: lets a run stay that waits for it.
+    Confirm {
+        /// Id of the run.
+        run: String,
+    },
+    /// IMPLEMENTATION: waits for a run's confirmation, and takes the run back where there is none in time. vmwright
+    /// starts this by itself.
+    Revert {
+        /// Id of the run.
+        run: String,
+        /// Which of the two that wait.
+        watch: Watch,
     },
     /// IMPLEMENTATION: takes a run back.
     Undo {
@@ -189,6 +204,30 @@ pub enum Intent {
         /// How many.
         vfs: u32,
     },
+    /// A VM tuned for what it is for.
+    Tune {
+        /// Name of the VM.
+        vm: String,
+        /// What it is for.
+        goal: TuneFor,
+    },
+    /// A VM hardened, or the host where none is named.
+    Harden {
+        /// Name of the VM.
+        vm: Option<String>,
+    },
+}
+
+/// What a VM is tuned for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TuneFor {
+    /// Quick answers.
+    Latency,
+    /// Much work in a given time.
+    Throughput,
+    /// Many VMs on one host.
+    Density,
 }
 
 impl Intent {
@@ -196,8 +235,8 @@ impl Intent {
     #[must_use]
     pub fn vm(&self) -> Option<&str> {
         match self {
-            Intent::Fix { vm } => vm.as_deref(),
-            Intent::Passthrough { vm, .. } => Some(vm),
+            Intent::Fix { vm } | Intent::Harden { vm } => vm.as_deref(),
+            Intent::Passthrough { vm, .. } | Intent::Tune { vm, .. } => Some(vm),
             Intent::Sriov { .. } => None,
         }
     }
@@ -209,6 +248,9 @@ impl Intent {
             Intent::Fix { vm: None } => "plan for this host".to_owned(),
             Intent::Passthrough { vm, device, .. } => format!("plan to give {device} to vm {vm}"),
             Intent::Sriov { device, vfs } => format!("plan for {vfs} virtual functions of {device}"),
+            Intent::Tune { vm, .. } => format!("plan to tune vm {vm}"),
+            Intent::Harden { vm: Some(vm) } => format!("plan to harden vm {vm}"),
+            Intent::Harden { vm: None } => "plan to harden this host".to_owned(),
         }
     }
 }
@@ -331,6 +373,18 @@ pub enum Outcome {
     },
     /// A plan was carried out or a run taken back, or it stopped and was taken back.
     Run(RunSummary),
+    /// A run stays.
+    Confirmed {
+        /// Its id.
+        run: String,
+    },
+    /// Nothing waits for a run any more.
+    Watched {
+        /// Its id.
+        run: String,
+        /// Whether it was taken back.
+        reverted: bool,
+    },
     /// Runs that were cut off.
     Recovery {
         /// One line for each run and step that needs a look; empty where there is none.
@@ -452,6 +506,8 @@ pub struct RunSummary {
     pub why: Option<String>,
     /// Whether taking it back was what the user asked for.
     pub asked_for: bool,
+    /// Seconds in which it has to be confirmed, or it is taken back; none where it stays as it is.
+    pub confirm_within: Option<u64>,
 }
 
 /// A review with where its reports are.

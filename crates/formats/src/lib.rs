@@ -7,6 +7,7 @@
 pub mod changes;
 pub mod codes;
 pub mod cpu_models;
+pub mod edits;
 pub mod facts;
 pub mod image_header;
 pub mod json;

@@ -37,6 +37,16 @@ pub fn readers() -> Vec<Reader> {
             }
         }),
     ));
+    readers.push(reader(
+        "settings".to_owned(),
+        settings(),
+        Box::new(|text| {
+            for (setting, to) in crate::targets::settings() {
+                let from = vmwright_formats::edits::get(text, &setting).ok().flatten();
+                drop(vmwright_formats::edits::set(text, &setting, from.as_deref(), Some(to)));
+            }
+        }),
+    ));
     readers.push(reader("recognition".to_owned(), general(), Box::new(|text| drop(recognise("x", text)))));
     readers.push(reader(
         "signs".to_owned(),
@@ -113,6 +123,26 @@ fn signs() -> Vec<Shape> {
 }
 
 /// Beginnings of what redaction looks for.
+/// Files that people edit.
+fn settings() -> Vec<Shape> {
+    let mut shapes = general();
+    for piece in [
+        "GRUB_CMDLINE_LINUX_DEFAULT=\"iommu=on ",
+        "GRUB_CMDLINE_LINUX_DEFAULT=iommu\n",
+        "force_drivers+=\" vfio-pci \"\n",
+        "options vfio-pci ids=1:2 \\\n",
+        "options iommu=on iommu=on\n",
+        "vm.nr_hugepages = 1\n",
+        "if x; then A='b' \\\n",
+        "`$(${",
+        "a\"'\\",
+    ] {
+        shapes.push(Shape::new(piece, "", piece));
+        shapes.push(Shape::new(format!("quoted {piece}"), "GRUB_CMDLINE_LINUX_DEFAULT=\"", piece));
+    }
+    shapes
+}
+
 fn secrets() -> Vec<Shape> {
     let mut shapes = general();
     for piece in [

@@ -36,6 +36,7 @@ targets! {
     capture,
     capture_index,
     diagnose,
+    edits,
     guest_agent,
     guest_frames,
     libvirt_rpc,
@@ -51,6 +52,8 @@ targets! {
     view,
     xml,
 }
+
+pub(crate) use edits::settings;
 
 /// The target of this name.
 #[must_use]

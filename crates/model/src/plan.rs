@@ -25,6 +25,17 @@ pub enum Action {
         /// The value to write, as TOML; none to remove the key.
         to: Option<String>,
     },
+    /// Changes one setting in a file that people edit too; all other bytes stay.
+    EditSetting {
+        /// Absolute path; no component may be a symbolic link.
+        path: String,
+        /// Which setting.
+        setting: Setting,
+        /// What must stand there; none where it must be absent. Of a parameter the whole word, `iommu=pt`.
+        from: Option<String>,
+        /// What to write; none to take it away.
+        to: Option<String>,
+    },
     /// Changes a file's or directory's permission bits.
     FileMode {
         /// Absolute path; no component may be a symbolic link.
@@ -136,6 +147,25 @@ pub enum Action {
         /// The parameters that it is loaded with again where this is taken back.
         parameters: Vec<String>,
     },
+    /// Runs the program that makes a boot loader's configuration or an initramfs out of settings. What it replaces is
+    /// kept first, so that taking it back gives the old bytes back.
+    Regenerate {
+        /// The program, with what it is told.
+        generator: Generator,
+        /// Absolute paths of the files that it writes; the first is the one that it is run for.
+        outputs: Vec<String>,
+        /// Texts that must stand in the first file afterwards; none where it is no text.
+        holds: Vec<String>,
+    },
+    /// Gives files that a program made their old bytes back: the inverse of [`Action::Regenerate`].
+    Restore {
+        /// The program that made them.
+        generator: Generator,
+        /// The files, as they were before.
+        outputs: Vec<Output>,
+        /// Texts that the program put into the first file.
+        holds: Vec<String>,
+    },
     /// Starts or stops a service, and has it started at boot or not.
     Service {
         /// Unit of systemd, `libvirtd.service`.
@@ -155,6 +185,121 @@ pub enum Action {
         /// Name of the machine.
         machine: String,
     },
+}
+
+/// A setting in a file that people edit too. Its kind tells how the file is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub enum Setting {
+    /// A parameter of the kernel in a variable of GRUB's defaults: `/etc/default/grub`, `/etc/default/grub.d/*.cfg`.
+    GrubParameter {
+        /// The variable, `GRUB_CMDLINE_LINUX_DEFAULT`.
+        variable: String,
+        /// Name of the parameter, `intel_iommu`.
+        parameter: String,
+    },
+    /// A parameter of the kernel in the `options` of a boot loader's entry.
+    EntryParameter {
+        /// Name of the parameter.
+        parameter: String,
+    },
+    /// A parameter of the kernel in `/etc/kernel/cmdline`.
+    CmdlineParameter {
+        /// Name of the parameter.
+        parameter: String,
+    },
+    /// An option of a module, as modprobe.d(5) has them.
+    ModuleOption {
+        /// The module.
+        module: String,
+        /// Name of the option, `ids`.
+        option: String,
+    },
+    /// A module in a list, one a line: modules-load.d(5), initramfs-tools' `modules`.
+    Module {
+        /// The module.
+        module: String,
+    },
+    /// A word of a list in dracut.conf(5).
+    DracutWord {
+        /// The list, `add_drivers`.
+        list: String,
+        /// The word.
+        word: String,
+    },
+    /// A parameter of the running kernel, as sysctl.d(5) has them.
+    Sysctl {
+        /// Its key, `net.ipv4.ip_forward`.
+        key: String,
+    },
+}
+
+impl std::fmt::Display for Setting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Setting::GrubParameter { variable, parameter } => {
+                write!(f, "the kernel's parameter `{parameter}` in {variable}")
+            }
+            Setting::EntryParameter { parameter } | Setting::CmdlineParameter { parameter } => {
+                write!(f, "the kernel's parameter `{parameter}`")
+            }
+            Setting::ModuleOption { module, option } => write!(f, "option `{option}` of module {module}"),
+            Setting::Module { module } => write!(f, "module {module}"),
+            Setting::DracutWord { list, word } => write!(f, "`{word}` in {list}"),
+            Setting::Sysctl { key } => write!(f, "`{key}`"),
+        }
+    }
+}
+
+/// A program that makes files for the next boot. Its arguments are fixed, but for the kernel's version and a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "program", deny_unknown_fields)]
+pub enum Generator {
+    /// `update-grub`: Debian's name for `grub-mkconfig -o /boot/grub/grub.cfg`.
+    UpdateGrub,
+    /// `grub-mkconfig -o OUTPUT`.
+    GrubMkconfig,
+    /// `grub2-mkconfig -o OUTPUT`.
+    Grub2Mkconfig,
+    /// `update-initramfs -u -k KERNEL`.
+    UpdateInitramfs {
+        /// Version of the kernel, as `uname -r` tells it.
+        kernel: String,
+    },
+    /// `dracut --force OUTPUT KERNEL`.
+    Dracut {
+        /// Version of the kernel.
+        kernel: String,
+    },
+    /// `kernel-install add KERNEL IMAGE`.
+    KernelInstall {
+        /// Version of the kernel.
+        kernel: String,
+        /// Path of its image.
+        image: String,
+    },
+}
+
+/// A file that a program makes, as it was before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    /// Absolute path.
+    pub path: String,
+    /// What was there; none where nothing was.
+    pub was: Option<Kept>,
+}
+
+/// A file whose bytes are kept in vmwright's own directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// SHA-256 of its content, 64 hexadecimal digits.
+    pub sha256: String,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Whom it belongs to.
+    pub owner: Owner,
 }
 
 /// Whom a file belongs to.

@@ -48,6 +48,18 @@ pub enum RunEvent {
         /// `Assisted-By: vmwright (<version> / <short hash>)`.
         assisted_by: String,
     },
+    /// The run could lock its user out: it is taken back unless somebody confirms it in time. The last of these counts.
+    Guarded {
+        /// Id of the boot, as the kernel tells it.
+        boot: String,
+        /// When the time is over, in seconds since that boot. A clock that is set back changes nothing.
+        until: u64,
+    },
+    /// Somebody confirmed that they still reach the host; the run stays.
+    Confirmed {
+        /// When, RFC 3339, UTC.
+        at: String,
+    },
     /// The step is about to be done; `undo` takes it back.
     Intent {
         /// Index of the step, from 0.

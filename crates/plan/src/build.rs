@@ -3,6 +3,7 @@
 use crate::actions::{self, Phase};
 use crate::target::{Target, follows, least_disruption};
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use vmwright_model::plan::{PLAN_SCHEMA, Settles};
 use vmwright_model::{Action, Applicability, Disruption, Finding, Plan, Step};
 
@@ -18,7 +19,7 @@ use vmwright_model::{Action, Applicability, Disruption, Finding, Plan, Step};
 /// `start_after` adds a start of `vm` where no finding asks for it.
 #[must_use]
 pub fn fix(findings: &[Finding], host_id: &str, vm: Option<&str>, start_after: bool) -> Plan {
-    let mut drafts: Vec<Draft> = Vec::new();
+    let mut drafts = Drafts::default();
     let mut left: Vec<String> = Vec::new();
     let mut settled = 0_usize;
     for finding in findings {
@@ -32,6 +33,7 @@ pub fn fix(findings: &[Finding], host_id: &str, vm: Option<&str>, start_after: b
             }
         }
     }
+    let Drafts { all: mut drafts, .. } = drafts;
     if let Some(vm) = vm.filter(|_| start_after) {
         let action = Action::MachineStart { machine: vm.to_owned() };
         if !drafts.iter().any(|draft| draft.action == action) {
@@ -42,14 +44,11 @@ pub fn fix(findings: &[Finding], host_id: &str, vm: Option<&str>, start_after: b
     drafts.sort_by_key(|draft| place(&draft.action, vm));
 
     let mut steps: Vec<Step> = drafts.iter().map(Draft::step).collect();
-    for finding in findings {
-        let settles = Settles { rule: finding.rule.clone(), subject: finding.subject.clone() };
-        let last = drafts.iter().rposition(|draft| draft.wanted_by.contains(&settles));
-        if let Some(step) = last.and_then(|at| steps.get_mut(at))
-            && !step.settles.contains(&settles)
-        {
-            step.settles.push(settles);
-        }
+    // Of the steps that a finding wants the last one is kept.
+    let wanted =
+        drafts.iter().enumerate().flat_map(|(at, draft)| draft.wanted_by.iter().map(move |by| (by, at)));
+    for (settles, at) in wanted.collect::<BTreeMap<_, _>>() {
+        steps[at].settles.push(settles.clone());
     }
     for step in &mut steps {
         step.settles.sort();
@@ -63,6 +62,14 @@ pub fn fix(findings: &[Finding], host_id: &str, vm: Option<&str>, start_after: b
         steps,
         left,
     }
+}
+
+/// The steps that were wanted so far.
+#[derive(Default)]
+struct Drafts {
+    all: Vec<Draft>,
+    /// Which of them change something of this name: only such can contradict each other, or be the same.
+    by_name: BTreeMap<String, Vec<usize>>,
 }
 
 /// A step before the order is known.
@@ -86,14 +93,16 @@ impl Draft {
 }
 
 /// Adds a finding's actions to the drafts, or none of them and says why.
-fn draft(finding: &Finding, drafts: &mut Vec<Draft>, vm: Option<&str>) -> Result<(), String> {
+fn draft(finding: &Finding, drafts: &mut Drafts, vm: Option<&str>) -> Result<(), String> {
     let fix = &finding.fix;
     if fix.applicability == Applicability::ManualOnly || fix.actions.is_empty() {
         return Err(format!("a person has to act: {}", fix.summary));
     }
     for action in &fix.actions {
-        let rival =
-            drafts.iter().find(|draft| draft.action != *action && contradict(&draft.action, action, vm));
+        let near = drafts.by_name.get(Target::of(action).name()).into_iter().flatten();
+        let rival = near
+            .map(|at| &drafts.all[*at])
+            .find(|draft| draft.action != *action && contradict(&draft.action, action, vm));
         if let Some(rival) = rival {
             return Err(format!(
                 "its fix contradicts an earlier step on {}, which is there to {}; plan again after this one",
@@ -104,16 +113,18 @@ fn draft(finding: &Finding, drafts: &mut Vec<Draft>, vm: Option<&str>) -> Result
     }
     let wanted_by = Settles { rule: finding.rule.clone(), subject: finding.subject.clone() };
     for action in &fix.actions {
-        let at = drafts.iter().position(|draft| draft.action == *action).unwrap_or_else(|| {
-            drafts.push(Draft {
+        let near = drafts.by_name.entry(Target::of(action).name().to_owned()).or_default();
+        let at = near.iter().copied().find(|at| drafts.all[*at].action == *action).unwrap_or_else(|| {
+            drafts.all.push(Draft {
                 action: action.clone(),
                 why: Vec::new(),
                 disruption: Disruption::None,
                 wanted_by: Vec::new(),
             });
-            drafts.len() - 1
+            near.push(drafts.all.len() - 1);
+            drafts.all.len() - 1
         });
-        let draft = &mut drafts[at];
+        let draft = &mut drafts.all[at];
         if !draft.why.contains(&fix.summary) {
             draft.why.push(fix.summary.clone());
         }

@@ -18,12 +18,18 @@ pub mod undo;
 
 pub use build::fix;
 pub use canonical::{canonical, plan_id};
-pub use lint::{LintError, lint, lint_against};
+pub use lint::{LintError, Protected, lint, lint_against};
 pub use parse::{ParseError, parse};
 pub use preview::{Preview, preview};
 pub use undo::undo;
 
 use vmwright_model::{Disruption, Plan};
+
+/// Whether one of a plan's steps can cut its user off: the network of the host, or a device that may carry it.
+#[must_use]
+pub fn may_lock_out(plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| actions::of(&step.action).may_lock_out())
+}
 
 /// The highest disruption of a plan's steps: what its approval must allow.
 #[must_use]

@@ -103,6 +103,16 @@ pub enum LintError {
         /// What kind.
         what: &'static str,
     },
+    /// It disturbs what an administrator has put under protection.
+    #[error("step {step} disturbs {disruption}, and {what} is protected")]
+    Protected {
+        /// The step.
+        step: usize,
+        /// What it disturbs.
+        disruption: Disruption,
+        /// What is protected.
+        what: String,
+    },
     /// Its id is not the one that it is called by.
     #[error("the plan's id is {found}, not {claimed}")]
     Id {
@@ -159,6 +169,59 @@ pub fn lint_against(plan: &Plan, id: Option<&str>, ceiling: Option<Disruption>) 
         }
     }
     errors
+}
+
+/// What no plan may disturb, as an administrator has decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Protected {
+    /// Names of VMs: no step may disturb them at all.
+    pub vms: Vec<String>,
+    /// The host: none of its services may be restarted, nor itself.
+    pub host: bool,
+}
+
+impl Protected {
+    /// Reads a list: `vm NAME` or `host` a line, and comments.
+    ///
+    /// # Errors
+    /// The number of the first line that is neither, counted from 1: half of a protection is none.
+    pub fn read(text: &str) -> Result<Self, usize> {
+        let mut protected = Self::default();
+        for (at, line) in text.lines().enumerate() {
+            let words: Vec<&str> = line.split('#').next().unwrap_or("").split_whitespace().collect();
+            match words[..] {
+                [] => {}
+                ["host"] => protected.host = true,
+                ["vm", name] => protected.vms.push(name.to_owned()),
+                _ => return Err(at + 1),
+            }
+        }
+        Ok(protected)
+    }
+
+    /// What of a plan is against it.
+    #[must_use]
+    pub fn against(&self, plan: &Plan) -> Vec<LintError> {
+        let mut errors = Vec::new();
+        for (at, step) in plan.steps.iter().enumerate() {
+            let disruption = step.disruption.max(least_disruption(&step.action));
+            let vm = match &step.action {
+                Action::MachineStop { machine } => Some(machine.as_str()),
+                // What a plan for a VM disturbs, it disturbs of that VM at least.
+                _ => plan.vm.as_deref().filter(|_| disruption > Disruption::None),
+            };
+            let mut protects = |what: String| {
+                errors.push(LintError::Protected { step: at + 1, disruption, what });
+            };
+            if let Some(vm) = vm.filter(|vm| self.vms.iter().any(|name| name == vm)) {
+                protects(format!("vm {vm}"));
+            }
+            if self.host && disruption >= Disruption::ServiceRestart {
+                protects("the host".to_owned());
+            }
+        }
+        errors
+    }
 }
 
 fn action(step: usize, action: &Action, errors: &mut Vec<LintError>) {
@@ -355,6 +418,24 @@ mod tests {
         assert!(
             matches!(errors[1], LintError::AboveCeiling { step: 1, disruption, .. } if disruption == least)
         );
+    }
+
+    #[test]
+    fn what_is_protected_is_not_disturbed() {
+        let protected = Protected::read("# ours\nvm old # for ever\n\nhost\n").expect("a list");
+        let stop = |machine: &str| Action::MachineStop { machine: machine.into() };
+        let said = |plan: &Plan| protected.against(plan).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(said(&plan(vec![stop("new"), mode("/a", 1, 2)])), Vec::<String>::new());
+        assert_eq!(
+            said(&plan(vec![stop("old")])),
+            ["step 1 disturbs guest-restart, and vm old is protected"]
+        );
+        let mut restart = plan(vec![mode("/a", 1, 2)]);
+        restart.steps[0].disruption = Disruption::ServiceRestart;
+        assert_eq!(said(&restart), ["step 1 disturbs service-restart, and the host is protected"]);
+        restart.vm = Some("old".into());
+        assert_eq!(said(&restart).len(), 2);
+        assert_eq!(Protected::read("vm a\nvms b\n"), Err(2));
     }
 
     #[test]

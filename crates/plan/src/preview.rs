@@ -8,6 +8,9 @@ use std::fmt::Write;
 use vmwright_model::plan::Settles;
 use vmwright_model::{Disruption, Plan};
 
+/// How a line of [`Plan::left`] begins that tells what an intent gave up for something more important.
+pub(crate) const GIVEN_UP: &str = "given up ";
+
 /// Version of [`Preview`] as JSON.
 pub const PREVIEW_SCHEMA: &str = "vmwright.preview/1";
 
@@ -116,10 +119,15 @@ impl Preview {
                 line("   ", "writes", content);
             }
         }
-        if !self.left.is_empty() {
-            line("\n", "", "not settled by this plan:");
-            for left in &self.left {
-                line("   ", "", left);
+        // What an intent decided against stands apart from what is still to be done.
+        let (given_up, left): (Vec<&String>, Vec<&String>) =
+            self.left.iter().partition(|line| line.starts_with(GIVEN_UP));
+        for (head, lines) in [("given up:", given_up), ("not settled by this plan:", left)] {
+            if !lines.is_empty() {
+                line("\n", "", head);
+            }
+            for text in lines {
+                line("   ", "", text.strip_prefix(GIVEN_UP).unwrap_or(text));
             }
         }
         out

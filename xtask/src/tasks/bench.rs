@@ -9,6 +9,7 @@ mod libvirt;
 mod live;
 mod measure;
 mod one;
+mod plan;
 mod rules;
 mod scan;
 mod sos;
@@ -36,8 +37,16 @@ struct Bench {
 }
 
 /// All benches, as they run where none is named.
-const BENCHES: &[Bench] =
-    &[live::BENCH, one::BENCH, rules::BENCH, sos::BENCH, captures::BENCH, scan::BENCH, libvirt::BENCH];
+const BENCHES: &[Bench] = &[
+    live::BENCH,
+    one::BENCH,
+    rules::BENCH,
+    plan::BENCH,
+    sos::BENCH,
+    captures::BENCH,
+    scan::BENCH,
+    libvirt::BENCH,
+];
 
 /// What a bench has.
 struct Site {

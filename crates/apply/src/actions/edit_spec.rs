@@ -1,10 +1,8 @@
 //! Replaces one value in a machine's specification.
 
-use super::{Act, ActionError, World};
-use crate::files::{self, Content};
+use super::ActionError;
+use super::edited::Edit;
 use vmwright_formats::machine_spec::{EditError, set_value};
-use vmwright_model::Action;
-use vmwright_plan::canonical::sha256;
 
 /// See [`Action::EditSpec`].
 pub(super) struct EditSpec<'a> {
@@ -14,15 +12,22 @@ pub(super) struct EditSpec<'a> {
     pub(super) to: Option<&'a str>,
 }
 
-impl EditSpec<'_> {
-    /// The file, and the text that it shall have.
-    fn edited(&self) -> Result<(Content, String), ActionError> {
-        let content = Content::read(self.path)?;
-        let text =
-            set_value(&content.text, self.key, self.from, self.to).map_err(|error| self.error(error))?;
-        Ok((content, text))
+impl Edit for EditSpec<'_> {
+    fn path(&self) -> &str {
+        self.path
     }
 
+    fn edited(&self, text: &str) -> Result<String, ActionError> {
+        set_value(text, self.key, self.from, self.to).map_err(|error| self.error(error))
+    }
+
+    fn holds(&self, text: &str) -> Result<(), ActionError> {
+        // Setting a value to itself succeeds exactly where it stands there.
+        set_value(text, self.key, self.to, self.to).map(|_| ()).map_err(|error| self.error(error))
+    }
+}
+
+impl EditSpec<'_> {
     fn error(&self, error: EditError) -> ActionError {
         match error {
             EditError::Drift { key, found, expected } => {
@@ -31,52 +36,14 @@ impl EditSpec<'_> {
             source => ActionError::Spec { path: self.path.to_owned(), source },
         }
     }
-
-    /// The whole text is recorded: a removed line cannot be put back byte for byte from its value alone.
-    fn undo(&self, content: &Content, text: &str) -> Action {
-        Action::FileWrite {
-            path: self.path.to_owned(),
-            from_sha256: sha256(text.as_bytes()),
-            text: content.text.clone(),
-        }
-    }
-}
-
-impl Act for EditSpec<'_> {
-    fn expect(&self, _: &World<'_>) -> Result<Action, ActionError> {
-        let (content, text) = self.edited()?;
-        content.may_replace()?;
-        Ok(self.undo(&content, &text))
-    }
-
-    fn perform(&self, _: &World<'_>, undo: &Action) -> Result<(), ActionError> {
-        let (content, text) = self.edited()?;
-        if self.undo(&content, &text) != *undo {
-            return Err(ActionError::Drift {
-                what: format!("content of {}", self.path),
-                expected: "what was read before this step was announced".to_owned(),
-                found: "another content".to_owned(),
-            });
-        }
-        content.replace(&text)
-    }
-
-    fn verify(&self, _: &World<'_>) -> Result<(), ActionError> {
-        let content = Content::read(self.path)?;
-        // Setting a value to itself succeeds exactly where it stands there.
-        set_value(&content.text, self.key, self.to, self.to).map(|_| ()).map_err(|error| self.error(error))
-    }
-
-    fn sweep(&self) -> Result<(), ActionError> {
-        files::sweep(self.path)
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{of, tests::nowhere};
-    use super::*;
+    use super::super::{ActionError, of, tests::nowhere};
     use proptest::prelude::*;
+    use vmwright_model::Action;
+    use vmwright_plan::canonical::sha256;
 
     const KEYS: [&str; 6] = ["name", "agent", "cpu.model", "cpu.count", "memory.size", "boot.cmdline"];
     const VALUES: [&str; 5] = ["\"a # b\"", "'x'", "17", "true", "[ 1, 2 ]"];

@@ -46,7 +46,7 @@ impl Act for FileCreate<'_> {
         Ok(())
     }
 
-    fn sweep(&self) -> Result<(), ActionError> {
+    fn sweep(&self, _: &World<'_>) -> Result<(), ActionError> {
         files::sweep(self.path)
     }
 }

@@ -62,7 +62,7 @@ impl Act for FileWrite<'_> {
         })
     }
 
-    fn sweep(&self) -> Result<(), ActionError> {
+    fn sweep(&self, _: &World<'_>) -> Result<(), ActionError> {
         files::sweep(self.path)
     }
 }

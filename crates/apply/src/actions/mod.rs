@@ -4,7 +4,9 @@ mod bridge;
 mod bridge_add;
 mod bridge_remove;
 mod driver_bind;
+mod edit_setting;
 mod edit_spec;
+mod edited;
 mod file_create;
 mod file_mode;
 mod file_owner;
@@ -16,6 +18,8 @@ mod machine_stop;
 mod module;
 mod module_load;
 mod module_unload;
+mod regenerate;
+mod restore;
 mod service;
 mod sysctl;
 mod sysfs;
@@ -24,7 +28,10 @@ mod value;
 use crate::system::{RunError, System};
 use crate::tool::ToolError;
 use crate::{MachineError, Machines};
+use edited::Edited;
+use std::path::Path;
 use thiserror::Error;
+use vmwright_formats::edits;
 use vmwright_formats::machine_spec::EditError;
 use vmwright_model::Action;
 
@@ -124,6 +131,42 @@ pub enum ActionError {
         /// Why.
         source: EditError,
     },
+    /// A setting cannot be edited so.
+    #[error("{path} cannot be edited")]
+    Setting {
+        /// The path.
+        path: String,
+        /// Why.
+        source: edits::EditError,
+    },
+    /// The file system has too little room for what a program will write.
+    #[error("{path} needs {needed} bytes beside it, and its file system has {free}")]
+    NoRoom {
+        /// The path.
+        path: String,
+        /// How many bytes.
+        needed: u64,
+        /// How many are free.
+        free: u64,
+    },
+    /// What was kept for the undo is not there any more.
+    #[error("the old bytes of {path} are not kept any more: {why}")]
+    NotKept {
+        /// The path.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// A program ended well and yet did not do what it was run for.
+    #[error("{program} ended without an error, but {path} {why}")]
+    NotMade {
+        /// The program.
+        program: &'static str,
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The kernel refused.
     #[error("cannot {what} {path}")]
     Io {
@@ -202,6 +245,8 @@ pub(crate) struct World<'a> {
     pub(crate) machines: &'a dyn Machines,
     pub(crate) host_id: &'a str,
     pub(crate) system: &'a dyn System,
+    /// vmwright's own directory: what programs replace is kept there.
+    pub(crate) state: &'a Path,
 }
 
 /// Runs a program, and gives what it printed. One that fails is an error.
@@ -236,7 +281,7 @@ pub(crate) trait Act {
     fn verify(&self, world: &World<'_>) -> Result<(), ActionError>;
 
     /// Removes what a crash in the middle left behind. Most actions leave nothing.
-    fn sweep(&self) -> Result<(), ActionError> {
+    fn sweep(&self, _: &World<'_>) -> Result<(), ActionError> {
         Ok(())
     }
 }
@@ -245,7 +290,19 @@ pub(crate) trait Act {
 pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
     match action {
         Action::EditSpec { path, key, from, to } => {
-            Box::new(edit_spec::EditSpec { path, key, from: from.as_deref(), to: to.as_deref() })
+            Box::new(Edited(edit_spec::EditSpec { path, key, from: from.as_deref(), to: to.as_deref() }))
+        }
+        Action::EditSetting { path, setting, from, to } => Box::new(Edited(edit_setting::EditSetting {
+            path,
+            setting,
+            from: from.as_deref(),
+            to: to.as_deref(),
+        })),
+        Action::Regenerate { generator, outputs, holds } => {
+            Box::new(regenerate::Regenerate { generator, outputs, holds })
+        }
+        Action::Restore { generator, outputs, holds } => {
+            Box::new(restore::Restore { generator, outputs, holds })
         }
         Action::FileWrite { path, from_sha256, text } => {
             Box::new(file_write::FileWrite { path, from_sha256, text })
@@ -302,7 +359,12 @@ mod tests {
 
     /// A world without machines.
     pub(super) fn nowhere<R>(use_it: impl FnOnce(&World<'_>) -> R) -> R {
-        use_it(&World { machines: &NoMachines, host_id: "h", system: &crate::Live })
+        use_it(&World {
+            machines: &NoMachines,
+            host_id: "h",
+            system: &crate::Live,
+            state: Path::new("/nowhere"),
+        })
     }
 
     #[test]

@@ -161,7 +161,7 @@ impl Host {
     }
 
     pub(crate) fn below(dir: TempDir) -> Self {
-        for name in ["machines", "srv", "srv/images"] {
+        for name in ["machines", "srv", "srv/images", "etc", "etc/default", "boot", "boot/grub"] {
             mkdir(&dir.path().join(name));
         }
         chmod(&dir.path().join("srv/images"), 0o700);
@@ -170,6 +170,11 @@ impl Host {
         std::fs::write(dir.path().join("web.toml"), SPEC).expect("written");
         chmod(&dir.path().join("web.toml"), 0o644);
         std::fs::write(dir.path().join("machines/old"), "").expect("written");
+        let grub = "# For update-grub\nGRUB_DEFAULT=0\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n";
+        std::fs::write(dir.path().join("etc/default/grub"), grub).expect("written");
+        let made = "menuentry 'Linux' {\n\tlinux /vmlinuz root=/dev/sda1 ro quiet\n}\n";
+        std::fs::write(dir.path().join("boot/grub/grub.cfg"), made).expect("written");
+        chmod(&dir.path().join("boot/grub/grub.cfg"), 0o444);
         MadeUp::make(&dir.path().join("system"));
         let state = dir.path().join("state");
         let approver = Approver::new(dir.path(), &state);
@@ -250,6 +255,7 @@ impl Host {
             host_id: hooks.host_id,
             machines: &machines,
             system: &system,
+            net: hooks.net,
             check: &hooks.rules,
             progress: hooks.progress.as_mut().map_or(&mut nothing, |progress| &mut **progress),
             fault: hooks.fault.as_mut().map(|fault| &mut **fault as &mut dyn FnMut(Point) -> Fault),
@@ -280,6 +286,7 @@ impl Host {
 pub(crate) struct Hooks<'a> {
     pub(crate) host_id: &'a str,
     pub(crate) rules: Rules,
+    pub(crate) net: Option<&'a dyn vmwright_apply::Net>,
     pub(crate) progress: Option<Box<dyn FnMut(Event) + 'a>>,
     pub(crate) fault: Option<Box<dyn FnMut(Point) -> Fault + 'a>>,
     pub(crate) interrupted: AtomicBool,
@@ -290,6 +297,7 @@ impl Default for Hooks<'_> {
         Self {
             host_id: HOST,
             rules: Rules::default(),
+            net: None,
             progress: None,
             fault: None,
             interrupted: AtomicBool::new(false),

@@ -286,6 +286,7 @@ fn an_interruption_between_steps_takes_everything_back() {
             host_id: crate::common::HOST,
             machines: &machines,
             system: &host.system(),
+            net: None,
             check: &Rules::default(),
             progress: &mut progress,
             fault: None,
@@ -350,6 +351,29 @@ fn a_full_disk_under_the_log_stops_before_doing() {
         assert!(found[0].steps.iter().all(|step| step.found == Found::Before), "{at}: {found:?}");
         assert_eq!(host.undo(&report.run, &mut Hooks::default()).expect("begun").state, RunState::Undone);
     }
+}
+
+#[test]
+fn a_clock_that_was_set_back_makes_no_old_approval_hold_again() {
+    let host = Host::new();
+    let plan = host.plan();
+    let approved = host.approver.approve(&plan);
+    let before = host.look();
+    // As seen after the clock went back an hour: what was signed lies in the future.
+    let file = std::fs::read_dir(host.state().join("approvals"))
+        .expect("listed")
+        .next()
+        .expect("one")
+        .expect("one")
+        .path();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    std::fs::File::open(&file).expect("there").set_modified(later).expect("ours");
+    let error = host.apply(&plan, &approved, &mut Hooks::default()).expect_err("the clock went back");
+    assert!(matches!(&error, ApplyError::ClockBack { seconds, .. } if *seconds > 3000), "{error}");
+    assert!(error.to_string().contains(file.to_str().expect("UTF-8")), "{error}");
+    assert_eq!(host.look(), before);
+    std::fs::File::open(&file).expect("there").set_modified(std::time::SystemTime::now()).expect("ours");
+    assert_eq!(host.apply(&plan, &approved, &mut Hooks::default()).expect("begun").state, RunState::Applied);
 }
 
 #[test]

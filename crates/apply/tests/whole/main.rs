@@ -3,5 +3,6 @@
 mod approvals;
 mod common;
 mod executor;
+mod faults;
 mod namespaces;
 mod system;

@@ -124,6 +124,52 @@ fn a_full_disk_under_the_target_takes_everything_back() {
     assert_eq!(host.look(), before);
 }
 
+#[test]
+fn a_full_boot_partition_is_seen_before_anything_is_made() {
+    use vmwright_model::plan::{Generator, Setting};
+    let name = "namespaces::a_full_boot_partition_is_seen_before_anything_is_made";
+    if !is_child() {
+        if let Err(why) = again_in(&MOUNTS, name) {
+            eprintln!("SKIPPED {name}: no mount namespace ({why})");
+        }
+        return;
+    }
+    let host = Host::new();
+    let made = std::fs::read(host.path("boot/grub/grub.cfg")).expect("read");
+    let _mounted = tmpfs(&host.dir.path().join("boot/grub"), "2m");
+    std::fs::write(host.path("boot/grub/grub.cfg"), made).expect("written");
+    let setting =
+        Setting::GrubParameter { variable: "GRUB_CMDLINE_LINUX_DEFAULT".into(), parameter: "iommu".into() };
+    let edit = Action::EditSetting {
+        path: host.path("etc/default/grub"),
+        setting,
+        from: None,
+        to: Some("iommu=pt".into()),
+    };
+    let make = Action::Regenerate {
+        generator: Generator::UpdateGrub,
+        outputs: vec![host.path("boot/grub/grub.cfg")],
+        holds: vec!["iommu=pt".into()],
+    };
+    let plan = plan(vec![step(edit, None), step(make, None)]);
+    let approved = host.approver.approve(&plan);
+    fill(&host.dir.path().join("boot/grub"));
+    let before = host.look();
+    let error = host.apply(&plan, &approved, &mut Hooks::default()).expect_err("there is no room");
+    assert!(
+        matches!(&error, ApplyError::Expect { step: 2, source: ActionError::NoRoom { free, .. } } if *free < 1 << 20),
+        "{error}"
+    );
+    assert_eq!(host.look(), before);
+    // With room it is made, and the old bytes come back.
+    std::fs::remove_file(host.path("boot/grub/ballast")).expect("removed");
+    let before = host.look();
+    let report = host.apply(&plan, &approved, &mut Hooks::default()).expect("begun");
+    assert_eq!(report.state, RunState::Applied, "{report:?}");
+    assert_eq!(host.undo(&report.run, &mut Hooks::default()).expect("begun").state, RunState::Undone);
+    assert_eq!(host.look(), before);
+}
+
 fn interface(name: &str) -> Option<String> {
     let output = Command::new("ip").args(["-d", "addr", "show", "dev", name]).output().expect("run");
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())

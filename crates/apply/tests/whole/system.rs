@@ -34,7 +34,7 @@ impl MadeUp {
             ("/sys/bus/pci/devices/0000:01:00.0/driver", "nvme"),
             ("/proc/sys/net/ipv4/ip_forward", "0\n"),
             ("/proc/sys/net/ipv4/tcp_rmem", "4096\t131072\t6291456\n"),
-            ("/proc/modules", "nvme 1 1 - Live 0x0\nkvm 1 1 kvm_amd, Live 0x0\n"),
+            ("/proc/modules", "kvm 1 1 kvm_amd, Live 0x0\nnvme 1 1 - Live 0x0\npcspkr 1 0 - Live 0x0\n"),
             ("/units/libvirtd.service", "active enabled"),
         ] {
             made.put(path, text);
@@ -46,7 +46,7 @@ impl MadeUp {
         self.0.join(path.trim_start_matches('/'))
     }
 
-    fn put(&self, path: &str, text: &str) {
+    pub(crate) fn put(&self, path: &str, text: &str) {
         let at = self.at(path);
         fs::create_dir_all(at.parent().expect("below the directory")).expect("made");
         fs::write(at, text).expect("written");
@@ -124,10 +124,25 @@ impl System for MadeUp {
             ("modprobe", ["--", "absent", ..]) => bad("modprobe: FATAL: Module absent not found"),
             ("modprobe", ["--", name, parameters @ ..]) => {
                 let name = name.replace('-', "_");
-                self.put("/proc/modules", &format!("{modules}{name} 1 0 - Live 0x0\n"));
+                // The kernel shows the newest first. That is no state that anybody could put back.
+                let own = format!("{name} 1 0 - Live 0x0");
+                let mut lines: Vec<&str> = modules.lines().chain([own.as_str()]).collect();
+                lines.sort_unstable();
+                self.put("/proc/modules", &(lines.join("\n") + "\n"));
                 for (key, value) in parameters.iter().filter_map(|parameter| parameter.split_once('=')) {
                     self.put(&format!("/sys/module/{name}/parameters/{key}"), &format!("{value}\n"));
                 }
+                good(String::new())
+            }
+            // As the real one: what the kernel is given is made of what people edit.
+            ("update-grub", []) => {
+                let above = self.0.parent().expect("below the host");
+                let settings = fs::read_to_string(above.join("etc/default/grub")).expect("there");
+                let value =
+                    settings.lines().find_map(|line| line.strip_prefix("GRUB_CMDLINE_LINUX_DEFAULT="));
+                let value = value.unwrap_or("\"\"").trim_matches('"');
+                let text = format!("menuentry 'Linux' {{\n\tlinux /vmlinuz root=/dev/sda1 ro {value}\n}}\n");
+                fs::write(above.join("boot/grub/grub.cfg"), text).expect("written");
                 good(String::new())
             }
             ("systemctl", ["show", _, "--", unit]) => match self.get(&format!("/units/{unit}")) {
@@ -154,7 +169,7 @@ impl System for MadeUp {
     }
 }
 
-fn binding(driver: Option<&str>, only: Option<&str>) -> Binding {
+pub(crate) fn binding(driver: Option<&str>, only: Option<&str>) -> Binding {
     Binding { driver: driver.map(str::to_owned), only: only.map(str::to_owned) }
 }
 

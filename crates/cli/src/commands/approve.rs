@@ -8,6 +8,8 @@ use vmwright_model::Disruption;
 /// `ssh-keygen -Y sign` asks for the key's passphrase or touch. The key must be among the allowed signers:
 /// `/etc/vmwright/allowed_signers`, in the format of ssh-keygen(1). The signature covers the plan's id, the host,
 /// the highest disruption allowed and the time at which it becomes void.
+///
+/// What `/etc/vmwright/protected` names, `vm NAME` or `host` a line, no plan may disturb: it is neither signed nor applied.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Id of a plan, the beginning of one, or the path of a plan file.

@@ -4,12 +4,14 @@ mod analyze;
 mod apply;
 mod approve;
 mod capture;
+mod confirm;
 mod convert;
 mod explain;
 mod journal;
 mod plan;
 mod preview;
 mod recover;
+mod revert;
 mod review;
 mod rules;
 mod undo;
@@ -29,8 +31,10 @@ pub(crate) enum Command {
     Preview(preview::Args),
     Approve(approve::Args),
     Apply(apply::Args),
+    Confirm(confirm::Args),
     Undo(undo::Args),
     Recover(recover::Args),
+    Revert(revert::Args),
     Review(review::Args),
     #[command(subcommand)]
     Vm(vm::Vm),
@@ -61,8 +65,10 @@ impl Command {
             Command::Preview(args) => args.operation(),
             Command::Approve(args) => args.operation()?,
             Command::Apply(args) => args.operation(),
+            Command::Confirm(args) => args.operation(),
             Command::Undo(args) => args.operation(),
             Command::Recover(args) => args.operation(),
+            Command::Revert(args) => args.operation(),
             Command::Review(args) => args.operation(),
             Command::Vm(args) => args.operation()?,
             Command::Convert(args) => args.operation(),

@@ -1,5 +1,5 @@
-use clap::Subcommand;
-use vmwright_engine::{Intent, Operation};
+use clap::{Subcommand, ValueEnum};
+use vmwright_engine::{Intent, Operation, TuneFor};
 
 /// Make a plan: to settle the findings, or for something that you want.
 ///
@@ -35,6 +35,29 @@ enum Wanted {
         #[arg(long, value_name = "N")]
         vfs: u32,
     },
+    /// Tune a VM for what it is for: where its CPUs and memory lie, its disks and networks. What that costs is said.
+    Tune {
+        /// Name of the VM.
+        vm: String,
+        /// What it is for.
+        #[arg(long = "for", value_enum, value_name = "GOAL")]
+        goal: Goal,
+    },
+    /// Leave less to attack: of a VM, or of this host where none is named. What that costs is said.
+    Harden {
+        /// Name of the VM.
+        vm: Option<String>,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Goal {
+    /// Quick answers.
+    Latency,
+    /// Much work in a given time.
+    Throughput,
+    /// Many VMs on one host.
+    Density,
 }
 
 impl Args {
@@ -43,6 +66,15 @@ impl Args {
             None => Intent::Fix { vm: self.vm },
             Some(Wanted::Passthrough { vm, device, at_boot }) => Intent::Passthrough { vm, device, at_boot },
             Some(Wanted::Sriov { device, vfs }) => Intent::Sriov { device, vfs },
+            Some(Wanted::Tune { vm, goal }) => Intent::Tune {
+                vm,
+                goal: match goal {
+                    Goal::Latency => TuneFor::Latency,
+                    Goal::Throughput => TuneFor::Throughput,
+                    Goal::Density => TuneFor::Density,
+                },
+            },
+            Some(Wanted::Harden { vm }) => Intent::Harden { vm },
         };
         Operation::Plan { intent }
     }

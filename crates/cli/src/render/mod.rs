@@ -59,6 +59,11 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
             format!("approved by {principal} until {expires}\nnext: vmwright apply {}\n", plan::short(plan))
         }
         Outcome::Run(run) => plan::run(run),
+        Outcome::Confirmed { run } => format!("run {run} stays\n"),
+        Outcome::Watched { run, reverted: true } => {
+            format!("run {run} was taken back: nobody confirmed it in time\n")
+        }
+        Outcome::Watched { run, reverted: false } => format!("nothing waits for run {run} any more\n"),
         Outcome::Recovery { lines: found } if found.is_empty() => "no run was cut off\n".to_owned(),
         Outcome::Recovery { lines: found } => lines(found),
         Outcome::Review(made) => review::text(made),

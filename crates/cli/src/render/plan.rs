@@ -17,7 +17,8 @@ pub(crate) fn made(made: &PlanMade) -> String {
         let _ = writeln!(out, "  {}. {}", at + 1, shown(&step.why));
     }
     for left in &made.plan.left {
-        let _ = writeln!(out, "  left to a person: {}", shown(left));
+        let label = if left.starts_with("given up ") { "" } else { "left to a person: " };
+        let _ = writeln!(out, "  {label}{}", shown(left));
     }
     let _ = writeln!(out, "kept as {}\nnext: vmwright preview {id}", made.path.display());
     out
@@ -42,5 +43,12 @@ pub(crate) fn run(run: &RunSummary) -> String {
         let _ = writeln!(out, "stopped: {}", shown(why));
     }
     let _ = writeln!(out, "{state}");
+    if let Some(seconds) = run.confirm_within {
+        let _ = writeln!(
+            out,
+            "it is taken back in {seconds} s unless you confirm that you still reach this host: vmwright confirm {}",
+            run.run
+        );
+    }
     out
 }

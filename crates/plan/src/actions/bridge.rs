@@ -30,6 +30,11 @@ impl Facts for BridgeAdd<'_> {
         Phase::Interface
     }
 
+    fn may_lock_out(&self) -> bool {
+        // Another way to the same network may win over the one that the user came by.
+        self.address.is_some()
+    }
+
     fn follows(&self, earlier: &Action) -> bool {
         matches!(earlier, Action::BridgeRemove { .. })
     }
@@ -61,6 +66,11 @@ impl Facts for BridgeRemove<'_> {
 
     fn phase(&self) -> Phase {
         Phase::Interface
+    }
+
+    fn may_lock_out(&self) -> bool {
+        // Another way to the same network may win over the one that the user came by.
+        self.address.is_some()
     }
 
     fn follows(&self, earlier: &Action) -> bool {

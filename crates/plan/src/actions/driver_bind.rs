@@ -36,6 +36,11 @@ impl Facts for DriverBind<'_> {
         if self.from.driver.is_some() { Disruption::ServiceRestart } else { Disruption::None }
     }
 
+    fn may_lock_out(&self) -> bool {
+        // It may be a network card, below a bridge or a bond.
+        self.from.driver.is_some()
+    }
+
     fn follows(&self, earlier: &Action) -> bool {
         matches!(earlier, Action::DriverBind { to, .. } if to == self.from)
     }

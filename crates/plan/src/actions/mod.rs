@@ -3,6 +3,7 @@
 
 mod bridge;
 mod driver_bind;
+mod edit_setting;
 mod edit_spec;
 mod file_content;
 mod file_mode;
@@ -10,6 +11,7 @@ mod file_owner;
 mod huge_pages;
 mod machine;
 mod module;
+mod regenerate;
 mod service;
 mod sysctl;
 mod sysfs;
@@ -32,6 +34,11 @@ pub(crate) trait Facts {
     /// The least that it disturbs, whatever a rule says.
     fn least_disruption(&self) -> Disruption {
         Disruption::None
+    }
+
+    /// Whether its user may not reach the host any more when it is done: a run with such a step has to be confirmed.
+    fn may_lock_out(&self) -> bool {
+        false
     }
 
     /// Whether it expects exactly the state that `earlier` leaves, whose target overlaps with its own. False where
@@ -71,6 +78,8 @@ pub(crate) enum Phase {
     Access,
     /// Contents of files.
     Content,
+    /// Files that programs make out of contents.
+    Generated,
     /// Modules come and go.
     Module,
     /// Values of the running kernel.
@@ -88,6 +97,15 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
     match action {
         Action::EditSpec { path, key, from, to } => {
             Box::new(edit_spec::EditSpec { path, key, from: from.as_deref(), to: to.as_deref() })
+        }
+        Action::EditSetting { path, setting, from, to } => {
+            Box::new(edit_setting::EditSetting { path, setting, from: from.as_deref(), to: to.as_deref() })
+        }
+        Action::Regenerate { generator, outputs, holds } => {
+            Box::new(regenerate::Regenerate { generator, outputs, holds })
+        }
+        Action::Restore { generator, outputs, holds } => {
+            Box::new(regenerate::Restore { generator, outputs, holds })
         }
         Action::FileWrite { path, from_sha256, text } => {
             Box::new(file_content::FileWrite { path, from_sha256, text })

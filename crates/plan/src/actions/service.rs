@@ -46,6 +46,23 @@ impl Facts for Service<'_> {
         if self.from.active && !self.to.active { Disruption::ServiceRestart } else { Disruption::None }
     }
 
+    fn may_lock_out(&self) -> bool {
+        // What carries a login, an address or a packet filter.
+        const NETWORK: [&str; 10] = [
+            "ssh",
+            "NetworkManager",
+            "systemd-networkd",
+            "systemd-resolved",
+            "networking",
+            "network",
+            "openvswitch",
+            "ovs-",
+            "firewalld",
+            "nftables",
+        ];
+        NETWORK.iter().any(|name| self.unit.starts_with(name))
+    }
+
     fn follows(&self, earlier: &Action) -> bool {
         matches!(earlier, Action::Service { to, .. } if *to == self.from)
     }

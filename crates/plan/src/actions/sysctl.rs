@@ -45,6 +45,10 @@ impl Facts for Sysctl<'_> {
         Phase::Kernel
     }
 
+    fn may_lock_out(&self) -> bool {
+        ["net/ipv4/conf/", "net/ipv6/conf/", "net/bridge/"].iter().any(|part| self.key.starts_with(part))
+    }
+
     fn follows(&self, earlier: &Action) -> bool {
         matches!(earlier, Action::Sysctl { to, .. } if to == self.from)
     }

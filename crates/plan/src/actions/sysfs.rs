@@ -39,6 +39,10 @@ impl Facts for Sysfs<'_> {
         Phase::Kernel
     }
 
+    fn may_lock_out(&self) -> bool {
+        self.path.ends_with("/sriov_numvfs") || self.path.starts_with("/sys/class/net/")
+    }
+
     fn follows(&self, earlier: &Action) -> bool {
         matches!(earlier, Action::Sysfs { to, .. } if to == self.from)
     }

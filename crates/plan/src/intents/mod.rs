@@ -3,11 +3,20 @@
 //! An intent refuses what would take the host's own ground away, its screen, its disks, its way to the network, and
 //! says which evidence it has for that. The same host and the same wish give the same plan, byte for byte.
 
+mod boot;
+mod ground;
+mod harden;
 mod passthrough;
+mod pinning;
 mod sriov;
+mod tune;
 
+pub use boot::{Boot, NEEDS};
+pub use ground::Ground;
+pub use harden::{HARDEN_NEEDS, harden_host, harden_vm};
 pub use passthrough::{Guest, passthrough};
 pub use sriov::sriov;
+pub use tune::{Goal, TUNE_NEEDS, tune};
 
 use crate::target::{Target, least_disruption};
 use thiserror::Error;
@@ -32,6 +41,8 @@ pub struct Host<'h> {
     pub mounts: &'h Mounts,
     /// Its routes.
     pub routes: &'h IpRoute,
+    /// How it boots; asked only for what is to hold at the next boot.
+    pub boot: &'h Boot<'h>,
 }
 
 /// Why an intent is no plan.
@@ -94,6 +105,24 @@ pub enum IntentError {
     /// All is as wanted.
     #[error("there is nothing to do: {0}")]
     Nothing(String),
+    /// Nobody can tell how it boots.
+    #[error(
+        "it cannot be told which boot loader gives the kernel its parameters: there is neither /etc/default/grub with a program for it, nor an entry for the running kernel below /boot/loader/entries"
+    )]
+    NoBootLoader,
+    /// Nobody can tell what makes its initramfs.
+    #[error(
+        "it cannot be told what makes the initramfs: there is neither update-initramfs with its list of modules, nor dracut"
+    )]
+    NoInitramfs,
+    /// A file of the host cannot take it.
+    #[error("{path} cannot be edited: {why}")]
+    Edit {
+        /// The file.
+        path: String,
+        /// Why.
+        why: String,
+    },
     /// The VM's specification cannot take it.
     #[error("the specification {path} cannot be edited: {why}")]
     Spec {
@@ -149,8 +178,22 @@ impl<'h> Host<'h> {
     }
 }
 
+/// An action with its reason.
+type Wanted = (Action, String);
+
+/// A plan of these steps in the order of their kinds.
+fn plan_of(host_id: &str, vm: Option<&str>, title: String, mut steps: Vec<Wanted>) -> Plan {
+    steps.sort_by_key(|(action, _)| crate::actions::of(action).phase());
+    let steps = steps.into_iter().map(|(action, why)| (action, why, Disruption::None)).collect();
+    made(host_id, vm, title, steps)
+}
+
 /// A plan of these steps, each with its reason and what it disturbs at least.
 fn plan(host: &Host<'_>, vm: Option<&str>, title: String, steps: Vec<(Action, String, Disruption)>) -> Plan {
+    made(host.id, vm, title, steps)
+}
+
+fn made(host_id: &str, vm: Option<&str>, title: String, steps: Vec<(Action, String, Disruption)>) -> Plan {
     let steps = steps.into_iter().map(|(action, why, disruption)| Step {
         subject: Target::of(&action).subject(),
         disruption: disruption.max(least_disruption(&action)),
@@ -161,7 +204,7 @@ fn plan(host: &Host<'_>, vm: Option<&str>, title: String, steps: Vec<(Action, St
     Plan {
         schema: PLAN_SCHEMA.to_owned(),
         title,
-        host_id: host.id.to_owned(),
+        host_id: host_id.to_owned(),
         vm: vm.map(str::to_owned),
         steps: steps.collect(),
         left: Vec::new(),
@@ -170,3 +213,5 @@ fn plan(host: &Host<'_>, vm: Option<&str>, title: String, steps: Vec<(Action, St
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tuning_tests;

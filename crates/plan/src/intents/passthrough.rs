@@ -12,6 +12,9 @@ use vmwright_model::{Action, Disruption, Plan};
 /// The driver that gives a device to a VMM.
 const VFIO: &str = "vfio-pci";
 
+/// Parameter that switches an Intel IOMMU on (kernel, Documentation/admin-guide/kernel-parameters.txt).
+const INTEL_ON: &str = "intel_iommu=on";
+
 /// PCI bridges (class 06, subclass 04): they stay with the host, and a group is viable with them.
 const BRIDGE: u32 = 0x0604;
 
@@ -45,8 +48,13 @@ pub fn passthrough(
     if is_bridge(device) {
         return Err(IntentError::Bridge { device: address });
     }
-    let group =
-        device.group().and_then(|group| group.value).ok_or(IntentError::NoGroup { device: address })?;
+    let Some(group) = device.group().and_then(|group| group.value) else {
+        return if at_boot {
+            iommu_on(host, guest, device)
+        } else {
+            Err(IntentError::NoGroup { device: address })
+        };
+    };
     let members: Vec<&PciFacts> = host.devices.in_group(group).filter(|member| !is_bridge(member)).collect();
     let mut steps = Vec::new();
     if host.modules.is_some_and(|loaded| loaded.get("vfio_pci").is_none()) {
@@ -72,7 +80,9 @@ pub fn passthrough(
         steps.push((bind, why, Disruption::None));
     }
     if at_boot {
-        steps.extend(kept(&members).map(|(action, why)| (action, why, Disruption::None)));
+        steps.extend(
+            at_next_boot(host, &members)?.into_iter().map(|(action, why)| (action, why, Disruption::None)),
+        );
     }
     if let Some(edit) = edit(guest, &address.to_string())? {
         steps.push((edit, format!("{} gets {address} when it starts", guest.name), Disruption::None));
@@ -105,24 +115,84 @@ fn binding(device: &PciFacts) -> Binding {
     }
 }
 
-/// Files that keep the devices for VMs at boot: by address and not by id, so that a twin of the device stays with the
-/// host.
-fn kept<'m>(members: &'m [&PciFacts]) -> impl Iterator<Item = (Action, String)> + 'm {
+/// The plan that switches the IOMMU on at the next boot. Groups, and with them what else would go to the VM, are known
+/// only then.
+fn iommu_on(host: &Host<'_>, guest: &Guest<'_>, device: &PciFacts) -> Result<Plan, IntentError> {
+    let address = device.address;
+    // AMD's is on wherever the firmware tells of it; there is no parameter that would help.
+    if host.boot.vendor != Some("GenuineIntel") || host.boot.runs_with(INTEL_ON) {
+        return Err(IntentError::NoGroup { device: address });
+    }
+    let steps = host.boot.parameter(INTEL_ON, "the kernel switches the IOMMU on")?;
+    if steps.is_empty() {
+        return Err(IntentError::Nothing(format!(
+            "`{INTEL_ON}` is set already; restart the host, and plan again"
+        )));
+    }
+    let steps = steps.into_iter().map(|(action, why)| (action, why, Disruption::None)).collect();
+    let title = format!("switch the IOMMU on, so that {address} can go to vm {}", guest.name);
+    let mut plan = plan(host, Some(guest.name), title, steps);
+    plan.left.push(format!(
+        "{address} goes to vm {} by another plan, after a restart of the host: its IOMMU group is known only then",
+        guest.name
+    ));
+    Ok(plan)
+}
+
+/// What keeps the devices for VMs at boot. A rule of udev goes by address, so that a twin of the device stays with the
+/// host; but a driver in the initramfs is faster than udev. Where no function outside of the group has the same ids,
+/// vfio-pci takes them in the initramfs already.
+fn at_next_boot(host: &Host<'_>, members: &[&PciFacts]) -> Result<Vec<(Action, String)>, IntentError> {
+    let mut steps = Vec::new();
+    if host.boot.runs_with(INTEL_ON) {
+        steps.extend(host.boot.parameter(INTEL_ON, "the IOMMU is on after the next boot too")?);
+    }
     let load = Action::FileCreate {
         path: "/etc/modules-load.d/vmwright-vfio.conf".to_owned(),
         text: format!("{VFIO}\n"),
         mode: 0o644,
     };
-    let rules = members.iter().map(|member| {
+    steps.push((load, format!("{VFIO} is loaded at boot")));
+    for member in members {
         let address = member.address.to_string();
         // udev(7); the driver core binds nothing else to a device with an override.
         let text = format!(
             "ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"{address}\", ATTR{{driver_override}}=\"{VFIO}\"\n"
         );
         let path = format!("/etc/udev/rules.d/10-vmwright-{}.rules", address.replace([':', '.'], "-"));
-        (Action::FileCreate { path, text, mode: 0o644 }, format!("{address} is kept for {VFIO} at boot"))
-    });
-    [(load, format!("{VFIO} is loaded at boot"))].into_iter().chain(rules)
+        steps.push((
+            Action::FileCreate { path, text, mode: 0o644 },
+            format!("{address} is kept for {VFIO} at boot"),
+        ));
+    }
+    let id = |device: &PciFacts| device.get("id").map(|id| id.value.to_owned());
+    let mut ids: Vec<String> = members.iter().filter_map(|member| id(member)).collect();
+    ids.sort();
+    ids.dedup();
+    let member = |device: &PciFacts| members.iter().any(|member| member.address == device.address);
+    let twin = host
+        .devices
+        .devices
+        .iter()
+        .any(|other| !member(other) && id(other).is_some_and(|id| ids.contains(&id)));
+    if !ids.is_empty() && !twin {
+        let mut text = format!("options {VFIO} ids={}\n", ids.join(","));
+        let mut drivers: Vec<&str> = members
+            .iter()
+            .filter_map(|member| member.driver()?.value)
+            .filter(|driver| *driver != VFIO)
+            .collect();
+        drivers.sort_unstable();
+        drivers.dedup();
+        for driver in drivers {
+            text.push_str(&format!("softdep {driver} pre: {VFIO}\n"));
+        }
+        let path = "/etc/modprobe.d/vmwright-vfio.conf".to_owned();
+        let why = format!("{VFIO} takes {} before any other driver", ids.join(", "));
+        steps.push((Action::FileCreate { path, text, mode: 0o644 }, why));
+        steps.extend(host.boot.initramfs(VFIO)?);
+    }
+    Ok(steps)
 }
 
 /// The specification with the device in it; none where it has it already.

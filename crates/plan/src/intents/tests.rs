@@ -47,7 +47,21 @@ fn with<R>(pci: &str, use_it: impl FnOnce(&Host<'_>) -> R) -> R {
     let mounts = Mounts::read("/dev/nvme0n1p2 / ext4 rw 0 0\n").0;
     let routes = IpRoute::read("default via 192.0.2.1 dev eth0\n").0;
     let (devices, modules, mounts, routes) = (&devices, Some(&modules), &mounts, &routes);
-    use_it(&Host { id: "h", devices, modules, mounts, routes })
+    let boot = &debian();
+    use_it(&Host { id: "h", devices, modules, mounts, routes, boot })
+}
+
+const GRUB: &str = "# Read by update-grub\nGRUB_DEFAULT=0\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n";
+
+/// A host that boots by GRUB and has initramfs-tools.
+fn debian() -> Boot<'static> {
+    Boot {
+        kernel: "6.1.0-18-amd64",
+        cmdline: "BOOT_IMAGE=/vmlinuz root=/dev/sda1 quiet intel_iommu=on",
+        vendor: Some("GenuineIntel"),
+        texts: [("/etc/default/grub", GRUB), ("/etc/initramfs-tools/modules", "# one a line\n")].into(),
+        programs: ["/usr/sbin/update-grub", "/usr/sbin/update-initramfs"].into(),
+    }
 }
 
 fn give(pci: &str, device: &str, at_boot: bool) -> Result<Plan, String> {
@@ -89,6 +103,105 @@ fn what_is_kept_at_boot_is_kept_by_address() {
             "/etc/udev/rules.d/10-vmwright-0000-02-00-1.rules"
         ]
     );
+}
+
+const GPU: &str = "\
+0000:02:00.0 id 10de:1b80
+0000:02:00.0 class 0x030000
+0000:02:00.0 driver nouveau
+0000:02:00.0 iommu_group 1
+0000:03:00.0 id 10de:1b80
+0000:03:00.0 class 0x030000
+0000:03:00.0 driver nouveau
+0000:03:00.0 iommu_group 2
+";
+
+fn does(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(|step| crate::describe::words(&step.action).does).collect()
+}
+
+#[test]
+fn at_boot_the_loader_and_the_initramfs_know_it() {
+    let alone = GPU.split_inclusive('\n').take(4).collect::<String>();
+    let plan = give(&alone, "02:00.0", true).expect("it can go");
+    assert_eq!(lint(&plan), []);
+    let does = does(&plan);
+    let place = |text: &str| {
+        does.iter().position(|step| step.contains(text)).unwrap_or_else(|| panic!("{text}: {does:#?}"))
+    };
+    let edit = place(
+        "adds `intel_iommu=on` (the kernel's parameter `intel_iommu` in GRUB_CMDLINE_LINUX_DEFAULT) to /etc/default/grub",
+    );
+    let modules = place("adds `vfio-pci` (module vfio-pci) to /etc/initramfs-tools/modules");
+    let grub = place("runs update-grub to make /boot/grub/grub.cfg anew, which holds `intel_iommu=on` then");
+    let initramfs =
+        place("runs update-initramfs -u -k 6.1.0-18-amd64 to make /boot/initrd.img-6.1.0-18-amd64 anew");
+    assert!(
+        edit < grub && modules < initramfs && place("/etc/modprobe.d/vmwright-vfio.conf") < initramfs,
+        "{does:#?}"
+    );
+    let options = plan.steps.iter().find_map(|step| match &step.action {
+        Action::FileCreate { path, text, .. } if path.contains("modprobe.d") => Some(text.as_str()),
+        _ => None,
+    });
+    assert_eq!(options, Some("options vfio-pci ids=10de:1b80\nsoftdep nouveau pre: vfio-pci\n"));
+    assert_eq!(canonical(&plan), canonical(&give(&alone, "02:00.0", true).expect("the same")));
+}
+
+#[test]
+fn a_twin_of_the_device_stays_with_the_host() {
+    let plan = give(GPU, "02:00.0", true).expect("it can go");
+    let does = does(&plan);
+    assert!(!does.iter().any(|step| step.contains("modprobe.d") || step.contains("initramfs")), "{does:#?}");
+    assert!(does.iter().any(|step| step.contains("10-vmwright-0000-02-00-0.rules")), "{does:#?}");
+}
+
+#[test]
+fn without_groups_the_iommu_is_switched_on_first() {
+    let off = "0000:02:00.0 class 0x030000\n0000:02:00.0 iommu_group -\n";
+    assert!(give(off, "02:00.0", false).expect_err("no group").contains("no IOMMU group"));
+    let devices = PciDevices::read(off).0;
+    let (mounts, routes) = (Mounts::read("").0, IpRoute::read("").0);
+    let guest = Guest { name: "win", path: "/m/win.toml", text: SPEC };
+    let with_boot = |boot: &Boot<'_>| {
+        let host = Host { id: "h", devices: &devices, modules: None, mounts: &mounts, routes: &routes, boot };
+        passthrough(&host, &guest, "02:00.0", true)
+    };
+    let cmdline = "root=/dev/sda1";
+    let plan = with_boot(&Boot { cmdline, ..debian() }).expect("it can be switched on");
+    assert_eq!(lint(&plan), []);
+    assert_eq!(plan.steps.len(), 2, "{:#?}", does(&plan));
+    assert!(plan.left[0].contains("after a restart of the host"), "{:?}", plan.left);
+    // A drop-in that is read later is the place.
+    let drop_in = "GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT console=ttyS0\"\n";
+    let mut boot = Boot { cmdline, ..debian() };
+    boot.texts.insert("/etc/default/grub.d/50-cloud.cfg", drop_in);
+    let said = does(&with_boot(&boot).expect("it can be switched on"));
+    assert!(said[0].contains("/etc/default/grub.d/50-cloud.cfg"), "{said:?}");
+    // systemd-boot: the running kernel's entry, and what later kernels get.
+    let boot = Boot {
+        cmdline,
+        texts: [
+            ("/boot/loader/entries/abc-6.1.0-18-amd64.conf", "title a\noptions ro\n"),
+            ("/boot/loader/entries/abc-6.1.0-17-amd64.conf", "title b\noptions ro\n"),
+            ("/etc/kernel/cmdline", "ro\n"),
+        ]
+        .into(),
+        programs: std::collections::BTreeSet::new(),
+        ..debian()
+    };
+    let said = does(&with_boot(&boot).expect("it can be switched on"));
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        said[0].contains("entries/abc-6.1.0-18-amd64.conf") && said[1].contains("/etc/kernel/cmdline"),
+        "{said:?}"
+    );
+    let none = Boot { texts: Default::default(), ..boot.clone() };
+    assert_eq!(with_boot(&none), Err(IntentError::NoBootLoader));
+    assert!(matches!(
+        with_boot(&Boot { vendor: Some("AuthenticAMD"), ..boot }),
+        Err(IntentError::NoGroup { .. })
+    ));
 }
 
 #[test]

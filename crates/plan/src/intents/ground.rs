@@ -1,0 +1,102 @@
+//! What tuning and hardening stand on: the host's build, values of its kernel, and a VM's specification that is edited
+//! value by value.
+
+use super::{Guest, IntentError, Wanted};
+use std::collections::BTreeMap;
+use vmwright_formats::machine_spec::{EditError, set_value};
+use vmwright_formats::{View, machine_spec::MachineSpecView};
+use vmwright_model::{Action, MachineSpec, Topology};
+
+/// A host, as far as tuning and hardening ask.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground<'h> {
+    /// Its id.
+    pub id: &'h str,
+    /// Its nodes, and what VMs are given of them.
+    pub topology: &'h Topology,
+    /// Files of the kernel that were read, by path, and which of `/etc/sysctl.d` are there.
+    pub values: &'h BTreeMap<&'h str, &'h str>,
+}
+
+impl<'h> Ground<'h> {
+    /// A value of the kernel; of a choice (`always [madvise] never`) the chosen word.
+    pub(super) fn value(&self, path: &str) -> Option<&'h str> {
+        let text = self.values.get(path)?.trim();
+        let chosen = text.split_ascii_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']'));
+        Some(chosen.unwrap_or(text))
+    }
+
+    /// The same as a number.
+    pub(super) fn number(&self, path: &str) -> Option<u64> {
+        self.value(path)?.parse().ok()
+    }
+
+    /// The step that gives a value of sysfs another one; none where it has it, or was not read.
+    pub(super) fn sysfs(&self, path: &str, to: &str, why: &str) -> Option<Wanted> {
+        let from = self.value(path).filter(|from| *from != to)?;
+        let action = Action::Sysfs { path: path.to_owned(), from: from.to_owned(), to: to.to_owned() };
+        Some((action, why.to_owned()))
+    }
+}
+
+/// A specification while it is edited. Each edit is a step of its own, and the text with all of them is read again.
+pub(super) struct Draft<'g> {
+    guest: &'g Guest<'g>,
+    /// As it was read.
+    pub(super) spec: MachineSpec,
+    text: String,
+    pub(super) steps: Vec<Wanted>,
+}
+
+impl<'g> Draft<'g> {
+    pub(super) fn new(guest: &'g Guest<'g>) -> Result<Self, IntentError> {
+        let spec = read(guest, guest.text)?;
+        Ok(Self { guest, spec, text: guest.text.to_owned(), steps: Vec::new() })
+    }
+
+    /// Gives `key` the value `to`, TOML source; nothing where it has it.
+    pub(super) fn set(&mut self, key: &str, to: &str, why: &str) -> Result<(), IntentError> {
+        let from = match set_value(&self.text, key, None, None) {
+            Ok(_) => None,
+            Err(EditError::Drift { found, .. }) => Some(found),
+            Err(error) => return Err(self.wrong(error.to_string())),
+        };
+        let same =
+            |from: &str| set_value(&self.text, key, Some(from), Some(to)).is_ok_and(|new| new == self.text);
+        if from.as_deref() == Some(to) || from.as_deref().is_some_and(same) {
+            return Ok(());
+        }
+        self.text = set_value(&self.text, key, from.as_deref(), Some(to))
+            .map_err(|error| self.wrong(error.to_string()))?;
+        let action = Action::EditSpec {
+            path: self.guest.path.to_owned(),
+            key: key.to_owned(),
+            from,
+            to: Some(to.to_owned()),
+        };
+        self.steps.push((action, why.to_owned()));
+        Ok(())
+    }
+
+    /// The steps, provided that the specification still says what it should.
+    pub(super) fn finish(self) -> Result<Vec<Wanted>, IntentError> {
+        read(self.guest, &self.text)?;
+        Ok(self.steps)
+    }
+
+    fn wrong(&self, why: String) -> IntentError {
+        IntentError::Spec { path: self.guest.path.to_owned(), why }
+    }
+}
+
+fn read(guest: &Guest<'_>, text: &str) -> Result<MachineSpec, IntentError> {
+    match MachineSpecView::read(text) {
+        (MachineSpecView { spec: Some(spec), .. }, _) => Ok(spec),
+        (_, issues) => Err(IntentError::Spec {
+            path: guest.path.to_owned(),
+            why: issues
+                .first()
+                .map_or_else(String::new, |issue| format!("line {}: {}", issue.line, issue.what)),
+        }),
+    }
+}
