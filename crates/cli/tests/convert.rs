@@ -35,6 +35,31 @@ fn what_the_wanted_format_cannot_say_is_told() {
     assert!(json.to_string().contains("\"effect\":\"lost\""), "{json}");
 }
 
+/// A microVM, and where its kernel's command line is read.
+const MICROVM: &str = r#"{
+  "boot-source": {"kernel_image_path": "/srv/vmlinux", "boot_args": "console=ttyS0"},
+  "drives": [{"drive_id": "rootfs", "path_on_host": "/srv/root.ext4", "is_root_device": true, "is_read_only": false}],
+  "machine-config": {"vcpu_count": 2, "mem_size_mib": 512, "cpu_template": "T2"},
+  "mmds-config": {"network_interfaces": ["eth0"]}
+}"#;
+
+#[test]
+fn a_microvm_is_a_machine_like_others() {
+    let site = Site::new();
+    let json = site.file("vm.json", MICROVM);
+    let toml = site.call(&["convert", "--to", "toml", json.to_str().unwrap()]);
+    assert_eq!(toml.status, 0, "{toml:#?}");
+    assert!(toml.out.contains("cmdline = \"console=ttyS0 root=/dev/vda rw\""), "{}", toml.out);
+    let file = site.file("vm.toml", &toml.out);
+    let back = site.call(&["convert", "--to", "firecracker", file.to_str().unwrap()]);
+    assert_eq!(back.status, 0, "{back:#?}");
+    assert_eq!(back.json(), serde_json::from_str::<serde_json::Value>(MICROVM).unwrap());
+    let other = site.call(&["convert", "--to", "cloud-hypervisor", json.to_str().unwrap()]);
+    assert_eq!(other.status, 1, "{other:#?}");
+    assert!(other.err.contains("lost: mmds-config: cloud-hypervisor has no word for"), "{}", other.err);
+    assert_eq!(other.json()["payload"]["cmdline"], "console=ttyS0 root=/dev/vda rw");
+}
+
 #[test]
 fn what_is_no_machine_is_refused_with_its_line() {
     let site = Site::new();

@@ -5,15 +5,32 @@ use serde_json::Value;
 use vmwright_formats::machine_spec::{parse_cpu_list, parse_size};
 use vmwright_model::MachineSpec;
 
-/// What of a machine is lost, altered or added in what a text says of it. Foreign parts are not looked at.
-pub(crate) fn remarks(meant: &MachineSpec, said: &MachineSpec) -> Vec<Remark> {
+/// What of a machine is lost, altered or added in what a text says of it. Foreign parts are not looked at. `left_out`
+/// are elements of lists that the text does not say at all: the list as a JSON pointer, and the place in it, ascending.
+pub(crate) fn remarks(
+    meant: &MachineSpec,
+    said: &MachineSpec,
+    left_out: &[(&'static str, usize)],
+) -> Vec<Remark> {
     let plain = |spec: &MachineSpec| {
         let mut spec = spec.clone();
         spec.foreign = Vec::new();
         serde_json::to_value(&spec).unwrap_or_default()
     };
-    let mut remarks = Vec::new();
-    compare(&plain(meant), &plain(said), &mut String::new(), &mut remarks);
+    let (mut remarks, mut said) = (Vec::new(), plain(said));
+    for (list, at) in left_out {
+        // What stands behind it is compared with what it is, and not with its neighbour.
+        // A list that is empty is not there at all.
+        if let Some((above, key)) = list.rsplit_once('/')
+            && let Some(Value::Object(above)) = said.pointer_mut(above)
+        {
+            above.entry(key).or_insert_with(|| Value::Array(Vec::new()));
+        }
+        if let Some(Value::Array(list)) = said.pointer_mut(list) {
+            list.insert((*at).min(list.len()), Value::Null);
+        }
+    }
+    compare(&plain(meant), &said, &mut String::new(), &mut remarks);
     remarks
 }
 
@@ -41,8 +58,8 @@ fn compare(meant: &Value, said: &Value, path: &mut String, remarks: &mut Vec<Rem
 
 fn both(meant: Option<&Value>, said: Option<&Value>, path: &mut String, remarks: &mut Vec<Remark>) {
     match (meant, said) {
-        (Some(meant), Some(said)) => compare(meant, said, path, remarks),
-        (Some(meant), None) => remarks.push(Remark {
+        (Some(meant), Some(said)) if !said.is_null() => compare(meant, said, path, remarks),
+        (Some(meant), _) => remarks.push(Remark {
             effect: Effect::Lost,
             item: path.clone(),
             why: format!("there is no word for {}", short(meant)),

@@ -1,7 +1,9 @@
 //! The table of formats: how each is told from others, read and written. A format is a module of its own; its line
 //! here is all that the rest of the program knows of it.
 
-use crate::{Effect, Format, Read, ReadError, Remark, Written, libvirt, qemu, toml};
+use crate::{
+    Effect, Format, Read, ReadError, Remark, Written, cloud_hypervisor, firecracker, libvirt, qemu, toml,
+};
 use thiserror::Error;
 use vmwright_formats::machine_spec::WriteError;
 use vmwright_formats::{MachineSpecView, View};
@@ -74,7 +76,8 @@ impl Format {
             return Some(Self::Libvirt);
         }
         if head.starts_with('{') {
-            return Some(if head.contains("\"boot-source\"") {
+            let own = ["\"boot-source\"", "\"machine-config\""];
+            return Some(if own.iter().any(|key| head.contains(key)) {
                 Self::Firecracker
             } else {
                 Self::CloudHypervisor
@@ -99,6 +102,8 @@ impl Format {
             Self::Toml => Some(toml::read),
             Self::Libvirt => Some(libvirt::read),
             Self::Qemu => Some(qemu::read),
+            Self::Firecracker => Some(firecracker::read),
+            Self::CloudHypervisor => Some(cloud_hypervisor::read),
             _ => None,
         }
     }
@@ -108,6 +113,8 @@ impl Format {
             Self::Toml => Some(|spec| toml::write(spec).map_err(ConvertError::Write)),
             Self::Libvirt => Some(|spec| Ok(libvirt::write(spec))),
             Self::Qemu => Some(|spec| qemu::text(spec).map_err(ConvertError::Argv)),
+            Self::Firecracker => Some(|spec| Ok(firecracker::write(spec))),
+            Self::CloudHypervisor => Some(|spec| Ok(cloud_hypervisor::write(spec))),
             _ => None,
         }
     }

@@ -3,9 +3,12 @@
 //! Reading gives a [`MachineSpec`]; what the specification has no word for is kept in its `foreign` part, so that
 //! nothing is lost on the way back. Writing gives the text and says, item by item, what the target cannot say.
 
+pub mod cloud_hypervisor;
 mod crossing;
 mod differences;
+pub mod firecracker;
 mod formats;
+mod json;
 pub mod libvirt;
 pub mod qemu;
 pub mod toml;

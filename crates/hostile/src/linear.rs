@@ -47,6 +47,19 @@ pub fn readers() -> Vec<Reader> {
             }
         }),
     ));
+    readers.push(reader(
+        "a microVM's JSON".to_owned(),
+        documents(),
+        Box::new(|text| {
+            let text = format!("{text}{{}}]}}");
+            if let Ok(read) = vmwright_convert::firecracker::read(&text) {
+                drop(vmwright_convert::firecracker::write(&read.spec));
+            }
+            if let Ok(read) = vmwright_convert::cloud_hypervisor::read(&text) {
+                drop(vmwright_convert::cloud_hypervisor::write(&read.spec));
+            }
+        }),
+    ));
     readers.push(reader("recognition".to_owned(), general(), Box::new(|text| drop(recognise("x", text)))));
     readers.push(reader(
         "signs".to_owned(),
@@ -104,6 +117,24 @@ fn options() -> Vec<Shape> {
         shapes.push(Shape::new(piece, "qemu-system-x86_64 -numa node,", piece));
         shapes.push(Shape::new(piece, "qemu-system-x86_64 -nic user,", piece));
         shapes.push(Shape::new(piece, "qemu-system-x86_64 -device virtio-blk-pci,", piece));
+    }
+    shapes
+}
+
+/// Elements of lists again and again: known and unknown, with one name and without.
+fn documents() -> Vec<Shape> {
+    let mut shapes = general();
+    for (list, piece) in [
+        ("drives", "{\"drive_id\":\"a\",\"path_on_host\":\"/a\",\"cache_type\":\"Unsafe\"},"),
+        ("drives", "{\"drive_id\":\"a\"},"),
+        ("drives", "{\"path_on_host\":\"/a\",\"is_root_device\":true,\"x\":{}},"),
+        ("network-interfaces", "{\"iface_id\":\"a\",\"host_dev_name\":\"t\"},"),
+        ("disks", "{\"id\":\"a\",\"path\":\"/a\",\"direct\":false},"),
+        ("disks", "{\"id\":7},"),
+        ("net", "{\"num_queues\":2},"),
+        ("devices", "{\"path\":\"/sys/bus/pci/devices/0000:01:00.0/\"},"),
+    ] {
+        shapes.push(Shape::new(piece, &format!("{{\"boot-source\":{{}},\"cpus\":{{}},\"{list}\":["), piece));
     }
     shapes
 }

@@ -40,6 +40,7 @@ targets! {
     guest_agent,
     guest_frames,
     libvirt_rpc,
+    machine_json,
     machine_record,
     machine_spec,
     pattern,

@@ -51,7 +51,7 @@ pub(crate) fn name_targets(disks: &mut [Disk]) {
 }
 
 /// `a` to `z`, `aa`, `ab`, as the kernel names its disks.
-fn letters(number: u32) -> String {
+pub(crate) fn letters(number: u32) -> String {
     let last = char::from(b'a' + u8::try_from(number % 26).expect("less than 26"));
     match number / 26 {
         0 => last.to_string(),

@@ -8,7 +8,7 @@ mod address;
 mod characters;
 mod cpu;
 mod devices;
-mod disks;
+pub(crate) mod disks;
 mod foreign;
 mod general;
 mod guest;
@@ -67,7 +67,7 @@ pub fn read_counted(text: &str) -> Result<(Read, Coverage), ReadError> {
 pub fn write(spec: &MachineSpec) -> Written {
     let spec = &explicit(spec);
     let (tree, lost) = weave(spec, domain(spec));
-    let mut remarks = differences::remarks(spec, &explicit(&machine(&tree).0));
+    let mut remarks = differences::remarks(spec, &explicit(&machine(&tree).0), &[]);
     for part in lost {
         remarks.push(Remark {
             effect: Effect::Lost,

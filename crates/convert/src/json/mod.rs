@@ -1,0 +1,115 @@
+//! What the formats that are JSON or like it have in common: reading, foreign parts, writing.
+
+mod bucket;
+mod foreign;
+#[cfg(test)]
+mod mangle;
+mod port;
+mod strict;
+
+use crate::{Effect, ReadError, Remark, differences};
+pub(crate) use bucket::bucket;
+#[cfg(test)]
+pub(crate) use mangle::{differing, mangled};
+pub(crate) use port::{Port, Style, size_text};
+use serde_json::Value;
+use std::collections::BTreeMap;
+pub(crate) use strict::parse;
+use vmwright_model::machine::{Foreign, ForeignFormat};
+use vmwright_model::{Issue, MachineSpec};
+
+/// How a format says a machine.
+pub(crate) struct Dialect {
+    /// Whose foreign parts it keeps.
+    pub(crate) format: ForeignFormat,
+    /// The machine that a document says which says nothing.
+    pub(crate) blank: fn() -> MachineSpec,
+    /// The machine with what is added to it where it is not `bare`, in the format's own terms.
+    pub(crate) explicit: fn(&MachineSpec) -> MachineSpec,
+    /// A machine, both ways.
+    pub(crate) describe: fn(&mut Port<'_>, &mut MachineSpec),
+}
+
+impl Dialect {
+    /// The machine that a document says, with its foreign parts, and what was understood otherwise than it was said.
+    pub(crate) fn read(&self, document: &Value) -> (MachineSpec, Vec<Remark>) {
+        let mut spec = (self.blank)();
+        let mut port = Port::reader(document);
+        (self.describe)(&mut port, &mut spec);
+        let (skipped, remarks) = port.into_read();
+        let said = (self.explicit)(&spec);
+        let ((terse, _), (full, _)) = (self.document(&said, Style::Terse), self.document(&said, Style::Full));
+        let compared = foreign::Compared { format: self.format, skipped: &skipped };
+        spec.foreign = compared.difference(document, &terse, &full);
+        (spec, remarks)
+    }
+
+    /// The document that says a machine, and what it says otherwise than the machine.
+    pub(crate) fn write(&self, spec: &MachineSpec) -> (Value, Vec<Remark>) {
+        let spec = &(self.explicit)(spec);
+        let (plain, left_out) = self.document(spec, Style::Terse);
+        let mut remarks = differences::remarks(spec, &self.machine(&plain), &left_out);
+        let mut document = plain;
+        let own = || spec.foreign.iter().filter(|part| part.format == self.format);
+        for part in foreign::weave(&mut document, own().filter(|part| !foreign::is_spelling(part))) {
+            remarks.push(Remark {
+                effect: Effect::Lost,
+                item: part.at.clone(),
+                why: format!("there is no such place any more for {}", part.text),
+            });
+        }
+        // What changes spellings must not change what is meant: the machine may have been edited since.
+        let meant = self.machine(&document);
+        let mut spellings: BTreeMap<&str, Vec<&Foreign>> = BTreeMap::new();
+        for part in own().filter(|part| foreign::is_spelling(part)) {
+            spellings.entry(part.at.split(['/', '[']).next().unwrap_or_default()).or_default().push(part);
+        }
+        for parts in spellings.into_values() {
+            let mut spelled = document.clone();
+            foreign::weave(&mut spelled, parts.into_iter());
+            if self.machine(&spelled) == meant {
+                document = spelled;
+            }
+        }
+        (document, remarks)
+    }
+
+    /// What a document says, without foreign parts.
+    fn machine(&self, document: &Value) -> MachineSpec {
+        let mut spec = (self.blank)();
+        (self.describe)(&mut Port::reader(document), &mut spec);
+        (self.explicit)(&spec)
+    }
+
+    /// What is written of a machine, without foreign parts.
+    fn document(&self, spec: &MachineSpec, style: Style) -> (Value, Vec<(&'static str, usize)>) {
+        let mut port = Port::writer(style);
+        (self.describe)(&mut port, &mut spec.clone());
+        port.into_written()
+    }
+}
+
+/// Refuses a document in which nothing is of the format.
+pub(crate) fn known(document: &Value, keys: &[&str], what: &str) -> Result<(), ReadError> {
+    if keys.iter().any(|key| document.get(key).is_some()) {
+        return Ok(());
+    }
+    let keys = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    Err(wrong(1, format!("{what} has at least one of {keys}; this has none")))
+}
+
+/// One problem.
+pub(crate) fn wrong(line: u32, what: impl Into<String>) -> ReadError {
+    ReadError::Wrong(vec![Issue::new(line, what.into())])
+}
+
+/// A value for a message.
+pub(crate) fn short(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().nth(80).is_none() { text } else { text.chars().take(77).chain("...".chars()).collect() }
+}
+
+/// The text of a document, two blanks a level.
+pub(crate) fn print(document: &Value) -> String {
+    format!("{document:#}\n")
+}
