@@ -19,12 +19,25 @@ pub(crate) struct Launch<'a> {
     pub(crate) arguments: &'a [OsString],
     /// Where its stdout and stderr go.
     pub(crate) log: &'a File,
+    /// Its other standard streams.
+    pub(crate) streams: Streams<'a>,
     /// Open files that it inherits under the same numbers. All others are closed to it.
     pub(crate) inherits: &'a [RawFd],
     /// The user to become; the caller's own where none.
     pub(crate) account: Option<Account>,
     /// `cgroup.procs` of the control group to join.
     pub(crate) cgroup: Option<&'a File>,
+}
+
+/// Standard streams of a VMM that joins them with its guest, and the name that process lists show.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Streams<'a> {
+    /// What it reads; nothing where absent.
+    pub(crate) input: Option<&'a File>,
+    /// Where its stdout goes; to its log where absent.
+    pub(crate) output: Option<&'a File>,
+    /// Its first word; the program's path where absent.
+    pub(crate) title: Option<&'a str>,
 }
 
 /// Why it does not run.
@@ -46,10 +59,19 @@ pub(crate) fn launch<E>(
     let (mut from_child, mut to_child) = (File::from(from_child), File::from(to_child));
     let mut command = Command::new(launch.program);
     command.args(launch.arguments).current_dir("/").stdin(Stdio::null());
+    if let Some(title) = launch.streams.title {
+        command.arg0(title);
+    }
+    if let Some(input) = launch.streams.input {
+        command.stdin(input.try_clone().map_err(LaunchError::Run)?);
+    }
     // QEMU needs nothing of the caller's environment; the messages are to be the same everywhere.
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
     for stream in [Command::stdout, Command::stderr] {
         stream(&mut command, launch.log.try_clone().map_err(LaunchError::Run)?);
+    }
+    if let Some(output) = launch.streams.output {
+        command.stdout(output.try_clone().map_err(LaunchError::Run)?);
     }
     let inherits = launch.inherits.to_vec();
     let account = launch.account.clone();
@@ -172,6 +194,7 @@ mod tests {
             arguments: &arguments,
             log: &log,
             inherits,
+            streams: Streams::default(),
             account: None,
             cgroup: None,
         };
@@ -219,8 +242,15 @@ mod tests {
         let log = tempfile::tempfile().expect("a temporary file");
         let arguments = ["-c".into(), "echo executed".into()];
         let program = Path::new("/bin/sh");
-        let it =
-            Launch { program, arguments: &arguments, log: &log, inherits: &[], account: None, cgroup: None };
+        let it = Launch {
+            program,
+            arguments: &arguments,
+            log: &log,
+            inherits: &[],
+            streams: Streams::default(),
+            account: None,
+            cgroup: None,
+        };
         let child = launch::<()>(&it, |identity| {
             std::thread::sleep(Duration::from_millis(100));
             assert!(identity.alive().expect("readable"));
@@ -236,7 +266,15 @@ mod tests {
     fn a_missing_program_is_told() {
         let log = tempfile::tempfile().expect("a temporary file");
         let program = Path::new("/no/such/program");
-        let it = Launch { program, arguments: &[], log: &log, inherits: &[], account: None, cgroup: None };
+        let it = Launch {
+            program,
+            arguments: &[],
+            log: &log,
+            inherits: &[],
+            streams: Streams::default(),
+            account: None,
+            cgroup: None,
+        };
         match launch::<()>(&it, |_| Ok(())) {
             Err(LaunchError::Run(error)) => assert_eq!(error.kind(), io::ErrorKind::NotFound),
             _ => panic!("it cannot run"),

@@ -14,21 +14,27 @@
 
 mod account;
 mod cgroup;
+mod console;
 mod disks;
 pub mod fake;
+pub mod firecracker;
+pub mod http;
 mod image;
 mod launch;
 pub mod libvirt;
 mod lines;
 mod lock;
 mod process;
+mod program;
 pub mod qemu;
 mod record;
 pub mod request;
+mod sayable;
 mod sockets;
 pub mod state;
 pub mod store;
 mod supervise;
+mod vmm_process;
 
 pub use account::AccountError;
 pub use cgroup::CgroupError;
@@ -282,6 +288,23 @@ pub enum StartError {
         #[source]
         source: qemu::qmp::QmpError,
     },
+    /// The VMM cannot be told the machine as it is described.
+    #[error("the backend `{backend}` cannot run this machine as it is described{}", item_lines(.items))]
+    Unsayable {
+        /// The backend.
+        backend: &'static str,
+        /// What it cannot be told, and why.
+        items: Vec<String>,
+    },
+    /// Its API gave no usable answer; it was killed.
+    #[error("the API of machine `{machine}` gave no usable answer")]
+    Api {
+        /// The machine.
+        machine: String,
+        /// What it did.
+        #[source]
+        source: http::ApiError,
+    },
     /// The VMM could not be watched.
     #[error("cannot follow the virtual machine monitor's process")]
     Process(#[source] io::Error),
@@ -377,6 +400,15 @@ pub enum ControlError {
         #[source]
         source: qemu::qmp::QmpError,
     },
+    /// The VMM's API gave no usable answer.
+    #[error("the API of machine `{machine}` gave no usable answer")]
+    Api {
+        /// The machine.
+        machine: String,
+        /// What it did.
+        #[source]
+        source: http::ApiError,
+    },
     /// libvirt gave no usable answer.
     #[error("libvirt did not do it for machine `{machine}`")]
     Libvirt {
@@ -428,6 +460,10 @@ pub enum ControlError {
 
 fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ")
+}
+
+fn item_lines(items: &[String]) -> String {
+    items.iter().map(|item| format!("\n  {item}")).collect()
 }
 
 /// What a VMM said, for a message: its last line, or that it said nothing.

@@ -67,6 +67,15 @@ impl Lines {
         }
     }
 
+    /// So many bytes.
+    pub(crate) fn exactly(&mut self, count: usize, deadline: Instant) -> Result<Vec<u8>, NoLine> {
+        while self.buffer.len() < count {
+            self.fill(deadline)?;
+        }
+        self.searched = 0;
+        Ok(self.buffer.drain(..count).collect())
+    }
+
     /// Throws away everything up to and including the first `byte`.
     pub(crate) fn skip_past(&mut self, byte: u8, deadline: Instant) -> Result<(), NoLine> {
         loop {

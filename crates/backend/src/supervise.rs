@@ -1,7 +1,7 @@
 //! What every backend does around its VMM: the lock, the record, the log, and the end.
 
 use crate::cgroup::{self, Group};
-use crate::launch::{Launch, LaunchError, launch};
+use crate::launch::{Launch, LaunchError, Streams, launch};
 use crate::lock::Lock;
 use crate::process::Life;
 use crate::record::{Phase, ProcessRecord, Running};
@@ -143,6 +143,8 @@ pub(crate) struct Vmm<'a> {
     pub(crate) taps: Vec<String>,
     /// What is to execute guest code.
     pub(crate) accelerator: Accelerator,
+    /// Its standard streams.
+    pub(crate) streams: Streams<'a>,
 }
 
 impl Attempt<'_> {
@@ -164,6 +166,7 @@ impl Attempt<'_> {
             arguments: vmm.arguments,
             log: &self.log,
             inherits: vmm.inherits,
+            streams: vmm.streams,
             account: vmm.account.clone(),
             cgroup: vmm.cgroup.map(|(_, door)| door),
         };
@@ -348,8 +351,11 @@ fn unreachable_process(machine: &Stored, running: &Running, source: io::Error) -
 }
 
 /// Whether a VMM that is gone ended in order: it removes its sockets then. None where it cannot be told: a VMM of
-/// another user cannot remove them.
+/// another user cannot remove them, and Firecracker never does.
 fn ended_in_order(record: &ProcessRecord, running: &Running) -> Option<bool> {
+    if record.backend == crate::firecracker::NAME {
+        return None;
+    }
     let qmp = running.qmp.as_deref().filter(|_| running.user.is_none() && record.sockets.is_some())?;
     Some(qmp.symlink_metadata().is_err())
 }

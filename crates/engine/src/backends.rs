@@ -2,6 +2,7 @@
 
 use crate::{Environment, Error};
 use std::time::Duration;
+use vmwright_backend::firecracker::Firecracker;
 use vmwright_backend::libvirt::{Connection, Found, Libvirt};
 use vmwright_backend::qemu::Qemu;
 use vmwright_backend::store::{self, Stored};
@@ -15,15 +16,19 @@ const ASK: Duration = Duration::from_secs(5);
 pub(crate) enum Chosen {
     /// QEMU, run directly.
     Qemu,
+    /// Firecracker, run directly.
+    Firecracker,
     /// A libvirt daemon of this host.
     Libvirt(Connection),
 }
 
 impl Chosen {
-    /// Reads the word that a user gives or a machine's record has: `qemu`, `libvirt`, or libvirt's URI.
+    /// Reads the word that a user gives or a machine's record has: `qemu`, `firecracker`, `libvirt`, or
+    /// libvirt's URI.
     pub(crate) fn read(word: &str) -> Result<Self, Error> {
         match word {
             "qemu" => Ok(Self::Qemu),
+            "firecracker" => Ok(Self::Firecracker),
             "libvirt" => Ok(Self::Libvirt(Connection::system())),
             uri => uri.parse().map(Self::Libvirt).map_err(|source| Error::Backend {
                 word: uri.chars().take(80).flat_map(char::escape_debug).collect(),
@@ -44,6 +49,7 @@ impl Chosen {
     pub(crate) fn word(&self) -> String {
         match self {
             Self::Qemu => "qemu".to_owned(),
+            Self::Firecracker => "firecracker".to_owned(),
             Self::Libvirt(connection) => connection.to_string(),
         }
     }
@@ -51,6 +57,7 @@ impl Chosen {
     pub(crate) fn backend(&self) -> Box<dyn Backend> {
         match self {
             Self::Qemu => Box::new(Qemu::default()),
+            Self::Firecracker => Box::new(Firecracker::default()),
             Self::Libvirt(connection) => Box::new(Libvirt::on(connection.clone())),
         }
     }

@@ -4,6 +4,7 @@ use crate::backends::{self, Chosen, Other};
 use crate::{Environment, Error, MachineSummary, Outcome};
 use std::path::Path;
 use std::time::Duration;
+use vmwright_backend::firecracker::Firecracker;
 use vmwright_backend::libvirt::Libvirt;
 use vmwright_backend::qemu::argv;
 use vmwright_backend::store::{self, StoreError, Stored};
@@ -20,10 +21,13 @@ pub(crate) fn create(
 ) -> Result<Outcome, Error> {
     let chosen = Chosen::read(backend.unwrap_or("qemu"))?;
     let machine = store::create_on(&environment.state, spec, &chosen.word()).map_err(Error::Store)?;
-    if let Chosen::Libvirt(connection) = &chosen
-        && let Err(source) = Libvirt::on(connection.clone()).define(&machine)
-    {
-        // Nothing is left of a machine that libvirt does not take. The first error is the one to tell.
+    let taken = match &chosen {
+        Chosen::Qemu => Ok(()),
+        Chosen::Firecracker => Firecracker::default().config(&machine).map(drop),
+        Chosen::Libvirt(connection) => Libvirt::on(connection.clone()).define(&machine),
+    };
+    if let Err(source) = taken {
+        // Nothing is left of a machine that its backend does not take. The first error is the one to tell.
         let _ = store::delete(&environment.state, &machine.name);
         return Err(Error::Start { vm: machine.name, source: Box::new(source) });
     }
@@ -115,6 +119,11 @@ pub(crate) fn show(vm: &str, environment: &Environment) -> Result<Outcome, Error
                 |one: &argv::Argument| format!("{} {}", one.option, one.value.as_deref().unwrap_or(""));
             summary.argv =
                 arguments.iter().map(|one| (words(one).trim_end().to_owned(), one.why.to_owned())).collect();
+        }
+        Chosen::Firecracker => {
+            let config = Firecracker::default().config(&machine);
+            summary.domain =
+                Some(config.map_err(|source| Error::Start { vm: vm.to_owned(), source: Box::new(source) })?);
         }
         Chosen::Libvirt(connection) => {
             summary.domain = Some(Libvirt::on(connection).domain_xml(vm).map_err(Error::Control)?);

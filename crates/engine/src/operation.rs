@@ -78,7 +78,7 @@ pub enum Operation {
     VmCreate {
         /// Path of the specification.
         spec: PathBuf,
-        /// What makes it run: `qemu` (also where absent), `libvirt`, or libvirt's URI.
+        /// What makes it run: `qemu` (also where absent), `firecracker`, `libvirt`, or libvirt's URI.
         backend: Option<String>,
     },
     /// Starts a machine.
@@ -528,7 +528,7 @@ pub struct MachineSummary {
     pub name: String,
     /// `stopped`, `running`, `paused`, ...
     pub state: String,
-    /// What makes it run: `qemu`, or libvirt's URI.
+    /// What makes it run: `qemu`, `firecracker`, or libvirt's URI.
     pub backend: String,
     /// Process id of its VMM while it runs.
     pub pid: Option<u32>,
@@ -538,7 +538,7 @@ pub struct MachineSummary {
     pub spec: Option<MachineSpec>,
     /// The command line, option by option with its reason, where it was asked for.
     pub argv: Vec<(String, String)>,
-    /// libvirt's domain XML, where it was asked for and libvirt makes it run.
+    /// libvirt's domain XML or the VMM's configuration, where it was asked for and the backend has one.
     pub domain: Option<String>,
 }
 

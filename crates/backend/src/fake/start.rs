@@ -2,6 +2,7 @@
 
 use super::{Fake, argv};
 use crate::account::account;
+use crate::launch::Streams;
 use crate::store::SERIAL;
 use crate::supervise::{self, Attempt, Vmm, empty_file, interface_exists};
 use crate::{Backend, Running, StartError, Stored};
@@ -37,6 +38,7 @@ fn run(fake: &Fake, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
         agent: None,
         taps: Vec::new(),
         accelerator: spec.accelerator,
+        streams: Streams::default(),
     })?;
     if refusal.is_some() {
         return Err(attempt.ended(&mut child));

@@ -6,12 +6,13 @@ use super::qmp::{Qmp, QmpError};
 use super::{Qemu, placement, receive, tap};
 use crate::account::account;
 use crate::cgroup::Group;
+use crate::launch::Streams;
+use crate::program::find;
 use crate::request::{Receive, Watch};
 use crate::sockets::SocketDirectory;
 use crate::store::SERIAL;
 use crate::supervise::{self, Attempt, Vmm, empty_file};
 use crate::{Backend, Running, StartError, Stored};
-use rustix::fs::{Access, access};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -40,16 +41,7 @@ pub(super) fn receive(
 /// The installed QEMU for this host's architecture.
 pub(super) fn find_program() -> Result<PathBuf, StartError> {
     let name = format!("qemu-system-{}", std::env::consts::ARCH);
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    find(&name, std::env::split_paths(&path), &[Path::new("/usr/bin").join(&name), PLACES[0].into()])
-}
-
-fn find(name: &str, path: impl Iterator<Item = PathBuf>, places: &[PathBuf]) -> Result<PathBuf, StartError> {
-    let runs = |file: &PathBuf| file.is_absolute() && file.is_file() && access(file, Access::EXEC_OK).is_ok();
-    let in_path = path.map(|directory| directory.join(name)).find(runs);
-    in_path.or_else(|| places.iter().find(|place| runs(place)).cloned()).ok_or_else(|| {
-        StartError::NoProgram { name: name.to_owned(), looked: places.to_vec(), install: INSTALL }
-    })
+    find(&name, &[Path::new("/usr/bin").join(&name), PLACES[0].into()], INSTALL)
 }
 
 fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result<Running, StartError> {
@@ -99,6 +91,7 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
         agent: spec.agent.then_some(agent_path),
         taps: taps.iter().map(|(_, tap)| tap.name.clone()).collect(),
         accelerator: spec.accelerator,
+        streams: Streams::default(),
     })?;
     // QEMU alone has them from here on: what it closes by ending is closed.
     drop((qmp, agent, taps, serial, door));
@@ -176,33 +169,5 @@ fn greet(
         Some(true) => Ok(Accelerator::Kvm),
         Some(false) => Ok(Accelerator::Tcg),
         None => Err(QmpError::NotQmp(answer.to_string().chars().take(80).collect()).into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    #[test]
-    fn the_program_is_looked_for_and_the_error_says_where() {
-        let place = tempfile::tempdir().expect("a temporary directory");
-        let (first, second) = (place.path().join("a"), place.path().join("b"));
-        for directory in [&first, &second] {
-            std::fs::create_dir(directory).expect("made");
-            std::fs::write(directory.join("vmm"), "").expect("written");
-        }
-        let path = || [PathBuf::from("relative"), first.clone(), second.clone()].into_iter();
-        let told =
-            find("vmm", path(), &[PathBuf::from("/no/vmm")]).expect_err("neither is executable").to_string();
-        assert!(told.starts_with("no `vmm` in PATH, and none of `/no/vmm` exists; install QEMU"), "{told}");
-        let runs = |directory: &Path| {
-            let file = directory.join("vmm");
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).expect("set");
-            file
-        };
-        let found = runs(&second);
-        assert_eq!(find("vmm", path(), &[]).expect("there"), found);
-        assert_eq!(find("vmm", std::iter::empty(), &[second.join("vmm")]).expect("there"), found);
     }
 }

@@ -3,9 +3,10 @@
 use super::Qemu;
 use super::control::{monitor, unusable};
 use super::qmp::Qmp;
-use crate::request::{CpuStatistics, DiskStatistics, NetworkStatistics, Statistics};
+use crate::request::{CpuStatistics, DiskStatistics, Statistics};
 use crate::supervise::{now_ms, running};
-use crate::{ControlError, Running, Stored};
+use crate::vmm_process::{networks, resident, threads, times};
+use crate::{ControlError, Stored};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,47 +25,16 @@ pub(super) fn statistics(qemu: &Qemu, machine: &Stored) -> Result<Statistics, Co
     let kvm = kvm(&mut qmp);
     drop(qmp);
     let pid = running.process.pid;
-    let process = times(Path::new(&format!("/proc/{pid}")));
     Ok(Statistics {
         at_ms: now_ms(),
         process_ns: threads(pid),
-        resident: process.resident,
+        resident: resident(pid),
         cpus: cpus.as_array().into_iter().flatten().filter_map(|cpu| self::cpu(pid, cpu)).collect(),
         disks: blocks.as_array().into_iter().flatten().filter_map(disk).collect(),
-        networks: networks(&running),
+        networks: networks(&running.taps),
         balloon,
         kvm,
     })
-}
-
-#[derive(Default)]
-struct Times {
-    resident: u64,
-    ran_ns: u64,
-    waited_ns: u64,
-}
-
-/// `schedstat` and `status` of a process or thread (proc(5)); zeroes where it has just ended.
-fn times(directory: &Path) -> Times {
-    let text = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap_or_default();
-    let (ran_ns, waited_ns) = schedstat(&text("schedstat"));
-    let status = text("status");
-    let resident = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-    Times { resident: resident.unwrap_or(0) * 1024, ran_ns, waited_ns }
-}
-
-/// Nanoseconds on a processor, and nanoseconds on a run queue (`Documentation/scheduler/sched-stats.rst`).
-fn schedstat(text: &str) -> (u64, u64) {
-    let mut numbers = text.split_ascii_whitespace().map(|number| number.parse().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
-}
-
-/// Of a process's own `schedstat` only the first thread counts.
-fn threads(pid: i32) -> u64 {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    threads.map(|thread| times(&thread.path()).ran_ns).sum()
 }
 
 fn cpu(pid: i32, cpu: &Value) -> Option<CpuStatistics> {
@@ -96,28 +66,6 @@ fn disk(block: &Value) -> Option<DiskStatistics> {
     })
 }
 
-/// What a tap receives the guest has sent.
-fn networks(running: &Running) -> Vec<NetworkStatistics> {
-    let one = |tap: &String| {
-        let directory = Path::new("/sys/class/net").join(tap).join("statistics");
-        let number = |name: &str| {
-            std::fs::read_to_string(directory.join(name))
-                .ok()
-                .and_then(|text| text.trim().parse().ok())
-                .unwrap_or(0)
-        };
-        NetworkStatistics {
-            name: tap.clone(),
-            received: number("tx_bytes"),
-            sent: number("rx_bytes"),
-            packets_received: number("tx_packets"),
-            packets_sent: number("rx_packets"),
-            dropped: number("tx_dropped") + number("rx_dropped"),
-        }
-    };
-    running.taps.iter().map(one).collect()
-}
-
 /// KVM's counters, of the VM and summed over its CPUs. They come through files that KVM gives QEMU
 /// (`KVM_GET_STATS_FD`), since QEMU 7.1; without KVM there are none.
 fn kvm(qmp: &mut Qmp) -> Vec<(String, u64)> {
@@ -141,14 +89,6 @@ fn kvm(qmp: &mut Qmp) -> Vec<(String, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_kernel_s_times_are_read() {
-        assert_eq!(schedstat("123 45 6\n"), (123, 45));
-        assert_eq!(schedstat("rubbish"), (0, 0));
-        let own = times(Path::new("/proc/self"));
-        assert!(own.resident > 0);
-    }
 
     #[test]
     fn a_disk_is_one_that_the_guest_sees() {

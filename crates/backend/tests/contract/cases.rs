@@ -11,7 +11,7 @@ use vmwright_backend::{
 };
 
 pub(crate) fn starts_and_stops(rig: &Rig) {
-    let place = rig::Place::new();
+    let place = rig::Place::of(rig);
     let machine = place.machine("");
     assert_eq!(state(rig, &machine), State::Defined);
     let running = start(rig, &machine);
@@ -33,7 +33,7 @@ pub(crate) fn starts_and_stops(rig: &Rig) {
 }
 
 pub(crate) fn a_second_start_is_refused(rig: &Rig) {
-    let place = rig::Place::new();
+    let place = rig::Place::of(rig);
     let machine = place.machine("");
     let first = start(rig, &machine);
     let log = text(&machine, "qemu.log");
@@ -49,7 +49,7 @@ pub(crate) fn a_second_start_is_refused(rig: &Rig) {
 }
 
 pub(crate) fn of_many_starts_at_once_one_wins(rig: &Rig) {
-    let place = rig::Place::new();
+    let place = rig::Place::of(rig);
     let machine = place.machine("");
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..6).map(|_| scope.spawn(|| rig.backend.start(&machine))).collect();
@@ -65,7 +65,7 @@ pub(crate) fn of_many_starts_at_once_one_wins(rig: &Rig) {
 }
 
 pub(crate) fn pauses_and_resumes(rig: &Rig) {
-    let place = rig::Place::new();
+    let place = rig::Place::of(rig);
     let machine = place.machine("");
     start(rig, &machine);
     for _ in 0..2 {
@@ -81,7 +81,7 @@ pub(crate) fn pauses_and_resumes(rig: &Rig) {
 }
 
 pub(crate) fn a_killed_vmm_is_seen_and_started_again(rig: &Rig) {
-    let place = rig::Place::new();
+    let place = rig::Place::of(rig);
     let (machine, other) = (place.machine(""), place.machine(""));
     let running = start(rig, &machine);
     start(rig, &other);
@@ -108,7 +108,7 @@ pub(crate) fn a_killed_vmm_is_seen_and_started_again(rig: &Rig) {
 
 /// Brings a machine into each state that can be reached, and tries what the table forbids there.
 pub(crate) fn obeys_the_table(rig: &Rig) {
-    let place = rig::Place::new();
+    let place = rig::Place::of(rig);
     let machine = place.machine("");
     forbidden(rig, &machine, State::Defined);
     let running = start(rig, &machine);
@@ -196,7 +196,7 @@ pub(crate) fn request(operation: Operation) -> Request {
 
 /// What a backend says it cannot do it refuses in words, in a state where the table allows it, and does nothing.
 pub(crate) fn says_what_it_cannot_do(rig: &Rig) {
-    let place = rig::Place::new();
+    let place = rig::Place::of(rig);
     let machine = place.machine("");
     start(rig, &machine);
     for operation in Operation::ALL {
@@ -226,7 +226,7 @@ fn illegal(error: Option<ControlError>) -> Option<Illegal> {
 }
 
 pub(crate) fn a_refusal_is_told_and_leaves_nothing(rig: &Rig) {
-    let place = rig::Place::new();
+    let place = rig::Place::of(rig);
     let machine = place.machine(rig.refused);
     let (refusing, words) = (rig.refusing)(&machine.name);
     match refusing.start(&machine) {
@@ -249,7 +249,7 @@ pub(crate) fn a_refusal_is_told_and_leaves_nothing(rig: &Rig) {
 }
 
 pub(crate) fn a_missing_bridge_is_named(rig: &Rig) {
-    let place = rig::Place::new();
+    let place = rig::Place::of(rig);
     let machine = place.machine("[[network]]\nkind = 'bridge'\nbridge = 'vmw-nobr'\n");
     let told = rig.backend.start(&machine).expect_err("there is no such bridge");
     assert!(matches!(&told, StartError::NoBridge(bridge) if bridge == "vmw-nobr"), "{told:?}");
@@ -260,7 +260,7 @@ pub(crate) fn a_missing_bridge_is_named(rig: &Rig) {
 }
 
 pub(crate) fn an_unknown_user_is_named(rig: &Rig) {
-    let place = rig::Place::new();
+    let place = rig::Place::of(rig);
     let machine = place.machine("process.user = 'no-such-user-here'\n");
     let told = rig.backend.start(&machine).expect_err("there is no such user");
     assert_eq!(told.to_string(), "no user `no-such-user-here` on this host");
@@ -270,7 +270,7 @@ pub(crate) fn an_unknown_user_is_named(rig: &Rig) {
 }
 
 pub(crate) fn a_state_directory_of_200_characters(rig: &Rig) {
-    let mut place = rig::Place::new();
+    let mut place = rig::Place::of(rig);
     let length = place.directory.path().as_os_str().len();
     place.state = place.directory.path().join("x".repeat(199 - length));
     assert_eq!(place.state.as_os_str().len(), 200);
@@ -293,7 +293,7 @@ pub(crate) fn a_state_directory_of_200_characters(rig: &Rig) {
 }
 
 pub(crate) fn a_running_machine_is_not_deleted(rig: &Rig) {
-    let place = rig::Place::new();
+    let place = rig::Place::of(rig);
     let machine = place.machine("");
     start(rig, &machine);
     let refused = store::delete(&place.state, &machine.name).expect_err("it runs");
@@ -307,10 +307,11 @@ pub(crate) fn a_running_machine_is_not_deleted(rig: &Rig) {
 }
 
 pub(crate) fn a_kill_comes_between_an_orderly_stop(rig: &Rig) {
-    let place = rig::Place::new();
+    let place = rig::Place::of(rig);
     // Without its boot disk the guest does not hear the power button.
     let empty = place.directory.path().join("empty.raw");
     std::fs::write(&empty, [0; 4096]).expect("written");
+    place.hears.set(false);
     let machine = place.machine_on(&empty, "");
     start(rig, &machine);
     std::thread::scope(|scope| {
@@ -333,7 +334,7 @@ pub(crate) fn a_kill_comes_between_an_orderly_stop(rig: &Rig) {
 }
 
 pub(crate) fn a_damaged_record_is_not_taken_for_absence(rig: &Rig) {
-    let place = rig::Place::new();
+    let place = rig::Place::of(rig);
     let machine = place.machine("");
     start(rig, &machine);
     let whole = text(&machine, "process.json");
@@ -347,7 +348,7 @@ pub(crate) fn a_damaged_record_is_not_taken_for_absence(rig: &Rig) {
 }
 
 pub(crate) fn a_killed_vmwright_leaves_a_machine_that_can_be_found(rig: &Rig) {
-    let place = rig::Place::new();
+    let place = rig::Place::of(rig);
     let machine = place.machine("");
     killed::start_and_die(rig, &machine, None);
     assert_eq!(state(rig, &machine), State::Running);
@@ -357,7 +358,7 @@ pub(crate) fn a_killed_vmwright_leaves_a_machine_that_can_be_found(rig: &Rig) {
 }
 
 pub(crate) fn vmwright_killed_at_any_moment_of_a_start_loses_nothing(rig: &Rig) {
-    let place = rig::Place::new();
+    let place = rig::Place::of(rig);
     let machine = place.machine("");
     for delay in [0, 5, 10, 20, 40, 80, 160, 320] {
         killed::start_and_die(rig, &machine, Some(Duration::from_millis(delay)));

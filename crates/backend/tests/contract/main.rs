@@ -1,9 +1,10 @@
 //! What every backend promises. Each case of [`cases`] runs over the fake, over QEMU with its own translator, which
-//! needs no KVM and, since the guest is a boot sector of the tests' own, no kernel; and over libvirt, by a daemon of
-//! the tests' own.
+//! needs no KVM and, since the guest is a boot sector of the tests' own, no kernel; over libvirt, by a daemon of the
+//! tests' own; and over Firecracker, on KVM, where the guest is a kernel of a few instructions.
 
 mod cases;
 mod daemon;
+mod firecracker;
 mod guest;
 mod killed;
 mod libvirt;
@@ -21,6 +22,11 @@ macro_rules! contract {
         mod qemu_backend {
             $(#[test] fn $case() {
                 if let Some(rig) = super::rig::qemu(stringify!($case)) { super::cases::$case(&rig); }
+            })*
+        }
+        mod firecracker_backend {
+            $(#[test] fn $case() {
+                if let Some(rig) = super::rig::firecracker(stringify!($case)) { super::cases::$case(&rig); }
             })*
         }
         mod libvirt_backend {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use vmwright_backend::fake::Fake;
+use vmwright_backend::firecracker::Firecracker;
 use vmwright_backend::qemu::Qemu;
 use vmwright_backend::{Answer, Backend, ControlError, Listed, Request, Stored, Unwatched, perform, store};
 
@@ -24,6 +25,13 @@ pub(crate) struct Rig {
     pub(crate) refused: &'static str,
     /// Where the backend can.
     pub(crate) query: Option<Query>,
+    /// Lines for a specification whose guest runs in this directory, and whether it hears that it shall power off.
+    pub(crate) guest: fn(&Path, bool) -> String,
+}
+
+/// The guest is in the boot sector of the disk, which the translator runs.
+fn boot_sector(_: &Path, _: bool) -> String {
+    "accelerator = 'tcg'\n".to_owned()
 }
 
 impl Rig {
@@ -39,6 +47,7 @@ pub(crate) fn fake() -> Rig {
         refusing: |name| (Box::new(Fake::default().refusing(name, "no, not today")), "no, not today"),
         refused: "",
         query: None,
+        guest: boot_sector,
     }
 }
 
@@ -52,6 +61,7 @@ pub(crate) fn qemu(test: &str) -> Option<Rig> {
         backend: Box::new(Qemu::default().with_patience(LONG)),
         refusing: |_| (Box::new(Qemu::default()), "unable to find CPU model 'no-such-model'"),
         refused: "cpu.model = 'no-such-model'\n",
+        guest: boot_sector,
         query: Some(|machine| Qemu::default().with_patience(LONG).monitor(machine).map(drop)),
     })
 }
@@ -69,7 +79,31 @@ pub(crate) fn libvirt(test: &str) -> Option<Rig> {
         backend: Box::new(backend),
         refusing: |_| (Box::new(daemon::shared().clone().expect("there")), "no-such-model"),
         refused: "cpu.model = 'no-such-model'\n",
+        guest: boot_sector,
         query: Some(|machine| daemon::shared().clone().expect("there").client(machine).map(drop)),
+    })
+}
+
+/// Why no guest runs on KVM here.
+fn without_kvm() -> Option<String> {
+    let opened = std::fs::OpenOptions::new().read(true).write(true).open("/dev/kvm");
+    opened.err().map(|error| format!("/dev/kvm: {error}"))
+}
+
+/// Firecracker, where it is installed and there is KVM.
+pub(crate) fn firecracker(test: &str) -> Option<Rig> {
+    let backend = || Firecracker::default().with_patience(LONG);
+    let missing = backend().program().err().map(|error| error.to_string()).or_else(without_kvm);
+    if let Some(missing) = missing {
+        eprintln!("SKIPPED {test}: {missing}");
+        return None;
+    }
+    Some(Rig {
+        backend: Box::new(backend()),
+        refusing: |_| (Box::new(Firecracker::default()), "No such file or directory"),
+        refused: "[[disk]]\npath = '/no/such/image'\nformat = 'raw'\n",
+        query: None,
+        guest: |directory, hears| guest::lines(directory, &guest::keyboard(hears)),
     })
 }
 
@@ -78,17 +112,39 @@ pub(crate) struct Place {
     pub(crate) directory: TempDir,
     pub(crate) state: PathBuf,
     names: std::cell::RefCell<Vec<String>>,
+    guest: fn(&Path, bool) -> String,
+    /// Whether the guests of machines made from now on hear that they shall power off.
+    pub(crate) hears: std::cell::Cell<bool>,
 }
 
 /// The files of a machine's directory.
-const FILES: [&str; 7] =
-    ["machine.toml", "argv", "qemu.log", "serial.log", "process.json", "lock", "domain.xml"];
+const FILES: [&str; 9] = [
+    "machine.toml",
+    "argv",
+    "qemu.log",
+    "serial.log",
+    "process.json",
+    "lock",
+    "domain.xml",
+    "vmm.json",
+    "vmm.log",
+];
 
 impl Place {
     pub(crate) fn new() -> Self {
+        Self::with(boot_sector)
+    }
+
+    /// One for machines of a backend.
+    pub(crate) fn of(rig: &Rig) -> Self {
+        Self::with(rig.guest)
+    }
+
+    fn with(guest: fn(&Path, bool) -> String) -> Self {
         let directory = tempfile::Builder::new().prefix("vmw").tempdir().expect("a temporary directory");
         let state = directory.path().join("state");
-        Self { directory, state, names: std::cell::RefCell::default() }
+        let hears = std::cell::Cell::new(true);
+        Self { directory, state, names: std::cell::RefCell::default(), guest, hears }
     }
 
     /// Makes a machine with a disk of its own; `more` is added to its specification.
@@ -109,7 +165,7 @@ impl Place {
         let name = format!("t{}-{}", std::process::id(), next());
         let mut text = format!("name = '{name}'\nmemory.size = '32MiB'\n");
         if !more.contains("accelerator") {
-            text.push_str("accelerator = 'tcg'\n");
+            text.push_str(&(self.guest)(self.directory.path(), self.hears.get()));
         }
         text.push_str(more);
         text.push_str(&format!("[[disk]]\npath = '{}'\nformat = 'raw'\n", disk.display()));

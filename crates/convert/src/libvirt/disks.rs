@@ -29,7 +29,7 @@ pub(super) fn disks(port: &mut Port<'_>, disks: &mut Vec<Disk>) {
 }
 
 /// Gives each disk that has none the next free name; libvirt knows a disk by nothing else.
-pub(crate) fn name_targets(disks: &mut [Disk]) {
+pub fn name_targets(disks: &mut [Disk]) {
     let mut taken: BTreeSet<String> = disks.iter().filter_map(|disk| disk.target.clone()).collect();
     let mut next = [0_u32; 4];
     for disk in disks.iter_mut().filter(|disk| disk.target.is_none()) {

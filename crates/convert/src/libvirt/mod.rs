@@ -21,7 +21,7 @@ mod process;
 mod tree;
 
 use crate::{Effect, Read, ReadError, Remark, Written, differences};
-pub(crate) use disks::name_targets;
+pub use disks::name_targets;
 pub use foreign::Coverage;
 pub(crate) use implied::place_of_name;
 use port::Port;

@@ -1,0 +1,94 @@
+//! Firecracker's command line and configuration file.
+
+use crate::program::find;
+use crate::sayable::refuse;
+use crate::{StartError, Stored};
+use serde_json::Value;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use vmwright_convert::firecracker::document;
+use vmwright_model::MachineSpec;
+use vmwright_model::machine::Limits;
+
+const INSTALL: &str = "install Firecracker from its releases into a directory of PATH";
+
+/// What a configuration does not say, and a machine does not miss: names for people, the guest's agent, and a machine
+/// type of QEMU's, because Firecracker has one kind of machine.
+const UNMISSED: &[&str] = &["name", "title", "description", "agent", "machine"];
+
+pub(super) fn find_program() -> Result<PathBuf, StartError> {
+    find("firecracker", &["/usr/bin/firecracker".into(), "/usr/local/bin/firecracker".into()], INSTALL)
+}
+
+/// The specification with the socket that a guest's vsock needs on the host: in the machine's directory where it says
+/// none.
+pub(super) fn whole(machine: &Stored) -> MachineSpec {
+    let mut spec = machine.spec.clone();
+    if let Some(vsock) = &mut spec.vsock {
+        vsock.socket.get_or_insert_with(|| machine.file("vsock").display().to_string());
+    }
+    spec
+}
+
+/// The configuration file of a machine.
+pub(super) fn config(spec: &MachineSpec) -> Result<Value, StartError> {
+    let (mut document, remarks) = document(&without_group(spec));
+    refuse(super::NAME, &remarks, UNMISSED)?;
+    if let Some(members) = document.as_object_mut() {
+        // Its standard output is the serial port's other end.
+        members.remove("serial");
+        // Firecracker demands this list, and takes no configuration of a device that is not there.
+        members.entry("drives").or_insert_with(|| Value::Array(Vec::new()));
+    }
+    Ok(document)
+}
+
+/// A machine without the limits that the control group of its whole VMM keeps.
+fn without_group(spec: &MachineSpec) -> MachineSpec {
+    let Limits { vcpu_percent, emulator_percent, .. } = spec.limits;
+    MachineSpec { limits: Limits { vcpu_percent, emulator_percent, ..Limits::default() }, ..spec.clone() }
+}
+
+/// Words for Firecracker. `config` is none for a VMM that waits for a snapshot.
+pub(super) fn argv(machine: &str, api: &Path, log: &Path, config: Option<&Path>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = vec!["--id".into(), id(machine).into()];
+    let mut option = |name: &str, path: &Path| words.extend([name.into(), path.into()]);
+    option("--api-sock", api);
+    option("--log-path", log);
+    if let Some(config) = config {
+        option("--config-file", config);
+    }
+    words
+}
+
+/// A machine's name as Firecracker takes one: letters, digits and dashes (`validate_instance_id`).
+fn id(machine: &str) -> String {
+    machine.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect()
+}
+
+/// The first word of its command line, by which people find a machine in a list of processes.
+pub(super) fn title(machine: &str) -> String {
+    format!("firecracker guest={machine}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vmwright_model::machine::{Disk, DiskFormat};
+
+    #[test]
+    fn words_and_configuration() {
+        let words = argv("web_1.a", Path::new("/s/api"), Path::new("/m/log"), Some(Path::new("/m/c")));
+        let words: Vec<_> = words.iter().filter_map(|word| word.to_str()).collect();
+        let expected =
+            ["--id", "web-1-a", "--api-sock", "/s/api", "--log-path", "/m/log", "--config-file", "/m/c"];
+        assert_eq!(words, expected);
+        let mut spec = MachineSpec::named("web");
+        spec.boot.kernel = Some("/k".to_owned());
+        let written = config(&spec).expect("a machine");
+        assert_eq!(written["boot-source"]["kernel_image_path"], "/k");
+        spec.disks = vec![Disk::at("/a.qcow2", DiskFormat::Qcow2)];
+        let told = config(&spec).expect_err("no raw image").to_string();
+        assert!(told.contains("disk.0.format"), "{told}");
+    }
+}

@@ -1,0 +1,144 @@
+//! Firecracker, run directly: no daemon and no jailer between vmwright and the VMM.
+//!
+//! The whole machine is in its configuration file (`--config-file`), so that a VMM which has begun to start ends up as
+//! a running guest or not at all, whatever becomes of vmwright meanwhile. What follows is asked over its API.
+
+mod argv;
+mod control;
+mod resize;
+mod snapshot;
+mod start;
+
+use crate::request::Receive;
+use crate::{
+    Answer, Backend, Condition, ControlError, Ended, Operation, Request, Running, StartError, Stop, Stored,
+    Watch,
+};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Its name.
+pub(crate) const NAME: &str = "firecracker";
+
+/// The backend.
+#[derive(Debug, Clone)]
+pub struct Firecracker {
+    /// The program; looked for at each start where absent.
+    program: Option<PathBuf>,
+    /// How long a VMM may take until it runs the guest, and to answer a request.
+    patience: Duration,
+}
+
+impl Default for Firecracker {
+    /// Firecracker as it is installed, with 30 s for a start and for each request: to write memory to a slow disk
+    /// takes its time.
+    fn default() -> Self {
+        Self { program: None, patience: Duration::from_secs(30) }
+    }
+}
+
+impl Firecracker {
+    /// Another Firecracker than the installed one.
+    #[must_use]
+    pub fn with_program(self, program: PathBuf) -> Self {
+        Self { program: Some(program), ..self }
+    }
+
+    /// Another patience than the default.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// The program that a start would run.
+    ///
+    /// # Errors
+    /// [`StartError::NoProgram`].
+    pub fn program(&self) -> Result<PathBuf, StartError> {
+        self.program.clone().map_or_else(argv::find_program, Ok)
+    }
+
+    /// The configuration file of a machine.
+    ///
+    /// # Errors
+    /// [`StartError::Unsayable`] with every item that it cannot say.
+    pub fn config(&self, machine: &Stored) -> Result<String, StartError> {
+        Ok(format!("{:#}\n", argv::config(&argv::whole(machine))?))
+    }
+}
+
+impl Backend for Firecracker {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn start(&self, machine: &Stored) -> Result<Running, StartError> {
+        start::start(self, machine)
+    }
+
+    fn look(&self, machine: &Stored) -> Result<Condition, ControlError> {
+        control::look(self, machine)
+    }
+
+    fn stop(&self, machine: &Stored, how: Stop) -> Result<Ended, ControlError> {
+        control::stop(self, machine, how)
+    }
+
+    fn lacks(&self, operation: Operation) -> Option<&'static str> {
+        match operation {
+            Operation::Start
+            | Operation::Stop
+            | Operation::Kill
+            | Operation::Pause
+            | Operation::Resume
+            | Operation::Query
+            | Operation::Console
+            | Operation::Snapshot
+            | Operation::Restore
+            | Operation::Resize
+            | Operation::Stats
+            | Operation::Delete => None,
+            Operation::Exec | Operation::Copy => Some("Firecracker has no channel for a guest agent"),
+            Operation::Clone => {
+                Some("a clone's disks are qcow2 overlays, and Firecracker reads raw images alone")
+            }
+            Operation::Attach | Operation::Detach => Some("its devices are those that it was started with"),
+            Operation::Migrate | Operation::Receive => {
+                Some("Firecracker does not migrate; a snapshot can be taken to another host")
+            }
+            Operation::Trace => Some("Firecracker has no trace events"),
+            Operation::Screenshot => Some("Firecracker has no screen"),
+        }
+    }
+
+    fn carry_out(
+        &self,
+        machine: &Stored,
+        condition: &Condition,
+        request: Request,
+        watch: &mut dyn Watch,
+    ) -> Result<Answer, ControlError> {
+        match request {
+            Request::Pause => control::change(self, machine, "Paused").map(|()| Answer::Done),
+            Request::Resume => control::change(self, machine, "Resumed").map(|()| Answer::Done),
+            Request::Console { input, output, way_out } => {
+                crate::console::join(self, machine, input, output, way_out, watch)
+            }
+            Request::Snapshot { name } => snapshot::snapshot(self, machine, condition, &name, watch),
+            Request::Restore { name } => snapshot::restore(self, machine, condition, &name),
+            Request::Resize(what) => resize::resize(self, machine, &what, watch),
+            Request::Stats => {
+                control::statistics(self, machine).map(|counts| Answer::Statistics(Box::new(counts)))
+            }
+            other => {
+                let operation = other.operation();
+                let why = self.lacks(operation).unwrap_or("Firecracker has no such request");
+                Err(ControlError::Cannot { backend: NAME, operation, why })
+            }
+        }
+    }
+
+    fn take_in(&self, _: &Stored, _: &Receive, _: &mut dyn Watch) -> Result<Running, StartError> {
+        Err(StartError::Lacking { backend: NAME, why: "Firecracker does not migrate" })
+    }
+}
