@@ -71,7 +71,7 @@ pub(crate) fn of(machine: &Stored) -> Result<Box<dyn Backend>, Error> {
 /// The names of a machine's snapshots.
 pub(crate) fn snapshots(machine: &Stored) -> Result<Vec<String>, Error> {
     match Chosen::of(machine)? {
-        Chosen::Qemu => Ok(vmwright_backend::snapshots(machine)),
+        Chosen::Qemu | Chosen::Firecracker => Ok(vmwright_backend::snapshots(machine)),
         Chosen::Libvirt(connection) => Libvirt::on(connection).snapshots(machine).map_err(Error::Control),
     }
 }

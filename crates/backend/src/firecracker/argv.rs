@@ -51,7 +51,7 @@ fn without_group(spec: &MachineSpec) -> MachineSpec {
 
 /// Words for Firecracker. `config` is none for a VMM that waits for a snapshot.
 pub(super) fn argv(machine: &str, api: &Path, log: &Path, config: Option<&Path>) -> Vec<OsString> {
-    let mut words: Vec<OsString> = vec!["--id".into(), id(machine).into()];
+    let mut words: Vec<OsString> = vec!["--id".into(), id(machine).into(), "--level".into(), "Info".into()];
     let mut option = |name: &str, path: &Path| words.extend([name.into(), path.into()]);
     option("--api-sock", api);
     option("--log-path", log);
@@ -80,8 +80,18 @@ mod tests {
     fn words_and_configuration() {
         let words = argv("web_1.a", Path::new("/s/api"), Path::new("/m/log"), Some(Path::new("/m/c")));
         let words: Vec<_> = words.iter().filter_map(|word| word.to_str()).collect();
-        let expected =
-            ["--id", "web-1-a", "--api-sock", "/s/api", "--log-path", "/m/log", "--config-file", "/m/c"];
+        let expected = [
+            "--id",
+            "web-1-a",
+            "--level",
+            "Info",
+            "--api-sock",
+            "/s/api",
+            "--log-path",
+            "/m/log",
+            "--config-file",
+            "/m/c",
+        ];
         assert_eq!(words, expected);
         let mut spec = MachineSpec::named("web");
         spec.boot.kernel = Some("/k".to_owned());

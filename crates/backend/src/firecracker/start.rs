@@ -24,6 +24,12 @@ pub(super) const CONFIG: &str = "vmm.json";
 /// What Firecracker itself tells, in the machine's directory.
 pub(super) const LOG: &str = "vmm.log";
 
+/// What it tells there once the guest runs.
+const STARTED: &str = "uccessfully started microvm";
+/// How long it is left in peace until it tells so: one that is asked anything while it refuses its configuration dies
+/// of the question, and its reason with it.
+const QUIET: Duration = Duration::from_secs(2);
+
 pub(super) fn start(firecracker: &Firecracker, machine: &Stored) -> Result<Running, StartError> {
     supervise::start(machine, NAME, |attempt| run(firecracker, attempt, None))
 }
@@ -112,7 +118,14 @@ fn run(
     })?;
     let api = Api::at(&socket, firecracker.patience);
     let ready = match kept {
-        None => greet(&api, &mut child, deadline, "Running"),
+        None => {
+            let said = || std::fs::read_to_string(machine.file(LOG)).is_ok_and(|log| log.contains(STARTED));
+            let quiet = Instant::now() + QUIET;
+            while !said() && Instant::now() < quiet && matches!(child.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            greet(&api, &mut child, deadline, "Running")
+        }
         Some(kept) => greet(&api, &mut child, deadline, "Not started").and_then(|()| load(&api, kept)),
     };
     match ready {
