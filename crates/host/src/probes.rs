@@ -4,21 +4,21 @@
 pub(crate) mod acpi_tables;
 mod attribute;
 mod cpuid;
-mod device_nodes;
+pub(crate) mod device_nodes;
 mod image_locks;
 mod image_paths;
 mod images;
 mod interfaces;
 mod irqs;
-mod kernel_config;
+pub(crate) mod kernel_config;
 mod kvm;
-mod links;
+pub(crate) mod links;
 mod machine;
 pub(crate) mod packages;
 mod pci;
-mod space;
+pub(crate) mod space;
 mod users;
-mod vmm_details;
+pub(crate) mod vmm_details;
 mod vmm_files;
 mod vmms;
 

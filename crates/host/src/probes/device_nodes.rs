@@ -13,7 +13,7 @@ use std::path::Path;
 use vmwright_model::Kind;
 
 /// Nodes, folders of nodes (all that is in them), and places of keys.
-const NODES: [&str; 20] = [
+pub(crate) const NODES: [&str; 20] = [
     "/dev/kvm",
     "/dev/vfio",
     "/dev/vfio/devices",
@@ -37,7 +37,7 @@ const NODES: [&str; 20] = [
 ];
 
 /// Folders whose sockets are told, and no other file: nobody connects to them for it.
-const SOCKETS: [&str; 2] = ["/run/libvirt", "/run/openvswitch"];
+pub(crate) const SOCKETS: [&str; 2] = ["/run/libvirt", "/run/openvswitch"];
 
 /// Most files of one folder.
 const MOST: usize = 512;

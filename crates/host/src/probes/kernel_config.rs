@@ -12,7 +12,7 @@ use vmwright_model::{Kind, Missing};
 const MOST: u64 = 4 * 1024 * 1024;
 
 /// How the names of options begin.
-const OPTIONS: [&str; 66] = [
+pub(crate) const OPTIONS: [&str; 66] = [
     "AMD_IOMMU",
     "AMD_MEM_ENCRYPT",
     "BALLOON",

@@ -16,7 +16,7 @@ const ENTRIES: usize = 512;
 
 /// Attributes under their own names (`Documentation/ABI/testing/sysfs-class-net`), those of bridges and ports with
 /// their folder.
-const PLAIN: [&str; 25] = [
+pub(crate) const PLAIN: [&str; 25] = [
     "operstate",
     "carrier",
     "mtu",

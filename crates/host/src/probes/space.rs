@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const MOST: usize = 128;
 
 /// Kinds without data of their own (proc(5), `filesystems`), and those whose question mounts something.
-const EMPTY: [&str; 24] = [
+pub(crate) const EMPTY: [&str; 24] = [
     "autofs",
     "binfmt_misc",
     "bpf",

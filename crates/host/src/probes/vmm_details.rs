@@ -18,7 +18,7 @@ const MOST: usize = 512;
 const THREADS: usize = 1024;
 
 /// Lines of `/proc/PID/status` that are told under their own names (proc_pid_status(5)).
-const STATUS: [&str; 16] = [
+pub(crate) const STATUS: [&str; 16] = [
     "State",
     "Uid",
     "Gid",
@@ -39,7 +39,7 @@ const STATUS: [&str; 16] = [
 
 /// Files of a control group that bound what a VM may use; of version 2 first, then of version 1
 /// (`Documentation/admin-guide/cgroup-v2.rst`, `cgroup-v1/`).
-const LIMITS: [&str; 22] = [
+pub(crate) const LIMITS: [&str; 22] = [
     "cpu.max",
     "cpu.weight",
     "cpu.stat",

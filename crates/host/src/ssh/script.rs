@@ -1,13 +1,12 @@
 //! The script that the other host's shell reads: fixed functions, then one line for each thing to read. Every word of
 //! it is a constant of this program; nothing of what was read is ever put into a command.
 
+use super::probes::{self, Told};
 use crate::asking::condition::Condition;
 use crate::asking::{self, ASKING, libvirt};
 use crate::commands::ALLOWED;
 use crate::limits::Limits;
 use crate::mark::Mark;
-use crate::probes::acpi_tables;
-use crate::probes::packages::STACK;
 use std::fmt::Write as _;
 use vmwright_model::{Need, Probe};
 
@@ -19,7 +18,6 @@ const WHO: [&str; 3] = ["/etc/machine-id", "/proc/sys/kernel/hostname", "/proc/s
 /// status and what it said, `o` more files than may match, `t` out of time, `z` the end.
 const FUNCTIONS: &str = r#"LC_ALL=C; PATH=/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL PATH; cd /
 T=; command -v timeout >/dev/null 2>&1 && T="timeout 10"
-b() { printf '\n%s %s\n' "$M" "$1"; }
 F='if [ -f "$1" ]; then
   if [ -r "$1" ]; then printf "\n%s k\n" "$3"; head -c "$2" "$1"; else printf "\n%s d\n" "$3"; fi
 elif [ -e "$1" ]; then printf "\n%s r\n" "$3"
@@ -54,7 +52,6 @@ c() {
   { $T "$@" </dev/null 2>/dev/null; s=$?
     [ $s = 0 ] || { b s; printf '%s ' $s; $T "$@" </dev/null 2>&1 >/dev/null | head -n 1; }; } | head -c "$l"
 }
-w() { b n; printf %s "$*"; }
 P='for d in /proc/[0-9]*; do
   read -r a <$d/comm || continue
   case $a in qemu-*|kvm|CPU\ */KVM|firecracker|cloud-hyperviso*|fc_vcpu*) ;; *) continue;; esac
@@ -73,70 +70,9 @@ I='for d in /sys/class/net/*; do
 done | LC_ALL=C sort'
 "#;
 
-/// Probes that take more than a line: `J` the PCI functions below a folder, as `probes::pci` tells them; `K` the packages of
-/// dpkg whose names fit a pattern, as `probes::packages` does; `A` the bytes of a table, as acpidump lays them out.
-const PROBES: &str = r#"
-v() { x=$(cat "$d/$1" 2>/dev/null); }
-l() { x=$(readlink "$d/$1" 2>/dev/null) && x=${x##*/}; }
-t() { printf '%s %s\n' "$a" "$*"; }
-r() {
-  i=$1 s=$2 e=$3 f=$(($4))
-  [ $f = 0 ] && return
-  case $i in [0-5]) n="bar $i";; 6) n="bar rom";; *) n="window $((i - 7))";; esac
-  k=mem; [ $((f & 0x100000)) = 0 ] || k=mem64; [ $((f & 0x100)) = 0 ] || k=io
-  [ $((f & 0x2000)) = 0 ] || k="$k prefetch"
-  if [ $((f & 0x20000000)) != 0 ] || [ "$e" = 0x0000000000000000 ]; then p=unassigned; else
-    p=$(printf '0x%x-0x%x' "$s" "$e"); fi
-  t "$n" "$p $k"
-}
-J() {
-  for d in "$1"/*; do
-    [ -e "$d" ] || continue
-    a=${d##*/}
-    v vendor && y=${x#0x} && v device && t id "$y:${x#0x}"
-    v subsystem_vendor && y=${x#0x} && v subsystem_device && t subsystem "$y:${x#0x}"
-    for n in class revision numa_node enable power_state boot_vga d3cold_allowed msi_bus sriov_drivers_autoprobe \
-      local_cpulist; do v $n && t $n "$x"; done
-    l driver || x=-; t driver "$x"
-    v driver_override && [ -n "$x" ] && [ "$x" != "(null)" ] && t driver_override "$x"
-    l iommu_group || x=-; t iommu_group "$x"
-    for n in iommu physfn; do l $n && t $n "$x"; done
-    x=$(readlink "$d") && x=${x%/*} && x=${x##*/}
-    case $x in *:*:*.*) t parent "$x";; esac
-    if v reset_method; then t reset_method "${x:--}"; elif [ -e "$d/reset" ]; then t reset yes; fi
-    [ -r "$d/resource" ] && { i=0; while read -r s e f; do r $i "$s" "$e" "$f"; i=$((i + 1)); done <"$d/resource"; }
-    [ -e "$d/rom" ] && x=$(stat -c %s "$d/rom") && t rom "$x bytes"
-    v sriov_numvfs && y=$x && v sriov_totalvfs && t sriov "$y of $x"
-    z=; v power/runtime_status && z=$x && t runtime "$x"
-    [ "$z" != suspended ] && v current_link_speed && s=$x && v current_link_width && y=$x && [ "$y" != 0 ] &&
-      v max_link_speed && m=$x && v max_link_width && t link "$s x$y of $m x$x"
-    for n in net drm graphics vfio-dev nvme mdev_supported_types; do
-      f=$n; case $n in vfio-dev) f=vfio_dev;; mdev_*) f=mdev;; esac
-      for c in "$d/$n"/*; do [ -e "$c" ] && t $f "${c##*/}"; done
-    done
-  done
-}
-K() {
-  awk -v w="$1" '
-    function t() {
-      if (v != "" && n ~ w && q != "not-installed") {
-        g = p == "deinstall" ? "r" : substr(p, 1, 1); h = substr(q, 1, 1)
-        if (q == "half-installed") h = "H"; if (q == "unpacked") h = "U"
-        if (q == "half-configured") h = "F"; if (q == "triggers-awaited") h = "W"
-        print g h "  " n " " v " " a
-      }
-      n = p = q = v = a = ""
-    }
-    /^Package:/ { n = $2 } /^Status:/ { p = $2; q = $4 } /^Architecture:/ { a = $2 } /^Version:/ { v = $2 }
-    /^$/ { t() } END { t() }' /var/lib/dpkg/status
-}
-A() {
-  b n; printf 'acpidump -n %s' "$2"
-  [ -e "$1/$2" ] || { b a; return; }
-  [ -r "$1/$2" ] || { b d; return; }
-  b k; echo "$2 @ 0x0000000000000000"
-  od -A x -v -t x1 "$1/$2" | tr a-f A-F | sed -n 's/^\(..\)\{0,1\}\([0-9A-F]\{4\}\)  *\([0-9A-F].*\)$/  \2: \3/p'
-}
+/// What the probes' functions need too; those run in a shell of their own, so that their time is bounded.
+const SHARED: &str = r#"b() { printf '\n%s %s\n' "$M" "$1"; }
+w() { b n; printf %s "$*"; }
 "#;
 
 /// A word for the shell, in quotes.
@@ -154,7 +90,11 @@ fn pattern(text: &str) -> String {
 
 /// The whole script for these needs.
 pub(super) fn script(needs: &[Need], limits: &Limits, mark: &Mark) -> String {
-    let mut text = format!("M={}\n{FUNCTIONS}{PROBES}", mark.as_str());
+    let mut text = format!(
+        "M={}\n{FUNCTIONS}S=$(cat <<'END'\n{SHARED}{}END\n)\nexport M T\neval \"$S\"\n",
+        mark.as_str(),
+        probes::FUNCTIONS
+    );
     let who = WHO.map(Need::File);
     for need in needs.iter().chain(&who) {
         // One byte more than the limit shows that a text is larger. Writing to a string cannot fail.
@@ -171,22 +111,10 @@ pub(super) fn script(needs: &[Need], limits: &Limits, mark: &Mark) -> String {
             Need::Probe(Probe::Vmms) => probe(&mut text, "vmm-processes", "$P", "none", limits),
             Need::Probe(Probe::Interfaces) => probe(&mut text, "interfaces", "$I", "", limits),
             Need::Probe(Probe::Libvirt) => ask_libvirt(&mut text, limits),
-            Need::Probe(Probe::Pci) => told(
-                &mut text,
-                "pci-devices",
-                "/sys/bus/pci/devices",
-                "J /sys/bus/pci/devices",
-                "none",
-                limits,
-            ),
-            Need::Probe(Probe::Packages) => {
-                let code = format!("K '^({})'", STACK.join("|"));
-                told(&mut text, "packages", "/var/lib/dpkg/status", &code, "", limits)
-            }
-            Need::Probe(Probe::AcpiTables) => acpi_tables::TABLES
-                .iter()
-                .try_for_each(|table| writeln!(text, "A {} {table}", acpi_tables::FOLDER)),
-            Need::Probe(_) => Ok(()),
+            Need::Probe(probe) => match probes::told(*probe) {
+                Some(told) => tell(&mut text, &told, limits),
+                None => Ok(()),
+            },
         };
     }
     text.push_str("b z\n");
@@ -217,20 +145,12 @@ fn probe(text: &mut String, name: &str, code: &str, empty: &str, limits: &Limits
     writeln!(text, "printf '%s\\n' \"${{o:-{empty}}}\"")
 }
 
-/// A probe of [`PROBES`], where what it reads is there.
-fn told(
-    text: &mut String,
-    name: &str,
-    path: &str,
-    code: &str,
-    empty: &str,
-    limits: &Limits,
-) -> std::fmt::Result {
-    let most = limits.command + 1;
-    writeln!(
-        text,
-        "w {name}; if [ -r {path} ]; then b k; o=$({code} </dev/null 2>/dev/null | head -c {most})"
-    )?;
+/// A probe of [`probes`], where what it reads is there.
+fn tell(text: &mut String, told: &Told, limits: &Limits) -> std::fmt::Result {
+    let (call, most, empty) = (&told.call, limits.command + 1, told.empty);
+    let run = format!("$T sh -c \"$S\n\"{} </dev/null 2>/dev/null | head -c {most}", quoted(call));
+    let Some((name, path)) = told.record else { return writeln!(text, "{run}") };
+    writeln!(text, "w {name}; if [ -r {path} ]; then b k; o=$({run})")?;
     writeln!(text, "printf '%s\\n' \"${{o:-{empty}}}\"; elif [ -e {path} ]; then b d; else b a; fi")
 }
 
@@ -257,14 +177,8 @@ fn ask_libvirt(text: &mut String, limits: &Limits) -> std::fmt::Result {
 /// Records of probes that this script cannot make.
 pub(super) fn not_over_ssh(needs: &[Need]) -> Vec<String> {
     let left = needs.iter().filter_map(|need| match need {
-        Need::Probe(
-            Probe::Vmms
-            | Probe::Interfaces
-            | Probe::Libvirt
-            | Probe::Pci
-            | Probe::Packages
-            | Probe::AcpiTables,
-        ) => None,
+        Need::Probe(Probe::Vmms | Probe::Interfaces | Probe::Libvirt) => None,
+        Need::Probe(probe) if probes::told(*probe).is_some() => None,
         Need::Probe(probe) => Some(format!("probe {}", name(*probe))),
         _ => None,
     });
@@ -287,15 +201,8 @@ pub(super) fn work_list(needs: &[Need]) -> Vec<String> {
         Need::Probe(Probe::Vmms) => Some("/proc: command line, program and user of VMM processes".to_owned()),
         Need::Probe(Probe::Interfaces) => Some("/sys/class/net: kind and state of each interface".to_owned()),
         Need::Probe(Probe::Libvirt) => Some("virsh -r: libvirt's domains, networks, pools".to_owned()),
-        Need::Probe(Probe::Pci) => Some("/sys/bus/pci/devices: settings of each PCI function".to_owned()),
-        Need::Probe(Probe::Packages) => {
-            Some("/var/lib/dpkg/status: packages of the virtualization stack".to_owned())
-        }
-        Need::Probe(_) => None,
+        Need::Probe(probe) => probes::told(*probe).map(|told| told.reads.to_owned()),
     }));
-    if needs.contains(&Need::Probe(Probe::AcpiTables)) {
-        list.extend(acpi_tables::TABLES.map(|table| format!("{}/{table}", acpi_tables::FOLDER)));
-    }
     list.sort();
     list.dedup();
     list
