@@ -7,7 +7,7 @@ mod cpuid;
 pub(crate) mod device_nodes;
 mod image_locks;
 mod image_paths;
-mod images;
+pub(crate) mod images;
 mod interfaces;
 mod irqs;
 pub(crate) mod kernel_config;
@@ -19,7 +19,7 @@ mod pci;
 pub(crate) mod space;
 mod users;
 pub(crate) mod vmm_details;
-mod vmm_files;
+pub(crate) mod vmm_files;
 mod vmms;
 
 use crate::asking;

@@ -190,8 +190,14 @@ fn one(path: &str, by: &str) -> (String, Option<String>) {
             return (text, None);
         }
     };
+    let backing = header(at, &head, &mut tell);
+    (text, backing)
+}
+
+/// What an image's first bytes say, and the path of what it is based on.
+fn header(at: &Path, head: &[u8], tell: &mut impl FnMut(&str, &str)) -> Option<String> {
     let mut backing = None;
-    match image_header::read(&head) {
+    match image_header::read(head) {
         ImageHeader::Raw(table) => tell("format", format!("raw {table}").trim_end()),
         ImageHeader::Other(format) => tell("format", format),
         ImageHeader::Broken(why) => tell("broken", why),
@@ -227,7 +233,30 @@ fn one(path: &str, by: &str) -> (String, Option<String>) {
             }
         }
     }
-    (text, backing)
+    backing
+}
+
+/// The record with what the first bytes say in place of its lines `head`, in which a shell has put them in hexadecimal.
+pub(crate) fn with_headers(record: &str) -> String {
+    let mut text = String::new();
+    for line in record.lines() {
+        let Some((shown, hex)) = line.split_once(" head ").filter(|(shown, _)| !shown.contains(' ')) else {
+            text.push_str(line);
+            text.push('\n');
+            continue;
+        };
+        let digit = |letter: u8| char::from(letter).to_digit(16);
+        let head: Vec<u8> = hex
+            .as_bytes()
+            .chunks_exact(2)
+            .map_while(|two| Some((digit(two[0])? << 4 | digit(two[1])?) as u8))
+            .collect();
+        // Writing into a String cannot fail.
+        header(Path::new(shown), &head, &mut |fact, value| {
+            let _ = writeln!(text, "{shown} {fact} {value}");
+        });
+    }
+    text
 }
 
 /// Entries of a POSIX ACL that the mode does not show, as getfacl writes them (`include/uapi/linux/posix_acl_xattr.h`:
@@ -304,6 +333,20 @@ mod tests {
         let fifo = folder.path().join("fifo");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         assert!(one(fifo.to_str().unwrap(), "a test").0.ends_with("header not a regular file\n"));
+    }
+
+    #[test]
+    fn first_bytes_that_a_shell_tells_are_read() {
+        let mut head = b"QFI\xfb\0\0\0\x03".to_vec();
+        head.resize(104, 0);
+        head[20..24].copy_from_slice(&16_u32.to_be_bytes());
+        head[24..32].copy_from_slice(&4096_u64.to_be_bytes());
+        head[100..104].copy_from_slice(&104_u32.to_be_bytes());
+        let hex: String = head.iter().map(|byte| format!("{byte:02x}")).collect();
+        let told = with_headers(&format!("/a.img file x\n/a.img head {hex}\n/b.img head 4x\n/b head y z\n"));
+        assert!(told.starts_with("/a.img file x\n/a.img format qcow2\n/a.img version 3\n"), "{told}");
+        assert!(told.contains("/a.img virtual-size 4096\n/a.img cluster-size 65536\n"), "{told}");
+        assert_eq!(with_headers("none\n"), "none\n");
     }
 
     #[test]

@@ -14,7 +14,7 @@ const MOST: usize = 64;
 
 /// Options whose value is the path of a file that can be read as text, and the file's kind where it is known: of
 /// Firecracker (`src/firecracker/src/main.rs`), Cloud Hypervisor, QEMU and swtpm.
-const OPTIONS: [(&str, Option<Kind>); 6] = [
+pub(crate) const OPTIONS: [(&str, Option<Kind>); 6] = [
     ("--config-file", None),
     ("--metadata", None),
     ("--log-path", Some(Kind::new("firecracker_log"))),

@@ -3,6 +3,7 @@
 use crate::file::{is_binary, kind_of};
 use crate::limits::{Limits, millis};
 use crate::mark::Mark;
+use crate::probes::images;
 use crate::text::escape;
 use vmwright_model::{Missing, Record};
 
@@ -37,6 +38,9 @@ pub(super) fn read(output: &[u8], mark: &Mark, limits: &Limits, whole: bool) -> 
         let content = match tag {
             b"k" if bytes.len() as u64 > most => Err(Missing::TooLarge(bytes.len() as u64)),
             b"k" if is_binary(bytes) => Err(Missing::Binary),
+            b"k" if source == "images" => {
+                Ok(images::with_headers(&String::from_utf8_lossy(bytes)).into_bytes())
+            }
             b"k" => Ok(bytes.to_vec()),
             b"e" => Ok(Vec::new()),
             b"a" => Err(Missing::Absent),

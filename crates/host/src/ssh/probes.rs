@@ -2,8 +2,9 @@
 //! name below `crate::probes` tells. Like everything that is sent, they are constants; what they read is only ever an
 //! argument in quotes.
 
+use crate::limits::Limits;
 use crate::probes::packages::STACK;
-use crate::probes::{acpi_tables, device_nodes, kernel_config, links, space, vmm_details};
+use crate::probes::{acpi_tables, device_nodes, kernel_config, links, space, vmm_details, vmm_files};
 use vmwright_model::Probe;
 
 /// All functions.
@@ -17,8 +18,17 @@ pub(super) const FUNCTIONS: &str = concat!(
     include_str!("shell/device_nodes.sh"),
     include_str!("shell/kernel_config.sh"),
     include_str!("shell/vmm_details.sh"),
+    include_str!("shell/images.sh"),
+    include_str!("shell/vmm_files.sh"),
     include_str!("shell/space.sh"),
 );
+
+/// Most images that are looked at.
+const IMAGES: usize = 64;
+
+/// Bytes of each that come over: a qcow2 header with its extensions and, as qemu-img puts it behind them, the name of
+/// what it is based on.
+const HEAD: usize = 4096;
 
 /// One probe.
 pub(super) struct Told {
@@ -66,6 +76,15 @@ pub(super) fn told(probe: Probe) -> Option<Told> {
         Probe::VmmDetails => {
             let (status, limits) = (vmm_details::STATUS.join(" "), vmm_details::LIMITS.join(" "));
             record("vmm-details", "/proc", format!("vmm_details {status} -- {limits}"), "none")
+        }
+        Probe::Images => {
+            let reads = "images of VMs: owner, mode, label, ACL and header, down their backing chains";
+            Told { reads, ..record("images", "/", format!("images {IMAGES} {HEAD}"), "none") }
+        }
+        Probe::VmmFiles => {
+            let options: Vec<&str> = vmm_files::OPTIONS.iter().map(|(option, _)| *option).collect();
+            let call = format!("vmm_files {} {}", Limits::default().file + 1, options.join(" "));
+            plain(call, "/proc: configurations and logs that VMM processes were given")
         }
         Probe::Space => plain(format!("space {}", space::EMPTY.join(" ")), "df: space of each file system"),
         _ => return None,
