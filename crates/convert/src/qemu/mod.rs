@@ -29,5 +29,6 @@ use vmwright_model::MachineSpec;
 pub fn text(spec: &MachineSpec) -> Result<Written, ArgvError> {
     let line = write(spec, &Handles::by_name())?;
     let program = spec.emulator.clone().unwrap_or_else(|| format!("qemu-system-{}", spec.arch));
-    Ok(Written { text: shell(&program, &line.arguments), remarks: line.remarks })
+    let remarks = line.remarks.into_iter().chain(line.unsaid).collect();
+    Ok(Written { text: shell(&program, &line.arguments), remarks })
 }

@@ -36,8 +36,11 @@ pub const AGENT_PORT: &str = "org.qemu.guest_agent.0";
 pub struct CommandLine {
     /// The options, in their order.
     pub arguments: Vec<Argument>,
-    /// What QEMU cannot say.
+    /// What QEMU cannot say, and the machine would lack.
     pub remarks: Vec<Remark>,
+    /// What else of the machine is not on the line: what is done before QEMU starts or from outside, names, and what
+    /// this kind of device has not.
+    pub unsaid: Vec<Remark>,
 }
 
 /// Why a specification is no command line.
@@ -69,7 +72,7 @@ pub fn write(spec: &MachineSpec, handles: &Handles) -> Result<CommandLine, ArgvE
         None => (spec, [].as_slice()),
     };
     let mut line = Line::new(spec, handles);
-    line.out.remarks.extend_from_slice(remarks);
+    line.out.unsaid.extend_from_slice(remarks);
     platform::process(&mut line);
     platform::machine(&mut line)?;
     cpu::cpu(&mut line);
@@ -270,6 +273,12 @@ impl<'a> Line<'a> {
 
     fn lost(&mut self, item: impl Into<String>, why: impl Into<String>) {
         self.remark(Effect::Lost, item, why);
+    }
+
+    /// What is not on the line, and no part that the machine would lack.
+    fn unsaid(&mut self, item: impl Into<String>, why: impl Into<String>) {
+        let (item, why) = (item.into(), why.into());
+        self.out.unsaid.push(Remark { effect: Effect::Lost, item, why });
     }
 
     /// A virtio device's name on this machine's bus.

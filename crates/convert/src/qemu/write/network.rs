@@ -3,11 +3,13 @@
 use super::super::argument::Value;
 use super::super::network_address::mac;
 use super::{ArgvError, Line, boot, place};
+use crate::differences::short;
 use vmwright_model::machine::{BootDevice, Network, NetworkKind, NetworkModel};
 
 pub(super) fn network(line: &mut Line<'_>, at: usize) -> Result<(), ArgvError> {
     let network = &line.spec.networks[at];
     let item = format!("network.{at}");
+    outside(line, network, &item);
     if network.kind == NetworkKind::Hostdev {
         let device = network.parent.as_deref().ok_or_else(|| ArgvError::Beyond(format!("{item}.parent")))?;
         let value = Value::new("vfio-pci").with("host", device).maybe("bootindex", network.boot_order);
@@ -49,6 +51,24 @@ pub(super) fn network(line: &mut Line<'_>, at: usize) -> Result<(), ArgvError> {
     };
     line.device(&item, value, "the network interface in the guest");
     Ok(())
+}
+
+/// What is done to an interface from outside QEMU, and would be missing.
+fn outside(line: &mut Line<'_>, network: &Network, item: &str) {
+    if network.link == Some(false) {
+        line.lost(format!("{item}.link"), "a cable is pulled over the monitor");
+    }
+    for (key, limit) in [("inbound", &network.inbound), ("outbound", &network.outbound)] {
+        if let Some(limit) = limit {
+            let limit = serde_json::to_value(limit).unwrap_or_default();
+            let why = format!("QEMU has no limit of its own, the tap gets one: {}", short(&limit));
+            line.lost(format!("{item}.{key}"), why);
+        }
+    }
+    if let Some(filter) = &network.filter {
+        let why = format!("libvirt's filters are rules of the host's firewall: {filter}");
+        line.lost(format!("{item}.filter"), why);
+    }
 }
 
 fn model(line: &Line<'_>, network: &Network) -> String {

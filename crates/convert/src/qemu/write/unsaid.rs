@@ -48,7 +48,7 @@ fn left(line: &mut Line<'_>, item: &str, keys: Map<String, Value>, said: &[&str]
         };
         if !nothing && !said.contains(&key.as_str()) {
             let item = if item.is_empty() { key } else { format!("{item}.{key}") };
-            line.lost(item, format!("{why}: {}", short(&value)));
+            line.unsaid(item, format!("{why}: {}", short(&value)));
         }
     }
 }
@@ -107,11 +107,11 @@ fn boot(line: &mut Line<'_>) {
             } else {
                 "there is no device of the kind"
             };
-            line.lost("boot.order", format!("{why}: {kind:?}"));
+            line.unsaid("boot.order", format!("{why}: {kind:?}"));
         }
     }
     if spec.boot.kernel.is_none() && !spec.boot.cmdline.is_empty() {
-        line.lost("boot.cmdline", "it belongs to a kernel, and none is started");
+        line.unsaid("boot.cmdline", "it belongs to a kernel, and none is started");
     }
     let firmware = &spec.firmware;
     let mut said = vec!["kind", "secure_boot"];
@@ -144,7 +144,7 @@ fn processors(line: &mut Line<'_>) {
     left(line, "cpu.pinning", keys(pinning), &["iothreads"], "threads are placed when they run");
     let memory = &spec.memory;
     if !memory.hugepages && memory.hugepage_size.is_some() && spec.numa.is_empty() {
-        line.lost("memory.hugepage_size", "memory does not come from huge pages");
+        line.unsaid("memory.hugepage_size", "memory does not come from huge pages");
     }
     for (at, device) in memory.devices.iter().enumerate() {
         use vmwright_model::machine::MemoryDeviceKind::{Nvdimm, VirtioMem, VirtioPmem};
@@ -175,12 +175,12 @@ fn processors(line: &mut Line<'_>) {
         );
     }
     if clock.base != ClockBase::Timezone && clock.timezone.is_some() {
-        line.lost("clock.timezone", "the clock is not one of a time zone");
+        line.unsaid("clock.timezone", "the clock is not one of a time zone");
     }
     if let Some(offset) = clock.offset.filter(|offset| *offset != 0)
         && !matches!(clock.base, ClockBase::Absolute | ClockBase::Variable)
     {
-        line.lost("clock.offset", format!("QEMU's clock has the base itself: {offset}"));
+        line.unsaid("clock.offset", format!("QEMU's clock has the base itself: {offset}"));
     }
 }
 
@@ -261,7 +261,10 @@ fn disks(line: &mut Line<'_>) {
         if let Some(limits) = disk.limits.as_ref().filter(|_| !empty) {
             let burst = limits.bytes_burst.is_some() || limits.iops_burst.is_some();
             if !burst && let Some(seconds) = limits.burst_seconds {
-                line.lost(format!("{item}.limits.burst_seconds"), format!("no burst is allowed: {seconds}"));
+                line.unsaid(
+                    format!("{item}.limits.burst_seconds"),
+                    format!("no burst is allowed: {seconds}"),
+                );
             }
         }
         let bus = disk.bus.unwrap_or_else(|| disk::default_bus(line, disk));
@@ -306,12 +309,9 @@ fn networks(line: &mut Line<'_>) {
             NetworkKind::Libvirt => &["name", "tap", "vhost"],
             NetworkKind::Hostdev | NetworkKind::None => &[],
         });
-        // The cable is plugged in unless somebody pulls it.
-        let mut keys = keys(network);
-        if network.link == Some(false) {
-            keys.insert("link".to_owned(), Value::String("down".to_owned()));
-        }
-        left(line, &item, keys, &said, OUTSIDE);
+        // These are told of as what the interface would lack.
+        said.extend(["link", "inbound", "outbound", "filter"]);
+        left(line, &item, keys(network), &said, OUTSIDE);
         let usb = network.model == Some(NetworkModel::UsbNet) && network.kind != NetworkKind::Hostdev;
         place(line, &item, network.pci.as_ref(), if usb { Plug::Usb } else { Plug::Pci });
     }
@@ -620,7 +620,7 @@ fn outside(line: &mut Line<'_>) {
     match spec.lifecycle.on_poweroff {
         // What QEMU does of itself.
         Some(Reaction::Destroy) | None => {}
-        Some(reaction) => line.lost("lifecycle.on_poweroff", format!("QEMU ends: {reaction:?}")),
+        Some(reaction) => line.unsaid("lifecycle.on_poweroff", format!("QEMU ends: {reaction:?}")),
     }
     left(
         line,
