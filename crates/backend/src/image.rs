@@ -52,7 +52,12 @@ pub(crate) fn overlay(base: &Path, format: &str, new: &Path) -> Result<(), Strin
 /// Puts, applies or deletes (`-c`, `-a`, `-d`) a snapshot inside a qcow2 image that nobody uses.
 pub(crate) fn internal(how: &str, name: &str, image: &Path) -> Result<(), String> {
     let words: [&OsStr; 4] = ["snapshot".as_ref(), how.as_ref(), name.as_ref(), image.as_ref()];
-    qemu_img(&words).map(drop)
+    qemu_img(&words).map(drop).inspect_err(|_| {
+        // On a full disk `qemu-img` leaves clusters that it has counted and nobody uses. The first error is the one to
+        // tell.
+        let words = ["check", "-q", "-f", "qcow2", "-r", "leaks"].map(AsRef::as_ref);
+        let _ = qemu_img(&[&words[..], &[image.as_ref()]].concat());
+    })
 }
 
 /// A path beside `disk` for an image of this purpose: `/d/web.qcow2` and `before` give `/d/web.before.qcow2`.

@@ -18,7 +18,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use vmwright_model::machine::Accelerator;
+use vmwright_model::machine::{Accelerator, Endpoint};
 
 /// How much of a VMM's log an error quotes: bytes looked at, and lines.
 const SAID_BYTES: u64 = 8 * 1024;
@@ -75,7 +75,8 @@ pub(crate) fn start(
 }
 
 /// Refuses a machine that would have what a running one of the same state directory has: a MAC address on the same
-/// bridge, or a context id. QEMU does not notice the first, and tells the second in words of the kernel's.
+/// bridge, a context id, or a socket that it listens at. QEMU does not notice the first, tells the second in words of
+/// the kernel's, and takes the third away from the one that has it.
 fn taken(machine: &Stored) -> Result<(), StartError> {
     let macs = |machine: &Stored| -> Vec<(String, String)> {
         let networks = machine.spec.networks.iter().enumerate();
@@ -87,8 +88,8 @@ fn taken(machine: &Stored) -> Result<(), StartError> {
             .collect()
     };
     let cid = |machine: &Stored| machine.spec.vsock.as_ref().and_then(|vsock| vsock.cid);
-    let (own_macs, own_cid) = (macs(machine), cid(machine));
-    if own_macs.is_empty() && own_cid.is_none() {
+    let (own_macs, own_cid, own_sockets) = (macs(machine), cid(machine), sockets(machine));
+    if own_macs.is_empty() && own_cid.is_none() && own_sockets.is_empty() {
         return Ok(());
     }
     let listed = crate::store::list(&machine.state)?;
@@ -106,11 +107,24 @@ fn taken(machine: &Stored) -> Result<(), StartError> {
             .find(|mac| own_macs.contains(mac))
             .map(|(_, mac)| format!("MAC address {mac}"));
         let same_cid = own_cid.filter(|own| cid(&other) == Some(*own)).map(|cid| format!("context id {cid}"));
-        if let Some(what) = mac.or(same_cid).filter(|_| other.name != machine.name && runs()) {
+        let socket = sockets(&other).into_iter().find(|socket| own_sockets.contains(socket));
+        let socket = socket.map(|socket| format!("socket `{socket}`"));
+        if let Some(what) = mac.or(same_cid).or(socket).filter(|_| other.name != machine.name && runs()) {
             return Err(StartError::Taken { what, other: other.name });
         }
     }
     Ok(())
+}
+
+/// The sockets that a machine's VMM listens at by its specification.
+fn sockets(machine: &Stored) -> Vec<String> {
+    let spec = &machine.spec;
+    let characters = spec.serials.iter().chain(&spec.parallels).chain(&spec.consoles);
+    let characters =
+        characters.filter(|one| one.server && one.to == Endpoint::Unix).filter_map(|one| one.path.clone());
+    let channels = spec.channels.iter().filter(|one| one.server && one.to == Endpoint::Unix);
+    let displays = spec.displays.iter().filter_map(|display| display.socket.clone());
+    characters.chain(channels.filter_map(|one| one.path.clone())).chain(displays).collect()
 }
 
 /// A start in progress.

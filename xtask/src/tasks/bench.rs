@@ -13,6 +13,7 @@ mod plan;
 mod rules;
 mod scan;
 mod sos;
+mod start;
 
 use super::Task;
 use crate::workspace;
@@ -46,6 +47,7 @@ const BENCHES: &[Bench] = &[
     captures::BENCH,
     scan::BENCH,
     libvirt::BENCH,
+    start::BENCH,
 ];
 
 /// What a bench has.

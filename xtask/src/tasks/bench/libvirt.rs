@@ -3,7 +3,7 @@
 
 use super::{Bench, Site, measure};
 use crate::run::Run;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -29,7 +29,7 @@ const DAEMON: &str = r#"
     libvirtd --timeout 600 > "$place/daemon.log" 2>&1 &
     daemon=$!
     for _ in $(seq 600); do virsh -c qemu:///system uri > /dev/null 2>&1 && break; sleep 0.05; done
-    for number in $(seq -w 500); do
+    for number in $(seq -w "$2"); do
         echo "<domain type='qemu'><name>many$number</name><memory unit='MiB'>32</memory><os><type arch='x86_64' machine='q35'>hvm</type></os></domain>" > "$place/$number.xml"
         echo "define $place/$number.xml"
     done > "$place/commands"
@@ -42,13 +42,23 @@ const DAEMON: &str = r#"
 
 fn run(site: &Site) -> Result<()> {
     let place = site.dir.join("libvirt");
+    with_daemon(&place, 500, |uri| compare(site, &place, uri))
+}
+
+/// Does something with a daemon of the bench's own, which has so many domains and keeps everything in `place`.
+pub(super) fn with_daemon(
+    place: &std::path::Path,
+    domains: usize,
+    what: impl FnOnce(&str) -> Result<()>,
+) -> Result<()> {
     if place.exists() {
-        fs::remove_dir_all(&place).context("cannot clear the bench's own folder")?;
+        fs::remove_dir_all(place).context("cannot clear the bench's own folder")?;
     }
-    fs::create_dir_all(&place).context("cannot make the bench's own folder")?;
+    fs::create_dir_all(place).context("cannot make the bench's own folder")?;
     let mut daemon = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "bash", "-c", DAEMON, "daemon"])
-        .arg(&place)
+        .arg(place)
+        .arg(domains.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -56,9 +66,9 @@ fn run(site: &Site) -> Result<()> {
     let mut said = String::new();
     BufReader::new(daemon.stdout.take().context("no pipe")?).read_line(&mut said).context("cannot read")?;
     let measured = if said.trim() == "ready" {
-        compare(site, &place)
+        what(&format!("qemu:///system?socket={}", place.join("run/libvirt/libvirt-sock").display()))
     } else {
-        bail!("no libvirt daemon comes up here; this needs root, libvirtd, its QEMU driver and virsh")
+        Err(anyhow!("no libvirt daemon comes up here; this needs root, libvirtd, its QEMU driver and virsh"))
     };
     // It ends with its standard input.
     drop(daemon.stdin.take());
@@ -66,8 +76,7 @@ fn run(site: &Site) -> Result<()> {
     measured
 }
 
-fn compare(site: &Site, place: &std::path::Path) -> Result<()> {
-    let uri = format!("qemu:///system?socket={}", place.join("run/libvirt/libvirt-sock").display());
+fn compare(site: &Site, place: &std::path::Path, uri: &str) -> Result<()> {
     let (disk, spec) = (place.join("disk.raw"), place.join("bench.toml"));
     fs::write(&disk, [0; 4096]).context("cannot write the bench's disk")?;
     let text = format!(
@@ -82,9 +91,9 @@ fn compare(site: &Site, place: &std::path::Path) -> Result<()> {
         call.into_iter().chain(words.iter().map(|word| (*word).to_owned())).collect()
     };
     let virsh = |words: &[&str]| -> Vec<String> {
-        ["virsh", "-c", &uri].iter().chain(words).map(|word| (*word).to_owned()).collect()
+        ["virsh", "-c", uri].iter().chain(words).map(|word| (*word).to_owned()).collect()
     };
-    Run::new(vmwright(&["vm", "create", &spec.display().to_string(), "--backend", &uri])).text()?;
+    Run::new(vmwright(&["vm", "create", &spec.display().to_string(), "--backend", uri])).text()?;
     measure::compare(
         site.rounds,
         ("vmwright vm list", &vmwright(&["vm", "list"])),

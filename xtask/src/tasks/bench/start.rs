@@ -1,0 +1,234 @@
+//! From the word to start a machine until its guest's first program runs: by vmwright, by the same QEMU with the same
+//! words and nobody around it, and by `virsh start` of the same machine as a domain; and many machines at once.
+//!
+//! QEMU translates here (TCG), so that every host can measure: most of the time is the guest's own, and a difference
+//! is what the way to QEMU costs.
+
+use super::{Bench, Site, libvirt, measure};
+use crate::run::Run;
+use crate::workspace;
+use anyhow::{Context as _, Result, bail, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub(super) const BENCH: Bench = Bench {
+    name: "start",
+    summary: "a machine's start until its guest's first program, beside bare QEMU and `virsh start`; 100 at once",
+    run,
+};
+
+/// What the guest's first program says first.
+const INIT: &str = "vmwright-guest: init";
+/// How long a guest may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// How many machines are started at once.
+const MANY: usize = 100;
+
+fn run(site: &Site) -> Result<()> {
+    let boot = workspace::cache().join("boot");
+    let (kernel, initrd) = (boot.join("vmlinuz"), boot.join("initrd"));
+    ensure!(
+        kernel.is_file() && initrd.is_file(),
+        "no kernel and initramfs in {}; `cargo xtask demo` makes them",
+        boot.display()
+    );
+    let place = site.dir.join("start");
+    if place.exists() {
+        fs::remove_dir_all(&place).context("cannot clear the bench's own folder")?;
+    }
+    fs::create_dir_all(&place).context("cannot make the bench's own folder")?;
+    let machine = |name: &str, more: &str| -> Result<String> {
+        let spec = place.join(format!("{name}.toml"));
+        let text = format!("name = '{name}'\naccelerator = 'tcg'\n{more}");
+        fs::write(&spec, text).context("cannot write a machine")?;
+        Ok(spec.display().to_string())
+    };
+    let guest = format!(
+        "memory.size = '160MiB'\nboot.kernel = '{}'\nboot.initrd = '{}'\nboot.cmdline = 'console=ttyS0 panic=-1'\n",
+        kernel.display(),
+        initrd.display()
+    );
+    let ours = Ours { bin: site.bin.clone(), state: place.join("state") };
+    ours.run(&["vm", "create", &machine("own", &guest)?])?;
+    against_bare(site, &ours, &place)?;
+    // The folder is the daemon's alone.
+    let daemon = place.join("libvirt");
+    let spec = machine("domain", &guest)?;
+    let told = libvirt::with_daemon(&daemon, 0, |uri| {
+        ours.run(&["vm", "create", &spec, "--backend", uri])?;
+        against_virsh(site, &ours, uri)
+    });
+    if let Err(error) = told {
+        println!("  not measured beside virsh: {error:#}");
+    }
+    let small = "memory.size = '32MiB'\nagent = false\n";
+    for number in 0..MANY {
+        ours.run(&["vm", "create", &machine(&format!("many{number}"), small)?])?;
+    }
+    many(&ours)
+}
+
+/// The program with a state of its own.
+struct Ours {
+    bin: PathBuf,
+    state: PathBuf,
+}
+
+impl Ours {
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.bin);
+        command.arg("--state").arg(&self.state).args(words);
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Result<()> {
+        let output = self.command(words).stdin(Stdio::null()).output().context("cannot run vmwright")?;
+        ensure!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        Ok(())
+    }
+
+    fn file(&self, name: &str, file: &str) -> PathBuf {
+        self.state.join("machines").join(name).join(file)
+    }
+}
+
+/// Milliseconds until a guest's log has the first word of its first program.
+fn until_init(log: &Path, begin: Instant) -> Result<f64> {
+    while !fs::read(log).is_ok_and(|text| String::from_utf8_lossy(&text).contains(INIT)) {
+        if begin.elapsed() > PATIENCE {
+            bail!("no guest within {} s; see {}", PATIENCE.as_secs(), log.display());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(begin.elapsed().as_secs_f64() * 1e3)
+}
+
+fn against_bare(site: &Site, ours: &Ours, place: &Path) -> Result<()> {
+    let log = ours.file("own", "serial.log");
+    let (mut returned, mut own, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..=site.rounds {
+        let begin = Instant::now();
+        ours.run(&["vm", "start", "own"])?;
+        let done = begin.elapsed().as_secs_f64() * 1e3;
+        let up = until_init(&log, begin);
+        ours.run(&["vm", "stop", "own", "--force"])?;
+        let up = up?;
+        let other = until_init_bare(&ours.file("own", "argv"), place)?;
+        // Once each for the page cache.
+        if round > 0 {
+            returned.push(done);
+            own.push(up);
+            bare.push(other);
+        }
+    }
+    println!("  {:44} {} ms", "`vm start` returns", measure::spread(&returned));
+    pair("`vm start` until the guest's init", &own, "the same QEMU alone until init", &bare);
+    Ok(())
+}
+
+fn against_virsh(site: &Site, ours: &Ours, uri: &str) -> Result<()> {
+    let (mut own, mut theirs) = (Vec::new(), Vec::new());
+    let virsh = |word: &str| Run::new(["virsh", "-q", "-c", uri, word, "domain"]).text().map(drop);
+    for round in 0..=site.rounds {
+        let begin = Instant::now();
+        ours.run(&["vm", "start", "own"])?;
+        let up = until_init(&ours.file("own", "serial.log"), begin);
+        ours.run(&["vm", "stop", "own", "--force"])?;
+        let up = up?;
+        let log = ours.file("domain", "serial.log");
+        fs::write(&log, "").context("cannot clear a log")?;
+        let begin = Instant::now();
+        virsh("start")?;
+        let other = until_init(&log, begin);
+        virsh("destroy")?;
+        let other = other?;
+        if round > 0 {
+            own.push(up);
+            theirs.push(other);
+        }
+    }
+    pair("`vm start` until the guest's init", &own, "`virsh start` until the guest's init", &theirs);
+    Ok(())
+}
+
+fn pair(ours: &str, own: &[f64], theirs: &str, other: &[f64]) {
+    println!("  {ours:44} {} ms", measure::spread(own));
+    println!("  {theirs:44} {} ms", measure::spread(other));
+    let ratio = measure::middle(own) / measure::middle(other).max(0.001);
+    println!("  {:44} {ratio:.3} (of {} rounds, min/median/max)", "ratio of the medians", own.len());
+}
+
+/// QEMU with the words of a machine that vmwright has started, its open files by name instead.
+fn until_init_bare(argv: &Path, place: &Path) -> Result<f64> {
+    let text = fs::read_to_string(argv).with_context(|| format!("cannot read {}", argv.display()))?;
+    let log = place.join("bare.log");
+    // Who was killed leaves its sockets.
+    for number in 0..10 {
+        let _ = fs::remove_file(place.join(format!("bare{number}.sock")));
+    }
+    fs::write(&log, "").context("cannot clear a log")?;
+    let mut lines = text.lines();
+    let mut command = Command::new(lines.next().context("no program")?);
+    while let Some(word) = lines.next() {
+        if word == "-add-fd" {
+            lines.next();
+            continue;
+        }
+        let word = word.replace("/dev/fdset/1", &log.display().to_string());
+        command.arg(match word.split_once(",fd=") {
+            Some((before, after)) => {
+                let (number, rest) = after.split_once(',').unwrap_or((after, ""));
+                let socket = place.join(format!("bare{number}.sock"));
+                format!("{before},path={},{rest}", socket.display())
+            }
+            None => word,
+        });
+    }
+    let begin = Instant::now();
+    let mut child = command.stdin(Stdio::null()).spawn().context("cannot run QEMU")?;
+    let up = until_init(&log, begin);
+    end(&mut child)?;
+    up
+}
+
+fn end(child: &mut Child) -> Result<()> {
+    child.kill().and_then(|()| child.wait()).context("cannot end QEMU").map(drop)
+}
+
+/// Starts many machines at once, and counts what stays beside QEMU and the guests' memory.
+fn many(ours: &Ours) -> Result<()> {
+    let names: Vec<String> = (0..MANY).map(|number| format!("many{number}")).collect();
+    let start = |word: &str, more: &[&str]| -> Result<(f64, usize)> {
+        let begin = Instant::now();
+        let mut children = Vec::new();
+        for name in &names {
+            let mut command = ours.command(&["vm", word, name]);
+            command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            children.push(command.spawn().context("cannot run vmwright")?);
+        }
+        let mut good = 0;
+        for mut child in children {
+            good += usize::from(child.wait().context("cannot wait")?.success());
+        }
+        Ok((begin.elapsed().as_secs_f64() * 1e3, good))
+    };
+    let (all, good) = start("start", &[])?;
+    let (mut processes, mut resident) = (0_u32, 0_u64);
+    for entry in fs::read_dir("/proc").context("no /proc")?.flatten() {
+        let exe = fs::read_link(entry.path().join("exe")).unwrap_or_default();
+        if exe == ours.bin {
+            let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+            let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+            (processes, resident) = (processes + 1, resident + kib.unwrap_or(0));
+        }
+    }
+    let (down, _) = start("stop", &["--force"])?;
+    let per = resident as f64 / MANY as f64 / 1024.0;
+    println!("  {MANY} machines started at once: {good} run after {all:.0} ms; ended in {down:.0} ms");
+    println!("  beside QEMU there are {processes} processes of vmwright: {per:.2} MiB a machine");
+    ensure!(good == MANY, "not all of them run");
+    Ok(())
+}
