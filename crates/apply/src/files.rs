@@ -92,7 +92,35 @@ impl Handle {
         Ok(())
     }
 
-    fn is_file(&self) -> bool {
+    /// A name by which other programs of the same user open this very file, whatever its path leads to by then.
+    pub(crate) fn name(&self) -> String {
+        format!("/proc/{}/fd/{}", std::process::id(), self.fd.as_raw_fd())
+    }
+
+    /// Takes the file away that was opened, and no other that has its name by now.
+    pub(crate) fn remove(&self) -> Result<(), ActionError> {
+        let (dir, name) = parent(&self.path)?;
+        let temp = temp_name(&name);
+        sweep_in(&dir, &temp, &self.path)?;
+        renameat_with(&dir, &name, &dir, &temp, RenameFlags::NOREPLACE)
+            .map_err(|errno| cannot(&self.path, "take away", errno))?;
+        let taken = statx(&dir, &temp, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
+        if !taken.is_ok_and(|taken| same_file(&taken, &self.stat)) {
+            renameat_with(&dir, &temp, &dir, &name, RenameFlags::NOREPLACE).map_err(|errno| {
+                cannot(&self.path, "put back (it is kept beside, with the ending .vmwright)", errno)
+            })?;
+            return Err(ActionError::Drift {
+                what: self.path.clone(),
+                expected: "the file that was looked at a moment ago".to_owned(),
+                found: "another".to_owned(),
+            });
+        }
+        unlinkat(&dir, &temp, AtFlags::empty())
+            .and_then(|()| fsync(&dir))
+            .map_err(|errno| cannot(&self.path, "take away", errno))
+    }
+
+    pub(crate) fn is_file(&self) -> bool {
         u32::from(self.stat.stx_mode) & 0o170_000 == 0o100_000
     }
 }

@@ -6,6 +6,7 @@ use crate::operation::{Analyze, Intent, TuneFor};
 use crate::{Environment, Error, Outcome, Progress, plans};
 use std::collections::BTreeMap;
 use vmwright_formats::ip_route::IpRoute;
+use vmwright_formats::links::Links;
 use vmwright_formats::lsmod::LsMod;
 use vmwright_formats::machine_spec::MachineSpecView;
 use vmwright_formats::mounts::Mounts;
@@ -140,9 +141,11 @@ fn with_host<R>(reading: &Reading<'_>, id: &str, use_it: impl FnOnce(&Host<'_>) 
     let mounts = reading.one::<Mounts>().ok_or(Error::Unread("the mounted file systems (/proc/mounts)"))?;
     // Without `ip` nobody can tell which card the host is reached by.
     let routes = reading.one::<IpRoute>().ok_or(Error::Unread("the routes (ip route show table all)"))?;
+    // Without the interfaces nobody can tell what lies below a bridge.
+    let links = reading.one::<Links>().ok_or(Error::Unread("the network interfaces"))?;
     let boot = boot(reading);
-    let (devices, mounts, routes) = (&devices, &mounts, &routes);
-    Ok(use_it(&Host { id, devices, modules: modules.as_deref(), mounts, routes, boot: &boot }))
+    let (devices, mounts, routes, links) = (&devices, &mounts, &routes, &links);
+    Ok(use_it(&Host { id, devices, modules: modules.as_deref(), mounts, routes, links, boot: &boot }))
 }
 
 /// How the host boots, as far as it was read: an intent that needs more says so.

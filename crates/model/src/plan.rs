@@ -60,6 +60,54 @@ pub enum Action {
         /// Address with prefix length that vmwright gave the host on it.
         address: Option<String>,
     },
+    /// Makes a tap device, and plugs it into a bridge.
+    TapAdd {
+        /// Interface name, 1 to 15 bytes.
+        name: String,
+        /// Number of the user who may open it.
+        user: u32,
+        /// The bridge that it is plugged into.
+        bridge: Option<String>,
+    },
+    /// Takes a tap device away that nobody has open: the inverse of [`Action::TapAdd`].
+    TapRemove {
+        /// Interface name, 1 to 15 bytes.
+        name: String,
+        /// Number of the user who may open it.
+        user: u32,
+        /// The bridge that it is plugged into.
+        bridge: Option<String>,
+    },
+    /// Makes an empty disk image where there is no file.
+    ImageCreate {
+        /// Absolute path; no component may be a symbolic link. Its directory must exist.
+        path: String,
+        /// Its format.
+        format: ImageFormat,
+        /// What the guest sees, in bytes; a multiple of 512.
+        size: u64,
+    },
+    /// Takes a disk image away into which nothing was written: the inverse of [`Action::ImageCreate`].
+    ImageRemove {
+        /// Absolute path; no component may be a symbolic link.
+        path: String,
+        /// Its format.
+        format: ImageFormat,
+        /// What the guest sees, in bytes.
+        size: u64,
+    },
+    /// Changes what a guest sees of a disk image that no VMM has open. It becomes smaller only where nothing lies behind
+    /// its new end.
+    ImageResize {
+        /// Absolute path; no component may be a symbolic link.
+        path: String,
+        /// Its format.
+        format: ImageFormat,
+        /// What it must have now, in bytes.
+        from: u64,
+        /// What it shall have, in bytes; a multiple of 512.
+        to: u64,
+    },
     /// Replaces a text file's whole content; owner, mode, ACL and labels stay. What takes it back is another.
     FileWrite {
         /// Absolute path; no component may be a symbolic link.
@@ -185,6 +233,27 @@ pub enum Action {
         /// Name of the machine.
         machine: String,
     },
+}
+
+/// Format of a disk image that vmwright makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImageFormat {
+    /// Nothing but the data.
+    Raw,
+    /// QEMU's own.
+    Qcow2,
+}
+
+impl ImageFormat {
+    /// As `qemu-img` calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ImageFormat::Raw => "raw",
+            ImageFormat::Qcow2 => "qcow2",
+        }
+    }
 }
 
 /// A setting in a file that people edit too. Its kind tells how the file is written.

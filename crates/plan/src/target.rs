@@ -122,7 +122,7 @@ impl std::fmt::Display for Target {
 }
 
 /// For each step of a plan, whether its expectation can only be checked after an earlier step was done: that one
-/// changes the same thing, or the permission bits of a directory that it lies beneath.
+/// makes what it needs, changes the same thing, or the permission bits of a directory that it lies beneath.
 #[must_use]
 pub fn built_on_earlier(plan: &Plan) -> Vec<bool> {
     let mut earlier: BTreeMap<String, Vec<Target>> = BTreeMap::new();
@@ -130,6 +130,9 @@ pub fn built_on_earlier(plan: &Plan) -> Vec<bool> {
     let mut answers = Vec::with_capacity(plan.steps.len());
     for step in &plan.steps {
         let target = Target::of(&step.action);
+        let needed = actions::of(&step.action).needs().is_some_and(|needed| {
+            earlier.get(needed.name()).is_some_and(|made| made.iter().any(|made| made.overlaps(&needed)))
+        });
         let same = earlier.entry(target.name().to_owned()).or_default();
         let beneath = match &target {
             Target::Content { path, .. } | Target::Mode(path) | Target::Owner(path) => Path::new(path)
@@ -138,7 +141,7 @@ pub fn built_on_earlier(plan: &Plan) -> Vec<bool> {
                 .any(|above| above.to_str().is_some_and(|above| opened.contains(above))),
             _ => false,
         };
-        answers.push(beneath || same.iter().any(|earlier| earlier.overlaps(&target)));
+        answers.push(needed || beneath || same.iter().any(|earlier| earlier.overlaps(&target)));
         if let Target::Mode(path) | Target::Owner(path) = &target {
             opened.insert(path.clone());
         }

@@ -13,6 +13,7 @@ mod file_owner;
 mod file_remove;
 mod file_write;
 mod huge_pages;
+mod image;
 mod machine_start;
 mod machine_stop;
 mod module;
@@ -23,12 +24,14 @@ mod restore;
 mod service;
 mod sysctl;
 mod sysfs;
+mod tap;
 mod value;
 
 use crate::system::{RunError, System};
 use crate::tool::ToolError;
 use crate::{MachineError, Machines};
 use edited::Edited;
+use image::Image;
 use std::path::Path;
 use thiserror::Error;
 use vmwright_formats::edits;
@@ -313,6 +316,21 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
         }
         Action::BridgeRemove { name, address } => {
             Box::new(bridge_remove::BridgeRemove { name, address: address.as_deref() })
+        }
+        Action::TapAdd { name, user, bridge } => {
+            Box::new(tap::TapAdd(tap::Tap { name, user: *user, bridge: bridge.as_deref() }))
+        }
+        Action::TapRemove { name, user, bridge } => {
+            Box::new(tap::TapRemove(tap::Tap { name, user: *user, bridge: bridge.as_deref() }))
+        }
+        Action::ImageCreate { path, format, size } => {
+            Box::new(image::ImageCreate { image: Image { path, format: *format }, size: *size })
+        }
+        Action::ImageRemove { path, format, size } => {
+            Box::new(image::ImageRemove { image: Image { path, format: *format }, size: *size })
+        }
+        Action::ImageResize { path, format, from, to } => {
+            Box::new(image::ImageResize { image: Image { path, format: *format }, from: *from, to: *to })
         }
         Action::FileCreate { path, text, mode } => {
             Box::new(file_create::FileCreate { path, text, mode: *mode })

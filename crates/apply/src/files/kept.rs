@@ -173,6 +173,24 @@ pub(crate) fn forget(state: &Path, undo: &Action, outputs: &[Output]) -> Result<
     Ok(())
 }
 
+/// A name in vmwright's own directory for what a program makes on the way to `path`; nothing is there.
+pub(crate) fn scratch(state: &Path, path: &str) -> Result<String, ActionError> {
+    let place = folder(state)?.join(format!(".{}.made", sha256(path.as_bytes())));
+    match std::fs::remove_file(&place) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(io_error(&place.display().to_string(), "tidy up", error))
+        }
+        _ => Ok(place.display().to_string()),
+    }
+}
+
+/// What a program made there, which is taken away.
+pub(crate) fn take(place: &str) -> Result<Vec<u8>, ActionError> {
+    let bytes = std::fs::read(place).map_err(|error| io_error(place, "read", error))?;
+    std::fs::remove_file(place).map_err(|error| io_error(place, "tidy up", error))?;
+    Ok(bytes)
+}
+
 fn id(undo: &Action) -> String {
     sha256(&canonical(undo))
 }

@@ -51,6 +51,35 @@ impl Free {
         fsync(&self.dir).map_err(|errno| cannot(&self.path, "make durable the name of", errno))
     }
 
+    /// Makes a disk image of these bytes, mode 0600, and gives it a length where one is named: whole, or not at all.
+    pub(crate) fn create_image(&self, bytes: &[u8], length: Option<u64>) -> Result<(), ActionError> {
+        let temp = temp_name(&self.name);
+        sweep_in(&self.dir, &temp, &self.path)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = openat(&self.dir, &temp, flags, Mode::from_raw_mode(0o600))
+            .map_err(|errno| cannot(&self.path, "make", errno))?;
+        let mut file = File::from(fd);
+        let filled =
+            file.write_all(bytes).and_then(|()| length.map_or(Ok(()), |length| file.set_len(length)));
+        let made = filled
+            .and_then(|()| file.sync_all())
+            .map_err(|source| ActionError::Io { path: self.path.clone(), what: "write", source })
+            .and_then(|()| {
+                renameat_with(&self.dir, &temp, &self.dir, &self.name, RenameFlags::NOREPLACE).map_err(
+                    |errno| match errno {
+                        Errno::EXIST => taken(&self.path),
+                        errno => cannot(&self.path, "name", errno),
+                    },
+                )
+            });
+        if let Err(error) = made {
+            // The error that led here matters more; recovery sweeps the name again.
+            let _ = unlinkat(&self.dir, &temp, AtFlags::empty());
+            return Err(error);
+        }
+        fsync(&self.dir).map_err(|errno| cannot(&self.path, "make durable the name of", errno))
+    }
+
     fn fill(&self, mut file: File, text: &str, mode: u32) -> Result<(), ActionError> {
         let fail = |what, source| ActionError::Io { path: self.path.clone(), what, source };
         if text.len() as u64 > LIMIT {

@@ -433,7 +433,14 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
             }
             vec![path]
         }
-        Action::BridgeAdd { .. } | Action::BridgeRemove { .. } | Action::Restore { .. } => {
+        Action::BridgeAdd { .. }
+        | Action::BridgeRemove { .. }
+        | Action::TapAdd { .. }
+        | Action::TapRemove { .. }
+        | Action::ImageCreate { .. }
+        | Action::ImageRemove { .. }
+        | Action::ImageResize { .. }
+        | Action::Restore { .. } => {
             unreachable!("not in this plan")
         }
     }

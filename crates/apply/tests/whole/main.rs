@@ -4,5 +4,6 @@ mod approvals;
 mod common;
 mod executor;
 mod faults;
+mod images;
 mod namespaces;
 mod system;

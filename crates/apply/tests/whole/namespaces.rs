@@ -260,6 +260,64 @@ fn a_bridge_that_is_in_use_or_not_ours_is_not_taken_away() {
 }
 
 #[test]
+fn a_tap_device_is_plugged_in_and_taken_away() {
+    let name = "namespaces::a_tap_device_is_plugged_in_and_taken_away";
+    if !is_child() {
+        if let Err(why) = again_in(&["--net"], name) {
+            eprintln!("SKIPPED {name}: no network namespace ({why})");
+        }
+        return;
+    }
+    let host = Host::new();
+    let tap = |bridge: Option<&str>| Action::TapAdd {
+        name: "tap7".into(),
+        user: 4242,
+        bridge: bridge.map(Into::into),
+    };
+    let both = plan(vec![step(add("vmw0", None), None), step(tap(Some("vmw0")), None)]);
+    assert_eq!(vmwright_plan::lint(&both), []);
+    let report = host.apply(&both, &host.approver.approve(&both), &mut Hooks::default()).expect("begun");
+    assert_eq!(report.state, RunState::Applied, "{report:?}");
+    assert!(interface("tap7").expect("it was made").contains("master vmw0"));
+    assert_eq!(host.undo(&report.run, &mut Hooks::default()).expect("begun").state, RunState::Undone);
+    assert_eq!((interface("tap7"), interface("vmw0")), (None, None));
+    let gone = plan(vec![step(tap(Some("vmw0")), None)]);
+    let gone =
+        host.apply(&gone, &host.approver.approve(&gone), &mut Hooks::default()).expect_err("no bridge");
+    assert!(
+        matches!(&gone, ApplyError::Expect { source: ActionError::Gone(what), .. } if what == "bridge vmw0"),
+        "{gone}"
+    );
+    run("ip", &["link", "add", "vmw0", "type", "bridge"]);
+    let one = plan(vec![step(tap(Some("vmw0")), None)]);
+    let approved = host.approver.approve(&one);
+    for point in [Point::AfterIntent(0), Point::AfterDo(0), Point::AfterDone(0)] {
+        let error = host.apply(&one, &approved, &mut Hooks::crash_at(point)).expect_err("it crashes");
+        let ApplyError::Injected { run: id, .. } = error else { panic!("{error}") };
+        if point == Point::AfterDo(0) {
+            // Cut off before it was plugged in.
+            run("ip", &["link", "set", "tap7", "nomaster"]);
+        }
+        assert!(host.recover()[0].undo_possible, "{point:?}");
+        assert_eq!(
+            host.undo(&id, &mut Hooks::default()).expect("begun").state,
+            RunState::Undone,
+            "{point:?}"
+        );
+        assert_eq!(interface("tap7"), None, "{point:?}");
+    }
+    let report = host.apply(&one, &approved, &mut Hooks::default()).expect("begun");
+    assert_eq!(report.state, RunState::Applied, "{report:?}");
+    let made = interface("tap7").expect("it was made");
+    assert!(made.contains("master vmw0") && made.contains("UP") && made.contains("user 4242"), "{made}");
+    // Somebody moved it.
+    run("ip", &["link", "add", "vmw1", "type", "bridge"]);
+    run("ip", &["link", "set", "tap7", "master", "vmw1"]);
+    let undone = host.undo(&report.run, &mut Hooks::default()).expect("begun");
+    assert_eq!(undone.not_undone[0].why, "interface tap7 is in bridge vmw1; expected in bridge vmw0");
+}
+
+#[test]
 fn a_crash_in_the_middle_of_making_a_bridge_is_seen_and_undone() {
     let name = "namespaces::a_crash_in_the_middle_of_making_a_bridge_is_seen_and_undone";
     if !is_child() {

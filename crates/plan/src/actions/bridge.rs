@@ -86,11 +86,15 @@ fn with(address: Option<&str>) -> String {
     address.map(|address| format!(" with address {address}")).unwrap_or_default()
 }
 
+/// What is wrong with the name of an interface.
+pub(super) fn interface_fault(name: &str) -> Option<Fault> {
+    let why = interface_name(name).err()?;
+    Some(Fault::Value(format!("interface name {}: {why}", quoted(name))))
+}
+
 fn faults(name: &str, address: Option<&str>) -> Vec<Fault> {
     let mut faults = Vec::new();
-    if let Err(why) = interface_name(name) {
-        faults.push(Fault::Value(format!("interface name {}: {why}", quoted(name))));
-    }
+    faults.extend(interface_fault(name));
     if let Some(address) = address.filter(|address| parse_address(address).is_none()) {
         faults.push(Fault::Value(format!("{} is not an address with prefix length", quoted(address))));
     }

@@ -9,12 +9,14 @@ mod file_content;
 mod file_mode;
 mod file_owner;
 mod huge_pages;
+mod image;
 mod machine;
 mod module;
 mod regenerate;
 mod service;
 mod sysctl;
 mod sysfs;
+mod tap;
 
 use crate::describe::Words;
 use crate::target::Target;
@@ -34,6 +36,11 @@ pub(crate) trait Facts {
     /// The least that it disturbs, whatever a rule says.
     fn least_disruption(&self) -> Disruption {
         Disruption::None
+    }
+
+    /// What has to be there besides, where an earlier step may make it.
+    fn needs(&self) -> Option<Target> {
+        None
     }
 
     /// Whether its user may not reach the host any more when it is done: a run with such a step has to be confirmed.
@@ -74,6 +81,8 @@ pub(crate) enum Phase {
     ServiceStop,
     /// Interfaces come and go.
     Interface,
+    /// What is plugged into interfaces comes.
+    Port,
     /// Owners and modes of paths: they open the way to contents.
     Access,
     /// Contents of files.
@@ -123,6 +132,21 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
         }
         Action::BridgeRemove { name, address } => {
             Box::new(bridge::BridgeRemove { name, address: address.as_deref() })
+        }
+        Action::TapAdd { name, user, bridge } => {
+            Box::new(tap::TapAdd { name, user: *user, bridge: bridge.as_deref() })
+        }
+        Action::TapRemove { name, user, bridge } => {
+            Box::new(tap::TapRemove { name, user: *user, bridge: bridge.as_deref() })
+        }
+        Action::ImageCreate { path, format, size } => {
+            Box::new(image::ImageCreate { path, format: *format, size: *size })
+        }
+        Action::ImageRemove { path, format, size } => {
+            Box::new(image::ImageRemove { path, format: *format, size: *size })
+        }
+        Action::ImageResize { path, format, from, to } => {
+            Box::new(image::ImageResize { path, format: *format, from: *from, to: *to })
         }
         Action::Sysfs { path, from, to } => Box::new(sysfs::Sysfs { path, from, to }),
         Action::Sysctl { key, from, to } => Box::new(sysctl::Sysctl { key, from, to }),

@@ -17,7 +17,7 @@ const INITRAMFS_MODULES: &str = "/etc/initramfs-tools/modules";
 const ENTRIES: [&str; 3] = ["/boot/loader/entries/", "/efi/loader/entries/", "/boot/efi/loader/entries/"];
 
 /// Programs that make GRUB's configuration, and the file that each makes.
-const GRUBS: [(&str, &str); 3] = [
+pub(super) const GRUBS: [(&str, &str); 3] = [
     ("/usr/sbin/update-grub", "/boot/grub/grub.cfg"),
     ("/usr/sbin/grub2-mkconfig", "/boot/grub2/grub.cfg"),
     ("/usr/bin/grub-mkconfig", "/boot/grub/grub.cfg"),
@@ -27,6 +27,10 @@ const GRUBS: [(&str, &str); 3] = [
 pub const NEEDS: &[Need] = &[
     Need::File("/etc/default/grub"),
     Need::Glob("/etc/default/grub.d/*.cfg"),
+    Need::File("/boot/grub/grub.cfg"),
+    Need::File("/boot/grub/custom.cfg"),
+    Need::File("/boot/grub2/grub.cfg"),
+    Need::File("/boot/grub2/custom.cfg"),
     Need::File("/etc/kernel/cmdline"),
     Need::File("/etc/initramfs-tools/modules"),
     Need::Glob("/boot/loader/entries/*.conf"),

@@ -4,6 +4,7 @@
 //! says which evidence it has for that. The same host and the same wish give the same plan, byte for byte.
 
 mod boot;
+mod fallback;
 mod ground;
 mod harden;
 mod passthrough;
@@ -22,6 +23,7 @@ use crate::target::{Target, least_disruption};
 use thiserror::Error;
 use vmwright_formats::PciAddress;
 use vmwright_formats::ip_route::IpRoute;
+use vmwright_formats::links::Links;
 use vmwright_formats::lsmod::LsMod;
 use vmwright_formats::mounts::Mounts;
 use vmwright_formats::pci_devices::{PciDevices, PciFacts};
@@ -41,6 +43,8 @@ pub struct Host<'h> {
     pub mounts: &'h Mounts,
     /// Its routes.
     pub routes: &'h IpRoute,
+    /// Its interfaces: which is a port of which.
+    pub links: &'h Links,
     /// How it boots; asked only for what is to hold at the next boot.
     pub boot: &'h Boot<'h>,
 }
@@ -171,9 +175,22 @@ impl<'h> Host<'h> {
         }
         let defaults = self.routes.defaults();
         device.all("net").find_map(|card| {
-            let route = defaults.iter().find(|route| route.dev.as_deref() == Some(card.value))?;
+            // A bridge or bond above it may have the route.
+            let mut carriers = vec![card.value];
+            while let Some(master) =
+                self.links.of(carriers[carriers.len() - 1]).and_then(|link| link.get("master"))
+                && !carriers.contains(&master.value)
+            {
+                carriers.push(master.value);
+            }
+            let carries = |dev: Option<&str>| dev.is_some_and(|dev| carriers.contains(&dev));
+            let route = defaults.iter().find(|route| carries(route.dev.as_deref()))?;
             let via = route.via.as_deref().unwrap_or("the link itself");
-            Some(format!("{} carries the default route, by {via}", card.value))
+            let through = match &carriers[1..] {
+                [] => String::new(),
+                above => format!(", through {},", above.join(" and ")),
+            };
+            Some(format!("{}{through} carries the default route, by {via}", card.value))
         })
     }
 }

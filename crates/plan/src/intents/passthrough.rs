@@ -57,6 +57,7 @@ pub fn passthrough(
     };
     let members: Vec<&PciFacts> = host.devices.in_group(group).filter(|member| !is_bridge(member)).collect();
     let mut steps = Vec::new();
+    let mut left = Vec::new();
     if host.modules.is_some_and(|loaded| loaded.get("vfio_pci").is_none()) {
         let load = Action::ModuleLoad { module: VFIO.to_owned(), parameters: Vec::new() };
         steps.push((load, format!("{VFIO} gives devices to VMMs"), Disruption::None));
@@ -80,9 +81,12 @@ pub fn passthrough(
         steps.push((bind, why, Disruption::None));
     }
     if at_boot {
-        steps.extend(
-            at_next_boot(host, &members)?.into_iter().map(|(action, why)| (action, why, Disruption::None)),
-        );
+        let mut kept = at_next_boot(host, &members)?;
+        match host.boot.fallback(VFIO) {
+            Ok(entry) => kept.push(entry),
+            Err(why) => left.push(why),
+        }
+        steps.extend(kept.into_iter().map(|(action, why)| (action, why, Disruption::None)));
     }
     if let Some(edit) = edit(guest, &address.to_string())? {
         steps.push((edit, format!("{} gets {address} when it starts", guest.name), Disruption::None));
@@ -92,7 +96,9 @@ pub fn passthrough(
     }
     // As lint and people expect it: contents, then modules, then devices.
     steps.sort_by_key(|(action, ..)| crate::actions::of(action).phase());
-    Ok(plan(host, Some(guest.name), format!("give {address} to vm {}", guest.name), steps))
+    let mut plan = plan(host, Some(guest.name), format!("give {address} to vm {}", guest.name), steps);
+    plan.left = left;
+    Ok(plan)
 }
 
 fn is_bridge(device: &PciFacts) -> bool {
@@ -123,15 +129,20 @@ fn iommu_on(host: &Host<'_>, guest: &Guest<'_>, device: &PciFacts) -> Result<Pla
     if host.boot.vendor != Some("GenuineIntel") || host.boot.runs_with(INTEL_ON) {
         return Err(IntentError::NoGroup { device: address });
     }
-    let steps = host.boot.parameter(INTEL_ON, "the kernel switches the IOMMU on")?;
+    let mut steps = host.boot.parameter(INTEL_ON, "the kernel switches the IOMMU on")?;
     if steps.is_empty() {
         return Err(IntentError::Nothing(format!(
             "`{INTEL_ON}` is set already; restart the host, and plan again"
         )));
     }
+    let entry = host.boot.fallback(VFIO);
+    let no_entry = entry.as_ref().err().cloned();
+    steps.extend(entry.ok());
+    steps.sort_by_key(|(action, _)| crate::actions::of(action).phase());
     let steps = steps.into_iter().map(|(action, why)| (action, why, Disruption::None)).collect();
     let title = format!("switch the IOMMU on, so that {address} can go to vm {}", guest.name);
     let mut plan = plan(host, Some(guest.name), title, steps);
+    plan.left.extend(no_entry);
     plan.left.push(format!(
         "{address} goes to vm {} by another plan, after a restart of the host: its IOMMU group is known only then",
         guest.name

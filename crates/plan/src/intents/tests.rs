@@ -42,16 +42,23 @@ const PCI: &str = "\
 const SPEC: &str = "name = \"win\" # the old one\n";
 
 fn with<R>(pci: &str, use_it: impl FnOnce(&Host<'_>) -> R) -> R {
+    with_routes(pci, "default via 192.0.2.1 dev eth0\n", "", use_it)
+}
+
+fn with_routes<R>(pci: &str, routes: &str, links: &str, use_it: impl FnOnce(&Host<'_>) -> R) -> R {
+    let links = &Links::read(links).0;
     let devices = PciDevices::read(pci).0;
     let modules = LsMod::read("Module Size Used by\nkvm 1 0\n").0;
     let mounts = Mounts::read("/dev/nvme0n1p2 / ext4 rw 0 0\n").0;
-    let routes = IpRoute::read("default via 192.0.2.1 dev eth0\n").0;
+    let routes = IpRoute::read(routes).0;
     let (devices, modules, mounts, routes) = (&devices, Some(&modules), &mounts, &routes);
     let boot = &debian();
-    use_it(&Host { id: "h", devices, modules, mounts, routes, boot })
+    use_it(&Host { id: "h", devices, modules, mounts, routes, links, boot })
 }
 
 const GRUB: &str = "# Read by update-grub\nGRUB_DEFAULT=0\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n";
+
+const CFG: &str = "menuentry 'Debian' {\n\tlinux /vmlinuz quiet\n\tinitrd /initrd.img\n}\n";
 
 /// A host that boots by GRUB and has initramfs-tools.
 fn debian() -> Boot<'static> {
@@ -59,7 +66,12 @@ fn debian() -> Boot<'static> {
         kernel: "6.1.0-18-amd64",
         cmdline: "BOOT_IMAGE=/vmlinuz root=/dev/sda1 quiet intel_iommu=on",
         vendor: Some("GenuineIntel"),
-        texts: [("/etc/default/grub", GRUB), ("/etc/initramfs-tools/modules", "# one a line\n")].into(),
+        texts: [
+            ("/etc/default/grub", GRUB),
+            ("/etc/initramfs-tools/modules", "# one a line\n"),
+            ("/boot/grub/grub.cfg", CFG),
+        ]
+        .into(),
         programs: ["/usr/sbin/update-grub", "/usr/sbin/update-initramfs"].into(),
     }
 }
@@ -161,17 +173,30 @@ fn without_groups_the_iommu_is_switched_on_first() {
     let off = "0000:02:00.0 class 0x030000\n0000:02:00.0 iommu_group -\n";
     assert!(give(off, "02:00.0", false).expect_err("no group").contains("no IOMMU group"));
     let devices = PciDevices::read(off).0;
-    let (mounts, routes) = (Mounts::read("").0, IpRoute::read("").0);
+    let (mounts, routes, links) = (Mounts::read("").0, IpRoute::read("").0, Links::read("").0);
     let guest = Guest { name: "win", path: "/m/win.toml", text: SPEC };
     let with_boot = |boot: &Boot<'_>| {
-        let host = Host { id: "h", devices: &devices, modules: None, mounts: &mounts, routes: &routes, boot };
+        let host = Host {
+            id: "h",
+            devices: &devices,
+            modules: None,
+            mounts: &mounts,
+            routes: &routes,
+            links: &links,
+            boot,
+        };
         passthrough(&host, &guest, "02:00.0", true)
     };
     let cmdline = "root=/dev/sda1";
     let plan = with_boot(&Boot { cmdline, ..debian() }).expect("it can be switched on");
     assert_eq!(lint(&plan), []);
-    assert_eq!(plan.steps.len(), 2, "{:#?}", does(&plan));
+    assert_eq!(plan.steps.len(), 3, "{:#?}", does(&plan));
+    assert!(does(&plan)[1].starts_with("makes /boot/grub/custom.cfg"), "{:#?}", does(&plan));
     assert!(plan.left[0].contains("after a restart of the host"), "{:?}", plan.left);
+    let mut own = Boot { cmdline, ..debian() };
+    own.texts.insert("/boot/grub/custom.cfg", "# mine\n");
+    let plan = with_boot(&own).expect("it can be switched on");
+    assert_eq!((plan.steps.len(), plan.left.len()), (2, 2), "what the user wrote stays: {:?}", plan.left);
     // A drop-in that is read later is the place.
     let drop_in = "GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT console=ttyS0\"\n";
     let mut boot = Boot { cmdline, ..debian() };
@@ -222,6 +247,16 @@ fn what_the_host_needs_is_refused_with_the_evidence() {
     // Not only the device itself: what shares its group goes with it.
     let shared = PCI.replace("0000:03:00.0 iommu_group 2", "0000:03:00.0 iommu_group 1");
     assert!(give(&shared, "02:00.0", false).expect_err("shared").contains("/dev/nvme0n1p2 is mounted on /"));
+}
+
+#[test]
+fn the_card_below_the_hosts_bridge_stays() {
+    let guest = Guest { name: "win", path: "/m/win.toml", text: SPEC };
+    let links = "eth0 master bond0\nbond0 master br0\nbr0 devtype bridge\n";
+    let said = with_routes(PCI, "default via 192.0.2.1 dev br0\n", links, |host| {
+        passthrough(host, &guest, "04:00.0", false).expect_err("the host is reached by it").to_string()
+    });
+    assert!(said.contains("eth0, through bond0 and br0, carries the default route, by 192.0.2.1"), "{said}");
 }
 
 #[test]
