@@ -73,7 +73,7 @@ pub fn tune(ground: &Ground<'_>, guest: &Guest<'_>, goal: Goal) -> Result<Plan, 
     let mut steps = Vec::new();
     if draft.spec.accelerator == Accelerator::Tcg {
         given_up.push(
-            "the VM runs under TCG, 10 to 50 times slower than under KVM: no tuning makes up for that"
+            "as it runs under TCG, 10 to 50 times slower than under KVM: no tuning makes up for that"
                 .to_owned(),
         );
     }
