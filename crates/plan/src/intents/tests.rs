@@ -112,7 +112,8 @@ fn what_is_kept_at_boot_is_kept_by_address() {
         [
             "/etc/modules-load.d/vmwright-vfio.conf",
             "/etc/udev/rules.d/10-vmwright-0000-02-00-0.rules",
-            "/etc/udev/rules.d/10-vmwright-0000-02-00-1.rules"
+            "/etc/udev/rules.d/10-vmwright-0000-02-00-1.rules",
+            "/boot/grub/custom.cfg"
         ]
     );
 }
