@@ -14,6 +14,7 @@
 
 mod account;
 mod cgroup;
+pub mod cloud_hypervisor;
 mod console;
 mod disks;
 pub mod fake;
@@ -35,6 +36,7 @@ pub mod state;
 pub mod store;
 mod supervise;
 mod vmm_process;
+mod whole;
 
 pub use account::AccountError;
 pub use cgroup::CgroupError;

@@ -104,7 +104,8 @@ impl Format {
             Self::Qemu => Some(qemu::read),
             Self::Firecracker => Some(firecracker::read),
             Self::CloudHypervisor => Some(cloud_hypervisor::read),
-            _ => None,
+            Self::CloudHypervisorArgs => Some(cloud_hypervisor::args::read),
+            Self::Kubevirt => None,
         }
     }
 
@@ -115,7 +116,8 @@ impl Format {
             Self::Qemu => Some(|spec| qemu::text(spec).map_err(ConvertError::Argv)),
             Self::Firecracker => Some(|spec| Ok(firecracker::write(spec))),
             Self::CloudHypervisor => Some(|spec| Ok(cloud_hypervisor::write(spec))),
-            _ => None,
+            Self::CloudHypervisorArgs => Some(|spec| Ok(cloud_hypervisor::args::write(spec))),
+            Self::Kubevirt => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::{Environment, Error};
 use std::time::Duration;
+use vmwright_backend::cloud_hypervisor::CloudHypervisor;
 use vmwright_backend::firecracker::Firecracker;
 use vmwright_backend::libvirt::{Connection, Found, Libvirt};
 use vmwright_backend::qemu::Qemu;
@@ -18,17 +19,20 @@ pub(crate) enum Chosen {
     Qemu,
     /// Firecracker, run directly.
     Firecracker,
+    /// Cloud Hypervisor, run directly.
+    CloudHypervisor,
     /// A libvirt daemon of this host.
     Libvirt(Connection),
 }
 
 impl Chosen {
-    /// Reads the word that a user gives or a machine's record has: `qemu`, `firecracker`, `libvirt`, or
-    /// libvirt's URI.
+    /// Reads the word that a user gives or a machine's record has: `qemu`, `firecracker`,
+    /// `cloud-hypervisor`, `libvirt`, or libvirt's URI.
     pub(crate) fn read(word: &str) -> Result<Self, Error> {
         match word {
             "qemu" => Ok(Self::Qemu),
             "firecracker" => Ok(Self::Firecracker),
+            "cloud-hypervisor" => Ok(Self::CloudHypervisor),
             "libvirt" => Ok(Self::Libvirt(Connection::system())),
             uri => uri.parse().map(Self::Libvirt).map_err(|source| Error::Backend {
                 word: uri.chars().take(80).flat_map(char::escape_debug).collect(),
@@ -50,6 +54,7 @@ impl Chosen {
         match self {
             Self::Qemu => "qemu".to_owned(),
             Self::Firecracker => "firecracker".to_owned(),
+            Self::CloudHypervisor => "cloud-hypervisor".to_owned(),
             Self::Libvirt(connection) => connection.to_string(),
         }
     }
@@ -58,6 +63,7 @@ impl Chosen {
         match self {
             Self::Qemu => Box::new(Qemu::default()),
             Self::Firecracker => Box::new(Firecracker::default()),
+            Self::CloudHypervisor => Box::new(CloudHypervisor::default()),
             Self::Libvirt(connection) => Box::new(Libvirt::on(connection.clone())),
         }
     }
@@ -71,7 +77,9 @@ pub(crate) fn of(machine: &Stored) -> Result<Box<dyn Backend>, Error> {
 /// The names of a machine's snapshots.
 pub(crate) fn snapshots(machine: &Stored) -> Result<Vec<String>, Error> {
     match Chosen::of(machine)? {
-        Chosen::Qemu | Chosen::Firecracker => Ok(vmwright_backend::snapshots(machine)),
+        Chosen::Qemu | Chosen::Firecracker | Chosen::CloudHypervisor => {
+            Ok(vmwright_backend::snapshots(machine))
+        }
         Chosen::Libvirt(connection) => Libvirt::on(connection).snapshots(machine).map_err(Error::Control),
     }
 }

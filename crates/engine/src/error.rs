@@ -162,7 +162,7 @@ pub enum Error {
     #[error(transparent)]
     Store(vmwright_backend::store::StoreError),
     /// No backend of this name.
-    #[error("no backend `{word}`: `qemu`, `firecracker`, `libvirt`, or libvirt's URI")]
+    #[error("no backend `{word}`: `qemu`, `firecracker`, `cloud-hypervisor`, `libvirt`, or libvirt's URI")]
     Backend {
         /// What was asked for.
         word: String,

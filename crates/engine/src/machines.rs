@@ -4,6 +4,7 @@ use crate::backends::{self, Chosen, Other};
 use crate::{Environment, Error, MachineSummary, Outcome};
 use std::path::Path;
 use std::time::Duration;
+use vmwright_backend::cloud_hypervisor::CloudHypervisor;
 use vmwright_backend::firecracker::Firecracker;
 use vmwright_backend::libvirt::Libvirt;
 use vmwright_backend::qemu::argv;
@@ -24,6 +25,7 @@ pub(crate) fn create(
     let taken = match &chosen {
         Chosen::Qemu => Ok(()),
         Chosen::Firecracker => Firecracker::default().config(&machine).map(drop),
+        Chosen::CloudHypervisor => CloudHypervisor::default().words(&machine).map(drop),
         Chosen::Libvirt(connection) => Libvirt::on(connection.clone()).define(&machine),
     };
     if let Err(source) = taken {
@@ -124,6 +126,11 @@ pub(crate) fn show(vm: &str, environment: &Environment) -> Result<Outcome, Error
             let config = Firecracker::default().config(&machine);
             summary.domain =
                 Some(config.map_err(|source| Error::Start { vm: vm.to_owned(), source: Box::new(source) })?);
+        }
+        Chosen::CloudHypervisor => {
+            let words = CloudHypervisor::default().words(&machine);
+            summary.domain =
+                Some(words.map_err(|source| Error::Start { vm: vm.to_owned(), source: Box::new(source) })?);
         }
         Chosen::Libvirt(connection) => {
             summary.domain = Some(Libvirt::on(connection).domain_xml(vm).map_err(Error::Control)?);

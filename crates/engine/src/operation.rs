@@ -78,7 +78,8 @@ pub enum Operation {
     VmCreate {
         /// Path of the specification.
         spec: PathBuf,
-        /// What makes it run: `qemu` (also where absent), `firecracker`, `libvirt`, or libvirt's URI.
+        /// What makes it run: `qemu` (also where absent), `firecracker`, `cloud-hypervisor`, `libvirt`, or libvirt's
+        /// URI.
         backend: Option<String>,
     },
     /// Starts a machine.
@@ -528,7 +529,7 @@ pub struct MachineSummary {
     pub name: String,
     /// `stopped`, `running`, `paused`, ...
     pub state: String,
-    /// What makes it run: `qemu`, `firecracker`, or libvirt's URI.
+    /// What makes it run: `qemu`, `firecracker`, `cloud-hypervisor`, or libvirt's URI.
     pub backend: String,
     /// Process id of its VMM while it runs.
     pub pid: Option<u32>,

@@ -10,6 +10,7 @@ mod snapshot;
 mod start;
 
 use crate::request::Receive;
+use crate::whole;
 use crate::{
     Answer, Backend, Condition, ControlError, Ended, Operation, Request, Running, StartError, Stop, Stored,
     Watch,
@@ -124,8 +125,8 @@ impl Backend for Firecracker {
             Request::Console { input, output, way_out } => {
                 crate::console::join(self, machine, input, output, way_out, watch)
             }
-            Request::Snapshot { name } => snapshot::snapshot(self, machine, condition, &name, watch),
-            Request::Restore { name } => snapshot::restore(self, machine, condition, &name),
+            Request::Snapshot { name } => whole::snapshot(self, machine, condition, &name, watch),
+            Request::Restore { name } => whole::restore(self, machine, condition, &name),
             Request::Resize(what) => resize::resize(self, machine, &what, watch),
             Request::Stats => {
                 control::statistics(self, machine).map(|counts| Answer::Statistics(Box::new(counts)))

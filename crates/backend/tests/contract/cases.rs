@@ -22,7 +22,7 @@ pub(crate) fn starts_and_stops(rig: &Rig) {
     assert_eq!(record.backend, rig.backend.name());
     assert!(text(&machine, "argv").lines().count() >= 3, "{}", text(&machine, "argv"));
     let ended = stop_when_up(rig, &machine);
-    assert_eq!(ended, Ended::ByItself);
+    assert_eq!(ended, rig.ends.0);
     assert_eq!(state(rig, &machine), State::Defined);
     place.assert_nothing_left(&[]);
     // And once more, by force.
@@ -353,7 +353,7 @@ pub(crate) fn a_killed_vmwright_leaves_a_machine_that_can_be_found(rig: &Rig) {
     killed::start_and_die(rig, &machine, None);
     assert_eq!(state(rig, &machine), State::Running);
     assert!(matches!(rig.backend.start(&machine), Err(StartError::Illegal(_))));
-    assert_eq!(stop_when_up(rig, &machine), Ended::ByItself);
+    assert_eq!(stop_when_up(rig, &machine), rig.ends.0);
     place.assert_nothing_left(&[]);
 }
 
@@ -399,7 +399,7 @@ fn stop_when_up(rig: &Rig, machine: &Stored) -> Ended {
     if rig.backend.name() != "fake" {
         eventually("the guest is up", || text(machine, "serial.log").contains(crate::guest::READY));
     }
-    rig.backend.stop(machine, Stop::Orderly(LONG)).expect("it runs")
+    rig.backend.stop(machine, Stop::Orderly(rig.ends.1)).expect("it runs")
 }
 
 /// How many processes carry a running machine's name: the fake's sleeper has forgotten it.

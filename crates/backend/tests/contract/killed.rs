@@ -36,6 +36,7 @@ fn the_one_that_dies() {
     let rig = match value(BACKEND).as_str() {
         "qemu" => rig::qemu("the_one_that_dies").expect("the case has looked"),
         "libvirt" => rig::libvirt("the_one_that_dies").expect("the case has looked"),
+        "cloud-hypervisor" => rig::cloud_hypervisor("the_one_that_dies").expect("the case has looked"),
         "firecracker" => rig::firecracker("the_one_that_dies").expect("the case has looked"),
         _ => rig::fake(),
     };

@@ -1,8 +1,9 @@
 //! What every backend promises. Each case of [`cases`] runs over the fake, over QEMU with its own translator, which
 //! needs no KVM and, since the guest is a boot sector of the tests' own, no kernel; over libvirt, by a daemon of the
-//! tests' own; and over Firecracker, on KVM, where the guest is a kernel of a few instructions.
+//! tests' own; and over Firecracker and Cloud Hypervisor, on KVM, where the guest is a kernel of a few instructions.
 
 mod cases;
+mod cloud_hypervisor;
 mod daemon;
 mod firecracker;
 mod guest;
@@ -27,6 +28,11 @@ macro_rules! contract {
         mod firecracker_backend {
             $(#[test] fn $case() {
                 if let Some(rig) = super::rig::firecracker(stringify!($case)) { super::cases::$case(&rig); }
+            })*
+        }
+        mod cloud_hypervisor_backend {
+            $(#[test] fn $case() {
+                if let Some(rig) = super::rig::cloud_hypervisor(stringify!($case)) { super::cases::$case(&rig); }
             })*
         }
         mod libvirt_backend {

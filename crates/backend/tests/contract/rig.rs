@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use vmwright_backend::cloud_hypervisor::CloudHypervisor;
 use vmwright_backend::fake::Fake;
 use vmwright_backend::firecracker::Firecracker;
 use vmwright_backend::qemu::Qemu;
-use vmwright_backend::{Answer, Backend, ControlError, Listed, Request, Stored, Unwatched, perform, store};
+use vmwright_backend::{
+    Answer, Backend, ControlError, Ended, Listed, Request, Stored, Unwatched, perform, store,
+};
 
 /// Time enough for anything on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -27,6 +30,8 @@ pub(crate) struct Rig {
     pub(crate) query: Option<Query>,
     /// Lines for a specification whose guest runs in this directory, and whether it hears that it shall power off.
     pub(crate) guest: fn(&Path, bool) -> String,
+    /// How a guest that hears ends where it is stopped in order, and how long it is waited for.
+    pub(crate) ends: (Ended, Duration),
 }
 
 /// The guest is in the boot sector of the disk, which the translator runs.
@@ -48,6 +53,7 @@ pub(crate) fn fake() -> Rig {
         refused: "",
         query: None,
         guest: boot_sector,
+        ends: (Ended::ByItself, LONG),
     }
 }
 
@@ -62,6 +68,7 @@ pub(crate) fn qemu(test: &str) -> Option<Rig> {
         refusing: |_| (Box::new(Qemu::default()), "unable to find CPU model 'no-such-model'"),
         refused: "cpu.model = 'no-such-model'\n",
         guest: boot_sector,
+        ends: (Ended::ByItself, LONG),
         query: Some(|machine| Qemu::default().with_patience(LONG).monitor(machine).map(drop)),
     })
 }
@@ -80,6 +87,7 @@ pub(crate) fn libvirt(test: &str) -> Option<Rig> {
         refusing: |_| (Box::new(daemon::shared().clone().expect("there")), "no-such-model"),
         refused: "cpu.model = 'no-such-model'\n",
         guest: boot_sector,
+        ends: (Ended::ByItself, LONG),
         query: Some(|machine| daemon::shared().clone().expect("there").client(machine).map(drop)),
     })
 }
@@ -104,6 +112,26 @@ pub(crate) fn firecracker(test: &str) -> Option<Rig> {
         refused: "[[disk]]\npath = '/no/such/image'\nformat = 'raw'\n",
         query: None,
         guest: |directory, hears| guest::lines(directory, &guest::keyboard(hears)),
+        ends: (Ended::ByItself, LONG),
+    })
+}
+
+/// Cloud Hypervisor, where it is installed and there is KVM. Its power button is beyond what a guest of a few
+/// instructions can reach: it is told to end.
+pub(crate) fn cloud_hypervisor(test: &str) -> Option<Rig> {
+    let backend = || CloudHypervisor::default().with_patience(LONG);
+    let missing = backend().program().err().map(|error| error.to_string()).or_else(without_kvm);
+    if let Some(missing) = missing {
+        eprintln!("SKIPPED {test}: {missing}");
+        return None;
+    }
+    Some(Rig {
+        backend: Box::new(backend()),
+        refusing: |_| (Box::new(CloudHypervisor::default()), "No such file or directory"),
+        refused: "[[disk]]\npath = '/no/such/image'\nformat = 'raw'\n",
+        query: None,
+        guest: |directory, _| guest::lines(directory, &guest::keyboard(false)),
+        ends: (Ended::Quit, Duration::from_secs(1)),
     })
 }
 

@@ -8,8 +8,8 @@ pub(crate) enum Vm {
     Create {
         /// Path of the specification, a TOML file; see examples/.
         spec: PathBuf,
-        /// What makes it run: "qemu", "firecracker", "libvirt" (the host's daemon), or libvirt's URI, such as
-        /// qemu:///session.
+        /// What makes it run: "qemu", "firecracker", "cloud-hypervisor", "libvirt" (the host's daemon), or libvirt's
+        /// URI, such as qemu:///session.
         #[arg(long, value_name = "BACKEND", default_value = "qemu")]
         backend: String,
     },

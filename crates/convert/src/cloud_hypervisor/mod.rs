@@ -3,6 +3,7 @@
 //!
 //! A document has no name; its machine is called `machine`.
 
+pub mod args;
 mod console;
 mod cpus;
 mod devices;
@@ -18,8 +19,8 @@ use crate::{Read, ReadError, Remark, Written};
 use serde_json::Value;
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::{
-    Accelerator, Character, Confidential, DiskBus, Endpoint, FirmwareKind, ForeignFormat, NetworkKind,
-    NetworkModel, Rng, Technology,
+    Accelerator, Character, Confidential, DiskBus, Endpoint, FirmwareKind, Foreign, ForeignFormat,
+    NetworkKind, NetworkModel, Rng, Technology,
 };
 
 const DIALECT: Dialect = Dialect { format: ForeignFormat::CloudHypervisor, blank, explicit, describe };
@@ -52,7 +53,16 @@ fn from_document(document: &Value) -> Result<Read, ReadError> {
 /// The configuration of a machine as a JSON value, and the remarks of [`write`].
 #[must_use]
 pub fn document(spec: &MachineSpec) -> (Value, Vec<Remark>) {
-    DIALECT.write(spec)
+    let options = |part: &Foreign| part.format == ForeignFormat::CloudHypervisor && part.at.starts_with('-');
+    let (own, foreign): (Vec<Foreign>, Vec<Foreign>) = spec.foreign.iter().cloned().partition(options);
+    let (document, mut remarks) = DIALECT.write(&MachineSpec { foreign, ..spec.clone() });
+    // Options of the VMM are no part of a machine's configuration.
+    remarks.extend(own.into_iter().map(|part| Remark {
+        effect: crate::Effect::Lost,
+        item: part.at,
+        why: format!("the JSON has no word for {}", part.text),
+    }));
+    (document, remarks)
 }
 
 /// What Cloud Hypervisor is where nothing is said: a machine with PCI Express and ACPI, nearest to QEMU's `q35`, with

@@ -1,4 +1,4 @@
-//! A microVM's configuration, read as a machine and written again: what was written says the same machine.
+//! A microVM's configuration or command line, read as a machine and written again: what was written says the same machine.
 
 use super::text;
 use vmwright_convert::{cloud_hypervisor, firecracker};
@@ -14,6 +14,10 @@ pub(super) fn run(bytes: &[u8]) {
         let written = cloud_hypervisor::write(&read.spec).text;
         let again = cloud_hypervisor::read(&written).map(|again| cloud_hypervisor::write(&again.spec).text);
         assert_eq!(again.as_deref(), Ok(written.as_str()));
+    }
+    if let Ok(read) = cloud_hypervisor::args::read(&text) {
+        let written = cloud_hypervisor::args::write(&read.spec).text;
+        assert!(cloud_hypervisor::args::read(&written).is_ok(), "{written:?}");
     }
 }
 

@@ -1,0 +1,52 @@
+//! Cloud Hypervisor's command line.
+
+use crate::program::find;
+use crate::sayable::refuse;
+use crate::{StartError, Stored};
+use std::path::PathBuf;
+use vmwright_convert::cloud_hypervisor::args;
+use vmwright_model::MachineSpec;
+use vmwright_model::machine::{Endpoint, Limits};
+
+const INSTALL: &str = "install Cloud Hypervisor from its releases into a directory of PATH";
+
+/// What the command line does not say, and a machine does not miss: names for people, the guest's agent, a machine type
+/// of QEMU's, because Cloud Hypervisor has one kind of machine; and its log, which is its standard output.
+const UNMISSED: &[&str] = &["name", "title", "description", "agent", "machine", "serial.0.to"];
+
+pub(super) fn find_program() -> Result<PathBuf, StartError> {
+    find(
+        "cloud-hypervisor",
+        &["/usr/bin/cloud-hypervisor".into(), "/usr/local/bin/cloud-hypervisor".into()],
+        INSTALL,
+    )
+}
+
+/// The words that say a machine. Options of the VMM itself that a description brought along are vmwright's own affair.
+pub(super) fn words(machine: &Stored) -> Result<Vec<String>, StartError> {
+    let spec = prepared(machine);
+    let (words, remarks) = args::words(&spec);
+    refuse(super::NAME, &remarks, UNMISSED)?;
+    Ok(words)
+}
+
+fn prepared(machine: &Stored) -> MachineSpec {
+    let mut spec = machine.spec.clone();
+    spec.foreign.retain(|part| !part.at.starts_with('-'));
+    if let Some(vsock) = &mut spec.vsock {
+        vsock.socket.get_or_insert_with(|| machine.file("vsock").display().to_string());
+    }
+    // The control group of the whole VMM keeps the other limits.
+    let Limits { vcpu_percent, emulator_percent, .. } = spec.limits;
+    spec.limits = Limits { vcpu_percent, emulator_percent, ..Limits::default() };
+    // A console beside the log would fight with it for the standard output.
+    if spec.serials.iter().all(|serial| serial.to == Endpoint::Log) {
+        spec.consoles.retain(|console| console.to != Endpoint::Stdio);
+    }
+    spec
+}
+
+/// The first word of its command line, by which people find a machine in a list of processes.
+pub(super) fn title(machine: &str) -> String {
+    format!("cloud-hypervisor guest={machine}")
+}

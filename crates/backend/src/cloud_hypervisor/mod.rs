@@ -1,0 +1,138 @@
+//! Cloud Hypervisor, run directly: no daemon between vmwright and the VMM.
+//!
+//! The whole machine is in its command line, so that a VMM which has begun to start ends up as a running guest or not at
+//! all, whatever becomes of vmwright meanwhile. What follows is asked over its API.
+
+mod argv;
+mod change;
+mod control;
+mod snapshot;
+mod start;
+
+use crate::request::Receive;
+use crate::whole;
+use crate::{
+    Answer, Backend, Condition, ControlError, Ended, Operation, Request, Running, StartError, Stop, Stored,
+    Watch,
+};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Its name.
+pub(crate) const NAME: &str = "cloud-hypervisor";
+
+/// The backend.
+#[derive(Debug, Clone)]
+pub struct CloudHypervisor {
+    /// The program; looked for at each start where absent.
+    program: Option<PathBuf>,
+    /// How long a VMM may take until it runs the guest, and to answer a request.
+    patience: Duration,
+}
+
+impl Default for CloudHypervisor {
+    /// Cloud Hypervisor as it is installed, with 30 s for a start and for each request: to write memory to a slow disk
+    /// takes its time.
+    fn default() -> Self {
+        Self { program: None, patience: Duration::from_secs(30) }
+    }
+}
+
+impl CloudHypervisor {
+    /// Another Cloud Hypervisor than the installed one.
+    #[must_use]
+    pub fn with_program(self, program: PathBuf) -> Self {
+        Self { program: Some(program), ..self }
+    }
+
+    /// Another patience than the default.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// The program that a start would run.
+    ///
+    /// # Errors
+    /// [`StartError::NoProgram`].
+    pub fn program(&self) -> Result<PathBuf, StartError> {
+        self.program.clone().map_or_else(argv::find_program, Ok)
+    }
+
+    /// The words that say a machine, one a line.
+    ///
+    /// # Errors
+    /// [`StartError::Unsayable`] with every item that they cannot say.
+    pub fn words(&self, machine: &Stored) -> Result<String, StartError> {
+        Ok(argv::words(machine)?.join("\n"))
+    }
+}
+
+impl Backend for CloudHypervisor {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn start(&self, machine: &Stored) -> Result<Running, StartError> {
+        start::start(self, machine)
+    }
+
+    fn look(&self, machine: &Stored) -> Result<Condition, ControlError> {
+        control::look(self, machine)
+    }
+
+    fn stop(&self, machine: &Stored, how: Stop) -> Result<Ended, ControlError> {
+        control::stop(self, machine, how)
+    }
+
+    fn lacks(&self, operation: Operation) -> Option<&'static str> {
+        match operation {
+            Operation::Exec | Operation::Copy => Some("Cloud Hypervisor has no channel for a guest agent"),
+            Operation::Clone => {
+                Some("a clone's disks are overlays, whose bases Cloud Hypervisor does not open unasked")
+            }
+            Operation::Migrate | Operation::Receive => {
+                Some("vmwright does not ask Cloud Hypervisor to migrate yet; 'ch-remote' does")
+            }
+            Operation::Trace => Some("Cloud Hypervisor has no trace events"),
+            Operation::Screenshot => Some("Cloud Hypervisor has no screen"),
+            _ => None,
+        }
+    }
+
+    fn carry_out(
+        &self,
+        machine: &Stored,
+        condition: &Condition,
+        request: Request,
+        watch: &mut dyn Watch,
+    ) -> Result<Answer, ControlError> {
+        match request {
+            Request::Pause => control::ask(self, machine, "vm.pause", None).map(|_| Answer::Done),
+            Request::Resume => control::ask(self, machine, "vm.resume", None).map(|_| Answer::Done),
+            Request::Console { input, output, way_out } => {
+                crate::console::join(self, machine, input, output, way_out, watch)
+            }
+            Request::Snapshot { name } => whole::snapshot(self, machine, condition, &name, watch),
+            Request::Restore { name } => whole::restore(self, machine, condition, &name),
+            Request::Attach(device) => change::attach(self, machine, &device),
+            Request::Detach { device, patience } => change::detach(self, machine, &device, patience),
+            Request::Resize(what) => change::resize(self, machine, &what),
+            Request::Stats => {
+                control::statistics(self, machine).map(|counts| Answer::Statistics(Box::new(counts)))
+            }
+            other => {
+                let operation = other.operation();
+                let why = self.lacks(operation).unwrap_or("Cloud Hypervisor has no such request");
+                Err(ControlError::Cannot { backend: NAME, operation, why })
+            }
+        }
+    }
+
+    fn take_in(&self, _: &Stored, _: &Receive, _: &mut dyn Watch) -> Result<Running, StartError> {
+        Err(StartError::Lacking {
+            backend: NAME,
+            why: "vmwright does not ask Cloud Hypervisor to migrate yet",
+        })
+    }
+}

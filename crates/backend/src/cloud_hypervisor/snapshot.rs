@@ -1,0 +1,50 @@
+//! Snapshots: a directory with the configuration, the state and the memory, as Cloud Hypervisor writes it.
+
+use super::control::ask;
+use super::start::go_on;
+use super::{CloudHypervisor, argv};
+use crate::disks::Snapshot;
+use crate::whole::Whole;
+use crate::{ControlError, Running, StartError, Stored};
+use serde_json::json;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+fn directory(machine: &Stored, name: &str) -> PathBuf {
+    Snapshot::file(machine, name, "vmm")
+}
+
+impl Whole for CloudHypervisor {
+    const FORMATS: &'static [&'static str] = &["raw", "qcow2"];
+
+    fn pause(&self, machine: &Stored) -> Result<(), ControlError> {
+        ask(self, machine, "vm.pause", None).map(drop)
+    }
+
+    fn resume(&self, machine: &Stored) -> Result<(), ControlError> {
+        ask(self, machine, "vm.resume", None).map(drop)
+    }
+
+    fn keep(&self, machine: &Stored, name: &str) -> Result<(), ControlError> {
+        let path = directory(machine, name);
+        std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|source| ControlError::File {
+            doing: "make",
+            path: path.clone(),
+            source,
+        })?;
+        let body = json!({ "destination_url": format!("file://{}", path.display()) });
+        ask(self, machine, "vm.snapshot", Some(&body)).map(drop)
+    }
+
+    fn kept(machine: &Stored, name: &str) -> Vec<PathBuf> {
+        vec![directory(machine, name)]
+    }
+
+    fn check(&self, machine: &Stored) -> Result<(), StartError> {
+        argv::words(machine).map(drop)
+    }
+
+    fn go_on(&self, machine: &Stored, name: &str) -> Result<Running, StartError> {
+        go_on(self, machine, &directory(machine, name))
+    }
+}
