@@ -9,6 +9,7 @@
 
 use crate::confidence::SUSPICION;
 use crate::{CATALOGUE, Entry, Reading};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::OnceLock;
 use vmwright_model::{
@@ -20,6 +21,9 @@ const MOST: usize = 3;
 
 /// Words that the complaint must share with a document, so that it says anything.
 const SHARED: usize = 3;
+
+/// The same with a brief document.
+const SHARED_BRIEFLY: usize = 2;
 
 /// How much of each text counts, in bytes: what people paste is shorter, and in a log the rare words come early on
 /// or are found by the rules.
@@ -48,9 +52,12 @@ const STOP: &[&str] = &[
     "which", "with",
 ];
 
+/// Letters of the longest of them.
+const LONGEST_STOP: usize = 5;
+
 /// The nearest causes, best first.
 pub(crate) fn nearest(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) -> Vec<Finding> {
-    let scored = scores(&query(reading), reading.complaint(), select);
+    let scored = scores(library(), SHARED, &query(reading), reading.complaint(), select);
     let scored = &scored[..scored.len().min(MOST)];
     let all: f64 = scored.iter().map(|(score, _)| score).sum();
     let suspicion = |(score, at): &(f64, usize)| {
@@ -62,35 +69,41 @@ pub(crate) fn nearest(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) ->
 
 /// The ids of the rules that are nearest to a complaint alone; none where it says nothing.
 pub(crate) fn of_complaint(complaint: &str) -> Vec<&'static str> {
+    static BRIEF: OnceLock<Library> = OnceLock::new();
+    // Each complaint is asked of, and seldom of it alone: what is chosen of a rule is enough, and is read in no time.
+    let brief = BRIEF.get_or_init(|| Library::of(brief));
     let mut query = BTreeMap::new();
-    words(complaint).for_each(|word| *query.entry(word).or_default() += 1.0);
-    let scored = scores(&query, complaint, &|_| true);
+    words(complaint).for_each(|word| *query.entry(word.into_owned()).or_default() += 1.0);
+    let scored = scores(brief, SHARED_BRIEFLY, &query, complaint, &|_| true);
     scored.iter().take(NEAR).map(|(_, at)| CATALOGUE[*at].id).collect()
 }
 
 /// The documents that share enough with the complaint, by how near they are to the query, best first.
 fn scores(
+    library: &Library,
+    least: usize,
     query: &BTreeMap<String, f64>,
     complaint: &str,
     select: &dyn Fn(&Entry) -> bool,
 ) -> Vec<(f64, usize)> {
-    let said: BTreeSet<String> = words(complaint).collect();
-    if said.len() < SHARED {
+    let said: BTreeSet<Cow<'_, str>> = words(complaint).collect();
+    if said.len() < least {
         return Vec::new();
     }
-    let library = library();
+    let weigh = |(word, times): (&String, &f64)| times.min(3.0).sqrt() * library.rarity(word);
+    let weights: Vec<(&String, f64)> = query.iter().map(|one| (one.0, weigh(one))).collect();
     let mut scored: Vec<(f64, usize)> = Vec::new();
     for (at, (document, length)) in library.documents.iter().zip(&library.lengths).enumerate() {
-        let shared = said.iter().filter(|word| document.contains_key(*word)).count();
+        let shared = said.iter().filter(|word| document.contains_key(&***word)).count();
         // That nothing is wrong is no suspicion.
         let fault = CATALOGUE[at].area() != "healthy";
-        if shared < SHARED || !fault || !select(&CATALOGUE[at]) {
+        if shared < least || !fault || !select(&CATALOGUE[at]) {
             continue;
         }
-        let score = query.iter().filter_map(|(word, times)| {
-            let found = document.get(word)?;
+        let score = weights.iter().filter_map(|(word, weight)| {
+            let found = document.get(word.as_str())?;
             let saturated = found * (K1 + 1.0) / (found + K1 * (1.0 - B + B * length / library.usual));
-            Some(times.min(3.0).sqrt() * library.rarity(word) * saturated)
+            Some(weight * saturated)
         });
         scored.push((score.sum(), at));
     }
@@ -128,83 +141,104 @@ fn suspicion(
     }
 }
 
+/// How often each word stands in a rule's documentation and messages.
+type Document = HashMap<Cow<'static, str>, f64>;
+
 /// The documents of all rules.
 struct Library {
-    /// Each rule's, in the order of the catalogue: how often a word stands in it.
-    documents: &'static [HashMap<String, f64>],
+    /// Each rule's, in the order of the catalogue.
+    documents: Vec<Document>,
     /// Their lengths, in words.
     lengths: Vec<f64>,
     /// The usual length.
     usual: f64,
-    /// In how many documents a word stands.
-    spread: HashMap<&'static str, f64>,
 }
 
 impl Library {
+    fn of(document: fn(&'static Entry) -> Document) -> Self {
+        let documents: Vec<Document> = CATALOGUE.iter().map(document).collect();
+        let lengths: Vec<f64> = documents.iter().map(|document| document.values().sum()).collect();
+        let usual = lengths.iter().sum::<f64>() / lengths.len().max(1) as f64;
+        Self { documents, lengths, usual }
+    }
+
     /// How much a word says: the fewer documents have it, the more.
     fn rarity(&self, word: &str) -> f64 {
-        let (count, with) = (self.documents.len() as f64, self.spread.get(word).copied().unwrap_or(0.0));
+        let with = self.documents.iter().filter(|document| document.contains_key(word)).count();
+        let (count, with) = (self.documents.len() as f64, with as f64);
         (1.0 + (count - with + 0.5) / (with + 0.5)).ln()
     }
 }
 
-/// Made once.
+/// That of whole documents, made once.
 fn library() -> &'static Library {
-    static DOCUMENTS: OnceLock<Vec<HashMap<String, f64>>> = OnceLock::new();
     static LIBRARY: OnceLock<Library> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let documents = DOCUMENTS.get_or_init(|| CATALOGUE.iter().map(document).collect());
-        let lengths: Vec<f64> = documents.iter().map(|document| document.values().sum()).collect();
-        let usual = lengths.iter().sum::<f64>() / lengths.len().max(1) as f64;
-        let mut spread: HashMap<&str, f64> = HashMap::new();
-        for word in documents.iter().flat_map(HashMap::keys) {
-            *spread.entry(word).or_default() += 1.0;
-        }
-        Library { documents, lengths, usual, spread }
-    })
+    LIBRARY.get_or_init(|| Library::of(document))
 }
 
-/// How often each word stands in a rule's documentation and messages.
-fn document(entry: &Entry) -> HashMap<String, f64> {
-    let mut document = HashMap::new();
-    let mut add = |text: &str, times: f64| {
+/// The document of a rule. Its references name files, which say nothing of the problem.
+fn document(entry: &'static Entry) -> Document {
+    let mut document = brief(entry);
+    document.values_mut().for_each(|times| *times *= CHOSEN);
+    let mut add = |text: &'static str, times: f64| {
         words(text).for_each(|word| *document.entry(word).or_default() += times);
     };
-    add(entry.id, CHOSEN);
-    add(entry.title(), CHOSEN);
-    add(entry.doc, 1.0);
-    for sign in entry.rule.signs {
-        add(sign.text, MESSAGE);
-        sign.said.iter().for_each(|said| add(said, 1.0));
-    }
-    entry.rule.words.iter().for_each(|word| add(word, CHOSEN));
+    add(entry.doc.split("## References").next().unwrap_or_default(), 1.0);
+    entry.rule.signs.iter().for_each(|sign| add(sign.text, MESSAGE));
     document
+}
+
+/// What is chosen of a rule: its name, its heading, its words, and what people say who have the problem.
+fn brief(entry: &'static Entry) -> Document {
+    let mut document = Document::new();
+    let said = entry.rule.signs.iter().flat_map(|sign| sign.said);
+    let chosen = entry.rule.words.iter().chain(said).copied();
+    for text in [entry.id, entry.title(), heard(entry.doc)].into_iter().chain(chosen) {
+        words(text).for_each(|word| *document.entry(word).or_default() += 1.0);
+    }
+    document
+}
+
+/// What people say who have the problem: the paragraph of the documentation that begins so.
+fn heard(doc: &str) -> &str {
+    let begin = doc.find("Heard as: ").unwrap_or(doc.len());
+    doc[begin..].split("\n\n").next().unwrap_or_default()
 }
 
 /// The words of the complaint, by how often they stand there, and of each text, once. In order, so that sums are
 /// the same at each run.
 fn query(reading: &Reading<'_>) -> BTreeMap<String, f64> {
     let mut query = BTreeMap::new();
-    words(reading.complaint()).for_each(|word| *query.entry(word).or_default() += 1.0);
+    words(reading.complaint()).for_each(|word| *query.entry(word.into_owned()).or_default() += 1.0);
     for text in reading.texts() {
         let head = &text.whole()[..text.whole().floor_char_boundary(HEAD)];
         words(head)
             .collect::<BTreeSet<_>>()
             .into_iter()
-            .for_each(|word| *query.entry(word).or_default() += 1.0);
+            .for_each(|word| *query.entry(word.into_owned()).or_default() += 1.0);
     }
     query
 }
 
 /// The lines whose words weigh most in a document, best first.
-fn quotes(reading: &Reading<'_>, document: &HashMap<String, f64>) -> Vec<Evidence> {
+fn quotes(reading: &Reading<'_>, document: &Document) -> Vec<Evidence> {
+    let mut known: HashMap<String, f64> = HashMap::new();
+    let mut rarity = |word: &str| -> f64 {
+        if let Some(rarity) = known.get(word) {
+            return *rarity;
+        }
+        let rarity = library().rarity(word);
+        known.insert(word.to_owned(), rarity);
+        rarity
+    };
     let mut lines: Vec<(f64, Evidence)> = Vec::new();
     for text in reading.texts() {
         for (number, line) in
             vmwright_formats::lines::lines(text.whole()).take_while(|(number, _)| *number < 2000)
         {
-            let distinct: BTreeSet<String> = words(line).filter(|word| document.contains_key(word)).collect();
-            let weight: f64 = distinct.iter().map(|word| library().rarity(word)).sum();
+            let distinct: BTreeSet<Cow<'_, str>> =
+                words(line).filter(|word| document.contains_key(&**word)).collect();
+            let weight: f64 = distinct.iter().map(|word| rarity(word)).sum();
             if distinct.len() >= 2
                 && let Some(quote) = text.quote(number)
             {
@@ -220,20 +254,29 @@ fn quotes(reading: &Reading<'_>, document: &HashMap<String, f64>) -> Vec<Evidenc
 
 /// Words of at least two letters, in lower case, without their commonest endings; what begins with a digit is an
 /// address or a number, and none.
-fn words(text: &str) -> impl Iterator<Item = String> {
+fn words(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let parts = text.split(move |letter| !word(letter));
     let telling =
         |part: &&str| part.len() >= 2 && part.starts_with(|first: char| first.is_ascii_alphabetic());
-    parts.filter(telling).map(str::to_ascii_lowercase).filter(|word| !STOP.contains(&word.as_str())).map(
-        |mut word| {
-            let ending = ["ing", "ed", "es", "s"].into_iter().find(|ending| word.ends_with(ending));
-            if let Some(ending) = ending.filter(|ending| word.len() >= ending.len() + 4) {
+    let low = |part| match part {
+        part if str::bytes(part).any(|letter| letter.is_ascii_uppercase()) => {
+            Cow::Owned(part.to_ascii_lowercase())
+        }
+        part => Cow::Borrowed(part),
+    };
+    let says = |word: &Cow<'_, str>| word.len() > LONGEST_STOP || !STOP.contains(&&**word);
+    parts.filter(telling).map(low).filter(says).map(|word| {
+        let ending = ["ing", "ed", "es", "s"].into_iter().find(|ending| word.ends_with(ending));
+        match (ending.filter(|ending| word.len() >= ending.len() + 4), word) {
+            (Some(ending), Cow::Borrowed(word)) => Cow::Borrowed(&word[..word.len() - ending.len()]),
+            (Some(ending), Cow::Owned(mut word)) => {
                 word.truncate(word.len() - ending.len());
+                Cow::Owned(word)
             }
-            word
-        },
-    )
+            (None, word) => word,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -268,7 +311,8 @@ mod tests {
 
     #[test]
     fn words_lose_their_endings() {
-        let said: Vec<String> = words("The bridges' VLAN-filtering failed, 0x7B of vhost_net").collect();
+        let said: Vec<Cow<'_, str>> =
+            words("The bridges' VLAN-filtering failed, 0x7B of vhost_net").collect();
         assert_eq!(said, ["bridg", "vlan", "filter", "fail", "vhost_net"]);
     }
 }

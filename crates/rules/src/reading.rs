@@ -235,7 +235,8 @@ impl<'s> Reading<'s> {
 
     /// Whether a rule's documentation is among the nearest to the complaint.
     pub(crate) fn near(&self, rule: &str) -> bool {
-        self.near.get_or_init(|| nearness::of_complaint(self.complaint())).contains(&rule)
+        !self.complaint().is_empty()
+            && self.near.get_or_init(|| nearness::of_complaint(self.complaint())).contains(&rule)
     }
 
     /// Where a pattern of the catalogue stands in the texts.

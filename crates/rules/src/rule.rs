@@ -99,7 +99,7 @@ pub enum Rank {
 pub struct Entry {
     /// `area/problem`.
     pub id: &'static str,
-    /// Its documentation, Markdown.
+    /// Its documentation, Markdown. Its paragraph that begins with `Heard as: ` says in users' words what they see.
     pub doc: &'static str,
     /// The rule.
     pub rule: &'static Rule,

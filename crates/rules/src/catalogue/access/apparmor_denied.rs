@@ -5,6 +5,10 @@
 //! domain XML names, made by virt-aa-helper. Anything else is refused with EACCES although owner and mode are
 //! right. Containers, snaps and LXD have profiles of their own.
 //!
+//! Heard as: the VM does not start although the file is readable for everybody; the path is not a usual one, such
+//! as /opt, /mnt or a home; the system log has DENIED lines; worked before the profile or distribution was
+//! upgraded.
+//!
 //! ## Why it happens
 //! The path is reached through a symbolic link or a mount that virt-aa-helper does not resolve, lies in a
 //! directory that it refuses (`/etc`, `/boot`, a user's home), comes from raw arguments or a hot-plug, belongs to

@@ -5,6 +5,9 @@
 //! CAP_SYS_RAWIO, raising the memlock limit needs CAP_SYS_RESOURCE or CAP_IPC_LOCK, real-time scheduling needs
 //! CAP_SYS_NICE, namespaces need CAP_SYS_ADMIN. Without it the kernel answers EPERM, even to uid 0.
 //!
+//! Heard as: root in the container may not; operation not permitted although run as root; works on the host, not
+//! in docker, podman or a pod.
+//!
 //! ## Why it happens
 //! Containers keep a short list of capabilities, systemd units set `CapabilityBoundingSet`, libvirt drops all
 //! capabilities of QEMU, and the session instance never had any.

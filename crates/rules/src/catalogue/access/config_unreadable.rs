@@ -5,6 +5,9 @@
 //! `/etc/ceph/ceph.conf` and a keyring, Firecracker and Kata read the file they are given. A file that is absent
 //! is often fine; a file or directory that exists and refuses the user ends the program, at times silently.
 //!
+//! Heard as: QEMU ends at once without any output for normal users, even for --version; through libvirt or as root
+//! it starts.
+//!
 //! ## Why it happens
 //! A package or a deployment tool created the directory with mode 0700 or 0750 and owner root (umask 077 of a
 //! hardened host), while the VMM runs as an ordinary user or as `qemu`. Root and libvirt's system instance do

@@ -5,6 +5,9 @@
 //! needs search permission (x) on every directory of the path, and read, for a writable disk also write,
 //! permission on the file itself.
 //!
+//! Heard as: permission denied for an image in my home directory, in Downloads or on a mounted disk; the file
+//! itself is world-readable.
+//!
 //! ## Why it happens
 //! The image lies below a home directory (mode 0700), on a medium mounted for one user, or was copied as root.
 //! libvirt changes the owner of the image itself, but never of the directories above it.
@@ -50,8 +53,14 @@ pub const RULE: Rule = Rule {
         Sign::support("could not load kernel '{path}': Permission denied"),
         Sign::hint("Permission denied"),
         Sign::support("cannot create directory /var/lib/libvirt/{path}: Permission denied"),
+        Sign::proof("can't open backing store*Permission denied"),
     ],
     words: &["permission denied", "home directory", "could not open"],
+    explains: &[
+        "memory/hugepages-not-mounted",
+        "virtiofs/shared-memory-missing",
+        "vhost-user/shared-memory-missing",
+    ],
     tells: "namei -l IMAGE",
     remedy: "give the VMM's user search permission on the directories above the image and access to the image itself",
     applicability: Applicability::NeedsApproval,

@@ -5,6 +5,9 @@
 //! `/dev` holds only what the domain names, containers and jails get a `/dev` of a few nodes, and a device cgroup
 //! (v1 `devices`, v2 BPF) answers EPERM to each node that is not listed, even to root.
 //!
+//! Heard as: the device exists on the host and not in the container, LXC, jail or pod; no such device or file
+//! inside.
+//!
 //! ## Why it happens
 //! The node is used through raw arguments, was not in `cgroup_device_acl`, was not given to the container
 //! (`--device`, a device plugin, `lxc.cgroup2.devices.allow`), or was made on the host after the VM started.

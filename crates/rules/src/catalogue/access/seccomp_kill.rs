@@ -4,6 +4,9 @@
 //! QEMU's `-sandbox on` (libvirt's default), virtiofsd, swtpm, Firecracker and container runtimes install lists
 //! of system calls. A call outside the list ends the process with SIGSYS, or fails with EPERM, before any message.
 //!
+//! Heard as: QEMU vanishes or dumps core right after the start, signal 31 or SIGSYS, with 3D, OpenGL or sandbox
+//! on.
+//!
 //! ## Why it happens
 //! A library that QEMU links (a GL driver, libc, a storage client) makes a call that the list does not know:
 //! Mesa sets thread affinity (`resourcecontrol=deny` forbids it), a plugin forks (`spawn=deny`), a newer libc

@@ -5,6 +5,9 @@
 //! labelled `svirt_image_t` with the same pair, and what the policy allows to all VMs. Everything else is
 //! refused, whatever owner and mode say.
 //!
+//! Heard as: with setenforce 0 or permissive it works; alerts of setroubleshoot; relabelled, moved or unlabeled
+//! files on Fedora, RHEL or Alma.
+//!
 //! ## Why it happens
 //! The file system cannot carry labels (NFS, FUSE, some container volumes) and its boolean is off
 //! (`virt_use_nfs`, `virt_use_fusefs`, `virt_use_samba`); a link, device or socket that libvirt does not know

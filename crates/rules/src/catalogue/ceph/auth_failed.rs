@@ -5,6 +5,9 @@
 //! keyring below /etc/ceph or from a libvirt secret. Without a valid key the connection is refused; with too few
 //! capabilities a pool, image or lock operation is.
 //!
+//! Heard as: the image cannot be opened on the new host or after the key was changed; operation not permitted from
+//! rbd; keyring or user.
+//!
 //! ## Why it happens
 //! No keyring for that user, or not readable for QEMU's user; a key that was changed on the cluster but not in
 //! the secret; `id=` absent, so that `client.admin` is tried; capabilities without `profile rbd`, or for another

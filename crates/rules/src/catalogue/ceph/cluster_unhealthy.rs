@@ -5,6 +5,8 @@
 //! than `min_size`. librbd waits and gives no error: the VM's disk hangs, its kernel reports hung tasks, its
 //! start hangs.
 //!
+//! Heard as: all guests hang in I/O at once; slow ops, full OSDs, HEALTH_ERR; nothing crashed.
+//!
 //! ## Why it happens
 //! OSDs above `full_ratio` (95 %), pool quotas, several OSDs or a host down at once, a network split, OSDs that
 //! flap or are slow, `noup`/`pause` flags left from maintenance, monitors without majority.

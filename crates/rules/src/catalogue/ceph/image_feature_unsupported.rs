@@ -5,6 +5,8 @@
 //! data-pool, migrating...). A client that lacks one must refuse the image. The kernel's client (krbd) knows
 //! fewer than librbd.
 //!
+//! Heard as: mapping the image fails on an older kernel or host while older images map.
+//!
 //! ## Why it happens
 //! Images are made with the cluster's default features (61 since Jewel) and mapped by an old kernel: krbd has
 //! exclusive-lock since 4.9, data-pool since 4.11, object-map, fast-diff and deep-flatten since 5.3, and no

@@ -5,6 +5,9 @@
 //! blocklist the dead one and break its lock. If it may not, or the old client still watches, the VM starts but
 //! its disk cannot be written, or the image can be neither mapped nor removed.
 //!
+//! Heard as: after a compute node crashed its VMs come up read-only or not at all elsewhere; old client, watcher
+//! or exclusive lock.
+//!
 //! ## Why it happens
 //! The client's capabilities lack `osd blocklist` (part of `profile rbd`; old ones have only `allow r`); an
 //! advisory lock (`rbd lock add`) was left; the VM still runs on the other host; a mapped krbd or a backup holds

@@ -5,6 +5,9 @@
 //! the disk's `<host>` elements) answers, QEMU waits for minutes in "error connecting: Connection timed out" and
 //! libvirt seems to hang.
 //!
+//! Heard as: rbd commands and starts of VMs with RBD disks time out or hang on one host; monitors do not answer
+//! ping; wrong addresses in ceph.conf.
+//!
 //! ## Why it happens
 //! The monitors moved and ceph.conf or the VM's definition still has the old addresses; ports 3300 (msgr2) or
 //! 6789 (msgr1) are closed; the storage network or VLAN is down, or has an MTU that large messages do not pass;

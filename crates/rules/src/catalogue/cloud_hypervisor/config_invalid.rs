@@ -3,6 +3,7 @@
 //! ## What it is
 //! Options and API bodies are parsed and validated before anything is opened. A value that cannot be parsed, or two
 //! values that exclude each other, end the start with "Error parsing" or a validation error.
+//! Heard as: the VMM refuses to start as soon as I add an option.
 //!
 //! ## Why it happens
 //! An option of another version (`--kernel` and `--firmware` together, `shared=on` together with `mergeable=on`), sizes

@@ -4,6 +4,8 @@
 //! A VM needs a payload: either a firmware (`hypervisor-fw`, `CLOUDHV.fd`) that boots the disk, or a kernel. Without
 //! one, or with a path that cannot be opened, there is nothing to run. It has no BIOS of its own.
 //!
+//! Heard as: the cloud image does not boot, nothing on the serial console, I gave no kernel and no firmware.
+//!
 //! ## Why it happens
 //! Only a disk was given, as one does with QEMU; the firmware was not downloaded or lies elsewhere; QEMU's OVMF
 //! (`OVMF_CODE.fd`) is used, which does not know this platform; `--kernel` names a firmware image that is no PVH ELF.

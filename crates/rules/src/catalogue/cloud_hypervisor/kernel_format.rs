@@ -4,6 +4,8 @@
 //! On x86-64 Cloud Hypervisor enters an ELF kernel by the PVH note (Xen note type 18), or a bzImage in versions that
 //! support it (from 43). An ELF without the note, or another file, is refused. On aarch64 it takes a PE `Image`.
 //!
+//! Heard as: my own kernel boots in QEMU and not in Cloud Hypervisor; bzImage or ELF without PVH.
+//!
 //! ## Why it happens
 //! The kernel was built without `CONFIG_PVH=y` (kernels made for Firecracker's Linux boot protocol often are), the
 //! note was stripped by `objcopy`, or the file is a compressed kernel and the version is older.

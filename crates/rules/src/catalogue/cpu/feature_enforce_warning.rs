@@ -4,6 +4,8 @@
 //! QEMU or the kernel remarks that a feature of the CPU model is not there and was left out, or that a guest touched a
 //! register it may not. The VM runs on; the line is not why something else fails.
 //!
+//! Heard as: QEMU prints a warning about a feature at each start and all works; svm on Intel or vmx on AMD.
+//!
 //! ## Why it happens
 //! Named models list features that TCG, this CPU or this kernel lacks (vmx on AMD, svm under TCG, monitor); without
 //! `enforce` QEMU drops them. Guests probe performance counters and power registers.

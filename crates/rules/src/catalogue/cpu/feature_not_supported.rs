@@ -3,6 +3,7 @@
 //! ## What it is
 //! The VM asks for a CPU with a feature that the host's CPU, its kernel, or TCG does not give, and the VMM refuses to
 //! start instead of leaving it out.
+//! Heard as: the VM with this CPU model is refused on our host; model chosen from a list.
 //!
 //! ## Why it happens
 //! A named model of a newer generation or of the other vendor; microcode that took TSX away; nested hosts that pass only

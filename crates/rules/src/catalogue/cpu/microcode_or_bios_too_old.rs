@@ -3,6 +3,8 @@
 //! ## What it is
 //! The host's CPU runs with old microcode, or its firmware sets it up wrongly, and the kernel or a VM stumbles over it.
 //!
+//! Heard as: guests crash at random on one kind of server; a newer BIOS or microcode exists.
+//!
 //! ## Why it happens
 //! The microcode package is not installed or not in the initramfs; the board's firmware was never updated; a new kernel
 //! relies on something (CET, TSC deadline, RDRAND after resume) that old firmware leaves broken.

@@ -3,6 +3,8 @@
 //! ## What it is
 //! The VM asks for a CPU model by a name that this version does not have.
 //!
+//! Heard as: the CPU model is not known to this QEMU or libvirt; after a downgrade or on an older distribution.
+//!
 //! ## Why it happens
 //! A typing error; a model of a newer QEMU or libvirt; a versioned model (`EPYC-v4`) that came later; `host` or a
 //! KVM-only model under TCG; a model of another architecture.

@@ -4,6 +4,9 @@
 //! The guest sees another shape of CPU than it should: each vCPU as a socket of its own, no SMT where siblings are, or
 //! siblings and caches that cross NUMA nodes. Licences and schedulers go by that shape.
 //!
+//! Heard as: the guest sees or uses only two or one of its processors; no hyper-threads, cores or L3 cache in the
+//! guest; benchmark behind bare metal though pinned.
+//!
 //! ## Why it happens
 //! Without `<topology>` libvirt and QEMU before 6.2 give one socket to each vCPU; Windows clients use two sockets at
 //! most; on AMD, threads need the feature topoext; the guest's NUMA cells cut through a socket.

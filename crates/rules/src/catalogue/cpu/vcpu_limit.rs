@@ -4,6 +4,8 @@
 //! The VM asks for more virtual CPUs than one of the layers can give: the machine type (255 for i440fx), interrupt
 //! routing without x2APIC remapping (255), KVM (KVM_CAP_MAX_VCPUS), the VMM (Firecracker: 32) or the VM's own maximum.
 //!
+//! Heard as: hundreds of vCPUs do not start; more than 255 or 288 processors.
+//!
 //! ## Why it happens
 //! A flavour larger than the host; hotplug beyond the maximum that was fixed at start; more than 255 vCPUs without a
 //! virtual IOMMU that has extended interrupt mode; a boot count above the maximum.

@@ -5,6 +5,9 @@
 //! microVM, updates of drives and rate limits). A snapshot can be loaded only into a fresh process to which nothing but
 //! logger and metrics was told. A call in the wrong state is answered with 400.
 //!
+//! Heard as: a request is refused because the microVM has been started already, or not yet; SDK or script sends
+//! calls in another order.
+//!
 //! ## Why it happens
 //! An SDK or script sends `PUT /drives` or `/network-interfaces` and then `/snapshot/load`, or sends a drive after the
 //! load; it starts before the kernel was set, starts twice, takes a snapshot without pausing, or reuses a socket of a

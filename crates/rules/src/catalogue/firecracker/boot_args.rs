@@ -4,6 +4,9 @@
 //! Firecracker has no boot loader: `boot_args` is all that the guest kernel is told. A wrong argument shows as no
 //! console, a root device that is not found, PCI devices that are not seen, or a reboot that hangs.
 //!
+//! Heard as: the microVM's kernel starts and finds no root or no console or never reaches init; with the example's
+//! arguments it does.
+//!
 //! ## Why it happens
 //! Given `boot_args` replace the default (`reboot=k panic=1 nomodule 8250.nr_uarts=0 ...`) as a whole. That default
 //! itself shows no console. `pci=off` is copied from old guides although PCI is enabled; `root=` names `sda` or a

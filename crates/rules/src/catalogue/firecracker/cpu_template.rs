@@ -5,6 +5,8 @@
 //! to a vendor and a list of models: C3, T2, T2S, T2CL to Intel servers (Skylake, Cascade Lake, Ice Lake), T2A to AMD
 //! Milan, V1N1 to Arm Neoverse. Custom templates fail where KVM does not offer a leaf or MSR they change.
 //!
+//! Heard as: a template T2 or T2S does not start on these hosts; Intel template on AMD.
+//!
 //! ## Why it happens
 //! Tools and old examples set `cpu_template: T2` (or C3) by default and the machine is a desktop, an AMD, or a newer
 //! server; static templates are deprecated and know no newer models. A custom template was made on another kernel.

@@ -4,6 +4,9 @@
 //! A microVM has virtio devices on MMIO (or PCI where enabled), a serial port and little else. A kernel without the
 //! drivers built in boots and then finds no root disk, no network, no vsock, or no console.
 //!
+//! Heard as: my own or the distribution's kernel finds no disk or network in Firecracker and boots in QEMU; virtio
+//! mmio not built.
+//!
 //! ## Why it happens
 //! Distribution kernels have the virtio drivers as modules and there is no initrd; cloud kernels lack
 //! `VIRTIO_MMIO`; kernels for Firecracker before ACPI support lack `ACPI` and `PCI`. The recommended small

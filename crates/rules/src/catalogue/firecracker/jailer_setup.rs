@@ -4,6 +4,9 @@
 //! The jailer builds a chroot with device nodes, joins cgroups and a network namespace, drops to a user id and then
 //! starts Firecracker inside. Each step can fail, and paths given to Firecracker later are paths inside the jail.
 //!
+//! Heard as: by hand Firecracker works, through the jailer it exits; files not found in the chroot; ids or
+//! cgroups.
+//!
 //! ## Why it happens
 //! A chroot of an earlier run with the same id is still there (mknod: file exists); a cgroup controller is not mounted
 //! or not enabled in the parent's `cgroup.subtree_control`; version 1 is asked for on a version 2 host; the chroot base

@@ -4,6 +4,8 @@
 //! Firecracker loads the kernel itself, without a boot loader. On x86-64 it takes an uncompressed ELF `vmlinux`
 //! (bzImage only since the versions of late 2026), on aarch64 the uncompressed PE `Image`. Anything else is refused.
 //!
+//! Heard as: Firecracker does not take the vmlinuz of /boot.
+//!
 //! ## Why it happens
 //! The file is the distribution's `/boot/vmlinuz`, a bzImage or gzip of it, a kernel for the other architecture, an
 //! HTML page of a failed download, or a truncated copy. The name `vmlinux` proves nothing.

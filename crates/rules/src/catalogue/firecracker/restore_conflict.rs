@@ -4,6 +4,8 @@
 //! A snapshot names the tap devices, disk files and the vsock socket of the microVM it was taken from, by path and
 //! name. Loading it opens the very same ones: if another microVM has them, or they are gone, the load fails.
 //!
+//! Heard as: restoring a second copy of a snapshot fails: tap, vsock socket or drive is in use or gone.
+//!
 //! ## Why it happens
 //! The original or another clone still runs; the UNIX socket file of an ended one was not removed (address in use);
 //! the tap was deleted with its namespace; the disk image was moved or cleaned up; the memory file was deleted while

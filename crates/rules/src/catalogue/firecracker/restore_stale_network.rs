@@ -5,6 +5,9 @@
 //! snapshot was taken. If the tap or bridge of the new place has another subnet, or two clones share one network, the
 //! guest runs and cannot be reached.
 //!
+//! Heard as: clones of one snapshot come up and cannot be reached; all have the same address; only the first has
+//! network.
+//!
 //! ## Why it happens
 //! Orchestrators give each microVM a new tap and address, but nobody tells the restored guest; several clones of one
 //! snapshot have equal addresses; the gateway's MAC in the guest's ARP table is that of the old tap.

@@ -5,6 +5,9 @@
 //! Another build or C library makes other calls; then the process is stopped with SIGSYS, exit code 148. A custom
 //! filter in another format or for other threads is refused at start.
 //!
+//! Heard as: Firecracker is killed with bad system call after the host or libc was changed or with a custom filter
+//! or build.
+//!
 //! ## Why it happens
 //! The binary was built for the gnu target, or linked against a newer libc; a filter file compiled by `seccompiler-bin`
 //! of another version is given by `--seccomp-filter`; the host kernel or a sanitizer makes the runtime use a new call.

@@ -5,6 +5,8 @@
 //! CPU that it was taken on. Another format version, architecture, CPU vendor or missing CPU feature makes the load
 //! fail.
 //!
+//! Heard as: a snapshot taken with another version or on another CPU cannot be loaded.
+//!
 //! ## Why it happens
 //! Firecracker was updated (a new major format version is not readable by the other side), the file is truncated or
 //! was written by a crashed run (CRC), or the snapshot was moved to a host with another CPU model, microcode or kernel.

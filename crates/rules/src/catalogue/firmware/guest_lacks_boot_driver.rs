@@ -5,6 +5,9 @@
 //! its own for the controller, and it has none: Windows stops with INACCESSIBLE_BOOT_DEVICE (0x7B), Linux waits
 //! for the root device and panics or drops to the initramfs shell.
 //!
+//! Heard as: after a move from VMware, Hyper-V or a physical machine, or a change of the disk bus, the guest ends
+//! in dracut, initramfs or with INACCESSIBLE_BOOT_DEVICE; it does not find its root disk.
+//!
 //! ## Why it happens
 //! The disk's bus was changed (IDE or SATA to virtio), the VM was converted from VMware, Hyper-V or metal without
 //! virtio drivers, the initramfs was made for the old hardware only, `root=` names `/dev/sda` and the disk is now

@@ -4,6 +4,9 @@
 //! The VM starts and its firmware runs, but no device in the boot order holds a boot loader for this kind of
 //! firmware. SeaBIOS says "No bootable device", OVMF tries PXE and ends in its shell.
 //!
+//! Heard as: the VM ends in the EFI shell, PXE or with no bootable device; imported or cloned disk of a PC; BIOS
+//! installation in a UEFI VM or the other way round.
+//!
 //! ## Why it happens
 //! The disk was installed with BIOS and is started with UEFI, or the reverse; the boot order lists the network or
 //! an empty CD first or leaves the disk out; the image is empty, a partition only, or has the wrong format

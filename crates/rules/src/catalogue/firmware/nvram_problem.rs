@@ -5,6 +5,9 @@
 //! missing and cannot be made, has another size or format than the flash it is mapped to, or was made for
 //! another build of the firmware.
 //!
+//! Heard as: firmware settings, boot entries or Secure Boot keys are forgotten; hangs or is refused after the
+//! firmware or its variable store was exchanged; 2M and 4M.
+//!
 //! ## Why it happens
 //! The VM was moved or restored without its NVRAM; the template is gone or not known to libvirt for a loader
 //! path given by hand; the firmware went from 2 MB to 4 MB builds (VARS of 128 KiB against 528 KiB); the store
@@ -62,6 +65,8 @@ pub const RULE: Rule = Rule {
         Sign::support("no efidisk configured! Using temporary efivars disk"),
         Sign::strong("efidisk*: volume '*' does not exist"),
         Sign::support("pflash1*requires pflash0"),
+        Sign::strong("131072*_VARS").and(&["_4M"]),
+        Sign::strong("540672*_VARS").unless(&["_4M"]),
     ],
     words: &["nvram", "efivars", "efidisk", "boot entries"],
     explains: &["firmware/not-bootable", "firmware/wrong-binary", "guest/console-missing"],

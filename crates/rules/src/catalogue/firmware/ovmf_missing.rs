@@ -5,6 +5,9 @@
 //! there, or libvirt and virt-install are to choose one by descriptors in `/usr/share/qemu/firmware` and none fits
 //! what the VM asks for.
 //!
+//! Heard as: UEFI guests do not start after an upgrade, BIOS guests do; the path of OVMF or edk2 has changed;
+//! firmware package not installed.
+//!
 //! ## Why it happens
 //! The package (`ovmf`, `edk2-ovmf`, `qemu-efi-aarch64`) is not installed; a domain was moved between
 //! distributions that name the files differently (`/usr/share/OVMF`, `/usr/share/edk2/x64`, a Nix store path that

@@ -5,6 +5,9 @@
 //! Linux in lockdown loads only signed modules. A boot loader, kernel, option ROM or driver without a fitting
 //! signature is refused: "Access Denied", "Security Violation", "Key was rejected".
 //!
+//! Heard as: my own image, unsigned module or driver is not loaded; stops right after the firmware; access denied
+//! by Secure Boot; with Secure Boot off it boots.
+//!
 //! ## Why it happens
 //! A self-built kernel or out-of-tree module (nvidia, zfs, virtualbox), a distribution whose boot loader is not
 //! signed by Microsoft's key, variables with own keys and without Microsoft's (or the reverse), a revoked shim, or

@@ -5,6 +5,8 @@
 //! needs the q35 machine type, `smm=on`, and firmware that was built for it. If one of the three is missing,
 //! libvirt refuses the domain, or OVMF stops before any output.
 //!
+//! Heard as: Secure Boot is refused on i440fx or without SMM.
+//!
 //! ## Why it happens
 //! `<loader secure='yes'>` was set by hand, the machine is i440fx, `<smm state='off'/>` came from a template or a
 //! performance guide, or KVM on the host was built without SMM.

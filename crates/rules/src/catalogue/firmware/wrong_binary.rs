@@ -5,6 +5,9 @@
 //! machine without it, a variable store given as code, a flash image given as `-bios` or the other way round, or
 //! an image whose size is no multiple of 4 KiB or passes 8 MiB on x86.
 //!
+//! Heard as: the VM hangs before any output or is refused because the firmware image is of another architecture,
+//! size or build.
+//!
 //! ## Why it happens
 //! Descriptors of several architectures lie in one directory and an old libvirt took the wrong one; a path was
 //! copied from a guide for another distribution; 2 MB and 4 MB builds have nearly the same names; an aarch64

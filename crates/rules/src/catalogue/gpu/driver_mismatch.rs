@@ -4,6 +4,9 @@
 //! A GPU driver has a kernel part, a user part, and with vGPU a manager on the host. One of them is of another
 //! release than the rest, or of a release that does not know this GPU.
 //!
+//! Heard as: the vGPU's driver in the guest does not load after host or guest driver was updated; licence or
+//! version of the manager.
+//!
 //! ## Why it happens
 //! A package update replaced the libraries while the old module stays loaded; a guest's vGPU driver is of another
 //! branch than the host's manager; the open kernel module was installed for a GPU without GSP, or the data centre

@@ -4,6 +4,8 @@
 //! A mediated device (mdev) is a slice of a GPU that the host's driver makes. The VM names one that was not created,
 //! of a type that the driver does not offer, or the guest's vGPU has no licence and is throttled.
 //!
+//! Heard as: no types for a vGPU can be chosen; mdev_supported_types or mdev_bus is not there.
+//!
 //! ## Why it happens
 //! mdevs do not survive a reboot unless mdevctl defines them; `kvmgt`, `vfio_mdev`, or the vGPU manager is not loaded;
 //! `i915.enable_gvt=1` lacks, or the processor's generation has no GVT-g; all instances are taken; the licence server
@@ -67,6 +69,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("failed to create mdev type"),
         Sign::support("failed to create mdevs of type"),
         Sign::support("failed to configure the desired mdev types"),
+        Sign::support("mdev_bus*No such file").said(&["vgpu", "mdev", "types"]).or_near(),
     ],
     words: &["vgpu", "mdev", "gvt-g", "mediated device", "license", "grid", "nvidia-vgpu"],
     explains: &["vfio/device-unavailable", "iommu/disabled"],

@@ -4,6 +4,9 @@
 //! Addresses, graceful shutdown, freezing and passwords are asked of `qemu-guest-agent` inside the guest, over
 //! a virtio-serial channel. Either end may be missing.
 //!
+//! Heard as: no IP address is shown; a shutdown, freeze or exec is not answered although the VM is up and I can
+//! log in; waiting for the agent or for a lease until it gives up.
+//!
 //! ## Why it happens
 //! The package is not installed or its service not started; the domain has no channel `org.qemu.guest_agent.0`
 //! (or the VM option "agent" is off); the channel was added and the guest not restarted since; Windows lacks

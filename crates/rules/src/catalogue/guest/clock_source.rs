@@ -3,6 +3,7 @@
 //! ## What it is
 //! The guest keeps time by kvm-clock, Hyper-V's reference counter, the TSC, HPET or the ACPI timer. A bad
 //! choice makes time drift, stand wrong by whole hours, or costs an exit to the host at each reading.
+//! Heard as: the guest's clock loses or gains minutes; an idle Windows loads the host.
 //!
 //! ## Why it happens
 //! kvm-clock is switched off (`no-kvmclock`, `<timer name='kvmclock' present='no'/>`) or the CPU hides KVM; the

@@ -5,6 +5,9 @@
 //! ISO labelled `cidata`, a config drive, SMBIOS, a metadata service). Without it, or with data it cannot read,
 //! nobody can log in.
 //!
+//! Heard as: the cloud image boots to a login but neither password nor ssh key is accepted; host name not set;
+//! user-data ignored.
+//!
 //! ## Why it happens
 //! The seed ISO is not attached, has another label, or is empty; user-data does not begin with `#cloud-config`
 //! or is broken YAML; `ds=nocloud` lacks in the SMBIOS serial; the metadata address is not reachable; the
@@ -81,6 +84,9 @@ pub const RULE: Rule = Rule {
         Sign::support("no cidata"),
         Sign::support("Login incorrect").and(&["cloud-init"]),
         Sign::hint("cloud-init"),
+        Sign::support("DataSourceNone")
+            .said(&["password", "ssh key", "host name", "hostname", "login"])
+            .or_near(),
     ],
     words: &["cloud-init", "user-data", "cloud image", "metadata", "seed", "password", "ssh key", "cidata"],
     explains: &["network/guest-address-missing"],

@@ -5,6 +5,9 @@
 //! writes to the serial port only when told; a serial console needs a serial device; a display needs a video
 //! device and a server that is looked at.
 //!
+//! Heard as: virsh console or serial shows nothing, screen stays at Booting from hard disk or is blank, yet the
+//! guest answers to ssh.
+//!
 //! ## Why it happens
 //! No `console=ttyS0` on the kernel's command line and no getty there; the domain has no `<serial>` or
 //! `<console>`; `-nographic` or `-display none` with a guest that draws on VGA; VNC listens on localhost of the

@@ -5,6 +5,8 @@
 //! from the machine-id), iSCSI initiator name, Windows SID, UUIDs of file systems. Two such guests are one to
 //! DHCP servers, cluster software and monitoring.
 //!
+//! Heard as: clones of a template get the same IP address or host key; machine-id.
+//!
 //! ## Why it happens
 //! The disk was copied, or a template was booted once before cloning, without `virt-sysprep` or cloud-init's
 //! clean; a snapshot was restored beside its original; cloud-init saw the same instance-id.
@@ -58,6 +60,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("is using the same DUID"),
         Sign::support("duplicate PV").and(&["clone"]),
         Sign::support("Filesystem has duplicate UUID"),
+        Sign::support("machine-id")
+            .said(&["same ip", "same address", "clone", "template", "copies"])
+            .or_near(),
     ],
     words: &["clone", "same ip", "template", "machine-id", "duplicate", "copied", "both vms", "same address"],
     explains: &["network/mac-duplicate", "network/guest-address-missing"],

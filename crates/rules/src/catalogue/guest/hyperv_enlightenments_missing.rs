@@ -5,6 +5,9 @@
 //! Without it each of these is an exit to KVM: high idle load, slow I/O, stutter, and with many vCPUs
 //! CLOCK_WATCHDOG_TIMEOUT.
 //!
+//! Heard as: an idle Windows guest uses a lot of host CPU, is sluggish or stutters; ostype other or Linux for
+//! Windows.
+//!
 //! ## Why it happens
 //! The domain was written by hand or made as a Linux guest, `<hyperv>` was removed to hide the hypervisor,
 //! `-cpu host` stands without `hv-*` flags, or only the three oldest of them are set (no stimer, synic,
@@ -42,6 +45,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("hyperv enlightenments are not"),
         Sign::strong("without hyper-v enlightenments"),
         Sign::strong("Hyper-V enlightenments").and(&["missing"]),
+        Sign::strong("ostype: l26").and(&["windows"]),
+        Sign::strong("ostype: other").and(&["windows"]),
     ],
     words: &["windows", "slow", "idle", "cpu usage", "hyper-v", "stutter", "latency", "enlightenment"],
     tells: "virsh dumpxml NAME | grep -A15 '<hyperv'",

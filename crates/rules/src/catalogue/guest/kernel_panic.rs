@@ -4,6 +4,9 @@
 //! The VM runs as configured; the software in it fails: init dies, a driver oopses, memory is used up, Windows
 //! stops with a bug check. The VMM at most reports that the guest panicked.
 //!
+//! Heard as: the guest restarts by itself or stops with a panic, oops or BUG of its own kernel or module while the
+//! host is fine.
+//!
 //! ## Why it happens
 //! A bad update, a broken root file system or init, a driver bug, too little memory for initramfs or workload,
 //! panic_on_* settings. What looks so may come from outside: a missing disk driver or root device, a CPU

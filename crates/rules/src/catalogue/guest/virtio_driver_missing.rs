@@ -4,6 +4,9 @@
 //! Virtio devices are unknown to a guest without their drivers: Windows installers see no disk, Windows has no
 //! network, old or minimal Linux kernels probe nothing.
 //!
+//! Heard as: the Windows setup finds no drive; Windows is offline or shows an unknown device after its card or
+//! disk became virtio; code 28.
+//!
 //! ## Why it happens
 //! The ISO of virtio-win was not attached during installation, the driver of another Windows version was taken,
 //! the bus was changed to virtio after the installation, the disk moved from virtio-blk to virtio-scsi, the
@@ -84,6 +87,13 @@ pub const RULE: Rule = Rule {
         Sign::strong("bus: virtio").and(&["windows"]).unless(&["virtio-win"]).said(BARE),
         Sign::strong("if=virtio").and(&["windows"]).unless(&["virtio-win"]).said(BARE),
         Sign::strong("scsihw: virtio").and(&["windows"]).unless(&["virtio-win"]).said(BARE),
+        Sign::strong("model type=*virtio").and(&["windows"]).unless(&["virtio-win"]).said(&[
+            "offline",
+            "no network",
+            "no internet",
+            "network card",
+            "unknown device",
+        ]),
     ],
     words: &[
         "windows",
@@ -95,6 +105,7 @@ pub const RULE: Rule = Rule {
         "virtio-win",
         "not detected",
     ],
+    explains: &["network/guest-address-missing"],
     tells: "lspci -nnk -d 1af4: in the guest, or Windows' Device Manager",
     remedy: "install the virtio drivers of the guest's version (virtio-win.iso), or use SATA and e1000e until they are there",
     applicability: Applicability::ManualOnly,

@@ -5,6 +5,8 @@
 //! clock differs, udev data are denied to a confined QEMU, a VMM looks for a region that a device need not have. The
 //! guest works, and this rule speaks only when that is said or shown.
 //!
+//! Heard as: is it harmless, the message appears and everything works.
+//!
 //! ## Why it happens
 //! Kernels and drivers probe (performance counters, MSRs, i8042, PCI in a microVM without it) and take a refusal for an
 //! answer; the layer below logs the refusal all the same.

@@ -4,6 +4,9 @@
 //! The VMM, or an option of the VM, needs an interface that this kernel does not have: it is too old, or it was built
 //! without the option.
 //!
+//! Heard as: a feature is refused on the old distribution's kernel and works on a newer one; not supported by the
+//! host kernel.
+//!
 //! ## Why it happens
 //! A new VMM on a long-term distribution; a vendor or board kernel with a trimmed configuration; an option (io_uring,
 //! guest_memfd, userfaultfd, iommufd, a Hyper-V enlightenment) that came later than the kernel.

@@ -4,6 +4,9 @@
 //! Without an active IOMMU the kernel makes no IOMMU groups, VFIO has nothing to hand out, and vfio-pci refuses to
 //! bind (error -22). The hardware has an IOMMU; it is not switched on.
 //!
+//! Heard as: there are no IOMMU groups, the list is empty; passthrough is not offered although VT-d or AMD-Vi is
+//! on in the BIOS.
+//!
 //! ## Why it happens
 //! VT-d, AMD-Vi ("IOMMU", "AMD CBS > NBIO > IOMMU") is off in the firmware set-up, often after an update; Intel
 //! kernels without CONFIG_INTEL_IOMMU_DEFAULT_ON want `intel_iommu=on`; the parameter was put into a file that the

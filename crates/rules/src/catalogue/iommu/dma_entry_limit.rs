@@ -4,6 +4,8 @@
 //! The type1 backend allows each container 65535 mappings at a time, as a bound on kernel memory. The guest, or the
 //! VMM on its behalf, wants more, and the next mapping fails with ENOSPC (-28, "No space left on device").
 //!
+//! Heard as: many VFs or a virtual IOMMU: mapping fails with no space left, error -28.
+//!
 //! ## Why it happens
 //! A virtual IOMMU in the guest in its default (lazy or strict 4 KiB) mode maps each buffer by itself: network
 //! cards with many queues, NVMe, GPUs. virtio-mem with small blocks and hundreds of devices do it too.

@@ -5,6 +5,9 @@
 //! (39 bits on client VT-d), in a hole that the host reserves (MSI window, AMD HyperTransport range below 1 TiB), or
 //! above the physical address bits of the guest's CPU model.
 //!
+//! Heard as: starts with little memory and not with more; a large BAR or shared memory at a high address cannot be
+//! mapped; fewer physical address bits.
+//!
 //! ## Why it happens
 //! The guest believes in more address bits than the IOMMU has, and puts 64-bit BARs (ivshmem, another GPU) at the
 //! top; guests above about 1 TiB on AMD with an old machine type; a virtual IOMMU wider than the real one; TCG guests,

@@ -4,6 +4,8 @@
 //! Assignment needs an IOMMU under the device. Here there is none to switch on: an old or small platform, or a
 //! host that is itself a VM without a virtual IOMMU.
 //!
+//! Heard as: this board or the VM that is my host has no IOMMU at all.
+//!
 //! ## Why it happens
 //! Nested set-ups: KVM works in the VM, and its PCI devices have no IOMMU above them. Processors or chipsets
 //! without VT-d; boards whose firmware has no DMAR or IVRS table at all.

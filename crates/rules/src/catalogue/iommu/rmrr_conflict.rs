@@ -4,6 +4,9 @@
 //! The firmware's tables (Intel RMRR, AMD IVMD, Arm RMR) say that this device reads or writes a fixed piece of host
 //! memory for ever. A guest cannot be given such a device: its addresses would meet the firmware's.
 //!
+//! Heard as: an HP, ProLiant or old server refuses to give away its card or controller: platform RMRR; relaxable
+//! regions.
+//!
 //! ## Why it happens
 //! Server firmware (HP ProLiant is known for it) names every slot's device in an RMRR for its management
 //! controller's health data; USB controllers with legacy emulation and integrated graphics have one too (the

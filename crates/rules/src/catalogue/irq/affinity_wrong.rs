@@ -4,6 +4,9 @@
 //! An interrupt is handled on the CPU that its affinity names. Interrupts of host devices on CPUs kept for vCPUs
 //! steal time from the guest; those of an assigned device on another NUMA node add latency to each of them.
 //!
+//! Heard as: latency peaks or one busy core: the interrupts of the VF, NIC or NVMe land on the VM's own CPUs or on
+//! another node; irqbalance.
+//!
 //! ## Why it happens
 //! irqbalance spreads interrupts over all CPUs, isolated ones included unless told; `isolcpus=` without
 //! `managed_irq` leaves the queues of multi-queue devices there; the kernel ran out of vectors and moved them.

@@ -5,6 +5,8 @@
 //! passed-through device that uses INTx instead of MSI or MSI-X is slow (crackling sound, stutter), loses
 //! interrupts, or cannot start because the host shares its line.
 //!
+//! Heard as: the passed-through sound or GPU crackles, drops out or has high DPC latency; line-based interrupts.
+//!
 //! ## Why it happens
 //! Windows leaves some drivers (HDMI audio, USB) on INTx; `pci=nomsi`; the device's INTx masking is broken and its
 //! line is shared with a host driver, which vfio-pci cannot allow; the guest driver disables MSI.
@@ -49,6 +51,7 @@ pub const RULE: Rule = Rule {
         Sign::support("MSI: Enable-").and(&["stutter"]),
         Sign::support("MSI: Enable-").and(&["latency"]),
         Sign::strong("line-based interrupt"),
+        Sign::support("MSI: Enable-").said(&["crackl", "drops out", "latency", "sound", "stutter"]).or_near(),
     ],
     words: &["msi", "intx", "crackling", "audio stutter", "legacy interrupt", "line-based", "latency"],
     explains: &[],

@@ -4,6 +4,8 @@
 //! With interrupt remapping the IOMMU checks who may send which interrupt. Without it a guest's device could forge
 //! any interrupt of the host, so VFIO refuses the container (EPERM) unless unsafe interrupts are allowed.
 //!
+//! Heard as: assignment is refused for lack of interrupt remapping; allow_unsafe_interrupts.
+//!
 //! ## Why it happens
 //! Platforms before Westmere-EP; chipsets with an erratum (5500/5520) where the kernel turns it off; AMD boards whose
 //! IVRS table lacks the IOAPIC; `intremap=off`; a virtual IOMMU without `intremap=on`; firmware that opts out.

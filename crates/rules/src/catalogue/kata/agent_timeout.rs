@@ -4,6 +4,9 @@
 //! After the VM has started, the shim talks to the agent inside by vsock. If the guest does not come up, comes up slowly
 //! or the agent dies, the connection times out and the sandbox is torn down. It is often a consequence.
 //!
+//! Heard as: pods with Kata stay in ContainerCreating and fail after a minute; no connection to the agent, vsock
+//! or own guest kernel.
+//!
 //! ## Why it happens
 //! Nested or emulated virtualization makes the boot slower than `dial_timeout` (45 s); the guest kernel panics; guest
 //! memory cannot be backed (a small `/dev/shm` in a nested container); `vhost_vsock` is not loaded or the CID is taken;

@@ -5,6 +5,9 @@
 //! kernel, image and virtiofsd, and options that must fit each other. A file that is not there, an unknown key or two
 //! options that exclude each other stop it.
 //!
+//! Heard as: Kata pods cannot be created since the configuration.toml was copied or edited; a path in it does not
+//! exist.
+//!
 //! ## Why it happens
 //! Paths of one installation (`/usr/share/kata-containers`) on a host with another (`/opt/kata`); both `image` and
 //! `initrd` set; `shared_fs` without the daemon's path, or one that the VMM does not have; an annotation that

@@ -4,6 +4,9 @@
 //! Runtime, agent, guest kernel and root image are released together. The runtime calls functions that an older agent
 //! does not have, mounts what an older kernel cannot, or passes devices for which the image has no driver.
 //!
+//! Heard as: only the runtime or only the image was upgraded; pods start and die; unimplemented or unknown call of
+//! the agent.
+//!
 //! ## Why it happens
 //! The runtime was updated (kata-deploy, a package) and the image path still names the old one; image and initrd are
 //! mixed up; a home-made image lacks the agent, the init or features such as seccomp; the kernel lacks virtiofs, DAX or

@@ -4,6 +4,9 @@
 //! Kata starts a VM for each pod: the host must offer KVM, the vhost modules and vsock to the container runtime. If
 //! one is missing, `kata-runtime check` says so and each pod fails at sandbox creation.
 //!
+//! Heard as: Kata works on some nodes and not on this pool or cloud instance; not capable of running Kata
+//! containers.
+//!
 //! ## Why it happens
 //! The node is a VM without nested virtualization, VT-x or SVM is off, `vhost_vsock` or `vhost_net` are not loaded or
 //! not built, the module parameter `nested` or `unrestricted_guest` is off, another hypervisor holds the CPU, or

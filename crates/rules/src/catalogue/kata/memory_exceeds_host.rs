@@ -4,6 +4,8 @@
 //! Kata adds the limits of all containers to the VM's base memory by hotplug. QEMU and Cloud Hypervisor were started
 //! with a maximum, which Kata takes from the host's memory; a sum above it cannot be plugged, and the container fails.
 //!
+//! Heard as: with a large memory limit the Kata pod does not start, without a limit it does.
+//!
 //! ## Why it happens
 //! The limit is larger than the node, or nearly so and the base memory (`default_memory`, 2048 MiB) comes on top; the
 //! limits of several containers add up; `default_maxmemory` is set low; the slots (`memory_slots`, 10) are used up; or a

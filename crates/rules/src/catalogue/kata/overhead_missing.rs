@@ -5,6 +5,8 @@
 //! Kubernetes this as `overhead.podFixed`. Without it the pod's cgroup is only as large as the containers' limits, and
 //! the kernel kills QEMU when it is full; all containers of the pod die at once.
 //!
+//! Heard as: small Kata pods die or are OOM-killed since an upgrade; RuntimeClass without overhead.
+//!
 //! ## Why it happens
 //! The RuntimeClass was written by hand with a handler only; `sandbox_cgroup_only=true` puts all of the VMM into the
 //! pod's cgroup; base memory or page cache of virtiofsd grew; huge VMs need more page tables than 160 MiB covers.
@@ -42,6 +44,7 @@ pub const RULE: Rule = Rule {
         Sign::support("pod overhead").and(&["kata"]),
         Sign::support("sandbox_cgroup_only=true").and(&["OOMKilled"]),
         Sign::support("sandbox_cgroup_only = true").and(&["OOMKilled"]),
+        Sign::support("runtimeClassName: kata").said(&["oom", "killed", "dies"]),
     ],
     words: &["kata", "oomkilled", "overhead", "runtimeclass", "sandbox killed", "qemu killed"],
     explains: &["memory/cgroup-oom", "memory/host-oom", "kata/agent-timeout"],

@@ -5,6 +5,8 @@
 //! and `host-model-cpu.node.kubevirt.io/<model>`. A VM with a CPU model, features, or host-model under migration gets
 //! these as node selector; where no node has them it cannot be scheduled, or cannot migrate.
 //!
+//! Heard as: a VM stays Pending or cannot migrate since nodes were replaced; labels of CPU models or features.
+//!
 //! ## Why it happens
 //! The nodes have other CPU generations; the model is in `obsoleteCPUModels`; the labeller does not run (annotation
 //! `node-labeller.kubevirt.io/skip-node`, no KVM on the node); a microcode update took a feature (TSX) away; or the name

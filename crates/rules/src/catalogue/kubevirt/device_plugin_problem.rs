@@ -5,6 +5,9 @@
 //! kubelet. Where it does not run, finds none, calls them unhealthy or hands out an address that is not usable, pods
 //! stay pending, are rejected at admission, or the VM gets no device.
 //!
+//! Heard as: a VM with a GPU or host device stays Pending, insufficient resource, the node shows 0 though the card
+//! is bound.
+//!
 //! ## Why it happens
 //! The device is not bound to vfio-pci, so the plugin skips it; virt-handler does not run on the node or could not
 //! register (kubelet's plugin socket in another directory); kubelet was restarted; the resource name differs between

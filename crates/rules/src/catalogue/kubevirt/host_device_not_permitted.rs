@@ -5,6 +5,8 @@
 //! `spec.configuration.permittedHostDevices`, by resource name. Any other `deviceName` is refused at admission or when
 //! the pod is made.
 //!
+//! Heard as: the VM with a GPU or USB device is rejected at creation: not permitted in the KubeVirt configuration.
+//!
 //! ## Why it happens
 //! The list was never filled, or names another resource (`nvidia.com/GA102GL_A10` against `nvidia.com/gpu`), another
 //! vendor:device selector or mdev type; `externalResourceProvider` is missing for a device of another plugin; or the

@@ -5,6 +5,8 @@
 //! offers what was reserved on the node when it started, by size. Without enough free pages of that size on one node the
 //! pod stays pending.
 //!
+//! Heard as: VMs with huge pages are never placed, small VMs are; insufficient hugepages-1Gi or 2Mi.
+//!
 //! ## Why it happens
 //! No pages were reserved, or of the other size; they were reserved after kubelet's start (restart it); other pods use
 //! them; they lie on two NUMA nodes and the topology manager wants one; memory is no multiple of the page size.
@@ -45,6 +47,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("must be equal to or larger than page size"),
         Sign::strong("is not a multiple of the page size spec.domain.hugepages.size"),
         Sign::support("spec.domain.hugepages"),
+        Sign::support("hugepages:")
+            .said(&["never placed", "pending", "scheduling", "not scheduled"])
+            .or_near(),
     ],
     words: &["hugepages", "huge pages", "kubevirt", "pending", "hugepages-1gi", "pagesize"],
     explains: &["kubevirt/scheduling-conflict", "memory/hugepages-not-reserved"],

@@ -5,6 +5,8 @@
 //! for one. Where no schedulable node has any, the virt-launcher pod stays pending, or starts in software emulation if
 //! that is allowed.
 //!
+//! Heard as: VMs stay in Scheduling on minikube, kind or cloud nodes; insufficient devices.kubevirt.io/kvm.
+//!
 //! ## Why it happens
 //! The nodes are VMs without nested virtualization (clouds, kind, minikube), VT-x or SVM is off in firmware, the KVM
 //! module is not loaded, or `/dev/kvm` cannot be opened by virt-handler.

@@ -5,6 +5,9 @@
 //! container runtime, admission policy, SELinux or AppArmor setting, or sandboxed runtime class that does not grant them
 //! stops it, although the VM itself is right.
 //!
+//! Heard as: launcher pods are rejected or crash because of pod security, SELinux, cgroups, containerd or CRI-O of
+//! the nodes.
+//!
 //! ## Why it happens
 //! Pod Security Admission at "restricted" or a security context constraint rejects the pod; the profile
 //! `kubevirt/kubevirt.json` is not on the node; the default runtime is gVisor or Kata; containerd sets a low memlock or

@@ -5,6 +5,9 @@
 //! The event FailedScheduling counts how many nodes failed at what. During migration the target must also be another
 //! node than the source.
 //!
+//! Heard as: the VM waits although there are free nodes; anti-affinity, node selector, taints or a local volume;
+//! maintenance or drain never ends.
+//!
 //! ## Why it happens
 //! A local volume ties the VM to one node and a selector to another; anti-affinity wants more nodes than there are; a
 //! control plane taint is not tolerated; a node is cordoned; claims wait for the first consumer; a cluster of one node

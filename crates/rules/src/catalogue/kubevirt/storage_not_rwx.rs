@@ -5,6 +5,8 @@
 //! migratable only if each of its claims has the access mode ReadWriteMany. A ReadWriteOnce claim also keeps the target
 //! pod from attaching.
 //!
+//! Heard as: the Migrate button is grey; a VM is not live migratable because its volume is ReadWriteOnce.
+//!
 //! ## Why it happens
 //! The storage class offers RWX only for block mode and the DataVolume asks for a file system; local or hostPath storage
 //! is used; the default access mode of the storage profile is RWO; a hostDisk is not shared; the vTPM or EFI state claim
@@ -47,6 +49,8 @@ pub const RULE: Rule = Rule {
         Sign::support("MULTI_NODE_MULTI_WRITER").and(&["kubevirt"]),
         Sign::strong("multi node access modes are only supported on rbd `block` type volumes"),
         Sign::strong("Multi-Attach error for volume").and(&["migration"]),
+        Sign::strong("ReadWriteOnce").said(&["migrat"]).or_near(),
+        Sign::support("RWO     ").said(&["migrat"]).or_near(),
     ],
     words: &["live migration", "kubevirt", "readwritemany", "rwx", "not migratable", "readwriteonce"],
     explains: &["migration/storage-not-shared", "kubevirt/scheduling-conflict"],

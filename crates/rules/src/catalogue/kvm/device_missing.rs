@@ -3,6 +3,7 @@
 //! ## What it is
 //! The VMM asks for KVM, but the device node does not exist: the kernel's vendor module (`kvm_intel`, `kvm_amd`)
 //! is not loaded, or the container or jail was given no node.
+//! Heard as: KVM is said not to be available, /dev/kvm is not there.
 //!
 //! ## Why it happens
 //! The module was never loaded or is blocked in modprobe.d; the kernel was built or packaged without it; the CPU or

@@ -3,6 +3,8 @@
 //! ## What it is
 //! The device node exists, but the user, container or sandbox that runs the VMM is refused reading and writing it.
 //!
+//! Heard as: works only with sudo or as root; my user is not in group kvm.
+//!
 //! ## Why it happens
 //! The user is not in group `kvm` (or has not logged in again since); a udev rule or a minimal system left the node as
 //! `root root 0600`; the container's device cgroup forbids character device 10:232; the jail was not given the node.
@@ -66,6 +68,9 @@ pub const RULE: Rule = Rule {
         Sign::proof("HypervisorCreate(*Permission denied"),
         Sign::strong("KVM acceleration*no write access"),
         Sign::strong("This user doesn't have permissions to use KVM"),
+        Sign::strong("root kvm")
+            .said(&["sudo", "as root", "permission", "ordinary user", "normal user"])
+            .or_near(),
     ],
     words: &["/dev/kvm", "kvm group", "permission denied", "as a normal user", "rootless"],
     explains: &["kvm/silent-tcg", "kvm/device-missing", "access/namespace-device-missing"],

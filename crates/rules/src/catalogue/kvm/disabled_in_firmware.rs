@@ -4,6 +4,8 @@
 //! The CPU has VT-x or SVM, but the firmware locked it off: on Intel in `IA32_FEATURE_CONTROL` (MSR 0x3a), on AMD in
 //! `VM_CR` (MSR 0xc0010114, bit SVMDIS). The kernel cannot undo a locked setting, so no `/dev/kvm` appears.
 //!
+//! Heard as: virtualization worked before a BIOS update or reset; SVM, VT-x disabled by BIOS.
+//!
 //! ## Why it happens
 //! The factory default is off; a firmware update or a reset of its settings brought the default back; only one of two
 //! options (VT-x outside and inside TXT) is on; some machines need a cold start before a change counts.

@@ -4,6 +4,8 @@
 //! KVM hands some instructions to its own emulator: those on device memory, in real mode on old CPUs, on page tables it
 //! watches. One that the emulator does not know ends the VM with "KVM internal error. Suberror: 1".
 //!
+//! Heard as: the VM is paused or hangs with KVM internal error or emulation failure.
+//!
 //! ## Why it happens
 //! The guest executes device memory or garbage (a jump into nowhere, broken firmware, an overwritten kernel); it uses
 //! SSE or AVX on a mapped register; the host CPU lacks unrestricted guest mode; nesting or a kernel bug leaves an

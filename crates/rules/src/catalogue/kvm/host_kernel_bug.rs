@@ -4,6 +4,9 @@
 //! The host's kernel itself goes wrong in virtualization code: a BUG, an oops or warning with a stack in `kvm`,
 //! `kvm_intel`, `kvm_amd`, `vfio` or an IOMMU driver, or VMs that fail under this kernel and run under another.
 //!
+//! Heard as: since the host's kernel was updated VMs hang, crash or are slow; with the previous kernel all is
+//! well.
+//!
 //! ## Why it happens
 //! A regression of one kernel series or of a distribution's backport. Nested guests, SMM, large pages, live migration and
 //! device assignment are the places where it shows first.

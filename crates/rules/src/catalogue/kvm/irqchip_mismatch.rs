@@ -4,6 +4,9 @@
 //! The interrupt controllers live in KVM (`on`), in QEMU (`off`), or half in each (`split`). Interrupt remapping by a
 //! virtual IOMMU, more than 255 vCPUs and some devices need one of the three; INTx of assigned devices suffers in others.
 //!
+//! Heard as: host or guest hangs with an assigned device since QEMU 4.0 or with split irqchip; no interrupts
+//! arrive.
+//!
 //! ## Why it happens
 //! `-device intel-iommu,intremap=on` without `kernel-irqchip=split`; machine pc-q35-4.0, whose default was split and
 //! broke INTx of assigned devices; raw arguments that contradict libvirt's `<ioapic driver='qemu'/>`; a VMM or platform

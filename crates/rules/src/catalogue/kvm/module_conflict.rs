@@ -4,6 +4,9 @@
 //! VT-x or SVM can have one owner. VirtualBox, VMware, Xen or Hyper-V holds it and KVM is refused, or KVM holds it and
 //! the other one is refused; or a second KVM vendor module is loaded on top of the first.
 //!
+//! Heard as: another product for VMs, such as VirtualBox or VMware, was used before; KVM VMs are refused until it
+//! is stopped; device or resource busy.
+//!
 //! ## Why it happens
 //! Both products are installed and start at boot. Since Linux 6.12 KVM switches virtualization on when its module loads
 //! (`kvm.enable_virt_at_load=1`) and not first with the first VM, so VirtualBox fails where it worked before.

@@ -4,6 +4,8 @@
 //! `/proc/cpuinfo` has neither `vmx` (Intel) nor `svm` (AMD), and no software KVM stands in for them: KVM refuses to
 //! load and only emulation (TCG) is left.
 //!
+//! Heard as: an old or small CPU has no vmx or svm flag.
+//!
 //! ## Why it happens
 //! A CPU of a line that never had it; far more often the host is itself a VM or cloud instance whose provider does not
 //! pass the flag on (then `nested/not-exposed` is the better name), or the firmware hides it.

@@ -4,6 +4,8 @@
 //! QEMU translates every instruction (TCG), 10 to 50 times slower than KVM, and nobody asked for that: the domain is of
 //! type `qemu`, the command line names no accelerator, or a list of accelerators fell through to `tcg`.
 //!
+//! Heard as: the VM takes ten minutes to boot, is glacially slow and keeps a core busy; no acceleration.
+//!
 //! ## Why it happens
 //! QEMU's built-in default is TCG; virt-install and Vagrant choose `qemu` where they find no usable /dev/kvm, with one
 //! warning; a template was written on a machine without KVM; KubeVirt has `useEmulation` on; `accel=kvm:tcg` hides the

@@ -5,6 +5,8 @@
 //! kind (PVM), which runs kernels made for it directly and everything else in KVM's instruction emulator. A stock
 //! kernel meets an instruction that the emulator lacks and stops with an internal error.
 //!
+//! Heard as: a host whose KVM is PVM: ordinary kernels do not boot.
+//!
 //! ## Why it happens
 //! The host is itself a VM of a cloud that offers nested virtualization through PVM (`kvm_pvm`).
 //!

@@ -5,6 +5,8 @@
 //! to 262144; cgroup v2 takes `cpu.weight` from 1 to 10000 only. Weights of block devices need the bfq (or cfq)
 //! scheduler. A value that was right on one host is refused on another.
 //!
+//! Heard as: a VM with shares, weights or limits does not start since the host uses cgroup v2; value out of range.
+//!
 //! ## Why it happens
 //! The host was upgraded to a distribution with cgroup v2, or the VM came from one with v1. Managers such as
 //! OpenStack made shares of 1024 per vCPU, which pass 10000 with ten vCPUs. Or the controller is not delegated

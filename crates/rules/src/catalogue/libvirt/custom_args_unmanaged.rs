@@ -5,6 +5,9 @@
 //! unread. What they name is not labelled, not opened to the sandbox, not counted in memory limits, and the PCI
 //! addresses they take are not reserved.
 //!
+//! Heard as: I added raw arguments by qemu:commandline, a hook or wrapper, and the VM cannot open, map or place
+//! something.
+//!
 //! ## Why it happens
 //! libvirt prepares only what its XML describes: file owners, SELinux and AppArmor labels, the private `/dev`,
 //! the device cgroup, the memlock limit, slots on buses. A raw `-device` without an address takes the next free

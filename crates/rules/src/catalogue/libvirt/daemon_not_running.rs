@@ -5,6 +5,8 @@
 //! UNIX socket below `/run/libvirt` or, for the session instance, below `$XDG_RUNTIME_DIR/libvirt`. Nothing
 //! listens there, so no question about a VM can even be asked.
 //!
+//! Heard as: nothing that uses libvirt works; no socket in /run/libvirt; after an upgrade to modular daemons.
+//!
 //! ## Why it happens
 //! The package is not installed, the service was stopped or failed while starting (a bad line in its
 //! configuration, `--listen` together with socket activation, a certificate that is missing), or the host runs

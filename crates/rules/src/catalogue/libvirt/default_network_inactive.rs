@@ -4,6 +4,8 @@
 //! A VM's interface of type `network` needs that libvirt network to be defined and active: only then do its
 //! bridge (`virbr0` for `default`), its dnsmasq and its firewall rules exist.
 //!
+//! Heard as: the network default is not active or not found; after a reboot or reinstallation.
+//!
 //! ## Why it happens
 //! The network is not marked for autostart and the host was rebooted; its start failed (another dnsmasq on port
 //! 53, a subnet that is in use, no dnsmasq, no firewall tool); it was removed or never defined because the

@@ -5,6 +5,8 @@
 //! `qemu-system-<arch>` in `$PATH`. That program is not installed for this architecture, lies elsewhere, is not
 //! executable, or the driver that would look for it is not loaded.
 //!
+//! Heard as: the emulator's path in the old definition does not exist on this distribution.
+//!
 //! ## Why it happens
 //! The domain was defined on another distribution (`/usr/libexec/qemu-kvm` against `/usr/bin/qemu-kvm` or
 //! `/usr/bin/qemu-system-x86_64`); QEMU was removed or moved by an upgrade; only some architectures are

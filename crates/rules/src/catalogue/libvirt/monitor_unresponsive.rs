@@ -5,6 +5,8 @@
 //! change a domain. If QEMU's main loop stands still, or a long job does not end, everything else waits and then
 //! times out: 30 s for libvirt's state change lock, a few seconds in Proxmox.
 //!
+//! Heard as: virsh hangs or times out for one domain; cannot acquire state change lock.
+//!
 //! ## Why it happens
 //! A restore, save, migration, snapshot, backup or block job is still at work; a guest agent call waits for a
 //! guest that hangs; QEMU waits in the kernel for storage that is gone (state D); or the process was stopped.

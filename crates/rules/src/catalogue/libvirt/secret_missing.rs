@@ -5,6 +5,8 @@
 //! UUID or usage, and libvirt fetches its value at start. This host's libvirt does not know the secret, knows it
 //! without a value, or with another type.
 //!
+//! Heard as: on the new host the disk of Ceph, LUKS or iSCSI has no secret with this uuid.
+//!
 //! ## Why it happens
 //! Secrets are kept per host and per instance (system or session) and travel with neither migration nor a copied
 //! XML. A new compute node was not given it, an ephemeral one was lost at a reboot, or `secret-define` was not

@@ -4,6 +4,8 @@
 //! One host has two kinds of libvirt: the system instance (`qemu:///system`, one for all, runs as root) and a
 //! session instance per user (`qemu:///session`). Their VMs, networks and pools know nothing of each other.
 //!
+//! Heard as: virsh list shows none of my VMs though they run; a VM or network is there for root and not for me.
+//!
 //! ## Why it happens
 //! virsh without a URI uses the session for an ordinary user and the system for root; virt-manager, vagrant,
 //! Boxes and cockpit each have their own default. A VM made in one is "not found" in the other, and the network

@@ -4,6 +4,8 @@
 //! The daemon runs and its socket exists, but the caller is refused: by the socket's group and mode, or by
 //! polkit, which decides for `org.libvirt.unix.manage` and `org.libvirt.unix.monitor`.
 //!
+//! Heard as: asks for a password each time; ansible, terraform or my user cannot connect without sudo.
+//!
 //! ## Why it happens
 //! The user is not in the group that owns the socket (`libvirt`, on old systems `libvirtd`), or was added and
 //! has not logged in again. Over SSH, in a service or in a container there is no polkit agent that could ask for
@@ -59,6 +61,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("ssh: rejected: administratively prohibited").and(&["libvirt"]),
         Sign::strong("Connection not permitted for uid"),
         Sign::support("Cannot set group when not running as root").and(&["libvirt"]),
+        Sign::support("root libvirt").said(&["password", "sudo", "permission"]).or_near(),
     ],
     words: &["libvirt group", "polkit", "without sudo", "as root it works", "normal user", "password"],
     explains: &["libvirt/daemon-not-running", "libvirt/session-vs-system"],

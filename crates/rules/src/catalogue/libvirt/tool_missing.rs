@@ -4,6 +4,7 @@
 //! libvirt starts other programs for parts of its work: dnsmasq for networks, qemu-img for volumes, dmidecode
 //! for host SMBIOS, passt for user networks, tc, lvm, iscsiadm, nbdkit and more. Wrappers call mkisofs,
 //! xorriso, qemu-nbd or cloud-localds. The program is not in the daemon's `$PATH`.
+//! Heard as: libvirt lacks a helper program, such as dnsmasq, qemu-img, dmidecode, passt or mkisofs.
 //!
 //! ## Why it happens
 //! Distributions make these packages optional, minimal images leave them out, and a service's `$PATH` is

@@ -5,6 +5,8 @@
 //! pair knows only what existed when it was built. One side too old or too new, and a command, an option or a
 //! symbol is unknown to the other.
 //!
+//! Heard as: after an update of only one of libvirt and QEMU or with an old client an option is not understood.
+//!
 //! ## Why it happens
 //! One package was upgraded or built from source and the other was not; two copies of libvirt are installed
 //! (`/usr/local/lib` before `/usr/lib`); QEMU removed an option that an old libvirt still passes; the daemon was

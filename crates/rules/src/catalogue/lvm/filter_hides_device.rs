@@ -5,6 +5,8 @@
 //! (`/etc/lvm/devices/system.devices`). A physical volume that is left out does not exist for LVM: its group and
 //! the VMs' volumes in it are not found.
 //!
+//! Heard as: LVM does not see a volume group on the LUN, multipath or new disk although lsblk shows it.
+//!
 //! ## Why it happens
 //! A filter written for the old device names; `/dev/sdX` names that moved; RHEL 9 and others use the devices file
 //! by default and only list what was there at installation; a replaced disk or a new multipath WWID; a filter

@@ -4,6 +4,8 @@
 //! A guest that puts LVM on a whole disk writes an LVM label to the start of the host's block device. The host
 //! sees it, may activate the guest's volumes, then holds the device open; two systems use one volume group.
 //!
+//! Heard as: on the host the guest's own volume group is visible and active, and the VM's disk is in use.
+//!
 //! ## Why it happens
 //! The VM's disk is an LV, LUN, zvol, mapped RBD or NBD device, and the host's lvm.conf has no filter:
 //! event-based activation takes any PV that appears. Since 2.02.173 `scan_lvs = 0` keeps LVs out, but LUNs and

@@ -4,6 +4,8 @@
 //! A logical volume has a device node only while it is active. The metadata knows the volume (`lvs` shows it), but
 //! `/dev/VG/LV` does not exist, so the VM's disk "does not exist".
 //!
+//! Heard as: after a reboot the VMs on a volume group do not start; the volume or thin pool is inactive.
+//!
 //! ## Why it happens
 //! Activation skipped (`k` flag of thin snapshots), `auto_activation_volume_list` or `volume_list` in lvm.conf,
 //! storage that came after boot-time activation, another host that holds it exclusively (lvmlockd), thin
@@ -74,6 +76,8 @@ pub const RULE: Rule = Rule {
         Sign::support("no such logical volume"),
         Sign::hint("/dev/mapper/*No such file or directory"),
         Sign::hint("/dev/pve/*No such file or directory"),
+        Sign::strong("-wi-------").said(&["not start", "reboot", "fail", "missing"]),
+        Sign::strong("twi---").said(&["not start", "reboot", "fail"]),
     ],
     words: &["lvm", "not active", "inactive", "activate", "logical volume", "thin pool", "lvchange"],
     explains: &["storage/image-missing"],

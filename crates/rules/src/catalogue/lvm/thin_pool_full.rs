@@ -5,6 +5,8 @@
 //! `no_space_timeout` (60 s) and then fail; when its metadata is full, the pool goes read-only and needs a check.
 //! The VMs on it pause, or their file systems go read-only.
 //!
+//! Heard as: several VMs paused or got I/O errors at once though df shows space; thin pool at 100 percent.
+//!
 //! ## Why it happens
 //! Overcommitment with snapshots, discard that never reaches the pool, metadata made too small for many
 //! snapshots, and no automatic growth: `thin_pool_autoextend_threshold = 100` or no free extents in the group.

@@ -4,6 +4,8 @@
 //! Parts of one VM were made for different CPUs: an aarch64 image in an x86 machine, an x86 boot loader under ARM
 //! firmware, an emulator of another architecture than the domain, KVM asked for a foreign one.
 //!
+//! Heard as: nothing comes up: an arm64 image in an x86 machine or the other way round.
+//!
 //! ## Why it happens
 //! A cloud image of the wrong architecture was downloaded (arm64 laptops); the domain's `arch` and `emulator` were edited
 //! apart; firmware of another package was named; containers run another platform's binaries.

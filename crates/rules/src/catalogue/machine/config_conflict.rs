@@ -4,6 +4,8 @@
 //! Each setting is known, but two of them cannot stand together: a CPU topology that does not multiply to the vCPUs, an
 //! IDE disk on q35, NUMA cells whose memory is not the VM's, a device on a bus that the machine type has not.
 //!
+//! Heard as: two options of the configuration exclude each other; refused since one was added.
+//!
 //! ## Why it happens
 //! One place was edited and not the other; a definition was carried over to another machine type; a wrapper adds options
 //! of its own to those given by hand.

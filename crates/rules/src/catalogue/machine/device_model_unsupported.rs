@@ -4,6 +4,8 @@
 //! The VM asks for a device model, backend or property that this emulator does not have: it is another version's, or the
 //! distribution left it out, or it sits in a module package that is not installed.
 //!
+//! Heard as: old definition asks for a device that this QEMU was built without; qxl, spice, floppy.
+//!
 //! ## Why it happens
 //! RHEL 9 and its rebuilds removed SPICE, QXL and most emulated NICs; QEMU was built without slirp, spice, rbd or opengl;
 //! Debian and Fedora put display, audio and block drivers into separate packages; a typing error.

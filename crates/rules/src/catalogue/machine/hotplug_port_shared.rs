@@ -4,6 +4,8 @@
 //! A PCIe root port is a link to one device. A second device on the same port, or on a slot that is taken, is refused,
 //! displaces the first in the guest, or stays invisible because function 0 is another's.
 //!
+//! Heard as: a second hot-added device makes the first disappear.
+//!
 //! ## Why it happens
 //! Scripts call `device_add ...,bus=rp1` for each device; an address was copied from another device; one tool adds a
 //! device with an implicit address that another tool's explicit one meets.

@@ -4,6 +4,9 @@
 //! Something that must be unique is used twice: a device or chardev id in one command line, a domain's name or UUID, a
 //! display or forwarded port, a PID file, the VMM's API socket.
 //!
+//! Heard as: the name, uuid, MAC, port or socket is taken by another VM; a copy cannot be defined; same system
+//! UUID.
+//!
 //! ## Why it happens
 //! A definition was copied without a new name or UUID; an earlier VM still runs, or left its socket or state behind; two
 //! VMs forward the same host port; a wrapper adds a device with an id that is there already.

@@ -4,6 +4,8 @@
 //! libvirt cannot read the definition: it is not well-formed, an element stands where the schema has none, or an
 //! attribute has a value that libvirt does not know. Nothing was started.
 //!
+//! Heard as: libvirt does not accept the edited XML; element or attribute is rejected by the schema.
+//!
 //! ## Why it happens
 //! Editing by hand or by template; XML of a newer libvirt on an older one; `qemu:commandline` without its namespace; a tool
 //! that writes an empty attribute.

@@ -4,6 +4,8 @@
 //! A device is to be added and there is no place for it: q35's root bus takes no hotplug, each root port takes one
 //! device, and only as many empty ports exist as the definition has.
 //!
+//! Heard as: some disks or cards can be attached and one more is refused; no more slots.
+//!
 //! ## Why it happens
 //! libvirt adds root ports for what is defined and few spares; OpenStack and KubeVirt attach volumes and NICs later; a
 //! device was given the root bus `pcie.0`; i440fx has 32 slots on its one bus.

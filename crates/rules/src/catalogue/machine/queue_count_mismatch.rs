@@ -4,6 +4,9 @@
 //! A multiqueue device has more or fewer queues than its backend: a tap made without multi_queue, a vhost-user backend
 //! with fewer, a VMM that wants at most one pair for each vCPU, or a migration source with another number.
 //!
+//! Heard as: network of a large VM never gets beyond one core; number of queues is refused or does not fit the
+//! tap.
+//!
 //! ## Why it happens
 //! `queues=4` on a tap that was made with `ip tuntap add` alone; the VMM was not told that a given tap is multiqueue;
 //! the flavour's vCPU number changed; the default (one queue for each vCPU) differs between two hosts or versions.

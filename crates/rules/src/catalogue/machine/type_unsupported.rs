@@ -4,6 +4,8 @@
 //! The VM names a versioned machine type (`pc-q35-9.2`, `pc-i440fx-2.11`, `pc-q35-rhel9.4.0`) that this emulator does not
 //! have, so it cannot give the guest the hardware it was installed on.
 //!
+//! Heard as: a VM moved from another distribution or an old one does not start: machine type is not supported.
+//!
 //! ## Why it happens
 //! The VM was made by a newer QEMU and moved to an older one; QEMU removed types older than about six years (2.3 and older
 //! in 9.1, and more with each release); a distribution's own type (rhel, ubuntu's release names) is asked of another's QEMU.

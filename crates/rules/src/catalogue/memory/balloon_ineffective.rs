@@ -3,6 +3,7 @@
 //! ## What it is
 //! The balloon is a device of the VM and a driver in the guest. The host can set a target, but only the guest's
 //! driver gives pages back; without device, driver or target the VM keeps what it ever touched.
+//! Heard as: I lowered the memory or the guest freed it and the host still shows the whole in use.
 //!
 //! ## Why it happens
 //! `<memballoon model='none'/>`; a guest without virtio_balloon (Windows without the driver and its service, a

@@ -5,6 +5,9 @@
 //! needs every guest page pinned from the start. With both, all of the maximum memory is taken on the host, and
 //! QEMU inhibits the balloon: inflating it frees nothing.
 //!
+//! Heard as: since a card is passed through the VM always takes its maximum memory; minimum or ballooning has no
+//! effect.
+//!
 //! ## Why it happens
 //! The VM's current memory was set below its maximum as for an ordinary VM, and a device was assigned later. vfio
 //! pins the whole maximum when the VM starts, since the device may reach any page.
@@ -47,6 +50,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("ballooning").and(&["passed through"]),
         Sign::strong("ballooning").and(&["vfio-pci"]),
         Sign::strong("failed to inflate balloon").and(&["vfio"]),
+        Sign::support("balloon:").and(&["hostpci"]).said(&["memory", "ram"]),
+        Sign::support("<memballoon model=*virtio").and(&["<hostdev"]).said(&["memory", "ram"]),
     ],
     words: &[
         "balloon",

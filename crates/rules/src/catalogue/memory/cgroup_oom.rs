@@ -5,6 +5,9 @@
 //! memory and everything else that the VMM takes: device emulation, page tables, I/O buffers, vhost, the page
 //! cache of its images. When the sum meets the limit the kernel kills inside the cgroup, with memory free outside.
 //!
+//! Heard as: the VM or its pod is killed or restarted now and then with exit code 137 though the host has memory;
+//! limit equals guest memory.
+//!
 //! ## Why it happens
 //! The limit was set to the guest's size, or a little above. The overhead is roughly 100 MiB, plus 8 MiB a vCPU,
 //! plus 1/512 of guest memory for page tables, and much more with graphics, many disks or virtio-fs.
@@ -62,6 +65,7 @@ pub const RULE: Rule = Rule {
         Sign::support("qemu-system-x86_64: terminating on signal 9").and(POD),
         Sign::strong("oom_kill process").and(&["memory.max"]),
         Sign::support("CONSTRAINT_NONE").against(),
+        Sign::strong("OOMKilled").and(&["guest:"]),
     ],
     words: &["oomkilled", "oom killed", "pod", "limit", "container", "137"],
     explains: &["memory/host-oom"],

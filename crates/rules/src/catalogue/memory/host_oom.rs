@@ -5,6 +5,8 @@
 //! VM cannot map its memory, or later, when guests touch what they were promised, the OOM killer ends the largest
 //! process, which on a hypervisor host is a VM.
 //!
+//! Heard as: a VM is simply off, disappears at night or when others start; the host ran out of memory.
+//!
 //! ## Why it happens
 //! Guest memory is promised and not reserved, so the sum of all guests may exceed the host. No swap, a host
 //! service that grows, caches in tmpfs, huge pages set aside, or `vm.overcommit_memory=2` make it come earlier.

@@ -5,6 +5,8 @@
 //! from the memory that it has already. A guest that boots with 512 MiB and is given 32 GiB needs 512 MiB for
 //! metadata alone: adding fails, or the guest's OOM killer runs, in the midst of plenty.
 //!
+//! Heard as: adding much memory to a small running guest makes it kill its processes.
+//!
 //! ## Why it happens
 //! A small boot memory with a large `maxMemory`: Kata's `default_memory`, virtio-mem with a small base, DIMMs
 //! plugged all at once; memory that stays offline cannot help either, since nobody onlines it.

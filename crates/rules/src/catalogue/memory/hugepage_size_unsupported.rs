@@ -5,6 +5,8 @@
 //! `pdpe1gb`; ARM's sizes depend on the kernel's base page. A size that CPU, kernel or host node does not offer
 //! cannot be reserved, mounted or given to a VM.
 //!
+//! Heard as: gigabyte pages are refused on an old CPU or in a nested guest.
+//!
 //! ## Why it happens
 //! An old or low-end CPU; a host that is itself a VM whose CPU model hides `pdpe1gb`; a guest that wants 1 GiB
 //! pages of its own; a spelling that the kernel does not know; memory whose size is no multiple of the page.

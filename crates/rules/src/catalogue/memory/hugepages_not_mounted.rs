@@ -4,6 +4,8 @@
 //! QEMU with `mem-path`, libvirt and DPDK reach huge pages through a file system of the type hugetlbfs, one mount
 //! for each page size. Without it the reserved pages cannot be used by them (memfd and anonymous maps need none).
 //!
+//! Heard as: pages are reserved but no hugetlbfs mount is found.
+//!
 //! ## Why it happens
 //! systemd mounts `/dev/hugepages` for the default size only: pages of another size need a mount of their own. A
 //! container does not see the host's mount unless it is handed in. Or libvirt's `hugetlbfs_mount` in qemu.conf

@@ -4,6 +4,8 @@
 //! A device that does DMA into guest memory needs it pinned for as long as the VM lives. The kernel refuses a
 //! long-term pin of pages in a CMA area or in ZONE_MOVABLE, since these must stay movable, and gives ENOMEM.
 //!
+//! Heard as: huge pages of CMA or movable memory and a passed-through device: cannot allocate memory.
+//!
 //! ## Why it happens
 //! Gigantic pages reserved with `hugetlb_cma=` come from a CMA area. Or the host was booted with `movablecore`,
 //! `kernelcore` or `movable_node`, or memory was onlined as movable, and the pool took its pages there. Ordinary

@@ -4,6 +4,9 @@
 //! Guest memory on huge pages comes from a pool that the administrator fills before. A VM starts only if the pool
 //! of its page size, on the NUMA node that it is bound to, holds enough free pages for all of its memory.
 //!
+//! Heard as: the VM with huge pages is refused for lack of memory or ends at once though the server has much;
+//! fewer pages than it needs, or on another node.
+//!
 //! ## Why it happens
 //! Nobody filled the pool, it was filled too late (memory was fragmented by then), with the other page size, or
 //! on another node; other VMs, DPDK or a database took the pages; or the file in `/dev/hugepages` of a dead
@@ -88,6 +91,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Cannot allocate memory (os error 12)").and(&["hugepages=on"]),
         Sign::strong("Cannot allocate memory (os error 12)").and(&["hugepage_size="]),
         Sign::strong("hugepages=on").and(&["HugePages_Total:       0"]),
+        Sign::strong("hw:mem_page_size").and(&["HugePages_Free:        0"]),
     ],
     words: &["hugepage", "huge page", "nr_hugepages", "1G pages", "hugetlb"],
     tells: "/proc/meminfo",

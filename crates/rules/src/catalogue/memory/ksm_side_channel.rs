@@ -5,6 +5,8 @@
 //! tells a guest whether another holds the same page: it can find out versions, keys and address layouts of its
 //! neighbours, and merged frames have been the lever of Rowhammer attacks.
 //!
+//! Heard as: a security review complains of memory deduplication, KSM, between customers.
+//!
 //! ## Why it happens
 //! ksmtuned or a tuned profile starts KSM when memory runs short, or somebody switched it on to fit more VMs.
 //! QEMU marks all guest memory as mergeable unless it is told `mem-merge=off`.

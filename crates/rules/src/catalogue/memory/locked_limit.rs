@@ -5,6 +5,9 @@
 //! RLIMIT_MEMLOCK of the VMM's process. An unprivileged VMM whose limit is below guest memory plus some room for
 //! device regions gets ENOMEM, however much memory is free.
 //!
+//! Heard as: a VM with a passed-through device or locked memory cannot allocate memory though much is free; ulimit
+//! -l, as an ordinary user.
+//!
 //! ## Why it happens
 //! The default limit is 64 KiB to 8 MiB. libvirt's system daemon raises it by itself for assigned devices; QEMU
 //! started by hand, by a session daemon, in a container or pod does not have that right (CAP_SYS_RESOURCE). Two

@@ -4,6 +4,8 @@
 //! A process may hold only `vm.max_map_count` memory mappings (65530 by default). Past that, `mmap`, `mprotect`
 //! and `munmap` fail with ENOMEM while memory is free.
 //!
+//! Heard as: a VMM with very many mappings dies after hours; mmap fails.
+//!
 //! ## Why it happens
 //! QEMU takes two mappings for each coroutine stack, so a disk with many requests in flight (qcow2 under heavy
 //! load, NBD, many virtio-blk queues) takes thousands; thousands of DIMMs, memory slots, vhost regions, pages

@@ -5,6 +5,8 @@
 //! not as cache: `available` in `free` leaves it out. Files in tmpfs and `/dev/shm` count as cache and cannot be
 //! dropped at all. A VM that fits on paper does not start, or the OOM killer comes while ZFS still shrinks.
 //!
+//! Heard as: right after a reboot the VM starts, later it does not: ZFS, ARC or tmpfs holds the memory.
+//!
 //! ## Why it happens
 //! `zfs_arc_max` is left at its default, images lie on the pool so the same data is cached twice (guest and ARC),
 //! or somebody keeps large files in `/tmp` on tmpfs. After a fresh boot the cache is small and all is well.

@@ -5,6 +5,8 @@
 //! collapses pages in the background. Where the faulting thread itself has to wait for that, a vCPU stands still
 //! for milliseconds; on a fragmented host compaction takes whole CPUs.
 //!
+//! Heard as: a latency-critical guest stalls for tens of milliseconds; compaction, khugepaged.
+//!
 //! ## Why it happens
 //! `defrag` is `always`: every fault of a huge page compacts directly. Or memory is fragmented and nearly full,
 //! guests with assigned devices make unmovable islands of pinned pages, or khugepaged scans too eagerly.

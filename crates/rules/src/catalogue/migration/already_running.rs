@@ -5,6 +5,8 @@
 //! earlier migration that did not end, a block job, or a left-over domain or QEMU on the target refuses the new
 //! one.
 //!
+//! Heard as: a second attempt to move the VM fails; an interrupted migration or leftover domain is in the way.
+//!
 //! ## Why it happens
 //! A cancelled or failed migration left its job, its lock (Proxmox `migrate`, nova task state, a KubeVirt
 //! migration object), or a paused QEMU on the target; a post-copy migration failed and waits for recovery; a

@@ -5,6 +5,9 @@
 //! the clock stands still, leaps forward by hours or days, or runs back; guests then hang in timers, log soft
 //! lockups, or their cluster software fences them.
 //!
+//! Heard as: after a migration, resume or restore of a snapshot the guest's time is wrong, jumps or the guest
+//! hangs for minutes; certificates not yet valid.
+//!
 //! ## Why it happens
 //! kvmclock was saved from a stale master clock (QEMU before 2.3 with a kernel of that time), the hosts' own
 //! clocks differ, the guest was paused for long and time goes on from where it stopped, TSC frequencies of the

@@ -4,6 +4,7 @@
 //! A guest that runs has read its CPUID once and goes on using what it found. The target must offer each of
 //! those features. libvirt compares before it starts the target; without libvirt the guest dies at the first
 //! missing instruction.
+//! Heard as: VMs cannot be moved from the newer to the older host, the other way round they can.
 //!
 //! ## Why it happens
 //! The hosts have different CPU generations, microcode, BIOS settings or kernels (TSX, MPX, PCID,

@@ -4,6 +4,8 @@
 //! The connection URI names a transport (`qemu+tls`, `qemu+tcp`, `qemu+ssh`) that the target's libvirt does not
 //! serve: nothing listens on 16514 or 16509, or SSH finds no socket, no `nc` and no `virt-ssh-helper`.
 //!
+//! Heard as: the target's libvirt does not accept the connection: refused at port 16509 or 16514.
+//!
 //! ## Why it happens
 //! libvirtd listens for the network only when told so: by the socket units `libvirtd-tls.socket` and
 //! `libvirtd-tcp.socket` (`virtproxyd-*` for modular daemons), or by `--listen` where sockets are masked. The

@@ -4,6 +4,9 @@
 //! The target tells the source under which name it can be reached for the data, and that is its own host name.
 //! If it resolves to a loopback address there, or not at all on the source, the data has no way.
 //!
+//! Heard as: migration by IP address or to a name that resolves to localhost or to nothing fails; with /etc/hosts
+//! entries it works.
+//!
 //! ## Why it happens
 //! `/etc/hosts` of the target gives its own name to 127.0.1.1 or ::1 (the installers of Debian and Ubuntu do
 //! so), the host name is `localhost.localdomain`, DNS lacks a host or answers with the address of another

@@ -4,6 +4,8 @@
 //! A migration stream, a saved state and an internal snapshot are lists of sections, one for each device and
 //! RAM block, in the format of the machine type that wrote them. The reader finds a section it has no device
 //! for, another size, or a version that it does not know.
+//! Heard as: a saved or running VM is refused by another version of QEMU or another layout of devices, mostly
+//! going back to the older one.
 //!
 //! ## Why it happens
 //! The target was started with another machine type, another memory size, another order of devices or another

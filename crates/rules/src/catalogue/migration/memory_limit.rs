@@ -5,6 +5,8 @@
 //! has too little free memory, too few huge pages, or a lower lock limit than the VM's devices or the transport
 //! need.
 //!
+//! Heard as: the target has too little memory, huge pages or locked memory for the arriving VM.
+//!
 //! ## Why it happens
 //! Huge pages are reserved on the source alone; the target is fuller; a strict NUMA binding meets a full node
 //! there; RDMA, zero-copy and VFIO lock memory and no hard limit was raised; a scheduler's accounting (nova,

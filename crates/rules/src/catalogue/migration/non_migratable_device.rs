@@ -5,6 +5,8 @@
 //! logging, a CPU flag tied to this host: each registers a migration blocker, and libvirt refuses some of them
 //! before QEMU is asked.
 //!
+//! Heard as: one VM cannot be moved, the others can: shared directory, host device, local TPM or bridge binding.
+//!
 //! ## Why it happens
 //! PCI or mediated devices by VFIO without a migration driver, 9p, virtio-fs with a daemon that cannot hand
 //! over, ivshmem, virtio-gpu with 3D, vhost-user backends without log support, vDPA, local or passed-through

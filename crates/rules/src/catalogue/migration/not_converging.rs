@@ -4,6 +4,7 @@
 //! Pre-copy sends memory in rounds and sends again what the guest wrote meanwhile. If the guest writes more per
 //! second than the link carries, the rest never gets small enough to stop for, and the migration runs until it
 //! is cancelled or times out.
+//! Heard as: the migration of a busy VM never ends, hangs at some percent or times out.
 //!
 //! ## Why it happens
 //! A busy database, JVM or build in a large guest; a slow or shared link, TLS or a tunnel on one CPU; a

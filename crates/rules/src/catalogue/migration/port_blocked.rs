@@ -4,6 +4,9 @@
 //! libvirt's control connection works, but the data needs ports of their own: 49152 to 49215 on the target for
 //! memory and for disks (NBD), 5900 and up never. The packets are dropped or rejected on the way.
 //!
+//! Heard as: the migration starts and runs into a time-out though ssh works; firewall between the hosts, ports
+//! 49152.
+//!
 //! ## Why it happens
 //! A host firewall (firewalld's zone without the ports, ufw, nftables), a security group or a network policy
 //! between the hosts; a range in `qemu.conf` (migration_port_min, migration_port_max) that the firewall does

@@ -4,6 +4,8 @@
 //! libvirt refuses to migrate a guest onto its own host, and it knows hosts by their UUID (SMBIOS system UUID,
 //! or host_uuid of libvirtd.conf) and name. Two hosts with one UUID are one host to it.
 //!
+//! Heard as: source and target are taken for one host.
+//!
 //! ## Why it happens
 //! Boards that ship with one default UUID (03000200-0400-0500-0006-000700080009 and the like), nested hosts
 //! cloned from one image, a `host_uuid` copied with libvirtd.conf, one machine-id on both hosts (with

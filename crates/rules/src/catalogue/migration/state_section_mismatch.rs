@@ -4,6 +4,8 @@
 //! Machine and versions fit, and still the target refuses the state of one device: the bytes are inconsistent,
 //! or the kernel below (KVM, VFIO, vhost) does not take them back.
 //!
+//! Heard as: the state of one device cannot be loaded at the target.
+//!
 //! ## Why it happens
 //! A guest driver or backend left a queue in a state that the target cannot check (virtio indices after a lost
 //! connection), the hosts' kernels differ (nested state, XSAVE size, GIC and timer registers), a vhost-user

@@ -4,6 +4,8 @@
 //! A migration without disk copy needs every image, ISO, kernel and NVRAM under the same path, with the same
 //! content, on both hosts. Local files stay behind: libvirt refuses as unsafe, or the target cannot open them.
 //!
+//! Heard as: the disk is not there on the target host; local images.
+//!
 //! ## Why it happens
 //! Images lie on a local directory, LVM or an unmounted share; the pool or mount has another name on the
 //! target; an ISO in a home directory is still in the drive; the Ceph secret or iSCSI session was made on one
@@ -100,6 +102,7 @@ pub const RULE: Rule = Rule {
             "migrating",
             "migration",
         ]),
+        Sign::support("/var/lib/vz/images").said(&["migrat"]),
     ],
     words: &["migrat", "shared storage", "local disk", "local storage", "nfs", "copy-storage", "iso"],
     explains: &["storage/image-missing", "storage/backing-chain-broken"],

@@ -4,6 +4,8 @@
 //! The connection between the hosts is encrypted, and one side refuses the other: libvirt's own TLS (port
 //! 16514, /etc/pki/libvirt) or QEMU's for the migration data (/etc/pki/qemu, /etc/pki/libvirt-migrate).
 //!
+//! Heard as: certificates of migration do not fit the name or address of the target.
+//!
 //! ## Why it happens
 //! The target is called by a name or address that its certificate does not carry (subjectAltName), a
 //! certificate has expired or is not active yet (clock!), the CA files differ, a key is unreadable for the

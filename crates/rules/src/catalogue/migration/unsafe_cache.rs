@@ -5,6 +5,8 @@
 //! migrates only with `cache='none'` or `directsync`, unless the storage is known to be coherent (a clustered
 //! file system, Ceph) or the disk is read-only.
 //!
+//! Heard as: libvirt calls the migration unsafe because of the cache mode.
+//!
 //! ## Why it happens
 //! The disk has `writeback`, `writethrough` or `unsafe`, set by a tool or left over from local storage; on
 //! older libvirt the default (no cache attribute) counts as unsafe too.

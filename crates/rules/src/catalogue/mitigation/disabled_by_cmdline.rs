@@ -5,6 +5,8 @@
 //! host that also takes away what keeps guests apart: flushing the L1 cache and buffers on entry to a guest,
 //! splitting executable huge pages, barriers between guests.
 //!
+//! Heard as: mitigations=off or its like was set for speed.
+//!
 //! ## Why it happens
 //! Somebody wanted speed, a tuning guide or a template said so, or it was a test and stayed. On a host with trusted
 //! guests only, it may be a decision.

@@ -5,6 +5,9 @@
 //! siblings and SMT are hidden or invented, flags are filtered. "Disable SMT", "update microcode" or "unknown" in a
 //! guest may be about something that the hypervisor has settled already and that the guest can neither see nor do.
 //!
+//! Heard as: the scanner's or checker's report says that our guests are vulnerable although the provider or host
+//! is patched.
+//!
 //! ## Why it happens
 //! The tool runs in the guest and takes it for a machine; the hypervisor (Xen, a cloud) has SMT off or schedules
 //! whole cores; the guest's kernel can only say "SMT Host state unknown" or "hypervisor mitigation required".

@@ -4,6 +4,8 @@
 //! The kernel lists each CPU flaw that it knows and what it does about it. "Vulnerable" means that on this host a
 //! guest (or any program) may read memory of others through that flaw: other guests, the VMM, the host.
 //!
+//! Heard as: the host's own kernel says Vulnerable.
+//!
 //! ## Why it happens
 //! Microcode that the mitigation needs is missing (an old BIOS, no microcode package), the kernel was told not to
 //! mitigate, it was built without the mitigation, or there is none for this CPU.

@@ -6,6 +6,9 @@
 //! `amd-stibp`. It uses them only where the virtual CPU shows the flag. A host that is safe can so have guests that
 //! are not safe from themselves.
 //!
+//! Heard as: guests say that they are vulnerable, no microcode, while the host is fully patched; CPU model without
+//! md-clear or ssbd.
+//!
 //! ## Why it happens
 //! A named CPU model from before 2018 (`Haswell`, `Skylake-Server`, `EPYC`, `kvm64`) has none of them; `-IBRS`,
 //! `-IBPB` and `-v2` variants have some; the VM was not fully restarted after the microcode came; a live migration

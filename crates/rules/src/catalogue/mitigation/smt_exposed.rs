@@ -4,6 +4,8 @@
 //! Two threads of one core share its caches and buffers. On CPUs with L1TF, MDS, TAA, MMIO stale data and some later
 //! flaws a guest on one thread can read what runs on the other: another guest, or the host.
 //!
+//! Heard as: VMs of different customers share the threads of a core.
+//!
 //! ## Why it happens
 //! SMT is on, the CPU is affected, and nothing keeps vCPUs of different VMs off the same core. Flushing buffers on
 //! entry to the guest does not help against a sibling that runs at the same time.

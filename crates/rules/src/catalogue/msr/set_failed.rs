@@ -4,6 +4,8 @@
 //! At start, reset or after a migration the VMM writes the virtual CPU's MSRs in one go; KVM refuses one of them, and the
 //! VMM ends, often with an assertion.
 //!
+//! Heard as: QEMU aborts at the start or after a migration: failed to set MSR.
+//!
 //! ## Why it happens
 //! The CPU model promises a feature that this host's KVM, microcode or outer hypervisor does not back: 0x10a is
 //! IA32_ARCH_CAPABILITIES, 0x38d-0x38f the PMU, 0x480-0x493 VMX capabilities, 0x122 TSX control, 0xe1 UMWAIT. A state

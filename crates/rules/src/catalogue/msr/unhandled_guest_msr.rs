@@ -4,6 +4,8 @@
 //! The guest reads or writes a model-specific register that KVM does not emulate. KVM answers with #GP; a guest that does
 //! not expect that (an older Windows, macOS, a driver, a debug tool) stops with a blue screen or panic.
 //!
+//! Heard as: macOS or Windows restarts, hangs at the logo or blue-screens on this host; ignore_msrs.
+//!
 //! ## Why it happens
 //! `host-passthrough` shows a CPU whose extra registers KVM has not; guest software probes power, thermal or performance
 //! registers; a guest newer than the host's kernel uses new ones.

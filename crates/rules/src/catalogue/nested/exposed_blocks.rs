@@ -4,6 +4,9 @@
 //! A guest that sees vmx or svm may run VMs of its own, and their state is part of its own. What cannot carry that state
 //! refuses: live migration, save and snapshot, CPU hotplug, memory hotplug, depending on VMM and version.
 //!
+//! Heard as: saving, migration or hotplug does not work for a VM in which Docker Desktop, WSL or Hyper-V runs or
+//! that has vmx or cpu host.
+//!
 //! ## Why it happens
 //! `host-passthrough` passes the flag on by default; QEMU before 4.1 and kernels before 4.20 have no interface for nested
 //! state; VMware and Hyper-V refuse hotplug, save or migration for such VMs; VMX capability MSRs differ between hosts.

@@ -3,6 +3,7 @@
 //! ## What it is
 //! This host is itself a VM, and the hypervisor that runs it (L0) does not pass vmx or svm on. KVM cannot load here, and
 //! VMs of this host can only be emulated.
+//! Heard as: inside a VM, a cloud instance or a runner KVM is not available; vmx or svm missing in the guest.
 //!
 //! ## Why it happens
 //! L0's module has `nested=0`; the VM's CPU model hides the flag (kvm64, a named model without `+vmx`); the cloud's
@@ -78,6 +79,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("parameters/nested: 0"),
         Sign::strong("parameters/nested:N"),
         Sign::strong("parameters/nested:0"),
+        Sign::strong("Hypervisor vendor:").and(&["Error creating KVM object: No such file"]),
+        Sign::strong("Hypervisor vendor:").and(&["access '/dev/kvm': No such file"]),
+        Sign::strong("Hypervisor vendor:").and(&["Could not access KVM kernel module: No such file"]),
+        Sign::strong("nested=0").said(&["nested", "vmx", "inside", "guest"]),
+        Sign::strong("nested=N").said(&["nested", "vmx", "inside", "guest"]),
     ],
     words: &[
         "nested",

@@ -5,6 +5,9 @@
 //! makes the tap, adds it to the bridge and hands the open descriptor back. The helper refuses every bridge
 //! that its ACL file does not name, and can do nothing at all without its root rights.
 //!
+//! Heard as: as a user the VM cannot be attached to the bridge, as root it can; bridge.conf or set-uid of the
+//! helper.
+//!
 //! ## Why it happens
 //! No `/etc/qemu/bridge.conf` exists (the packages ship none), it does not allow this bridge, it allows another
 //! spelling, or an included file cannot be read. Distributions whose packages drop the set-uid bit (Debian,

@@ -3,6 +3,8 @@
 //! ## What it is
 //! The VM's configuration names a bridge (or a host interface for macvtap) that this host does not have.
 //!
+//! Heard as: the bridge of the configuration does not exist on this host or on the target of a migration.
+//!
 //! ## Why it happens
 //! The network that makes the bridge was not started, the bridge was made by hand and did not survive a reboot,
 //! the definition came from another host, or the interface was renamed. Or a card is named where a bridge is needed

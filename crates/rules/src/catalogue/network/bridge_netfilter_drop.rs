@@ -5,6 +5,9 @@
 //! pass the IP firewall's FORWARD chain. A policy of DROP there cuts guests off from their own LAN, while the host
 //! itself keeps working.
 //!
+//! Heard as: since Docker or Kubernetes was installed bridged VMs cannot be reached or get no answer; on the
+//! bridge their frames are filtered.
+//!
 //! ## Why it happens
 //! Docker loads br_netfilter and sets the policy of FORWARD to DROP (of ip6tables too, since its IPv6 support);
 //! Kubernetes, LXD and ufw do likewise. A VM on a bridge of the LAN was fine until Docker was installed, started
@@ -55,6 +58,10 @@ pub const RULE: Rule = Rule {
         Sign::support("PHYSIN={port} PHYSOUT="),
         Sign::strong("bridge-nf-call-iptables = 0").against(),
         Sign::hint("failed to bind DHCP server socket").against(),
+        Sign::support("bridge-nf-call-iptables = 1")
+            .said(&["docker", "kubernetes", "ping", "reach"])
+            .or_near(),
+        Sign::support("Chain FORWARD (policy DROP").said(&["docker", "kubernetes", "bridge"]).or_near(),
     ],
     words: &[
         "docker",

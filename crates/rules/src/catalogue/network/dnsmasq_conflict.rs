@@ -5,6 +5,8 @@
 //! already listens there, or on all addresses (0.0.0.0:53), dnsmasq ends and the network does not start. Seen from the
 //! other side, libvirt's dnsmasq keeps the other server (Pi-hole, AdGuard, BIND, a container) from its port.
 //!
+//! Heard as: the network does not start since another DNS server, Pi-hole or dnsmasq listens on port 53.
+//!
 //! ## Why it happens
 //! A system-wide dnsmasq without `bind-interfaces`/`bind-dynamic`; BIND, unbound or Pi-hole on the wildcard address, in
 //! a container with host network or a published port 53; NetworkManager's dnsmasq; a dnsmasq left over from an earlier

@@ -5,6 +5,8 @@
 //! (UDP 67, UDP and TCP 53) and must pass the host's INPUT rules. If another firewall drops them, guests get no
 //! address or cannot resolve names, though dnsmasq runs and the bridge is up.
 //!
+//! Heard as: guests get no address since the firewall was switched on, ufw, firewalld or nftables on the host.
+//!
 //! ## Why it happens
 //! ufw, a hand-made nftables ruleset, or a distribution's default (NixOS, Fedora zones) has an INPUT policy of drop.
 //! With nftables every base chain must accept: libvirt's own accept in one table does not help against a drop in

@@ -4,6 +4,9 @@
 //! The virtual network works, and yet this guest has no address: its own configuration names a card that it does
 //! not have under that name, or nothing configures the card at all.
 //!
+//! Heard as: the guest has no network after its machine type, slot or MAC was changed or after cloning; its card
+//! has another name than the configuration.
+//!
 //! ## Why it happens
 //! The card's name comes from its place on the PCI bus: a move from i440fx to q35, from e1000 to virtio, another machine
 //! version or one more device makes `ens3` an `enp1s0`. Images with `net.ifnames=0` expect `eth0`. A clone carries the

@@ -4,6 +4,8 @@
 //! A guest on a routed or NAT network reaches its host but nothing beyond: the host's kernel forwards no packets
 //! (`net.ipv4.ip_forward=0`), or sends them out with the guest's private address, to which nobody answers.
 //!
+//! Heard as: guests reach the host and each other and nothing beyond; NAT or route out of another interface, VPN.
+//!
 //! ## Why it happens
 //! Forwarding is off by default and was switched on by hand until the last reboot; a hardening profile or
 //! `sysctl.d` file switches it off after libvirt has switched it on; hand-made taps (Firecracker, Cloud Hypervisor,

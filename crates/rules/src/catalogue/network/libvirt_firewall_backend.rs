@@ -4,6 +4,7 @@
 //! libvirt writes NAT and filter rules for its networks through a backend: iptables (the only one up to 10.3) or
 //! nftables (10.4 and later, chosen first). If the programs or kernel modules of the backend do not work, no
 //! network starts; if the backend changes with an update, rules that other tools made for it no longer fit.
+//! Heard as: since libvirt was updated guests have no DHCP or internet.
 //!
 //! ## Why it happens
 //! `iptables`, `ip6tables` or `nft` is not installed (minimal hosts, containers); legacy and nft variants of iptables

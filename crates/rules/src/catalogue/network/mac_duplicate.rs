@@ -4,6 +4,8 @@
 //! Within one network each interface needs a MAC of its own. With two the same, bridges learn the address now on one
 //! port, now on the other: connections stall and come back, and DHCP gives both guests one lease.
 //!
+//! Heard as: two VMs lose their connection in turns; copies with the same MAC.
+//!
 //! ## Why it happens
 //! QEMU gives every card without `mac=` the address 52:54:00:12:34:56 (and counts up within one VM only), so that two
 //! VMs started by hand collide. A copied domain XML, a cloned disk with a MAC written in it, a template of Vagrant or

@@ -5,6 +5,9 @@
 //! sends straight to the physical card. The lower device never loops frames back to the host's own stack, so the
 //! guest reaches the whole LAN and the internet, but not its host, and the host not the guest.
 //!
+//! Heard as: the guest reaches the internet and every other machine, but not the very host that it runs on, its
+//! shares or ssh, and the host cannot reach the guest.
+//!
 //! ## Why it happens
 //! It is how the driver works: in mode `bridge` the macvtaps of one card see each other, the card's own address
 //! is not among them. Mode `vepa` needs a switch that sends frames back out of the port they came from (reflective
@@ -47,6 +50,18 @@ pub const RULE: Rule = Rule {
         Sign::support("mode vepa"),
         Sign::support("mode='vepa'"),
         Sign::support("macvtap * mode private"),
+        Sign::strong("macvtap").said(&[
+            "very host",
+            "the host it runs on",
+            "host that runs it",
+            "own host",
+            "host itself",
+            "from the host",
+            "the host cannot",
+        ]),
+        Sign::support("type=*direct")
+            .said(&["very host", "host itself", "from the host", "but not the host", "own host"])
+            .or_near(),
     ],
     words: &[
         " host",

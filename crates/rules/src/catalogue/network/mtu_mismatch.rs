@@ -4,6 +4,9 @@
 //! Each hop must carry the largest frame that the guest sends. Where a bridge, tap, tunnel, VPN or physical card
 //! has a smaller MTU than the guest's interface, large frames vanish, while pings and handshakes work.
 //!
+//! Heard as: ping and small requests work, large downloads, TLS, ssh or apt stall or hang half way; jumbo frames,
+//! tunnel, VXLAN, VPN.
+//!
 //! ## Why it happens
 //! Jumbo frames were switched on at one end only; the underlay carries VXLAN, GENEVE or WireGuard and has 50 to 80
 //! bytes less for the guest (cloud hosts with MTU 1450 or 1460); a Linux bridge takes the smallest MTU of its ports
@@ -71,6 +74,8 @@ pub const RULE: Rule = Rule {
         "stuck",
         "big packet",
         "bulk",
+        "image pull",
+        "overlay",
     ],
     tells: "ip -d link show",
     remedy: "give the bridge, its ports and the guests' interfaces the same MTU, not larger than the path's",

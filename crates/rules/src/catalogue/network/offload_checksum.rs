@@ -5,6 +5,8 @@
 //! were finished, the receiver drops it for its bad checksum, or large segments are dropped: DHCP is answered but not
 //! accepted, TCP crawls or stalls, pings pass.
 //!
+//! Heard as: ping works but TCP or UDP through a router or firewall VM, pfSense or OPNsense, crawls or fails.
+//!
 //! ## Why it happens
 //! An old DHCP client reads raw frames and does not know "checksum not filled in"; a physical driver (e1000e, r8169,
 //! bnx2, igb with LRO, several USB and Wi-Fi cards) has a broken offload; LRO is on at a card whose frames are bridged

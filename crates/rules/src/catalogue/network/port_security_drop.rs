@@ -3,6 +3,7 @@
 //! ## What it is
 //! Something between the guest and the network lets only frames with the expected MAC and IP address pass. Frames of a
 //! nested VM, a container bridge, a virtual IP (VRRP, keepalived) or a guest with a changed MAC are dropped silently.
+//! Heard as: a bridged or nested VM gets no answer because the network knows only the host's MAC: wireless.
 //!
 //! ## Why it happens
 //! libvirt's `<filterref filter='clean-traffic'/>` or `no-mac-spoofing`; OpenStack and OVN port security without

@@ -4,6 +4,8 @@
 //! A virtual network or VM wants to make a bridge or tap, and an interface of that name or with that address is
 //! already there. Nobody runs on it any more: it was left over.
 //!
+//! Heard as: after a crash the network does not start, as its bridge or tap is still there.
+//!
 //! ## Why it happens
 //! The manager was killed or reinstalled while the network was up; the network was undefined by deleting its file;
 //! another tool (LXD, multipass, minikube, Vagrant, a second libvirt in a namespace) made the same bridge; persistent

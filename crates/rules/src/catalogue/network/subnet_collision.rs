@@ -4,6 +4,9 @@
 //! Two interfaces of the host, or the host's LAN and the guests' network, use overlapping addresses. libvirt refuses to
 //! start such a network; where nothing refuses, the host has two routes for one address and answers go the wrong way.
 //!
+//! Heard as: a nested hypervisor or VPN uses the same addresses as the virtual network, 192.168.122.0; no route
+//! out.
+//!
 //! ## Why it happens
 //! The hypervisor is itself a guest on 192.168.122.0/24 (nested libvirt: both use the default); the VPN, the office LAN
 //! or Docker (172.17.0.0/16 and up) uses the same private range; two tools (LXD, minikube, multipass) chose the same.

@@ -5,6 +5,8 @@
 //! EBUSY from `TUNSETIFF`; the same for a macvtap's `/dev/tapN`, and for a lower device that already has another
 //! master (a bridge, bond or Open vSwitch port cannot carry a macvtap as well).
 //!
+//! Heard as: the second VM with the same tap does not start.
+//!
 //! ## Why it happens
 //! Two VMs were given one tap name (copied configuration, a template without a counter, a fixed `tap0`); the
 //! earlier VMM still runs, perhaps as an orphan of a crashed manager; a snapshot was restored twice; a VPN or a

@@ -4,6 +4,8 @@
 //! The VM has a network card, but its other end does not carry frames: the tap is DOWN, it is in no bridge, or
 //! the script that should have brought it up failed.
 //!
+//! Heard as: a hand-made tap is given to QEMU, the guest has a link and nothing arrives; state DOWN.
+//!
 //! ## Why it happens
 //! `ip tuntap add` leaves a tap down and without master; QEMU's `script=no` leaves the work to the user; an
 //! `/etc/qemu-ifup` that is missing, not executable or fails; NetworkManager or systemd-networkd took the tap out
@@ -53,6 +55,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("write tap*input/output error"),
         Sign::support("RTNETLINK answers: Network is down"),
         Sign::strong("Unable to enable tap interface"),
+        Sign::strong("state DOWN")
+            .and(&["ifname="])
+            .said(&["nothing arrives", "no network", "no traffic", "ping", "not reach", "ever arrives"])
+            .or_near(),
     ],
     words: &["no network", "no connectivity", "cannot ping", "can't ping", "tap is down", "state down"],
     tells: "ip -d link show",

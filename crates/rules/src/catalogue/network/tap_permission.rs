@@ -5,6 +5,8 @@
 //! CAP_NET_ADMIN in the network namespace, or the tap must exist already and belong to the caller's user or
 //! group. Otherwise the kernel answers EPERM, and a node with tight permissions or a device cgroup EACCES/EPERM.
 //!
+//! Heard as: creating or opening the tap is not permitted to an ordinary user.
+//!
 //! ## Why it happens
 //! The VM runs as a user who owns no tap; the tap was made without `user`/`group`; a container, jailer or
 //! systemd unit took CAP_NET_ADMIN away or does not allow the device 10:200; the tap lies in another network

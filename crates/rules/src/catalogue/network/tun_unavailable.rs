@@ -4,6 +4,8 @@
 //! Tap devices are made through the character device `/dev/net/tun` (10:200) of the `tun` driver. Without the
 //! node, or with a node whose driver is not there, no VMM can make a tap.
 //!
+//! Heard as: no /dev/net/tun in the container or VPS.
+//!
 //! ## Why it happens
 //! The module `tun` is not loaded or not built (minimal, cloud and WSL kernels; a kernel package updated without
 //! a reboot has no modules for the running kernel). Containers (Docker, LXC, Kubernetes, GitLab runners) get a

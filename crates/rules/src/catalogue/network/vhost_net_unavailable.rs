@@ -5,6 +5,8 @@
 //! the VMM cannot open it, it fails (`vhost=on`, `vhostforce`) or falls back to copying in user space, several
 //! times slower.
 //!
+//! Heard as: the network is slow or refused because the module vhost_net is not loaded or allowed; own kernel.
+//!
 //! ## Why it happens
 //! The module `vhost_net` is not loaded or not built; the node is root's alone or for group kvm and the VMM's user
 //! is not in it; a container or the VM's device cgroup does not list the node (`cgroup_device_acl` of libvirt,

@@ -5,6 +5,8 @@
 //! used. For a VM every such step invalidates the second-level page tables through an MMU notifier, with an
 //! interrupt to all its vCPUs. Large VMs feel it as stalls, IPI storms and hot vCPU threads.
 //!
+//! Heard as: pinned or large guests have regular latency peaks; task_numa_work, page unmapping.
+//!
 //! ## Why it happens
 //! `kernel.numa_balancing` is 1 by default on hosts with several nodes. The cost grows with guest memory and with
 //! the number of vCPUs; memory that many nodes use, shared memory (virtio-fs, vhost-user) and pages pinned for a
@@ -57,6 +59,12 @@ pub const RULE: Rule = Rule {
         Sign::hint("smp_call_function_many_cond"),
         Sign::hint("smp_call_function_single"),
         Sign::support("automatic NUMA balancing"),
+        Sign::support("numa_balancing = 1")
+            .said(&["latency", "peak", "laggy", "stall", "jitter", "slow"])
+            .or_near(),
+        Sign::support("numa_balancing: 1")
+            .said(&["latency", "peak", "laggy", "stall", "jitter", "slow"])
+            .or_near(),
     ],
     words: &["numa", "stall", "laggy", "hot", "latency", "freezes", "blocked", "large vm"],
     tells: "/proc/sys/kernel/numa_balancing",

@@ -5,6 +5,8 @@
 //! the VM is put in; or a cgroup above it has an empty cpuset, so that nothing can run in it at all. The kernel
 //! answers EINVAL, ERANGE, EACCES or, for an empty cpuset, ENOSPC.
 //!
+//! Heard as: a VM with a pinning does not start on a machine with fewer processors or an empty cpuset.
+//!
 //! ## Why it happens
 //! The definition was copied from a larger host; SMT was switched off; CPUs are numbered otherwise after a firmware
 //! update; `machine.slice` was made without cpuset.cpus (cgroup v1 does not inherit it); Kubernetes' CPU manager or

@@ -4,6 +4,8 @@
 //! With a strict policy (`mode='strict'`, mbind, or cpuset.mems) memory comes from the named nodes or not at all.
 //! When such a node is full the kernel kills a process that is bound to it, though other nodes have plenty.
 //!
+//! Heard as: a VM is killed or not admitted though free shows much; its node is used up.
+//!
 //! ## Why it happens
 //! All VMs were bound to node 0; the node's share of the host is smaller than it seems (firmware that makes each L3
 //! or quadrant a node); huge pages, the page cache and unbound VMs took the node before.

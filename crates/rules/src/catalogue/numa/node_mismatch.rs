@@ -4,6 +4,9 @@
 //! Memory of another node is slower by half and more, and a device's DMA and interrupts cross the same link. A VM
 //! whose vCPUs are pinned to one node, while its memory or its device is on another, pays for each access.
 //!
+//! Heard as: memory bandwidth or latency in the VM is worse than on the host; processors on one socket, memory or
+//! card on the other.
+//!
 //! ## Why it happens
 //! vCPUs were pinned and memory was not bound (it goes where QEMU's threads ran when it was first touched), or the
 //! other way round; the device sits in a slot of the other socket; CPU numbers were taken for nodes; the firmware

@@ -5,6 +5,9 @@
 //! threads, I/O threads, vhost workers, other VMs and the host's tasks share the CPUs of the vCPUs, and the guest
 //! sees jitter though its vCPUs are pinned one to one.
 //!
+//! Heard as: vCPUs are pinned to isolated cores and it still stutters when the disk or host is busy; emulator and
+//! I/O threads.
+//!
 //! ## Why it happens
 //! `<emulatorpin>` and `<iothreadpin>` are missing; two VMs name the same CPUs; nothing is isolated on the host
 //! (`isolcpus`, cpuset partitions, systemd AllowedCPUs); or vCPUs float over a set of CPUs that `isolcpus` took out

@@ -4,6 +4,8 @@
 //! The VM's port could not be added to an OVS bridge, because OVS knows no such bridge, or because its daemon could not open
 //! the network device behind the port and marked the port with an error.
 //!
+//! Heard as: the Open vSwitch bridge of the definition does not exist since the switch was rebuilt or renamed.
+//!
 //! ## Why it happens
 //! The bridge was never made or the database was emptied (`conf.db` lost, container restarted); the name in the domain or
 //! Neutron differs; a stale port of an ended VM remains with "No such device"; a leftover interface has the

@@ -4,6 +4,8 @@
 //! `ovs-vsctl` talks to ovsdb-server over `db.sock`, and ovs-vswitchd carries the changes out. Without the server the
 //! tool reports "database connection failed"; without the switch daemon it waits for ever unless told `--timeout`.
 //!
+//! Heard as: no VM comes up on the Open vSwitch host after a reboot; database connection failed.
+//!
 //! ## Why it happens
 //! The service is stopped, failed at start (damaged `conf.db`, kernel module missing, DPDK could not start) or is started
 //! after libvirt; a container or chroot does not see the host's `/run/openvswitch`; paths differ between packages

@@ -5,6 +5,8 @@
 //! descriptors that QEMU sends. Either fails: DPDK does not start or a port has no memory pool, or the mapping of the
 //! guest's regions is refused and the port's link stays down.
 //!
+//! Heard as: a DPDK vhost-user port passes no packet or PMD cannot map the guest's memory.
+//!
 //! ## Why it happens
 //! No huge pages are reserved, or not on the NUMA node of the NIC or VM; `dpdk-socket-mem` asks for more than a node has, or
 //! gives node 1 nothing; pages are taken by guests first; the guest's memory is not shared or not from huge pages; the

@@ -4,6 +4,8 @@
 //! The port is up and in the bridge, but OVS discards the frames: no flow matches, a flow says drop, or the VLAN tag of the
 //! port is not the one of the network.
 //!
+//! Heard as: only VMs with a VLAN tag or one VM on the bridge has no network or DHCP; wrong tag, trunk or flow.
+//!
 //! ## Why it happens
 //! `fail_mode: secure` and no controller leaves empty tables; a flow of a controller (Neutron, OVN, ODL) still names an old port
 //! number or MAC; the access port has another `tag=`, or a trunk does not list the VLAN; a guest sends tagged frames

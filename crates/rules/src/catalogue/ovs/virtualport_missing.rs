@@ -5,6 +5,8 @@
 //! bridge shows up as an interface of the same name but does not know that call: it answers "Operation not supported".
 //! A port of Open vSwitch is also no place for a macvtap: it has a master already.
 //!
+//! Heard as: an Open vSwitch bridge is used like a Linux bridge: operation not supported.
+//!
 //! ## Why it happens
 //! The domain's `<interface type='bridge'>` (or the libvirt network) names the OVS bridge without
 //! `<virtualport type='openvswitch'/>`; a script uses `brctl addif` or `ip link set master`; QEMU's

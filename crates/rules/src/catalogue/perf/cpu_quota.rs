@@ -5,6 +5,8 @@
 //! VMM has more threads than vCPUs: I/O threads, vhost, device queues. With a quota of exactly the vCPU count they
 //! eat the vCPUs' share, and all vCPUs stand still together: the guest sees no steal, only stalls.
 //!
+//! Heard as: the VM lags or stalls for parts of each period though the host is idle; cpulimit, quota, throttled.
+//!
 //! ## Why it happens
 //! `<quota>` in the domain, a CPU limit of the pod or container (Kubernetes turns `limits.cpu` into a quota),
 //! `CPUQuota=` of the unit, Proxmox's `cpulimit`, or a flavor's `quota:cpu_quota`.

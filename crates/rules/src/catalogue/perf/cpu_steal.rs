@@ -5,6 +5,8 @@
 //! steal time, or, where steal is not passed on, as stalls, jumps of time and soft lockups that nothing in the
 //! guest explains.
 //!
+//! Heard as: everything in the VMs is slow when others are busy; high st value in top; overcommitted host.
+//!
 //! ## Why it happens
 //! More busy vCPUs than CPUs on the host; a neighbour; a burstable instance without credits; a quota
 //! (`perf/cpu-quota`); for a nested VM the VM below it is starved; a vCPU count above the host's CPUs.

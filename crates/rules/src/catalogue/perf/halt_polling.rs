@@ -5,6 +5,8 @@
 //! costs microseconds less. Polling shows as host CPU use of an idle guest, takes time and turbo from the sibling
 //! thread, and helps only where wake-ups come often.
 //!
+//! Heard as: an idle guest burns host CPU or wakes slowly; halt_poll_ns.
+//!
 //! ## Why it happens
 //! The default (200 us on x86) is too much for hosts full of idle guests or with overcommitted CPUs, and 0 too little
 //! for latency-bound guests that sleep and wake all the time; somebody raised it far beyond what helps.

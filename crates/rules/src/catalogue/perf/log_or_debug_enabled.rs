@@ -5,6 +5,8 @@
 //! libvirt's debug log writes each message, kernels with KASAN, lockdep, kmemleak or slub debugging run several times
 //! slower, ftrace's function tracer slows every call.
 //!
+//! Heard as: slow or disk full since debugging or tracing was switched on.
+//!
 //! ## Why it happens
 //! It was switched on to find another fault and left; a debug kernel or a debug build is booted; the development
 //! default of a tool is to log everything.

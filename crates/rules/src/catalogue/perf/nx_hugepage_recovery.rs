@@ -6,6 +6,8 @@
 //! split pages together again. Starting that worker moves it into the VMM's cgroups, which takes a global lock: a
 //! start takes tens of milliseconds more, and many starts at once wait for each other.
 //!
+//! Heard as: start is slow or there are spikes from huge page splitting, kvm-nx-lpage-recovery.
+//!
 //! ## Why it happens
 //! `nx_huge_pages` is `auto`, and the CPU is affected. Hosts that start many short VMs (Firecracker, Kata) feel the
 //! start; hosts with large guests feel the split pages and the worker's bursts once a minute.

@@ -4,6 +4,8 @@
 //! A vCPU that halts lets the host's CPU sleep. Deep sleep states cost 100 us and more to leave, a low frequency makes
 //! everything slower, and the governor sees short bursts of a vCPU as little load. Thermal throttling looks the same.
 //!
+//! Heard as: round trips or speed vary, a busy loop on the host makes it steady; governor, C-states, turbo.
+//!
 //! ## Why it happens
 //! The governor is `powersave` or `schedutil` on acpi-cpufreq, the firmware's profile saves power, C-states are
 //! allowed for latency-bound guests, turbo is off, or the CPU is too hot.
@@ -54,6 +56,12 @@ pub const RULE: Rule = Rule {
         Sign::support("Active: power-saver"),
         Sign::hint("Current active profile: powersave"),
         Sign::support("Current active profile: laptop"),
+        Sign::support("governor \"powersave\"")
+            .said(&["slow", "latency", "vary", "varies", "performance", "speed"])
+            .or_near(),
+        Sign::support("scaling_governor")
+            .said(&["slow", "latency", "vary", "varies", "performance", "speed"])
+            .or_near(),
     ],
     words: &[
         "powersave",

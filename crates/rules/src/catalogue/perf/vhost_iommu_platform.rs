@@ -5,6 +5,8 @@
 //! vhost keeps a small translation cache and asks QEMU for what is missing: each miss is a round trip through user
 //! space, and each unmap of the guest throws entries away. Throughput falls to a tenth.
 //!
+//! Heard as: network is slow with a virtual IOMMU or iommu_platform.
+//!
 //! ## Why it happens
 //! A virtual IOMMU was added for nested assignment, more than 255 vCPUs, or DPDK in the guest, and the guest's kernel
 //! maps every packet through it (strict mode).

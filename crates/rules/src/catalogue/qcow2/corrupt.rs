@@ -5,6 +5,9 @@
 //! cluster that two guests' addresses share. QEMU notices when it meets such an entry, sets the corrupt bit in
 //! the header, and refuses to write from then on.
 //!
+//! Heard as: qemu-img check reports errors; image marked corrupt; the guest gets I/O errors or does not boot after
+//! a crash.
+//!
 //! ## Why it happens
 //! Two processes wrote the image at once (the same disk in two VMs, `qemu-img` on a running VM, locking off);
 //! the host crashed with `cache=unsafe` or a lying write cache; the file was truncated by a copy or a full disk;

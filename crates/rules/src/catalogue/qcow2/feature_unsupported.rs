@@ -4,6 +4,8 @@
 //! A qcow2 header lists features that a reader must understand: version, zstd compression, external data file,
 //! extended L2 entries, encryption. A VMM or tool that lacks one must refuse the image, as intended.
 //!
+//! Heard as: an older QEMU does not open the image; unsupported feature or version.
+//!
 //! ## Why it happens
 //! The image was made with a newer QEMU (v3 needs 1.1, external data 4.0, zstd 5.1, extended L2 5.2) and is used
 //! on an older host; or by a VMM with its own small reader: Cloud Hypervisor, crosvm, libkrun and Firecracker

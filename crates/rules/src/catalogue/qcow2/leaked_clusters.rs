@@ -4,6 +4,8 @@
 //! A leaked cluster has a reference count but nothing refers to it. It takes space in the file and nothing else:
 //! all data is there and writing is safe.
 //!
+//! Heard as: qemu-img check reports leaked clusters, and the VM works.
+//!
 //! ## Why it happens
 //! QEMU was killed, or the host crashed, between counting a cluster and using it: the order is chosen so that
 //! this can only leak. Images with lazy refcounts are repaired at the next opening. A snapshot or commit that was

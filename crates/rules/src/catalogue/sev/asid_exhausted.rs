@@ -5,6 +5,8 @@
 //! split by the BIOS between SEV-ES/SNP and plain SEV. When none of the kind is left, KVM refuses the next VM with
 //! "Device or resource busy".
 //!
+//! Heard as: some confidential guests start and one more does not.
+//!
 //! ## Why it happens
 //! As many VMs of the kind run as there are ASIDs; a cgroup's `misc.max` allows fewer; or VMs were ended so fast
 //! that their ASIDs wait for a DF_FLUSH of the firmware. A small SEV-ES space limit makes SEV-ES run out early.

@@ -4,6 +4,8 @@
 //! The security processor measures what the VM starts with: firmware, kernel hashes, CPU state (VMSA), policy. The
 //! owner computes the same digest beforehand. If they differ, no secret is released and the VM is not trusted.
 //!
+//! Heard as: the measurement or report is not what was expected; launch digest.
+//!
 //! ## Why it happens
 //! Mostly one input of the calculation is another: a newer OVMF, another kernel, initrd or command line (a trailing
 //! blank or newline counts), the number of vCPUs, the CPU model (its signature is in the VMSA), the VMM (QEMU, EC2 and

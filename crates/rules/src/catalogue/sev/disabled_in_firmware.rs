@@ -5,6 +5,8 @@
 //! identifiers (ASIDs) leaves none for the kind of VM that is wanted. KVM then refuses the VM type, or `/dev/sev`
 //! is not there at all.
 //!
+//! Heard as: SEV, SEV-ES or SNP is not offered though the CPU has it; BIOS setting, ASID limit, SME.
+//!
 //! ## Why it happens
 //! Most boards ship with SMEE (memory encryption) off. SEV-ES and SEV-SNP VMs use the ASIDs below the BIOS value
 //! "SEV-ES ASID Space Limit" (CPUID 0x8000001F EDX, the least ASID of a plain SEV VM); its default of 1 leaves

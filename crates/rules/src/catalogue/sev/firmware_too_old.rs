@@ -4,6 +4,8 @@
 //! SEV, SEV-ES and SEV-SNP are run by the firmware of the security processor (PSP). Its API version decides what
 //! exists: SEV-ES needs 0.17, SEV-SNP hosts need 1.51, later features (range lists, ciphertext hiding) more.
 //!
+//! Heard as: the SEV firmware or API version is older than what is needed.
+//!
 //! ## Why it happens
 //! The firmware comes with the BIOS. The kernel can load a newer one from `/lib/firmware/amd/amd_sev_fam*.sbin`
 //! for the time until reboot, but only if the package has a file for this family and model, the running firmware

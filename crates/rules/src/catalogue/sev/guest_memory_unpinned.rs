@@ -4,6 +4,9 @@
 //! Encrypted pages must not move, so KVM pins all of a SEV or SEV-ES VM's memory (KVM_MEMORY_ENCRYPT_REG_REGION),
 //! and that counts against RLIMIT_MEMLOCK. If a region cannot be pinned, QEMU gives up.
 //!
+//! Heard as: a confidential guest with much memory ends at the launch as an ordinary user; registering the region
+//! fails.
+//!
 //! ## Why it happens
 //! The limit is the default of 8 MiB or 64 KiB because QEMU runs as a user, in a container, or under libvirt without
 //! `<memtune><hard_limit>`; the limit counts firmware and video memory too, so it must be above the VM's size.

@@ -4,6 +4,8 @@
 //! Processor and firmware offer SEV, SEV-ES or SEV-SNP, but the running kernel is too old or built without it, or a
 //! parameter of `kvm_amd` or of the IOMMU keeps it off. KVM then does not offer the VM type.
 //!
+//! Heard as: the host kernel or its parameter does not enable SEV or SNP.
+//!
 //! ## Why it happens
 //! SEV hosts need Linux 4.16, SEV-ES 5.11, SEV-SNP 6.11 (distributions carry backports), with `CONFIG_KVM_AMD_SEV`
 //! and `CONFIG_CRYPTO_DEV_SP_PSP`, and the `ccp` driver loaded before `kvm_amd`. Early kernels had `sev=0` as

@@ -4,6 +4,7 @@
 //! Host and firmware can run encrypted VMs, but the VM asks for something that does not go with them: another C-bit
 //! position, a policy that the firmware refuses, SMM, a machine or irqchip that the level excludes, firmware in
 //! pflash for SNP, or options of another QEMU generation.
+//! Heard as: a confidential guest's definition is refused: policy, cbitpos, memory backend, machine type.
 //!
 //! ## Why it happens
 //! `cbitpos` and `reduced-phys-bits` are properties of the host CPU (47 on EPYC 7001, 51 on later ones) and get

@@ -4,6 +4,8 @@
 //! An encrypted VM needs OVMF built for it: it carries tables at its end (SEV reset block, secret area, SNP metadata,
 //! hashes table) that QEMU fills. SeaBIOS and ordinary OVMF builds lack some or all of them.
 //!
+//! Heard as: the confidential guest does not start with the distribution's firmware; hashes table or metadata.
+//!
 //! ## Why it happens
 //! Distributions ship several images. Plain SEV runs with a normal OVMF of 2019 or later; SEV-ES needs the reset
 //! block (edk2 202011), SNP the metadata (202202 or later), and measured direct boot (`kernel-hashes=on`) needs the

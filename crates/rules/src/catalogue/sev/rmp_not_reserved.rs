@@ -5,6 +5,8 @@
 //! memory aside before the kernel starts: 16 bytes for each 4 KiB page, or segments of it on newer processors.
 //! Without it, or with a table that does not cover all memory, the kernel gives SNP up.
 //!
+//! Heard as: SNP is not enabled as no RMP table is reserved.
+//!
 //! ## Why it happens
 //! The BIOS setting "SNP Memory (RMP Table) Coverage" is off, or is set by hand ("custom") to less than the
 //! installed memory, often after memory was added. Some BIOSes leave the default at off although SNP is on.

@@ -4,6 +4,8 @@
 //! Saving memory to a file (`virsh save`, managed save, a snapshot with memory, `savevm`) is a migration into a
 //! file: the same blockers refuse it.
 //!
+//! Heard as: saving or a snapshot with memory is refused while a shared folder or host device is there.
+//!
 //! ## Why it happens
 //! A PCI or mediated host device, 9p or virtio-fs, ivshmem, 3D graphics, a vhost-user backend without logging,
 //! `invtsc`, nested VMX on an old kernel, an encrypted guest. A background snapshot has more blockers than a

@@ -5,6 +5,8 @@
 //! state "ready" before it can be pivoted or completed, and a disk has room for one job; snapshot deletion and
 //! migration are jobs too.
 //!
+//! Heard as: commit or pivot fails and the VM stays on its overlay; job not ready.
+//!
 //! ## Why it happens
 //! The pivot was called too early (the guest writes faster than the job copies, or an event was missed), an
 //! earlier backup or copy was left running after its tool died, two tools (backup and snapshot) meet, or a

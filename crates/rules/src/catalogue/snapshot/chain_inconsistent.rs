@@ -5,6 +5,8 @@
 //! their backing files or hold internal snapshots. Where the two differ, reverting, deleting or committing is
 //! refused.
 //!
+//! Heard as: a snapshot is listed and cannot be deleted or is unknown to qemu-img; metadata and files differ.
+//!
 //! ## Why it happens
 //! Overlays were committed, renamed, moved or removed by hand or by a backup tool; an image was restored from a
 //! backup with the old metadata beside it; a deletion broke off half-way; snapshots of mixed kinds were made; a

@@ -5,6 +5,8 @@
 //! the agent thaws. The freeze fails, takes longer than allowed, or is never undone, and the guest stands
 //! still.
 //!
+//! Heard as: a backup or snapshot hangs at the beginning and with it the guest; fs-freeze.
+//!
 //! ## Why it happens
 //! One file system cannot be frozen (loop or bind mounts, a stuck NFS or FUSE, an overlay twice), a hook script
 //! fails, Windows' VSS writers take more than ten seconds, writes pile up while the thaw never comes, or the

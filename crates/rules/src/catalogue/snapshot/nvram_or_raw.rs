@@ -5,6 +5,8 @@
 //! stores) can hold it. One writable image that cannot, and the whole snapshot is refused. The variable store
 //! of UEFI firmware is such an image too.
 //!
+//! Heard as: snapshots work for all VMs but those with UEFI, raw disks or a TPM.
+//!
 //! ## Why it happens
 //! A raw disk or block device, a UEFI guest (its NVRAM is raw unless made as qcow2), a disk of kind network or
 //! lun, a vTPM whose state lies outside; storage types of Proxmox without snapshots (raw on a directory, LVM

@@ -4,6 +4,8 @@
 //! Each virtual function (VF) needs memory space of its own and a place in the bus numbers. The firmware laid out the
 //! bus for the physical functions only, and there is no room left where the card sits.
 //!
+//! Heard as: creating virtual functions fails with no memory or no space though there is plenty.
+//!
 //! ## Why it happens
 //! The firmware does not reserve VF BARs (SR-IOV support off, Above 4G decoding off); more VFs are asked for than the
 //! driver, its queues or interrupts allow; without ARI only 7 more functions fit on a bus.

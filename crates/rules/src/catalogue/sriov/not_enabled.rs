@@ -4,6 +4,8 @@
 //! SR-IOV lets one device show many virtual functions (VFs). They exist only after somebody writes a number into
 //! `sriov_numvfs`, and only where platform firmware, device firmware and driver allow it. Here none appear.
 //!
+//! Heard as: no virtual functions appear after a reboot; numvfs is 0 or does not exist.
+//!
 //! ## Why it happens
 //! SR-IOV is off in the host's firmware set-up or in the card's own (mlxconfig SRIOV_EN, NUM_OF_VFS); the physical
 //! function (PF) has no driver, or one that cannot make VFs; the device has no SR-IOV capability; nobody writes the
@@ -66,6 +68,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Cannot modify SR-IOV while VFs are assigned"),
         Sign::support("cannot configure sriov interfaces"),
         Sign::support("Insufficient*sriov"),
+        Sign::support("sriov_numvfs: 0").said(&["vf", "virtual function"]),
+        Sign::support("max_vfs=").said(&["vf", "virtual function"]),
     ],
     words: &["sriov", "sr-iov", "virtual functions", "numvfs", "vfs", "mlxconfig"],
     explains: &["vfio/device-unavailable", "kubevirt/device-plugin-problem"],

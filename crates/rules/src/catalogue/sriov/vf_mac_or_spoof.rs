@@ -4,6 +4,8 @@
 //! The physical function's driver polices its virtual functions (VFs): the MAC that may send, the VLANs, promiscuous
 //! mode. What the guest does is not allowed, and the card drops the frames without a word to the guest.
 //!
+//! Heard as: a VF in the guest has a link but its bridge, VLAN, virtual IP or changed MAC gets no traffic.
+//!
 //! ## Why it happens
 //! The guest changes the VF's MAC or bridges other MACs over it (containers, nested VMs, VRRP, bonding) while spoof
 //! checking is on and trust is off; it uses a VLAN that the VF was not given; the VF has an all-zero MAC.

@@ -4,6 +4,8 @@
 //! Where the physical function (PF) is itself held by vfio-pci (a user-space driver, a VM), its owner could spy on the
 //! virtual functions (VFs). The kernel therefore wants both sides to present one secret UUID, the VF token.
 //!
+//! Heard as: a virtual function cannot be opened: permission denied while the physical one is with vfio-pci.
+//!
 //! ## Why it happens
 //! DPDK drives the PF through vfio-pci with `enable_sriov=1`, and the VM's `vfio-pci` argument has no or another
 //! `vf-token`; or a token is given though the PF is on its host driver.

@@ -4,6 +4,8 @@
 //! Linux AIO (`aio=native`, libvirt `io='native'`) is asynchronous only on files opened with O_DIRECT. QEMU and
 //! libvirt refuse it for a disk whose cache mode goes through the host's page cache.
 //!
+//! Heard as: after a change of the cache mode in the UI the VM does not start; native AIO.
+//!
 //! ## Why it happens
 //! `cache=writeback` is QEMU's default: who sets only `io='native'`, or changes `cache='none'` to `writeback`
 //! and leaves the rest, gets a contradiction. Before QEMU 2.6 it fell back to threads in silence, so old

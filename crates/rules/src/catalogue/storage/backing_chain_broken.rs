@@ -5,6 +5,8 @@
 //! header names by path and format. If the backing file is not at that path, or is not of that format, the
 //! overlay cannot be opened and its data alone is not usable.
 //!
+//! Heard as: images were moved, and the VM does not start though its path was changed; the base is not found.
+//!
 //! ## Why it happens
 //! The base was moved, renamed, deleted as "old", or replaced; the overlay was copied to another host without
 //! it; a relative path resolves against the overlay's directory; a commit or an external snapshot's files were

@@ -5,6 +5,9 @@
 //! `writethrough` or `directsync` every guest write waits for a flush of the host; `aio=threads` costs a thread
 //! switch for each request; double caching evicts the guest's own cache.
 //!
+//! Heard as: fsync, apt or a database is slow in the guest on this disk, fast in a container or on the host;
+//! directsync, writethrough.
+//!
 //! ## Why it happens
 //! Old versions and some front ends default to writethrough; `directsync` is chosen for safety although `none`
 //! keeps the guest's flushes as well; a qcow2 over a slow file system syncs metadata; a host without battery

@@ -5,6 +5,8 @@
 //! databases believe that data is on disk while it is in the host's memory only: after a power cut or a crash of
 //! the host (not of the guest) journals are inconsistent, and a qcow2's metadata can be corrupt.
 //!
+//! Heard as: after a power cut or crash of the host the guests' file systems were damaged.
+//!
 //! ## Why it happens
 //! Chosen for speed: installers, CI images, `-snapshot`, Packer and Vagrant defaults, then kept for production.
 //! Write-back caches of disks or RAID controllers without a battery do the same one layer further down.

@@ -4,6 +4,8 @@
 //! Disks, LVs, zvols, mapped RBDs and partitions appear as nodes of mode 0660, owner root, group disk. A VMM
 //! that runs as its own user, and is not given access by a manager, gets "Permission denied".
 //!
+//! Heard as: the block device belongs to root and QEMU does not.
+//!
 //! ## Why it happens
 //! QEMU or Firecracker is started by hand, as a session VM, in a container or under a jailer; a chown done by
 //! hand is lost when udev makes the node anew at a reboot, activation or resize; libvirt's `dynamic_ownership` is

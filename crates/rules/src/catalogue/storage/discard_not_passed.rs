@@ -5,6 +5,8 @@
 //! learns of it by discard (TRIM, UNMAP) alone, and each layer must pass it on: guest file system, LVM or LUKS
 //! in the guest, the virtual disk's controller, QEMU's `discard=`, the image format, the host's storage.
 //!
+//! Heard as: images or thin volumes only grow; deleted data does not come back.
+//!
 //! ## Why it happens
 //! QEMU's default is `discard=ignore`; virtio-blk knows discard since QEMU 4.0 and machine types 4.0 only; IDE
 //! passes TRIM but old controllers do not; nobody runs `fstrim` in the guest; `crypttab` has no `discard`, or
@@ -73,6 +75,7 @@ pub const RULE: Rule = Rule {
         // What a complaint makes of a configuration.
         Sign::support("disk size:").unless(&["discard=*unmap", "discard=on"]).said(GROWS).or_near(),
         Sign::support("<driver name=*qcow2").unless(&["discard=*unmap"]).said(GROWS).or_near(),
+        Sign::support("type=*raw").unless(&["discard=*unmap"]).said(GROWS).or_near(),
     ],
     words: GROWS,
     tells: "lsblk -D",

@@ -5,6 +5,8 @@
 //! contents, which a guest controls: so libvirt refuses to probe, and QEMU restricts a raw disk it guessed.
 //! Or a format was given (or defaulted) that the file does not have.
 //!
+//! Heard as: an overlay or image is refused since an upgrade: format of the base is not given.
+//!
 //! ## Why it happens
 //! Images made by `qemu-img create -b base` without `-F`, allowed until QEMU 6.0, carry no backing format;
 //! libvirt 6.0 stopped probing backing files, 4.x and older did it by option. `-hda`, `-drive file=` without
@@ -51,6 +53,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("storage format 'iso' is not directly supported by QEMU"),
         // qemu-img since 6.1.
         Sign::proof("backing format must be specified"),
+        Sign::proof("has no format specified"),
+        Sign::proof("format of backing image must be specified"),
     ],
     words: &["format", "probing", "backing format", "raw", "qcow2", "-F qcow2"],
     tells: "qemu-img info --backing-chain IMAGE",

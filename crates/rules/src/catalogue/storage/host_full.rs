@@ -4,6 +4,8 @@
 //! The file system, quota or pool under a growing image has no space left. QEMU gets ENOSPC on a guest's write;
 //! by default (`werror=enospc`) it pauses the VM, or the write is failed. New images and saves fail as well.
 //!
+//! Heard as: VMs froze or are paused because the host's disk or pool is full.
+//!
 //! ## Why it happens
 //! qcow2, sparse raw files and snapshots promise more than the host has; a snapshot or a saved memory image is
 //! as large as the guest's writes or RAM; logs or backups fill the same file system; a quota or inodes run out.

@@ -4,6 +4,8 @@
 //! QEMU locks every image that it opens: a writer takes a "write" lock and shares nothing, so a second QEMU, or
 //! `qemu-img` on a running VM's disk, is refused. The lock keeps two writers from destroying the image.
 //!
+//! Heard as: qemu-img, virt-customize or a second start or host fails: another process uses the image.
+//!
 //! ## Why it happens
 //! The VM, or another one with the same disk, still runs (perhaps after its terminal was closed or its manager
 //! crashed); a restore or backup tool has the image open; or two definitions name one image.

@@ -4,6 +4,8 @@
 //! A path that the VM's definition names as a disk, optical medium or pool volume does not exist on this host,
 //! or not in the place where the VMM looks (inside a chroot, a container or another node).
 //!
+//! Heard as: the image does not exist at that path; not downloaded, unmounted, renamed.
+//!
 //! ## Why it happens
 //! The image was moved, renamed or deleted; its file system or network share is not mounted; the pool is not
 //! started; an ISO in the drive was cleaned up; a relative path is resolved in another directory; a device name
@@ -90,6 +92,11 @@ pub const RULE: Rule = Rule {
         // The Terraform provider.
         Sign::strong("can't find storage pool '{pool}'"),
         Sign::strong("can't retrieve volume"),
+        Sign::support("No such file or directory").and(&[".qcow2"]).said(&[
+            "renamed",
+            "deleted",
+            "unmounted",
+        ]),
     ],
     words: &["no such file", "image not found", "missing disk", "deleted", "moved the image", "iso"],
     tells: "namei -l IMAGE",

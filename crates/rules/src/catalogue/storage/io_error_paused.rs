@@ -4,6 +4,8 @@
 //! A request of the guest failed on the host with EIO (or a like error), and the disk's error policy is `stop`:
 //! QEMU paused the VM so that the guest never sees the error. It stays paused until somebody resumes it.
 //!
+//! Heard as: a VM pauses again and again by itself; errors of the storage below.
+//!
 //! ## Why it happens
 //! A disk, path, RAID, iSCSI session or network file system failed or timed out; all paths of a multipath
 //! device were down; the storage refuses one kind of request (UNMAP, WRITE SAME, discard during a rebuild);

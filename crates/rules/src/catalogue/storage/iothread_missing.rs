@@ -4,6 +4,8 @@
 //! Without an I/O thread QEMU submits and completes the requests of all disks in its main loop, together with
 //! the monitor, VNC and timers. A busy disk makes the VM stutter, and one slow device holds up all the others.
 //!
+//! Heard as: one QEMU thread is at 100 percent with many fast disks; during backups all disks stall.
+//!
 //! ## Why it happens
 //! libvirt and QEMU give no I/O thread unless asked. With `virtio-scsi` all disks of one controller share its
 //! thread; a single virtio queue lets one vCPU at a time submit. Proxmox needs `virtio-scsi-single` with
@@ -52,6 +54,9 @@ pub const RULE: Rule = Rule {
         Sign::support("virtio_blk_handle").and(&["aio_poll"]),
         Sign::hint("aio_poll"),
         Sign::hint("iothread").unless(&["iothread,id=", "qom-type\":\"iothread"]),
+        Sign::support("scsihw: virtio-scsi-pci")
+            .said(&["stall", "iops", "one thread", "slow", "freez", "frozen"])
+            .or_near(),
     ],
     words: STALLS,
     tells: "virsh iothreadinfo VM",

@@ -5,6 +5,8 @@
 //! working locks answers ENOLCK, ENOSYS, EOPNOTSUPP, EIO or EAGAIN: nobody holds the lock, there is none to have.
 //! virtlockd and sanlock fail likewise.
 //!
+//! Heard as: locks on NFS, SMB or another network file system fail.
+//!
 //! ## Why it happens
 //! NFSv3 without rpc.statd or lockd, or with port 111/lockd ports closed; mounted with `nolock` or `local_lock`;
 //! NFSv4 leases lost after a server's restart or network cut; CIFS without `nobrl` semantics that fit; GlusterFS,

@@ -5,6 +5,8 @@
 //! where names map to other ids. libvirt's chown to the VM's user fails or has no effect, and root cannot read
 //! what the user may.
 //!
+//! Heard as: images on the NAS cannot be owned by libvirt; root squash.
+//!
 //! ## Why it happens
 //! `root_squash` is the default of exports(5); `all_squash` on NAS boxes; NFSv4 with different id domains turns
 //! owners into nobody; the QEMU user has another uid on each host. libvirt's DAC driver treats EPERM and EINVAL

@@ -5,6 +5,8 @@
 //! open), or each request fails because buffer, offset or length is not a multiple of the device's logical
 //! block: 4 KiB native disks need 4096, while the guest believes in 512.
 //!
+//! Heard as: cache=none does not start on tmpfs or this file system; 4K sectors.
+//!
 //! ## Why it happens
 //! tmpfs before Linux 6.6, some FUSE, overlay, 9p, encrypted and network file systems have no O_DIRECT; ZFS had
 //! none that counts before 2.3. On 4Kn disks or DASDs an image with 512-byte sectors, a qcow2 with a small

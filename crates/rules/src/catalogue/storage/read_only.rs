@@ -4,6 +4,8 @@
 //! QEMU opens a disk for writing and the file, device, mount or file system allows reading only. The reason is
 //! the state of the thing itself, and not who asks: root is refused as well.
 //!
+//! Heard as: the guest has write errors from the start, or cannot write: image, volume or mount is read-only.
+//!
 //! ## Why it happens
 //! The file system was remounted read-only after an error, or mounted `ro`; the block device is set read-only
 //! (`blockdev --setro`, an LV with permission `r`, an activated snapshot origin, a write-protected LUN, an RBD
@@ -59,6 +61,12 @@ pub const RULE: Rule = Rule {
         Sign::support("device is read-only"),
         Sign::support("is write-protected, mounting read-only"),
         Sign::support("Operation not permitted").and(&["----i---"]),
+        Sign::support("ext4 ro,")
+            .said(&["write error", "read-only", "read only", "cannot write", "not write"])
+            .or_near(),
+        Sign::support("xfs ro,")
+            .said(&["write error", "read-only", "read only", "cannot write", "not write"])
+            .or_near(),
     ],
     words: &["read-only", "readonly", "read only", "not writable", "write protected"],
     explains: &["access/image-permission"],

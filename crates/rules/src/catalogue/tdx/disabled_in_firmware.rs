@@ -5,6 +5,8 @@
 //! set aside, the SEAM range (SEAMRR) and the SEAM loader that brings the TDX module, and SGX for attestation. With
 //! one of them off, the kernel finds no key IDs, or key IDs and no module.
 //!
+//! Heard as: the server can TDX and nothing of it appears after boot; BIOS options.
+//!
 //! ## Why it happens
 //! The switches lie in different menus and some hide until others are on (memory encryption, x2APIC, matching DIMM
 //! population, no mirrored memory). "Limit CPU PA to 46 bits" on, or an old BIOS, keeps them hidden too.

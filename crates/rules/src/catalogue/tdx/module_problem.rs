@@ -5,6 +5,8 @@
 //! memory; the kernel initialises it when `kvm_intel` loads with `tdx=1`. Without a module that the kernel accepts,
 //! there are no TDX VMs.
 //!
+//! Heard as: the TDX module is missing, old or fails to initialise.
+//!
 //! ## Why it happens
 //! The BIOS carries a module of the 1.0 line (build date 2023) while the kernel reads metadata that exists from 1.5
 //! on; the module has a bug that the kernel refuses (RBP clobber); initialisation failed (hibernation built in

@@ -4,6 +4,8 @@
 //! The kernel asks the TDX module by SEAMCALL; the answer is a 64-bit status. Bits 63:32 are the class and the
 //! reason, bits 31:0 a detail such as the number of the operand, MSR or CPUID leaf.
 //!
+//! Heard as: a SEAMCALL fails with a code.
+//!
 //! ## Why it happens
 //! During initialisation mostly the BIOS: processors of one machine set up differently, an MSR value that the module
 //! does not accept (for example 0x122, TSX control), SMRR not locked, an old microcode. While VMs run: operands busy

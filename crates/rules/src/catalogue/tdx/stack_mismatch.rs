@@ -5,6 +5,8 @@
 //! user interface differs: other ioctl layouts, other object properties, other firmware needs. Parts of different
 //! generations do not work together although each says that it knows TDX.
 //!
+//! Heard as: QEMU, kernel or libvirt do not know TDX or know another generation of it.
+//!
 //! ## Why it happens
 //! One part was updated and the others were not: an upstream QEMU on a vendor kernel (or the reverse), QEMU or libvirt
 //! of the distribution instead of that of the TDX archive, an OVMF without TDVF metadata, a CPU model other than

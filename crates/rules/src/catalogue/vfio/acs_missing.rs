@@ -4,6 +4,7 @@
 //! An IOMMU group is the smallest set of devices that the IOMMU can tell apart and that cannot talk to each other
 //! behind its back. Without Access Control Services (ACS) on the ports above them, unrelated devices land in one
 //! group and can only be assigned together.
+//! Heard as: the card is in one group with half of the board.
 //!
 //! ## Why it happens
 //! Consumer root ports, chipset ports and PCIe switches often lack ACS; multifunction devices without ACS count as

@@ -4,6 +4,8 @@
 //! A graphics card has several functions: picture (.0), HDMI audio (.1), often USB-C and a serial controller (.2,
 //! .3). They share one group, one reset and one power state. The VM has only some of them.
 //!
+//! Heard as: picture is fine and there is no sound over HDMI; only the first function is given.
+//!
 //! ## Why it happens
 //! The configuration lists the picture function alone. The rest stays with a host driver (snd_hda_intel, xhci_hcd),
 //! so the slot or bus cannot be reset, the group is not viable, or guest drivers miss their companion.

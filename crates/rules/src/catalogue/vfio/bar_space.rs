@@ -4,6 +4,8 @@
 //! Modern GPUs and accelerators have BARs of 256 MiB to 256 GiB. Host firmware, the guest's firmware, or the
 //! window that QEMU gives to the root bus has no room for them, so the device stays without its memory.
 //!
+//! Heard as: two cards or a card with large memory: one is not usable; Above 4G decoding, Resizable BAR.
+//!
 //! ## Why it happens
 //! Above 4G decoding is off; Resizable BAR enlarged the BAR; the guest has SeaBIOS on i440fx, or OVMF sized its
 //! 64-bit MMIO window for less; two large cards share a window for one; root ports have a small prefetchable

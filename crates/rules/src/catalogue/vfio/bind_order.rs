@@ -5,6 +5,8 @@
 //! driver was loaded earlier and has it. A driver takes every free device that it knows when it is loaded: who
 //! comes first wins, and vfio-pci never takes a device away.
 //!
+//! Heard as: ids are listed for vfio-pci and after each boot the host's driver has the card again.
+//!
 //! ## Why it happens
 //! The module options are not in the initramfs, no `softdep` puts vfio-pci before the host driver, vfio-pci is
 //! a module while the host driver (xhci_hcd, ahci, nvme) is built into the kernel, or the `ids=` list has a typo
@@ -30,6 +32,9 @@ use crate::prelude::*;
 /// What lspci says after a device line whose id vfio-pci was told to take.
 const IN_USE: &str = "Kernel driver in use: {driver}";
 
+/// It is bound as it should be.
+const VFIO: &[&str] = &["Kernel driver in use: vfio-pci"];
+
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "boot"],
     signs: &[
@@ -40,6 +45,10 @@ pub const RULE: Rule = Rule {
         Sign::support("vfio_pci: invalid id string"),
         Sign::support("vfio_pci: failed to add dynamic id"),
         Sign::hint(IN_USE).and(&["vfio-pci.ids="]),
+        Sign::support("vfio-pci ids=")
+            .unless(VFIO)
+            .said(&["after each boot", "after every boot", "after boot", "at boot", "still with", "again"])
+            .or_near(),
     ],
     words: &["at boot", "softdep", "initramfs", "vfio-pci.ids", "vfio.conf", "grabs"],
     explains: &["vfio/wrong-driver", "vfio/device-busy"],

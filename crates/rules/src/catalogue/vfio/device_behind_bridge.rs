@@ -4,6 +4,8 @@
 //! Only endpoints can be given to a guest. Bridges, root ports and switch ports stay with the host: they are part
 //! of the path to the device, and a group stays viable with them.
 //!
+//! Heard as: a bridge or root port is in the list of devices to assign.
+//!
 //! ## Why it happens
 //! All addresses of an IOMMU group were put into the VM, the root port among them; or a conventional PCI card sits
 //! behind a PCIe-to-PCI bridge that shows the IOMMU one requester id for all cards behind it.

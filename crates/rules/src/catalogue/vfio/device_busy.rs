@@ -4,6 +4,8 @@
 //! The device, or its whole IOMMU group, is in use: another VM has it open, libvirt has given it to another
 //! domain, or a host process (display server, persistence daemon, container) keeps the driver from letting go.
 //!
+//! Heard as: the card is in use by another VM, process or display manager.
+//!
 //! ## Why it happens
 //! Two domains list the same device and are started together; a QEMU of an earlier attempt still lives; the
 //! host driver is unbound while somebody uses the device, which blocks until the last user has closed it.

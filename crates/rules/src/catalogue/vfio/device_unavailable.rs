@@ -3,6 +3,9 @@
 //! ## What it is
 //! The VM's configuration names a PCI address, USB id or node device that the host does not have (any more).
 //!
+//! Heard as: after a card was added or removed or the board changed, the VM names a PCI address that is another
+//! device or none.
+//!
 //! ## Why it happens
 //! Bus numbers moved when a card was added, removed or put into another slot, or after a firmware update or a
 //! changed setting; the device fell off the bus; the VM came from another host; VFs were not created before the

@@ -4,6 +4,8 @@
 //! VFIO must pin and map every page of guest memory for the device, and one mapping was refused: the memory cannot
 //! be pinned (EFAULT), the range is mapped already (EEXIST), is not aligned or not allowed (EINVAL).
 //!
+//! Heard as: mapping memory for the device fails for no plain reason.
+//!
 //! ## Why it happens
 //! Part of the guest's memory is a device's own mapping (another BAR, a framebuffer, `/dev/mem`), DAX or file
 //! memory that may not be pinned long-term; two sections overlap; a host kernel has a pinning bug; the guest

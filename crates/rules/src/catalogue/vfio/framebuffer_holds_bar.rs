@@ -4,6 +4,9 @@
 //! The firmware left a picture in the boot GPU's memory, and the kernel's generic framebuffer (efifb, vesafb,
 //! simplefb, simpledrm) claimed that range. vfio-pci cannot reserve the BAR, so the guest's accesses fail.
 //!
+//! Heard as: the boot console or framebuffer holds the GPU's memory; BAR can't be reserved; single or primary GPU
+//! stays black.
+//!
 //! ## Why it happens
 //! The GPU given to the guest is the one that the host booted on. Since Linux 5.15 the region is registered by
 //! sysfb ("BOOTFB") even where `video=efifb:off` is given, because simpledrm or nobody took it over.

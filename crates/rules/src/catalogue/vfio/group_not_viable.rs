@@ -4,6 +4,9 @@
 //! VFIO hands out whole IOMMU groups. A group is viable when each of its devices is bound to a vfio driver, to
 //! no driver at all, or is a PCI bridge. One function left on a host driver, and QEMU is refused the group.
 //!
+//! Heard as: when the VM with one controller starts, disk, network or keyboard of the host are gone or it is
+//! refused: others share the group.
+//!
 //! ## Why it happens
 //! The devices of a group can reach each other's memory without passing the IOMMU, so giving one of them to a
 //! guest would give it the others. Often it is the GPU's audio or USB-C function, or a neighbour behind the

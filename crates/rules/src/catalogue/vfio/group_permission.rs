@@ -5,6 +5,8 @@
 //! the process that runs the VM is refused: by mode and owner, by a device cgroup, or because the node is not in
 //! its private `/dev`.
 //!
+//! Heard as: an ordinary user's QEMU cannot open /dev/vfio.
+//!
 //! ## Why it happens
 //! QEMU runs as an ordinary user and no udev rule gives it the node; a container lacks `--device
 //! /dev/vfio/<group>`; libvirt did not know of the device (raw arguments) and so neither labelled it nor added it

@@ -5,6 +5,8 @@
 //! look at the host bridge, the ISA/LPC bridge at 1f.0 and the OpRegion. QEMU imitates these only in "legacy mode",
 //! whose conditions are not met, or the guest gets the wrong mode: black screen, code 43, no output.
 //!
+//! Heard as: the integrated Intel graphics is in the VM and the monitor stays dark.
+//!
 //! ## Why it happens
 //! Legacy mode needs the i440fx machine, guest address 00:02.0 on bus 0, a ROM, no other primary VGA, and
 //! SandyBridge to CometLake or so; other machines and UEFI need UPT mode with `x-igd-opregion=on` and a GOP ROM.

@@ -5,6 +5,8 @@
 //! itself cannot be true: the MSI-X table or pending-bit array lies in a BAR that does not exist or outside of it,
 //! capabilities overlap, regions lack.
 //!
+//! Heard as: one function of a card is refused for its layout of MSI-X or BARs.
+//!
 //! ## Why it happens
 //! Firmware bugs of the device; a function that exists only as a stub (the storage function of a converged NIC
 //! without its licence); a function in D3 or off the bus, which reads ones; a device that needs a QEMU quirk.

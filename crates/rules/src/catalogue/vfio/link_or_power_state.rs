@@ -4,6 +4,8 @@
 //! The device does not answer: reads of its configuration space give ones. It is asleep in D3 and does not wake,
 //! its slot lost power or its link went down.
 //!
+//! Heard as: the card vanished from the host, rev ff, D3cold; only a power cycle brings it back.
+//!
 //! ## Why it happens
 //! vfio-pci puts idle devices into D3, and some never come back; the platform's ACPI cuts power (D3cold, laptop
 //! GPUs, Thunderbolt); a riser or power cable fails; an error (AER, DPC) or a reset brought the link down.

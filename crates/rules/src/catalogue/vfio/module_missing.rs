@@ -5,6 +5,8 @@
 //! `vfio_iommu_type1` (which maps guest memory on x86 and Arm). One of them is absent, so that the container
 //! cannot be opened, no IOMMU model is found, or the device cannot be bound.
 //!
+//! Heard as: vfio modules are not loaded or not built.
+//!
 //! ## Why it happens
 //! The module was never loaded, is blacklisted, its package (`linux-modules-extra`) is not installed, the
 //! running kernel's module directory went away with an update, or the kernel is built without it.

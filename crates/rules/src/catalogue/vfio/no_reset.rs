@@ -5,6 +5,9 @@
 //! back from the one it offers, or reads as all ones afterwards (header type 7f). Often the first start after a
 //! host boot works and every later one fails.
 //!
+//! Heard as: the first start works; after a shutdown or restart of the VM the card does not come back until the
+//! host is rebooted.
+//!
 //! ## Why it happens
 //! AMD GPUs of the Polaris, Vega and early Navi generations lack a working bus reset ("reset bug"); some USB,
 //! audio and NVMe functions announce a function level reset (FLR) that hangs them; devices on the root bus have
@@ -87,6 +90,13 @@ pub const RULE: Rule = Rule {
         Sign::strong("only works once").said(CARD),
         Sign::strong("only the first start").said(CARD),
         Sign::strong("second start of the VM").said(CARD),
+        Sign::support("Kernel driver in use: vfio-pci").said(&[
+            "start it again",
+            "starting it again",
+            "restart the guest",
+            "restarting the vm",
+            "after a restart of the vm",
+        ]),
     ],
     words: &[
         "reset",

@@ -4,6 +4,8 @@
 //! A guest's firmware and drivers need the card's video BIOS. The card's ROM cannot be read from the host, reads
 //! as garbage, or the file named by `romfile` is not there, so the guest shows nothing or its driver gives up.
 //!
+//! Heard as: black screen or no signal with the only graphics card though all is bound and no error is logged.
+//!
 //! ## Why it happens
 //! On the GPU that the host booted on, the firmware has copied and changed the ROM, so that what the BAR gives
 //! lacks its signature; the device is asleep or not reset and reads ffff; laptop GPUs have no ROM chip at all;

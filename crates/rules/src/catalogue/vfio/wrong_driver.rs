@@ -5,6 +5,9 @@
 //! (nvidia, nouveau, amdgpu, i915, snd_hda_intel, xhci_hcd, nvme, ixgbe, ...) has it, so that VFIO has no such
 //! device to hand out, or `/dev/vfio/<group>` does not exist at all.
 //!
+//! Heard as: the screen goes black or the start hangs, since nvidia, amdgpu or another host driver still has the
+//! card.
+//!
 //! ## Why it happens
 //! Nobody bound the device: libvirt was told `managed='no'`, QEMU was started by hand, an `ids=` list lacks
 //! this device, or vfio-pci refuses the device because it stands on its deny list (Intel QAT).

@@ -4,6 +4,8 @@
 //! The two sides negotiate virtio features, protocol features, queues and memory regions by messages. If one side needs what
 //! the other lacks, or answers otherwise than agreed, QEMU logs a failed message or refuses the device.
 //!
+//! Heard as: backend and VMM of different versions close the connection.
+//!
 //! ## Why it happens
 //! Backend and VMM are of different generations (SPDK, DPDK, rust-vmm backends, passt); the guest was started or migrated with
 //! features the new backend does not offer; more queues are asked for than the backend has; memory hotplug needs more

@@ -4,6 +4,8 @@
 //! A vhost-user backend is another process that reads and writes the guest's rings and buffers. It can do so only if guest
 //! memory is a file descriptor mapped as shared: `memory-backend-file` or `-memfd` with `share=on`.
 //!
+//! Heard as: a vhost-user card or disk is there and no packet passes or it ends; memory is not shared.
+//!
 //! ## Why it happens
 //! By default QEMU's memory is anonymous and private. The domain has no `<memoryBacking><access mode='shared'/>`, or its NUMA
 //! cells lack `memAccess='shared'`; on a raw command line `share=on` is forgotten or the backend object is not tied

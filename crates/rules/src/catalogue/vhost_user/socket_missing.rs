@@ -4,6 +4,8 @@
 //! QEMU (or Cloud Hypervisor) and the backend meet at a UNIX socket: one listens, the other connects. If the listener is not
 //! there yet, has gone, or both sides do the same, the VM does not start or waits for ever.
 //!
+//! Heard as: the socket does not exist since the switch or backend was restarted; client and server sides.
+//!
 //! ## Why it happens
 //! The switch, SPDK or DPDK application is not running or makes the socket later or elsewhere; its directory differs in the
 //! container; both are clients, or both servers (OVS `dpdkvhostuser` makes the socket, `dpdkvhostuserclient` waits for

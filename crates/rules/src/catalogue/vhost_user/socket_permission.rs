@@ -4,6 +4,8 @@
 //! To connect to a UNIX socket a process needs write permission on the socket and search permission on each directory above
 //! it. The side that made it is often another user than the side that connects.
 //!
+//! Heard as: the backend's socket belongs to root and QEMU may not open it.
+//!
 //! ## Why it happens
 //! ovs-vswitchd (openvswitch:hugetlbfs) or an SPDK target (root) made the socket, QEMU runs as libvirt-qemu or qemu; or QEMU is
 //! the server in a directory that only libvirt's user may enter, and the switch may not; the umask leaves no write for the

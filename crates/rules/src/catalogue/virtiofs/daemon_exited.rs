@@ -5,6 +5,8 @@
 //! socket, the share is dead until both are started again; QEMU reports a broken vhost-user channel, the guest
 //! hangs or reads errors.
 //!
+//! Heard as: the share worked and then hangs; virtiofsd has ended.
+//!
 //! ## Why it happens
 //! It ran out of file descriptors or memory, a system call was outside its seccomp list, a bug hit; or it works
 //! as designed and ends with the connection: after a reboot of the VM by a VMM that reconnects, after a failed

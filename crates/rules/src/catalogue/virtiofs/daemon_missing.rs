@@ -5,6 +5,8 @@
 //! project of its own since (Rust, `--shared-dir`, `--cache`). It is missing, lies elsewhere, or is called with
 //! the options of the other generation.
 //!
+//! Heard as: no virtiofsd is found; path or package.
+//!
 //! ## Why it happens
 //! QEMU 8.0 dropped its copy and the new package (`virtiofsd`) was not installed; Debian 12 has none at all; the
 //! path in `<binary path=...>` or in a unit is the old one (`/usr/lib/qemu/virtiofsd`); a script still passes

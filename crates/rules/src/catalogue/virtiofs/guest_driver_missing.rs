@@ -4,6 +4,8 @@
 //! Host and daemon are right; the guest cannot use the share. Linux needs the module `virtiofs` (since 5.4) and
 //! the exact tag; Windows needs the VirtIO FS driver, WinFsp and the running service VirtioFsSvc.
 //!
+//! Heard as: the share does not appear in the guest; Windows without WinFsp or driver, old kernel.
+//!
 //! ## Why it happens
 //! The guest's kernel is older than 5.4 or built without CONFIG_VIRTIO_FS; the initramfs lacks the module; the
 //! mount names a path or another tag than the `<target dir=...>` of the domain; on Windows the driver was

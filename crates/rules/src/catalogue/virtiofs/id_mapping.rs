@@ -5,6 +5,8 @@
 //! containers, `<idmap>`), only mapped ids exist: all others appear as 65534 (nobody), and the guest can neither
 //! use nor chown such files.
 //!
+//! Heard as: files in the share belong to nobody or cannot be written; owner or ids differ.
+//!
 //! ## Why it happens
 //! Guest and host number their users differently; virtiofsd runs unprivileged and maps one id only; `/etc/subuid`
 //! or `/etc/subgid` has no or too short a range for the user; newuidmap is missing; the mapping in the domain

@@ -4,6 +4,8 @@
 //! Before it serves, virtiofsd shuts itself in: new mount, PID and network namespaces with pivot_root (or chroot),
 //! dropped capabilities, a seccomp list, a high file limit. One of these steps is refused or unknown to the host.
 //!
+//! Heard as: virtiofsd ends at its start as it may not make its sandbox or the kernel is too old.
+//!
 //! ## Why it happens
 //! It runs inside a container without CAP_SYS_ADMIN or with a seccomp profile that forbids unshare; as an ordinary
 //! user without user namespaces (`kernel.apparmor_restrict_unprivileged_userns`, `user.max_user_namespaces=0`) or

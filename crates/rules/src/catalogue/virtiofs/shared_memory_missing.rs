@@ -5,6 +5,8 @@
 //! the guest's memory is backed by a shared mapping (`memory-backend-memfd,share=on` or a file with `share=on`)
 //! and the machine uses that backend. An ivshmem device does not count.
 //!
+//! Heard as: adding a share makes the VM fail to start or virtiofsd die at the first use; memory is not shared.
+//!
 //! ## Why it happens
 //! The domain lacks `<memoryBacking>` with `<access mode='shared'/>`; a command line has the backend object but
 //! does not give it to the machine or a NUMA node; one NUMA cell is private; huge pages were set without sharing.

@@ -4,6 +4,9 @@
 //! The configuration is right; the program itself is wrong in this version. Another version, or a workaround, cures it.
 //! Failed assertions, segmentation faults and panics of a VMM are bugs by definition, whatever set them off.
 //!
+//! Heard as: since an update of QEMU, libvirt or a tool this breaks; with the previous version the same
+//! configuration works.
+//!
 //! ## Why it happens
 //! A regression of one release; a distribution's backport without its follow-up; two programs of the stack that were
 //! never tested together (a QEMU newer than libvirt knows).

@@ -4,6 +4,8 @@
 //! The version that was found is one that a published CVE names. A guest, or a user of the management interface, may be
 //! able to leave its bounds or stop the service.
 //!
+//! Heard as: is our version affected by a CVE.
+//!
 //! ## Why it happens
 //! The host was not updated, or its distribution's support has ended. Distributions mend without changing the version
 //! number in front: their own security tracker decides, not the number.

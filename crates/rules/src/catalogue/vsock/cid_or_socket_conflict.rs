@@ -4,6 +4,8 @@
 //! Each VM with a vsock has a context id (CID) that is unique on its host, and Firecracker, Cloud Hypervisor and crosvm listen on
 //! a UNIX socket in its place. A second VM with the same CID, or a socket file left behind, is refused.
 //!
+//! Heard as: the second guest with vsock does not start; same CID or leftover socket.
+//!
 //! ## Why it happens
 //! A fixed `guest-cid=3` in scripts, Vagrant boxes and copied domains; the earlier VMM still runs; CIDs 0 to 2 are
 //! reserved; a VMM that was killed does not remove its socket file and the next one cannot bind; a snapshot is restored

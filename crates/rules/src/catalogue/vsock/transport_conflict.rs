@@ -4,6 +4,8 @@
 //! The vsock core has one slot for the transport to guests (vhost_vsock) and one for the transport to the host (VMware's VMCI,
 //! Hyper-V's hv_sock, virtio). Kernels before 5.5 have one slot for all: whoever registers first keeps the others out.
 //!
+//! Heard as: vhost_vsock cannot be loaded inside VMware or while another transport is.
+//!
 //! ## Why it happens
 //! The hypervisor is itself a VM on VMware or Hyper-V, whose tools load `vmw_vsock_vmci_transport` or `hv_sock` at boot;
 //! VMware Workstation on the same host; on newer kernels VMCI still takes the host's slot when it runs as host. Then

@@ -5,6 +5,8 @@
 //! what libvirt hands over. State, socket, log or PID file elsewhere is refused, although owner and mode are
 //! right.
 //!
+//! Heard as: VMs with a TPM do not start since the upgrade; AppArmor or SELinux and swtpm.
+//!
 //! ## Why it happens
 //! A wrapper (quickemu, GNOME Boxes, a script) keeps the state in the user's home; libvirt was built with another
 //! prefix; the profile is older than the swtpm that it confines; the directory was restored without its label.

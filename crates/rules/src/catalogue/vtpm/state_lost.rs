@@ -5,6 +5,8 @@
 //! state on the host, outside the disk image. The VM arrived with another state, an older one, or none, so the
 //! TPM is a stranger to the guest.
 //!
+//! Heard as: Windows asks for the BitLocker recovery key after a copy, move, restore or snapshot of the VM.
+//!
 //! ## Why it happens
 //! The disk was copied without `/var/lib/libvirt/swtpm/<uuid>`; the VM got a new UUID or was cloned; a backup or a
 //! snapshot leaves the state out; a migration's state blob was refused because libtpms differs or because both

@@ -5,6 +5,8 @@
 //! `/var/lib/libvirt/swtpm/<uuid>`; `swtpm_localca` keeps a certificate authority in `/var/lib/swtpm-localca`.
 //! That user may not enter, read or write one of these places, or the log.
 //!
+//! Heard as: after a restore as root the VM with a TPM does not start; its state belongs to another user.
+//!
 //! ## Why it happens
 //! The directory was copied or restored as root; `swtpm_user` in `/etc/libvirt/qemu.conf` was changed; the CA was
 //! first made by another user; the state lies on NFS with root squash; a session VM uses the system's CA.

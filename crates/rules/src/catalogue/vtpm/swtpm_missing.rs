@@ -5,6 +5,8 @@
 //! `swtpm` beside each QEMU, which talks to it through a UNIX socket. One of the programs is missing, or none
 //! was started and QEMU finds no socket.
 //!
+//! Heard as: since a TPM was added the VM does not start; swtpm is not installed.
+//!
 //! ## Why it happens
 //! The packages `swtpm` and `swtpm-tools` are optional and often separate; `swtpm_cert` or `swtpm_localca` is in
 //! another package; libvirt's daemon has a shorter `$PATH`; or QEMU was started by hand without swtpm.

@@ -4,6 +4,8 @@
 //! A TPM is of version 1.2 or 2.0 and is reached through one interface: TIS or CRB on x86, TIS on ARM, SPAPR on
 //! POWER. The guest's system, QEMU's build, swtpm's build and the state on disk must agree on both.
 //!
+//! Heard as: Windows 11 says that the PC does not meet the requirements though a TPM is there.
+//!
 //! ## Why it happens
 //! The default of old tools is 1.2 while Windows 11 and new systems ask for 2.0; TPM 1.2 has no CRB; distributions
 //! build swtpm or libtpms without 1.2; this QEMU was built without the model; state was written by a newer swtpm.
@@ -70,6 +72,7 @@ pub const RULE: Rule = Rule {
         Sign::support("OVMF_CODE.secboot.fd").and(&["<backend type='emulator'"]),
         Sign::strong("is not emulating TPM device"),
         Sign::strong("requested buffer size of * is smaller than host TPM's fixed buffer size"),
+        Sign::strong("version=*1.2").said(&["windows 11", "requirements"]).or_near(),
     ],
     words: &["windows 11", "tpm 2.0", "tpm 1.2", "tpm-crb", "tpm-tis"],
     tells: "virsh dumpxml NAME | grep -A2 '<tpm'; virsh domcapabilities",

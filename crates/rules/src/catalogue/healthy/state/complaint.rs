@@ -123,6 +123,11 @@ pub(super) const WORKS: &[&str] = &[
     "as it should",
     "as they should",
     "performs well",
+    "perform well",
+    "nothing is broken",
+    "nothing broke",
+    "nobody complained",
+    "stop as usual",
     "reachable over ssh",
     "can log in",
     "tests pass",
@@ -269,6 +274,10 @@ pub(super) const ASKS: &[&str] = &[
     "why is it logged",
     "why are they logged",
     "who prints",
+    "what it means",
+    "what they mean",
+    "wonder what",
+    "only wonder",
 ];
 
 /// Something does not go as it should.
@@ -335,8 +344,20 @@ pub(super) const DOUBTFUL: &[&str] = &["cannot", "can't", "refuses"];
 pub(super) const MESSAGE: &[&str] = &[
     "message",
     "warning",
-    " log",
-    "error",
+    "the log",
+    "log this",
+    "i see this",
+    "we see this",
+    "entries appear",
+    "appears in",
+    "log these",
+    "log it",
+    " logs",
+    "log has",
+    "our log",
+    "this error",
+    "an error",
+    "error at each",
     "this line",
     "these lines",
     "prints",
@@ -344,6 +365,7 @@ pub(super) const MESSAGE: &[&str] = &[
     "alert",
     "flagged",
     "says so",
+    "journal",
 ];
 
 /// Something is not as it should be, in words that a harmless message may have too.
@@ -363,6 +385,7 @@ pub(super) const AMISS: &[&str] = &[
     "lost",
     "missing",
     "gone",
+    "write errors",
     "dead",
     "dark",
     "wrong",
@@ -425,7 +448,7 @@ pub(crate) fn amiss(cx: &Context<'_>) -> bool {
         Mood::Troubled => true,
         Mood::Silent => any(AMISS) || !any(MESSAGE),
         Mood::Runs => any(AMISS) && !any(MESSAGE),
-        Mood::Calm => !any(ASKS) && any(TURNS) && any(AMISS) && !any(MESSAGE),
+        Mood::Calm => !any(ASKS) && any(TURNS) && !any(MESSAGE),
         Mood::Content => false,
     }
 }
