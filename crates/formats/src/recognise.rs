@@ -3,8 +3,8 @@
 use crate::RECOGNISERS;
 use vmwright_model::Kind;
 
-/// How much of a text is looked at.
-const HEAD: usize = 64 * 1024;
+/// How much of a text is looked at, in bytes. What a text is shows in its first lines; every view asks for its own.
+const HEAD: usize = 16 * 1024;
 
 /// The kind of a text; [`Kind::TEXT`] where no view claims it. `name` may be a path or a command line.
 #[must_use]
