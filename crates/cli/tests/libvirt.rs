@@ -58,8 +58,9 @@ const SCRIPT: &str = r#"
         # Another user's own daemon, which vmwright starts, and which ends with its place.
         mkdir /run/user; chmod 711 /run/user
         cp "$SITE/disk.raw" "$SITE/ours.toml" /run/user/
-        touch /run/user/vmwright; mount --bind "$VMWRIGHT" /run/user/vmwright
         chown -R 65534:65534 /run/user
+        # After that: the program itself stays whose it is.
+        touch /run/user/vmwright; mount --bind "$VMWRIGHT" /run/user/vmwright
         session() {
             echo "== session $*"
             setpriv --reuid 65534 --regid 65534 --clear-groups env -i PATH="$PATH" HOME=/run/user \

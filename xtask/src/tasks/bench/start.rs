@@ -19,6 +19,8 @@ pub(super) const BENCH: Bench = Bench {
     run,
 };
 
+/// What the firmware says first: until then a guest has done nothing that takes long.
+const FIRMWARE: &str = "SeaBIOS";
 /// What the guest's first program says first.
 const INIT: &str = "vmwright-guest: init";
 /// How long a guest may take on a busy machine.
@@ -94,28 +96,45 @@ impl Ours {
     }
 }
 
-/// Milliseconds until a guest's log has the first word of its first program.
-fn until_init(log: &Path, begin: Instant) -> Result<f64> {
-    while !fs::read(log).is_ok_and(|text| String::from_utf8_lossy(&text).contains(INIT)) {
-        if begin.elapsed() > PATIENCE {
-            bail!("no guest within {} s; see {}", PATIENCE.as_secs(), log.display());
+/// Milliseconds until a guest's log has the first word of its firmware, and until that of its first program.
+fn until_up(log: &Path, begin: Instant) -> Result<(f64, f64)> {
+    let until = |word: &str| -> Result<f64> {
+        while !fs::read(log).is_ok_and(|text| String::from_utf8_lossy(&text).contains(word)) {
+            if begin.elapsed() > PATIENCE {
+                bail!("no `{word}` within {} s; see {}", PATIENCE.as_secs(), log.display());
+            }
+            std::thread::sleep(Duration::from_millis(2));
         }
-        std::thread::sleep(Duration::from_millis(2));
+        Ok(begin.elapsed().as_secs_f64() * 1e3)
+    };
+    Ok((until(FIRMWARE)?, until(INIT)?))
+}
+
+/// Times of several starts: to the firmware's first word, and to the first program's.
+#[derive(Default)]
+struct Starts {
+    firmware: Vec<f64>,
+    init: Vec<f64>,
+}
+
+impl Starts {
+    fn push(&mut self, (firmware, init): (f64, f64)) {
+        self.firmware.push(firmware);
+        self.init.push(init);
     }
-    Ok(begin.elapsed().as_secs_f64() * 1e3)
 }
 
 fn against_bare(site: &Site, ours: &Ours, place: &Path) -> Result<()> {
     let log = ours.file("own", "serial.log");
-    let (mut returned, mut own, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut returned, mut own, mut bare) = (Vec::new(), Starts::default(), Starts::default());
     for round in 0..=site.rounds {
         let begin = Instant::now();
         ours.run(&["vm", "start", "own"])?;
         let done = begin.elapsed().as_secs_f64() * 1e3;
-        let up = until_init(&log, begin);
+        let up = until_up(&log, begin);
         ours.run(&["vm", "stop", "own", "--force"])?;
         let up = up?;
-        let other = until_init_bare(&ours.file("own", "argv"), place)?;
+        let other = until_up_bare(&ours.file("own", "argv"), place)?;
         // Once each for the page cache.
         if round > 0 {
             returned.push(done);
@@ -124,24 +143,24 @@ fn against_bare(site: &Site, ours: &Ours, place: &Path) -> Result<()> {
         }
     }
     println!("  {:44} {} ms", "`vm start` returns", measure::spread(&returned));
-    pair("`vm start` until the guest's init", &own, "the same QEMU alone until init", &bare);
+    pair("`vm start`", &own, "the same QEMU alone", &bare);
     Ok(())
 }
 
 fn against_virsh(site: &Site, ours: &Ours, uri: &str) -> Result<()> {
-    let (mut own, mut theirs) = (Vec::new(), Vec::new());
+    let (mut own, mut theirs) = (Starts::default(), Starts::default());
     let virsh = |word: &str| Run::new(["virsh", "-q", "-c", uri, word, "domain"]).text().map(drop);
     for round in 0..=site.rounds {
         let begin = Instant::now();
         ours.run(&["vm", "start", "own"])?;
-        let up = until_init(&ours.file("own", "serial.log"), begin);
+        let up = until_up(&ours.file("own", "serial.log"), begin);
         ours.run(&["vm", "stop", "own", "--force"])?;
         let up = up?;
         let log = ours.file("domain", "serial.log");
         fs::write(&log, "").context("cannot clear a log")?;
         let begin = Instant::now();
         virsh("start")?;
-        let other = until_init(&log, begin);
+        let other = until_up(&log, begin);
         virsh("destroy")?;
         let other = other?;
         if round > 0 {
@@ -149,19 +168,24 @@ fn against_virsh(site: &Site, ours: &Ours, uri: &str) -> Result<()> {
             theirs.push(other);
         }
     }
-    pair("`vm start` until the guest's init", &own, "`virsh start` until the guest's init", &theirs);
+    pair("`vm start`", &own, "`virsh start`", &theirs);
     Ok(())
 }
 
-fn pair(ours: &str, own: &[f64], theirs: &str, other: &[f64]) {
-    println!("  {ours:44} {} ms", measure::spread(own));
-    println!("  {theirs:44} {} ms", measure::spread(other));
-    let ratio = measure::middle(own) / measure::middle(other).max(0.001);
-    println!("  {:44} {ratio:.3} (of {} rounds, min/median/max)", "ratio of the medians", own.len());
+fn pair(ours: &str, own: &Starts, theirs: &str, other: &Starts) {
+    for (to, own, other) in [
+        ("until the firmware speaks", &own.firmware, &other.firmware),
+        ("until the guest's init", &own.init, &other.init),
+    ] {
+        println!("  {:44} {} ms", format!("{ours} {to}"), measure::spread(own));
+        println!("  {:44} {} ms", format!("{theirs} {to}"), measure::spread(other));
+        let ratio = measure::middle(own) / measure::middle(other).max(0.001);
+        println!("  {:44} {ratio:.3} (of {} rounds, min/median/max)", "ratio of the medians", own.len());
+    }
 }
 
 /// QEMU with the words of a machine that vmwright has started, its open files by name instead.
-fn until_init_bare(argv: &Path, place: &Path) -> Result<f64> {
+fn until_up_bare(argv: &Path, place: &Path) -> Result<(f64, f64)> {
     let text = fs::read_to_string(argv).with_context(|| format!("cannot read {}", argv.display()))?;
     let log = place.join("bare.log");
     // Who was killed leaves its sockets.
@@ -188,7 +212,7 @@ fn until_init_bare(argv: &Path, place: &Path) -> Result<f64> {
     }
     let begin = Instant::now();
     let mut child = command.stdin(Stdio::null()).spawn().context("cannot run QEMU")?;
-    let up = until_init(&log, begin);
+    let up = until_up(&log, begin);
     end(&mut child)?;
     up
 }
