@@ -94,6 +94,7 @@ pub const RULE: Rule = Rule {
             "network card",
             "unknown device",
         ]),
+        Sign::strong("net0: virtio").and(&["windows"]).unless(&["virtio-win"]).said(BARE),
     ],
     words: &[
         "windows",

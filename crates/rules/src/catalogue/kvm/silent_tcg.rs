@@ -30,7 +30,7 @@ use crate::prelude::*;
 use vmwright_formats::{CpuInfo, DomainXml, KvmProbe, LsCpu, LsMod, QemuArgs, QemuLog, QemuOffers};
 
 /// What people say of a guest without KVM.
-const SLOW: &[&str] = &["slow", "glacial", "takes ages", "minutes to boot", "crawl"];
+const SLOW: &[&str] = &["slow", "glacial", "takes ages", "half an hour", "crawl"];
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -68,7 +68,16 @@ pub const RULE: Rule = Rule {
         Sign::strong("-accel tcg").said(SLOW).or_near(),
         Sign::support("domain type=*qemu").said(SLOW).or_near(),
     ],
-    words: &[" slow", "slowly", "emulated", "software emulation", "takes minutes", "high cpu"],
+    words: &[
+        " slow",
+        "slowly",
+        "emulated",
+        "software emulation",
+        "takes minutes",
+        "high cpu",
+        "half an hour",
+        "ages to boot",
+    ],
     tells: "virsh -r dumpxml VM",
     remedy: "set the domain's type to kvm (or -accel kvm) once /dev/kvm can be used",
     applicability: Applicability::NeedsApproval,

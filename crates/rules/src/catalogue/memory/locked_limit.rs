@@ -68,6 +68,8 @@ pub const RULE: Rule = Rule {
         Sign::support("Failed to register local dest ram block"),
         Sign::hint("max locked memory"),
         Sign::support("hard_limit").and(&["vfio_dma_map(*) = -12"]),
+        Sign::strong("ulimit -l").and(&["vfio"]).said(&["memory"]),
+        Sign::strong("max locked memory").and(&["vfio"]).said(&["memory"]),
     ],
     words: &["memlock", "locked memory", "passthrough", "ulimit", "plenty free"],
     explains: &["vfio/dma-map-failed", "memory/host-oom"],

@@ -447,7 +447,7 @@ pub(crate) fn amiss(cx: &Context<'_>) -> bool {
     match mood(cx) {
         Mood::Troubled => true,
         Mood::Silent => any(AMISS) || !any(MESSAGE),
-        Mood::Runs => any(AMISS) && !any(MESSAGE),
+        Mood::Runs => !any(MESSAGE),
         Mood::Calm => !any(ASKS) && any(TURNS) && !any(MESSAGE),
         Mood::Content => false,
     }
