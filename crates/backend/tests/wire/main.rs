@@ -7,11 +7,13 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use vmwright_backend::cloud_hypervisor::CloudHypervisor;
 use vmwright_backend::firecracker::Firecracker;
 use vmwright_backend::http::{Api, ApiError};
 use vmwright_backend::{Backend, Request, State, Stored, Unwatched, perform, store};
 
 const FIRECRACKER: &str = include_str!("firecracker.json");
+const CLOUD_HYPERVISOR: &str = include_str!("cloud_hypervisor.json");
 
 /// One request and its answer.
 #[derive(Debug, Clone)]
@@ -79,9 +81,21 @@ fn request(mut stream: UnixStream) -> (String, Value) {
 
 #[test]
 fn every_recorded_answer_is_understood() {
+    for recording in [FIRECRACKER, CLOUD_HYPERVISOR] {
+        understood(recording);
+    }
+}
+
+/// The reason of a refusal, as either VMM gives it.
+fn reason(said: &Value) -> String {
+    let causes = || said.as_array().expect("causes").iter().map(|cause| cause.as_str().expect("words"));
+    said["fault_message"].as_str().map_or_else(|| causes().collect::<Vec<_>>().join(": "), str::to_owned)
+}
+
+fn understood(recording: &str) {
     let place = tempfile::tempdir().expect("a temporary directory");
     let socket = place.path().join("api");
-    let all = exchanges(FIRECRACKER);
+    let all = exchanges(recording);
     replay(&socket, all.clone());
     let api = Api::at(&socket, Duration::from_secs(10));
     for one in all {
@@ -100,7 +114,7 @@ fn every_recorded_answer_is_understood() {
             }
             Err(ApiError::Refused { status, said: words, .. }) => {
                 assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{one:?}");
-                assert_eq!(words, said["fault_message"].as_str().expect("a reason"));
+                assert_eq!(words, reason(&said));
             }
             Err(error) => panic!("{error}: {one:?}"),
         }
@@ -152,4 +166,27 @@ fn firecracker_pauses_and_resumes_in_its_own_words() {
     let asked = asked.lock().expect("no panic").clone();
     let changes: Vec<&String> = asked.iter().filter(|line| line.starts_with("PATCH")).collect();
     assert_eq!(changes, ["PATCH /vm HTTP/1.1", "PATCH /vm HTTP/1.1"]);
+}
+
+#[test]
+fn cloud_hypervisor_pauses_and_resumes_in_its_own_words() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let socket: PathBuf = place.path().join("api");
+    let mut all = exchanges(CLOUD_HYPERVISOR);
+    let states: Vec<Exchange> = all.iter().filter(|one| one.path == "/api/v1/vm.info").cloned().collect();
+    let [running, paused] = states.as_slice() else { panic!("two states are recorded") };
+    // What is asked below, in this order; the recording has each answer once.
+    all.retain(|one| one.path != "/api/v1/vm.info");
+    all.extend([running, running, paused, paused, running, running, running].map(Clone::clone));
+    replay(&socket, all);
+    let backend = CloudHypervisor::default();
+    let machine = machine(place.path(), &socket, backend.name());
+    let state = || backend.look(&machine).expect("it can be told").state;
+    assert_eq!(state(), State::Running);
+    perform(&backend, &machine, Request::Pause, &mut Unwatched).expect("it runs");
+    assert_eq!(state(), State::Paused);
+    perform(&backend, &machine, Request::Resume, &mut Unwatched).expect("it stands");
+    assert_eq!(state(), State::Running);
+    let told = perform(&backend, &machine, Request::Stats, &mut Unwatched).expect("it runs");
+    assert!(format!("{told:?}").contains("_disk0"), "{told:?}");
 }
