@@ -60,6 +60,16 @@ pub fn readers() -> Vec<Reader> {
             }
         }),
     ));
+    readers.push(reader(
+        "a domain of libvirt".to_owned(),
+        devices(),
+        Box::new(|text| {
+            if let Ok(read) = vmwright_convert::libvirt::read(&format!("{text}</devices></domain>")) {
+                drop(vmwright_convert::libvirt::write(&read.spec));
+                drop(vmwright_convert::qemu::text(&read.spec));
+            }
+        }),
+    ));
     readers.push(reader("recognition".to_owned(), general(), Box::new(|text| drop(recognise("x", text)))));
     readers.push(reader(
         "signs".to_owned(),
@@ -137,6 +147,29 @@ fn documents() -> Vec<Shape> {
         shapes.push(Shape::new(piece, &format!("{{\"boot-source\":{{}},\"cpus\":{{}},\"{list}\":["), piece));
     }
     shapes
+}
+
+/// Devices of a domain again and again: those that the specification has, those that it has not, and parts of them.
+fn devices() -> Vec<Shape> {
+    const HEAD: &str =
+        "<domain type='kvm'><name>x</name><os><type arch='x86_64' machine='pc'>hvm</type></os><devices>";
+    let pieces = [
+        "<disk type='file'><source file='/a'/><target dev='sda' bus='scsi'/><alias name='ua-a'/></disk>",
+        "<disk type='file'><driver ioeventfd='on'/><source file='/a'/><target dev='vda' bus='virtio'/></disk>",
+        "<disk type='nvme'><source namespace='1'><address slot='0'/></source><target dev='vda' bus='virtio'/></disk>",
+        "<interface type='bridge'><source bridge='a'/><rom bar='off'/><alias name='a'/></interface>",
+        "<interface type='udp'><source address='a' port='1'/></interface>",
+        "<redirdev bus='usb' type='spicevmc'/>",
+        "<redirdev bus='usb' type='spicevmc'/><disk type='file'><source file='/a' index='1'/></disk>",
+        "<controller type='scsi'><alias name='a'/></controller>",
+        "<channel type='unix'><target type='virtio' name='a'/><address type='virtio-serial' controller='7'/></channel>",
+        "<serial type='pty'><protocol type='telnet'/></serial>",
+        "<console type='pty'/>",
+        "<memory model='nvdimm'><target><size>1</size></target></memory>",
+        "<unknown/>",
+        "<hostdev type='pci'><source><address slot='1'/></source><alias name='b'/></hostdev>",
+    ];
+    pieces.into_iter().map(|piece| Shape::new(piece, HEAD, piece)).collect()
 }
 
 /// Messages that almost stand there: each pattern's parts again and again, without its end.

@@ -36,6 +36,7 @@ targets! {
     capture,
     capture_index,
     diagnose,
+    domain,
     edits,
     guest_agent,
     guest_frames,

@@ -17,7 +17,7 @@ mod whole;
 use crate::libvirt::{self, Node};
 use crate::qemu::escape;
 use crate::{Effect, Remark};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::{Foreign, ForeignFormat};
 
@@ -69,7 +69,7 @@ impl Crossing {
         let Some(devices) = domain.children_mut().find(|child| child.name == "devices") else { return };
         self.redirection = devices.child("redirfilter").map(whole::filter);
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        let mut said = Vec::new();
+        let mut said = BTreeSet::new();
         // Without serial ports the first console is one.
         let serial = devices.children().any(|child| child.name == "serial");
         let first_console =
@@ -97,7 +97,7 @@ impl Crossing {
             };
             let mut element = Element { node, item, at, known };
             if self.device(&mut element) {
-                said.push(place);
+                said.insert(place);
             }
         }
         let mut place = 0;

@@ -173,45 +173,132 @@ fn step(name: &str, key: Option<&str>, at: usize, of: usize) -> String {
     }
 }
 
+/// Most steps of a place. Texts nest no deeper than [`super::tree`] reads them.
+const STEPS_MAX: usize = 64;
+
+/// Parts by their place, one level for each step.
+#[derive(Default)]
+struct Branch<'p> {
+    /// The parts of this element, each with its number among all.
+    own: Vec<(usize, &'p Foreign)>,
+    below: BTreeMap<&'p str, Branch<'p>>,
+}
+
 /// Puts parts back. Those that change a spelling are put only where they are asked for. Gives the parts that found
-/// no place.
+/// no place. Each element is gone through once, whatever the number of parts.
 pub(super) fn weave<'p>(
     tree: &mut Node,
     parts: impl Iterator<Item = &'p Foreign>,
     spelling: bool,
 ) -> Vec<&'p Foreign> {
-    let mut lost = Vec::new();
-    for part in parts {
-        if put(tree, part, spelling).is_none() {
-            lost.push(part);
+    let mut lost: Vec<(usize, &Foreign)> = Vec::new();
+    let mut root = Branch::default();
+    for (number, part) in parts.enumerate() {
+        let (above, _) = place_of(part);
+        let steps: Vec<&str> = above.split('/').filter(|step| !step.is_empty()).collect();
+        if steps.len() > STEPS_MAX {
+            lost.push((number, part));
+            continue;
+        }
+        let branch = steps.into_iter().fold(&mut root, |branch, step| branch.below.entry(step).or_default());
+        branch.own.push((number, part));
+    }
+    // What declares a prefix comes before what uses it.
+    for (_, part) in root.own.iter().filter(|(_, part)| part.text.starts_with("xmlns:")) {
+        if part.text.split_once('=').is_some_and(|(name, _)| tree.attribute(name).is_none()) {
+            let _ = set(tree, &part.text);
         }
     }
-    lost
+    let prefixes = prefixes(tree);
+    put(tree, root, &prefixes, spelling, &mut lost);
+    lost.sort_by_key(|(number, _)| *number);
+    lost.into_iter().map(|(_, part)| part).collect()
 }
 
-fn put(tree: &mut Node, part: &Foreign, spelling: bool) -> Option<()> {
-    let (above, position) = match part.at.rsplit_once('@') {
+/// The place of the element that a part belongs to, and which of its name the part itself is.
+fn place_of(part: &Foreign) -> (&str, Option<usize>) {
+    match part.at.rsplit_once('@') {
         Some((above, position)) if part.text.starts_with('<') && !above.ends_with(']') => {
             (above.rsplit_once('/').map_or("", |(above, _)| above), position.parse::<usize>().ok())
         }
         _ => (part.at.as_str(), None),
-    };
-    let prefixes = prefixes(tree);
-    let mut node = tree;
-    for step in above.split('/').filter(|step| !step.is_empty()) {
-        node = enter(node, step)?;
     }
+}
+
+/// What happens to the elements of one name.
+#[derive(Default)]
+struct Change {
+    /// New ones, each with its place among all of the name, from 1.
+    new: Vec<(Option<usize>, Node)>,
+    /// How many are taken away, from the end.
+    fewer: usize,
+}
+
+fn put<'p>(
+    node: &mut Node,
+    branch: Branch<'p>,
+    prefixes: &str,
+    spelling: bool,
+    lost: &mut Vec<(usize, &'p Foreign)>,
+) {
+    let mut changes: BTreeMap<String, Change> = BTreeMap::new();
+    for (number, part) in branch.own {
+        if put_here(node, part, prefixes, spelling, &mut changes).is_none() {
+            lost.push((number, part));
+        }
+    }
+    if !changes.is_empty() {
+        change(node, changes);
+    }
+    if branch.below.is_empty() {
+        return;
+    }
+    let mut numbered: BTreeMap<(String, usize), usize> = BTreeMap::new();
+    let mut keyed: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (at, child) in node.content.iter().enumerate() {
+        let Content::Element(child) = child else { continue };
+        let count = counts.entry(&child.name).or_default();
+        *count += 1;
+        numbered.insert((child.name.clone(), *count), at);
+        if let Some(key) = key(child) {
+            keyed.entry((child.name.clone(), key.to_owned())).or_insert(at);
+        }
+    }
+    for (step, below) in branch.below {
+        let at = match step.split_once('[') {
+            None => numbered.get(&(step.to_owned(), 1)),
+            Some((name, which)) => which.strip_suffix(']').and_then(|which| match which.parse::<usize>() {
+                Ok(number) => numbered.get(&(name.to_owned(), number)),
+                Err(_) => keyed.get(&(name.to_owned(), which.to_owned())),
+            }),
+        };
+        match at.and_then(|at| node.content.get_mut(*at)) {
+            Some(Content::Element(child)) => put(child, below, prefixes, spelling, lost),
+            _ => all_of(below, lost),
+        }
+    }
+}
+
+/// Every part of a branch whose element is not there.
+fn all_of<'p>(branch: Branch<'p>, lost: &mut Vec<(usize, &'p Foreign)>) {
+    lost.extend(branch.own);
+    branch.below.into_values().for_each(|below| all_of(below, lost));
+}
+
+/// Puts what belongs to the element itself, and gathers what becomes of its children.
+fn put_here(
+    node: &mut Node,
+    part: &Foreign,
+    prefixes: &str,
+    spelling: bool,
+    changes: &mut BTreeMap<String, Change>,
+) -> Option<()> {
     if let Some(what) = part.text.strip_prefix("<?without ").and_then(|rest| rest.strip_suffix("?>")) {
         if spelling {
             match what.strip_prefix('@') {
                 Some(name) => node.attributes.retain(|(own, _)| own != name),
-                None => {
-                    let at = node
-                        .content
-                        .iter()
-                        .rposition(|one| matches!(one, Content::Element(child) if child.name == what))?;
-                    node.content.remove(at);
-                }
+                None => changes.entry(what.to_owned()).or_default().fewer += 1,
             }
         }
         return Some(());
@@ -235,16 +322,59 @@ fn put(tree: &mut Node, part: &Foreign, spelling: bool) -> Option<()> {
         // What the machine says itself by now counts more.
         return if there { Some(()) } else { set(node, &part.text) };
     }
-    let child = fragment(&prefixes, &part.text)?;
-    let of_name = |one: &Content| matches!(one, Content::Element(own) if own.name == child.name);
-    let places: Vec<usize> =
-        node.content.iter().enumerate().filter(|(_, one)| of_name(one)).map(|(at, _)| at).collect();
-    let at = match position.and_then(|position| places.get(position.checked_sub(1)?)) {
-        Some(at) => *at,
-        None => places.last().map_or_else(|| rank_place(node, &child.name), |last| last + 1),
-    };
-    node.content.insert(at, Content::Element(child));
+    let (_, position) = place_of(part);
+    let child = fragment(prefixes, &part.text)?;
+    changes.entry(child.name.clone()).or_default().new.push((position, child));
     Some(())
+}
+
+/// Adds children to those of their names, and takes some away.
+fn change(node: &mut Node, changes: BTreeMap<String, Change>) {
+    let mut of_name: BTreeMap<String, Vec<Node>> = BTreeMap::new();
+    // What stands where: a text, or all elements of a name where the first of them stood.
+    let mut slots: Vec<Result<String, Content>> = Vec::new();
+    for one in std::mem::take(&mut node.content) {
+        match one {
+            Content::Element(child) => match of_name.get_mut(&child.name) {
+                Some(list) => list.push(child),
+                None => {
+                    slots.push(Ok(child.name.clone()));
+                    of_name.insert(child.name.clone(), vec![child]);
+                }
+            },
+            text => slots.push(Err(text)),
+        }
+    }
+    for (name, change) in changes {
+        let old = of_name.remove(&name);
+        if old.is_none() && !change.new.is_empty() {
+            let at = rank_place(&slots, &name);
+            slots.insert(at, Ok(name.clone()));
+        }
+        let mut old = old.unwrap_or_default().into_iter();
+        let mut list = Vec::new();
+        for (position, child) in change.new {
+            let before = position.map_or(usize::MAX, |position| position.saturating_sub(1));
+            while list.len() < before
+                && let Some(next) = old.next()
+            {
+                list.push(next);
+            }
+            list.push(child);
+        }
+        list.extend(old);
+        list.truncate(list.len().saturating_sub(change.fewer));
+        of_name.insert(name, list);
+    }
+    for slot in slots {
+        match slot {
+            Ok(name) => {
+                node.content
+                    .extend(of_name.remove(&name).unwrap_or_default().into_iter().map(Content::Element));
+            }
+            Err(text) => node.content.push(text),
+        }
+    }
 }
 
 /// Sets an attribute from its own text.
@@ -272,18 +402,6 @@ fn fragment(prefixes: &str, text: &str) -> Option<Node> {
         Content::Element(node) => Some(node),
         Content::Text(_) => None,
     })
-}
-
-fn enter<'t>(node: &'t mut Node, step: &str) -> Option<&'t mut Node> {
-    let (name, which) = match step.split_once('[') {
-        Some((name, which)) => (name, which.strip_suffix(']')?),
-        None => (step, "1"),
-    };
-    let mut of_name = node.children_mut().filter(|child| child.name == name);
-    match which.parse::<usize>() {
-        Ok(number) => of_name.nth(number.checked_sub(1)?),
-        Err(_) => of_name.find(|child| key(child) == Some(which)),
-    }
 }
 
 /// The order of libvirt's own texts.
@@ -353,13 +471,13 @@ const ORDER: [&str; 62] = [
 ];
 
 /// Where an element belongs among others: behind all that stand before it in libvirt's own order.
-fn rank_place(node: &Node, name: &str) -> usize {
+fn rank_place(slots: &[Result<String, Content>], name: &str) -> usize {
     let rank = |name: &str| ORDER.iter().position(|known| *known == name);
-    let Some(own) = rank(name) else { return node.content.len() };
-    let later = node.content.iter().position(
-        |one| matches!(one, Content::Element(child) if rank(&child.name).is_some_and(|rank| rank > own)),
-    );
-    later.unwrap_or(node.content.len())
+    let Some(own) = rank(name) else { return slots.len() };
+    let later = |slot: &Result<String, Content>| {
+        slot.as_ref().is_ok_and(|name| rank(name).is_some_and(|rank| rank > own))
+    };
+    slots.iter().position(later).unwrap_or(slots.len())
 }
 
 /// Brings the elements of a domain and of its devices into libvirt's order.

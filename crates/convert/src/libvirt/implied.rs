@@ -2,7 +2,7 @@
 //! text it stays unsaid.
 
 use super::tree::Node;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::{
     Address, Backing, BootDevice, Cache, CharacterTarget, Controller, ControllerKind, DiskBus, DiskDevice,
@@ -23,9 +23,7 @@ pub(super) fn add(tree: &Node, spec: &mut MachineSpec) {
     ports(spec);
     // What every guest has a driver for.
     for network in spec.networks.iter_mut().filter(|one| one.kind != NetworkKind::Hostdev) {
-        if network.model.is_none() && !named_model(devices, network.mac.as_deref()) {
-            network.model = Some(NetworkModel::Rtl8139);
-        }
+        network.model.get_or_insert(NetworkModel::Rtl8139);
     }
     for network in &mut spec.networks {
         let virtio = matches!(
@@ -65,13 +63,6 @@ pub(super) fn add(tree: &Node, spec: &mut MachineSpec) {
     if !spec.displays.is_empty() && !devices.children().any(|one| one.name == "video") {
         spec.videos.push(Video::of("cirrus"));
     }
-}
-
-/// Whether an interface names a card that the specification does not know.
-fn named_model(devices: &Node, mac: Option<&str>) -> bool {
-    let of_mac = |node: &&Node| node.child("mac").and_then(|node| node.attribute("address")) == mac;
-    let mut interfaces = devices.children().filter(|one| one.name == "interface").filter(of_mac);
-    interfaces.any(|one| one.child("model").and_then(|model| model.attribute("type")).is_some())
 }
 
 /// Without a word of it, disks are started from.
@@ -198,13 +189,16 @@ fn wanted(spec: &mut MachineSpec) {
     if spec.agent && spec.channels.is_empty() {
         wanted.insert((ControllerKind::VirtioSerial, 0));
     }
+    let mut there: BTreeSet<(ControllerKind, u32)> = BTreeSet::new();
+    let mut next: BTreeMap<ControllerKind, u32> = BTreeMap::new();
+    for controller in &spec.controllers {
+        let next = next.entry(controller.kind).or_default();
+        let own = controller.index.unwrap_or(*next);
+        *next = (*next).max(own.saturating_add(1));
+        there.insert((controller.kind, own));
+    }
     for (kind, index) in wanted {
-        let mut next = 0;
-        let there = spec.controllers.iter().filter(|one| one.kind == kind).any(|one| {
-            let own = one.index.unwrap_or(next);
-            next = next.max(own + 1);
-            own == index
-        });
+        let there = there.contains(&(kind, index));
         // The first SATA controller of a q35 is on the board.
         let board = kind == ControllerKind::Sata
             && index == 0
