@@ -23,7 +23,7 @@ const SCRIPT: &str = r#"
     mount --bind /run/etc /etc/libvirt
     libvirtd --timeout 120 >/run/daemon.log 2>&1 &
     daemon=$!
-    trap 'kill -CONT $daemon; virsh destroy ours; virsh destroy theirs; kill $daemon; wait $daemon' EXIT
+    trap 'set +e; kill -CONT $daemon; virsh destroy ours; virsh destroy theirs; kill $daemon; wait $daemon; true' EXIT
     for _ in $(seq 600); do virsh -c qemu:///system uri >/dev/null 2>&1 && break; sleep 0.1; done
     exec 2>&1
     say() { echo "== $*"; "$VMWRIGHT" "$@" || echo "status $?"; }
