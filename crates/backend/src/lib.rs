@@ -291,7 +291,7 @@ pub enum StartError {
         source: qemu::qmp::QmpError,
     },
     /// The VMM cannot be told the machine as it is described.
-    #[error("the backend `{backend}` cannot run this machine as it is described{}", item_lines(.items))]
+    #[error("the backend `{backend}` cannot run this machine as it is described: {}", .items.join("; "))]
     Unsayable {
         /// The backend.
         backend: &'static str,
@@ -462,10 +462,6 @@ pub enum ControlError {
 
 fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ")
-}
-
-fn item_lines(items: &[String]) -> String {
-    items.iter().map(|item| format!("\n  {item}")).collect()
 }
 
 /// What a VMM said, for a message: its last line, or that it said nothing.

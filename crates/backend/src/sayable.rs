@@ -31,7 +31,7 @@ mod tests {
         ];
         assert!(refuse("x", &fine, &["agent", "video"]).is_ok());
         let told = refuse("x", &fine, &["agent"]).expect_err("a card is lost").to_string();
-        assert_eq!(told, "the backend `x` cannot run this machine as it is described\n  video.0.model: why");
+        assert_eq!(told, "the backend `x` cannot run this machine as it is described: video.0.model: why");
         assert!(refuse("x", &[remark(Effect::Lost, "agents")], &["agent"]).is_err());
     }
 }
