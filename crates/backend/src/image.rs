@@ -1,5 +1,6 @@
 //! Disk images, through `qemu-img`: it knows the formats, and locks what a VMM has open.
 
+use sha2::{Digest as _, Sha256};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -60,9 +61,20 @@ pub(crate) fn internal(how: &str, name: &str, image: &Path) -> Result<(), String
     })
 }
 
-/// A path beside `disk` for an image of this purpose: `/d/web.qcow2` and `before` give `/d/web.before.qcow2`.
+/// Longest part of a disk's name that the name of an image beside it begins with, in bytes: each clone of a clone would
+/// lengthen it, and a name has at most 255 (`NAME_MAX`).
+const STEM: usize = 96;
+
+/// A path beside `disk` for an image of this purpose: `/d/web.qcow2` and `before` give `/d/web.before.qcow2`. Of a long
+/// name the beginning stays, and a digest that keeps it apart from others.
 pub(crate) fn beside(disk: &Path, purpose: &str) -> PathBuf {
     let mut name = disk.file_stem().map(OsStr::to_owned).unwrap_or_else(|| OsString::from("disk"));
+    if name.len() > STEM {
+        let digest = Sha256::digest(name.as_encoded_bytes());
+        let whole = name.to_string_lossy();
+        let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        name = format!("{}~{digest}", &whole[..whole.floor_char_boundary(STEM - 16)]).into();
+    }
     name.push(format!(".{purpose}.qcow2"));
     disk.with_file_name(name)
 }
@@ -75,5 +87,11 @@ mod tests {
     fn names_of_images() {
         assert_eq!(beside(Path::new("/d/web.qcow2"), "before"), Path::new("/d/web.before.qcow2"));
         assert_eq!(beside(Path::new("/dev/vg/x"), "c"), Path::new("/dev/vg/x.c.qcow2"));
+        let mut disk = PathBuf::from("/d/wéb.qcow2");
+        let mut known = std::collections::BTreeSet::new();
+        for number in 0..200 {
+            disk = beside(&disk, &format!("{}-since-{number}", "é".repeat(32)));
+            assert!(disk.file_name().unwrap().len() <= 255 && known.insert(disk.clone()), "{disk:?}");
+        }
     }
 }

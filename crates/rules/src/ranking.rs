@@ -5,13 +5,15 @@
 //! 2. Otherwise the better proven comes first. A special cause is worth [`SPECIAL`] more than a usual one, a
 //!    general one as much less, and each of up to three of the rule's words in the complaint is worth [`WORD`]:
 //!    enough to decide between equals and no more.
-//! 3. On a running host, and in a report of a whole one, ordinary lines of every kind stand in the logs. Where no word of the complaint goes with a
-//!    cause, what is only usual for it is not enough there: one piece of strong evidence is.
-//! 4. Where no rule fires on what somebody pasted and complains of, the causes whose documentation is nearest to it are named as
-//!    suspicions, which nothing proves (see `nearness.rs`).
+//! 3. On a running host, and in a report of a whole one, ordinary lines of every kind stand in the logs. Where no word
+//!    of the complaint goes with a cause, what is only usual for it is not enough there: one piece of strong evidence
+//!    is.
+//!    The same holds where the complaint says that all works and only asks what a message means.
+//! 4. Where no rule fires on what somebody pasted and complains of, the causes whose documentation is nearest to it are
+//!    named as suspicions, which nothing proves (see `nearness.rs`).
 //! 5. Equal causes stand in the order of their ids.
 
-use crate::catalogue::healthy::no_fault::complaint::amiss;
+use crate::catalogue::healthy::no_fault::complaint::{Mood, amiss, mood};
 use crate::next::next;
 use crate::{CATALOGUE, Context, Entry, Rank, Reading, entry, nearness};
 use vmwright_model::analysis::Next;
@@ -55,10 +57,11 @@ pub fn diagnose(snapshot: &Snapshot, complaint: &str, select: &dyn Fn(&Entry) ->
 pub fn diagnose_reading(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) -> Diagnosis {
     let mut diagnosis = Diagnosis::default();
     let mut fired: Vec<(f64, Finding)> = Vec::new();
+    let content = complaint(reading, |cx| mood(cx) == Mood::Content);
     for entry in CATALOGUE.iter().filter(|entry| select(entry)) {
         for verdict in judge(entry, reading) {
             match verdict {
-                Verdict::Fired(finding) if ordinary(entry, &finding, reading) => {}
+                Verdict::Fired(finding) if ordinary(entry, &finding, reading, content) => {}
                 Verdict::Fired(finding) => fired.push((score(entry, &finding, reading).sum(), finding)),
                 Verdict::Unknown { why, source } => {
                     diagnosis.unknown.push(Unknown { rule: entry.id.to_owned(), why, source });
@@ -82,7 +85,8 @@ pub fn diagnose_reading(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) 
     if diagnosis.findings.is_empty()
         && reading.target().is_none()
         && !whole_host(reading)
-        && troubled(reading)
+        // A question about a harmless line is not answered with a suspicion.
+        && complaint(reading, amiss)
     {
         diagnosis.findings = nearness::nearest(reading, select);
         diagnosis.causes =
@@ -103,9 +107,9 @@ pub fn judge(entry: &'static Entry, reading: &Reading<'_>) -> Vec<Verdict> {
     }
 }
 
-/// Whether the complaint speaks of trouble: a question about a harmless line is not answered with a suspicion.
-fn troubled(reading: &Reading<'_>) -> bool {
-    entry("healthy/no-fault").is_some_and(|entry| amiss(&Context::new(entry, reading)))
+/// Whether the complaint is so, by the words that the rule about healthy machines knows.
+fn complaint(reading: &Reading<'_>, is: impl Fn(&Context<'_>) -> bool) -> bool {
+    entry("healthy/no-fault").is_some_and(|entry| is(&Context::new(entry, reading)))
 }
 
 /// Whether everything of a host was read, and not what somebody chose to paste: a report has sos's layout.
@@ -114,12 +118,12 @@ fn whole_host(reading: &Reading<'_>) -> bool {
     reading.snapshot().live || reading.snapshot().records.iter().any(reported)
 }
 
-/// Whether a finding about a whole host rests on nothing but what is usual, and nobody complained of it.
-fn ordinary(entry: &Entry, finding: &Finding, reading: &Reading<'_>) -> bool {
+/// Whether a finding rests on nothing but what is usual, where that is not enough: on a whole host if nobody complained
+/// of it, and where the complaint is that all works.
+fn ordinary(entry: &Entry, finding: &Finding, reading: &Reading<'_>, content: bool) -> bool {
     let strong = |one: &Support| !one.against && one.strength >= Strength::Strong;
-    whole_host(reading)
-        && !finding.support.iter().any(strong)
-        && !entry.rule.words.iter().any(|word| reading.said(word))
+    let unsaid = || whole_host(reading) && !entry.rule.words.iter().any(|word| reading.said(word));
+    !finding.support.iter().any(strong) && (content && entry.area() != "healthy" || unsaid())
 }
 
 /// What the place of a finding among the causes is computed from.

@@ -27,6 +27,7 @@
 //! CHANGELOG, Cloud Hypervisor release notes. For crashes `assert(3)`, `g_assert(3)`, `abort(3)`; Linux
 //! `arch/x86/mm/fault.c` (`show_signal_msg`), `arch/x86/kernel/traps.c`.
 
+use crate::catalogue::healthy::no_fault::complaint::amiss;
 use crate::prelude::*;
 use bugs::{BUGS, Bug, Mark};
 use programs::version_of;
@@ -73,7 +74,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         };
         if let Some((quote, strength)) = signs.iter().find_map(|sign| quoted(&sign)) {
             draft = draft.because(strength.min(Strength::Support), Some(quote), shows);
-        } else if signs.iter().any(|sign| cx.said(sign.text)) {
+        // An update after which all goes on is none.
+        } else if amiss(cx) && signs.iter().any(|sign| cx.said(sign.text)) {
             let strength = if shows == "the program broke" { Strength::Hint } else { Strength::Support };
             draft.add(strength, false, None, "the complaint says so");
         }
