@@ -23,10 +23,27 @@ fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-/// What an analysis found, as it prints it.
+/// What an analysis found, as it prints it. A full kernel log drops its oldest line for each new one, so that the places
+/// of all others move between two readings; what stands there does not.
 fn findings(call: &Done) -> String {
-    let analysis = call.json();
+    let mut analysis = call.json();
+    unplace(&mut analysis["causes"]);
     format!("{:#}\n{:#}", analysis["causes"], analysis["unknown"])
+}
+
+/// Takes the numbers of lines out of all that is said of the kernel log.
+fn unplace(value: &mut serde_json::Value) {
+    if value["source"] == "dmesg" {
+        value.as_object_mut().and_then(|evidence| evidence.remove("line"));
+        for line in value.get_mut("lines").and_then(serde_json::Value::as_array_mut).into_iter().flatten() {
+            line.as_object_mut().and_then(|line| line.remove("number"));
+        }
+    }
+    match value {
+        serde_json::Value::Array(items) => items.iter_mut().for_each(unplace),
+        serde_json::Value::Object(items) => items.values_mut().for_each(unplace),
+        _ => {}
+    }
 }
 
 /// A host lives on between two readings (its kernel log above all): only what two live analyses around the capture

@@ -29,7 +29,7 @@ fn what_the_wanted_format_cannot_say_is_told() {
     // A device that QEMU has a word for, and a lock that is no device of the guest.
     let lease =
         "<redirdev bus='usb' type='spicevmc'/>\n    <lease><key>k</key><target path='/srv/lock'/></lease>";
-    let xml = site.file("web.xml", &XML.replace("<redirdev bus='usb' type='spicevmc'/>", lease));
+    let xml = site.file("web.xml", XML.replace("<redirdev bus='usb' type='spicevmc'/>", lease));
     let qemu = site.call(&["convert", "--to", "qemu", xml.to_str().unwrap()]);
     assert_eq!(qemu.status, 1, "{qemu:#?}");
     assert!(qemu.err.contains("lost: devices: qemu has no word for <lease"), "{}", qemu.err);
