@@ -66,16 +66,19 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.blank();
     // One of each kind is enough: more of the same add no certainty.
-    let kinds =
-        [(CRASHES, "the program broke"), (REGRESSIONS, "another version works"), (UPDATES, "it was updated")];
-    for (signs, shows) in kinds {
+    let kinds = [
+        (CRASHES, "the program broke", true),
+        (REGRESSIONS, "another version works", true),
+        // An update after which all goes on is none.
+        (UPDATES, "it was updated", amiss(cx)),
+    ];
+    for (signs, shows, alone) in kinds {
         let quoted = |sign: &&Sign| {
             cx.hits_of(sign).first().and_then(|hit| cx.evidence(hit)).map(|hit| (hit, sign.strength))
         };
         if let Some((quote, strength)) = signs.iter().find_map(|sign| quoted(&sign)) {
             draft = draft.because(strength.min(Strength::Support), Some(quote), shows);
-        // An update after which all goes on is none.
-        } else if amiss(cx) && signs.iter().any(|sign| cx.said(sign.text)) {
+        } else if alone && signs.iter().any(|sign| cx.said(sign.text)) {
             let strength = if shows == "the program broke" { Strength::Hint } else { Strength::Support };
             draft.add(strength, false, None, "the complaint says so");
         }
