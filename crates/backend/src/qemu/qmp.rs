@@ -130,7 +130,11 @@ impl Qmp {
     ) -> Result<Self, QmpError> {
         let mut lines = Lines::new(stream, MESSAGE_MAX);
         let deadline = Instant::now() + patience;
-        let message = receive(&mut lines, "the connection", deadline, patience)?;
+        let mut message = receive(&mut lines, "the connection", deadline, patience)?;
+        // Events that an earlier connection did not take any more come before the greeting.
+        while message.contains_key("event") {
+            message = receive(&mut lines, "the connection", deadline, patience)?;
+        }
         let version = greeting(&message).ok_or_else(|| not_qmp(message))?;
         let mut qmp = Self { lines, patience, next_id: 1, events: VecDeque::new(), version };
         qmp.execute_by("execute", "qmp_capabilities", capabilities, deadline)?;
@@ -344,7 +348,7 @@ mod tests {
     #[test]
     fn commands_events_and_refusals() {
         let (stream, thread) = peer(text(&[
-            GREETING,
+            &format!("{{\"event\": \"JOB_STATUS_CHANGE\"}}\r\n{GREETING}"),
             r#"{"return": {}, "id": 1}"#,
             "{\"event\": \"STOP\", \"timestamp\": {}}\r\n{\"return\": 9, \"id\": 77}\r\n{\"id\": 2, \"return\": {\"status\": \"paused\"}}",
             r#"{"id": 3, "error": {"class": "CommandNotFound", "desc": "The command x has not been found"}}"#,
