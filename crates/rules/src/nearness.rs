@@ -1,4 +1,4 @@
-//! Where no rule fires: the causes whose documentation is nearest to what the user says and shows.
+//! Where no rule proves anything: the causes whose documentation is nearest to what the user says and shows.
 //!
 //! Each rule's documentation, with its messages, is one document; the complaint and the words of the texts are the
 //! query. Documents are scored by Okapi BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009,
@@ -17,9 +17,9 @@ use vmwright_model::{
 };
 
 /// How many suspicions there are at most.
-const MOST: usize = 3;
+pub(crate) const MOST: usize = 3;
 
-/// Words that the complaint must share with a document, so that it says anything.
+/// Words that the complaint and the texts must share with a document, so that it says anything.
 const SHARED: usize = 3;
 
 /// The same with a brief document.
@@ -57,7 +57,12 @@ const LONGEST_STOP: usize = 5;
 
 /// The nearest causes, best first.
 pub(crate) fn nearest(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) -> Vec<Finding> {
-    let scored = scores(library(), SHARED, &query(reading), reading.complaint(), select);
+    // Where nobody complains there is nothing to suspect.
+    if words(reading.complaint()).next().is_none() {
+        return Vec::new();
+    }
+    let query = query(reading);
+    let scored = scores(library(), SHARED, &query, select);
     let scored = &scored[..scored.len().min(MOST)];
     let all: f64 = scored.iter().map(|(score, _)| score).sum();
     let suspicion = |(score, at): &(f64, usize)| {
@@ -74,27 +79,25 @@ pub(crate) fn of_complaint(complaint: &str) -> Vec<&'static str> {
     let brief = BRIEF.get_or_init(|| Library::of(brief));
     let mut query = BTreeMap::new();
     words(complaint).for_each(|word| *query.entry(word.into_owned()).or_default() += 1.0);
-    let scored = scores(brief, SHARED_BRIEFLY, &query, complaint, &|_| true);
+    let scored = scores(brief, SHARED_BRIEFLY, &query, &|_| true);
     scored.iter().take(NEAR).map(|(_, at)| CATALOGUE[*at].id).collect()
 }
 
-/// The documents that share enough with the complaint, by how near they are to the query, best first.
+/// The documents that share enough with the query, by how near they are to it, best first.
 fn scores(
     library: &Library,
     least: usize,
     query: &BTreeMap<String, f64>,
-    complaint: &str,
     select: &dyn Fn(&Entry) -> bool,
 ) -> Vec<(f64, usize)> {
-    let said: BTreeSet<Cow<'_, str>> = words(complaint).collect();
-    if said.len() < least {
+    if query.len() < least {
         return Vec::new();
     }
     let weigh = |(word, times): (&String, &f64)| times.min(3.0).sqrt() * library.rarity(word);
     let weights: Vec<(&String, f64)> = query.iter().map(|one| (one.0, weigh(one))).collect();
     let mut scored: Vec<(f64, usize)> = Vec::new();
     for (at, (document, length)) in library.documents.iter().zip(&library.lengths).enumerate() {
-        let shared = said.iter().filter(|word| document.contains_key(&***word)).count();
+        let shared = query.keys().filter(|word| document.contains_key(word.as_str())).count();
         // That nothing is wrong is no suspicion.
         let fault = CATALOGUE[at].area() != "healthy";
         if shared < least || !fault || !select(&CATALOGUE[at]) {

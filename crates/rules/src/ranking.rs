@@ -9,8 +9,8 @@
 //!    of the complaint goes with a cause, what is only usual for it is not enough there: one piece of strong evidence
 //!    is.
 //!    The same holds where the complaint says that all works and only asks what a message means.
-//! 4. Where no rule fires on what somebody pasted and complains of, the causes whose documentation is nearest to it are
-//!    named as suspicions, which nothing proves (see `nearness.rs`).
+//! 4. Where fewer than three rules fire on what somebody pasted and complains of, and none is proven, the causes whose
+//!    documentation is nearest to it follow as suspicions, which nothing proves (see `nearness.rs`).
 //! 5. Equal causes stand in the order of their ids.
 
 use crate::catalogue::healthy::no_fault::complaint::{Mood, amiss, mood};
@@ -29,6 +29,9 @@ pub const SPECIAL: f64 = 0.04;
 
 /// What one word of the complaint is worth.
 pub const WORD: f64 = 0.02;
+
+/// From here on the first cause is beyond doubt: one proof.
+const PROVEN: f64 = 0.9;
 
 /// How many quotes a cause shows.
 const QUOTES: usize = 6;
@@ -82,18 +85,28 @@ pub fn diagnose_reading(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) 
         diagnosis.causes.push(cause(&finding, explains, explained[at].clone()));
         diagnosis.findings.push(finding);
     }
-    if diagnosis.findings.is_empty()
+    let places =
+        if told(&diagnosis.findings) { 0 } else { nearness::MOST.saturating_sub(diagnosis.findings.len()) };
+    if places > 0
         && reading.target().is_none()
         && !whole_host(reading)
         // A question about a harmless line is not answered with a suspicion.
         && complaint(reading, amiss)
     {
-        diagnosis.findings = nearness::nearest(reading, select);
-        diagnosis.causes =
-            diagnosis.findings.iter().map(|finding| cause(finding, Vec::new(), None)).collect();
+        let known: Vec<String> = diagnosis.findings.iter().map(|finding| finding.rule.clone()).collect();
+        let other = |entry: &Entry| select(entry) && !known.iter().any(|rule| rule == entry.id);
+        for finding in nearness::nearest(reading, &other).into_iter().take(places) {
+            diagnosis.causes.push(cause(&finding, Vec::new(), None));
+            diagnosis.findings.push(finding);
+        }
     }
     diagnosis.next = next(&diagnosis.causes, &diagnosis.unknown, reading);
     diagnosis
+}
+
+/// Whether the findings leave no room for suspicions: the best of them is proven, or says that nothing is wrong.
+fn told(findings: &[Finding]) -> bool {
+    findings.first().is_some_and(|best| best.confidence >= PROVEN || best.rule.starts_with("healthy/"))
 }
 
 /// What one rule says: of the host that was read, or of a move to the other one. Nothing where that is the question

@@ -3,7 +3,9 @@
 //! ## What it is
 //! The host's CPU could, but the VM was given a baseline model (kvm64, qemu64, an old generation), so programs or whole
 //! distributions in the guest refuse to run.
-//! Heard as: a program in the guest ends with illegal instruction or asks for AVX or x86-64-v2, though the.
+//!
+//! Heard as: a program in the guest ends with illegal instruction, or asks for AVX or x86-64-v2, though the host's CPU
+//! has it.
 //!
 //! ## Why it happens
 //! The default model of QEMU, Proxmox or a template is the least common one; software raised its level (x86-64-v2 for

@@ -63,8 +63,11 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
-/// Options without which a microVM has no disk, network or vsock (`docs/kernel-policy.md`).
-const NEEDED: [&str; 6] = [
+/// Options without which a microVM has no disk, network or vsock, does not find its devices by ACPI or panics over its
+/// tables (`docs/kernel-policy.md`).
+const NEEDED: [&str; 8] = [
+    "PCI",
+    "ACPI",
     "VIRTIO_MMIO",
     "VIRTIO_BLK",
     "VIRTIO_NET",

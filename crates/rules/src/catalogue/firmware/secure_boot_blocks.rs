@@ -81,6 +81,10 @@ pub const RULE: Rule = Rule {
             "secure boot",
         ]),
         Sign::support("SecureBoot enabled").said(&["unsigned", "dkms", "module", "driver", "secure boot"]),
+        Sign::strong("pre-enrolled-keys=1")
+            .said(&["access denied", "denied", "does not boot", "not boot", "won't boot", "fails to boot"])
+            .or_near(),
+        Sign::strong("SBAT self-check failed"),
     ],
     words: &WORDS,
     explains: &["firmware/not-bootable", "firmware/nvram-problem"],

@@ -60,5 +60,45 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::ManualOnly,
     disruption: Disruption::GuestRestart,
     needs: &[Need::File("/proc/driver/nvidia/version"), Need::Command(&["dmesg"])],
+    check,
     ..Rule::NEW
 };
+
+/// By how much a guest driver's release may be above the vGPU manager's: within a branch Windows releases have numbers
+/// up to 4 above those of Linux, and the next branch begins 10 or more above (NVIDIA, "Supported release branches").
+const BRANCH: u32 = 8;
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    // nvidia-vgpu-mgr prints a heading for each side, and its release below it.
+    for text in cx.texts_with("Driver Information: #") {
+        let (mut manager, mut ours) = (None, None);
+        for (number, line) in text.lines_with(["Information: #", "Driver Version: "]) {
+            if line.contains("Information: #") {
+                ours = Some(line.contains("vGPU Manager"));
+            } else if let Some(release) = release(line) {
+                match (ours.take(), manager) {
+                    (Some(true), _) => manager = Some(release),
+                    (Some(false), Some(manager)) if release >= manager + BRANCH => {
+                        let title =
+                            format!("the guest's driver {release} is newer than vGPU manager {manager}");
+                        draft = draft
+                            .because(
+                                Strength::Strong,
+                                text.quote(number),
+                                "a branch that the manager does not know",
+                            )
+                            .title(title);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    vec![draft.verdict()]
+}
+
+/// 450 of `Driver Version: 450.124`.
+fn release(line: &str) -> Option<u32> {
+    line.split_once("Driver Version: ")?.1.split('.').next()?.trim().parse().ok()
+}

@@ -87,6 +87,12 @@ pub const RULE: Rule = Rule {
         Sign::support("DataSourceNone")
             .said(&["password", "ssh key", "host name", "hostname", "login"])
             .or_near(),
+        Sign::strong("- type: physical").and(&["version: 2"]),
+        Sign::strong("Exiting without datasource"),
+        Sign::strong("no cloud init disk found"),
+        Sign::strong("Unhandled non-multipart"),
+        Sign::strong("Failed to rename devices"),
+        Sign::strong("network config is of an unexpected"),
     ],
     words: &["cloud-init", "user-data", "cloud image", "metadata", "seed", "password", "ssh key", "cidata"],
     explains: &["network/guest-address-missing"],

@@ -48,7 +48,18 @@ pub const RULE: Rule = Rule {
         Sign::strong("ostype: l26").and(&["windows"]),
         Sign::strong("ostype: other").and(&["windows"]),
     ],
-    words: &["windows", "slow", "idle", "cpu usage", "hyper-v", "stutter", "latency", "enlightenment"],
+    words: &[
+        "windows",
+        "slow",
+        "idle",
+        "cpu usage",
+        "hyper-v",
+        "stutter",
+        "latency",
+        "enlightenment",
+        "idling",
+        "load",
+    ],
     tells: "virsh dumpxml NAME | grep -A15 '<hyperv'",
     remedy: "add the Hyper-V enlightenments and the hypervclock timer, switch HPET off, and restart the guest",
     applicability: Applicability::NeedsApproval,
@@ -67,7 +78,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let windows = cx.said("windows");
     // A complaint about speed makes the lack the cause; else it is only worth a note.
-    let slow = cx.asked(&["slow", "idle", "cpu usage", "stutter", "latency", "hyper-v"]);
+    let slow = cx.asked(&["slow", "idle", "idling", "cpu usage", "load", "stutter", "latency", "hyper-v"]);
     let (strength, level) =
         if windows && slow { (Strength::Strong, Level::Warn) } else { (Strength::Support, Level::Note) };
     for seen in cx.all::<DomainXml>() {

@@ -118,7 +118,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.blank();
     if mood == Mood::Content {
         let title = "the report says that all works, and no known fault explains the message";
-        draft = draft.because(Strength::Support, alarming(cx), "works with this message").title(title);
+        let line = alarming(cx);
+        // Of a flaw of the processor nobody notices anything: that all works says nothing there.
+        let flaw = cx.texts_with(["ulnerab", "CVE-"]).next().is_some();
+        let strength = if flaw { Strength::Support } else { Strength::Strong };
+        if line.is_some() && !flaw {
+            draft.add(Strength::Strong, false, None, "the complaint says so");
+        }
+        draft = draft.because(strength, line, "works with this message").title(title);
     }
     vec![draft.verdict()]
 }

@@ -71,6 +71,9 @@ pub const RULE: Rule = Rule {
         // Parameters that older kernels do not have.
         Sign::support("open /proc/sys/*: no such file or directory").unless(&["/proc/sys/net/bridge"]),
         Sign::support("Function not implemented (os error 38)"),
+        Sign::strong("vhost_vsock kernel module not loaded"),
+        Sign::support("kernel module not loaded").and(&["is not supported on this server"]),
+        Sign::support("VHOST_VSOCK is not set"),
     ],
     words: &["kernel version", "old kernel", "uname", "lts kernel", "unsupported kernel"],
     tells: "uname -a",

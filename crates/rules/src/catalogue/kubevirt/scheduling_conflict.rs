@@ -77,6 +77,12 @@ pub const RULE: Rule = Rule {
         Sign::support("kubernetes.io/hostname")
             .said(&["maintenance", "drain", "migrat", "pending", "scheduling"])
             .or_near(),
+        Sign::support("requiredDuringSchedulingIgnoredDuringExecution")
+            .said(&["schedul", "pending", "stuck", "no node"])
+            .or_near(),
+        Sign::strong("didn't satisfy existing pods anti-affinity"),
+        Sign::strong("didn't match pod anti-affinity"),
+        Sign::strong("is forbidden: no PriorityClass with name"),
     ],
     words: &["kubevirt", "pending", "unschedulable", "affinity", "taint", "nodes are available"],
     tells: "kubectl describe pod",

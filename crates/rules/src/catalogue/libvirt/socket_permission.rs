@@ -62,12 +62,53 @@ pub const RULE: Rule = Rule {
         Sign::strong("Connection not permitted for uid"),
         Sign::support("Cannot set group when not running as root").and(&["libvirt"]),
         Sign::support("root libvirt").said(&["password", "sudo", "permission"]).or_near(),
+        Sign::strong("authentication failed: authentication failed"),
+        Sign::strong("authentication failed: Failed to start SASL negotiation"),
+        Sign::strong("authentication failed: Failed to step SASL negotiation"),
+        Sign::strong("no agent is available to authenticate"),
+        Sign::support("Please enter your authentication name"),
     ],
-    words: &["libvirt group", "polkit", "without sudo", "as root it works", "normal user", "password"],
+    words: &[
+        "libvirt group",
+        "not connected",
+        "unable to connect",
+        "permission",
+        "connect to libvirt",
+        "polkit",
+        "without sudo",
+        "as root it works",
+        "normal user",
+        "password",
+    ],
     explains: &["libvirt/daemon-not-running", "libvirt/session-vs-system"],
     tells: "ls -l /run/libvirt/libvirt-sock; id",
     remedy: "put the user into the group that owns the socket and log in again, or allow the action in polkit",
     applicability: Applicability::NeedsApproval,
     escalation: Some(Agent::SecurityEngineer),
+    check,
     ..Rule::NEW
 };
+
+/// What people say who do not get through to libvirt.
+const SHUT: &[&str] = &["not connected", "unable to connect", "permission", "password", "connect to libvirt"];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    if cx.asked(SHUT) {
+        let mine = groups(cx).filter(|(_, line)| !line.contains("libvirt") && !line.contains("uid=0("));
+        let quote = mine.map(|(quote, _)| quote).next().flatten();
+        draft = draft.because(Strength::Support, quote, "the user is in no group of libvirt's");
+    }
+    vec![draft.verdict()]
+}
+
+/// What `id` and `groups` printed, of users who are in groups of their own choice.
+fn groups<'r>(cx: &'r Context<'_>) -> impl Iterator<Item = (Option<Evidence>, &'r str)> {
+    let of_id = cx.lines_with("groups=").map(|(text, number, line)| (text.quote(number), line));
+    let of_groups = cx.texts_with("groups").flat_map(|text| {
+        let behind = |number: u32| text.lines().find(move |(other, _)| *other == number + 1);
+        let asked = text.lines_with("groups").filter(|(_, line)| line.trim_end().ends_with("$ groups"));
+        asked.filter_map(move |(number, _)| behind(number)).map(|(number, line)| (text.quote(number), line))
+    });
+    of_id.chain(of_groups)
+}

@@ -60,6 +60,7 @@ pub const RULE: Rule = Rule {
             "new host",
             "other host",
         ]),
+        Sign::strong("Host does not support domain type {type} with machine '{machine}'"),
     ],
     words: &["machine type", "pc-q35", "pc-i440fx", "older qemu", "newer qemu"],
     tells: "qemu-system-x86_64 -machine help",

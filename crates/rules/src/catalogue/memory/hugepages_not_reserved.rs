@@ -78,7 +78,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Host does not support requested memory pagesize, or not enough free pages"),
         Sign::support("Not enough free pages of the requested size"),
         // DPDK and SPDK.
-        Sign::strong("EAL: No free hugepages reported in hugepages-{size}"),
+        Sign::strong("EAL: No free hugepages reported in hugepages-{size}")
+            .unless(&["DPDK Enabled - initialized"]),
         Sign::strong("EAL: No free {size} kB hugepages reported on node {node}"),
         Sign::strong("EAL: No available {size} kB hugepages reported"),
         Sign::strong("EAL: No available hugepages reported in hugepages-{size}"),

@@ -85,6 +85,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("Device {nic} does not seem to be present, delaying initialization"),
         Sign::strong("Device {nic} has different MAC address than expected"),
         Sign::support("no lease with matching MAC address"),
+        Sign::strong("- type: physical").and(&["version: 2"]),
+        Sign::support("Error in network definition"),
+        Sign::support("unknown key 'config'"),
     ],
     words: &[
         "no ip address",

@@ -65,6 +65,10 @@ pub const RULE: Rule = Rule {
         Sign::support("tcp-segmentation-offload: on").said(BROKEN).or_near(),
         Sign::support("checksum offload").said(BROKEN).or_near(),
         Sign::support("vtnet").said(BROKEN).or_near(),
+        Sign::support("tcp-segmentation-offload: off")
+            .said(&["throughput", "slow", "bandwidth", "gbit"])
+            .or_near(),
+        Sign::support("tx-checksumming: off").said(&["throughput", "slow", "bandwidth", "gbit"]).or_near(),
     ],
     words: &[
         "checksum",

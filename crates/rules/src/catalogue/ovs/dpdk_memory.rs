@@ -40,7 +40,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("VHOST_CONFIG: *mmap_size"),
         Sign::strong("VHOST_CONFIG: *failed to allocate memory for"),
         Sign::support("VHOST_CONFIG: *mem table").and(&["failed"]),
-        Sign::strong("EAL: No free hugepages reported in").and(&["vswitchd"]),
+        Sign::strong("EAL: No free hugepages reported in")
+            .and(&["vswitchd"])
+            .unless(&["DPDK Enabled - initialized"]),
         Sign::strong("EAL: No free {size} kB hugepages reported").and(&["vswitchd"]),
         Sign::strong("EAL: *Cannot get hugepage information").and(&["vswitchd"]),
         Sign::strong("EAL: No available hugepages reported in").and(&["vswitchd"]),
@@ -48,7 +50,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("EAL: Not enough memory available on socket").and(&["vswitchd"]),
         Sign::strong("EAL: *Cannot init memory").and(&["vswitchd"]),
         // The same lines from another DPDK program speak of its own memory and of no switch.
-        Sign::support("EAL: No free").unless(&["no mounted hugetlbfs"]),
+        Sign::support("EAL: No free").unless(&["no mounted hugetlbfs", "DPDK Enabled - initialized"]),
         Sign::support("EAL: Not enough memory available on socket"),
         Sign::hint("EAL: *Cannot get hugepage information"),
         Sign::support("EAL: Couldn't get fd on hugepage file"),

@@ -52,6 +52,8 @@ pub const RULE: Rule = Rule {
         // Firecracker before 0.18, which used the host's vhost.
         Sign::support("VhostOpen(Os \\{ code: 19"),
         Sign::support("Cannot create vsock device").and(&["VMware"]),
+        Sign::support("vhost_vsock kernel module not loaded"),
+        Sign::strong("vhost_vsock").and(&["hv_sock"]),
     ],
     words: &["vsock", "vmware", "hyper-v", "modprobe", "vmci"],
     explains: &["vsock/cid-or-socket-conflict"],

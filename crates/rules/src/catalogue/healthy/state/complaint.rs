@@ -148,6 +148,25 @@ pub(super) const WORKS: &[&str] = &[
     "nobody noticed",
     "users do not complain",
     "no complaints",
+    "they run",
+    "they all run",
+    "they work",
+    "they all work",
+    "start and run",
+    "starts and runs",
+    "does its job",
+    "do their job",
+    "kept running",
+    "goes on working",
+    "as usual",
+    "vms start fine",
+    "see its tpm",
+    "sees its tpm",
+    "has its address",
+    "have their addresses",
+    "finished and powered off",
+    "speed is as expected",
+    "as fast as before",
 ];
 
 /// It is there, which says nothing of how it does.
@@ -278,6 +297,48 @@ pub(super) const ASKS: &[&str] = &[
     "what they mean",
     "wonder what",
     "only wonder",
+    "must i do",
+    "must we do",
+    "have to do something",
+    "do something about",
+    "is it alright",
+    "is it all right",
+    "is that alright",
+    "is this alright",
+    "does this look right",
+    "does that look right",
+    "does it look right",
+    "looks right",
+    "look right?",
+    "is this correct",
+    "is that correct",
+    "being attacked",
+    "are they a problem",
+    "are these a problem",
+    "is it a problem",
+    "is that a problem",
+    "are these errors",
+    "are they errors",
+    "are these harmful",
+    "counts this as",
+    "reports this as",
+    "flags this as",
+    "treats this as",
+    "shows this as",
+    "takes this for",
+    "anything to worry",
+    "something to worry",
+    "cause for concern",
+    "reason for concern",
+    "need to act",
+    "needs attention",
+    "as intended",
+    "is it intended",
+    "is this intended",
+    "what are these in",
+    "what are those",
+    "does this mean",
+    "does it mean",
 ];
 
 /// Something does not go as it should.
@@ -403,6 +464,12 @@ pub(super) const AMISS: &[&str] = &[
     "too much",
     "too few",
     "only ",
+    "the error",
+    "following error",
+    "errors out",
+    "throws",
+    "abort",
+    "complain",
 ];
 
 /// It goes on to say what does not work.
@@ -446,11 +513,17 @@ pub(crate) fn amiss(cx: &Context<'_>) -> bool {
     let any = |words: &[&str]| words.iter().any(|word| cx.said(word));
     match mood(cx) {
         Mood::Troubled => true,
-        Mood::Silent => any(AMISS) || !any(MESSAGE),
-        Mood::Runs => !any(MESSAGE),
+        Mood::Silent => any(AMISS) || !any(MESSAGE) && !idle(cx),
+        Mood::Runs => !any(MESSAGE) && !idle(cx),
         Mood::Calm => !any(ASKS) && any(TURNS) && !any(MESSAGE),
         Mood::Content => false,
     }
+}
+
+/// Whether it is a question, and neither it nor what was pasted speaks of a fault.
+fn idle(cx: &Context<'_>) -> bool {
+    let amiss = AMISS.iter().any(|word| cx.said(word));
+    cx.complaint().contains('?') && !amiss && super::alarming(cx).is_none()
 }
 
 /// How the complaint sounds.
