@@ -11,7 +11,9 @@ use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use vmwright_apply::approval::{SSH_KEYGEN, sign_with};
-use vmwright_apply::{Approved, Ask, Check, Context, Live, MachineError, Machines, apply, undo_run, verify};
+use vmwright_apply::{
+    Approved, Ask, Check, Context, Live, MachineError, MachineRecord, Machines, apply, undo_run, verify,
+};
 use vmwright_model::plan::{APPROVAL_SCHEMA, Settles};
 use vmwright_model::{
     Action, Applicability, Approval, Disruption, Finding, Fix, Level, Plan, RunState, Subject, SubjectKind,
@@ -103,6 +105,18 @@ struct Nothing;
 impl Machines for Nothing {
     fn running(&self, name: &str) -> Result<bool, MachineError> {
         Err(MachineError(format!("there is no machine {name}")))
+    }
+
+    fn record(&self, _: &str) -> Result<Option<MachineRecord>, MachineError> {
+        Ok(None)
+    }
+
+    fn create(&self, name: &str, _: &str, _: &str) -> Result<(), MachineError> {
+        self.running(name).map(drop)
+    }
+
+    fn delete(&self, name: &str) -> Result<(), MachineError> {
+        self.running(name).map(drop)
     }
 
     fn start(&self, name: &str) -> Result<(), MachineError> {

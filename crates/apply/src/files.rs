@@ -4,6 +4,7 @@
 //! names are exchanged in one step. What was exchanged out is then compared with what was read before, and put
 //! back if anybody changed it in between. So no one sees half a file, and nobody's change is lost.
 
+pub(crate) mod directory;
 pub(crate) mod kept;
 mod place;
 
@@ -118,6 +119,16 @@ impl Handle {
         unlinkat(&dir, &temp, AtFlags::empty())
             .and_then(|()| fsync(&dir))
             .map_err(|errno| cannot(&self.path, "take away", errno))
+    }
+
+    pub(crate) fn is_directory(&self) -> bool {
+        u32::from(self.stat.stx_mode) & 0o170_000 == 0o040_000
+    }
+
+    /// How many bytes of the file system it takes.
+    pub(crate) fn occupies(&self) -> u64 {
+        // st_blocks counts 512 bytes, whatever the file system's own blocks (stat(3type)).
+        self.stat.stx_blocks.saturating_mul(512)
     }
 
     pub(crate) fn is_file(&self) -> bool {

@@ -36,6 +36,28 @@ use vmwright_model::plan::Settles;
 #[error("{0}")]
 pub struct MachineError(pub String);
 
+/// A machine, as its record and its backend have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineRecord {
+    /// What makes it run: `qemu`, `firecracker`, `cloud-hypervisor`, or libvirt's URI.
+    pub backend: String,
+    /// Its specification.
+    pub text: String,
+    /// What its backend keeps of it.
+    pub state: MachineState,
+}
+
+/// What a backend keeps of a machine besides vmwright's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MachineState {
+    /// All that belongs to it, as vmwright left it.
+    Whole,
+    /// Not yet, or not any more; what is missing.
+    Half(String),
+    /// Somebody else changed it; what.
+    Changed(String),
+}
+
 /// Machines, as the backends run them.
 pub trait Machines {
     /// Whether the machine runs.
@@ -43,6 +65,24 @@ pub trait Machines {
     /// # Errors
     /// If that cannot be told, or there is no such machine.
     fn running(&self, name: &str) -> Result<bool, MachineError>;
+
+    /// The machine of this name; none where there is none.
+    ///
+    /// # Errors
+    /// If that cannot be told.
+    fn record(&self, name: &str) -> Result<Option<MachineRecord>, MachineError>;
+
+    /// Makes a machine of its specification, which has absolute paths, for a backend. On failure nothing is left.
+    ///
+    /// # Errors
+    /// If it is not there afterwards.
+    fn create(&self, name: &str, backend: &str, text: &str) -> Result<(), MachineError>;
+
+    /// Takes a machine away that does not run; its disks stay.
+    ///
+    /// # Errors
+    /// If it is still there afterwards, or runs.
+    fn delete(&self, name: &str) -> Result<(), MachineError>;
 
     /// Starts a machine that does not run, and returns when it runs.
     ///

@@ -23,6 +23,12 @@ const GENERATORS: [&str; 6] =
 /// Loading a module waits for its devices; systemd waits 90 s for a unit by default (`DefaultTimeoutStartSec`).
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// What reads or writes whole disk images: a terabyte at 50 MB/s.
+const COPIES_LIMIT: Duration = Duration::from_secs(6 * 3600);
+
+/// Words of `qemu-img` that do so.
+const COPIES: [&str; 3] = ["convert", "compare", "rebase"];
+
 /// Where distributions put programs.
 const PLACES: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
@@ -101,8 +107,12 @@ impl System for Live {
     fn run(&self, program: &'static str, args: &[&str]) -> Result<Ran, RunError> {
         let path = PLACES.iter().map(|place| Path::new(place).join(program)).find(|path| path.is_file());
         let path: PathBuf = path.ok_or(RunError::Absent(program))?;
+        let limit = match args.first() {
+            _ if GENERATORS.contains(&program) => GENERATORS_LIMIT,
+            Some(word) if program == "qemu-img" && COPIES.contains(word) => COPIES_LIMIT,
+            _ => LIMIT,
+        };
         let args: Vec<&std::ffi::OsStr> = args.iter().map(std::ffi::OsStr::new).collect();
-        let limit = if GENERATORS.contains(&program) { GENERATORS_LIMIT } else { LIMIT };
         let said = tool::run(&path, &args, b"", limit)?;
         Ok(Ran {
             success: said.status.success(),

@@ -179,19 +179,27 @@ pub fn create(state: &Path, spec: &Path) -> Result<Stored, StoreError> {
 /// # Errors
 /// As [`create`].
 pub fn create_on(state: &Path, spec: &Path, backend: &str) -> Result<Stored, StoreError> {
-    let text = read_text(spec)?;
-    let parsed = parse(spec, &text)?;
-    let text = absolute(spec, &text, &parsed)?;
+    let (text, _) = read_spec(spec)?;
     create_from_text(state, spec, &text, backend)
 }
 
-/// The same from a text whose paths are absolute; `spec` is where it comes from, for errors.
-pub(crate) fn create_from_text(
-    state: &Path,
-    spec: &Path,
-    text: &str,
-    backend: &str,
-) -> Result<Stored, StoreError> {
+/// A specification file with its relative paths made absolute, as a machine is made of it.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn read_spec(spec: &Path) -> Result<(String, MachineSpec), StoreError> {
+    let text = read_text(spec)?;
+    let parsed = parse(spec, &text)?;
+    let text = absolute(spec, &text, &parsed)?;
+    let parsed = parse(spec, &text)?;
+    Ok((text, parsed))
+}
+
+/// The same as [`create_on`] from a text whose paths are absolute; `spec` is where it comes from, for errors.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_from_text(state: &Path, spec: &Path, text: &str, backend: &str) -> Result<Stored, StoreError> {
     // What is stored is what is started: the edited text is read again.
     let parsed = parse(spec, text)?;
     let machines = state.join("machines");

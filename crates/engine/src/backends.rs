@@ -5,7 +5,7 @@ use std::time::Duration;
 use vmwright_backend::cloud_hypervisor::CloudHypervisor;
 use vmwright_backend::firecracker::Firecracker;
 use vmwright_backend::libvirt::{Connection, Found, Libvirt};
-use vmwright_backend::qemu::Qemu;
+use vmwright_backend::qemu::{Qemu, argv};
 use vmwright_backend::store::{self, Stored};
 use vmwright_backend::{Backend, chain};
 
@@ -56,6 +56,30 @@ impl Chosen {
             Self::Firecracker => "firecracker".to_owned(),
             Self::CloudHypervisor => "cloud-hypervisor".to_owned(),
             Self::Libvirt(connection) => connection.to_string(),
+        }
+    }
+
+    /// Whether it can run a machine by its specification. Nothing is made, and nobody is asked.
+    pub(crate) fn takes(&self, machine: &Stored, text: &str) -> Result<(), Error> {
+        let fail = |source: Box<dyn std::error::Error + Send + Sync>| Error::Beyond {
+            vm: machine.name.clone(),
+            backend: self.word(),
+            source,
+        };
+        match self {
+            Self::Qemu => argv::argv(&machine.spec, &argv::Handles::to_show(&machine.spec))
+                .map(drop)
+                .map_err(|error| fail(error.into())),
+            Self::Firecracker => {
+                Firecracker::default().config(machine).map(drop).map_err(|error| fail(error.into()))
+            }
+            Self::CloudHypervisor => {
+                CloudHypervisor::default().words(machine).map(drop).map_err(|error| fail(error.into()))
+            }
+            Self::Libvirt(connection) => {
+                let domain = Libvirt::on(connection.clone()).domain_of(machine, text);
+                domain.map(drop).map_err(|error| fail(error.into()))
+            }
         }
     }
 

@@ -179,6 +179,17 @@ pub enum Error {
         #[source]
         source: Box<vmwright_backend::StartError>,
     },
+    /// A backend cannot run what a specification describes.
+    #[error("{backend} cannot run `{vm}` by its specification")]
+    Beyond {
+        /// The machine.
+        vm: String,
+        /// The backend, as a machine's record names it.
+        backend: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A machine's state could not be told or changed.
     #[error(transparent)]
     Control(vmwright_backend::ControlError),
@@ -244,6 +255,7 @@ impl Error {
             | Error::Undo(_)
             | Error::Untrusted(_)
             | Error::ProtectedList { .. }
+            | Error::Beyond { .. }
             | Error::Confirm(_) => Exit::Refused,
             Error::Control(ControlError::Illegal(_) | ControlError::Cannot { .. }) => Exit::Refused,
             Error::Start { .. } => Exit::Findings,

@@ -2,14 +2,17 @@
 //! takes runs back.
 
 use crate::analysis::read;
+use crate::backends::{self, Chosen};
 use crate::guard::Guards;
 use crate::{Approve, Environment, Error, Outcome, PlanMade, Progress, RunSummary, machines, memory, plans};
 use jiff::Timestamp;
 use vmwright_apply::recover::Found;
 use vmwright_apply::report::{Event, RunReport};
-use vmwright_apply::{Ask, Check, Context, MachineError, Machines, Net, UndoError};
-use vmwright_backend::qemu::Qemu;
-use vmwright_backend::{Backend, store};
+use vmwright_apply::{
+    Ask, Check, Context, MachineError, MachineRecord, MachineState, Machines, Net, UndoError,
+};
+use vmwright_backend::libvirt::{Kept, Libvirt};
+use vmwright_backend::store::{self, StoreError};
 use vmwright_host::{Root, Subject};
 use vmwright_model::plan::{APPROVAL_SCHEMA, Settles};
 use vmwright_model::{Approval, EntryState, Mode, Plan, RunState, StepState, Verdict};
@@ -228,12 +231,47 @@ impl Live<'_> {
 
 impl Machines for Live<'_> {
     fn running(&self, name: &str) -> Result<bool, MachineError> {
-        let condition = Qemu::default().look(&self.open(name)?).map_err(|error| failed(&error))?;
-        Ok(condition.state.alive())
+        let machine = self.open(name)?;
+        let backend = backends::of(&machine).map_err(|error| failed(&error))?;
+        Ok(backend.look(&machine).map_err(|error| failed(&error))?.state.alive())
+    }
+
+    fn record(&self, name: &str) -> Result<Option<MachineRecord>, MachineError> {
+        let machine = match store::open(&self.environment.state, name) {
+            Ok(machine) => machine,
+            Err(StoreError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(failed(&error)),
+        };
+        let text = store::read_spec(&machine.file(store::SPEC)).map_err(|error| failed(&error))?.0;
+        let chosen = Chosen::of(&machine).map_err(|error| failed(&error))?;
+        let state = match &chosen {
+            Chosen::Libvirt(connection) => {
+                let kept = Libvirt::on(connection.clone()).kept(&machine).map_err(|error| failed(&error))?;
+                match kept {
+                    Kept::Whole => MachineState::Whole,
+                    Kept::Nothing => MachineState::Half("libvirt has no domain of it".to_owned()),
+                    Kept::Changed => {
+                        MachineState::Changed("somebody else changed its domain in libvirt".to_owned())
+                    }
+                }
+            }
+            _ => MachineState::Whole,
+        };
+        Ok(Some(MachineRecord { backend: chosen.word(), text, state }))
+    }
+
+    fn create(&self, name: &str, backend: &str, text: &str) -> Result<(), MachineError> {
+        machines::create_of(name, backend, text, self.environment).map_err(|error| failed(&error))
+    }
+
+    fn delete(&self, name: &str) -> Result<(), MachineError> {
+        machines::remove(name, self.environment).map_err(|error| failed(&error))
     }
 
     fn start(&self, name: &str) -> Result<(), MachineError> {
-        Qemu::default().start(&self.open(name)?).map(drop).map_err(|error| failed(&error))
+        let machine = self.open(name)?;
+        let backend = backends::of(&machine).map_err(|error| failed(&error))?;
+        backend.start(&machine).map(drop).map_err(|error| failed(&error))
     }
 
     fn stop(&self, name: &str) -> Result<(), MachineError> {

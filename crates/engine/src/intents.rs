@@ -2,6 +2,7 @@
 
 use crate::accepted::Acceptances;
 use crate::analysis::{enter, read_with, recall};
+use crate::create::{self, Asked};
 use crate::operation::{Analyze, Intent, TuneFor};
 use crate::{Environment, Error, Outcome, Progress, plans};
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(crate) fn plan(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
     let challenge = intent.challenge();
+    let asked = Asked::of(intent)?;
     progress(Progress::Banner(Mode::Analysis.banner(&challenge)));
     let what = Analyze { vm: intent.vm().map(str::to_owned), ..Analyze::default() };
     let acceptances = Acceptances::load(&what, environment)?;
@@ -35,6 +37,10 @@ pub(crate) fn plan(
     let snapshot = read_with(needs(intent), &Root::Live, &subject, environment)?;
     let reading = Reading::new(&snapshot, "");
     let plan = match intent {
+        Intent::Create { .. } => {
+            let asked = asked.as_ref().ok_or(Error::Unread("what is to be made"))?;
+            create::plan(asked, &reading, &host.id, environment)?
+        }
         Intent::Fix { vm } => fix(&reading, &acceptances, &host.id, vm.as_deref()),
         Intent::Passthrough { vm, device, at_boot } => {
             let spec = specification(&reading)?;
@@ -73,6 +79,7 @@ fn specification<'r>(reading: &'r Reading<'_>) -> Result<(&'r str, &'r str), Err
 /// What was asked for besides what the rules need.
 fn needs(intent: &Intent) -> &'static [Need] {
     match intent {
+        Intent::Create { .. } => create::NEEDS,
         Intent::Fix { .. } | Intent::Sriov { .. } => &[],
         Intent::Passthrough { .. } => BOOT_NEEDS,
         Intent::Tune { .. } => TUNE_NEEDS,

@@ -11,6 +11,7 @@ mod backends;
 mod capture;
 mod captures;
 mod convert;
+mod create;
 mod environment;
 mod error;
 mod grounds;
@@ -40,7 +41,7 @@ pub use why::{Computation, Rank, Why};
 
 pub use operation::{
     AnalysesMade, Analyze, Approve, Capture, Captured, Converted, Difference, Intent, MachineSummary,
-    Operation, Outcome, PlanMade, PlannedSource, ReviewMade, RuleSummary, RunSummary, TuneFor,
+    NewDisk, Operation, Outcome, PlanMade, PlannedSource, ReviewMade, RuleSummary, RunSummary, TuneFor,
 };
 
 use std::path::PathBuf;

@@ -22,7 +22,31 @@ pub(crate) fn create(
 ) -> Result<Outcome, Error> {
     let chosen = Chosen::read(backend.unwrap_or("qemu"))?;
     let machine = store::create_on(&environment.state, spec, &chosen.word()).map_err(Error::Store)?;
-    let taken = match &chosen {
+    let machine = taken(machine, &chosen, environment)?;
+    summary(&machine).map(|summary| Outcome::Machine(Box::new(summary)))
+}
+
+/// Makes the machine that a plan describes.
+pub(crate) fn create_of(
+    name: &str,
+    backend: &str,
+    text: &str,
+    environment: &Environment,
+) -> Result<(), Error> {
+    let chosen = Chosen::read(backend)?;
+    let machine = store::create_from_text(&environment.state, Path::new("of the plan"), text, &chosen.word())
+        .map_err(Error::Store)?;
+    if machine.name != name {
+        let found = machine.name;
+        store::delete(&environment.state, &found).map_err(Error::Store)?;
+        return Err(Error::Argument(format!("the specification is of machine `{found}`")));
+    }
+    taken(machine, &chosen, environment).map(drop)
+}
+
+/// A new machine that its backend takes. Nothing is left of one that it does not take.
+fn taken(machine: Stored, chosen: &Chosen, environment: &Environment) -> Result<Stored, Error> {
+    let taken = match chosen {
         Chosen::Qemu => Ok(()),
         Chosen::Firecracker => Firecracker::default().config(&machine).map(drop),
         Chosen::CloudHypervisor => CloudHypervisor::default().words(&machine).map(drop),
@@ -33,7 +57,7 @@ pub(crate) fn create(
         let _ = store::delete(&environment.state, &machine.name);
         return Err(Error::Start { vm: machine.name, source: Box::new(source) });
     }
-    summary(&machine).map(|summary| Outcome::Machine(Box::new(summary)))
+    Ok(machine)
 }
 
 pub(crate) fn start(vm: &str, environment: &Environment) -> Result<Outcome, Error> {
@@ -67,14 +91,19 @@ pub(crate) fn stop(vm: &str, force: bool, environment: &Environment) -> Result<O
 }
 
 pub(crate) fn delete(vm: &str, environment: &Environment) -> Result<Outcome, Error> {
+    remove(vm, environment)?;
+    list(environment)
+}
+
+/// Takes a machine away, with what its backend has of it.
+pub(crate) fn remove(vm: &str, environment: &Environment) -> Result<(), Error> {
     // What cannot be read as a machine can still be deleted.
     if let Ok(machine) = store::open(&environment.state, vm)
         && let Chosen::Libvirt(connection) = Chosen::of(&machine)?
     {
         Libvirt::on(connection).undefine(&machine).map_err(Error::Control)?;
     }
-    store::delete(&environment.state, vm).map_err(Error::Store)?;
-    list(environment)
+    store::delete(&environment.state, vm).map_err(Error::Store)
 }
 
 pub(crate) fn list(environment: &Environment) -> Result<Outcome, Error> {

@@ -189,6 +189,20 @@ pub enum Intent {
         /// Name of the VM.
         vm: Option<String>,
     },
+    /// A machine made of its specification, with all that it needs and that is not there yet.
+    Create {
+        /// Path of the specification.
+        spec: PathBuf,
+        /// What makes it run: `qemu` (also where absent), `firecracker`, `cloud-hypervisor`, `libvirt`, or libvirt's
+        /// URI.
+        backend: Option<String>,
+        /// Sizes of disks that are made, with unit.
+        sizes: Vec<NewDisk>,
+        /// Images whose content disks that are made get.
+        copies: Vec<NewDisk>,
+        /// It is started at the end.
+        start: bool,
+    },
     /// A PCI device given to a VM, with all that shares its IOMMU group.
     Passthrough {
         /// Name of the VM.
@@ -219,6 +233,15 @@ pub enum Intent {
     },
 }
 
+/// Something said of a disk that is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewDisk {
+    /// Number of the disk in the specification, counted from 1.
+    pub disk: usize,
+    /// What.
+    pub value: String,
+}
+
 /// What a VM is tuned for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -238,7 +261,7 @@ impl Intent {
         match self {
             Intent::Fix { vm } | Intent::Harden { vm } => vm.as_deref(),
             Intent::Passthrough { vm, .. } | Intent::Tune { vm, .. } => Some(vm),
-            Intent::Sriov { .. } => None,
+            Intent::Sriov { .. } | Intent::Create { .. } => None,
         }
     }
 
@@ -247,6 +270,7 @@ impl Intent {
         match self {
             Intent::Fix { vm: Some(vm) } => format!("plan for vm {vm}"),
             Intent::Fix { vm: None } => "plan for this host".to_owned(),
+            Intent::Create { spec, .. } => format!("plan to create a vm of {}", spec.display()),
             Intent::Passthrough { vm, device, .. } => format!("plan to give {device} to vm {vm}"),
             Intent::Sriov { device, vfs } => format!("plan for {vfs} virtual functions of {device}"),
             Intent::Tune { vm, .. } => format!("plan to tune vm {vm}"),

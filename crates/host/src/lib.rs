@@ -22,6 +22,7 @@ pub mod kvm;
 mod limits;
 mod live;
 mod mark;
+pub mod paths;
 mod privilege;
 mod probes;
 mod processes;

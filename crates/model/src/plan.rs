@@ -1,6 +1,7 @@
 //! Plans: immutable lists of steps, and the approvals that let them happen.
 
 use crate::finding::{Disruption, Subject};
+use crate::machine::DiskFormat;
 use serde::{Deserialize, Serialize};
 
 /// Version of [`Plan`] as JSON.
@@ -107,6 +108,70 @@ pub enum Action {
         from: u64,
         /// What it shall have, in bytes; a multiple of 512.
         to: u64,
+    },
+    /// Makes a disk image with the content of another where there is no file.
+    ImageCopy {
+        /// Absolute path; no component may be a symbolic link. Its directory must exist.
+        path: String,
+        /// Its format.
+        format: ImageFormat,
+        /// The image that is copied, with all that it builds upon.
+        from: Base,
+        /// What a guest sees of both, in bytes.
+        size: u64,
+    },
+    /// Takes a disk image away whose content is still that of another: the inverse of [`Action::ImageCopy`].
+    ImageCopyRemove {
+        /// Absolute path; no component may be a symbolic link.
+        path: String,
+        /// Its format.
+        format: ImageFormat,
+        /// The image that it is a copy of.
+        from: Base,
+        /// What a guest sees of both, in bytes.
+        size: u64,
+    },
+    /// Makes a qcow2 image that builds upon another, where there is no file.
+    ImageOverlay {
+        /// Absolute path; no component may be a symbolic link. Its directory must exist.
+        path: String,
+        /// What it builds upon.
+        base: Base,
+        /// What the guest sees, in bytes; not less than of the base.
+        size: u64,
+    },
+    /// Takes a qcow2 image away into which nothing was written: the inverse of [`Action::ImageOverlay`].
+    ImageOverlayRemove {
+        /// Absolute path; no component may be a symbolic link.
+        path: String,
+        /// What it builds upon.
+        base: Base,
+        /// What the guest sees, in bytes.
+        size: u64,
+    },
+    /// Lets a qcow2 image that no VMM has open build upon another one, or upon nothing. What differs between the two is
+    /// copied into it, so that what a guest sees stays.
+    ImageRebase {
+        /// Absolute path; no component may be a symbolic link.
+        path: String,
+        /// What it builds upon now; none where upon nothing.
+        from: Option<Base>,
+        /// What it shall build upon; none for nothing.
+        to: Option<Base>,
+    },
+    /// Makes an empty directory where there is nothing.
+    DirectoryCreate {
+        /// Absolute path; no component may be a symbolic link. The directory above must exist, or be made before.
+        path: String,
+        /// Its permission bits, 0o700 to 0o777. It belongs to whoever carries the plan out.
+        mode: u32,
+    },
+    /// Takes an empty directory away: the inverse of [`Action::DirectoryCreate`].
+    DirectoryRemove {
+        /// Absolute path; no component may be a symbolic link.
+        path: String,
+        /// Its permission bits.
+        mode: u32,
     },
     /// Replaces a text file's whole content; owner, mode, ACL and labels stay. What takes it back is another.
     FileWrite {
@@ -223,6 +288,25 @@ pub enum Action {
         /// The state to bring about.
         to: ServiceState,
     },
+    /// Makes a machine: vmwright's record of it and, for libvirt, its definition there.
+    MachineCreate {
+        /// Name of the machine, as its specification gives it.
+        machine: String,
+        /// What makes it run: `qemu`, `firecracker`, `cloud-hypervisor`, or libvirt's URI.
+        backend: String,
+        /// Its specification, with absolute paths, at most 1 MiB.
+        text: String,
+    },
+    /// Takes a machine away that does not run and is as it was made: the inverse of [`Action::MachineCreate`]. Its disks
+    /// stay.
+    MachineDelete {
+        /// Name of the machine.
+        machine: String,
+        /// What makes it run.
+        backend: String,
+        /// Its specification.
+        text: String,
+    },
     /// Starts a machine; expects it stopped.
     MachineStart {
         /// Name of the machine.
@@ -252,6 +336,35 @@ impl ImageFormat {
         match self {
             ImageFormat::Raw => "raw",
             ImageFormat::Qcow2 => "qcow2",
+        }
+    }
+}
+
+/// An image that others are made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Base {
+    /// Absolute path.
+    pub path: String,
+    /// Its format. Never guessed: a guest that writes a header into a raw image could name any file.
+    pub format: DiskFormat,
+}
+
+impl Base {
+    /// Its format as `qemu-img` calls it.
+    #[must_use]
+    pub fn format_name(&self) -> &'static str {
+        match self.format {
+            DiskFormat::Raw => "raw",
+            DiskFormat::Qcow2 => "qcow2",
+            DiskFormat::Qcow => "qcow",
+            DiskFormat::Qed => "qed",
+            DiskFormat::Vmdk => "vmdk",
+            DiskFormat::Vdi => "vdi",
+            DiskFormat::Vpc => "vpc",
+            DiskFormat::Vhdx => "vhdx",
+            DiskFormat::Luks => "luks",
+            DiskFormat::Fat => "vvfat",
         }
     }
 }

@@ -36,6 +36,8 @@ pub enum Target {
     Module(String),
     /// A service.
     Service(String),
+    /// That a machine exists.
+    Record(String),
     /// Whether a machine runs.
     Machine(String),
 }
@@ -59,6 +61,7 @@ impl Target {
             | Target::Device(name)
             | Target::Module(name)
             | Target::Service(name)
+            | Target::Record(name)
             | Target::Machine(name) => name,
             // A node's pages are a part of the host's.
             Target::HugePages { .. } => "huge pages",
@@ -95,7 +98,7 @@ impl Target {
             Target::Interface(name) => Subject::new(SubjectKind::Interface, name),
             Target::Device(name) => Subject::new(SubjectKind::Pci, name),
             Target::Module(name) | Target::Service(name) => Subject::new(SubjectKind::Other, name),
-            Target::Machine(name) => Subject::new(SubjectKind::Vm, name),
+            Target::Record(name) | Target::Machine(name) => Subject::new(SubjectKind::Vm, name),
         }
     }
 }
@@ -116,13 +119,14 @@ impl std::fmt::Display for Target {
             Target::Device(name) => write!(f, "device {name}"),
             Target::Module(name) => write!(f, "module {name}"),
             Target::Service(name) => write!(f, "service {name}"),
+            Target::Record(name) => write!(f, "that machine {name} exists"),
             Target::Machine(name) => write!(f, "machine {name}"),
         }
     }
 }
 
 /// For each step of a plan, whether its expectation can only be checked after an earlier step was done: that one
-/// makes what it needs, changes the same thing, or the permission bits of a directory that it lies beneath.
+/// makes what it needs, changes the same thing, or makes or opens a directory that it lies beneath.
 #[must_use]
 pub fn built_on_earlier(plan: &Plan) -> Vec<bool> {
     let mut earlier: BTreeMap<String, Vec<Target>> = BTreeMap::new();
@@ -143,6 +147,9 @@ pub fn built_on_earlier(plan: &Plan) -> Vec<bool> {
         };
         answers.push(needed || beneath || same.iter().any(|earlier| earlier.overlaps(&target)));
         if let Target::Mode(path) | Target::Owner(path) = &target {
+            opened.insert(path.clone());
+        }
+        if let Action::DirectoryCreate { path, .. } = &step.action {
             opened.insert(path.clone());
         }
         same.push(target);

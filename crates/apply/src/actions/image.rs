@@ -3,8 +3,9 @@
 use super::{Act, ActionError, World, succeed};
 use crate::files::{self, Free, Handle, kept};
 use serde::Deserialize;
+use std::path::Path;
 use vmwright_model::Action;
-use vmwright_model::plan::ImageFormat;
+use vmwright_model::plan::{Base, ImageFormat};
 
 /// An image that an action is about.
 pub(super) struct Image<'a> {
@@ -14,22 +15,64 @@ pub(super) struct Image<'a> {
 
 /// What `qemu-img info --output=json` tells.
 #[derive(Deserialize)]
-struct Info {
+pub(super) struct Info {
     format: String,
     #[serde(rename = "virtual-size")]
-    virtual_size: u64,
+    pub(super) virtual_size: u64,
     #[serde(default, rename = "backing-filename")]
     backing: Option<String>,
+    #[serde(default, rename = "backing-filename-format")]
+    backing_format: Option<String>,
 }
 
 /// A piece of what `qemu-img map --output=json` tells.
 #[derive(Deserialize)]
-struct Piece {
-    start: u64,
+pub(super) struct Piece {
+    pub(super) start: u64,
     length: u64,
-    data: bool,
+    /// How many images below this one it comes from.
+    #[serde(default)]
+    pub(super) depth: u32,
+    pub(super) data: bool,
     #[serde(default)]
     zero: bool,
+    /// Whether an image of the chain has it at all; unknown to old ones.
+    #[serde(default)]
+    pub(super) present: Option<bool>,
+}
+
+/// A regular file, held open: what `qemu-img` is shown by its name cannot become another one any more.
+pub(super) fn open(path: &str) -> Result<Handle, ActionError> {
+    let handle = Handle::open(path)?;
+    if handle.is_file() { Ok(handle) } else { Err(ActionError::NotAFile(path.to_owned())) }
+}
+
+/// What an image is, opened by `name`. `qemu-img` takes the image's lock to look, so one that a VMM has open for writing
+/// is an error. The format is given: what a guest wrote into a raw image must not be taken for a header.
+pub(super) fn read_info(
+    world: &World<'_>,
+    path: &str,
+    format: &str,
+    name: &str,
+) -> Result<Info, ActionError> {
+    read(path, &succeed(world, "qemu-img", &["info", "--output=json", "-f", format, name])?)
+}
+
+/// Where the bytes of an image lie, opened by `name`.
+pub(super) fn read_map(
+    world: &World<'_>,
+    name: &str,
+    format: &str,
+    path: &str,
+) -> Result<Vec<Piece>, ActionError> {
+    read(path, &succeed(world, "qemu-img", &["map", "--output=json", "-f", format, name])?)
+}
+
+fn read<T: serde::de::DeserializeOwned>(path: &str, said: &str) -> Result<T, ActionError> {
+    serde_json::from_str(said).map_err(|error| ActionError::Refused {
+        program: "qemu-img".to_owned(),
+        complaint: format!("its answer about {path} cannot be read: {error}"),
+    })
 }
 
 impl Image<'_> {
@@ -37,25 +80,44 @@ impl Image<'_> {
         ActionError::Drift { what: self.path.to_owned(), expected, found }
     }
 
-    /// The file, held open: what `qemu-img` is shown by this cannot become another one any more.
-    fn open(&self) -> Result<Handle, ActionError> {
-        let handle = Handle::open(self.path)?;
-        if handle.is_file() { Ok(handle) } else { Err(ActionError::NotAFile(self.path.to_owned())) }
+    pub(super) fn open(&self) -> Result<Handle, ActionError> {
+        open(self.path)
     }
 
-    /// That it is of this format and size. `qemu-img` takes the image's lock to look, so one that a VMM has open for
-    /// writing is an error.
-    fn must_be(&self, world: &World<'_>, handle: &Handle, size: u64) -> Result<(), ActionError> {
+    /// That it is of this format and size, and builds upon nothing.
+    pub(super) fn must_be(&self, world: &World<'_>, handle: &Handle, size: u64) -> Result<(), ActionError> {
+        self.must_be_upon(world, handle, Some(size), None)
+    }
+
+    /// That it is of this format, of this size where one is named, and builds upon this.
+    pub(super) fn must_be_upon(
+        &self,
+        world: &World<'_>,
+        handle: &Handle,
+        size: Option<u64>,
+        base: Option<&Base>,
+    ) -> Result<(), ActionError> {
         let format = self.format.name();
-        // The format is given: what a guest wrote into a raw image must not be taken for a header.
-        let said = succeed(world, "qemu-img", &["info", "--output=json", "-f", format, &handle.name()])?;
-        let info: Info = self.read(&said)?;
-        if let Some(backing) = info.backing {
-            return Err(self.drift("an image of its own".to_owned(), format!("one on top of {backing}")));
+        let info = read_info(world, self.path, format, &handle.name())?;
+        let told = |base: Option<&str>| {
+            base.map_or("an image of its own".to_owned(), |base| format!("one on top of {base}"))
+        };
+        let found = info.backing.as_deref().map(|name| {
+            // A relative name is one beside the image.
+            let name = name.strip_prefix("file:").unwrap_or(name);
+            let above = Path::new(self.path).parent().unwrap_or(Path::new("/"));
+            above.join(name).to_string_lossy().into_owned()
+        });
+        let format_fits = base.is_none_or(|base| {
+            info.backing_format.as_deref().is_none_or(|format| format == base.format_name())
+        });
+        if found.as_deref() != base.map(|base| base.path.as_str()) || !format_fits {
+            return Err(self.drift(told(base.map(|base| base.path.as_str())), told(found.as_deref())));
         }
-        if (info.format.as_str(), info.virtual_size) != (format, size) {
+        let wanted = size.unwrap_or(info.virtual_size);
+        if (info.format.as_str(), info.virtual_size) != (format, wanted) {
             return Err(self.drift(
-                format!("a {format} image of {size} bytes"),
+                format!("a {format} image of {wanted} bytes"),
                 format!("a {} image of {} bytes", info.format, info.virtual_size),
             ));
         }
@@ -64,9 +126,7 @@ impl Image<'_> {
 
     /// That nothing was written from `start` on.
     fn must_be_empty_from(&self, world: &World<'_>, handle: &Handle, start: u64) -> Result<(), ActionError> {
-        let said =
-            succeed(world, "qemu-img", &["map", "--output=json", "-f", self.format.name(), &handle.name()])?;
-        let pieces: Vec<Piece> = self.read(&said)?;
+        let pieces = read_map(world, &handle.name(), self.format.name(), self.path)?;
         match pieces.iter().find(|piece| piece.data && !piece.zero && piece.start + piece.length > start) {
             None => Ok(()),
             Some(piece) => Err(self.drift(
@@ -74,13 +134,6 @@ impl Image<'_> {
                 format!("something written at byte {}", piece.start.max(start)),
             )),
         }
-    }
-
-    fn read<T: serde::de::DeserializeOwned>(&self, said: &str) -> Result<T, ActionError> {
-        serde_json::from_str(said).map_err(|error| ActionError::Refused {
-            program: "qemu-img".to_owned(),
-            complaint: format!("its answer about {} cannot be read: {error}", self.path),
-        })
     }
 }
 

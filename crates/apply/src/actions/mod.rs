@@ -3,6 +3,7 @@
 mod bridge;
 mod bridge_add;
 mod bridge_remove;
+mod directory;
 mod driver_bind;
 mod edit_setting;
 mod edit_spec;
@@ -14,6 +15,10 @@ mod file_remove;
 mod file_write;
 mod huge_pages;
 mod image;
+mod image_copy;
+mod image_overlay;
+mod image_rebase;
+mod machine_record;
 mod machine_start;
 mod machine_stop;
 mod module;
@@ -332,6 +337,29 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
         Action::ImageResize { path, format, from, to } => {
             Box::new(image::ImageResize { image: Image { path, format: *format }, from: *from, to: *to })
         }
+        Action::ImageCopy { path, format, from, size } => Box::new(image_copy::ImageCopy(image_copy::Copy {
+            image: Image { path, format: *format },
+            from,
+            size: *size,
+        })),
+        Action::ImageCopyRemove { path, format, from, size } => {
+            Box::new(image_copy::ImageCopyRemove(image_copy::Copy {
+                image: Image { path, format: *format },
+                from,
+                size: *size,
+            }))
+        }
+        Action::ImageOverlay { path, base, size } => {
+            Box::new(image_overlay::ImageOverlay(image_overlay::Overlay { path, base, size: *size }))
+        }
+        Action::ImageOverlayRemove { path, base, size } => {
+            Box::new(image_overlay::ImageOverlayRemove(image_overlay::Overlay { path, base, size: *size }))
+        }
+        Action::ImageRebase { path, from, to } => {
+            Box::new(image_rebase::ImageRebase { path, from: from.as_ref(), to: to.as_ref() })
+        }
+        Action::DirectoryCreate { path, mode } => Box::new(directory::DirectoryCreate { path, mode: *mode }),
+        Action::DirectoryRemove { path, mode } => Box::new(directory::DirectoryRemove { path, mode: *mode }),
         Action::FileCreate { path, text, mode } => {
             Box::new(file_create::FileCreate { path, text, mode: *mode })
         }
@@ -350,6 +378,12 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
             Box::new(module_unload::ModuleUnload { module, parameters })
         }
         Action::Service { unit, from, to } => Box::new(service::Service { unit, from: *from, to: *to }),
+        Action::MachineCreate { machine, backend, text } => {
+            Box::new(machine_record::MachineCreate(machine_record::Record { machine, backend, text }))
+        }
+        Action::MachineDelete { machine, backend, text } => {
+            Box::new(machine_record::MachineDelete(machine_record::Record { machine, backend, text }))
+        }
         Action::MachineStart { machine } => Box::new(machine_start::MachineStart { machine }),
         Action::MachineStop { machine } => Box::new(machine_stop::MachineStop { machine }),
     }
@@ -364,6 +398,18 @@ mod tests {
     impl Machines for NoMachines {
         fn running(&self, name: &str) -> Result<bool, MachineError> {
             Err(MachineError(format!("there is no machine {name}")))
+        }
+
+        fn record(&self, _: &str) -> Result<Option<crate::MachineRecord>, MachineError> {
+            Ok(None)
+        }
+
+        fn create(&self, name: &str, _: &str, _: &str) -> Result<(), MachineError> {
+            self.running(name).map(|_| ())
+        }
+
+        fn delete(&self, name: &str) -> Result<(), MachineError> {
+            self.running(name).map(|_| ())
         }
 
         fn start(&self, name: &str) -> Result<(), MachineError> {

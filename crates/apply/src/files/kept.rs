@@ -37,11 +37,16 @@ pub(crate) fn length(path: &str) -> Result<Option<u64>, ActionError> {
 
 /// That a new file of the same size fits beside this one.
 pub(crate) fn room_beside(path: &str) -> Result<(), ActionError> {
+    room_for(path, length(path)?.unwrap_or(0))
+}
+
+/// That a file of so many bytes fits where this one lies, or is to lie.
+pub(crate) fn room_for(path: &str, bytes: u64) -> Result<(), ActionError> {
     let (dir, _) = parent(path)?;
     read_only(&dir, path)?;
     let found = fstatvfs(&dir).map_err(|errno| cannot(path, "look at the file system of", errno))?;
     let free = found.f_bavail.saturating_mul(found.f_frsize);
-    let needed = length(path)?.unwrap_or(0).saturating_add(SPARE);
+    let needed = bytes.saturating_add(SPARE);
     if free < needed { Err(ActionError::NoRoom { path: path.to_owned(), needed, free }) } else { Ok(()) }
 }
 

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// A name in a directory that nothing has.
 pub(crate) struct Free {
@@ -53,6 +53,16 @@ impl Free {
 
     /// Makes a disk image of these bytes, mode 0600, and gives it a length where one is named: whole, or not at all.
     pub(crate) fn create_image(&self, bytes: &[u8], length: Option<u64>) -> Result<(), ActionError> {
+        self.create_filled(bytes, length, |_| Ok(()))
+    }
+
+    /// The same, and has a program fill it, which is told a name of the file, before it gets its own.
+    pub(crate) fn create_filled(
+        &self,
+        bytes: &[u8],
+        length: Option<u64>,
+        fill: impl FnOnce(&str) -> Result<(), ActionError>,
+    ) -> Result<(), ActionError> {
         let temp = temp_name(&self.name);
         sweep_in(&self.dir, &temp, &self.path)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -61,9 +71,12 @@ impl Free {
         let mut file = File::from(fd);
         let filled =
             file.write_all(bytes).and_then(|()| length.map_or(Ok(()), |length| file.set_len(length)));
+        let fail = |source| ActionError::Io { path: self.path.clone(), what: "write", source };
+        let own = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
         let made = filled
-            .and_then(|()| file.sync_all())
-            .map_err(|source| ActionError::Io { path: self.path.clone(), what: "write", source })
+            .map_err(fail)
+            .and_then(|()| fill(&own))
+            .and_then(|()| file.sync_all().map_err(fail))
             .and_then(|()| {
                 renameat_with(&self.dir, &temp, &self.dir, &self.name, RenameFlags::NOREPLACE).map_err(
                     |errno| match errno {

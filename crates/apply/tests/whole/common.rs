@@ -9,8 +9,8 @@ use std::sync::atomic::AtomicBool;
 use tempfile::TempDir;
 use vmwright_apply::approval::{SSH_KEYGEN, sign_with};
 use vmwright_apply::{
-    ApplyError, Approved, Ask, Check, Context, Event, Fault, Interrupted, MachineError, Machines, Point,
-    RunReport, UndoError, apply, recover, undo_run, verify,
+    ApplyError, Approved, Ask, Check, Context, Event, Fault, Interrupted, MachineError, MachineRecord,
+    MachineState, Machines, Point, RunReport, UndoError, apply, recover, undo_run, verify,
 };
 use vmwright_model::plan::{APPROVAL_SCHEMA, PLAN_SCHEMA, Settles};
 use vmwright_model::{Action, Approval, Disruption, Plan, Step, Subject, SubjectKind};
@@ -47,6 +47,31 @@ pub(crate) struct FileMachines(PathBuf);
 impl Machines for FileMachines {
     fn running(&self, name: &str) -> Result<bool, MachineError> {
         Ok(self.0.join(name).exists())
+    }
+
+    fn record(&self, name: &str) -> Result<Option<MachineRecord>, MachineError> {
+        let Ok(text) = std::fs::read_to_string(self.0.join(format!("{name}.record"))) else {
+            return Ok(None);
+        };
+        let (backend, text) = text.split_once('\n').unwrap_or((&text, ""));
+        Ok(Some(MachineRecord {
+            backend: backend.to_owned(),
+            text: text.to_owned(),
+            state: MachineState::Whole,
+        }))
+    }
+
+    fn create(&self, name: &str, backend: &str, text: &str) -> Result<(), MachineError> {
+        std::fs::write(self.0.join(format!("{name}.record")), format!("{backend}\n{text}"))
+            .map_err(|error| MachineError(error.to_string()))
+    }
+
+    fn delete(&self, name: &str) -> Result<(), MachineError> {
+        if self.running(name)? {
+            return Err(MachineError("it runs".into()));
+        }
+        std::fs::remove_file(self.0.join(format!("{name}.record")))
+            .map_err(|error| MachineError(error.to_string()))
     }
 
     fn start(&self, name: &str) -> Result<(), MachineError> {

@@ -46,7 +46,8 @@ fn every_kind(host: &Host) -> Plan {
         Action::MachineStop { machine: "old".into() },
         Action::Service { unit: "libvirtd.service".into(), from: state(true, true), to: state(false, false) },
         Action::FileMode { path: path("srv/images"), from: 0o700, to: 0o711 },
-        Action::FileCreate { path: path("srv/new.conf"), text: "new = 1\n".into(), mode: 0o640 },
+        Action::DirectoryCreate { path: path("srv/made"), mode: 0o711 },
+        Action::FileCreate { path: path("srv/made/new.conf"), text: "new = 1\n".into(), mode: 0o640 },
         Action::FileWrite {
             path: path("srv/old.conf"),
             from_sha256: sha256(OLD.as_bytes()),
@@ -82,6 +83,11 @@ fn every_kind(host: &Host) -> Plan {
             device: DEVICE.into(),
             from: binding(Some("nvme"), None),
             to: binding(Some("vfio-pci"), Some("vfio-pci")),
+        },
+        Action::MachineCreate {
+            machine: "web".into(),
+            backend: "qemu".into(),
+            text: "name = \"web\"\n".into(),
         },
         Action::MachineStart { machine: "web".into() },
     ];
@@ -393,8 +399,13 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
             std::os::unix::fs::chown(path, Some(77), None).expect("root may");
             vec![path.clone()]
         }
-        Action::FileCreate { path, .. }
-        | Action::FileWrite { path, .. }
+        Action::FileCreate { path, .. } => {
+            let mut touched = content(path);
+            // The directory that the plan made stays with what they wrote into it.
+            touched.extend(Path::new(path).parent().map(|above| above.display().to_string()));
+            touched
+        }
+        Action::FileWrite { path, .. }
         | Action::FileRemove { path, .. }
         | Action::EditSpec { path, .. }
         | Action::EditSetting { path, .. } => content(path),
@@ -426,6 +437,13 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
             touched.extend(at(&format!("/sys/module/{name}")));
             touched
         }
+        Action::DirectoryCreate { path, .. } => {
+            // Theirs where there is none, else opened by them.
+            let _ = std::fs::create_dir(path);
+            chmod(Path::new(path), 0o705);
+            vec![path.clone()]
+        }
+        Action::MachineCreate { machine, .. } => content(&host.path(&format!("machines/{machine}.record"))),
         Action::MachineStart { machine } | Action::MachineStop { machine } => {
             let path = host.path(&format!("machines/{machine}"));
             if std::fs::remove_file(&path).is_err() {
@@ -440,6 +458,13 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
         | Action::ImageCreate { .. }
         | Action::ImageRemove { .. }
         | Action::ImageResize { .. }
+        | Action::ImageCopy { .. }
+        | Action::ImageCopyRemove { .. }
+        | Action::ImageOverlay { .. }
+        | Action::ImageOverlayRemove { .. }
+        | Action::ImageRebase { .. }
+        | Action::DirectoryRemove { .. }
+        | Action::MachineDelete { .. }
         | Action::Restore { .. } => {
             unreachable!("not in this plan")
         }

@@ -8,9 +8,9 @@ use vmwright_apply::{ApplyError, Point};
 use vmwright_model::plan::ImageFormat;
 use vmwright_model::{Action, Plan, RunState};
 
-const MIB: u64 = 1 << 20;
+pub(crate) const MIB: u64 = 1 << 20;
 
-fn has_qemu_img(test: &str) -> bool {
+pub(crate) fn has_qemu_img(test: &str) -> bool {
     let there = ["/usr/bin/qemu-img", "/bin/qemu-img"].iter().any(|path| Path::new(path).exists());
     if !there {
         eprintln!("SKIPPED {test}: qemu-img is not installed");
@@ -25,13 +25,36 @@ fn made_and_grown(host: &Host, format: ImageFormat) -> Plan {
     plan(vec![step(create, None), step(grow, None)])
 }
 
-fn write(path: &str, format: ImageFormat, offset: u64) {
-    let command = format!("write -P 7 {offset} 64k");
+/// Has `qemu-io` do something to an image.
+pub(crate) fn io(path: &str, format: ImageFormat, command: &str) {
     let output = Command::new("qemu-io")
-        .args(["-f", format.name(), "-c", &command, path])
+        .args(["-f", format.name(), "-c", command, path])
         .output()
         .expect("qemu-io is there");
     assert!(output.status.success(), "{output:?}");
+}
+
+/// Runs `qemu-img`.
+pub(crate) fn img(args: &[&str]) {
+    let output = Command::new("qemu-img").args(args).output().expect("qemu-img is there");
+    assert!(output.status.success(), "{args:?}: {output:?}");
+}
+
+pub(crate) fn make(path: &str, format: ImageFormat, size: u64) {
+    img(&["create", "-q", "-f", format.name(), path, &size.to_string()]);
+}
+
+pub(crate) fn write(path: &str, format: ImageFormat, offset: u64) {
+    io(path, format, &format!("write -P 7 {offset} 64k"));
+}
+
+/// What a guest sees.
+pub(crate) fn content(host: &Host, path: &str, format: ImageFormat) -> Vec<u8> {
+    let raw = host.path("srv/raw");
+    img(&["convert", "-f", format.name(), "-O", "raw", path, &raw]);
+    let bytes = std::fs::read(&raw).expect("read");
+    std::fs::remove_file(&raw).expect("removed");
+    bytes
 }
 
 #[test]
@@ -96,20 +119,10 @@ proptest! {
         prop_assume!(from != to);
         let host = Host::new();
         let path = host.path("srv/disk.img");
-        let size = from.to_string();
-        let made = Command::new("qemu-img").args(["create", "-q", "-f", format.name(), &path, &size]).status();
-        prop_assert!(made.expect("run").success());
+        make(&path, format, from);
         let offset = at * (64 << 10) % from;
         write(&path, format, offset);
-        let content = || {
-            let raw = host.path("srv/raw");
-            let done = Command::new("qemu-img").args(["convert", "-f", format.name(), "-O", "raw", &path, &raw]).status();
-            assert!(done.expect("run").success());
-            let bytes = std::fs::read(&raw).expect("read");
-            std::fs::remove_file(&raw).expect("removed");
-            bytes
-        };
-        let before = content();
+        let before = content(&host, &path, format);
         let resize = plan(vec![step(Action::ImageResize { path: path.clone(), format, from, to }, None)]);
         let approved = host.approver.approve(&resize);
         match host.apply(&resize, &approved, &mut Hooks::default()) {
@@ -122,6 +135,6 @@ proptest! {
                 prop_assert_eq!(undone.state, RunState::Undone, "{:?}", undone);
             }
         }
-        prop_assert_eq!(content(), before);
+        prop_assert_eq!(content(&host, &path, format), before);
     }
 }

@@ -1,6 +1,7 @@
 //! Whole flows of the writer: on real files, with real signatures, real processes that die, and real bridges.
 
 mod approvals;
+mod based_images;
 mod common;
 mod executor;
 mod faults;

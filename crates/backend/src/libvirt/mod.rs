@@ -35,6 +35,17 @@ use crate::{
 use rpc::{Client, Domain};
 use std::time::Duration;
 
+/// What libvirt has of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Its domain, as vmwright left it.
+    Whole,
+    /// No domain.
+    Nothing,
+    /// A domain that somebody else changed since.
+    Changed,
+}
+
 /// The backend.
 #[derive(Debug, Clone)]
 pub struct Libvirt {
@@ -68,6 +79,24 @@ impl Libvirt {
     /// [`StartError`].
     pub fn define(&self, machine: &Stored) -> Result<(), StartError> {
         start::define(self, machine).map(drop)
+    }
+
+    /// The domain that would be made of a machine; nothing is asked of the daemon.
+    ///
+    /// # Errors
+    /// [`StartError`] where the specification cannot be said to libvirt.
+    pub fn domain_of(&self, machine: &Stored, text: &str) -> Result<String, StartError> {
+        let serial_log = machine.file(crate::store::SERIAL);
+        let around = domain::Around { text, serial_log: &serial_log, account: None, uuid: None };
+        Ok(domain::xml(&machine.spec, &around)?)
+    }
+
+    /// Whether libvirt has the machine's domain as vmwright left it.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn kept(&self, machine: &Stored) -> Result<Kept, ControlError> {
+        start::kept(self, machine)
     }
 
     /// Forgets the machine's domain, with its firmware variables, TPM state and saved state; the disks stay. Fine

@@ -147,6 +147,21 @@ fn keep(client: &mut Client, domain: &Domain, machine: &Stored) -> Result<(), Ke
     write_atomically(&machine.directory(), DOMAIN, inactive.as_bytes()).map_err(Kept::Write)
 }
 
+/// Whether the domain is as it was kept.
+pub(super) fn kept(libvirt: &Libvirt, machine: &Stored) -> Result<super::Kept, crate::ControlError> {
+    let Some((mut client, domain)) = control::find(libvirt, machine)? else {
+        return Ok(super::Kept::Nothing);
+    };
+    let fail = |source| crate::ControlError::Libvirt { machine: machine.name.clone(), source };
+    let now = client.xml(&domain, true).map_err(fail)?;
+    // Where nothing was kept, nobody can tell who changed it.
+    let left = read_regular(&machine.file(DOMAIN), XML_MAX).ok();
+    Ok(match left.is_none_or(|left| left == now.as_bytes()) {
+        true => super::Kept::Whole,
+        false => super::Kept::Changed,
+    })
+}
+
 /// The VMM's process of a domain, and its command line, one word a line. libvirt does not tell it, and its own record
 /// is closed to ordinary users; but the command line has the domain's UUID. None where no process has it.
 pub(super) fn process(domain: &Domain) -> std::io::Result<Option<(Identity, Vec<u8>)>> {

@@ -1,5 +1,6 @@
 use clap::{Subcommand, ValueEnum};
-use vmwright_engine::{Intent, Operation, TuneFor};
+use std::path::PathBuf;
+use vmwright_engine::{Intent, NewDisk, Operation, TuneFor};
 
 /// Make a plan: to settle the findings, or for something that you want.
 ///
@@ -17,6 +18,26 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Wanted {
+    /// Create a VM of its specification, with the images, directories, bridges and huge pages that are not there yet.
+    ///
+    /// What another VM has already (a disk, a hardware address, a vsock id, a socket, a port) is told now. Taking the
+    /// run back removes exactly what it made.
+    Create {
+        /// Path of the specification, as `vmwright vm schema` describes it.
+        spec: PathBuf,
+        /// What makes it run: qemu, firecracker, cloud-hypervisor, libvirt, or libvirt's URI.
+        #[arg(long, value_name = "BACKEND")]
+        backend: Option<String>,
+        /// Size of a disk that is made: 20GiB for the first disk, 2=100GiB for the second. May be given for each.
+        #[arg(long = "size", value_name = "[N=]SIZE", value_parser = of_disk)]
+        sizes: Vec<NewDisk>,
+        /// Make a disk with the content of this image, in the disk's own format. May be given for each.
+        #[arg(long = "copy", value_name = "[N=]IMAGE", value_parser = of_disk)]
+        copies: Vec<NewDisk>,
+        /// Start it at the end.
+        #[arg(long)]
+        start: bool,
+    },
     /// Give a PCI device to a VM, with all that shares its IOMMU group. What the host needs is refused.
     Passthrough {
         /// Name of the VM.
@@ -64,6 +85,9 @@ impl Args {
     pub(crate) fn operation(self) -> Operation {
         let intent = match self.wanted {
             None => Intent::Fix { vm: self.vm },
+            Some(Wanted::Create { spec, backend, sizes, copies, start }) => {
+                Intent::Create { spec, backend, sizes, copies, start }
+            }
             Some(Wanted::Passthrough { vm, device, at_boot }) => Intent::Passthrough { vm, device, at_boot },
             Some(Wanted::Sriov { device, vfs }) => Intent::Sriov { device, vfs },
             Some(Wanted::Tune { vm, goal }) => Intent::Tune {
@@ -77,5 +101,23 @@ impl Args {
             Some(Wanted::Harden { vm }) => Intent::Harden { vm },
         };
         Operation::Plan { intent }
+    }
+}
+
+/// `VALUE` of the first disk, or `2=VALUE` of the second.
+fn of_disk(text: &str) -> Result<NewDisk, String> {
+    let numbered = text
+        .split_once('=')
+        .filter(|(number, _)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+    let (disk, value) = match numbered {
+        Some((number, value)) => {
+            (number.parse().map_err(|_| format!("{number} is no number of a disk"))?, value)
+        }
+        None => (1, text),
+    };
+    match (disk, value) {
+        (0, _) => Err("disks are counted from 1".to_owned()),
+        (_, "") => Err("the value is missing".to_owned()),
+        (disk, value) => Ok(NewDisk { disk, value: value.to_owned() }),
     }
 }

@@ -32,6 +32,10 @@ impl Facts for FileOwner<'_> {
         Phase::Access
     }
 
+    fn needs(&self) -> Option<Target> {
+        Some(Target::Content { path: self.path.to_owned(), key: None })
+    }
+
     fn follows(&self, earlier: &Action) -> bool {
         matches!(earlier, Action::FileOwner { to, .. } if *to == self.from)
     }

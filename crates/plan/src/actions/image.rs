@@ -36,7 +36,7 @@ impl Facts for ImageCreate<'_> {
     }
 
     fn follows(&self, earlier: &Action) -> bool {
-        matches!(earlier, Action::ImageRemove { .. } | Action::FileRemove { .. })
+        is_removal(earlier)
     }
 
     fn faults(&self) -> Vec<Fault> {
@@ -110,7 +110,9 @@ impl Facts for ImageResize<'_> {
 
     fn follows(&self, earlier: &Action) -> bool {
         match earlier {
-            Action::ImageCreate { format, size, .. } => *format == self.format && *size == self.from,
+            Action::ImageCreate { format, size, .. } | Action::ImageCopy { format, size, .. } => {
+                *format == self.format && *size == self.from
+            }
             Action::ImageResize { format, to, .. } => *format == self.format && *to == self.from,
             _ => false,
         }
@@ -131,7 +133,18 @@ fn told(format: ImageFormat, size: u64) -> String {
     format!("{} image of {size} bytes", format.name())
 }
 
-fn sized(path: &str, size: u64) -> Vec<Fault> {
+/// Whether an action leaves no file.
+pub(super) fn is_removal(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::ImageRemove { .. }
+            | Action::ImageCopyRemove { .. }
+            | Action::ImageOverlayRemove { .. }
+            | Action::FileRemove { .. }
+    )
+}
+
+pub(super) fn sized(path: &str, size: u64) -> Vec<Fault> {
     let mut faults = Vec::new();
     if size == 0 || !size.is_multiple_of(512) || size > LARGEST {
         faults.push(Fault::Value(format!(

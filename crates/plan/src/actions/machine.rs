@@ -28,6 +28,10 @@ impl Facts for MachineStart<'_> {
         Phase::Start
     }
 
+    fn needs(&self) -> Option<Target> {
+        Some(Target::Record(self.machine.to_owned()))
+    }
+
     fn follows(&self, earlier: &Action) -> bool {
         matches!(earlier, Action::MachineStop { .. })
     }
@@ -74,7 +78,7 @@ impl Facts for MachineStop<'_> {
 }
 
 /// The rule of `MachineSpec::name`.
-fn faults(name: &str) -> Vec<Fault> {
+pub(super) fn faults(name: &str) -> Vec<Fault> {
     let good = (1..=64).contains(&name.len())
         && !name.starts_with(['.', '-'])
         && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));

@@ -2,6 +2,7 @@
 //! be wrong with it. `vmwright_apply::actions` has the same names, and does it.
 
 mod bridge;
+mod directory;
 mod driver_bind;
 mod edit_setting;
 mod edit_spec;
@@ -10,7 +11,9 @@ mod file_mode;
 mod file_owner;
 mod huge_pages;
 mod image;
+mod image_based;
 mod machine;
+mod machine_record;
 mod module;
 mod regenerate;
 mod service;
@@ -97,6 +100,8 @@ pub(crate) enum Phase {
     Device,
     /// Services start.
     ServiceStart,
+    /// Machines are made.
+    Record,
     /// Machines start.
     Start,
 }
@@ -148,6 +153,23 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
         Action::ImageResize { path, format, from, to } => {
             Box::new(image::ImageResize { path, format: *format, from: *from, to: *to })
         }
+        Action::ImageCopy { path, format, from, size } => {
+            Box::new(image_based::ImageCopy { path, format: *format, from, size: *size, away: false })
+        }
+        Action::ImageCopyRemove { path, format, from, size } => {
+            Box::new(image_based::ImageCopy { path, format: *format, from, size: *size, away: true })
+        }
+        Action::ImageOverlay { path, base, size } => {
+            Box::new(image_based::ImageOverlay { path, base, size: *size, away: false })
+        }
+        Action::ImageOverlayRemove { path, base, size } => {
+            Box::new(image_based::ImageOverlay { path, base, size: *size, away: true })
+        }
+        Action::ImageRebase { path, from, to } => {
+            Box::new(image_based::ImageRebase { path, from: from.as_ref(), to: to.as_ref() })
+        }
+        Action::DirectoryCreate { path, mode } => Box::new(directory::DirectoryCreate { path, mode: *mode }),
+        Action::DirectoryRemove { path, mode } => Box::new(directory::DirectoryRemove { path, mode: *mode }),
         Action::Sysfs { path, from, to } => Box::new(sysfs::Sysfs { path, from, to }),
         Action::Sysctl { key, from, to } => Box::new(sysctl::Sysctl { key, from, to }),
         Action::HugePages { node, size_kib, from, to } => {
@@ -157,6 +179,12 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
         Action::ModuleLoad { module, parameters } => Box::new(module::ModuleLoad { module, parameters }),
         Action::ModuleUnload { module, parameters } => Box::new(module::ModuleUnload { module, parameters }),
         Action::Service { unit, from, to } => Box::new(service::Service { unit, from: *from, to: *to }),
+        Action::MachineCreate { machine, backend, text } => {
+            Box::new(machine_record::MachineRecord { machine, backend, text, away: false })
+        }
+        Action::MachineDelete { machine, backend, text } => {
+            Box::new(machine_record::MachineRecord { machine, backend, text, away: true })
+        }
         Action::MachineStart { machine } => Box::new(machine::MachineStart { machine }),
         Action::MachineStop { machine } => Box::new(machine::MachineStop { machine }),
     }

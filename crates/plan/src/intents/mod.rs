@@ -4,6 +4,7 @@
 //! says which evidence it has for that. The same host and the same wish give the same plan, byte for byte.
 
 mod boot;
+mod create;
 mod fallback;
 mod ground;
 mod harden;
@@ -13,6 +14,7 @@ mod sriov;
 mod tune;
 
 pub use boot::{Boot, NEEDS};
+pub use create::{Lies, NewImage, Site, Taken, Thing, Wish, create, things};
 pub use ground::Ground;
 pub use harden::{HARDEN_NEEDS, harden_host, harden_vm};
 pub use passthrough::{Guest, passthrough};
@@ -127,6 +129,14 @@ pub enum IntentError {
         /// Why.
         why: String,
     },
+    /// Everything that stands against making a machine.
+    #[error("{path} cannot become a machine of this host:{}", .problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
+    Create {
+        /// The specification.
+        path: String,
+        /// One line each, with its place.
+        problems: Vec<String>,
+    },
     /// The VM's specification cannot take it.
     #[error("the specification {path} cannot be edited: {why}")]
     Spec {
@@ -228,6 +238,8 @@ fn made(host_id: &str, vm: Option<&str>, title: String, steps: Vec<(Action, Stri
     }
 }
 
+#[cfg(test)]
+mod create_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
