@@ -6,6 +6,7 @@
 //! it should is asked through [`Check`], and machines are started and stopped through [`Machines`].
 
 pub mod actions;
+pub mod after_boot;
 pub mod approval;
 mod files;
 pub mod log;
@@ -19,6 +20,7 @@ pub mod trust;
 pub mod undo;
 
 pub use actions::ActionError;
+pub use after_boot::{ResumeError, Waiting, resume_run};
 pub use approval::{Approved, Ask, Refused, SignError, sign, verify};
 pub use net::{Awaiting, ConfirmError, Net, confirm_run};
 pub use recover::{Interrupted, RecoverError, recover};

@@ -3,6 +3,7 @@
 //! The deadline stands in the run's own log, in seconds since boot, so that neither a clock that is set back nor the death
 //! of whoever waits for it makes it forgotten: every later `apply` and `recover` sees it.
 
+use crate::after_boot::Waiting;
 use crate::log::{self, EVENT, Log, LogError, Wal};
 use crate::trust::{self, Untrusted};
 use std::path::Path;
@@ -20,6 +21,12 @@ pub trait Net {
     /// # Errors
     /// Why it cannot, one line; the run is not begun then.
     fn spread(&self, run: &str) -> Result<(), String>;
+
+    /// The programs that wait for a run behind the restart of the host.
+    ///
+    /// # Errors
+    /// Why there are none, one line.
+    fn after_boot(&self, run: &str) -> Result<Waiting, String>;
 }
 
 /// A run that is applied or was cut off, and that nobody has confirmed.
@@ -31,6 +38,8 @@ pub struct Awaiting {
     pub left: Option<u64>,
     /// Whether it came to its end, so that it can be confirmed.
     pub applied: bool,
+    /// Of a run that restarts its host, whether that has happened; none of others.
+    pub restarted: Option<bool>,
 }
 
 /// Why a run was not confirmed.
@@ -45,6 +54,9 @@ pub enum ConfirmError {
     /// Nothing waits for it.
     #[error("run {0} does not wait for a confirmation: it was confirmed, taken back, or never needed one")]
     NotAwaited(String),
+    /// It restarts its host, and goes on in another way.
+    #[error("run {0} restarts this host, and goes on behind that: vmwright apply --resume {0}")]
+    Restarts(String),
     /// The run is not at its end.
     #[error("run {0} did not come to its end: undo it")]
     CutOff(String),
@@ -63,6 +75,9 @@ pub fn confirm_run(state: &Path, run: &str) -> Result<(), ConfirmError> {
     let log = log::read(state, run)?.ok_or_else(|| ConfirmError::NotAwaited(run.to_owned()))?;
     trust::check(&log.path)?;
     let awaiting = of_log(run, &log).ok_or_else(|| ConfirmError::NotAwaited(run.to_owned()))?;
+    if awaiting.restarted.is_some() {
+        return Err(ConfirmError::Restarts(run.to_owned()));
+    }
     if !awaiting.applied {
         return Err(ConfirmError::CutOff(run.to_owned()));
     }
@@ -95,14 +110,24 @@ pub fn all_awaiting(state: &Path) -> Result<Vec<Awaiting>, LogError> {
 }
 
 pub(crate) fn of_log(run: &str, log: &Log) -> Option<Awaiting> {
-    let (mut guarded, mut state) = (None, None);
+    let (mut guarded, mut state, mut restart) = (None, None, None);
     for event in &log.events {
         match event {
             RunEvent::Guarded { boot, until } => guarded = Some((boot, *until)),
-            RunEvent::Confirmed { .. } => guarded = None,
+            RunEvent::Rebooting { boot, within } => restart = Some((boot, *within)),
+            RunEvent::Confirmed { .. } => (guarded, restart) = (None, None),
             RunEvent::Ended { state: ended } => state = Some(*ended),
             _ => {}
         }
+    }
+    if let Some((boot, within)) = restart
+        && state.is_none()
+    {
+        let (this, now) = boot_clock();
+        // The time runs from the boot; before it, nobody is late.
+        let restarted = *boot != this;
+        let left = if restarted { within.checked_sub(now).filter(|left| *left > 0) } else { Some(within) };
+        return Some(Awaiting { run: run.to_owned(), left, applied: false, restarted: Some(restarted) });
     }
     let (boot, until) = guarded?;
     if matches!(state, Some(RunState::Undone | RunState::UndoIncomplete)) {
@@ -110,13 +135,18 @@ pub(crate) fn of_log(run: &str, log: &Log) -> Option<Awaiting> {
     }
     let (this, now) = boot_clock();
     let left = until.checked_sub(now).filter(|left| *left > 0 && *boot == this);
-    Some(Awaiting { run: run.to_owned(), left, applied: state == Some(RunState::Applied) })
+    Some(Awaiting { run: run.to_owned(), left, applied: state == Some(RunState::Applied), restarted: None })
 }
 
 /// The event that gives a run so many seconds from now.
 pub(crate) fn guarded(seconds: u64) -> RunEvent {
     let (boot, now) = boot_clock();
     RunEvent::Guarded { boot, until: now.saturating_add(seconds) }
+}
+
+/// The event that a restart follows, behind which there are so many seconds.
+pub(crate) fn rebooting(within: u64) -> RunEvent {
+    RunEvent::Rebooting { boot: boot_clock().0, within }
 }
 
 /// Id of the boot, and the seconds since. Both are there wherever `/proc` is; without it every deadline is over.

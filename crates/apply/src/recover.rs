@@ -87,6 +87,10 @@ pub fn recover(context: &Context<'_>) -> Result<Vec<Interrupted>, RecoverError> 
         let Some(log) = log::read(context.state, &run)?.filter(|log| !log.ended()) else {
             continue;
         };
+        // It was not cut off: its host is restarted, and somebody goes on with it behind that.
+        if crate::net::of_log(&run, &log).is_some_and(|awaiting| awaiting.restarted.is_some()) {
+            continue;
+        }
         let Some(began) = beginning(&log) else {
             continue;
         };
@@ -231,6 +235,7 @@ pub(crate) fn begun(log: &Log) -> Vec<Begun> {
             RunEvent::UndoDone { step } => (step, StepState::Undone),
             RunEvent::Began { .. }
             | RunEvent::Guarded { .. }
+            | RunEvent::Rebooting { .. }
             | RunEvent::Confirmed { .. }
             | RunEvent::Stopped { .. }
             | RunEvent::UndoBegan { .. }

@@ -1,6 +1,7 @@
 //! The executor: one approved plan, step by step, or back to how it was.
 
 use crate::actions::{self, ActionError, World};
+use crate::after_boot;
 use crate::approval::{Approved, Ask, Refused, covers};
 use crate::log::{EVENT, LogError, Wal};
 use crate::net::{self, Net};
@@ -104,6 +105,11 @@ pub enum ApplyError {
     /// An earlier run ended in the middle.
     #[error("run {0} ended in the middle: undo it first, so that nobody has to guess what it left")]
     Unresolved(String),
+    /// An earlier run restarts the host, and waits for somebody to go on with it.
+    #[error(
+        "run {0} restarts this host, and goes on behind that (vmwright apply --resume {0}); or undo it first"
+    )]
+    Restarting(String),
     /// An earlier run still waits for its confirmation, and may be taken back at any moment.
     #[error("run {0} waits for a confirmation: confirm it or undo it first")]
     Unconfirmed(String),
@@ -166,6 +172,9 @@ pub fn apply(plan: &Plan, approved: &Approved, context: &mut Context<'_>) -> Res
     clock_goes_on(context.state, now.as_second())?;
     for run in log::runs(context.state)? {
         let Some(log) = log::read(context.state, &run)? else { continue };
+        if net::of_log(&run, &log).is_some_and(|awaiting| awaiting.restarted.is_some()) {
+            return Err(ApplyError::Restarting(run));
+        }
         if !log.ended() {
             return Err(ApplyError::Unresolved(run));
         }
@@ -293,6 +302,9 @@ fn execute(
 ) -> Result<RunReport, ApplyError> {
     let mut going = Going { plan, id, run, wal, context, begun: Vec::new() };
     for at in 0..plan.steps.len() {
+        if matches!(plan.steps[at].action, Action::Reboot { left: None }) {
+            return going.reboot(at);
+        }
         if let Err(halt) = going.step(at) {
             return match halt {
                 Halt::Injected(point) => Err(ApplyError::Injected { run: going.run, point }),
@@ -355,6 +367,48 @@ impl Going<'_, '_, '_> {
         self.fault(Point::AfterDone(at)).map(|_| ())
     }
 
+    /// Has the host restarted. The run goes on behind it.
+    fn reboot(mut self, at: usize) -> Result<RunReport, ApplyError> {
+        match self.restart(at) {
+            Ok(within) => {
+                let mut report = self.end(RunState::Rebooting, None, Vec::new())?;
+                report.confirm_within = Some(within);
+                Ok(report)
+            }
+            Err(Halt::Injected(point)) => Err(ApplyError::Injected { run: self.run, point }),
+            Err(Halt::Stop(kind, why)) => self.stop(at, kind, why),
+        }
+    }
+
+    fn restart(&mut self, at: usize) -> Result<u64, Halt> {
+        if self.context.interrupted.load(Ordering::SeqCst) {
+            return Err(Halt::Stop(StopKind::Interrupted, "interrupted".to_owned()));
+        }
+        let action = &self.plan.steps[at].action;
+        (self.context.progress)(Event::Doing { step: at + 1, what: words(action).does });
+        let failed = |error: ActionError| Halt::from_action(&error);
+        let stop = |kind| move |why: String| Halt::Stop(kind, why);
+        let Some(net) = self.context.net else {
+            return Err(Halt::Stop(
+                StopKind::Failed,
+                "nothing would wait for the run behind the restart".to_owned(),
+            ));
+        };
+        let waiting = net.after_boot(&self.run).map_err(stop(StopKind::Failed))?;
+        let within = net.seconds();
+        let world = self.context.world();
+        let undo = actions::of(action).expect(&world).map_err(failed)?;
+        self.fault(Point::BeforeIntent(at))?;
+        self.log(&RunEvent::Intent { step: at, undo: undo.clone() }).map_err(stop(StopKind::Log))?;
+        self.begun.push((at, undo.clone()));
+        self.fault(Point::AfterIntent(at))?;
+        after_boot::install(&world, &self.run, &waiting).map_err(failed)?;
+        self.fault(Point::AfterDo(at))?;
+        self.log(&net::rebooting(within)).map_err(stop(StopKind::Log))?;
+        actions::of(action).perform(&world, &undo).map_err(failed)?;
+        Ok(within)
+    }
+
     fn fault(&mut self, point: Point) -> Result<Fault, Halt> {
         match self.context.at(point) {
             Fault::Crash => Err(Halt::Injected(point)),
@@ -377,6 +431,11 @@ impl Going<'_, '_, '_> {
             Err(point) => return Err(ApplyError::Injected { run: self.run, point }),
         };
         self.begun = begun;
+        let mut not_undone = not_undone;
+        if let Err(error) = after_boot::remove(&self.context.world(), &self.run) {
+            let (what, why) = (format!("take {} away", after_boot::unit(&self.run)), error.chain());
+            not_undone.push(NotUndone { step: at + 1, what, why });
+        }
         let state = if not_undone.is_empty() { RunState::Undone } else { RunState::UndoIncomplete };
         self.end(state, Some(Stop { step: at + 1, kind, why }), not_undone)
     }
@@ -390,7 +449,9 @@ impl Going<'_, '_, '_> {
         if self.context.at(Point::BeforeEnd) == Fault::Crash {
             return Err(ApplyError::Injected { run: self.run, point: Point::BeforeEnd });
         }
-        let _ = self.log(&RunEvent::Ended { state });
+        if state != RunState::Rebooting {
+            let _ = self.log(&RunEvent::Ended { state });
+        }
         let net = self.context.net.filter(|_| vmwright_plan::may_lock_out(self.plan));
         let confirm_within = net.filter(|_| state == RunState::Applied).map(Net::seconds);
         if let Some(seconds) = confirm_within {
@@ -406,6 +467,9 @@ impl Going<'_, '_, '_> {
                 what: words(&step.action).does,
                 state: match (begun, stopped.is_some()) {
                     (false, _) => StepState::Planned,
+                    (true, false) if state == RunState::Rebooting && at + 1 == self.plan.steps.len() => {
+                        StepState::OutcomeUnknown
+                    }
                     (true, false) => StepState::Applied,
                     (true, true) if left => StepState::OutcomeUnknown,
                     (true, true) => StepState::Undone,

@@ -52,6 +52,12 @@ pub trait System {
     /// As the kernel says; `NotFound` where there is no such link.
     fn link(&self, path: &str) -> io::Result<String>;
 
+    /// The folder of units that an administrator makes; none where systemd does not run the host.
+    fn units(&self) -> Option<PathBuf> {
+        // sd_booted(3), and systemd.unit(5).
+        Path::new("/run/systemd/system").is_dir().then(|| PathBuf::from("/etc/systemd/system"))
+    }
+
     /// Runs a program by its name, to its end. Gives what it printed.
     ///
     /// # Errors

@@ -2,10 +2,10 @@
 
 use crate::log::{EVENT, LogError, Wal};
 use crate::recover::{beginning, begun};
-use crate::report::{RUN_SCHEMA, RunReport, StepReport};
+use crate::report::{NotUndone, RUN_SCHEMA, RunReport, StepReport};
 use crate::run::{Context, Point, take_back};
 use crate::trust::{self, Untrusted};
-use crate::{assisted_by, log, net};
+use crate::{after_boot, assisted_by, log, net};
 use thiserror::Error;
 use vmwright_model::{Action, RunEvent, RunState, StepState};
 use vmwright_plan::describe::words;
@@ -108,8 +108,15 @@ fn take_back_run(
         assisted_by: assisted_by(began.plan),
     };
     wal.append(&event).map_err(UndoError::Begin)?;
-    let not_undone = take_back(&open, &mut wal, context)
+    let mut not_undone = take_back(&open, &mut wal, context)
         .map_err(|point| UndoError::Injected { run: run.to_owned(), point })?;
+    if all.iter().any(|begun| matches!(begun.undo, Action::Reboot { .. }))
+        && let Err(error) = after_boot::remove(&context.world(), run)
+    {
+        let step = all.last().map_or(1, |begun| begun.step + 1);
+        let what = format!("take {} away", after_boot::unit(run));
+        not_undone.push(NotUndone { step, what, why: error.chain() });
+    }
     let state = if not_undone.is_empty() { RunState::Undone } else { RunState::UndoIncomplete };
     // A log that is full was reported by the report's own field.
     let _ = wal.append(&RunEvent::Ended { state });

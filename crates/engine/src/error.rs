@@ -152,6 +152,9 @@ pub enum Error {
         /// The line, from 1.
         line: usize,
     },
+    /// A run could not go on.
+    #[error("the run did not go on, and nothing was changed")]
+    Resume(#[source] Box<vmwright_apply::ResumeError>),
     /// A run could not be confirmed.
     #[error("nothing was confirmed")]
     Confirm(#[source] Box<vmwright_apply::ConfirmError>),
@@ -255,6 +258,7 @@ impl Error {
             | Error::Undo(_)
             | Error::Untrusted(_)
             | Error::ProtectedList { .. }
+            | Error::Resume(_)
             | Error::Beyond { .. }
             | Error::Confirm(_) => Exit::Refused,
             Error::Control(ControlError::Illegal(_) | ControlError::Cannot { .. }) => Exit::Refused,

@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use vmwright_apply::net::awaiting;
-use vmwright_apply::{Net, UndoError};
+use vmwright_apply::{Net, UndoError, Waiting};
 
 /// How often a guard looks.
 const LOOK: Duration = Duration::from_millis(250);
@@ -58,6 +58,20 @@ pub(crate) struct Guards<'a> {
 }
 
 impl Net for Guards<'_> {
+    fn after_boot(&self, run: &str) -> Result<Waiting, String> {
+        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        let (program, state) = (word(&program)?, word(&self.environment.state)?);
+        let command = |words: &[&str]| {
+            let all = [program.as_str(), "--state", state.as_str()];
+            all.iter().chain(words).map(|word| (*word).to_owned()).collect::<Vec<String>>()
+        };
+        Ok(Waiting {
+            report: command(&["recover"]),
+            guard: command(&["revert", run, "--watch", Watch::First.name()]),
+            environment: vec![("VMWRIGHT_CONFIG".to_owned(), word(&self.environment.config)?)],
+        })
+    }
+
     fn seconds(&self) -> u64 {
         self.seconds
     }
@@ -79,6 +93,11 @@ impl Net for Guards<'_> {
         }
         Ok(())
     }
+}
+
+/// A path as a word of a command line.
+fn word(path: &Path) -> Result<String, String> {
+    path.to_str().map(str::to_owned).ok_or_else(|| format!("{} is not UTF-8", path.display()))
 }
 
 /// Where the guards of a run keep their locks.

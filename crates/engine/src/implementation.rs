@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use vmwright_apply::recover::Found;
 use vmwright_apply::report::{Event, RunReport};
 use vmwright_apply::{
-    Ask, Check, Context, MachineError, MachineRecord, MachineState, Machines, Net, UndoError,
+    Ask, Check, Context, MachineError, MachineRecord, MachineState, Machines, Net, ResumeError, UndoError,
 };
 use vmwright_backend::libvirt::{Kept, Libvirt};
 use vmwright_backend::store::{self, StoreError};
@@ -90,6 +90,35 @@ pub(crate) fn apply(
     Ok(Outcome::Run(summary(report, false)))
 }
 
+/// Goes on with a run behind the restart of the host.
+pub(crate) fn resume(
+    run: &str,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Error> {
+    let host = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?;
+    let of = vmwright_apply::after_boot::plan_of(&environment.state, run);
+    let of = of.map_err(|error| Error::Resume(Box::new(error.into())))?;
+    let of = of.ok_or_else(|| Error::Resume(Box::new(ResumeError::NotWaiting(run.to_owned()))))?;
+    let made = plans::load(&of, environment)?;
+    progress(Progress::Banner(Mode::Implementation.banner(&format!(
+        "run {run} behind the restart, plan {}: {}",
+        short(&made.id),
+        made.plan.title
+    ))));
+    let vm = made.plan.vm.as_deref();
+    let report = with_context(environment, &host.id, vm, None, progress, |context| {
+        vmwright_apply::resume_run(run, &made.plan, context).map_err(|error| Error::Resume(Box::new(error)))
+    })?;
+    if report.state != RunState::Applied {
+        progress(Progress::Note(
+            "the host runs what it booted; restart it once more to have it as before".to_owned(),
+        ));
+    }
+    remember(&report, &made, &host.id, environment, progress);
+    Ok(Outcome::Run(summary(report, false)))
+}
+
 /// Lets a run stay that waits for a confirmation.
 pub(crate) fn confirm(
     run: &str,
@@ -161,6 +190,22 @@ pub(crate) fn recover(environment: &Environment) -> Result<Outcome, Error> {
     let mut lines = Vec::new();
     let waiting = vmwright_apply::net::all_awaiting(&environment.state)
         .map_err(|error| Error::Recover(Box::new(error.into())))?;
+    for run in waiting.iter().filter(|run| run.restarted.is_some()) {
+        lines.push(match (run.restarted, run.left) {
+            (Some(true), Some(left)) => format!(
+                "run {0} goes on behind the restart, and is taken back in {left} s unless you do so: vmwright apply --resume {0}",
+                run.run
+            ),
+            (Some(true), None) => format!(
+                "run {0} waits behind the restart, and nobody went on with it in time: vmwright apply --resume {0}, or vmwright undo {0}",
+                run.run
+            ),
+            _ => format!(
+                "run {0} waits for the restart of this host; behind it: vmwright apply --resume {0}",
+                run.run
+            ),
+        });
+    }
     for run in waiting.iter().filter(|run| run.applied) {
         lines.push(match run.left {
             Some(left) => format!(
@@ -322,6 +367,7 @@ fn remember(
 ) {
     let outcome = match report.state {
         RunState::Applied => "applied",
+        RunState::Rebooting => "applied up to the restart",
         RunState::Undone => "stopped and taken back",
         RunState::UndoIncomplete => "stopped, and not fully taken back",
         RunState::Interrupted => "cut off",

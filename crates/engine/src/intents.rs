@@ -4,7 +4,7 @@ use crate::accepted::Acceptances;
 use crate::analysis::{enter, read_with, recall};
 use crate::create::{self, Asked};
 use crate::operation::{Analyze, Intent, TuneFor};
-use crate::{Environment, Error, Outcome, Progress, plans};
+use crate::{Environment, Error, Outcome, Progress, plans, upgrade};
 use std::collections::BTreeMap;
 use vmwright_formats::ip_route::IpRoute;
 use vmwright_formats::links::Links;
@@ -16,7 +16,7 @@ use vmwright_host::Root;
 use vmwright_model::{Finding, Level, Mode, Need, Plan};
 use vmwright_plan::intents::{
     Boot, Goal, Ground, Guest, HARDEN_NEEDS, Host, IntentError, NEEDS as BOOT_NEEDS, TUNE_NEEDS, harden_host,
-    harden_vm, passthrough, sriov, tune,
+    harden_vm, passthrough, sriov, tune, with_reboot,
 };
 use vmwright_rules::{Found, Reading, diagnose_reading};
 
@@ -28,6 +28,7 @@ pub(crate) fn plan(
 ) -> Result<Outcome, Error> {
     let challenge = intent.challenge();
     let asked = Asked::of(intent)?;
+    upgrade::understood(intent)?;
     progress(Progress::Banner(Mode::Analysis.banner(&challenge)));
     let what = Analyze { vm: intent.vm().map(str::to_owned), ..Analyze::default() };
     let acceptances = Acceptances::load(&what, environment)?;
@@ -42,12 +43,16 @@ pub(crate) fn plan(
             create::plan(asked, &reading, &host.id, environment)?
         }
         Intent::Fix { vm } => fix(&reading, &acceptances, &host.id, vm.as_deref()),
-        Intent::Passthrough { vm, device, at_boot } => {
+        Intent::Passthrough { vm, device, at_boot, reboot } => {
             let spec = specification(&reading)?;
             let guest = Guest { name: vm, path: spec.0, text: spec.1 };
-            with_host(&reading, &host.id, |host| passthrough(host, &guest, device, *at_boot))??
+            let plan = with_host(&reading, &host.id, |host| passthrough(host, &guest, device, *at_boot))??;
+            if *reboot { with_reboot(plan) } else { plan }
         }
         Intent::Sriov { device, vfs } => with_host(&reading, &host.id, |host| sriov(host, device, *vfs))??,
+        Intent::UpgradeCheck { qemu, libvirt } => {
+            return upgrade::check(qemu.as_deref(), libvirt.as_deref(), &reading, &host.id, environment);
+        }
         Intent::Tune { vm, goal } => {
             let (path, text) = specification(&reading)?;
             let goal = match goal {
@@ -80,6 +85,7 @@ fn specification<'r>(reading: &'r Reading<'_>) -> Result<(&'r str, &'r str), Err
 fn needs(intent: &Intent) -> &'static [Need] {
     match intent {
         Intent::Create { .. } => create::NEEDS,
+        Intent::UpgradeCheck { .. } => upgrade::NEEDS,
         Intent::Fix { .. } | Intent::Sriov { .. } => &[],
         Intent::Passthrough { .. } => BOOT_NEEDS,
         Intent::Tune { .. } => TUNE_NEEDS,

@@ -26,6 +26,7 @@ mod preflight;
 mod remote;
 mod review;
 mod terminal;
+mod upgrade;
 mod why;
 
 pub use asks::{Ask, Came, MigrateOver, MigrateTo};
@@ -42,6 +43,7 @@ pub use why::{Computation, Rank, Why};
 pub use operation::{
     AnalysesMade, Analyze, Approve, Capture, Captured, Converted, Difference, Intent, MachineSummary,
     NewDisk, Operation, Outcome, PlanMade, PlannedSource, ReviewMade, RuleSummary, RunSummary, TuneFor,
+    UpgradeChecked,
 };
 
 use std::path::PathBuf;
@@ -95,6 +97,7 @@ pub fn perform(
         Operation::Apply { plan, confirm_within } => {
             implementation::apply(&plan, confirm_within, environment, progress)
         }
+        Operation::Resume { run } => implementation::resume(&run, environment, progress),
         Operation::Confirm { run } => implementation::confirm(&run, environment, progress),
         Operation::Revert { run, watch } => guard::watch(&run, watch, environment, progress),
         Operation::Undo { run } => implementation::undo(&run, environment, progress),

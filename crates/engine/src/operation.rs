@@ -9,6 +9,7 @@ use vmwright_model::{
     Analysis, Disruption, Entry, EntryId, Exit, Level, MachineSpec, Meaning, Plan, Review, RunState,
 };
 use vmwright_plan::Preview;
+use vmwright_plan::intents::Break;
 
 /// One thing to do. The command line and the agents' server are two faces of this type and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,11 @@ pub enum Operation {
         plan: String,
         /// Seconds in which a run that could lock its user out has to be confirmed, or it is taken back.
         confirm_within: u64,
+    },
+    /// IMPLEMENTATION: goes on with a run behind the restart of the host.
+    Resume {
+        /// Id of the run.
+        run: String,
     },
     /// IMPLEMENTATION: lets a run stay that waits for it.
     Confirm {
@@ -211,6 +217,8 @@ pub enum Intent {
         device: String,
         /// The host keeps it for VMs after the next boot too.
         at_boot: bool,
+        /// The host is restarted at the end.
+        reboot: bool,
     },
     /// A device with so many virtual functions.
     Sriov {
@@ -218,6 +226,13 @@ pub enum Intent {
         device: String,
         /// How many.
         vfs: u32,
+    },
+    /// What a newer QEMU or libvirt would break here, and the plan that mends it.
+    UpgradeCheck {
+        /// Version of QEMU that is asked about.
+        qemu: Option<String>,
+        /// Version of libvirt that is asked about.
+        libvirt: Option<String>,
     },
     /// A VM tuned for what it is for.
     Tune {
@@ -261,7 +276,7 @@ impl Intent {
         match self {
             Intent::Fix { vm } | Intent::Harden { vm } => vm.as_deref(),
             Intent::Passthrough { vm, .. } | Intent::Tune { vm, .. } => Some(vm),
-            Intent::Sriov { .. } | Intent::Create { .. } => None,
+            Intent::Sriov { .. } | Intent::Create { .. } | Intent::UpgradeCheck { .. } => None,
         }
     }
 
@@ -273,6 +288,13 @@ impl Intent {
             Intent::Create { spec, .. } => format!("plan to create a vm of {}", spec.display()),
             Intent::Passthrough { vm, device, .. } => format!("plan to give {device} to vm {vm}"),
             Intent::Sriov { device, vfs } => format!("plan for {vfs} virtual functions of {device}"),
+            Intent::UpgradeCheck { qemu, libvirt } => {
+                let named = [("QEMU", qemu), ("libvirt", libvirt)];
+                let named = named
+                    .into_iter()
+                    .filter_map(|(name, version)| Some(format!("{name} {}", version.as_ref()?)));
+                format!("what would {} break here", named.collect::<Vec<_>>().join(" and "))
+            }
             Intent::Tune { vm, .. } => format!("plan to tune vm {vm}"),
             Intent::Harden { vm: Some(vm) } => format!("plan to harden vm {vm}"),
             Intent::Harden { vm: None } => "plan to harden this host".to_owned(),
@@ -387,6 +409,8 @@ pub enum Outcome {
     Planned(Box<PlanMade>),
     /// What a plan would do.
     Preview(Box<PlanMade>),
+    /// What an upgrade would break.
+    UpgradeChecked(Box<UpgradeChecked>),
     /// A plan was signed.
     Approved {
         /// Id of the plan.
@@ -518,6 +542,29 @@ pub struct PlanMade {
     pub preview: Preview,
 }
 
+/// What a newer QEMU or libvirt would break here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UpgradeChecked {
+    /// QEMU as it is; none where nothing told.
+    pub qemu: Option<String>,
+    /// QEMU that was asked about.
+    pub qemu_to: Option<String>,
+    /// libvirt as it is; none where nothing told.
+    pub libvirt: Option<String>,
+    /// libvirt that was asked about.
+    pub libvirt_to: Option<String>,
+    /// The VMs that were looked at.
+    pub vms: Vec<String>,
+    /// What breaks, by VM.
+    pub breaks: Vec<Break>,
+    /// What libvirt does otherwise then.
+    pub changes: Vec<String>,
+    /// What cannot be told.
+    pub unknown: Vec<String>,
+    /// What mends what can be mended.
+    pub plan: Option<PlanMade>,
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RunSummary {
@@ -601,7 +648,7 @@ impl Outcome {
             Outcome::Analyses(made) if made.incomplete + made.unread > 0 => Exit::Incomplete,
             Outcome::Captured(captured) if !captured.unread.is_empty() => Exit::Incomplete,
             Outcome::Run(run) => match run.state {
-                RunState::Applied => Exit::Clean,
+                RunState::Applied | RunState::Rebooting => Exit::Clean,
                 // After a failed step it is a refusal by reality.
                 RunState::Undone if run.asked_for => Exit::Clean,
                 RunState::Undone => Exit::Refused,
@@ -617,6 +664,7 @@ impl Outcome {
             Outcome::Converted(made) if made.differences.iter().any(|one| one.effect != "defaulted") => {
                 Exit::Findings
             }
+            Outcome::UpgradeChecked(checked) if !checked.breaks.is_empty() => Exit::Findings,
             Outcome::Recovery { lines } if !lines.is_empty() => Exit::Incomplete,
             Outcome::Review(made) => match made.verdict.as_str() {
                 "pass" => Exit::Clean,

@@ -92,6 +92,12 @@ pub fn libvirt_change(name: &str) -> Option<&'static Change> {
     libvirt_changes().iter().find(|change| change.name == name)
 }
 
+/// The oldest QEMU that libvirt works with since a change, where that is what changed.
+#[must_use]
+pub fn qemu_asked(change: &Change) -> Option<[u32; 2]> {
+    version(change.name.strip_prefix("qemu-")?)
+}
+
 /// Lines that are no comments.
 pub(crate) fn rows(table: &'static str) -> impl Iterator<Item = &'static str> {
     table.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))

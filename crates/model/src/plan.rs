@@ -307,6 +307,12 @@ pub enum Action {
         /// Its specification.
         text: String,
     },
+    /// Restarts the host; always the last step. The run goes on behind it.
+    Reboot {
+        /// In what takes it back: id of the boot that was left. Nothing is done then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<String>,
+    },
     /// Starts a machine; expects it stopped.
     MachineStart {
         /// Name of the machine.

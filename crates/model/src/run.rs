@@ -27,6 +27,8 @@ pub enum RunState {
     Undone,
     /// Stopped, and something done could not be undone.
     UndoIncomplete,
+    /// Every step but the restart of the host is applied; the run goes on behind it.
+    Rebooting,
     /// The log ends in the middle.
     Interrupted,
 }
@@ -54,6 +56,13 @@ pub enum RunEvent {
         boot: String,
         /// When the time is over, in seconds since that boot. A clock that is set back changes nothing.
         until: u64,
+    },
+    /// The host is about to be restarted. Behind it the run goes on, or is taken back.
+    Rebooting {
+        /// Id of the boot that is left.
+        boot: String,
+        /// How many seconds after the next boot somebody has to have gone on with it.
+        within: u64,
     },
     /// Somebody confirmed that they still reach the host; the run stays.
     Confirmed {

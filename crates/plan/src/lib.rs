@@ -31,6 +31,13 @@ pub fn may_lock_out(plan: &Plan) -> bool {
     plan.steps.iter().any(|step| actions::of(&step.action).may_lock_out())
 }
 
+/// Whether what an action does is still there after the host was restarted.
+#[must_use]
+pub fn lasts(action: &vmwright_model::Action) -> bool {
+    use actions::Phase;
+    matches!(actions::of(action).phase(), Phase::Access | Phase::Content | Phase::Generated | Phase::Record)
+}
+
 /// The highest disruption of a plan's steps: what its approval must allow.
 #[must_use]
 pub fn disruption(plan: &Plan) -> Disruption {

@@ -51,6 +51,14 @@ pub enum LintError {
         /// The step behind it.
         after: usize,
     },
+    /// Something comes after the restart of the host.
+    #[error("step {after} comes after the restart of the host in step {reboot}; it comes last")]
+    RebootNotLast {
+        /// The restart.
+        reboot: usize,
+        /// The step behind it.
+        after: usize,
+    },
     /// The step changes nothing.
     #[error("step {step} changes nothing: it expects what it writes")]
     NoChange {
@@ -255,10 +263,18 @@ fn contradictions(plan: &Plan, errors: &mut Vec<LintError>) {
 }
 
 fn starts(plan: &Plan, errors: &mut Vec<LintError>) {
+    let is_reboot = |at: usize| matches!(plan.steps[at].action, Action::Reboot { left: None });
+    if let Some(reboot) = (0..plan.steps.len()).find(|at| is_reboot(*at))
+        && reboot + 1 < plan.steps.len()
+    {
+        errors.push(LintError::RebootNotLast { reboot: reboot + 1, after: reboot + 2 });
+    }
     let is_start = |at: usize| matches!(plan.steps[at].action, Action::MachineStart { .. });
+    // What takes the host or a machine away may come behind.
+    let is_last = |at: usize| is_start(at) || matches!(plan.steps[at].action, Action::Reboot { left: None });
     let first = (0..plan.steps.len()).find(|at| is_start(*at));
     if let Some(start) = first
-        && let Some(after) = (start..plan.steps.len()).find(|at| !is_start(*at))
+        && let Some(after) = (start..plan.steps.len()).find(|at| !is_last(*at))
     {
         errors.push(LintError::StartNotLast { start: start + 1, after: after + 1 });
     }
@@ -385,6 +401,10 @@ mod tests {
             (
                 vec![start(), mode("/a", 1, 2)],
                 "step 2 comes after the start of a machine in step 1; starts come last",
+            ),
+            (
+                vec![Action::Reboot { left: None }, mode("/a", 1, 2)],
+                "step 2 comes after the restart of the host in step 1; it comes last",
             ),
             (
                 vec![Action::BridgeAdd { name: "a-name-too-long-".into(), address: None }],

@@ -38,6 +38,8 @@ pub enum Target {
     Service(String),
     /// That a machine exists.
     Record(String),
+    /// The boot that the host is in.
+    Boot,
     /// Whether a machine runs.
     Machine(String),
 }
@@ -63,6 +65,7 @@ impl Target {
             | Target::Service(name)
             | Target::Record(name)
             | Target::Machine(name) => name,
+            Target::Boot => "boot",
             // A node's pages are a part of the host's.
             Target::HugePages { .. } => "huge pages",
         }
@@ -94,7 +97,7 @@ impl Target {
             Target::Content { path, .. } | Target::Mode(path) | Target::Owner(path) | Target::Value(path) => {
                 Subject::new(SubjectKind::Path, path)
             }
-            Target::HugePages { .. } => Subject::host(),
+            Target::HugePages { .. } | Target::Boot => Subject::host(),
             Target::Interface(name) => Subject::new(SubjectKind::Interface, name),
             Target::Device(name) => Subject::new(SubjectKind::Pci, name),
             Target::Module(name) | Target::Service(name) => Subject::new(SubjectKind::Other, name),
@@ -119,6 +122,7 @@ impl std::fmt::Display for Target {
             Target::Device(name) => write!(f, "device {name}"),
             Target::Module(name) => write!(f, "module {name}"),
             Target::Service(name) => write!(f, "service {name}"),
+            Target::Boot => write!(f, "the boot"),
             Target::Record(name) => write!(f, "that machine {name} exists"),
             Target::Machine(name) => write!(f, "machine {name}"),
         }

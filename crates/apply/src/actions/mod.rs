@@ -24,6 +24,7 @@ mod machine_stop;
 mod module;
 mod module_load;
 mod module_unload;
+mod reboot;
 mod regenerate;
 mod restore;
 mod service;
@@ -384,6 +385,7 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
         Action::MachineDelete { machine, backend, text } => {
             Box::new(machine_record::MachineDelete(machine_record::Record { machine, backend, text }))
         }
+        Action::Reboot { left } => Box::new(reboot::Reboot { left: left.as_deref() }),
         Action::MachineStart { machine } => Box::new(machine_start::MachineStart { machine }),
         Action::MachineStop { machine } => Box::new(machine_stop::MachineStop { machine }),
     }

@@ -465,6 +465,7 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
         | Action::ImageRebase { .. }
         | Action::DirectoryRemove { .. }
         | Action::MachineDelete { .. }
+        | Action::Reboot { .. }
         | Action::Restore { .. } => {
             unreachable!("not in this plan")
         }

@@ -7,4 +7,5 @@ mod executor;
 mod faults;
 mod images;
 mod namespaces;
+mod reboot;
 mod system;

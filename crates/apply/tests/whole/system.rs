@@ -36,9 +36,11 @@ impl MadeUp {
             ("/proc/sys/net/ipv4/tcp_rmem", "4096\t131072\t6291456\n"),
             ("/proc/modules", "kvm 1 1 kvm_amd, Live 0x0\nnvme 1 1 - Live 0x0\npcspkr 1 0 - Live 0x0\n"),
             ("/units/libvirtd.service", "active enabled"),
+            ("/proc/sys/kernel/random/boot_id", "11111111-2222\n"),
         ] {
             made.put(path, text);
         }
+        fs::create_dir_all(made.at("/units.d")).expect("made");
         made
     }
 
@@ -50,6 +52,14 @@ impl MadeUp {
         let at = self.at(path);
         fs::create_dir_all(at.parent().expect("below the directory")).expect("made");
         fs::write(at, text).expect("written");
+    }
+
+    pub(crate) fn read_plain(&self, path: &str) -> String {
+        self.get(path).unwrap_or_default()
+    }
+
+    pub(crate) fn remove(&self, path: &str) {
+        fs::remove_file(self.at(path)).expect("there");
     }
 
     fn get(&self, path: &str) -> io::Result<String> {
@@ -109,6 +119,10 @@ impl System for MadeUp {
         self.get(path)
     }
 
+    fn units(&self) -> Option<PathBuf> {
+        Some(self.at("/units.d"))
+    }
+
     fn run(&self, program: &'static str, args: &[&str]) -> Result<Ran, RunError> {
         let good = |output: String| Ok(Ran { success: true, output, complaint: String::new() });
         let bad = |complaint: &str| Ok(Ran { complaint: complaint.to_owned(), ..Ran::default() });
@@ -152,6 +166,12 @@ impl System for MadeUp {
                     good(format!("LoadState=loaded\nActiveState={active}\nUnitFileState={enabled}\n"))
                 }
             },
+            ("systemctl", ["daemon-reload"]) => good(String::new()),
+            ("systemctl", ["reboot"]) => {
+                self.put("/rebooted", "1");
+                good(String::new())
+            }
+            ("systemctl", [_, "--", unit]) if unit.starts_with("vmwright-after-") => good(String::new()),
             ("systemctl", [verb, "--", unit]) => {
                 let text = self.get(&format!("/units/{unit}")).expect("there");
                 let (active, enabled) = text.split_once(' ').expect("two words");

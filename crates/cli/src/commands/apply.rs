@@ -6,11 +6,16 @@ use vmwright_engine::Operation;
 /// checked again before it is done; on any surprise the run stops and takes back what it did.
 ///
 /// A run with a step that could cut you off from this host waits for `vmwright confirm` at its end. Without one in time a
-/// process that outlives your connection takes it back.
+/// process that outlives your connection takes it back. A run that restarts this host goes on behind that with --resume;
+/// where nobody does so in time, what it wrote for the boot is taken back.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Id of a plan, the beginning of one, or the path of a plan file.
-    plan: String,
+    #[arg(required_unless_present = "resume")]
+    plan: Option<String>,
+    /// Go on with a run behind the restart of this host: look whether it brought what it should, else take it back.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["plan", "confirm_within"])]
+    resume: Option<String>,
     /// Seconds that you have for `vmwright confirm` after a run that could lock you out; it is taken back else.
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86400))]
     confirm_within: u64,
@@ -18,6 +23,11 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn operation(self) -> Operation {
-        Operation::Apply { plan: self.plan, confirm_within: self.confirm_within }
+        match self.resume {
+            Some(run) => Operation::Resume { run },
+            None => {
+                Operation::Apply { plan: self.plan.unwrap_or_default(), confirm_within: self.confirm_within }
+            }
+        }
     }
 }

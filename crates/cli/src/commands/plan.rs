@@ -47,6 +47,9 @@ enum Wanted {
         /// Keep the device for VMs after the next boot too.
         #[arg(long)]
         at_boot: bool,
+        /// Restart this host at the end; the run goes on behind that with `vmwright apply --resume`.
+        #[arg(long, requires = "at_boot")]
+        reboot: bool,
     },
     /// Give a device so many virtual functions (SR-IOV), until the next boot.
     Sriov {
@@ -55,6 +58,18 @@ enum Wanted {
         /// How many; 0 takes all away.
         #[arg(long, value_name = "N")]
         vfs: u32,
+    },
+    /// Tell what a newer QEMU or libvirt would break here, VM by VM, and plan what mends it.
+    ///
+    /// Machine types and CPU models that are gone, options and devices that QEMU removed, and what libvirt does
+    /// otherwise. Exit status 1 where something would break.
+    UpgradeCheck {
+        /// The QEMU that is to come, like 10.2.
+        #[arg(long, value_name = "VERSION", required_unless_present = "libvirt")]
+        qemu: Option<String>,
+        /// The libvirt that is to come, like 11.2.
+        #[arg(long, value_name = "VERSION")]
+        libvirt: Option<String>,
     },
     /// Tune a VM for what it is for: where its CPUs and memory lie, its disks and networks. What that costs is said.
     Tune {
@@ -88,8 +103,11 @@ impl Args {
             Some(Wanted::Create { spec, backend, sizes, copies, start }) => {
                 Intent::Create { spec, backend, sizes, copies, start }
             }
-            Some(Wanted::Passthrough { vm, device, at_boot }) => Intent::Passthrough { vm, device, at_boot },
+            Some(Wanted::Passthrough { vm, device, at_boot, reboot }) => {
+                Intent::Passthrough { vm, device, at_boot, reboot }
+            }
             Some(Wanted::Sriov { device, vfs }) => Intent::Sriov { device, vfs },
+            Some(Wanted::UpgradeCheck { qemu, libvirt }) => Intent::UpgradeCheck { qemu, libvirt },
             Some(Wanted::Tune { vm, goal }) => Intent::Tune {
                 vm,
                 goal: match goal {

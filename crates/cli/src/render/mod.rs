@@ -55,6 +55,7 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
         Outcome::Converted(made) => made.text.clone(),
         Outcome::Planned(made) => plan::made(made),
         Outcome::Preview(made) => plan::preview(made),
+        Outcome::UpgradeChecked(checked) => plan::upgrade(checked),
         Outcome::Approved { plan, principal, expires } => {
             format!("approved by {principal} until {expires}\nnext: vmwright apply {}\n", plan::short(plan))
         }

@@ -15,6 +15,7 @@ mod image_based;
 mod machine;
 mod machine_record;
 mod module;
+mod reboot;
 mod regenerate;
 mod service;
 mod sysctl;
@@ -104,6 +105,8 @@ pub(crate) enum Phase {
     Record,
     /// Machines start.
     Start,
+    /// The host is restarted.
+    Reboot,
 }
 
 /// What is known of `action`.
@@ -185,6 +188,7 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
         Action::MachineDelete { machine, backend, text } => {
             Box::new(machine_record::MachineRecord { machine, backend, text, away: true })
         }
+        Action::Reboot { left } => Box::new(reboot::Reboot { left: left.as_deref() }),
         Action::MachineStart { machine } => Box::new(machine::MachineStart { machine }),
         Action::MachineStop { machine } => Box::new(machine::MachineStop { machine }),
     }

@@ -2,6 +2,7 @@
 //! where the boot loader that is really there reads them, and what programs make out of them is made anew.
 
 use super::{IntentError, Wanted};
+use crate::canonical::sha256;
 use std::collections::{BTreeMap, BTreeSet};
 use vmwright_formats::edits;
 use vmwright_model::plan::{Generator, Setting};
@@ -9,6 +10,11 @@ use vmwright_model::{Action, Need};
 
 /// The variable of GRUB's defaults that is for ordinary boots; recovery entries do not get it, and stay as a way back.
 const VARIABLE: &str = "GRUB_CMDLINE_LINUX_DEFAULT";
+
+/// Files of vmwright's own that keep devices for VMs.
+pub(super) const MODPROBE: &str = "/etc/modprobe.d/vmwright-vfio.conf";
+pub(super) const LOAD: &str = "/etc/modules-load.d/vmwright-vfio.conf";
+const DRACUT: &str = "/etc/dracut.conf.d/vmwright-vfio.conf";
 
 const GRUB: &str = "/etc/default/grub";
 const DROP_INS: &str = "/etc/default/grub.d/";
@@ -33,6 +39,10 @@ pub const NEEDS: &[Need] = &[
     Need::File("/boot/grub2/custom.cfg"),
     Need::File("/etc/kernel/cmdline"),
     Need::File("/etc/initramfs-tools/modules"),
+    Need::File(MODPROBE),
+    Need::File(LOAD),
+    Need::File(DRACUT),
+    Need::Glob("/etc/udev/rules.d/10-vmwright-*.rules"),
     Need::Glob("/boot/loader/entries/*.conf"),
     Need::Glob("/efi/loader/entries/*.conf"),
     Need::Glob("/boot/efi/loader/entries/*.conf"),
@@ -129,6 +139,17 @@ impl Boot<'_> {
         Ok(vec![edit, (make, format!("GRUB gives the kernel `{word}` at the next boot"))])
     }
 
+    /// The step that gives a file of vmwright's own this text; none where it has it. An earlier plan may have made it.
+    pub(super) fn own(&self, path: &str, text: String, why: &str) -> Option<Wanted> {
+        let path = path.to_owned();
+        let action = match self.texts.get(path.as_str()) {
+            Some(found) if *found == text => return None,
+            Some(found) => Action::FileWrite { path, from_sha256: sha256(found.as_bytes()), text },
+            None => Action::FileCreate { path, text, mode: 0o644 },
+        };
+        Some((action, why.to_owned()))
+    }
+
     /// What has to be done so that the initramfs loads `module` before the drivers of devices. Also its programs make
     /// it anew where only what they read besides has changed.
     pub(super) fn initramfs(&self, module: &str) -> Result<Vec<Wanted>, IntentError> {
@@ -141,9 +162,7 @@ impl Boot<'_> {
             steps.extend(edit(INITRAMFS_MODULES, text, setting, module, &why)?);
             (Generator::UpdateInitramfs { kernel }, format!("/boot/initrd.img-{}", self.kernel))
         } else if self.programs.contains("/usr/bin/dracut") {
-            let path = "/etc/dracut.conf.d/vmwright-vfio.conf".to_owned();
-            let text = format!("force_drivers+=\" {module} \"\n");
-            steps.push((Action::FileCreate { path, text, mode: 0o644 }, why));
+            steps.extend(self.own(DRACUT, format!("force_drivers+=\" {module} \"\n"), &why));
             (Generator::Dracut { kernel }, format!("/boot/initramfs-{}.img", self.kernel))
         } else {
             return Err(IntentError::NoInitramfs);

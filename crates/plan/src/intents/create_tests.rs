@@ -143,7 +143,7 @@ fn everything_that_is_not_there_is_made_in_order() {
             "gives /srv/vms/web/top.qcow2 to user 64055 and group 108",
             "makes bridge vmw0 with address 10.213.0.1/24 and brings it up",
             "makes tap device tap7 for user 64055",
-            "sets 562 huge pages of 2048 KiB",
+            "keeps 562 huge pages of 2048 KiB on the host, until the next boot",
             "makes machine web, which qemu runs",
             "starts web",
         ]

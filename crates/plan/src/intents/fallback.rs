@@ -3,19 +3,26 @@
 use super::boot::{Boot, GRUBS};
 use vmwright_model::Action;
 
+/// What the entry is known by.
+const ID: &str = "--id vmwright-before";
+
 /// The longest entry that is copied, in lines; those of distributions have some twenty.
 const LONGEST: usize = 200;
 
 impl Boot<'_> {
     /// The step that makes the entry, which does not load `without`; or why there is none. GRUB's own `41_custom` reads
     /// the file, so that nothing has to be made anew for it, and an entry that is not chosen changes nothing.
-    pub(super) fn fallback(&self, without: &str) -> Result<(Action, String), String> {
+    pub(super) fn fallback(&self, without: &str) -> Result<Option<(Action, String)>, String> {
         let (_, output) = GRUBS
             .iter()
             .find(|(program, _)| self.programs.contains(program))
             .ok_or("an entry to boot as before is made for GRUB alone: keep the entry of an older kernel")?;
         let folder = output.rsplit_once('/').map_or("", |(folder, _)| folder);
         let path = format!("{folder}/custom.cfg");
+        if self.texts.get(path.as_str()).is_some_and(|text| text.contains(ID)) {
+            // An earlier plan made it, of the entry as it was before that one.
+            return Ok(None);
+        }
         if self.texts.contains_key(path.as_str()) {
             return Err(format!("{path} is there already, so no entry to boot as before was put into it"));
         }
@@ -29,7 +36,7 @@ impl Boot<'_> {
             "# Made by vmwright: the entry as it was, without {without}. Remove this file when the host boots well.\n{entry}"
         );
         let why = format!("the boot menu has an entry that boots as before, without {without}");
-        Ok((Action::FileCreate { path, text, mode: 0o600 }, why))
+        Ok(Some((Action::FileCreate { path, text, mode: 0o600 }, why)))
     }
 }
 
@@ -44,7 +51,7 @@ fn entry(text: &str, without: &str) -> Option<String> {
     if body.iter().filter(|line| is_kernel(line)).count() != 1 {
         return None;
     }
-    let mut out = String::from("menuentry 'As before vmwright' --id vmwright-before {\n");
+    let mut out = format!("menuentry 'As before vmwright' {ID} {{\n");
     for line in body {
         out.push_str(line);
         if is_kernel(line) {

@@ -12,6 +12,7 @@ mod passthrough;
 mod pinning;
 mod sriov;
 mod tune;
+mod upgrade;
 
 pub use boot::{Boot, NEEDS};
 pub use create::{Lies, NewImage, Site, Taken, Thing, Wish, create, things};
@@ -20,6 +21,7 @@ pub use harden::{HARDEN_NEEDS, harden_host, harden_vm};
 pub use passthrough::{Guest, passthrough};
 pub use sriov::sriov;
 pub use tune::{Goal, TUNE_NEEDS, tune};
+pub use upgrade::{Break, Checked, KNOWN_LIBVIRT, KNOWN_QEMU, Upgrade, Used, upgrade_check};
 
 use crate::target::{Target, least_disruption};
 use thiserror::Error;
@@ -207,6 +209,32 @@ impl<'h> Host<'h> {
 
 /// An action with its reason.
 type Wanted = (Action, String);
+
+/// A plan that restarts the host at its end, if it makes something for the boot.
+#[must_use]
+pub fn with_reboot(mut plan: Plan) -> Plan {
+    if !plan.steps.iter().any(|step| crate::lasts(&step.action)) {
+        return plan;
+    }
+    // What only the next boot can settle is asked behind it.
+    let mut settles: Vec<_> = plan
+        .steps
+        .iter_mut()
+        .filter(|step| crate::lasts(&step.action))
+        .flat_map(|step| std::mem::take(&mut step.settles))
+        .collect();
+    settles.sort();
+    settles.dedup();
+    let action = Action::Reboot { left: None };
+    plan.steps.push(Step {
+        subject: Target::of(&action).subject(),
+        disruption: least_disruption(&action),
+        action,
+        why: "what was written for the boot holds from there".to_owned(),
+        settles,
+    });
+    plan
+}
 
 /// A plan of these steps in the order of their kinds.
 fn plan_of(host_id: &str, vm: Option<&str>, title: String, mut steps: Vec<Wanted>) -> Plan {

@@ -1,6 +1,7 @@
 //! A PCI device to a VM: its whole IOMMU group to vfio-pci, the VM's specification with the device in it, and where
 //! asked, the same after the next boot.
 
+use super::boot::{LOAD, MODPROBE};
 use super::{Host, IntentError, plan};
 use crate::canonical::sha256;
 use vmwright_formats::pci_devices::PciFacts;
@@ -83,7 +84,7 @@ pub fn passthrough(
     if at_boot {
         let mut kept = at_next_boot(host, &members)?;
         match host.boot.fallback(VFIO) {
-            Ok(entry) => kept.push(entry),
+            Ok(entry) => kept.extend(entry),
             Err(why) => left.push(why),
         }
         steps.extend(kept.into_iter().map(|(action, why)| (action, why, Disruption::None)));
@@ -137,7 +138,7 @@ fn iommu_on(host: &Host<'_>, guest: &Guest<'_>, device: &PciFacts) -> Result<Pla
     }
     let entry = host.boot.fallback(VFIO);
     let no_entry = entry.as_ref().err().cloned();
-    steps.extend(entry.ok());
+    steps.extend(entry.ok().flatten());
     steps.sort_by_key(|(action, _)| crate::actions::of(action).phase());
     let steps = steps.into_iter().map(|(action, why)| (action, why, Disruption::None)).collect();
     let title = format!("switch the IOMMU on, so that {address} can go to vm {}", guest.name);
@@ -158,12 +159,7 @@ fn at_next_boot(host: &Host<'_>, members: &[&PciFacts]) -> Result<Vec<(Action, S
     if host.boot.runs_with(INTEL_ON) {
         steps.extend(host.boot.parameter(INTEL_ON, "the IOMMU is on after the next boot too")?);
     }
-    let load = Action::FileCreate {
-        path: "/etc/modules-load.d/vmwright-vfio.conf".to_owned(),
-        text: format!("{VFIO}\n"),
-        mode: 0o644,
-    };
-    steps.push((load, format!("{VFIO} is loaded at boot")));
+    steps.extend(host.boot.own(LOAD, format!("{VFIO}\n"), &format!("{VFIO} is loaded at boot")));
     for member in members {
         let address = member.address.to_string();
         // udev(7); the driver core binds nothing else to a device with an override.
@@ -171,10 +167,7 @@ fn at_next_boot(host: &Host<'_>, members: &[&PciFacts]) -> Result<Vec<(Action, S
             "ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"{address}\", ATTR{{driver_override}}=\"{VFIO}\"\n"
         );
         let path = format!("/etc/udev/rules.d/10-vmwright-{}.rules", address.replace([':', '.'], "-"));
-        steps.push((
-            Action::FileCreate { path, text, mode: 0o644 },
-            format!("{address} is kept for {VFIO} at boot"),
-        ));
+        steps.extend(host.boot.own(&path, text, &format!("{address} is kept for {VFIO} at boot")));
     }
     let id = |device: &PciFacts| device.get("id").map(|id| id.value.to_owned());
     let mut ids: Vec<String> = members.iter().filter_map(|member| id(member)).collect();
@@ -187,7 +180,7 @@ fn at_next_boot(host: &Host<'_>, members: &[&PciFacts]) -> Result<Vec<(Action, S
         .iter()
         .any(|other| !member(other) && id(other).is_some_and(|id| ids.contains(&id)));
     if !ids.is_empty() && !twin {
-        let mut text = format!("options {VFIO} ids={}\n", ids.join(","));
+        let why = format!("{VFIO} takes {} before any other driver", ids.join(", "));
         let mut drivers: Vec<&str> = members
             .iter()
             .filter_map(|member| member.driver()?.value)
@@ -195,15 +188,35 @@ fn at_next_boot(host: &Host<'_>, members: &[&PciFacts]) -> Result<Vec<(Action, S
             .collect();
         drivers.sort_unstable();
         drivers.dedup();
-        for driver in drivers {
-            text.push_str(&format!("softdep {driver} pre: {VFIO}\n"));
-        }
-        let path = "/etc/modprobe.d/vmwright-vfio.conf".to_owned();
-        let why = format!("{VFIO} takes {} before any other driver", ids.join(", "));
-        steps.push((Action::FileCreate { path, text, mode: 0o644 }, why));
+        let text = taken_first(host.boot.texts.get(MODPROBE).copied().unwrap_or(""), &ids, &drivers);
+        steps.extend(host.boot.own(MODPROBE, text, &why));
         steps.extend(host.boot.initramfs(VFIO)?);
     }
     Ok(steps)
+}
+
+/// The options of vfio-pci with these ids besides those that an earlier plan wrote, and the drivers that wait for it.
+fn taken_first(text: &str, ids: &[String], drivers: &[&str]) -> String {
+    let head = format!("options {VFIO} ids=");
+    let known = text.lines().find_map(|line| line.strip_prefix(head.as_str())).unwrap_or("");
+    let mut all: Vec<&str> = known.split(',').filter(|id| !id.is_empty()).collect();
+    for id in ids {
+        if !all.contains(&id.as_str()) {
+            all.push(id);
+        }
+    }
+    let mut out = format!("{head}{}\n", all.join(","));
+    for line in text.lines().filter(|line| !line.starts_with(head.as_str())) {
+        out.push_str(line);
+        out.push('\n');
+    }
+    for driver in drivers {
+        let line = format!("softdep {driver} pre: {VFIO}\n");
+        if !out.contains(&line) {
+            out.push_str(&line);
+        }
+    }
+    out
 }
 
 /// The specification with the device in it; none where it has it already.

@@ -162,6 +162,54 @@ fn at_boot_the_loader_and_the_initramfs_know_it() {
 }
 
 #[test]
+fn a_second_device_joins_what_the_first_plan_wrote() {
+    let pci = GPU
+        .replace("0000:03:00.0 id 10de:1b80", "0000:03:00.0 id 1af4:1041")
+        .replace("2:00.0 driver nouveau", "2:00.0 driver vfio-pci");
+    let devices = PciDevices::read(&pci).0;
+    let (mounts, routes, links) = (Mounts::read("").0, IpRoute::read("").0, Links::read("").0);
+    let guest = Guest { name: "win", path: "/m/win.toml", text: SPEC };
+    let first = "options vfio-pci ids=10de:1b80\nsoftdep nouveau pre: vfio-pci\n# mine\n";
+    let mut boot = debian();
+    boot.texts.insert("/etc/modprobe.d/vmwright-vfio.conf", first);
+    boot.texts.insert("/etc/modules-load.d/vmwright-vfio.conf", "vfio-pci\n");
+    boot.texts.insert("/etc/initramfs-tools/modules", "vfio-pci\n");
+    boot.texts.insert("/boot/grub/custom.cfg", "menuentry 'As before vmwright' --id vmwright-before {\n}\n");
+    let host = Host {
+        id: "h",
+        devices: &devices,
+        modules: None,
+        mounts: &mounts,
+        routes: &routes,
+        links: &links,
+        boot: &boot,
+    };
+    let plan = passthrough(&host, &guest, "03:00.0", true).expect("it can go");
+    assert_eq!((lint(&plan), plan.left.len()), (vec![], 0));
+    let written = plan.steps.iter().find_map(|step| match &step.action {
+        Action::FileWrite { path, text, .. } if path.contains("modprobe.d") => Some(text.as_str()),
+        _ => None,
+    });
+    assert_eq!(
+        written,
+        Some("options vfio-pci ids=10de:1b80,1af4:1041\nsoftdep nouveau pre: vfio-pci\n# mine\n")
+    );
+    let does = does(&plan);
+    assert!(
+        !does.iter().any(|step| step.contains("modules-load.d") || step.contains("custom.cfg")),
+        "{does:#?}"
+    );
+    assert!(does.iter().any(|step| step.starts_with("runs update-initramfs")), "{does:#?}");
+    let mut with = with_reboot(plan);
+    assert_eq!((lint(&with), with.steps.len()), (vec![], does.len() + 1));
+    assert_eq!(crate::disruption(&with), Disruption::HostReboot);
+    with.steps.swap(0, does.len());
+    assert!(
+        lint(&with).iter().any(|error| error.to_string().contains("comes after the restart of the host"))
+    );
+}
+
+#[test]
 fn a_twin_of_the_device_stays_with_the_host() {
     let plan = give(GPU, "02:00.0", true).expect("it can go");
     let does = does(&plan);

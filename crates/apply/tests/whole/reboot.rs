@@ -1,0 +1,168 @@
+//! A run that restarts its host: it stops there, goes on behind it, or is taken back.
+
+use crate::common::{Hooks, Host, Rules, plan, step};
+use std::path::PathBuf;
+use vmwright_apply::{ApplyError, Net, Point, ResumeError, Waiting, net, resume_run, revert_run};
+use vmwright_model::plan::{Generator, Setting};
+use vmwright_model::{Action, Plan, RunState, StepState};
+
+/// Guards that are never started: the test is them.
+struct Told(u64);
+
+impl Net for Told {
+    fn seconds(&self) -> u64 {
+        self.0
+    }
+
+    fn spread(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn after_boot(&self, run: &str) -> Result<Waiting, String> {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        Ok(Waiting {
+            report: words(&["/usr/bin/vmwright", "recover"]),
+            guard: words(&["/usr/bin/vmwright", "revert", run]),
+            environment: vec![("VMWRIGHT_CONFIG".into(), "/etc/vmwright".into())],
+        })
+    }
+}
+
+fn with_reboot(host: &Host) -> Plan {
+    let setting = Setting::GrubParameter {
+        variable: "GRUB_CMDLINE_LINUX_DEFAULT".into(),
+        parameter: "intel_iommu".into(),
+    };
+    let edit = Action::EditSetting {
+        path: host.path("etc/default/grub"),
+        setting,
+        from: None,
+        to: Some("intel_iommu=on".into()),
+    };
+    let make = Action::Regenerate {
+        generator: Generator::UpdateGrub,
+        outputs: vec![host.path("boot/grub/grub.cfg")],
+        holds: vec!["intel_iommu=on".into()],
+    };
+    let ksm = Action::Sysfs { path: "/sys/kernel/mm/ksm/run".into(), from: "1".into(), to: "0".into() };
+    let reboot = Action::Reboot { left: None };
+    plan(vec![step(edit, None), step(make, None), step(ksm, None), step(reboot, Some("iommu/disabled"))])
+}
+
+fn hooks(net: &Told) -> Hooks<'_> {
+    Hooks { net: Some(net), ..Hooks::default() }
+}
+
+/// The unit that waits for a run.
+fn unit(host: &Host, run: &str) -> PathBuf {
+    host.dir.path().join("system/units.d").join(format!("vmwright-after-{run}.service"))
+}
+
+/// As if the host had been restarted: the boot that the run left is another one, and the kernel is as at first.
+fn restarted(host: &Host, run: &str) {
+    let log = host.state().join("runs").join(format!("{run}.jsonl"));
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("there");
+    let text = std::fs::read_to_string(&log).expect("there");
+    std::fs::write(&log, text.replace(boot.trim(), "00000000-another")).expect("written");
+    host.system().put("/sys/kernel/mm/ksm/run", "1\n");
+}
+
+/// A run that stands before its restart.
+fn before_restart(host: &Host, net: &Told) -> (Plan, String) {
+    let plan = with_reboot(host);
+    assert_eq!(vmwright_plan::lint(&plan), []);
+    let approved = host.approver.approve(&plan);
+    let report = host.apply(&plan, &approved, &mut hooks(net)).expect("begun");
+    assert_eq!(report.state, RunState::Rebooting, "{report:?}");
+    assert_eq!(host.system().read_plain("/rebooted"), "1", "the host was told to restart");
+    (plan, report.run)
+}
+
+#[test]
+fn a_run_goes_on_behind_the_restart() {
+    let (host, net) = (Host::new(), Told(300));
+    let before = host.look();
+    let (plan, run) = before_restart(&host, &net);
+    let text = std::fs::read_to_string(unit(&host, &run)).expect("the unit is there");
+    assert!(text.contains(&format!("\"revert\" \"{run}\"")), "{text}");
+    // Nothing else is begun meanwhile, and it does not go on before the restart.
+    let again = host.apply(&plan, &host.approver.approve(&plan), &mut hooks(&net)).expect_err("it waits");
+    assert!(matches!(&again, ApplyError::Restarting(waits) if *waits == run), "{again}");
+    let resume = |rules: Rules| {
+        let mut hooks = Hooks { rules, ..hooks(&net) };
+        host.context(&mut hooks, |context| resume_run(&run, &plan, context))
+    };
+    let early = resume(Rules::default()).expect_err("not yet");
+    assert!(matches!(early, ResumeError::NotRestarted(_)), "{early}");
+    restarted(&host, &run);
+    let left = net::awaiting(&host.state(), &run).expect("read").expect("it waits");
+    assert_eq!((left.restarted, left.applied), (Some(true), false));
+    let report = resume(Rules::default()).expect("begun");
+    assert_eq!(report.state, RunState::Applied, "{report:?}");
+    assert!(report.steps.iter().all(|step| step.state == StepState::Applied), "{report:?}");
+    assert!(!unit(&host, &run).exists(), "nothing waits any more");
+    assert!(matches!(resume(Rules::default()), Err(ResumeError::NotWaiting(_))));
+    assert_eq!(net::awaiting(&host.state(), &run).expect("read"), None, "it is confirmed too");
+    let undone = host.undo(&run, &mut hooks(&net)).expect("begun");
+    assert_eq!(undone.state, RunState::Undone, "{undone:?}");
+    host.system().remove("/rebooted");
+    assert_eq!(host.look(), before);
+}
+
+#[test]
+fn what_the_boot_did_not_settle_is_taken_back() {
+    let (host, net) = (Host::new(), Told(300));
+    let before = host.look();
+    let (plan, run) = before_restart(&host, &net);
+    restarted(&host, &run);
+    let mut hooks = Hooks { rules: Rules { firing: vec!["iommu/disabled"] }, ..hooks(&net) };
+    let report = host.context(&mut hooks, |context| resume_run(&run, &plan, context)).expect("begun");
+    assert_eq!(report.state, RunState::Undone, "{report:?}");
+    assert_eq!(report.stopped.expect("stopped").why, "iommu/disabled still fires");
+    assert!(!unit(&host, &run).exists());
+    host.system().remove("/rebooted");
+    assert_eq!(host.look(), before);
+}
+
+#[test]
+fn a_restart_that_nobody_follows_is_taken_back() {
+    let (host, net) = (Host::new(), Told(0));
+    let before = host.look();
+    let (_, run) = before_restart(&host, &net);
+    // Before the restart the time does not run.
+    let early = host.context(&mut hooks(&net), |context| revert_run(&run, context));
+    assert!(early.is_err(), "{early:?}");
+    restarted(&host, &run);
+    let report = host.context(&mut hooks(&net), |context| revert_run(&run, context)).expect("begun");
+    assert_eq!(report.state, RunState::Undone, "{report:?}");
+    assert!(!unit(&host, &run).exists());
+    host.system().remove("/rebooted");
+    assert_eq!(host.look(), before);
+}
+
+#[test]
+fn a_crash_on_the_way_to_the_restart_leaves_nothing_that_cannot_be_undone() {
+    let (host, net) = (Host::new(), Told(300));
+    let before = host.look();
+    let plan = with_reboot(&host);
+    let approved = host.approver.approve(&plan);
+    for point in [Point::BeforeIntent(3), Point::AfterIntent(3), Point::AfterDo(3)] {
+        let mut crash = Hooks { net: Some(&net), ..Hooks::crash_at(point) };
+        let error = host.apply(&plan, &approved, &mut crash).expect_err("it crashes");
+        let ApplyError::Injected { run, .. } = error else { panic!("{point:?}: {error}") };
+        assert_eq!(host.undo(&run, &mut hooks(&net)).expect("begun").state, RunState::Undone, "{point:?}");
+        assert!(!unit(&host, &run).exists(), "{point:?}");
+        assert_eq!(host.look(), before, "{point:?}");
+    }
+}
+
+#[test]
+fn without_anybody_who_waits_nothing_is_restarted() {
+    let host = Host::new();
+    let before = host.look();
+    let plan = with_reboot(&host);
+    let report = host.apply(&plan, &host.approver.approve(&plan), &mut Hooks::default()).expect("begun");
+    assert_eq!(report.state, RunState::Undone, "{report:?}");
+    assert!(report.stopped.expect("stopped").why.contains("nothing would wait"), "{before:?}");
+    assert_eq!(host.look(), before);
+}
