@@ -123,6 +123,10 @@ impl Machines for Nothing {
         self.running(name).map(drop)
     }
 
+    fn migrate(&self, name: &str, _: &str) -> Result<(), MachineError> {
+        self.running(name).map(drop)
+    }
+
     fn stop(&self, name: &str) -> Result<(), MachineError> {
         self.running(name).map(drop)
     }

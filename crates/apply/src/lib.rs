@@ -92,6 +92,12 @@ pub trait Machines {
     /// If it does not run afterwards.
     fn start(&self, name: &str) -> Result<(), MachineError>;
 
+    /// Moves a machine that runs to another host, and returns when it runs there. On failure it goes on here.
+    ///
+    /// # Errors
+    /// If it did not move.
+    fn migrate(&self, name: &str, to: &str) -> Result<(), MachineError>;
+
     /// Stops a machine that runs, in order and then by force, and returns when it is gone.
     ///
     /// # Errors

@@ -408,7 +408,7 @@ fn channel(over: &MigrateOver) -> Channel {
 }
 
 /// `unix:/path`, `tcp:host:port`, `file:/path`, `libvirt:qemu+ssh://host/system`.
-fn place(text: &str) -> Result<Place, Error> {
+pub(crate) fn place(text: &str) -> Result<Place, Error> {
     let wrong = || {
         Error::Argument(format!(
             "`{}` is no place for a guest: unix:/path, tcp:host:port (49152 is usual), file:/path, or for a machine \

@@ -4,7 +4,9 @@
 use crate::analysis::read;
 use crate::backends::{self, Chosen};
 use crate::guard::Guards;
-use crate::{Approve, Environment, Error, Outcome, PlanMade, Progress, RunSummary, machines, memory, plans};
+use crate::{
+    Approve, Environment, Error, Outcome, PlanMade, Progress, RunSummary, asks, machines, memory, plans,
+};
 use jiff::Timestamp;
 use vmwright_apply::recover::Found;
 use vmwright_apply::report::{Event, RunReport};
@@ -12,7 +14,9 @@ use vmwright_apply::{
     Ask, Check, Context, MachineError, MachineRecord, MachineState, Machines, Net, ResumeError, UndoError,
 };
 use vmwright_backend::libvirt::{Kept, Libvirt};
+use vmwright_backend::request::Migrate;
 use vmwright_backend::store::{self, StoreError};
+use vmwright_backend::{Request, Unwatched};
 use vmwright_host::{Root, Subject};
 use vmwright_model::plan::{APPROVAL_SCHEMA, Settles};
 use vmwright_model::{Approval, EntryState, Mode, Plan, RunState, StepState, Verdict};
@@ -317,6 +321,15 @@ impl Machines for Live<'_> {
         let machine = self.open(name)?;
         let backend = backends::of(&machine).map_err(|error| failed(&error))?;
         backend.start(&machine).map(drop).map_err(|error| failed(&error))
+    }
+
+    fn migrate(&self, name: &str, to: &str) -> Result<(), MachineError> {
+        let machine = self.open(name)?;
+        let backend = backends::of(&machine).map_err(|error| failed(&error))?;
+        let request = Request::Migrate(Migrate::to(asks::place(to).map_err(|error| failed(&error))?));
+        vmwright_backend::perform(&*backend, &machine, request, &mut Unwatched)
+            .map(drop)
+            .map_err(|error| failed(&error))
     }
 
     fn stop(&self, name: &str) -> Result<(), MachineError> {

@@ -4,7 +4,7 @@ use crate::accepted::Acceptances;
 use crate::analysis::{enter, read_with, recall};
 use crate::create::{self, Asked};
 use crate::operation::{Analyze, Intent, TuneFor};
-use crate::{Environment, Error, Outcome, Progress, plans, upgrade};
+use crate::{Environment, Error, Outcome, Progress, asks, plans, preflight, upgrade};
 use std::collections::BTreeMap;
 use vmwright_formats::ip_route::IpRoute;
 use vmwright_formats::links::Links;
@@ -13,10 +13,10 @@ use vmwright_formats::machine_spec::MachineSpecView;
 use vmwright_formats::mounts::Mounts;
 use vmwright_formats::pci_devices::PciDevices;
 use vmwright_host::Root;
-use vmwright_model::{Finding, Level, Mode, Need, Plan};
+use vmwright_model::{Finding, Level, Mode, Need, Plan, SubjectKind};
 use vmwright_plan::intents::{
     Boot, Goal, Ground, Guest, HARDEN_NEEDS, Host, IntentError, NEEDS as BOOT_NEEDS, TUNE_NEEDS, harden_host,
-    harden_vm, passthrough, sriov, tune, with_reboot,
+    harden_vm, migrate, passthrough, sriov, tune, with_reboot,
 };
 use vmwright_rules::{Found, Reading, diagnose_reading};
 
@@ -29,13 +29,24 @@ pub(crate) fn plan(
     let challenge = intent.challenge();
     let asked = Asked::of(intent)?;
     upgrade::understood(intent)?;
+    if let Intent::Migrate { to, .. } = intent {
+        asks::place(to)?;
+    }
     progress(Progress::Banner(Mode::Analysis.banner(&challenge)));
     let what = Analyze { vm: intent.vm().map(str::to_owned), ..Analyze::default() };
     let acceptances = Acceptances::load(&what, environment)?;
     let (host, _) = enter(&what, environment)?;
     recall(&challenge, environment, progress);
     let subject = vmwright_host::Subject { vm: what.vm.clone(), state: environment.state.clone() };
-    let snapshot = read_with(needs(intent), &Root::Live, &subject, environment)?;
+    let mut snapshot = read_with(needs(intent), &Root::Live, &subject, environment)?;
+    let target = match intent {
+        Intent::Migrate { vm, against, .. } => {
+            let what = Analyze { vm: Some(vm.clone()), against: Some(against.clone()), ..Analyze::default() };
+            preflight::as_domain(vm, environment, &mut snapshot)?;
+            preflight::target(&what, environment)?
+        }
+        _ => None,
+    };
     let reading = Reading::new(&snapshot, "");
     let plan = match intent {
         Intent::Create { .. } => {
@@ -50,6 +61,17 @@ pub(crate) fn plan(
             if *reboot { with_reboot(plan) } else { plan }
         }
         Intent::Sriov { device, vfs } => with_host(&reading, &host.id, |host| sriov(host, device, *vfs))??,
+        Intent::Migrate { vm, to, .. } => {
+            let of_target = target.as_ref().map(Reading::of_target).ok_or(Error::Unread("the other host"))?;
+            let reading = reading.against(&of_target);
+            preflight::check_vm(&reading)?;
+            let findings: Vec<Finding> = diagnose_reading(&reading, &|_| true)
+                .findings
+                .into_iter()
+                .filter(|finding| finding.subject.kind != SubjectKind::Vm || finding.subject.name == *vm)
+                .collect();
+            migrate(&host.id, vm, to, &findings)?
+        }
         Intent::UpgradeCheck { qemu, libvirt } => {
             return upgrade::check(qemu.as_deref(), libvirt.as_deref(), &reading, &host.id, environment);
         }
@@ -86,7 +108,7 @@ fn needs(intent: &Intent) -> &'static [Need] {
     match intent {
         Intent::Create { .. } => create::NEEDS,
         Intent::UpgradeCheck { .. } => upgrade::NEEDS,
-        Intent::Fix { .. } | Intent::Sriov { .. } => &[],
+        Intent::Fix { .. } | Intent::Sriov { .. } | Intent::Migrate { .. } => &[],
         Intent::Passthrough { .. } => BOOT_NEEDS,
         Intent::Tune { .. } => TUNE_NEEDS,
         Intent::Harden { .. } => HARDEN_NEEDS,

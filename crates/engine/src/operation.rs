@@ -227,6 +227,15 @@ pub enum Intent {
         /// How many.
         vfs: u32,
     },
+    /// A running VM moved to another host, if nothing stands in the way.
+    Migrate {
+        /// Name of the VM.
+        vm: String,
+        /// `tcp:host:port`, `unix:/path`, `file:/path`, `libvirt:URI`.
+        to: String,
+        /// Records of the other host: a capture, an archive or a folder.
+        against: PathBuf,
+    },
     /// What a newer QEMU or libvirt would break here, and the plan that mends it.
     UpgradeCheck {
         /// Version of QEMU that is asked about.
@@ -275,7 +284,7 @@ impl Intent {
     pub fn vm(&self) -> Option<&str> {
         match self {
             Intent::Fix { vm } | Intent::Harden { vm } => vm.as_deref(),
-            Intent::Passthrough { vm, .. } | Intent::Tune { vm, .. } => Some(vm),
+            Intent::Passthrough { vm, .. } | Intent::Tune { vm, .. } | Intent::Migrate { vm, .. } => Some(vm),
             Intent::Sriov { .. } | Intent::Create { .. } | Intent::UpgradeCheck { .. } => None,
         }
     }
@@ -295,6 +304,7 @@ impl Intent {
                     .filter_map(|(name, version)| Some(format!("{name} {}", version.as_ref()?)));
                 format!("what would {} break here", named.collect::<Vec<_>>().join(" and "))
             }
+            Intent::Migrate { vm, to, .. } => format!("plan to move vm {vm} to {to}"),
             Intent::Tune { vm, .. } => format!("plan to tune vm {vm}"),
             Intent::Harden { vm: Some(vm) } => format!("plan to harden vm {vm}"),
             Intent::Harden { vm: None } => "plan to harden this host".to_owned(),

@@ -1,9 +1,10 @@
 //! A move to another host: reading the second snapshot, and finding the VM on the first.
 
 use crate::{Analyze, Environment, Error, analysis};
-use vmwright_formats::{DomainXml, nearest};
+use vmwright_backend::store::{self, StoreError};
+use vmwright_formats::{DomainXml, View, nearest};
 use vmwright_host::{Root, Subject};
-use vmwright_model::Snapshot;
+use vmwright_model::{Record, Snapshot};
 use vmwright_rules::{Reading, TARGET};
 
 /// What the collector is asked about. A VM of libvirt is in the records and not among vmwright's own machines.
@@ -44,4 +45,20 @@ pub(crate) fn check_vm(reading: &Reading<'_>) -> Result<(), Error> {
 /// Names of the target's sources, told apart from the source's.
 pub(crate) fn named((source, why): (String, String)) -> (String, String) {
     (format!("{TARGET}{source}"), why)
+}
+
+/// Adds a machine of vmwright's to the records as the domain that it would be: the judgements of a move look at domains.
+///
+/// # Errors
+/// There is no such machine, and no domain of libvirt that could be meant.
+pub(crate) fn as_domain(vm: &str, environment: &Environment, snapshot: &mut Snapshot) -> Result<(), Error> {
+    let machine = match store::open(&environment.state, vm) {
+        Ok(machine) => machine,
+        Err(StoreError::NotFound(_)) => return Ok(()),
+        Err(error) => return Err(Error::Store(error)),
+    };
+    let text = vmwright_convert::libvirt::write(&machine.spec).text;
+    let source = format!("{} as a domain", machine.file(store::SPEC).display());
+    snapshot.records.push(Record::new(source, DomainXml::KIND, text));
+    Ok(())
 }

@@ -307,6 +307,21 @@ pub enum Action {
         /// Its specification.
         text: String,
     },
+    /// Moves a running machine to another host, where it is waited for; nothing but other machines and a restart of the
+    /// host comes behind it.
+    MachineMigrate {
+        /// Name of the machine.
+        machine: String,
+        /// Where to: `tcp:host:port`, `unix:/path`, `file:/path`, `libvirt:URI`.
+        to: String,
+    },
+    /// What is recorded to take a migration back: nobody here can, once the machine is away.
+    MachineReturn {
+        /// Name of the machine.
+        machine: String,
+        /// Where it is.
+        to: String,
+    },
     /// Restarts the host; always the last step. The run goes on behind it.
     Reboot {
         /// In what takes it back: id of the boot that was left. Nothing is done then.

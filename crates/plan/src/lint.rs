@@ -214,7 +214,9 @@ impl Protected {
         for (at, step) in plan.steps.iter().enumerate() {
             let disruption = step.disruption.max(least_disruption(&step.action));
             let vm = match &step.action {
-                Action::MachineStop { machine } => Some(machine.as_str()),
+                Action::MachineStop { machine } | Action::MachineMigrate { machine, .. } => {
+                    Some(machine.as_str())
+                }
                 // What a plan for a VM disturbs, it disturbs of that VM at least.
                 _ => plan.vm.as_deref().filter(|_| disruption > Disruption::None),
             };
@@ -271,7 +273,11 @@ fn starts(plan: &Plan, errors: &mut Vec<LintError>) {
     }
     let is_start = |at: usize| matches!(plan.steps[at].action, Action::MachineStart { .. });
     // What takes the host or a machine away may come behind.
-    let is_last = |at: usize| is_start(at) || matches!(plan.steps[at].action, Action::Reboot { left: None });
+    let is_last = |at: usize| {
+        let leaves =
+            matches!(plan.steps[at].action, Action::MachineMigrate { .. } | Action::Reboot { left: None });
+        is_start(at) || leaves
+    };
     let first = (0..plan.steps.len()).find(|at| is_start(*at));
     if let Some(start) = first
         && let Some(after) = (start..plan.steps.len()).find(|at| !is_last(*at))

@@ -18,6 +18,7 @@ mod image;
 mod image_copy;
 mod image_overlay;
 mod image_rebase;
+mod machine_migrate;
 mod machine_record;
 mod machine_start;
 mod machine_stop;
@@ -229,6 +230,14 @@ pub enum ActionError {
         /// Why.
         source: MachineError,
     },
+    /// It runs on another host.
+    #[error("machine {machine} has moved to {to}: send it back from there")]
+    Away {
+        /// Its name.
+        machine: String,
+        /// Where it is.
+        to: String,
+    },
     /// The action that was recorded to take this one back is not its inverse.
     #[error("the recorded undo belongs to another action")]
     OtherUndo,
@@ -385,6 +394,8 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
         Action::MachineDelete { machine, backend, text } => {
             Box::new(machine_record::MachineDelete(machine_record::Record { machine, backend, text }))
         }
+        Action::MachineMigrate { machine, to } => Box::new(machine_migrate::MachineMigrate { machine, to }),
+        Action::MachineReturn { machine, to } => Box::new(machine_migrate::MachineReturn { machine, to }),
         Action::Reboot { left } => Box::new(reboot::Reboot { left: left.as_deref() }),
         Action::MachineStart { machine } => Box::new(machine_start::MachineStart { machine }),
         Action::MachineStop { machine } => Box::new(machine_stop::MachineStop { machine }),
@@ -415,6 +426,10 @@ mod tests {
         }
 
         fn start(&self, name: &str) -> Result<(), MachineError> {
+            self.running(name).map(|_| ())
+        }
+
+        fn migrate(&self, name: &str, _: &str) -> Result<(), MachineError> {
             self.running(name).map(|_| ())
         }
 

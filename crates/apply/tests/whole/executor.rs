@@ -580,3 +580,29 @@ fn a_plan_of_many_steps_stays_quick() {
     assert_eq!(report.state, RunState::Applied);
     assert_eq!(host.undo(&report.run, &mut Hooks::default()).expect("begun").state, RunState::Undone);
 }
+
+#[test]
+fn a_machine_that_moved_is_not_taken_back_and_one_that_did_not_goes_on() {
+    let host = Host::new();
+    let before = host.look();
+    let move_to = |to: &str| {
+        plan(vec![
+            step(Action::FileMode { path: host.path("srv/images"), from: 0o700, to: 0o711 }, None),
+            step(Action::MachineMigrate { machine: "old".into(), to: to.into() }, None),
+        ])
+    };
+    let fails = move_to("unix:/nobody");
+    let report = host.apply(&fails, &host.approver.approve(&fails), &mut Hooks::default()).expect("begun");
+    assert_eq!(report.state, RunState::Undone, "{report:?}");
+    assert_eq!(host.look(), before, "it runs here as before");
+    let moves = move_to("tcp:hv2:49152");
+    let report = host.apply(&moves, &host.approver.approve(&moves), &mut Hooks::default()).expect("begun");
+    assert_eq!(report.state, RunState::Applied, "{report:?}");
+    let undone = host.undo(&report.run, &mut Hooks::default()).expect("begun");
+    assert_eq!(undone.state, RunState::UndoIncomplete);
+    assert_eq!(undone.not_undone[0].why, "machine old has moved to tcp:hv2:49152: send it back from there");
+    // It came back by itself: the rest is taken back too.
+    std::fs::write(host.path("machines/old"), "").expect("written");
+    assert_eq!(host.undo(&report.run, &mut Hooks::default()).expect("begun").state, RunState::Undone);
+    assert_eq!(host.look(), before);
+}

@@ -466,6 +466,8 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
         | Action::DirectoryRemove { .. }
         | Action::MachineDelete { .. }
         | Action::Reboot { .. }
+        | Action::MachineMigrate { .. }
+        | Action::MachineReturn { .. }
         | Action::Restore { .. } => {
             unreachable!("not in this plan")
         }

@@ -59,6 +59,16 @@ enum Wanted {
         #[arg(long, value_name = "N")]
         vfs: u32,
     },
+    /// Move a running VM to another host, if a look at both finds nothing that stands in the way.
+    Migrate {
+        /// Name of the VM.
+        vm: String,
+        /// Where it is waited for: tcp:host:port, unix:/path, file:/path, or libvirt:URI for a VM that libvirt runs.
+        to: String,
+        /// Records of the other host, as `vmwright capture` makes them.
+        #[arg(long, value_name = "RECORDS")]
+        against: PathBuf,
+    },
     /// Tell what a newer QEMU or libvirt would break here, VM by VM, and plan what mends it.
     ///
     /// Machine types and CPU models that are gone, options and devices that QEMU removed, and what libvirt does
@@ -107,6 +117,7 @@ impl Args {
                 Intent::Passthrough { vm, device, at_boot, reboot }
             }
             Some(Wanted::Sriov { device, vfs }) => Intent::Sriov { device, vfs },
+            Some(Wanted::Migrate { vm, to, against }) => Intent::Migrate { vm, to, against },
             Some(Wanted::UpgradeCheck { qemu, libvirt }) => Intent::UpgradeCheck { qemu, libvirt },
             Some(Wanted::Tune { vm, goal }) => Intent::Tune {
                 vm,

@@ -13,6 +13,7 @@ mod huge_pages;
 mod image;
 mod image_based;
 mod machine;
+mod machine_migrate;
 mod machine_record;
 mod module;
 mod reboot;
@@ -105,6 +106,8 @@ pub(crate) enum Phase {
     Record,
     /// Machines start.
     Start,
+    /// Machines leave.
+    Leave,
     /// The host is restarted.
     Reboot,
 }
@@ -187,6 +190,12 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
         }
         Action::MachineDelete { machine, backend, text } => {
             Box::new(machine_record::MachineRecord { machine, backend, text, away: true })
+        }
+        Action::MachineMigrate { machine, to } => {
+            Box::new(machine_migrate::MachineMigrate { machine, to, back: false })
+        }
+        Action::MachineReturn { machine, to } => {
+            Box::new(machine_migrate::MachineMigrate { machine, to, back: true })
         }
         Action::Reboot { left } => Box::new(reboot::Reboot { left: left.as_deref() }),
         Action::MachineStart { machine } => Box::new(machine::MachineStart { machine }),

@@ -211,13 +211,12 @@ fn every_conflict_is_told_with_its_place() {
 
 #[test]
 fn what_cannot_be_made_is_told_with_its_place() {
-    let mut around = Around::default();
-    around.images = [
+    let images = [
         (2, NewImage { size: Some(1000), copy: None }),
         (3, NewImage { size: Some(MIB), copy: None }),
         (9, NewImage { size: Some(MIB), copy: None }),
-    ]
-    .into();
+    ];
+    let mut around = Around { images: images.into(), ..Around::default() };
     around.paths.insert("/boot/vmlinuz".into(), Lies::Nothing);
     around.links = "vmw0 mtu 1500\ntap7 mtu 1500\n";
     let said = planned(SPEC, &around, "qemu").expect_err("much is wrong");

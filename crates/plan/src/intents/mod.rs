@@ -8,6 +8,7 @@ mod create;
 mod fallback;
 mod ground;
 mod harden;
+mod migrate;
 mod passthrough;
 mod pinning;
 mod sriov;
@@ -18,6 +19,7 @@ pub use boot::{Boot, NEEDS};
 pub use create::{Lies, NewImage, Site, Taken, Thing, Wish, create, things};
 pub use ground::Ground;
 pub use harden::{HARDEN_NEEDS, harden_host, harden_vm};
+pub use migrate::migrate;
 pub use passthrough::{Guest, passthrough};
 pub use sriov::sriov;
 pub use tune::{Goal, TUNE_NEEDS, tune};
@@ -137,6 +139,16 @@ pub enum IntentError {
         /// The specification.
         path: String,
         /// One line each, with its place.
+        problems: Vec<String>,
+    },
+    /// A move would fail.
+    #[error("{vm} cannot move to {to}:{}", .problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
+    Move {
+        /// The VM.
+        vm: String,
+        /// Where to.
+        to: String,
+        /// The findings, one line each.
         problems: Vec<String>,
     },
     /// The VM's specification cannot take it.

@@ -108,7 +108,7 @@ pub fn upgrade_check(host_id: &str, upgrade: &Upgrade, vms: &[Used<'_>]) -> Resu
         let least = changes::libvirt_changes()
             .iter()
             .filter(|change| change.version <= to)
-            .filter_map(|change| changes::qemu_asked(change))
+            .filter_map(changes::qemu_asked)
             .max();
         let qemu = upgrade.qemu_to.or(upgrade.qemu);
         if let (Some(least), Some(qemu)) = (least, qemu)
