@@ -64,7 +64,10 @@ impl Identity {
     }
 
     /// Whether it is there.
-    pub(crate) fn alive(&self) -> io::Result<bool> {
+    ///
+    /// # Errors
+    /// Where the kernel does not tell.
+    pub fn alive(&self) -> io::Result<bool> {
         Ok(self.life()? != Life::Dead)
     }
 

@@ -156,3 +156,23 @@ fn a_run_that_died_is_taken_back_at_its_deadline() {
     until("the end of the guards", || guards(&run).is_empty());
     assert!(Path::new(&log).exists());
 }
+
+#[test]
+fn guards_that_are_all_killed_at_once_are_started_anew_by_recover() {
+    if !apart("guards_that_are_all_killed_at_once_are_started_anew_by_recover") {
+        return;
+    }
+    let (site, plan) = with_plan("vmw0");
+    let run = the_run(&site.call(&["apply", &plan, "--confirm-within", "10"]).ok().out);
+    until("the second guard", || guards(&run).len() == 2);
+    let both = guards(&run).into_iter().map(|(pid, _)| pid.to_string()).collect::<Vec<_>>();
+    assert!(Command::new("kill").arg("-KILL").args(&both).status().unwrap().success());
+    // Where one has just started the other anew, they are not gone.
+    if guards(&run).is_empty() {
+        let said = site.call(&["recover"]).out;
+        assert!(said.contains("was started anew"), "{said}");
+        assert!(!site.call(&["recover"]).out.contains("was started anew"), "they are there again");
+    }
+    until("the undo", || !is_there("vmw0"));
+    until("the end of the guards", || guards(&run).is_empty());
+}

@@ -128,14 +128,18 @@ fn lying(spec: &MachineSpec, images: &BTreeMap<usize, NewImage>) -> BTreeMap<Str
     }
     wanted.extend(images.values().filter_map(|image| image.copy.clone()));
     wanted.extend([&spec.boot.kernel, &spec.boot.initrd, &spec.firmware.path].into_iter().flatten().cloned());
-    let told = |found: Found| match found {
+    paths::look_at(&wanted).into_iter().map(|(path, found)| (path, told(found))).collect()
+}
+
+/// What was found at a path, as plans see it.
+pub(crate) fn told(found: Found) -> Lies {
+    match found {
         Found::Nothing => Lies::Nothing,
         Found::File { format, virtual_size, .. } => Lies::Image { format, size: virtual_size },
         Found::Directory => Lies::Directory,
         Found::Device => Lies::Device,
         Found::Other(what) => Lies::Other(what),
-    };
-    paths::look_at(&wanted).into_iter().map(|(path, found)| (path, told(found))).collect()
+    }
 }
 
 /// The user that a VMM runs as.

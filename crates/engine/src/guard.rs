@@ -3,7 +3,7 @@
 //!
 //! Where systemd runs, it keeps the guard alive. Elsewhere two of them keep each other alive: each holds a lock while it
 //! lives, and starts the other anew where that one's lock is free. Where all are gone, the deadline is still in the run's
-//! log: `vmwright recover` tells of it, and nothing else is applied until the run is confirmed or taken back.
+//! log: `vmwright recover` tells of it and starts them anew, and nothing else is applied until the run is confirmed or taken back.
 
 use crate::implementation::revert;
 use crate::{Environment, Error, Outcome, Progress};
@@ -93,6 +93,13 @@ impl Net for Guards<'_> {
         }
         Ok(())
     }
+}
+
+/// Starts the guards of a run anew where all are gone, as after a kill of both in one moment. Whether that was so.
+pub(crate) fn revive(run: &str, environment: &Environment) -> bool {
+    let Ok(place) = Place::of(run, environment) else { return false };
+    let gone = place.is_free(Watch::First) && place.is_free(Watch::Second);
+    gone && Guards { environment, seconds: 0 }.spread(run).is_ok()
 }
 
 /// A path as a word of a command line.

@@ -3,7 +3,7 @@
 
 use crate::analysis::read;
 use crate::backends::{self, Chosen};
-use crate::guard::Guards;
+use crate::guard::{self, Guards};
 use crate::{
     Approve, Environment, Error, Outcome, PlanMade, Progress, RunSummary, asks, machines, memory, plans,
 };
@@ -209,6 +209,14 @@ pub(crate) fn recover(environment: &Environment) -> Result<Outcome, Error> {
                 run.run
             ),
         });
+    }
+    for run in waiting.iter().filter(|run| run.restarted.is_none()) {
+        if guard::revive(&run.run, environment) {
+            lines.push(format!(
+                "run {}: nobody waited for its confirmation any more; that was started anew",
+                run.run
+            ));
+        }
     }
     for run in waiting.iter().filter(|run| run.applied) {
         lines.push(match run.left {

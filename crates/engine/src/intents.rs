@@ -4,7 +4,7 @@ use crate::accepted::Acceptances;
 use crate::analysis::{enter, read_with, recall};
 use crate::create::{self, Asked};
 use crate::operation::{Analyze, Intent, TuneFor};
-use crate::{Environment, Error, Outcome, Progress, asks, plans, preflight, upgrade};
+use crate::{Environment, Error, Outcome, Progress, asks, plans, preflight, storage, upgrade};
 use std::collections::BTreeMap;
 use vmwright_formats::ip_route::IpRoute;
 use vmwright_formats::links::Links;
@@ -15,8 +15,8 @@ use vmwright_formats::pci_devices::PciDevices;
 use vmwright_host::Root;
 use vmwright_model::{Finding, Level, Mode, Need, Plan, SubjectKind};
 use vmwright_plan::intents::{
-    Boot, Goal, Ground, Guest, HARDEN_NEEDS, Host, IntentError, NEEDS as BOOT_NEEDS, TUNE_NEEDS, harden_host,
-    harden_vm, migrate, passthrough, sriov, tune, with_reboot,
+    Boot, CONFIDENTIAL_NEEDS, Goal, Ground, Guest, HARDEN_NEEDS, Host, IntentError, NEEDS as BOOT_NEEDS,
+    TUNE_NEEDS, confidential, harden_host, harden_vm, migrate, passthrough, sriov, tune, with_reboot,
 };
 use vmwright_rules::{Found, Reading, diagnose_reading};
 
@@ -61,6 +61,20 @@ pub(crate) fn plan(
             if *reboot { with_reboot(plan) } else { plan }
         }
         Intent::Sriov { device, vfs } => with_host(&reading, &host.id, |host| sriov(host, device, *vfs))??,
+        Intent::Storage { vm, disk, wish } => {
+            let (path, text) = specification(&reading)?;
+            let guest = Guest { name: vm, path, text };
+            storage::plan(&reading, &guest, *disk, wish, &host.id, environment)?
+        }
+        Intent::Confidential { vm, technology, reboot } => {
+            let spec = vm.as_ref().map(|_| specification(&reading)).transpose()?;
+            let guest = vm.as_deref().zip(spec).map(|(name, (path, text))| Guest { name, path, text });
+            let values = values(&reading, CONFIDENTIAL_NEEDS);
+            let plan = with_host(&reading, &host.id, |host| {
+                confidential(host, &values, *technology, guest.as_ref())
+            })??;
+            if *reboot { with_reboot(plan) } else { plan }
+        }
         Intent::Migrate { vm, to, .. } => {
             let of_target = target.as_ref().map(Reading::of_target).ok_or(Error::Unread("the other host"))?;
             let reading = reading.against(&of_target);
@@ -109,10 +123,36 @@ fn needs(intent: &Intent) -> &'static [Need] {
         Intent::Create { .. } => create::NEEDS,
         Intent::UpgradeCheck { .. } => upgrade::NEEDS,
         Intent::Fix { .. } | Intent::Sriov { .. } | Intent::Migrate { .. } => &[],
+        Intent::Storage { .. } => &[],
+        Intent::Confidential { .. } => WITH_BOOT,
         Intent::Passthrough { .. } => BOOT_NEEDS,
         Intent::Tune { .. } => TUNE_NEEDS,
         Intent::Harden { .. } => HARDEN_NEEDS,
     }
+}
+
+/// How the host boots, and what keeps its VMs' memory from it.
+static WITH_BOOT: &[Need] = &{
+    let mut needs = [Need::File("/proc/cmdline"); BOOT_NEEDS.len() + CONFIDENTIAL_NEEDS.len()];
+    let mut at = 0;
+    while at < needs.len() {
+        needs[at] =
+            if at < BOOT_NEEDS.len() { BOOT_NEEDS[at] } else { CONFIDENTIAL_NEEDS[at - BOOT_NEEDS.len()] };
+        at += 1;
+    }
+    needs
+};
+
+/// The texts that needs asked for, by path.
+fn values<'r>(reading: &'r Reading<'_>, needs: &[Need]) -> BTreeMap<&'r str, &'r str> {
+    let records = reading.snapshot().records.iter().map(|record| record.source.as_str());
+    let wanted = records.filter(|source| named(needs, source));
+    wanted
+        .filter_map(|source| match reading.file(source) {
+            Found::Text(text) => Some((source, text.as_str())),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Whether a text is one that some need asked for.

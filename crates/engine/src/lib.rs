@@ -25,6 +25,7 @@ mod plans;
 mod preflight;
 mod remote;
 mod review;
+mod storage;
 mod terminal;
 mod upgrade;
 mod why;
@@ -41,9 +42,9 @@ pub use vmwright_review::reports::text as review_text;
 pub use why::{Computation, Rank, Why};
 
 pub use operation::{
-    AnalysesMade, Analyze, Approve, Capture, Captured, Converted, Difference, Intent, MachineSummary,
-    NewDisk, Operation, Outcome, PlanMade, PlannedSource, ReviewMade, RuleSummary, RunSummary, TuneFor,
-    UpgradeChecked,
+    AnalysesMade, Analyze, Approve, Capture, Captured, Converted, Difference, DiskWish, Intent,
+    MachineSummary, NewDisk, Operation, Outcome, PlanMade, PlannedSource, ReviewMade, RuleSummary,
+    RunSummary, Technology, TuneFor, UpgradeChecked,
 };
 
 use std::path::PathBuf;

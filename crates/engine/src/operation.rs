@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use vmwright_model::analysis::Sandbox;
+pub use vmwright_model::machine::Technology;
 use vmwright_model::{
     Analysis, Disruption, Entry, EntryId, Exit, Level, MachineSpec, Meaning, Plan, Review, RunState,
 };
@@ -227,6 +228,24 @@ pub enum Intent {
         /// How many.
         vfs: u32,
     },
+    /// A disk of a VM changed.
+    Storage {
+        /// Name of the VM.
+        vm: String,
+        /// Number of the disk in its specification, counted from 1.
+        disk: usize,
+        /// What is wanted of it.
+        wish: DiskWish,
+    },
+    /// Memory that the host cannot read: the host's switches for it, and a VM's specification where one is named.
+    Confidential {
+        /// Name of the VM.
+        vm: Option<String>,
+        /// By which means.
+        technology: Technology,
+        /// The host is restarted at the end.
+        reboot: bool,
+    },
     /// A running VM moved to another host, if nothing stands in the way.
     Migrate {
         /// Name of the VM.
@@ -266,6 +285,26 @@ pub struct NewDisk {
     pub value: String,
 }
 
+/// What is wanted of a disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "wish")]
+pub enum DiskWish {
+    /// It is so large.
+    Grow {
+        /// A size with unit.
+        size: String,
+    },
+    /// It builds upon nothing any more.
+    Flatten,
+    /// It builds upon this image.
+    Rebase {
+        /// Path of the image.
+        base: PathBuf,
+    },
+    /// What the guest deletes is free on the host.
+    Trim,
+}
+
 /// What a VM is tuned for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -283,7 +322,8 @@ impl Intent {
     #[must_use]
     pub fn vm(&self) -> Option<&str> {
         match self {
-            Intent::Fix { vm } | Intent::Harden { vm } => vm.as_deref(),
+            Intent::Fix { vm } | Intent::Harden { vm } | Intent::Confidential { vm, .. } => vm.as_deref(),
+            Intent::Storage { vm, .. } => Some(vm),
             Intent::Passthrough { vm, .. } | Intent::Tune { vm, .. } | Intent::Migrate { vm, .. } => Some(vm),
             Intent::Sriov { .. } | Intent::Create { .. } | Intent::UpgradeCheck { .. } => None,
         }
@@ -303,6 +343,13 @@ impl Intent {
                     .into_iter()
                     .filter_map(|(name, version)| Some(format!("{name} {}", version.as_ref()?)));
                 format!("what would {} break here", named.collect::<Vec<_>>().join(" and "))
+            }
+            Intent::Storage { vm, disk, .. } => format!("plan for disk {disk} of vm {vm}"),
+            Intent::Confidential { vm: Some(vm), .. } => {
+                format!("plan to keep the memory of vm {vm} from the host")
+            }
+            Intent::Confidential { vm: None, .. } => {
+                "plan for VMs whose memory this host cannot read".to_owned()
             }
             Intent::Migrate { vm, to, .. } => format!("plan to move vm {vm} to {to}"),
             Intent::Tune { vm, .. } => format!("plan to tune vm {vm}"),

@@ -25,6 +25,8 @@ pub enum Lies {
         format: String,
         /// What a guest sees of it, in bytes, where those bytes tell.
         virtual_size: Option<u64>,
+        /// Path of what it builds upon, and its format, as its header says; the format is empty where it does not.
+        base: Option<(String, String)>,
     },
     /// A directory.
     Directory,
@@ -67,14 +69,23 @@ fn file(path: &str, length: u64) -> Lies {
         Ok(head) => head,
         Err(why) => return Lies::Other(format!("a file that cannot be read: {why}")),
     };
-    let (format, virtual_size) = match image_header::read(&head) {
+    let (format, virtual_size, base) = match image_header::read(&head) {
         // A raw image ends with its last whole sector.
-        ImageHeader::Raw(_) => ("raw".to_owned(), Some(length - length % 512)),
-        ImageHeader::Qcow2(header) => ("qcow2".to_owned(), Some(header.virtual_size)),
-        ImageHeader::Other(format) => (format.to_owned(), None),
+        ImageHeader::Raw(_) => ("raw".to_owned(), Some(length - length % 512), None),
+        ImageHeader::Qcow2(header) => {
+            let above = Path::new(path).parent().unwrap_or(Path::new("/"));
+            // A relative name is one beside the image.
+            let named = |name: &str| {
+                above.join(name.strip_prefix("file:").unwrap_or(name)).to_string_lossy().into_owned()
+            };
+            let base = header.backing.as_deref().map(named);
+            let base = base.map(|base| (base, header.backing_format.clone().unwrap_or_default()));
+            ("qcow2".to_owned(), Some(header.virtual_size), base)
+        }
+        ImageHeader::Other(format) => (format.to_owned(), None, None),
         ImageHeader::Broken(why) => return Lies::Other(format!("a broken qcow2 image: {why}")),
     };
-    Lies::File { length, format, virtual_size }
+    Lies::File { length, format, virtual_size, base }
 }
 
 #[cfg(test)]
@@ -89,7 +100,7 @@ mod tests {
         let path = |name: &str| format!("{above}/{name}");
         let paths = [path("a.raw"), path("no/b.qcow2"), path("a.raw/c"), "relative".to_owned()];
         let found = look_at(&paths);
-        let raw = Lies::File { length: 1025, format: "raw".to_owned(), virtual_size: Some(1024) };
+        let raw = Lies::File { length: 1025, format: "raw".to_owned(), virtual_size: Some(1024), base: None };
         assert_eq!(found.get(&path("a.raw")), Some(&raw));
         assert_eq!(
             (found.get(&path("no/b.qcow2")), found.get(&path("no"))),

@@ -1,6 +1,6 @@
 use clap::{Subcommand, ValueEnum};
 use std::path::PathBuf;
-use vmwright_engine::{Intent, NewDisk, Operation, TuneFor};
+use vmwright_engine::{DiskWish, Intent, NewDisk, Operation, Technology, TuneFor};
 
 /// Make a plan: to settle the findings, or for something that you want.
 ///
@@ -59,6 +59,29 @@ enum Wanted {
         #[arg(long, value_name = "N")]
         vfs: u32,
     },
+    /// Change a disk of a VM: larger, without a base, upon another base, or so that it gives room back.
+    ///
+    /// A VM that runs is stopped for what cannot be done while it has the image open, and started again.
+    Storage {
+        /// Name of the VM.
+        vm: String,
+        /// Number of the disk in its specification, counted from 1.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        disk: usize,
+        #[command(flatten)]
+        wish: DiskWishes,
+    },
+    /// Keep a VM's memory from this host (SEV, SEV-ES, SEV-SNP, TDX): the host's switches, and the VM's specification.
+    Confidential {
+        /// Name of the VM; the host alone where none is named.
+        vm: Option<String>,
+        /// By which means.
+        #[arg(long = "by", value_enum, value_name = "MEANS")]
+        technology: Means,
+        /// Restart this host at the end; the run goes on behind that with `vmwright apply --resume`.
+        #[arg(long)]
+        reboot: bool,
+    },
     /// Move a running VM to another host, if a look at both finds nothing that stands in the way.
     Migrate {
         /// Name of the VM.
@@ -96,6 +119,46 @@ enum Wanted {
     },
 }
 
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct DiskWishes {
+    /// The guest sees so much of it: 100GiB.
+    #[arg(long, value_name = "SIZE")]
+    grow: Option<String>,
+    /// It holds all of itself, and builds upon no other image any more.
+    #[arg(long)]
+    flatten: bool,
+    /// It builds upon this image, and the guest sees the same.
+    #[arg(long, value_name = "IMAGE")]
+    rebase: Option<PathBuf>,
+    /// What the guest deletes is free on the host.
+    #[arg(long)]
+    trim: bool,
+}
+
+impl DiskWishes {
+    fn wish(self) -> DiskWish {
+        match (self.grow, self.rebase, self.flatten) {
+            (Some(size), ..) => DiskWish::Grow { size },
+            (_, Some(base), _) => DiskWish::Rebase { base },
+            (_, _, true) => DiskWish::Flatten,
+            _ => DiskWish::Trim,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Means {
+    /// AMD: memory.
+    Sev,
+    /// AMD: memory and registers.
+    SevEs,
+    /// AMD: memory, registers, and that nobody puts other memory in its place.
+    SevSnp,
+    /// Intel.
+    Tdx,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Goal {
     /// Quick answers.
@@ -117,6 +180,16 @@ impl Args {
                 Intent::Passthrough { vm, device, at_boot, reboot }
             }
             Some(Wanted::Sriov { device, vfs }) => Intent::Sriov { device, vfs },
+            Some(Wanted::Storage { vm, disk, wish }) => Intent::Storage { vm, disk, wish: wish.wish() },
+            Some(Wanted::Confidential { vm, technology, reboot }) => {
+                let technology = match technology {
+                    Means::Sev => Technology::Sev,
+                    Means::SevEs => Technology::SevEs,
+                    Means::SevSnp => Technology::SevSnp,
+                    Means::Tdx => Technology::Tdx,
+                };
+                Intent::Confidential { vm, technology, reboot }
+            }
             Some(Wanted::Migrate { vm, to, against }) => Intent::Migrate { vm, to, against },
             Some(Wanted::UpgradeCheck { qemu, libvirt }) => Intent::UpgradeCheck { qemu, libvirt },
             Some(Wanted::Tune { vm, goal }) => Intent::Tune {

@@ -108,6 +108,28 @@ impl Boot<'_> {
         Ok(steps)
     }
 
+    /// The same for several words with their reasons: what is made of all of them is made once.
+    pub(super) fn parameters(&self, wanted: &[(String, String)]) -> Result<Vec<Wanted>, IntentError> {
+        let mut steps: Vec<Wanted> = Vec::new();
+        for (word, why) in wanted {
+            for (action, why) in self.parameter(word, why)? {
+                let Action::Regenerate { generator, outputs, holds } = action else {
+                    steps.push((action, why));
+                    continue;
+                };
+                let same = steps.iter_mut().find_map(|(other, _)| match other {
+                    Action::Regenerate { outputs: theirs, holds, .. } if *theirs == outputs => Some(holds),
+                    _ => None,
+                });
+                match same {
+                    Some(theirs) => theirs.extend(holds),
+                    None => steps.push((Action::Regenerate { generator, outputs, holds }, why)),
+                }
+            }
+        }
+        Ok(steps)
+    }
+
     /// In the file that is read last and has it, else in the one that assigns the variable last.
     fn grub(&self, word: &str, why: &str, program: &str, output: &str) -> Result<Vec<Wanted>, IntentError> {
         let setting =

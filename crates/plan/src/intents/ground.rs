@@ -78,6 +78,23 @@ impl<'g> Draft<'g> {
         Ok(())
     }
 
+    /// Takes `key` away; nothing where it is not there.
+    pub(super) fn unset(&mut self, key: &str, why: &str) -> Result<(), IntentError> {
+        let from = match set_value(&self.text, key, None, None) {
+            Ok(_) => return Ok(()),
+            Err(EditError::Drift { found, .. }) => found,
+            Err(error) => return Err(self.wrong(error.to_string())),
+        };
+        self.text =
+            set_value(&self.text, key, Some(&from), None).map_err(|error| self.wrong(error.to_string()))?;
+        let path = self.guest.path.to_owned();
+        self.steps.push((
+            Action::EditSpec { path, key: key.to_owned(), from: Some(from), to: None },
+            why.to_owned(),
+        ));
+        Ok(())
+    }
+
     /// The steps, provided that the specification still says what it should.
     pub(super) fn finish(self) -> Result<Vec<Wanted>, IntentError> {
         read(self.guest, &self.text)?;

@@ -4,6 +4,7 @@
 //! says which evidence it has for that. The same host and the same wish give the same plan, byte for byte.
 
 mod boot;
+mod confidential;
 mod create;
 mod fallback;
 mod ground;
@@ -12,16 +13,19 @@ mod migrate;
 mod passthrough;
 mod pinning;
 mod sriov;
+mod storage;
 mod tune;
 mod upgrade;
 
 pub use boot::{Boot, NEEDS};
+pub use confidential::{CONFIDENTIAL_NEEDS, confidential};
 pub use create::{Lies, NewImage, Site, Taken, Thing, Wish, create, things};
 pub use ground::Ground;
 pub use harden::{HARDEN_NEEDS, harden_host, harden_vm};
 pub use migrate::migrate;
 pub use passthrough::{Guest, passthrough};
 pub use sriov::sriov;
+pub use storage::{Found, StorageWish, storage};
 pub use tune::{Goal, TUNE_NEEDS, tune};
 pub use upgrade::{Break, Checked, KNOWN_LIBVIRT, KNOWN_QEMU, Upgrade, Used, upgrade_check};
 
@@ -112,6 +116,9 @@ pub enum IntentError {
         /// Which.
         functions: Vec<PciAddress>,
     },
+    /// It cannot be done, and why.
+    #[error("{0}")]
+    Cannot(String),
     /// All is as wanted.
     #[error("there is nothing to do: {0}")]
     Nothing(String),
@@ -280,6 +287,8 @@ fn made(host_id: &str, vm: Option<&str>, title: String, steps: Vec<(Action, Stri
 
 #[cfg(test)]
 mod create_tests;
+#[cfg(test)]
+mod storage_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

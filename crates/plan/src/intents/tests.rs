@@ -61,7 +61,7 @@ const GRUB: &str = "# Read by update-grub\nGRUB_DEFAULT=0\nGRUB_CMDLINE_LINUX_DE
 const CFG: &str = "menuentry 'Debian' {\n\tlinux /vmlinuz quiet\n\tinitrd /initrd.img\n}\n";
 
 /// A host that boots by GRUB and has initramfs-tools.
-fn debian() -> Boot<'static> {
+pub(super) fn debian() -> Boot<'static> {
     Boot {
         kernel: "6.1.0-18-amd64",
         cmdline: "BOOT_IMAGE=/vmlinuz root=/dev/sda1 quiet intel_iommu=on",

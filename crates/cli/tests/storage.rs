@@ -1,0 +1,66 @@
+//! `vmwright plan storage` and `vmwright plan confidential`.
+
+#![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
+
+mod common;
+
+use common::{Site, has};
+use std::process::Command;
+
+const REFUSED: i32 = 4;
+const USAGE: i32 = 2;
+
+fn img(args: &[&str]) -> String {
+    let output = Command::new("qemu-img").args(args).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn id(out: &str) -> String {
+    let (_, rest) = out.split_once("plan ").unwrap();
+    rest.split(':').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_chain_is_flattened_and_grown_and_taken_back() {
+    if !has("a_chain_is_flattened_and_grown_and_taken_back", "qemu-img") {
+        return;
+    }
+    let site = Site::new();
+    let key = site.approver();
+    let (base, top) = (site.path("base.qcow2"), site.path("top.qcow2"));
+    let (base, top) = (base.to_str().unwrap(), top.to_str().unwrap());
+    img(&["create", "-q", "-f", "qcow2", base, "1M"]);
+    // By a relative name, as people do.
+    img(&["create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", top]);
+    site.machine("web", &format!("[[disk]]\npath = {top:?}\nformat = \"qcow2\"\n")).ok();
+    let call = |more: &[&str]| site.call(&[&["plan", "storage", "web"], more].concat());
+    call(&["--grow", "2MiB"]).fails(REFUSED, &["builds upon", "base.qcow2: flatten it first (--flatten)"]);
+    let apply = |plan: &str| {
+        site.approve(plan, &key).ok();
+        let out = site.call(&["apply", plan]).ok().out;
+        out.lines().find_map(|line| line.strip_prefix("run ")).unwrap().to_owned()
+    };
+    let flat = apply(&id(&call(&["--flatten"]).ok().out));
+    assert!(!img(&["info", top]).contains("backing file"), "{}", img(&["info", top]));
+    let grown = apply(&id(&call(&["--grow", "2MiB"]).ok().out));
+    assert!(img(&["info", top]).contains("2 MiB"), "{}", img(&["info", top]));
+    for run in [grown, flat] {
+        site.call(&["undo", &run]).ok();
+    }
+    assert!(img(&["info", top]).contains("base.qcow2"), "{}", img(&["info", top]));
+}
+
+#[test]
+fn bad_input_names_its_place() {
+    let site = Site::new();
+    site.machine("web", "").ok();
+    let call = |more: &[&str]| site.call(&[&["plan"], more].concat());
+    call(&["storage", "web"]).fails(USAGE, &["--grow"]);
+    call(&["storage", "web", "--trim"]).fails(REFUSED, &["web has no disk 1: it has 0"]);
+    call(&["storage", "web", "--grow", "much"]).fails(USAGE, &["--grow much"]);
+    call(&["storage", "wep", "--trim"]).fails(USAGE, &["wep"]);
+    call(&["confidential", "web"]).fails(USAGE, &["--by"]);
+    let said = call(&["confidential", "--by", "tdx"]);
+    assert!(said.status != 0 && !said.err.contains("panicked"), "{said:#?}");
+}
