@@ -167,6 +167,7 @@ fn guards_that_are_all_killed_at_once_are_started_anew_by_recover() {
     until("the second guard", || guards(&run).len() == 2);
     let both = guards(&run).into_iter().map(|(pid, _)| pid.to_string()).collect::<Vec<_>>();
     assert!(Command::new("kill").arg("-KILL").args(&both).status().unwrap().success());
+    until("their end", || !guards(&run).iter().any(|(pid, _)| both.contains(&pid.to_string())));
     // Where one has just started the other anew, they are not gone.
     if guards(&run).is_empty() {
         let said = site.call(&["recover"]).out;

@@ -7,5 +7,6 @@ mod executor;
 mod faults;
 mod images;
 mod namespaces;
+mod real_boot;
 mod reboot;
 mod system;
