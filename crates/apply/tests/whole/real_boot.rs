@@ -23,14 +23,16 @@ fn there(name: &str) -> bool {
         );
         return false;
     };
-    let program = root.join("tmp/vmwright-test-whole");
+    // Tests run side by side, each with a program of its own.
+    let inside = format!("/tmp/vmwright-{}", name.rsplit(':').next().unwrap_or(name));
+    let program = root.join(inside.trim_start_matches('/'));
     std::fs::copy(std::env::current_exe().expect("a program"), &program).expect("copied");
     let script = "for dir in dev proc sys; do mount --rbind /$dir \"$0/$dir\" || exit; done; \
-                  exec chroot \"$0\" /tmp/vmwright-test-whole \"$1\" --exact --nocapture";
+                  exec chroot \"$0\" \"$2\" \"$1\" --exact --nocapture";
     let output = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "sh", "-c", script])
         .arg(&root)
-        .arg(name)
+        .args([name, inside.as_str()])
         .env("VMWRIGHT_TEST_CHILD", "1")
         .output()
         .expect("run");
