@@ -142,3 +142,65 @@ fn machines_and_other_peoples_domains() {
     let last = &said[said.rfind("== vm list").unwrap()..];
     assert!(last.contains("not listed: the domains of qemu:///system: libvirt gave no answer"), "{last}");
 }
+
+/// What a plan makes in libvirt and takes out of it; behind the words that bring a daemon up.
+const PLANNED: &str = r#"
+    trap 'set +e; kill $daemon; wait $daemon; true' EXIT
+    say plan create "$SITE/made.toml" --backend libvirt --size 8MiB
+    plan=$("$VMWRIGHT" plan create "$SITE/made.toml" --backend libvirt --size 8MiB --format json 2>/dev/null |
+        grep -o '"id": "[0-9a-f]*"' | head -n 1 | cut -d '"' -f 4)
+    say approve "$plan" --key "$SITE/key" --principal tester
+    say apply "$plan" > /run/applied
+    cat /run/applied
+    run=$(sed -n 's/^run //p' /run/applied)
+    echo "== made"; virsh list --all --name; ls "$SITE/images"
+    echo "<domain type='qemu'><name>twin</name><memory unit='MiB'>32</memory><os><type arch='x86_64' machine='q35'>hvm</type></os><devices><disk type='file'><source file='$SITE/images/root.qcow2'/><target dev='vda'/></disk></devices></domain>" > /run/twin.xml
+    virsh -q define /run/twin.xml
+    sed 's/made/other/' "$SITE/made.toml" > "$SITE/other.toml"
+    say plan create "$SITE/other.toml" --backend libvirt
+    virsh -q undefine twin
+    virsh -q desc made --config by hand > /run/desc
+    say undo "$run"
+    echo "== kept"; virsh list --all --name
+    virsh -q desc made --config '' > /run/desc
+    say undo "$run"
+    echo "== gone"; virsh list --all --name; ls -d "$SITE/images" || true
+"#;
+
+#[test]
+fn a_plan_defines_a_machine_and_takes_back_what_nobody_else_changed() {
+    let test = "a_plan_defines_a_machine_and_takes_back_what_nobody_else_changed";
+    if !["libvirtd", "virsh", "qemu-img", "unshare"].iter().all(|program| has(test, program)) {
+        return;
+    }
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        eprintln!("SKIPPED {test}: only root can mount something over the host's folders");
+        return;
+    }
+    let site = Site::new();
+    site.approver();
+    let disk = site.path("images/root.qcow2");
+    let disk = disk.to_str().unwrap();
+    let spec = format!(
+        "name = 'made'\naccelerator = 'tcg'\nmemory.size = '32MiB'\n[[disk]]\npath = '{disk}'\nformat = 'qcow2'\n"
+    );
+    site.file("made.toml", spec);
+    let (daemon, _) = SCRIPT.split_once("    echo \"<domain").unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "bash", "-ec", &format!("{daemon}{PLANNED}")]);
+    command.env("VMWRIGHT", env!("CARGO_BIN_EXE_vmwright")).env("SITE", site.dir.path());
+    command.env("VMWRIGHT_STATE", site.path("state")).env("VMWRIGHT_CONFIG", site.path("config"));
+    let said = done(command).out;
+    let after = |call: &str| {
+        let from = said.find(&format!("== {call}")).unwrap_or_else(|| panic!("no `{call}` in {said}"));
+        let text = &said[from + 3..];
+        text[..text.find("\n== ").unwrap_or(text.len())].to_owned()
+    };
+    assert!(after("made").contains("\nmade\n") && after("made").contains("root.qcow2"), "{said}");
+    let other = after("plan create");
+    assert!(other.contains("create vm made"), "{said}");
+    assert!(said.contains("is taken by domain twin of libvirt and vm made"), "{said}");
+    assert!(after("undo").contains("somebody else changed its domain in libvirt"), "{said}");
+    assert!(after("kept").contains("\nmade\n"), "{said}");
+    assert!(!after("gone").contains("\nmade\n") && !std::path::Path::new(disk).exists(), "{said}");
+}

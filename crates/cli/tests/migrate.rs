@@ -21,7 +21,7 @@ fn a_move_that_would_fail_is_refused_with_what_stands_in_the_way() {
     let more = format!("[[disk]]\npath = {:?}\nformat = \"raw\"\n", disk.to_str().unwrap());
     site.machine("web", &more).ok();
     let call = site.call(&["plan", "migrate", "web", "tcp:hv2:49152", "--against", &target()]);
-    call.fails(REFUSED, &["web cannot move to tcp:hv2:49152:", "\n  migration/"]);
+    call.fails(REFUSED, &["web cannot move to tcp:hv2:49152:", "\n  migration/", "\n  web does not run"]);
     assert!(!site.path("state/plans").exists(), "no plan was kept");
 }
 

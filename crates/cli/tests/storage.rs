@@ -60,6 +60,8 @@ fn bad_input_names_its_place() {
     call(&["storage", "web", "--trim"]).fails(REFUSED, &["web has no disk 1: it has 0"]);
     call(&["storage", "web", "--grow", "much"]).fails(USAGE, &["--grow much"]);
     call(&["storage", "wep", "--trim"]).fails(USAGE, &["wep"]);
+    call(&["network", "mtu", "nope9", "9000"]).fails(REFUSED, &["there is no interface nope9"]);
+    call(&["network", "mtu", "lo", "12"]).fails(REFUSED, &["12 is no MTU"]);
     call(&["confidential", "web"]).fails(USAGE, &["--by"]);
     let said = call(&["confidential", "--by", "tdx"]);
     assert!(said.status != 0 && !said.err.contains("panicked"), "{said:#?}");

@@ -3,7 +3,7 @@
 use crate::accepted::Acceptances;
 use crate::analysis::{enter, read_with, recall};
 use crate::create::{self, Asked};
-use crate::operation::{Analyze, Intent, TuneFor};
+use crate::operation::{Analyze, Intent, NetworkWish, TuneFor};
 use crate::{Environment, Error, Outcome, Progress, asks, plans, preflight, storage, upgrade};
 use std::collections::BTreeMap;
 use vmwright_formats::ip_route::IpRoute;
@@ -16,7 +16,8 @@ use vmwright_host::Root;
 use vmwright_model::{Finding, Level, Mode, Need, Plan, SubjectKind};
 use vmwright_plan::intents::{
     Boot, CONFIDENTIAL_NEEDS, Goal, Ground, Guest, HARDEN_NEEDS, Host, IntentError, NEEDS as BOOT_NEEDS,
-    TUNE_NEEDS, confidential, harden_host, harden_vm, migrate, passthrough, sriov, tune, with_reboot,
+    NETWORK_NEEDS, TUNE_NEEDS, bridge_filter_off, confidential, harden_host, harden_vm, migrate, mtu,
+    passthrough, sriov, tune, with_reboot,
 };
 use vmwright_rules::{Found, Reading, diagnose_reading};
 
@@ -61,6 +62,13 @@ pub(crate) fn plan(
             if *reboot { with_reboot(plan) } else { plan }
         }
         Intent::Sriov { device, vfs } => with_host(&reading, &host.id, |host| sriov(host, device, *vfs))??,
+        Intent::Network { wish: NetworkWish::Mtu { interface, bytes } } => {
+            let links = reading.one::<Links>().ok_or(Error::Unread("the network interfaces"))?;
+            mtu(&host.id, &links, interface, *bytes)?
+        }
+        Intent::Network { wish: NetworkWish::BridgeFilterOff } => {
+            bridge_filter_off(&host.id, &values(&reading, NETWORK_NEEDS))?
+        }
         Intent::Storage { vm, disk, wish } => {
             let (path, text) = specification(&reading)?;
             let guest = Guest { name: vm, path, text };
@@ -84,7 +92,7 @@ pub(crate) fn plan(
                 .into_iter()
                 .filter(|finding| finding.subject.kind != SubjectKind::Vm || finding.subject.name == *vm)
                 .collect();
-            migrate(&host.id, vm, to, &findings)?
+            migrate(&host.id, vm, to, &findings, storage::runs(&reading, vm, environment)?)?
         }
         Intent::UpgradeCheck { qemu, libvirt } => {
             return upgrade::check(qemu.as_deref(), libvirt.as_deref(), &reading, &host.id, environment);
@@ -124,6 +132,7 @@ fn needs(intent: &Intent) -> &'static [Need] {
         Intent::UpgradeCheck { .. } => upgrade::NEEDS,
         Intent::Fix { .. } | Intent::Sriov { .. } | Intent::Migrate { .. } => &[],
         Intent::Storage { .. } => &[],
+        Intent::Network { .. } => NETWORK_NEEDS,
         Intent::Confidential { .. } => WITH_BOOT,
         Intent::Passthrough { .. } => BOOT_NEEDS,
         Intent::Tune { .. } => TUNE_NEEDS,

@@ -43,8 +43,8 @@ pub use why::{Computation, Rank, Why};
 
 pub use operation::{
     AnalysesMade, Analyze, Approve, Capture, Captured, Converted, Difference, DiskWish, Intent,
-    MachineSummary, NewDisk, Operation, Outcome, PlanMade, PlannedSource, ReviewMade, RuleSummary,
-    RunSummary, Technology, TuneFor, UpgradeChecked,
+    MachineSummary, NetworkWish, NewDisk, Operation, Outcome, PlanMade, PlannedSource, ReviewMade,
+    RuleSummary, RunSummary, Technology, TuneFor, UpgradeChecked,
 };
 
 use std::path::PathBuf;

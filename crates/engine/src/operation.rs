@@ -228,6 +228,11 @@ pub enum Intent {
         /// How many.
         vfs: u32,
     },
+    /// The host's network changed.
+    Network {
+        /// What is wanted of it.
+        wish: NetworkWish,
+    },
     /// A disk of a VM changed.
     Storage {
         /// Name of the VM.
@@ -285,6 +290,21 @@ pub struct NewDisk {
     pub value: String,
 }
 
+/// What is wanted of the host's network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "wish")]
+pub enum NetworkWish {
+    /// An interface, and of a bridge or bond its ports, takes packets of this size.
+    Mtu {
+        /// The interface.
+        interface: String,
+        /// Bytes.
+        bytes: u32,
+    },
+    /// Bridged frames pass by the host's firewall for IP.
+    BridgeFilterOff,
+}
+
 /// What is wanted of a disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "wish")]
@@ -324,6 +344,7 @@ impl Intent {
         match self {
             Intent::Fix { vm } | Intent::Harden { vm } | Intent::Confidential { vm, .. } => vm.as_deref(),
             Intent::Storage { vm, .. } => Some(vm),
+            Intent::Network { .. } => None,
             Intent::Passthrough { vm, .. } | Intent::Tune { vm, .. } | Intent::Migrate { vm, .. } => Some(vm),
             Intent::Sriov { .. } | Intent::Create { .. } | Intent::UpgradeCheck { .. } => None,
         }
@@ -343,6 +364,12 @@ impl Intent {
                     .into_iter()
                     .filter_map(|(name, version)| Some(format!("{name} {}", version.as_ref()?)));
                 format!("what would {} break here", named.collect::<Vec<_>>().join(" and "))
+            }
+            Intent::Network { wish: NetworkWish::Mtu { interface, bytes } } => {
+                format!("plan to give {interface} an MTU of {bytes}")
+            }
+            Intent::Network { wish: NetworkWish::BridgeFilterOff } => {
+                "plan to let bridged frames pass by the firewall".to_owned()
             }
             Intent::Storage { vm, disk, .. } => format!("plan for disk {disk} of vm {vm}"),
             Intent::Confidential { vm: Some(vm), .. } => {

@@ -62,7 +62,7 @@ pub(crate) fn plan(
 }
 
 /// Whether a machine runs, by what was read: nobody is asked from behind the lock.
-fn runs(reading: &Reading<'_>, vm: &str, environment: &Environment) -> Result<bool, Error> {
+pub(crate) fn runs(reading: &Reading<'_>, vm: &str, environment: &Environment) -> Result<bool, Error> {
     let machine = store::open(&environment.state, vm).map_err(Error::Store)?;
     let record = machine.process().map_err(|error| Error::Control(error.into()))?;
     if let Some(running) = record.and_then(|record| record.running)

@@ -1,6 +1,6 @@
 use clap::{Subcommand, ValueEnum};
 use std::path::PathBuf;
-use vmwright_engine::{DiskWish, Intent, NewDisk, Operation, Technology, TuneFor};
+use vmwright_engine::{DiskWish, Intent, NetworkWish, NewDisk, Operation, Technology, TuneFor};
 
 /// Make a plan: to settle the findings, or for something that you want.
 ///
@@ -58,6 +58,11 @@ enum Wanted {
         /// How many; 0 takes all away.
         #[arg(long, value_name = "N")]
         vfs: u32,
+    },
+    /// Change this host's network. The run is taken back by itself unless you confirm it in time.
+    Network {
+        #[command(subcommand)]
+        wish: Networks,
     },
     /// Change a disk of a VM: larger, without a base, upon another base, or so that it gives room back.
     ///
@@ -117,6 +122,19 @@ enum Wanted {
         /// Name of the VM.
         vm: Option<String>,
     },
+}
+
+#[derive(Subcommand)]
+enum Networks {
+    /// Let an interface, and of a bridge or bond its ports, take packets of this size.
+    Mtu {
+        /// The interface.
+        interface: String,
+        /// Bytes: 1500, 9000.
+        bytes: u32,
+    },
+    /// Let frames that only cross a bridge pass by the firewall for IP (br_netfilter), as VMs on the LAN need.
+    BridgeFilterOff,
 }
 
 #[derive(clap::Args)]
@@ -180,6 +198,12 @@ impl Args {
                 Intent::Passthrough { vm, device, at_boot, reboot }
             }
             Some(Wanted::Sriov { device, vfs }) => Intent::Sriov { device, vfs },
+            Some(Wanted::Network { wish }) => Intent::Network {
+                wish: match wish {
+                    Networks::Mtu { interface, bytes } => NetworkWish::Mtu { interface, bytes },
+                    Networks::BridgeFilterOff => NetworkWish::BridgeFilterOff,
+                },
+            },
             Some(Wanted::Storage { vm, disk, wish }) => Intent::Storage { vm, disk, wish: wish.wish() },
             Some(Wanted::Confidential { vm, technology, reboot }) => {
                 let technology = match technology {
