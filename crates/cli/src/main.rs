@@ -95,6 +95,10 @@ MACHINES
 MEMORY
   journal    Search and read what was learned
 
+AGENTS
+  mcp        Serve an AI agent over the Model Context Protocol: the same operations under the same rules
+  agent-files  Write an agent's definition and the server's configuration for an AI client
+
 Options:
 {options}
 
@@ -120,6 +124,11 @@ fn main() -> ExitCode {
         output::print(FIRST_SCREEN);
         return Exit::Clean.into();
     };
+    let command = match command {
+        commands::Command::Mcp(args) => return told(args.serve(&cli.global)).into(),
+        commands::Command::AgentFiles(args) => return told(args.write()).into(),
+        operation => operation,
+    };
     if command.only_reads() {
         return apart::run(|| reported(command, &cli.global)).into();
     }
@@ -128,7 +137,12 @@ fn main() -> ExitCode {
 
 /// Runs a command, and says why it failed.
 fn reported(command: commands::Command, global: &Global) -> Exit {
-    run(command, global).unwrap_or_else(|error| {
+    told(run(command, global))
+}
+
+/// The exit status of a command, whose error is told.
+fn told(result: anyhow::Result<Exit>) -> Exit {
+    result.unwrap_or_else(|error| {
         eprintln!("{}", render::error::chain(&error));
         error.downcast_ref::<vmwright_engine::Error>().map_or(Exit::Usage, vmwright_engine::Error::exit)
     })
@@ -211,6 +225,9 @@ impl std::fmt::Display for Unsuitable {
         write!(f, "--format {name} is for the causes of an analysis; this operation has text, json and jsonl")
     }
 }
+
+#[cfg(test)]
+mod faces;
 
 #[cfg(test)]
 mod tests {

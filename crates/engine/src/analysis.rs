@@ -5,7 +5,8 @@ use crate::grounds;
 use crate::remote::{self, Place};
 use crate::why::why;
 use crate::{
-    Analyze, Environment, Error, Outcome, Progress, RuleSummary, captures, memory, plans, preflight,
+    Analyze, Environment, Error, Operation, Outcome, Progress, RuleSummary, captures, memory, plans,
+    preflight,
 };
 use std::path::PathBuf;
 use vmwright_host::sandbox::{self, Purpose};
@@ -34,6 +35,11 @@ pub(crate) fn analyze(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
     select(what, "")?;
+    if what.vm.is_some() && !what.from.is_empty() && what.against.is_none() {
+        return Err(Error::Argument(
+            "a VM with records goes with a move: `against` names the other host".to_owned(),
+        ));
+    }
     if let Some(rule) = what.why.as_deref().filter(|rule| entry(rule).is_none()) {
         return Err(unknown_rule(rule));
     }
@@ -274,14 +280,25 @@ pub(crate) fn enter(what: &Analyze, environment: &Environment) -> Result<(HostId
     Ok((host, sandbox))
 }
 
+/// Locks the process for an operation of ANALYSIS that does not do so itself, or is refused where it cannot be locked.
+pub(crate) fn lock_for(operation: &Operation, environment: &Environment) -> Result<(), Error> {
+    if matches!(operation, Operation::Analyze(_) | Operation::Capture(_) | Operation::Plan { .. }) {
+        return Ok(());
+    }
+    let sandbox = sandbox::lock(&environment.state, Purpose::Records).map_err(Error::Sandbox)?;
+    if sandbox.lacking.is_empty() { Ok(()) } else { Err(Error::SandboxLacking(sandbox.lacking)) }
+}
+
 /// What the journal already knows of this. A journal that cannot be read is told and stops nothing.
 pub(crate) fn recall(
     challenge: &str,
     environment: &Environment,
     progress: &mut dyn FnMut(Progress),
 ) -> (Vec<Recalled>, Option<Error>) {
-    let searched = memory::open(environment)
-        .and_then(|journal| journal.search(challenge, RECALL).map_err(Error::Journal));
+    let searched = memory::open(environment).and_then(|journal| {
+        let host = vmwright_host::identity(&environment.state).id;
+        journal.recall(challenge, &host, RECALL).map_err(Error::Journal)
+    });
     match searched {
         Ok(entries) => {
             progress(Progress::Note(match entries.len() {
@@ -374,7 +391,7 @@ fn remember(
     let mut entry = memory::entry("analyze", format!("{about}{challenge}"), body, &host.id);
     entry.rules = diagnosis.causes.iter().map(|cause| cause.rule.clone()).collect();
     entry.rules.dedup();
-    memory::open(environment)?.append(&entry).map_err(Error::Journal)?;
+    memory::append(entry, environment)?;
     Ok(())
 }
 

@@ -156,8 +156,7 @@ fn remember(
     );
     let mut entry = memory::entry("capture", challenge.to_owned(), body, &host.id);
     entry.evidence = vec![captured.path.display().to_string()];
-    let written =
-        memory::open(environment).and_then(|mut journal| journal.append(&entry).map_err(Error::Journal));
+    let written = memory::append(entry, environment);
     if let Err(error) = written {
         progress(Progress::Note(format!("not in the journal: {}", crate::error::chain(&error))));
     }

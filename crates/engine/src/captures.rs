@@ -123,6 +123,6 @@ fn remember(
     }
     let mut entry = memory::entry("analyze", challenge.to_owned(), body, "");
     entry.rules = rules.keys().cloned().collect();
-    memory::open(environment)?.append(&entry).map_err(Error::Journal)?;
+    memory::append(entry, environment)?;
     Ok(())
 }

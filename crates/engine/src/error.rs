@@ -6,7 +6,7 @@ use vmwright_backend::ControlError;
 use vmwright_model::Exit;
 use vmwright_plan::intents::IntentError;
 
-pub(crate) use vmwright_backend::chain;
+pub use vmwright_backend::chain;
 
 /// Why an operation gave nothing back. Where it had begun to change something, the run's log tells the rest.
 #[derive(Debug, thiserror::Error)]

@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use vmwright_apply::recover::Found;
 use vmwright_apply::report::{Event, RunReport};
 use vmwright_apply::{
-    Ask, Check, Context, MachineError, MachineRecord, MachineState, Machines, Net, ResumeError, UndoError,
+    Approved, Ask, Check, Context, MachineError, MachineRecord, MachineState, Machines, Net, ResumeError, UndoError,
 };
 use vmwright_backend::libvirt::{Kept, Libvirt};
 use vmwright_backend::request::Migrate;
 use vmwright_backend::store::{self, StoreError};
 use vmwright_backend::{Request, Unwatched};
-use vmwright_host::{Root, Subject};
+use vmwright_host::{HostId, Root, Subject};
 use vmwright_model::plan::{APPROVAL_SCHEMA, Settles};
 use vmwright_model::{Approval, EntryState, Mode, Plan, RunState, StepState, Verdict};
 use vmwright_plan::Protected;
@@ -61,6 +61,36 @@ fn unprotected(plan: &Plan, environment: &Environment) -> Result<(), Error> {
     }
 }
 
+/// The approval of a plan on this host, if it holds now.
+fn approved(made: &PlanMade, environment: &Environment) -> Result<(HostId, Approved), Error> {
+    unprotected(&made.plan, environment)?;
+    let host = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?;
+    let ask = Ask {
+        plan: &made.id,
+        host_id: &host.id,
+        disruption: vmwright_plan::disruption(&made.plan),
+        now: Timestamp::now().as_second(),
+    };
+    let approved =
+        vmwright_apply::verify(&ask, &environment.state, &environment.config).map_err(Error::Refused)?;
+    Ok((host, approved))
+}
+
+/// Whether a person's signature allows a plan.
+pub(crate) fn approval(plan: &str, environment: &Environment) -> Result<Outcome, Error> {
+    let made = plans::load(plan, environment)?;
+    let (_, approved) = approved(&made, environment)?;
+    let approval = approved.approval();
+    let expires = Timestamp::from_second(approval.expires).map(|time| time.to_string()).unwrap_or_default();
+    Ok(Outcome::Approval {
+        plan: made.id,
+        title: made.plan.title,
+        principal: approval.principal.clone(),
+        ceiling: approval.ceiling,
+        expires,
+    })
+}
+
 /// Carries out an approved plan.
 pub(crate) fn apply(
     plan: &str,
@@ -74,16 +104,7 @@ pub(crate) fn apply(
         short(&made.id),
         made.plan.title
     ))));
-    unprotected(&made.plan, environment)?;
-    let host = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?;
-    let ask = Ask {
-        plan: &made.id,
-        host_id: &host.id,
-        disruption: vmwright_plan::disruption(&made.plan),
-        now: Timestamp::now().as_second(),
-    };
-    let approved =
-        vmwright_apply::verify(&ask, &environment.state, &environment.config).map_err(Error::Refused)?;
+    let (host, approved) = approved(&made, environment)?;
     progress(Progress::Note(format!("approved by {}", approved.approval().principal)));
     let vm = made.plan.vm.as_deref();
     let guards = Guards { environment, seconds: confirm_within };
@@ -132,10 +153,7 @@ pub(crate) fn confirm(
     vmwright_apply::confirm_run(&environment.state, run).map_err(|error| Error::Confirm(Box::new(error)))?;
     let host = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?;
     let entry = memory::entry("apply", format!("run {run} confirmed"), String::new(), &host.id);
-    note(
-        memory::open(environment).and_then(|mut journal| journal.append(&entry).map_err(Error::Journal)),
-        progress,
-    );
+    note(memory::append(entry, environment), progress);
     Ok(Outcome::Confirmed { run: run.to_owned() })
 }
 
@@ -178,10 +196,7 @@ fn take_back(
     let title = format!("run {} {what}", report.run);
     let mut entry = memory::entry("undo", title, lines(&report).join("\n"), &host.id);
     entry.evidence = vec![report.log.clone()];
-    note(
-        memory::open(environment).and_then(|mut journal| journal.append(&entry).map_err(Error::Journal)),
-        progress,
-    );
+    note(memory::append(entry, environment), progress);
     Ok(Outcome::Run(summary(report, true)))
 }
 
@@ -408,10 +423,7 @@ fn remember(
     if report.state == RunState::Applied {
         entry.state = EntryState::Verified;
     }
-    note(
-        memory::open(environment).and_then(|mut journal| journal.append(&entry).map_err(Error::Journal)),
-        progress,
-    );
+    note(memory::append(entry, environment), progress);
 }
 
 /// A journal that cannot be written is told; what was done is done, and the run's own log has it.

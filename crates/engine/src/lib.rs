@@ -27,15 +27,19 @@ mod remote;
 mod review;
 mod storage;
 mod terminal;
+mod unseen;
 mod upgrade;
 mod why;
 
 pub use asks::{Ask, Came, MigrateOver, MigrateTo};
 pub use environment::{Environment, EnvironmentError};
-pub use error::Error;
+pub use error::{Error, chain};
 pub use guard::Watch;
+pub use memory::{Which, Who, entry_number, entry_path};
+pub use unseen::is_unseen;
 pub use vmwright_backend::Told;
 pub use vmwright_backend::request::{MigrationProgress, Statistics};
+pub use vmwright_formats::nearest;
 pub use vmwright_plan::Preview;
 pub use vmwright_review::reports::text as review_text;
 
@@ -78,6 +82,17 @@ pub struct Analysed {
     pub result: Result<Box<Analysis>, String>,
 }
 
+/// Locks this process for an operation of ANALYSIS that does not lock it itself: from here on it can write to the state
+/// directory and nowhere else.
+///
+/// To be called while no other thread runs.
+///
+/// # Errors
+/// [`Error::Sandbox`] where it would be half locked, [`Error::SandboxLacking`] where the kernel cannot lock it fully.
+pub fn lock(operation: &Operation, environment: &Environment) -> Result<(), Error> {
+    analysis::lock_for(operation, environment)
+}
+
 /// Does one operation.
 ///
 /// # Errors
@@ -95,6 +110,7 @@ pub fn perform(
         Operation::Plan { intent } => intents::plan(&intent, environment, progress),
         Operation::Preview { plan } => analysis::preview(&plan, environment),
         Operation::Approve(what) => implementation::approve(&what, environment),
+        Operation::Approval { plan } => implementation::approval(&plan, environment),
         Operation::Apply { plan, confirm_within } => {
             implementation::apply(&plan, confirm_within, environment, progress)
         }
@@ -114,10 +130,14 @@ pub fn perform(
         Operation::VmReceive { vm, from, over } => asks::receive(&vm, &from, &over, environment, progress),
         Operation::VmSchema { example } => Ok(convert::schema(example)),
         Operation::Convert { file, from, to } => convert::convert(&file, from.as_deref(), &to, progress),
-        Operation::JournalSearch { query, limit } => memory::search(&query, limit, environment),
-        Operation::JournalList { limit } => memory::list(limit, environment),
+        Operation::JournalSearch { query, limit, which } => {
+            memory::search(&query, limit, &which, environment)
+        }
+        Operation::JournalList { limit, which } => memory::list(limit, &which, environment),
         Operation::JournalShow { entry } => memory::show(entry, environment),
-        Operation::JournalAdd { title, body } => memory::add(title, body, environment),
+        Operation::JournalAdd { title, body, project, thought } => {
+            memory::add(title, body, project, thought, environment)
+        }
         Operation::JournalVerify => memory::verify(environment),
     }
 }

@@ -1,9 +1,58 @@
 //! The journal: what every operation opens and closes with, and what people ask it.
 
 use crate::{Environment, Error, Outcome};
-use jiff::Timestamp;
-use vmwright_journal::Journal;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use vmwright_host::redact;
+use vmwright_journal::{Filter, Journal, Whose};
 use vmwright_model::{Entry, EntryId, EntryState};
+
+/// Which entries are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Which {
+    /// Whose.
+    pub who: Who,
+    /// The project, as the path of its folder; all of them where none is named.
+    pub project: Option<PathBuf>,
+    /// Only entries with one of these sections: `technical_insights`, `feelings`, ...
+    pub sections: Vec<String>,
+    /// Only entries that are not older than so many days.
+    pub days: Option<u64>,
+}
+
+/// Whose entries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Who {
+    /// Those of the project, and those that belong to none.
+    #[default]
+    Both,
+    /// Those that belong to no project.
+    User,
+    /// Those of the project.
+    Project,
+}
+
+impl Which {
+    fn filter(&self) -> Filter {
+        let whose = match self.who {
+            Who::Both => Whose::Both,
+            Who::User => Whose::User,
+            Who::Project => Whose::Project,
+        };
+        // More days than there were since the beginning of time are all.
+        let hours = self.days.and_then(|days| i64::try_from(days).ok()?.checked_mul(24));
+        let since =
+            hours.and_then(|hours| Timestamp::now().checked_sub(SignedDuration::from_hours(hours)).ok());
+        Filter {
+            whose,
+            project: self.project.as_ref().map(|path| path.display().to_string()),
+            sections: self.sections.clone(),
+            since: since.map(written),
+        }
+    }
+}
 
 /// Opens the journal.
 pub(crate) fn open(environment: &Environment) -> Result<Journal, Error> {
@@ -11,6 +60,15 @@ pub(crate) fn open(environment: &Environment) -> Result<Journal, Error> {
         return Err(Error::NoMemory);
     }
     Journal::open(&environment.journal()).map_err(Error::Journal)
+}
+
+/// Writes an entry, without the secrets in what it quotes. Gives its number, and it as it was written.
+pub(crate) fn append(mut entry: Entry, environment: &Environment) -> Result<(EntryId, Entry), Error> {
+    let clean = |text: &str| redact::text_of("journal", text);
+    entry.title = clean(&entry.title);
+    entry.body = clean(&entry.body);
+    let id = open(environment)?.append(&entry).map_err(Error::Journal)?;
+    Ok((id, entry))
 }
 
 /// An entry of now.
@@ -24,20 +82,66 @@ pub(crate) fn entry(operation: &str, title: String, body: String, host_id: &str)
         evidence: Vec::new(),
         state: EntryState::Pending,
         written: now(),
+        project: None,
     }
 }
 
 /// Now, RFC 3339, UTC, to the second.
 pub(crate) fn now() -> String {
-    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    written(Timestamp::now())
 }
 
-pub(crate) fn search(query: &str, limit: usize, environment: &Environment) -> Result<Outcome, Error> {
-    Ok(Outcome::Journal { entries: open(environment)?.search(query, limit).map_err(Error::Journal)? })
+fn written(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-pub(crate) fn list(limit: usize, environment: &Environment) -> Result<Outcome, Error> {
-    Ok(Outcome::Journal { entries: open(environment)?.list(limit).map_err(Error::Journal)? })
+/// The path that an entry has among exported ones, and by which agents name it: `2026-01-31/09-15-00-000042.md`.
+#[must_use]
+pub fn entry_path(id: EntryId, entry: &Entry) -> String {
+    let shape = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let day = entry.written.get(..10).filter(|day| shape(day)).unwrap_or("0000-00-00");
+    let time = entry.written.get(11..19).map(|time| time.replace(':', "-")).filter(|time| shape(time));
+    format!("{day}/{}-{:06}.md", time.as_deref().unwrap_or("00-00-00"), id.0)
+}
+
+/// The number of the entry that somebody names: by it, or by its [`entry_path`]. No file is looked at.
+#[must_use]
+pub fn entry_number(name: &str) -> Option<i64> {
+    let digits = match name.rsplit_once('/') {
+        None => name,
+        Some((day, file)) => {
+            let file = file.strip_suffix(".md")?;
+            let mut parts = file.split('-');
+            let shape = |text: &str, most: usize| {
+                !text.is_empty() && text.len() <= most && text.bytes().all(|byte| byte.is_ascii_digit())
+            };
+            let day_fits = day.split('-').count() == 3 && day.split('-').all(|part| shape(part, 4));
+            let time_fits = (0..3).all(|_| parts.next().is_some_and(|part| shape(part, 2)));
+            let number = parts.next().filter(|_| day_fits && time_fits)?;
+            if parts.next().is_some() {
+                return None;
+            }
+            number
+        }
+    };
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| digits.parse().ok()).flatten().filter(|number| *number > 0)
+}
+
+pub(crate) fn search(
+    query: &str,
+    limit: usize,
+    which: &Which,
+    environment: &Environment,
+) -> Result<Outcome, Error> {
+    let found = open(environment)?.search_in(query, limit, &which.filter());
+    Ok(Outcome::Journal { entries: found.map_err(Error::Journal)? })
+}
+
+pub(crate) fn list(limit: usize, which: &Which, environment: &Environment) -> Result<Outcome, Error> {
+    Ok(Outcome::Journal {
+        entries: open(environment)?.list_in(limit, &which.filter()).map_err(Error::Journal)?,
+    })
 }
 
 pub(crate) fn show(number: i64, environment: &Environment) -> Result<Outcome, Error> {
@@ -46,13 +150,48 @@ pub(crate) fn show(number: i64, environment: &Environment) -> Result<Outcome, Er
     Ok(Outcome::Journal { entries: vec![(id, entry)] })
 }
 
-pub(crate) fn add(title: String, body: String, environment: &Environment) -> Result<Outcome, Error> {
+pub(crate) fn add(
+    title: String,
+    body: String,
+    project: Option<PathBuf>,
+    thought: bool,
+    environment: &Environment,
+) -> Result<Outcome, Error> {
     let host = vmwright_host::identity(&environment.state).id;
-    let entry = entry("note", title, body, &host);
-    let id = open(environment)?.append(&entry).map_err(Error::Journal)?;
-    Ok(Outcome::Journal { entries: vec![(id, entry)] })
+    let mut entry = entry(if thought { "thought" } else { "note" }, title, body, &host);
+    entry.project = project.map(|path| path.display().to_string());
+    Ok(Outcome::Journal { entries: vec![append(entry, environment)?] })
 }
 
 pub(crate) fn verify(environment: &Environment) -> Result<Outcome, Error> {
     Ok(Outcome::JournalVerified { entries: open(environment)?.verify().map_err(Error::Journal)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_named_by_number_or_path_and_by_nothing_else() {
+        let mut one = entry("note", String::new(), String::new(), "");
+        one.written = "2026-01-31T09:15:00Z".to_owned();
+        let path = entry_path(EntryId(42), &one);
+        assert_eq!(path, "2026-01-31/09-15-00-000042.md");
+        assert_eq!(entry_number(&path), Some(42));
+        assert_eq!(entry_number("42"), Some(42));
+        assert_eq!(entry_path(EntryId(1_234_567), &one), "2026-01-31/09-15-00-1234567.md");
+        for other in [
+            "",
+            "0",
+            "-1",
+            "/etc/shadow",
+            "../1.md",
+            "2026-01-31/../../etc/09-15-00-000042.md",
+            "x/1.md",
+            "1e3",
+            "é",
+        ] {
+            assert_eq!(entry_number(other), None, "{other}");
+        }
+    }
 }

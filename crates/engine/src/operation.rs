@@ -1,13 +1,13 @@
 //! Everything that can be asked of vmwright, and everything that it answers.
 
-use crate::{Ask, Came, MigrateOver, Watch, Why};
+use crate::{Ask, Came, MigrateOver, Watch, Which, Why};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use vmwright_model::analysis::Sandbox;
 pub use vmwright_model::machine::Technology;
 use vmwright_model::{
-    Analysis, Disruption, Entry, EntryId, Exit, Level, MachineSpec, Meaning, Plan, Review, RunState,
+    Analysis, Disruption, Entry, EntryId, Exit, Level, MachineSpec, Meaning, Mode, Plan, Review, RunState,
 };
 use vmwright_plan::Preview;
 use vmwright_plan::intents::Break;
@@ -42,6 +42,11 @@ pub enum Operation {
     },
     /// A person signs a plan with their own key; the key's passphrase or touch is asked for by `ssh-keygen`.
     Approve(Approve),
+    /// Whether a person's signature allows a plan on this host, now.
+    Approval {
+        /// Id of a plan, the beginning of one, or the path of a plan file.
+        plan: String,
+    },
     /// IMPLEMENTATION: carries out an approved plan.
     Apply {
         /// Id of a plan, the beginning of one, or the path of a plan file.
@@ -149,11 +154,17 @@ pub enum Operation {
         query: String,
         /// At most so many.
         limit: usize,
+        /// Which of them.
+        #[serde(default)]
+        which: Which,
     },
     /// The newest entries.
     JournalList {
         /// At most so many.
         limit: usize,
+        /// Which of them.
+        #[serde(default)]
+        which: Which,
     },
     /// One entry.
     JournalShow {
@@ -166,12 +177,59 @@ pub enum Operation {
         title: String,
         /// The text, Markdown.
         body: String,
+        /// The project that it belongs to, as the path of its folder; none for what is known in all of them.
+        project: Option<PathBuf>,
+        /// Whether it is a step of thinking, and nothing that was learned.
+        thought: bool,
     },
     /// Checks the journal's hash chain.
     JournalVerify,
 }
 
 impl Operation {
+    /// The mode that it belongs to; none where it is about a person's approval, or a machine's life.
+    #[must_use]
+    pub fn mode(&self) -> Option<Mode> {
+        match self {
+            Operation::Analyze(_)
+            | Operation::Capture(_)
+            | Operation::Explain { .. }
+            | Operation::Rules { .. }
+            | Operation::Plan { .. }
+            | Operation::Preview { .. }
+            | Operation::Approval { .. }
+            | Operation::VmList
+            | Operation::VmShow { .. }
+            | Operation::VmAsk { ask: Ask::Snapshots | Ask::Stats { .. }, .. }
+            | Operation::VmSchema { .. }
+            | Operation::Convert { .. }
+            | Operation::JournalSearch { .. }
+            | Operation::JournalList { .. }
+            | Operation::JournalShow { .. }
+            | Operation::JournalAdd { .. }
+            | Operation::JournalVerify => Some(Mode::Analysis),
+            Operation::Apply { .. }
+            | Operation::Confirm { .. }
+            | Operation::Revert { .. }
+            | Operation::Undo { .. }
+            | Operation::Recover => Some(Mode::Implementation),
+            Operation::Review { .. } => Some(Mode::Review),
+            Operation::Approve(_)
+            | Operation::VmCreate { .. }
+            | Operation::VmStart { .. }
+            | Operation::VmStop { .. }
+            | Operation::VmDelete { .. }
+            | Operation::VmAsk { .. }
+            | Operation::VmReceive { .. } => None,
+        }
+    }
+
+    /// Whether nothing has to be taken back or finished where it is cut off.
+    #[must_use]
+    pub fn only_reads(&self) -> bool {
+        matches!(self, Operation::Recover) || self.mode() == Some(Mode::Analysis)
+    }
+
     /// Whether it can be done on a host where nothing can be kept: it asks about files that were given, or about
     /// vmwright itself.
     #[must_use]
@@ -495,6 +553,19 @@ pub enum Outcome {
     Preview(Box<PlanMade>),
     /// What an upgrade would break.
     UpgradeChecked(Box<UpgradeChecked>),
+    /// A person's signature allows a plan.
+    Approval {
+        /// Id of the plan.
+        plan: String,
+        /// What the plan is for.
+        title: String,
+        /// Who signed.
+        principal: String,
+        /// The highest disruption that is allowed.
+        ceiling: Disruption,
+        /// When it becomes void, RFC 3339, UTC.
+        expires: String,
+    },
     /// A plan was signed.
     Approved {
         /// Id of the plan.

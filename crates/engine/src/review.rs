@@ -87,8 +87,7 @@ fn remember(
     entry.evidence = vec![page.display().to_string()];
     // The review is its own proof of what it saw.
     entry.state = EntryState::Verified;
-    let written =
-        memory::open(environment).and_then(|mut journal| journal.append(&entry).map_err(Error::Journal));
+    let written = memory::append(entry, environment);
     if let Err(error) = written {
         progress(Progress::Note(format!("not in the journal: {}", crate::error::chain(&error))));
     }

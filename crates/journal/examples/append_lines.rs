@@ -20,6 +20,7 @@ fn main() -> anyhow::Result<()> {
             evidence: Vec::new(),
             state: EntryState::Pending,
             written: "2026-01-01T00:00:00Z".to_owned(),
+            project: None,
         })?;
         writeln!(out, "{}", id.0)?;
         out.flush()?;

@@ -27,6 +27,9 @@ struct Content<'a> {
     evidence: &'a [String],
     state: &'static str,
     written: &'a str,
+    /// Absent where there is none, as before there were projects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<&'a str>,
 }
 
 pub(crate) fn content(id: EntryId, supersedes: Option<EntryId>, entry: &Entry) -> Vec<u8> {
@@ -42,6 +45,7 @@ pub(crate) fn content(id: EntryId, supersedes: Option<EntryId>, entry: &Entry) -
         evidence: &entry.evidence,
         state: crate::state_name(entry.state),
         written: &entry.written,
+        project: entry.project.as_deref(),
     };
     serde_json::to_vec(&content).expect("strings and numbers always have a JSON form")
 }
@@ -61,7 +65,7 @@ pub(crate) fn head(connection: &Connection) -> rusqlite::Result<Option<(EntryId,
 }
 
 /// Checks the file's pages, then every link. Gives the number of entries.
-pub(crate) fn verify(connection: &Connection, site: &Site) -> Result<u64, Error> {
+pub(crate) fn verify(connection: &Connection, projects: bool, site: &Site) -> Result<u64, Error> {
     let sql = |source| site.error("verify", source);
     // One transaction, so that writers meanwhile neither disturb nor are taken for damage.
     let frozen = connection.unchecked_transaction().map_err(sql)?;
@@ -70,11 +74,12 @@ pub(crate) fn verify(connection: &Connection, site: &Site) -> Result<u64, Error>
         return Err(site.corrupt(pages));
     }
     let broken = |at, why: &str| Error::Broken { path: site.path(), at, why: why.to_owned() };
+    let project = if projects { "project" } else { "NULL" };
     let mut statement = frozen
-        .prepare(
-            "SELECT id, title, body, operation, host_id, rules, evidence, state, written, supersedes, previous, hash \
-             FROM entry ORDER BY id",
-        )
+        .prepare(&format!(
+            "SELECT id, title, body, operation, host_id, rules, evidence, state, written, {project}, supersedes, previous, hash \
+             FROM entry ORDER BY id"
+        ))
         .map_err(sql)?;
     let mut rows = statement.query([]).map_err(sql)?;
     let (mut count, mut last) = (0_i64, ROOT);
@@ -89,7 +94,7 @@ pub(crate) fn verify(connection: &Connection, site: &Site) -> Result<u64, Error>
             return Err(broken(id, "a field cannot be read"));
         };
         let (Ok(supersedes), Ok(previous), Ok(stored)) =
-            (row.get::<_, Option<i64>>(9), row.get::<_, Hash>(10), row.get::<_, Hash>(11))
+            (row.get::<_, Option<i64>>(10), row.get::<_, Hash>(11), row.get::<_, Hash>(12))
         else {
             return Err(broken(id, "a field cannot be read"));
         };

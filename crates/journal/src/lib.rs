@@ -14,11 +14,15 @@ mod chain;
 mod error;
 mod query;
 mod schema;
+mod search;
+mod signs;
 
 pub use error::Error;
+pub use search::{Filter, Whose};
 
 use error::Site;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, TransactionBehavior, params};
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 use vmwright_model::{Entry, EntryId, EntryState};
@@ -37,6 +41,8 @@ pub const ANSWER_LIMIT: usize = 1000;
 pub struct Journal {
     connection: Connection,
     site: Site,
+    /// Whether the file has signs and projects: one of the first version that is only read has none.
+    signs: bool,
 }
 
 impl Journal {
@@ -66,7 +72,7 @@ impl Journal {
         if schema::absent(path)? {
             let site = Site { path: path.to_owned(), patience: PATIENCE };
             let connection = schema::in_memory().map_err(|source| site.error("prepare", source))?;
-            return Ok(Self { connection, site });
+            return Ok(Self { connection, site, signs: true });
         }
         Self::connect(path, PATIENCE, OpenFlags::SQLITE_OPEN_READ_ONLY)
     }
@@ -76,8 +82,8 @@ impl Journal {
         let mut connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .map_err(|source| site.error("open", source))?;
         connection.busy_timeout(patience).map_err(|source| site.error("open", source))?;
-        schema::prepare(&mut connection, &site)?;
-        Ok(Self { connection, site })
+        let signs = schema::prepare(&mut connection, &site)?;
+        Ok(Self { connection, site, signs })
     }
 
     /// Appends an entry. When this returns, the entry is on disk.
@@ -122,6 +128,20 @@ impl Journal {
         self.write(entry, Some(id))
     }
 
+    /// Appends entries, all or none.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub fn append_all(&mut self, entries: &[Entry]) -> Result<Vec<EntryId>, Error> {
+        let site = &self.site;
+        let begin = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let change = begin.map_err(|source| site.error("append to", source))?;
+        let ids =
+            entries.iter().map(|entry| insert(&change, entry, None, site)).collect::<Result<Vec<_>, _>>()?;
+        change.commit().map_err(|source| site.error("append to", source))?;
+        Ok(ids)
+    }
+
     fn write(&mut self, entry: Entry, old: Option<EntryId>) -> Result<EntryId, Error> {
         let site = &self.site;
         let begin = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
@@ -134,68 +154,9 @@ impl Journal {
             }
             None => None,
         };
-        let last = chain::head(&change).map_err(|source| site.error("append to", source))?;
-        let (id, previous) = match last {
-            Some((id, hash)) => (EntryId(id.0 + 1), hash),
-            None => (EntryId(1), chain::ROOT),
-        };
-        let content = chain::content(id, supersedes, &entry);
-        if content.len() > ENTRY_LIMIT {
-            return Err(Error::TooLarge { bytes: content.len(), limit: ENTRY_LIMIT });
-        }
-        change
-            .execute(
-                "INSERT INTO entry (id, supersedes, title, body, operation, host_id, rules, evidence, state, written, \
-                 previous, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-                params![
-                    id.0,
-                    supersedes.map(|old| old.0),
-                    entry.title,
-                    entry.body,
-                    entry.operation,
-                    entry.host_id,
-                    list_to_text(&entry.rules),
-                    list_to_text(&entry.evidence),
-                    state_name(entry.state),
-                    entry.written,
-                    previous,
-                    chain::hash(&previous, &content),
-                ],
-            )
-            .map_err(|source| site.error("append to", source))?;
+        let id = insert(&change, &entry, supersedes, site)?;
         change.commit().map_err(|source| site.error("append to", source))?;
         Ok(id)
-    }
-
-    /// Entries about the words of `query`, best first: those that have every word before those that have some;
-    /// among these verified before pending before superseded and stale; then by relevance. The query is words,
-    /// never a query language. An older version of an entry that is in the answer is left out.
-    ///
-    /// # Errors
-    /// [`Error::Locked`], [`Error::Corrupt`] and the others of SQLite.
-    pub fn search(&self, query: &str, limit: usize) -> Result<Vec<(EntryId, Entry)>, Error> {
-        let limit = limit.min(ANSWER_LIMIT);
-        let terms = query::terms(query);
-        let mut found: Vec<(EntryId, Entry)> = Vec::new();
-        for words in [query::every(&terms), query::any(&terms)].into_iter().flatten() {
-            if found.len() == limit {
-                break;
-            }
-            for hit in self.entries(query::SEARCH, params![words, as_rows(limit)])? {
-                if found.len() < limit && !found.iter().any(|(id, _)| *id == hit.0) {
-                    found.push(hit);
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// The newest entries, newest first; superseded ones too.
-    ///
-    /// # Errors
-    /// As [`Journal::search`].
-    pub fn list(&self, limit: usize) -> Result<Vec<(EntryId, Entry)>, Error> {
-        self.entries(query::LIST, params![as_rows(limit.min(ANSWER_LIMIT))])
     }
 
     /// One entry, in its present state.
@@ -203,7 +164,8 @@ impl Journal {
     /// # Errors
     /// As [`Journal::search`].
     pub fn show(&self, id: EntryId) -> Result<Option<Entry>, Error> {
-        entry_at(&self.connection, id, &self.site)
+        let found = self.entry_with(query::SHOW, id.0).map_err(|source| self.site.error("read", source))?;
+        Ok(found.map(|(_, entry)| entry))
     }
 
     /// Checks the file and the whole chain and gives the number of entries.
@@ -211,7 +173,7 @@ impl Journal {
     /// # Errors
     /// [`Error::Broken`] names the first entry that is not as it was written; [`Error::Corrupt`] a damaged file.
     pub fn verify(&self) -> Result<u64, Error> {
-        chain::verify(&self.connection, &self.site)
+        chain::verify(&self.connection, self.signs, &self.site)
     }
 
     /// The newest entry and its hash, 64 hexadecimal digits: kept elsewhere, it proves all that was written up to
@@ -224,16 +186,58 @@ impl Journal {
         Ok(head.map(|(id, hash)| (id, hash.iter().map(|byte| format!("{byte:02x}")).collect())))
     }
 
-    fn entries(&self, sql: &str, with: &[&dyn rusqlite::ToSql]) -> Result<Vec<(EntryId, Entry)>, Error> {
-        let read = || -> rusqlite::Result<Vec<_>> {
-            self.connection.prepare(sql)?.query_map(with, entry)?.collect()
-        };
-        read().map_err(|source| self.site.error("read", source))
+    /// One entry, by one of [`query`]'s texts.
+    fn entry_with(&self, sql: &str, id: i64) -> rusqlite::Result<Option<(EntryId, Entry)>> {
+        self.connection.prepare_cached(&self.fitting(sql))?.query_row([id], entry).optional()
+    }
+
+    /// A query as the file's version has it.
+    fn fitting<'s>(&self, sql: &'s str) -> Cow<'s, str> {
+        if self.signs { Cow::Borrowed(sql) } else { Cow::Owned(sql.replace("e.project", "NULL")) }
     }
 }
 
-fn as_rows(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
+/// Puts an entry at the end of the chain.
+fn insert(
+    change: &Connection,
+    entry: &Entry,
+    supersedes: Option<EntryId>,
+    site: &Site,
+) -> Result<EntryId, Error> {
+    let last = chain::head(change).map_err(|source| site.error("append to", source))?;
+    let (id, previous) = match last {
+        Some((id, hash)) => (EntryId(id.0 + 1), hash),
+        None => (EntryId(1), chain::ROOT),
+    };
+    let content = chain::content(id, supersedes, entry);
+    if content.len() > ENTRY_LIMIT {
+        return Err(Error::TooLarge { bytes: content.len(), limit: ENTRY_LIMIT });
+    }
+    let put = || -> rusqlite::Result<()> {
+        change
+            .prepare_cached(
+                "INSERT INTO entry (id, supersedes, title, body, operation, host_id, rules, evidence, state, written, \
+                 previous, hash, project) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            )?
+            .execute(params![
+                id.0,
+                supersedes.map(|old| old.0),
+                entry.title,
+                entry.body,
+                entry.operation,
+                entry.host_id,
+                list_to_text(&entry.rules),
+                list_to_text(&entry.evidence),
+                state_name(entry.state),
+                entry.written,
+                previous,
+                chain::hash(&previous, &content),
+                entry.project,
+            ])?;
+        schema::index(change, id, entry)
+    };
+    put().map_err(|source| site.error("append to", source))?;
+    Ok(id)
 }
 
 /// The version of an entry that nothing supersedes.
@@ -263,6 +267,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<(EntryId, Entry)> {
         evidence: list_from_text(row, 6)?,
         state: state_from_name(row, 7)?,
         written: row.get(8)?,
+        project: row.get(9)?,
     };
     Ok((EntryId(row.get(0)?), entry))
 }

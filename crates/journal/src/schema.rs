@@ -8,9 +8,10 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Mutex;
+use vmwright_model::{Entry, EntryId};
 
 /// Version of the layout, in SQLite's `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// `vmwr`, in SQLite's `application_id`: tells a journal from any other SQLite file.
 const APPLICATION: i64 = 0x766d_7772;
@@ -20,7 +21,7 @@ const HEADER: u64 = 512;
 
 /// `AUTOINCREMENT` keeps the highest number ever given, see `chain::verify`. The trigger before an insert is
 /// needed beside the other two because `INSERT OR REPLACE` deletes a row without asking the delete trigger.
-const LAYOUT: &str = "
+pub(crate) const LAYOUT: &str = "
 CREATE TABLE entry (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   supersedes INTEGER,
@@ -52,6 +53,13 @@ CREATE TRIGGER entry_never_changes BEFORE UPDATE ON entry
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 CREATE TRIGGER entry_never_goes BEFORE DELETE ON entry
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+";
+
+/// What the second version has more: projects, and the signs of [`crate::signs`]. Signs are made of the entries, and
+/// can be made of them anew.
+const LAYOUT_2: &str = "
+ALTER TABLE entry ADD COLUMN project TEXT;
+CREATE TABLE sign (sign TEXT NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (sign, entry)) STRICT, WITHOUT ROWID;
 ";
 
 /// Guards the making of a file. The kernel drops all of a process's locks on a file when any descriptor of it is
@@ -95,21 +103,38 @@ fn unreadable(path: &Path, source: io::Error) -> Error {
 pub(crate) fn in_memory() -> rusqlite::Result<Connection> {
     let connection = Connection::open_in_memory()?;
     connection.execute_batch(LAYOUT)?;
+    connection.execute_batch(LAYOUT_2)?;
+    Ok(connection)
+}
+
+/// An empty journal as the first version had it.
+fn first() -> rusqlite::Result<Connection> {
+    let connection = Connection::open_in_memory()?;
+    connection.execute_batch(LAYOUT)?;
     Ok(connection)
 }
 
 /// Recognises the file, refuses what is not a journal of this version, and lays out an empty one. Writes nothing
-/// to a file that it refuses.
-pub(crate) fn prepare(connection: &mut Connection, site: &Site) -> Result<(), Error> {
+/// to a file that it refuses. A file of an older version is brought to this one, unless it may only be read: then false.
+pub(crate) fn prepare(connection: &mut Connection, site: &Site) -> Result<bool, Error> {
     guard(connection).map_err(|source| site.error("open", source))?;
-    if recognise(connection, site)? {
-        return keep(connection).map_err(|source| site.error("open", source));
+    match recognise(connection, site)? {
+        0 => {}
+        VERSION => return keep(connection).map(|()| true).map_err(|source| site.error("open", source)),
+        _ if connection.is_readonly("main").unwrap_or(false) => {
+            return keep(connection).map(|()| false).map_err(|source| site.error("open", source));
+        }
+        _ => {
+            keep(connection).map_err(|source| site.error("open", source))?;
+            return bring_up(connection).map(|()| true).map_err(|source| site.error("bring up", source));
+        }
     }
     let lay_out = |connection: &mut Connection| -> rusqlite::Result<()> {
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Somebody else may have done it while this one waited.
         if change.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))? == 0 {
             change.execute_batch(LAYOUT)?;
+            change.execute_batch(LAYOUT_2)?;
             change.pragma_update(None, "application_id", APPLICATION)?;
             change.pragma_update(None, "user_version", VERSION)?;
         }
@@ -119,14 +144,40 @@ pub(crate) fn prepare(connection: &mut Connection, site: &Site) -> Result<(), Er
         // An empty file that may not be written is an empty journal to a reader.
         Err(Error::ReadOnly { .. }) if connection.is_readonly("main").unwrap_or(false) => {
             *connection = in_memory().map_err(|source| site.error("open", source))?;
-            Ok(())
+            Ok(true)
         }
         Err(error) => Err(error),
-        Ok(()) if recognise(connection, site)? => {
-            keep(connection).map_err(|source| site.error("open", source))
+        Ok(()) if recognise(connection, site)? == VERSION => {
+            keep(connection).map(|()| true).map_err(|source| site.error("open", source))
         }
         Ok(()) => Err(site.corrupt("it was emptied while it was opened")),
     }
+}
+
+/// Makes a file of the first version one of the second.
+fn bring_up(connection: &mut Connection) -> rusqlite::Result<()> {
+    let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Somebody else may have done it while this one waited.
+    if change.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? == 1 {
+        change.execute_batch(LAYOUT_2)?;
+        let mut all = change.prepare(crate::query::LIST)?;
+        for row in all.query_map([], crate::entry)? {
+            let (id, entry) = row?;
+            index(&change, id, &entry)?;
+        }
+        drop(all);
+        change.pragma_update(None, "user_version", VERSION)?;
+    }
+    change.commit()
+}
+
+/// Keeps the signs of an entry.
+pub(crate) fn index(connection: &Connection, id: EntryId, entry: &Entry) -> rusqlite::Result<()> {
+    let mut put = connection.prepare_cached("INSERT OR IGNORE INTO sign (sign, entry) VALUES (?1, ?2)")?;
+    for sign in crate::signs::of_entry(entry) {
+        put.execute((sign, id.0))?;
+    }
+    Ok(())
 }
 
 /// Settings that change nothing in the file, whatever file it is.
@@ -146,8 +197,8 @@ fn keep(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "full")
 }
 
-/// Whether it is a journal of this version (true), or still empty (false).
-fn recognise(connection: &Connection, site: &Site) -> Result<bool, Error> {
+/// The version of the journal; 0 where it is still empty.
+fn recognise(connection: &Connection, site: &Site) -> Result<i64, Error> {
     let sql = |source| site.error("open", source);
     // One transaction: another process may be laying the file out at this moment.
     let frozen = connection.unchecked_transaction().map_err(sql)?;
@@ -155,7 +206,7 @@ fn recognise(connection: &Connection, site: &Site) -> Result<bool, Error> {
     let (application, version) = (number("application_id")?, number("user_version")?);
     let found = layout(&frozen).map_err(sql)?;
     if application == 0 && version == 0 && found.is_empty() {
-        return Ok(false);
+        return Ok(0);
     }
     if application != APPLICATION {
         return Err(Error::NotAJournal { path: site.path() });
@@ -163,10 +214,14 @@ fn recognise(connection: &Connection, site: &Site) -> Result<bool, Error> {
     if version > VERSION {
         return Err(Error::Newer { path: site.path(), found: version, known: VERSION });
     }
-    if found != layout(&in_memory().map_err(sql)?).map_err(sql)? {
+    let known = match version {
+        1 => first(),
+        _ => in_memory(),
+    };
+    if found != layout(&known.map_err(sql)?).map_err(sql)? {
         return Err(site.corrupt("its layout, or a trigger that keeps it append-only, was changed"));
     }
-    Ok(true)
+    Ok(version)
 }
 
 /// The definitions of all that the file has.

@@ -12,6 +12,7 @@ fn note(title: &str, state: EntryState) -> Entry {
         evidence: Vec::new(),
         state,
         written: "2026-01-01T00:00:00Z".to_owned(),
+        project: None,
     }
 }
 
@@ -278,7 +279,7 @@ fn a_newer_journal_is_not_touched() {
     let before = fs::read(&path).unwrap();
     for opened in [Journal::open(&path), Journal::open_read_only(&path)] {
         let error = opened.unwrap_err();
-        assert!(matches!(error, Error::Newer { found: 7, known: 1, .. }), "{error}");
+        assert!(matches!(error, Error::Newer { found: 7, known: 2, .. }), "{error}");
         assert!(error.to_string().contains("newer vmwright"), "{error}");
     }
     assert_eq!(fs::read(&path).unwrap(), before);
@@ -391,4 +392,104 @@ fn the_file_is_its_owners_alone() {
     let (folder, _journal) = fresh();
     let mode = fs::metadata(folder.path().join("journal.db")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn what_is_recalled_shares_a_sign_or_most_telling_words() {
+    let (_folder, mut journal) = fresh();
+    let mut add = |operation: &str, title: &str, body: &str| {
+        let mut entry = note(title, EntryState::Pending);
+        (entry.operation, entry.body, entry.rules) = (operation.to_owned(), body.to_owned(), Vec::new());
+        journal.append(&entry).unwrap()
+    };
+    let locked = add("analyze", "web does not start, something holds its disk image", "");
+    add("analyze", "my VM does not start any more", "");
+    let vfio = add("note", "the card at 0000:01:00.0 needs a reset", "group 12");
+    add("thought", "the card at 0000:01:00.0 may need a reset", "");
+    let web = add("analyze", "vm web: it is slow", "");
+    let recalled = |question: &str, host: &str| -> Vec<EntryId> {
+        journal.recall(question, host, 3).unwrap().into_iter().map(|(id, _)| id).collect()
+    };
+    assert_eq!(recalled("the VM does not start", "feed"), [], "everyday words alone");
+    assert_eq!(recalled("what is wrong with this host", "feed"), []);
+    assert_eq!(recalled("who holds the image of this disk?", "feed"), [locked]);
+    assert_eq!(recalled("vfio 01:00.0: group is not viable", "feed"), [vfio]);
+    assert_eq!(recalled("what is wrong with vm web", "feed"), [web]);
+    assert_eq!(recalled("what is wrong with vm web", "other"), [], "a VM of this name on another host");
+}
+
+#[test]
+fn signs_come_before_words() {
+    let (_folder, mut journal) = fresh();
+    for title in ["group is not viable group not viable", "the device 10de:2204 resets"] {
+        let mut entry = note(title, EntryState::Verified);
+        entry.rules.clear();
+        journal.append(&entry).unwrap();
+    }
+    let found = journal.search("group not viable 10DE:2204", 10).unwrap();
+    assert_eq!(titles(&found), ["the device 10de:2204 resets", "group is not viable group not viable"]);
+}
+
+#[test]
+fn projects_and_sections_narrow_a_search() {
+    let (_folder, mut journal) = fresh();
+    for (project, body) in
+        [(None, "## Feelings\n\nlock"), (Some("/a"), "lock"), (Some("/b"), "## Technical Insights\n\nlock")]
+    {
+        let mut entry = note("lock", EntryState::Pending);
+        (entry.project, entry.body) = (project.map(str::to_owned), body.to_owned());
+        journal.append(&entry).unwrap();
+    }
+    let search = |whose, project: Option<&str>, sections: &[&str]| -> Vec<i64> {
+        let filter = Filter {
+            whose,
+            project: project.map(str::to_owned),
+            sections: sections.iter().map(|one| (*one).to_owned()).collect(),
+            since: None,
+        };
+        let mut ids: Vec<i64> =
+            journal.search_in("lock", 10, &filter).unwrap().into_iter().map(|(id, _)| id.0).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(search(Whose::Both, Some("/a"), &[]), [1, 2]);
+    assert_eq!(search(Whose::Both, None, &[]), [1, 2, 3]);
+    assert_eq!(search(Whose::User, Some("/a"), &[]), [1]);
+    assert_eq!(search(Whose::Project, Some("/b"), &[]), [3]);
+    assert_eq!(search(Whose::Both, None, &["technical_insights", "feelings"]), [1, 3]);
+    assert_eq!(journal.verify().unwrap(), 3);
+}
+
+/// A journal of the first layout, as an older vmwright left it.
+fn first_layout(path: &Path) {
+    let connection = Connection::open(path).unwrap();
+    connection.execute_batch(schema::LAYOUT).unwrap();
+    connection.pragma_update(None, "application_id", 0x766d_7772).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    let one = note("first 10de:2204", EntryState::Pending);
+    let hash = chain::hash(&chain::ROOT, &chain::content(EntryId(1), None, &one));
+    connection
+        .execute(
+            "INSERT INTO entry (id, title, body, operation, host_id, rules, evidence, state, written, previous, hash) \
+             VALUES (1, ?1, '', 'note', 'feed', ?2, '[]', 'pending', ?3, ?4, ?5)",
+            params![one.title, list_to_text(&one.rules), one.written, chain::ROOT, hash],
+        )
+        .unwrap();
+}
+
+#[test]
+fn a_journal_of_the_first_layout_is_brought_up_and_its_chain_holds() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("journal.db");
+    first_layout(&path);
+    let reader = Journal::open_read_only(&path).unwrap();
+    assert_eq!((reader.verify().unwrap(), reader.search("first", 10).unwrap().len()), (1, 1));
+    assert_eq!(reader.list(10).unwrap().len(), 1);
+    drop(reader);
+    let mut journal = Journal::open(&path).unwrap();
+    assert_eq!(journal.search("10de:2204", 10).unwrap().len(), 1);
+    journal.append(&note("second", EntryState::Pending)).unwrap();
+    assert_eq!(journal.verify().unwrap(), 2);
+    let signs: i64 = journal.connection.query_row("SELECT count(*) FROM sign", [], |row| row.get(0)).unwrap();
+    assert_eq!(signs, 3, "one id, and the rule of both");
 }

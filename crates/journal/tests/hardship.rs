@@ -22,6 +22,7 @@ fn note(title: &str) -> Entry {
         evidence: Vec::new(),
         state: EntryState::Pending,
         written: "2026-01-01T00:00:00Z".to_owned(),
+        project: None,
     }
 }
 

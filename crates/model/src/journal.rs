@@ -40,4 +40,7 @@ pub struct Entry {
     pub state: EntryState,
     /// When it was written, RFC 3339, UTC.
     pub written: String,
+    /// The project that it belongs to, as the absolute path of its folder; none for what is known in all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
 }

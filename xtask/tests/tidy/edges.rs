@@ -26,7 +26,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "lab", "guest",
         ],
     ),
-    ("cli", &["model", "engine"]),
+    ("cli", &["model", "engine", "mcp"]),
     ("mcp", &["model", "engine"]),
     // Tests of every parser at once; in no product.
     ("hostile", &["model", "formats", "host", "convert", "rules", "plan", "backend", "apply"]),

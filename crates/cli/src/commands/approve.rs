@@ -9,17 +9,22 @@ use vmwright_model::Disruption;
 /// `/etc/vmwright/allowed_signers`, in the format of ssh-keygen(1). The signature covers the plan's id, the host,
 /// the highest disruption allowed and the time at which it becomes void.
 ///
+/// With --check nothing is signed: it is told whether a signature allows the plan now.
+///
 /// What `/etc/vmwright/protected` names, `vm NAME` or `host` a line, no plan may disturb: it is neither signed nor applied.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Id of a plan, the beginning of one, or the path of a plan file.
     plan: String,
+    /// Only tell whether a signature allows the plan on this host, now.
+    #[arg(long, conflicts_with_all = ["key", "ceiling"])]
+    check: bool,
     /// Your SSH key.
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "check")]
+    key: Option<PathBuf>,
     /// Who you are, as the allowed signers name you.
-    #[arg(long, value_name = "NAME", env = "USER")]
-    principal: String,
+    #[arg(long, value_name = "NAME", env = "USER", required_unless_present = "check")]
+    principal: Option<String>,
     /// The highest disruption that you allow: none, guest-pause, guest-restart, service-restart, host-reboot
     /// [default: the plan's own].
     #[arg(long, value_name = "LEVEL", value_parser = disruption)]
@@ -31,7 +36,10 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn operation(self) -> anyhow::Result<Operation> {
-        let Args { plan, key, principal, ceiling, valid_for } = self;
+        let Args { plan, check, key, principal, ceiling, valid_for } = self;
+        let (Some(key), Some(principal), false) = (key, principal, check) else {
+            return Ok(Operation::Approval { plan });
+        };
         Ok(Operation::Approve(Approve { plan, key, principal, ceiling, valid_for }))
     }
 }

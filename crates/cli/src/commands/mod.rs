@@ -1,5 +1,6 @@
 //! One file for each verb: what can be typed, and the operation it stands for.
 
+mod agent_files;
 mod analyze;
 mod apply;
 mod approve;
@@ -8,6 +9,7 @@ mod confirm;
 mod convert;
 mod explain;
 mod journal;
+mod mcp;
 mod plan;
 mod preview;
 mod recover;
@@ -41,6 +43,8 @@ pub(crate) enum Command {
     Convert(convert::Args),
     #[command(subcommand)]
     Journal(journal::Journal),
+    Mcp(mcp::Args),
+    AgentFiles(agent_files::Args),
 }
 
 impl Command {
@@ -73,6 +77,7 @@ impl Command {
             Command::Vm(args) => args.operation()?,
             Command::Convert(args) => args.operation(),
             Command::Journal(args) => args.operation()?,
+            Command::Mcp(_) | Command::AgentFiles(_) => anyhow::bail!("it stands for no operation"),
         })
     }
 }

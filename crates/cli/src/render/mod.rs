@@ -20,7 +20,7 @@ mod why;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use vmwright_engine::{Outcome, Progress};
+use vmwright_engine::{Outcome, Progress, is_unseen};
 use vmwright_model::{Analysis, Meaning};
 
 /// One JSON document.
@@ -29,7 +29,7 @@ pub(crate) fn json(outcome: &Outcome) -> anyhow::Result<String> {
 }
 
 /// An analysis stands alone, without the envelope: its schema is an interface.
-fn value(outcome: &Outcome) -> anyhow::Result<Value> {
+pub(crate) fn value(outcome: &Outcome) -> anyhow::Result<Value> {
     Ok(match outcome {
         Outcome::Analysis(analysis) => serde_json::to_value(analysis)?,
         other => serde_json::to_value(other)?,
@@ -56,6 +56,12 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
         Outcome::Planned(made) => plan::made(made),
         Outcome::Preview(made) => plan::preview(made),
         Outcome::UpgradeChecked(checked) => plan::upgrade(checked),
+        Outcome::Approval { plan, title, principal, ceiling, expires } => format!(
+            "plan {}: {}\napproved by {} until {expires}, up to disruption {ceiling}\n",
+            plan::short(plan),
+            shown(title),
+            shown(principal)
+        ),
         Outcome::Approved { plan, principal, expires } => {
             format!("approved by {principal} until {expires}\nnext: vmwright apply {}\n", plan::short(plan))
         }
@@ -115,15 +121,6 @@ pub(crate) fn shown(untrusted: &str) -> String {
     shown
 }
 
-/// A character that a reader would obey and not see: controls, those that turn or hide text, and those that no
-/// XML document may have (XML 1.0, section 2.2).
-fn is_unseen(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
-        || matches!(character, '\u{fffe}'..='\u{ffff}' | '\u{e0000}'..='\u{e007f}')
-}
-
 /// The same JSON, with the characters that a reader would obey written as `\uXXXX`. They stand in strings alone.
 pub(crate) fn inert(json: &str) -> String {
     let mut inert = String::with_capacity(json.len());
@@ -179,7 +176,7 @@ mod tests {
         let text = "a\u{9b}2J\u{202e}\u{e0041}\u{7f}é\n";
         let json = inert(&serde_json::to_string_pretty(&[text]).unwrap());
         assert_eq!(serde_json::from_str::<Vec<String>>(&json).unwrap(), [text]);
-        assert!(json.chars().all(|c| c == '\n' || !super::is_unseen(c)), "{json:?}");
+        assert!(json.chars().all(|c| c == '\n' || !vmwright_engine::is_unseen(c)), "{json:?}");
         assert!(json.contains('é'));
     }
 }

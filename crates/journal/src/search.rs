@@ -1,0 +1,272 @@
+//! Which entries are meant, and in which order they come.
+//!
+//! Signs first ([`crate::signs`]): an entry that shares more of them, and rarer ones, stands before one that shares fewer.
+//! Then entries that have every word before those that have some; verified before pending before superseded and stale;
+//! then by BM25; then the newest. Words that a great part of the journal has tell nothing apart, and to score all entries
+//! that have them would take time that grows with the journal: such words only count where they stand together with rarer
+//! ones, or where there is no rarer one, and then the newest entries are taken.
+
+use crate::{ANSWER_LIMIT, Error, Journal, query, signs};
+use rusqlite::{OptionalExtension, params, params_from_iter};
+use std::collections::HashMap;
+use vmwright_model::{Entry, EntryId, EntryState};
+
+/// A word that so many entries have is common.
+const COMMON: i64 = 500;
+
+/// Most words whose entries are scored; the rarest are taken.
+const MOST_SCORED: usize = 6;
+
+/// Most entries that one way of looking brings, where no more are asked for.
+const MOST_FOUND: usize = 400;
+
+/// Whose entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Whose {
+    /// Those of the project, and those that belong to none.
+    #[default]
+    Both,
+    /// Those that belong to no project.
+    User,
+    /// Those of the project; of any, where none is named.
+    Project,
+}
+
+/// Which entries are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Whose.
+    pub whose: Whose,
+    /// The project; all of them where none is named.
+    pub project: Option<String>,
+    /// Only entries with one of these sections: the words of a `## Head`, in any case, `_` for a space.
+    pub sections: Vec<String>,
+    /// Only entries written at this time or later, RFC 3339, UTC.
+    pub since: Option<String>,
+}
+
+impl Filter {
+    /// Whether an entry is one of them.
+    #[must_use]
+    pub fn takes(&self, entry: &Entry) -> bool {
+        let of_project = match (&entry.project, &self.project) {
+            (Some(project), Some(wanted)) => project == wanted,
+            (project, _) => project.is_some(),
+        };
+        let whose = match self.whose {
+            Whose::Both => entry.project.is_none() || of_project,
+            Whose::User => entry.project.is_none(),
+            Whose::Project => of_project,
+        };
+        let recent = self.since.as_ref().is_none_or(|since| entry.written >= *since);
+        whose
+            && recent
+            && (self.sections.is_empty() || self.sections.iter().any(|name| has_section(&entry.body, name)))
+    }
+}
+
+fn has_section(body: &str, name: &str) -> bool {
+    let plain = |text: &str| text.trim().to_lowercase().replace(['_', '-'], " ");
+    let wanted = plain(name);
+    body.lines().filter_map(|line| line.strip_prefix("## ")).any(|head| plain(head) == wanted)
+}
+
+/// How well an entry answers, but for its state.
+#[derive(Debug, Clone, Copy, Default)]
+struct Score {
+    /// Sum over the shared signs, each the more the fewer entries have it.
+    signs: f64,
+    /// Whether it has every word.
+    every: bool,
+    /// As FTS5 gives it; the smaller the better.
+    bm25: f64,
+}
+
+impl Journal {
+    /// Entries about the words of `query`, best first (see the head of `search.rs`). The query is words, never a query
+    /// language. An older version of an entry that is in the answer is left out.
+    ///
+    /// # Errors
+    /// [`Error::Locked`], [`Error::Corrupt`] and the others of SQLite.
+    pub fn search(&self, query: &str, limit: usize) -> Result<Vec<(EntryId, Entry)>, Error> {
+        self.search_in(query, limit, &Filter::default())
+    }
+
+    /// As [`Journal::search`], among some entries.
+    ///
+    /// # Errors
+    /// As [`Journal::search`].
+    pub fn search_in(
+        &self,
+        query: &str,
+        limit: usize,
+        filter: &Filter,
+    ) -> Result<Vec<(EntryId, Entry)>, Error> {
+        let limit = limit.min(ANSWER_LIMIT);
+        let found = self.candidates(query, limit).map_err(|source| self.site.error("read", source))?;
+        self.best(found, limit, filter)
+    }
+
+    /// Entries that look like `question`: they share a sign with it, or most of the words in it that are not everyday
+    /// ones. Steps of thinking are none.
+    ///
+    /// # Errors
+    /// As [`Journal::search`].
+    pub fn recall(&self, question: &str, host: &str, limit: usize) -> Result<Vec<(EntryId, Entry)>, Error> {
+        let words = query::telling(question);
+        let found = self.candidates(question, limit).map_err(|source| self.site.error("read", source))?;
+        let mut alike = self.best(found, 16 * limit.max(1), &Filter::default())?;
+        let asked = signs::of_question(question);
+        alike.retain(|(_, entry)| {
+            // A VM's name tells something on its own host alone.
+            let shared =
+                |sign: &String| asked.contains(sign) && (!sign.starts_with("vm ") || entry.host_id == host);
+            entry.operation != "thought"
+                && (signs::of_entry(entry).iter().any(shared) || query::shares_most(&words, entry))
+        });
+        alike.truncate(limit);
+        Ok(alike)
+    }
+
+    /// Entries that may answer, with their scores.
+    fn candidates(&self, question: &str, limit: usize) -> rusqlite::Result<HashMap<i64, Score>> {
+        let most = i64::try_from(limit.max(MOST_FOUND)).unwrap_or(i64::MAX);
+        let mut found: HashMap<i64, Score> = HashMap::new();
+        if self.signs {
+            let mut count = self.connection.prepare_cached(query::COUNT_SIGN)?;
+            let mut newest = self.connection.prepare_cached(query::WITH_SIGN)?;
+            for sign in signs::of_question(question) {
+                let entries: i64 = count.query_row(params![sign, most], |row| row.get(0))?;
+                let weight = 1.0 / (1.0 + (entries as f64).ln_1p());
+                for id in newest.query_map(params![sign, most], |row| row.get(0))? {
+                    found.entry(id?).or_default().signs += weight;
+                }
+            }
+        }
+        let terms = query::terms(question);
+        let mut counted = Vec::new();
+        let mut count = self.connection.prepare_cached(query::COUNT_WORD)?;
+        for term in &terms {
+            let entries: i64 = count.query_row(params![term, COMMON], |row| row.get(0))?;
+            counted.push((entries, term.clone()));
+        }
+        counted.sort();
+        let rare: Vec<String> = counted
+            .iter()
+            .filter(|(n, _)| (1..COMMON).contains(n))
+            .take(MOST_SCORED)
+            .map(|(_, term)| term.clone())
+            .collect();
+        if let Some(expression) = query::any(&rare) {
+            let mut scored = self.connection.prepare_cached(query::SCORED)?;
+            let rows = scored.query_map(params![expression, most], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            for row in rows {
+                let (id, bm25): (i64, f64) = row?;
+                found.entry(id).or_default().bm25 = bm25;
+            }
+        }
+        // A word that no entry has keeps every entry from having all.
+        if counted.first().is_some_and(|(entries, _)| *entries > 0)
+            && let Some(expression) = query::every(&terms)
+        {
+            let mut newest = self.connection.prepare_cached(query::NEWEST)?;
+            for id in newest.query_map(params![expression, most], |row| row.get(0))? {
+                found.entry(id?).or_default().every = true;
+            }
+        }
+        // Common words that no entry has all of: each by itself, so that something is found.
+        if found.is_empty() {
+            let mut newest = self.connection.prepare_cached(query::NEWEST)?;
+            for (_, term) in counted.iter().filter(|(entries, _)| *entries > 0).take(2) {
+                for id in newest.query_map(params![term, most], |row| row.get(0))? {
+                    found.entry(id?).or_default();
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The best of them, whole.
+    fn best(
+        &self,
+        found: HashMap<i64, Score>,
+        limit: usize,
+        filter: &Filter,
+    ) -> Result<Vec<(EntryId, Entry)>, Error> {
+        let mut ranked: Vec<(i64, Score)> = found.into_iter().collect();
+        ranked.sort_by(|(left, a), (right, b)| {
+            (b.signs.total_cmp(&a.signs))
+                .then(b.every.cmp(&a.every))
+                .then(a.bm25.total_cmp(&b.bm25))
+                .then(right.cmp(left))
+        });
+        ranked.truncate(limit.max(MOST_FOUND));
+        let sql = |source| self.site.error("read", source);
+        let mut whole = Vec::with_capacity(ranked.len());
+        for (id, score) in ranked {
+            let Some((id, entry)) = self.entry_with(query::SHOW, id).map_err(sql)? else { continue };
+            let newer: Option<i64> = self
+                .connection
+                .prepare_cached(query::NEWER)
+                .and_then(|mut one| one.query_row([id.0], |row| row.get(0)).optional())
+                .map_err(sql)?;
+            whole.push((id, entry, score, newer));
+        }
+        let there: Vec<i64> = whole.iter().map(|(id, ..)| id.0).collect();
+        whole.retain(|(_, entry, _, newer)| {
+            filter.takes(entry)
+                && newer.is_none_or(|newer| there.binary_search(&newer).is_err() && !there.contains(&newer))
+        });
+        whole.sort_by(|(left, one, a, _), (right, other, b, _)| {
+            (b.signs.total_cmp(&a.signs))
+                .then(b.every.cmp(&a.every))
+                .then(trust(one.state).cmp(&trust(other.state)))
+                .then(a.bm25.total_cmp(&b.bm25))
+                .then(right.cmp(left))
+        });
+        Ok(whole.into_iter().take(limit).map(|(id, entry, ..)| (id, entry)).collect())
+    }
+
+    /// The newest entries, newest first; superseded ones too.
+    ///
+    /// # Errors
+    /// As [`Journal::search`].
+    pub fn list(&self, limit: usize) -> Result<Vec<(EntryId, Entry)>, Error> {
+        self.list_in(limit, &Filter::default())
+    }
+
+    /// As [`Journal::list`], among some entries.
+    ///
+    /// # Errors
+    /// As [`Journal::search`].
+    pub fn list_in(&self, limit: usize, filter: &Filter) -> Result<Vec<(EntryId, Entry)>, Error> {
+        let limit = limit.min(ANSWER_LIMIT);
+        let read = || -> rusqlite::Result<Vec<(EntryId, Entry)>> {
+            let mut statement = self.connection.prepare(&self.fitting(query::LIST))?;
+            let mut found = Vec::new();
+            for row in statement.query_map(params_from_iter(std::iter::empty::<i64>()), crate::entry)? {
+                if found.len() == limit {
+                    break;
+                }
+                let (id, entry) = row?;
+                if filter.takes(&entry) {
+                    found.push((id, entry));
+                } else if filter.since.as_ref().is_some_and(|since| entry.written < *since) {
+                    // Entries are in the order of their times, but for clocks that were set back.
+                    break;
+                }
+            }
+            Ok(found)
+        };
+        read().map_err(|source| self.site.error("read", source))
+    }
+}
+
+/// The smaller the better.
+fn trust(state: EntryState) -> u8 {
+    match state {
+        EntryState::Verified => 0,
+        EntryState::Pending => 1,
+        EntryState::Superseded | EntryState::Stale => 2,
+    }
+}

@@ -1,0 +1,57 @@
+use super::{Call, KEEPS, Showing, Tool};
+use crate::parameters::{Given, Parameter, Takes};
+use crate::session::Standing;
+use vmwright_engine::{Analyze, Operation};
+
+pub(crate) const TOOL: Tool = Tool {
+    name: "analyze",
+    title: "Analyze",
+    says: "Find what is wrong with this host, a VM, or files from elsewhere. Reads only, in a process that the kernel \
+           keeps from writing. Gives the causes, best first, each with confidence computed from quoted evidence. \
+           Unknown is not pass.",
+    hints: KEEPS,
+    parameters: &[
+        Parameter::optional("complaint", Takes::Text, "what the user says, in their words"),
+        Parameter::optional("vm", Takes::Text, "the VM that it is about"),
+        Parameter::optional("from", Takes::Texts, "folders or archives to read instead of this host"),
+        Parameter::optional("host", Takes::Text, "another host: ssh://user@host:port"),
+        Parameter::optional("against", Takes::Text, "can the VM move to the host of this capture?"),
+        Parameter::optional("select", Takes::Texts, "only these rules or areas"),
+        Parameter::optional("ignore", Takes::Texts, "not these"),
+        Parameter::optional("why", Takes::Text, "show how this rule came to its verdict"),
+        Parameter::optional("dry_run", Takes::Flag, "list what would be read"),
+        Parameter::optional(
+            "detail",
+            Takes::Word(&["causes", "all"]),
+            "all: with topology, grounds, unknown rules",
+        ),
+    ],
+    gives: &[
+        ("causes", "array"),
+        ("next", "array"),
+        ("unread", "array"),
+        ("journal", "array"),
+        ("sandbox", "object"),
+    ],
+    own: false,
+    call,
+};
+
+fn call(given: &Given, standing: &Standing) -> Result<Call, String> {
+    let what = Analyze {
+        from: given.texts("from").into_iter().map(Into::into).collect(),
+        only_one: true,
+        host: given.text("host"),
+        against: given.text("against").map(Into::into),
+        vm: given.text("vm"),
+        complaint: given.words("complaint"),
+        select: given.texts("select"),
+        ignore: given.texts("ignore"),
+        config: None,
+        require_sandbox: standing.read_only,
+        dry_run: given.flag("dry_run"),
+        why: given.text("why"),
+    };
+    let showing = if given.words("detail") == "all" { Showing::All } else { Showing::Causes };
+    Ok(Call::Perform(vec![Operation::Analyze(what)], showing))
+}
