@@ -117,7 +117,7 @@ fn pairs() -> Vec<(&'static str, &'static str, Value)> {
         ("vm restore web s", stat, machine("restore", json!({ "name": "s" }))),
         ("vm clone web web2", stat, machine("clone", json!({ "name": "web2" }))),
         (
-            "vm attach disk web /d.qcow2 --format qcow2 --name d --readonly",
+            "vm attach disk web /d.qcow2 --image-format qcow2 --name d --readonly",
             stat,
             machine(
                 "attach-disk",

@@ -18,8 +18,11 @@ const ESCAPED: &str = "escaped";
 /// Outcomes that hold nothing but vmwright's own documentation.
 const OWN: [&str; 3] = ["explanation", "rules", "schema"];
 
+/// Whether a text has the shape of what vmwright writes in a field.
+type Shape = fn(&str) -> bool;
+
 /// Fields that only vmwright writes, and the shape of what it writes there.
-const FIELDS: &[(&str, fn(&str) -> bool)] = &[
+const FIELDS: &[(&str, Shape)] = &[
     ("accelerator", is_word),
     ("action", is_word),
     ("applicability", is_word),

@@ -83,8 +83,7 @@ impl Parameter {
                 Some(format!("`{name}` has {} texts; at most {MOST} are taken", list.len()))
             }
             (Takes::Texts, Value::Array(list)) => {
-                let wrong =
-                    list.iter().position(|one| !one.as_str().is_some_and(|text| text.len() <= LONGEST));
+                let wrong = list.iter().position(|one| one.as_str().is_none_or(|text| text.len() > LONGEST));
                 wrong.map(|at| format!("`{name}[{at}]` is not a text of at most {LONGEST} bytes"))
             }
             (takes, other) => Some(format!("`{name}` is {}, not {}", takes.words(), kind(other))),
@@ -117,7 +116,7 @@ fn kind(value: &Value) -> &'static str {
 
 /// A float that is a whole number which it can hold exactly (below 2^53).
 fn as_whole(number: f64) -> Option<u64> {
-    (number >= 0.0 && number < 9_007_199_254_740_992.0 && number.fract() == 0.0).then_some(number as u64)
+    ((0.0..9_007_199_254_740_992.0).contains(&number) && number.fract() == 0.0).then_some(number as u64)
 }
 
 /// The JSON Schema of an object with these parameters and no others.

@@ -10,10 +10,11 @@ use crate::thinking::{Chain, Thought};
 use crate::tools::{self, Call, Showing, Tool};
 use crate::worker::{Done, Failed, Line, WorkerError, Workers};
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ErrorData, GetPromptRequestParams,
-    GetPromptResponse, GetPromptResult, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
-    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ServerConfig,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest, CustomResult, ErrorData,
+    GetPromptRequestParams, GetPromptResponse, GetPromptResult, JsonObject, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
+    ServerConfig,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{ServerHandler, model};
@@ -352,6 +353,25 @@ impl ServerHandler for Server {
             ),
         });
         serde_json::from_value(info).expect("it has every field that the protocol asks for")
+    }
+
+    /// What rmcp cannot read as one of the protocol's own requests comes here.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = request.method;
+        let known = ["tools/", "resources/", "prompts/", "completion/", "initialize", "ping", "logging/"];
+        if known.iter().any(|begin| method.starts_with(begin)) {
+            let why = format!("the parameters of `{}` are not those of the protocol", brief(&method));
+            return Err(ErrorData::invalid_params(why, None));
+        }
+        Err(ErrorData::new(
+            model::ErrorCode::METHOD_NOT_FOUND,
+            format!("there is no method `{}`", brief(&method)),
+            None,
+        ))
     }
 
     async fn list_tools(

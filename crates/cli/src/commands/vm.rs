@@ -176,8 +176,8 @@ pub(crate) enum Attach {
         /// The image or device.
         path: PathBuf,
         /// Its format: raw or qcow2. It is never guessed.
-        #[arg(long)]
-        format: String,
+        #[arg(long, value_name = "FORMAT")]
+        image_format: String,
         /// Name for it, for 'detach'.
         #[arg(long, default_value = "extra-disk")]
         name: String,
@@ -306,7 +306,7 @@ impl Vm {
             Vm::Snapshot { vm, snapshot: None } => (vm, Ask::Snapshots),
             Vm::Restore { vm, snapshot: name } => (vm, Ask::Restore { name }),
             Vm::Clone { vm, new: name } => (vm, Ask::Clone { name }),
-            Vm::Attach(Attach::Disk { vm, path, format, name, readonly }) => {
+            Vm::Attach(Attach::Disk { vm, path, image_format: format, name, readonly }) => {
                 (vm, Ask::AttachDisk { name, path, format, readonly })
             }
             Vm::Attach(Attach::Network { vm, bridge, mac, name }) => {

@@ -14,7 +14,7 @@ fn what_is_no_message_is_answered_and_forgotten() {
         ("[]", -32600),
         ("42", -32600),
         ("{\"jsonrpc\":\"2.0\",\"id\":7}", -32600),
-        ("{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"tools/call\",\"params\":{\"name\":5}}", -32600),
+        ("{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"tools/call\",\"params\":{\"name\":5}}", -32602),
     ] {
         client.raw(line);
         let answer = client.read().unwrap();

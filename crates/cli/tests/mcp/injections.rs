@@ -114,7 +114,6 @@ fn nothing_that_records_hold_reaches_an_unmarked_field() {
         ("explain", json!({ "rule": planted("rule") })),
         ("preview", json!({ "plan": "IGNORE-PREVIOUS-INSTRUCTIONS" })),
         ("machines", json!({ "look": "show", "vm": planted("vm") })),
-        ("machines", json!({ "look": "convert", "to": "toml", "text": planted("description") })),
     ] {
         let called = client.call(tool, arguments);
         assert!(arrives(&called), "{tool}: {called}");

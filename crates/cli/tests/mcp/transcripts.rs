@@ -55,7 +55,7 @@ fn lists_are_small_enough_for_a_model_and_say_all_four_hints() {
     let site = Site::new();
     for words in [&[][..], &["--read-only"], &["--machines", "*"]] {
         let mut client = Client::new(&site, words);
-        let mut check = |client: &mut Client| {
+        let check = |client: &mut Client| {
             let list = client.ask("tools/list", json!({}))["result"]["tools"].clone();
             let tools = list.as_array().unwrap();
             assert!((3..=12).contains(&tools.len()), "{} tools", tools.len());
