@@ -203,7 +203,8 @@ pub(crate) enum Attach {
 
 /// What is resized.
 #[derive(clap::Args)]
-#[group(id = "what", required = true, multiple = false, args = ["disk", "memory", "cpus"])]
+#[group(skip)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["disk", "memory", "cpus"]))]
 pub(crate) struct Resize {
     /// Name of the machine.
     vm: String,
