@@ -188,7 +188,7 @@ impl Journal {
 
     /// One entry, by one of [`query`]'s texts.
     fn entry_with(&self, sql: &str, id: i64) -> rusqlite::Result<Option<(EntryId, Entry)>> {
-        self.connection.prepare_cached(&self.fitting(sql))?.query_row([id], entry).optional()
+        self.connection.prepare(&self.fitting(sql))?.query_row([id], entry).optional()
     }
 
     /// A query as the file's version has it.
@@ -215,7 +215,7 @@ fn insert(
     }
     let put = || -> rusqlite::Result<()> {
         change
-            .prepare_cached(
+            .prepare(
                 "INSERT INTO entry (id, supersedes, title, body, operation, host_id, rules, evidence, state, written, \
                  previous, hash, project) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?

@@ -173,7 +173,7 @@ fn bring_up(connection: &mut Connection) -> rusqlite::Result<()> {
 
 /// Keeps the signs of an entry.
 pub(crate) fn index(connection: &Connection, id: EntryId, entry: &Entry) -> rusqlite::Result<()> {
-    let mut put = connection.prepare_cached("INSERT OR IGNORE INTO sign (sign, entry) VALUES (?1, ?2)")?;
+    let mut put = connection.prepare("INSERT OR IGNORE INTO sign (sign, entry) VALUES (?1, ?2)")?;
     for sign in crate::signs::of_entry(entry) {
         put.execute((sign, id.0))?;
     }

@@ -133,8 +133,8 @@ impl Journal {
         let most = i64::try_from(limit.max(MOST_FOUND)).unwrap_or(i64::MAX);
         let mut found: HashMap<i64, Score> = HashMap::new();
         if self.signs {
-            let mut count = self.connection.prepare_cached(query::COUNT_SIGN)?;
-            let mut newest = self.connection.prepare_cached(query::WITH_SIGN)?;
+            let mut count = self.connection.prepare(query::COUNT_SIGN)?;
+            let mut newest = self.connection.prepare(query::WITH_SIGN)?;
             for sign in signs::of_question(question) {
                 let entries: i64 = count.query_row(params![sign, most], |row| row.get(0))?;
                 let weight = 1.0 / (1.0 + (entries as f64).ln_1p());
@@ -145,7 +145,7 @@ impl Journal {
         }
         let terms = query::terms(question);
         let mut counted = Vec::new();
-        let mut count = self.connection.prepare_cached(query::COUNT_WORD)?;
+        let mut count = self.connection.prepare(query::COUNT_WORD)?;
         for term in &terms {
             let entries: i64 = count.query_row(params![term, COMMON], |row| row.get(0))?;
             counted.push((entries, term.clone()));
@@ -158,7 +158,7 @@ impl Journal {
             .map(|(_, term)| term.clone())
             .collect();
         if let Some(expression) = query::any(&rare) {
-            let mut scored = self.connection.prepare_cached(query::SCORED)?;
+            let mut scored = self.connection.prepare(query::SCORED)?;
             let rows = scored.query_map(params![expression, most], |row| Ok((row.get(0)?, row.get(1)?)))?;
             for row in rows {
                 let (id, bm25): (i64, f64) = row?;
@@ -169,14 +169,14 @@ impl Journal {
         if counted.first().is_some_and(|(entries, _)| *entries > 0)
             && let Some(expression) = query::every(&terms)
         {
-            let mut newest = self.connection.prepare_cached(query::NEWEST)?;
+            let mut newest = self.connection.prepare(query::NEWEST)?;
             for id in newest.query_map(params![expression, most], |row| row.get(0))? {
                 found.entry(id?).or_default().every = true;
             }
         }
         // Common words that no entry has all of: each by itself, so that something is found.
         if found.is_empty() {
-            let mut newest = self.connection.prepare_cached(query::NEWEST)?;
+            let mut newest = self.connection.prepare(query::NEWEST)?;
             for (_, term) in counted.iter().filter(|(entries, _)| *entries > 0).take(2) {
                 for id in newest.query_map(params![term, most], |row| row.get(0))? {
                     found.entry(id?).or_default();
@@ -201,21 +201,11 @@ impl Journal {
                 .then(right.cmp(left))
         });
         ranked.truncate(limit.max(MOST_FOUND));
-        let sql = |source| self.site.error("read", source);
-        let mut whole = Vec::with_capacity(ranked.len());
-        for (id, score) in ranked {
-            let Some((id, entry)) = self.entry_with(query::SHOW, id).map_err(sql)? else { continue };
-            let newer: Option<i64> = self
-                .connection
-                .prepare_cached(query::NEWER)
-                .and_then(|mut one| one.query_row([id.0], |row| row.get(0)).optional())
-                .map_err(sql)?;
-            whole.push((id, entry, score, newer));
-        }
+        let whole = self.whole(&ranked).map_err(|source| self.site.error("read", source))?;
         let there: Vec<i64> = whole.iter().map(|(id, ..)| id.0).collect();
+        let mut whole = whole;
         whole.retain(|(_, entry, _, newer)| {
-            filter.takes(entry)
-                && newer.is_none_or(|newer| there.binary_search(&newer).is_err() && !there.contains(&newer))
+            filter.takes(entry) && newer.is_none_or(|newer| !there.contains(&newer))
         });
         whole.sort_by(|(left, one, a, _), (right, other, b, _)| {
             (b.signs.total_cmp(&a.signs))
@@ -225,6 +215,20 @@ impl Journal {
                 .then(right.cmp(left))
         });
         Ok(whole.into_iter().take(limit).map(|(id, entry, ..)| (id, entry)).collect())
+    }
+
+    /// Entries with their scores, and with what supersedes them.
+    #[allow(clippy::type_complexity, reason = "rows of one function, taken apart in the next")]
+    fn whole(&self, ranked: &[(i64, Score)]) -> rusqlite::Result<Vec<(EntryId, Entry, Score, Option<i64>)>> {
+        let mut show = self.connection.prepare(&self.fitting(query::SHOW))?;
+        let mut newer = self.connection.prepare(query::NEWER)?;
+        let mut whole = Vec::with_capacity(ranked.len());
+        for (id, score) in ranked {
+            if let Some((id, entry)) = show.query_row([id], crate::entry).optional()? {
+                whole.push((id, entry, *score, newer.query_row([id.0], |row| row.get(0)).optional()?));
+            }
+        }
+        Ok(whole)
     }
 
     /// The newest entries, newest first; superseded ones too.
