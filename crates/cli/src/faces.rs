@@ -25,6 +25,7 @@ fn by_agents(operation: &Operation) -> Result<(), &'static str> {
         | Operation::Plan { .. }
         | Operation::Preview { .. }
         | Operation::Apply { .. }
+        | Operation::Resume { .. }
         | Operation::Confirm { .. }
         | Operation::Undo { .. }
         | Operation::Recover
@@ -81,6 +82,40 @@ fn pairs() -> Vec<(&'static str, &'static str, Value)> {
             "plan",
             json!({ "intent": "passthrough", "vm": "win", "device": "01:00.0", "at_boot": true }),
         ),
+        (
+            "plan create web.toml --backend qemu --size 2=20GiB --copy base.img --start",
+            "plan",
+            json!({ "intent": "create", "spec": "web.toml", "backend": "qemu", "sizes": ["2=20GiB"], "copies": ["base.img"],
+                    "start": true }),
+        ),
+        (
+            "plan storage web --disk 2 --grow 100GiB",
+            "plan",
+            json!({ "intent": "storage", "vm": "web", "disk": 2, "wish": "grow", "size": "100GiB" }),
+        ),
+        (
+            "plan storage web --flatten",
+            "plan",
+            json!({ "intent": "storage", "vm": "web", "wish": "flatten" }),
+        ),
+        ("plan storage web --trim", "plan", json!({ "intent": "storage", "vm": "web", "wish": "trim" })),
+        (
+            "plan storage web --rebase /b",
+            "plan",
+            json!({ "intent": "storage", "vm": "web", "wish": "rebase", "base": "/b" }),
+        ),
+        (
+            "plan confidential web --by sev-snp",
+            "plan",
+            json!({ "intent": "confidential", "vm": "web", "by": "sev-snp" }),
+        ),
+        (
+            "plan migrate web tcp:hv2:1 --against hv2.tar.gz",
+            "plan",
+            json!({ "intent": "migrate", "vm": "web", "to": "tcp:hv2:1", "against": "hv2.tar.gz" }),
+        ),
+        ("plan upgrade-check --qemu 10.2", "plan", json!({ "intent": "upgrade-check", "qemu": "10.2" })),
+        ("apply --resume RUN", "apply", json!({ "resume": RUN })),
         ("plan sriov 04:00.0 --vfs 4", "plan", json!({ "intent": "sriov", "device": "04:00.0", "vfs": 4 })),
         ("plan tune web --for latency", "plan", json!({ "intent": "tune", "vm": "web", "for": "latency" })),
         ("preview 0123456789ab", "preview", json!({ "plan": "0123456789ab" })),

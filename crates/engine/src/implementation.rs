@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use vmwright_apply::recover::Found;
 use vmwright_apply::report::{Event, RunReport};
 use vmwright_apply::{
-    Approved, Ask, Check, Context, MachineError, MachineRecord, MachineState, Machines, Net, ResumeError, UndoError,
+    Approved, Ask, Check, Context, MachineError, MachineRecord, MachineState, Machines, Net, ResumeError,
+    UndoError,
 };
 use vmwright_backend::libvirt::{Kept, Libvirt};
 use vmwright_backend::request::Migrate;

@@ -209,6 +209,7 @@ impl Operation {
             | Operation::JournalAdd { .. }
             | Operation::JournalVerify => Some(Mode::Analysis),
             Operation::Apply { .. }
+            | Operation::Resume { .. }
             | Operation::Confirm { .. }
             | Operation::Revert { .. }
             | Operation::Undo { .. }
@@ -361,6 +362,29 @@ pub enum NetworkWish {
     },
     /// Bridged frames pass by the host's firewall for IP.
     BridgeFilterOff,
+}
+
+impl NewDisk {
+    /// `VALUE` of the first disk, or `2=VALUE` of the second.
+    ///
+    /// # Errors
+    /// What is wrong with it, a fragment.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let numbered = text
+            .split_once('=')
+            .filter(|(number, _)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+        let (disk, value) = match numbered {
+            Some((number, value)) => {
+                (number.parse().map_err(|_| format!("{number} is no number of a disk"))?, value)
+            }
+            None => (1, text),
+        };
+        match (disk, value) {
+            (0, _) => Err("disks are counted from 1".to_owned()),
+            (_, "") => Err("the value is missing".to_owned()),
+            (disk, value) => Ok(Self { disk, value: value.to_owned() }),
+        }
+    }
 }
 
 /// What is wanted of a disk.

@@ -115,8 +115,9 @@ impl Server {
         showing: Showing,
         context: &RequestContext<RoleServer>,
     ) -> Answer {
-        let changes =
-            operations.iter().any(|one| matches!(one, Operation::Apply { .. } | Operation::Undo { .. }));
+        let changes = operations.iter().any(|one| {
+            matches!(one, Operation::Apply { .. } | Operation::Resume { .. } | Operation::Undo { .. })
+        });
         let mut all: Option<Done> = None;
         for operation in operations {
             match self.perform(operation, Vec::new(), context).await {
@@ -135,8 +136,9 @@ impl Server {
 
     /// Whatever did not end as it was approved ends the mode.
     async fn after(&self, mut made: Answer, changes: bool, context: &RequestContext<RoleServer>) -> Answer {
-        let applied = made.structured["result"]["state"] == "applied";
-        if changes && !applied {
+        let stands =
+            ["applied", "rebooting"].iter().any(|state| made.structured["result"]["state"] == *state);
+        if changes && !stands {
             self.session().standing.mode = At::Analysis;
             let _ = context.peer.notify_tool_list_changed().await;
             made.structured["mode"] = "analysis".into();

@@ -29,10 +29,10 @@ enum Wanted {
         #[arg(long, value_name = "BACKEND")]
         backend: Option<String>,
         /// Size of a disk that is made: 20GiB for the first disk, 2=100GiB for the second. May be given for each.
-        #[arg(long = "size", value_name = "[N=]SIZE", value_parser = of_disk)]
+        #[arg(long = "size", value_name = "[N=]SIZE", value_parser = NewDisk::read)]
         sizes: Vec<NewDisk>,
         /// Make a disk with the content of this image, in the disk's own format. May be given for each.
-        #[arg(long = "copy", value_name = "[N=]IMAGE", value_parser = of_disk)]
+        #[arg(long = "copy", value_name = "[N=]IMAGE", value_parser = NewDisk::read)]
         copies: Vec<NewDisk>,
         /// Start it at the end.
         #[arg(long)]
@@ -227,23 +227,5 @@ impl Args {
             Some(Wanted::Harden { vm }) => Intent::Harden { vm },
         };
         Operation::Plan { intent }
-    }
-}
-
-/// `VALUE` of the first disk, or `2=VALUE` of the second.
-fn of_disk(text: &str) -> Result<NewDisk, String> {
-    let numbered = text
-        .split_once('=')
-        .filter(|(number, _)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
-    let (disk, value) = match numbered {
-        Some((number, value)) => {
-            (number.parse().map_err(|_| format!("{number} is no number of a disk"))?, value)
-        }
-        None => (1, text),
-    };
-    match (disk, value) {
-        (0, _) => Err("disks are counted from 1".to_owned()),
-        (_, "") => Err("the value is missing".to_owned()),
-        (disk, value) => Ok(NewDisk { disk, value: value.to_owned() }),
     }
 }

@@ -12,11 +12,14 @@ pub(crate) const TOOL: Tool = Tool {
     says: "Carries out the plan of this mode, step by step, exactly as it was approved. Drift or a failed step takes it \
            back and ends the mode. Cancelling takes it back too.",
     hints: CHANGES,
-    parameters: &[Parameter::optional(
-        "confirm_within",
-        Takes::Number(1, 86_400),
-        "seconds to confirm a run that could lock its user out; else it is taken back [300]",
-    )],
+    parameters: &[
+        Parameter::optional("resume", Takes::Text, "go on with this run behind the restart of the host"),
+        Parameter::optional(
+            "confirm_within",
+            Takes::Number(1, 86_400),
+            "seconds to confirm a run that could lock its user out; else it is taken back [300]",
+        ),
+    ],
     gives: &[("run", "string"), ("state", "string"), ("steps", "array")],
     own: false,
     call,
@@ -26,6 +29,9 @@ fn call(given: &Given, standing: &Standing) -> Result<Call, String> {
     let At::Implementation { plan } = &standing.mode else {
         return Err("no plan is being carried out".to_owned());
     };
+    if let Some(run) = given.text("resume") {
+        return perform(Operation::Resume { run: standing.run(&run)? });
+    }
     let confirm_within = given.number("confirm_within").unwrap_or(CONFIRM_WITHIN);
     perform(Operation::Apply { plan: plan.clone(), confirm_within })
 }

@@ -1,48 +1,114 @@
 use super::{Call, KEEPS, Tool, perform};
 use crate::parameters::{Given, Parameter, Takes};
 use crate::session::Standing;
-use vmwright_engine::{Intent, Operation, TuneFor};
+use vmwright_engine::{DiskWish, Intent, NewDisk, Operation, Technology, TuneFor};
+
+const INTENTS: &[&str] = &[
+    "fix",
+    "create",
+    "passthrough",
+    "sriov",
+    "storage",
+    "confidential",
+    "migrate",
+    "upgrade-check",
+    "tune",
+    "harden",
+];
 
 pub(crate) const TOOL: Tool = Tool {
     name: "plan",
     title: "Make a plan",
-    says: "A plan for what is wanted, kept in vmwright's state and carried out by nobody: settle the findings (fix), give \
-           a PCI device to a VM (passthrough), make virtual functions (sriov), tune, harden. A person approves it with \
-           'vmwright approve'.",
+    says: "A plan for what is wanted, kept in vmwright's state and carried out by nobody: settle the findings (fix), create \
+           a VM, give a PCI device to it (passthrough), make virtual functions (sriov), change a disk (storage), keep memory \
+           from the host (confidential), move a VM (migrate), see what an upgrade breaks, tune, harden. A person approves \
+           it with 'vmwright approve'.",
     hints: KEEPS,
     parameters: &[
-        Parameter::required(
-            "intent",
-            Takes::Word(&["fix", "passthrough", "sriov", "tune", "harden"]),
-            "what is wanted",
-        ),
+        Parameter::required("intent", Takes::Word(INTENTS), "what is wanted"),
         Parameter::optional("vm", Takes::Text, "name of the VM"),
-        Parameter::optional("device", Takes::Text, "PCI address, for passthrough and sriov"),
+        Parameter::optional("device", Takes::Text, "passthrough, sriov: PCI address"),
         Parameter::optional("at_boot", Takes::Flag, "passthrough: also after the next boot"),
-        Parameter::optional("vfs", Takes::Number(1, 65_535), "sriov: how many"),
-        Parameter::optional("for", Takes::Word(&["latency", "throughput", "density"]), "tune: for what"),
+        Parameter::optional("reboot", Takes::Flag, "passthrough, confidential: restart the host at the end"),
+        Parameter::optional("vfs", Takes::Number(0, 65_535), "sriov: how many"),
+        Parameter::optional("for", Takes::Word(&["latency", "throughput", "density"]), "tune"),
+        Parameter::optional("spec", Takes::Text, "create: path of the specification"),
+        Parameter::optional("backend", Takes::Text, "create"),
+        Parameter::optional("sizes", Takes::Texts, "create: 20GiB, or 2=20GiB for the second disk"),
+        Parameter::optional("copies", Takes::Texts, "create: images, in the same way"),
+        Parameter::optional("start", Takes::Flag, "create"),
+        Parameter::optional("disk", Takes::Number(1, 10_000), "storage: from 1 [1]"),
+        Parameter::optional("wish", Takes::Word(&["grow", "flatten", "rebase", "trim"]), "storage"),
+        Parameter::optional("size", Takes::Text, "storage, grow"),
+        Parameter::optional("base", Takes::Text, "storage, rebase: path of the image"),
+        Parameter::optional("by", Takes::Word(&["sev", "sev-es", "sev-snp", "tdx"]), "confidential"),
+        Parameter::optional("to", Takes::Text, "migrate: tcp:host:port, unix:/path, file:/path, libvirt:URI"),
+        Parameter::optional("against", Takes::Text, "migrate: capture of the other host"),
+        Parameter::optional("qemu", Takes::Text, "upgrade-check: version"),
+        Parameter::optional("libvirt", Takes::Text, "upgrade-check: version"),
     ],
-    gives: &[("id", "string"), ("plan", "object"), ("preview", "object")],
+    gives: &[("id", "string"), ("plan", "object"), ("preview", "object"), ("breaks", "array")],
     own: false,
     call,
 };
 
 fn call(given: &Given, _: &Standing) -> Result<Call, String> {
     let needed = |name: &str| given.text(name).ok_or_else(|| format!("`{name}` is needed for this intent"));
-    let vm = given.text("vm");
+    let disks = |name: &str| -> Result<Vec<NewDisk>, String> {
+        let read = |text: &String| NewDisk::read(text).map_err(|why| format!("`{name}`: {why}"));
+        given.texts(name).iter().map(read).collect()
+    };
+    let (vm, reboot) = (given.text("vm"), given.flag("reboot"));
     let intent = match given.words("intent").as_str() {
         "fix" => Intent::Fix { vm },
-        "harden" => Intent::Harden { vm },
-        "passthrough" => Intent::Passthrough {
-            vm: needed("vm")?,
-            device: needed("device")?,
-            at_boot: given.flag("at_boot"),
+        "create" => Intent::Create {
+            spec: needed("spec")?.into(),
+            backend: given.text("backend"),
+            sizes: disks("sizes")?,
+            copies: disks("copies")?,
+            start: given.flag("start"),
         },
+        "passthrough" => {
+            let at_boot = given.flag("at_boot");
+            if reboot && !at_boot {
+                return Err("`reboot` goes with `at_boot`".to_owned());
+            }
+            Intent::Passthrough { vm: needed("vm")?, device: needed("device")?, at_boot, reboot }
+        }
         "sriov" => {
             let vfs = given.number("vfs").and_then(|vfs| u32::try_from(vfs).ok());
             Intent::Sriov { device: needed("device")?, vfs: vfs.ok_or("`vfs` is needed for this intent")? }
         }
-        _ => {
+        "storage" => {
+            let wish = match needed("wish")?.as_str() {
+                "grow" => DiskWish::Grow { size: needed("size")? },
+                "rebase" => DiskWish::Rebase { base: needed("base")?.into() },
+                "flatten" => DiskWish::Flatten,
+                _ => DiskWish::Trim,
+            };
+            let disk = given.number("disk").and_then(|disk| usize::try_from(disk).ok()).unwrap_or(1);
+            Intent::Storage { vm: needed("vm")?, disk, wish }
+        }
+        "confidential" => {
+            let technology = match needed("by")?.as_str() {
+                "sev" => Technology::Sev,
+                "sev-es" => Technology::SevEs,
+                "sev-snp" => Technology::SevSnp,
+                _ => Technology::Tdx,
+            };
+            Intent::Confidential { vm, technology, reboot }
+        }
+        "migrate" => {
+            Intent::Migrate { vm: needed("vm")?, to: needed("to")?, against: needed("against")?.into() }
+        }
+        "upgrade-check" => {
+            let (qemu, libvirt) = (given.text("qemu"), given.text("libvirt"));
+            if qemu.is_none() && libvirt.is_none() {
+                return Err("`qemu` or `libvirt` names the version that is asked about".to_owned());
+            }
+            Intent::UpgradeCheck { qemu, libvirt }
+        }
+        "tune" => {
             let goal = match needed("for")?.as_str() {
                 "latency" => TuneFor::Latency,
                 "throughput" => TuneFor::Throughput,
@@ -50,6 +116,7 @@ fn call(given: &Given, _: &Standing) -> Result<Call, String> {
             };
             Intent::Tune { vm: needed("vm")?, goal }
         }
+        _ => Intent::Harden { vm },
     };
     perform(Operation::Plan { intent })
 }
