@@ -1,7 +1,7 @@
 //! What a plan to create a machine rests on: its specification, the paths that it names, and what other VMs have.
 
 use crate::backends::Chosen;
-use crate::operation::{Intent, NewDisk};
+use crate::intent::{Intent, NewDisk};
 use crate::{Environment, Error};
 use std::collections::BTreeMap;
 use vmwright_backend::qemu::argv;

@@ -3,7 +3,8 @@
 use crate::accepted::Acceptances;
 use crate::analysis::{enter, read_with, recall};
 use crate::create::{self, Asked};
-use crate::operation::{Analyze, Intent, NetworkWish, TuneFor};
+use crate::intent::{Intent, NetworkWish, TuneFor};
+use crate::operation::Analyze;
 use crate::{Environment, Error, Outcome, Progress, asks, plans, preflight, storage, upgrade};
 use std::collections::BTreeMap;
 use vmwright_formats::ip_route::IpRoute;

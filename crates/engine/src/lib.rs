@@ -17,6 +17,7 @@ mod error;
 mod grounds;
 mod guard;
 mod implementation;
+mod intent;
 mod intents;
 mod machines;
 mod memory;
@@ -45,10 +46,10 @@ pub use vmwright_review::reports::text as review_text;
 
 pub use why::{Computation, Rank, Why};
 
+pub use intent::{DiskWish, Intent, NetworkWish, NewDisk, Technology, TuneFor};
 pub use operation::{
-    AnalysesMade, Analyze, Approve, Capture, Captured, Converted, Difference, DiskWish, Intent,
-    MachineSummary, NetworkWish, NewDisk, Operation, Outcome, PlanMade, PlannedSource, ReviewMade,
-    RuleSummary, RunSummary, Technology, TuneFor, UpgradeChecked,
+    AnalysesMade, Analyze, Approve, Capture, Captured, Converted, Difference, MachineSummary, Operation,
+    Outcome, PlanMade, PlannedSource, ReviewMade, RuleSummary, RunSummary, UpgradeChecked,
 };
 
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! `vmwright plan storage`: what lies where a disk of a VM is, and the plan that changes it.
 
 use crate::create::told;
-use crate::operation::DiskWish;
+use crate::intent::DiskWish;
 use crate::{Environment, Error};
 use std::path::Path;
 use vmwright_backend::store;

@@ -1,6 +1,7 @@
 //! `vmwright plan upgrade-check`: what a newer QEMU or libvirt would break of the VMs of this host.
 
-use crate::operation::{Intent, UpgradeChecked};
+use crate::intent::Intent;
+use crate::operation::UpgradeChecked;
 use crate::{Environment, Error, Outcome, plans};
 use vmwright_backend::store;
 use vmwright_formats::vmm_processes::VmmProcesses;
