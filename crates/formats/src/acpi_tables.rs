@@ -84,7 +84,8 @@ impl View for AcpiTables {
             let whole = table.u32(4).is_some_and(|length| length as usize == table.bytes.len());
             let sum = table.bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
             if table.bytes.get(..4) != Some(table.name.as_bytes()) {
-                issues.push(Issue::new(table.line, "the bytes are not of the table that is named above them"));
+                issues
+                    .push(Issue::new(table.line, "the bytes are not of the table that is named above them"));
                 continue;
             }
             if !whole {
@@ -148,7 +149,9 @@ fn row(line: &str) -> Option<(usize, Vec<u8>)> {
     let mut bytes = Vec::with_capacity(16);
     // Two blanks end the bytes; what follows shows them as letters.
     for word in rest.split(' ').take(16) {
-        let Some(byte) = (word.len() == 2).then(|| u8::from_str_radix(word, 16).ok()).flatten() else { break };
+        let Some(byte) = (word.len() == 2).then(|| u8::from_str_radix(word, 16).ok()).flatten() else {
+            break;
+        };
         bytes.push(byte);
     }
     (!bytes.is_empty()).then_some((offset, bytes))

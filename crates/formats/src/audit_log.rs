@@ -72,7 +72,10 @@ pub fn records(text: &str) -> impl Iterator<Item = AuditRecord> {
 }
 
 fn record(line: u32, text: &str) -> Option<AuditRecord> {
-    let start = ["type=", "apparmor=\"", "avc:  denied", "avc: denied"].iter().filter_map(|mark| text.find(mark)).min()?;
+    let start = ["type=", "apparmor=\"", "avc:  denied", "avc: denied"]
+        .iter()
+        .filter_map(|mark| text.find(mark))
+        .min()?;
     let text = &text[start..];
     let is_record = text.contains("audit(") || text.contains("apparmor=\"") || text.contains("avc: ");
     if !is_record {
@@ -81,7 +84,8 @@ fn record(line: u32, text: &str) -> Option<AuditRecord> {
     let fields = fields(text);
     let get = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
     let permissions = text.split_once("{ ").and_then(|(_, rest)| rest.split_once(" }"));
-    let permissions = permissions.map_or_else(Vec::new, |(inside, _)| inside.split(' ').map(str::to_owned).collect());
+    let permissions =
+        permissions.map_or_else(Vec::new, |(inside, _)| inside.split(' ').map(str::to_owned).collect());
     let (class, denied) = if let Some(verdict) = get("apparmor") {
         (AuditClass::Apparmor, verdict == "DENIED")
     } else if text.contains("avc: ") {
@@ -103,7 +107,8 @@ fn fields(text: &str) -> Vec<(String, String)> {
     let mut rest = text;
     while fields.len() < FIELDS_MAX {
         let Some((before, after)) = rest.split_once('=') else { break };
-        let name = before.rsplit(|letter: char| letter.is_whitespace() || letter == '\'' || letter == ':').next();
+        let name =
+            before.rsplit(|letter: char| letter.is_whitespace() || letter == '\'' || letter == ':').next();
         let name = name.unwrap_or_default().to_owned();
         let (value, behind) = match after.strip_prefix('"') {
             Some(inside) => inside.split_once('"').unwrap_or((inside, "")),
@@ -138,7 +143,10 @@ something type=other
         assert_eq!((selinux.get("name"), selinux.get("comm")), (Some("my disk.img"), Some("qemu-kvm")));
         let apparmor = &log.records[1];
         assert_eq!((apparmor.class, apparmor.denied), (AuditClass::Apparmor, true));
-        assert_eq!((apparmor.get("profile"), apparmor.get("name")), (Some("libvirt-4dea"), Some("/srv/a b.img")));
+        assert_eq!(
+            (apparmor.get("profile"), apparmor.get("name")),
+            (Some("libvirt-4dea"), Some("/srv/a b.img"))
+        );
         assert_eq!((log.records[2].class, log.records[2].get("syscall")), (AuditClass::Seccomp, Some("334")));
         assert!(!log.records[3].denied);
     }

@@ -109,7 +109,9 @@ impl View for CloudHypervisorConfig {
         }
         let issues = match view.kernel.is_some() || view.firmware.is_some() || payload.contains_key("igvm") {
             true => Vec::new(),
-            false => vec![Issue::new(0, "nothing to boot is named: `payload` has neither kernel nor firmware")],
+            false => {
+                vec![Issue::new(0, "nothing to boot is named: `payload` has neither kernel nor firmware")]
+            }
         };
         (view, issues)
     }

@@ -15,13 +15,14 @@ impl View for CloudHypervisorLog {
     const KIND: Kind = Kind::new("cloud_hypervisor_log");
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
-        let messages =
-            lines(text).filter_map(|(number, line)| message(number, line).or_else(|| last_words(number, line)));
+        let messages = lines(text)
+            .filter_map(|(number, line)| message(number, line).or_else(|| last_words(number, line)));
         (Self { messages: messages.collect() }, Vec::new())
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let named = name.contains("cloud-hypervisor") || name.starts_with("ch.log") || name.starts_with("clh");
+        let named =
+            name.contains("cloud-hypervisor") || name.starts_with("ch.log") || name.starts_with("clh");
         match (head.lines().any(|line| message(1, line).is_some()), named) {
             (true, _) => 94,
             (false, true) => 30,
@@ -54,8 +55,15 @@ mod tests {
     fn messages() {
         let text = "cloud-hypervisor:   0.012345s: <vmm> WARN:vmm/src/device_manager.rs:12 -- no vIOMMU\ncloud-hypervisor: 17.2ms: <main> INFO:src/main.rs:1 -- x\nError booting VM: VmBoot(KernelLoad(Elf))\nguest line\n";
         let (view, _) = CloudHypervisorLog::read(text);
-        let got: Vec<_> = view.messages.iter().map(|message| (message.line, message.level, message.time.as_str())).collect();
-        assert_eq!(got, [(1, VmmLevel::Warn, "0.012345s"), (2, VmmLevel::Info, "17.2ms"), (3, VmmLevel::Error, "")]);
+        let got: Vec<_> = view
+            .messages
+            .iter()
+            .map(|message| (message.line, message.level, message.time.as_str()))
+            .collect();
+        assert_eq!(
+            got,
+            [(1, VmmLevel::Warn, "0.012345s"), (2, VmmLevel::Info, "17.2ms"), (3, VmmLevel::Error, "")]
+        );
         assert_eq!(CloudHypervisorLog::recognise("x", text), 94);
         assert_eq!(CloudHypervisorLog::recognise("x", "Error: x\n"), 0);
     }

@@ -53,7 +53,8 @@ impl Cpuid {
     #[must_use]
     pub fn vendor(&self) -> Option<String> {
         let answer = self.leaf(0, 0)?;
-        let bytes: Vec<u8> = [answer.ebx, answer.edx, answer.ecx].iter().flat_map(|word| word.to_le_bytes()).collect();
+        let bytes: Vec<u8> =
+            [answer.ebx, answer.edx, answer.ecx].iter().flat_map(|word| word.to_le_bytes()).collect();
         String::from_utf8(bytes).ok()
     }
 

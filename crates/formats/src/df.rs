@@ -144,7 +144,8 @@ fn amount(text: &str, unit: u64) -> Option<u64> {
     match digits.parse::<u64>() {
         Ok(whole) => whole.checked_mul(unit),
         Err(_) => {
-            let number: f64 = digits.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)?;
+            let number: f64 =
+                digits.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)?;
             // A figure with one decimal place is rounded already; the cast saturates.
             Some((number * unit as f64) as u64)
         }
@@ -160,7 +161,10 @@ mod tests {
         let (view, issues) = Df::read(include_str!("../tests/samples/df.txt"));
         assert_eq!(issues, []);
         let root = view.of_path("/var/lib/libvirt/images/a.qcow2", false).expect("the images' file system");
-        assert_eq!((root.target.as_str(), root.percent, root.free), ("/var/lib/libvirt/images", Some(100), 0));
+        assert_eq!(
+            (root.target.as_str(), root.percent, root.free),
+            ("/var/lib/libvirt/images", Some(100), 0)
+        );
         let human = "Filesystem      Size  Used Avail Use% Mounted on\n/dev/sda1        20G  1.5G   18G   8% /\nudev 1.5K 0 1.5K - /my dev\n";
         let (view, issues) = Df::read(human);
         assert_eq!(issues, []);

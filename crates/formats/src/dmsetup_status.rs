@@ -39,7 +39,12 @@ impl DmTarget {
             return None;
         }
         if self.status.trim() == "Fail" {
-            return Some(PoolUse { metadata: (0, 0), data: (0, 0), mode: "Fail".to_owned(), needs_check: true });
+            return Some(PoolUse {
+                metadata: (0, 0),
+                data: (0, 0),
+                mode: "Fail".to_owned(),
+                needs_check: true,
+            });
         }
         let words: Vec<&str> = self.status.split_whitespace().collect();
         let pair = |word: Option<&&str>| {
@@ -65,8 +70,24 @@ pub struct DmsetupStatus {
 
 /// Targets of the kernel (`drivers/md`).
 const TARGETS: [&str; 18] = [
-    "linear", "striped", "error", "zero", "snapshot", "snapshot-origin", "snapshot-merge", "thin", "thin-pool", "crypt",
-    "cache", "writecache", "raid", "mirror", "multipath", "vdo", "integrity", "verity",
+    "linear",
+    "striped",
+    "error",
+    "zero",
+    "snapshot",
+    "snapshot-origin",
+    "snapshot-merge",
+    "thin",
+    "thin-pool",
+    "crypt",
+    "cache",
+    "writecache",
+    "raid",
+    "mirror",
+    "multipath",
+    "vdo",
+    "integrity",
+    "verity",
 ];
 
 impl View for DmsetupStatus {

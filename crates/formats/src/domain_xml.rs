@@ -7,10 +7,12 @@ mod platform;
 use crate::xml::{Document, Element, owned};
 use crate::{PciAddress, View};
 pub use devices::{
-    Controller, Devices, Disk, Filesystem, Graphics, HostDevice, Interface, Memballoon, Other, Serial, Shmem, Tpm, Video,
+    Controller, Devices, Disk, Filesystem, Graphics, HostDevice, Interface, Memballoon, Other, Serial, Shmem,
+    Tpm, Video,
 };
 pub use platform::{
-    Clock, Cpu, CpuFeature, CpuTune, LaunchSecurity, MemoryBacking, NumaCell, NumaTune, Os, Pin, Timer, Topology, Vcpu,
+    Clock, Cpu, CpuFeature, CpuTune, LaunchSecurity, MemoryBacking, NumaCell, NumaTune, Os, Pin, Timer,
+    Topology, Vcpu,
 };
 use vmwright_model::{Issue, Kind, Spanned};
 
@@ -20,14 +22,59 @@ pub type Text = Option<Spanned<String>>;
 /// Elements that a pasted fragment may begin with. None of them is a word of HTML or of another XML dialect of
 /// this trade that is met as often.
 const DEVICES: &[&str] = &[
-    "audio", "channel", "console", "controller", "crypto", "disk", "emulator", "filesystem", "graphics", "hostdev",
-    "hub", "input", "interface", "iommu", "lease", "memballoon", "nvram", "panic", "parallel", "pstore",
-    "redirdev", "rng", "serial", "shmem", "smartcard", "sound", "tpm", "video", "vsock", "watchdog",
+    "audio",
+    "channel",
+    "console",
+    "controller",
+    "crypto",
+    "disk",
+    "emulator",
+    "filesystem",
+    "graphics",
+    "hostdev",
+    "hub",
+    "input",
+    "interface",
+    "iommu",
+    "lease",
+    "memballoon",
+    "nvram",
+    "panic",
+    "parallel",
+    "pstore",
+    "redirdev",
+    "rng",
+    "serial",
+    "shmem",
+    "smartcard",
+    "sound",
+    "tpm",
+    "video",
+    "vsock",
+    "watchdog",
 ];
 const PARTS: &[&str] = &[
-    "blkiotune", "clock", "cpu", "cputune", "currentMemory", "devices", "features", "iothreads", "launchSecurity",
-    "maxMemory", "memory", "memoryBacking", "memtune", "numatune", "os", "pm", "qemu:commandline", "resource",
-    "seclabel", "sysinfo", "vcpu",
+    "blkiotune",
+    "clock",
+    "cpu",
+    "cputune",
+    "currentMemory",
+    "devices",
+    "features",
+    "iothreads",
+    "launchSecurity",
+    "maxMemory",
+    "memory",
+    "memoryBacking",
+    "memtune",
+    "numatune",
+    "os",
+    "pm",
+    "qemu:commandline",
+    "resource",
+    "seclabel",
+    "sysinfo",
+    "vcpu",
 ];
 /// Elements that stand one level deeper, and what they belong in. Names that several elements share are left out.
 const INNER: &[(&str, &str)] = &[
@@ -164,14 +211,20 @@ impl View for DomainXml {
             tags += 1;
             let end = tag.find(|letter: char| letter.is_whitespace() || matches!(letter, '>' | '/'));
             let tag = &tag[..end.unwrap_or(tag.len())];
-            if tag == "domain" && (line.contains("type=") || head.contains("<devices>") || head.contains("<os")) {
+            if tag == "domain"
+                && (line.contains("type=") || head.contains("<devices>") || head.contains("<os"))
+            {
                 return 95;
             }
             // These have parts of the same names.
-            if matches!(tag, "domainCapabilities" | "capabilities" | "network" | "pool" | "volume" | "device" | "html") {
+            if matches!(
+                tag,
+                "domainCapabilities" | "capabilities" | "network" | "pool" | "volume" | "device" | "html"
+            ) {
                 return 0;
             }
-            known |= DEVICES.contains(&tag) || PARTS.contains(&tag) || INNER.iter().any(|inner| inner.0 == tag);
+            known |=
+                DEVICES.contains(&tag) || PARTS.contains(&tag) || INNER.iter().any(|inner| inner.0 == tag);
         }
         match (known, name.ends_with(".xml")) {
             (true, true) => 90,
@@ -197,7 +250,9 @@ fn scopes(document: &Document) -> Vec<Scope<'_>> {
         .elements()
         // `virsh edit <domain>` in the prose around opens an element that nothing closes; what it swallows
         // is not its own.
-        .filter(|element| element.name() == "domain" && !element.children().any(|child| child.name() == "domain"))
+        .filter(|element| {
+            element.name() == "domain" && !element.children().any(|child| child.name() == "domain")
+        })
         .filter(|element| element.attributes().next().is_some() || element.children().next().is_some())
         // `<domain>0x0000</domain>` is a part of a device of `virsh nodedev-dumpxml`.
         .filter(|element| element.text().is_none() || element.children().next().is_some())
@@ -212,7 +267,9 @@ fn scopes(document: &Document) -> Vec<Scope<'_>> {
     let parts: Vec<Element> = document
         .elements()
         // The outermost known elements: what is around them is not XML, or not a domain's.
-        .filter(|element| known(element.name()) && !element.parent().is_some_and(|parent| inside_known(parent, known)))
+        .filter(|element| {
+            known(element.name()) && !element.parent().is_some_and(|parent| inside_known(parent, known))
+        })
         .collect();
     if parts.is_empty() { Vec::new() } else { vec![Scope { line: 0, domain: None, parts }] }
 }
@@ -221,7 +278,9 @@ fn scopes(document: &Document) -> Vec<Scope<'_>> {
 const DEPTH_MAX: usize = 12;
 
 fn inside_known(element: Element, known: impl Fn(&str) -> bool) -> bool {
-    std::iter::successors(Some(element), |element| element.parent()).take(DEPTH_MAX).any(|element| known(element.name()))
+    std::iter::successors(Some(element), |element| element.parent())
+        .take(DEPTH_MAX)
+        .any(|element| known(element.name()))
 }
 
 impl<'a> Scope<'a> {
@@ -229,7 +288,8 @@ impl<'a> Scope<'a> {
         let path = path.strip_prefix("domain/").unwrap_or(path);
         let mut names = path.split('/');
         let Some(first) = names.next() else { return Vec::new() };
-        let mut found: Vec<Element> = self.parts.iter().copied().filter(|part| part.name() == first).collect();
+        let mut found: Vec<Element> =
+            self.parts.iter().copied().filter(|part| part.name() == first).collect();
         for name in names.clone() {
             found = found.into_iter().flat_map(|element| element.all(name).collect::<Vec<_>>()).collect();
         }
@@ -238,11 +298,14 @@ impl<'a> Scope<'a> {
         }
         // A fragment of a device or of an inner element stands without its parent.
         if let Some(second) = names.next() {
-            let belongs = (first == "devices" && DEVICES.contains(&second)) || INNER.contains(&(second, first));
+            let belongs =
+                (first == "devices" && DEVICES.contains(&second)) || INNER.contains(&(second, first));
             if belongs {
-                let mut loose: Vec<Element> = self.parts.iter().copied().filter(|part| part.name() == second).collect();
+                let mut loose: Vec<Element> =
+                    self.parts.iter().copied().filter(|part| part.name() == second).collect();
                 for name in names {
-                    loose = loose.into_iter().flat_map(|element| element.all(name).collect::<Vec<_>>()).collect();
+                    loose =
+                        loose.into_iter().flat_map(|element| element.all(name).collect::<Vec<_>>()).collect();
                 }
                 found.extend(loose);
             }
@@ -264,7 +327,8 @@ impl<'a> Scope<'a> {
 
     /// Children of `<devices>`, or loose devices.
     fn devices(&self) -> Vec<Element<'a>> {
-        let mut devices: Vec<Element> = self.find("devices").into_iter().flat_map(Element::children).collect();
+        let mut devices: Vec<Element> =
+            self.find("devices").into_iter().flat_map(Element::children).collect();
         if self.domain.is_none() {
             devices.extend(self.parts.iter().copied().filter(|part| DEVICES.contains(&part.name())));
         }
@@ -290,7 +354,10 @@ impl Domain {
             vcpu: scope.one("vcpu").map(Vcpu::read),
             iothreads: scope.one("iothreads").and_then(number_in),
             os: Os::read(scope),
-            features: features.filter(on).map(|element| Spanned::new(element.name().to_owned(), element.line())).collect(),
+            features: features
+                .filter(on)
+                .map(|element| Spanned::new(element.name().to_owned(), element.line()))
+                .collect(),
             cpu: Cpu::read(scope),
             cputune: CpuTune::read(scope),
             memory_backing: MemoryBacking::read(scope),
@@ -343,7 +410,8 @@ fn number(text: Text) -> Option<Spanned<u64>> {
 /// A size with the attribute `unit` (formatdomain.html, "Memory Allocation"); KiB where absent.
 fn bytes(element: Element) -> Option<Spanned<u64>> {
     let text = element.text()?;
-    scaled(text.value, element.attribute("unit").map_or("KiB", |unit| unit.value)).map(|bytes| Spanned::new(bytes, text.line))
+    scaled(text.value, element.attribute("unit").map_or("KiB", |unit| unit.value))
+        .map(|bytes| Spanned::new(bytes, text.line))
 }
 
 fn scaled(number: &str, unit: &str) -> Option<u64> {

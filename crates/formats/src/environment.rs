@@ -63,7 +63,9 @@ impl View for Environment {
     fn recognise(name: &str, head: &str) -> u8 {
         let named = ["env", "version", "os-release", "uname"].iter().any(|part| name.contains(part));
         let short = lines(head).filter(|(_, line)| !line.trim().is_empty()).count() <= 60;
-        if head.lines().any(|line| line.starts_with("PRETTY_NAME=")) && head.lines().any(|line| line.starts_with("ID=")) {
+        if head.lines().any(|line| line.starts_with("PRETTY_NAME="))
+            && head.lines().any(|line| line.starts_with("ID="))
+        {
             return 85;
         }
         match (versions(head).count(), named) {
@@ -87,9 +89,28 @@ const EDK2: &[&str] = &["ovmf", "edk2"];
 
 /// Words, in lower case, one of which stands in every line that names a version, but for what `uname -r` answers.
 pub const NAMES: [&str; 22] = [
-    "qemu", "libvirt", "kernel", "linux", "firecracker", "cloud-hypervisor", "cloud hypervisor", "virtiofsd", "swtpm",
-    "ovmf", "edk2", "pretty_name=", "uname", "ubuntu", "debian", "fedora", "centos", "rhel", "opensuse", "proxmox ve",
-    "alpine", "nixos",
+    "qemu",
+    "libvirt",
+    "kernel",
+    "linux",
+    "firecracker",
+    "cloud-hypervisor",
+    "cloud hypervisor",
+    "virtiofsd",
+    "swtpm",
+    "ovmf",
+    "edk2",
+    "pretty_name=",
+    "uname",
+    "ubuntu",
+    "debian",
+    "fedora",
+    "centos",
+    "rhel",
+    "opensuse",
+    "proxmox ve",
+    "alpine",
+    "nixos",
 ];
 
 /// The versions that a text names, with the lines. Messages about versions (`machine type pc-q35-9.0 is not
@@ -100,9 +121,12 @@ pub fn versions(text: &str) -> Versions {
     let mut after_uname = false;
     // Most texts name few of these, and a look through the whole is much faster than one through each line.
     let whole = text.to_ascii_lowercase();
-    let find = |name: &str, from: usize| Some(from + memchr::memmem::find(&whole.as_bytes()[from..], name.as_bytes())?);
+    let find = |name: &str, from: usize| {
+        Some(from + memchr::memmem::find(&whole.as_bytes()[from..], name.as_bytes())?)
+    };
     // Each name that stands there, and where it stands next.
-    let mut next: Vec<(&str, usize)> = NAMES.into_iter().filter_map(|name| Some((name, find(name, 0)?))).collect();
+    let mut next: Vec<(&str, usize)> =
+        NAMES.into_iter().filter_map(|name| Some((name, find(name, 0)?))).collect();
     if next.is_empty() {
         return found;
     }
@@ -160,7 +184,9 @@ pub fn versions(text: &str) -> Versions {
             // `uname -a`: Linux, the host's name, the release. `uname -r`: the release alone.
             let words: Vec<&str> = line.split_whitespace().take(4).collect();
             let release = match words[..] {
-                ["Linux", _, release, ..] => Version::parse(release).filter(|version| version.numbers.len() >= 3),
+                ["Linux", _, release, ..] => {
+                    Version::parse(release).filter(|version| version.numbers.len() >= 3)
+                }
                 [release] if after_uname => Version::parse(release),
                 _ => None,
             };
@@ -176,8 +202,20 @@ pub fn versions(text: &str) -> Versions {
 
 /// Distributions as people name them; each is followed by its version.
 const DISTRIBUTIONS: [&str; 14] = [
-    "Ubuntu", "Debian", "Fedora", "CentOS", "Red Hat Enterprise Linux", "RHEL", "Rocky Linux", "AlmaLinux", "openSUSE",
-    "SUSE Linux Enterprise", "Arch Linux", "Proxmox VE", "Alpine", "NixOS",
+    "Ubuntu",
+    "Debian",
+    "Fedora",
+    "CentOS",
+    "Red Hat Enterprise Linux",
+    "RHEL",
+    "Rocky Linux",
+    "AlmaLinux",
+    "openSUSE",
+    "SUSE Linux Enterprise",
+    "Arch Linux",
+    "Proxmox VE",
+    "Alpine",
+    "NixOS",
 ];
 
 /// `names` are those of the distributions that the text names.
@@ -193,9 +231,13 @@ fn distribution(line: &str, names: &[&'static str]) -> Option<String> {
     }
     let rest = &line[at + name.len()..];
     let words: Vec<&str> = rest.split_whitespace().take(4).collect();
-    let digit = words.iter().position(|word| word.trim_start_matches(['(', 'v']).starts_with(|letter: char| letter.is_ascii_digit()));
+    let digit = words.iter().position(|word| {
+        word.trim_start_matches(['(', 'v']).starts_with(|letter: char| letter.is_ascii_digit())
+    });
     match digit {
-        Some(at) if rest.starts_with(char::is_whitespace) => Some(format!("{name} {}", words[..=at].join(" "))),
+        Some(at) if rest.starts_with(char::is_whitespace) => {
+            Some(format!("{name} {}", words[..=at].join(" ")))
+        }
         _ if name == "Arch Linux" => Some(name.to_owned()),
         _ => None,
     }
@@ -211,19 +253,26 @@ mod tests {
 
     #[test]
     fn versions_of_many_spellings() {
-        let found = versions("OS: Ubuntu 22.04.3 LTS\nKernel: 6.5.0-14-generic\nQEMU emulator version 8.2.2 (Debian 1:8.2.2+ds-0ubuntu1)\nUsing library: libvirt 10.0.0\n");
+        let found = versions(
+            "OS: Ubuntu 22.04.3 LTS\nKernel: 6.5.0-14-generic\nQEMU emulator version 8.2.2 (Debian 1:8.2.2+ds-0ubuntu1)\nUsing library: libvirt 10.0.0\n",
+        );
         assert_eq!(numbers(&found.kernel), Some((&[6, 5, 0][..], 2)));
         assert_eq!(numbers(&found.qemu), Some((&[8, 2, 2][..], 3)));
         assert_eq!(numbers(&found.libvirt), Some((&[10, 0, 0][..], 4)));
         assert_eq!(found.distribution, Some(Spanned::new("Ubuntu 22.04.3".to_owned(), 1)));
-        let found = versions("libvirtd (libvirt) 9.0.0\nqemu-kvm-7.2.0-14.el9.x86_64\nLinux hv1 5.14.0-362.el9.x86_64 #1 SMP\nFirecracker v1.7.0\ncloud-hypervisor v38.0.0\n");
+        let found = versions(
+            "libvirtd (libvirt) 9.0.0\nqemu-kvm-7.2.0-14.el9.x86_64\nLinux hv1 5.14.0-362.el9.x86_64 #1 SMP\nFirecracker v1.7.0\ncloud-hypervisor v38.0.0\n",
+        );
         assert_eq!(numbers(&found.libvirt), Some((&[9, 0, 0][..], 1)));
         assert_eq!(numbers(&found.qemu), Some((&[7, 2, 0][..], 2)));
         assert_eq!(numbers(&found.kernel), Some((&[5, 14, 0][..], 3)));
         assert_eq!(numbers(&found.firecracker), Some((&[1, 7, 0][..], 4)));
         assert_eq!(numbers(&found.cloud_hypervisor), Some((&[38, 0, 0][..], 5)));
         let found = versions("$ uname -r\n6.1.0-18-amd64\nqemu: 1:8.1.2\n");
-        assert_eq!((numbers(&found.kernel), numbers(&found.qemu)), (Some((&[6, 1, 0][..], 2)), Some((&[8, 1, 2][..], 3))));
+        assert_eq!(
+            (numbers(&found.kernel), numbers(&found.qemu)),
+            (Some((&[6, 1, 0][..], 2)), Some((&[8, 1, 2][..], 3)))
+        );
     }
 
     #[test]
@@ -242,7 +291,9 @@ mod tests {
 
     #[test]
     fn what_is_no_version() {
-        let found = versions("qemu-system-x86_64: -device vfio-pci,host=01:00.0: error\nqemu listens on 10.0.0.1\nkernel: [ 1.2] x\nlibvirt uses pc-q35-9.0\n");
+        let found = versions(
+            "qemu-system-x86_64: -device vfio-pci,host=01:00.0: error\nqemu listens on 10.0.0.1\nkernel: [ 1.2] x\nlibvirt uses pc-q35-9.0\n",
+        );
         assert_eq!(found, Versions::default());
     }
 
@@ -250,7 +301,10 @@ mod tests {
     fn recognised_by_name_and_content() {
         assert_eq!(Environment::recognise("env.txt", "QEMU 8.2\n"), 75);
         assert_eq!(Environment::recognise("x", "QEMU 8.2\nlibvirt 10.0\n"), 50);
-        assert_eq!(Environment::recognise("x", "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\n"), 85);
+        assert_eq!(
+            Environment::recognise("x", "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\n"),
+            85
+        );
         assert_eq!(Environment::recognise("x", "hello\n"), 0);
     }
 }

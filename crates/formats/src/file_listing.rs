@@ -171,10 +171,19 @@ odd
         let (view, issues) = FileListing::read(TEXT);
         assert_eq!(issues, [Issue::new(9, "not a line of ls -l")]);
         let kvm = view.get("/dev/kvm").expect("it is listed");
-        assert_eq!((kvm.line, kvm.kind, kvm.mode, kvm.acl, kvm.size), (2, FileKind::Character, 0o660, true, None));
-        assert_eq!(view.get("/dev/vfio/1").map(|group| (group.mode, group.owner.as_str())), Some((0o600, "root")));
+        assert_eq!(
+            (kvm.line, kvm.kind, kvm.mode, kvm.acl, kvm.size),
+            (2, FileKind::Character, 0o660, true, None)
+        );
+        assert_eq!(
+            view.get("/dev/vfio/1").map(|group| (group.mode, group.owner.as_str())),
+            Some((0o600, "root"))
+        );
         assert_eq!(view.files[2].target.as_deref(), Some("../other"));
-        assert_eq!((view.files[3].size, view.files[3].context.as_str()), (Some(1024), "system_u:object_r:svirt_image_t:s0:c1,c2"));
+        assert_eq!(
+            (view.files[3].size, view.files[3].context.as_str()),
+            (Some(1024), "system_u:object_r:svirt_image_t:s0:c1,c2")
+        );
     }
 
     #[test]

@@ -34,7 +34,8 @@ impl View for FirecrackerLog {
     fn recognise(name: &str, head: &str) -> u8 {
         let named = name.contains("firecracker") || name.starts_with("fc") && !name.starts_with("fc_info");
         let (hits, _) = crate::lines::share(head, |line| message(1, line).is_some());
-        match (hits, head.contains("irecracker") || head.contains("src/vmm/") || head.contains(":fc_"), named) {
+        match (hits, head.contains("irecracker") || head.contains("src/vmm/") || head.contains(":fc_"), named)
+        {
             (1.., true, _) => 94,
             (1.., false, true) => 90,
             (1.., false, false) => 60,
@@ -82,8 +83,15 @@ mod tests {
         let text = "2024-05-01T10:00:00.123456789 [anonymous-instance:main] Running Firecracker v1.7.0\n[    0.000000] Linux version 5.10\n2024-05-01T10:00:00.2 [vm1:fc_vcpu 0:ERROR:src/vmm/src/vstate/vcpu.rs:12] Failed to run vCPU\nError: RunWithoutApi(BuildMicroVMFromJson(x))\n";
         let (view, _) = FirecrackerLog::read(text);
         assert_eq!(view.version, Some(Spanned::new("1.7.0".to_owned(), 1)));
-        let got: Vec<_> = view.messages.iter().map(|message| (message.line, message.level, message.thread.as_str())).collect();
-        assert_eq!(got, [(1, VmmLevel::Info, "main"), (3, VmmLevel::Error, "fc_vcpu 0"), (4, VmmLevel::Error, "")]);
+        let got: Vec<_> = view
+            .messages
+            .iter()
+            .map(|message| (message.line, message.level, message.thread.as_str()))
+            .collect();
+        assert_eq!(
+            got,
+            [(1, VmmLevel::Info, "main"), (3, VmmLevel::Error, "fc_vcpu 0"), (4, VmmLevel::Error, "")]
+        );
         assert_eq!(FirecrackerLog::recognise("x", text), 94);
         assert_eq!(FirecrackerLog::recognise("x", "[    0.000000] Linux version 5.10\n"), 0);
     }

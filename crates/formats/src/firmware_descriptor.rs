@@ -42,7 +42,8 @@ impl View for FirmwareDescriptor {
             Ok(value) => value,
             Err(error) => {
                 let line = u32::try_from(error.line()).unwrap_or(0);
-                let why = if error.is_eof() { "the JSON ends too early" } else { "a slip in the JSON's syntax" };
+                let why =
+                    if error.is_eof() { "the JSON ends too early" } else { "a slip in the JSON's syntax" };
                 return (Self::default(), vec![Issue::new(line, why)]);
             }
         };
@@ -81,7 +82,8 @@ mod tests {
 
     #[test]
     fn a_descriptor() {
-        let (view, issues) = FirmwareDescriptor::read(include_str!("../tests/samples/firmware_descriptor.txt"));
+        let (view, issues) =
+            FirmwareDescriptor::read(include_str!("../tests/samples/firmware_descriptor.txt"));
         assert_eq!(issues, []);
         assert_eq!((view.device.as_str(), view.format.as_str()), ("flash", "raw"));
         assert_eq!(view.executable, "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd");

@@ -39,7 +39,8 @@ impl GroupFile {
     /// Names of the groups that a user is in: the one of its primary `gid`, if known, and those that list it.
     #[must_use]
     pub fn of_user(&self, user: &str, gid: Option<u32>) -> Vec<&str> {
-        let is_in = |group: &&Group| Some(group.gid) == gid || group.members.iter().any(|member| member == user);
+        let is_in =
+            |group: &&Group| Some(group.gid) == gid || group.members.iter().any(|member| member == user);
         self.groups.iter().filter(is_in).map(|group| group.name.as_str()).collect()
     }
 }

@@ -70,7 +70,9 @@ impl View for GuestConsole {
         let mut stages = Vec::new();
         for (number, line) in lines(text) {
             // A prompt has no blank behind it at the end of a line.
-            let mark = MARKS.iter().find(|(mark, _)| line.contains(mark) || (line.ends_with(" login:") && *mark == " login: "));
+            let mark = MARKS
+                .iter()
+                .find(|(mark, _)| line.contains(mark) || (line.ends_with(" login:") && *mark == " login: "));
             if let Some((_, stage)) = mark {
                 stages.push(Spanned::new(*stage, number));
             }
@@ -80,7 +82,13 @@ impl View for GuestConsole {
 
     fn recognise(name: &str, head: &str) -> u8 {
         let named = ["console", "serial"].iter().any(|part| name.contains(part)) || name == "vm.log";
-        let firmware = ["SeaBIOS (version", "BdsDxe: ", "UEFI firmware (version", "Booting from Hard Disk", "Booting from ROM"];
+        let firmware = [
+            "SeaBIOS (version",
+            "BdsDxe: ",
+            "UEFI firmware (version",
+            "Booting from Hard Disk",
+            "Booting from ROM",
+        ];
         let shown = head.lines().any(|line| firmware.iter().any(|mark| line.trim_start().starts_with(mark)));
         match (shown, named) {
             (true, true) => 94,

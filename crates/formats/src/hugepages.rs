@@ -63,7 +63,9 @@ impl View for HugePages {
             }
             if is_header(line) {
                 table = true;
-            } else if sysfs(&mut view, number, line).is_none() && !(table && row(&mut view, number, line).is_some()) {
+            } else if sysfs(&mut view, number, line).is_none()
+                && !(table && row(&mut view, number, line).is_some())
+            {
                 issues.push(Issue::new(number, "not a pool of huge pages"));
             }
         }
@@ -74,7 +76,8 @@ impl View for HugePages {
         if head.lines().take(10).any(is_header) {
             return 93;
         }
-        let (hits, all) = crate::lines::share(head, |line| sysfs(&mut Self::default(), 1, line.trim()).is_some());
+        let (hits, all) =
+            crate::lines::share(head, |line| sysfs(&mut Self::default(), 1, line.trim()).is_some());
         match hits > 0 && hits * 2 >= all {
             true => 93,
             false if name.contains("hugepages") => 25,
@@ -126,7 +129,10 @@ mod tests {
         let (view, issues) = HugePages::read(text);
         assert_eq!(issues, [Issue::new(4, "not a pool of huge pages")]);
         let pool = view.pool(2 << 20, None).expect("it is there");
-        assert_eq!((pool.total.clone(), pool.free.clone()), (Some(Spanned::new(512, 1)), Some(Spanned::new(0, 2))));
+        assert_eq!(
+            (pool.total.clone(), pool.free.clone()),
+            (Some(Spanned::new(512, 1)), Some(Spanned::new(0, 2)))
+        );
         assert_eq!(view.pool(1 << 30, Some(1)).and_then(|pool| pool.total.clone()), Some(Spanned::new(4, 3)));
         assert_eq!(HugePages::recognise("x", text), 93);
         let table = "      Size  Minimum  Current  Maximum  Default\n   2097152       10       12       14        *\n";

@@ -89,7 +89,8 @@ impl View for Images {
 
     fn recognise(name: &str, head: &str) -> u8 {
         const USUAL: [&str; 5] = ["file", "named-by", "format", "virtual-size", "missing"];
-        let (hits, all) = crate::lines::share(head, |line| fact(line).is_some_and(|(_, fact, _)| USUAL.contains(&fact)));
+        let (hits, all) =
+            crate::lines::share(head, |line| fact(line).is_some_and(|(_, fact, _)| USUAL.contains(&fact)));
         match hits > 1 && hits * 3 >= all {
             true => 95,
             false if name == "images" => 25,
@@ -115,8 +116,14 @@ mod tests {
         assert_eq!(issues, []);
         let web = view.of("/srv/my vms/web.qcow2").expect("it is there");
         assert_eq!(web.format().map(|format| format.value), Some("qcow2"));
-        assert_eq!((web.corrupt(), web.backing().map(|backing| backing.value)), (Some(8), Some("/srv/base.qcow2")));
-        assert_eq!(view.of("/srv/base.qcow2").and_then(ImageFacts::missing).map(|why| why.value), Some("does not exist"));
+        assert_eq!(
+            (web.corrupt(), web.backing().map(|backing| backing.value)),
+            (Some(8), Some("/srv/base.qcow2"))
+        );
+        assert_eq!(
+            view.of("/srv/base.qcow2").and_then(ImageFacts::missing).map(|why| why.value),
+            Some("does not exist")
+        );
         assert_eq!(Images::read("odd\n").1.len(), 1);
         assert_eq!(Images::recognise("x", "/srv is full\n/var is not\n"), 0);
     }

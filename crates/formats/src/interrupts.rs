@@ -72,7 +72,8 @@ impl View for Interrupts {
 
 /// `           CPU0       CPU1`.
 fn head(line: &str) -> Option<Vec<u32>> {
-    let cpus: Option<Vec<u32>> = line.split_whitespace().map(|word| word.strip_prefix("CPU")?.parse().ok()).collect();
+    let cpus: Option<Vec<u32>> =
+        line.split_whitespace().map(|word| word.strip_prefix("CPU")?.parse().ok()).collect();
     cpus.filter(|cpus| !cpus.is_empty() && line.starts_with(char::is_whitespace))
 }
 
@@ -87,7 +88,8 @@ fn interrupt(line: u32, text: &str, cpus: usize) -> Option<Interrupt> {
         counts.push(count);
         rest = behind;
     }
-    let is_name = !name.is_empty() && name.len() <= 8 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_name =
+        !name.is_empty() && name.len() <= 8 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let what = rest.split_whitespace().collect::<Vec<_>>().join(" ");
     (is_name && !counts.is_empty()).then(|| Interrupt { line, name: name.to_owned(), counts, what })
 }

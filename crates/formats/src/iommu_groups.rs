@@ -87,9 +87,10 @@ impl View for IommuGroups {
 /// The number behind the word "group", and what follows it.
 fn group(line: &str) -> Option<(u32, &str)> {
     let line = line.trim_start_matches(['*', '#', '=', '-', ' ', '"']);
-    let rest = ["IOMMU Group ", "IOMMU group ", "iommu group ", "IOMMU Group: ", "Group:", "Group ", "group "]
-        .iter()
-        .find_map(|start| line.strip_prefix(start));
+    let rest =
+        ["IOMMU Group ", "IOMMU group ", "iommu group ", "IOMMU Group: ", "Group:", "Group ", "group "]
+            .iter()
+            .find_map(|start| line.strip_prefix(start));
     let rest = match rest {
         Some(rest) => rest.trim_start(),
         None => line.split_once("/iommu_groups/")?.1,
@@ -153,7 +154,9 @@ mod tests {
 
     #[test]
     fn what_is_told_of_a_member() {
-        let (view, _) = IommuGroups::read("IOMMU Group 1 00:01.0 PCI bridge [0604]: Intel Corporation X [8086:1901] (rev 05)\nodd\n");
+        let (view, _) = IommuGroups::read(
+            "IOMMU Group 1 00:01.0 PCI bridge [0604]: Intel Corporation X [8086:1901] (rev 05)\nodd\n",
+        );
         let member = view.of("00:01.0".parse().expect("short")).expect("it is there");
         assert!(member.bridge);
         assert_eq!((member.line, member.ids), (1, Some((0x8086, 0x1901))));

@@ -60,7 +60,18 @@ impl IpAddr {
 
 /// Kinds that `ip -d link` prints at the beginning of a line.
 const KINDS: [&str; 12] = [
-    "bridge", "tun", "vlan", "macvtap", "macvlan", "veth", "bond", "vxlan", "openvswitch", "dummy", "vrf", "ipvlan",
+    "bridge",
+    "tun",
+    "vlan",
+    "macvtap",
+    "macvlan",
+    "veth",
+    "bond",
+    "vxlan",
+    "openvswitch",
+    "dummy",
+    "vrf",
+    "ipvlan",
 ];
 
 impl View for IpAddr {
@@ -75,7 +86,8 @@ impl View for IpAddr {
                 detail(link, number, line.trim());
             }
         }
-        let issues = if view.links.is_empty() { vec![Issue::new(0, "no interface was found")] } else { Vec::new() };
+        let issues =
+            if view.links.is_empty() { vec![Issue::new(0, "no interface was found")] } else { Vec::new() };
         (view, issues)
     }
 
@@ -145,7 +157,10 @@ mod tests {
         let (view, issues) = IpAddr::read(text);
         assert_eq!(issues, []);
         let tap = view.get("vnet0").expect("it is there");
-        assert_eq!((tap.line, tap.index, tap.mtu, tap.state.as_str(), tap.is_up()), (4, 2, Some(1500), "DOWN", false));
+        assert_eq!(
+            (tap.line, tap.index, tap.mtu, tap.state.as_str(), tap.is_up()),
+            (4, 2, Some(1500), "DOWN", false)
+        );
         assert_eq!(tap.mac, Some(Spanned::new("fe:54:00:aa:bb:cc".to_owned(), 5)));
         assert_eq!(tap.kind, Some(Spanned::new("tun".to_owned(), 6)));
         assert_eq!(tap.vfs.len(), 1);

@@ -31,7 +31,8 @@ impl IpRoute {
     /// Default routes, the one that is taken first in front.
     #[must_use]
     pub fn defaults(&self) -> Vec<&Route> {
-        let mut found: Vec<&Route> = self.routes.iter().filter(|route| route.destination == "default").collect();
+        let mut found: Vec<&Route> =
+            self.routes.iter().filter(|route| route.destination == "default").collect();
         found.sort_by_key(|route| route.metric);
         found
     }
@@ -60,7 +61,13 @@ impl View for IpRoute {
         let (hits, all) = crate::lines::share(head, |line| route(1, line.trim()).is_some());
         match hits > 0 && hits * 3 >= all * 2 {
             true => 90,
-            false if name.starts_with("ip route") || name.starts_with("ip_route") || name.starts_with("route") => 20,
+            false
+                if name.starts_with("ip route")
+                    || name.starts_with("ip_route")
+                    || name.starts_with("route") =>
+            {
+                20
+            }
             false => 0,
         }
     }
@@ -77,14 +84,8 @@ fn route(line: u32, text: &str) -> Option<Route> {
     let is_network = destination == "default"
         || destination.contains(['.', ':'])
             && destination.bytes().all(|byte| byte.is_ascii_hexdigit() || b".:/".contains(&byte));
-    let mut route = Route {
-        line,
-        destination: destination.to_owned(),
-        via: None,
-        dev: None,
-        down: false,
-        metric: 0,
-    };
+    let mut route =
+        Route { line, destination: destination.to_owned(), via: None, dev: None, down: false, metric: 0 };
     while let Some(word) = words.next() {
         match word {
             "via" => route.via = words.next().map(str::to_owned),
@@ -106,9 +107,13 @@ mod tests {
         let (view, issues) = IpRoute::read(include_str!("../tests/samples/ip_route.txt"));
         assert_eq!(issues, []);
         let first = view.defaults()[0];
-        assert_eq!((first.via.as_deref(), first.dev.as_deref(), first.metric), (Some("198.51.100.1"), Some("eth0"), 100));
+        assert_eq!(
+            (first.via.as_deref(), first.dev.as_deref(), first.metric),
+            (Some("198.51.100.1"), Some("eth0"), 100)
+        );
         assert!(view.routes[2].down);
-        let (view, issues) = IpRoute::read("fe80::/64 dev eth0 proto kernel metric 256 pref medium\ndefault\n");
+        let (view, issues) =
+            IpRoute::read("fe80::/64 dev eth0 proto kernel metric 256 pref medium\ndefault\n");
         assert_eq!((view.routes.len(), issues.len()), (1, 1));
         assert_eq!(IpRoute::recognise("x", "default is the name\n"), 0);
     }

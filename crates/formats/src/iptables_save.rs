@@ -103,7 +103,8 @@ fn chain(line: &str) -> Option<(&str, &str)> {
     if let Some(name) = line.strip_prefix("-N ") {
         return Some((name.trim(), "-"));
     }
-    let rest = line.strip_prefix(':').filter(|rest| rest.ends_with(']')).or_else(|| line.strip_prefix("-P "))?;
+    let rest =
+        line.strip_prefix(':').filter(|rest| rest.ends_with(']')).or_else(|| line.strip_prefix("-P "))?;
     let mut words = rest.split_whitespace();
     Some((words.next()?, words.next()?))
 }
@@ -126,7 +127,10 @@ mod tests {
     fn chains_and_rules() {
         let (view, issues) = IptablesSave::read(include_str!("../tests/samples/iptables_save.txt"));
         assert_eq!(issues, []);
-        assert_eq!(view.writer.as_ref().map(|writer| writer.value.as_str()), Some("iptables-save v1.8.9 (nf_tables)"));
+        assert_eq!(
+            view.writer.as_ref().map(|writer| writer.value.as_str()),
+            Some("iptables-save v1.8.9 (nf_tables)")
+        );
         let forward = view.chains.iter().find(|chain| chain.name == "FORWARD").expect("it is there");
         assert_eq!((forward.table.as_str(), forward.policy.as_str()), ("filter", "DROP"));
         let rule = view.of("nat", "POSTROUTING").next().expect("it is there");

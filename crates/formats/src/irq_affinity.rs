@@ -76,10 +76,15 @@ mod tests {
 
     #[test]
     fn interrupts() {
-        let (view, issues) = IrqAffinity::read("default mask ff\nirq 24 allowed 0-3,8 effective 2 node -1 vfio-msix[0](0000:01:00.0) x\nodd\n");
+        let (view, issues) = IrqAffinity::read(
+            "default mask ff\nirq 24 allowed 0-3,8 effective 2 node -1 vfio-msix[0](0000:01:00.0) x\nodd\n",
+        );
         assert_eq!(issues, [Issue::new(3, "not a line of the probe of interrupts")]);
         let irq = &view.irqs[0];
-        assert_eq!((irq.line, irq.number, irq.allowed.as_str(), irq.effective.as_str()), (2, 24, "0-3,8", "2"));
+        assert_eq!(
+            (irq.line, irq.number, irq.allowed.as_str(), irq.effective.as_str()),
+            (2, 24, "0-3,8", "2")
+        );
         assert_eq!((irq.node, irq.handlers.as_str()), (None, "vfio-msix[0](0000:01:00.0) x"));
     }
 }

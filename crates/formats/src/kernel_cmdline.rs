@@ -53,7 +53,9 @@ impl View for KernelCmdline {
         // Hosts that boot without GRUB have no BOOT_IMAGE: one line of words, some of which every kernel knows.
         let mut filled = lines(head).map(|(_, line)| line.trim()).filter(|line| !line.is_empty());
         let known = match (filled.next(), filled.next()) {
-            (Some(line), None) if !line.starts_with('-') => line.split(' ').filter(|word| is_known(word)).count(),
+            (Some(line), None) if !line.starts_with('-') => {
+                line.split(' ').filter(|word| is_known(word)).count()
+            }
             _ => 0,
         };
         let named = name.starts_with("cmdline") || name == "proc_cmdline";
@@ -69,14 +71,40 @@ impl View for KernelCmdline {
 
 /// Parameters that tell a kernel command line (kernel-parameters.txt).
 const KNOWN: [&str; 26] = [
-    "amd_iommu", "console", "default_hugepagesz", "earlyprintk", "hugepages", "hugepagesz", "init", "initrd",
-    "intel_iommu", "iommu", "isolcpus", "mitigations", "net.ifnames", "nohz_full", "nokaslr", "nomodeset", "panic",
-    "pci", "quiet", "rdinit", "reboot", "ro", "root", "rootfstype", "splash", "systemd.unified_cgroup_hierarchy",
+    "amd_iommu",
+    "console",
+    "default_hugepagesz",
+    "earlyprintk",
+    "hugepages",
+    "hugepagesz",
+    "init",
+    "initrd",
+    "intel_iommu",
+    "iommu",
+    "isolcpus",
+    "mitigations",
+    "net.ifnames",
+    "nohz_full",
+    "nokaslr",
+    "nomodeset",
+    "panic",
+    "pci",
+    "quiet",
+    "rdinit",
+    "reboot",
+    "ro",
+    "root",
+    "rootfstype",
+    "splash",
+    "systemd.unified_cgroup_hierarchy",
 ];
 
 fn is_known(word: &str) -> bool {
     let name = word.split('=').next().unwrap_or(word);
-    KNOWN.contains(&name) || ["kvm.", "kvm_intel.", "kvm_amd.", "vfio-pci.", "rd.driver."].iter().any(|module| name.starts_with(module))
+    KNOWN.contains(&name)
+        || ["kvm.", "kvm_intel.", "kvm_amd.", "vfio-pci.", "rd.driver."]
+            .iter()
+            .any(|module| name.starts_with(module))
 }
 
 #[cfg(test)]
@@ -85,7 +113,8 @@ mod tests {
 
     #[test]
     fn the_last_value_wins_and_dashes_are_underscores() {
-        let (view, issues) = KernelCmdline::read("BOOT_IMAGE=/vmlinuz ro iommu=off vfio-pci.ids=10de:1 iommu=pt\n");
+        let (view, issues) =
+            KernelCmdline::read("BOOT_IMAGE=/vmlinuz ro iommu=off vfio-pci.ids=10de:1 iommu=pt\n");
         assert!(issues.is_empty());
         assert_eq!(view.get("iommu").map(|found| found.value), Some(Some("pt")));
         assert_eq!(view.get("vfio_pci.ids").map(|found| found.value), Some(Some("10de:1")));

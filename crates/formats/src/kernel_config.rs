@@ -49,7 +49,9 @@ impl View for KernelConfig {
 }
 
 fn option(line: &str) -> Option<(&str, &str)> {
-    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
     if let Some(rest) = line.strip_prefix("# CONFIG_") {
         let name = rest.strip_suffix(" is not set")?;
         return is_name(name).then_some((name, "n"));

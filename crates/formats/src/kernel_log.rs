@@ -72,7 +72,8 @@ pub(crate) fn sure(head: &str) -> u8 {
     let (stamped, all) = share(head, |line| prefix(line).is_some());
     let (signed, _) = share(head, |line| SIGNS.iter().any(|sign| line.contains(sign)));
     // `dmesg -t` from the kernel's first message on.
-    let first = lines(head).map(|(_, line)| line.trim()).find(|line| !line.is_empty() && !line.starts_with('$'));
+    let first =
+        lines(head).map(|(_, line)| line.trim()).find(|line| !line.is_empty() && !line.starts_with('$'));
     if first.is_some_and(|line| line.starts_with("Linux version ")) && signed > 1 {
         return 88;
     }
@@ -192,7 +193,11 @@ mod tests {
     fn every_form_of_time() {
         let text = "[    0.000000] Linux version 6.1.0\n[Mon Jan  1 12:00:00 2024] DMAR: IOMMU enabled\n<6>[    1.500000][    T1] a: b\nkern  :warn  : [    2.000000] c\nJan  1 12:00:00 hv1 kernel: [    3.25] d [x]\n2024-01-01T12:00:00+0100 hv1 kernel: e\nJan 01 12:00:00 hv1 libvirtd[812]: not the kernel's\nvfio-pci 0000:01:00.0: enabling device\n\n";
         let (log, _) = KernelLog::read(text);
-        let got: Vec<_> = log.messages.iter().map(|message| (message.line, message.seconds, message.text.as_str())).collect();
+        let got: Vec<_> = log
+            .messages
+            .iter()
+            .map(|message| (message.line, message.seconds, message.text.as_str()))
+            .collect();
         assert_eq!(
             got,
             [

@@ -34,7 +34,8 @@ impl View for KubectlDescribe {
         let mut view = Self::default();
         let mut in_events = false;
         for (number, line) in lines(text) {
-            let value = |key: &str| line.strip_prefix(key).map(|value| Spanned::new(value.trim().to_owned(), number));
+            let value =
+                |key: &str| line.strip_prefix(key).map(|value| Spanned::new(value.trim().to_owned(), number));
             if let Some(name) = value("Name:") {
                 view.name.get_or_insert(name);
             } else if let Some(namespace) = value("Namespace:") {

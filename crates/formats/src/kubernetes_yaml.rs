@@ -48,7 +48,8 @@ impl View for KubernetesYaml {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let has = |key: &str| head.lines().any(|line| line.trim_start().trim_start_matches("- ").starts_with(key));
+        let has =
+            |key: &str| head.lines().any(|line| line.trim_start().trim_start_matches("- ").starts_with(key));
         match (has("apiVersion:") && has("kind:"), name.ends_with(".yaml") || name.ends_with(".yml")) {
             (true, _) => 92,
             (false, true) if has("spec:") || has("metadata:") => 60,

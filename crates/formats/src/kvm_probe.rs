@@ -58,7 +58,9 @@ impl View for KvmProbe {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let has = |key: &str| head.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
+        let has = |key: &str| {
+            head.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')))
+        };
         match (has("open"), has("real-mode") || has("long-mode-bmi2"), has("verdict")) {
             (true, true, _) | (_, true, true) | (true, _, true) => 95,
             _ if name == "kvm-probe" => 30,

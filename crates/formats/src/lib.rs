@@ -85,6 +85,7 @@ views! {
     firecracker_config::FirecrackerConfig,
     firecracker_log::FirecrackerLog,
     firmware_descriptor::FirmwareDescriptor,
+    free::Free,
     group_file::GroupFile,
     guest_console::GuestConsole,
     guest_kernel_log::GuestKernelLog,

@@ -50,8 +50,18 @@ impl LibvirtLog {
 
 /// Daemons of libvirt and of its helpers.
 const DAEMONS: [&str; 12] = [
-    "libvirtd", "virtqemud", "virtnetworkd", "virtstoraged", "virtlogd", "virtlockd", "virtproxyd", "virtnodedevd",
-    "virtsecretd", "virtinterfaced", "virtnwfilterd", "virtchd",
+    "libvirtd",
+    "virtqemud",
+    "virtnetworkd",
+    "virtstoraged",
+    "virtlogd",
+    "virtlockd",
+    "virtproxyd",
+    "virtnodedevd",
+    "virtsecretd",
+    "virtinterfaced",
+    "virtnwfilterd",
+    "virtchd",
 ];
 
 impl View for LibvirtLog {
@@ -64,7 +74,8 @@ impl View for LibvirtLog {
 
     fn recognise(name: &str, head: &str) -> u8 {
         let (hits, all) = share(head, |line| message(1, line).is_some());
-        let named = ["libvirt", "virsh", "virt-manager", "virtqemud"].iter().any(|part| name.starts_with(part));
+        let named =
+            ["libvirt", "virsh", "virt-manager", "virtqemud"].iter().any(|part| name.starts_with(part));
         match (hits, named) {
             (0, false) => 0,
             (0, true) => 25,
@@ -106,10 +117,17 @@ fn message(line: u32, text: &str) -> Option<LibvirtMessage> {
         let (_, said) = said.split_once("error : ")?;
         return Some(plain("", LibvirtSeverity::Error, said));
     }
-    if let Some(said) = text.strip_prefix("libvirt.libvirtError: ").or_else(|| text.strip_prefix("libvirtError: ")) {
+    if let Some(said) =
+        text.strip_prefix("libvirt.libvirtError: ").or_else(|| text.strip_prefix("libvirtError: "))
+    {
         return Some(plain("virt-manager", LibvirtSeverity::Error, said));
     }
-    for start in ["Error starting domain: ", "Unable to complete install: ", "Error creating ", "Unable to connect to libvirt"] {
+    for start in [
+        "Error starting domain: ",
+        "Unable to complete install: ",
+        "Error creating ",
+        "Unable to connect to libvirt",
+    ] {
         if let Some(said) = text.strip_prefix(start) {
             let said = if said.is_empty() || start.ends_with("libvirt") { text } else { said };
             return Some(plain("virt-manager", LibvirtSeverity::Error, said.trim_matches('\'')));
@@ -198,8 +216,11 @@ Error starting domain: Requested operation is not valid
     #[test]
     fn every_form() {
         let (log, _) = LibvirtLog::read(TEXT);
-        let got: Vec<_> =
-            log.messages.iter().map(|message| (message.line, message.program.as_str(), message.text.as_str())).collect();
+        let got: Vec<_> = log
+            .messages
+            .iter()
+            .map(|message| (message.line, message.program.as_str(), message.text.as_str()))
+            .collect();
         assert_eq!(
             got,
             [

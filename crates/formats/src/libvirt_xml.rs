@@ -48,7 +48,8 @@ impl LibvirtXml {
     /// The networks.
     #[must_use]
     pub fn networks(&self) -> Vec<Network> {
-        let of_network = |element: &Element<'_>| element.child("name").is_some() || element.child("bridge").is_some();
+        let of_network =
+            |element: &Element<'_>| element.child("name").is_some() || element.child("bridge").is_some();
         self.of("network").filter(of_network).map(network).collect()
     }
 }
@@ -59,7 +60,8 @@ fn network(element: Element<'_>) -> Network {
         // Without a mode libvirt takes NAT.
         forward.attr("mode").unwrap_or_else(|| Spanned::new("nat".to_owned(), forward.line()))
     });
-    let address = |ip: Element<'_>| Some((ip.attr("address")?, ip.attr("netmask").or_else(|| ip.attr("prefix"))));
+    let address =
+        |ip: Element<'_>| Some((ip.attr("address")?, ip.attr("netmask").or_else(|| ip.attr("prefix"))));
     Network {
         line: element.line(),
         name: element.child_text("name"),
@@ -82,11 +84,14 @@ impl View for LibvirtXml {
     }
 
     fn recognise(_: &str, head: &str) -> u8 {
-        let first = head.lines().map(str::trim).find(|line| {
-            line.starts_with('<') && !line.starts_with("<?") && !line.starts_with("<!")
-        });
+        let first = head
+            .lines()
+            .map(str::trim)
+            .find(|line| line.starts_with('<') && !line.starts_with("<?") && !line.starts_with("<!"));
         let Some(tag) = first.and_then(|line| line.strip_prefix('<')) else { return 0 };
-        let end = tag.find(|letter: char| letter.is_whitespace() || matches!(letter, '>' | '/')).unwrap_or(tag.len());
+        let end = tag
+            .find(|letter: char| letter.is_whitespace() || matches!(letter, '>' | '/'))
+            .unwrap_or(tag.len());
         let has = |words: &[&str]| words.iter().any(|word| head.contains(word));
         match &tag[..end] {
             // A domain's status holds the whole domain: its own element must win.
@@ -114,7 +119,10 @@ mod tests {
         assert_eq!((network.forward.value.as_str(), network.dhcp), ("nat", Some(12)));
         assert_eq!(network.bridge.as_ref().map(|bridge| bridge.value.as_str()), Some("virbr7"));
         assert_eq!(network.addresses[0].0.value, "192.0.2.1");
-        assert_eq!(LibvirtXml::read("<network><name>x</name></network>").0.networks()[0].forward.value, "isolated");
+        assert_eq!(
+            LibvirtXml::read("<network><name>x</name></network>").0.networks()[0].forward.value,
+            "isolated"
+        );
     }
 
     #[test]

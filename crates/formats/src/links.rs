@@ -121,7 +121,10 @@ mod tests {
         let bridge = view.of("br0").expect("it is there");
         assert!(bridge.is_bridge() && bridge.is_up() == Some(true));
         let tap = view.ports("br0").next().expect("a port");
-        assert_eq!((tap.name.as_str(), tap.is_tap(), tap.mtu().map(|mtu| mtu.value)), ("vnet0", true, Some(1450)));
+        assert_eq!(
+            (tap.name.as_str(), tap.is_tap(), tap.mtu().map(|mtu| mtu.value)),
+            ("vnet0", true, Some(1450))
+        );
         assert_eq!(tap.get("tap-owner").map(|owner| owner.value), Some("libvirt-qemu"));
         assert_eq!(Links::read("x y\n").1, [Issue::new(1, "not a line of the probe of links")]);
         assert_eq!(Links::recognise("x", "the mtu is\nan odd one\n"), 0);

@@ -49,7 +49,15 @@ impl View for LsCpu {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let keys = ["Architecture:", "CPU op-mode(s):", "CPU(s):", "Thread(s) per core:", "Vendor ID:", "Model name:", "NUMA node(s):"];
+        let keys = [
+            "Architecture:",
+            "CPU op-mode(s):",
+            "CPU(s):",
+            "Thread(s) per core:",
+            "Vendor ID:",
+            "Model name:",
+            "NUMA node(s):",
+        ];
         let has = |key: &&&str| head.lines().any(|line| line.trim_start().starts_with(**key));
         match keys.iter().filter(has).count() {
             2.. => 92,
@@ -70,7 +78,10 @@ mod tests {
         assert_eq!(issues, []);
         assert_eq!(view.pairs.number("CPU(s)"), Some(Spanned::new(8, 3)));
         assert_eq!(view.virtualization(), Some(Spanned::new("AMD-V", 5)));
-        assert_eq!(view.nodes().map(|(node, cpus)| (node, cpus.value)).collect::<Vec<_>>(), [(0, "0-3"), (1, "4-7")]);
+        assert_eq!(
+            view.nodes().map(|(node, cpus)| (node, cpus.value)).collect::<Vec<_>>(),
+            [(0, "0-3"), (1, "4-7")]
+        );
         assert_eq!(view.has_flag("svm"), Some(true));
         assert_eq!(view.vulnerability("Meltdown"), Some(Spanned::new("Not affected", 10)));
         assert_eq!(LsCpu::recognise("x", text), 92);

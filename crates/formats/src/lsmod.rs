@@ -73,7 +73,11 @@ impl View for LsMod {
         match (hits * 3 >= all * 2 && hits > 0, named) {
             (true, true) => 90,
             // Any word with two numbers has this shape: known names must be among them.
-            (true, false) if ["kvm", "vfio", "virtio", "ext4", "bridge"].iter().any(|known| head.contains(known)) => 70,
+            (true, false)
+                if ["kvm", "vfio", "virtio", "ext4", "bridge"].iter().any(|known| head.contains(known)) =>
+            {
+                70
+            }
             (_, true) => 30,
             _ => 0,
         }
@@ -108,9 +112,13 @@ mod tests {
         let (view, issues) = LsMod::read(text);
         assert_eq!(issues, [Issue::new(4, "not a line of lsmod")]);
         assert!(view.header);
-        assert_eq!(view.get("kvm").map(|module| (module.line, module.by.clone())), Some((3, vec!["kvm_amd".to_owned()])));
+        assert_eq!(
+            view.get("kvm").map(|module| (module.line, module.by.clone())),
+            Some((3, vec!["kvm_amd".to_owned()]))
+        );
         assert_eq!(view.get("kvm-amd").map(|module| module.used), Some(0));
-        let (view, issues) = LsMod::read("vfio_pci 16384 0 - Live 0x0000000000000000\nkvm 1 1 kvm_amd,x, Live 0x0\n");
+        let (view, issues) =
+            LsMod::read("vfio_pci 16384 0 - Live 0x0000000000000000\nkvm 1 1 kvm_amd,x, Live 0x0\n");
         assert_eq!((issues, view.header), (vec![], false));
         assert_eq!(view.get("kvm").map(|module| module.by.len()), Some(2));
         assert!(view.get("vfio-pci").is_some_and(|module| module.by.is_empty()));

@@ -74,7 +74,9 @@ impl PciDevice {
     pub fn is_display(&self) -> bool {
         match self.class {
             Some(class) => class >> 8 == 0x03,
-            None => ["VGA", "3D controller", "Display controller"].iter().any(|word| self.class_name.starts_with(word)),
+            None => ["VGA", "3D controller", "Display controller"]
+                .iter()
+                .any(|word| self.class_name.starts_with(word)),
         }
     }
 }
@@ -95,12 +97,15 @@ impl Lspci {
 
     /// The other functions of a device's slot.
     pub fn siblings(&self, address: PciAddress) -> impl Iterator<Item = &PciDevice> {
-        self.devices.iter().filter(move |device| device.address != address && device.address.same_slot(&address))
+        self.devices
+            .iter()
+            .filter(move |device| device.address != address && device.address.same_slot(&address))
     }
 
     /// Devices in an IOMMU group, where the text tells groups.
     pub fn in_group(&self, group: u32) -> impl Iterator<Item = &PciDevice> {
-        let fits = move |device: &&PciDevice| device.iommu_group.as_ref().is_some_and(|found| found.value == group);
+        let fits =
+            move |device: &&PciDevice| device.iommu_group.as_ref().is_some_and(|found| found.value == group);
         self.devices.iter().filter(fits)
     }
 }
@@ -123,14 +128,24 @@ impl View for Lspci {
                 detail::read(device, number, line);
             }
         }
-        let issues = if view.devices.is_empty() { vec![Issue::new(0, "no PCI device was found")] } else { Vec::new() };
+        let issues =
+            if view.devices.is_empty() { vec![Issue::new(0, "no PCI device was found")] } else { Vec::new() };
         (view, issues)
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
         let (headers, all) = crate::lines::share(head, |line| header(1, line).is_some());
         // Names of groups in front of the addresses make another listing; details are three to a device or more.
-        let details = ["Subsystem:", "Kernel driver in use:", "Kernel modules:", "Flags:", "Control:", "Capabilities:", "Region ", "DeviceName:"];
+        let details = [
+            "Subsystem:",
+            "Kernel driver in use:",
+            "Kernel modules:",
+            "Flags:",
+            "Control:",
+            "Capabilities:",
+            "Region ",
+            "DeviceName:",
+        ];
         let (detailed, _) = crate::lines::share(head, |line| {
             let line = line.trim_start();
             details.iter().any(|detail| line.starts_with(detail)) || line.starts_with("Memory at ")
@@ -248,7 +263,10 @@ Kernel driver in use: snd_hda_intel
         assert_eq!(gpu.name, "NVIDIA Corporation GP104 [GeForce GTX 1080]");
         assert_eq!(gpu.driver, Some(Spanned::new("nouveau".to_owned(), 14)));
         assert_eq!(gpu.modules.as_ref().map(|modules| modules.value.len()), Some(2));
-        assert_eq!((gpu.iommu_group.clone(), gpu.numa_node.clone()), (Some(Spanned::new(1, 7)), Some(Spanned::new(0, 6))));
+        assert_eq!(
+            (gpu.iommu_group.clone(), gpu.numa_node.clone()),
+            (Some(Spanned::new(1, 7)), Some(Spanned::new(0, 6)))
+        );
         assert!(gpu.subsystem.as_ref().is_some_and(|subsystem| subsystem.value.ends_with("[1458:3702]")));
         assert_eq!(gpu.detail("LnkSta:").map(|link| link.line), Some(13));
         assert!(gpu.detail_with("downgraded").is_some());
@@ -262,16 +280,27 @@ Kernel driver in use: snd_hda_intel
         let (view, _) = Lspci::read(TEXT);
         let regions = &view.devices[1].regions;
         assert_eq!(regions.len(), 4);
-        assert_eq!((regions[0].index, regions[0].size, regions[0].address), (Some(0), Some(16 << 20), Some(0xf600_0000)));
+        assert_eq!(
+            (regions[0].index, regions[0].size, regions[0].address),
+            (Some(0), Some(16 << 20), Some(0xf600_0000))
+        );
         assert_eq!((regions[0].state, regions[0].prefetchable), (RegionState::Assigned, false));
-        assert_eq!((regions[1].state, regions[1].bits64, regions[1].prefetchable), (RegionState::Unassigned, true, true));
+        assert_eq!(
+            (regions[1].state, regions[1].bits64, regions[1].prefetchable),
+            (RegionState::Unassigned, true, true)
+        );
         assert!(regions[2].io && regions[3].rom && regions[3].disabled);
     }
 
     #[test]
     fn plain_and_numeric() {
-        let (view, _) = Lspci::read("00:02.0 VGA compatible controller: Intel Corporation UHD Graphics\n0000:01:00.0 0300: 10de:1b80 (rev ff)\n");
-        assert_eq!((view.devices[0].class, view.devices[0].class_name.as_str()), (None, "VGA compatible controller"));
+        let (view, _) = Lspci::read(
+            "00:02.0 VGA compatible controller: Intel Corporation UHD Graphics\n0000:01:00.0 0300: 10de:1b80 (rev ff)\n",
+        );
+        assert_eq!(
+            (view.devices[0].class, view.devices[0].class_name.as_str()),
+            (None, "VGA compatible controller")
+        );
         assert!(view.devices[0].is_display());
         assert_eq!((view.devices[1].class, view.devices[1].device), (Some(0x300), Some(0x1b80)));
         assert_eq!(view.devices[1].revision, "ff");

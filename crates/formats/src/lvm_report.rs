@@ -62,12 +62,32 @@ pub struct LvmReport {
 
 /// Heads of columns and the fields that they stand for (`lib/report/columns.h`).
 const HEADS: [(&str, &str); 26] = [
-    ("LV", "lv_name"), ("VG", "vg_name"), ("PV", "pv_name"), ("Attr", "attr"), ("LSize", "lv_size"),
-    ("Pool", "pool_lv"), ("Origin", "origin"), ("Data%", "data_percent"), ("Meta%", "metadata_percent"),
-    ("Move", "move_pv"), ("Log", "mirror_log"), ("Cpy%Sync", "copy_percent"), ("Convert", "convert_lv"),
-    ("#PV", "pv_count"), ("#LV", "lv_count"), ("#SN", "snap_count"), ("VSize", "vg_size"), ("VFree", "vg_free"),
-    ("Fmt", "pv_fmt"), ("PSize", "pv_size"), ("PFree", "pv_free"), ("Devices", "devices"),
-    ("LVPath", "lv_path"), ("Path", "lv_path"), ("Snap%", "snap_percent"), ("WhenFull", "lv_when_full"),
+    ("LV", "lv_name"),
+    ("VG", "vg_name"),
+    ("PV", "pv_name"),
+    ("Attr", "attr"),
+    ("LSize", "lv_size"),
+    ("Pool", "pool_lv"),
+    ("Origin", "origin"),
+    ("Data%", "data_percent"),
+    ("Meta%", "metadata_percent"),
+    ("Move", "move_pv"),
+    ("Log", "mirror_log"),
+    ("Cpy%Sync", "copy_percent"),
+    ("Convert", "convert_lv"),
+    ("#PV", "pv_count"),
+    ("#LV", "lv_count"),
+    ("#SN", "snap_count"),
+    ("VSize", "vg_size"),
+    ("VFree", "vg_free"),
+    ("Fmt", "pv_fmt"),
+    ("PSize", "pv_size"),
+    ("PFree", "pv_free"),
+    ("Devices", "devices"),
+    ("LVPath", "lv_path"),
+    ("Path", "lv_path"),
+    ("Snap%", "snap_percent"),
+    ("WhenFull", "lv_when_full"),
 ];
 
 impl View for LvmReport {
@@ -144,7 +164,11 @@ fn row(number: u32, line: &str, heads: &[(usize, usize, &'static str)]) -> LvmRo
         let start = at + found;
         at = start + word.len();
         let distance = |head: &(usize, usize, &str)| {
-            if start < head.1 && head.0 < at { 0 } else { head.0.abs_diff(at).min(start.abs_diff(head.1)) + 1 }
+            if start < head.1 && head.0 < at {
+                0
+            } else {
+                head.0.abs_diff(at).min(start.abs_diff(head.1)) + 1
+            }
         };
         // Words stand in the order of their columns.
         let best = heads.iter().enumerate().skip(next).min_by_key(|(_, head)| distance(head));
@@ -166,14 +190,20 @@ fn of_json(text: &str) -> (LvmReport, Vec<Issue>) {
     };
     // The nth row is on the nth line that names its first field, as LVM prints it.
     let mut places = lines(text)
-        .filter(|(_, line)| line.trim_start().trim_start_matches(',').trim_start().starts_with("{\"") && line.contains("\":\""))
+        .filter(|(_, line)| {
+            line.trim_start().trim_start_matches(',').trim_start().starts_with("{\"")
+                && line.contains("\":\"")
+        })
         .map(|(number, _)| number);
     for report in value["report"].as_array().into_iter().flatten() {
         for kind in ["pv", "vg", "lv"] {
             for row in report[kind].as_array().into_iter().flatten() {
                 let fields = row.as_object().into_iter().flatten();
-                let text = |value: &serde_json::Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-                let fields = fields.filter_map(|(field, value)| Some((field.clone(), text(value)?))).collect();
+                let text = |value: &serde_json::Value| {
+                    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+                };
+                let fields =
+                    fields.filter_map(|(field, value)| Some((field.clone(), text(value)?))).collect();
                 view.rows.push(LvmRow { line: places.next().unwrap_or(0), fields });
             }
         }
@@ -191,7 +221,10 @@ mod tests {
         assert_eq!(issues, []);
         let pool = &view.rows[0];
         assert_eq!((pool.line, pool.get("lv_name"), pool.is_thin_pool()), (2, Some("pool0"), true));
-        assert_eq!((pool.percent("data_percent"), pool.percent("metadata_percent")), (Some(99.97), Some(41.2)));
+        assert_eq!(
+            (pool.percent("data_percent"), pool.percent("metadata_percent")),
+            (Some(99.97), Some(41.2))
+        );
         assert_eq!(pool.bytes("lv_size"), Some(100 << 30));
         assert_eq!((pool.get("pool_lv"), view.rows[1].get("pool_lv")), (None, Some("pool0")));
         assert_eq!(view.rows[2].get("data_percent"), None);

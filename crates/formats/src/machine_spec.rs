@@ -20,11 +20,11 @@ pub use cpu_list::parse_cpu_list;
 pub use edit::{EditError, set_value};
 pub use example::example;
 pub use schema::SCHEMA;
-pub use syntax::check;
 pub use size::{SizeError, parse_size};
-pub use write::{WriteError, write_spec};
+pub use syntax::check;
 use toml_edit::Document;
 use vmwright_model::{Issue, Kind, MachineSpec};
+pub use write::{WriteError, write_spec};
 
 /// A specification, and where its values stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,9 +87,9 @@ impl View for MachineSpecView {
 
     fn recognise(name: &str, head: &str) -> u8 {
         let has = |start: &str| head.lines().any(|line| line.trim_start().starts_with(start));
-        let named = head.lines().any(|line| {
-            line.strip_prefix("name").is_some_and(|rest| rest.trim_start().starts_with('='))
-        });
+        let named = head
+            .lines()
+            .any(|line| line.strip_prefix("name").is_some_and(|rest| rest.trim_start().starts_with('=')));
         let tables = ["[[disk]]", "[[network]]", "[memory]", "[boot]", "[cpu]", "[process]", "accelerator ="];
         let signs = tables.iter().filter(|table| has(table)).count();
         match (named, signs, name.ends_with(".toml")) {
@@ -194,7 +194,8 @@ path = "/srv/OVMF.fd"
     fn defaults_are_those_of_the_model() {
         let (view, issues) = MachineSpecView::read("name = 'tiny'\n");
         assert_eq!(issues, []);
-        let from_model: MachineSpec = serde_json::from_str(r#"{"name":"tiny"}"#).expect("the model's defaults");
+        let from_model: MachineSpec =
+            serde_json::from_str(r#"{"name":"tiny"}"#).expect("the model's defaults");
         assert_eq!(view.spec, Some(from_model));
     }
 
@@ -234,7 +235,8 @@ bridge = "averyveryverylongbridge"
 "#;
         let (view, issues) = MachineSpecView::read(text);
         assert_eq!(view.spec, None);
-        let told: Vec<String> = issues.iter().map(|issue| format!("{}: {}", issue.line, issue.what)).collect();
+        let told: Vec<String> =
+            issues.iter().map(|issue| format!("{}: {}", issue.line, issue.what)).collect();
         let expected = [
             "0: missing key `name`",
             "1: `accelerator` is `kmv`; it must be one of `kvm`, `tcg`; did you mean `kvm`?",
@@ -272,7 +274,8 @@ bridge = "averyveryverylongbridge"
     #[test]
     fn tables_where_values_belong() {
         let (_, issues) = MachineSpecView::read("name = { a = 1 }\ncpu = 3\ndisk = 'x'\nnetwork = [1]\n");
-        let told: Vec<String> = issues.iter().map(|issue| format!("{}: {}", issue.line, issue.what)).collect();
+        let told: Vec<String> =
+            issues.iter().map(|issue| format!("{}: {}", issue.line, issue.what)).collect();
         assert_eq!(
             told,
             [
@@ -300,24 +303,48 @@ bridge = "averyveryverylongbridge"
     #[test]
     fn keys_that_contradict_each_other_are_told() {
         has("cpu = { count = 4, max = 2 }", "2: `cpu.max` is 2, less than `cpu.count`, which is 4");
-        has("cpu = { count = 4, topology = { cores = 3 } }", "`cpu.topology` is 3 cores = 3 virtual CPUs, but `cpu.count` is 4");
-        has("cpu = { count = 2, pinning = { vcpu = [{ threads = '2' , cpus = '0' }] } }", "they are numbered 0 to 1");
-        has("cpu = { count = 4, pinning = { vcpu = [{ threads = '0-2', cpus = '1' }, { threads = '2', cpus = '2' }] } }", "pins 2, which");
+        has(
+            "cpu = { count = 4, topology = { cores = 3 } }",
+            "`cpu.topology` is 3 cores = 3 virtual CPUs, but `cpu.count` is 4",
+        );
+        has(
+            "cpu = { count = 2, pinning = { vcpu = [{ threads = '2' , cpus = '0' }] } }",
+            "they are numbered 0 to 1",
+        );
+        has(
+            "cpu = { count = 4, pinning = { vcpu = [{ threads = '0-2', cpus = '1' }, { threads = '2', cpus = '2' }] } }",
+            "pins 2, which",
+        );
         has("cpu = { pinning = { iothread = [{ threads = '1' }] } }", "but `cpu.pinning.iothreads` is 0");
         has("cpu = { pinning = { vcpu = [{ threads = '0', scheduler = 'fifo' }] } }", "they need it");
         has("machine = 'pc'\ncpu.count = 256", "machine type `pc` has at most 255 virtual CPUs");
         has("cpu.count = 4096\nmachine = 'pc-q35-7.2'", "has at most 288 virtual CPUs");
         has("cpu.model = 'qemu64'\nmemory.size = '10TiB'", "40 bits of physical address reaches 1 TiB");
-        has("memory.size = '1GiB'\n[[numa]]\nmemory = '512MiB'", "2: the nodes of `numa` have 512 MiB together");
-        has("memory.size = '1GiB'\nnuma = [{ memory = '1GiB', cpus = '0-1' }]", "there are 1, counted from 0");
+        has(
+            "memory.size = '1GiB'\n[[numa]]\nmemory = '512MiB'",
+            "2: the nodes of `numa` have 512 MiB together",
+        );
+        has(
+            "memory.size = '1GiB'\nnuma = [{ memory = '1GiB', cpus = '0-1' }]",
+            "there are 1, counted from 0",
+        );
         has("memory.device = [{ kind = 'dimm', size = '1GiB', node = 1 }]", "counted from 0");
         has("[[disk]]\nformat = 'raw'", "2: `disk.0` does not say where its bytes are");
-        has("[[disk]]\nformat = 'raw'\npath = '/a'\nurl = 'https://a/b'", "5: `disk.0.path` and `disk.0.url`");
+        has(
+            "[[disk]]\nformat = 'raw'\npath = '/a'\nurl = 'https://a/b'",
+            "5: `disk.0.path` and `disk.0.url`",
+        );
         has("disk = [{ format = 'raw', path = '/a', aio = 'native' }]", "must be `none` or `directsync`");
         has("disk = [{ format = 'raw', nbd = {} }]", "exactly one of `host` and `socket`");
         has("disk = [{ format = 'raw', path = '/a', iothread = 1 }]", "but `cpu.pinning.iothreads` is 0");
-        has("[[disk]]\nformat = 'raw'\npath = '/a'\nserial = 'x'\n[[disk]]\nformat = 'raw'\npath = '/b'\nserial = 'x'", "9: `disk.1.serial` is that of `disk.0.serial` (line 5) too");
-        has("network = [{ kind = 'user', mac = '52:54:00:00:00:01' }, { kind = 'none', mac = '52:54:00:00:00:01' }]", "`network.1.mac` is that of");
+        has(
+            "[[disk]]\nformat = 'raw'\npath = '/a'\nserial = 'x'\n[[disk]]\nformat = 'raw'\npath = '/b'\nserial = 'x'",
+            "9: `disk.1.serial` is that of `disk.0.serial` (line 5) too",
+        );
+        has(
+            "network = [{ kind = 'user', mac = '52:54:00:00:00:01' }, { kind = 'none', mac = '52:54:00:00:00:01' }]",
+            "`network.1.mac` is that of",
+        );
         has("network = [{ kind = 'vhost-user' }]", "so `network.0.socket` must say where");
         has("network = [{ kind = 'user', vlan = 3 }]", "`network.0.vlan` is given");
         has("tpm = { socket = '/s', device = '/dev/tpm0' }", "both given");
@@ -328,9 +355,15 @@ bridge = "averyveryverylongbridge"
     fn the_formats_of_the_schema_have_checks() {
         has("uuid = '1-2'", "`uuid` `1-2` is not a UUID");
         has("disk = [{ format = 'raw', url = 'nonsense' }]", "not a URL");
-        has("disk = [{ format = 'raw', rbd = { pool = 'a', image = 'b', monitors = ['a:0'] } }]", "`disk.0.rbd.monitors.0` `a:0` is not a host");
+        has(
+            "disk = [{ format = 'raw', rbd = { pool = 'a', image = 'b', monitors = ['a:0'] } }]",
+            "`disk.0.rbd.monitors.0` `a:0` is not a host",
+        );
         has("disk = [{ format = 'raw', lvm = { group = '-a', volume = 'b' } }]", "not a name of LVM");
-        has(&format!("vsock.socket = '/{}'", "x".repeat(107)), "has 108 bytes; the path of a socket has at most 107");
+        has(
+            &format!("vsock.socket = '/{}'", "x".repeat(107)),
+            "has 108 bytes; the path of a socket has at most 107",
+        );
         has("host_device = [{ kind = 'pci', device = 'eth0' }]", "neither a PCI address");
         has("tpm.version = '3'", "there are `1.2` and `2.0`");
         has("confidential = { technology = 'sev', session = 'x' }", "not base64");

@@ -35,7 +35,16 @@ impl View for MemInfo {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let keys = ["MemTotal:", "MemFree:", "MemAvailable:", "HugePages_Total:", "HugePages_Free:", "Hugepagesize:", "AnonHugePages:", "Hugetlb:"];
+        let keys = [
+            "MemTotal:",
+            "MemFree:",
+            "MemAvailable:",
+            "HugePages_Total:",
+            "HugePages_Free:",
+            "Hugepagesize:",
+            "AnonHugePages:",
+            "Hugetlb:",
+        ];
         let has = |key: &&&str| head.lines().any(|line| line.trim_start().starts_with(**key));
         match keys.iter().filter(has).count() {
             2.. => 92,

@@ -46,7 +46,8 @@ impl ModprobeConf {
         let wanted = module.replace('-', "_");
         self.directives.iter().rev().find_map(|directive| {
             let Directive::Options { module, parameters } = &directive.value else { return None };
-            let (_, value) = parameters.iter().rev().find(|(name, _)| *module == wanted && name == parameter)?;
+            let (_, value) =
+                parameters.iter().rev().find(|(name, _)| *module == wanted && name == parameter)?;
             Some(Spanned::new(value.as_deref().unwrap_or_default(), directive.line))
         })
     }
@@ -58,7 +59,8 @@ impl ModprobeConf {
         let blocks = |directive: &&Spanned<Directive>| match &directive.value {
             Directive::Blacklist(module) => *module == wanted,
             Directive::Install(module, command) => {
-                *module == wanted && (command.ends_with("/true") || command.ends_with("/false") || command == "false")
+                *module == wanted
+                    && (command.ends_with("/true") || command.ends_with("/false") || command == "false")
             }
             _ => false,
         };
@@ -69,9 +71,7 @@ impl ModprobeConf {
     #[must_use]
     pub fn loaded_before(&self, first: &str, module: &str) -> Option<u32> {
         let (first, module) = (first.replace('-', "_"), module.replace('-', "_"));
-        let orders = |directive: &&Spanned<Directive>| {
-            matches!(&directive.value, Directive::Softdep { module: of, pre, .. } if *of == module && pre.contains(&first))
-        };
+        let orders = |directive: &&Spanned<Directive>| matches!(&directive.value, Directive::Softdep { module: of, pre, .. } if *of == module && pre.contains(&first));
         self.directives.iter().find(orders).map(|directive| directive.line)
     }
 }
@@ -166,7 +166,8 @@ fn directive(line: &str) -> Option<Directive> {
 /// "install the package" of a sentence is no directive.
 fn is_command(text: &str) -> bool {
     let word = text.split_whitespace().next().unwrap_or_default();
-    word.starts_with('/') || matches!(word, "modprobe" | "insmod" | "rmmod" | "true" | "false" | "echo" | "sh")
+    word.starts_with('/')
+        || matches!(word, "modprobe" | "insmod" | "rmmod" | "true" | "false" | "echo" | "sh")
 }
 
 #[cfg(test)]
@@ -191,6 +192,9 @@ mod tests {
     fn recognised_by_content() {
         assert_eq!(ModprobeConf::recognise("x", TEXT), 80);
         assert_eq!(ModprobeConf::recognise("vfio.conf", TEXT), 92);
-        assert_eq!(ModprobeConf::recognise("x", "install the package\nremove the cable and wait\nhello\n"), 0);
+        assert_eq!(
+            ModprobeConf::recognise("x", "install the package\nremove the cable and wait\nhello\n"),
+            0
+        );
     }
 }

@@ -126,7 +126,9 @@ fn mount(line: u32, text: &str) -> Option<Mount> {
     let words: Vec<&str> = bare.split_whitespace().take(7).collect();
     match words[..] {
         // findmnt: target first. `/proc/mounts` has two numbers at the end.
-        [target, source, fs_type, options] if target.starts_with('/') => make(source, target, fs_type, options),
+        [target, source, fs_type, options] if target.starts_with('/') => {
+            make(source, target, fs_type, options)
+        }
         [source, target, fs_type, options, ..] => make(source, target, fs_type, options),
         _ => None,
     }
@@ -147,7 +149,10 @@ mod tests {
         let (view, issues) = Mounts::read(text);
         assert_eq!(issues, [Issue::new(7, "not a mount")]);
         let huge = view.of_type("hugetlbfs").next().expect("it is there");
-        assert_eq!((huge.line, huge.target.as_str(), huge.option("pagesize")), (1, "/dev/hugepages", Some("2M")));
+        assert_eq!(
+            (huge.line, huge.target.as_str(), huge.option("pagesize")),
+            (1, "/dev/hugepages", Some("2M"))
+        );
         assert_eq!(view.of_path("/srv/my vms/a.img").map(|mount| mount.option("ro")), Some(Some("")));
         assert_eq!(view.mounts[2].target, "/run/x y");
         assert_eq!(view.of_path("/dev/shm").map(|mount| mount.line), Some(6));

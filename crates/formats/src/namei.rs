@@ -159,7 +159,8 @@ impl View for Namei {
 
 fn first_word_is_mode(line: &str) -> bool {
     let word = line.split(' ').next().unwrap_or_default();
-    parse_mode(word).is_some() || (word.chars().count() == 1 && word.chars().next().and_then(FileKind::of).is_some())
+    parse_mode(word).is_some()
+        || (word.chars().count() == 1 && word.chars().next().and_then(FileKind::of).is_some())
 }
 
 fn entry(line: u32, text: &str, columns: &mut Columns, here: &mut String) -> Option<NameiEntry> {
@@ -328,8 +329,9 @@ drwxr-x--- root         root srv
 
     #[test]
     fn short_forms() {
-        let (view, issues) =
-            Namei::read("f: /a/l\n drwxr-xr-x root root /\n drwx------ me   us   a\n lrwxrwxrwx me   us   l -> x\n");
+        let (view, issues) = Namei::read(
+            "f: /a/l\n drwxr-xr-x root root /\n drwx------ me   us   a\n lrwxrwxrwx me   us   l -> x\n",
+        );
         assert_eq!(issues, []);
         assert_eq!(view.paths[0].entries[1].owner, "me");
         assert_eq!(view.paths[0].entries[2].path, "/a/l");

@@ -63,14 +63,20 @@ impl View for NftRuleset {
                 (0, true) => {
                     let words: Vec<&str> = line.split_whitespace().collect();
                     match words[..] {
-                        ["table", own_family, own_table, "{"] => (family, table) = (own_family.to_owned(), own_table.to_owned()),
-                        ["table", own_table, "{"] => (family, table) = ("ip".to_owned(), own_table.to_owned()),
+                        ["table", own_family, own_table, "{"] => {
+                            (family, table) = (own_family.to_owned(), own_table.to_owned())
+                        }
+                        ["table", own_table, "{"] => {
+                            (family, table) = ("ip".to_owned(), own_table.to_owned())
+                        }
                         _ => issues.push(Issue::new(number, "not a table of nftables")),
                     }
                 }
                 (1, true) => {
                     in_chain = line.starts_with("chain ");
-                    if let Some(name) = line.strip_prefix("chain ").and_then(|rest| rest.split_whitespace().next()) {
+                    if let Some(name) =
+                        line.strip_prefix("chain ").and_then(|rest| rest.split_whitespace().next())
+                    {
                         view.chains.push(NftChain {
                             line: number,
                             family: family.clone(),
@@ -106,7 +112,11 @@ impl View for NftRuleset {
                 && line.ends_with('{')
         };
         let all = || head.lines().map(str::trim);
-        if all().any(table) && all().any(|line| line.starts_with("chain ") && line.ends_with('{')) { 94 } else { 0 }
+        if all().any(table) && all().any(|line| line.starts_with("chain ") && line.ends_with('{')) {
+            94
+        } else {
+            0
+        }
     }
 }
 
@@ -132,7 +142,10 @@ mod tests {
         let (view, issues) = NftRuleset::read(include_str!("../tests/samples/nft_ruleset.txt"));
         assert_eq!(issues, []);
         let forward = view.at("forward").next().expect("it is there");
-        assert_eq!((forward.family.as_str(), forward.table.as_str(), forward.name.as_str()), ("ip", "filter", "FORWARD"));
+        assert_eq!(
+            (forward.family.as_str(), forward.table.as_str(), forward.name.as_str()),
+            ("ip", "filter", "FORWARD")
+        );
         assert!(forward.drops());
         assert_eq!(forward.rules, [Spanned::new("counter packets 0 bytes 0 jump LIBVIRT_FWI".to_owned(), 7)]);
         assert_eq!(view.chains.len(), 2);

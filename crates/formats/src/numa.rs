@@ -126,7 +126,10 @@ mod tests {
         assert_eq!(view.node(0).and_then(|node| node.size.clone()), Some(Spanned::new(32094 << 20, 3)));
         assert_eq!(view.node(0).and_then(|node| node.free.as_ref().map(|free| free.value)), Some(120 << 20));
         assert_eq!(view.node_of_cpu(3).map(|node| node.id), Some(1));
-        assert_eq!(view.node(1).and_then(|node| node.distances.clone()), Some(Spanned::new(vec![21, 10], 10)));
+        assert_eq!(
+            view.node(1).and_then(|node| node.distances.clone()),
+            Some(Spanned::new(vec![21, 10], 10))
+        );
         assert_eq!(Numa::recognise("x", text), 93);
         assert_eq!(Numa::recognise("x", "node red\n"), 0);
     }

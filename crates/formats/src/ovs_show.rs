@@ -50,7 +50,9 @@ impl OvsShow {
     /// The port of this name with its bridge.
     #[must_use]
     pub fn port(&self, name: &str) -> Option<(&OvsBridge, &OvsPort)> {
-        self.bridges.iter().find_map(|bridge| Some((bridge, bridge.ports.iter().find(|port| port.name == name)?)))
+        self.bridges
+            .iter()
+            .find_map(|bridge| Some((bridge, bridge.ports.iter().find(|port| port.name == name)?)))
     }
 }
 
@@ -106,8 +108,14 @@ impl View for OvsShow {
     }
 
     fn recognise(_: &str, head: &str) -> u8 {
-        let at_start = |word: &str| head.lines().any(|line| line.starts_with("    ") && line.trim_start().starts_with(word));
-        if at_start("Bridge ") && (at_start("Port ") || at_start("fail_mode:") || at_start("ovs_version:")) { 92 } else { 0 }
+        let at_start = |word: &str| {
+            head.lines().any(|line| line.starts_with("    ") && line.trim_start().starts_with(word))
+        };
+        if at_start("Bridge ") && (at_start("Port ") || at_start("fail_mode:") || at_start("ovs_version:")) {
+            92
+        } else {
+            0
+        }
     }
 }
 
@@ -124,7 +132,10 @@ mod tests {
         assert_eq!(port.tag, Some(Spanned::new("20".to_owned(), 7)));
         assert_eq!(port.errors[0].value, "could not open network device vnet3 (No such device)");
         assert_eq!(view.version.as_ref().map(|version| version.value.as_str()), Some("3.1.0"));
-        assert_eq!(view.bridge("br-int").and_then(|bridge| bridge.datapath.as_ref()).map(|path| path.line), Some(3));
+        assert_eq!(
+            view.bridge("br-int").and_then(|bridge| bridge.datapath.as_ref()).map(|path| path.line),
+            Some(3)
+        );
         assert_eq!(OvsShow::read("odd\n").1.len(), 1);
         assert_eq!(OvsShow::recognise("x", "Bridge over\nPort of\n"), 0);
     }

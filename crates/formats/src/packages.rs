@@ -52,7 +52,10 @@ impl View for Packages {
             let line = line.trim();
             // The head of dpkg's list.
             let head = ["Desired=", "| Status=", "|/ Err?=", "||/ Name", "+++-"];
-            if line.is_empty() || line.starts_with(['$', '#']) || head.iter().any(|head| line.starts_with(head)) {
+            if line.is_empty()
+                || line.starts_with(['$', '#'])
+                || head.iter().any(|head| line.starts_with(head))
+            {
                 continue;
             }
             match of_dpkg(number, line).or_else(|| of_rpm(number, line)) {

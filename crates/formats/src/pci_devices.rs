@@ -196,7 +196,8 @@ mod tests {
 
     #[test]
     fn what_is_no_fact() {
-        let (view, issues) = PciDevices::read("0000:00:00.0 class 0x060000\nwhat\nnone\n0000:00:00.0 Odd x\n");
+        let (view, issues) =
+            PciDevices::read("0000:00:00.0 class 0x060000\nwhat\nnone\n0000:00:00.0 Odd x\n");
         assert_eq!(view.devices[0].facts.len(), 1);
         assert_eq!(issues.iter().map(|issue| issue.line).collect::<Vec<_>>(), [2, 4]);
         assert_eq!(PciDevices::recognise("x", "0000:00:00.0 Host bridge: Intel\n"), 0);

@@ -78,7 +78,13 @@ fn range(line: u32, text: &str) -> Option<IoRange> {
         let fits = (8..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if fits { u64::from_str_radix(text, 16).ok() } else { None }
     };
-    Some(IoRange { line, depth: blanks / 2, start: hex(start)?, end: hex(end)?, name: name.trim().to_owned() })
+    Some(IoRange {
+        line,
+        depth: blanks / 2,
+        start: hex(start)?,
+        end: hex(end)?,
+        name: name.trim().to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -91,7 +97,8 @@ mod tests {
         let (view, issues) = ProcIomem::read(text);
         assert_eq!(issues, [Issue::new(5, "not a line of /proc/iomem")]);
         assert_eq!((view.ranges[1].depth, view.ranges[1].end), (1, 0xefff_ffff));
-        let inside: Vec<_> = view.inside("0000:01:00.0").map(|range| (range.line, range.name.as_str())).collect();
+        let inside: Vec<_> =
+            view.inside("0000:01:00.0").map(|range| (range.line, range.name.as_str())).collect();
         assert_eq!(inside, [(3, "efifb")]);
         assert_eq!(ProcIomem::recognise("x", text), 90);
         assert_eq!(ProcIomem::recognise("x", "a - b : c\n"), 0);

@@ -17,8 +17,27 @@ const KEYS: usize = 1024;
 
 /// Keys that together are of no other format.
 const KNOWN: [&str; 22] = [
-    "agent:", "args:", "balloon:", "bios:", "boot:", "cores:", "cpu:", "efidisk0:", "hostpci0:", "hotplug:", "ide2:",
-    "machine:", "memory:", "net0:", "numa:", "ostype:", "scsi0:", "scsihw:", "smbios1:", "sockets:", "virtio0:",
+    "agent:",
+    "args:",
+    "balloon:",
+    "bios:",
+    "boot:",
+    "cores:",
+    "cpu:",
+    "efidisk0:",
+    "hostpci0:",
+    "hotplug:",
+    "ide2:",
+    "machine:",
+    "memory:",
+    "net0:",
+    "numa:",
+    "ostype:",
+    "scsi0:",
+    "scsihw:",
+    "smbios1:",
+    "sockets:",
+    "virtio0:",
     "vmgenid:",
 ];
 
@@ -115,7 +134,10 @@ mod tests {
         assert_eq!(recognise("notes.txt", &TEXT.replace('\n', "\r\n")), ProxmoxConf::KIND);
         assert_eq!(recognise("disk.txt", "scsi0: local-lvm:vm-104-disk-0,size=8G\n"), ProxmoxConf::KIND);
         assert_ne!(recognise("notes.txt", "memory: 4 GiB\nhost: a\n"), ProxmoxConf::KIND);
-        assert_ne!(recognise("values.yaml", "image: a\n  memory: 4\n  cores: 2\n  cpu: 1\n"), ProxmoxConf::KIND);
+        assert_ne!(
+            recognise("values.yaml", "image: a\n  memory: 4\n  cores: 2\n  cpu: 1\n"),
+            ProxmoxConf::KIND
+        );
     }
 
     #[test]

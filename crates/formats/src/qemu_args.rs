@@ -11,19 +11,86 @@ use words::{Token, Word, tokens};
 
 /// Options that take no value (`qemu-options.def` of QEMU 2.0 to 10.0).
 const FLAGS: &[&str] = &[
-    "S", "alt-grab", "ctrl-grab", "curses", "daemonize", "enable-fips", "enable-hax", "enable-kvm", "enable-nesting",
-    "enable-sync-profile", "full-screen", "h", "help", "jitdump", "localtime", "mem-prealloc", "no-acpi",
-    "no-fd-bootchk", "no-frame", "no-hpet", "no-kvm", "no-kvm-irqchip", "no-kvm-pit", "no-quit", "no-reboot",
-    "no-shutdown", "no-user-config", "nodefaults", "nodefconfig", "nographic", "old-param", "one-insn-per-tb",
-    "only-migratable", "perfmap", "portrait", "preconfig", "rtc-td-hack", "s", "sdl", "semihosting", "singlestep",
-    "snapshot", "tdf", "usb", "version", "win2k-hack", "xen-attach", "xen-domid-restrict",
+    "S",
+    "alt-grab",
+    "ctrl-grab",
+    "curses",
+    "daemonize",
+    "enable-fips",
+    "enable-hax",
+    "enable-kvm",
+    "enable-nesting",
+    "enable-sync-profile",
+    "full-screen",
+    "h",
+    "help",
+    "jitdump",
+    "localtime",
+    "mem-prealloc",
+    "no-acpi",
+    "no-fd-bootchk",
+    "no-frame",
+    "no-hpet",
+    "no-kvm",
+    "no-kvm-irqchip",
+    "no-kvm-pit",
+    "no-quit",
+    "no-reboot",
+    "no-shutdown",
+    "no-user-config",
+    "nodefaults",
+    "nodefconfig",
+    "nographic",
+    "old-param",
+    "one-insn-per-tb",
+    "only-migratable",
+    "perfmap",
+    "portrait",
+    "preconfig",
+    "rtc-td-hack",
+    "s",
+    "sdl",
+    "semihosting",
+    "singlestep",
+    "snapshot",
+    "tdf",
+    "usb",
+    "version",
+    "win2k-hack",
+    "xen-attach",
+    "xen-domid-restrict",
 ];
 
 /// Options that hardly any other program has: they tell that a text without a program name is QEMU's.
 const SIGNS: &[&str] = &[
-    "accel", "audiodev", "blockdev", "cdrom", "chardev", "cpu", "device", "display", "drive", "enable-kvm", "hda",
-    "machine", "mon", "netdev", "nic", "nodefaults", "no-user-config", "nographic", "object", "overcommit", "smp",
-    "spice", "tpmdev", "vga", "vnc", "smbios", "fw_cfg", "qmp",
+    "accel",
+    "audiodev",
+    "blockdev",
+    "cdrom",
+    "chardev",
+    "cpu",
+    "device",
+    "display",
+    "drive",
+    "enable-kvm",
+    "hda",
+    "machine",
+    "mon",
+    "netdev",
+    "nic",
+    "nodefaults",
+    "no-user-config",
+    "nographic",
+    "object",
+    "overcommit",
+    "smp",
+    "spice",
+    "tpmdev",
+    "vga",
+    "vnc",
+    "smbios",
+    "fw_cfg",
+    "qmp",
 ];
 
 /// One option of a command line.
@@ -112,7 +179,8 @@ impl QemuArgs {
                 "enable-kvm" => found.push(Spanned::new("kvm".to_owned(), option.line)),
                 "accel" | "machine" | "M" => {
                     let opts = option.opts();
-                    let names = opts.get("accel").unwrap_or_default().split(':').filter(|name| !name.is_empty());
+                    let names =
+                        opts.get("accel").unwrap_or_default().split(':').filter(|name| !name.is_empty());
                     found.extend(names.map(|name| Spanned::new(name.to_owned(), option.value_line)));
                 }
                 _ => {}
@@ -155,7 +223,8 @@ impl View for QemuArgs {
             }
             if is_program(first) || (first.starts_with(['/', '"', '$']) && is_program_or_variable(first)) {
                 best = best.max(if others == 0 { 88 } else { 75 });
-            } else if words.by_ref().any(is_program) && words.next().is_some_and(|word| word.starts_with('-')) {
+            } else if words.by_ref().any(is_program) && words.next().is_some_and(|word| word.starts_with('-'))
+            {
                 // `sudo qemu-kvm -m 1G`, or the listing of a process.
                 best = best.max(if others == 0 { 80 } else { 60 });
             }
@@ -190,14 +259,17 @@ pub(crate) fn unprompted(line: &str) -> &str {
 /// Whether a word is a QEMU emulator's path or name.
 pub(crate) fn is_program(word: &str) -> bool {
     let name = word.rsplit('/').next().unwrap_or(word);
-    name.strip_prefix("qemu-system-").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)))
+    name.strip_prefix("qemu-system-")
+        .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)))
         || matches!(name, "qemu-kvm" | "kvm" | "kvm-spice" | "qemu-system")
 }
 
 fn is_program_or_variable(word: &str) -> bool {
     let variable = word.strip_prefix('$').is_some_and(|name| {
         let name = name.trim_matches(['{', '}']);
-        name.len() < 40 && name.to_ascii_uppercase().contains("QEMU") && !name.to_ascii_uppercase().contains("ARGS")
+        name.len() < 40
+            && name.to_ascii_uppercase().contains("QEMU")
+            && !name.to_ascii_uppercase().contains("ARGS")
     });
     variable || is_program(word)
 }
@@ -227,8 +299,8 @@ fn statements(tokens: &[Token], depth: u32, commands: &mut Vec<QemuCommand>) {
             }
             Token::Newline if in_array => on_line = 0,
             Token::Newline => {
-                let lone_option =
-                    on_line == 1 && words.last().is_some_and(|word| option_name(&word.text).is_some_and(takes_value));
+                let lone_option = on_line == 1
+                    && words.last().is_some_and(|word| option_name(&word.text).is_some_and(takes_value));
                 let continues = match following[at] {
                     Some(Token::Word(next)) => {
                         // A comment between two lines of options leaves an empty line: nothing ends there.
@@ -268,7 +340,9 @@ fn statement(words: &[&Word], depth: u32, commands: &mut Vec<QemuCommand>) {
     let before = program.unwrap_or(words.len());
     for word in &words[..before] {
         let Some((name, value)) = word.text.split_once('=') else { continue };
-        if name.starts_with('-') || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+".contains(&byte)) {
+        if name.starts_with('-')
+            || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+".contains(&byte))
+        {
             continue;
         }
         if depth == 0 && word.quoted && (value.starts_with('-') || value.contains(" -")) {
@@ -286,8 +360,11 @@ fn statement(words: &[&Word], depth: u32, commands: &mut Vec<QemuCommand>) {
         None => return,
     };
     options(rest, &mut command);
-    let known = |option: &QemuOption| SIGNS.contains(&option.name.as_str()) || FLAGS.contains(&option.name.as_str());
-    if command.program.is_some() || command.options.iter().any(|option| known(option) || option.value.is_some()) {
+    let known =
+        |option: &QemuOption| SIGNS.contains(&option.name.as_str()) || FLAGS.contains(&option.name.as_str());
+    if command.program.is_some()
+        || command.options.iter().any(|option| known(option) || option.value.is_some())
+    {
         commands.push(command);
     }
 }
@@ -299,7 +376,8 @@ fn options(words: &[&Word], command: &mut QemuCommand) {
             command.images.push(Spanned::new(word.text.clone(), word.line));
             continue;
         };
-        let value = words.next_if(|next| takes_value(name) && (next.quoted || option_name(&next.text).is_none()));
+        let value =
+            words.next_if(|next| takes_value(name) && (next.quoted || option_name(&next.text).is_none()));
         command.options.push(QemuOption {
             name: name.to_owned(),
             value: value.map(|value| value.text.clone()),
@@ -346,14 +424,18 @@ mod tests {
             "#!/bin/bash\n# start it\nmodprobe -r nouveau\nswtpm socket --tpmstate dir=/tmp/t --daemon &\nsudo qemu-system-x86_64 -enable-kvm \\\n  -m 4G -cpu host,+vmx \\\n  # the disk\n  -drive file=\"/my disk.img\",if=virtio\nip link del tap0\nusermod -aG kvm me\n",
         );
         assert_eq!(args.commands.len(), 1, "{args:?}");
-        assert_eq!(args.first("drive").map(|drive| (drive.line, drive.opts().get("file").map(str::to_owned))), Some((8, Some("/my disk.img".to_owned()))));
+        assert_eq!(
+            args.first("drive").map(|drive| (drive.line, drive.opts().get("file").map(str::to_owned))),
+            Some((8, Some("/my disk.img".to_owned())))
+        );
         assert_eq!(args.accelerators()[0].line, 5);
         assert_eq!(args.first("tpmstate"), None);
     }
 
     #[test]
     fn options_without_a_program() {
-        let args = read("-device vfio-pci,host=01:00.0\n-device vfio-pci,host=01:00.1\n-nographic disk.img\n");
+        let args =
+            read("-device vfio-pci,host=01:00.0\n-device vfio-pci,host=01:00.1\n-nographic disk.img\n");
         assert_eq!(args.options("device").map(|option| option.line).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(args.commands[0].images[0].value, "disk.img");
         assert_eq!(args.commands[0].program, None);
@@ -361,7 +443,9 @@ mod tests {
 
     #[test]
     fn one_argument_a_line() {
-        let args = read("/usr/bin/qemu-system-x86_64\n-name\nweb\n-S\n-machine\nq35,accel=kvm:tcg\n-append\nconsole=ttyS0 -- x\n");
+        let args = read(
+            "/usr/bin/qemu-system-x86_64\n-name\nweb\n-S\n-machine\nq35,accel=kvm:tcg\n-append\nconsole=ttyS0 -- x\n",
+        );
         assert_eq!(args.commands.len(), 1, "{args:?}");
         assert_eq!(args.first("name").and_then(|name| name.value.as_deref()), Some("web"));
         assert_eq!(args.first("machine").map(|machine| (machine.line, machine.value_line)), Some((5, 6)));
@@ -385,7 +469,10 @@ mod tests {
             "root 812 3.0 /usr/bin/qemu-system-x86_64 -name guest=a -object {\"qom-type\":\"secret\",\"id\":\"k\"} -m 1024\nroot 900 0.0 grep qemu\n",
         );
         assert_eq!(args.commands.len(), 1, "{args:?}");
-        assert_eq!(args.first("object").and_then(|object| object.opts().get("id").map(str::to_owned)).as_deref(), Some("k"));
+        assert_eq!(
+            args.first("object").and_then(|object| object.opts().get("id").map(str::to_owned)).as_deref(),
+            Some("k")
+        );
         assert_eq!(args.first("m").and_then(|m| m.value.as_deref()), Some("1024"));
     }
 

@@ -79,7 +79,8 @@ impl View for QemuImgInfo {
             let all = ["\"virtual-size\"", "\"filename\"", "\"format\""];
             return if all.iter().all(|key| head.contains(key)) { 92 } else { 0 };
         }
-        let first = head.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with(['$', '#']));
+        let first =
+            head.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with(['$', '#']));
         let begins = first.is_some_and(|line| line.starts_with("image: "));
         if begins && head.contains("\nfile format: ") { 94 } else { 0 }
     }
@@ -205,7 +206,9 @@ fn of_json(text: &str) -> (QemuImgInfo, Vec<Issue>) {
             backing_path: text("full-backing-filename"),
             backing_format: text("backing-filename-format"),
             details: details.collect(),
-            snapshots: snapshots.filter_map(|one| Some(Spanned::new(one["name"].as_str()?.to_owned(), 0))).collect(),
+            snapshots: snapshots
+                .filter_map(|one| Some(Spanned::new(one["name"].as_str()?.to_owned(), 0)))
+                .collect(),
         }
     });
     (QemuImgInfo { images: images.collect() }, Vec::new())
@@ -220,7 +223,10 @@ mod tests {
         let (view, issues) = QemuImgInfo::read(include_str!("../tests/samples/qemu_img_info.txt"));
         assert_eq!(issues, []);
         let [top, base] = &view.images[..] else { panic!("two images: {view:?}") };
-        assert_eq!((top.name.value.as_str(), top.virtual_size.clone()), ("web.qcow2", Some(Spanned::new(1 << 30, 3))));
+        assert_eq!(
+            (top.name.value.as_str(), top.virtual_size.clone()),
+            ("web.qcow2", Some(Spanned::new(1 << 30, 3)))
+        );
         assert_eq!(top.backing.as_ref().map(|backing| backing.value.as_str()), Some("base.qcow2"));
         assert_eq!(top.backing_path.as_ref().map(|path| path.value.as_str()), Some("/srv/vm/base.qcow2"));
         assert_eq!(top.is_corrupt().map(|corrupt| corrupt.value), Some(true));

@@ -108,7 +108,8 @@ impl View for QemuLog {
             }
             if begins_command(line) {
                 // Without libvirt's start line, a second command is a second run.
-                let fresh = runs.last().is_some_and(|run| run.start.is_some() && run.args.commands.is_empty());
+                let fresh =
+                    runs.last().is_some_and(|run| run.start.is_some() && run.args.commands.is_empty());
                 if !fresh {
                     runs.push(QemuRun::default());
                 }
@@ -192,7 +193,8 @@ fn begins_command(line: &str) -> bool {
         return line.trim_end().ends_with('\\') || line.contains("qemu");
     }
     let mut words = line.split_whitespace().skip_while(|word| matches!(*word, "sudo" | "exec" | "nohup"));
-    words.next().is_some_and(is_program) && words.next().is_some_and(|word| word.starts_with('-') || word == "\\")
+    words.next().is_some_and(is_program)
+        && words.next().is_some_and(|word| word.starts_with('-') || word == "\\")
 }
 
 fn start_line(line: u32, text: &str) -> Option<StartLine> {
@@ -303,7 +305,8 @@ pub(crate) fn split_time(text: &str) -> (&str, &str) {
     if !b"dddd-dd-ddTdd:dd:dd".iter().enumerate().all(|(at, expected)| shape(at, *expected)) {
         return ("", text);
     }
-    let end = 19 + bytes[19..].iter().take_while(|byte| byte.is_ascii_digit() || b".+-Z:".contains(byte)).count();
+    let end =
+        19 + bytes[19..].iter().take_while(|byte| byte.is_ascii_digit() || b".+-Z:".contains(byte)).count();
     let (time, rest) = text.split_at(end);
     (time.trim_end_matches(':'), rest.trim_start())
 }
@@ -311,7 +314,9 @@ pub(crate) fn split_time(text: &str) -> (&str, &str) {
 /// `Jan 01 12:00:00 host kernel:` and the like.
 fn looks_like_journal(line: &str) -> bool {
     let mut words = line.split_whitespace();
-    let month = words.next().is_some_and(|word| word.len() == 3 && word.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    let month = words
+        .next()
+        .is_some_and(|word| word.len() == 3 && word.bytes().all(|byte| byte.is_ascii_alphabetic()));
     month
         && words.next().is_some_and(|day| day.len() <= 2 && day.bytes().all(|byte| byte.is_ascii_digit()))
         && words.next().is_some_and(|time| time.len() >= 8 && time.as_bytes().get(2) == Some(&b':'))

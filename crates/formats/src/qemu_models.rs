@@ -65,7 +65,9 @@ impl View for QemuModels {
                 match part {
                     Part::Cpus => view.cpus.push(pair()),
                     Part::Flags => {
-                        view.flags.extend(line.split_whitespace().map(|flag| Spanned::new(flag.to_owned(), number)));
+                        view.flags.extend(
+                            line.split_whitespace().map(|flag| Spanned::new(flag.to_owned(), number)),
+                        );
                     }
                     // Heads of groups of devices.
                     Part::Nothing if line.ends_with("devices:") => {}
@@ -77,10 +79,17 @@ impl View for QemuModels {
     }
 
     fn recognise(_: &str, head_of_text: &str) -> u8 {
-        let mut all = head_of_text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['$', '#']));
+        let mut all = head_of_text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with(['$', '#']));
         let first = all.next().unwrap_or_default();
         let (devices, all) = crate::lines::share(head_of_text, |line| device(line.trim()).is_some());
-        if head(first).is_some_and(|part| part != Part::Flags) || devices > 2 && devices * 2 > all { 93 } else { 0 }
+        if head(first).is_some_and(|part| part != Part::Flags) || devices > 2 && devices * 2 > all {
+            93
+        } else {
+            0
+        }
     }
 }
 
@@ -114,7 +123,10 @@ mod tests {
         let devices = "Controller/Bridge/Hub devices:\nname \"vfio-pci\", bus PCI, desc \"VFIO-based PCI device assignment\"\nname \"isa-debug-exit\", bus ISA\nname \"loader\", desc \"x\"\n";
         let (view, issues) = QemuModels::read(devices);
         assert_eq!(issues, []);
-        assert_eq!((view.device("vfio-pci").map(|bus| bus.value), view.device("loader").map(|bus| bus.value)), (Some("PCI"), Some("")));
+        assert_eq!(
+            (view.device("vfio-pci").map(|bus| bus.value), view.device("loader").map(|bus| bus.value)),
+            (Some("PCI"), Some(""))
+        );
         assert_eq!(QemuModels::recognise("x", devices), 93);
         assert_eq!(QemuModels::read("odd\n").1.len(), 1);
     }

@@ -105,9 +105,8 @@ fn cache(root: Element<'_>, view: &mut QemuOffers) {
             "version" => {
                 let number = element.text().and_then(|text| text.value.parse::<u32>().ok());
                 // As libvirt writes versions everywhere: major * 1,000,000 + minor * 1,000 + micro.
-                view.version = number.map(|n| {
-                    Spanned::new([n / 1_000_000, n / 1000 % 1000, n % 1000], element.line())
-                });
+                view.version =
+                    number.map(|n| Spanned::new([n / 1_000_000, n / 1000 % 1000, n % 1000], element.line()));
             }
             "machine" => {
                 view.machines.extend(element.attr("name"));
@@ -144,7 +143,8 @@ fn domain(root: Element<'_>, view: &mut QemuOffers) {
             "blockers" => {
                 let model = element.attribute("model").map_or("", |model| model.value);
                 if let Some(cpu) = view.cpus.iter_mut().find(|cpu| cpu.name.value == model) {
-                    cpu.blockers.extend(element.all("feature").filter_map(|one| Some(one.attr("name")?.value)));
+                    cpu.blockers
+                        .extend(element.all("feature").filter_map(|one| Some(one.attr("name")?.value)));
                 }
             }
             _ => {}

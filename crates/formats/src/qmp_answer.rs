@@ -178,9 +178,9 @@ impl QmpAnswer {
             let counts = ["failed_rd_operations", "failed_wr_operations", "failed_flush_operations"];
             let stats = stats.members();
             let failed = counts.iter().filter_map(|key| stats.get(*key)?.number());
-            let failed = failed.filter(|count| count.value > 0).reduce(|first, more| {
-                Spanned::new(first.value.saturating_add(more.value), first.line)
-            });
+            let failed = failed
+                .filter(|count| count.value > 0)
+                .reduce(|first, more| Spanned::new(first.value.saturating_add(more.value), first.line));
             self.stats.push(QmpDiskStats { name: name().unwrap_or_default(), failed });
         } else if members.contains_key("locked") {
             let image = inserted.get("image").map(Json::members).unwrap_or_default();
@@ -191,7 +191,8 @@ impl QmpAnswer {
                 file: inserted.get("file").and_then(Json::text),
                 corrupt: data.and_then(|data| data.get("corrupt")).and_then(|corrupt| corrupt.truth()),
             });
-        } else if members.contains_key("current-progress") || members.contains_key("offset") && members.contains_key("len")
+        } else if members.contains_key("current-progress")
+            || members.contains_key("offset") && members.contains_key("len")
         {
             self.jobs.push(QmpJob {
                 line: item.line(),
@@ -214,10 +215,17 @@ mod tests {
     fn disks_and_their_state() {
         let (view, issues) = QmpAnswer::read(include_str!("../tests/samples/qmp_answer.txt"));
         assert_eq!(issues, []);
-        let states: Vec<_> = view.disks.iter().map(|disk| (disk.name.as_str(), disk.io_status.clone())).collect();
+        let states: Vec<_> =
+            view.disks.iter().map(|disk| (disk.name.as_str(), disk.io_status.clone())).collect();
         assert_eq!(states[0], ("ide2-cd0", Some(Spanned::new("ok".to_owned(), 5))));
-        assert_eq!(states[1], ("/machine/peripheral/v0/virtio-backend", Some(Spanned::new("nospace".to_owned(), 55))));
-        assert_eq!(view.disks[1].file.as_ref().map(|file| file.value.as_str()), Some("/srv/images/web.qcow2"));
+        assert_eq!(
+            states[1],
+            ("/machine/peripheral/v0/virtio-backend", Some(Spanned::new("nospace".to_owned(), 55)))
+        );
+        assert_eq!(
+            view.disks[1].file.as_ref().map(|file| file.value.as_str()),
+            Some("/srv/images/web.qcow2")
+        );
         assert_eq!(view.disks[1].corrupt.as_ref().map(|corrupt| corrupt.value), Some(false));
     }
 
@@ -232,15 +240,22 @@ mod tests {
         let read = |text: &str| QmpAnswer::read(text).0;
         let status = read("{\n \"return\": {\n  \"running\": false,\n  \"status\": \"io-error\"}}");
         assert_eq!(status.run_state, Some(Spanned::new("io-error".to_owned(), 4)));
-        assert_eq!(read("{\"return\":{\"enabled\":false,\"present\":true}}").kvm, Some(Spanned::new(false, 1)));
-        let version = read("{\"return\":{\"qemu\":{\"micro\":2,\"minor\":0,\"major\":10},\"package\":\"\"}}").version;
+        assert_eq!(
+            read("{\"return\":{\"enabled\":false,\"present\":true}}").kvm,
+            Some(Spanned::new(false, 1))
+        );
+        let version =
+            read("{\"return\":{\"qemu\":{\"micro\":2,\"minor\":0,\"major\":10},\"package\":\"\"}}").version;
         assert_eq!(version, Some(Spanned::new("10.0.2".to_owned(), 1)));
         let jobs = read(
             "{\"return\":[{\"id\":\"j\",\"type\":\"mirror\",\"status\":\"paused\",\"current-progress\":1,\"total-progress\":2},\n\
              {\"device\":\"d\",\"type\":\"backup\",\"len\":9,\"offset\":1,\"io-status\":\"nospace\",\"ready\":false}]}",
         )
         .jobs;
-        assert_eq!((jobs[0].id.as_str(), jobs[0].status.as_ref().map(|one| one.value.as_str())), ("j", Some("paused")));
+        assert_eq!(
+            (jobs[0].id.as_str(), jobs[0].status.as_ref().map(|one| one.value.as_str())),
+            ("j", Some("paused"))
+        );
         assert_eq!((jobs[1].line, jobs[1].io_status.as_ref().map(|one| one.line)), (2, Some(2)));
         let migration = read(
             "{\"return\":{\"status\":\"active\",\"ram\":{\"remaining\":5,\"dirty-pages-rate\":50000,\"page-size\":4096,\"mbps\":800.0,\"dirty-sync-count\":3}}}",

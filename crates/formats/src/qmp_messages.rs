@@ -87,13 +87,16 @@ impl View for QmpMessages {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        const STARTS: [&str; 6] = ["{\"QMP\"", "{\"return\"", "{\"error\"", "{\"event\"", "{\"timestamp\"", "{\"execute\""];
+        const STARTS: [&str; 6] =
+            ["{\"QMP\"", "{\"return\"", "{\"error\"", "{\"event\"", "{\"timestamp\"", "{\"execute\""];
         let (hits, all) = crate::lines::share(head, |line| {
-            let line: String = line.trim().trim_start_matches("-> ").trim_start_matches("<- ").chars().take(40).collect();
+            let line: String =
+                line.trim().trim_start_matches("-> ").trim_start_matches("<- ").chars().take(40).collect();
             let line = line.replace(' ', "");
             STARTS.iter().any(|start| line.starts_with(start))
         });
-        let telling = ["\"QMP\"", "\"desc\"", "\"event\"", "\"execute\""].iter().any(|word| head.contains(word));
+        let telling =
+            ["\"QMP\"", "\"desc\"", "\"event\"", "\"execute\""].iter().any(|word| head.contains(word));
         match hits > 0 && hits * 3 >= all * 2 && (telling || name.contains("qmp")) {
             true => 90,
             false => 0,
@@ -133,9 +136,14 @@ mod tests {
     fn messages_by_what_they_are() {
         let (view, issues) = QmpMessages::read(include_str!("../tests/samples/qmp_messages.txt"));
         assert_eq!(issues, []);
-        assert!(matches!(&view.messages[0].value, QmpMessage::Greeting { version, .. } if version == "10.0.2"));
+        assert!(
+            matches!(&view.messages[0].value, QmpMessage::Greeting { version, .. } if version == "10.0.2")
+        );
         assert_eq!(view.errors().next(), Some(Spanned::new("Device 'disk9' not found", 4)));
-        assert_eq!(view.events("BLOCK_IO_ERROR").next().map(|data| data["nospace"].clone()), Some(Value::Bool(true)));
+        assert_eq!(
+            view.events("BLOCK_IO_ERROR").next().map(|data| data["nospace"].clone()),
+            Some(Value::Bool(true))
+        );
         assert!(matches!(&view.messages[2].value, QmpMessage::Command { name, .. } if name == "device_del"));
         let (_, issues) = QmpMessages::read("{\"a\": 1}\nodd\n");
         assert_eq!(issues.len(), 2);

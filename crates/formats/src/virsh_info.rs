@@ -12,8 +12,18 @@ pub struct VirshInfo {
 
 /// Keys that tell what the text is; two must be there.
 const KEYS: [&str; 12] = [
-    "OS Type", "CPU(s)", "Max memory", "Used memory", "Persistent", "Autostart", "Managed save", "Security model",
-    "Capacity", "Allocation", "CPU model", "Thread(s) per core",
+    "OS Type",
+    "CPU(s)",
+    "Max memory",
+    "Used memory",
+    "Persistent",
+    "Autostart",
+    "Managed save",
+    "Security model",
+    "Capacity",
+    "Allocation",
+    "CPU model",
+    "Thread(s) per core",
 ];
 
 impl View for VirshInfo {
@@ -27,14 +37,20 @@ impl View for VirshInfo {
     fn recognise(_: &str, head: &str) -> u8 {
         let mut keys: Vec<&&str> = Vec::new();
         let mut other = 0;
-        for (_, line) in lines(head).filter(|(_, line)| !line.trim().is_empty() && !line.starts_with(['$', '#'])).take(40) {
+        for (_, line) in
+            lines(head).filter(|(_, line)| !line.trim().is_empty() && !line.starts_with(['$', '#'])).take(40)
+        {
             // virsh sets its values at one column, behind blanks: nobody else has all of that.
-            match line.split_once(':').filter(|(_, value)| value.starts_with("  ") || value.trim().is_empty()) {
+            match line.split_once(':').filter(|(_, value)| value.starts_with("  ") || value.trim().is_empty())
+            {
                 Some((key, _)) => keys.extend(KEYS.iter().find(|known| **known == key)),
                 None => other += 1,
             }
         }
-        let named = head.contains("Name:  ") || head.contains("UUID:  ") || head.contains("Type:  ") || head.contains("CPU model:  ");
+        let named = head.contains("Name:  ")
+            || head.contains("UUID:  ")
+            || head.contains("Type:  ")
+            || head.contains("CPU model:  ");
         if keys.len() >= 2 && named && other <= 3 && !head.contains("Vendor ID:") { 88 } else { 0 }
     }
 }

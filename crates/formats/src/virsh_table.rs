@@ -79,7 +79,8 @@ impl View for VirshTable {
     }
 
     fn recognise(_: &str, head: &str) -> u8 {
-        let mut lines = head.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['$', '#']));
+        let mut lines =
+            head.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['$', '#']));
         match (lines.next(), lines.next()) {
             (Some(first), Some(second)) if is_head(first) && is_rule(second) => 92,
             _ => 0,

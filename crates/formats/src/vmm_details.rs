@@ -100,7 +100,8 @@ impl VmmProcessFacts {
         self.all("sees").filter_map(|found| {
             let mut words = found.value.strip_prefix("memory ")?.split(' ');
             let policy = words.next()?;
-            let node = words.next().filter(|word| *word == "node").and_then(|_| words.next()?.parse().ok())?;
+            let node =
+                words.next().filter(|word| *word == "node").and_then(|_| words.next()?.parse().ok())?;
             let huge = words.next()? == "huge";
             let bytes = words.next()?.parse::<u64>().ok()?.checked_mul(1024)?;
             Some(Spanned::new(NodeMemory { policy, node, huge, bytes }, found.line))
@@ -109,7 +110,8 @@ impl VmmProcessFacts {
 
     /// Device nodes and files that it has open, where somebody might look. Behind `/dev/net/tun` the interface.
     pub fn open(&self) -> impl Iterator<Item = Spanned<&str>> {
-        self.all("sees").filter_map(|found| Some(Spanned::new(found.value.strip_prefix("open ")?, found.line)))
+        self.all("sees")
+            .filter_map(|found| Some(Spanned::new(found.value.strip_prefix("open ")?, found.line)))
     }
 }
 
@@ -196,7 +198,10 @@ mod tests {
         assert_eq!(vm.limit("Max locked memory").map(|limit| limit.value), Some(65536));
         assert_eq!(vm.limit("Max open files").map(|limit| limit.value), Some(1024));
         assert_eq!(vm.limit("Max cpu time").map(|limit| limit.value), Some(u64::MAX));
-        assert_eq!(vm.cgroup("cpu.max").map(|limit| limit.value).collect::<Vec<_>>(), ["50000 100000", "max 100000"]);
+        assert_eq!(
+            vm.cgroup("cpu.max").map(|limit| limit.value).collect::<Vec<_>>(),
+            ["50000 100000", "max 100000"]
+        );
         let vcpus: Vec<_> = vm.threads().filter(|thread| thread.is_vcpu()).map(|one| one.value).collect();
         assert_eq!(vcpus.len(), 2);
         assert_eq!((vcpus[1].cpus, vcpus[1].policy, vcpus[1].last_cpu), ("3", "fifo", Some(3)));

@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn processes_are_read() {
-        let text = "pid 77 user nobody exe /usr/bin/qemu-system-x86_64 (deleted) : qemu -name a : b\nnone\nodd\n";
+        let text =
+            "pid 77 user nobody exe /usr/bin/qemu-system-x86_64 (deleted) : qemu -name a : b\nnone\nodd\n";
         let (view, issues) = VmmProcesses::read(text);
         assert_eq!(issues, [Issue::new(3, "not a line of the VMM probe")]);
         let first = &view.processes[0];

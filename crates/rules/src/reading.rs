@@ -29,6 +29,7 @@ const TALKS: &[&str] = &[
     "bridge_vlan",
     "dmsetup_status",
     "environment",
+    "free",
     "guest_console",
     "ip_route",
     "iptables_save",

@@ -85,6 +85,8 @@ const RULE: &str = r#"//! # What is wrong, one line
 //!
 //! ## What it is
 //!
+//! Heard as: what people say who have the problem, in their own words.
+//!
 //! ## Why it happens
 //!
 //! ## Confirm

@@ -51,7 +51,8 @@ pub struct Reserved {
 }
 
 pub(super) fn read(table: &Table, issues: &mut Vec<Issue>) -> Dmar {
-    let flag = |bit: u8| table.u8(HEADER + 1).map(|flags| Spanned::new(flags & bit != 0, table.line(HEADER + 1)));
+    let flag =
+        |bit: u8| table.u8(HEADER + 1).map(|flags| Spanned::new(flags & bit != 0, table.line(HEADER + 1)));
     let mut view = Dmar {
         address_bits: table.u8(HEADER).map(|width| Spanned::new(width.saturating_add(1), table.line(HEADER))),
         interrupt_remapping: flag(1),
@@ -165,7 +166,8 @@ mod tests {
         assert_eq!(dmar.x2apic_opt_out.map(|on| on.value), Some(true));
         let reserved = &dmar.reserved[0];
         assert_eq!((reserved.line, reserved.range), (5, (0xdd00_0000, 0xdd0f_ffff)));
-        let addresses: Vec<_> = reserved.devices.iter().map(|one| one.address.map(|at| at.to_string())).collect();
+        let addresses: Vec<_> =
+            reserved.devices.iter().map(|one| one.address.map(|at| at.to_string())).collect();
         assert_eq!(addresses, [Some("0000:00:14.0".to_owned()), None]);
     }
 }

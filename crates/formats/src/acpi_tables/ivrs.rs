@@ -60,19 +60,26 @@ pub(super) fn read(table: &Table, issues: &mut Vec<Issue>) -> Ivrs {
                 }
             }
             // IVMD: for all devices, for one, for a range of them.
-            0x20..=0x22 => match (table.u8(at + 1), table.u16(at + 4), table.u64(at + 16), table.u64(at + 24)) {
-                (Some(flags), Some(id), Some(first), Some(size)) if length >= 32 => {
-                    let address = PciAddress {
-                        domain: table.u16(at + 8).unwrap_or(0).into(),
-                        bus: (id >> 8) as u8,
-                        slot: (id >> 3 & 0x1f) as u8,
-                        function: (id & 7) as u8,
-                    };
-                    let device = (kind == 0x21).then_some(Named { line, address: Some(address) });
-                    view.memory.push(Memory { line, range: (first, size), device, excluded: flags & 8 != 0 });
+            0x20..=0x22 => {
+                match (table.u8(at + 1), table.u16(at + 4), table.u64(at + 16), table.u64(at + 24)) {
+                    (Some(flags), Some(id), Some(first), Some(size)) if length >= 32 => {
+                        let address = PciAddress {
+                            domain: table.u16(at + 8).unwrap_or(0).into(),
+                            bus: (id >> 8) as u8,
+                            slot: (id >> 3 & 0x1f) as u8,
+                            function: (id & 7) as u8,
+                        };
+                        let device = (kind == 0x21).then_some(Named { line, address: Some(address) });
+                        view.memory.push(Memory {
+                            line,
+                            range: (first, size),
+                            device,
+                            excluded: flags & 8 != 0,
+                        });
+                    }
+                    _ => issues.push(short()),
                 }
-                _ => issues.push(short()),
-            },
+            }
             _ => {}
         }
     }

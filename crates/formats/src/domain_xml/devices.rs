@@ -484,7 +484,8 @@ fn tpm(element: Element) -> Tpm {
         model: element.attr("model"),
         backend: backend.and_then(|backend| backend.attr("type")),
         version: backend.and_then(|backend| backend.attr("version")),
-        source: backend.and_then(|backend| backend.child_attr("device", "path").or_else(|| source_of(backend))),
+        source: backend
+            .and_then(|backend| backend.child_attr("device", "path").or_else(|| source_of(backend))),
         secret: backend.and_then(|backend| backend.child_attr("encryption", "secret")),
         persistent: backend.and_then(|backend| backend.attr("persistent_state")),
     }

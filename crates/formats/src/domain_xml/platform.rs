@@ -186,7 +186,8 @@ impl Cpu {
             features: features
                 .into_iter()
                 .filter_map(|feature| {
-                    let policy = feature.attr("policy").map_or_else(|| "require".to_owned(), |policy| policy.value);
+                    let policy =
+                        feature.attr("policy").map_or_else(|| "require".to_owned(), |policy| policy.value);
                     Some(CpuFeature { name: feature.attr("name")?, policy })
                 })
                 .collect(),
@@ -326,7 +327,11 @@ pub struct NumaTune {
 
 impl NumaTune {
     pub(super) fn read(element: Element) -> Self {
-        Self { mode: element.attr("mode"), nodeset: element.attr("nodeset"), placement: element.attr("placement") }
+        Self {
+            mode: element.attr("mode"),
+            nodeset: element.attr("nodeset"),
+            placement: element.attr("placement"),
+        }
     }
 }
 

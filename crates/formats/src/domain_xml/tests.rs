@@ -103,9 +103,15 @@ fn a_whole_domain() {
     assert_eq!(domain.memory, Some(Spanned::new(16 << 30, at("<memory unit"))));
     assert_eq!(domain.current_memory, Some(Spanned::new(8 << 30, at("<currentMemory"))));
     let vcpu = domain.vcpu.as_ref().expect("it is there");
-    assert_eq!((vcpu.count.as_ref().map(|n| n.value), vcpu.current.as_ref().map(|n| n.value)), (Some(8), Some(4)));
+    assert_eq!(
+        (vcpu.count.as_ref().map(|n| n.value), vcpu.current.as_ref().map(|n| n.value)),
+        (Some(8), Some(4))
+    );
     assert_eq!(domain.memory_backing.pages[0].0, Spanned::new(1 << 30, at("<page size")));
-    assert_eq!((domain.memory_backing.locked, value(&domain.memory_backing.access)), (Some(at("<locked")), Some("shared")));
+    assert_eq!(
+        (domain.memory_backing.locked, value(&domain.memory_backing.access)),
+        (Some(at("<locked")), Some("shared"))
+    );
     assert_eq!(domain.cputune.vcpus[0], Pin { line: at("<vcpupin"), id: Some(0), cpuset: "2".into() });
     assert_eq!(domain.cputune.emulator.as_ref().map(|pin| pin.line), Some(at("<emulatorpin")));
     assert_eq!(domain.numatune.as_ref().and_then(|tune| value(&tune.mode)), Some("strict"));
@@ -114,7 +120,10 @@ fn a_whole_domain() {
     assert_eq!((value(&os.loader_type), value(&os.loader_secure)), (Some("pflash"), Some("yes")));
     assert!(value(&os.nvram_template).is_some_and(|path| path.ends_with("VARS.ms.fd")));
     assert_eq!(os.firmware_features, [(Spanned::new("secure-boot".to_owned(), at("secure-boot")), true)]);
-    assert_eq!((domain.feature("acpi"), domain.feature("smm"), domain.feature("hyperv")), (Some(at("<acpi")), None, Some(at("<hyperv"))));
+    assert_eq!(
+        (domain.feature("acpi"), domain.feature("smm"), domain.feature("hyperv")),
+        (Some(at("<acpi")), None, Some(at("<hyperv")))
+    );
     let cpu = domain.cpu.as_ref().expect("it is there");
     assert_eq!(cpu.topology.as_ref().and_then(Topology::cpus), Some(8));
     assert_eq!(cpu.feature("hypervisor").map(|feature| feature.policy.as_str()), Some("disable"));
@@ -129,23 +138,47 @@ fn its_devices() {
     let (view, _) = DomainXml::read(FULL);
     let devices = &view.domains[0].devices;
     let disk = &devices.disks[0];
-    assert_eq!((value(&disk.format), value(&disk.bus), value(&disk.io)), (Some("qcow2"), Some("virtio"), Some("native")));
-    assert_eq!(disk.source, Some(Spanned::new("/var/lib/libvirt/images/win11.qcow2".to_owned(), at("win11.qcow2"))));
+    assert_eq!(
+        (value(&disk.format), value(&disk.bus), value(&disk.io)),
+        (Some("qcow2"), Some("virtio"), Some("native"))
+    );
+    assert_eq!(
+        disk.source,
+        Some(Spanned::new("/var/lib/libvirt/images/win11.qcow2".to_owned(), at("win11.qcow2")))
+    );
     assert_eq!(disk.backing[0].value, "/base.qcow2");
     assert_eq!(disk.queues.as_ref().map(|queues| queues.value), Some(4));
     let network = &devices.disks[1];
-    assert_eq!((value(&network.protocol), value(&network.source), value(&network.secret)), (Some("rbd"), Some("pool/img"), Some("s")));
+    assert_eq!(
+        (value(&network.protocol), value(&network.source), value(&network.secret)),
+        (Some("rbd"), Some("pool/img"), Some("s"))
+    );
     let interface = &devices.interfaces[0];
-    assert_eq!((value(&interface.source), value(&interface.virtualport)), (Some("ovsbr0"), Some("openvswitch")));
-    assert_eq!((interface.mtu.as_ref().map(|mtu| mtu.value), value(&interface.mac)), (Some(9000), Some("52:54:00:aa:bb:cc")));
+    assert_eq!(
+        (value(&interface.source), value(&interface.virtualport)),
+        (Some("ovsbr0"), Some("openvswitch"))
+    );
+    assert_eq!(
+        (interface.mtu.as_ref().map(|mtu| mtu.value), value(&interface.mac)),
+        (Some(9000), Some("52:54:00:aa:bb:cc"))
+    );
     let hostdev = &devices.hostdevs[0];
-    assert_eq!(hostdev.address.as_ref().map(|address| address.value.to_string()).as_deref(), Some("0000:01:00.1"));
+    assert_eq!(
+        hostdev.address.as_ref().map(|address| address.value.to_string()).as_deref(),
+        Some("0000:01:00.1")
+    );
     assert_eq!(hostdev.guest_address.as_ref().map(|address| address.value.bus), Some(6));
     assert_eq!((value(&hostdev.managed), value(&hostdev.rom_file)), (Some("yes"), Some("/roms/gpu.rom")));
     assert!(value(&devices.hostdevs[1].mdev).is_some_and(|uuid| uuid.starts_with("c2177883")));
     assert_eq!(value(&devices.filesystems[0].driver), Some("virtiofs"));
-    assert_eq!((value(&devices.tpms[0].model), value(&devices.tpms[0].version)), (Some("tpm-crb"), Some("2.0")));
-    assert_eq!(devices.memballoon.as_ref().and_then(|balloon| value(&balloon.free_page_reporting)), Some("on"));
+    assert_eq!(
+        (value(&devices.tpms[0].model), value(&devices.tpms[0].version)),
+        (Some("tpm-crb"), Some("2.0"))
+    );
+    assert_eq!(
+        devices.memballoon.as_ref().and_then(|balloon| value(&balloon.free_page_reporting)),
+        Some("on")
+    );
     assert!(devices.videos[0].accel3d);
     assert_eq!(value(&devices.serials[0].target), Some("org.qemu.guest_agent.0"));
     assert_eq!(devices.shmems[0].size.as_ref().map(|size| size.value), Some(32 << 20));
@@ -164,13 +197,18 @@ fn paths() {
 
 #[test]
 fn fragments() {
-    let (view, issues) = DomainXml::read("I tried this:\n<os firmware='bios'/>\n<cpu mode='host-model'/>\nand then\n<hostdev mode='subsystem' type='pci'>\n<source><address bus='0x0a' slot='0' function='0'/></source></hostdev>\n<loader secure='yes'/>\n<hugepages/>\n<feature policy='require' name='vmx'/>\n");
+    let (view, issues) = DomainXml::read(
+        "I tried this:\n<os firmware='bios'/>\n<cpu mode='host-model'/>\nand then\n<hostdev mode='subsystem' type='pci'>\n<source><address bus='0x0a' slot='0' function='0'/></source></hostdev>\n<loader secure='yes'/>\n<hugepages/>\n<feature policy='require' name='vmx'/>\n",
+    );
     assert_eq!(issues, []);
     let domain = &view.domains[0];
     assert!(domain.fragment);
     assert_eq!(value(&domain.os.firmware), Some("bios"));
     assert_eq!(domain.os.loader_secure, Some(Spanned::new("yes".to_owned(), 7)));
-    assert_eq!(domain.cpu.as_ref().and_then(|cpu| cpu.mode.clone()), Some(Spanned::new("host-model".to_owned(), 3)));
+    assert_eq!(
+        domain.cpu.as_ref().and_then(|cpu| cpu.mode.clone()),
+        Some(Spanned::new("host-model".to_owned(), 3))
+    );
     assert!(domain.cpu.as_ref().is_some_and(|cpu| cpu.feature("vmx").is_some()));
     assert_eq!(domain.memory_backing.hugepages, Some(8));
     assert_eq!(domain.devices.hostdevs[0].address.as_ref().map(|address| address.value.bus), Some(10));

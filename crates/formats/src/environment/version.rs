@@ -13,8 +13,29 @@ pub struct Version {
 
 /// Words that may stand between a program's name and its version.
 const BETWEEN: &[&str] = &[
-    "emulator", "version", "versions", "release", "hypervisor", "package", "is", "kvm", "system", "x86_64", "x86-64",
-    "x86", "libvirt", "daemon", "libs", "client", "clients", "utils", "common", "qemu", "installed", "host", "v",
+    "emulator",
+    "version",
+    "versions",
+    "release",
+    "hypervisor",
+    "package",
+    "is",
+    "kvm",
+    "system",
+    "x86_64",
+    "x86-64",
+    "x86",
+    "libvirt",
+    "daemon",
+    "libs",
+    "client",
+    "clients",
+    "utils",
+    "common",
+    "qemu",
+    "installed",
+    "host",
+    "v",
 ];
 
 impl Version {
@@ -24,7 +45,10 @@ impl Version {
         let end = text.find(|letter: char| letter.is_whitespace() || "(),;|\"'`".contains(letter));
         let text = text[..end.unwrap_or(text.len())].trim_end_matches(['.', ':']);
         // An epoch of a Debian package.
-        let text = text.split_once(':').filter(|(epoch, _)| *epoch == "1" || *epoch == "2").map_or(text, |parts| parts.1);
+        let text = text
+            .split_once(':')
+            .filter(|(epoch, _)| *epoch == "1" || *epoch == "2")
+            .map_or(text, |parts| parts.1);
         let mut numbers = Vec::new();
         let mut rest = text;
         loop {
@@ -62,7 +86,8 @@ pub(super) fn after(line: &str, lower: &str, name: &str) -> Option<Version> {
         let before = lower[..at].chars().next_back();
         // `ipxe-qemu`, `libvirt-daemon-driver-qemu`: a name's end is another package, with another's version. Proxmox
         // puts its own before the program's.
-        let joined = lower[..at].strip_suffix('-').is_some_and(|longer| longer.ends_with(char::is_alphabetic));
+        let joined =
+            lower[..at].strip_suffix('-').is_some_and(|longer| longer.ends_with(char::is_alphabetic));
         if before.is_some_and(char::is_alphanumeric) || joined && !lower[..at].ends_with("pve-") {
             return None;
         }
@@ -74,7 +99,8 @@ pub(super) fn after(line: &str, lower: &str, name: &str) -> Option<Version> {
             if let Some(version) = Version::parse(rest.strip_prefix(['v', 'V']).unwrap_or(rest)) {
                 return Some(version);
             }
-            let word = BETWEEN.iter().filter(|word| starts_with_word(rest, word)).max_by_key(|word| word.len())?;
+            let word =
+                BETWEEN.iter().filter(|word| starts_with_word(rest, word)).max_by_key(|word| word.len())?;
             rest = &rest[word.len()..];
         }
         None
@@ -84,7 +110,9 @@ pub(super) fn after(line: &str, lower: &str, name: &str) -> Option<Version> {
 /// The version of firmware that is named by a date, as `edk2-stable202402` or `edk2-ovmf-20240214`: year and month.
 /// `lower` is the line in lower case.
 pub(super) fn dated(lower: &str) -> Option<Version> {
-    let rest = ["edk2-stable", "edk2-ovmf-", "edk2-aarch64-"].iter().find_map(|name| Some(lower.split_once(name)?.1))?;
+    let rest = ["edk2-stable", "edk2-ovmf-", "edk2-aarch64-"]
+        .iter()
+        .find_map(|name| Some(lower.split_once(name)?.1))?;
     let digits = &rest[..rest.bytes().take_while(u8::is_ascii_digit).count()];
     let (year, month) = (digits.get(..4)?.parse().ok()?, digits.get(4..6)?.parse().ok()?);
     matches!(month, 1..=12).then(|| Version { text: digits.to_owned(), numbers: vec![year, month] })
@@ -102,7 +130,10 @@ mod tests {
     #[test]
     fn parsing_and_order() {
         let version = Version::parse("1:8.2.2+ds-0ubuntu1 (x)").expect("a version");
-        assert_eq!((version.text.as_str(), version.numbers.as_slice()), ("8.2.2+ds-0ubuntu1", &[8, 2, 2][..]));
+        assert_eq!(
+            (version.text.as_str(), version.numbers.as_slice()),
+            ("8.2.2+ds-0ubuntu1", &[8, 2, 2][..])
+        );
         assert!(version.at_least(&[8, 2]) && version.at_least(&[8, 2, 2]) && !version.at_least(&[8, 2, 3]));
         assert!(version.at_least(&[7, 99]) && !version.at_least(&[9]));
         for bad in ["", "x", "8", "10.0.0.1", "01:00.0", "1.2.3.4.5", "12:30:45"] {

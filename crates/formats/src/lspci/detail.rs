@@ -47,7 +47,8 @@ pub(super) fn read(device: &mut PciDevice, number: u32, line: &str) {
     if let Some(driver) = after("Kernel driver in use:") {
         device.driver = Some(Spanned::new(driver.to_owned(), number));
     } else if let Some(modules) = after("Kernel modules:") {
-        let modules = modules.split(',').map(|module| module.trim().to_owned()).filter(|module| !module.is_empty());
+        let modules =
+            modules.split(',').map(|module| module.trim().to_owned()).filter(|module| !module.is_empty());
         device.modules = Some(Spanned::new(modules.collect(), number));
     } else if let Some(subsystem) = after("Subsystem:") {
         device.subsystem = Some(Spanned::new(subsystem.to_owned(), number));
@@ -58,7 +59,8 @@ pub(super) fn read(device: &mut PciDevice, number: u32, line: &str) {
     if line.starts_with("Flags:") || line.starts_with("NUMA node") || line.starts_with("IOMMU group") {
         for part in line.trim_start_matches("Flags:").split(',') {
             let part = part.trim();
-            let value = |start: &str| part.strip_prefix(start).map(|rest| rest.trim_start_matches(':').trim());
+            let value =
+                |start: &str| part.strip_prefix(start).map(|rest| rest.trim_start_matches(':').trim());
             if let Some(node) = value("NUMA node").and_then(|node| node.parse().ok()) {
                 device.numa_node = Some(Spanned::new(node, number));
             }
@@ -81,7 +83,8 @@ fn region(line: u32, text: &str) -> Option<Region> {
     };
     // `[virtual] Memory at ...`.
     let bare = rest.trim_start_matches("[virtual] ");
-    let starts = [("Memory at ", false, false), ("I/O ports at ", true, false), ("Expansion ROM at ", false, true)];
+    let starts =
+        [("Memory at ", false, false), ("I/O ports at ", true, false), ("Expansion ROM at ", false, true)];
     let (rest, io, rom) =
         starts.iter().find_map(|(start, io, rom)| Some((bare.strip_prefix(start)?, *io, *rom)))?;
     let word = rest.split(' ').next().unwrap_or_default();

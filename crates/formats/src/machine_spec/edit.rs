@@ -45,7 +45,8 @@ pub fn set_value(
     let mut document: DocumentMut =
         text.parse().map_err(|error: toml_edit::TomlError| EditError::NotToml(error.message().to_owned()))?;
     let parts: Vec<&str> = dotted_key.split('.').collect();
-    let Some((last, parents)) = parts.split_last().filter(|_| parts.iter().all(|part| !part.is_empty())) else {
+    let Some((last, parents)) = parts.split_last().filter(|_| parts.iter().all(|part| !part.is_empty()))
+    else {
         return Err(EditError::BadKey(dotted_key.to_owned()));
     };
     let expected = expected.map(value).transpose()?;
@@ -63,7 +64,9 @@ pub fn set_value(
         let show = |value: Option<String>| value.unwrap_or_else(|| "absent".to_owned());
         return Err(EditError::Drift {
             key: dotted_key.to_owned(),
-            found: show(found.map(|item| item.as_value().map_or_else(|| item.type_name().to_owned(), canonical))),
+            found: show(
+                found.map(|item| item.as_value().map_or_else(|| item.type_name().to_owned(), canonical)),
+            ),
             expected: show(expected.as_ref().map(canonical)),
         });
     }
@@ -126,7 +129,8 @@ fn enter<'a>(item: &'a mut Item, part: &str) -> Option<&'a mut Item> {
 
 /// Cuts one key out. In a table of lines, the lines of the value go and nothing else: comments above it stay.
 fn remove(text: &str, parts: &[&str]) -> Result<String, EditError> {
-    let document = toml_edit::Document::parse(text).map_err(|error| EditError::NotToml(error.message().to_owned()))?;
+    let document =
+        toml_edit::Document::parse(text).map_err(|error| EditError::NotToml(error.message().to_owned()))?;
     let (last, parents) = parts.split_last().expect("the caller found the key");
     let parent = parents.iter().try_fold(document.as_item(), |item, part| child(item, part));
     let key = parent.and_then(Item::as_table).and_then(|table| TableLike::get_key_value(table, last));
@@ -186,9 +190,11 @@ mod tests {
 
     #[test]
     fn one_value_changes_and_nothing_else() {
-        let edited = set_value(SPEC, "accelerator", Some("\"kvm\""), Some("\"tcg\"")).expect("it stands there");
+        let edited =
+            set_value(SPEC, "accelerator", Some("\"kvm\""), Some("\"tcg\"")).expect("it stands there");
         assert_eq!(edited, SPEC.replace("'kvm'", "\"tcg\""));
-        let back = set_value(&edited, "accelerator", Some("\"tcg\""), Some("'kvm'")).expect("it stands there");
+        let back =
+            set_value(&edited, "accelerator", Some("\"tcg\""), Some("'kvm'")).expect("it stands there");
         assert_eq!(back, SPEC);
         let edited = set_value(SPEC, "disk.0.path", Some("\"/d\""), Some("\"/e\"")).expect("it stands there");
         assert_eq!(edited, SPEC.replace("/d", "/e"));
@@ -213,7 +219,10 @@ mod tests {
         let edited = set_value(text, "cpu.count", Some("2"), Some("3")).expect("it stands there");
         assert_eq!(edited, text.replace("count = 2", "count = 3"));
         let edited = set_value(text, "cpu.count", Some("2"), None).expect("it stands there");
-        assert_eq!(edited.parse::<DocumentMut>().map(|doc| doc["cpu"].get("count").is_none()).ok(), Some(true));
+        assert_eq!(
+            edited.parse::<DocumentMut>().map(|doc| doc["cpu"].get("count").is_none()).ok(),
+            Some(true)
+        );
         let edited = set_value(text, "x.1", Some("2"), Some("9")).expect("it stands there");
         assert!(edited.contains("9]") && edited.contains("[1"), "{edited}");
     }
@@ -234,7 +243,10 @@ mod tests {
     fn bad_requests_are_refused() {
         assert!(matches!(set_value(SPEC, "cpu..x", None, Some("1")), Err(EditError::BadKey(_))));
         assert!(matches!(set_value(SPEC, "", None, Some("1")), Err(EditError::BadKey(_))));
-        assert!(matches!(set_value(SPEC, "name", Some("\"a\""), Some("b\nc = 1")), Err(EditError::BadValue(_))));
+        assert!(matches!(
+            set_value(SPEC, "name", Some("\"a\""), Some("b\nc = 1")),
+            Err(EditError::BadValue(_))
+        ));
         assert!(matches!(set_value(SPEC, "disk.3.path", None, Some("1")), Err(EditError::NoParent(_))));
         assert!(matches!(set_value(SPEC, "name.x", None, Some("1")), Err(EditError::NoParent(_))));
         assert!(matches!(set_value("[", "name", None, Some("1")), Err(EditError::NotToml(_))));

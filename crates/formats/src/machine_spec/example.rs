@@ -112,8 +112,12 @@ fn sample(node: &Value) -> String {
     let kind = node.get("type").map(|kind| kind.as_array().map_or(kind, |all| &all[0]));
     match kind.and_then(Value::as_str) {
         Some("boolean") => "true".to_owned(),
-        Some("integer") => node.get("minimum").and_then(Value::as_i64).filter(|least| *least > 0).unwrap_or(1).to_string(),
-        Some("array") => node.get("items").map_or("[]".to_owned(), |items| format!("[{}]", sample(follow(items)))),
+        Some("integer") => {
+            node.get("minimum").and_then(Value::as_i64).filter(|least| *least > 0).unwrap_or(1).to_string()
+        }
+        Some("array") => {
+            node.get("items").map_or("[]".to_owned(), |items| format!("[{}]", sample(follow(items))))
+        }
         _ => format!("{:?}", text_sample(node.get("format").and_then(Value::as_str).unwrap_or_default())),
     }
 }
@@ -168,7 +172,8 @@ mod tests {
         // What is left are keys that exclude each other.
         for issue in &issues {
             let told = &issue.what;
-            let wrong = ["unknown", "not TOML", "must be a", "missing", "is not a", "must be one of", "neither"];
+            let wrong =
+                ["unknown", "not TOML", "must be a", "missing", "is not a", "must be one of", "neither"];
             assert!(!wrong.iter().any(|wrong| told.contains(wrong)), "{}: {told}", issue.line);
         }
         let tables = SCHEMA["$defs"].as_object().map_or(0, |all| all.len());

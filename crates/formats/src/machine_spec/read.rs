@@ -142,14 +142,17 @@ impl Reader {
                     Err(what) => self.tell(line, path, &what),
                 }
             }
-            (Shape::Choice(words), Node::Value(Value::String(text))) => self.choice(text.value(), &words, path, line),
+            (Shape::Choice(words), Node::Value(Value::String(text))) => {
+                self.choice(text.value(), &words, path, line)
+            }
             (Shape::Truth, Node::Value(Value::Boolean(truth))) => Some((*truth.value()).into()),
             (Shape::Number { min, max }, Node::Value(Value::Integer(number))) => {
                 let number = *number.value();
                 if (min..=max).contains(&number) {
                     return Some(number.into());
                 }
-                let range = if max == i64::MAX { format!("{min} or more") } else { format!("{min} to {max}") };
+                let range =
+                    if max == i64::MAX { format!("{min} or more") } else { format!("{min} to {max}") };
                 self.tell(line, path, &format!("is {number}; it must be {range}"))
             }
             (shape, node) => {

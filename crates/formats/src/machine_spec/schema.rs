@@ -48,7 +48,8 @@ impl<'a> Place<'a> {
         // A chain of references is as long as the types nest; one in a circle ends here too.
         for _ in 0..16 {
             if let Some(name) = node.get("$ref").and_then(Value::as_str) {
-                node = name.strip_prefix('#').and_then(|path| self.root.pointer(path)).unwrap_or(&Value::Null);
+                node =
+                    name.strip_prefix('#').and_then(|path| self.root.pointer(path)).unwrap_or(&Value::Null);
             } else if let Some(any) = node.get("anyOf").and_then(Value::as_array) {
                 let some = any.iter().find(|one| one.get("type").and_then(Value::as_str) != Some("null"));
                 node = some.unwrap_or(&Value::Null);
@@ -86,13 +87,15 @@ impl<'a> Place<'a> {
             return Shape::Choice(one.iter().filter_map(|one| one.get("const")?.as_str()).collect());
         }
         let kinds = self.node.get("type");
-        let kind = kinds.and_then(Value::as_str).or_else(|| {
-            kinds?.as_array()?.iter().filter_map(Value::as_str).find(|kind| *kind != "null")
-        });
+        let kind = kinds
+            .and_then(Value::as_str)
+            .or_else(|| kinds?.as_array()?.iter().filter_map(Value::as_str).find(|kind| *kind != "null"));
         let format = self.node.get("format").and_then(Value::as_str);
         match kind {
             Some("object") => Shape::Table,
-            Some("array") => self.node.get("items").map_or(Shape::Other, |items| Shape::Array(self.at(items))),
+            Some("array") => {
+                self.node.get("items").map_or(Shape::Other, |items| Shape::Array(self.at(items)))
+            }
             Some("string") => Shape::Text(format),
             Some("boolean") => Shape::Truth,
             Some("integer") => {
@@ -102,7 +105,10 @@ impl<'a> Place<'a> {
                     _ => (i64::MIN, i64::MAX),
                 };
                 let bound = |key: &str| self.node.get(key).and_then(Value::as_i64);
-                Shape::Number { min: bound("minimum").unwrap_or(least), max: bound("maximum").unwrap_or(most) }
+                Shape::Number {
+                    min: bound("minimum").unwrap_or(least),
+                    max: bound("maximum").unwrap_or(most),
+                }
             }
             _ => Shape::Other,
         }

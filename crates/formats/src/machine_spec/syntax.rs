@@ -142,7 +142,8 @@ fn network_parent(text: &str) -> Result<(), String> {
 }
 
 fn address(text: &str) -> Result<(), String> {
-    let wrong = || Err(format!("`{}` is not an address with prefix length, like `10.213.0.1/24`", short(text)));
+    let wrong =
+        || Err(format!("`{}` is not an address with prefix length, like `10.213.0.1/24`", short(text)));
     let Some((address, prefix)) = text.split_once('/') else { return wrong() };
     let Ok(address) = address.parse::<IpAddr>() else { return wrong() };
     let longest = if address.is_ipv4() { 32 } else { 128 };
@@ -170,7 +171,8 @@ fn mac(text: &str) -> Result<(), String> {
 
 fn uuid(text: &str) -> Result<(), String> {
     let parts: Vec<&str> = text.split('-').take(6).collect();
-    let digits = |part: &str, count: usize| part.len() == count && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let digits =
+        |part: &str, count: usize| part.len() == count && part.bytes().all(|byte| byte.is_ascii_hexdigit());
     if parts.len() == 5 && parts.iter().zip([8, 4, 4, 4, 12]).all(|(part, count)| digits(part, count)) {
         return Ok(());
     }
@@ -179,7 +181,13 @@ fn uuid(text: &str) -> Result<(), String> {
 
 /// What `lvm(8)` allows.
 fn lvm_name(text: &str) -> Result<(), String> {
-    if text.is_empty() || text.len() > LVM_MAX || !word_of(text, "-_.+") || text.starts_with('-') || text == "." || text == ".." {
+    if text.is_empty()
+        || text.len() > LVM_MAX
+        || !word_of(text, "-_.+")
+        || text.starts_with('-')
+        || text == "."
+        || text == ".."
+    {
         return Err(format!("`{}` is not a name of LVM", short(text)));
     }
     Ok(())
@@ -214,7 +222,11 @@ fn url(text: &str) -> Result<(), String> {
             && !rest.is_empty()
             && rest.bytes().all(|byte| byte.is_ascii_graphic())
     });
-    if fits { Ok(()) } else { Err(format!("`{}` is not a URL, like `https://example.org/disk.qcow2`", short(text))) }
+    if fits {
+        Ok(())
+    } else {
+        Err(format!("`{}` is not a URL, like `https://example.org/disk.qcow2`", short(text)))
+    }
 }
 
 fn socket_path(text: &str) -> Result<(), String> {
@@ -241,7 +253,8 @@ fn pci_address(text: &str) -> Result<(), String> {
 /// The names of host devices of every kind; which one fits is a question of the device's kind.
 fn host_device(text: &str) -> Result<(), String> {
     let hex = |part: &str| part.len() == 4 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let number = |part: &str| part.len() <= 10 && !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let number =
+        |part: &str| part.len() <= 10 && !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let usb = text.split_once(':').is_some_and(|(vendor, product)| hex(vendor) && hex(product))
         || text.split_once('.').is_some_and(|(bus, device)| number(bus) && number(device));
     let scsi = text.split(':').count() == 4 && text.split(':').all(number);
@@ -265,14 +278,22 @@ fn hex(text: &str) -> Result<(), String> {
 /// RFC 4648, padded; line breaks as MIME has them are allowed.
 fn base64(text: &str) -> Result<(), String> {
     let kept: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    let letters = kept.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')).count();
+    let letters =
+        kept.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')).count();
     let padding = &kept[letters..];
-    let fits = letters > 0 && kept.len().is_multiple_of(4) && padding.len() <= 2 && padding.iter().all(|byte| *byte == b'=');
+    let fits = letters > 0
+        && kept.len().is_multiple_of(4)
+        && padding.len() <= 2
+        && padding.iter().all(|byte| *byte == b'=');
     if fits { Ok(()) } else { Err(format!("`{}` is not base64", short(text))) }
 }
 
 fn tpm_version(text: &str) -> Result<(), String> {
-    if ["1.2", "2.0"].contains(&text) { Ok(()) } else { Err(format!("is `{}`; there are `1.2` and `2.0`", short(text))) }
+    if ["1.2", "2.0"].contains(&text) {
+        Ok(())
+    } else {
+        Err(format!("is `{}`; there are `1.2` and `2.0`", short(text)))
+    }
 }
 
 /// What is quoted in an error is bounded.

@@ -39,7 +39,10 @@ fn lay_out(table: Table, depth: usize) -> Table {
                     Value::InlineTable(inner) => Some(inner.into_table()),
                     _ => None,
                 };
-                tables.push((key, Item::ArrayOfTables(array.into_iter().filter_map(one).collect::<ArrayOfTables>())));
+                tables.push((
+                    key,
+                    Item::ArrayOfTables(array.into_iter().filter_map(one).collect::<ArrayOfTables>()),
+                ));
             }
             item => {
                 values.insert(&key, item);

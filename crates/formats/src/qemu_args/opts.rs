@@ -138,7 +138,10 @@ mod tests {
     fn parts_and_escapes() {
         let opts = opts("q35,accel=kvm,usb=off,dump", Some("type"));
         assert_eq!(opts.get("type"), Some("q35"));
-        assert_eq!((opts.switch("usb"), opts.switch("dump"), opts.switch("accel")), (Some(false), Some(true), None));
+        assert_eq!(
+            (opts.switch("usb"), opts.switch("dump"), opts.switch("accel")),
+            (Some(false), Some(true), None)
+        );
         assert!(opts.has("dump") && !opts.has("x"));
         let opts = super::opts("file=/a,,b.img,if=none,if=virtio", None);
         assert_eq!((opts.get("file"), opts.get("if")), (Some("/a,b.img"), Some("virtio")));
@@ -149,7 +152,8 @@ mod tests {
 
     #[test]
     fn json_is_flattened() {
-        let opts = opts(r#"{"driver":"nbd","server":{"type":"unix","path":"/s"},"read-only":true,"x":[1,2]}"#, None);
+        let opts =
+            opts(r#"{"driver":"nbd","server":{"type":"unix","path":"/s"},"read-only":true,"x":[1,2]}"#, None);
         assert_eq!((opts.get("driver"), opts.get("server.path")), (Some("nbd"), Some("/s")));
         assert_eq!((opts.switch("read-only"), opts.get("x.1")), (Some(true), Some("2")));
         // Broken JSON is read as the list that it then is.

@@ -264,13 +264,19 @@ mod tests {
 
     #[test]
     fn commands_and_arrays_end() {
-        assert_eq!(plain("a=( -x ) ; b&c | d > e"), ["a=", "Open", "-x", "Close", "Break", "b&c", "Break", "d", "Break", "e"]);
+        assert_eq!(
+            plain("a=( -x ) ; b&c | d > e"),
+            ["a=", "Open", "-x", "Close", "Break", "b&c", "Break", "d", "Break", "e"]
+        );
         assert_eq!(plain("$(cat x)y z;"), ["$(cat", "x)y", "z", "Break"]);
     }
 
     #[test]
     fn json_of_a_process_listing_is_one_word() {
-        assert_eq!(plain(r#"-object {"a":"b c","d":{"e":1}} -S"#), ["-object", r#"{"a":"b c","d":{"e":1}}"#, "-S"]);
+        assert_eq!(
+            plain(r#"-object {"a":"b c","d":{"e":1}} -S"#),
+            ["-object", r#"{"a":"b c","d":{"e":1}}"#, "-S"]
+        );
         assert_eq!(plain("-x {a b\nc"), ["-x", "{a", "b", "Newline", "c"]);
     }
 }

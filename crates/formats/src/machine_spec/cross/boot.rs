@@ -28,6 +28,10 @@ pub(super) fn check(book: &mut Book<'_>, spec: &MachineSpec) {
         && tpm.device.is_some()
         && tpm.socket.is_some()
     {
-        book.tell("tpm.socket", &[], "`tpm.socket` and `tpm.device` are both given; a TPM is one of them".to_owned());
+        book.tell(
+            "tpm.socket",
+            &[],
+            "`tpm.socket` and `tpm.device` are both given; a TPM is one of them".to_owned(),
+        );
     }
 }

@@ -34,14 +34,18 @@ pub(super) fn check(book: &mut Book<'_>, spec: &MachineSpec) {
                 .map(|name| format!("cpu.topology.{name}"))
                 .collect();
             let follows: Vec<&str> = parts.iter().map(String::as_str).chain(follows).collect();
-            let what = format!("`cpu.topology` is {} = {product} virtual CPUs, but `{key}` is {most}", shown.join(" x "));
+            let what = format!(
+                "`cpu.topology` is {} = {product} virtual CPUs, but `{key}` is {most}",
+                shown.join(" x ")
+            );
             book.tell("cpu.topology", &follows, what);
         }
     }
     pins(book, "cpu.pinning.vcpu", &cpu.pinning.vcpus, 0, most, "cpu.max");
     let iothreads = cpu.pinning.iothreads.unwrap_or(0);
     pins(book, "cpu.pinning.iothread", &cpu.pinning.iothread_pins, 1, iothreads + 1, "cpu.pinning.iothreads");
-    let users = spec.disks.iter().enumerate().map(|(at, disk)| (format!("disk.{at}.iothread"), disk.iothread));
+    let users =
+        spec.disks.iter().enumerate().map(|(at, disk)| (format!("disk.{at}.iothread"), disk.iothread));
     let controllers = spec.controllers.iter().enumerate();
     let users = users.chain(controllers.map(|(at, one)| (format!("controller.{at}.iothread"), one.iothread)));
     for (key, number) in users {
@@ -63,7 +67,9 @@ fn pins(book: &mut Book<'_>, list: &str, pins: &[Pin], first: u32, end: u32, num
         for range in parse_cpu_list(&pin.threads).unwrap_or_default() {
             if *range.end() >= end || *range.start() < first {
                 let what = match end.checked_sub(1).filter(|last| *last >= first) {
-                    Some(last) => format!("`{threads}` is `{}`; they are numbered {first} to {last}", pin.threads),
+                    Some(last) => {
+                        format!("`{threads}` is `{}`; they are numbered {first} to {last}", pin.threads)
+                    }
                     None => format!("`{threads}` is `{}`, but `{number}` is 0", pin.threads),
                 };
                 book.tell(&threads, &follows, what);
@@ -125,7 +131,10 @@ fn reach(book: &mut Book<'_>, spec: &MachineSpec) {
         None => USUAL_BITS,
     };
     let limit = 1_u128 << bits;
-    let sizes = [("memory.size", Some(&spec.memory.size)), ("memory.hotplug.max", spec.memory.hotplug.as_ref().map(|hotplug| &hotplug.max))];
+    let sizes = [
+        ("memory.size", Some(&spec.memory.size)),
+        ("memory.hotplug.max", spec.memory.hotplug.as_ref().map(|hotplug| &hotplug.max)),
+    ];
     for (key, size) in sizes {
         let Some(bytes) = size.and_then(|size| parse_size(size).ok()) else { continue };
         if u128::from(bytes) > limit {

@@ -37,7 +37,8 @@ fn source(book: &mut Book<'_>, key: &str, disk: &Disk) {
     let removable = matches!(disk.device, DiskDevice::Cdrom | DiskDevice::Floppy);
     match given.as_slice() {
         [] if !removable => {
-            let what = format!("`{key}` does not say where its bytes are; give one of `{}`", SOURCES.join("`, `"));
+            let what =
+                format!("`{key}` does not say where its bytes are; give one of `{}`", SOURCES.join("`, `"));
             book.tell(key, &follows, what);
         }
         [first, second, ..] => {

@@ -23,7 +23,18 @@ fn belongs(key: &str, kind: NetworkKind) -> bool {
 }
 
 const KEYS: [&str; 12] = [
-    "bridge", "host_address", "parent", "macvtap", "name", "socket", "server", "tap", "vlan", "trunk", "forward", "vhost",
+    "bridge",
+    "host_address",
+    "parent",
+    "macvtap",
+    "name",
+    "socket",
+    "server",
+    "tap",
+    "vlan",
+    "trunk",
+    "forward",
+    "vhost",
 ];
 
 /// The key without which a kind leads nowhere, and what it is.
@@ -51,7 +62,9 @@ pub(super) fn check(book: &mut Book<'_>, spec: &MachineSpec) {
         Some((format!("network.{at}.mac"), network.mac.as_ref()?.to_ascii_lowercase()))
     }));
     let devices = spec.host_devices.iter().enumerate();
-    book.told_once(devices.map(|(at, one)| (format!("host_device.{at}.device"), one.device.to_ascii_lowercase())));
+    book.told_once(
+        devices.map(|(at, one)| (format!("host_device.{at}.device"), one.device.to_ascii_lowercase())),
+    );
 }
 
 fn one(book: &mut Book<'_>, key: &str, network: &Network) {

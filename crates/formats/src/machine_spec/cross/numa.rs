@@ -9,7 +9,11 @@ pub(super) fn check(book: &mut Book<'_>, spec: &MachineSpec) {
     for (at, device) in spec.memory.devices.iter().enumerate() {
         if let Some(node) = device.node.filter(|node| *node as usize >= nodes.max(1)) {
             let key = format!("memory.device.{at}.node");
-            book.tell(&key, &["numa"], format!("`{key}` is {node}, but there are {nodes} of `numa`, counted from 0"));
+            book.tell(
+                &key,
+                &["numa"],
+                format!("`{key}` is {node}, but there are {nodes} of `numa`, counted from 0"),
+            );
         }
     }
     if nodes == 0 {
@@ -23,7 +27,8 @@ pub(super) fn check(book: &mut Book<'_>, spec: &MachineSpec) {
         let key = format!("numa.{at}.cpus");
         for range in cell.cpus.as_deref().map(parse_cpu_list).and_then(Result::ok).unwrap_or_default() {
             if *range.end() >= most {
-                let what = format!("`{key}` names virtual CPU {}; there are {most}, counted from 0", range.end());
+                let what =
+                    format!("`{key}` names virtual CPU {}; there are {most}, counted from 0", range.end());
                 book.tell(&key, &["cpu.count", "cpu.max"], what);
                 break;
             }

@@ -30,47 +30,13 @@
 use crate::prelude::*;
 use vmwright_formats::DomainXml;
 
+#[path = "messages/clock_source.rs"]
+mod messages;
+
 pub const RULE: Rule = Rule {
     tags: &["guest", "time"],
     needs: &[Need::Glob("/etc/libvirt/qemu/*.xml")],
-    signs: &[
-        Sign::strong("Marking clocksource 'tsc' as unstable because the skew is too large"),
-        Sign::strong("clocksource watchdog").and(&["unstable"]),
-        Sign::strong("tsc: Marking TSC unstable due to clocksource watchdog"),
-        Sign::support("Marking TSC unstable due to"),
-        Sign::strong("Clocksource tsc unstable"),
-        Sign::strong("clocksource: Long readout interval"),
-        Sign::strong("clocksource: timekeeping watchdog"),
-        Sign::strong("read-back delay of"),
-        Sign::strong("TSC found unstable after boot, most likely due to broken BIOS"),
-        Sign::support("sched_clock: Marking unstable"),
-        Sign::support("Switched to clocksource acpi_pm"),
-        Sign::support("Switched to clocksource hpet"),
-        Sign::support("Switched to clocksource jiffies"),
-        Sign::support("Switched to clocksource refined-jiffies"),
-        Sign::strong("8254 timer not connected to IO-APIC"),
-        Sign::strong("IO-APIC + timer doesn't work"),
-        Sign::strong("Losing some ticks"),
-        Sign::strong("Your time source seems to be instable"),
-        Sign::strong("TSC calibration failed").kinds(&["guest_kernel_log", "guest_console"]),
-        Sign::support("Unable to calibrate against PIT"),
-        Sign::support("no-kvmclock"),
-        Sign::support("clock*drift"),
-        Sign::support("tsc=reliable").and(&["clock"]),
-        Sign::support("clock is off by"),
-        Sign::support("time drift"),
-        Sign::support("CLOCK_WATCHDOG_TIMEOUT"),
-        Sign::hint("System clock wrong by"),
-        Sign::hint("Can't synchronise: no selectable sources"),
-        // What a complaint makes of a configuration.
-        Sign::support("name=*hpet*present=")
-            .unless(&["stimer"])
-            .said(&["load", "idle", "clock", "loses", "drift", "minutes"])
-            .or_near(),
-        Sign::support("current_clocksource")
-            .said(&["clock", "drift", "slow", "gettimeofday", "latency"])
-            .or_near(),
-    ],
+    signs: messages::SIGNS,
     words: &[
         "clock",
         "time",

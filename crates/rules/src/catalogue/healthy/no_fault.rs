@@ -109,10 +109,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if let Some(noise) = noise.filter(|_| works) {
         // Such messages stand in many logs: a VM that runs is not yet one about which nothing is to be complained.
         let strength = if mood >= Mood::Calm { Strength::Strong } else { Strength::Support };
-        let draft = cx
-            .draft()
-            .because(strength, Some(noise), "this message is known to be harmless")
-            .because(Strength::Support, login, "the guest reaches its login prompt");
+        let mut draft = cx.draft();
+        if mood == Mood::Content {
+            draft.add(Strength::Strong, false, None, "the complaint says so");
+        }
+        let draft = draft.because(strength, Some(noise), "this message is known to be harmless").because(
+            Strength::Support,
+            login,
+            "the guest reaches its login prompt",
+        );
         return vec![draft.title("the message is harmless: the guest works").verdict()];
     }
     let mut draft = cx.blank();

@@ -31,6 +31,9 @@ use crate::prelude::*;
 use vmwright_formats::{KvmProbe, LsMod, MachineSpecView, ModprobeConf};
 use vmwright_model::machine::Accelerator;
 
+#[path = "messages/device_missing.rs"]
+mod messages;
+
 pub const RULE: Rule = Rule {
     tags: &["kvm", "boot"],
     needs: &[
@@ -39,49 +42,7 @@ pub const RULE: Rule = Rule {
         Need::File("/proc/cpuinfo"),
         Need::Command(&["lsmod"]),
     ],
-    signs: &[
-        Sign::strong("Could not access KVM kernel module: No such file or directory"),
-        Sign::strong("Could not access KVM kernel module: No such device"),
-        Sign::strong("failed to initialize kvm: No such file or directory"),
-        Sign::strong("/dev/kvm: No such file or directory"),
-        Sign::strong("'/dev/kvm': No such file or directory"),
-        Sign::strong("(/dev/kvm): no such file or directory"),
-        Sign::strong("/dev/kvm does not exist"),
-        Sign::strong("/dev/kvm is missing"),
-        Sign::strong("/dev/kvm*not found"),
-        Sign::strong("device \"/dev/kvm\": no such file or directory"),
-        Sign::strong("Error creating KVM object*No such file or directory (os error 2)"),
-        Sign::strong("Error creating the Kvm object: Error(2)"),
-        Sign::strong("Kvm(Error(2))"),
-        Sign::strong("Checking if device*/dev/kvm*exists*FAIL"),
-        // The module's package or build is missing.
-        Sign::strong("Module kvm not found"),
-        Sign::strong("Module kvm{vendor} not found"),
-        // libvirt's picture of a host without KVM; its reasons are other rules.
-        Sign::support("could not find capabilities for*domaintype=kvm"),
-        Sign::support("does not support virt type 'kvm'"),
-        Sign::support("Domain requires KVM, but it is not available"),
-        Sign::support("could not get preferred machine for*type=kvm"),
-        Sign::support("Host does not support domain type kvm").unless(&["with machine '"]),
-        Sign::support("Host does not support any virtualization options"),
-        Sign::support("KVM is not available. This may mean"),
-        Sign::support("KVM virtualisation configured, but not available"),
-        Sign::hint("KVM acceleration not available"),
-        Sign::hint("KVM acceleration can NOT be used"),
-        Sign::strong("VmCreate(No such file or directory"),
-        Sign::strong("HypervisorCreate(*No such file or directory"),
-        Sign::strong("KVM acceleration*device file missing"),
-        Sign::support("KVM support is not enabled on this machine"),
-        Sign::support("emulation currently requires hardware acceleration"),
-        Sign::strong("kvm: Unknown symbol"),
-        Sign::strong("kvm_{vendor}: Unknown symbol"),
-        Sign::strong("failed to initialize kvm: No such device"),
-        Sign::strong("KVM support is missing (no /dev/kvm)"),
-        Sign::support("Instance type \"virtual-machine\" is not supported on this server"),
-        Sign::strong("no supported hypervisor"),
-        Sign::support("Failed to open hypervisor interface").unless(&["Permission denied"]),
-        Sign::strong("/dev/kvm*no such device"),
-    ],
+    signs: messages::SIGNS,
     words: &["/dev/kvm", "no kvm", "kvm is not available", "kvm module", "could not access kvm"],
     explains: &["kvm/silent-tcg"],
     tells: "ls -l /dev/kvm",

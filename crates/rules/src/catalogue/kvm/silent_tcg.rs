@@ -29,6 +29,9 @@
 use crate::prelude::*;
 use vmwright_formats::{CpuInfo, DomainXml, KvmProbe, LsCpu, LsMod, QemuArgs, QemuLog, QemuOffers};
 
+#[path = "messages/silent_tcg.rs"]
+mod messages;
+
 /// What people say of a guest without KVM.
 const SLOW: &[&str] = &["slow", "glacial", "takes ages", "half an hour", "crawl"];
 
@@ -36,38 +39,7 @@ pub const RULE: Rule = Rule {
     level: Level::Warn,
     tags: &["kvm", "performance"],
     needs: &[Need::Probe(Probe::Kvm)],
-    signs: &[
-        Sign::strong("falling back to tcg"),
-        Sign::strong("Back to tcg accelerator"),
-        Sign::strong("KVM acceleration not available, using 'qemu'"),
-        Sign::strong("falling back to software emulation"),
-        Sign::strong("fall back to software emulation"),
-        Sign::strong("kvm support: disabled"),
-        Sign::support("kvm support: not compiled"),
-        Sign::support("useEmulation: true"),
-        Sign::support("virt_type = qemu"),
-        Sign::support("virt_type=qemu"),
-        Sign::support("--virt-type qemu"),
-        Sign::support("libvirt.driver = \"qemu\""),
-        Sign::support("\"accelerator\": \"none\""),
-        Sign::support("QEMU TCG CPU version"),
-        Sign::support("Hypervisor vendor: *TCG"),
-        Sign::support("TCGTCGTCGTCG"),
-        Sign::hint("TCG doesn't support requested feature"),
-        Sign::hint("failed to initialize kvm"),
-        Sign::strong("Hypervisor detected: KVM").against(),
-        Sign::strong("execution will be slow").and(&["KVM"]),
-        Sign::strong("KVM acceleration is disabled"),
-        Sign::support("domain-types=qemu"),
-        Sign::support("Using software emulation"),
-        Sign::support("QEMU Virtual CPU version").and(&["slow"]),
-        Sign::support("virtType: qemu"),
-        Sign::support("No accelerator selected"),
-        // What a complaint makes of a configuration.
-        Sign::strong("accel=tcg").said(SLOW).or_near(),
-        Sign::strong("-accel tcg").said(SLOW).or_near(),
-        Sign::support("domain type=*qemu").said(SLOW).or_near(),
-    ],
+    signs: messages::SIGNS,
     words: &[
         " slow",
         "slowly",

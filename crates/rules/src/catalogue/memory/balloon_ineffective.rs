@@ -28,35 +28,14 @@
 use crate::prelude::*;
 use vmwright_formats::{DomainXml, ProxmoxConf};
 
+#[path = "messages/balloon_ineffective.rs"]
+mod messages;
+
 pub const RULE: Rule = Rule {
     level: Level::Warn,
     tags: &["memory", "guest"],
     needs: &[Need::Glob("/etc/libvirt/qemu/*.xml"), Need::Probe(Probe::Machine)],
-    signs: &[
-        Sign::proof(
-            "Unable to change memory of active domain without the balloon device and guest OS balloon driver",
-        ),
-        Sign::proof("No balloon device has been activated"),
-        Sign::strong("No memory balloon device configured, can not set the collection period"),
-        Sign::strong("guest hasn't updated any stats yet"),
-        Sign::strong("Using KVM without synchronous MMU, balloon unavailable"),
-        Sign::strong("Balloon used with backing page size > 4kiB"),
-        Sign::strong("Out of puff! Can't get {n} pages"),
-        Sign::support("info balloon reply was missing balloon data"),
-        Sign::support("Cannot determine balloon device path"),
-        Sign::support("Unable to change balloon collection period"),
-        Sign::support("not found on memory balloon driver"),
-        Sign::strong("virtio_balloon: probe of {device} failed"),
-        Sign::support("virtio_balloon").and(&["not found"]),
-        // QEMU's `info balloon`: figures of the guest stand behind `max_mem` where its driver reports any.
-        Sign::strong("balloon: actual={now} max_mem={most} last_update=")
-            .unless(&["max_mem={most} total_mem="]),
-        Sign::strong("Couldn't MADV_WILLNEED on balloon deflate"),
-        // Firecracker.
-        Sign::strong("No balloon device found"),
-        Sign::support("<currentMemory").unless(&["freePageReporting"]).said(&KEPT).or_near(),
-        Sign::support("<memballoon").unless(&["freePageReporting"]).said(&KEPT).or_near(),
-    ],
+    signs: messages::SIGNS,
     words: &WORDS,
     tells: "virsh dommemstat VM",
     remedy: "give the VM a balloon device, its guest the driver, and set a target or free page reporting",

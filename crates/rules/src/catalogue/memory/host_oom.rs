@@ -29,7 +29,11 @@
 
 use super::hugepages_not_reserved::guests::guests;
 use crate::prelude::*;
-use vmwright_formats::MemInfo;
+use vmwright_formats::free::Row;
+use vmwright_formats::{Free, MemInfo};
+
+#[path = "messages/host_oom.rs"]
+mod messages;
 
 /// Killed for a limit or a node, not for the host as a whole.
 const NARROWER: &[&str] =
@@ -39,53 +43,7 @@ pub const RULE: Rule = Rule {
     rank: Rank::General,
     tags: &["memory"],
     needs: &[Need::Command(&["dmesg"]), Need::File("/proc/meminfo"), Need::Probe(Probe::Vmms)],
-    signs: &[
-        Sign::proof("Out of memory: Killed process {pid} (qemu").unless(NARROWER),
-        Sign::proof("Out of memory: Kill process {pid} (qemu").unless(NARROWER),
-        Sign::proof("Out of memory: Kill* process {pid} (CPU {n}/KVM)").unless(NARROWER),
-        Sign::proof("Out of memory: Kill* process {pid} (kvm)").unless(NARROWER),
-        Sign::proof("Out of memory: Kill* process {pid} (firecracker)").unless(NARROWER),
-        Sign::proof("Out of memory: Kill* process {pid} (cloud-hyperviso").unless(NARROWER),
-        Sign::proof("Out of memory: Kill* process {pid} (VBoxHeadless").unless(NARROWER),
-        Sign::proof("oom-kill:constraint=CONSTRAINT_NONE*task=qemu"),
-        Sign::proof("oom-kill:constraint=CONSTRAINT_NONE*task=CPU "),
-        Sign::proof("oom-kill:constraint=CONSTRAINT_NONE*task=kvm"),
-        Sign::proof("oom-kill:constraint=CONSTRAINT_NONE*task=firecracker"),
-        Sign::support("Out of memory: Kill").unless(NARROWER),
-        Sign::hint("Out of memory: Killed process {pid} (qemu"),
-        Sign::support("qemu* invoked oom-killer").unless(NARROWER),
-        Sign::support("/KVM invoked oom-killer").unless(NARROWER),
-        Sign::support("firecracker invoked oom-killer").unless(NARROWER),
-        Sign::support("fc_vcpu * invoked oom-killer").unless(NARROWER),
-        Sign::support("oom_reaper: reaped process {pid} (qemu").unless(NARROWER),
-        Sign::support("A process of this unit has been killed by the OOM killer").unless(NARROWER),
-        Sign::strong("Killed /machine.slice/* due to memory pressure"),
-        Sign::support("systemd-oomd killed"),
-        Sign::support("Failed with result 'oom-kill'").unless(NARROWER),
-        Sign::strong("sending SIGTERM to process {pid} *qemu"),
-        Sign::support("not enough memory for the allocation"),
-        Sign::support("overcommit_memory = 2").and(&["Cannot allocate memory"]),
-        Sign::support("KVM_SET_USER_MEMORY_REGION failed*Cannot allocate memory"),
-        Sign::support("Failed to allocate memory: Cannot allocate memory"),
-        // Guest memory that cannot be mapped.
-        Sign::support("cannot set up guest memory '{id}': Cannot allocate memory"),
-        Sign::support("Cannot set up guest memory '{id}': Cannot allocate memory"),
-        Sign::hint("unable to map backing store for guest RAM: Cannot allocate memory"),
-        Sign::support("cannot allocate memory for guest RAM"),
-        Sign::support("failed to allocate memory '{id}'"),
-        Sign::support("Cannot create mmap region: Cannot allocate memory"),
-        Sign::support("Failed to create *guest memory*Cannot allocate memory (os error 12)"),
-        Sign::support("GuestMemoryMmap(*os error 12"),
-        Sign::support("Insufficient compute resources: Free memory"),
-        Sign::support("not enough free memory"),
-        Sign::strong("Vm(VmFd(Error(12)))"),
-        Sign::strong("Error opening VM fd: VmFd(*code: 12"),
-        Sign::support("Cannot create VM: *Cannot allocate memory"),
-        Sign::support("ioctl(KVM_CREATE_VM) failed: 12"),
-        Sign::support("kvm_create_vm: *Cannot allocate memory"),
-        Sign::support("KVM_CREATE_VCPU*Cannot allocate memory"),
-        Sign::support("page allocation failure: order:"),
-    ],
+    signs: messages::SIGNS,
     words: &["out of memory", "oom", "killed", "not enough memory", "cannot allocate memory", "disappears"],
     tells: "dmesg",
     remedy: "give the host less to hold: fewer or smaller VMs, more memory or swap",
@@ -96,6 +54,9 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
+/// The share of memory, of swap too, below which the killer is near: one fiftieth.
+const SCARCE: f64 = 50.0;
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // An old line in a running host's log tells of a process that is long gone: only a VM's end is news there.
@@ -103,6 +64,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         draft = cx.blank();
     }
     let said = draft.any();
+    for seen in cx.all::<Free>() {
+        draft = draft.looked();
+        let spare = seen.swap.map_or(0.0, |swap| swap.free);
+        let short = |memory: &Row| {
+            memory.available.is_some_and(|left| left < memory.total / SCARCE && spare < memory.total / SCARCE)
+        };
+        let line = seen.memory.filter(short).and_then(|memory| seen.quote(memory.line));
+        draft = draft.because(Strength::Support, line, "hardly any memory is left");
+    }
     let Some(info) = cx.one::<MemInfo>() else { return vec![draft.verdict()] };
     let Some(total) = info.bytes("MemTotal") else { return vec![draft.verdict()] };
     let swap = info.bytes("SwapTotal").map_or(0, |swap| swap.value);

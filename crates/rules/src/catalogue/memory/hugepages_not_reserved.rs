@@ -79,10 +79,13 @@ pub const RULE: Rule = Rule {
         Sign::support("Not enough free pages of the requested size"),
         // DPDK and SPDK.
         Sign::strong("EAL: No free hugepages reported in hugepages-{size}")
-            .unless(&["DPDK Enabled - initialized"]),
-        Sign::strong("EAL: No free {size} kB hugepages reported on node {node}"),
-        Sign::strong("EAL: No available {size} kB hugepages reported"),
-        Sign::strong("EAL: No available hugepages reported in hugepages-{size}"),
+            .unless(&["DPDK Enabled - initialized", "Reactor started on core"]),
+        Sign::strong("EAL: No free {size} kB hugepages reported on node {node}")
+            .unless(&["DPDK Enabled - initialized", "Reactor started on core"]),
+        Sign::strong("EAL: No available {size} kB hugepages reported")
+            .unless(&["DPDK Enabled - initialized", "Reactor started on core"]),
+        Sign::strong("EAL: No available hugepages reported in hugepages-{size}")
+            .unless(&["DPDK Enabled - initialized", "Reactor started on core"]),
         Sign::strong("EAL: Not enough memory available on socket {node}"),
         Sign::support("EAL: Couldn't get fd on hugepage file").and(&["EAL: error allocating"]),
         // Kata: `enable_hugepages` of its configuration.toml.

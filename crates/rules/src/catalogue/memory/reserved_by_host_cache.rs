@@ -28,7 +28,7 @@
 
 use super::hugepages_not_reserved::guests::guests;
 use crate::prelude::*;
-use vmwright_formats::MemInfo;
+use vmwright_formats::{Free, MemInfo};
 
 /// No memory could be had.
 const ENOMEM: &str = "Cannot allocate memory";
@@ -82,6 +82,15 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let said = draft.any() || cx.stands("cannot set up guest memory '{id}': Cannot allocate memory");
+    for seen in cx.all::<Free>().iter().filter(|_| said) {
+        // What lies in tmpfs is more than a quarter, and more than what is left.
+        let held = seen.memory.filter(|memory| {
+            let left = memory.available.unwrap_or(memory.free);
+            memory.shared.is_some_and(|shared| shared > memory.total / 4.0 && shared > left)
+        });
+        let line = held.and_then(|memory| seen.quote(memory.line));
+        draft = draft.because(Strength::Strong, line, "much of it is tmpfs and shared memory");
+    }
     // Without /proc/meminfo the ARC's own figures tell: it is as large as it may be, and none was left.
     let Some(info) = cx.one::<MemInfo>() else {
         if let Some((bytes, quote, what)) = arc(cx).filter(|(bytes, ..)| said && *bytes > 1 << 30) {

@@ -42,15 +42,23 @@ pub const RULE: Rule = Rule {
         Sign::support("VHOST_CONFIG: *mem table").and(&["failed"]),
         Sign::strong("EAL: No free hugepages reported in")
             .and(&["vswitchd"])
-            .unless(&["DPDK Enabled - initialized"]),
+            .unless(&["DPDK Enabled - initialized", "Reactor started on core"]),
         Sign::strong("EAL: No free {size} kB hugepages reported").and(&["vswitchd"]),
         Sign::strong("EAL: *Cannot get hugepage information").and(&["vswitchd"]),
-        Sign::strong("EAL: No available hugepages reported in").and(&["vswitchd"]),
-        Sign::strong("EAL: No available {size} kB hugepages reported").and(&["vswitchd"]),
+        Sign::strong("EAL: No available hugepages reported in")
+            .and(&["vswitchd"])
+            .unless(&["DPDK Enabled - initialized", "Reactor started on core"]),
+        Sign::strong("EAL: No available {size} kB hugepages reported")
+            .and(&["vswitchd"])
+            .unless(&["DPDK Enabled - initialized", "Reactor started on core"]),
         Sign::strong("EAL: Not enough memory available on socket").and(&["vswitchd"]),
         Sign::strong("EAL: *Cannot init memory").and(&["vswitchd"]),
         // The same lines from another DPDK program speak of its own memory and of no switch.
-        Sign::support("EAL: No free").unless(&["no mounted hugetlbfs", "DPDK Enabled - initialized"]),
+        Sign::support("EAL: No free").unless(&[
+            "no mounted hugetlbfs",
+            "DPDK Enabled - initialized",
+            "Reactor started on core",
+        ]),
         Sign::support("EAL: Not enough memory available on socket"),
         Sign::hint("EAL: *Cannot get hugepage information"),
         Sign::support("EAL: Couldn't get fd on hugepage file"),

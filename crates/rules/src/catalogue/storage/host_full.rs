@@ -29,6 +29,9 @@
 use crate::prelude::*;
 use vmwright_formats::qmp_answer::{QmpAnswer, QmpDisk, vm_of};
 
+#[path = "messages/host_full.rs"]
+mod messages;
+
 /// The space is missing in something that has a rule of its own, or ENOSPC means something else there.
 const OTHER: &[&str] = &[
     "VFIO_MAP_DMA",
@@ -47,45 +50,7 @@ const OTHER: &[&str] = &[
 pub const RULE: Rule = Rule {
     tags: &["storage"],
     needs: &[Need::Probe(Probe::Qmp)],
-    signs: &[
-        Sign::support("No space left on device").unless(OTHER),
-        Sign::strong("block I/O error in device '{device}': No space left on device"),
-        Sign::strong("BLOCK_IO_ERROR*nospace*true"),
-        Sign::strong("\"nospace\": true"),
-        Sign::strong("io-status*nospace"),
-        Sign::strong("paused (I/O error)").and(&["No space left on device"]).unless(OTHER),
-        Sign::strong("{disk}: no space").and(&["domblkerror"]),
-        Sign::strong("has been paused due to no Storage space"),
-        Sign::strong("Not enough space left in storage pool"),
-        Sign::strong("There is not enough free space to create the disk"),
-        Sign::strong("not enough free space on"),
-        Sign::support("Disk quota exceeded"),
-        Sign::strong("Could not resize file: No space left"),
-        Sign::strong("Could not write to*No space left on device"),
-        Sign::strong("error while writing*No space left on device"),
-        Sign::strong("Failed to pre-allocate space for file '{file}'"),
-        Sign::strong("Could not preallocate*No space left"),
-        Sign::strong("cannot fill file '{file}': No space left"),
-        Sign::strong("The requested volume capacity will exceed the available pool space"),
-        Sign::strong("fragment fully allocated volume*available pool space"),
-        Sign::support("ENOSPC").unless(OTHER),
-        Sign::strong("node.kubernetes.io/disk-pressure"),
-        Sign::strong("Insufficient ephemeral-storage"),
-        Sign::strong("low on resource: ephemeral-storage"),
-        Sign::support("(os error 28)").unless(OTHER),
-        Sign::support("out of pool space"),
-        Sign::strong("cannot write: out of space"),
-        Sign::strong("cannot create * out of space"),
-        Sign::strong("ReplicaSchedulingFailure"),
-        Sign::strong("insufficient storage"),
-        Sign::strong("disks are unavailable; insufficient storage"),
-        Sign::strong("not enough free space in the storage pool"),
-        Sign::support("is not ready for workloads").and(&["longhorn"]),
-        Sign::hint("is not ready for workloads"),
-        Sign::support("PausedIOError").and(&["No space left"]),
-        Sign::strong("VMI was paused, not enough disk space"),
-        Sign::strong("exceeds the capacity"),
-    ],
+    signs: messages::SIGNS,
     words: &["disk full", "no space", "paused", "out of space", "enospc", "free space"],
     explains: &["storage/io-error-paused", "qcow2/corrupt"],
     tells: "df -h",

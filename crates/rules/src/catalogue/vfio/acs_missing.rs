@@ -32,22 +32,16 @@ use super::wrong_driver::assigned;
 use crate::prelude::*;
 use vmwright_formats::PciAddress;
 
+#[path = "messages/acs_missing.rs"]
+mod messages;
+
 /// What people say of a group that is too large.
 const SHARED: &[&str] =
     &["same group", "iommu group with", "in one group", "alone", "own group", "separate group"];
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "security"],
-    signs: &[
-        Sign::proof("is behind a switch lacking ACS and cannot be assigned"),
-        Sign::strong("Warning: PCIe ACS overrides enabled"),
-        Sign::strong("cannot disable ACS redirect for this hardware as it does not have ACS capabilities"),
-        Sign::hint("pcie_acs_override="),
-        Sign::support("ACS override"),
-        Sign::support("lacks ACS"),
-        Sign::support("no ACS support"),
-        Sign::strong("IOMMU group").said(SHARED).or_near(),
-    ],
+    signs: messages::SIGNS,
     words: &[
         "acs",
         "iommu group",

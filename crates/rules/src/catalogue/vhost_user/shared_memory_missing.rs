@@ -51,6 +51,8 @@ pub const RULE: Rule = Rule {
         Sign::support("type=*vhostuser")
             .unless(&["access mode=*shared", "memAccess=*shared", "share=on", "share=yes"])
             .said(&["packet", "no traffic", "no network", "ping", "nothing arrives"]),
+        Sign::strong("vhost_session_mem_register: *Failed to register memory region"),
+        Sign::support("Future vtophys translation might fail"),
     ],
     words: &["vhost-user", "vhostuser", "shared memory", "share=on", "vhost user"],
     explains: &["vhost-user/protocol-mismatch", "ovs/dpdk-memory"],

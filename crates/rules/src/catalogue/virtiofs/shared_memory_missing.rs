@@ -93,7 +93,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let whole = text.holds("<domain type=");
         let device = |line: &str| {
             whole && (line.contains("type='virtiofs'") || line.contains("type=\"virtiofs\""))
-                || line.contains("vhost-user-fs-") && line.contains("chardev") && text.holds("qemu-system-")
+                || line.contains("vhost-user-fs-") && line.contains("chardev") && text.holds("-chardev")
                 || line.contains("--fs ") && text.holds("cloud-hypervisor ")
         };
         let Some((number, _)) = text.lines_with(DEVICE).find(|(_, line)| device(line)) else { continue };

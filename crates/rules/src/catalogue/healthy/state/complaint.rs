@@ -167,6 +167,16 @@ pub(super) const WORKS: &[&str] = &[
     "finished and powered off",
     "speed is as expected",
     "as fast as before",
+    "all instances start",
+    "all start",
+    "disks are fast",
+    "guests' disks are",
+    "run as before",
+    "runs as before",
+    "start as before",
+    "starts as before",
+    "backups complete",
+    "can be restored",
 ];
 
 /// It is there, which says nothing of how it does.
@@ -339,6 +349,12 @@ pub(super) const ASKS: &[&str] = &[
     "what are those",
     "does this mean",
     "does it mean",
+    "do we have to",
+    "do i have to",
+    "is the first line a problem",
+    "line a problem",
+    "message a problem",
+    "warning a problem",
 ];
 
 /// Something does not go as it should.

@@ -1,0 +1,36 @@
+//! The messages of the rule beside: the CPU model or feature asked for is not offered by this host and accelerator.
+
+use crate::prelude::*;
+
+pub(super) const SIGNS: &[Sign] = &[
+    Sign::proof("Host doesn't support requested features"),
+    Sign::strong("TCG doesn't support requested features"),
+    Sign::proof("Host CPU does not provide required features"),
+    Sign::strong("not compatible with host CPU"),
+    Sign::strong("CPU features are not supported by the host"),
+    Sign::strong("does not support the required CPU feature"),
+    Sign::strong("guest and host CPU are not compatible"),
+    Sign::strong("CPU is incompatible with host CPU"),
+    Sign::strong("host CPU vendor does not match required CPU vendor"),
+    Sign::strong("host CPU model does not match required CPU model"),
+    Sign::strong("CPU mode '{mode}' for * domain on * host is not supported by hypervisor"),
+    Sign::strong("CPU model '{model}' requires KVM"),
+    Sign::support("guest CPU doesn't match specification"),
+    Sign::strong("is not supported by hypervisor").and(&["CPU model"]).unless(&["CPU mode '"]),
+    Sign::strong("Unknown CPU feature {feature}"),
+    Sign::strong("Unsupported CPU feature"),
+    Sign::strong("CPU feature {feature} not found"),
+    Sign::strong("Property '{type}-x86_64-cpu.{feature}' not found"),
+    Sign::strong("Property '.{feature}' not found").and(&["-cpu "]),
+    Sign::support("can't apply global {type}-cpu.{feature}="),
+    Sign::strong("Hyper-V * is not supported by kernel"),
+    Sign::support("Hyper-V * requires Hyper-V"),
+    Sign::strong("host does not support*CPU feature"),
+    Sign::strong("CPU vendors do not match"),
+    Sign::hint("doesn't support requested feature: "),
+    Sign::strong("CPUs are incompatible"),
+    Sign::strong("Host CPU provides forbidden feature"),
+    Sign::strong("unknown CPU feature: "),
+    Sign::strong("Feature {feature} required by CPU model"),
+    Sign::support("CPU feature dependency check failure"),
+];

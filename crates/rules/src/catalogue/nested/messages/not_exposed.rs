@@ -1,0 +1,67 @@
+//! The messages of the rule beside: nested virtualization is wanted, but the hypervisor below does not give it.
+
+use crate::prelude::*;
+
+pub(super) const SIGNS: &[Sign] = &[
+    Sign::proof("Virtualized Intel VT-x/EPT is not supported"),
+    Sign::proof("Virtualized AMD-V/RVI is not supported"),
+    Sign::strong("nested virtualization is not enabled"),
+    Sign::strong("nested virtualization is disabled"),
+    Sign::strong("nested virtualization is not supported"),
+    Sign::strong("nested virtualization not enabled"),
+    Sign::strong("does not support nested virtualization"),
+    Sign::strong("nestedVirtualization is not supported on this machine"),
+    Sign::support("enable nested virtualization"),
+    Sign::support("Nested VT-x/AMD-V"),
+    Sign::strong("kvm: no hardware support").and(&["Hypervisor detected: "]),
+    Sign::support("VMX not supported by CPU").and(&["Hypervisor detected: "]),
+    Sign::support("SVM not supported by CPU").and(&["Hypervisor detected: "]),
+    Sign::hint("could not find capabilities for*domaintype=kvm"),
+    Sign::hint("Only emulated CPUs are available"),
+    // Who says that the host is a VM has named the reason.
+    Sign::strong("inside a VM").and(&["could not find capabilities for*domaintype=kvm"]),
+    Sign::strong("inside a VM").and(&["Could not access KVM kernel module"]),
+    Sign::strong("inside a virtual machine").and(&["Could not access KVM kernel module"]),
+    Sign::strong("inside a virtual machine").and(&["could not find capabilities for*domaintype=kvm"]),
+    Sign::strong("nested").and(&["Could not access KVM kernel module"]),
+    Sign::strong("nested").and(&["could not find capabilities for*domaintype=kvm"]),
+    Sign::hint("HW virtualization CPU features not found"),
+    Sign::support("HW virtualization CPU features not found")
+        .and(&["could not find capabilities for*domaintype=kvm"]),
+    Sign::support("Checking for hardware virtualization*FAIL")
+        .and(&["could not find capabilities for*domaintype=kvm"]),
+    Sign::hint("does not support virt type 'kvm'"),
+    Sign::hint("Could not access KVM kernel module: No such file or directory"),
+    // The hypervisor below shows vmx, and hides controls that the module asks for.
+    Sign::support("could not insert 'kvm_intel': Input/output error"),
+    Sign::support("could not insert 'kvm_amd': Input/output error"),
+    Sign::strong("nested hardware-assisted virtualization is not"),
+    Sign::hint("hardware emulation device '/dev/kvm' not present"),
+    Sign::strong("parameters/nested: N"),
+    Sign::strong("parameters/nested: 0"),
+    Sign::strong("parameters/nested:N"),
+    Sign::strong("parameters/nested:0"),
+    Sign::strong("Hypervisor vendor:").and(&["Error creating KVM object: No such file"]),
+    Sign::strong("Hypervisor vendor:").and(&["access '/dev/kvm': No such file"]),
+    Sign::strong("Hypervisor vendor:").and(&["Could not access KVM kernel module: No such file"]),
+    Sign::strong("nested=0").said(&["nested", "vmx", "inside", "guest"]),
+    Sign::strong("nested=N").said(&["nested", "vmx", "inside", "guest"]),
+    Sign::strong("no supported hypervisor").said(&[
+        "in the test vm",
+        "inside a vm",
+        "inside vm",
+        "in a vm",
+        "virtual machine",
+        "nested",
+    ]),
+    Sign::strong("failed to initialize kvm: No such device").said(&[
+        "inside another",
+        "inside a vm",
+        "in a vm",
+        "nested",
+        "virtual machine",
+        "vmware",
+        "virtualbox",
+        "hyper-v",
+    ]),
+];
