@@ -93,6 +93,12 @@ fn pairs() -> Vec<(&'static str, &'static str, Value)> {
             "plan",
             json!({ "intent": "storage", "vm": "web", "disk": 2, "wish": "grow", "size": "100GiB" }),
         ),
+        ("plan network bridge-filter-off", "plan", json!({ "intent": "network" })),
+        (
+            "plan network mtu br0 9000",
+            "plan",
+            json!({ "intent": "network", "interface": "br0", "mtu": 9000 }),
+        ),
         (
             "plan storage web --flatten",
             "plan",

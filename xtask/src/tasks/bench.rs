@@ -5,6 +5,7 @@
 //! times depend on the machine, which is printed too.
 
 mod captures;
+mod journal;
 mod libvirt;
 mod live;
 mod measure;
@@ -48,6 +49,7 @@ const BENCHES: &[Bench] = &[
     scan::BENCH,
     libvirt::BENCH,
     start::BENCH,
+    journal::BENCH,
 ];
 
 /// What a bench has.

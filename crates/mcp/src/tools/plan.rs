@@ -1,13 +1,14 @@
 use super::{Call, KEEPS, Tool, perform};
 use crate::parameters::{Given, Parameter, Takes};
 use crate::session::Standing;
-use vmwright_engine::{DiskWish, Intent, NewDisk, Operation, Technology, TuneFor};
+use vmwright_engine::{DiskWish, Intent, NetworkWish, NewDisk, Operation, Technology, TuneFor};
 
 const INTENTS: &[&str] = &[
     "fix",
     "create",
     "passthrough",
     "sriov",
+    "network",
     "storage",
     "confidential",
     "migrate",
@@ -20,7 +21,7 @@ pub(crate) const TOOL: Tool = Tool {
     name: "plan",
     title: "Make a plan",
     says: "A plan for what is wanted, kept in vmwright's state and carried out by nobody: settle the findings (fix), create \
-           a VM, give a PCI device to it (passthrough), make virtual functions (sriov), change a disk (storage), keep memory \
+           a VM, give a PCI device to it (passthrough), make virtual functions (sriov), change the host's network, change a disk (storage), keep memory \
            from the host (confidential), move a VM (migrate), see what an upgrade breaks, tune, harden. A person approves \
            it with 'vmwright approve'.",
     hints: KEEPS,
@@ -31,6 +32,12 @@ pub(crate) const TOOL: Tool = Tool {
         Parameter::optional("at_boot", Takes::Flag, "passthrough: also after the next boot"),
         Parameter::optional("reboot", Takes::Flag, "passthrough, confidential: restart the host at the end"),
         Parameter::optional("vfs", Takes::Number(0, 65_535), "sriov: how many"),
+        Parameter::optional(
+            "interface",
+            Takes::Text,
+            "network; without it bridged frames pass by the firewall",
+        ),
+        Parameter::optional("mtu", Takes::Number(68, 65_535), "network"),
         Parameter::optional("for", Takes::Word(&["latency", "throughput", "density"]), "tune"),
         Parameter::optional("spec", Takes::Text, "create: path of the specification"),
         Parameter::optional("backend", Takes::Text, "create"),
@@ -78,6 +85,15 @@ fn call(given: &Given, _: &Standing) -> Result<Call, String> {
         "sriov" => {
             let vfs = given.number("vfs").and_then(|vfs| u32::try_from(vfs).ok());
             Intent::Sriov { device: needed("device")?, vfs: vfs.ok_or("`vfs` is needed for this intent")? }
+        }
+        "network" => {
+            let bytes = given.number("mtu").and_then(|bytes| u32::try_from(bytes).ok());
+            let wish = match (given.text("interface"), bytes) {
+                (Some(interface), Some(bytes)) => NetworkWish::Mtu { interface, bytes },
+                (None, None) => NetworkWish::BridgeFilterOff,
+                _ => return Err("`interface` and `mtu` go together".to_owned()),
+            };
+            Intent::Network { wish }
         }
         "storage" => {
             let wish = match needed("wish")?.as_str() {
