@@ -10,15 +10,15 @@ use std::cell::OnceCell;
 pub(crate) struct Marks {
     signs: Hits,
     /// Of words that are no signs, by their number; each is looked for when it is asked for.
-    words: Vec<OnceCell<Vec<Hit>>>,
+    words: OnceCell<Vec<OnceCell<Vec<Hit>>>>,
     /// Of all of them in the texts that are in no table of places.
     long: OnceCell<Hits>,
 }
 
 impl Marks {
     pub(crate) fn of(texts: &[Text<'_>]) -> Self {
-        let words = vec![OnceCell::new(); Scanner::of_words().count()];
-        Self { signs: scan(Scanner::of_signs(), 0, texts), words, long: OnceCell::new() }
+        let signs = scan(Scanner::of_signs(), 0, texts);
+        Self { signs, words: OnceCell::new(), long: OnceCell::new() }
     }
 
     /// The hits of a pattern of the catalogue, in the order of the texts, which are those that this was made of. The
@@ -28,7 +28,8 @@ impl Marks {
             return self.signs.of(number);
         }
         let Some(number) = Scanner::of_words().index(pattern) else { return &[] };
-        self.words[number].get_or_init(|| {
+        let words = self.words.get_or_init(|| vec![OnceCell::new(); Scanner::of_words().count()]);
+        words[number].get_or_init(|| {
             let mut hits = look(pattern, texts, places);
             let (short, scanner) = (places.count(), Scanner::of_words());
             if short < texts.len() {

@@ -1,7 +1,9 @@
 //! All patterns of all rules, looked for in one pass over each text.
 
 use crate::{CATALOGUE, Pattern};
-use std::collections::HashMap;
+// Its hashes are several times faster than those of the standard library, and there are thousands to make at each start.
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use std::sync::OnceLock;
 use vmwright_scan::{Search, Then, Words};
 
@@ -70,31 +72,36 @@ impl Scanner {
     /// A scanner over these patterns. Those without a literal are never found.
     #[must_use]
     pub fn new(texts: impl IntoIterator<Item = &'static str>) -> Self {
-        let mut index_of = HashMap::new();
+        let texts = texts.into_iter();
+        let mut index_of = HashMap::with_capacity(texts.size_hint().0);
         let mut patterns: Vec<Sought> = Vec::new();
-        let mut anchors: Vec<String> = Vec::new();
-        let (mut first, mut last): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
         let mut word_of: HashMap<String, usize> = HashMap::new();
+        let (mut first, mut last): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
         for text in texts {
-            if index_of.contains_key(text) {
-                continue;
-            }
+            let Entry::Vacant(place) = index_of.entry(text) else { continue };
             let anchor = Pattern::anchor(text);
             if anchor.is_empty() {
                 continue;
             }
             let number = patterns.len();
-            index_of.insert(text, number);
+            place.insert(number);
             patterns.push(Sought { text, compiled: OnceLock::new(), next: None });
-            if let Some(&word) = word_of.get(&anchor) {
-                patterns[last[word]].next = Some(number);
-                last[word] = number;
-                continue;
+            match word_of.entry(anchor) {
+                Entry::Occupied(word) => {
+                    let last = &mut last[*word.get()];
+                    patterns[*last].next = Some(number);
+                    *last = number;
+                }
+                Entry::Vacant(place) => {
+                    place.insert(first.len());
+                    first.push(number);
+                    last.push(number);
+                }
             }
-            word_of.insert(anchor.clone(), anchors.len());
-            anchors.push(anchor);
-            first.push(number);
-            last.push(number);
+        }
+        let mut anchors = vec![String::new(); first.len()];
+        for (anchor, word) in word_of {
+            anchors[word] = anchor;
         }
         Self { anchors: Words::new(anchors.iter().map(String::as_str)), first, patterns, index_of }
     }

@@ -168,17 +168,22 @@ impl Pattern {
     /// equally long ones the last.
     #[must_use]
     pub fn anchor(text: &str) -> String {
-        let (mut best, mut literal) = (String::new(), String::new());
+        if !text.contains(['*', '{', '\\']) {
+            return text.to_ascii_lowercase();
+        }
+        let (mut best, mut literal) = (String::new(), String::with_capacity(text.len()));
         for piece in pieces(text) {
             match piece {
                 Piece::Letter(letter) => literal.push(letter),
-                Piece::Any | Piece::Word(_) => literal.clear(),
-            }
-            if literal.len() >= best.len() {
-                best.clone_from(&literal);
+                Piece::Any | Piece::Word(_) => {
+                    if literal.len() >= best.len() {
+                        std::mem::swap(&mut best, &mut literal);
+                    }
+                    literal.clear();
+                }
             }
         }
-        best
+        if literal.len() >= best.len() { literal } else { best }
     }
 
     /// Where the pattern stands in a line, with what its `{name}`s captured; `None` where it does not.

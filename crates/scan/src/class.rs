@@ -142,7 +142,8 @@ impl Words {
 fn choose(mine: &[usize], words: &Words, gram: usize, stride: usize) -> Vec<Gram> {
     let slots = (mine.len() * 32).next_power_of_two().clamp(1 << 10, 1 << 24);
     let slot = |hash: u32| hash as usize & (slots - 1);
-    let mut shared = vec![0u16; slots];
+    // Small, so that more of it stays in the second cache: what many words share is costly, however many they are.
+    let mut shared = vec![0u8; slots];
     for &number in mine {
         let word = words.word(number);
         for at in 0..(word.len() + 1).saturating_sub(gram) {
@@ -151,27 +152,38 @@ fn choose(mine: &[usize], words: &Words, gram: usize, stride: usize) -> Vec<Gram
         }
     }
     let mut kept = Vec::with_capacity(mine.len() * stride);
-    let mut costs: Vec<(u32, u32)> = Vec::new();
+    let (mut pairs, mut costs): (Vec<u32>, Vec<(u32, u32)>) = (Vec::new(), Vec::new());
     for &number in mine {
         let word = words.word(number);
         if word.len() < gram {
             extend(word, gram, &mut |hash| kept.push(Gram { hash, offset: 0, ..words.gram(number) }));
             continue;
         }
+        pairs.clear();
+        pairs.extend(word.windows(2).map(|pair| u32::from(words.usual[letters(pair)])));
         costs.clear();
-        costs.extend((0..=word.len() - gram).map(|at| {
+        costs.extend(sums(&pairs, gram - 1).enumerate().map(|(at, usual)| {
             let hash = hash(load(word, at), gram);
-            let pairs = word[at..at + gram].windows(2).map(|pair| u32::from(words.usual[letters(pair)]));
             // A gram that other words have is met wherever they are.
-            (hash, pairs.sum::<u32>() + 32 * log2(u32::from(shared[slot(hash)])))
+            (hash, usual + 32 * log2(u32::from(shared[slot(hash)])))
         }));
-        let cost = |at: &usize| costs[*at..*at + stride].iter().map(|(_, cost)| cost).sum::<u32>();
-        let best = (0..=costs.len() - stride).min_by_key(cost).unwrap_or(0);
+        let each: Vec<u32> = costs.iter().map(|(_, cost)| *cost).collect();
+        let best = sums(&each, stride).enumerate().min_by_key(|(_, cost)| *cost).map_or(0, |(at, _)| at);
         // From behind, so that of two places that one gram gives the first one comes first.
         let run = (best..best + stride).rev();
         kept.extend(run.map(|at| Gram { hash: costs[at].0, offset: at as u32, ..words.gram(number) }));
     }
     kept
+}
+
+/// The sums of each run of `length` neighbours.
+fn sums(numbers: &[u32], length: usize) -> impl Iterator<Item = u32> {
+    let first: u32 = numbers[..length].iter().sum();
+    let later = numbers[length..].iter().zip(numbers).scan(first, |sum, (new, old)| {
+        *sum = *sum + new - old;
+        Some(*sum)
+    });
+    std::iter::once(first).chain(later)
 }
 
 /// The hashes of a word that is shorter than a gram: it, and whatever can follow it.
