@@ -18,15 +18,16 @@ mod login_command;
 mod management;
 mod network_key;
 mod password_hash;
+mod pattern;
 mod private_key;
 mod token;
 mod url;
 mod xml;
 
-use regex::bytes::{Captures, Regex};
+use pattern::Pattern;
+use regex::bytes::Captures;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 use vmwright_model::{Missing, Snapshot};
 
 /// How often each kind of secret was taken out.
@@ -106,15 +107,6 @@ fn line(text_: &str, counts: &mut Counts) -> String {
     }
 }
 
-/// A pattern whose group `secret` is what has to go. It is matched against bytes; case counts unless it says
-/// otherwise.
-type Pattern = LazyLock<Regex>;
-
-/// Compiles a pattern. Those of this module are constants, so that a test compiles each.
-fn pattern(text: &str) -> Regex {
-    regex::bytes::RegexBuilder::new(text).unicode(false).build().expect("the patterns are compiled by tests")
-}
-
 /// Replaces the group `secret` of every match; `None` where there is none.
 fn replace(
     patterns: &[&Pattern],
@@ -123,8 +115,10 @@ fn replace(
     bytes: &[u8],
     counts: &mut Counts,
 ) -> Option<Vec<u8>> {
+    let lower = bytes.to_ascii_lowercase();
     let mut text = Cow::Borrowed(bytes);
-    for pattern in patterns {
+    // As it was: a mark that is set meanwhile makes no secret of what stands beside it.
+    for pattern in patterns.iter().filter(|pattern| pattern.may_match(&lower)) {
         let mut taken = 0;
         let clean = pattern.replace_all(&text, |found: &Captures<'_>| {
             let whole = found.get(0).expect("group 0 is the match");

@@ -5,7 +5,7 @@
 //! What a diagnosis lives on stays: which addresses share a prefix, loopback, link-local, multicast and private
 //! ranges, netmasks, the vendor's half of a hardware address.
 
-use super::{Pattern, pattern};
+use super::pattern::{Pattern, compile};
 use crate::file;
 use regex::bytes::{Captures, Regex};
 use sha2::{Digest, Sha256};
@@ -52,22 +52,20 @@ const WORDS: [&str; 16] = [
 
 /// Six or more bytes in hexadecimal: Ethernet has 6, EUI-64 8, InfiniBand 20.
 static HARDWARE: Pattern =
-    Pattern::new(|| pattern(r"[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5,19}|(?:-[0-9A-Fa-f]{2}){5,19})"));
+    Pattern::new(r"[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5,19}|(?:-[0-9A-Fa-f]{2}){5,19})");
 /// Ethernet addresses without colons, and in groups of four digits: told from other numbers only where the same address
 /// stands somewhere with its colons.
-static BARE: Pattern = Pattern::new(|| pattern(r"[0-9A-Fa-f]{12}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}"));
-static V4: Pattern = Pattern::new(|| pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"));
-static V6: Pattern = Pattern::new(|| pattern(r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}"));
+static BARE: Pattern = Pattern::new(r"[0-9A-Fa-f]{12}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}");
+static V4: Pattern = Pattern::new(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}");
+static V6: Pattern = Pattern::new(r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}");
 /// Hosts in URLs that name no document.
-static URL: Pattern = Pattern::new(|| {
-    pattern(r#"(?i)\b(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<user>[^\s/@'"<>]*@)?(?P<name>[a-z][a-z0-9.-]*)"#)
-});
+static URL: Pattern = Pattern::new(
+    r#"(?i)\b(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<user>[^\s/@'"<>]*@)?(?P<name>[a-z][a-z0-9.-]*)"#,
+);
 /// Where a host's name has its place: `uname -a`, and the head of a line of syslog.
-static PLACE: Pattern = Pattern::new(|| {
-    pattern(
-        r"(?m)^(?:Linux |[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} |[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9:]+) )(?P<name>[A-Za-z0-9][A-Za-z0-9.-]*) ",
-    )
-});
+static PLACE: Pattern = Pattern::new(
+    r"(?m)^(?:Linux |[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} |[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9:]+) )(?P<name>[A-Za-z0-9][A-Za-z0-9.-]*) ",
+);
 
 /// What tells which host this is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -229,7 +227,7 @@ impl Anonymizer {
         words.sort_by_key(|word| std::cmp::Reverse(word.len()));
         if !words.is_empty() {
             let words: Vec<String> = words.into_iter().map(|word| regex::escape(word)).collect();
-            own.words = Some(pattern(&format!("(?i)(?:{})", words.join("|"))));
+            own.words = Some(compile(&format!("(?i)(?:{})", words.join("|"))));
         }
         own
     }

@@ -1,7 +1,7 @@
 //! Command lines and keystrokes in the audit log. The kernel writes in hexadecimal what has blanks or NUL bytes in it
 //! (`audit_log_untrustedstring` in `kernel/audit.c`), which hides nothing.
 
-use super::{Counts, Pattern, none, pattern, replace, secrets};
+use super::{Counts, Pattern, none, replace, secrets};
 use regex::bytes::Captures;
 use std::borrow::Cow;
 
@@ -9,10 +9,10 @@ const KIND: &str = "audit-secret";
 
 /// What was typed at a terminal.
 static TYPED: Pattern =
-    Pattern::new(|| pattern(r#"\btype=(?:USER_)?TTY [^\n]*?\bdata=(?P<secret>[0-9A-Fa-f]{2,}|"[^"\n]*")"#));
-static TITLE: Pattern = Pattern::new(|| pattern(r"\bproctitle=(?P<value>[0-9A-Fa-f]{8,})"));
-static EXECVE: Pattern = Pattern::new(|| pattern(r"\btype=EXECVE [^\n]*"));
-static ARGUMENT: Pattern = Pattern::new(|| pattern(r#"\ba[0-9]+=(?P<value>"[^"\n]*"|[0-9A-Fa-f]{2,})"#));
+    Pattern::new(r#"\btype=(?:USER_)?TTY [^\n]*?\bdata=(?P<secret>[0-9A-Fa-f]{2,}|"[^"\n]*")"#);
+static TITLE: Pattern = Pattern::new(r"\bproctitle=(?P<value>[0-9A-Fa-f]{8,})");
+static EXECVE: Pattern = Pattern::new(r"\btype=EXECVE [^\n]*");
+static ARGUMENT: Pattern = Pattern::new(r#"\ba[0-9]+=(?P<value>"[^"\n]*"|[0-9A-Fa-f]{2,})"#);
 
 pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
     let typed = replace(&[&TYPED], KIND, none, text, counts);

@@ -1,26 +1,21 @@
 //! Passwords in cloud-init's user data (`password`, `passwd`, `hashed_passwd`, `plain_text_passwd`, `chpasswd`), and
 //! in other YAML that names them so.
 
-use super::{Counts, Pattern, pattern, replace};
+use super::{Counts, Pattern, replace};
 
 const KIND: &str = "cloud-init-password";
 
-static KEY: Pattern = Pattern::new(|| {
-    pattern(
-        r#"(?im)(?:^[ \t]*(?:-[ \t]+)?|[{,][ \t]*)["']?(?:[a-z_-]*pass(?:wd|word|phrase))["']?:[ \t]+(?P<secret>[^\s"'{}|>,][^\n"',}]*)"#,
-    )
-});
-static QUOTED_KEY: Pattern = Pattern::new(|| {
-    pattern(
-        r#"(?im)(?:^[ \t]*(?:-[ \t]+)?|[{,][ \t]*)["']?(?:[a-z_-]*pass(?:wd|word|phrase))["']?:[ \t]+(?:"|')(?P<secret>[^\n"']+)"#,
-    )
-});
-static FLOW: Pattern =
-    Pattern::new(|| pattern(r"(?i)\bchpasswd:[ \t]*\{[^\n]*?list:[ \t]*\[(?P<secret>[^\]\n]+)\]?"));
+static KEY: Pattern = Pattern::new(
+    r#"(?im)(?:^[ \t]*(?:-[ \t]+)?|[{,][ \t]*)["']?(?:[a-z_-]*pass(?:wd|word|phrase))["']?:[ \t]+(?P<secret>[^\s"'{}|>,][^\n"',}]*)"#,
+);
+static QUOTED_KEY: Pattern = Pattern::new(
+    r#"(?im)(?:^[ \t]*(?:-[ \t]+)?|[{,][ \t]*)["']?(?:[a-z_-]*pass(?:wd|word|phrase))["']?:[ \t]+(?:"|')(?P<secret>[^\n"']+)"#,
+);
+static FLOW: Pattern = Pattern::new(r"(?i)\bchpasswd:[ \t]*\{[^\n]*?list:[ \t]*\[(?P<secret>[^\]\n]+)\]?");
 
 /// Whole user data in base64 (KubeVirt), which hides nothing.
 static PACKED: Pattern =
-    Pattern::new(|| pattern(r#"(?:user|network)DataBase64["']?:[ \t]*["']?(?P<secret>[^\s"',}\[]+)"#));
+    Pattern::new(r#"(?:user|network)DataBase64["']?:[ \t]*["']?(?P<secret>[^\s"',}\[]+)"#);
 
 /// Words that are no password.
 fn is_switch(value: &[u8]) -> bool {

@@ -1,48 +1,35 @@
 //! Passwords among the options of programs: QEMU's `password=` and `-object secret,data=`, in their plain and their
 //! JSON form, QMP and HMP, and what other tools take.
 
-use super::{Counts, Pattern, pattern, replace};
+use super::{Counts, Pattern, replace};
 
 /// A name that ends so, with its value; QEMU writes a comma in a value twice. `password-secret=` names an object
 /// and is none.
-static OPTION: Pattern = Pattern::new(|| {
-    pattern(r#"(?i)pass(?:wd|word|phrase)(?:_in)?[ \t]*=[ \t]*(?P<secret>(?:[^\s,'"<]|,,)+)"#)
-});
+static OPTION: Pattern =
+    Pattern::new(r#"(?i)pass(?:wd|word|phrase)(?:_in)?[ \t]*=[ \t]*(?P<secret>(?:[^\s,'"<]|,,)+)"#);
 /// mount.cifs(8), sshpass(1) and their like.
-static SHORT: Pattern = Pattern::new(|| {
-    pattern(r#"(?im)(?:^|[\s,;"'?&-])(?:[a-z]+_|ssh)?pass=["']?(?P<secret>(?:[^\s,'"<]|,,)+)"#)
-});
-static QUOTED: Pattern =
-    Pattern::new(|| pattern(r#"(?i)pass(?:wd|word|phrase)[ \t]*=[ \t]*'(?P<secret>[^'\n]+)"#));
+static SHORT: Pattern =
+    Pattern::new(r#"(?im)(?:^|[\s,;"'?&-])(?:[a-z]+_|ssh)?pass=["']?(?P<secret>(?:[^\s,'"<]|,,)+)"#);
+static QUOTED: Pattern = Pattern::new(r#"(?i)pass(?:wd|word|phrase)[ \t]*=[ \t]*'(?P<secret>[^'\n]+)"#);
 static DOUBLE_QUOTED: Pattern =
-    Pattern::new(|| pattern(r#"(?i)pass(?:wd|word|phrase)[ \t]*=[ \t]*"(?P<secret>[^"\n]+)"#));
-static SPACED: Pattern =
-    Pattern::new(|| pattern(r#"(?i)--[a-z-]*pass(?:wd|word|phrase)[ \t]+(?P<secret>[^\s-]\S*)"#));
-static FIELD: Pattern = Pattern::new(|| {
-    pattern(
-        r#"(?i)pass(?:wd|word|phrase)(?:"|&quot;|\\")[ \t]*:[ \t]*(?:"|&quot;|\\")(?P<secret>[^"&\\\n]+(?:\\[^"\n][^"&\\\n]*)*)"#,
-    )
-});
-static OBJECT: Pattern =
-    Pattern::new(|| pattern(r#"\bsecret,(?:[^\s,]*,)*?data=(?P<secret>(?:[^\s,'"<]|,,)+)"#));
-static JSON_OBJECT: Pattern = Pattern::new(|| {
-    pattern(
-        r#"(?:"|&quot;|\\")qom-type(?:"|&quot;|\\"):[ \t]*(?:"|&quot;|\\")secret(?:"|&quot;|\\")[^{}\n]*?(?:"|&quot;|\\")data(?:"|&quot;|\\"):[ \t]*(?:"|&quot;|\\")(?P<secret>[^"&\\\n]+)"#,
-    )
-});
-static JSON_OBJECT_TURNED: Pattern = Pattern::new(|| {
-    pattern(
-        r#"(?:"|&quot;|\\")data(?:"|&quot;|\\"):[ \t]*(?:"|&quot;|\\")(?P<secret>[^"&\\\n{}]+)[^{}\n]*?(?:"|&quot;|\\")qom-type(?:"|&quot;|\\"):[ \t]*(?:"|&quot;|\\")secret"#,
-    )
-});
-static MONITOR: Pattern = Pattern::new(|| {
-    pattern(r"(?:\bset_password[ \t]+(?:vnc|spice)|\bchange[ \t]+vnc[ \t]+password)[ \t]+(?P<secret>\S+)")
-});
-static LOGIN: Pattern = Pattern::new(|| {
-    pattern(
-        r#"(?:\bsshpass[ \t]+-p[ \t]*|[ \t](?:--user|-u|--proxy-user|-U)[ \t=]+["']?[^\s:"'/]+:)(?P<secret>[^\s"'/]+)"#,
-    )
-});
+    Pattern::new(r#"(?i)pass(?:wd|word|phrase)[ \t]*=[ \t]*"(?P<secret>[^"\n]+)"#);
+static SPACED: Pattern = Pattern::new(r#"(?i)--[a-z-]*pass(?:wd|word|phrase)[ \t]+(?P<secret>[^\s-]\S*)"#);
+static FIELD: Pattern = Pattern::new(
+    r#"(?i)pass(?:wd|word|phrase)(?:"|&quot;|\\")[ \t]*:[ \t]*(?:"|&quot;|\\")(?P<secret>[^"&\\\n]+(?:\\[^"\n][^"&\\\n]*)*)"#,
+);
+static OBJECT: Pattern = Pattern::new(r#"\bsecret,(?:[^\s,]*,)*?data=(?P<secret>(?:[^\s,'"<]|,,)+)"#);
+static JSON_OBJECT: Pattern = Pattern::new(
+    r#"(?:"|&quot;|\\")qom-type(?:"|&quot;|\\"):[ \t]*(?:"|&quot;|\\")secret(?:"|&quot;|\\")[^{}\n]*?(?:"|&quot;|\\")data(?:"|&quot;|\\"):[ \t]*(?:"|&quot;|\\")(?P<secret>[^"&\\\n]+)"#,
+);
+static JSON_OBJECT_TURNED: Pattern = Pattern::new(
+    r#"(?:"|&quot;|\\")data(?:"|&quot;|\\"):[ \t]*(?:"|&quot;|\\")(?P<secret>[^"&\\\n{}]+)[^{}\n]*?(?:"|&quot;|\\")qom-type(?:"|&quot;|\\"):[ \t]*(?:"|&quot;|\\")secret"#,
+);
+static MONITOR: Pattern = Pattern::new(
+    r"(?:\bset_password[ \t]+(?:vnc|spice)|\bchange[ \t]+vnc[ \t]+password)[ \t]+(?P<secret>\S+)",
+);
+static LOGIN: Pattern = Pattern::new(
+    r#"(?:\bsshpass[ \t]+-p[ \t]*|[ \t](?:--user|-u|--proxy-user|-U)[ \t=]+["']?[^\s:"'/]+:)(?P<secret>[^\s"'/]+)"#,
+);
 
 /// Words that switch a password on or off.
 fn is_switch(value: &[u8]) -> bool {

@@ -1,14 +1,13 @@
 //! Values of Kubernetes secrets: everything below `data:` and `stringData:` of an object whose kind is `Secret`, in
 //! YAML or JSON. Base64 hides nothing.
 
-use super::{Counts, Pattern, none, pattern, replace};
+use super::{Counts, Pattern, none, replace};
 
 const KIND: &str = "kubernetes-secret";
 
-static JSON_KIND: Pattern = Pattern::new(|| pattern(r#""kind\\?"[ \t]*:[ \t]*\\?"Secret\\?""#));
+static JSON_KIND: Pattern = Pattern::new(r#""kind\\?"[ \t]*:[ \t]*\\?"Secret\\?""#);
 /// One object of texts, and what stands in it. Which object of a list is the secret is not told: all are taken.
-static JSON_DATA: Pattern =
-    Pattern::new(|| pattern(r#""(?:data|stringData)\\?"\s*:\s*\{(?P<secret>[^{}]*)\}"#));
+static JSON_DATA: Pattern = Pattern::new(r#""(?:data|stringData)\\?"\s*:\s*\{(?P<secret>[^{}]*)\}"#);
 
 pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
     let json = JSON_KIND.is_match(text).then(|| replace(&[&JSON_DATA], KIND, none, text, counts)).flatten();

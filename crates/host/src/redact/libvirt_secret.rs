@@ -1,23 +1,18 @@
 //! Values of libvirt secrets: in their XML, in calls of `virsh`, and in libvirt's own files. What a secret is for
 //! (`<usage>`, its UUID) is none.
 
-use super::{Counts, Pattern, blank, none, pattern, replace};
+use super::{Counts, Pattern, blank, none, replace};
 
 const KIND: &str = "libvirt-secret";
 
-static VALUE: Pattern = Pattern::new(|| {
-    pattern(
-        r"(?is)(?:<|&lt;)secret\b[^>/]*>.*?(?:<|&lt;)value(?:\s[^<>]*)?(?:>|&gt;)(?P<secret>[^<&]+)(?:<|&lt;)/value",
-    )
-});
-static SET: Pattern = Pattern::new(|| {
-    pattern(
-        r"secret-set-value(?:[ \t]+--secret)?[ \t]+[^\s-]\S*(?:[ \t]+--(?:base64|plain|interactive))*[ \t]+(?P<secret>[^\s-]\S*)",
-    )
-});
+static VALUE: Pattern = Pattern::new(
+    r"(?is)(?:<|&lt;)secret\b[^>/]*>.*?(?:<|&lt;)value(?:\s[^<>]*)?(?:>|&gt;)(?P<secret>[^<&]+)(?:<|&lt;)/value",
+);
+static SET: Pattern = Pattern::new(
+    r"secret-set-value(?:[ \t]+--secret)?[ \t]+[^\s-]\S*(?:[ \t]+--(?:base64|plain|interactive))*[ \t]+(?P<secret>[^\s-]\S*)",
+);
 /// A terminal's output: the value stands on the line below.
-static GET: Pattern =
-    Pattern::new(|| pattern(r"secret-get-value[^\n]*\n(?P<secret>[A-Za-z0-9+/]{4,}={0,2})\s"));
+static GET: Pattern = Pattern::new(r"secret-get-value[^\n]*\n(?P<secret>[A-Za-z0-9+/]{4,}={0,2})\s");
 
 pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
     replace(&[&VALUE, &SET, &GET], KIND, none, text, counts)

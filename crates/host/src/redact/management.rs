@@ -1,10 +1,9 @@
 //! Passwords of management controllers, as ipmitool(1), racadm and the fence agents take them.
 
-use super::{Counts, Pattern, none, pattern, replace};
+use super::{Counts, Pattern, none, replace};
 
-static IPMITOOL: Pattern = Pattern::new(|| pattern(r"\bipmitool\b[^\n]*?[ \t]-P[ \t]*(?P<secret>\S+)"));
-static AGENT: Pattern =
-    Pattern::new(|| pattern(r"\b(?:fence_[a-z0-9_]+|racadm)\b[^\n]*?[ \t]-p[ \t]*(?P<secret>\S+)"));
+static IPMITOOL: Pattern = Pattern::new(r"\bipmitool\b[^\n]*?[ \t]-P[ \t]*(?P<secret>\S+)");
+static AGENT: Pattern = Pattern::new(r"\b(?:fence_[a-z0-9_]+|racadm)\b[^\n]*?[ \t]-p[ \t]*(?P<secret>\S+)");
 
 pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
     replace(&[&IPMITOOL, &AGENT], "management-password", none, text, counts)
