@@ -193,7 +193,7 @@ impl<'a> Reading<'a> {
                     if !self.keeps(&path, &content) {
                         return Ok(());
                     }
-                    self.budget.spend(&content);
+                    self.budget.spend(content.as_ref().map_or(0, Vec::len));
                     Node::File(content)
                 }
                 Err(stop) => {
@@ -381,7 +381,7 @@ impl<'a> Reading<'a> {
                 if self.budget.bytes(size) < size {
                     continue;
                 }
-                self.budget.spend(&content);
+                self.budget.spend(content.as_ref().map_or(0, Vec::len));
                 records.push(Record { end_of, ..record(shown.trim_start_matches('/'), content) });
             }
         }

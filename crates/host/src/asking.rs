@@ -147,7 +147,8 @@ impl Errand {
             Errand::Qmp => qmp::ask(bounds),
             Errand::Command(at) => {
                 let Asking { words, asks, when } = &ASKING[at];
-                let ready = when.holds(Path::new("/"));
+                // Before all processes are looked at for its daemon: most hosts lack some of these programs.
+                let ready = commands::installed(words[0]).and_then(|()| when.holds(Path::new("/")));
                 let content = ready.and_then(|()| commands::ask(words, *asks, bounds.time, bounds.bytes));
                 vec![(words.join(" "), content)]
             }

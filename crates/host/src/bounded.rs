@@ -64,39 +64,43 @@ pub(crate) fn within<T: Send + 'static>(
     })
 }
 
-/// Does `reading` for each item, with `time` for each, on as few threads as do not hang: the answers in their order.
-/// Where an item hangs, its thread is left behind and another goes on with the next.
+/// Does `reading` for each item on as few threads as do not hang, and gives the answers in their order, while the
+/// next items are read. `time` says how long an item may take, or why it is not read any more. Where an item hangs, its
+/// thread is left behind and another goes on with the next.
 pub(crate) fn within_each<I: Clone + Send + 'static, T: Send + 'static>(
-    time: Duration,
+    time: impl Fn() -> Result<Duration, Missing>,
     items: &[I],
     reading: impl Fn(&I) -> T + Clone + Send + 'static,
-) -> Vec<Result<T, Missing>> {
-    let mut answers = Vec::with_capacity(items.len());
-    while answers.len() < items.len() {
-        let rest = items[answers.len()..].to_vec();
-        let reading = reading.clone();
-        let (sender, receiver) = mpsc::sync_channel(rest.len());
+    mut answer: impl FnMut(&I, Result<T, Missing>),
+) {
+    let mut rest = items;
+    while let [first, others @ ..] = rest {
+        let (sender, receiver) = mpsc::channel();
+        let (mine, reading) = (rest.to_vec(), reading.clone());
         let thread = on_a_thread(Box::new(move || {
             // The receiver is gone when the time was up.
-            let _ = rest.iter().try_for_each(|item| sender.send(reading(item)));
+            let _ = mine.iter().try_for_each(|item| sender.send(reading(item)));
         }));
         if let Err(error) = thread {
-            answers.push(Err(Missing::Failed(format!("no thread to read with: {error}"))));
+            answer(first, Err(Missing::Failed(format!("no thread to read with: {error}"))));
+            rest = others;
             continue;
         }
-        while answers.len() < items.len() {
-            let answer = receiver.recv_timeout(time);
-            let failed = answer.is_err();
-            answers.push(answer.map_err(|error| match error {
-                mpsc::RecvTimeoutError::Timeout => Missing::TimedOut(millis(time)),
-                mpsc::RecvTimeoutError::Disconnected => Missing::Failed("the reader failed".to_owned()),
-            }));
+        while let [item, others @ ..] = rest {
+            let read = time().and_then(|time| {
+                receiver.recv_timeout(time).map_err(|error| match error {
+                    mpsc::RecvTimeoutError::Timeout => Missing::TimedOut(millis(time)),
+                    mpsc::RecvTimeoutError::Disconnected => Missing::Failed("the reader failed".to_owned()),
+                })
+            });
+            let failed = read.is_err();
+            answer(item, read);
+            rest = others;
             if failed {
                 break;
             }
         }
     }
-    answers
 }
 
 #[cfg(test)]
@@ -117,14 +121,28 @@ mod tests {
 
     #[test]
     fn one_that_hangs_does_not_keep_the_others() {
-        let answers = within_each(Duration::from_millis(50), &[1, 2, 3, 4], |item| {
+        let mut answers = Vec::new();
+        let slow = |item: &i32| {
             if item % 2 == 0 {
                 std::thread::sleep(Duration::from_secs(2));
             }
             item * 10
-        });
+        };
+        let patience = || Ok(Duration::from_millis(50));
+        within_each(patience, &[1, 2, 3, 4], slow, |item, read| answers.push((*item, read)));
         let late = Err(Missing::TimedOut(50));
-        assert_eq!(answers, [Ok(10), late.clone(), Ok(30), late]);
-        assert_eq!(within_each(Duration::from_secs(1), &[0; 0], |item: &i32| *item), []);
+        assert_eq!(answers, [(1, Ok(10)), (2, late.clone()), (3, Ok(30)), (4, late)]);
+    }
+
+    #[test]
+    fn when_the_run_is_over_nothing_more_is_read() {
+        let (over, asked) = (Missing::TimedOut(7), std::cell::Cell::new(0));
+        let time = || {
+            asked.set(asked.get() + 1);
+            if asked.get() > 1 { Err(Missing::TimedOut(7)) } else { Ok(Duration::from_secs(5)) }
+        };
+        let mut answers = Vec::new();
+        within_each(time, &[1, 2, 3], |item| *item, |_, read| answers.push(read));
+        assert_eq!(answers, [Ok(1), Err(over.clone()), Err(over)]);
     }
 }

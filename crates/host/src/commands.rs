@@ -98,6 +98,11 @@ fn run_as(
     }
 }
 
+/// Whether there is a program of this name.
+pub(crate) fn installed(name: &str) -> Result<(), Missing> {
+    find(name).map(drop).ok_or(Missing::Absent)
+}
+
 fn find(name: &str) -> Option<PathBuf> {
     if name.contains('/') {
         return None;

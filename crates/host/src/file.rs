@@ -77,13 +77,20 @@ pub(crate) struct Part {
     pub(crate) end_of: Option<u64>,
 }
 
+impl Part {
+    /// All of it.
+    pub(crate) fn whole(bytes: Vec<u8>) -> Self {
+        Self { bytes, end_of: None }
+    }
+}
+
 /// [`read_text`] under a name, which says, with the content, whether it is a log: of one that is larger than `limit`
 /// the newest lines are read.
 pub(crate) fn read_part(found: &OwnedFd, name: &str, limit: u64) -> Result<Part, Missing> {
     match read_text(found, limit) {
         // Less than a head is no use to anybody.
         Err(Missing::TooLarge(size)) if limit >= HEAD as u64 => read_end(found, name, size, limit),
-        read => read.map(|bytes| Part { bytes, end_of: None }),
+        read => read.map(Part::whole),
     }
 }
 
@@ -106,7 +113,7 @@ fn read_end(found: &OwnedFd, name: &str, size: u64, limit: u64) -> Result<Part, 
     if is_binary(&bytes) {
         return Err(Missing::Binary);
     }
-    Ok(if size > limit { end(bytes, size) } else { Part { bytes, end_of: None } })
+    Ok(if size > limit { end(bytes, size) } else { Part::whole(bytes) })
 }
 
 /// The end of a text of `size` bytes, without the rest of the line in which it begins.

@@ -172,7 +172,7 @@ impl Walk<'_> {
         let content = content.map(|part| part.bytes);
         debug_assert!(content.as_deref().map_or(true, |bytes| !is_binary(bytes)), "read_text refuses binary");
         let source = self.name_or_root(at);
-        self.budget.spend(&content);
+        self.budget.spend(content.as_ref().map_or(0, Vec::len));
         let kind = kind_of(&source, content.as_deref().unwrap_or_default());
         self.records.push(Record { source, kind, content, end_of });
     }

@@ -1,5 +1,7 @@
 //! How much is read, and how long it may take.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use vmwright_model::Missing;
 
@@ -65,17 +67,18 @@ impl Limits {
     }
 }
 
-/// What is left of the whole run.
+/// What is left of the whole run, for all threads that read in it.
 #[derive(Clone)]
 pub(crate) struct Budget {
     ends: Instant,
     total_time: Duration,
-    bytes: u64,
+    bytes: Arc<AtomicU64>,
 }
 
 impl Budget {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { ends: Instant::now() + limits.total_time, total_time: limits.total_time, bytes: limits.total }
+        let bytes = Arc::new(AtomicU64::new(limits.total));
+        Self { ends: Instant::now() + limits.total_time, total_time: limits.total_time, bytes }
     }
 
     /// The time that the next reading may take; `Err` where the run is over.
@@ -89,14 +92,13 @@ impl Budget {
 
     /// The most bytes that the next reading may give.
     pub(crate) fn bytes(&self, wanted: u64) -> u64 {
-        wanted.min(self.bytes)
+        wanted.min(self.bytes.load(Ordering::Relaxed))
     }
 
-    /// Takes what was read from what is left.
-    pub(crate) fn spend(&mut self, content: &Result<Vec<u8>, Missing>) {
-        if let Ok(bytes) = content {
-            self.bytes = self.bytes.saturating_sub(bytes.len() as u64);
-        }
+    /// Takes bytes that were read from what is left.
+    pub(crate) fn spend(&self, bytes: usize) {
+        let less = |left: u64| Some(left.saturating_sub(bytes as u64));
+        let _ = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 }
 

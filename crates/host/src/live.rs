@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
-use vmwright_model::{Kind, Missing, Need, Record, Snapshot};
+use vmwright_model::{Kind, Missing, Need, Probe, Record, Snapshot};
 
 /// One run over the running host: what it may still read, and what it has.
 pub(crate) struct Collector<'a> {
@@ -38,21 +38,26 @@ pub(crate) fn collect(needs: &[Need], subject: &Subject, limits: &Limits) -> Res
         _ => None,
     });
     let running = collector.commands(commands.collect(), &subject.state);
-    let mut attributes: Vec<PathBuf> = Vec::new();
-    for need in needs.into_iter().filter(|need| Errand::of(*need).is_none()) {
-        match need {
-            Need::File(path) if is_attribute(path) => attributes.push(path.into()),
-            Need::File(path) => collector.file(path.into(), None),
-            Need::Exists(path) => collector.exists(path),
-            Need::Glob(pattern) => attributes.extend(collector.glob(pattern)),
-            // They run meanwhile.
-            Need::Command(_) => {}
-            Need::Probe(probe) => probes::run(probe, &machines, &mut collector),
-        }
+    let probes = needs.iter().filter_map(|need| match need {
+        Need::Probe(probe) if Errand::of(*need).is_none() => Some(*probe),
+        _ => None,
+    });
+    let probes: Vec<Probe> = probes.collect();
+    let probe = |beside: &mut Collector<'_>| {
+        probes.iter().for_each(|probe| probes::run(*probe, &machines, beside));
+    };
+    let mut beside = collector.beside();
+    let begun = thread::scope(|scope| {
+        let begun = thread::Builder::new().spawn_scoped(scope, || probe(&mut beside)).is_ok();
+        collector.files(&needs);
+        begun
+    });
+    if !begun {
+        probe(&mut beside);
     }
-    collector.attributes(attributes);
-    for (words, content) in running {
-        collector.push(words.join(" "), None, content);
+    collector.records.append(&mut beside.records);
+    for (words, kind, content) in running {
+        collector.push(words.join(" "), Some(kind), content);
     }
     for (source, content) in sent.wait() {
         collector.push(source, None, content);
@@ -101,27 +106,100 @@ const ATTRIBUTE: u64 = 64 * 1024;
 /// Commands that run at once: they wait for the disk, for the kernel's locks, and some for each other.
 const AT_ONCE: usize = 4;
 
-/// A command and what it said.
-type Said = (&'static [&'static str], Result<Vec<u8>, Missing>);
+/// A command, what it said, and what that is.
+type Said = (&'static [&'static str], Kind, Result<Vec<u8>, Missing>);
 
-/// Most attributes that one thread reads, so that what they spend is seen in time.
-const TOGETHER: usize = 512;
+/// Something that is read from a path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Item {
+    File(PathBuf),
+    /// A file of which nothing is read but whether it is there.
+    Exists(&'static str),
+    /// A small file that the kernel makes. They come last.
+    Attribute(PathBuf),
+}
 
 impl Collector<'_> {
-    /// Reads files of `/sys` and `/proc/sys`.
-    fn attributes(&mut self, mut paths: Vec<PathBuf>) {
-        paths.sort_unstable();
-        paths.dedup();
-        for paths in paths.chunks(TOGETHER) {
-            let most = self.budget.bytes(ATTRIBUTE);
-            let answers = match self.budget.time(self.limits.read_time) {
-                Ok(time) => within_each(time, paths, move |path: &PathBuf| file::read(path, most)),
-                Err(why) => vec![Err(why); paths.len()],
-            };
-            for (path, answer) in paths.iter().zip(answers) {
-                self.push(escape_path(path), None, answer.and_then(|content| content));
+    /// One that reads at the same time, within the same bounds.
+    fn beside(&self) -> Self {
+        Self { limits: self.limits, budget: self.budget.clone(), records: Vec::new() }
+    }
+
+    /// Reads all files that are needed, one after the other on another thread: to hand each over would take longer
+    /// than to read it.
+    fn files(&mut self, needs: &[Need]) {
+        let mut items = Vec::new();
+        let mut patterns = self.expand(needs).into_iter();
+        for need in needs {
+            match *need {
+                Need::File(path) => items.push(item(path.into())),
+                Need::Exists(path) => items.push(Item::Exists(path)),
+                Need::Glob(_) => items.extend(patterns.next().into_iter().flatten().map(item)),
+                Need::Command(_) | Need::Probe(_) => {}
             }
         }
+        items.sort_by_key(|item| matches!(item, Item::Attribute(_)));
+        let files = items.partition_point(|item| !matches!(item, Item::Attribute(_)));
+        items[files..].sort_unstable();
+        items.dedup();
+        let (limits, budget) = (self.limits.clone(), self.budget.clone());
+        let read = move |item: &Item| {
+            let content = match item {
+                Item::File(path) => text(path, &limits, &budget, file::read_newest),
+                Item::Exists(path) => exists(path).map(Part::whole),
+                Item::Attribute(path) => file::read(path, budget.bytes(ATTRIBUTE)).map(Part::whole),
+            };
+            budget.spend(content.as_ref().map_or(0, |part| part.bytes.len()));
+            content
+        };
+        let (time, limit) = (self.budget.clone(), self.limits.read_time);
+        within_each(
+            || time.time(limit),
+            &items,
+            read,
+            |item, content| {
+                let content = content.and_then(|content| content);
+                match item {
+                    Item::File(path) | Item::Attribute(path) => self.keep(escape_path(path), None, content),
+                    Item::Exists(path) => self.keep((*path).to_owned(), Some(Kind::TEXT), content),
+                }
+            },
+        );
+    }
+
+    /// The files of all patterns, in their order. A pattern itself becomes a record where the files alone do not tell
+    /// all.
+    fn expand(&mut self, needs: &[Need]) -> Vec<Vec<PathBuf>> {
+        let patterns = needs.iter().filter_map(|need| match *need {
+            Need::Glob(pattern) => Some(pattern),
+            _ => None,
+        });
+        let patterns: Vec<&'static str> = patterns.collect();
+        let most = self.limits.matches;
+        let (time, limit) = (self.budget.clone(), self.limits.read_time);
+        let mut all = Vec::new();
+        let expand = move |pattern: &&'static str| glob::expand(pattern, most);
+        within_each(
+            || time.time(limit),
+            &patterns,
+            expand,
+            |pattern, found| {
+                let why = match &found {
+                    Err(why) => Some(why.clone()),
+                    Ok(found) if found.denied => Some(Missing::Denied),
+                    Ok(found) if found.more => {
+                        Some(Missing::Failed(format!("more than {most} files match; the rest was not read")))
+                    }
+                    Ok(found) if found.paths.is_empty() => Some(Missing::Absent),
+                    Ok(_) => None,
+                };
+                if let Some(why) = why {
+                    self.push((*pattern).to_owned(), None, Err(why));
+                }
+                all.push(found.map(|found| found.paths).unwrap_or_default());
+            },
+        );
+        all
     }
 
     /// Reads one file; `kind` where it is known from its place.
@@ -144,59 +222,10 @@ impl Collector<'_> {
         read: impl FnOnce(&Path, u64) -> Result<Part, Missing> + Send + 'static,
     ) {
         let source = escape_path(&path);
-        let wanted = self.limits.of_live_file(&source);
-        let most = self.budget.bytes(wanted);
-        let content = self.within(move || read(&path, most)).and_then(|content| content);
-        let content = content.map_err(|why| match why {
-            Missing::TooLarge(size) if size <= wanted => {
-                Missing::Failed("not read: the run has read as much as it may".to_owned())
-            }
-            other => other,
-        });
-        let end_of = content.as_ref().ok().and_then(|part| part.end_of);
-        self.push(source, kind, content.map(|part| part.bytes));
-        if let Some(record) = self.records.last_mut() {
-            record.end_of = end_of;
-        }
-    }
-
-    fn exists(&mut self, path: &'static str) {
-        let found = self.within(move || std::fs::metadata(path).map(drop));
-        let content = found.and_then(|found| match found {
-            Ok(()) => Ok(Vec::new()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Err(Missing::Absent),
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Missing::Denied),
-            Err(error) => Err(Missing::Failed(error.to_string())),
-        });
-        self.push(path.to_owned(), Some(Kind::TEXT), content);
-    }
-
-    /// Reads the files of a pattern; gives those that are attributes, which are read together.
-    fn glob(&mut self, pattern: &'static str) -> Vec<PathBuf> {
-        let most = self.limits.matches;
-        let found = match self.within(move || glob::expand(pattern, most)) {
-            Ok(found) => found,
-            Err(why) => {
-                self.push(pattern.to_owned(), None, Err(why));
-                return Vec::new();
-            }
-        };
-        // The pattern itself becomes a record where the files alone do not tell all.
-        if found.denied {
-            self.push(pattern.to_owned(), None, Err(Missing::Denied));
-        } else if found.more {
-            let why = format!("more than {most} files match; the rest was not read");
-            self.push(pattern.to_owned(), None, Err(Missing::Failed(why)));
-        } else if found.paths.is_empty() {
-            self.push(pattern.to_owned(), None, Err(Missing::Absent));
-        }
-        if is_attribute(pattern) {
-            return found.paths;
-        }
-        for path in found.paths {
-            self.file(path, None);
-        }
-        Vec::new()
+        let (limits, budget) = (self.limits.clone(), self.budget.clone());
+        let content = self.within(move || text(&path, &limits, &budget, read)).and_then(|content| content);
+        self.budget.spend(content.as_ref().map_or(0, |part| part.bytes.len()));
+        self.keep(source, kind, content);
     }
 
     /// Runs commands beside what is read here, a few at once; each gives its answer when it has one. What stays the
@@ -213,7 +242,9 @@ impl Collector<'_> {
                     let time = budget.time(limits.command_time);
                     let most = budget.bytes(limits.command);
                     let run = |time| commands::say(words, &state, time, most);
-                    if sender.send((words, time.and_then(run))).is_err() {
+                    let content = time.and_then(run);
+                    let kind = kind_of(&words.join(" "), content.as_deref().unwrap_or_default());
+                    if sender.send((words, kind, content)).is_err() {
                         return;
                     }
                 }
@@ -234,21 +265,57 @@ impl Collector<'_> {
         within(self.budget.time(self.limits.read_time)?, reading)
     }
 
-    /// How long one reading of a probe may take; nothing once the run is over.
-    pub(crate) fn patience(&self) -> Duration {
-        self.budget.time(self.limits.read_time).unwrap_or_default()
+    /// How long one of many readings of a probe may take, at most `most`; `Err` once the run is over.
+    pub(crate) fn time(&self, most: Duration) -> Result<Duration, Missing> {
+        self.budget.time(most.min(self.limits.read_time))
     }
 
-    /// Keeps one record; its kind is told from the text where none is given.
+    /// Keeps one record and takes it from what may still be read; its kind is told from the text where none is given.
     pub(crate) fn push(&mut self, source: String, kind: Option<Kind>, content: Result<Vec<u8>, Missing>) {
-        self.budget.spend(&content);
-        let text = content.as_deref().unwrap_or_default();
-        let kind = kind.unwrap_or_else(|| kind_of(&source, text));
-        self.records.push(Record { source, kind, content, end_of: None });
+        self.budget.spend(content.as_ref().map_or(0, Vec::len));
+        self.keep(source, kind, content.map(Part::whole));
+    }
+
+    fn keep(&mut self, source: String, kind: Option<Kind>, content: Result<Part, Missing>) {
+        let end_of = content.as_ref().ok().and_then(|part| part.end_of);
+        let content = content.map(|part| part.bytes);
+        let kind = kind.unwrap_or_else(|| kind_of(&source, content.as_deref().unwrap_or_default()));
+        self.records.push(Record { source, kind, content, end_of });
     }
 
     /// Largest file of this name that may be read.
     pub(crate) fn most_of(&self, path: &Path) -> u64 {
         self.budget.bytes(self.limits.of_live_file(&escape_path(path)))
+    }
+}
+
+/// What a path stands for, by its place.
+fn item(path: PathBuf) -> Item {
+    if is_attribute(&path.to_string_lossy()) { Item::Attribute(path) } else { Item::File(path) }
+}
+
+/// Reads one file within its limit.
+fn text(
+    path: &Path,
+    limits: &Limits,
+    budget: &Budget,
+    read: impl FnOnce(&Path, u64) -> Result<Part, Missing>,
+) -> Result<Part, Missing> {
+    let wanted = limits.of_live_file(&escape_path(path));
+    read(path, budget.bytes(wanted)).map_err(|why| match why {
+        Missing::TooLarge(size) if size <= wanted => {
+            Missing::Failed("not read: the run has read as much as it may".to_owned())
+        }
+        other => other,
+    })
+}
+
+/// Whether a file is there: an empty text where it is.
+fn exists(path: &str) -> Result<Vec<u8>, Missing> {
+    match std::fs::metadata(path) {
+        Ok(_) => Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(Missing::Absent),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Missing::Denied),
+        Err(error) => Err(Missing::Failed(error.to_string())),
     }
 }

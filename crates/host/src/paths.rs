@@ -45,9 +45,17 @@ pub fn look_at(paths: &[String]) -> BTreeMap<String, Lies> {
     }
     all.sort();
     all.dedup();
-    let answers = within_each(PATIENCE, &all, |path: &String| one(path));
     let late = |why: vmwright_model::Missing| Lies::Other(format!("not to be looked at: {why}"));
-    all.into_iter().zip(answers).map(|(path, answer)| (path, answer.unwrap_or_else(late))).collect()
+    let mut found = BTreeMap::new();
+    within_each(
+        || Ok(PATIENCE),
+        &all,
+        |path: &String| one(path),
+        |path, answer| {
+            found.insert(path.clone(), answer.unwrap_or_else(late));
+        },
+    );
+    found
 }
 
 fn one(path: &str) -> Lies {

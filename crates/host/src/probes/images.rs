@@ -50,28 +50,35 @@ pub(super) fn run(machines: &Machines, collector: &mut Collector<'_>) {
     let mut seen: Vec<String> = Vec::new();
     let mut text = String::new();
     for _ in 0..CHAIN {
-        let patience = collector.patience().min(PATIENCE);
         level.retain(|(path, _)| path.starts_with('/') && !seen.contains(path));
         level.truncate(MOST.saturating_sub(seen.len()));
-        if level.is_empty() || patience.is_zero() {
+        if level.is_empty() {
             break;
         }
-        let answers = within_each(patience, &level, |(path, by): &(String, String)| one(path, by));
         let mut next = Vec::new();
-        for ((path, by), answer) in level.into_iter().zip(answers) {
-            match answer {
-                Ok((facts, backing)) => {
-                    text.push_str(&facts);
-                    next.extend(backing.map(|backing| (backing, path.clone())));
+        let read = |(path, by): &(String, String)| one(path, by);
+        within_each(
+            || collector.time(PATIENCE),
+            &level,
+            read,
+            |(path, by), answer| {
+                match answer {
+                    Ok((facts, backing)) => {
+                        text.push_str(&facts);
+                        next.extend(backing.map(|backing| (backing, path.clone())));
+                    }
+                    Err(why) => {
+                        let shown = shown(path);
+                        let _ = write!(
+                            text,
+                            "{shown} named-by {}\n{shown} missing {why}\n",
+                            escape(by.as_bytes())
+                        );
+                    }
                 }
-                Err(why) => {
-                    let shown = shown(&path);
-                    let _ =
-                        write!(text, "{shown} named-by {}\n{shown} missing {why}\n", escape(by.as_bytes()));
-                }
-            }
-            seen.push(path);
-        }
+                seen.push(path.clone());
+            },
+        );
         level = next;
     }
     if text.is_empty() {

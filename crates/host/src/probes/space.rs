@@ -54,20 +54,22 @@ struct Mounted {
 pub(super) fn run(collector: &mut Collector<'_>) {
     let mounts = collector.within(|| std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default());
     let mounts = mounts.map(|text| listed(&text)).unwrap_or_default();
-    let patience = collector.patience().min(PATIENCE);
-    let answers = within_each(patience, &mounts, |mount: &Mounted| statvfs(mount.target.as_str()));
     let (mut blocks, mut inodes) = (
         "Filesystem Type 1K-blocks Used Available Use% Mounted on\n".to_owned(),
         "Filesystem Type Inodes IUsed IFree IUse% Mounted on\n".to_owned(),
     );
-    for (mount, answer) in mounts.iter().zip(answers) {
-        match answer {
+    let ask = |mount: &Mounted| statvfs(mount.target.as_str());
+    within_each(
+        || collector.time(PATIENCE),
+        &mounts,
+        ask,
+        |mount, answer| match answer {
             Ok(Ok(found)) => tell(mount, &found, &mut blocks, &mut inodes),
             // As df says it on its standard error.
             Ok(Err(error)) => refused(mount, &crate::file::system_words(error), &mut blocks),
             Err(why) => refused(mount, &why.to_string(), &mut blocks),
-        }
-    }
+        },
+    );
     for (name, text) in [("df -Tk", blocks), ("df -Ti", inodes)] {
         collector.push(name.to_owned(), Some(Kind::new("df")), Ok(text.into_bytes()));
     }
