@@ -76,11 +76,10 @@ impl View for CpuInfo {
     fn recognise(name: &str, head: &str) -> u8 {
         let keys =
             ["processor", "vendor_id", "cpu family", "model name", "flags", "bugs", "microcode", "cpu MHz"];
-        let key = |line: &str| line.split_once(':').map(|parts| parts.0.trim_end().to_owned());
-        let found = keys
-            .iter()
-            .filter(|wanted| head.lines().any(|line| key(line).as_deref() == Some(wanted)))
-            .count();
+        fn key(line: &str) -> Option<&str> {
+            Some(line.split_once(':')?.0.trim_end())
+        }
+        let found = keys.iter().filter(|wanted| head.lines().any(|line| key(line) == Some(wanted))).count();
         match found {
             3.. => 92,
             2 => 75,

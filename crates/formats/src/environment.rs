@@ -68,9 +68,10 @@ impl View for Environment {
         {
             return 85;
         }
-        match (versions(head).count(), named) {
-            (1.., true) if short => 75,
-            (2.., false) if short => 50,
+        let count = if short { versions(head).count() } else { 0 };
+        match (count, named) {
+            (1.., true) => 75,
+            (2.., false) => 50,
             (_, true) => 30,
             _ => 0,
         }

@@ -74,8 +74,8 @@ impl View for IommuGroups {
     fn recognise(name: &str, head: &str) -> u8 {
         let grouped = |line: &str| group(line.trim()).is_some();
         let (hits, all) = crate::lines::share(head, grouped);
-        let found = !Self::read(head).0.members.is_empty();
-        match (hits, found) {
+        let found = || !Self::read(head).0.members.is_empty();
+        match (hits, hits > 0 && found()) {
             (1.., true) if hits * 5 >= all => 93,
             (1.., true) => 60,
             _ if name.contains("iommu") => 25,

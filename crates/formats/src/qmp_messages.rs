@@ -89,15 +89,18 @@ impl View for QmpMessages {
     fn recognise(name: &str, head: &str) -> u8 {
         const STARTS: [&str; 6] =
             ["{\"QMP\"", "{\"return\"", "{\"error\"", "{\"event\"", "{\"timestamp\"", "{\"execute\""];
+        let telling =
+            ["\"QMP\"", "\"desc\"", "\"event\"", "\"execute\""].iter().any(|word| head.contains(word));
+        if !telling && !name.contains("qmp") {
+            return 0;
+        }
         let (hits, all) = crate::lines::share(head, |line| {
             let line: String =
                 line.trim().trim_start_matches("-> ").trim_start_matches("<- ").chars().take(40).collect();
             let line = line.replace(' ', "");
             STARTS.iter().any(|start| line.starts_with(start))
         });
-        let telling =
-            ["\"QMP\"", "\"desc\"", "\"event\"", "\"execute\""].iter().any(|word| head.contains(word));
-        match hits > 0 && hits * 3 >= all * 2 && (telling || name.contains("qmp")) {
+        match hits > 0 && hits * 3 >= all * 2 {
             true => 90,
             false => 0,
         }
