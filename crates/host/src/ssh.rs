@@ -192,6 +192,8 @@ mod tests {
         std::fs::write(place("empty"), "").unwrap();
         std::fs::write(place("binary"), b"\x7fELF\0\0\0").unwrap();
         std::fs::write(place("large.txt"), vec![b'x'; 5000]).unwrap();
+        let lines: String = (0..20_000).map(|number| format!("line {number}\n")).collect();
+        std::fs::write(place("newest.log"), lines).unwrap();
         std::fs::write(place("it's a $(name)"), "quoted\n").unwrap();
         std::fs::create_dir(place("folder")).unwrap();
         std::os::unix::fs::symlink("text", place("link")).unwrap();
@@ -209,6 +211,7 @@ mod tests {
             Need::File(place("empty")),
             Need::File(place("binary")),
             Need::File(place("large.txt")),
+            Need::File(place("newest.log")),
             Need::File(place("it's a $(name)")),
             Need::File(place("folder")),
             Need::File(place("fifo")),
@@ -239,7 +242,7 @@ mod tests {
         let mut helper = Command::new(place("swtpm"));
         helper.arg("600").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let helper = Ended(helper.spawn().unwrap());
-        let limits = Limits { file: 4096, ..Limits::default() };
+        let limits = Limits { file: 4096, log: 100_000, ..Limits::default() };
         let subject = Subject { vm: None, state: "/nonexistent".into() };
         let mine = format!("pid {} ", helper.0.id());
         let comparable = |told: &mut BTreeMap<String, String>| {
@@ -280,6 +283,10 @@ mod tests {
                 };
                 assert!(same, "{shell}: {source}: {told:?} {around:?}");
             }
+            let newest =
+                answered.records.iter().find(|record| record.source.ends_with("newest.log")).unwrap();
+            assert_eq!(newest.end_of, Some(208_890), "{shell}");
+            assert!(far[place("newest.log")].ends_with("\nline 19999\n"), "{shell}");
             assert!(before["vmm-details"].contains(" name swtpm\n"), "{}", before["vmm-details"]);
         }
     }

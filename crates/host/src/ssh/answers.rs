@@ -1,6 +1,6 @@
 //! What the other host's shell printed, read back.
 
-use crate::file::{is_binary, kind_of};
+use crate::file::{self, Part, is_binary, kind_of};
 use crate::limits::{Limits, millis};
 use crate::mark::Mark;
 use crate::probes::images;
@@ -35,6 +35,7 @@ pub(super) fn read(output: &[u8], mark: &Mark, limits: &Limits, whole: bool) -> 
         }
         let Some(source) = name.take().or_else(|| again(tag, &mut records)) else { continue };
         let most = if source.starts_with('/') { limits.of_live_file(&source) } else { limits.command };
+        let mut end_of = None;
         let content = match tag {
             b"k" if bytes.len() as u64 > most => Err(Missing::TooLarge(bytes.len() as u64)),
             b"k" if is_binary(bytes) => Err(Missing::Binary),
@@ -42,6 +43,10 @@ pub(super) fn read(output: &[u8], mark: &Mark, limits: &Limits, whole: bool) -> 
                 Ok(images::with_headers(&String::from_utf8_lossy(bytes)).into_bytes())
             }
             b"k" => Ok(bytes.to_vec()),
+            b"l" => end(bytes, most).map(|part| {
+                end_of = part.end_of;
+                part.bytes
+            }),
             b"e" => Ok(Vec::new()),
             b"a" => Err(Missing::Absent),
             b"d" => Err(Missing::Denied),
@@ -55,7 +60,7 @@ pub(super) fn read(output: &[u8], mark: &Mark, limits: &Limits, whole: bool) -> 
             _ => continue,
         };
         let kind = kind_of(&source, content.as_deref().unwrap_or_default());
-        records.push(Record { source, kind, content, end_of: None });
+        records.push(Record { source, kind, content, end_of });
     }
     records.extend(name.map(|name| unanswered(&name)));
     if begun && !ended {
@@ -63,6 +68,19 @@ pub(super) fn read(output: &[u8], mark: &Mark, limits: &Limits, whole: bool) -> 
         records.push(Record::missing("ssh", vmwright_model::Kind::TEXT, Missing::Failed(why)));
     }
     Answered { records, begun }
+}
+
+/// The end of a log that is larger than `most`, behind a line with its size.
+fn end(bytes: &[u8], most: u64) -> Result<Part, Missing> {
+    let line = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let size = String::from_utf8_lossy(&bytes[..line]).trim().parse::<u64>().ok();
+    let end = bytes.get(line + 1..).unwrap_or_default();
+    match size {
+        Some(size) if end.len() as u64 > most => Err(Missing::TooLarge(size)),
+        Some(_) if is_binary(end) => Err(Missing::Binary),
+        Some(size) => Ok(file::end(end.to_vec(), size)),
+        None => Err(Missing::Failed("the other host's shell told no size".to_owned())),
+    }
 }
 
 /// A second word about the last record, which it replaces: a status or a lapse of time behind some output.

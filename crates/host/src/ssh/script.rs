@@ -14,12 +14,17 @@ use vmwright_model::{Need, Probe};
 const WHO: [&str; 3] = ["/etc/machine-id", "/proc/sys/kernel/hostname", "/proc/sys/kernel/osrelease"];
 
 /// What every script begins with. `$M` is the mark; a part is a line of the mark and a letter, then bytes, then a
-/// line end: `n` a name, `k` the content, `e` there, `a` absent, `d` denied, `r` not regular, `s` a command's failed
+/// line end: `n` a name, `k` the content, `l` a log that is too large: its size on a line, and its end, `e` there, `a` absent, `d` denied, `r` not regular, `s` a command's failed
 /// status and what it said, `o` more files than may match, `t` out of time, `z` the end.
 const FUNCTIONS: &str = r#"LC_ALL=C; PATH=/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL PATH; cd /
 T=; command -v timeout >/dev/null 2>&1 && T="timeout 10"
 F='if [ -f "$1" ]; then
-  if [ -r "$1" ]; then printf "\n%s k\n" "$3"; head -c "$2" "$1"; else printf "\n%s d\n" "$3"; fi
+  if ! [ -r "$1" ]; then printf "\n%s d\n" "$3"
+  else
+    s=0; case $1 in /var/log/*|*.log) s=$(wc -c <"$1");; esac
+    if [ $s -lt "$2" ]; then printf "\n%s k\n" "$3"; head -c "$2" "$1"
+    else printf "\n%s l\n%s\n" "$3" $s; tail -c $(($2 - 1)) "$1"; fi
+  fi
 elif [ -e "$1" ]; then printf "\n%s r\n" "$3"
 else case $(ls -d "$1" 2>&1) in *"ermission denied"*) printf "\n%s d\n" "$3";; *) printf "\n%s a\n" "$3";; esac
 fi'
