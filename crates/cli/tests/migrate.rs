@@ -4,7 +4,9 @@
 
 mod common;
 
-use common::Site;
+use common::{Site, has};
+use serde_json::json;
+use std::time::{Duration, Instant};
 
 const REFUSED: i32 = 4;
 const USAGE: i32 = 2;
@@ -36,4 +38,58 @@ fn bad_input_names_its_place() {
     call("web", "tcp:hv2:49152", "/nonexistent-host").fails(USAGE, &["/nonexistent-host"]);
     call("wep", "tcp:hv2:49152", &target).fails(USAGE, &["wep"]);
     site.call(&["plan", "migrate", "web", "tcp:hv2:49152"]).fails(USAGE, &["--against"]);
+}
+
+#[test]
+fn a_machine_moves_by_a_plan_and_is_not_said_to_be_back() {
+    let test = "a_machine_moves_by_a_plan_and_is_not_said_to_be_back";
+    if !has(test, "qemu-system-x86_64") {
+        return;
+    }
+    let (here, there) = (Site::new(), Site::new());
+    let key = here.approver();
+    for site in [&here, &there] {
+        site.machine("web", "").ok();
+    }
+    here.call(&["vm", "start", "web"]).ok();
+    let socket = there.path("web.sock");
+    let to = format!("unix:{}", socket.display());
+    let mut receive = there.command(&["vm", "receive", "web", "--from", &to]).spawn().unwrap();
+    let begun = Instant::now();
+    while !socket.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nobody waits at {to}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // The rules would refuse a move within one host, so that the plan is written by hand.
+    let mut plan = here.call(&["plan", "--vm", "web", "--format", "json"]).ok().json()["plan"].take();
+    plan["steps"] = json!([{
+        "subject": {"kind": "vm", "name": "web"},
+        "action": {"action": "machine-migrate", "machine": "web", "to": to},
+        "why": "a test",
+        "disruption": "guest-pause",
+        "settles": [],
+    }]);
+    let path = here.file("plan.json", plan.to_string());
+    let path = path.to_str().unwrap();
+    here.approve(path, &key).ok();
+    let applied = here.call(&["apply", path]).ok().out;
+    assert!(receive.wait().unwrap().success());
+    let state = |site: &Site| site.call(&["vm", "list"]).ok().out;
+    assert!(state(&here).contains("defined") && state(&there).contains("running"), "{applied}");
+    let run = applied.lines().find_map(|line| line.strip_prefix("run ")).unwrap();
+    let undone = here.call(&["undo", run]);
+    assert!(
+        undone.out.contains(&format!("machine web has moved to {to}: send it back from there")),
+        "{undone:#?}"
+    );
+    assert!(state(&there).contains("running"), "nothing is done to it from here");
+}
+
+#[test]
+fn what_does_not_wait_for_a_restart_does_not_go_on() {
+    let site = Site::new();
+    site.call(&["apply"]).fails(USAGE, &["<PLAN>"]);
+    site.call(&["apply", "--resume", "20990101T000000Z-abc"])
+        .fails(REFUSED, &["there is no run 20990101T000000Z-abc"]);
+    site.call(&["apply", "--resume", "../x"]).fails(REFUSED, &["is not the id of a run"]);
 }

@@ -153,11 +153,15 @@ fn user(reading: &Reading<'_>, name: &str) -> Result<Owner, Error> {
 fn taken(reading: &Reading<'_>, environment: &Environment) -> Result<Vec<Taken>, Error> {
     let mut taken = Vec::new();
     let mut known = Vec::new();
+    let (mut domains, mut pids): (Vec<String>, Vec<u32>) = (Vec::new(), Vec::new());
     for one in store::list(&environment.state).map_err(Error::Store)? {
         let by = format!("vm {}", one.name);
         // A machine that cannot be read has its name at least.
         taken.push(Taken { what: Thing::Name(one.name.clone()), by: by.clone() });
         if let Ok(machine) = one.machine {
+            let record = machine.process().map_err(|error| Error::Control(error.into()))?;
+            let running = record.and_then(|record| record.running);
+            pids.extend(running.and_then(|running| u32::try_from(running.process.pid).ok()));
             let macs = macs(&machine.spec);
             taken.extend(
                 things(&machine.spec, &macs).into_iter().map(|(_, what)| Taken { what, by: by.clone() }),
@@ -168,20 +172,22 @@ fn taken(reading: &Reading<'_>, environment: &Environment) -> Result<Vec<Taken>,
     for seen in reading.all::<DomainXml>() {
         for domain in seen.domains.iter().filter(|domain| !domain.fragment) {
             let Some(name) = domain.name.as_ref().map(|name| name.value.clone()) else { continue };
-            if known.contains(&name) {
+            if known.contains(&name) || domains.contains(&name) {
+                domains.push(name);
                 continue;
             }
             let by = format!("domain {name} of libvirt");
             let all = of_domain(domain).into_iter().chain([Thing::Name(name.clone())]);
             taken.extend(all.map(|what| Taken { what, by: by.clone() }));
-            known.push(name);
+            domains.push(name);
         }
     }
     if let Some(running) = reading.one::<VmmProcesses>() {
         for process in &running.processes {
             let (args, _) = QemuArgs::read(&format!("{} {}", process.exe, process.argv));
             let name = args.property("name", "guest").map(|name| name.value);
-            if name.is_some_and(|name| known.contains(&name)) {
+            // Somebody else's VM may have the name of one of ours, but not of one of libvirt's.
+            if pids.contains(&process.pid) || name.is_some_and(|name| domains.contains(&name)) {
                 continue;
             }
             let by = format!("process {}", process.pid);

@@ -1,5 +1,6 @@
 //! `vmwright plan storage`: what lies where a disk of a VM is, and the plan that changes it.
 
+use crate::backends::Chosen;
 use crate::create::told;
 use crate::intent::DiskWish;
 use crate::{Environment, Error};
@@ -69,6 +70,10 @@ pub(crate) fn runs(reading: &Reading<'_>, vm: &str, environment: &Environment) -
         && running.process.alive().unwrap_or(true)
     {
         return Ok(true);
+    }
+    // Of the others the record knows; libvirt starts its own without it. Somebody else's VM may have the same name.
+    if !matches!(Chosen::of(&machine)?, Chosen::Libvirt(_)) {
+        return Ok(false);
     }
     let named = |argv: &str| {
         let (args, _) = QemuArgs::read(argv);
