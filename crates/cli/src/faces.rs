@@ -14,6 +14,9 @@ fn by_agents(operation: &Operation) -> Result<(), &'static str> {
         Operation::Revert { .. } => Err("vmwright starts it by itself"),
         Operation::VmAsk { ask: Ask::Console, .. } => Err("it joins a terminal, and an agent has none"),
         Operation::VmAsk { ask: Ask::Stats { watch: Some(_) }, .. } => Err("it counts until Ctrl-C"),
+        Operation::JournalExport { .. } | Operation::JournalImport { .. } => {
+            Err("an agent has the journal's tools, and names no folders")
+        }
         // Read as the resource vmwright://journal/chain.
         Operation::JournalVerify => Ok(()),
         // Entering IMPLEMENTATION asks it.
@@ -231,7 +234,11 @@ fn each_operation_is_the_same_from_both_faces() {
         reached.insert(alone.to_owned());
     }
     let missing: Vec<String> = every_kind().into_iter().filter(|kind| !reached.contains(kind)).collect();
-    assert_eq!(missing, ["approve", "revert", "vm-ask console"], "operations that agents cannot reach");
+    assert_eq!(
+        missing,
+        ["approve", "journal-export", "journal-import", "revert", "vm-ask console"],
+        "operations that agents cannot reach"
+    );
 }
 
 /// `plan`, or `vm-ask pause`.

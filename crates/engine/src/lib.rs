@@ -14,6 +14,7 @@ mod convert;
 mod create;
 mod environment;
 mod error;
+mod exchange;
 mod grounds;
 mod guard;
 mod implementation;
@@ -48,8 +49,8 @@ pub use why::{Computation, Rank, Why};
 
 pub use intent::{DiskWish, Intent, NetworkWish, NewDisk, Technology, TuneFor};
 pub use operation::{
-    AnalysesMade, Analyze, Approve, Capture, Captured, Converted, Difference, MachineSummary, Operation,
-    Outcome, PlanMade, PlannedSource, ReviewMade, RuleSummary, RunSummary, UpgradeChecked,
+    AnalysesMade, Analyze, Approve, Capture, Captured, Converted, Difference, Exchanged, MachineSummary,
+    Operation, Outcome, PlanMade, PlannedSource, ReviewMade, RuleSummary, RunSummary, UpgradeChecked,
 };
 
 use std::path::PathBuf;
@@ -140,5 +141,7 @@ pub fn perform(
             memory::add(title, body, project, thought, environment)
         }
         Operation::JournalVerify => memory::verify(environment),
+        Operation::JournalExport { to, which } => exchange::export(&to, &which, environment),
+        Operation::JournalImport { from, project } => exchange::import(&from, project, environment),
     }
 }

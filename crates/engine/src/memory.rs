@@ -35,7 +35,7 @@ pub enum Who {
 }
 
 impl Which {
-    fn filter(&self) -> Filter {
+    pub(crate) fn filter(&self) -> Filter {
         let whose = match self.who {
             Who::Both => Whose::Both,
             Who::User => Whose::User,
@@ -63,12 +63,18 @@ pub(crate) fn open(environment: &Environment) -> Result<Journal, Error> {
 }
 
 /// Writes an entry, without the secrets in what it quotes. Gives its number, and it as it was written.
-pub(crate) fn append(mut entry: Entry, environment: &Environment) -> Result<(EntryId, Entry), Error> {
+pub(crate) fn append(entry: Entry, environment: &Environment) -> Result<(EntryId, Entry), Error> {
+    let entry = clean(entry);
+    let id = open(environment)?.append(&entry).map_err(Error::Journal)?;
+    Ok((id, entry))
+}
+
+/// An entry without the secrets in what it quotes.
+pub(crate) fn clean(mut entry: Entry) -> Entry {
     let clean = |text: &str| redact::text_of("journal", text);
     entry.title = clean(&entry.title);
     entry.body = clean(&entry.body);
-    let id = open(environment)?.append(&entry).map_err(Error::Journal)?;
-    Ok((id, entry))
+    entry
 }
 
 /// An entry of now.
@@ -91,7 +97,7 @@ pub(crate) fn now() -> String {
     written(Timestamp::now())
 }
 
-fn written(time: Timestamp) -> String {
+pub(crate) fn written(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

@@ -183,10 +183,25 @@ pub enum Operation {
     },
     /// Checks the journal's hash chain.
     JournalVerify,
+    /// Writes entries into Markdown files.
+    JournalExport {
+        /// The folder that they are written below; made where absent.
+        to: PathBuf,
+        /// Which of them.
+        which: Which,
+    },
+    /// Takes entries in from Markdown files.
+    JournalImport {
+        /// The folder that they lie below.
+        from: PathBuf,
+        /// The project that they belong to, as the path of its folder; none for what is known in all of them.
+        project: Option<PathBuf>,
+    },
 }
 
 impl Operation {
-    /// The mode that it belongs to; none where it is about a person's approval, or a machine's life.
+    /// The mode that it belongs to; none where it is about a person's approval, a machine's life, or files of a
+    /// person's own.
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
         match self {
@@ -220,7 +235,9 @@ impl Operation {
             | Operation::VmStop { .. }
             | Operation::VmDelete { .. }
             | Operation::VmAsk { .. }
-            | Operation::VmReceive { .. } => None,
+            | Operation::VmReceive { .. }
+            | Operation::JournalExport { .. }
+            | Operation::JournalImport { .. } => None,
         }
     }
 
@@ -425,6 +442,21 @@ pub enum Outcome {
         /// Entries checked.
         entries: u64,
     },
+    /// Entries went to files, or came from them.
+    JournalExchanged(Exchanged),
+}
+
+/// What came of entries that went to files, or came from them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Exchanged {
+    /// The folder.
+    pub folder: PathBuf,
+    /// How many were written.
+    pub moved: usize,
+    /// How many were there already.
+    pub known: usize,
+    /// Files that were left alone, and why.
+    pub left: Vec<String>,
 }
 
 /// How the analysis of several captures ended.
@@ -621,6 +653,7 @@ impl Outcome {
                 Exit::Findings
             }
             Outcome::UpgradeChecked(checked) if !checked.breaks.is_empty() => Exit::Findings,
+            Outcome::JournalExchanged(made) if !made.left.is_empty() => Exit::Incomplete,
             Outcome::Recovery { lines } if !lines.is_empty() => Exit::Incomplete,
             Outcome::Review(made) => match made.verdict.as_str() {
                 "pass" => Exit::Clean,

@@ -12,6 +12,7 @@
 
 mod chain;
 mod error;
+pub mod markdown;
 mod query;
 mod schema;
 mod search;

@@ -12,13 +12,16 @@ use std::collections::HashMap;
 use vmwright_model::{Entry, EntryId, EntryState};
 
 /// A word that so many entries have is common.
-const COMMON: i64 = 500;
+const COMMON: i64 = 250;
 
-/// Most words whose entries are scored; the rarest are taken.
-const MOST_SCORED: usize = 6;
+/// Most entries that are scored: the rarest words are taken, as long as not more entries than these have them.
+const MOST_SCORED: i64 = 400;
 
 /// Most entries that one way of looking brings, where no more are asked for.
 const MOST_FOUND: usize = 400;
+
+/// Most entries that are read as a whole where all are wanted, whosever they are and whatever they are about.
+const MOST_READ: usize = 48;
 
 /// Whose entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,7 +36,7 @@ pub enum Whose {
 }
 
 /// Which entries are wanted.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Whose.
     pub whose: Whose,
@@ -151,12 +154,13 @@ impl Journal {
             counted.push((entries, term.clone()));
         }
         counted.sort();
-        let rare: Vec<String> = counted
-            .iter()
-            .filter(|(n, _)| (1..COMMON).contains(n))
-            .take(MOST_SCORED)
-            .map(|(_, term)| term.clone())
-            .collect();
+        let mut scored = 0;
+        let rare = counted.iter().filter(|(entries, _)| (1..COMMON).contains(entries));
+        let rare = rare.take_while(|(entries, _)| {
+            scored += entries;
+            scored <= MOST_SCORED
+        });
+        let rare: Vec<String> = rare.map(|(_, term)| term.clone()).collect();
         if let Some(expression) = query::any(&rare) {
             let mut scored = self.connection.prepare(query::SCORED)?;
             let rows = scored.query_map(params![expression, most], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -200,7 +204,9 @@ impl Journal {
                 .then(a.bm25.total_cmp(&b.bm25))
                 .then(right.cmp(left))
         });
-        ranked.truncate(limit.max(MOST_FOUND));
+        // Where only some are wanted, those may come late.
+        let read = if *filter == Filter::default() { MOST_READ.max(2 * limit) } else { MOST_FOUND };
+        ranked.truncate(limit.max(read));
         let whole = self.whole(&ranked).map_err(|source| self.site.error("read", source))?;
         let there: Vec<i64> = whole.iter().map(|(id, ..)| id.0).collect();
         let mut whole = whole;
@@ -245,22 +251,35 @@ impl Journal {
     /// As [`Journal::search`].
     pub fn list_in(&self, limit: usize, filter: &Filter) -> Result<Vec<(EntryId, Entry)>, Error> {
         let limit = limit.min(ANSWER_LIMIT);
-        let read = || -> rusqlite::Result<Vec<(EntryId, Entry)>> {
+        let mut found = Vec::new();
+        self.each_in(filter, &mut |id, entry| {
+            if found.len() < limit {
+                found.push((id, entry));
+            }
+            found.len() < limit
+        })?;
+        Ok(found)
+    }
+
+    /// Gives every entry that is wanted to `each`, newest first, until it says no; superseded ones too.
+    ///
+    /// # Errors
+    /// As [`Journal::search`].
+    pub fn each_in(
+        &self,
+        filter: &Filter,
+        each: &mut dyn FnMut(EntryId, Entry) -> bool,
+    ) -> Result<(), Error> {
+        let mut read = || -> rusqlite::Result<()> {
             let mut statement = self.connection.prepare(&self.fitting(query::LIST))?;
-            let mut found = Vec::new();
+            // Those that were taken in from files are older than their neighbours: all are looked at.
             for row in statement.query_map(params_from_iter(std::iter::empty::<i64>()), crate::entry)? {
-                if found.len() == limit {
-                    break;
-                }
                 let (id, entry) = row?;
-                if filter.takes(&entry) {
-                    found.push((id, entry));
-                } else if filter.since.as_ref().is_some_and(|since| entry.written < *since) {
-                    // Entries are in the order of their times, but for clocks that were set back.
+                if filter.takes(&entry) && !each(id, entry) {
                     break;
                 }
             }
-            Ok(found)
+            Ok(())
         };
         read().map_err(|source| self.site.error("read", source))
     }

@@ -48,6 +48,21 @@ pub(crate) enum Journal {
     },
     /// Check the journal's hash chain.
     Verify,
+    /// Write entries as Markdown files, in the form of private-journal: DIR/2026-01-31/09-15-00-000042.md.
+    Export {
+        /// The folder; made where absent. A file that is there and says something else stays.
+        dir: PathBuf,
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Take entries in from Markdown files, vmwright's own or private-journal's: as pending, each once, without secrets.
+    Import {
+        /// The folder, with the folders of the days in it.
+        dir: PathBuf,
+        /// The project that they belong to: the path of its folder. Without it, they are known in all of them.
+        #[arg(long, value_name = "DIR")]
+        project: Option<PathBuf>,
+    },
 }
 
 /// Whose entries.
@@ -101,6 +116,10 @@ impl Journal {
                 Operation::JournalAdd { title, body, project: folder(project)?, thought: false }
             }
             Journal::Verify => Operation::JournalVerify,
+            Journal::Export { dir, whose } => Operation::JournalExport { to: dir, which: whose.which()? },
+            Journal::Import { dir, project } => {
+                Operation::JournalImport { from: dir, project: folder(project)? }
+            }
         })
     }
 }

@@ -2,7 +2,21 @@
 
 use super::shown;
 use std::fmt::Write as _;
+use vmwright_engine::Exchanged;
 use vmwright_model::{Entry, EntryId, EntryState};
+
+pub(crate) fn exchanged(made: &Exchanged) -> String {
+    let folder = shown(&made.folder.display().to_string());
+    let mut out = match (made.moved, made.known) {
+        (1, 0) => format!("1 entry; {folder}\n"),
+        (moved, 0) => format!("{moved} entries; {folder}\n"),
+        (moved, known) => format!("{moved} new entries, {known} that were there already; {folder}\n"),
+    };
+    for left in &made.left {
+        let _ = writeln!(out, "left alone: {}", shown(left));
+    }
+    out
+}
 
 pub(crate) fn entries(entries: &[(EntryId, Entry)]) -> String {
     if entries.is_empty() {

@@ -78,6 +78,7 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
         Outcome::Came(came) => came::text(came, color),
         Outcome::Machines { machines, unread } => machine::list(machines, unread),
         Outcome::Journal { entries } => journal::entries(entries),
+        Outcome::JournalExchanged(made) => journal::exchanged(made),
         Outcome::JournalVerified { entries } => format!("the chain of {entries} entries holds\n"),
     }
 }
