@@ -496,7 +496,8 @@ impl Going<'_, '_, '_> {
 }
 
 /// Takes back steps, the last first, each only if its state is still the one that it left. A step whose state is
-/// already the one from before counts as taken back. One that cannot be taken back does not keep the others.
+/// already the one from before counts as taken back. One that cannot be taken back does not keep the others, but for
+/// what a machine that stays may use: a disk that nothing has written to yet may be written to in the next moment.
 pub(crate) fn take_back(
     begun: &[(usize, Action)],
     wal: &mut Wal,
@@ -504,23 +505,53 @@ pub(crate) fn take_back(
 ) -> Result<Vec<NotUndone>, Point> {
     let mut left = Vec::new();
     let undos: Vec<&Action> = begun.iter().map(|(_, undo)| undo).collect();
+    let mut staying: Option<&str> = None;
     for (at, (step, undo)) in begun.iter().enumerate().rev() {
         let what = words(undo).does;
-        match take_one_back(*step, &undos, at, wal, context)? {
-            Ok(()) => {
-                let _ = wal.append(&RunEvent::UndoDone { step: *step });
-                (context.progress)(Event::Undone { step: step + 1 });
-            }
-            Err(error) => {
-                let why = error.chain();
-                let _ = wal.append(&RunEvent::UndoFailed { step: *step, why: shorten(&why) });
-                (context.progress)(Event::NotUndone { step: step + 1, why: why.clone() });
-                left.push(NotUndone { step: step + 1, what, why });
-            }
-        }
+        let used =
+            staying.filter(|_| takes_away(undo) && actions::of(undo).verify(&context.world()).is_err());
+        let why = match used {
+            Some(machine) => format!("machine {machine}, which stays, may use it"),
+            None => match take_one_back(*step, &undos, at, wal, context)? {
+                Ok(()) => {
+                    let _ = wal.append(&RunEvent::UndoDone { step: *step });
+                    (context.progress)(Event::Undone { step: step + 1 });
+                    continue;
+                }
+                Err(error) => {
+                    staying = machine_of(undo).or(staying);
+                    error.chain()
+                }
+            },
+        };
+        let _ = wal.append(&RunEvent::UndoFailed { step: *step, why: shorten(&why) });
+        (context.progress)(Event::NotUndone { step: step + 1, why: why.clone() });
+        left.push(NotUndone { step: step + 1, what, why });
     }
     left.reverse();
     Ok(left)
+}
+
+/// The machine that stays where this cannot be done.
+fn machine_of(undo: &Action) -> Option<&str> {
+    match undo {
+        Action::MachineStop { machine } | Action::MachineDelete { machine, .. } => Some(machine),
+        _ => None,
+    }
+}
+
+/// Whether something that a machine could use is gone afterwards.
+fn takes_away(undo: &Action) -> bool {
+    matches!(
+        undo,
+        Action::ImageRemove { .. }
+            | Action::ImageCopyRemove { .. }
+            | Action::ImageOverlayRemove { .. }
+            | Action::DirectoryRemove { .. }
+            | Action::FileRemove { .. }
+            | Action::TapRemove { .. }
+            | Action::BridgeRemove { .. }
+    )
 }
 
 fn take_one_back(

@@ -61,6 +61,15 @@ fn a_machine_is_made_of_a_base_and_taken_away_again() {
     let run = the_run(&site.call(&["apply", &plan]).ok().out);
     assert!(site.path("disks/web/root.qcow2").is_file());
     assert!(site.call(&["vm", "list"]).ok().out.contains("web"));
+    // Where somebody has made the machine theirs it stays, and so does its disk, though nothing is written to it.
+    let record = site.path("state/machines/web/machine.toml");
+    let text = std::fs::read_to_string(&record).unwrap();
+    std::fs::write(&record, format!("{text}\n# mine\n")).unwrap();
+    let left = site.call(&["undo", &run]);
+    assert_eq!(left.status, 6, "{left:#?}");
+    assert!(left.out.contains("machine web, which stays, may use it"), "{left:#?}");
+    assert!(site.path("disks/web/root.qcow2").is_file());
+    std::fs::write(&record, text).unwrap();
     site.call(&["undo", &run]).ok();
     assert!(!site.path("disks").exists(), "the directories that it made are gone too");
     assert!(!site.path("state/machines/web").exists());
