@@ -540,15 +540,13 @@ fn machine_of(undo: &Action) -> Option<&str> {
     }
 }
 
-/// Whether something that a machine could use is gone afterwards.
+/// Whether a disk or a link that a machine could use is gone afterwards. A file can be written anew as the plan has it.
 fn takes_away(undo: &Action) -> bool {
     matches!(
         undo,
         Action::ImageRemove { .. }
             | Action::ImageCopyRemove { .. }
             | Action::ImageOverlayRemove { .. }
-            | Action::DirectoryRemove { .. }
-            | Action::FileRemove { .. }
             | Action::TapRemove { .. }
             | Action::BridgeRemove { .. }
     )
