@@ -69,7 +69,10 @@ pub(crate) fn import(
     let mut journal = memory::open(environment)?;
     let mut known: HashSet<(String, String)> = HashSet::new();
     let key = |entry: &Entry| (entry.written.clone(), entry.body.trim().to_owned());
-    let each = &mut |_, entry: Entry| known.insert(key(&entry)) || true;
+    let each = &mut |_, entry: Entry| {
+        known.insert(key(&entry));
+        true
+    };
     journal.each_in(&Filter::default(), each).map_err(Error::Journal)?;
     let mut entries = Vec::new();
     for path in files {

@@ -147,7 +147,7 @@ fn entry(number: u64) -> Entry {
         host_id: format!("{:032x}", number % 5000),
         rules: vec![format!("storage/rule-{}", number % 260)],
         evidence: Vec::new(),
-        state: if number % 3 == 0 { EntryState::Verified } else { EntryState::Pending },
+        state: if number.is_multiple_of(3) { EntryState::Verified } else { EntryState::Pending },
         written: "2026-01-01T00:00:00Z".to_owned(),
         project: None,
     }

@@ -1,9 +1,9 @@
 //! All patterns of all rules, looked for in one pass over each text.
 
 use crate::{CATALOGUE, Pattern};
-// Its hashes are several times faster than those of the standard library, and there are thousands to make at each start.
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
+// Its hashes are several times faster than the usual ones, and there are thousands to make at each start.
+use rustc_hash::FxHashMap;
+use std::collections::hash_map::Entry;
 use std::sync::OnceLock;
 use vmwright_scan::{Search, Then, Words};
 
@@ -36,7 +36,7 @@ pub struct Scanner {
     /// For each anchor the first pattern that has it.
     first: Vec<usize>,
     patterns: Vec<Sought>,
-    index_of: HashMap<&'static str, usize>,
+    index_of: FxHashMap<&'static str, usize>,
 }
 
 /// One pattern.
@@ -72,10 +72,9 @@ impl Scanner {
     /// A scanner over these patterns. Those without a literal are never found.
     #[must_use]
     pub fn new(texts: impl IntoIterator<Item = &'static str>) -> Self {
-        let texts = texts.into_iter();
-        let mut index_of = HashMap::with_capacity(texts.size_hint().0);
+        let mut index_of = FxHashMap::default();
         let mut patterns: Vec<Sought> = Vec::new();
-        let mut word_of: HashMap<String, usize> = HashMap::new();
+        let mut word_of: FxHashMap<String, usize> = FxHashMap::default();
         let (mut first, mut last): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
         for text in texts {
             let Entry::Vacant(place) = index_of.entry(text) else { continue };

@@ -40,6 +40,7 @@ pub(crate) const PURE: &[&str] = &["model", "formats", "scan", "convert", "rules
 const PURE_DEPENDENCIES: &[&str] = &[
     "memchr",
     "roxmltree",
+    "rustc-hash",
     "schemars",
     "serde",
     "serde_json",

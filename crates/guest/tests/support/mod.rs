@@ -100,7 +100,8 @@ impl Vm {
         let mut command = Command::new("qemu-system-x86_64");
         command
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
-            .args(["-M", "q35,graphics=off", "-accel", "tcg", "-cpu", "max"])
+            // One thread: with several, QEMU 7.2 ends now and then by an assertion of its own (`iotlb_to_section`).
+            .args(["-M", "q35,graphics=off", "-accel", "tcg,thread=single", "-cpu", "max"])
             .args(["-smp", &options.vcpus.to_string(), "-m", &options.memory.to_string()])
             .args(["-serial", &format!("file:{}", at("serial"))])
             .args(["-qmp", &format!("unix:{},server=on,wait=off", at("qmp"))])
