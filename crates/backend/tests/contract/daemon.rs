@@ -41,6 +41,9 @@ const SCRIPT: &str = r#"
     while read -r _; do kill -KILL $daemon; wait $daemon || true; rm -f /run/libvirt/libvirtd.pid; daemon; done
     kill -CONT $daemon
     kill $daemon
+    # libvirtd 9.0 now and then waits for itself at its end, behind a guest that came or went.
+    for _ in $(seq 200); do kill -0 $daemon 2>/dev/null || break; sleep 0.05; done
+    kill -KILL $daemon 2>/dev/null || true
     wait $daemon || true
     for pid in "$place"/run/libvirt/qemu/*.pid; do [ -f "$pid" ] && kill -KILL "$(cat "$pid")" 2>/dev/null; done
     rm -rf "$place"
