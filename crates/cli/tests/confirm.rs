@@ -102,8 +102,8 @@ fn nobody_confirms_and_the_run_is_taken_back_though_a_guard_is_killed() {
         return;
     }
     let (site, plan) = with_plan("vmw0");
-    let applied = site.call(&["apply", &plan, "--confirm-within", "6"]).ok();
-    assert!(applied.out.contains("it is taken back in 6 s unless you confirm"), "{}", applied.out);
+    let applied = site.call(&["apply", &plan, "--confirm-within", "20"]).ok();
+    assert!(applied.out.contains("it is taken back in 20 s unless you confirm"), "{}", applied.out);
     let run = the_run(&applied.out);
     assert!(is_there("vmw0"));
     site.call(&["apply", &plan]).fails(REFUSED, &[&run, "waits for a confirmation"]);
