@@ -40,7 +40,8 @@ fn apart(name: &str) -> bool {
     false
 }
 
-/// A site with an approved plan that makes a bridge with an address; the plan's id.
+/// A site with an approved plan that makes a bridge with an address; the plan's id. Each test has a bridge of another name:
+/// equal plans that begin in one second have equal runs, and their guards are told apart by the run alone.
 fn with_plan(name: &str) -> (Site, String) {
     let site = Site::new();
     let key = site.approver();
@@ -130,14 +131,14 @@ fn a_confirmed_run_stays() {
     if !apart("a_confirmed_run_stays") {
         return;
     }
-    let (site, plan) = with_plan("vmw0");
+    let (site, plan) = with_plan("vmw1");
     let run = the_run(&site.call(&["apply", &plan, "--confirm-within", "3600"]).ok().out);
     assert!(site.call(&["confirm", &run]).ok().out.contains("stays"));
     until("the end of the guards", || guards(&run).is_empty());
-    assert!(is_there("vmw0"));
+    assert!(is_there("vmw1"));
     assert!(!site.call(&["recover"]).ok().out.contains(&run));
     site.call(&["undo", &run]).ok();
-    assert!(!is_there("vmw0"));
+    assert!(!is_there("vmw1"));
 }
 
 #[test]
@@ -145,14 +146,14 @@ fn a_run_that_died_is_taken_back_at_its_deadline() {
     if !apart("a_run_that_died_is_taken_back_at_its_deadline") {
         return;
     }
-    let (site, plan) = with_plan("vmw0");
+    let (site, plan) = with_plan("vmw2");
     let run = the_run(&site.call(&["apply", &plan, "--confirm-within", "2"]).ok().out);
     // As if the process had died before the end of the run was on disk.
     let log = site.path("state/runs").join(format!("{run}.jsonl"));
     let text = fs::read_to_string(&log).unwrap();
     let kept: String = text.split_inclusive('\n').filter(|line| !line.contains("\"ended\"")).collect();
     fs::write(&log, kept).unwrap();
-    until("the undo", || !is_there("vmw0"));
+    until("the undo", || !is_there("vmw2"));
     until("the end of the guards", || guards(&run).is_empty());
     assert!(Path::new(&log).exists());
 }
@@ -162,7 +163,7 @@ fn guards_that_are_all_killed_at_once_are_started_anew_by_recover() {
     if !apart("guards_that_are_all_killed_at_once_are_started_anew_by_recover") {
         return;
     }
-    let (site, plan) = with_plan("vmw0");
+    let (site, plan) = with_plan("vmw3");
     let run = the_run(&site.call(&["apply", &plan, "--confirm-within", "10"]).ok().out);
     until("the second guard", || guards(&run).len() == 2);
     let both = guards(&run).into_iter().map(|(pid, _)| pid.to_string()).collect::<Vec<_>>();
@@ -174,6 +175,6 @@ fn guards_that_are_all_killed_at_once_are_started_anew_by_recover() {
         assert!(said.contains("was started anew"), "{said}");
         assert!(!site.call(&["recover"]).out.contains("was started anew"), "they are there again");
     }
-    until("the undo", || !is_there("vmw0"));
+    until("the undo", || !is_there("vmw3"));
     until("the end of the guards", || guards(&run).is_empty());
 }
