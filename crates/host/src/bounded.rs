@@ -75,6 +75,11 @@ pub(crate) fn within_each<I: Clone + Send + 'static, T: Send + 'static>(
 ) {
     let mut rest = items;
     while let [first, others @ ..] = rest {
+        if let Err(why) = time() {
+            answer(first, Err(why));
+            rest = others;
+            continue;
+        }
         let (sender, receiver) = mpsc::channel();
         let (mine, reading) = (rest.to_vec(), reading.clone());
         let thread = on_a_thread(Box::new(move || {
@@ -106,6 +111,9 @@ pub(crate) fn within_each<I: Clone + Send + 'static, T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::{within, within_each};
+    use std::cell::Cell;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::{Duration, Instant};
     use vmwright_model::Missing;
 
@@ -136,13 +144,24 @@ mod tests {
 
     #[test]
     fn when_the_run_is_over_nothing_more_is_read() {
-        let (over, asked) = (Missing::TimedOut(7), std::cell::Cell::new(0));
+        let (read, mut answers) = (Arc::new(AtomicUsize::new(0)), Vec::new());
+        let count = Arc::clone(&read);
+        let reading = move |_: &i32| count.fetch_add(1, Ordering::SeqCst);
+        within_each(|| Err(Missing::TimedOut(7)), &[1, 2, 3], reading, |_, read| answers.push(read));
+        assert_eq!(answers, vec![Err(Missing::TimedOut(7)); 3]);
+        assert_eq!(read.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn what_is_left_when_the_run_ends_says_so() {
+        let asked = Cell::new(0);
+        // Once before the thread is begun, once for the first item.
         let time = || {
             asked.set(asked.get() + 1);
-            if asked.get() > 1 { Err(Missing::TimedOut(7)) } else { Ok(Duration::from_secs(5)) }
+            if asked.get() > 2 { Err(Missing::TimedOut(7)) } else { Ok(Duration::from_secs(5)) }
         };
         let mut answers = Vec::new();
         within_each(time, &[1, 2, 3], |item| *item, |_, read| answers.push(read));
-        assert_eq!(answers, [Ok(1), Err(over.clone()), Err(over)]);
+        assert_eq!(answers, [Ok(1), Err(Missing::TimedOut(7)), Err(Missing::TimedOut(7))]);
     }
 }

@@ -14,8 +14,9 @@ use vmwright_model::{Need, Probe};
 const WHO: [&str; 3] = ["/etc/machine-id", "/proc/sys/kernel/hostname", "/proc/sys/kernel/osrelease"];
 
 /// What every script begins with. `$M` is the mark; a part is a line of the mark and a letter, then bytes, then a
-/// line end: `n` a name, `k` the content, `l` a log that is too large: its size on a line, and its end, `e` there, `a` absent, `d` denied, `r` not regular, `s` a command's failed
-/// status and what it said, `o` more files than may match, `t` out of time, `z` the end.
+/// line end: `n` a name, `k` the content, `l` the size and the end of a log that is too large, `e` there, `a` absent,
+/// `d` denied, `r` not regular, `s` a command's failed status and what it said, `o` more files than may match, `t` out
+/// of time, `z` the end.
 const FUNCTIONS: &str = r#"LC_ALL=C; PATH=/usr/sbin:/usr/bin:/sbin:/bin; export LC_ALL PATH; cd /
 T=; command -v timeout >/dev/null 2>&1 && T="timeout 10"
 F='if [ -f "$1" ]; then
