@@ -3,6 +3,7 @@
 use crate::memory::{self, Which, entry_path};
 use crate::{Environment, Error, Exchanged, Outcome};
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -67,8 +68,12 @@ pub(crate) fn import(
     let mut made = Exchanged { folder: from.to_owned(), ..Exchanged::default() };
     let files = files(from).map_err(|source| Error::File { path: from.to_owned(), source })?;
     let mut journal = memory::open(environment)?;
-    let mut known: HashSet<(String, String)> = HashSet::new();
-    let key = |entry: &Entry| (entry.written.clone(), entry.body.trim().to_owned());
+    // Digests: a journal may have a million entries.
+    let mut known: HashSet<[u8; 32]> = HashSet::new();
+    let key = |entry: &Entry| {
+        let digest = Sha256::new_with_prefix(&entry.written).chain_update("\n");
+        digest.chain_update(entry.body.trim()).finalize().into()
+    };
     let each = &mut |_, entry: Entry| {
         known.insert(key(&entry));
         true
