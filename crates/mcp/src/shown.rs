@@ -90,7 +90,8 @@ fn summary(result: &Value) -> String {
             Some(format!("{} ({confidence:.0} %)", cause["rule"].as_str()?))
         });
         let named = named.collect::<Vec<_>>().join(", ");
-        return format!("; {} causes{}{named}", causes.len(), if named.is_empty() { "" } else { ": " });
+        let count = if causes.len() == 1 { "1 cause".to_owned() } else { format!("{} causes", causes.len()) };
+        return format!("; {count}{}{named}", if named.is_empty() { "" } else { ": " });
     }
     let counted = ["entries", "machines", "rules", "meanings", "steps"].into_iter();
     let counted = counted.filter_map(|name| Some(format!("; {} {name}", count(name)?)));
@@ -112,7 +113,7 @@ mod tests {
         let short = answer(Ok(Ok(done(outcome.clone()))), Showing::Causes);
         assert_eq!(short.structured["left_out"], json!(["topology", "unknown", "causes[].grounds"]));
         assert!(
-            short.text.starts_with("findings; 1 causes: a/b (90 %)\n--- untrusted data"),
+            short.text.starts_with("findings; 1 cause: a/b (90 %)\n--- untrusted data"),
             "{}",
             short.text
         );
