@@ -90,7 +90,7 @@ REVIEW (proves it on the real VM)
 
 MACHINES
   vm         Create, start, use, watch, change, move and stop machines; their schema
-  convert    Translate a machine between TOML, libvirt, QEMU, Firecracker and Cloud Hypervisor
+  convert    Translate a machine: TOML, libvirt, QEMU, Firecracker, Cloud Hypervisor, KubeVirt
 
 MEMORY
   journal    Search and read what was learned

@@ -2,7 +2,8 @@
 //! here is all that the rest of the program knows of it.
 
 use crate::{
-    Effect, Format, Read, ReadError, Remark, Written, cloud_hypervisor, firecracker, libvirt, qemu, toml,
+    Effect, Format, Read, ReadError, Remark, Written, cloud_hypervisor, firecracker, kubevirt, libvirt, qemu,
+    toml,
 };
 use thiserror::Error;
 use vmwright_formats::machine_spec::WriteError;
@@ -76,6 +77,9 @@ impl Format {
             return Some(Self::Libvirt);
         }
         if head.starts_with('{') {
+            if head.contains("kubevirt.io/") {
+                return Some(Self::Kubevirt);
+            }
             let own = ["\"boot-source\"", "\"machine-config\""];
             return Some(if own.iter().any(|key| head.contains(key)) {
                 Self::Firecracker
@@ -83,7 +87,13 @@ impl Format {
                 Self::CloudHypervisor
             });
         }
-        if head.lines().any(|line| line.starts_with("kind: VirtualMachine")) {
+        // Objects of a list are indented, and their first key has a dash.
+        let is_machine = |line: &str| {
+            let line = line.trim_start_matches([' ', '-']);
+            line.strip_prefix("kind:")
+                .is_some_and(|kind| kind.trim_start_matches([' ', '"', '\'']).starts_with("VirtualMachine"))
+        };
+        if head.lines().any(is_machine) {
             return Some(Self::Kubevirt);
         }
         let first = head.split_whitespace().find(|word| !word.contains('=')).unwrap_or_default();
@@ -105,7 +115,7 @@ impl Format {
             Self::Firecracker => Some(firecracker::read),
             Self::CloudHypervisor => Some(cloud_hypervisor::read),
             Self::CloudHypervisorArgs => Some(cloud_hypervisor::args::read),
-            Self::Kubevirt => None,
+            Self::Kubevirt => Some(kubevirt::read),
         }
     }
 
@@ -117,7 +127,7 @@ impl Format {
             Self::Firecracker => Some(|spec| Ok(firecracker::write(spec))),
             Self::CloudHypervisor => Some(|spec| Ok(cloud_hypervisor::write(spec))),
             Self::CloudHypervisorArgs => Some(|spec| Ok(cloud_hypervisor::args::write(spec))),
-            Self::Kubevirt => None,
+            Self::Kubevirt => Some(|spec| Ok(kubevirt::write(spec))),
         }
     }
 
@@ -134,6 +144,9 @@ impl Format {
     }
 }
 
+/// Most remarks in which a part is looked for: as many unknown keys as are told.
+const READ_TOLD: usize = 100;
+
 fn names<T>(of: fn(Format) -> Option<T>) -> String {
     let known: Vec<&str> =
         Format::ALL.into_iter().filter(|one| of(*one).is_some()).map(Format::name).collect();
@@ -149,6 +162,8 @@ pub fn convert(from: Format, to: Format, text: &str) -> Result<Written, ConvertE
     let write = to.writer().ok_or(ConvertError::Unwritten(to))?;
     let Read { spec, mut remarks } = read(text).map_err(ConvertError::Read)?;
     let mut written = write(&spec)?;
+    // What was read otherwise than it was said is written back as it was.
+    remarks.retain(|remark| from != to || remark.effect != Effect::Approximated);
     remarks.append(&mut written.remarks);
     for part in spec.foreign.iter().filter(|part| !to.own(part.format)) {
         // That something is spelled otherwise is no loss where nothing is spelled like this at all.
@@ -159,11 +174,18 @@ pub fn convert(from: Format, to: Format, text: &str) -> Result<Written, ConvertE
         if to == Format::Qemu && part.format == ForeignFormat::Libvirt {
             continue;
         }
+        // Nobody has a word for what the format itself has not.
+        if remarks.iter().take(READ_TOLD).any(|told| told.effect == Effect::Lost && told.item == part.at) {
+            continue;
+        }
         remarks.push(Remark {
             effect: Effect::Lost,
             item: part.at.clone(),
             why: format!("{} has no word for {}", to.name(), part.text),
         });
+    }
+    if from == Format::Kubevirt {
+        kubevirt::place(text, &mut remarks);
     }
     Ok(Written { remarks, ..written })
 }
@@ -184,6 +206,8 @@ mod tests {
             ("{ \"boot-source\": {} }", Some(Format::Firecracker)),
             ("{ \"payload\": {} }", Some(Format::CloudHypervisor)),
             ("apiVersion: kubevirt.io/v1\nkind: VirtualMachine\n", Some(Format::Kubevirt)),
+            ("kind: List\nitems:\n- kind: \"VirtualMachineInstance\"\n", Some(Format::Kubevirt)),
+            ("{ \"apiVersion\": \"kubevirt.io/v1\" }", Some(Format::Kubevirt)),
             ("hello", None),
         ] {
             assert_eq!(Format::recognise("x", text), format, "{text}");
@@ -203,6 +227,6 @@ mod tests {
         );
         let back = convert(Format::Libvirt, Format::Toml, &xml.text).expect("a domain");
         assert!(back.text.contains("path = \"/srv/web.qcow2\""), "{}", back.text);
-        assert!(convert(Format::Toml, Format::Kubevirt, toml).is_err());
+        assert!(convert(Format::Toml, Format::Libvirt, "name = 1").is_err());
     }
 }

@@ -9,9 +9,11 @@ mod differences;
 pub mod firecracker;
 mod formats;
 mod json;
+pub mod kubevirt;
 pub mod libvirt;
 pub mod qemu;
 pub mod toml;
+mod yaml;
 
 pub use formats::{ConvertError, convert};
 
@@ -33,7 +35,7 @@ pub enum Format {
     CloudHypervisor,
     /// Cloud Hypervisor's command line.
     CloudHypervisorArgs,
-    /// KubeVirt's VirtualMachine, YAML.
+    /// KubeVirt's VirtualMachine and its kin, YAML or JSON.
     Kubevirt,
 }
 

@@ -61,6 +61,15 @@ pub fn readers() -> Vec<Reader> {
         }),
     ));
     readers.push(reader(
+        "KubeVirt's YAML".to_owned(),
+        objects(),
+        Box::new(|text| {
+            if let Ok(read) = vmwright_convert::kubevirt::read(text) {
+                drop(vmwright_convert::kubevirt::write(&read.spec));
+            }
+        }),
+    ));
+    readers.push(reader(
         "a domain of libvirt".to_owned(),
         devices(),
         Box::new(|text| {
@@ -145,6 +154,34 @@ fn documents() -> Vec<Shape> {
         ("devices", "{\"path\":\"/sys/bus/pci/devices/0000:01:00.0/\"},"),
     ] {
         shapes.push(Shape::new(piece, &format!("{{\"boot-source\":{{}},\"cpus\":{{}},\"{list}\":["), piece));
+    }
+    shapes
+}
+
+/// Elements of KubeVirt's lists again and again, with a disk behind them and without, and aliases of aliases.
+fn objects() -> Vec<Shape> {
+    const HEAD: &str = "apiVersion: kubevirt.io/v1\nkind: VirtualMachineInstance\nspec:\n";
+    const LISTS: &str =
+        "  volumes: [{name: a, emptyDisk: {}}]\n  networks: [{name: a, pod: {}}]\n  domain:\n    devices:\n";
+    let mut shapes = general();
+    for (above, piece) in [
+        ("  volumes:\n", "  - {name: a, emptyDisk: {}}\n"),
+        ("  volumes:\n", "  - {emptyDisk: {}}\n"),
+        ("  networks:\n", "  - {name: a, pod: {}}\n"),
+        ("  unknown:\n", "  - {a: b}\n"),
+        ("  x: &a [a]\n  y:\n", "  - *a\n"),
+    ] {
+        shapes.push(Shape::new(piece, &format!("{HEAD}{above}"), piece));
+    }
+    for (list, piece) in [
+        ("disks", "      - {name: a, disk: {}}\n"),
+        ("disks", "      - {name: b, cdrom: {}}\n"),
+        ("disks", "      - {name: b, x: null}\n"),
+        ("interfaces", "      - {name: a, masquerade: {}}\n"),
+        ("filesystems", "      - {name: a, virtiofs: {}}\n"),
+        ("inputs", "      - {bus: usb}\n"),
+    ] {
+        shapes.push(Shape::new(piece, &format!("{HEAD}{LISTS}      {list}:\n"), piece));
     }
     shapes
 }

@@ -44,6 +44,7 @@ targets! {
     machine_json,
     machine_record,
     machine_spec,
+    machine_yaml,
     pattern,
     plan,
     qemu_line,

@@ -41,6 +41,7 @@ const PURE_DEPENDENCIES: &[&str] = &[
     "memchr",
     "roxmltree",
     "rustc-hash",
+    "saphyr-parser",
     "schemars",
     "serde",
     "serde_json",

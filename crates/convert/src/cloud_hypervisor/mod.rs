@@ -23,7 +23,14 @@ use vmwright_model::machine::{
     NetworkKind, NetworkModel, Rng, Technology,
 };
 
-const DIALECT: Dialect = Dialect { format: ForeignFormat::CloudHypervisor, blank, explicit, describe };
+const DIALECT: Dialect = Dialect {
+    format: ForeignFormat::CloudHypervisor,
+    blank,
+    explicit,
+    describe,
+    claimed: |_| false,
+    depth: 1,
+};
 
 /// Reads a configuration, or the answer to `vm.info`.
 ///

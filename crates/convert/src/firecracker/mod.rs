@@ -23,7 +23,8 @@ pub const CPUS_MAX: u32 = 32;
 
 const MIB: u64 = 1 << 20;
 
-const DIALECT: Dialect = Dialect { format: ForeignFormat::Firecracker, blank, explicit, describe };
+const DIALECT: Dialect =
+    Dialect { format: ForeignFormat::Firecracker, blank, explicit, describe, claimed: |_| false, depth: 1 };
 
 /// Reads a configuration.
 ///

@@ -114,7 +114,7 @@ pub(crate) fn step(key: &str) -> String {
 }
 
 /// What an element of a list is known by, so that a part finds it after others have come and gone.
-fn key(element: &Value) -> Option<&str> {
+pub(crate) fn key(element: &Value) -> Option<&str> {
     let names = ["drive_id", "iface_id", "id", "name", "tag"];
     let id = names.into_iter().find_map(|name| element.get(name)?.as_str())?;
     let plain = !id.is_empty() && !id.contains(['/', '[', ']']) && id.parse::<usize>().is_err();
@@ -123,6 +123,14 @@ fn key(element: &Value) -> Option<&str> {
 
 fn unique(elements: &[Value], id: &str) -> bool {
     elements.len() < 1000 && elements.iter().filter(|element| key(element) == Some(id)).count() == 1
+}
+
+/// The place of an element in a list: by its number, or by what it is known by.
+pub(crate) fn element(list: &Value, element: &str) -> Option<usize> {
+    match element.parse() {
+        Ok(number) => Some(number),
+        Err(_) => list.as_array()?.iter().position(|one| key(one) == Some(element)),
+    }
 }
 
 /// Whether a part changes nothing but how something is spelled.
@@ -164,7 +172,7 @@ fn put(document: &mut Value, part: &Foreign) -> Option<()> {
 }
 
 /// A step's key, and the element of the list that stands there.
-fn split(step: &str) -> (String, Option<&str>) {
+pub(crate) fn split(step: &str) -> (String, Option<&str>) {
     let (name, element) = match step.split_once('[') {
         Some((name, element)) => (name, Some(element.strip_suffix(']').unwrap_or(element))),
         None => (step, None),
@@ -178,9 +186,7 @@ fn enter<'v>(node: &'v mut Value, step: &str) -> Option<&'v mut Value> {
     let Some(element) = element else {
         return Some(object.entry(name).or_insert_with(|| Value::Object(Map::new())));
     };
-    let list = object.get_mut(&name)?.as_array_mut()?;
-    match element.parse::<usize>() {
-        Ok(number) => list.get_mut(number),
-        Err(_) => list.iter_mut().find(|one| key(one) == Some(element)),
-    }
+    let list = object.get_mut(&name)?;
+    let at = self::element(list, element)?;
+    list.get_mut(at)
 }

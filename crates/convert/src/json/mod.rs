@@ -9,9 +9,10 @@ mod strict;
 
 use crate::{Effect, ReadError, Remark, differences};
 pub(crate) use bucket::bucket;
+pub(crate) use foreign::{element, key, split, step};
 #[cfg(test)]
 pub(crate) use mangle::{differing, mangled};
-pub(crate) use port::{Port, Style, size_text};
+pub(crate) use port::{Port, Style, place, size_text};
 use serde_json::Value;
 use std::collections::BTreeMap;
 pub(crate) use strict::parse;
@@ -28,7 +29,14 @@ pub(crate) struct Dialect {
     pub(crate) explicit: fn(&MachineSpec) -> MachineSpec,
     /// A machine, both ways.
     pub(crate) describe: fn(&mut Port<'_>, &mut MachineSpec),
+    /// Foreign parts that `describe` itself keeps and writes back.
+    pub(crate) claimed: fn(&Foreign) -> bool,
+    /// How many steps of a path parts have in common whose spellings hold or fall together.
+    pub(crate) depth: usize,
 }
+
+/// Most groups of spellings that are looked at one by one.
+const GROUPS: usize = 64;
 
 impl Dialect {
     /// The machine that a document says, with its foreign parts, and what was understood otherwise than it was said.
@@ -40,7 +48,7 @@ impl Dialect {
         let said = (self.explicit)(&spec);
         let ((terse, _), (full, _)) = (self.document(&said, Style::Terse), self.document(&said, Style::Full));
         let compared = foreign::Compared { format: self.format, skipped: &skipped };
-        spec.foreign = compared.difference(document, &terse, &full);
+        spec.foreign.extend(compared.difference(document, &terse, &full));
         (spec, remarks)
     }
 
@@ -50,7 +58,7 @@ impl Dialect {
         let (plain, left_out) = self.document(spec, Style::Terse);
         let mut remarks = differences::remarks(spec, &self.machine(&plain), &left_out);
         let mut document = plain;
-        let own = || spec.foreign.iter().filter(|part| part.format == self.format);
+        let own = || spec.foreign.iter().filter(|part| part.format == self.format && !(self.claimed)(part));
         for part in foreign::weave(&mut document, own().filter(|part| !foreign::is_spelling(part))) {
             remarks.push(Remark {
                 effect: Effect::Lost,
@@ -60,25 +68,43 @@ impl Dialect {
         }
         // What changes spellings must not change what is meant: the machine may have been edited since.
         let meant = self.machine(&document);
-        let mut spellings: BTreeMap<&str, Vec<&Foreign>> = BTreeMap::new();
-        for part in own().filter(|part| foreign::is_spelling(part)) {
-            spellings.entry(part.at.split(['/', '[']).next().unwrap_or_default()).or_default().push(part);
+        let all: Vec<&Foreign> = own().filter(|part| foreign::is_spelling(part)).collect();
+        let mut groups: BTreeMap<String, Vec<&Foreign>> = BTreeMap::new();
+        for part in &all {
+            groups.entry(self.group(&part.at)).or_default().push(part);
         }
-        for parts in spellings.into_values() {
+        let mut attempts = vec![all];
+        // Without an edit all of them hold.
+        if groups.len() <= GROUPS {
+            attempts.extend(groups.into_values());
+        }
+        for (number, parts) in attempts.into_iter().enumerate() {
             let mut spelled = document.clone();
             foreign::weave(&mut spelled, parts.into_iter());
             if self.machine(&spelled) == meant {
                 document = spelled;
+                if number == 0 {
+                    break;
+                }
             }
         }
         (document, remarks)
+    }
+
+    /// The first steps of a path, without what names the elements of lists.
+    fn group(&self, at: &str) -> String {
+        let steps = at.split('/').take(self.depth);
+        steps.map(|step| step.split('[').next().unwrap_or_default()).collect::<Vec<_>>().join("/")
     }
 
     /// What a document says, without foreign parts.
     fn machine(&self, document: &Value) -> MachineSpec {
         let mut spec = (self.blank)();
         (self.describe)(&mut Port::reader(document), &mut spec);
-        (self.explicit)(&spec)
+        let mut spec = (self.explicit)(&spec);
+        // What `describe` keeps comes back as it was, in whatever order.
+        spec.foreign.clear();
+        spec
     }
 
     /// What is written of a machine, without foreign parts.

@@ -82,6 +82,11 @@ impl<'a> Port<'a> {
         }
     }
 
+    /// Leaves an element of a list that is read to the foreign parts, by its place in memory.
+    pub(crate) fn skip(&mut self, place: usize) {
+        self.skipped.insert(place);
+    }
+
     /// Tells that an element of a list of the specification cannot be written.
     pub(crate) fn leave_out(&mut self, own: &'static str, at: usize) {
         self.left_out.push((own, at));
