@@ -11,6 +11,7 @@ mod marks;
 mod nearness;
 pub mod next;
 mod places;
+mod plain;
 pub mod ranking;
 mod reading;
 mod rule;
@@ -18,6 +19,7 @@ mod scan;
 mod sign;
 mod text;
 mod topology;
+mod translated;
 
 pub use context::Context;
 pub use draft::Draft;

@@ -1,7 +1,8 @@
 //! Where the catalogue's patterns stand in the texts of a reading.
 
 use crate::places::Places;
-use crate::scan::{Hits, KEPT, Scanner};
+use crate::plain::{JOINED, Plain};
+use crate::scan::{Hits, KEPT, Pass, Scanner};
 use crate::{Hit, Pattern, Text};
 use std::cell::OnceCell;
 
@@ -16,8 +17,16 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    pub(crate) fn of(texts: &[Text<'_>]) -> Self {
-        let signs = scan(Scanner::of_signs(), 0, texts);
+    /// Of these texts; `pasted` says that somebody chose them.
+    pub(crate) fn of(texts: &[Text<'_>], pasted: bool) -> Self {
+        let mut pass = pass(Scanner::of_signs(), 0, texts);
+        let plain = Plain::of(texts, pasted);
+        let signs = if plain.starts.is_empty() {
+            pass.finish()
+        } else {
+            pass.scan(texts.len(), &plain.text, &plain.starts);
+            pass.finish().adopted(texts.len(), JOINED, |line| plain.origin(line))
+        };
         Self { signs, words: OnceCell::new(), long: OnceCell::new() }
     }
 
@@ -42,11 +51,16 @@ impl Marks {
 
 /// All patterns of a scanner, in one pass over the texts from one on.
 fn scan(scanner: &Scanner, from: usize, texts: &[Text<'_>]) -> Hits {
+    pass(scanner, from, texts).finish()
+}
+
+/// The same, not yet at its end.
+fn pass<'s>(scanner: &'s Scanner, from: usize, texts: &[Text<'_>]) -> Pass<'s> {
     let mut pass = scanner.pass();
     for (number, text) in texts.iter().enumerate().skip(from) {
         pass.scan(number, text.whole(), &text.starts);
     }
-    pass.finish()
+    pass
 }
 
 /// One pattern, where the table says that it can stand.

@@ -3,7 +3,9 @@
 //! Each rule's documentation, with its messages, is one document; the complaint and the words of the texts are the
 //! query. Documents are scored by Okapi BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009,
 //! with its usual constants). The nearest few become suspicions: notes, of a confidence below every finding's,
-//! that say themselves that nothing proves them. What they quote are the lines that brought them there.
+//! that say themselves that nothing proves them. What they quote are the lines that brought them there. Names that
+//! programs are written with count as the words that they are made of too, `kvm_sev_init` and `VfioMapRegion`. A rule
+//! of one product or mechanism is farther away where nobody speaks of that.
 //!
 //! A whole host, live or in a report, is not guessed at: there, that no rule fires is an answer.
 
@@ -11,6 +13,7 @@ use crate::confidence::SUSPICION;
 use crate::{CATALOGUE, Entry, Reading};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::OnceLock;
 use vmwright_model::{
     Applicability, Disruption, Evidence, Finding, Fix, Level, Strength, Subject, SubjectKind, Support,
@@ -45,6 +48,56 @@ const MESSAGE: f64 = 0.5;
 /// How many rules a complaint is near to.
 const NEAR: usize = 5;
 
+/// What a rule's nearness is taken times where nobody speaks of its area's subject.
+const UNSPOKEN: f64 = 0.8;
+
+/// The areas of one product or mechanism, and how the words begin in which people and programs speak of it.
+const SUBJECTS: &[(&str, &[&str])] = &[
+    ("ceph", &["ceph", "rados", "rbd"]),
+    ("cloud-hypervisor", &["clh", "cloud", "vmboot", "vmcreate"]),
+    ("firecracker", &["firecracker", "firectl", "jailer", "microvm"]),
+    ("gpu", &["gpu", "graphic", "gvt", "mdev", "nvidia", "vgpu"]),
+    ("kata", &["kata"]),
+    (
+        "kubevirt",
+        &[
+            "datavolume",
+            "harvester",
+            "k8s",
+            "kubectl",
+            "kubernet",
+            "kubevirt",
+            "launcher",
+            "openshift",
+            "pod",
+            "vmi",
+        ],
+    ),
+    ("libvirt", &["domain", "libvirt", "vagrant", "virerror", "virsh", "virt"]),
+    ("lvm", &["lv", "thin", "vg"]),
+    ("migration", &["drain", "evacuat", "incom", "migrat", "move", "moving", "transfer"]),
+    (
+        "mitigation",
+        &[
+            "checker", "cve", "l1tf", "mds", "meltdown", "mitigat", "retbleed", "smt", "spectre", "taa",
+            "vulnerab",
+        ],
+    ),
+    ("msr", &["msr", "rdmsr", "wrmsr"]),
+    ("nested", &["hypervisor", "inside", "nest", "svm", "virtual", "vmware", "vmx"]),
+    ("numa", &["cpuset", "emulator", "node", "numa", "pin", "socket"]),
+    ("ovs", &["dpdk", "openvswitch", "ovs", "vswitch"]),
+    ("qcow2", &["image", "img", "qcow"]),
+    ("sev", &["sev", "snp"]),
+    ("snapshot", &["backup", "block", "checkpoint", "freez", "restor", "save", "snapshot"]),
+    ("sriov", &["iov", "sriov", "vf"]),
+    ("tdx", &["seam", "tdvf", "tdx"]),
+    ("vhost-user", &["dpdk", "spdk", "vhost", "vhu"]),
+    ("virtiofs", &["fuse", "share", "sharing", "viof", "virtio_fs", "virtiof"]),
+    ("vsock", &["cid", "vsock"]),
+    ("vtpm", &["bitlocker", "swtpm", "tpm"]),
+];
+
 /// Words that say nothing.
 const STOP: &[&str] = &[
     "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "from", "have", "has", "i", "if", "in",
@@ -55,21 +108,56 @@ const STOP: &[&str] = &[
 /// Letters of the longest of them.
 const LONGEST_STOP: usize = 5;
 
-/// The nearest causes, best first.
-pub(crate) fn nearest(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) -> Vec<Finding> {
-    // Where nobody complains there is nothing to suspect.
-    if words(reading.complaint()).next().is_none() {
-        return Vec::new();
+/// How near the rules are to what is said and shown, best first.
+pub(crate) struct Near(Vec<(f64, usize)>);
+
+impl Near {
+    /// Of all rules that share enough words; none where nobody complains.
+    pub(crate) fn of(reading: &Reading<'_>) -> Self {
+        // Where nobody complains there is nothing to suspect.
+        if words(reading.complaint()).next().is_none() {
+            return Self(Vec::new());
+        }
+        let query = query(reading);
+        let mut scored = scores(library(), SHARED, &query, &|_| true);
+        let spoken = |begin: &&str| {
+            query
+                .range::<str, _>((Bound::Included(*begin), Bound::Unbounded))
+                .next()
+                .is_some_and(|(word, _)| word.starts_with(*begin))
+        };
+        let silent: Vec<&str> = SUBJECTS
+            .iter()
+            .filter(|(_, begins)| !begins.iter().any(&spoken))
+            .map(|one| one.0)
+            .collect();
+        for (score, at) in &mut scored {
+            if silent.contains(&CATALOGUE[*at].area()) {
+                *score *= UNSPOKEN;
+            }
+        }
+        scored.sort_by(|(a, left), (b, right)| b.total_cmp(a).then(left.cmp(right)));
+        Self(scored)
     }
-    let query = query(reading);
-    let scored = scores(library(), SHARED, &query, select);
-    let scored = &scored[..scored.len().min(MOST)];
-    let all: f64 = scored.iter().map(|(score, _)| score).sum();
-    let suspicion = |(score, at): &(f64, usize)| {
-        let (entry, document) = (&CATALOGUE[*at], &library().documents[*at]);
-        suspicion(entry, SUSPICION * score / all, quotes(reading, document), reading)
-    };
-    scored.iter().map(suspicion).collect()
+
+    /// How near a rule is, as a share of the nearest.
+    pub(crate) fn share(&self, rule: &str) -> f64 {
+        let best = self.0.first().map_or(1.0, |(score, _)| *score);
+        let own = self.0.iter().find(|(_, at)| CATALOGUE[*at].id == rule);
+        own.map_or(0.0, |(score, _)| score / best)
+    }
+
+    /// The nearest causes of those that may be named, best first.
+    pub(crate) fn nearest(&self, reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) -> Vec<Finding> {
+        let mine: Vec<&(f64, usize)> =
+            self.0.iter().filter(|(_, at)| select(&CATALOGUE[*at])).take(MOST).collect();
+        let all: f64 = mine.iter().map(|(score, _)| score).sum();
+        let suspicion = |(score, at): &(f64, usize)| {
+            let (entry, document) = (&CATALOGUE[*at], &library().documents[*at]);
+            suspicion(entry, SUSPICION * score / all, quotes(reading, document), reading)
+        };
+        mine.into_iter().map(suspicion).collect()
+    }
 }
 
 /// The ids of the rules that are nearest to a complaint alone; none where it says nothing.
@@ -256,30 +344,57 @@ fn quotes(reading: &Reading<'_>, document: &Document) -> Vec<Evidence> {
 }
 
 /// Words of at least two letters, in lower case, without their commonest endings; what begins with a digit is an
-/// address or a number, and none.
+/// address or a number, and none. Of a word that is made of several these follow.
 fn words(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-    let parts = text.split(move |letter| !word(letter));
-    let telling =
-        |part: &&str| part.len() >= 2 && part.starts_with(|first: char| first.is_ascii_alphabetic());
-    let low = |part| match part {
-        part if str::bytes(part).any(|letter| letter.is_ascii_uppercase()) => {
-            Cow::Owned(part.to_ascii_lowercase())
+    let parts = text.split(move |letter| !word(letter)).filter(|part| telling(part));
+    parts.flat_map(|part| std::iter::once(part).chain(members(part))).filter_map(|part| {
+        let low = match part {
+            part if part.bytes().any(|letter| letter.is_ascii_uppercase()) => {
+                Cow::Owned(part.to_ascii_lowercase())
+            }
+            part => Cow::Borrowed(part),
+        };
+        if low.len() <= LONGEST_STOP && STOP.contains(&&*low) {
+            return None;
         }
-        part => Cow::Borrowed(part),
-    };
-    let says = |word: &Cow<'_, str>| word.len() > LONGEST_STOP || !STOP.contains(&&**word);
-    parts.filter(telling).map(low).filter(says).map(|word| {
-        let ending = ["ing", "ed", "es", "s"].into_iter().find(|ending| word.ends_with(ending));
-        match (ending.filter(|ending| word.len() >= ending.len() + 4), word) {
+        let ending = ["ing", "ed", "es", "s"].into_iter().find(|ending| low.ends_with(ending));
+        Some(match (ending.filter(|ending| low.len() >= ending.len() + 4), low) {
             (Some(ending), Cow::Borrowed(word)) => Cow::Borrowed(&word[..word.len() - ending.len()]),
             (Some(ending), Cow::Owned(mut word)) => {
                 word.truncate(word.len() - ending.len());
                 Cow::Owned(word)
             }
             (None, word) => word,
-        }
+        })
     })
+}
+
+/// Whether it is a word that can say anything.
+fn telling(part: &str) -> bool {
+    part.len() >= 2 && part.starts_with(|first: char| first.is_ascii_alphabetic())
+}
+
+/// The words that a name is made of: `vfio`, `map` and `dma` of `vfio_map_dma`, `Device` and `Manager` of
+/// `DeviceManager`; none of what is one word.
+fn members(part: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(part).filter(|part| {
+        let bytes = part.as_bytes();
+        part.contains('_') || bytes.windows(2).any(|pair| hump(pair[0], pair[1]))
+    });
+    let next = move || {
+        let whole = rest?;
+        let bytes = whole.as_bytes();
+        let end = (1..bytes.len()).find(|at| bytes[*at] == b'_' || hump(bytes[at - 1], bytes[*at]));
+        rest = end.map(|end| &whole[end..]);
+        Some(whole[..end.unwrap_or(whole.len())].trim_start_matches('_'))
+    };
+    std::iter::from_fn(next).filter(|part| telling(part))
+}
+
+/// Whether a new word begins at the second letter.
+fn hump(before: u8, letter: u8) -> bool {
+    before.is_ascii_lowercase() && letter.is_ascii_uppercase()
 }
 
 #[cfg(test)]
@@ -296,26 +411,31 @@ mod tests {
         let snapshot = pasted("balloon target 2048\nthe weather is fine\n");
         let complaint = "The balloon never gives memory back to the host although the guest has freed it.";
         let reading = Reading::new(&snapshot, complaint);
-        let found = nearest(&reading, &|_| true);
+        let nearest = |reading| Near::of(reading).nearest(reading, &|_| true);
+        let found = nearest(&reading);
         assert!(found[0].rule.starts_with("memory/balloon"), "{:?}", found[0].rule);
         assert!(found.iter().all(|one| one.level == Level::Note && one.confidence < SUSPICION));
         for quote in found.iter().flat_map(|one| &one.support).filter_map(|one| one.evidence.as_ref()) {
             assert_eq!((quote.source.as_str(), quote.line), ("notes.txt", 1));
         }
-        assert_eq!(nearest(&reading, &|_| true), found, "the same question, the same answer");
+        assert_eq!(nearest(&reading), found, "the same question, the same answer");
     }
 
     #[test]
     fn what_says_nothing_is_near_to_nothing() {
         let snapshot = pasted("");
-        assert!(nearest(&Reading::new(&snapshot, "Please help."), &|_| true).is_empty());
-        assert!(nearest(&Reading::new(&snapshot, ""), &|_| true).is_empty());
+        for complaint in ["Please help.", ""] {
+            let reading = Reading::new(&snapshot, complaint);
+            assert!(Near::of(&reading).nearest(&reading, &|_| true).is_empty());
+        }
     }
 
     #[test]
     fn words_lose_their_endings() {
         let said: Vec<Cow<'_, str>> =
             words("The bridges' VLAN-filtering failed, 0x7B of vhost_net").collect();
-        assert_eq!(said, ["bridg", "vlan", "filter", "fail", "vhost_net"]);
+        assert_eq!(said, ["bridg", "vlan", "filter", "fail", "vhost_net", "vhost", "net"]);
+        let said: Vec<Cow<'_, str>> = words("VmBoot(VfioMapRegion) __x_2_is_NVRM").collect();
+        assert_eq!(said, ["vmboot", "vm", "boot", "vfiomapregion", "vfio", "map", "region"]);
     }
 }

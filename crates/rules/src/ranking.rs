@@ -9,16 +9,23 @@
 //!    of the complaint goes with a cause, what is only usual for it is not enough there: one piece of strong evidence
 //!    is.
 //!    The same holds where the complaint says that all works and only asks what a message means.
-//! 4. Where fewer than three rules fire on what somebody pasted and complains of, and none is proven, the causes whose
-//!    documentation is nearest to it follow as suspicions, which nothing proves (see `nearness.rs`).
-//! 5. Equal causes stand in the order of their ids.
+//! 4. Where fewer than three rules fire on what somebody pasted and complains of, the causes whose documentation is
+//!    nearest to it follow as suspicions, which nothing proves (see `nearness.rs`); behind a proven cause those of the
+//!    same areas alone.
+//! 5. Where even the first of them rests on what is merely usual, below [`USUAL`], nearness counts: the nearest rule has
+//!    [`NEAR`] more, others their share, and a suspicion begins at [`SUSPECTED`]. What fired then stands behind what is
+//!    much nearer.
+//! 6. Equal causes stand in the order of their ids.
 
 use crate::catalogue::healthy::no_fault::complaint::{Mood, amiss, mood};
+use crate::confidence::THRESHOLD;
+use crate::nearness::{self, Near};
 use crate::next::next;
-use crate::{CATALOGUE, Context, Entry, Rank, Reading, entry, nearness};
+use crate::reading::reported;
+use crate::{CATALOGUE, Context, Entry, Rank, Reading, entry};
 use vmwright_model::analysis::Next;
 use vmwright_model::{
-    Cause, Evidence, Finding, Grounds, Level, Record, Snapshot, Strength, Support, Unknown, Verdict,
+    Cause, Evidence, Finding, Grounds, Level, Snapshot, Strength, Support, Unknown, Verdict,
 };
 
 /// The share of a consequence's confidence that its cause must have.
@@ -32,6 +39,16 @@ pub const WORD: f64 = 0.02;
 
 /// From here on the first cause is beyond doubt: one proof.
 const PROVEN: f64 = 0.9;
+
+/// Below this the first cause rests on what is usual, and on nothing that is seldom seen without it.
+const USUAL: f64 = 0.6;
+
+/// What nearness is worth there, of the nearest rule; others have their share of it.
+const NEAR: f64 = 0.4;
+
+/// What a suspicion has there before that: the nearest stands before a finding of one usual message that is hardly
+/// half as near.
+const SUSPECTED: f64 = 0.2;
 
 /// How many quotes a cause shows.
 const QUOTES: usize = 6;
@@ -85,28 +102,59 @@ pub fn diagnose_reading(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) 
         diagnosis.causes.push(cause(&finding, explains, explained[at].clone()));
         diagnosis.findings.push(finding);
     }
-    let places =
-        if told(&diagnosis.findings) { 0 } else { nearness::MOST.saturating_sub(diagnosis.findings.len()) };
-    if places > 0
-        && reading.target().is_none()
-        && !whole_host(reading)
-        // A question about a harmless line is not answered with a suspicion.
-        && complaint(reading, amiss)
-    {
-        let known: Vec<String> = diagnosis.findings.iter().map(|finding| finding.rule.clone()).collect();
-        let other = |entry: &Entry| select(entry) && !known.iter().any(|rule| rule == entry.id);
-        for finding in nearness::nearest(reading, &other).into_iter().take(places) {
-            diagnosis.causes.push(cause(&finding, Vec::new(), None));
-            diagnosis.findings.push(finding);
-        }
-    }
+    suspect(&mut diagnosis, reading, select);
     diagnosis.next = next(&diagnosis.causes, &diagnosis.unknown, reading);
     diagnosis
 }
 
-/// Whether the findings leave no room for suspicions: the best of them is proven, or says that nothing is wrong.
-fn told(findings: &[Finding]) -> bool {
-    findings.first().is_some_and(|best| best.confidence >= PROVEN || best.rule.starts_with("healthy/"))
+/// Adds what is near and not proven, where that is a help: see the fourth and fifth rule of the ranking.
+fn suspect(diagnosis: &mut Diagnosis, reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) {
+    let best = diagnosis.findings.first();
+    let healthy = best.is_some_and(|best| best.rule.starts_with("healthy/"));
+    let proven = best.is_some_and(|best| best.confidence >= PROVEN);
+    let usual = best.is_some_and(|best| best.confidence < USUAL);
+    let places = nearness::MOST.saturating_sub(diagnosis.findings.len());
+    if healthy
+        || places == 0 && !usual
+        || reading.target().is_some()
+        || whole_host(reading)
+        // A question about a harmless line is not answered with a suspicion.
+        || !complaint(reading, amiss)
+    {
+        return;
+    }
+    let near = Near::of(reading);
+    let known: Vec<&str> = diagnosis.findings.iter().map(|finding| finding.rule.as_str()).collect();
+    let areas: Vec<&str> = known.iter().filter_map(|rule| entry(rule)).map(Entry::area).collect();
+    let other = |entry: &Entry| {
+        select(entry) && !known.contains(&entry.id) && (!proven || areas.contains(&entry.area()))
+    };
+    let suspicions = near.nearest(reading, &other);
+    if !usual {
+        for finding in suspicions.into_iter().take(places) {
+            diagnosis.causes.push(cause(&finding, Vec::new(), None));
+            diagnosis.findings.push(finding);
+        }
+        return;
+    }
+    let (causes, findings) = (std::mem::take(&mut diagnosis.causes), std::mem::take(&mut diagnosis.findings));
+    let mut all: Vec<(f64, Cause, Finding)> = Vec::new();
+    for (at, (cause, finding)) in causes.into_iter().zip(findings).enumerate() {
+        let place = finding.confidence - WORD * at as f64 + NEAR * near.share(&finding.rule);
+        all.push((place, cause, finding));
+    }
+    for finding in suspicions {
+        let place = SUSPECTED + NEAR * near.share(&finding.rule);
+        all.push((place, cause(&finding, Vec::new(), None), finding));
+    }
+    all.sort_by(|(a, ..), (b, ..)| b.total_cmp(a));
+    // No finding is left out for a suspicion, and no suspicion stands where nobody looks.
+    for (_, cause, finding) in all {
+        if finding.confidence >= THRESHOLD || diagnosis.findings.len() < nearness::MOST {
+            diagnosis.causes.push(cause);
+            diagnosis.findings.push(finding);
+        }
+    }
 }
 
 /// What one rule says: of the host that was read, or of a move to the other one. Nothing where that is the question
@@ -127,8 +175,7 @@ fn complaint(reading: &Reading<'_>, is: impl Fn(&Context<'_>) -> bool) -> bool {
 
 /// Whether everything of a host was read, and not what somebody chose to paste: a report has sos's layout.
 fn whole_host(reading: &Reading<'_>) -> bool {
-    let reported = |record: &Record| record.source.starts_with("sos_commands/");
-    reading.snapshot().live || reading.snapshot().records.iter().any(reported)
+    reading.snapshot().live || reading.snapshot().records.iter().any(|record| reported(&record.source))
 }
 
 /// Whether a finding rests on nothing but what is usual, where that is not enough: on a whole host if nobody complained

@@ -130,7 +130,8 @@ impl<'s> Reading<'s> {
             names.entry(name(text.source)).or_default().push(at);
         }
         let complaint = Text::new(COMPLAINT, Kind::TEXT, Cow::Borrowed(complaint));
-        let (marks, said) = (Marks::of(&texts), Marks::of(std::slice::from_ref(&complaint)));
+        let said = Marks::of(std::slice::from_ref(&complaint), true);
+        let marks = Marks::of(&texts, !snapshot.live && !texts.iter().any(|text| reported(text.source)));
         Self {
             snapshot,
             texts,
@@ -335,6 +336,11 @@ impl<'s> Reading<'s> {
     pub fn vm(&self) -> Option<&str> {
         self.snapshot.vm.as_deref()
     }
+}
+
+/// Whether a source is one of a report of a whole host, which has sos's layout.
+pub(crate) fn reported(source: &str) -> bool {
+    source.starts_with("sos_commands/")
 }
 
 /// The last part of a path.

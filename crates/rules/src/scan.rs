@@ -218,6 +218,29 @@ impl Hits {
         &self.by_pattern[pattern]
     }
 
+    /// The same, with the hits of one text, the last, told as those of the lines that its lines are of. What is found
+    /// there already, or within `joined - 1` lines of it, is found once.
+    pub(crate) fn adopted(
+        mut self,
+        last: usize,
+        joined: u32,
+        origin: impl Fn(u32) -> Option<(usize, u32)>,
+    ) -> Self {
+        for hits in &mut self.by_pattern {
+            let own = hits.iter().rposition(|hit| hit.text != last).map_or(0, |at| at + 1);
+            for hit in hits.split_off(own) {
+                let Some((text, line)) = origin(hit.line) else { continue };
+                // Of lines that overlap, each holds what stands in both.
+                let known = |other: &Hit| other.text == text && other.line.abs_diff(line) < joined;
+                if !hits.iter().any(known) {
+                    hits.push(Hit { text, line, ..hit });
+                }
+            }
+            hits.sort_by_key(|hit| (hit.text, hit.line));
+        }
+        self
+    }
+
     /// How many there are of all patterns.
     #[must_use]
     pub fn count(&self) -> usize {

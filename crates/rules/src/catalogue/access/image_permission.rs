@@ -54,6 +54,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("Permission denied"),
         Sign::support("cannot create directory /var/lib/libvirt/{path}: Permission denied"),
         Sign::proof("can't open backing store*Permission denied"),
+        Sign::strong("can't open backing store {path} for guest RAM: Permission denied"),
     ],
     words: &["permission denied", "home directory", "could not open"],
     explains: &[

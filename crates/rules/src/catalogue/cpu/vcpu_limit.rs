@@ -62,6 +62,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Invalid SMP CPUs {n}"),
         Sign::support("limit of {n} reached. Ignoring further CPUs"),
         Sign::support("possible CPUs exceed the limit of"),
+        Sign::support("kvm_init_vcpu: kvm_get_vcpu failed*Invalid argument"),
     ],
     words: &["vcpus", "how many cpus", "maxcpus", "hotplug cpu", "add cpu"],
     tells: "virsh -r maxvcpus kvm",

@@ -87,6 +87,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Disklabel type: dos").and(&["OVMF"]).said(BOOT),
         Sign::strong("Partition Table: msdos").and(&["OVMF"]).said(BOOT),
         Sign::strong("EFI System").and(&["SeaBIOS"]).said(BOOT),
+        Sign::strong("Error loading uncompressed kernel without PVH ELF Note"),
+        Sign::strong("Cannot load x86-64 image, give a 32bit one"),
     ],
     words: &[
         "bootable",

@@ -69,6 +69,8 @@ pub const RULE: Rule = Rule {
         Sign::support("vhost vsock: Guest CID *timed out"),
         Sign::support("No such device (os error 19)").and(&["kata", "vsock"]),
         Sign::support("Connection reset by peer (os error 104)").and(&["kata", "vsock"]),
+        Sign::strong("failed to dial the VM over vsock"),
+        Sign::strong("failed to dial \"firecracker.vsock\""),
     ],
     words: &["kata", "timed out", "containercreating", "agent", "vsock", "sandbox"],
     tells: "journalctl -t kata",

@@ -63,6 +63,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Insufficient nvidia.com/").and(&["permittedHostDevices"]),
         Sign::strong("Insufficient intel.com/").and(&["permittedHostDevices"]),
         Sign::strong("Insufficient amd.com/").and(&["permittedHostDevices"]),
+        Sign::support("stays in progress").and(&["passthrough"]),
+        Sign::strong("Error accessing file path \"/sys/bus/mdev/devices\"").and(&["Iommu Map"]),
     ],
     words: &["kubevirt", "device plugin", "allocatable", "sriov", "gpu", "virt-handler"],
     explains: &["kubevirt/scheduling-conflict", "kubevirt/no-kvm-on-node"],

@@ -101,6 +101,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("pinning kernel"),
         Sign::strong("pinned kernel"),
         Sign::support("please adapt vmx_possible_passthrough_msrs[]"),
+        Sign::support("KVM_SET_USER_MEMORY_REGION failed, slot=").unless(&[
+            "Cannot allocate memory",
+            "sev",
+            "tdx",
+        ]),
     ],
     words: &["kernel update", "kernel upgrade", "new kernel", "older kernel", "host freezes", "host crash"],
     explains: &["kvm/emulation-failure", "vmm/known-bug"],

@@ -41,7 +41,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Cannot start job (*) for domain"),
         Sign::strong("Cannot start job (*) in API * for domain"),
         Sign::strong("monitor socket did not show up"),
-        Sign::strong("failed to connect to monitor socket"),
+        Sign::strong("failed to connect to monitor socket").unless(&["monitor socket: No such process"]),
         Sign::strong("QEMU monitor reply exceeds buffer size"),
         Sign::strong("Timed out during operation: cannot acquire"),
         Sign::strong("Timed out during operation: timed out waiting for"),

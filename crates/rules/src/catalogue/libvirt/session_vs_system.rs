@@ -38,7 +38,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("no storage pool with matching name").and(&["qemu:///session"]),
         Sign::strong("no storage vol with matching").and(&["qemu:///session"]),
         Sign::support("no domain with matching name").and(&["virsh list"]),
-        Sign::support("Domain not found: no domain with matching name"),
+        Sign::support("Domain not found: no domain with matching name").unless(&["Looking for domain"]),
         Sign::hint("failed to get domain '"),
         Sign::support("Storage pool not found: no storage pool with matching name"),
         Sign::support("qemu:///session").and(&["qemu:///system"]),

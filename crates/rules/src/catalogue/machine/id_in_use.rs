@@ -73,6 +73,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Unable to find an unused port in range"),
         Sign::strong("VM {id} already running"),
         Sign::strong("config file already exists"),
+        Sign::strong("cannot create PID file: Cannot lock pid file"),
+        Sign::strong("VM ID is already used"),
     ],
     words: &[
         "already exists",

@@ -82,6 +82,7 @@ pub const RULE: Rule = Rule {
                 "gbit",
             ])
             .or_near(),
+        Sign::support("could not enable queue"),
     ],
     words: &["multiqueue", "multi-queue", "multi_queue", "queues", "queue count"],
     explains: &["network/tap-permission", "network/tap-busy"],

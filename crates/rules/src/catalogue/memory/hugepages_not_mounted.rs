@@ -54,6 +54,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("Cannot get hugepage information"),
         Sign::strong("could not find any hugetlbfs mount"),
         Sign::support("mounting hugepages failed"),
+        Sign::strong("can't open backing store {path} for guest RAM: No such file"),
     ],
     words: &["hugepage", "huge page", "hugetlbfs", "hugepages reserved"],
     tells: "/proc/mounts",

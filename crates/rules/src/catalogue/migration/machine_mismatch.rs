@@ -39,6 +39,9 @@ mod preflight;
 use crate::prelude::*;
 use sides::{two_machines, two_qemus};
 
+#[path = "messages/machine_mismatch.rs"]
+mod messages;
+
 #[path = "state/sides.rs"]
 pub(crate) mod sides;
 
@@ -51,69 +54,7 @@ pub const RULE: Rule = Rule {
         Need::Command(&["qemu-system-x86_64", "--version"]),
         Need::Command(&["qemu-system-x86_64", "-machine", "help"]),
     ],
-    signs: &[
-        Sign::proof("Machine type received is '{sent}' and local is '{local}'"),
-        Sign::proof("Unknown savevm section or instance"),
-        Sign::proof("savevm: unsupported version {found} for "),
-        Sign::proof("incoming version_id {found} is too new for local version_id"),
-        Sign::proof("incoming version_id {found} is too old for local minimum version_id"),
-        Sign::proof("get_pci_config_device: Bad config data"),
-        Sign::proof("Unknown ramblock "),
-        Sign::proof("Size mismatch: {block}: 0x"),
-        Sign::proof("Length mismatch: {block}: 0x"),
-        Sign::proof("Mismatched RAM page size"),
-        Sign::strong("Mismatched GPAs for block"),
-        Sign::strong("Postcopy needs matching RAM page sizes"),
-        Sign::strong("Postcopy needs matching target page sizes"),
-        Sign::strong("Received TARGET_PAGE_BITS is"),
-        Sign::strong("Failed to load PCIDevice:config"),
-        Sign::strong("Missing section footer for"),
-        Sign::strong("Mismatched section id in footer"),
-        Sign::strong("Capability {name} is *, but received capability is"),
-        Sign::strong("Received unknown capability"),
-        Sign::strong("Configuration section missing"),
-        Sign::strong("Unsupported migration stream version"),
-        Sign::strong("SaveVM v2 format is obsolete"),
-        Sign::strong("Not a migration stream"),
-        Sign::strong("Unknown combination of migration flags"),
-        Sign::strong("Unknown savevm section type"),
-        Sign::support("Unknown savevm section "),
-        Sign::strong("multifd: received packet magic"),
-        Sign::strong("multifd: received packet version"),
-        Sign::strong("saved image requires vnet_hdr=on"),
-        Sign::strong("saved image requires TUN_F_UFO"),
-        Sign::strong("Features 0x* unsupported. Allowed features"),
-        Sign::strong("VQ {n} size 0x{size} < last_avail_idx").and(&["-incoming"]),
-        Sign::support("Input validation failed: "),
-        Sign::hint("error while loading state for instance 0x{n} of device"),
-        Sign::hint("error while loading state section id"),
-        // libvirt compares the definitions, on migration, restore and revert.
-        Sign::strong("Target * does not match source"),
-        Sign::strong("Unknown migration cookie feature"),
-        Sign::strong("Unsupported migration cookie feature"),
-        // The target cannot even build the source's machine.
-        Sign::strong("unsupported machine type").and(&["-incoming"]),
-        Sign::strong("unsupported machine type").and(&["live migrat"]),
-        Sign::strong("does not support machine type").and(&["migrat"]),
-        Sign::strong("is not a valid device model name").and(&["-incoming"]),
-        Sign::strong("Property '*' not found").and(&["-incoming"]),
-        Sign::strong("machine type * is not supported").and(&["migrat"]),
-        Sign::strong("Destination host emulator is different"),
-        Sign::support("load of migration failed").and(&["downgrad"]),
-        Sign::support("load of migration failed").and(&["older version"]),
-        Sign::support("load of migration failed").and(&["older qemu"]),
-        Sign::support("load of migration failed").and(&["upgrad"]),
-        Sign::hint("load of migration failed"),
-        // QEMU 10.1 and later word it anew.
-        Sign::strong("Unknown section or instance '{section}'"),
-        Sign::strong("unsupported version {found} for '{section}' v"),
-        Sign::strong("UUID received is {received} and local is"),
-        Sign::strong("Migration option '{option}' is not supported by QEMU binary"),
-        Sign::strong("offline migration is not supported by the destination host"),
-        // Proxmox.
-        Sign::strong("target node * too old"),
-        Sign::strong("Remote tunnel endpoint * upgrade required"),
-    ],
+    signs: messages::SIGNS,
     words: &["migrat", "upgrade", "downgrade", "version", "older qemu", "machine type", "restore"],
     explains: &[
         "migration/state-section-mismatch",

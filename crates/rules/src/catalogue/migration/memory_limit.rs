@@ -31,7 +31,9 @@
 #[path = "preflight/limits.rs"]
 mod preflight;
 
+use crate::catalogue::memory::hugepages_not_reserved::guests::guests;
 use crate::prelude::*;
+use vmwright_formats::Free;
 
 pub const RULE: Rule = Rule {
     tags: &["migration", "memory"],
@@ -96,5 +98,36 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::None,
     preflight: Some(preflight::judge),
+    check,
     ..Rule::NEW
 };
+
+/// How a text is called that was read on the host that a VM is to move to.
+const THERE: [&str; 3] = ["target", "dest", "dst"];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    if cx.said("migrat") {
+        let wanted = guests(cx)
+            .into_iter()
+            .filter_map(|guest| Some((guest.memory?, guest.quote?)))
+            .max_by_key(|one| one.0);
+        for seen in cx.all::<Free>() {
+            let there = THERE.iter().any(|name| seen.text.source.contains(name));
+            let Some(left) = preflight::of_free(&seen).filter(|_| there) else { continue };
+            if let Some((memory, quote)) =
+                wanted.clone().filter(|(memory, _)| *memory > left.memory.saturating_add(left.swap))
+            {
+                draft = draft
+                    .because(Strength::Strong, left.quote, "what the target has left")
+                    .because(Strength::Hint, Some(quote), "what the VM has")
+                    .title(format!(
+                        "the VM has {} MiB of memory, and the target has {} MiB left",
+                        memory >> 20,
+                        left.memory >> 20
+                    ));
+            }
+        }
+    }
+    vec![draft.verdict()]
+}

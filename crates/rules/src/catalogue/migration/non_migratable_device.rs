@@ -106,6 +106,9 @@ pub const RULE: Rule = Rule {
         // nova, exception.py.
         Sign::strong("not supported for vTPM-enabled instance"),
         Sign::strong("Stateful migration requires migration.stateful"),
+        Sign::strong("is not migratable, but --only-migratable was specified"),
+        Sign::support(": Migration disabled"),
+        Sign::support("Failed to mmap VFIO migration region"),
     ],
     words: &[
         "migrat",

@@ -78,6 +78,10 @@ pub const RULE: Rule = Rule {
         // Cloud Hypervisor and Firecracker.
         Sign::support("Failed to restore devices from snapshot"),
         Sign::support("Could not restore * state from snapshot"),
+        Sign::strong("Features 0x{have} unsupported. Allowed features: 0x"),
+        Sign::strong("Invalid number of virtqueues: 0x"),
+        Sign::support("Failed to set state RESUMING"),
+        Sign::support("tpm-emulator: Setting the stateblob"),
     ],
     words: &["migrat", "restore", "saved state", "load of migration", "loadvm", "resume"],
     tells: "/var/log/libvirt/qemu/NAME.log on the target",

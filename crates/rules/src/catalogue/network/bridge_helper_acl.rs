@@ -53,6 +53,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("Transport endpoint is not connected").and(&["bridge-helper"]),
         Sign::support("-rwxr-xr-x * {path}/qemu-bridge-helper"),
         Sign::hint("failed to launch bridge helper"),
+        Sign::support("failed to recv file descriptor").and(&["bridge"]),
     ],
     words: &[
         "bridge helper",

@@ -53,7 +53,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("already has an IP address different from"),
         Sign::support("Network is already in use by interface"),
         Sign::support("RTNETLINK answers: File exists").and(&["ip link add"]),
-        Sign::strong("ioctl(TUNSETIFF): Device or resource busy"),
+        Sign::support("ioctl(TUNSETIFF): Device or resource busy"),
         Sign::support("RTNETLINK answers: File exists").and(&["tuntap"]),
         Sign::support("RTNETLINK answers: File exists").and(&["type bridge"]),
         Sign::support("interface {name} already exists").and(&["tap device"]),

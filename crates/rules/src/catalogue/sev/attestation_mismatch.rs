@@ -51,6 +51,7 @@ pub const RULE: Rule = Rule {
         Sign::support("TCB mismatch").and(&["attestation"]),
         Sign::support("Verifier evaluate failed: *measurement"),
         Sign::support("policy evaluation failed").and(&["sev-snp"]),
+        Sign::support("SEV: failed to inject secret"),
     ],
     words: &["attestation", "measurement", "launch digest", "secret", "not trustworthy"],
     tells: "virsh domlaunchsecinfo",

@@ -32,58 +32,13 @@ use super::guest_memory_unpinned::status::{MESSAGES, weigh};
 use crate::prelude::*;
 use vmwright_formats::{DomainXml, QemuArgs};
 
+#[path = "messages/launch_config.rs"]
+mod messages;
+
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["confidential", "sev"],
-    signs: &[
-        Sign::proof("cbitpos check failed, host"),
-        Sign::proof("reduced_phys_bits check failed,"),
-        Sign::proof("SEV-ES guests require in-kernel irqchip"),
-        Sign::proof("SEV-SNP does not support SMM"),
-        Sign::proof("must be set to 'on' or 'auto' for the sev-guest object"),
-        Sign::strong("LAUNCH_START ret={ret} fw_error={code} ")
-            .unless(&["LAUNCH_START ret=-25", "LAUNCH_START ret=-16"]),
-        Sign::strong("SNP_LAUNCH_FINISH ret={ret} fw_error={code} ").unless(&["'Bad measurement'"]),
-        Sign::strong("LAUNCH_UPDATE ret={ret} fw_error={code} "),
-        Sign::strong("SEV-SNP: CPUID validation failed"),
-        Sign::strong("SEV-SNP: unable to query CPUID values for CPU"),
-        Sign::strong("legacy KVM_X86_DEFAULT_VM VM type, please disable any options that are not"),
-        Sign::strong("Invalid format for launch security"),
-        Sign::strong("failed to get launch security policy"),
-        Sign::support("'sev' launch security is not supported with this QEMU binary"),
-        Sign::support("'sev-snp' launch security is not supported with this QEMU binary"),
-        Sign::strong("SEV launch security is not supported with this QEMU binary"),
-        Sign::strong("unsupported launch security type 'sev"),
-        Sign::strong("SEV measured direct kernel boot is not supported with this QEMU binary"),
-        Sign::support("'sev-snp-guest' is not a valid object type name"),
-        Sign::support("invalid object type: sev-snp-guest"),
-        Sign::support("invalid object type: sev-guest"),
-        Sign::support("Parameter 'qom-type' does not accept value 'sev-snp-guest'"),
-        Sign::strong("Property '*-machine.memory-encryption' not found"),
-        Sign::strong("SEV: Migration is not implemented"),
-        Sign::strong("SEV-SNP: Migration is not implemented"),
-        Sign::strong("SEV-SNP requires an IGVM payload"),
-        Sign::strong("attempt to configure guest memory, but SEV"),
-        Sign::strong("attempt to configure initial VMSA, but SEV-ES"),
-        Sign::strong("Invalid SEV-SNP ID block: incorrect size"),
-        Sign::strong("Invalid SEV-SNP ID auth block: incorrect size"),
-        Sign::strong("An ID block/ID auth block has been provided"),
-        Sign::strong("VMSA contains unsupported sev_features"),
-        // The AmdSev build of OVMF verifies what -kernel gives; kernel-hashes=on brings the table.
-        Sign::strong("VerifyBlob: Verifier called but no hashes table discover"),
-        Sign::support("cannot disable RAM discard").and(&["sev_"]),
-        // Lines with an answer of the firmware, which `check` reads.
-        Sign::hint(MESSAGES[0]),
-        Sign::hint(MESSAGES[1]),
-        Sign::hint(MESSAGES[2]),
-        Sign::hint(MESSAGES[3]),
-        Sign::hint(MESSAGES[4]),
-        Sign::hint(MESSAGES[5]),
-        Sign::hint(MESSAGES[6]),
-        Sign::hint(MESSAGES[7]),
-        Sign::hint(MESSAGES[8]),
-        Sign::support("failed to create encryption context").unless(&["ret=-25", "ret=-16"]),
-    ],
+    signs: messages::SIGNS,
     words: &["launchsecurity", "sev guest", "policy", "cbitpos", "sev-snp vm", "encrypted vm"],
     tells: "virsh dumpxml",
     remedy: "take cbitpos and reduced physical bits from the domain capabilities, correct the policy, and use q35 without SMM",

@@ -78,6 +78,8 @@ pub const RULE: Rule = Rule {
         Sign::support("/Xorg").and(&["unbind"]),
         Sign::support("gnome-shell").and(&["nodedev-detach"]),
         Sign::support("gnome-shell").and(&["unbind"]),
+        Sign::strong("vfio*device is already attached"),
+        Sign::support("Failed to add group {n} to KVM VFIO device"),
     ],
     words: &[
         "busy",

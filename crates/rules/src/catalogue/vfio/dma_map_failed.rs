@@ -68,6 +68,8 @@ pub const RULE: Rule = Rule {
         Sign::support("IOMMU_IOAS_MAP failed: "),
         Sign::support("PCI peer-to-peer transactions on BARs are not supported"),
         Sign::support("received unaligned region"),
+        Sign::support("vhost-vdpa: DMA mapping failed, unable to continue"),
+        Sign::support("vhost vdpa map fail"),
     ],
     words: &["dma", "mapping", "pin", "page fault"],
     explains: &[],

@@ -61,6 +61,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("NVRM: Xid (PCI:{device}): 79"),
         Sign::support("broken device, retraining non-functional downstream link"),
         Sign::support("retraining failed"),
+        Sign::strong(
+            "Unrecoverable error detected. Please collect any data possible and then kill the guest",
+        ),
     ],
     words: &["d3cold", "d3", "power state", "fell off", "riser", "link down", "sleep", "rev ff"],
     explains: &["vfio/invalid-device-config", "vfio/rom-missing"],

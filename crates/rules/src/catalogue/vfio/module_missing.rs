@@ -68,6 +68,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("vfio_pci: Unknown symbol"),
         Sign::support("VFIO device assignment is currently not supported on this system"),
         Sign::strong("VFIO control node missing"),
+        Sign::support("supported vfio version: "),
     ],
     words: &["vfio_iommu_type1", "modprobe", "kernel module", "vfio modules", "lsmod"],
     explains: &["vfio/wrong-driver", "vfio/bind-order", "vfio/group-permission"],

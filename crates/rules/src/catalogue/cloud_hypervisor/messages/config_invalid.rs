@@ -60,4 +60,6 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Specifying a kernel or firmware is not supported when an igvm is provided"),
     Sign::strong("Disk image type does not match expected type"),
     Sign::strong("Error parsing restore").and(&["cloud-hypervisor"]),
+    Sign::strong("VfioMapRegion(MmapArea"),
+    Sign::strong("VmBoot(DeviceManager(VfioMapRegion"),
 ];

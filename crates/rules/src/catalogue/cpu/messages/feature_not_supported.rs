@@ -33,4 +33,7 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("unknown CPU feature: "),
     Sign::strong("Feature {feature} required by CPU model"),
     Sign::support("CPU feature dependency check failure"),
+    Sign::strong("kvm: LMCE not supported"),
+    Sign::support("prctl(ARCH_REQ_XCOMP_GUEST_PERM) failure"),
+    Sign::support("Unsupported MCG_CAP bits: 0x"),
 ];

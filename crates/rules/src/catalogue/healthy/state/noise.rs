@@ -28,7 +28,9 @@ pub(super) const NOISE: &[Sign] = &[
     Sign::hint("AER: Corrected error received"),
     Sign::hint("[Firmware Bug]: RMRR entry for device * is broken - applying workaround"),
     Sign::hint("perf: interrupt took too long"),
-    Sign::hint("virt/tdx: Disable ACPI S3. Turn off TDX in the BIOS to use ACPI S3"),
+    Sign::hint("virt/tdx: Disable ACPI S3* Turn off TDX in the BIOS to use ACPI S3"),
+    // Who makes a VM asks first whether its name is free.
+    Sign::hint("virDomainLookupByName failed: Domain not found"),
     // Corrected machine checks: Haswell's erratum HSW131 logs them whenever VMs run.
     Sign::hint("mce: [Hardware Error]: Machine check events logged"),
     Sign::hint("CMCI storm subsided"),

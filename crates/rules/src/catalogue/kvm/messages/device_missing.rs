@@ -44,4 +44,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("no supported hypervisor"),
     Sign::support("Failed to open hypervisor interface").unless(&["Permission denied"]),
     Sign::strong("/dev/kvm*no such device"),
+    Sign::strong("qemu*: no accelerator found"),
 ];

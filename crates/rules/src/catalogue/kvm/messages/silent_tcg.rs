@@ -34,4 +34,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("accel=tcg").said(SLOW).or_near(),
     Sign::strong("-accel tcg").said(SLOW).or_near(),
     Sign::support("domain type=*qemu").said(SLOW).or_near(),
+    Sign::strong("qemu*: falling back to "),
 ];

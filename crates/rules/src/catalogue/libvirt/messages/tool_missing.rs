@@ -52,4 +52,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("kann Binärdatei * nicht ausführen"),
     Sign::strong("no se puede ejecutar el binario"),
     Sign::strong("не удалось выполнить двоичный файл"),
+    Sign::strong("Could not find '{path}', please install it"),
 ];

@@ -3,12 +3,12 @@
 use super::super::machine_mismatch::pair::{Guest, each, untold};
 use crate::catalogue::memory::hugepages_not_reserved::pools::{Pool, pools};
 use crate::prelude::*;
-use vmwright_formats::{CpuInfo, MemInfo};
+use vmwright_formats::{CpuInfo, Free, MemInfo};
 
 pub(crate) fn judge(cx: &Context<'_>, target: &Reading<'_>) -> Vec<Verdict> {
-    let Some(info) = target.one::<MemInfo>() else {
-        return vec![untold("the target's memory is not known", "/proc/meminfo")];
-    };
+    let info = target.one::<MemInfo>();
+    let room =
+        info.as_ref().and_then(of_kernel).or_else(|| target.one::<Free>().and_then(|seen| of_free(&seen)));
     each(cx, |guest, draft| {
         let Some(wanted) = guest.domain().memory.as_ref() else {
             return Verdict::Unknown {
@@ -17,40 +17,58 @@ pub(crate) fn judge(cx: &Context<'_>, target: &Reading<'_>) -> Vec<Verdict> {
             };
         };
         let draft = match guest.domain().memory_backing.hugepages {
-            Some(_) => match huge(guest, wanted, &info, target, draft) {
+            Some(_) => match huge(guest, wanted, info.as_ref(), target, draft) {
                 Ok(draft) => draft,
                 Err(source) => return untold("the target's free huge pages are not known", &source),
             },
-            None => plain(guest, wanted, &info, draft),
+            None => match &room {
+                Some(room) => plain(guest, wanted, room, draft),
+                None => return untold("the target's memory is not known", "/proc/meminfo"),
+            },
         };
         processors(guest, target, draft).verdict()
     })
 }
 
-fn plain<'d>(
-    guest: &Guest<'_>,
-    wanted: &Spanned<u64>,
-    info: &Seen<'_, MemInfo>,
-    draft: Draft<'d>,
-) -> Draft<'d> {
-    let Some(free) = info.bytes("MemAvailable") else { return draft };
+/// What a host has left, in bytes.
+pub(crate) struct Room {
+    pub memory: u64,
+    pub swap: u64,
+    /// The line that tells of its memory.
+    pub quote: Option<Evidence>,
+}
+
+fn of_kernel(info: &Seen<'_, MemInfo>) -> Option<Room> {
+    let left = info.bytes("MemAvailable")?;
+    let swap = info.bytes("SwapFree").map_or(0, |swap| swap.value);
+    Some(Room { memory: left.value, swap, quote: info.quote(left.line) })
+}
+
+/// The same where somebody asked `free`, which tells of no more than its own units.
+pub(crate) fn of_free(seen: &Seen<'_, Free>) -> Option<Room> {
+    let row = seen.memory?;
+    let memory = seen.bytes(row.available.unwrap_or(row.free))?;
+    let swap = seen.swap.and_then(|swap| seen.bytes(swap.free)).unwrap_or(0);
+    Some(Room { memory, swap, quote: seen.quote(row.line) })
+}
+
+fn plain<'d>(guest: &Guest<'_>, wanted: &Spanned<u64>, left: &Room, draft: Draft<'d>) -> Draft<'d> {
     // What is locked cannot be swapped out; neither can what a device reads by itself.
     let locked =
         guest.domain().memory_backing.locked.is_some() || !guest.domain().devices.hostdevs.is_empty();
-    let swap = info.bytes("SwapFree").map_or(0, |swap| swap.value);
-    let room = free.value.saturating_add(if locked { 0 } else { swap });
-    if wanted.value <= free.value {
+    let room = left.memory.saturating_add(if locked { 0 } else { left.swap });
+    if wanted.value <= left.memory {
         return draft;
     }
     draft
         .level(if wanted.value > room { Level::Error } else { Level::Warn })
-        .because(Strength::Proof, info.quote(free.line), "what the target has left")
+        .because(Strength::Proof, left.quote.clone(), "what the target has left")
         .because(Strength::Support, guest.quote(wanted.line), "what the VM has")
         .title(format!(
             "{} has {} MiB of memory, and the target has {} MiB left",
             guest.name(),
             wanted.value >> 20,
-            free.value >> 20
+            left.memory >> 20
         ))
 }
 
@@ -58,12 +76,12 @@ fn plain<'d>(
 fn huge<'d>(
     guest: &Guest<'_>,
     wanted: &Spanned<u64>,
-    info: &Seen<'_, MemInfo>,
+    info: Option<&Seen<'_, MemInfo>>,
     target: &Reading<'_>,
     draft: Draft<'d>,
 ) -> Result<Draft<'d>, String> {
     let backing = &guest.domain().memory_backing;
-    let usual = info.bytes("Hugepagesize").map(|size| size.value);
+    let usual = info.and_then(|info| info.bytes("Hugepagesize")).map(|size| size.value);
     let page = backing.pages.first().map(|(size, _)| size.value).or(usual).filter(|page| *page > 0);
     let Some(page) = page else {
         return Err("/proc/meminfo".to_owned());

@@ -12,4 +12,11 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("lacks ACS"),
     Sign::support("no ACS support"),
     Sign::strong("IOMMU group").said(SHARED).or_near(),
+    Sign::strong("no available reset mechanism").said(&[
+        "loses its network",
+        "host loses",
+        "lose the network",
+        "loses the nic",
+        "my nic",
+    ]),
 ];
