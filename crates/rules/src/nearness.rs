@@ -126,11 +126,8 @@ impl Near {
                 .next()
                 .is_some_and(|(word, _)| word.starts_with(*begin))
         };
-        let silent: Vec<&str> = SUBJECTS
-            .iter()
-            .filter(|(_, begins)| !begins.iter().any(&spoken))
-            .map(|one| one.0)
-            .collect();
+        let silent: Vec<&str> =
+            SUBJECTS.iter().filter(|(_, begins)| !begins.iter().any(&spoken)).map(|one| one.0).collect();
         for (score, at) in &mut scored {
             if silent.contains(&CATALOGUE[*at].area()) {
                 *score *= UNSPOKEN;
