@@ -163,8 +163,10 @@ impl Pass<'_> {
     pub fn scan(&mut self, number: usize, text: &str, starts: &[usize]) {
         self.texts += 1;
         let Self { scanner, search, kept, hits, texts } = self;
+        let mut near = 0;
         search.run(text, &mut |word, at| {
-            let line = starts.partition_point(|start| *start <= at);
+            let line = lines_to(starts, at, near);
+            near = line;
             let begin = starts[line - 1];
             let end = starts.get(line).copied().unwrap_or(text.len());
             let quote = text[begin..end].trim_end_matches(['\n', '\r']);
@@ -204,6 +206,16 @@ impl Pass<'_> {
     pub fn finish(self) -> Hits {
         self.hits
     }
+}
+
+/// How many lines begin up to a byte, which lies `near` the end of so many. One find lies near the other: a search in
+/// all lines of a long log waits for memory at each step.
+fn lines_to(starts: &[usize], at: usize, near: usize) -> usize {
+    const WITHIN: usize = 128;
+    let (from, to) = (near.saturating_sub(WITHIN), starts.len().min(near + WITHIN));
+    let within = from + starts[from..to].partition_point(|start| *start <= at);
+    let sure = (within > from || from == 0) && (within < to || to == starts.len());
+    if sure { within } else { starts.partition_point(|start| *start <= at) }
 }
 
 /// Where the patterns of one scanner stand.

@@ -1,5 +1,6 @@
 //! Signs: messages that point to a cause, written as the program's own format string.
 
+use memchr::memchr2_iter;
 use vmwright_model::Strength;
 
 /// One message that points to (or away from) a cause. `text` is the message as the program's source prints it;
@@ -190,6 +191,9 @@ impl Pattern {
     /// Work is bounded: a line that keeps almost matching is given up after [`BUDGET`] bytes of search.
     #[must_use]
     pub fn find<'l>(&self, line: &'l str) -> Option<Vec<(&str, &'l str)>> {
+        if !self.may_stand(line) {
+            return None;
+        }
         let lower = line.to_ascii_lowercase();
         let mut search = Search { line, lower: &lower, budget: BUDGET, captures: Vec::new() };
         let fits = match self.parts.first() {
@@ -205,6 +209,29 @@ impl Pattern {
         };
         (fits == Step::Fits).then_some(search.captures)
     }
+}
+
+impl Pattern {
+    /// Whether each literal stands somewhere in the line, which most lines with the anchor alone do not have. It copies
+    /// nothing; a line longer than [`SHORT`] is not looked at, since this takes the product of both lengths at worst.
+    fn may_stand(&self, line: &str) -> bool {
+        let has = |part: &Part| match part {
+            Part::Literal(text) => holds(line.as_bytes(), text.as_bytes()),
+            Part::Any | Part::Word(_) => true,
+        };
+        line.len() > SHORT || self.parts.iter().all(has)
+    }
+}
+
+/// Longest line of which is first asked whether it has all literals, in bytes.
+const SHORT: usize = 2048;
+
+/// Whether a word in lower case stands in a line, in either case.
+fn holds(line: &[u8], lower: &[u8]) -> bool {
+    let Some(first) = lower.first() else { return true };
+    let last = (line.len() + 1).saturating_sub(lower.len());
+    memchr2_iter(*first, first.to_ascii_uppercase(), &line[..last])
+        .any(|at| line[at..at + lower.len()].eq_ignore_ascii_case(lower))
 }
 
 /// How many bytes one search may look at: far above any real line times any real pattern.
