@@ -2,6 +2,7 @@
 //! in [`ALLOWED`] (or in [`crate::asking::ASKING`]), word for word, is refused.
 
 mod kept;
+mod own;
 
 use crate::asking::Asks;
 use crate::bounded::within;
@@ -47,9 +48,12 @@ const ERROR_BYTES: usize = 4096;
 /// Time for a command to end by its own alarm after its limit.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Gives what an allowed command says, as [`run`] does it; what a program says until it is replaced is kept beneath
+/// Gives what an allowed command says, as [`run`] does it or by a system call of our own; what a program says until it is replaced is kept beneath
 /// `state` and asked once. An empty `state` keeps nothing.
 pub(crate) fn say(words: &[&str], state: &Path, time: Duration, limit: u64) -> Result<Vec<u8>, Missing> {
+    if let Some(answer) = own::answer(words, limit) {
+        return answer;
+    }
     let question = || kept::Question::of(words, &find(words.first()?)?);
     let asked = if state.as_os_str().is_empty() { None } else { question() };
     if let Some(answer) = asked.as_ref().and_then(|question| question.recall(state, limit)) {
