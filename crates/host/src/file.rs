@@ -69,6 +69,15 @@ pub(crate) fn read_words(pid: u32) -> std::io::Result<Vec<Vec<u8>>> {
     Ok(bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect())
 }
 
+/// The first word of a process's command line, at most 4 KiB of it; empty for a thread of the kernel.
+pub(crate) fn first_word(pid: u32) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; 4096];
+    let length = File::open(format!("/proc/{pid}/cmdline")).ok()?.read(&mut bytes).ok()?;
+    bytes.truncate(bytes[..length].iter().position(|byte| *byte == 0).unwrap_or(length));
+    bytes.shrink_to_fit();
+    Some(bytes)
+}
+
 /// What was read of a text: all of it, or, of a log that is larger than its limit, the end.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Part {

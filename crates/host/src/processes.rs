@@ -6,6 +6,7 @@
 
 mod insight;
 
+use crate::file::first_word;
 use crate::sandbox::witness;
 use crate::text::escape;
 use rustix::fd::AsRawFd;
@@ -13,6 +14,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, readlinkat, sta
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A file by the device and inode that `statx` gives: major, minor, inode.
@@ -82,8 +84,45 @@ pub(crate) fn look(wanted: &[FileId], examined: &[u32], except: &[u32]) -> Censu
     census
 }
 
+/// A process that runs a program; threads of the kernel have no command line and are none.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    /// The name that the kernel keeps of its program: its first 15 bytes, unless it took another one.
+    pub(crate) name: String,
+    /// The first word of its command line, at most a page of it.
+    pub(crate) first: Vec<u8>,
+}
+
+/// How old a look at the processes may be that several probes share: each wants other programs, and on a large host
+/// there are thousands of processes to look at.
+const FRESH: Duration = Duration::from_millis(100);
+
+/// The processes that run a program, as they are or were a moment ago.
+pub(crate) fn running() -> Arc<[Process]> {
+    static LOOK: Mutex<Option<(Instant, Arc<[Process]>)>> = Mutex::new(None);
+    // A command line cannot be read while its process is stuck in the kernel: whoever waits for that holds nobody up.
+    let Ok(mut last) = LOOK.try_lock() else { return look_around() };
+    match &*last {
+        Some((when, found)) if when.elapsed() < FRESH => Arc::clone(found),
+        _ => {
+            let found = look_around();
+            *last = Some((Instant::now(), Arc::clone(&found)));
+            found
+        }
+    }
+}
+
+fn look_around() -> Arc<[Process]> {
+    let process = |pid| {
+        let first = first_word(pid).filter(|word| !word.is_empty())?;
+        Some(Process { pid, name: program_of(pid)?, first })
+    };
+    pids().into_iter().filter_map(process).collect()
+}
+
 /// The processes that can be seen.
-pub(crate) fn pids() -> Vec<u32> {
+fn pids() -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let mut pids: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable();
@@ -91,7 +130,7 @@ pub(crate) fn pids() -> Vec<u32> {
 }
 
 /// The name that the kernel keeps of a process's program: its first 15 bytes.
-pub(crate) fn program_of(pid: u32) -> Option<String> {
+fn program_of(pid: u32) -> Option<String> {
     let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
     Some(escape(name.trim_ascii_end()))
 }

@@ -14,7 +14,7 @@ pub(crate) mod monitor;
 pub(crate) mod sockets;
 
 use super::{Answer, Asks, Bounds};
-use crate::processes::pids;
+use crate::processes::running;
 use crate::sandbox::confinement;
 use sockets::Machine;
 use std::collections::BTreeSet;
@@ -135,7 +135,7 @@ fn ask_confined(machine: &Machine, bytes: u64, deadline: Instant) -> Vec<Answer>
 /// The QEMUs that name a monitor which may be asked, each under a name of its own.
 fn machines() -> Vec<Machine> {
     let mut names = BTreeSet::new();
-    let mut found: Vec<Machine> = pids().into_iter().filter_map(Machine::of).take(MOST).collect();
+    let mut found: Vec<Machine> = running().iter().filter_map(Machine::of).take(MOST).collect();
     for machine in &mut found {
         if !names.insert(machine.name.clone()) {
             machine.name = format!("{}-{}", machine.name, machine.pid);

@@ -42,7 +42,8 @@ fn klogctl(action: libc::c_int, into: &mut [u8]) -> Result<usize, Errno> {
     let length = libc::c_int::try_from(into.len()).map_err(|_| Errno::INVAL)?;
     // SAFETY: both actions write at most `length` bytes to the buffer, which is that long, and change nothing.
     let done = unsafe { libc::klogctl(action, into.as_mut_ptr().cast(), length) };
-    usize::try_from(done).map_err(|_| Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
+    usize::try_from(done)
+        .map_err(|_| Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
 }
 
 /// Lines without their levels (`<6>[    0.000000] Linux version`), and with letters for bytes that a terminal would obey.

@@ -9,7 +9,7 @@ use super::users::Names;
 use crate::bounded::within_each;
 use crate::file::{missing, read_head, read_words};
 use crate::live::Collector;
-use crate::processes::{Mount, pids, program_of};
+use crate::processes::{Mount, Process, running};
 use crate::text::escape;
 use rustix::fs::{lgetxattr, stat};
 use std::collections::BTreeMap;
@@ -118,12 +118,11 @@ fn of_domains(folder: &Path) -> Vec<(String, String)> {
 /// Files that running QEMUs were given as disks.
 fn of_processes() -> Vec<(String, String)> {
     let mut found = Vec::new();
-    for pid in pids() {
-        let name = program_of(pid).unwrap_or_default();
+    for Process { pid, name, .. } in running().iter() {
         if !name.starts_with("qemu-") && name != "kvm" {
             continue;
         }
-        let words = read_words(pid).unwrap_or_default();
+        let words = read_words(*pid).unwrap_or_default();
         let paths = words.iter().flat_map(|word| files_of(&String::from_utf8_lossy(word)));
         found.extend(paths.map(|path| (path, format!("pid {pid}"))));
     }

@@ -6,7 +6,7 @@ use super::users::Names;
 use super::vmms::joined;
 use crate::file::read_words;
 use crate::live::Collector;
-use crate::processes::{Census, examine, pids, program_of, user_of};
+use crate::processes::{Census, examine, running, user_of};
 use std::fmt::Write as _;
 use std::path::Path;
 use vmwright_model::Kind;
@@ -70,20 +70,16 @@ const LEVELS: usize = 8;
 pub(super) fn run(collector: &mut Collector<'_>) {
     let content = collector.within(|| {
         let mine = std::process::id();
-        let wanted: Vec<u32> =
-            pids().into_iter().filter(|pid| *pid != mine && is_wanted(*pid)).take(MOST).collect();
+        let all = running();
+        let wanted = all.iter().filter(|process| process.pid != mine && is_vmm_or_helper(&process.name));
+        let wanted: Vec<u32> = wanted.map(|process| process.pid).take(MOST).collect();
         let census = if wanted.is_empty() { Census::default() } else { examine(&wanted) };
         list(Path::new("/proc"), Path::new("/sys/fs/cgroup"), &wanted, &census).into_bytes()
     });
     collector.push("vmm-details".to_owned(), Some(Kind::new("vmm_details")), content);
 }
 
-/// By the first 15 bytes of the program's name, which everybody may read; a kernel thread has no command line.
-fn is_wanted(pid: u32) -> bool {
-    let name = program_of(pid).unwrap_or_default();
-    is_vmm_or_helper(&name) && read_words(pid).is_ok_and(|words| !words.is_empty())
-}
-
+/// By the first 15 bytes of the program's name, which everybody may read.
 fn is_vmm_or_helper(name: &str) -> bool {
     let starts = ["qemu-system-", "qemu-kvm", "cloud-hyperviso", "firecracker", "virtiofsd", "swtpm"];
     starts.iter().any(|start| name.starts_with(start)) || name == "kvm"

@@ -4,7 +4,7 @@
 
 use crate::file::read_words;
 use crate::live::Collector;
-use crate::processes::{pids, program_of, user_of};
+use crate::processes::{Process, running, user_of};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use vmwright_model::Kind;
@@ -40,14 +40,14 @@ struct Named {
 fn named() -> Vec<Named> {
     let mut known = BTreeSet::new();
     let mut found = Vec::new();
-    for pid in pids() {
-        let name = program_of(pid).unwrap_or_default();
+    for Process { pid, name, .. } in running().iter() {
         if !["qemu-", "firecracker", "cloud-hyperviso", "virtiofsd", "swtpm"]
             .iter()
             .any(|start| name.starts_with(start))
         {
             continue;
         }
+        let pid = *pid;
         let Some(user) = user_of(pid) else { continue };
         for (path, kind) in of_words(&read_words(pid).unwrap_or_default()) {
             if found.len() < MOST && known.insert(path.clone()) {

@@ -3,7 +3,7 @@
 use super::users::Names;
 use crate::file::read_words;
 use crate::live::Collector;
-use crate::processes::{census, pids, user_of};
+use crate::processes::{census, running, user_of};
 use crate::text::escape;
 use vmwright_model::Kind;
 
@@ -19,17 +19,16 @@ fn list() -> String {
     let census = census(&[]);
     let mut names = Names::default();
     let mut lines = Vec::new();
-    for pid in pids().into_iter().filter(|pid| *pid != std::process::id()) {
-        // Kernel threads have no command line, and some have names like `kvm-nx-lpage-recovery`.
-        let Ok(argv) = read_words(pid) else { continue };
-        let Some(first) = argv.first() else { continue };
+    for process in running().iter().filter(|process| process.pid != std::process::id()) {
+        let pid = process.pid;
         // The program's link cannot be followed for processes of other users; then its own word is taken.
-        let program = census.programs.get(&pid).cloned().unwrap_or_else(|| escape(first));
+        let program = census.programs.get(&pid).cloned().unwrap_or_else(|| escape(&process.first));
         let program = program.strip_suffix(" (deleted)").unwrap_or(&program);
         let program = program.rsplit('/').next().unwrap_or(program);
         if !is_vmm(program) || lines.len() == MOST {
             continue;
         }
+        let Ok(argv) = read_words(pid) else { continue };
         let user = user_of(pid).map_or("-".to_owned(), |user| names.user(user));
         lines.push(format!("pid {pid} user {user} exe {program} : {}\n", joined(&argv)));
     }

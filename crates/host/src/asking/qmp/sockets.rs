@@ -1,7 +1,7 @@
 //! Which monitors a QEMU's command line names (qemu(1): `-qmp`, `-mon`, `-chardev socket`).
 
 use crate::file::read_words;
-use crate::processes::{program_of, user_of};
+use crate::processes::{Process, user_of};
 use crate::root::check_name;
 use std::path::{Path, PathBuf};
 use vmwright_formats::qemu_args::{Opts, opts};
@@ -30,14 +30,14 @@ pub(crate) struct Socket {
 
 impl Machine {
     /// The machine of a process; none where it is no QEMU, or names no monitor on a path of its own.
-    pub(super) fn of(pid: u32) -> Option<Self> {
-        let name = program_of(pid)?;
-        let words = read_words(pid).ok()?;
-        let first = String::from_utf8_lossy(words.first()?).into_owned();
+    pub(super) fn of(process: &Process) -> Option<Self> {
+        let Process { pid, name, first } = process;
+        let first = String::from_utf8_lossy(first);
         let program = first.rsplit('/').next().unwrap_or_default();
         if ![name.as_str(), program].iter().any(|name| is_qemu(name)) {
             return None;
         }
+        let (pid, words) = (*pid, read_words(*pid).ok()?);
         let words: Vec<String> =
             words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
         let (name, sockets) = of_words(&words);
