@@ -23,6 +23,8 @@ fn by_agents(operation: &Operation) -> Result<(), &'static str> {
         Operation::Approval { .. } => Ok(()),
         Operation::Analyze(_)
         | Operation::Capture(_)
+        | Operation::Investigate(_)
+        | Operation::Escalate(_)
         | Operation::Explain { .. }
         | Operation::Rules { .. }
         | Operation::Plan { .. }
@@ -72,8 +74,37 @@ fn pairs() -> Vec<(&'static str, &'static str, Value)> {
         ("analyze --from a --from b --against c", "analyze", json!({ "from": ["a", "b"], "against": "c" })),
         (
             "capture --dry-run --vm web --anonymize",
-            "capture",
-            json!({ "dry_run": true, "vm": "web", "anonymize": true }),
+            "analyze",
+            json!({ "dry_run": true, "vm": "web", "keep": "anonymized" }),
+        ),
+        (
+            "investigate why --vm web --hypothesis vfio/code-43 --note n --step",
+            "debug",
+            json!({ "step": "why", "step_number": 1, "total_steps": 3, "next_step_required": true, "findings": "n",
+                    "hypothesis": "vfio/code-43", "confidence": "certain", "vm": "web" }),
+        ),
+        (
+            "investigate why --from a --from b",
+            "debug",
+            json!({ "step": "why", "step_number": 1, "total_steps": 1, "next_step_required": false, "findings": "",
+                    "from": ["a", "b"] }),
+        ),
+        (
+            "investigate --resume 7 --hypothesis x --think",
+            "thinkdeep",
+            json!({ "step": "", "step_number": 2, "total_steps": 3, "next_step_required": true, "findings": "",
+                    "hypothesis": "x", "continuation_id": "7" }),
+        ),
+        (
+            "escalate 7 --to security-engineer --ask why",
+            "escalate",
+            json!({ "investigation": 7, "to": "security-engineer", "ask": "why" }),
+        ),
+        (
+            "escalate 7 --to debug-specialist --ask why",
+            "debug",
+            json!({ "step": "why", "step_number": 2, "total_steps": 2, "next_step_required": false, "findings": "",
+                    "continuation_id": "7", "escalate_to": "debug-specialist" }),
         ),
         ("explain vfio/code-43", "explain", json!({ "rule": "vfio/code-43" })),
         ("rules", "explain", json!({})),

@@ -5,6 +5,7 @@ mod commands;
 mod events;
 mod output;
 mod render;
+mod token;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
@@ -71,6 +72,7 @@ const HELP: &str = "\
 
 ANALYSIS (reads only; the kernel keeps it so)
   analyze    Find what is wrong with this host, a VM, or files and archives from elsewhere
+  investigate  Tell competing hypotheses apart, the most telling source first
   capture    Keep what an analysis reads in one archive, without secrets
   explain    Explain a rule, or what an error code or message means
   rules      List the rules
@@ -96,6 +98,7 @@ MEMORY
   journal    Search and read what was learned
 
 AGENTS
+  escalate   Hand an investigation over with a dossier, to whom its findings say
   mcp        Serve an AI agent over the Model Context Protocol: the same operations under the same rules
   agent-files  Write an agent's definition and the server's configuration for an AI client
 

@@ -146,6 +146,25 @@ impl Acceptances {
     }
 }
 
+/// The command that is given what is handed over, where the administrator has set one. Neither the file nor the program
+/// may be another's to write.
+pub(crate) fn hook(environment: &Environment) -> Result<Option<Vec<String>>, Error> {
+    let path = environment.config.join(FILE);
+    let text = match read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(Error::File { path, source }),
+    };
+    let settings = Settings::read(&text).map_err(|issues| Error::Config { path: path.clone(), issues })?;
+    let Some(program) = settings.hook.first() else { return Ok(None) };
+    vmwright_apply::trust::check(&path).map_err(Error::Untrusted)?;
+    // A link leads to what the administrator has named; what it leads to counts.
+    let program = Path::new(program);
+    let real = program.canonicalize().map_err(|source| Error::File { path: program.to_owned(), source })?;
+    vmwright_apply::trust::check(&real).map_err(Error::Untrusted)?;
+    Ok(Some(settings.hook))
+}
+
 fn read(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     let file = File::open(path)?;

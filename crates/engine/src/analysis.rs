@@ -282,7 +282,10 @@ pub(crate) fn enter(what: &Analyze, environment: &Environment) -> Result<(HostId
 
 /// Locks the process for an operation of ANALYSIS that does not do so itself, or is refused where it cannot be locked.
 pub(crate) fn lock_for(operation: &Operation, environment: &Environment) -> Result<(), Error> {
-    if matches!(operation, Operation::Analyze(_) | Operation::Capture(_) | Operation::Plan { .. }) {
+    if matches!(
+        operation,
+        Operation::Analyze(_) | Operation::Capture(_) | Operation::Plan { .. } | Operation::Investigate(_)
+    ) {
         return Ok(());
     }
     let sandbox = sandbox::lock(&environment.state, Purpose::Records).map_err(Error::Sandbox)?;
@@ -352,7 +355,7 @@ pub(crate) fn read_with(
 }
 
 /// Sources that could not be read, or not wholly. That something does not exist is no trouble of the reading.
-fn unread(snapshot: &Snapshot) -> Vec<(String, String)> {
+pub(crate) fn unread(snapshot: &Snapshot) -> Vec<(String, String)> {
     let mut trouble = Vec::new();
     for record in &snapshot.records {
         if record.content != Err(Missing::Absent) {

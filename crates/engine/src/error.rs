@@ -62,6 +62,12 @@ pub enum Error {
     /// The journal has no such entry.
     #[error("the journal has no entry {0}")]
     NoEntry(i64),
+    /// The entry holds no investigation.
+    #[error("entry {0} of the journal is no investigation; 'vmwright investigate' begins one")]
+    NoInvestigation(i64),
+    /// Nothing is to be handed over.
+    #[error("nothing in investigation {0} is beyond vmwright's authority; name whom it goes to all the same")]
+    NotBeyond(i64),
     /// No format of machines has this name.
     #[error("no format is called `{name}`; there are {known}")]
     UnknownFormat {
@@ -236,6 +242,7 @@ impl Error {
             | Error::Config { .. }
             | Error::Output { .. }
             | Error::NoEntry(_)
+            | Error::NoInvestigation(_)
             | Error::PlanFile { .. }
             | Error::PlanUnknown(_)
             | Error::PlanAmbiguous(_)
@@ -260,6 +267,7 @@ impl Error {
             | Error::ProtectedList { .. }
             | Error::Resume(_)
             | Error::Beyond { .. }
+            | Error::NotBeyond(_)
             | Error::Confirm(_) => Exit::Refused,
             Error::Control(ControlError::Illegal(_) | ControlError::Cannot { .. }) => Exit::Refused,
             Error::Start { .. } => Exit::Findings,

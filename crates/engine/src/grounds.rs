@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use vmwright_formats::codes::meanings;
 use vmwright_formats::lines::lines;
 use vmwright_host::redact;
-use vmwright_model::{Cause, Evidence, Finding, Grounds, Meaning, Passage, PassageLine, Piece, Snapshot};
-use vmwright_rules::confidence::weight;
+use vmwright_model::{Cause, Evidence, Finding, Grounds, Meaning, Passage, PassageLine, Snapshot};
+use vmwright_rules::hypotheses::{pieces, section};
 use vmwright_rules::{Reading, TARGET, entry};
 
 /// How many lines stand before and after a quoted one.
@@ -34,24 +34,6 @@ pub(crate) fn lay_open(causes: &mut [Cause], findings: &[Finding], reading: &Rea
             references: section(doc, "## References"),
         };
     }
-}
-
-/// What a finding was weighed by.
-pub(crate) fn pieces(finding: &Finding) -> Vec<Piece> {
-    let piece = finding.support.iter().map(|one| Piece {
-        strength: one.strength,
-        weight: weight(one.strength),
-        against: one.against,
-        shows: one.shows.clone(),
-        evidence: one.evidence.clone(),
-    });
-    piece.collect()
-}
-
-/// The text below a heading of a rule's documentation, up to the next.
-pub(crate) fn section(doc: &str, heading: &str) -> String {
-    let body = doc.split_once(heading).map_or("", |(_, after)| after);
-    body.split("\n## ").next().unwrap_or("").trim().to_owned()
 }
 
 /// What the codes and messages in the quotes mean, each once.

@@ -14,12 +14,14 @@ mod convert;
 mod create;
 mod environment;
 mod error;
+mod escalate;
 mod exchange;
 mod grounds;
 mod guard;
 mod implementation;
 mod intent;
 mod intents;
+mod investigation;
 mod machines;
 mod memory;
 mod operation;
@@ -36,6 +38,7 @@ mod why;
 pub use asks::{Ask, Came, MigrateOver, MigrateTo};
 pub use environment::{Environment, EnvironmentError};
 pub use error::{Error, chain};
+pub use escalate::{Escalate, Escalated, Hooked};
 pub use guard::Watch;
 pub use memory::{Which, Who, entry_number, entry_path};
 pub use unseen::is_unseen;
@@ -48,6 +51,7 @@ pub use vmwright_review::reports::text as review_text;
 pub use why::{Computation, Rank, Why};
 
 pub use intent::{DiskWish, Intent, NetworkWish, NewDisk, Technology, TuneFor};
+pub use investigation::{Investigate, Reads};
 pub use operation::{
     AnalysesMade, Analyze, Approve, Capture, Captured, Converted, Difference, Exchanged, MachineSummary,
     Operation, Outcome, PlanMade, PlannedSource, ReviewMade, RuleSummary, RunSummary, UpgradeChecked,
@@ -107,6 +111,8 @@ pub fn perform(
     match operation {
         Operation::Analyze(what) => analysis::analyze(&what, environment, progress),
         Operation::Capture(what) => capture::capture(&what, environment, progress),
+        Operation::Investigate(what) => investigation::investigate(&what, environment, progress),
+        Operation::Escalate(what) => escalate::escalate(&what, environment),
         Operation::Explain { rule } => analysis::explain(&rule),
         Operation::Rules { area } => analysis::rules(area.as_deref()),
         Operation::Plan { intent } => intents::plan(&intent, environment, progress),

@@ -69,6 +69,20 @@ pub(crate) fn append(entry: Entry, environment: &Environment) -> Result<(EntryId
     Ok((id, entry))
 }
 
+/// Writes an entry that has no secrets any more; instead of `old`, where one is named.
+pub(crate) fn write(
+    entry: &Entry,
+    old: Option<EntryId>,
+    environment: &Environment,
+) -> Result<EntryId, Error> {
+    let mut journal = open(environment)?;
+    let written = match old {
+        Some(old) => journal.supersede(old, entry),
+        None => journal.append(entry),
+    };
+    written.map_err(Error::Journal)
+}
+
 /// An entry without the secrets in what it quotes.
 pub(crate) fn clean(mut entry: Entry) -> Entry {
     let clean = |text: &str| redact::text_of("journal", text);

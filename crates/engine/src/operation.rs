@@ -1,12 +1,13 @@
 //! Everything that can be asked of vmwright, and everything that it answers.
 
-use crate::{Ask, Came, Intent, MigrateOver, Watch, Which, Why};
+use crate::{Ask, Came, Escalate, Escalated, Intent, Investigate, MigrateOver, Watch, Which, Why};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use vmwright_model::analysis::Sandbox;
 use vmwright_model::{
-    Analysis, Disruption, Entry, EntryId, Exit, Level, MachineSpec, Meaning, Mode, Plan, Review, RunState,
+    Analysis, Disruption, Entry, EntryId, Exit, Investigation, Level, MachineSpec, Meaning, Mode, Plan,
+    Review, RunState,
 };
 use vmwright_plan::Preview;
 use vmwright_plan::intents::Break;
@@ -19,6 +20,10 @@ pub enum Operation {
     Analyze(Analyze),
     /// ANALYSIS: reads what all rules need and keeps it in a file.
     Capture(Capture),
+    /// ANALYSIS: tells hypotheses apart, the most telling source first.
+    Investigate(Investigate),
+    /// Hands an investigation over to somebody else.
+    Escalate(Escalate),
     /// ANALYSIS: the documentation of a rule, or what a number or message means.
     Explain {
         /// Id of the rule, `area/problem`; or a number (`0x7B`), a name or a message.
@@ -207,6 +212,7 @@ impl Operation {
         match self {
             Operation::Analyze(_)
             | Operation::Capture(_)
+            | Operation::Investigate(_)
             | Operation::Explain { .. }
             | Operation::Rules { .. }
             | Operation::Plan { .. }
@@ -230,6 +236,7 @@ impl Operation {
             | Operation::Recover => Some(Mode::Implementation),
             Operation::Review { .. } => Some(Mode::Review),
             Operation::Approve(_)
+            | Operation::Escalate(_)
             | Operation::VmCreate { .. }
             | Operation::VmStart { .. }
             | Operation::VmStop { .. }
@@ -332,6 +339,10 @@ pub enum Outcome {
     Analysis(Box<Analysis>),
     /// Several captures were analysed, and each was told in its turn.
     Analyses(AnalysesMade),
+    /// Hypotheses, told apart as far as it was asked.
+    Investigation(Box<Investigation>),
+    /// An investigation was handed over.
+    Escalated(Box<Escalated>),
     /// How a rule came to its verdict.
     Why(Box<Why>),
     /// What an analysis would read.
@@ -632,6 +643,10 @@ impl Outcome {
     pub fn exit(&self) -> Exit {
         match self {
             Outcome::Analysis(analysis) => crate::analysis::exit(analysis),
+            Outcome::Escalated(made) if made.hook.as_ref().is_some_and(|hook| !hook.took()) => {
+                Exit::Incomplete
+            }
+            Outcome::Investigation(all) => crate::investigation::exit(all),
             Outcome::Analyses(made) if made.with_findings > 0 => Exit::Findings,
             Outcome::Analyses(made) if made.incomplete + made.unread > 0 => Exit::Incomplete,
             Outcome::Captured(captured) if !captured.unread.is_empty() => Exit::Incomplete,

@@ -1,9 +1,9 @@
 //! How a rule came to its verdict: each piece of evidence with its weight, the sum, and what would refute it.
 
-use crate::grounds::{pieces, section};
 use serde::Serialize;
 use vmwright_model::{Finding, Piece, Verdict};
 use vmwright_rules::confidence::{CEILING, THRESHOLD};
+use vmwright_rules::hypotheses::{pieces, section};
 use vmwright_rules::{Entry, Reading, ranking};
 
 /// The computation behind one rule's verdicts.

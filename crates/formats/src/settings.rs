@@ -6,13 +6,17 @@
 //! subject = "host"                # any subject where absent
 //! reason = "one tenant alone uses this host"
 //! expires = 2027-01-31
+//!
+//! [escalate]
+//! hook = ["/usr/local/bin/page-somebody", "--queue", "virtualization"]
 //! ```
 
 use crate::{lines::LineIndex, nearest};
 use toml_edit::{Document, Item, Table, Value};
 use vmwright_model::Issue;
 
-const ROOT: &[&str] = &["accept"];
+const ROOT: &[&str] = &["accept", "escalate"];
+const ESCALATE: &[&str] = &["hook"];
 const ACCEPT: &[&str] = &["rule", "subject", "reason", "expires"];
 
 /// The settings of one file.
@@ -20,6 +24,8 @@ const ACCEPT: &[&str] = &["rule", "subject", "reason", "expires"];
 pub struct Settings {
     /// Findings that were looked at and are left as they are, in the order of the file.
     pub accept: Vec<Acceptance>,
+    /// The program, an absolute path, and its words, that is given what is handed over; empty where none is set.
+    pub hook: Vec<String>,
 }
 
 /// A finding that is left as it is.
@@ -67,12 +73,41 @@ struct Reader {
 impl Reader {
     fn settings(&mut self, root: &Table) -> Settings {
         self.known(root, ROOT);
-        let Some(item) = root.get("accept") else { return Settings::default() };
-        let Some(tables) = item.as_array_of_tables() else {
-            self.wrong(item, "`accept` is written as `[[accept]]`".to_owned());
-            return Settings::default();
-        };
-        Settings { accept: tables.iter().filter_map(|table| self.acceptance(table)).collect() }
+        let mut settings = Settings::default();
+        if let Some(item) = root.get("accept") {
+            match item.as_array_of_tables() {
+                Some(tables) => {
+                    settings.accept = tables.iter().filter_map(|table| self.acceptance(table)).collect();
+                }
+                None => self.wrong(item, "`accept` is written as `[[accept]]`".to_owned()),
+            }
+        }
+        if let Some(item) = root.get("escalate") {
+            match item.as_table() {
+                Some(table) => settings.hook = self.hook(table),
+                None => self.wrong(item, "`escalate` is written as `[escalate]`".to_owned()),
+            }
+        }
+        settings
+    }
+
+    /// A program with its words; never a line for a shell.
+    fn hook(&mut self, table: &Table) -> Vec<String> {
+        self.known(table, ESCALATE);
+        let Some(item) = table.get("hook") else { return Vec::new() };
+        let words: Option<Vec<String>> = item.as_array().and_then(|list| {
+            list.iter()
+                .map(|word| word.as_str().filter(|word| !word.contains('\0')).map(str::to_owned))
+                .collect()
+        });
+        match words {
+            Some(words) if words.first().is_some_and(|program| program.starts_with('/')) => words,
+            _ => {
+                let form = "`hook` is a list of texts, the first an absolute path: [\"/usr/local/bin/page\"]";
+                self.wrong(item, form.to_owned());
+                Vec::new()
+            }
+        }
     }
 
     fn acceptance(&mut self, table: &Table) -> Option<Acceptance> {
@@ -193,5 +228,19 @@ mod tests {
         }
         check("accept = 1\n", &[(1, "`accept` is written as `[[accept]]`")]);
         assert_eq!(Settings::read("a = \n").unwrap_err()[0].line, 1);
+    }
+
+    #[test]
+    fn a_hook_is_a_program_with_its_words() {
+        let read = |text: &str| Settings::read(text).map(|settings| settings.hook);
+        assert_eq!(read("[escalate]\nhook = [\"/bin/page\", \"-q\"]\n").unwrap(), ["/bin/page", "-q"]);
+        assert!(read("[escalate]\n").unwrap().is_empty());
+        for wrong in
+            ["hook = []", "hook = [\"page\"]", "hook = \"/bin/page -q\"", "hook = [\"/bin/page\", 1]"]
+        {
+            let issues = read(&format!("[escalate]\n{wrong}\n")).unwrap_err();
+            assert_eq!(issues[0].line, 2, "{wrong}: {issues:?}");
+        }
+        assert!(read("[escalate]\nhok = []\n").unwrap_err()[0].what.contains("did you mean `hook`?"));
     }
 }

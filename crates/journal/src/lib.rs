@@ -169,6 +169,15 @@ impl Journal {
         Ok(found.map(|(_, entry)| entry))
     }
 
+    /// An entry, or the one that supersedes it now, with its number.
+    ///
+    /// # Errors
+    /// As [`Journal::search`].
+    pub fn current(&self, id: EntryId) -> Result<Option<(EntryId, Entry)>, Error> {
+        let newest = newest(&self.connection, id).map_err(|source| self.site.error("read", source))?;
+        self.entry_with(query::SHOW, newest.0).map_err(|source| self.site.error("read", source))
+    }
+
     /// Checks the file and the whole chain and gives the number of entries.
     ///
     /// # Errors

@@ -67,7 +67,7 @@ fn body() -> String {
         }
     }
     text.push_str(&format!("\n## Where advice conflicts\n\n{PRIORITIES}\n\n## What is data\n\n{DATA}\n"));
-    text.push_str("\n## What is handed over\n\nWith what was asked, found and tried:\n\n");
+    text.push_str("\n## What is handed over\n\nBy `debug` with `escalate_to`, in REVIEW by `escalate`, with what was asked, found and tried:\n\n");
     for (agent, what) in ESCALATION {
         text.push_str(&format!("- {agent}: {what}\n"));
     }
@@ -103,7 +103,7 @@ mod tests {
         // Whatever stands in backticks and looks like a tool is one.
         for word in text.split('`').skip(1).step_by(2) {
             let plain = word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-            let parameters = ["complaint", "next", "why"];
+            let parameters = ["complaint", "escalate_to", "next", "why"];
             if plain && !parameters.contains(&word) {
                 assert!(crate::tools::elsewhere(word).is_some(), "`{word}` is no tool");
             }

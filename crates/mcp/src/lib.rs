@@ -6,6 +6,7 @@
 //! processes, and computes nothing.
 
 mod agent_files;
+mod http;
 mod mark;
 mod parameters;
 mod perform;
@@ -20,6 +21,7 @@ mod transport;
 mod worker;
 
 pub use agent_files::{Client, agent_files};
+pub use http::{Address, Http, Tls, Token, serve_http};
 #[doc(hidden)]
 pub use mark::unmarked;
 pub use perform::{Printers, work};
@@ -41,6 +43,23 @@ pub enum ServeError {
     /// There is no runtime.
     #[error("the server cannot begin")]
     Runtime(#[source] io::Error),
+    /// It cannot listen.
+    #[error("the server cannot listen at {at}")]
+    Listen {
+        /// The address.
+        at: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The certificate or its key cannot be used.
+    #[error("{} cannot be used for TLS: {why}", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// The client's first message is none that begins a session.
     #[error("the client does not begin a session: {0}")]
     Begin(String),

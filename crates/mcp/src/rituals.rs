@@ -27,11 +27,11 @@ pub(crate) const RITUALS: [Ritual; 3] = [
              that it gives back.",
             "`analyze` with the user's own words as `complaint`, and the VM where one is concerned. Where evidence is \
              short, read what `next` names before you judge.",
-            "Keep at least two hypotheses until evidence refutes one; `analyze` with `why` shows for and against, and what \
-             would refute. Confidence is what vmwright computes, never what you feel.",
+            "Keep at least two hypotheses until evidence refutes one: `debug` reads what tells them apart best, step by step; \
+             `analyze` with `why` shows what was weighed. Confidence is what vmwright computes, never what you feel.",
             "Quote each claim with its source and line. What is unknown is unknown: neither pass nor fail.",
-            "Where something should be changed: `plan`, then `preview`, and ask a person to approve with `vmwright \
-             approve`. You cannot approve.",
+            "Where something should be changed: `plan`, show the user its preview, and ask a person to approve with \
+             `vmwright approve`. You cannot approve.",
             "End with findings, diagnosis and what is still open; keep what was learned with `process_thoughts`.",
         ],
     },

@@ -20,6 +20,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{ServerHandler, model};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,6 +49,9 @@ pub(crate) struct Server {
 }
 
 struct Session {
+    /// Whether clients are told of protocols that know no sessions. A mode lives in one: where each request may come over a
+    /// connection of its own, those protocols could never enter a mode.
+    sessionless: bool,
     standing: Standing,
     chain: Chain,
     /// Analyses, marked, with their numbers.
@@ -60,8 +64,18 @@ type Came = Result<Result<Done, Failed>, WorkerError>;
 
 impl Server {
     pub(crate) fn new(workers: Arc<Workers>, grants: &Grants, state: &Path) -> Self {
+        Self::made(workers, grants, state, true)
+    }
+
+    /// One that is reached over HTTP, in sessions alone.
+    pub(crate) fn with_sessions(workers: Arc<Workers>, grants: &Grants, state: &Path) -> Self {
+        Self::made(workers, grants, state, false)
+    }
+
+    fn made(workers: Arc<Workers>, grants: &Grants, state: &Path, sessionless: bool) -> Self {
         let standing = Standing::new(grants, state);
-        let session = Session { standing, chain: Chain::default(), analyses: VecDeque::new(), analysed: 0 };
+        let analyses = VecDeque::new();
+        let session = Session { sessionless, standing, chain: Chain::default(), analyses, analysed: 0 };
         Self { workers, session: Arc::new(Mutex::new(session)) }
     }
 
@@ -126,6 +140,9 @@ impl Server {
             }
         }
         let Some(done) = all else { return failure("usage", "nothing to do") };
+        if let Some(number) = done.outcome["investigation"].as_i64().filter(|number| *number > 0) {
+            self.session().standing.investigation = Some(number);
+        }
         let kept = self.keep(&done);
         let mut made = answer(Ok(Ok(done)), showing);
         if let (Some(number), Showing::Causes) = (kept, showing) {
@@ -355,6 +372,15 @@ impl ServerHandler for Server {
             ),
         });
         serde_json::from_value(info).expect("it has every field that the protocol asks for")
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [model::ProtocolVersion]> {
+        match self.session().sessionless {
+            true => Cow::Borrowed(model::ProtocolVersion::KNOWN_VERSIONS),
+            false => {
+                Cow::Borrowed(model::ProtocolVersion::known_up_to(&model::ProtocolVersion::V_2025_11_25))
+            }
+        }
     }
 
     /// What rmcp cannot read as one of the protocol's own requests comes here.

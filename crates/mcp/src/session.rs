@@ -27,6 +27,8 @@ pub(crate) struct Standing {
     pub(crate) allowed: Vec<String>,
     pub(crate) project: Option<PathBuf>,
     pub(crate) state: PathBuf,
+    /// The number of the last investigation.
+    pub(crate) investigation: Option<i64>,
 }
 
 /// A mode, with what it is about.
@@ -79,6 +81,7 @@ impl Standing {
             allowed: grants.machines.clone(),
             project: grants.project.clone(),
             state: state.to_owned(),
+            investigation: None,
         }
     }
 

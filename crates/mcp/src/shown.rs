@@ -60,6 +60,9 @@ fn good(done: Done, showing: Showing) -> Answer {
 
 /// Takes out of an analysis what is long and seldom needed. Gives the names of what is gone.
 fn causes_alone(result: &mut Value) -> Vec<&'static str> {
+    if let Some(hypotheses) = result.get_mut("hypotheses").and_then(Value::as_array_mut) {
+        return open_alone(hypotheses);
+    }
     if result.get("causes").is_none() {
         return Vec::new();
     }
@@ -81,6 +84,20 @@ fn causes_alone(result: &mut Value) -> Vec<&'static str> {
     gone
 }
 
+/// Takes out of an investigation what a hypothesis that is refuted no longer needs. Gives the names of what is gone.
+fn open_alone(hypotheses: &mut [Value]) -> Vec<&'static str> {
+    let mut gone = Vec::new();
+    for one in hypotheses.iter_mut().filter(|one| one["standing"] == "refuted") {
+        let Some(map) = one.as_object_mut() else { continue };
+        for (name, path) in [("predicts", "hypotheses[].predicts"), ("refute", "hypotheses[].refute")] {
+            if map.remove(name).is_some() && !gone.contains(&path) {
+                gone.push(path);
+            }
+        }
+    }
+    gone
+}
+
 /// What can be said of a result in words of ours: kinds, numbers, rules.
 fn summary(result: &Value) -> String {
     let count = |name: &str| result[name].as_array().map(Vec::len);
@@ -92,6 +109,15 @@ fn summary(result: &Value) -> String {
         let named = named.collect::<Vec<_>>().join(", ");
         let count = if causes.len() == 1 { "1 cause".to_owned() } else { format!("{} causes", causes.len()) };
         return format!("; {count}{}{named}", if named.is_empty() { "" } else { ": " });
+    }
+    if let Some(hypotheses) = result["hypotheses"].as_array() {
+        let named = hypotheses.iter().take(5).filter_map(|one| {
+            let share = one["share"].as_f64()? * 100.0;
+            Some(format!("{} {} ({share:.0} %)", one["rule"].as_str()?, one["standing"].as_str()?))
+        });
+        let named = named.collect::<Vec<_>>().join(", ");
+        let state = result["state"].as_str().unwrap_or_default();
+        return format!("; investigation {}, {state}: {named}", result["investigation"]);
     }
     let counted = ["entries", "machines", "rules", "meanings", "steps"].into_iter();
     let counted = counted.filter_map(|name| Some(format!("; {} {name}", count(name)?)));

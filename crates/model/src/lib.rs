@@ -4,10 +4,12 @@
 //! `vmwright-host`, judged in `vmwright-rules`, changed in `vmwright-apply`.
 
 pub mod analysis;
+pub mod dossier;
 pub mod exit;
 pub mod finding;
 pub mod gate;
 pub mod grounds;
+pub mod investigation;
 pub mod journal;
 pub mod machine;
 pub mod meaning;
@@ -27,6 +29,7 @@ pub use finding::{
 };
 pub use gate::{Gate, GateOutcome, Measurement, Review, Table};
 pub use grounds::{Grounds, Passage, PassageLine, Piece};
+pub use investigation::Investigation;
 pub use journal::{Entry, EntryId, EntryState};
 pub use machine::MachineSpec;
 pub use meaning::Meaning;

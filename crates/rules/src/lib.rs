@@ -7,6 +7,7 @@
 pub mod confidence;
 mod context;
 mod draft;
+pub mod hypotheses;
 mod marks;
 mod nearness;
 pub mod next;
@@ -20,6 +21,7 @@ mod sign;
 mod text;
 mod topology;
 mod translated;
+pub mod weighing;
 
 pub use context::Context;
 pub use draft::Draft;

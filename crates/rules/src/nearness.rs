@@ -162,10 +162,23 @@ pub(crate) fn of_complaint(complaint: &str) -> Vec<&'static str> {
     static BRIEF: OnceLock<Library> = OnceLock::new();
     // Each complaint is asked of, and seldom of it alone: what is chosen of a rule is enough, and is read in no time.
     let brief = BRIEF.get_or_init(|| Library::of(brief));
+    let scored = scores(brief, SHARED_BRIEFLY, &asked(complaint), &|_| true);
+    scored.iter().take(NEAR).map(|(_, at)| CATALOGUE[*at].id).collect()
+}
+
+/// The rules whose whole documentation is nearest to a complaint alone, best first, each with its score against that
+/// of the best (0 to 1).
+pub(crate) fn of_complaint_at_length(complaint: &str) -> Vec<(&'static Entry, f64)> {
+    let scored = scores(library(), SHARED_BRIEFLY, &asked(complaint), &|_| true);
+    let best = scored.first().map_or(1.0, |(score, _)| *score);
+    scored.iter().take(NEAR).map(|(score, at)| (&CATALOGUE[*at], score / best)).collect()
+}
+
+/// The words of a complaint, by how often they stand there.
+fn asked(complaint: &str) -> BTreeMap<String, f64> {
     let mut query = BTreeMap::new();
     words(complaint).for_each(|word| *query.entry(word.into_owned()).or_default() += 1.0);
-    let scored = scores(brief, SHARED_BRIEFLY, &query, &|_| true);
-    scored.iter().take(NEAR).map(|(_, at)| CATALOGUE[*at].id).collect()
+    query
 }
 
 /// The documents that share enough with the query, by how near they are to it, best first.

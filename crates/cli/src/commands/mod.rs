@@ -7,7 +7,9 @@ mod approve;
 mod capture;
 mod confirm;
 mod convert;
+mod escalate;
 mod explain;
+mod investigate;
 mod journal;
 mod mcp;
 mod plan;
@@ -27,6 +29,7 @@ use vmwright_engine::Operation;
 pub(crate) enum Command {
     Analyze(analyze::Args),
     Capture(capture::Args),
+    Investigate(investigate::Args),
     Explain(explain::Args),
     Rules(rules::Args),
     Plan(plan::Args),
@@ -43,6 +46,7 @@ pub(crate) enum Command {
     Convert(convert::Args),
     #[command(subcommand)]
     Journal(journal::Journal),
+    Escalate(escalate::Args),
     Mcp(mcp::Args),
     AgentFiles(agent_files::Args),
 }
@@ -55,7 +59,7 @@ impl Command {
 
     /// Whether it reads a host or records, and has nothing to take back where it is cut off.
     pub(crate) fn only_reads(&self) -> bool {
-        matches!(self, Command::Analyze(_) | Command::Capture(_) | Command::Plan(_))
+        matches!(self, Command::Analyze(_) | Command::Capture(_) | Command::Investigate(_) | Command::Plan(_))
     }
 
     /// The operation that was asked for; `only_one` where the output has room for one analysis.
@@ -63,6 +67,8 @@ impl Command {
         Ok(match self {
             Command::Analyze(args) => args.operation(only_one)?,
             Command::Capture(args) => args.operation(),
+            Command::Investigate(args) => args.operation(),
+            Command::Escalate(args) => args.operation(),
             Command::Explain(args) => args.operation(),
             Command::Rules(args) => args.operation(),
             Command::Plan(args) => args.operation(),

@@ -6,8 +6,10 @@ mod capture;
 pub(crate) mod captures;
 pub(crate) mod concise;
 pub(crate) mod error;
+mod escalated;
 mod evidence;
 pub(crate) mod html;
+mod investigation;
 mod journal;
 pub(crate) mod jsonl;
 pub(crate) mod junit;
@@ -41,6 +43,8 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
     match outcome {
         Outcome::Analysis(analysis) => analysis::text(analysis, color),
         Outcome::Analyses(made) => captures::all(made),
+        Outcome::Investigation(all) => investigation::text(all),
+        Outcome::Escalated(made) => escalated::text(made),
         Outcome::Why(why) => why::text(why),
         Outcome::WorkList { sources } => lines(sources),
         Outcome::Captured(captured) => capture::made(captured),

@@ -79,7 +79,7 @@ fn near_misses_are_named() {
         ("plan", json!({ "intent": "fxi" }), "did you mean `fix`?"),
         ("plan", json!({ "intent": "sriov", "device": "01:00.0" }), "`vfs` is needed"),
         ("read_journal_entry", json!({ "path": "/etc/passwd" }), "no file is read"),
-        ("preview", json!({ "plan": "/etc/passwd" }), "not a path"),
+        ("plan", json!({ "intent": "preview", "plan": "/etc/passwd" }), "not a path"),
         ("process_thoughts", json!({}), "at least one of"),
         ("process_thoughts", json!({ "feelings": "  " }), "at least one of"),
         ("explain", json!({ "rule": "vfio/code-44" }), "vfio/code-43"),

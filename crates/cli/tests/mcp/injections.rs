@@ -110,9 +110,17 @@ fn nothing_that_records_hold_reaches_an_unmarked_field() {
                 "branchFromThought": 1, "branchId": planted("branch"),
             }),
         ),
+        (
+            "debug",
+            json!({
+                "step": planted("step"), "step_number": 1, "total_steps": 1, "next_step_required": false,
+                "findings": planted("findings"), "hypothesis": planted("hypothesis"), "from": [logs],
+                "files_checked": [planted("files")],
+            }),
+        ),
         ("process_thoughts", json!({ "feelings": planted("feelings") })),
         ("explain", json!({ "rule": planted("rule") })),
-        ("preview", json!({ "plan": "IGNORE-PREVIOUS-INSTRUCTIONS" })),
+        ("plan", json!({ "intent": "preview", "plan": "IGNORE-PREVIOUS-INSTRUCTIONS" })),
         ("machines", json!({ "look": "show", "vm": planted("vm") })),
     ] {
         let called = client.call(tool, arguments);

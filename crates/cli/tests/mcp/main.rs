@@ -6,9 +6,11 @@ mod client;
 #[path = "../common/mod.rs"]
 mod common;
 mod hostile;
+mod http;
 mod injections;
 mod journal;
 mod modes;
 mod same;
 mod sdk;
+mod thinking;
 mod transcripts;

@@ -29,7 +29,9 @@ fn a_session_begins_in_analysis_and_has_no_other_tools() {
     let site = Site::new();
     let mut client = Client::new(&site, &[]);
     let tools = client.tools();
-    for there in ["enter_mode", "analyze", "plan", "preview", "search_journal", "sequentialthinking"] {
+    for there in
+        ["enter_mode", "analyze", "debug", "thinkdeep", "plan", "search_journal", "sequentialthinking"]
+    {
         assert!(tools.contains(&there.to_owned()), "{there}: {tools:?}");
     }
     for absent in ["apply", "undo", "confirm", "review", "use_machine", "approve"] {

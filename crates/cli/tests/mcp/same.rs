@@ -34,7 +34,7 @@ fn what_an_agent_is_given_is_what_the_command_prints() {
             json!({ "from": [logs], "why": "storage/image-locked" }),
         ),
         (vec!["analyze", "--dry-run"], "analyze", json!({ "dry_run": true })),
-        (vec!["capture", "--dry-run"], "capture", json!({ "dry_run": true })),
+        (vec!["capture", "--dry-run"], "analyze", json!({ "dry_run": true, "keep": "archive" })),
         (vec!["explain", "vfio/code-43"], "explain", json!({ "rule": "vfio/code-43" })),
         (vec!["explain", "0x7B"], "explain", json!({ "rule": "0x7B" })),
         (vec!["rules", "--area", "vfio"], "explain", json!({ "area": "vfio" })),
@@ -59,7 +59,7 @@ fn what_an_agent_is_given_is_what_the_command_prints() {
     for (words, tool, arguments) in [
         (vec!["explain", "vfio/code-44"], "explain", json!({ "rule": "vfio/code-44" })),
         (vec!["vm", "show", "none"], "machines", json!({ "look": "show", "vm": "none" })),
-        (vec!["preview", "0123456789ab"], "preview", json!({ "plan": "0123456789ab" })),
+        (vec!["preview", "0123456789ab"], "plan", json!({ "intent": "preview", "plan": "0123456789ab" })),
         (vec!["journal", "show", "77"], "read_journal_entry", json!({ "path": "77" })),
     ] {
         let printed = site.call(&words);

@@ -1,14 +1,18 @@
 //! The official Python SDK as the client.
 
 use crate::common::Site;
+use crate::http::Server;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// Its package, of the line that is stable.
 const SDK: &str = "mcp>=1.20,<2";
 
 /// A Python that has the SDK, from an environment of the tests' own; none where it cannot be had, with the reason.
 fn python() -> Result<PathBuf, String> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("mcp-sdk");
     let python = folder.join("bin/python");
     let works =
@@ -49,6 +53,32 @@ fn the_official_sdk_lists_calls_follows_cancels_and_fails() {
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(out.status.success(), "{said}\n{}", String::from_utf8_lossy(&out.stderr));
     for part in ["listed", "called", "followed", "cancelled", "failed", "changed"] {
+        assert!(said.contains(part), "{part} is not in: {said}");
+    }
+}
+
+#[test]
+fn the_official_sdk_speaks_over_http() {
+    let test = "the_official_sdk_speaks_over_http";
+    let site = Site::new();
+    let python = match python() {
+        Ok(python) => python,
+        Err(why) => {
+            eprintln!("SKIPPED {test}: {why}");
+            return;
+        }
+    };
+    site.file("logs/qemu.log", "qemu: Failed to get \"write\" lock\n");
+    let server = Server::new(&site, &[]);
+    let out = Command::new(python)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mcp/sdk_http.py"))
+        .args([server.url().as_str(), &server.token])
+        .arg(site.path("logs"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success(), "{said}\n{}", String::from_utf8_lossy(&out.stderr));
+    for part in ["listed", "followed", "investigated", "apart"] {
         assert!(said.contains(part), "{part} is not in: {said}");
     }
 }

@@ -1,14 +1,14 @@
-use super::{Call, KEEPS, Showing, Tool};
+use super::{Call, KEEPS, Showing, Tool, perform};
 use crate::parameters::{Given, Parameter, Takes};
 use crate::session::Standing;
-use vmwright_engine::{Analyze, Operation};
+use vmwright_engine::{Analyze, Capture, Operation};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "analyze",
     title: "Analyze",
     says: "Find what is wrong with this host, a VM, or files from elsewhere. Reads only, in a process that the kernel \
            keeps from writing. Gives the causes, best first, each with confidence computed from quoted evidence. \
-           Unknown is not pass.",
+           Unknown is not pass. With `keep` it judges nothing, and keeps what it reads in an archive without secrets.",
     hints: KEEPS,
     parameters: &[
         Parameter::optional("complaint", Takes::Text, "what the user says, in their words"),
@@ -25,6 +25,11 @@ pub(crate) const TOOL: Tool = Tool {
             Takes::Word(&["causes", "all"]),
             "all: with topology, grounds, unknown rules",
         ),
+        Parameter::optional(
+            "keep",
+            Takes::Word(&["archive", "anonymized"]),
+            "for `from` later, here or elsewhere",
+        ),
     ],
     gives: &[
         ("causes", "array"),
@@ -38,6 +43,9 @@ pub(crate) const TOOL: Tool = Tool {
 };
 
 fn call(given: &Given, standing: &Standing) -> Result<Call, String> {
+    if let Some(how) = given.text("keep") {
+        return capture(given, standing, how == "anonymized");
+    }
     let what = Analyze {
         from: given.texts("from").into_iter().map(Into::into).collect(),
         only_one: true,
@@ -54,4 +62,23 @@ fn call(given: &Given, standing: &Standing) -> Result<Call, String> {
     };
     let showing = if given.words("detail") == "all" { Showing::All } else { Showing::Causes };
     Ok(Call::Perform(vec![Operation::Analyze(what)], showing))
+}
+
+/// What is read, kept below vmwright's state.
+fn capture(given: &Given, standing: &Standing, anonymize: bool) -> Result<Call, String> {
+    let others = ["against", "why", "detail"].iter().filter(|name| given.text(name).is_some());
+    let lists = ["from", "select", "ignore"].iter().filter(|name| !given.texts(name).is_empty());
+    if let Some(name) = others.chain(lists).next() {
+        return Err(format!("`keep` judges nothing: `{name}` does not go with it"));
+    }
+    let dry_run = given.flag("dry_run");
+    let output = if dry_run { None } else { Some(standing.new_capture()?) };
+    perform(Operation::Capture(Capture {
+        output,
+        host: given.text("host"),
+        vm: given.text("vm"),
+        anonymize,
+        require_sandbox: standing.read_only,
+        dry_run,
+    }))
 }

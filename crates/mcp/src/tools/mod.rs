@@ -4,9 +4,10 @@
 
 mod analyze;
 mod apply;
-mod capture;
 mod confirm;
+mod debug;
 mod enter_mode;
+mod escalate;
 mod explain;
 mod list_recent_entries;
 mod machines;
@@ -18,6 +19,7 @@ mod recover;
 mod review;
 mod search_journal;
 mod sequentialthinking;
+mod thinkdeep;
 mod undo;
 mod use_machine;
 
@@ -82,7 +84,8 @@ pub(crate) enum Call {
 pub(crate) enum Showing {
     /// All.
     All,
-    /// Of an analysis the causes; the rest is a resource.
+    /// Of an analysis the causes, and of an investigation no grounds that are not needed for the next step; the rest is
+    /// a resource, or an entry of the journal.
     Causes,
 }
 
@@ -94,11 +97,11 @@ fn perform(operation: Operation) -> Result<Call, String> {
 const ANALYSIS: &[&Tool] = &[
     &enter_mode::TOOL,
     &analyze::TOOL,
+    &debug::TOOL,
+    &thinkdeep::TOOL,
     &explain::TOOL,
     &machines::TOOL,
     &plan::TOOL,
-    &preview::TOOL,
-    &capture::TOOL,
     &search_journal::TOOL,
     &read_journal_entry::TOOL,
     &list_recent_entries::TOOL,
@@ -124,6 +127,7 @@ const IMPLEMENTATION: &[&Tool] = &[
 const REVIEW: &[&Tool] = &[
     &enter_mode::TOOL,
     &review::TOOL,
+    &escalate::TOOL,
     &use_machine::TOOL,
     &machines::TOOL,
     &search_journal::TOOL,

@@ -1,4 +1,4 @@
-use super::{Call, KEEPS, Tool, perform};
+use super::{Call, KEEPS, Tool, perform, preview};
 use crate::parameters::{Given, Parameter, Takes};
 use crate::session::Standing;
 use vmwright_engine::{DiskWish, Intent, NetworkWish, NewDisk, Operation, Technology, TuneFor};
@@ -15,6 +15,7 @@ const INTENTS: &[&str] = &[
     "upgrade-check",
     "tune",
     "harden",
+    "preview",
 ];
 
 pub(crate) const TOOL: Tool = Tool {
@@ -22,12 +23,13 @@ pub(crate) const TOOL: Tool = Tool {
     title: "Make a plan",
     says: "A plan for what is wanted, kept in vmwright's state and carried out by nobody: settle the findings (fix), create \
            a VM, give a PCI device to it (passthrough), make virtual functions (sriov), change the host's network, change a disk (storage), keep memory \
-           from the host (confidential), move a VM (migrate), see what an upgrade breaks, tune, harden. A person approves \
+           from the host (confidential), move a VM (migrate), see what an upgrade breaks, tune, harden. `preview` shows one again. A person approves \
            it with 'vmwright approve'.",
     hints: KEEPS,
     parameters: &[
         Parameter::required("intent", Takes::Word(INTENTS), "what is wanted"),
         Parameter::optional("vm", Takes::Text, "name of the VM"),
+        Parameter::optional("plan", Takes::Text, "preview: its id"),
         Parameter::optional("device", Takes::Text, "passthrough, sriov: PCI address"),
         Parameter::optional("at_boot", Takes::Flag, "passthrough: also after the next boot"),
         Parameter::optional("reboot", Takes::Flag, "passthrough, confidential: restart the host at the end"),
@@ -59,12 +61,16 @@ pub(crate) const TOOL: Tool = Tool {
     call,
 };
 
-fn call(given: &Given, _: &Standing) -> Result<Call, String> {
+fn call(given: &Given, standing: &Standing) -> Result<Call, String> {
     let needed = |name: &str| given.text(name).ok_or_else(|| format!("`{name}` is needed for this intent"));
     let disks = |name: &str| -> Result<Vec<NewDisk>, String> {
         let read = |text: &String| NewDisk::read(text).map_err(|why| format!("`{name}`: {why}"));
         given.texts(name).iter().map(read).collect()
     };
+    if given.words("intent") == "preview" {
+        needed("plan")?;
+        return preview::call(given, standing);
+    }
     let (vm, reboot) = (given.text("vm"), given.flag("reboot"));
     let intent = match given.words("intent").as_str() {
         "fix" => Intent::Fix { vm },

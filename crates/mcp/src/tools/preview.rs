@@ -14,7 +14,7 @@ pub(crate) const TOOL: Tool = Tool {
     call,
 };
 
-fn call(given: &Given, _: &Standing) -> Result<Call, String> {
+pub(super) fn call(given: &Given, _: &Standing) -> Result<Call, String> {
     let plan = given.words("plan");
     if plan.contains(['/', '.']) {
         return Err("`plan` is the id of a plan that vmwright keeps, not a path".to_owned());
