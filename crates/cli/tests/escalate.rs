@@ -1,5 +1,7 @@
 //! What is handed over, to whom, and by which command.
 
+#![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
+
 mod common;
 
 use common::Site;

@@ -1,5 +1,7 @@
 //! Investigations: hypotheses that compete, told apart by what is read, kept in the journal.
 
+#![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
+
 mod common;
 
 use common::Site;
