@@ -5,7 +5,7 @@ use super::Cli;
 use clap::Parser;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use vmwright_engine::{Ask, Operation};
+use vmwright_engine::{Ask, Operation, Record, record};
 
 /// How an operation is reached from the server; exhaustive, so that a new operation has to be placed.
 fn by_agents(operation: &Operation) -> Result<(), &'static str> {
@@ -270,6 +270,23 @@ fn each_operation_is_the_same_from_both_faces() {
         ["approve", "journal-export", "journal-import", "revert", "vm-ask console"],
         "operations that agents cannot reach"
     );
+}
+
+#[test]
+fn whatever_learns_or_changes_something_is_searched_for_and_written() {
+    let mut written = 0;
+    for (line, ..) in pairs() {
+        let operation = typed(line);
+        let kept = !matches!(record(&operation), Record::None(_));
+        // A look at runs changes none; what goes to files, or comes from them, is of the journal itself.
+        let alone = matches!(operation, Operation::Recover);
+        assert!(kept || alone || operation.only_reads(), "{line} leaves no entry");
+        written += usize::from(kept);
+    }
+    assert!(written > 30, "{written}");
+    for line in ["approve PLAN --key k --principal p", "investigate x", "plan harden", "vm delete web"] {
+        assert!(!matches!(record(&typed(line)), Record::None(_)), "{line}");
+    }
 }
 
 /// `plan`, or `vm-ask pause`.

@@ -298,12 +298,13 @@ pub(crate) fn recall(
     environment: &Environment,
     progress: &mut dyn FnMut(Progress),
 ) -> (Vec<Recalled>, Option<Error>) {
-    let searched = memory::open(environment).and_then(|journal| {
-        let host = vmwright_host::identity(&environment.state).id;
-        journal.recall(challenge, &host, RECALL).map_err(Error::Journal)
+    let searched = memory::open(environment).and_then(|mut journal| {
+        let host = vmwright_host::identity(&environment.state);
+        let found = journal.recall(challenge, &host.id, RECALL).map_err(Error::Journal)?;
+        found.into_iter().map(|(id, entry)| memory::of_now(&mut journal, id, entry, &host)).collect()
     });
     match searched {
-        Ok(entries) => {
+        Ok::<Vec<_>, _>(entries) => {
             progress(Progress::Note(match entries.len() {
                 0 => "journal: nothing like this yet".to_owned(),
                 1 => "journal: 1 entry looks like this".to_owned(),
@@ -312,6 +313,7 @@ pub(crate) fn recall(
             let recalled = |(EntryId(id), entry): (EntryId, vmwright_model::Entry)| Recalled {
                 entry: id.to_string(),
                 title: entry.title,
+                state: entry.state,
             };
             (entries.into_iter().map(recalled).collect(), None)
         }
@@ -394,6 +396,9 @@ fn remember(
     let mut entry = memory::entry("analyze", format!("{about}{challenge}"), body, &host.id);
     entry.rules = diagnosis.causes.iter().map(|cause| cause.rule.clone()).collect();
     entry.rules.dedup();
+    if host.live {
+        entry.evidence = vec![memory::under(host)];
+    }
     memory::append(entry, environment)?;
     Ok(())
 }

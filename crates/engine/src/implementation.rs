@@ -420,7 +420,8 @@ fn remember(
     entry.rules = settled.map(|settles| settles.rule.clone()).collect();
     entry.rules.sort();
     entry.rules.dedup();
-    entry.evidence = vec![report.log.clone(), made.path.display().to_string()];
+    let host = vmwright_host::identity(&environment.state);
+    entry.evidence = vec![report.log.clone(), made.path.display().to_string(), memory::under(&host)];
     if report.state == RunState::Applied {
         entry.state = EntryState::Verified;
     }

@@ -22,6 +22,7 @@ mod implementation;
 mod intent;
 mod intents;
 mod investigation;
+mod journaled;
 mod machines;
 mod memory;
 mod operation;
@@ -52,6 +53,7 @@ pub use why::{Computation, Rank, Why};
 
 pub use intent::{DiskWish, Intent, NetworkWish, NewDisk, Technology, TuneFor};
 pub use investigation::{Investigate, Reads};
+pub use journaled::{Record, record};
 pub use operation::{
     AnalysesMade, Analyze, Approve, Capture, Captured, Converted, Difference, Exchanged, MachineSummary,
     Operation, Outcome, PlanMade, PlannedSource, ReviewMade, RuleSummary, RunSummary, UpgradeChecked,
@@ -104,6 +106,19 @@ pub fn lock(operation: &Operation, environment: &Environment) -> Result<(), Erro
 /// # Errors
 /// [`Error`], which names the place and the exit status.
 pub fn perform(
+    operation: Operation,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Error> {
+    let opened = journaled::open(&operation, environment, progress);
+    let came = carry_out(operation, environment, progress);
+    if let Some(opened) = opened {
+        journaled::close(opened, &came, environment, progress);
+    }
+    came
+}
+
+fn carry_out(
     operation: Operation,
     environment: &Environment,
     progress: &mut dyn FnMut(Progress),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use vmwright_host::redact;
 use vmwright_journal::{Filter, Journal, Whose};
-use vmwright_model::{Entry, EntryId, EntryState};
+use vmwright_model::{Entry, EntryId, EntryState, HostIdentity};
 
 /// Which entries are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,32 @@ pub(crate) fn append(entry: Entry, environment: &Environment) -> Result<(EntryId
     let entry = clean(entry);
     let id = open(environment)?.append(&entry).map_err(Error::Journal)?;
     Ok((id, entry))
+}
+
+/// What a host's entries rest on besides their quotes: the kernel that they were seen under.
+pub(crate) fn under(host: &HostIdentity) -> String {
+    format!("{UNDER}{}", host.kernel)
+}
+
+const UNDER: &str = "kernel ";
+
+/// An entry as it counts now: one of this host that was learned under another kernel is stale, and said to be so in the
+/// journal, until somebody proves it again.
+pub(crate) fn of_now(
+    journal: &mut Journal,
+    id: EntryId,
+    entry: Entry,
+    host: &HostIdentity,
+) -> Result<(EntryId, Entry), Error> {
+    let kernel = entry.evidence.iter().rev().find(|one| one.starts_with(UNDER));
+    let fresh = matches!(entry.state, EntryState::Pending | EntryState::Verified);
+    let changed = kernel.is_some_and(|kernel| *kernel != under(host));
+    if host.id.is_empty() || entry.host_id != host.id || !fresh || !changed {
+        return Ok((id, entry));
+    }
+    let evidence = format!("since then {}", under(host));
+    let id = journal.restate(id, EntryState::Stale, &[evidence], &now()).map_err(Error::Journal)?;
+    Ok((id, Entry { state: EntryState::Stale, ..entry }))
 }
 
 /// Writes an entry that has no secrets any more; instead of `old`, where one is named.
@@ -190,6 +216,33 @@ pub(crate) fn verify(environment: &Environment) -> Result<Outcome, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_learned_under_another_kernel_is_stale() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(&folder.path().join("journal.db")).unwrap();
+        let host = |kernel: &str| HostIdentity {
+            id: "0123456789abcdef".to_owned(),
+            kernel: kernel.to_owned(),
+            ..HostIdentity::default()
+        };
+        let mut one = entry("analyze", "a lock".to_owned(), String::new(), "0123456789abcdef");
+        one.evidence = vec![under(&host("6.1.0"))];
+        let id = journal.append(&one).unwrap();
+        let (same, kept) = of_now(&mut journal, id, one.clone(), &host("6.1.0")).unwrap();
+        assert_eq!((same, kept.state), (id, EntryState::Pending));
+        let (newer, stale) = of_now(&mut journal, id, one, &host("6.12.0")).unwrap();
+        assert_eq!((newer > id, stale.state), (true, EntryState::Stale));
+        let shown = journal.show(newer).unwrap().unwrap();
+        assert_eq!((shown.state, shown.evidence.len()), (EntryState::Stale, 2));
+        // Stale once is stale.
+        let again = of_now(&mut journal, newer, shown, &host("6.12.0")).unwrap();
+        assert_eq!(again.0, newer);
+        let mut other = entry("analyze", "elsewhere".to_owned(), String::new(), "ffffffffffffffff");
+        other.evidence = vec![under(&host("5.10"))];
+        let id = journal.append(&other).unwrap();
+        assert_eq!(of_now(&mut journal, id, other, &host("6.12.0")).unwrap().1.state, EntryState::Pending);
+    }
 
     #[test]
     fn an_entry_is_named_by_number_or_path_and_by_nothing_else() {

@@ -2,6 +2,7 @@
 
 use crate::finding::{Evidence, Fix, Level};
 use crate::grounds::Grounds;
+use crate::journal::EntryState;
 use crate::mode::{Agent, Mode};
 use crate::topology::Topology;
 use serde::{Deserialize, Serialize};
@@ -90,6 +91,13 @@ pub struct Recalled {
     pub entry: String,
     /// Its title.
     pub title: String,
+    /// How far it can be trusted; stale where this host has another kernel since.
+    #[serde(default = "pending")]
+    pub state: EntryState,
+}
+
+fn pending() -> EntryState {
+    EntryState::Pending
 }
 
 /// How the process was locked before it read.

@@ -29,7 +29,7 @@ pub(crate) fn text(analysis: &Analysis, color: bool) -> String {
         );
     }
     for recalled in &analysis.journal {
-        let _ = writeln!(out, "journal: entry {}: {}", recalled.entry, shown(&recalled.title));
+        out.push_str(&super::recalled(recalled));
     }
     for (source, why) in &analysis.unread {
         let _ = writeln!(out, "not read: {}: {}", shown(source), shown(why));

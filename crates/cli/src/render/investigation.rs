@@ -30,7 +30,7 @@ pub(crate) fn text(all: &Investigation) -> String {
         let _ = writeln!(out, "noted: {}", shown(note));
     }
     for recalled in &all.journal {
-        let _ = writeln!(out, "journal: entry {}: {}", recalled.entry, shown(&recalled.title));
+        out.push_str(&super::recalled(recalled));
     }
     for lacking in &all.sandbox.lacking {
         let _ = writeln!(out, "sandbox: {lacking}");

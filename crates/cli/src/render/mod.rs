@@ -23,7 +23,8 @@ mod why;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use vmwright_engine::{Outcome, Progress, is_unseen};
-use vmwright_model::{Analysis, Meaning};
+use vmwright_model::analysis::Recalled;
+use vmwright_model::{Analysis, EntryState, Meaning};
 
 /// One JSON document.
 pub(crate) fn json(outcome: &Outcome) -> anyhow::Result<String> {
@@ -96,6 +97,13 @@ fn meaning(one: &Meaning) -> String {
         out.push_str(&format!("  see: vmwright explain {rule}\n"));
     }
     out
+}
+
+/// An entry of the journal that looks like the question.
+fn recalled(one: &Recalled) -> String {
+    let stale =
+        if one.state == EntryState::Stale { " (stale: this host has another kernel since)" } else { "" };
+    format!("journal: entry {}{stale}: {}\n", one.entry, shown(&one.title))
 }
 
 /// A line of progress, for standard error.

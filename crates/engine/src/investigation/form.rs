@@ -4,7 +4,7 @@ use crate::{Environment, memory};
 use vmwright_formats::codes::meanings;
 use vmwright_model::analysis::Recalled;
 use vmwright_model::investigation::{Hypothesis, Origin};
-use vmwright_model::{EntryId, Finding, Level};
+use vmwright_model::{EntryId, EntryState, Finding, Level};
 use vmwright_rules::confidence::THRESHOLD;
 use vmwright_rules::weighing::prior;
 use vmwright_rules::{Entry, Reading, entry, hypotheses};
@@ -44,7 +44,8 @@ impl<'a> Form<'a> {
     /// Those that entries of the journal name.
     pub(crate) fn of_journal(&mut self, recalled: &[Recalled], environment: &Environment) {
         let Ok(journal) = memory::open(environment) else { return };
-        for number in recalled.iter().filter_map(|one| one.entry.parse().ok()) {
+        let fresh = recalled.iter().filter(|one| one.state != EntryState::Stale);
+        for number in fresh.filter_map(|one| one.entry.parse().ok()) {
             // What was recalled a moment ago is there; where it is not, there is one hypothesis less.
             let Ok(Some(known)) = journal.show(EntryId(number)) else { continue };
             for entry in known.rules.iter().filter_map(|rule| entry(rule)).take(OF_ENTRY) {

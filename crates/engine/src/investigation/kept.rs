@@ -46,6 +46,9 @@ pub(crate) fn keep(all: &mut Investigation, environment: &Environment) -> Result
     let _ = write!(entry.body, "{}{state}{}", FENCE.0, FENCE.1);
     let supported = all.hypotheses.iter().filter(|one| one.standing == Standing::Supported);
     entry.rules = supported.filter_map(|one| one.rule.clone()).collect();
+    if all.host.live {
+        entry.evidence = vec![memory::under(&all.host)];
+    }
     let before = Some(EntryId(all.investigation)).filter(|id| id.0 > 0);
     let id = memory::write(&entry, before, environment)?;
     if all.investigation == 0 {

@@ -1,0 +1,47 @@
+//! What changes something leaves an entry in the journal, also where it fails, and is found again.
+
+mod common;
+
+use common::Site;
+use serde_json::Value;
+
+fn entries(site: &Site) -> Vec<(String, String)> {
+    let listed = site.call(&["journal", "list", "--limit", "100", "--format", "json"]).ok().json();
+    let text = |one: &Value, name: &str| one[1][name].as_str().unwrap().to_owned();
+    let all = listed["entries"].as_array().unwrap().iter();
+    all.map(|one| (text(one, "operation"), text(one, "title"))).collect()
+}
+
+#[test]
+fn a_machines_life_is_written() {
+    let site = Site::new();
+    assert_eq!(site.machine("web", "").status, 0);
+    let before = entries(&site).len();
+    site.call(&["vm", "list"]).ok();
+    site.call(&["vm", "show", "web"]).ok();
+    assert_eq!(entries(&site).len(), before, "a look leaves no entry");
+    assert_ne!(site.call(&["vm", "stop", "web"]).status, 0);
+    site.call(&["vm", "clone", "web", "web2"]).ok();
+    let again = site.call(&["vm", "delete", "web"]).ok();
+    let written = entries(&site);
+    let lines: Vec<&str> = written.iter().map(|(_, title)| title.as_str()).collect();
+    assert_eq!(lines[..3], ["vm web: deleted", "vm web: clone", "vm web: stopped: failed"], "{written:?}");
+    assert!(written.last().unwrap().1.starts_with("a machine made of "), "{written:?}");
+    assert_eq!(written[0].0, "vm-delete");
+    assert!(again.err.contains("journal: entry "), "it opens with what is known of the VM: {again:?}");
+    site.call(&["journal", "verify"]).ok();
+}
+
+#[test]
+fn a_plan_is_written_with_its_id_and_rules() {
+    let site = Site::new();
+    let made = site.call(&["plan", "harden", "--format", "json"]);
+    assert!(made.status < 2, "{made:#?}");
+    let plan = made.json()["id"].as_str().unwrap().to_owned();
+    let listed = site.call(&["journal", "list", "--format", "json"]).ok().json();
+    let entry = &listed["entries"][0][1];
+    assert_eq!(
+        (&entry["operation"], &entry["evidence"][0]),
+        (&"plan".into(), &format!("plan {plan}").into())
+    );
+}
