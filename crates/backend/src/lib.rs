@@ -10,7 +10,8 @@
 //!
 //! [`state`] holds the one table of what is legal in which state; every backend obeys it and passes the
 //! contract in `tests/contract`. Backends have the same files: `argv.rs` (the command line, pure; libvirt's is
-//! `domain.rs`, its domain XML), `start.rs`, `control.rs` (state, stop, pause, resume).
+//! `domain.rs`, its domain XML), `start.rs`, `control.rs` (state, stop, pause, resume). What Firecracker and Cloud
+//! Hypervisor have in common is `microvm.rs`.
 
 mod account;
 mod cgroup;
@@ -25,6 +26,7 @@ mod launch;
 pub mod libvirt;
 mod lines;
 mod lock;
+mod microvm;
 mod process;
 mod program;
 pub mod qemu;

@@ -1,12 +1,13 @@
 //! Cloud Hypervisor's command line.
 
+use crate::microvm;
 use crate::program::find;
 use crate::sayable::refuse;
 use crate::{StartError, Stored};
 use std::path::PathBuf;
 use vmwright_convert::cloud_hypervisor::args;
 use vmwright_model::MachineSpec;
-use vmwright_model::machine::{Endpoint, Limits};
+use vmwright_model::machine::Endpoint;
 
 const INSTALL: &str = "install Cloud Hypervisor from its releases into a directory of PATH";
 
@@ -31,22 +32,14 @@ pub(super) fn words(machine: &Stored) -> Result<Vec<String>, StartError> {
 }
 
 fn prepared(machine: &Stored) -> MachineSpec {
-    let mut spec = machine.spec.clone();
+    let mut spec = microvm::alone(&machine.spec);
     spec.foreign.retain(|part| !part.at.starts_with('-'));
     if let Some(vsock) = &mut spec.vsock {
         vsock.socket.get_or_insert_with(|| machine.file("vsock").display().to_string());
     }
-    // The control group of the whole VMM keeps the other limits.
-    let Limits { vcpu_percent, emulator_percent, .. } = spec.limits;
-    spec.limits = Limits { vcpu_percent, emulator_percent, ..Limits::default() };
     // A console beside the log would fight with it for the standard output.
     if spec.serials.iter().all(|serial| serial.to == Endpoint::Log) {
         spec.consoles.retain(|console| console.to != Endpoint::Stdio);
     }
     spec
-}
-
-/// The first word of its command line, by which people find a machine in a list of processes.
-pub(super) fn title(machine: &str) -> String {
-    format!("cloud-hypervisor guest={machine}")
 }

@@ -1,8 +1,9 @@
 //! Devices that come and go, and sizes that change, while the guest runs.
 
 use super::CloudHypervisor;
-use super::control::{api, ask, unusable};
+use super::control::ask;
 use crate::disks::failed;
+use crate::microvm::{api, unusable};
 use crate::request::{Answer, Device, Resize};
 use crate::supervise::running;
 use crate::{ControlError, Operation, Stored};

@@ -1,5 +1,6 @@
 //! Firecracker's command line and configuration file.
 
+use crate::microvm;
 use crate::program::find;
 use crate::sayable::refuse;
 use crate::{StartError, Stored};
@@ -8,7 +9,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use vmwright_convert::firecracker::document;
 use vmwright_model::MachineSpec;
-use vmwright_model::machine::Limits;
 
 const INSTALL: &str = "install Firecracker from its releases into a directory of PATH";
 
@@ -32,7 +32,7 @@ pub(super) fn whole(machine: &Stored) -> MachineSpec {
 
 /// The configuration file of a machine.
 pub(super) fn config(spec: &MachineSpec) -> Result<Value, StartError> {
-    let (mut document, remarks) = document(&without_group(spec));
+    let (mut document, remarks) = document(&microvm::alone(spec));
     refuse(super::NAME, &remarks, UNMISSED)?;
     if let Some(members) = document.as_object_mut() {
         // Its standard output is the serial port's other end.
@@ -43,32 +43,23 @@ pub(super) fn config(spec: &MachineSpec) -> Result<Value, StartError> {
     Ok(document)
 }
 
-/// A machine without the limits that the control group of its whole VMM keeps.
-fn without_group(spec: &MachineSpec) -> MachineSpec {
-    let Limits { vcpu_percent, emulator_percent, .. } = spec.limits;
-    MachineSpec { limits: Limits { vcpu_percent, emulator_percent, ..Limits::default() }, ..spec.clone() }
-}
-
 /// Words for Firecracker. `config` is none for a VMM that waits for a snapshot.
-pub(super) fn argv(machine: &str, api: &Path, log: &Path, config: Option<&Path>) -> Vec<OsString> {
-    let mut words: Vec<OsString> = vec!["--id".into(), id(machine).into(), "--level".into(), "Info".into()];
+pub(super) fn argv(spec: &MachineSpec, api: &Path, log: &Path, config: Option<&Path>) -> Vec<OsString> {
+    let mut words: Vec<OsString> =
+        vec!["--id".into(), id(&spec.name).into(), "--level".into(), "Info".into()];
     let mut option = |name: &str, path: &Path| words.extend([name.into(), path.into()]);
     option("--api-sock", api);
     option("--log-path", log);
     if let Some(config) = config {
         option("--config-file", config);
     }
+    words.extend(microvm::process_words(&spec.process, &["--no-seccomp"]));
     words
 }
 
 /// A machine's name as Firecracker takes one: letters, digits and dashes (`validate_instance_id`).
 fn id(machine: &str) -> String {
     machine.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect()
-}
-
-/// The first word of its command line, by which people find a machine in a list of processes.
-pub(super) fn title(machine: &str) -> String {
-    format!("firecracker guest={machine}")
 }
 
 #[cfg(test)]
@@ -78,7 +69,10 @@ mod tests {
 
     #[test]
     fn words_and_configuration() {
-        let words = argv("web_1.a", Path::new("/s/api"), Path::new("/m/log"), Some(Path::new("/m/c")));
+        let mut spec = MachineSpec::named("web_1.a");
+        spec.process.sandbox = Some(false);
+        spec.process.arguments = vec!["--metadata".to_owned(), "/m/d".to_owned()];
+        let words = argv(&spec, Path::new("/s/api"), Path::new("/m/log"), Some(Path::new("/m/c")));
         let words: Vec<_> = words.iter().filter_map(|word| word.to_str()).collect();
         let expected = [
             "--id",
@@ -91,9 +85,11 @@ mod tests {
             "/m/log",
             "--config-file",
             "/m/c",
+            "--no-seccomp",
+            "--metadata",
+            "/m/d",
         ];
         assert_eq!(words, expected);
-        let mut spec = MachineSpec::named("web");
         spec.boot.kernel = Some("/k".to_owned());
         let written = config(&spec).expect("a machine");
         assert_eq!(written["boot-source"]["kernel_image_path"], "/k");

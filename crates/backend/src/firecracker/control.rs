@@ -1,82 +1,24 @@
 //! State, stop, pause and resume, counts.
 
+use super::Firecracker;
 use super::start::LOG;
-use super::{Firecracker, NAME};
-use crate::http::{Api, ApiError};
-use crate::process::Life;
+use crate::http::ApiError;
+use crate::microvm::{self, AGAIN, END, api, api_of, done, look, unusable};
 use crate::request::Statistics;
 use crate::state::{Operation, State, allow};
-use crate::supervise::{self, Trace, finish, kill, now_ms, running, signal, wait_gone};
-use crate::vmm_process::{cpus, networks, resident, threads};
-use crate::{Condition, ControlError, Ended, Running, Stop, Stored, chain};
+use crate::supervise::{Trace, finish, kill, running, signal, wait_gone};
+use crate::{ControlError, Ended, Running, Stop, Stored};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
-/// How long a VMM may take to be gone once it is told to end.
-const END: Duration = Duration::from_secs(10);
-/// How long until Ctrl+Alt+Del is pressed once more: a guest that is still booting misses it.
-const AGAIN: Duration = Duration::from_secs(2);
 /// How much of the end of its log is looked at, in bytes.
 const LOG_END: u64 = 4096;
 
-pub(super) fn look(firecracker: &Firecracker, machine: &Stored) -> Result<Condition, ControlError> {
-    supervise::look(machine, NAME, |running, life| {
-        if life == Life::Stopped {
-            return Ok(Condition::new(
-                State::Stuck,
-                format!("process {} is stopped by a signal", running.process.pid),
-            ));
-        }
-        match state(&api(firecracker, running)) {
-            Ok(state) => Ok(condition(&state)),
-            // It may have ended between the two looks.
-            Err(_) if running.process.life().is_ok_and(|life| life == Life::Dead) => {
-                Ok(Condition::new(State::Gone, format!("process {} has just ended", running.process.pid)))
-            }
-            Err(ApiError::Connect { path, source }) if source.kind() == io::ErrorKind::PermissionDenied => {
-                Err(unusable(machine, ApiError::Connect { path, source }))
-            }
-            Err(error) => Ok(Condition::new(State::Stuck, chain(&error))),
-        }
-    })
-}
-
-fn condition(state: &str) -> Condition {
-    let known = match state {
-        "Running" => return Condition::new(State::Running, ""),
-        "Paused" => State::Paused,
-        _ => State::Stuck,
-    };
-    Condition::new(known, format!("Firecracker says `{}`", state.escape_debug()))
-}
-
-/// `Not started`, `Running` or `Paused`.
-pub(super) fn state(api: &Api) -> Result<String, ApiError> {
-    let answer = api.get("/")?;
-    let state = answer["state"].as_str().map(|state| state.chars().take(40).collect());
-    state.ok_or_else(|| ApiError::NotHttp(answer.to_string().chars().take(80).collect()))
-}
-
-pub(super) fn api(firecracker: &Firecracker, running: &Running) -> Api {
-    let socket = running.qmp.as_deref().unwrap_or_else(|| std::path::Path::new(""));
-    Api::at(socket, firecracker.patience)
-}
-
-/// The API of a machine that runs.
-pub(super) fn api_of(firecracker: &Firecracker, machine: &Stored) -> Result<Api, ControlError> {
-    Ok(api(firecracker, &running(machine)?))
-}
-
-pub(super) fn unusable(machine: &Stored, source: ApiError) -> ControlError {
-    ControlError::Api { machine: machine.name.clone(), source }
-}
-
 /// `Paused` or `Resumed`.
 pub(super) fn change(firecracker: &Firecracker, machine: &Stored, state: &str) -> Result<(), ControlError> {
-    let answer = api_of(firecracker, machine)?.patch("/vm", &json!({ "state": state }));
-    answer.map(drop).map_err(|source| unusable(machine, source))
+    done(machine, api_of(firecracker, machine)?.patch("/vm", &json!({ "state": state })))
 }
 
 pub(super) fn stop(firecracker: &Firecracker, machine: &Stored, how: Stop) -> Result<Ended, ControlError> {
@@ -152,22 +94,8 @@ fn ended_in_order(machine: &Stored) -> bool {
 /// What the kernel counts for its threads. Firecracker's own counters start anew whenever somebody reads them.
 pub(super) fn statistics(firecracker: &Firecracker, machine: &Stored) -> Result<Statistics, ControlError> {
     let running = running(machine)?;
-    let pid = running.process.pid;
     let balloon = machine.spec.balloon.as_ref().and_then(|_| balloon(firecracker, machine, &running));
-    Ok(Statistics {
-        at_ms: now_ms(),
-        process_ns: threads(pid),
-        resident: resident(pid),
-        cpus: cpus(pid, "fc_vcpu "),
-        disks: Vec::new(),
-        networks: networks(&taps(machine)),
-        balloon,
-        kvm: Vec::new(),
-    })
-}
-
-fn taps(machine: &Stored) -> Vec<String> {
-    machine.spec.networks.iter().filter_map(|network| network.tap.clone()).collect()
+    Ok(Statistics { balloon, ..microvm::statistics::<Firecracker>(machine, &running) })
 }
 
 /// Bytes that the guest has beside its balloon.
@@ -176,20 +104,4 @@ fn balloon(firecracker: &Firecracker, machine: &Stored, running: &Running) -> Op
     let held = told["amount_mib"].as_u64()?.checked_mul(1 << 20)?;
     let whole = vmwright_formats::machine_spec::parse_size(&machine.spec.memory.size).ok()?;
     Some(whole.saturating_sub(held))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn its_words_are_states() {
-        assert_eq!(condition("Running"), Condition::new(State::Running, ""));
-        assert_eq!(condition("Paused").state, State::Paused);
-        for other in ["Not started", "", "a\nb"] {
-            let found = condition(other);
-            assert_eq!(found.state, State::Stuck, "{other}");
-            assert!(!found.why.contains('\n'));
-        }
-    }
 }

@@ -9,6 +9,7 @@ mod resize;
 mod snapshot;
 mod start;
 
+use crate::microvm::{self, Common, MicroVm};
 use crate::request::Receive;
 use crate::whole;
 use crate::{
@@ -22,33 +23,24 @@ use std::time::Duration;
 pub(crate) const NAME: &str = "firecracker";
 
 /// The backend.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Firecracker {
-    /// The program; looked for at each start where absent.
-    program: Option<PathBuf>,
-    /// How long a VMM may take until it runs the guest, and to answer a request.
-    patience: Duration,
-}
-
-impl Default for Firecracker {
-    /// Firecracker as it is installed, with 30 s for a start and for each request: to write memory to a slow disk
-    /// takes its time.
-    fn default() -> Self {
-        Self { program: None, patience: Duration::from_secs(30) }
-    }
+    common: Common,
 }
 
 impl Firecracker {
     /// Another Firecracker than the installed one.
     #[must_use]
-    pub fn with_program(self, program: PathBuf) -> Self {
-        Self { program: Some(program), ..self }
+    pub fn with_program(mut self, program: PathBuf) -> Self {
+        self.common.program = Some(program);
+        self
     }
 
-    /// Another patience than the default.
+    /// Another patience than the default, 30 s.
     #[must_use]
-    pub fn with_patience(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.common.patience = patience;
+        self
     }
 
     /// The program that a start would run.
@@ -56,7 +48,7 @@ impl Firecracker {
     /// # Errors
     /// [`StartError::NoProgram`].
     pub fn program(&self) -> Result<PathBuf, StartError> {
-        self.program.clone().map_or_else(argv::find_program, Ok)
+        self.common.program.clone().map_or_else(argv::find_program, Ok)
     }
 
     /// The configuration file of a machine.
@@ -65,6 +57,18 @@ impl Firecracker {
     /// [`StartError::Unsayable`] with every item that it cannot say.
     pub fn config(&self, machine: &Stored) -> Result<String, StartError> {
         Ok(format!("{:#}\n", argv::config(&argv::whole(machine))?))
+    }
+}
+
+impl MicroVm for Firecracker {
+    const NAME: &'static str = NAME;
+    const CALLED: &'static str = "Firecracker";
+    const STATE: &'static str = "/";
+    const PAUSED: &'static [&'static str] = &["Paused"];
+    const CPU_THREAD: &'static str = "fc_vcpu ";
+
+    fn common(&self) -> &Common {
+        &self.common
     }
 }
 
@@ -78,7 +82,7 @@ impl Backend for Firecracker {
     }
 
     fn look(&self, machine: &Stored) -> Result<Condition, ControlError> {
-        control::look(self, machine)
+        microvm::look(self, machine)
     }
 
     fn stop(&self, machine: &Stored, how: Stop) -> Result<Ended, ControlError> {

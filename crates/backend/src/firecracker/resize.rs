@@ -1,8 +1,8 @@
 //! Sizes that can change while the guest runs: a disk's file, and what the balloon holds.
 
 use super::Firecracker;
-use super::control::{api_of, unusable};
 use crate::disks::failed;
+use crate::microvm::{api_of, done};
 use crate::request::{Answer, Resize, Told, Watch};
 use crate::{ControlError, Operation, Stored};
 use serde_json::json;
@@ -56,7 +56,7 @@ fn grow(firecracker: &Firecracker, machine: &Stored, name: &str, bytes: u64) -> 
         .collect();
     let body = json!({ "drive_id": id, "path_on_host": path });
     let answer = api_of(firecracker, machine)?.patch(&format!("/drives/{id}"), &body);
-    answer.map(|_| Answer::Resized(bytes)).map_err(|source| unusable(machine, source))
+    done(machine, answer).map(|()| Answer::Resized(bytes))
 }
 
 /// Lets the balloon hold what the guest shall not have.
@@ -74,8 +74,7 @@ fn balloon(
         return Err(refuse(machine, format!("a guest of {whole} bytes can have from 1 to that")));
     }
     let held = (whole - bytes) >> 20;
-    let answer = api_of(firecracker, machine)?.patch("/balloon", &json!({ "amount_mib": held }));
-    answer.map_err(|source| unusable(machine, source))?;
+    done(machine, api_of(firecracker, machine)?.patch("/balloon", &json!({ "amount_mib": held })))?;
     watch.tell(Told::Note(
         "the guest has been asked; how fast it gives memory back is its own affair".to_owned(),
     ));

@@ -1,10 +1,11 @@
 //! Snapshots: the machine's state and memory, each in a file. Firecracker's images are raw, so that no overlay can keep
 //! a disk.
 
-use super::control::{api_of, change, unusable};
+use super::control::change;
 use super::start::{Kept, go_on};
 use super::{Firecracker, argv};
 use crate::disks::Snapshot;
+use crate::microvm::{api_of, done};
 use crate::whole::Whole;
 use crate::{ControlError, Running, StartError, Stored};
 use serde_json::json;
@@ -29,8 +30,7 @@ impl Whole for Firecracker {
     fn keep(&self, machine: &Stored, name: &str) -> Result<(), ControlError> {
         let Kept { state, memory } = files(machine, name);
         let body = json!({ "snapshot_type": "Full", "snapshot_path": state, "mem_file_path": memory });
-        let answer = api_of(self, machine)?.put("/snapshot/create", Some(&body));
-        answer.map(drop).map_err(|source| unusable(machine, source))
+        done(machine, api_of(self, machine)?.put("/snapshot/create", Some(&body)))
     }
 
     fn kept(machine: &Stored, name: &str) -> Vec<PathBuf> {

@@ -4,6 +4,8 @@
 use crate::guest;
 use crate::rig::{self, LONG, Place, Rig, eventually, text};
 use std::io::Read as _;
+use std::process::Command;
+use vmwright_backend::http::Api;
 use vmwright_backend::request::Resize;
 use vmwright_backend::{
     Answer, Backend as _, ControlError, Request, StartError, State, Stop, Stored, snapshots,
@@ -74,6 +76,50 @@ fn a_balloon_and_a_disk_change_their_size() {
     };
     assert!(counts.resident > 0 && counts.process_ns > 0, "{counts:?}");
     assert_eq!(counts.cpus.len(), 1, "{counts:?}");
+    rig.backend.stop(&machine, Stop::Force).expect("it runs");
+    place.assert_nothing_left(&[]);
+}
+
+/// A tap of the host, which goes with the test.
+struct Tap(String);
+
+impl Tap {
+    fn make() -> Result<Self, String> {
+        let name = format!("vmwt{}", std::process::id());
+        let words = ["tuntap", "add", "dev", &name, "mode", "tap"];
+        let output = Command::new("ip").args(words).output().map_err(|error| format!("ip: {error}"))?;
+        let told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if output.status.success() { Ok(Self(name)) } else { Err(told) }
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["link", "delete", &self.0]).status();
+    }
+}
+
+#[test]
+fn words_of_its_own_reach_it_and_its_metadata_service_has_the_data() {
+    const TEST: &str = "words_of_its_own_reach_it_and_its_metadata_service_has_the_data";
+    let Some(rig) = rig::firecracker(TEST) else { return };
+    let tap = match Tap::make() {
+        Ok(tap) => tap,
+        Err(why) => return println!("SKIPPED {TEST}: no tap can be made: {why}"),
+    };
+    let place = Place::of(&rig);
+    let data = place.disk().with_extension("json");
+    std::fs::write(&data, r#"{"latest": {"meta-data": {"role": "web"}}}"#).expect("written");
+    let more = format!(
+        "[process]\nsandbox = true\narguments = ['--metadata', '{}']\n[[network]]\nkind = 'tap'\ntap = '{}'\n\
+         [[foreign]]\nformat = 'firecracker'\nat = 'mmds-config'\ntext = '{{\"network_interfaces\": [\"eth0\"]}}'\n",
+        data.display(),
+        tap.0
+    );
+    let machine = started(&rig, &place, &more);
+    let running = machine.process().expect("readable").expect("written").running.expect("a process");
+    let api = Api::at(&running.qmp.expect("an API"), LONG);
+    assert_eq!(api.get("/mmds").expect("it is there")["latest"]["meta-data"]["role"], "web");
     rig.backend.stop(&machine, Stop::Force).expect("it runs");
     place.assert_nothing_left(&[]);
 }

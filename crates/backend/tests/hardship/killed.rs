@@ -15,9 +15,12 @@ const WHAT: &str = "VMWRIGHT_TEST_WHAT";
 const STATE: &str = "VMWRIGHT_TEST_STATE";
 const WORD: &str = "VMWRIGHT_TEST_WORD";
 const DELAY: &str = "VMWRIGHT_TEST_DELAY_US";
-/// What is cut off, and how many milliseconds it may have at most.
-const OPERATIONS: [(&str, u64); 5] =
-    [("create", 60), ("start", 700), ("snapshot", 300), ("clone", 500), ("delete", 60)];
+/// What is cut off.
+const OPERATIONS: [&str; 5] = ["create", "start", "snapshot", "clone", "delete"];
+/// Longer than any of them takes, in microseconds: it is not cut off.
+const UNCUT: u64 = 600_000_000;
+/// What the process that dies says once it is through, before the microseconds that it took.
+const THROUGH: &str = "at its end after us: ";
 
 #[test]
 fn vmwright_killed_at_random_points_loses_no_machine_and_no_image() {
@@ -45,9 +48,10 @@ fn vmwright_killed_at_random_points_loses_no_machine_and_no_image() {
     let main = own("main");
     store::create(&state, &spec(&main)).expect("a good specification");
     let mut chance = Chance::new(TEST);
-    let mut cut = [0_u32; 5];
-    for round in 0..rounds(3) {
-        for (at, (what, longest)) in OPERATIONS.into_iter().enumerate() {
+    // The first round measures how long each takes here and now, so that the cuts fall into it, and a few behind it.
+    let (mut cut, mut takes) = ([0_u32; 5], [0_u64; 5]);
+    for round in 0..=rounds(3) {
+        for (at, what) in OPERATIONS.into_iter().enumerate() {
             let name = own(&format!("{what}{round}"));
             let word = match what {
                 "create" => spec(&name).display().to_string(),
@@ -58,16 +62,18 @@ fn vmwright_killed_at_random_points_loses_no_machine_and_no_image() {
                 }
                 _ => format!("{main} {name}"),
             };
-            let delay = Duration::from_micros(chance.below(longest * 1000));
-            cut[at] += u32::from(dies(what, &state, &word, delay));
+            let delay = if round == 0 { UNCUT } else { chance.below(takes[at] + takes[at] / 8) };
+            match dies(what, &state, &word, Duration::from_micros(delay)) {
+                Some(took) => takes[at] = takes[at].max(took),
+                None => cut[at] += 1,
+            }
             after(what, &state, &main, &name);
             images_are_whole(place.path());
         }
     }
-    eprintln!(
-        "cut off before their end: {:?}",
-        OPERATIONS.map(|one| one.0).iter().zip(cut).collect::<Vec<_>>()
-    );
+    assert!(takes.iter().all(|took| *took > 0), "{takes:?}");
+    eprintln!("cut off before their end: {:?}", OPERATIONS.iter().zip(cut).collect::<Vec<_>>());
+    eprintln!("they take, us: {:?}", OPERATIONS.iter().zip(takes).collect::<Vec<_>>());
     // And what went through it all runs.
     let machine = store::open(&state, &main).expect("there");
     Qemu::default().with_patience(crate::rig::LONG).start(&machine).expect("it is whole");
@@ -131,15 +137,17 @@ fn images_are_whole(place: &Path) {
     }
 }
 
-/// Runs an operation in another process, which is killed after this time; whether before its end.
-fn dies(what: &str, state: &Path, word: &str, delay: Duration) -> bool {
+/// Runs an operation in another process, which is killed after this time; how many microseconds it took, where it came
+/// to its end before.
+fn dies(what: &str, state: &Path, word: &str, delay: Duration) -> Option<u64> {
     let mut command = Command::new(std::env::current_exe().expect("a program"));
     command.args(["--exact", "killed::the_one_that_dies", "--ignored", "--nocapture", "--test-threads=1"]);
     command.env(WHAT, what).env(STATE, state).env(WORD, word);
     command.env(DELAY, delay.as_micros().to_string());
     let output = command.output().expect("it runs");
-    assert_eq!(output.status.signal(), Some(9), "{}", String::from_utf8_lossy(&output.stderr));
-    !String::from_utf8_lossy(&output.stderr).contains("at its end")
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.signal(), Some(9), "{said}");
+    said.lines().find_map(|line| line.strip_prefix(THROUGH)?.trim().parse().ok())
 }
 
 #[test]
@@ -148,6 +156,7 @@ fn the_one_that_dies() {
     let value = |name: &str| std::env::var(name).expect("set by the test that runs this");
     let (state, word) = (PathBuf::from(value(STATE)), value(WORD));
     let delay = Duration::from_micros(value(DELAY).parse().expect("a number"));
+    let began = std::time::Instant::now();
     let die = || kill_process(getpid(), Signal::KILL).expect("we are there");
     std::thread::spawn(move || {
         std::thread::sleep(delay);
@@ -168,7 +177,7 @@ fn the_one_that_dies() {
         "clone" => ask(Request::Clone { name: other.to_owned() }),
         _ => store::delete(&state, main).expect("nothing runs"),
     }
-    eprintln!("at its end");
+    eprintln!("{THROUGH}{}", began.elapsed().as_micros());
     die();
 }
 

@@ -135,6 +135,12 @@ pub(super) fn model(port: &mut Port<'_>, spec: &mut MachineSpec) {
             port.word("check", &[("full", Policy::Strict)], policy)
         });
         port.option("topology", &mut cpu.topology, Topology::default, |port, topology| {
+            // libvirt demands these three.
+            if !port.reading() {
+                for number in [&mut topology.sockets, &mut topology.cores, &mut topology.threads] {
+                    *number = number.or(Some(1));
+                }
+            }
             port.number("sockets", 1..=4096, &mut topology.sockets);
             port.number("dies", 1..=4096, &mut topology.dies);
             port.number("clusters", 1..=4096, &mut topology.clusters);

@@ -6,6 +6,7 @@ mod host;
 mod normal;
 mod report;
 mod source;
+mod virt_install;
 
 use report::Report;
 use std::collections::BTreeMap;

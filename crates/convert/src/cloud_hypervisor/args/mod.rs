@@ -117,7 +117,7 @@ fn push(document: &mut Value, key: &str, element: Value) {
 pub fn words(spec: &MachineSpec) -> (Vec<String>, Vec<Remark>) {
     let mut plain = spec.clone();
     // How the JSON was spelled is no matter here.
-    plain.foreign.retain(|part| !part.text.starts_with("<?") && !part.at.starts_with("--"));
+    plain.foreign.retain(|part| !part.text.starts_with("<?") && !part.at.starts_with('-'));
     let (mut document, mut remarks) = DIALECT.write(&plain);
     let mut words = Vec::new();
     for (option, key) in TEXTS {
@@ -155,7 +155,7 @@ pub fn words(spec: &MachineSpec) -> (Vec<String>, Vec<Remark>) {
     value::leaves(&document, "", &mut left);
     remarks.extend(left.into_iter().map(lost));
     let own = spec.foreign.iter().filter(|part| part.format == ForeignFormat::CloudHypervisor);
-    for part in own.filter(|part| part.at.starts_with("--")) {
+    for part in own.filter(|part| part.at.starts_with('-')) {
         let mut values = serde_json::from_str::<Vec<String>>(&part.text).unwrap_or_default();
         match values.len() {
             1 => words.extend(value(&part.at, values.remove(0))),
@@ -181,9 +181,9 @@ pub fn write(spec: &MachineSpec) -> Written {
     let mut arguments: Vec<Argument> = Vec::new();
     for word in words {
         match arguments.last_mut() {
-            Some(last) if !word.starts_with("--") && last.value.is_none() => last.value = Some(word),
+            Some(last) if !word.starts_with('-') && last.value.is_none() => last.value = Some(word),
             // More values of the same option.
-            Some(last) if !word.starts_with("--") => {
+            Some(last) if !word.starts_with('-') => {
                 let option = last.option.clone();
                 arguments.push(Argument { option, value: Some(word), why: "" });
             }
@@ -232,6 +232,8 @@ mod tests {
             written.text
         );
         assert!(written.text.contains("--watchdog"), "{}", written.text);
+        assert_eq!(written.remarks.iter().find(|one| one.item.starts_with('-')), None);
+        assert!(written.text.contains("\n  -v"), "{}", written.text);
         let plain = |spec: &MachineSpec| MachineSpec { foreign: Vec::new(), ..spec.clone() };
         assert_eq!(plain(&again), plain(&spec));
     }

@@ -1,0 +1,305 @@
+//! What Firecracker and Cloud Hypervisor have in common: a VMM without a daemon, whose whole machine is in its command
+//! line or configuration file, with a terminal as the guest's serial port, and an API over HTTP for all that follows.
+
+use crate::account::account;
+use crate::cgroup::Group;
+use crate::console;
+use crate::http::{Api, ApiError};
+use crate::launch::Streams;
+use crate::process::Life;
+use crate::request::Statistics;
+use crate::sockets::SocketDirectory;
+use crate::state::State;
+use crate::supervise::{self, Attempt, Vmm, interface_exists, now_ms, running};
+use crate::vmm_process::{cpus, networks, resident, threads};
+use crate::{Condition, ControlError, Running, StartError, Stored, chain};
+use serde_json::Value;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::{Duration, Instant};
+use vmwright_model::MachineSpec;
+use vmwright_model::machine::{Accelerator, Limits, NetworkKind, Process};
+
+/// How long a VMM may take to be gone once it is told to end.
+pub(crate) const END: Duration = Duration::from_secs(10);
+/// How long until the guest is asked once more to end: one that is still booting misses it.
+pub(crate) const AGAIN: Duration = Duration::from_secs(2);
+/// Between two looks at a VMM that is starting.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// The installed program and the patience that both have by default: 30 s for a start and for each request, since to
+/// write memory to a slow disk takes its time.
+#[derive(Debug, Clone)]
+pub(crate) struct Common {
+    /// The program; looked for at each start where absent.
+    pub(crate) program: Option<PathBuf>,
+    /// How long a VMM may take until it runs the guest, and to answer a request.
+    pub(crate) patience: Duration,
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Self { program: None, patience: Duration::from_secs(30) }
+    }
+}
+
+/// A VMM of this kind.
+pub(crate) trait MicroVm {
+    /// Its name as a backend.
+    const NAME: &'static str;
+    /// Its name for people.
+    const CALLED: &'static str;
+    /// Where its API tells how the guest stands, as `state`.
+    const STATE: &'static str;
+    /// What it says there of a guest that stands still and can go on.
+    const PAUSED: &'static [&'static str];
+    /// What the threads of its virtual CPUs are called, before the number.
+    const CPU_THREAD: &'static str;
+
+    fn common(&self) -> &Common;
+}
+
+/// The API of a VMM that is on record.
+pub(crate) fn api<M: MicroVm>(vmm: &M, running: &Running) -> Api {
+    let socket = running.qmp.as_deref().unwrap_or_else(|| Path::new(""));
+    Api::at(socket, vmm.common().patience)
+}
+
+/// The API of a machine that runs.
+pub(crate) fn api_of<M: MicroVm>(vmm: &M, machine: &Stored) -> Result<Api, ControlError> {
+    Ok(api(vmm, &running(machine)?))
+}
+
+pub(crate) fn unusable(machine: &Stored, source: ApiError) -> ControlError {
+    ControlError::Api { machine: machine.name.clone(), source }
+}
+
+/// How the guest stands, in the VMM's word.
+fn state<M: MicroVm>(api: &Api) -> Result<String, ApiError> {
+    let answer = api.get(M::STATE)?;
+    let state = answer["state"].as_str().map(|state| state.chars().take(40).collect());
+    state.ok_or_else(|| ApiError::NotHttp(answer.to_string().chars().take(80).collect()))
+}
+
+pub(crate) fn look<M: MicroVm>(vmm: &M, machine: &Stored) -> Result<Condition, ControlError> {
+    supervise::look(machine, M::NAME, |running, life| {
+        if life == Life::Stopped {
+            let why = format!("process {} is stopped by a signal", running.process.pid);
+            return Ok(Condition::new(State::Stuck, why));
+        }
+        match state::<M>(&api(vmm, running)) {
+            Ok(state) => Ok(condition::<M>(&state)),
+            // It may have ended between the two looks.
+            Err(_) if running.process.life().is_ok_and(|life| life == Life::Dead) => {
+                Ok(Condition::new(State::Gone, format!("process {} has just ended", running.process.pid)))
+            }
+            Err(ApiError::Connect { path, source }) if source.kind() == io::ErrorKind::PermissionDenied => {
+                Err(unusable(machine, ApiError::Connect { path, source }))
+            }
+            Err(error) => Ok(Condition::new(State::Stuck, chain(&error))),
+        }
+    })
+}
+
+fn condition<M: MicroVm>(state: &str) -> Condition {
+    let known = match state {
+        "Running" => return Condition::new(State::Running, ""),
+        paused if M::PAUSED.contains(&paused) => State::Paused,
+        _ => State::Stuck,
+    };
+    Condition::new(known, format!("{} says `{}`", M::CALLED, state.escape_debug()))
+}
+
+/// What of the host or the specification is missing, in the words of every backend. `boots` says which file is started,
+/// and what is to be told where none is named.
+pub(crate) fn check<M: MicroVm>(spec: &MachineSpec, boots: Result<(), &str>) -> Result<(), StartError> {
+    let unsayable = |item: &str, why: String| {
+        Err(StartError::Unsayable { backend: M::NAME, items: vec![format!("{item}: {why}")] })
+    };
+    if account(spec.process.user.as_deref())?.is_some() {
+        let why = "makes its own socket, in a directory that is closed to other users";
+        return unsayable("process.user", format!("{} {why}", M::CALLED));
+    }
+    let bridges = spec.networks.iter().filter(|network| network.kind == NetworkKind::Bridge);
+    for name in bridges.filter_map(|network| network.bridge.as_deref()) {
+        if !interface_exists(name) {
+            return Err(StartError::NoBridge(name.to_owned()));
+        }
+    }
+    boots.or_else(|why| unsayable("boot.kernel", why.to_owned()))
+}
+
+/// A machine without what is said of its VMM's process, and without the limits that the control group of that process
+/// keeps: neither is a part of a configuration.
+pub(crate) fn alone(spec: &MachineSpec) -> MachineSpec {
+    let mut spec = spec.clone();
+    let Limits { vcpu_percent, emulator_percent, .. } = spec.limits;
+    spec.limits = Limits { vcpu_percent, emulator_percent, ..Limits::default() };
+    spec.process.sandbox = None;
+    spec.process.arguments.clear();
+    spec
+}
+
+/// What is said of a VMM's process, as words for it; these switch its seccomp off, which it has by itself.
+pub(crate) fn process_words(process: &Process, unconfined: &[&str]) -> Vec<OsString> {
+    let unconfined = if process.sandbox == Some(false) { unconfined } else { &[] };
+    unconfined.iter().map(OsString::from).chain(process.arguments.iter().map(OsString::from)).collect()
+}
+
+/// What a VMM is run with.
+pub(crate) struct Prepared {
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) sockets: SocketDirectory,
+    /// Where the guest's serial port leads.
+    pub(crate) serial: File,
+}
+
+/// Where a VMM's API is to be.
+pub(crate) fn socket(sockets: &SocketDirectory) -> PathBuf {
+    sockets.path().join("api")
+}
+
+/// Runs a VMM, and waits with `ready` until its guest runs. One that does not get there is ended, and its words are told.
+pub(crate) fn run<M: MicroVm>(
+    vmm: &M,
+    attempt: &mut Attempt<'_>,
+    prepared: Prepared,
+    ready: impl FnOnce(&mut Starting<'_>) -> Result<(), ApiError>,
+) -> Result<Running, StartError> {
+    let Prepared { program, arguments, sockets, serial } = prepared;
+    let patience = vmm.common().patience;
+    let deadline = Instant::now() + patience;
+    let machine = attempt.machine;
+    let input = console::input(sockets.path())
+        .map_err(|source| StartError::Write { path: sockets.path().join(console::INPUT), source })?;
+    let socket = socket(&sockets);
+    // By this people find a machine in a list of processes.
+    let title = format!("{} guest={}", M::NAME, machine.name);
+    let group = Group::make(machine)?;
+    let door = group.as_ref().map(Group::door).transpose()?;
+    let (mut child, running) = attempt.launch(Vmm {
+        program: &program,
+        arguments: &arguments,
+        inherits: &[],
+        account: None,
+        cgroup: group.as_ref().zip(door.as_ref()),
+        sockets: Some(&sockets),
+        qmp: Some(socket.clone()),
+        agent: None,
+        // Those of the specification are the host's own: they stay when the VMM goes.
+        taps: Vec::new(),
+        accelerator: Accelerator::Kvm,
+        streams: Streams { input: Some(&input), output: Some(&serial), title: Some(&title) },
+    })?;
+    let mut starting = Starting { api: Api::at(&socket, patience), child: &mut child, deadline };
+    match ready(&mut starting) {
+        Ok(()) => {
+            sockets.keep();
+            Ok(running)
+        }
+        Err(error) => Err(told(attempt, &mut child, patience, error)),
+    }
+}
+
+/// A VMM that is starting.
+pub(crate) struct Starting<'c> {
+    pub(crate) api: Api,
+    child: &'c mut Child,
+    deadline: Instant,
+}
+
+impl Starting<'_> {
+    /// Whether its process is still there.
+    pub(crate) fn lives(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits until the API says that the guest stands like this. The process is looked at between: a VMM that does not
+    /// take its machine ends.
+    pub(crate) fn greet<M: MicroVm>(&mut self, wanted: &str) -> Result<(), ApiError> {
+        loop {
+            match state::<M>(&self.api) {
+                Ok(state) if state == wanted => return Ok(()),
+                // Before its guest is made it may refuse to tell of it.
+                Ok(_) | Err(ApiError::Refused { .. }) => {}
+                Err(ApiError::Connect { source, .. })
+                    if matches!(
+                        source.kind(),
+                        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+                    ) => {}
+                Err(error) => return Err(error),
+            }
+            if self.child.try_wait().map_err(ApiError::Io)?.is_some() {
+                return Err(ApiError::Closed("at its start".to_owned()));
+            }
+            if Instant::now() >= self.deadline {
+                return Err(ApiError::Silent { what: "its start".to_owned(), after: Duration::ZERO });
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+/// What a VMM that did not get ready says; it is gone afterwards.
+fn told(attempt: &Attempt<'_>, child: &mut Child, patience: Duration, error: ApiError) -> StartError {
+    if let Ok(Some(status)) = child.try_wait() {
+        return StartError::Exited { status, said: attempt.said() };
+    }
+    match error {
+        ApiError::Closed(_) => attempt.ended(child),
+        error => {
+            if let Err(source) = attempt.abandon(child) {
+                return StartError::Process(source);
+            }
+            match error {
+                ApiError::Silent { .. } => StartError::NotReady { after: patience, said: attempt.said() },
+                source => StartError::Api { machine: attempt.machine.name.clone(), source },
+            }
+        }
+    }
+}
+
+/// What the kernel counts for a VMM's threads and taps; what it counts itself its backend adds.
+pub(crate) fn statistics<M: MicroVm>(machine: &Stored, running: &Running) -> Statistics {
+    let pid = running.process.pid;
+    let taps: Vec<String> = machine.spec.networks.iter().filter_map(|network| network.tap.clone()).collect();
+    Statistics {
+        at_ms: now_ms(),
+        process_ns: threads(pid),
+        resident: resident(pid),
+        cpus: cpus(pid, M::CPU_THREAD),
+        disks: Vec::new(),
+        networks: networks(&taps),
+        balloon: None,
+        kvm: Vec::new(),
+    }
+}
+
+/// One request whose answer nobody reads.
+pub(crate) fn done(machine: &Stored, answer: Result<Value, ApiError>) -> Result<(), ControlError> {
+    answer.map(drop).map_err(|source| unusable(machine, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud_hypervisor::CloudHypervisor;
+    use crate::firecracker::Firecracker;
+
+    #[test]
+    fn their_words_are_states() {
+        for states in [condition::<Firecracker>, condition::<CloudHypervisor>] {
+            assert_eq!(states("Running"), Condition::new(State::Running, ""));
+            assert_eq!(states("Paused").state, State::Paused);
+            for other in ["Not started", "Created", "Shutdown", "", "a\nb"] {
+                let found = states(other);
+                assert_eq!(found.state, State::Stuck, "{other}");
+                assert!(!found.why.contains('\n'));
+            }
+        }
+    }
+}
