@@ -50,6 +50,25 @@ pub fn name_targets(disks: &mut [Disk]) {
     }
 }
 
+/// Takes the names away that no domain can have (`diskTarget` of libvirt's `domaincommon.rng`); gives the places of
+/// their disks.
+pub(super) fn without_strange_targets(disks: &mut [Disk]) -> Vec<usize> {
+    let known = |name: &str| {
+        let kinds = ["fd", "hd", "sd", "vd", "xvd", "ubd"];
+        let name = name.strip_prefix("ioemu:").unwrap_or(name);
+        let rest = kinds.iter().find_map(|kind| name.strip_prefix(kind)).unwrap_or_default();
+        !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let mut found = Vec::new();
+    for (at, disk) in disks.iter_mut().enumerate() {
+        if disk.target.as_deref().is_some_and(|name| !known(name)) {
+            disk.target = None;
+            found.push(at);
+        }
+    }
+    found
+}
+
 /// `a` to `z`, `aa`, `ab`, as the kernel names its disks.
 pub(crate) fn letters(number: u32) -> String {
     let last = char::from(b'a' + u8::try_from(number % 26).expect("less than 26"));

@@ -65,9 +65,18 @@ pub fn read_counted(text: &str) -> Result<(Read, Coverage), ReadError> {
 /// Writes a domain.
 #[must_use]
 pub fn write(spec: &MachineSpec) -> Written {
-    let spec = &explicit(spec);
+    let mut named = spec.clone();
+    let renamed: Vec<usize> = disks::without_strange_targets(&mut named.disks);
+    let spec = &explicit(&named);
     let (tree, lost) = weave(spec, domain(spec));
     let mut remarks = differences::remarks(spec, &explicit(&machine(&tree).0), &[]);
+    for at in renamed {
+        remarks.push(Remark {
+            effect: Effect::Approximated,
+            item: format!("disk.{at}.target"),
+            why: "libvirt takes a name of Linux alone, `vda`, `sdb`: it gets a free one".to_owned(),
+        });
+    }
     for part in lost {
         remarks.push(Remark {
             effect: Effect::Lost,
