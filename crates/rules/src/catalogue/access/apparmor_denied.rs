@@ -53,6 +53,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("(/usr/lib/libvirt/virt-aa-helper *) unexpected exit status"),
         Sign::strong("(/usr/libexec/virt-aa-helper *) unexpected exit status"),
         Sign::hint("libvirt-qemu").and(&["AppArmor"]),
+        Sign::support("security_apparmor*template '{path}' does not exist"),
     ],
     words: &["apparmor", "security_driver", "aa-complain", "ubuntu", "denied"],
     explains: &["access/image-permission", "storage/read-only"],

@@ -55,6 +55,7 @@ pub const RULE: Rule = Rule {
         Sign::support("cannot create directory /var/lib/libvirt/{path}: Permission denied"),
         Sign::proof("can't open backing store*Permission denied"),
         Sign::strong("can't open backing store {path} for guest RAM: Permission denied"),
+        Sign::strong("Setting different DAC user or group on {path} which is already in use"),
     ],
     words: &["permission denied", "home directory", "could not open"],
     explains: &[

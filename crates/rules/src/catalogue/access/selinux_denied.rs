@@ -32,6 +32,9 @@
 use crate::catalogue::healthy::no_fault::complaint::{Mood, mood};
 use crate::prelude::*;
 
+#[path = "messages/selinux_denied.rs"]
+mod messages;
+
 /// The kernel's audit line.
 const AVC: &str = "avc: * denied ";
 /// setroubleshoot's line.
@@ -40,28 +43,7 @@ const ALERT: &str = "SELinux is preventing {program} from ";
 pub const RULE: Rule = Rule {
     tags: &["mac", "security", "permission"],
     needs: &[Need::File("/sys/fs/selinux/enforce"), Need::Command(&["dmesg"])],
-    signs: &[
-        Sign::hint(AVC),
-        Sign::hint(ALERT),
-        Sign::support("SELinux is preventing *qemu"),
-        Sign::support("avc: * denied *svirt").unless(&["avc: * denied *swtpm"]),
-        Sign::proof("unable to set security context '{label}' on"),
-        Sign::proof("Setting security context '{label}' on '*' not supported. Consider setting virt_use_nfs"),
-        Sign::proof("unable to set SELinux security context '"),
-        Sign::proof("SELinux policy does not define a domain type for QEMU TCG"),
-        Sign::strong("Setting different SELinux label on"),
-        Sign::strong("Unable to set SELinux label on"),
-        Sign::strong("cannot lookup default selinux label for"),
-        Sign::support("Permission denied").and(&[":user_home_t:"]),
-        Sign::support("Permission denied").and(&[":unlabeled_t:"]),
-        Sign::support("Permission denied").and(&[":default_t:"]),
-        Sign::support("Permission denied").and(&["virt_use_"]),
-        Sign::support("Permission denied").and(&[":svirt_", "Enforcing"]),
-        Sign::support("failed to relabel"),
-        Sign::strong("relabel * failed: operation not supported"),
-        Sign::strong("lsetxattr *: operation not permitted").and(&["selinux"]),
-        Sign::hint("setroubleshoot"),
-    ],
+    signs: messages::SIGNS,
     words: &WORDS,
     explains: &["access/image-permission"],
     tells: "ausearch -m AVC -ts recent; ls -lZ PATH",

@@ -76,6 +76,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("rados: ret=-1, Operation not permitted"),
         Sign::strong("rados: ret=-13, Permission denied"),
         Sign::strong("rados: ret=-22, Invalid argument").and(&["connect"]),
+        Sign::support("error connecting: Operation not permitted").and(&["rbd"]),
+        Sign::support("error connecting: Permission denied").and(&["rbd"]),
     ],
     words: &["cephx", "keyring", "ceph auth", "secret", "rbd", "client."],
     tells: "rbd --id USER ls POOL",

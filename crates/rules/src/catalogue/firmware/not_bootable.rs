@@ -32,64 +32,22 @@ use crate::prelude::*;
 use vmwright_formats::DomainXml;
 use vmwright_formats::domain_xml::Domain;
 
+#[path = "messages/not_bootable.rs"]
+mod messages;
+
 /// Entries are tried in turn, and one of them was started.
 const STARTED: &[&str] = &["BdsDxe: starting Boot"];
+
+/// What people say who get a BIOS instead of UEFI.
+const WANTED: &[&str] =
+    &["bios mode", "legacy mode", "instead of uefi", "not in uefi", "no uefi", "boots in bios"];
 
 /// What people say of a firmware that finds nothing to boot.
 const BOOT: &[&str] = &["efi shell", "uefi shell", "does not boot", "not boot", "no bootable"];
 
 pub const RULE: Rule = Rule {
     tags: &["boot"],
-    signs: &[
-        Sign::strong("No bootable device."),
-        Sign::strong("No bootable device"),
-        Sign::strong("No bootable medium found"),
-        Sign::strong("No bootable option or device was found"),
-        Sign::strong("Boot failed: not a bootable disk"),
-        Sign::strong("Boot failed: could not read the boot disk"),
-        Sign::strong("Boot failed: Could not read from CDROM"),
-        Sign::strong("BdsDxe: failed to load Boot*: Not Found").unless(STARTED),
-        Sign::strong("BdsDxe: failed to start Boot*: Not Found"),
-        Sign::support("BdsDxe: failed to load Boot*: Time"),
-        Sign::support("BdsDxe: failed to start Boot*: "),
-        Sign::support(">>Start PXE over IPv"),
-        Sign::strong("UEFI Interactive Shell"),
-        Sign::support("to skip startup.nsh"),
-        Sign::support("map: Cannot find required map name"),
-        Sign::strong("map: No mapping found"),
-        Sign::strong("Nothing to boot: No such file or directory (http"),
-        Sign::support("No more network devices"),
-        Sign::support("PXE-E16: No offer received"),
-        Sign::support("PXE-E18: Server response timeout"),
-        Sign::strong("Operating System not found"),
-        Sign::strong("Missing operating system"),
-        Sign::strong("No operating system found"),
-        Sign::strong("No boot device found"),
-        Sign::support("Boot failed: EFI "),
-        Sign::support("Boot Failed. EFI "),
-        Sign::strong("Could not read from the boot disk"),
-        Sign::strong("Boot failed: could not read the boot"),
-        Sign::support("Boot0000 \"UiApp\"").and(&["BdsDxe"]),
-        Sign::strong("Failed to boot both default and fallback entries"),
-        Sign::support("error: disk `*' not found").and(&["grub rescue"]),
-        Sign::strong("Reboot and Select proper Boot device"),
-        Sign::strong("FATAL: INT18: BOOT FAILURE"),
-        Sign::support("grub rescue>"),
-        Sign::support("error: no such partition"),
-        Sign::support("error: unknown filesystem").and(&["grub rescue"]),
-        Sign::support("EFI stub: ERROR: "),
-        Sign::hint("System BootOrder not found"),
-        Sign::hint("Guest has not initialized the display"),
-        Sign::hint("Booting from Hard Disk..."),
-        Sign::strong("BdsDxe: failed to load Boot*: Access Denied").against(),
-        // What a complaint makes of a configuration.
-        Sign::strong("Disklabel type: dos").and(&["firmware=*efi"]).said(BOOT),
-        Sign::strong("Disklabel type: dos").and(&["OVMF"]).said(BOOT),
-        Sign::strong("Partition Table: msdos").and(&["OVMF"]).said(BOOT),
-        Sign::strong("EFI System").and(&["SeaBIOS"]).said(BOOT),
-        Sign::strong("Error loading uncompressed kernel without PVH ELF Note"),
-        Sign::strong("Cannot load x86-64 image, give a 32bit one"),
-    ],
+    signs: messages::SIGNS,
     words: &[
         "bootable",
         "no bootable",
@@ -99,6 +57,12 @@ pub const RULE: Rule = Rule {
         "uefi shell",
         "boot device",
         "booting from hard disk",
+        "bios mode",
+        "legacy mode",
+        "instead of uefi",
+        "not in uefi",
+        "no uefi",
+        "boots in bios",
     ],
     tells: "virsh dumpxml NAME; qemu-img info DISK",
     remedy: "start the disk with the firmware it was installed for, put it first in the boot order, and declare its true format",
@@ -121,6 +85,19 @@ const UEFI: [&str; 7] = [
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
+    // UEFI is wanted, and no firmware of it is named.
+    if WANTED.iter().any(|words| cx.said(words)) {
+        for seen in cx.all::<DomainXml>() {
+            let uefi =
+                ["firmware='efi'", "firmware=\"efi\"", "<loader"].iter().any(|word| seen.text.holds(*word));
+            let plain = |one: &&Domain| !one.fragment && one.os.os_type.is_some();
+            if let Some(domain) = seen.domains.iter().find(plain).filter(|_| !uefi) {
+                draft = draft
+                    .because(Strength::Support, seen.quote(domain.line), "the VM has no UEFI firmware")
+                    .title("UEFI is wanted, and the VM is configured with a BIOS");
+            }
+        }
+    }
     if !["booting from hard disk", "no bootable", "does not boot", "won't boot"]
         .iter()
         .any(|words| cx.said(words))

@@ -95,6 +95,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("libvirtd.service: Start request repeated too quickly"),
         Sign::strong("virtqemud.service: Start request repeated too quickly"),
         Sign::strong("Driver state initialization failed"),
+        Sign::strong("libvirtd quit during handshake"),
     ],
     words: &["libvirtd", "virtqemud", "libvirt-sock", "cannot connect to libvirt", "systemctl"],
     explains: &["libvirt/default-network-inactive", "libvirt/session-vs-system", "migration/tls-failure"],

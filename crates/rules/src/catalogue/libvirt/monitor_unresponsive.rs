@@ -61,6 +61,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("Unable to read from monitor: Connection reset by peer"),
         Sign::hint("End of file from qemu monitor"),
         Sign::hint("blocked for more than * seconds").and(&["qemu-"]),
+        Sign::support("Client hit max requests limit"),
     ],
     words: &["virsh hangs", "does not respond", "hangs", "locked", "timeout", "restor"],
     explains: &["migration/already-running"],

@@ -51,6 +51,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("virSecretGetValue"),
         Sign::hint("<secret type='ceph'"),
         Sign::hint("<secret type='vtpm'"),
+        Sign::support("encryption load fail").and(&["rbd"]),
     ],
     words: &["secret", "migrat", "new compute node", "encrypted"],
     tells: "virsh secret-list",

@@ -80,6 +80,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Invalid parameter 'x-pci-hole64-fix'"),
         Sign::strong("Failed to open module: *undefined symbol"),
         Sign::strong("Only modules from the same build can be loaded"),
+        Sign::strong("program mismatch (actual "),
+        Sign::strong("version mismatch (actual "),
     ],
     words: &["after upgrad", "after updat", "compiled", "newer qemu", "backports", "version"],
     tells: "virsh version --daemon; qemu-system-x86_64 --version",

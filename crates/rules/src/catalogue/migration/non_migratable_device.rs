@@ -109,6 +109,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("is not migratable, but --only-migratable was specified"),
         Sign::support(": Migration disabled"),
         Sign::support("Failed to mmap VFIO migration region"),
+        Sign::strong("disallowing migration blocker (--only-migratable)"),
+        Sign::support("in a node with auto-generated name '{node}' can't be migrated"),
+        Sign::support("Cannot migrate bitmap '"),
     ],
     words: &[
         "migrat",

@@ -71,6 +71,12 @@ pub const RULE: Rule = Rule {
         Sign::support("File truncated, expecting at least"),
         // The guest's own words when it loses its disk.
         Sign::hint("image corrupt"),
+        Sign::support("Failed to read snapshot table"),
+        Sign::support("Could not initialize refcount handling"),
+        Sign::support("L1 table is too small"),
+        Sign::support("Failed to read bitmap directory"),
+        Sign::support("Bitmap directory is too large"),
+        Sign::support("Invalid backing file offset"),
     ],
     words: &["corrupt", "qcow2", "qemu-img check", "overlaps", "damaged"],
     explains: &["qcow2/leaked-clusters", "storage/io-error-paused"],

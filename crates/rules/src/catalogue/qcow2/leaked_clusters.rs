@@ -41,6 +41,7 @@ pub const RULE: Rule = Rule {
         Sign::support("\"leaks\": ").unless(&["\"leaks\": 0"]),
         Sign::support("leaked clusters").unless(&["    0 leaked clusters"]),
         Sign::strong("further writes to the image may corrupt it").against(),
+        Sign::strong("Some clusters may be leaked, run 'qemu-img check -r'"),
     ],
     words: &["leaked", "leak", "qemu-img check", "wasted space"],
     tells: "qemu-img check IMAGE",

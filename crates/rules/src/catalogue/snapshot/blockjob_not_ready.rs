@@ -68,6 +68,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("block job ('{job}') timed out"),
         Sign::strong("block job cannot be completed"),
         Sign::strong("mirroring error: "),
+        Sign::strong("is currently in use by another operation and cannot be used"),
+        Sign::support("Device has active dirty bitmaps"),
+        Sign::support("export '{id}' still in use"),
     ],
     words: &[
         "blockcommit",

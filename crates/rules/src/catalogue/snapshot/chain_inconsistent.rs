@@ -114,6 +114,12 @@ pub const RULE: Rule = Rule {
         Sign::strong("Bitmap with the same name is already stored"),
         Sign::strong("Dirty bitmap '{bitmap}' not found"),
         Sign::support("Broken bitmap directory"),
+        Sign::strong("This is a disk-only snapshot. Revert to it"),
+        Sign::strong("Invalid files for merge: top and base are the same"),
+        Sign::support("Source and target image have different sizes"),
+        Sign::support("Can't find snapshot"),
+        Sign::support("Could not load snapshot '"),
+        Sign::support("bitmaps are now considered inconsistent"),
     ],
     words: &[
         "snapshot",

@@ -82,6 +82,7 @@ pub const RULE: Rule = Rule {
         Sign::support("error: reading from*Input/output error"),
         Sign::hint("Input/output error"),
         Sign::support("lost page write due to I/O error"),
+        Sign::support("rbd request failed"),
     ],
     words: &["i/o error", "io error", "io-error", "paused", "pauses", "storage went away", "resume"],
     tells: "virsh domblkerror VM",

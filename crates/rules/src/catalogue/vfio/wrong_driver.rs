@@ -94,6 +94,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Kernel driver in use: nouveau").unless(VFIO).said(PASSED),
         Sign::support("Kernel driver in use: amdgpu").unless(VFIO).said(PASSED),
         Sign::support("Kernel driver in use: i915").unless(VFIO).said(PASSED),
+        Sign::strong("couldn't be added to the interface pool because it isn't bound to a network driver"),
     ],
     words: &["kernel driver in use", "vfio-pci", "host driver", "passthrough", "unbind"],
     explains: &[],

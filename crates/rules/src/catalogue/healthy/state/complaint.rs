@@ -438,6 +438,16 @@ pub(super) const TROUBLE: &[&str] = &[
     "fails after",
     "fails since",
     "ends at",
+    "no display",
+    "no picture",
+    "no signal",
+    "not come up",
+    "n't come up",
+    "never comes up",
+    "grows by",
+    "grow by",
+    "shuts down by itself",
+    "turns off",
 ];
 
 /// Trouble as a rule, though it may be what a harmless message says.
@@ -578,6 +588,7 @@ pub(crate) fn mood(cx: &Context<'_>) -> Mood {
     }
     match (any(WORKS), any(ASKS)) {
         (true, true) => Mood::Content,
+        (false, true) if any(RUNS) && !any(TURNS) => Mood::Content,
         (true, false) | (false, true) => Mood::Calm,
         (false, false) if any(RUNS) => Mood::Runs,
         (false, false) => Mood::Silent,

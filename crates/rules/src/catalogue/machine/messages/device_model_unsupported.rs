@@ -59,4 +59,6 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("No TPM backend types are available"),
     Sign::strong("vhost-user-*' is not a valid device"),
     Sign::strong("OpenGL support is disabled"),
+    Sign::strong("QEMU compiled without old-style (blk/-b, inc/-i) block migration"),
+    Sign::strong("Driver is not whitelisted"),
 ];

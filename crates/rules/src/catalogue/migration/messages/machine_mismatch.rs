@@ -66,4 +66,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Remote tunnel endpoint * upgrade required"),
     Sign::support("Features 0x{have} unsupported. Allowed features: 0x"),
     Sign::hint("ACPI table size {n} exceeds"),
+    Sign::strong("Can't find block ").and(&["migrat"]),
+    Sign::support("Non-same host page detected"),
+    Sign::support("but local uuid isn't set"),
+    Sign::support("bitmap size mismatch"),
 ];
