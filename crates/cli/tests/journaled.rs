@@ -1,5 +1,7 @@
 //! What changes something leaves an entry in the journal, also where it fails, and is found again.
 
+#![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
+
 mod common;
 
 use common::Site;
