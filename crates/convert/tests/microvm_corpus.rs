@@ -15,26 +15,33 @@ fn what_others_wrote_comes_back_as_it_was() {
         println!("SKIPPED what_others_wrote_comes_back_as_it_was: VMWRIGHT_MICROVM_CORPUS names no folder");
         return;
     };
-    let (mut machines, mut lines, mut whole) = (0, 0, 0);
+    let (mut machines, mut lines, mut whole, mut wrong) = (0, 0, 0, Vec::new());
     for (called, text) in texts(&folder) {
         let (read, write): (Reader, Writer) = match Format::recognise("x.json", &text) {
             Some(Format::Firecracker) => (firecracker::read, firecracker::document),
             Some(Format::CloudHypervisor) => (cloud_hypervisor::read, cloud_hypervisor::document),
             // An empty value stands for the VMM's own choice there; a line that is written says nothing in its place.
-            Some(Format::CloudHypervisorArgs) if text.contains("=,") => continue,
+            // Dots and variables stand for words that the document leaves out.
+            Some(Format::CloudHypervisorArgs) if ["=,", "...", "${"].iter().any(|one| text.contains(one)) => {
+                continue;
+            }
             Some(Format::CloudHypervisorArgs) => {
                 let Ok(read) = cloud_hypervisor::args::read(&text) else { continue };
                 lines += 1;
                 whole += usize::from(read.spec.foreign.iter().all(|part| part.text.starts_with("<?")));
                 let written = cloud_hypervisor::args::write(&read.spec);
-                assert_eq!(written.remarks, [], "{called}: {text}");
+                let told =
+                    written.remarks.iter().map(|one| format!("{called}: {}: {}: {text}", one.item, one.why));
+                wrong.extend(told);
                 let again = cloud_hypervisor::args::read(&written.text).expect("a command line");
                 // A line is written in one way, however it was spelled.
                 let meant = |mut spec: MachineSpec| {
                     spec.foreign.retain(|part| !part.text.starts_with("<?"));
                     spec
                 };
-                assert_eq!(meant(again.spec), meant(read.spec), "{called}: {text}");
+                if meant(again.spec) != meant(read.spec) {
+                    wrong.push(format!("{called}: another machine comes back: {text}"));
+                }
                 continue;
             }
             _ => continue,
@@ -48,6 +55,7 @@ fn what_others_wrote_comes_back_as_it_was() {
     println!(
         "{machines} configurations and {lines} command lines, {whole} of them in the specification's own words alone"
     );
+    assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(machines + lines > 0, "no machine in {folder:?}");
 }
 
