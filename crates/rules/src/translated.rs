@@ -27,6 +27,8 @@ pub(crate) const TRACES: [&[u8]; 6] = [b"ehler", b"rreur", b"kann ", b"onnte ", 
 /// The messages of all languages.
 struct Translations {
     scanner: Scanner,
+    /// The patterns, in an order that is the same at each run.
+    patterns: Vec<&'static str>,
     /// The English message of each pattern.
     english: HashMap<&'static str, &'static str>,
 }
@@ -37,15 +39,10 @@ fn translations() -> &'static Translations {
         let rows = LANGUAGES.iter().flat_map(|language| language.lines());
         let english: HashMap<&str, &str> =
             rows.filter_map(|row| row.split_once('\t')).map(|(english, there)| (there, english)).collect();
-        Translations { scanner: Scanner::new(sorted(&english)), english }
+        let mut patterns: Vec<&str> = english.keys().copied().collect();
+        patterns.sort_unstable();
+        Translations { scanner: Scanner::new(patterns.iter().copied()), patterns, english }
     })
-}
-
-/// In an order that is the same at each run.
-fn sorted(english: &HashMap<&'static str, &'static str>) -> Vec<&'static str> {
-    let mut patterns: Vec<&str> = english.keys().copied().collect();
-    patterns.sort_unstable();
-    patterns
 }
 
 /// The lines of a text that hold translated messages, by number, with these messages in English.
@@ -54,8 +51,12 @@ pub(crate) fn english(text: &str, starts: &[usize]) -> Vec<(u32, String)> {
     let mut pass = all.scanner.pass();
     pass.scan(0, text, starts);
     let hits = pass.finish();
+    // Most texts with a letter of another alphabet hold no message: a name is written with it.
+    if hits.count() == 0 {
+        return Vec::new();
+    }
     let mut lines: HashMap<u32, Vec<&'static str>> = HashMap::new();
-    for pattern in sorted(&all.english) {
+    for &pattern in &all.patterns {
         let Some(number) = all.scanner.index(pattern) else { continue };
         hits.of(number).iter().for_each(|hit| lines.entry(hit.line).or_default().push(pattern));
     }
