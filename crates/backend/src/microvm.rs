@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 use vmwright_model::MachineSpec;
-use vmwright_model::machine::{Accelerator, Limits, NetworkKind, Process};
+use vmwright_model::machine::{Accelerator, Limits, NetworkKind, Process, Requirements};
 
 /// How long a VMM may take to be gone once it is told to end.
 pub(crate) const END: Duration = Duration::from_secs(10);
@@ -140,6 +140,8 @@ pub(crate) fn alone(spec: &MachineSpec) -> MachineSpec {
     spec.limits = Limits { vcpu_percent, emulator_percent, ..Limits::default() };
     spec.process.sandbox = None;
     spec.process.arguments.clear();
+    // What is demanded of a VM makes none.
+    spec.review = Requirements::default();
     spec
 }
 

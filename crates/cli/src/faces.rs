@@ -34,7 +34,8 @@ fn by_agents(operation: &Operation) -> Result<(), &'static str> {
         | Operation::Confirm { .. }
         | Operation::Undo { .. }
         | Operation::Recover
-        | Operation::Review { .. }
+        | Operation::Review(_)
+        | Operation::Verify { .. }
         | Operation::VmCreate { .. }
         | Operation::VmStart { .. }
         | Operation::VmStop { .. }
@@ -165,6 +166,13 @@ fn pairs() -> Vec<(&'static str, &'static str, Value)> {
         ("undo RUN", "undo", json!({ "run": RUN })),
         ("recover", "recover", json!({})),
         ("review web --gates boot,network", "review", json!({ "vm": "web", "gates": ["boot", "network"] })),
+        ("review web --quick", "review", json!({ "vm": "web", "depth": "quick" })),
+        (
+            "review web --full --framework cis,fips-140 --baseline last",
+            "review",
+            json!({ "vm": "web", "depth": "full", "frameworks": ["cis", "fips-140"], "baseline": "last" }),
+        ),
+        ("verify web-x", "review", json!({ "vm": "web", "verify": "web-x" })),
         ("vm list", "machines", json!({ "look": "list" })),
         ("vm show web", "machines", json!({ "look": "show", "vm": "web" })),
         ("vm snapshot web", "machines", json!({ "look": "snapshots", "vm": "web" })),

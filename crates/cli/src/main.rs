@@ -57,11 +57,12 @@ enum Format {
     Concise,
     /// An analysis as SARIF 2.1.0, for code scanning.
     Sarif,
-    /// An analysis as a JUnit test suite, for CI: causes fail, notes pass, what could not be told is skipped.
+    /// An analysis or a review as JUnit test suites, for CI: causes fail, notes pass, what could not be told is skipped; of
+    /// a review what could not be tried is an error.
     Junit,
-    /// An analysis for a ticket or a merge request.
+    /// An analysis or a review for a ticket or a merge request.
     Markdown,
-    /// An analysis as one page that opens offline.
+    /// An analysis or a review as one page that opens offline.
     Html,
 }
 
@@ -89,6 +90,7 @@ IMPLEMENTATION (exactly an approved plan)
 
 REVIEW (proves it on the real VM)
   review     Boot, exercise and measure a VM
+  verify     Check that a review is the one that somebody signed
 
 MACHINES
   vm         Create, start, use, watch, change, move and stop machines; their schema
@@ -164,7 +166,11 @@ fn run(command: commands::Command, global: &Global) -> anyhow::Result<Exit> {
         Err(_) if operation.needs_no_state() => Environment::without_state(stop),
         made => made?,
     };
-    let reports = matches!(&operation, Operation::Analyze(what) if !what.dry_run && what.why.is_none());
+    let reports = match &operation {
+        Operation::Analyze(what) => !what.dry_run && what.why.is_none(),
+        Operation::Review(_) => global.format.is_of_reviews(),
+        _ => false,
+    };
     anyhow::ensure!(reports || !global.format.is_report(), Unsuitable(global.format));
     let output = Output::open(result).context("the output cannot be written")?;
     let mut events = Events::new(global.format, output);
@@ -201,6 +207,9 @@ fn rendered(format: Format, outcome: &Outcome, color: bool) -> anyhow::Result<St
         (Format::Junit, Outcome::Analysis(analysis)) => Ok(render::junit::text(analysis)),
         (Format::Markdown, Outcome::Analysis(analysis)) => Ok(render::markdown::text(analysis)),
         (Format::Html, Outcome::Analysis(analysis)) => Ok(render::html::text(analysis)),
+        (Format::Junit, Outcome::Review(made)) => Ok(render::review::junit::text(made)),
+        (Format::Markdown, Outcome::Review(made)) => Ok(render::review::markdown::text(made)),
+        (Format::Html, Outcome::Review(made)) => Ok(vmwright_engine::review_html(&made.review)),
         (format, _) => anyhow::bail!(Unsuitable(format)),
     }
 }
@@ -211,7 +220,12 @@ impl Format {
         matches!(self, Format::Text | Format::Jsonl | Format::Concise)
     }
 
-    /// Whether only the causes of an analysis can be written in it.
+    /// Whether a review can be written in it, of those that are reports.
+    fn is_of_reviews(self) -> bool {
+        matches!(self, Format::Junit | Format::Markdown | Format::Html)
+    }
+
+    /// Whether only the causes of an analysis, or a review, can be written in it.
     fn is_report(self) -> bool {
         !matches!(self, Format::Text | Format::Json | Format::Jsonl)
     }
@@ -225,7 +239,10 @@ impl std::fmt::Display for Unsuitable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let value = self.0.to_possible_value();
         let name = value.as_ref().map_or("this", |value| value.get_name());
-        write!(f, "--format {name} is for the causes of an analysis; this operation has text, json and jsonl")
+        write!(
+            f,
+            "--format {name} is for the causes of an analysis, or for reviews; this operation has text, json and jsonl"
+        )
     }
 }
 

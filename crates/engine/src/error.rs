@@ -223,9 +223,9 @@ pub enum Error {
     /// A specification has no command line.
     #[error("the specification has no command line")]
     Argv(#[source] vmwright_backend::qemu::argv::ArgvError),
-    /// No gate has this name.
+    /// No gate or framework has this name.
     #[error(transparent)]
-    Gate(vmwright_review::UnknownGate),
+    Gate(vmwright_review::Unknown),
 }
 
 impl Error {

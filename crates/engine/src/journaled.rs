@@ -47,6 +47,7 @@ pub fn record(operation: &Operation) -> Record {
         Operation::VmAsk { ask: Ask::Snapshots | Ask::Stats { .. } | Ask::Console, .. } => LOOKS,
         Operation::VmAsk { vm, ask } => Record::Line(format!("vm {vm}: {}", name(ask))),
         Operation::VmList | Operation::VmShow { .. } | Operation::Recover => LOOKS,
+        Operation::Verify { .. } => Record::None("it looks at files that stand for themselves"),
         Operation::Explain { .. }
         | Operation::Rules { .. }
         | Operation::Preview { .. }

@@ -47,16 +47,19 @@ pub use vmwright_backend::Told;
 pub use vmwright_backend::request::{MigrationProgress, Statistics};
 pub use vmwright_formats::nearest;
 pub use vmwright_plan::Preview;
-pub use vmwright_review::reports::text as review_text;
+pub use vmwright_review::reports::{html as review_html, text as review_text};
 
 pub use why::{Computation, Rank, Why};
+
+pub use review::seal::Sealed;
 
 pub use intent::{DiskWish, Intent, NetworkWish, NewDisk, Technology, TuneFor};
 pub use investigation::{Investigate, Reads};
 pub use journaled::{Record, record};
 pub use operation::{
     AnalysesMade, Analyze, Approve, Capture, Captured, Converted, Difference, Exchanged, MachineSummary,
-    Operation, Outcome, PlanMade, PlannedSource, ReviewMade, RuleSummary, RunSummary, UpgradeChecked,
+    Operation, Outcome, PlanMade, PlannedSource, ReviewMade, Reviewing, RuleSummary, RunSummary,
+    UpgradeChecked,
 };
 
 use std::path::PathBuf;
@@ -142,7 +145,8 @@ fn carry_out(
         Operation::Revert { run, watch } => guard::watch(&run, watch, environment, progress),
         Operation::Undo { run } => implementation::undo(&run, environment, progress),
         Operation::Recover => implementation::recover(environment),
-        Operation::Review { vm, gates } => review::review(&vm, &gates, environment, progress),
+        Operation::Review(what) => review::review(&what, environment, progress),
+        Operation::Verify { review } => review::seal::verify(&review, environment),
         Operation::VmCreate { spec, backend } => machines::create(&spec, backend.as_deref(), environment),
         Operation::VmStart { vm } => machines::start(&vm, environment),
         Operation::VmStop { vm, force } => machines::stop(&vm, force, environment),

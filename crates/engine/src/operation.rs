@@ -1,13 +1,14 @@
 //! Everything that can be asked of vmwright, and everything that it answers.
 
+use crate::review::seal::Sealed;
 use crate::{Ask, Came, Escalate, Escalated, Intent, Investigate, MigrateOver, Watch, Which, Why};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use vmwright_model::analysis::Sandbox;
 use vmwright_model::{
-    Analysis, Disruption, Entry, EntryId, Exit, Investigation, Level, MachineSpec, Meaning, Mode, Plan,
-    Review, RunState,
+    Analysis, Depth, Disruption, Entry, EntryId, Exit, Investigation, Level, MachineSpec, Meaning, Mode,
+    Plan, Review, RunState,
 };
 use vmwright_plan::Preview;
 use vmwright_plan::intents::Break;
@@ -84,11 +85,11 @@ pub enum Operation {
     /// IMPLEMENTATION: looks at runs that were cut off, and says where each step stands.
     Recover,
     /// REVIEW: proves on the running VM that it works.
-    Review {
-        /// Name of the VM.
-        vm: String,
-        /// Gates to run; all where empty.
-        gates: Vec<String>,
+    Review(Reviewing),
+    /// REVIEW: whether the files of a review are those that a person signed.
+    Verify {
+        /// Its name in the state directory, or the path of one of its files.
+        review: String,
     },
     /// Adds a machine from its specification.
     VmCreate {
@@ -234,7 +235,7 @@ impl Operation {
             | Operation::Revert { .. }
             | Operation::Undo { .. }
             | Operation::Recover => Some(Mode::Implementation),
-            Operation::Review { .. } => Some(Mode::Review),
+            Operation::Review(_) | Operation::Verify { .. } => Some(Mode::Review),
             Operation::Approve(_)
             | Operation::Escalate(_)
             | Operation::VmCreate { .. }
@@ -314,6 +315,27 @@ pub struct Capture {
     pub require_sandbox: bool,
     /// Only list what would be read, and what that takes.
     pub dry_run: bool,
+}
+
+/// What to review.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reviewing {
+    /// Name of the VM.
+    pub vm: String,
+    /// Gates to run; those of the depth where empty.
+    pub gates: Vec<String>,
+    /// How deep.
+    #[serde(default)]
+    pub depth: Depth,
+    /// Compliance frameworks by whose controls the evidence is sorted.
+    #[serde(default)]
+    pub frameworks: Vec<String>,
+    /// The earlier review that figures are compared with: the name of its file, `last`, or a path.
+    #[serde(default)]
+    pub baseline: Option<String>,
+    /// Path of a person's own SSH key, with which they sign the review.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
 }
 
 /// What to sign.
@@ -425,6 +447,8 @@ pub enum Outcome {
     },
     /// Gates with their measurements.
     Review(Box<ReviewMade>),
+    /// Whether a review's files are those that were signed.
+    Sealed(Sealed),
     /// A machine, after the change that was asked for.
     Machine(Box<MachineSummary>),
     /// What came of something asked of a machine.
@@ -669,6 +693,7 @@ impl Outcome {
             }
             Outcome::UpgradeChecked(checked) if !checked.breaks.is_empty() => Exit::Findings,
             Outcome::JournalExchanged(made) if !made.left.is_empty() => Exit::Incomplete,
+            Outcome::Sealed(sealed) if !sealed.wrong.is_empty() => Exit::Refused,
             Outcome::Recovery { lines } if !lines.is_empty() => Exit::Incomplete,
             Outcome::Review(made) => match made.verdict.as_str() {
                 "pass" => Exit::Clean,

@@ -1,12 +1,14 @@
 //! The one program of a test guest, for what runs programs there: it says, reads, waits and ends as it is told.
 
+use crate::measure;
 use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// Words: `say TEXT` (standard output), `complain TEXT` (standard error), `echo` (what it reads), `fill BYTES` (so many
 /// on standard output), `sleep MILLISECONDS`, `write FILE BLOCKS FIRST LAST` (generations of blocks), `end STATUS`, in any
-/// order and number.
+/// order and number; and what `measure` has, whose first number is how many runs there are: `spin`, `copy`, `read`, `seek`,
+/// `wake`, `steal` say a figure for each in a list, `reach HOST:PORT MILLISECONDS` says `open` or why not.
 pub(crate) fn run(mut words: impl Iterator<Item = String>) -> ExitCode {
     while let Some(word) = words.next() {
         let mut number = || words.next().and_then(|text| text.parse::<u64>().ok());
@@ -31,6 +33,25 @@ pub(crate) fn run(mut words: impl Iterator<Item = String>) -> ExitCode {
                 let (blocks, first, last) = (number(), number(), number());
                 generations(&path, blocks, first..=last)
             }
+            "spin" => list(&measure::spin(number().unwrap_or(0), number().unwrap_or(0))),
+            "copy" => list(&measure::copy(number().unwrap_or(0), number().unwrap_or(1))),
+            "wake" => {
+                list(&measure::wake(number().unwrap_or(0), number().unwrap_or(0), number().unwrap_or(0)))
+            }
+            "steal" => {
+                measure::steal(number().unwrap_or(0), number().unwrap_or(0)).and_then(|all| list(&all))
+            }
+            "read" | "seek" => {
+                let (runs, count) = (number().unwrap_or(0), number().unwrap_or(0));
+                let path = words.next().unwrap_or_default();
+                let measure = if word == "read" { measure::read } else { measure::seek };
+                measure(runs, count, &path).and_then(|all| list(&all))
+            }
+            "reach" => {
+                let to = words.next().unwrap_or_default();
+                let limit = words.next().and_then(|text| text.parse().ok()).unwrap_or(1000);
+                writeln!(std::io::stdout(), "{}", measure::reach(&to, limit))
+            }
             "end" => {
                 return ExitCode::from(number().and_then(|status| u8::try_from(status).ok()).unwrap_or(255));
             }
@@ -41,11 +62,19 @@ pub(crate) fn run(mut words: impl Iterator<Item = String>) -> ExitCode {
                 return ExitCode::from(2);
             }
         };
-        if done.is_err() {
+        if let Err(error) = done {
+            // Where standard error is gone too, the status has to do.
+            let _ = writeln!(std::io::stderr(), "{word}: {error}");
             return ExitCode::FAILURE;
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Says figures as a JSON list.
+fn list(figures: &[f64]) -> std::io::Result<()> {
+    let figures: Vec<String> = figures.iter().map(|figure| format!("{figure:.3}")).collect();
+    writeln!(std::io::stdout(), "[{}]", figures.join(","))
 }
 
 /// Writes blocks in their order, again and again, each on the disk before the next: at any moment those before some

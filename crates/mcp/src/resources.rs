@@ -69,6 +69,8 @@ fn newest(folder: &Path) -> Vec<PathBuf> {
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
+        // The same review again, for assessors' tools.
+        .filter(|path| !path.to_string_lossy().ends_with(".oscal.json"))
         .filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)))
         .collect();
     found.sort();

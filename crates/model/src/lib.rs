@@ -27,7 +27,9 @@ pub use exit::Exit;
 pub use finding::{
     Applicability, Disruption, Evidence, Finding, Fix, Level, Strength, Subject, SubjectKind, Support,
 };
-pub use gate::{Gate, GateOutcome, Measurement, Review, Table};
+pub use gate::{
+    Check, Control, ControlState, Depth, Framework, Gate, GateOutcome, Measurement, Review, Table,
+};
 pub use grounds::{Grounds, Passage, PassageLine, Piece};
 pub use investigation::Investigation;
 pub use journal::{Entry, EntryId, EntryState};

@@ -1,7 +1,7 @@
-//! Round trips to an echo service (RFC 862) in the guest, over TCP.
+//! Round trips to an echo service (RFC 862) in the guest, over TCP and UDP.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 /// What to send.
@@ -76,6 +76,69 @@ pub fn over_tcp(address: IpAddr, plan: &EchoPlan) -> Echoed {
     match first_loss {
         Some(why) if trips.iter().all(Option::is_none) => Echoed::Unreachable(why),
         first_loss => Echoed::Answered { trips, first_loss },
+    }
+}
+
+/// The same with datagrams, each of which goes as one packet or not at all: Linux lets none be cut that fits the
+/// interface (`IP_PMTUDISC_WANT` of ip(7)). One that is too large for some way in between gets lost.
+#[must_use]
+pub fn over_udp(address: IpAddr, plan: &EchoPlan) -> Echoed {
+    let any: IpAddr =
+        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = match UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((address, plan.port))?;
+        Ok(socket)
+    }) {
+        Ok(socket) => socket,
+        Err(error) => return Echoed::Unreachable(error.to_string()),
+    };
+    let (mut trips, mut losses, mut first_loss) = (Vec::new(), 0, None);
+    for number in 0..plan.trips {
+        if losses >= plan.give_up {
+            trips.push(None);
+            continue;
+        }
+        match datagram(&socket, plan, number) {
+            Ok(milliseconds) => {
+                losses = 0;
+                trips.push(Some(milliseconds));
+                continue;
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Echoed::Refused,
+            Err(error) => first_loss.get_or_insert(error.to_string()),
+        };
+        losses += 1;
+        trips.push(None);
+    }
+    match first_loss {
+        Some(why) if trips.iter().all(Option::is_none) => Echoed::Unreachable(why),
+        first_loss => Echoed::Answered { trips, first_loss },
+    }
+}
+
+/// One datagram there and back. One that comes late, from an earlier trip, is passed over.
+fn datagram(socket: &UdpSocket, plan: &EchoPlan, number: u32) -> io::Result<f64> {
+    let sent = payload(number, plan.size);
+    let began = Instant::now();
+    socket.send(&sent)?;
+    let mut back = vec![0; sent.len() + 1];
+    loop {
+        let left = plan.patience.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            let what = format!("no echo of {} bytes within {} ms", plan.size, plan.patience.as_millis());
+            return Err(io::Error::new(ErrorKind::TimedOut, what));
+        }
+        socket.set_read_timeout(Some(left))?;
+        match socket.recv(&mut back) {
+            Ok(count) if back[..count] == sent => return Ok(began.elapsed().as_secs_f64() * 1e3),
+            Ok(_) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut
+                ) => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -206,6 +269,30 @@ mod tests {
 
         let other = server(|_, mut stream| drop(stream.write_all(&[b'x'; 64])));
         assert_eq!(over_tcp(HERE, &other), Echoed::Garbled);
+    }
+
+    #[test]
+    fn datagrams_come_back_whole_or_count_as_lost() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 65_536];
+            // As a way through which no large packet fits.
+            while let Ok((count, from)) = socket.recv_from(&mut buffer) {
+                if count <= 1400 {
+                    drop(socket.send_to(&buffer[..count], from));
+                }
+            }
+        });
+        let plan = |size| EchoPlan { port, size, trips: 5, give_up: 2, patience: Duration::from_millis(200) };
+        assert!(
+            matches!(over_udp(HERE, &plan(1400)), Echoed::Answered { first_loss: None, trips } if trips.len() == 5)
+        );
+        let lost = over_udp(HERE, &plan(1472));
+        assert!(
+            matches!(&lost, Echoed::Unreachable(why) if why.contains("no echo of 1472 bytes")),
+            "{lost:?}"
+        );
     }
 
     #[test]

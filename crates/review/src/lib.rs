@@ -5,19 +5,30 @@
 //! the guest under review and nowhere else. Not tested is not passed: what could not be observed is unknown.
 
 mod aspects;
+pub mod compliance;
 pub mod echo;
 pub mod gates;
 mod interfaces;
+/// The loop of the guest's probe: the host's own figure is of the same.
+#[path = "../../guest/src/load.rs"]
+pub mod load;
+mod moment;
 mod quote;
 pub mod reports;
 pub mod scope;
+mod statistics;
 mod wait;
 
-pub use scope::{Guest, GuestError, Host, Process, Scope, Vmm};
+pub use scope::{
+    Exercise, Guest, GuestError, Host, Leg, Moment, Neighbour, Owner, Process, Ran, Rules, Saved, Says,
+    Scope, Undone, Vmm,
+};
 
+use gates::{Entry, GATES};
 use scope::Session;
 use std::fmt;
-use vmwright_model::{GateOutcome, Review};
+use std::time::Instant;
+use vmwright_model::{Depth, Gate, GateOutcome, Review};
 
 /// Version of [`Review`] as JSON.
 pub const SCHEMA: &str = "vmwright.review/1";
@@ -30,25 +41,78 @@ pub struct UnknownGate {
     pub name: String,
 }
 
-/// Waits until the VM is up or shows that it will not be, then runs the gates of that name; all where `wanted`
-/// is empty. Gates run in their own order, each once.
+/// What a review is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Gates by name; those of the depth where empty.
+    pub gates: Vec<String>,
+    /// How deep.
+    pub depth: Depth,
+    /// Compliance frameworks by name: what the gates find is sorted by their controls, and gates that run for a framework
+    /// alone run too.
+    pub frameworks: Vec<String>,
+}
+
+impl Wanted {
+    /// Whether it can be done.
+    ///
+    /// # Errors
+    /// [`Unknown`] with the first name that nothing has.
+    pub fn check(&self) -> Result<(), Unknown> {
+        if let Some(name) = self.gates.iter().find(|name| !gates::names().any(|known| known == name.as_str()))
+        {
+            return Err(UnknownGate { name: name.clone() }.into());
+        }
+        compliance::gates(&self.frameworks)?;
+        Ok(())
+    }
+
+    fn has(&self, gate: &Entry) -> bool {
+        if self.gates.is_empty() {
+            let asked = compliance::gates(&self.frameworks).is_ok_and(|gates| gates.contains(&gate.name));
+            // A framework alone is no reason to make a guest stand still.
+            gate.from.map_or(asked, |from| from <= self.depth)
+        } else {
+            self.gates.iter().any(|name| name == gate.name)
+        }
+    }
+}
+
+/// A name that nothing has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unknown {
+    /// Of a gate.
+    #[error(transparent)]
+    Gate(#[from] UnknownGate),
+    /// Of a framework.
+    #[error(transparent)]
+    Framework(#[from] compliance::UnknownFramework),
+}
+
+/// Waits until the VM is up or shows that it will not be, then runs the gates that are wanted. Gates run in their own
+/// order, each once; `each` is told of one when it is done.
 ///
 /// Takes at most the limit of [`gates::boot`] for the accelerator that runs (or [`Scope::patience`]), and half a
 /// minute for each network.
 ///
 /// # Errors
-/// [`UnknownGate`], before anything is done.
-pub fn run(scope: &Scope<'_>, wanted: &[String]) -> Result<Review, UnknownGate> {
-    if let Some(name) = wanted.iter().find(|name| !gates::names().any(|known| known == name.as_str())) {
-        return Err(UnknownGate { name: name.clone() });
-    }
+/// [`Unknown`], before anything is done.
+pub fn run(scope: &Scope<'_>, wanted: &Wanted, each: &mut dyn FnMut(&Gate)) -> Result<Review, Unknown> {
+    wanted.check()?;
     let session = Session::new(scope, wait::until_up(scope));
-    let gates = gates::GATES
-        .iter()
-        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name))
-        .map(|(_, gate)| gate(&session))
-        .collect();
-    Ok(Review {
+    let mut gates = Vec::new();
+    for entry in GATES.iter().filter(|entry| wanted.has(entry)) {
+        let began = Instant::now();
+        let mut gate = (entry.run)(&session);
+        gate.seconds = began.elapsed().as_secs_f64();
+        each(&gate);
+        gates.push(gate);
+    }
+    let left_out = GATES.iter().filter(|entry| !wanted.has(entry) && entry.from.is_some());
+    let mut review = Review {
+        depth: wanted.depth,
+        baseline: scope.baseline.map(|review| review.began.clone()),
+        left_out: left_out.map(|entry| entry.name.to_owned()).collect(),
         schema: SCHEMA.to_owned(),
         vm: scope.spec.name.clone(),
         accelerator: session
@@ -59,7 +123,11 @@ pub fn run(scope: &Scope<'_>, wanted: &[String]) -> Result<Review, UnknownGate> 
             .to_owned(),
         began: scope.began.to_owned(),
         gates,
-    })
+        ..Review::default()
+    };
+    let frameworks = wanted.frameworks.iter().map(|name| compliance::assess(&review, name));
+    review.frameworks = frameworks.collect::<Result<_, _>>()?;
+    Ok(review)
 }
 
 /// What a review comes to.
@@ -101,23 +169,35 @@ pub fn verdict(review: &Review) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vmwright_model::Gate;
 
     fn review(outcomes: &[GateOutcome]) -> Review {
-        let gate = |outcome: &GateOutcome| Gate {
-            name: "boot".to_owned(),
-            outcome: outcome.clone(),
-            measurements: Vec::new(),
-            evidence: Vec::new(),
-            tables: Vec::new(),
-        };
         Review {
             schema: SCHEMA.to_owned(),
             vm: "a".to_owned(),
             accelerator: "tcg".to_owned(),
-            began: String::new(),
-            gates: outcomes.iter().map(gate).collect(),
+            gates: outcomes.iter().map(|outcome| Gate::of("boot", outcome.clone())).collect(),
+            ..Review::default()
         }
+    }
+
+    #[test]
+    fn a_depth_has_what_the_shallower_has() {
+        let names = |depth| {
+            let wanted = Wanted { depth, ..Wanted::default() };
+            GATES.iter().filter(|gate| wanted.has(gate)).map(|gate| gate.name).collect::<Vec<_>>()
+        };
+        let (quick, usual, full) = (names(Depth::Quick), names(Depth::Usual), names(Depth::Full));
+        assert!(
+            quick.iter().all(|name| usual.contains(name)) && usual.iter().all(|name| full.contains(name))
+        );
+        assert!(quick.contains(&"isolation") && !quick.contains(&"known-flaws"));
+        // What only some want is not run unasked, and is nobody's omission.
+        assert!(!full.contains(&"fips"));
+        let fips = Wanted { frameworks: vec!["fips-140".to_owned()], ..Wanted::default() };
+        let asked: Vec<_> = GATES.iter().filter(|gate| fips.has(gate)).map(|gate| gate.name).collect();
+        assert!(asked.contains(&"fips") && !asked.contains(&"migration"), "{asked:?}");
+        let named = Wanted { gates: vec!["fips".to_owned()], ..Wanted::default() };
+        assert_eq!(GATES.iter().filter(|gate| named.has(gate)).count(), 1);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a review is about, and the three ways to learn of it. The engine implements the traits over the
+//! What a review is about, and the ways to learn of it. The engine implements the traits over the
 //! machine's own channels; a test may implement them over anything.
 
 use crate::echo::{self, EchoPlan, Echoed};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::time::Duration;
 use vmwright_model::machine::Accelerator;
-use vmwright_model::{MachineSpec, Missing};
+use vmwright_model::{MachineSpec, Missing, Review};
 
 /// The VM under review.
 pub struct Scope<'a> {
@@ -19,6 +19,12 @@ pub struct Scope<'a> {
     pub vmm: &'a dyn Vmm,
     /// The machine that it runs on.
     pub host: &'a dyn Host,
+    /// What the rules say of both.
+    pub rules: &'a dyn Rules,
+    /// What can be done with the VM beyond asking; none where nothing may be.
+    pub exercise: Option<&'a dyn Exercise>,
+    /// An earlier review of this VM, whose figures are compared with these.
+    pub baseline: Option<&'a Review>,
     /// When the review began, RFC 3339, UTC; copied into the report.
     pub began: &'a str,
     /// How long to wait for the agent, where that is not the limit of the accelerator. Giving up before that
@@ -50,6 +56,45 @@ pub trait Guest {
     /// # Errors
     /// [`GuestError`]; a file that does not exist is [`GuestError::Refused`].
     fn file_read(&self, path: &str, max: usize) -> Result<Vec<u8>, GuestError>;
+
+    /// Runs a program to its end, which must come within `limit`.
+    ///
+    /// # Errors
+    /// [`GuestError`]; a program that does not exist is [`GuestError::Refused`].
+    fn run(&self, program: &str, arguments: &[&str], limit: Duration) -> Result<Ran, GuestError>;
+}
+
+/// A program that ended in the guest. Untrusted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ran {
+    /// Its exit status; none where a signal ended it.
+    pub status: Option<i32>,
+    /// What it said on standard output.
+    pub output: Vec<u8>,
+    /// What it said on standard error.
+    pub errors: Vec<u8>,
+}
+
+/// What the rules of ANALYSIS say of this VM on this host, now.
+pub trait Rules {
+    /// The verdict of the rule with this id.
+    ///
+    /// # Errors
+    /// Why it could not be asked, a lower-case fragment.
+    fn says(&self, rule: &str) -> Result<Says, String>;
+}
+
+/// A rule's verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Says {
+    /// It fired: what is wrong, and quotes with their places.
+    Fired(String, Vec<String>),
+    /// It has nothing to say against it.
+    Quiet,
+    /// It cannot tell, and why.
+    Unknown(String),
+    /// The question does not arise, and why.
+    NotApplicable(String),
 }
 
 /// The process that runs the VM.
@@ -75,6 +120,89 @@ pub trait Vmm {
 pub struct Process {
     /// Time since it was started.
     pub age: Duration,
+    /// Its id.
+    pub pid: u32,
+}
+
+/// To whom a file of the host belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Type and permission bits, `st_mode` of stat(2).
+    pub mode: u32,
+}
+
+/// Another VM of this host, as far as this one could reach it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Its name.
+    pub name: String,
+    /// Paths of its disks, and of the sockets that it is controlled by.
+    pub files: Vec<String>,
+}
+
+/// What a review does with the VM beyond asking. Whatever comes of it, the guest runs on afterwards where it ran before,
+/// unless [`Undone::Failed`] says otherwise.
+pub trait Exercise {
+    /// Moves the running guest to a second VMM of this host, and back. `at` is called with the guest after each way.
+    ///
+    /// # Errors
+    /// [`Undone`].
+    fn there_and_back(&self, at: &mut dyn FnMut(&dyn Guest)) -> Result<Vec<Leg>, Undone>;
+
+    /// Keeps the guest's state of this moment, and lets two VMMs go on from it beside the VM, one after the other, on
+    /// throw-away disks and without a network. `look` is called with each. The VM stands still meanwhile.
+    ///
+    /// # Errors
+    /// [`Undone`].
+    fn restored_twice(&self, look: &mut dyn FnMut(&dyn Guest, &dyn Vmm)) -> Result<Saved, Undone>;
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Undone {
+    /// It was not tried.
+    #[error("{0}")]
+    Cannot(String),
+    /// It was tried, and did not come about.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// One way of a move, as the VMM that was left counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leg {
+    /// From its begin to its end.
+    pub total: Duration,
+    /// How long the guest stood still.
+    pub downtime: Duration,
+    /// Bytes sent.
+    pub sent: u64,
+    /// How often memory was gone through.
+    pub rounds: u64,
+    /// How it went, moment by moment.
+    pub moments: Vec<Moment>,
+}
+
+/// One look at a move under way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// Bytes still to send.
+    pub remaining: u64,
+    /// Bytes that the guest writes in a second.
+    pub dirty_rate: u64,
+}
+
+/// A state that was kept and restored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// How long the VM stood still in all.
+    pub stood_still: Duration,
 }
 
 /// The machine that the VM runs on.
@@ -85,11 +213,49 @@ pub trait Host {
     /// Why there is none.
     fn file(&self, path: &str) -> Result<Vec<u8>, Missing>;
 
+    /// Where a symbolic link leads; of the links in `/proc/PID/ns` what they name.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn link(&self, path: &str) -> Result<String, Missing>;
+
+    /// Names in a directory, sorted.
+    ///
+    /// # Errors
+    /// Why there are none.
+    fn names(&self, path: &str) -> Result<Vec<String>, Missing>;
+
+    /// Whose a file is; links are followed.
+    ///
+    /// # Errors
+    /// Why that is not known.
+    fn owner(&self, path: &str) -> Result<Owner, Missing>;
+
+    /// The other VMs that are known on this host.
+    fn neighbours(&self) -> Vec<Neighbour>;
+
+    /// Files of this VM by which it is controlled: sockets of monitor and agent.
+    fn controls(&self) -> Vec<String>;
+
     /// Sends the payloads of `plan` to the guest at `address` and takes them back.
     fn echo(&self, address: IpAddr, plan: &EchoPlan) -> Echoed {
         echo::over_tcp(address, plan)
     }
+
+    /// The same with datagrams that must not be cut in pieces.
+    fn datagrams(&self, address: IpAddr, plan: &EchoPlan) -> Echoed {
+        echo::over_udp(address, plan)
+    }
+
+    /// The host's own figure for what the guest's probe measures as `spin`: rounds a second, in each of so many runs of so
+    /// many milliseconds.
+    fn spin(&self, runs: usize, milliseconds: u64) -> Vec<f64> {
+        (0..runs).map(|_| crate::load::spin(Duration::from_millis(milliseconds))).collect()
+    }
 }
+
+/// How our own probe names itself.
+const PROBE: &str = "vmwright-guest";
 
 /// A scope with what the wait for it found; what gates work on.
 pub(crate) struct Session<'a> {
@@ -110,8 +276,65 @@ impl<'a> Session<'a> {
 
     /// A text file of the guest, at most `max` bytes of it.
     pub(crate) fn guest_file(&self, path: &str, max: usize) -> Result<String, GuestError> {
+        self.guest_bytes(path, max).map(|bytes| lossy(&bytes))
+    }
+
+    /// A file of the guest, at most `max` bytes of it.
+    pub(crate) fn guest_bytes(&self, path: &str, max: usize) -> Result<Vec<u8>, GuestError> {
         self.up().map_err(GuestError::Silent)?;
-        self.scope.guest.file_read(path, max).map(|bytes| lossy(&bytes))
+        self.scope.guest.file_read(path, max)
+    }
+
+    /// Whether the guest is vmwright's own probe, which has more to tell than others.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.ask("guest-get-osinfo").is_ok_and(|info| info.get("id").and_then(Value::as_str) == Some(PROBE))
+    }
+
+    /// The figures of a measurement of our probe, one for each run.
+    pub(crate) fn probe(&self, words: &[&str], limit: Duration) -> Result<Vec<f64>, String> {
+        self.up()?;
+        if !self.is_probe() {
+            return Err("only vmwright's own probe measures it, and this guest is another".to_owned());
+        }
+        let ran = self.scope.guest.run("/init", words, limit).map_err(|error| error.to_string())?;
+        if ran.status != Some(0) {
+            return Err(format!("the probe says: {}", lossy(&ran.errors).trim()));
+        }
+        serde_json::from_slice(&ran.output).map_err(|_| "the probe's answer is no list of figures".to_owned())
+    }
+
+    /// Whether the guest reaches a TCP service: nothing where it does, else why not.
+    ///
+    /// # Errors
+    /// Why it could not be tried.
+    pub(crate) fn reach(&self, to: &str) -> Result<Result<(), String>, String> {
+        self.up()?;
+        let (host, port) = to.rsplit_once(':').ok_or_else(|| format!("`{to}` is not HOST:PORT"))?;
+        let limit = Duration::from_secs(15);
+        if self.is_probe() {
+            let ran = self
+                .scope
+                .guest
+                .run("/init", &["reach", to, "3000"], limit)
+                .map_err(|error| error.to_string())?;
+            let said = lossy(&ran.output).trim().to_owned();
+            return match (ran.status, said.as_str()) {
+                (Some(0), "open") => Ok(Ok(())),
+                (Some(0), _) => Ok(Err(said)),
+                _ => Err(format!("the probe says: {}", lossy(&ran.errors).trim())),
+            };
+        }
+        // Nothing but what a usual guest has; host and port are arguments and no part of the script.
+        let words = ["5", "bash", "-c", "exec 3<>\"/dev/tcp/$0/$1\"", host.trim_matches(['[', ']']), port];
+        let ran =
+            self.scope.guest.run("/usr/bin/timeout", &words, limit).map_err(|error| error.to_string())?;
+        let said = lossy(&ran.errors).lines().next().unwrap_or_default().to_owned();
+        match ran.status {
+            Some(0) => Ok(Ok(())),
+            Some(124) => Ok(Err("no answer within 5 s".to_owned())),
+            Some(1) => Ok(Err(said)),
+            _ => Err(format!("bash in the guest: {said}")),
+        }
     }
 
     /// A text file of the host.

@@ -16,7 +16,7 @@ use vmwright_formats::xml::Document;
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::{
     Character, Controller, ControllerKind, Discard, DiskBus, Endpoint, Foreign, ForeignFormat,
-    HostDeviceKind, InputBus, Network, NetworkKind, Policy,
+    HostDeviceKind, InputBus, Network, NetworkKind, Policy, Requirements,
 };
 
 /// Namespace of vmwright's own part of a domain's metadata.
@@ -103,6 +103,7 @@ fn complete(spec: &MachineSpec, around: &Around<'_>) -> Result<MachineSpec, Doma
     let mut keep = |at: &str, text: String| {
         kept.push(Foreign { format: ForeignFormat::Libvirt, at: at.to_owned(), text });
     };
+    spec.review = Requirements::default();
     spec.uuid = spec.uuid.or_else(|| around.uuid.map(ToOwned::to_owned));
     for (at, network) in spec.networks.iter_mut().enumerate() {
         if network.mac.is_none() && network.kind != NetworkKind::Hostdev {

@@ -222,7 +222,28 @@ impl Agent {
     pub fn file_read(&mut self, path: &str, max: usize) -> Result<Vec<u8>, AgentError> {
         let open = self.execute("guest-file-open", Some(json!({ "path": path, "mode": "r" })))?;
         let handle = open.as_i64().ok_or_else(|| rubbish("guest-file-open", &open))?;
-        let bytes = self.file_rest(path, handle, max);
+        self.file_closed(path, handle, max, true)
+    }
+
+    /// A file's first bytes, `max` of them where it has as many. Not one more is read: of a file that is made while it is
+    /// read, as `/dev/urandom` is, each byte counts.
+    ///
+    /// # Errors
+    /// [`AgentError`].
+    pub fn file_head(&mut self, path: &str, max: usize) -> Result<Vec<u8>, AgentError> {
+        let open = self.execute("guest-file-open", Some(json!({ "path": path, "mode": "r" })))?;
+        let handle = open.as_i64().ok_or_else(|| rubbish("guest-file-open", &open))?;
+        self.file_closed(path, handle, max, false)
+    }
+
+    fn file_closed(
+        &mut self,
+        path: &str,
+        handle: i64,
+        max: usize,
+        whole: bool,
+    ) -> Result<Vec<u8>, AgentError> {
+        let bytes = self.file_rest(path, handle, max, whole);
         // A handle left open stays open in the guest until its agent ends. The file's bytes matter more.
         let closed = self.execute("guest-file-close", Some(json!({ "handle": handle })));
         let bytes = bytes?;
@@ -240,11 +261,11 @@ impl Agent {
         Ok(list.iter().take(LIST_MAX).filter_map(interface).collect())
     }
 
-    fn file_rest(&mut self, path: &str, handle: i64, max: usize) -> Result<Vec<u8>, AgentError> {
+    fn file_rest(&mut self, path: &str, handle: i64, max: usize, whole: bool) -> Result<Vec<u8>, AgentError> {
         let mut bytes = Vec::new();
         loop {
             // One more than wanted shows that there is more.
-            let count = PIECE.min(max - bytes.len() + 1);
+            let count = PIECE.min(max - bytes.len() + usize::from(whole));
             let piece = self.execute("guest-file-read", Some(json!({ "handle": handle, "count": count })))?;
             let rubbish = || rubbish("guest-file-read", &piece);
             let read = piece["buf-b64"].as_str().and_then(decode_base64).ok_or_else(rubbish)?;
@@ -257,7 +278,7 @@ impl Agent {
                 return Err(AgentError::FileTooLarge { path: path.to_owned(), max });
             }
             // An agent that neither reads nor ends would be asked for ever.
-            if end || read.is_empty() {
+            if end || read.is_empty() || !whole && bytes.len() == max {
                 return Ok(bytes);
             }
         }

@@ -24,13 +24,13 @@ mod tap;
 mod trace;
 
 use crate::disks;
-use crate::request::Receive;
+use crate::request::{Migrate, Migrated, Place, Receive};
 use crate::state::{Operation, allow};
 use crate::{
     Answer, Backend, Condition, ControlError, Ended, Request, Running, StartError, Stop, Stored, Watch,
 };
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a guest's agent may take for one answer.
@@ -91,6 +91,16 @@ impl Qemu {
     pub fn monitor(&self, machine: &Stored) -> Result<qmp::Qmp, ControlError> {
         allow(&machine.name, &self.look(machine)?, Operation::Query)?;
         control::monitor(machine, &crate::supervise::running(machine)?, self.patience)
+    }
+
+    /// Writes the state of a guest that stands still into a file that does not exist yet, and leaves it standing still: who
+    /// calls this lets it go on. Its disks belong to nobody until then.
+    ///
+    /// # Errors
+    /// [`ControlError`]; the guest stands as it stood, and there may be a part of the file.
+    pub fn save(&self, machine: &Stored, to: &Path, watch: &mut dyn Watch) -> Result<Migrated, ControlError> {
+        allow(&machine.name, &self.look(machine)?, Operation::Snapshot)?;
+        migrate::send_to_file(self, machine, to, &Migrate::to(Place::File(to.to_owned())), watch)
     }
 
     /// The guest agent of a running machine, which must answer within `patience`.

@@ -19,6 +19,7 @@ mod revert;
 mod review;
 mod rules;
 mod undo;
+mod verify;
 mod vm;
 
 use std::path::Path;
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     Recover(recover::Args),
     Revert(revert::Args),
     Review(review::Args),
+    Verify(verify::Args),
     #[command(subcommand)]
     Vm(vm::Vm),
     Convert(convert::Args),
@@ -80,6 +82,7 @@ impl Command {
             Command::Recover(args) => args.operation(),
             Command::Revert(args) => args.operation(),
             Command::Review(args) => args.operation(),
+            Command::Verify(args) => args.operation(),
             Command::Vm(args) => args.operation()?,
             Command::Convert(args) => args.operation(),
             Command::Journal(args) => args.operation()?,

@@ -1,17 +1,46 @@
-use vmwright_engine::Operation;
+use std::path::PathBuf;
+use vmwright_engine::{Operation, Reviewing};
+use vmwright_model::Depth;
 
 /// Boot, exercise and measure a VM, and report gate by gate. Not tested is not passed.
+///
+/// Gates that notice nothing and take seconds (--quick): boot, network, devices, cpu-flaws, isolation, secure-boot, vtpm,
+/// confidential. That disturb nobody: known-flaws. That load the guest or make it stand still for moments (--full):
+/// performance, migration, save-restore. Only where it is named, or a framework asks for it: fips.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Name of the VM.
     vm: String,
-    /// Only these gates (`boot`, `network`, `devices`, `cpu-flaws`).
+    /// Only these gates, whatever the depth.
     #[arg(long, value_name = "GATE", value_delimiter = ',')]
     gates: Vec<String>,
+    /// Only what can be told in a few seconds and disturbs nobody.
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
+    /// Also what loads the guest, or makes it stand still for moments.
+    #[arg(long)]
+    full: bool,
+    /// Sort the evidence by the controls of this framework: `fips-140`, `pci-dss`, `cis`, `nist-800-125`. It is evidence for an
+    /// assessor, and no statement of compliance.
+    #[arg(long = "framework", value_name = "FRAMEWORK", value_delimiter = ',')]
+    frameworks: Vec<String>,
+    /// Compare figures with an earlier review: its name (`web-2026-01-31T091500Z`), `last`, or a path.
+    #[arg(long, value_name = "REVIEW")]
+    baseline: Option<String>,
+    /// Sign the review's files with your SSH key (the private key, or the public one of a key in an agent or on a token).
+    /// `vmwright verify` checks them.
+    #[arg(long, value_name = "KEY")]
+    key: Option<PathBuf>,
 }
 
 impl Args {
     pub(crate) fn operation(self) -> Operation {
-        Operation::Review { vm: self.vm, gates: self.gates }
+        let depth = match (self.quick, self.full) {
+            (true, _) => Depth::Quick,
+            (false, true) => Depth::Full,
+            (false, false) => Depth::Usual,
+        };
+        let Self { vm, gates, frameworks, baseline, key, .. } = self;
+        Operation::Review(Reviewing { vm, gates, depth, frameworks, baseline, key })
     }
 }

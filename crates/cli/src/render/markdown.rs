@@ -116,7 +116,7 @@ fn list(title: &str, entries: impl Iterator<Item = String>, out: &mut String) {
 }
 
 /// Untrusted text in a sentence: nothing in it is markup, a link or a formula.
-fn prose(untrusted: &str) -> String {
+pub(super) fn prose(untrusted: &str) -> String {
     let mut prose = String::with_capacity(untrusted.len());
     let text = shown(untrusted);
     let mut before = ' ';
@@ -138,7 +138,7 @@ fn prose(untrusted: &str) -> String {
 }
 
 /// Untrusted text as a code span, which ends where it should.
-fn code(untrusted: &str) -> String {
+pub(super) fn code(untrusted: &str) -> String {
     let text = shown(untrusted);
     if text.trim().is_empty() {
         return "(no name)".to_owned();

@@ -16,7 +16,7 @@ pub(crate) mod junit;
 mod machine;
 pub(crate) mod markdown;
 mod plan;
-mod review;
+pub(crate) mod review;
 pub(crate) mod sarif;
 mod why;
 
@@ -79,6 +79,7 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
         Outcome::Recovery { lines: found } if found.is_empty() => "no run was cut off\n".to_owned(),
         Outcome::Recovery { lines: found } => lines(found),
         Outcome::Review(made) => review::text(made),
+        Outcome::Sealed(sealed) => review::sealed(sealed),
         Outcome::Machine(machine) => machine::one(machine),
         Outcome::Came(came) => came::text(came, color),
         Outcome::Machines { machines, unread } => machine::list(machines, unread),

@@ -94,10 +94,12 @@ const COMMANDS: &[(&str, Command)] = &[
     ("guest-info", |_, _| Ok(info())),
     ("guest-network-get-interfaces", |_, _| network::interfaces()),
     ("guest-ping", |_, _| Ok(json!({}))),
+    ("guest-set-time", |_, arguments| set_time(arguments)),
     ("guest-shutdown", |_, _| Ok(json!({}))),
     ("guest-sync", |_, arguments| integer(arguments, "id").map(Value::from)),
     ("guest-sync-delimited", |_, arguments| integer(arguments, "id").map(Value::from)),
     ("vmwright-memory-check", |_, _| memory::check()),
+    ("vmwright-memory-drop", |_, _| Ok(memory::give_back())),
     ("vmwright-memory-fill", |_, arguments| memory::fill(arguments)),
 ];
 
@@ -191,6 +193,18 @@ fn now() -> Result<Value, String> {
     nanoseconds.map(Value::from).ok_or_else(|| "Time is out of range".to_owned())
 }
 
+/// `guest-set-time`: with the time only. Without it QEMU's agent reads the hardware clock, which is not done here.
+fn set_time(arguments: &Arguments) -> Result<Value, String> {
+    let nanoseconds = integer(arguments, "time")?;
+    let time = rustix::time::Timespec {
+        tv_sec: nanoseconds.div_euclid(1_000_000_000),
+        tv_nsec: nanoseconds.rem_euclid(1_000_000_000),
+    };
+    rustix::time::clock_settime(rustix::time::ClockId::Realtime, time)
+        .map(|()| json!({}))
+        .map_err(|error| format!("Failed to set time to guest: {error}"))
+}
+
 fn vcpus() -> Value {
     let directory = "/sys/devices/system/cpu";
     let processor = |name: String| {
@@ -223,7 +237,7 @@ mod tests {
         assert_eq!(listed.len(), COMMANDS.len());
         for entry in listed {
             let name = entry["name"].as_str().unwrap();
-            if matches!(name, "guest-shutdown")
+            if matches!(name, "guest-shutdown" | "guest-set-time")
                 || ["sync", "guest-file", "guest-exec", "vmwright"].iter().any(|part| name.contains(part))
             {
                 continue;

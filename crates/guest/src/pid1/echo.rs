@@ -68,7 +68,8 @@ fn reflect(mut stream: TcpStream) {
 }
 
 fn udp(socket: &UdpSocket) {
-    let mut buffer = [0; 2048];
+    // The largest datagram there is.
+    let mut buffer = vec![0; 65_536];
     loop {
         match socket.recv_from(&mut buffer) {
             Ok((count, from)) => drop(socket.send_to(&buffer[..count], from)),

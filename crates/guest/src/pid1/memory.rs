@@ -36,6 +36,10 @@ pub(super) fn fill(arguments: &Map<String, Value>) -> Result<Value, String> {
     if first {
         thread::spawn(move || {
             loop {
+                let none = lock().is_none();
+                if none {
+                    thread::sleep(Duration::from_millis(10));
+                }
                 if let Some(field) = lock().as_mut() {
                     let page = field.next;
                     field.write(page);
@@ -61,6 +65,11 @@ pub(super) fn check() -> Result<Value, String> {
     Ok(
         json!({ "pages": field.generations.len(), "wrong": wrong.len(), "first": first, "changes": field.changes }),
     )
+}
+
+/// `vmwright-memory-drop`: gives the memory back. Nothing is changed from then on.
+pub(super) fn give_back() -> Value {
+    json!({ "had": lock().take().is_some() })
 }
 
 impl Field {

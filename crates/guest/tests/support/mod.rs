@@ -67,6 +67,8 @@ pub(crate) struct Options {
     pub(crate) more: Vec<String>,
     /// Whether there is a channel for the agent.
     pub(crate) agent: bool,
+    /// User to run QEMU as, where the test runs as root.
+    pub(crate) user: Option<u32>,
 }
 
 impl Default for Options {
@@ -79,6 +81,7 @@ impl Default for Options {
             networks: Vec::new(),
             more: Vec::new(),
             agent: true,
+            user: None,
         }
     }
 }
@@ -87,6 +90,8 @@ impl Default for Options {
 pub(crate) struct Vm {
     child: Mutex<Child>,
     dir: tempfile::TempDir,
+    /// Other VMs with a file of theirs, as a review is told of them.
+    pub(crate) neighbours: Vec<(String, String)>,
     qmp: Mutex<Channel>,
     agent: Option<Mutex<Channel>>,
     started: Instant,
@@ -133,6 +138,12 @@ impl Vm {
                 .args(["-device", &format!("virtio-net-pci,netdev=n{number},mac={mac},romfile=")]);
         }
         command.args(&options.more);
+        if let Some(user) = options.user {
+            use std::os::unix::process::CommandExt;
+            std::os::unix::fs::chown(dir.path(), Some(user), Some(user)).unwrap();
+            // Without the rights of root, std gives up its groups too.
+            command.uid(user).gid(user);
+        }
         let started = Instant::now();
         let child = command.stdin(Stdio::null()).spawn().unwrap();
         let mut qmp = Channel::open(Path::new(&at("qmp")), ANSWER);
@@ -140,13 +151,23 @@ impl Vm {
         assert!(greeting.get("QMP").is_some(), "{greeting}");
         qmp.ask("qmp_capabilities", json!({})).unwrap();
         let agent = options.agent.then(|| Mutex::new(Channel::open(Path::new(&at("agent")), AGENT_ANSWER)));
-        Self { child: Mutex::new(child), dir, qmp: Mutex::new(qmp), agent, started }
+        Self { child: Mutex::new(child), dir, neighbours: Vec::new(), qmp: Mutex::new(qmp), agent, started }
     }
 
     /// Everything that the guest wrote on its serial line so far.
     pub(crate) fn serial(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.dir.path().join("serial")).unwrap_or_default())
             .into_owned()
+    }
+
+    /// A file of its directory.
+    pub(crate) fn at(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
+    /// The process of QEMU.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.lock().unwrap().id()
     }
 
     /// The answer to a QMP command, or its error object.

@@ -1,7 +1,8 @@
 use super::{CHANGES, Call, Tool, perform};
 use crate::parameters::{Given, Parameter, Takes};
 use crate::session::Standing;
-use vmwright_engine::Operation;
+use vmwright_engine::{Operation, Reviewing};
+use vmwright_model::Depth;
 
 pub(crate) const TOOL: Tool = Tool {
     name: "review",
@@ -11,7 +12,28 @@ pub(crate) const TOOL: Tool = Tool {
     hints: CHANGES,
     parameters: &[
         Parameter::required("vm", Takes::Text, "a VM in scope"),
-        Parameter::optional("gates", Takes::Texts, "only these: boot, network, devices, cpu-flaws"),
+        Parameter::optional(
+            "gates",
+            Takes::Texts,
+            "only these: boot, network, devices, cpu-flaws, isolation, secure-boot, vtpm, confidential, known-flaws, \
+             performance, migration, save-restore, fips",
+        ),
+        Parameter::optional(
+            "depth",
+            Takes::Word(&["quick", "usual", "full"]),
+            "quick: seconds; full: also loads the guest and stops it for moments",
+        ),
+        Parameter::optional(
+            "frameworks",
+            Takes::Texts,
+            "sort evidence by fips-140, pci-dss, cis, nist-800-125",
+        ),
+        Parameter::optional(
+            "baseline",
+            Takes::Text,
+            "an earlier review to compare with: its name, or `last`",
+        ),
+        Parameter::optional("verify", Takes::Text, "review nothing; check this review's files and signature"),
     ],
     gives: &[("verdict", "string"), ("review", "object"), ("html", "untrusted")],
     own: false,
@@ -19,5 +41,22 @@ pub(crate) const TOOL: Tool = Tool {
 };
 
 fn call(given: &Given, standing: &Standing) -> Result<Call, String> {
-    perform(Operation::Review { vm: standing.in_scope(&given.words("vm"))?, gates: given.texts("gates") })
+    let vm = standing.in_scope(&given.words("vm"))?;
+    if let Some(review) = given.text("verify") {
+        if review.contains('/') || !review.starts_with(&format!("{vm}-")) {
+            return Err("`verify` is the name of a review of this VM that vmwright has kept".to_owned());
+        }
+        return perform(Operation::Verify { review });
+    }
+    let depth = match given.words("depth").as_str() {
+        "quick" => Depth::Quick,
+        "full" => Depth::Full,
+        _ => Depth::Usual,
+    };
+    let baseline = given.text("baseline");
+    if baseline.as_ref().is_some_and(|name| name.contains('/')) {
+        return Err("`baseline` is the name of a review that vmwright has kept, not a path".to_owned());
+    }
+    let (gates, frameworks) = (given.texts("gates"), given.texts("frameworks"));
+    perform(Operation::Review(Reviewing { vm, gates, depth, frameworks, baseline, key: None }))
 }

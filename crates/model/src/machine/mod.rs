@@ -18,6 +18,7 @@ mod hostdev;
 mod memory;
 mod network;
 mod process;
+mod review;
 
 pub use boot::{Boot, BootDevice, Firmware, FirmwareKind, Seed, Tpm, TpmModel};
 pub use character::{Channel, ChannelTarget, Character, CharacterTarget, Endpoint};
@@ -40,6 +41,7 @@ pub use memory::{
 };
 pub use network::{Bandwidth, Forward, MacvtapMode, Network, NetworkKind, NetworkModel};
 pub use process::{Blkio, Limits, Process};
+pub use review::Requirements;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -184,6 +186,9 @@ pub struct MachineSpec {
     /// What cloud-init finds in the guest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<Seed>,
+    /// What the running VM has to fulfil when it is reviewed.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub review: Requirements,
     /// What another format said that this one has no word for. It is written back into that format alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub foreign: Vec<Foreign>,
@@ -237,6 +242,7 @@ impl MachineSpec {
             process: Process::default(),
             limits: Limits::default(),
             seed: None,
+            review: Requirements::default(),
             foreign: Vec::new(),
         }
     }

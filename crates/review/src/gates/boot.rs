@@ -10,6 +10,7 @@ use crate::quote;
 use crate::scope::{Session, word};
 use crate::wait::Waited;
 use serde_json::Value;
+use std::time::Duration;
 use vmwright_formats::lines::lines;
 use vmwright_model::machine::Accelerator;
 use vmwright_model::{MachineSpec, Missing};
@@ -58,6 +59,8 @@ pub(crate) struct Observed {
     pub(crate) status: Result<String, String>,
     /// Age of the VMM and uptime of the guest at one moment, in seconds.
     pub(crate) clock: Option<(f64, f64)>,
+    /// Units of the specification, and what systemd in the guest says of each: `active`, `failed`.
+    pub(crate) services: Vec<(String, Result<String, String>)>,
 }
 
 pub(crate) fn observe(session: &Session<'_>) -> Observed {
@@ -73,14 +76,24 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
             status.ok_or_else(|| "query-status: the answer has no `status`".to_owned())
         }),
         clock: age.zip(uptime),
+        services: session.scope.spec.review.services.iter().map(|unit| (unit.clone(), service(session, unit))).collect(),
     }
+}
+
+/// What systemd says of a unit, in one word (systemctl(1), `is-active`).
+fn service(session: &Session<'_>, unit: &str) -> Result<String, String> {
+    session.waited.agent.as_ref().map_err(Clone::clone)?;
+    let ran = session.scope.guest.run("/usr/bin/systemctl", &["is-active", "--", unit], Duration::from_secs(10));
+    let ran = ran.map_err(|error| error.to_string())?;
+    let word = String::from_utf8_lossy(&ran.output).lines().next().unwrap_or_default().trim().to_owned();
+    if word.is_empty() { Err("systemctl says nothing".to_owned()) } else { Ok(word) }
 }
 
 pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     let mut aspects = Aspects::default();
     let mut evidence = Vec::new();
     let accelerator = seen.waited.accelerator.as_ref().ok().copied();
-    judge_accelerator(seen, spec, &mut aspects, &mut evidence);
+    judge_accelerator(seen, spec, aspects.about("accelerator"), &mut evidence);
 
     let serial = seen.serial.as_deref().unwrap_or_default();
     let console = Console::read(serial);
@@ -92,6 +105,7 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     }
 
     let limits = Limits::of(accelerator);
+    aspects.about("reached");
     let goal = if spec.agent { answered.is_some() } else { console.init.is_some() };
     if let Some(why) = &seen.waited.hopeless {
         aspects.fail(format!("stopped after {last}: {}", quote::line(why)));
@@ -111,23 +125,45 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
             aspects.fail(format!("stopped after {last}: {missing} within {waited:.1} s"));
         }
     }
+    aspects.about("time");
     for (stage, limit) in stages[1..].iter().zip([limits.kernel, limits.init, limits.agent]) {
         if let Some(at) = stage.at.filter(|at| *at > limit) {
             let under = accelerator.map_or("an unknown accelerator", word);
             aspects.fail(format!("{} came after {at:.1} s, the limit under {under} is {limit:.0} s", stage.name));
         }
     }
+    if let Some(wanted) = spec.review.boot_ms {
+        aspects.about("required time");
+        let wanted = f64::from(wanted) / 1e3;
+        match stages[3].at {
+            Some(at) => aspects.expect(at <= wanted, || {
+                format!("the agent came after {at:.1} s, the specification demands {wanted:.1} s at most")
+            }),
+            None => aspects.unknown("how long it took to the agent: the boot was not seen, or was another"),
+        }
+    }
+    for (unit, found) in &seen.services {
+        aspects.about("services");
+        match found {
+            Ok(word) => aspects.expect(word == "active", || format!("{unit} is {}", quote::line(word))),
+            Err(why) => aspects.unknown(format!("{unit}: {}", quote::line(why))),
+        }
+    }
     if console.boots > 1 {
         evidence.push(format!("serial console: the kernel started {} times; times are of the last", console.boots));
     }
-    let outcome = aspects.outcome("");
     if !goal || seen.waited.hopeless.is_some() {
         evidence.extend(match &seen.serial {
             Ok(text) => last_lines(text).map(|line| quote::from("serial console", line)).collect(),
             Err(why) => vec![format!("serial console: {why}")],
         });
     }
-    Judged { outcome, measurements: measurements(&stages), evidence, tables: vec![stage_table(&stages)] }
+    Judged {
+        measurements: measurements(&stages),
+        evidence,
+        tables: vec![stage_table(&stages)],
+        ..Judged::of(aspects, "")
+    }
 }
 
 fn judge_accelerator(seen: &Observed, spec: &MachineSpec, aspects: &mut Aspects, evidence: &mut Vec<String>) {

@@ -72,6 +72,7 @@ pub(crate) fn judge(seen: &Observed, _spec: &MachineSpec) -> Judged {
     let mut aspects = Aspects::default();
     let mut table = table("Processor flaws", &["flaw", "host", "guest", "note"]);
     let mut evidence = Vec::new();
+    aspects.about("guest");
     let guest = match &seen.guest {
         Ok(guest) => Some(guest),
         Err(why) => {
@@ -88,6 +89,7 @@ pub(crate) fn judge(seen: &Observed, _spec: &MachineSpec) -> Judged {
     };
     let mut host_absent = 0;
     for flaw in FLAWS {
+        aspects.about(flaw.name);
         let host = seen.host.get(flaw.name);
         let host = match host {
             Some(Ok(text)) => Some(text.as_str()),
@@ -123,16 +125,17 @@ pub(crate) fn judge(seen: &Observed, _spec: &MachineSpec) -> Judged {
             aspects.pass();
         }
     }
+    aspects.about("host");
     if host_absent == FLAWS.len() {
         aspects.unknown(format!("the host has no {DIRECTORY}"));
     }
-    let outcome = aspects.outcome(if emulated {
+    let otherwise = if emulated {
         "the guest runs under TCG: its processor is emulated, and what its kernel says of it is not comparable with \
          the host's (a guest under KVM would tell)"
     } else {
         "neither kernel states any flaw"
-    });
-    Judged { outcome, measurements: Vec::new(), evidence, tables: vec![table] }
+    };
+    Judged { evidence, tables: vec![table], ..Judged::of(aspects, otherwise) }
 }
 
 /// One flaw under KVM. Gives the note for the table.

@@ -27,25 +27,25 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
         table: table("Devices", &["device", "specification", "VMM", "guest"]),
         agent: seen.agent.is_ok(),
     };
+    gate.aspects.about("agent");
     if let Err(why) = &seen.agent {
         gate.aspects.unknown(quote::line(why));
     }
+    gate.aspects.about("processors");
     processors(seen, spec, &mut gate);
+    gate.aspects.about("memory");
     memory(seen, spec, &mut gate);
+    gate.aspects.about("disks");
     disks(seen, spec, &mut gate);
+    gate.aspects.about("networks");
     networks(seen, spec, &mut gate);
+    gate.aspects.about("virtio");
     virtio::judge(seen, &mut gate);
     if gate.agent {
-        gate.aspects.pass();
+        gate.aspects.about("agent").pass();
         gate.row("agent channel", "yes", "yes", "answers");
     }
-    let evidence = seen.evidence.clone();
-    Judged {
-        outcome: gate.aspects.outcome(""),
-        measurements: Vec::new(),
-        evidence,
-        tables: vec![gate.table],
-    }
+    Judged { evidence: seen.evidence.clone(), tables: vec![gate.table], ..Judged::of(gate.aspects, "") }
 }
 
 /// The verdict in the making.

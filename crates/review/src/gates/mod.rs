@@ -1,58 +1,86 @@
 //! The gates. A gate is one module: its name is the module's with `-` for `_`, `observe` collects facts and
 //! `judge` says what they mean and knows nothing else. To add one, write the module and name it in [`gates!`].
 
+use crate::aspects::Aspects;
 use crate::scope::Session;
-use vmwright_model::Gate;
+use vmwright_model::{Depth, Gate};
 
-/// One gate, from the question to the answer.
-type Run = fn(&Session<'_>) -> Gate;
+/// A gate as it is found by its name.
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    /// The shallowest review that runs it unasked; none where it runs only when it is named, or a framework wants it.
+    pub(crate) from: Option<Depth>,
+    /// From the question to the answer.
+    pub(crate) run: fn(&Session<'_>) -> Gate,
+}
 
 /// Declares the gates in the order in which they run and are shown.
 macro_rules! gates {
-    ($($module:ident = $name:literal),* $(,)?) => {
+    ($($module:ident = $name:literal from $from:expr),* $(,)?) => {
         $(pub(crate) mod $module;)*
-        /// Every gate with its name.
-        pub(crate) const GATES: &[(&str, Run)] =
-            &[$(($name, |session| $module::judge(&$module::observe(session), session.scope.spec).named($name))),*];
+        /// Every gate.
+        pub(crate) const GATES: &[Entry] = &[$(Entry {
+            name: $name,
+            from: $from,
+            run: |session| $module::judge(&$module::observe(session), session.scope.spec).named($name),
+        }),*];
     };
 }
 
 gates! {
-    boot = "boot",
-    network = "network",
-    devices = "devices",
-    cpu_flaws = "cpu-flaws",
+    boot = "boot" from Some(Depth::Quick),
+    network = "network" from Some(Depth::Quick),
+    devices = "devices" from Some(Depth::Quick),
+    cpu_flaws = "cpu-flaws" from Some(Depth::Quick),
+    isolation = "isolation" from Some(Depth::Quick),
+    secure_boot = "secure-boot" from Some(Depth::Quick),
+    vtpm = "vtpm" from Some(Depth::Quick),
+    confidential = "confidential" from Some(Depth::Quick),
+    known_flaws = "known-flaws" from Some(Depth::Usual),
+    performance = "performance" from Some(Depth::Full),
+    migration = "migration" from Some(Depth::Full),
+    save_restore = "save-restore" from Some(Depth::Full),
+    fips = "fips" from None,
 }
 
 /// Names of the gates as users type them, in the order in which they run.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    GATES.iter().map(|(name, _)| *name)
+    GATES.iter().map(|gate| gate.name)
 }
 
 /// What a gate says, before it is given its name.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Judged {
     pub(crate) outcome: vmwright_model::GateOutcome,
+    pub(crate) checks: Vec<vmwright_model::Check>,
     pub(crate) measurements: Vec<vmwright_model::Measurement>,
     pub(crate) evidence: Vec<String>,
     pub(crate) tables: Vec<vmwright_model::Table>,
 }
 
 impl Judged {
+    /// What the aspects come to; `otherwise` is why nothing was looked at.
+    pub(crate) fn of(aspects: Aspects, otherwise: &str) -> Self {
+        let (outcome, checks) = aspects.conclude(otherwise);
+        Self { outcome, checks, measurements: Vec::new(), evidence: Vec::new(), tables: Vec::new() }
+    }
+
     fn named(self, name: &str) -> Gate {
         Gate {
             name: name.to_owned(),
             outcome: self.outcome,
+            checks: self.checks,
             measurements: self.measurements,
             evidence: self.evidence,
             tables: self.tables,
+            seconds: 0.0,
         }
     }
 }
 
 /// A figure with its unit.
 pub(crate) fn measurement(name: impl Into<String>, value: f64, unit: &str) -> vmwright_model::Measurement {
-    vmwright_model::Measurement { name: name.into(), value, unit: unit.to_owned() }
+    vmwright_model::Measurement { name: name.into(), value, unit: unit.to_owned(), ..Default::default() }
 }
 
 /// An empty table.
@@ -102,8 +130,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_the_modules_names() {
-        assert_eq!(names().collect::<Vec<_>>(), ["boot", "network", "devices", "cpu-flaws"]);
+    fn names_are_single() {
+        let mut all: Vec<_> = names().collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), GATES.len());
     }
 
     #[test]

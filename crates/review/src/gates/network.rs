@@ -1,14 +1,16 @@
 //! `network`: the host reaches the guest, at the address that was asked for, and its bytes come back.
 //!
-//! Twenty payloads go to the echo service on TCP port 7 of the guest and are timed. A user-mode network has no
-//! way in, so that there the question does not arise.
+//! Twenty payloads go to the echo service on TCP port 7 of the guest and are timed, and five of a frame's full size to UDP
+//! port 7. A user-mode network has no way in, so that there the question does not arise. From the guest, services that the
+//! specification names are reached, or must not be: other guests, the world outside, the host's metadata.
 
-use super::{Judged, measurement, table};
+use super::{Judged, component, measurement, table};
 use crate::aspects::Aspects;
 use crate::echo::{EchoPlan, Echoed};
 use crate::interfaces::{self, Interface};
 use crate::quote;
 use crate::scope::Session;
+use crate::statistics::{interval, median};
 use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,6 +38,22 @@ pub(crate) struct Observed {
     pub(crate) tried: Vec<Option<(IpAddr, Echoed)>>,
     /// The host's table of IPv4 neighbours after the trials.
     pub(crate) arp: Result<String, Missing>,
+    /// For each network: the largest packet of the guest's interface, in bytes.
+    pub(crate) mtus: Vec<Option<Result<u64, String>>>,
+    /// For each network: what came of datagrams of that size.
+    pub(crate) full: Vec<Option<Echoed>>,
+    /// Services that the guest has to reach, and what came of it.
+    pub(crate) reach: Vec<(String, Reached)>,
+    /// Services that it must not reach.
+    pub(crate) no_reach: Vec<(String, Reached)>,
+}
+
+/// Nothing where a service was reached, or why it was not; outside of it why it was not tried.
+type Reached = Result<Result<(), String>, String>;
+
+/// Bytes of the headers of IP and UDP before a datagram's own (RFC 791, 8200, 768).
+fn headers(ip: IpAddr) -> u64 {
+    if ip.is_ipv4() { 28 } else { 48 }
 }
 
 pub(crate) fn observe(session: &Session<'_>) -> Observed {
@@ -49,8 +67,34 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
         let address = address.filter(|_| network.kind == NetworkKind::Bridge)?;
         Some((address, session.scope.host.echo(address, &EchoPlan::default())))
     };
-    let tried = networks.iter().enumerate().map(try_one).collect();
-    Observed { tried, arp: session.host_file(ARP), interfaces, vmm_macs }
+    let tried: Vec<Option<(IpAddr, Echoed)>> = networks.iter().enumerate().map(try_one).collect();
+    let mtu = |(index, network): (usize, &Network)| {
+        let mac = interfaces::expected_mac(network, index, &vmm_macs);
+        let own = interfaces.as_ref().ok().and_then(|all| find(all, mac.as_deref()))?;
+        let path = format!("/sys/class/net/{}/mtu", component(&own.name)?);
+        let text = session.guest_file(&path, 32).map_err(|error| format!("{path}: {error}"));
+        Some(text.and_then(|text| text.trim().parse().map_err(|_| format!("{path} is no number"))))
+    };
+    let mtus: Vec<Option<Result<u64, String>>> = networks.iter().enumerate().map(mtu).collect();
+    let full = |((tried, mtu), network): ((&Option<(IpAddr, Echoed)>, &Option<Result<u64, String>>), &Network)| {
+        let (ip, Echoed::Answered { .. }) = tried.as_ref()? else { return None };
+        let size = network.mtu.map(u64::from).or_else(|| mtu.as_ref()?.as_ref().ok().copied())?;
+        let size = usize::try_from(size.saturating_sub(headers(*ip))).ok()?.clamp(8, 65_000);
+        let plan = EchoPlan { size, trips: 5, give_up: 3, ..EchoPlan::default() };
+        Some(session.scope.host.datagrams(*ip, &plan))
+    };
+    let wanted = &session.scope.spec.review;
+    let reach = |all: &[String]| all.iter().map(|to| (to.clone(), session.reach(to))).collect();
+    Observed {
+        full: tried.iter().zip(&mtus).zip(networks).map(full).collect(),
+        reach: reach(&wanted.reach),
+        no_reach: reach(&wanted.no_reach),
+        mtus,
+        tried,
+        arp: session.host_file(ARP),
+        interfaces,
+        vmm_macs,
+    }
 }
 
 /// The guest's interfaces, once each has the address that it should have, or after [`SETTLE`].
@@ -87,6 +131,7 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     let mut aspects = Aspects::default();
     let mut report = Judged {
         outcome: vmwright_model::GateOutcome::Pass,
+        checks: Vec::new(),
         measurements: Vec::new(),
         evidence: Vec::new(),
         tables: vec![table("Networks", &["network", "interface in the guest", "addresses there", "from the host"])],
@@ -97,7 +142,9 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
             Some(bridge) => format!("network {index} ({} {bridge})", network.kind.name()),
             None => format!("network {index} ({})", network.kind.name()),
         };
+        aspects.about("address");
         let own = judge_address(seen, network, mac.as_deref(), &label, &mut aspects);
+        aspects.about("from the host");
         let way = match (network.kind.leads_in(), seen.tried.get(index).and_then(Option::as_ref)) {
             (false, _) => "no way in".to_owned(),
             (true, None) => {
@@ -108,7 +155,7 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
                 "not tried: no address".to_owned()
             }
             (true, Some((ip, echoed))) => {
-                judge_echo(*ip, echoed, &label, &mut aspects, &mut report);
+                judge_echo(*ip, echoed, &label, spec, &mut aspects, &mut report);
                 judge_neighbour(seen, *ip, mac.as_deref(), &label, &mut aspects, &mut report);
                 summary(*ip, echoed)
             }
@@ -122,11 +169,15 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     } else if let Err(why) = &seen.interfaces {
         report.evidence.push(quote::from("guest-network-get-interfaces", why));
     }
+    for (index, network) in spec.networks.iter().enumerate() {
+        judge_size(seen, index, network, &mut aspects, &mut report);
+    }
     // Addresses alone are half of the question: without a bridge nothing was reached, so nothing is passed.
     if !spec.networks.iter().any(|network| network.kind.leads_in()) {
         aspects.forget_passes();
     }
-    report.outcome = aspects.outcome(if spec.networks.is_empty() {
+    judge_reach(seen, &mut aspects, &mut report);
+    (report.outcome, report.checks) = aspects.conclude(if spec.networks.is_empty() {
         "the machine has no network"
     } else {
         "a user-mode network has no way in from the host (a network of kind `bridge` would have one)"
@@ -170,7 +221,90 @@ fn judge_address<'a>(
     Some(own)
 }
 
-fn judge_echo(ip: IpAddr, echoed: &Echoed, label: &str, aspects: &mut Aspects, report: &mut Judged) {
+/// Whether packets are as large as they are meant to be, and come through at that size.
+fn judge_size(seen: &Observed, index: usize, network: &Network, aspects: &mut Aspects, report: &mut Judged) {
+    aspects.about("size of packets");
+    let mtu = seen.mtus.get(index).and_then(Option::as_ref);
+    if let Some(wanted) = network.mtu {
+        match mtu {
+            Some(Ok(found)) => aspects.expect(*found == u64::from(wanted), || {
+                format!("network {index}: the guest sends packets of at most {found} bytes, the specification says {wanted}")
+            }),
+            Some(Err(why)) => aspects.unknown(format!("network {index}: {}", quote::line(why))),
+            None => aspects.unknown(format!("network {index}: the guest's interface was not found, nor how large its packets are")),
+        }
+    }
+    let size = network.mtu.map(u64::from).or_else(|| mtu?.as_ref().ok().copied()).unwrap_or(0);
+    match seen.full.get(index).and_then(Option::as_ref) {
+        Some(Echoed::Answered { trips, first_loss }) => {
+            let lost = trips.iter().filter(|trip| trip.is_none()).count();
+            report.measurements.push(measurement(format!("network {index}: full packets lost"), lost as f64, "count"));
+            aspects.expect(lost == 0, || {
+                let why = first_loss.as_deref().unwrap_or("no reason given");
+                format!("network {index}: {lost} of {} packets of {size} bytes were lost: {why}", trips.len())
+            });
+        }
+        Some(Echoed::Unreachable(why)) => aspects.fail(format!(
+            "network {index}: no packet of {size} bytes comes through, though small ones do: {}",
+            quote::line(why)
+        )),
+        Some(Echoed::Refused) => aspects.none(format!("network {index}: no echo service for datagrams")),
+        Some(Echoed::Garbled) => aspects.fail(format!("network {index}: packets of {size} bytes come back changed")),
+        None => {}
+    }
+}
+
+/// What the guest reaches, and what it must not.
+fn judge_reach(seen: &Observed, aspects: &mut Aspects, report: &mut Judged) {
+    let mut table = table("From the guest", &["service", "wanted", "found"]);
+    let all = seen.reach.iter().map(|one| (one, true)).chain(seen.no_reach.iter().map(|one| (one, false)));
+    for ((to, reached), wanted) in all {
+        aspects.about(if wanted { "reach" } else { "egress" });
+        let found = match reached {
+            Ok(Ok(())) => "reached".to_owned(),
+            Ok(Err(why)) => format!("not reached: {why}"),
+            Err(why) => format!("not tried: {why}"),
+        };
+        match (reached, wanted) {
+            (Ok(Ok(())), true) | (Ok(Err(_)), false) => aspects.pass(),
+            (Ok(Err(why)), true) => aspects.fail(format!("the guest does not reach {to}: {}", quote::line(why))),
+            (Ok(Ok(())), false) => aspects.fail(format!("the guest reaches {to}, which it must not")),
+            (Err(why), _) => aspects.unknown(format!("whether the guest reaches {to}: {}", quote::line(why))),
+        }
+        let wanted = if wanted { "reached" } else { "not reached" };
+        table.rows.push(vec![to.clone(), wanted.to_owned(), quote::line(&found)]);
+    }
+    if !table.rows.is_empty() {
+        report.tables.push(table);
+    }
+}
+
+/// Whether the round trips are as quick as they have to be.
+fn judge_time(ip: IpAddr, times: &[f64], label: &str, spec: &MachineSpec, aspects: &mut Aspects) {
+    let Some(wanted) = spec.review.round_trip_us else { return };
+    aspects.about("latency");
+    let wanted = f64::from(wanted) / 1e3;
+    match interval(times) {
+        Some((_, high)) if high <= wanted => aspects.pass(),
+        Some((low, high)) => {
+            let told = format!(
+                "{label}: the median round trip to {ip} lies between {low:.3} and {high:.3} ms, the specification demands at most {wanted:.3} ms"
+            );
+            if low > wanted { aspects.fail(told) } else { aspects.unknown(told) }
+        }
+        None => aspects.unknown(format!("{label}: {} round trips to {ip} are too few to tell how long they take", times.len())),
+    }
+    aspects.about("from the host");
+}
+
+fn judge_echo(
+    ip: IpAddr,
+    echoed: &Echoed,
+    label: &str,
+    spec: &MachineSpec,
+    aspects: &mut Aspects,
+    report: &mut Judged,
+) {
     let port = EchoPlan::default().port;
     match echoed {
         Echoed::Answered { trips, first_loss } => {
@@ -184,6 +318,7 @@ fn judge_echo(ip: IpAddr, echoed: &Echoed, label: &str, aspects: &mut Aspects, r
             }
             report.measurements.push(measurement(format!("{ip} sent"), trips.len() as f64, "count"));
             report.measurements.push(measurement(format!("{ip} lost"), lost as f64, "count"));
+            judge_time(ip, &times, label, spec, aspects);
             aspects.expect(lost == 0, || {
                 let why = first_loss.as_deref().unwrap_or("no reason given");
                 format!("{label}: {lost} of {} round trips to {ip} were lost: {why}", trips.len())
@@ -233,18 +368,6 @@ fn summary(ip: IpAddr, echoed: &Echoed) -> String {
     }
 }
 
-/// The middle value; of an even number the mean of the two in the middle.
-pub(crate) fn median(times: &[f64]) -> Option<f64> {
-    let mut sorted = times.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.len() {
-        0 => None,
-        length if length % 2 == 1 => Some(sorted[middle]),
-        _ => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,6 +400,10 @@ mod tests {
             interfaces: Ok(vec![interface(&["10.213.0.2/24"])]),
             vmm_macs: Ok(vec![MAC.to_owned()]),
             tried: vec![Some(("10.213.0.2".parse().unwrap(), answered(&[Some(0.5), Some(0.3), Some(0.9), Some(0.4)])))],
+            mtus: vec![Some(Ok(1500))],
+            full: vec![Some(answered(&[Some(0.9)]))],
+            reach: Vec::new(),
+            no_reach: Vec::new(),
             arp: Ok(format!(
                 "IP address       HW type     Flags       HW address            Mask     Device\n\
                  10.213.0.2       0x1         0x2         {MAC}     *        br0\n"
@@ -360,6 +487,50 @@ mod tests {
         spec.networks.clear();
         seen.tried.clear();
         assert_eq!(judge(&seen, &spec).outcome, GateOutcome::NotApplicable("the machine has no network".to_owned()));
+    }
+
+    #[test]
+    fn packets_have_their_size_and_come_through_with_it() {
+        let (mut seen, mut spec) = bridged();
+        spec.networks[0].mtu = Some(9000);
+        assert!(why(&judge(&seen, &spec)).contains("packets of at most 1500 bytes, the specification says 9000"));
+        seen.mtus = vec![Some(Ok(9000))];
+        assert_eq!(judge(&seen, &spec).outcome, GateOutcome::Pass);
+        seen.full = vec![Some(Echoed::Unreachable("no echo of 8972 bytes within 1000 ms".to_owned()))];
+        assert!(why(&judge(&seen, &spec)).contains("no packet of 9000 bytes comes through, though small ones do"));
+        seen.full = vec![Some(answered(&[Some(0.9), None]))];
+        assert!(why(&judge(&seen, &spec)).contains("1 of 2 packets of 9000 bytes were lost"));
+    }
+
+    #[test]
+    fn what_must_be_reached_is_and_what_must_not_is_not() {
+        let (mut seen, mut spec) = bridged();
+        let one = |to: &str, reached| vec![(to.to_owned(), reached)];
+        seen.reach = one("a:1", Ok(Ok(())));
+        seen.no_reach = one("b:2", Ok(Err("refused".to_owned())));
+        assert_eq!(judge(&seen, &spec).outcome, GateOutcome::Pass);
+        // On a network without a way in that alone is something.
+        spec.networks = vec![network(NetworkKind::User, None, Some(MAC))];
+        seen.tried = vec![None];
+        seen.full = vec![None];
+        assert_eq!(judge(&seen, &spec).outcome, GateOutcome::Pass);
+        seen.no_reach = one("b:2", Ok(Ok(())));
+        assert!(why(&judge(&seen, &spec)).contains("the guest reaches b:2, which it must not"));
+        seen.reach = one("a:1", Ok(Err("timed out".to_owned())));
+        assert!(why(&judge(&seen, &spec)).contains("does not reach a:1: timed out"));
+        (seen.reach, seen.no_reach) = (Vec::new(), one("b:2", Err("no bash".to_owned())));
+        assert!(why(&judge(&seen, &spec)).starts_with("Unknown"));
+    }
+
+    #[test]
+    fn round_trips_are_held_against_the_specification() {
+        let (mut seen, mut spec) = bridged();
+        let trips: Vec<Option<f64>> = (0..20).map(|trip| Some(0.4 + f64::from(trip) / 100.0)).collect();
+        seen.tried = vec![Some(("10.213.0.2".parse().unwrap(), answered(&trips)))];
+        for (wanted, verdict) in [(900, "pass"), (300, "fail"), (500, "unknown")] {
+            spec.review.round_trip_us = Some(wanted);
+            assert_eq!(judge(&seen, &spec).outcome.word(), verdict, "{wanted}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod plot;
 
 use super::{figure, figures, outcome, visible};
 use std::fmt::Write;
-use vmwright_model::{Gate, Review, Table};
+use vmwright_model::{Control, Framework, Gate, Review, Table};
 
 /// Even where something slipped through the escaping, the page could neither run nor fetch anything.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
@@ -53,6 +53,12 @@ pub fn html(review: &Review) -> String {
     for gate in &review.gates {
         section(gate, &mut page);
     }
+    for framework in &review.frameworks {
+        controls(framework, &mut page);
+    }
+    if let Some(left_out) = super::left_out(review) {
+        let _ = writeln!(page, "<p class=\"soft\">{}</p>", escape(&left_out));
+    }
     page.push_str("</main>\n</body>\n</html>\n");
     page
 }
@@ -74,6 +80,7 @@ fn section(gate: &Gate, page: &mut String) {
     }
     plot::stages(gate, page);
     plot::round_trips(gate, page);
+    plot::runs(gate, page);
     if figures(gate).next().is_some() {
         page.push_str("<div class=\"wide\"><table>\n<caption>Measurements</caption>\n");
         for measurement in figures(gate) {
@@ -96,6 +103,33 @@ fn section(gate: &Gate, page: &mut String) {
         }
         page.push_str("</pre>\n</details>\n");
     }
+    page.push_str("</section>\n");
+}
+
+/// What the review says of a framework's controls.
+fn controls(framework: &Framework, page: &mut String) {
+    let _ = writeln!(
+        page,
+        "<section>\n<h2>{}</h2>\n<p class=\"soft\">{} Source: {}</p>",
+        escape(&framework.title),
+        escape(&framework.note),
+        escape(&framework.source)
+    );
+    let row = |control: &Control| {
+        let said = [control.state.word(), control.state.why()].join(": ");
+        vec![
+            control.id.clone(),
+            control.demands.clone(),
+            said.trim_end_matches(": ").to_owned(),
+            control.evidence.join("; "),
+        ]
+    };
+    let table = Table {
+        title: "Controls".to_owned(),
+        columns: ["control", "demands", "evidence says", "by"].map(str::to_owned).to_vec(),
+        rows: framework.controls.iter().map(row).collect(),
+    };
+    show_table(&table, page);
     page.push_str("</section>\n");
 }
 

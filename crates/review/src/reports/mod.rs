@@ -7,16 +7,20 @@ mod text;
 pub use html::html;
 pub use text::text;
 
-use vmwright_model::{Gate, GateOutcome, Measurement};
+use vmwright_model::{Gate, Measurement, Review};
 
 /// The word for an outcome, and its reason.
 fn outcome(gate: &Gate) -> (&'static str, &str) {
-    match &gate.outcome {
-        GateOutcome::Pass => ("pass", ""),
-        GateOutcome::Fail(why) => ("fail", why),
-        GateOutcome::Unknown(why) => ("unknown", why),
-        GateOutcome::NotApplicable(why) => ("not applicable", why),
+    (gate.outcome.word(), gate.outcome.why())
+}
+
+/// What the verdict says nothing of.
+fn left_out(review: &Review) -> Option<String> {
+    if review.left_out.is_empty() {
+        return None;
     }
+    let names: Vec<String> = review.left_out.iter().map(|name| visible(name)).collect();
+    Some(format!("not tried: {} (--full tries them, --gates each)", names.join(", ")))
 }
 
 /// A character that a terminal or a reader would obey and not show: controls, and those that turn or hide text.

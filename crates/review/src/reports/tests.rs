@@ -1,21 +1,20 @@
 use super::*;
-use vmwright_model::{Review, Table};
+use vmwright_model::{GateOutcome, Review, Table};
 
 /// What a hostile guest might call its interface, disk or kernel.
 const HOSTILE: &str =
     "</pre><script>alert(1)</script>\"'&\u{1b}[2J\u{1b}]0;title\u{7}\u{202e}gpj.exe\r\nnew line\u{9b}1m";
 
 fn measurement(name: &str, value: f64, unit: &str) -> Measurement {
-    Measurement { name: name.to_owned(), value, unit: unit.to_owned() }
+    Measurement { name: name.to_owned(), value, unit: unit.to_owned(), ..Measurement::default() }
 }
 
 fn review() -> Review {
     let gate = |name: &str, outcome, measurements, evidence, tables| Gate {
-        name: name.to_owned(),
-        outcome,
         measurements,
         evidence,
         tables,
+        ..Gate::of(name, outcome)
     };
     let table = Table {
         title: "Devices".to_owned(),
@@ -65,6 +64,7 @@ fn review() -> Review {
                 Vec::new(),
             ),
         ],
+        ..Review::default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{figure, figures, outcome, visible};
 use std::fmt::Write;
-use vmwright_model::{Gate, Review, Table};
+use vmwright_model::{Depth, Framework, Gate, Review, Table};
 
 /// The widest that a cell of a table is shown, in characters.
 const CELL: usize = 60;
@@ -14,12 +14,38 @@ pub fn text(review: &Review) -> String {
     if !review.began.is_empty() {
         let _ = write!(page, ", began {}", visible(&review.began));
     }
+    if review.depth != Depth::Usual {
+        let _ = write!(page, ", {}", review.depth);
+    }
     page.push('\n');
     for gate in &review.gates {
         show(gate, &mut page);
     }
+    for framework in &review.frameworks {
+        controls(framework, &mut page);
+    }
     let _ = writeln!(page, "\nverdict: {}", crate::verdict(review));
+    if let Some(left_out) = super::left_out(review) {
+        let _ = writeln!(page, "{left_out}");
+    }
     page
+}
+
+/// What the review says of a framework's controls, a line each, with its reason below.
+fn controls(framework: &Framework, page: &mut String) {
+    let _ = writeln!(page, "\n{}\n  {}", visible(&framework.title), visible(&framework.note));
+    for control in &framework.controls {
+        let _ = writeln!(
+            page,
+            "  {:<24} {:<23} {}",
+            visible(&control.id),
+            control.state.word(),
+            visible(&control.demands)
+        );
+        for why in control.state.why().split("; ").filter(|why| !why.is_empty()) {
+            let _ = writeln!(page, "  {:<24}   {}", "", visible(why));
+        }
+    }
 }
 
 fn show(gate: &Gate, page: &mut String) {

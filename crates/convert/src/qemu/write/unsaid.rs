@@ -630,6 +630,7 @@ fn outside(line: &mut Line<'_>) {
         "it is a matter of who starts QEMU",
     );
     left(line, "limits", keys(&spec.limits), &[], "control groups are made outside of QEMU");
+    left(line, "review", keys(&spec.review), &[], "QEMU is not told what is demanded of it");
     if let Some(seed) = &spec.seed {
         left(line, "seed", keys(seed), &[], "a disk is made of it before QEMU starts");
     }

@@ -27,6 +27,7 @@ fn up() -> Observed {
         serial: Ok(LOG.to_owned()),
         status: Ok("running".to_owned()),
         clock: Some((10.8, 10.0)),
+        services: Vec::new(),
     }
 }
 
@@ -153,4 +154,20 @@ fn numbers_that_a_guest_makes_up_do_no_harm() {
     }
     assert_eq!(kernel_time("[inf] x"), None);
     assert_eq!(kernel_time("[ 12.5] x"), Some(12.5));
+}
+
+#[test]
+fn what_the_specification_demands_of_the_boot() {
+    let mut demanding = spec(Accelerator::Tcg);
+    demanding.review.boot_ms = Some(60_000);
+    assert_eq!(judge(&up(), &demanding).outcome, GateOutcome::Pass);
+    demanding.review.boot_ms = Some(1);
+    assert!(why(&judge(&up(), &demanding)).contains("the specification demands 0.0 s at most"));
+    let mut seen = up();
+    seen.services = vec![("sshd.service".to_owned(), Ok("active".to_owned()))];
+    assert_eq!(judge(&seen, &spec(Accelerator::Tcg)).outcome, GateOutcome::Pass);
+    seen.services.push(("nginx.service".to_owned(), Ok("failed".to_owned())));
+    assert_eq!(why(&judge(&seen, &spec(Accelerator::Tcg))), "nginx.service is failed");
+    seen.services[1].1 = Err("no systemctl".to_owned());
+    assert!(matches!(judge(&seen, &spec(Accelerator::Tcg)).outcome, GateOutcome::Unknown(_)));
 }

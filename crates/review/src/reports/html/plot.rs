@@ -1,7 +1,8 @@
-//! The two plots of a review.
+//! The plots of a review.
 
 use super::escape;
 use crate::gates::{boot, network};
+use crate::statistics::median;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use vmwright_model::Gate;
@@ -63,55 +64,69 @@ pub(super) fn stages(gate: &Gate, page: &mut String) {
 pub(super) fn round_trips(gate: &Gate, page: &mut String) {
     let mut addresses: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for measurement in &gate.measurements {
-        if let Some((address, _)) = measurement.name.split_once(network::TRIP)
-            && is_drawable(measurement.value)
-        {
+        if let Some((address, _)) = measurement.name.split_once(network::TRIP) {
             addresses.entry(address).or_default().push(measurement.value);
         }
     }
     for (address, trips) in addresses {
-        let highest = trips.iter().copied().fold(0.0, f64::max);
-        if highest <= 0.0 {
-            continue;
-        }
-        let (top, bottom) = (12.0, 132.0);
-        let y = |time: f64| bottom - (bottom - top) * time / highest;
-        open(&format!("Round trips to {address}"), 150.0, page);
-        for at in [0.0, highest / 2.0, highest] {
-            let level = y(at);
-            let _ = writeln!(
-                page,
-                "<line class=\"rule\" x1=\"60\" y1=\"{level:.1}\" x2=\"{RIGHT}\" y2=\"{level:.1}\"/>\
-                 <text class=\"soft\" x=\"54\" y=\"{:.1}\" text-anchor=\"end\">{at:.2}</text>",
-                level + 4.0
-            );
-        }
-        if let Some(median) = network::median(&trips) {
-            let level = y(median);
-            let _ = writeln!(
-                page,
-                "<line class=\"median\" x1=\"60\" y1=\"{level:.1}\" x2=\"{RIGHT}\" y2=\"{level:.1}\"/>\
-                 <text x=\"{:.0}\" y=\"{:.1}\">{median:.2}</text>",
-                RIGHT + 6.0,
-                level + 4.0
-            );
-        }
-        let step = (RIGHT - 80.0) / trips.len() as f64;
-        for (number, trip) in trips.iter().enumerate() {
-            let x = 70.0 + step * (number as f64 + 0.5);
-            let _ = write!(
-                page,
-                "<circle class=\"bar\" cx=\"{x:.1}\" cy=\"{:.1}\" r=\"3.5\"><title>{}: {trip:.2} ms</title></circle>",
-                y(*trip),
-                number + 1
-            );
-        }
+        let caption = "milliseconds, in the order in which they were sent; the dashed line is the median";
+        dots(&format!("Round trips to {address}"), caption, &trips, "ms", page);
+    }
+}
+
+/// Draws the figures of each measurement that was run several times: what was measured in the guest, and what was left to
+/// send while it moved.
+pub(super) fn runs(gate: &Gate, page: &mut String) {
+    for measurement in gate.measurements.iter().filter(|one| one.samples.len() > 1) {
+        let caption =
+            format!("{}, in the order of the runs; the dashed line is the median", measurement.unit);
+        dots(&measurement.name, &caption, &measurement.samples, &measurement.unit, page);
+    }
+}
+
+/// Figures as dots from left to right, with their median as a line.
+fn dots(title: &str, caption: &str, figures: &[f64], unit: &str, page: &mut String) {
+    let figures: Vec<f64> = figures.iter().copied().filter(|figure| is_drawable(*figure)).collect();
+    let highest = figures.iter().copied().fold(0.0, f64::max);
+    if highest <= 0.0 {
+        return;
+    }
+    let digits = if highest < 100.0 { 2 } else { 0 };
+    let (top, bottom) = (12.0, 132.0);
+    let y = |figure: f64| bottom - (bottom - top) * figure / highest;
+    open(title, 150.0, page);
+    for at in [0.0, highest / 2.0, highest] {
+        let level = y(at);
         let _ = writeln!(
             page,
-            "\n</svg>\n<figcaption>Round trips to {}, milliseconds, in the order in which they were sent; the dashed line is the median</figcaption></figure>",
-            escape(address)
+            "<line class=\"rule\" x1=\"80\" y1=\"{level:.1}\" x2=\"{RIGHT}\" y2=\"{level:.1}\"/>\
+             <text class=\"soft\" x=\"74\" y=\"{:.1}\" text-anchor=\"end\">{at:.digits$}</text>",
+            level + 4.0
         );
     }
+    if let Some(median) = median(&figures) {
+        let level = y(median);
+        let _ = writeln!(
+            page,
+            "<line class=\"median\" x1=\"80\" y1=\"{level:.1}\" x2=\"{RIGHT}\" y2=\"{level:.1}\"/>\
+             <text x=\"{:.0}\" y=\"{:.1}\">{median:.digits$}</text>",
+            RIGHT + 6.0,
+            level + 4.0
+        );
+    }
+    let step = (RIGHT - 100.0) / figures.len() as f64;
+    for (number, figure) in figures.iter().enumerate() {
+        let x = 90.0 + step * (number as f64 + 0.5);
+        let _ = write!(
+            page,
+            "<circle class=\"bar\" cx=\"{x:.1}\" cy=\"{:.1}\" r=\"3.5\"><title>{}: {figure:.2} {}</title></circle>",
+            y(*figure),
+            number + 1,
+            escape(unit)
+        );
+    }
+    let _ =
+        writeln!(page, "\n</svg>\n<figcaption>{}, {}</figcaption></figure>", escape(title), escape(caption));
 }
 
 fn open(title: &str, height: f64, page: &mut String) {
@@ -124,5 +139,5 @@ fn open(title: &str, height: f64, page: &mut String) {
 
 /// A review may come from a file that somebody wrote by hand.
 fn is_drawable(value: f64) -> bool {
-    value.is_finite() && (0.0..1e9).contains(&value)
+    value.is_finite() && (0.0..1e15).contains(&value)
 }

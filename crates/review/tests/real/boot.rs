@@ -1,117 +1,17 @@
-//! The gates on real guests under a real QEMU: machines as specified pass, and each kind of fault is found.
+//! Boot, devices and network.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "../../guest/tests/support/mod.rs"]
-mod support;
-
-use serde_json::{Value, json};
+use crate::live::{MAC, failure, figure, gate, network, review, spec};
+use crate::support::{Options, Parts, Vm, parts};
+use serde_json::Value;
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use support::{Options, Parts, Vm, parts};
-use vmwright_model::machine::{Accelerator, Disk, DiskFormat, Network, NetworkKind};
-use vmwright_model::{Gate, GateOutcome, MachineSpec, Missing, Review};
-use vmwright_review::{Guest, GuestError, Host, Process, Scope, Vmm, reports};
-
-/// A VM's own channels, and this machine.
-struct Live<'a>(&'a Vm);
-
-impl Guest for Live<'_> {
-    fn execute(&self, command: &str, arguments: Value) -> Result<Value, GuestError> {
-        self.0.agent(command, arguments).map_err(|error| match error {
-            Value::String(why) => GuestError::Silent(why),
-            error => GuestError::Refused(error["desc"].to_string()),
-        })
-    }
-
-    fn file_read(&self, path: &str, max: usize) -> Result<Vec<u8>, GuestError> {
-        let handle = self.execute("guest-file-open", json!({ "path": path }))?;
-        let read = self.execute("guest-file-read", json!({ "handle": handle, "count": max }));
-        self.execute("guest-file-close", json!({ "handle": handle }))?;
-        Ok(from_base64(read?["buf-b64"].as_str().unwrap_or_default()))
-    }
-}
-
-impl Vmm for Live<'_> {
-    fn query(&self, command: &str) -> Result<Value, String> {
-        self.0.qmp(command, json!({})).map_err(|error| error.to_string())
-    }
-
-    fn serial(&self) -> Result<Vec<u8>, Missing> {
-        Ok(self.0.serial().into_bytes())
-    }
-
-    fn process(&self) -> Option<Process> {
-        self.0.running().then(|| Process { age: self.0.age() })
-    }
-}
-
-impl Host for Live<'_> {
-    fn file(&self, path: &str) -> Result<Vec<u8>, Missing> {
-        std::fs::read(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Missing::Absent,
-            _ => Missing::Failed(error.to_string()),
-        })
-    }
-}
-
-fn from_base64(text: &str) -> Vec<u8> {
-    let value = |byte: u8| match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' => 62,
-        _ => 63,
-    };
-    let (mut bytes, mut bits, mut held) = (Vec::new(), 0, 0_u32);
-    for byte in text.bytes().filter(|byte| *byte != b'=') {
-        (held, bits) = (held << 6 | u32::from(value(byte)), bits + 6);
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push((held >> bits) as u8);
-        }
-    }
-    bytes
-}
-
-const MAC: &str = "52:54:00:00:00:01";
-
-/// What [`Options::default`] starts, in the words of a specification.
-fn spec() -> MachineSpec {
-    MachineSpec { accelerator: Accelerator::Tcg, ..MachineSpec::named("reviewed") }
-}
-
-fn network(kind: NetworkKind, address: Option<&str>) -> Network {
-    let (address, mac) = (address.map(str::to_owned), Some(MAC.to_owned()));
-    Network { address, mac, ..Network::of(kind) }
-}
-
-fn review(vm: &Vm, spec: &MachineSpec, gates: &[&str], patience: Option<Duration>) -> Review {
-    let live = Live(vm);
-    let began = "2026-01-01T00:00:00Z";
-    let scope = Scope { spec, guest: &live, vmm: &live, host: &live, began, patience };
-    let gates: Vec<String> = gates.iter().map(|&name| name.to_owned()).collect();
-    let review = vmwright_review::run(&scope, &gates).expect("these gates exist");
-    eprintln!("{}", reports::text(&review));
-    review
-}
-
-fn gate<'a>(review: &'a Review, name: &str) -> &'a Gate {
-    review.gates.iter().find(|gate| gate.name == name).expect("it was run")
-}
-
-fn failure<'a>(review: &'a Review, name: &str) -> &'a str {
-    match &gate(review, name).outcome {
-        GateOutcome::Fail(why) => why,
-        other => panic!("{name}: {other:?} is no failure"),
-    }
-}
-
-fn figure(gate: &Gate, name: &str) -> f64 {
-    gate.measurements.iter().find(|m| m.name == name).unwrap_or_else(|| panic!("no {name}")).value
-}
+use vmwright_model::machine::{Accelerator, Disk, DiskFormat, NetworkKind};
+use vmwright_model::{GateOutcome, Missing};
+use vmwright_review::{
+    Guest, GuestError, Host, Neighbour, Owner, Process, Ran, Rules, Says, Scope, Vmm, Wanted, reports,
+};
 
 /// Flaws that the host itself calls vulnerable, by the first word of its statement.
 fn host_is_vulnerable() -> bool {
@@ -262,6 +162,9 @@ fn a_gate_that_does_not_exist_is_refused_before_anything_is_done() {
         fn file_read(&self, _: &str, _: usize) -> Result<Vec<u8>, GuestError> {
             panic!("the guest was asked")
         }
+        fn run(&self, _: &str, _: &[&str], _: Duration) -> Result<Ran, GuestError> {
+            panic!("the guest was asked")
+        }
     }
     impl Vmm for Nothing {
         fn query(&self, _: &str) -> Result<Value, String> {
@@ -278,12 +181,42 @@ fn a_gate_that_does_not_exist_is_refused_before_anything_is_done() {
         fn file(&self, _: &str) -> Result<Vec<u8>, Missing> {
             panic!("the host was asked")
         }
+        fn link(&self, _: &str) -> Result<String, Missing> {
+            panic!("the host was asked")
+        }
+        fn names(&self, _: &str) -> Result<Vec<String>, Missing> {
+            panic!("the host was asked")
+        }
+        fn owner(&self, _: &str) -> Result<Owner, Missing> {
+            panic!("the host was asked")
+        }
+        fn neighbours(&self) -> Vec<Neighbour> {
+            panic!("the host was asked")
+        }
+        fn controls(&self) -> Vec<String> {
+            panic!("the host was asked")
+        }
+    }
+    impl Rules for Nothing {
+        fn says(&self, _: &str) -> Result<Says, String> {
+            panic!("the rules were asked")
+        }
     }
     let spec = spec();
-    let scope =
-        Scope { spec: &spec, guest: &Nothing, vmm: &Nothing, host: &Nothing, began: "", patience: None };
-    let error = vmwright_review::run(&scope, &["boot".to_owned(), "bot".to_owned()]).unwrap_err().to_string();
-    assert_eq!(error, "there is no gate `bot`; the gates are boot, network, devices, cpu-flaws");
+    let scope = Scope {
+        spec: &spec,
+        guest: &Nothing,
+        vmm: &Nothing,
+        host: &Nothing,
+        rules: &Nothing,
+        exercise: None,
+        baseline: None,
+        began: "",
+        patience: None,
+    };
+    let wanted = Wanted { gates: vec!["boot".to_owned(), "bot".to_owned()], ..Wanted::default() };
+    let error = vmwright_review::run(&scope, &wanted, &mut |_| {}).unwrap_err().to_string();
+    assert!(error.starts_with("there is no gate `bot`; the gates are boot, network, devices, "), "{error}");
 }
 
 /// The way in, through a real tap. It runs in a network namespace of its own, so that nothing of it can be left
@@ -348,7 +281,7 @@ fn in_namespace(name: &str) {
     }
     let status = unshare()
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
+        .args(["--exact", &format!("boot::{name}"), "--nocapture"])
         .env("VMWRIGHT_TEST_INSIDE", "1")
         .status()
         .unwrap();

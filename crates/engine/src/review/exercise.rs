@@ -1,0 +1,250 @@
+//! What a review does with a VM beyond asking: it moves it to a second VMM and back, and lets copies go on from its state.
+
+use super::channels::Channels;
+use super::twin::{Twin, single};
+use crate::backends::Chosen;
+use crate::error::chain;
+use serde_json::json;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use vmwright_backend::qemu::Qemu;
+use vmwright_backend::request::{self, Channel, Migrate, Migrated, Place, Receive};
+use vmwright_backend::store::Stored;
+use vmwright_backend::{Answer, Request, Told, Unwatched, Watch, perform};
+use vmwright_model::MachineSpec;
+use vmwright_model::machine::DiskFormat;
+use vmwright_review::{Exercise, Guest, Leg, Moment, Saved, Undone, Vmm};
+
+/// How long a second VMM may take until it listens.
+const LISTENS: Duration = Duration::from_secs(30);
+
+/// How long an agent may take to answer in a guest that has just come somewhere.
+const ANSWERS: Duration = Duration::from_secs(20);
+
+/// Exercises one machine.
+pub(super) struct Exerciser<'a> {
+    pub(super) channels: &'a Channels<'a>,
+    /// Set when the user wants it to end.
+    pub(super) stop: &'a Arc<AtomicBool>,
+}
+
+impl Exerciser<'_> {
+    fn machine(&self) -> &Stored {
+        self.channels.machine
+    }
+
+    /// The machine, where it can have a twin on this host.
+    fn ours(&self) -> Result<&Stored, Undone> {
+        let machine = self.machine();
+        match Chosen::of(machine).map_err(|error| Undone::Cannot(chain(&error)))? {
+            Chosen::Qemu => {}
+            other => {
+                let word = other.word();
+                return Err(Undone::Cannot(format!(
+                    "a machine that {word} runs is moved and restored by its own means; that is not reviewed yet"
+                )));
+            }
+        }
+        match single(&machine.spec) {
+            Some(why) => Err(Undone::Cannot(format!("it has no second VMM on this host: {why}"))),
+            None => Ok(machine),
+        }
+    }
+}
+
+impl Exercise for Exerciser<'_> {
+    fn there_and_back(&self, at: &mut dyn FnMut(&dyn Guest)) -> Result<Vec<Leg>, Undone> {
+        let here = self.ours()?;
+        let mut twin = Twin::make(here, "moved", |_, _| Ok(())).map_err(Undone::Cannot)?;
+        let socket = twin.place().join("migration");
+        self.channels.let_go();
+        let there = leg(here, &twin.machine, &socket, self.stop).map_err(Undone::Failed)?;
+        let channels = twin.channels();
+        answers(&channels);
+        at(&channels);
+        drop(channels);
+        // Once more: a guest that stays elsewhere is worse than one that is late.
+        let back = leg(&twin.machine, here, &socket, self.stop)
+            .or_else(|_| leg(&twin.machine, here, &socket, self.stop));
+        let back = match back {
+            Ok(back) => back,
+            Err(why) => {
+                twin.keep();
+                return Err(Undone::Failed(format!(
+                    "it moved, and does not come back: {why}; the guest runs on in `{}` (`vmwright --state {} vm list`)",
+                    twin.place().display(),
+                    twin.place().display()
+                )));
+            }
+        };
+        self.channels.let_go();
+        answers(self.channels);
+        at(self.channels);
+        Ok(vec![there, back])
+    }
+
+    fn restored_twice(&self, look: &mut dyn FnMut(&dyn Guest, &dyn Vmm)) -> Result<Saved, Undone> {
+        let here = self.ours()?;
+        let kept = Twin::make(here, "state", |_, _| Ok(())).map_err(Undone::Cannot)?;
+        let state = kept.place().join("state");
+        self.channels.let_go();
+        let began = Instant::now();
+        perform(&Qemu::default(), here, Request::Pause, &mut Unwatched)
+            .map_err(|error| Undone::Failed(chain(&error)))?;
+        let going_on = GoesOn(here);
+        let saved = Qemu::default()
+            .save(here, &state, &mut Unwatched)
+            .map_err(|error| Undone::Failed(chain(&error)))?;
+        for _ in 0..2 {
+            restored(here, &state, look)?;
+        }
+        drop(going_on);
+        answers(self.channels);
+        Ok(Saved { bytes: saved.sent, stood_still: began.elapsed() })
+    }
+}
+
+/// Lets a machine go on that was made to stand still, whatever happens in between.
+struct GoesOn<'a>(&'a Stored);
+
+impl Drop for GoesOn<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut monitor) = Qemu::default().monitor(self.0) {
+            // A guest that stands still is seen by the next question.
+            let _ = monitor.execute("cont", None);
+        }
+    }
+}
+
+/// One copy that goes on from the state, and ends.
+fn restored(here: &Stored, state: &Path, look: &mut dyn FnMut(&dyn Guest, &dyn Vmm)) -> Result<(), Undone> {
+    let copy = Twin::make(here, "copy", overlays).map_err(Undone::Cannot)?;
+    let receive = Receive { from: Place::File(state.to_owned()), channel: Channel::default() };
+    request::receive(&Qemu::default(), &copy.machine, &receive, &mut Unwatched)
+        .map_err(|error| Undone::Failed(chain(&error)))?;
+    apart(&copy.machine).map_err(Undone::Cannot)?;
+    let channels = copy.channels();
+    answers(&channels);
+    look(&channels, &channels);
+    Ok(())
+}
+
+/// Unplugs the cables of a copy before its guest goes on: two guests of one address would disturb each other.
+fn apart(copy: &Stored) -> Result<(), String> {
+    let mut monitor = Qemu::default().monitor(copy).map_err(|error| chain(&error))?;
+    let mut ask = |command: &str, arguments| {
+        monitor.execute(command, arguments).map_err(|error| format!("{command}: {}", chain(&error)))
+    };
+    let cards = ask("query-rx-filter", None)?;
+    let cards = cards.as_array().map(Vec::as_slice).unwrap_or_default();
+    if cards.len() < copy.spec.networks.len() {
+        return Err("it has a network card whose cable cannot be unplugged for a copy of it".to_owned());
+    }
+    for card in cards {
+        ask("set_link", Some(json!({ "name": card["name"], "up": false })))?;
+    }
+    ask("cont", None).map(drop)
+}
+
+/// Throw-away disks over those of the machine, which nobody writes to meanwhile.
+fn overlays(spec: &mut MachineSpec, place: &Path) -> Result<(), String> {
+    for (number, disk) in spec.disks.iter_mut().enumerate().filter(|(_, disk)| !disk.readonly) {
+        let format = match disk.format {
+            DiskFormat::Raw => "raw",
+            DiskFormat::Qcow2 => "qcow2",
+            _ => return Err(format!("disk {number} is no image that an overlay can stand on")),
+        };
+        let path = disk.path.clone().ok_or_else(|| format!("disk {number} is no image under a path"))?;
+        if spec.process.user.is_some() {
+            return Err("its VMM runs as another user, who cannot reach throw-away disks".to_owned());
+        }
+        let overlay = place.join(format!("disk{number}.qcow2"));
+        let made = Command::new("qemu-img")
+            .args(["create", "-q", "-f", "qcow2", "-F", format, "-b", &path])
+            .arg(&overlay)
+            .output()
+            .map_err(|error| format!("qemu-img: {error}"))?;
+        if !made.status.success() {
+            return Err(format!("qemu-img: {}", String::from_utf8_lossy(&made.stderr).trim()));
+        }
+        disk.path = Some(overlay.display().to_string());
+        disk.format = DiskFormat::Qcow2;
+    }
+    Ok(())
+}
+
+/// Waits until the agent answers; what asks next tells where it does not.
+fn answers(guest: &Channels<'_>) {
+    let began = Instant::now();
+    while guest.execute("guest-ping", json!({})).is_err() && began.elapsed() < ANSWERS {
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Sends a guest to a VMM that is started for it.
+fn leg(from: &Stored, to: &Stored, socket: &Path, stop: &Arc<AtomicBool>) -> Result<Leg, String> {
+    let given_up = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let arrival = scope.spawn(|| {
+            let receive = Receive { from: Place::Unix(socket.to_owned()), channel: Channel::default() };
+            let mut waits = Follows { stop: &given_up, moments: Vec::new() };
+            request::receive(&Qemu::default(), to, &receive, &mut waits).map_err(|error| chain(&error))
+        });
+        let began = Instant::now();
+        while !socket.exists() && !arrival.is_finished() && began.elapsed() < LISTENS {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let mut follows = Follows { stop, moments: Vec::new() };
+        let sent = if arrival.is_finished() {
+            Err("the second VMM does not wait for it".to_owned())
+        } else {
+            let what = Migrate::to(Place::Unix(socket.to_owned()));
+            perform(&Qemu::default(), from, Request::Migrate(what), &mut follows)
+                .map_err(|error| chain(&error))
+        };
+        if sent.is_err() {
+            given_up.store(true, Ordering::Relaxed);
+        }
+        let arrived = arrival.join().unwrap_or_else(|_| Err("the second VMM was lost".to_owned()));
+        match (sent, arrived) {
+            (Ok(Answer::Migrated(how)), Ok(_)) => Ok(told(how, follows.moments)),
+            (Ok(_), Ok(_)) => Err("QEMU does not tell how it went".to_owned()),
+            // What the source was refused is the cause; the target only waited in vain.
+            (Err(why), Ok(_)) => Err(why),
+            (Err(why), Err(_)) if !why.contains("does not wait") => Err(why),
+            (_, Err(why)) => Err(why),
+        }
+    })
+}
+
+fn told(how: Migrated, moments: Vec<Moment>) -> Leg {
+    Leg {
+        total: Duration::from_millis(how.total_ms),
+        downtime: Duration::from_millis(how.downtime_ms),
+        sent: how.sent,
+        rounds: how.rounds,
+        moments,
+    }
+}
+
+/// Keeps how a move goes.
+struct Follows<'a> {
+    stop: &'a AtomicBool,
+    moments: Vec<Moment>,
+}
+
+impl Watch for Follows<'_> {
+    fn tell(&mut self, what: Told) {
+        if let Told::Migration(how) = what {
+            self.moments.push(Moment { remaining: how.remaining, dirty_rate: how.dirty_rate });
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,45 @@
+//! What the rules of ANALYSIS say while a VM is reviewed: each is asked on what it needs, read now.
+
+use crate::error::chain;
+use crate::{Environment, memory};
+use vmwright_host::{Limits, Root, Subject};
+use vmwright_model::Verdict;
+use vmwright_review::{Rules, Says};
+use vmwright_rules::{Reading, entry, ranking};
+
+/// The rules about one VM of this host.
+pub(super) struct Asked<'a> {
+    pub(super) vm: &'a str,
+    pub(super) environment: &'a Environment,
+}
+
+impl Rules for Asked<'_> {
+    fn says(&self, rule: &str) -> Result<Says, String> {
+        let entry = entry(rule).ok_or_else(|| format!("there is no rule {rule}"))?;
+        let subject = Subject { vm: Some(self.vm.to_owned()), state: self.environment.state.clone() };
+        let mut needs = entry.rule.needs.to_vec();
+        needs.sort_unstable();
+        needs.dedup();
+        let mut snapshot = vmwright_host::collect(&Root::Live, &needs, &subject, &Limits::default())
+            .map_err(|error| chain(&error))?;
+        snapshot.taken = memory::now();
+        let reading = Reading::new(&snapshot, "");
+        let mut said = Says::Quiet;
+        for verdict in ranking::judge(entry, &reading) {
+            match verdict {
+                Verdict::Fired(finding) => {
+                    let quotes = finding.support.iter().filter_map(|one| one.evidence.as_ref());
+                    let quote =
+                        |of: &vmwright_model::Evidence| format!("{}:{}: {}", of.source, of.line, of.quote);
+                    return Ok(Says::Fired(finding.title, quotes.map(quote).collect()));
+                }
+                Verdict::Unknown { why, source } if said == Says::Quiet => {
+                    said = Says::Unknown(format!("{why} (`{source}` would tell)"));
+                }
+                Verdict::NotApplicable { why } if said == Says::Quiet => said = Says::NotApplicable(why),
+                _ => {}
+            }
+        }
+        Ok(said)
+    }
+}

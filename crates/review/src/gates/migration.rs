@@ -1,0 +1,224 @@
+//! `migration`: the guest moves to a second VMM of this host and back, under load, and is the same afterwards.
+//!
+//! Where the guest is our probe, a part of its memory is changed all the time and checked after each way. Downtime, total
+//! time, bytes and dirty rate are the VMM's own counts.
+
+use super::{Judged, measurement, table};
+use crate::aspects::Aspects;
+use crate::moment::{self, Seen};
+use crate::quote;
+use crate::scope::{Leg, Session, Undone};
+use std::time::Duration;
+use vmwright_model::machine::Accelerator;
+use vmwright_model::{MachineSpec, Measurement};
+
+/// Memory that is put under load, in MiB: enough for several rounds, little enough for a small guest.
+const LOAD: u64 = 32;
+
+/// In the name of a measurement whose samples are the bytes still to send.
+pub(crate) const REMAINING: &str = " left to send";
+
+/// How long the guest may stand still on one way, where the specification does not say. QEMU aims at 0.3 s
+/// (`downtime-limit`); what it does not count in advance, devices and the last of the disks, takes as much again. Under TCG
+/// each of these is slower.
+fn limit(accelerator: Option<Accelerator>) -> Duration {
+    match accelerator {
+        Some(Accelerator::Kvm) => Duration::from_millis(1000),
+        Some(Accelerator::Tcg) | None => Duration::from_millis(3000),
+    }
+}
+
+/// Seconds that a clock may lose on a way beside the time that the guest stood still.
+const CLOCK: f64 = 1.0;
+
+/// What was seen.
+pub(crate) struct Observed {
+    pub(crate) legs: Result<Vec<Leg>, Undone>,
+    /// Before, and after each way.
+    pub(crate) seen: Vec<Seen>,
+    pub(crate) accelerator: Option<Accelerator>,
+}
+
+pub(crate) fn observe(session: &Session<'_>) -> Observed {
+    let accelerator = session.waited.accelerator.as_ref().ok().copied();
+    let cannot = |why: &str| Observed { legs: Err(Undone::Cannot(why.to_owned())), seen: Vec::new(), accelerator };
+    let Some(exercise) = session.scope.exercise else { return cannot("nothing may be done with this VM here") };
+    if let Err(why) = &session.waited.agent {
+        return cannot(why);
+    }
+    let guest = session.scope.guest;
+    let loaded = moment::load(guest, LOAD);
+    let mut seen = vec![moment::look(guest, loaded)];
+    let legs = exercise.there_and_back(&mut |guest| seen.push(moment::look(guest, loaded)));
+    if loaded {
+        moment::unload(guest);
+    }
+    Observed { legs, seen, accelerator }
+}
+
+pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
+    let mut aspects = Aspects::default();
+    aspects.about("moves");
+    let legs = match &seen.legs {
+        Ok(legs) => legs,
+        Err(Undone::Cannot(why)) => {
+            aspects.unknown(quote::line(why));
+            return Judged::of(aspects, "");
+        }
+        Err(Undone::Failed(why)) => {
+            aspects.fail(format!("it does not move: {}", quote::line(why)));
+            return Judged::of(aspects, "");
+        }
+    };
+    aspects.expect(!legs.is_empty(), || "it did not move".to_owned());
+    downtime(legs, seen.accelerator, spec, &mut aspects);
+    for (way, pair) in seen.seen.windows(2).enumerate() {
+        same(&pair[0], &pair[1], legs.get(way), WAYS[way.min(1)], &mut aspects);
+    }
+    if seen.seen.len() != legs.len() + 1 {
+        aspects.about("guest").unknown("the guest was not looked at on each way");
+    }
+    Judged { measurements: measurements(legs), tables: vec![ways(legs, &seen.seen)], ..Judged::of(aspects, "") }
+}
+
+const WAYS: [&str; 2] = ["there", "back"];
+
+fn downtime(legs: &[Leg], accelerator: Option<Accelerator>, spec: &MachineSpec, aspects: &mut Aspects) {
+    aspects.about("downtime");
+    let wanted = spec.review.downtime_ms.map(|ms| Duration::from_millis(ms.into()));
+    let limit = wanted.unwrap_or_else(|| limit(accelerator));
+    for (way, leg) in WAYS.iter().zip(legs) {
+        aspects.expect(leg.downtime <= limit, || {
+            format!("the guest stood still for {} ms on its way {way}, the limit is {} ms", leg.downtime.as_millis(), limit.as_millis())
+        });
+    }
+}
+
+/// Whether it is the same guest, with time gone by and nothing else.
+fn same(before: &Seen, after: &Seen, leg: Option<&Leg>, way: &str, aspects: &mut Aspects) {
+    aspects.about("guest");
+    match (&before.boot_id, &after.boot_id) {
+        (Ok(before), Ok(after)) => aspects.expect(before == after, || format!("the guest has started anew on its way {way}")),
+        (Err(why), _) | (_, Err(why)) => aspects.unknown(format!("the guest on its way {way}: {}", quote::line(why))),
+    }
+    match (&before.uptime, &after.uptime) {
+        (Ok(before), Ok(after)) => aspects.expect(after >= before, || format!("the guest's uptime went back from {before} s to {after} s on its way {way}")),
+        (Err(why), _) | (_, Err(why)) => aspects.unknown(format!("uptime on its way {way}: {}", quote::line(why))),
+    }
+    aspects.about("clock");
+    let still = leg.map_or(0.0, |leg| leg.downtime.as_secs_f64());
+    match (&before.ahead, &after.ahead) {
+        (Ok(before), Ok(after)) => {
+            let lost = before - after;
+            aspects.expect(lost <= still + CLOCK && lost >= -CLOCK, || {
+                format!("the guest's clock changed by {:.1} s on its way {way}, on which it stood still for {still:.1} s", -lost)
+            });
+        }
+        (Err(why), _) | (_, Err(why)) => aspects.unknown(format!("clock on its way {way}: {}", quote::line(why))),
+    }
+    aspects.about("memory");
+    match (&before.memory, &after.memory) {
+        (Some(Ok(before)), Some(Ok(after))) => {
+            aspects.expect(after.wrong == 0, || format!("{} pages of the guest's memory are not as it wrote them after its way {way}", after.wrong));
+            aspects.expect(after.changes > before.changes, || format!("the load in the guest came to a halt on its way {way}"));
+        }
+        (None, _) | (_, None) => aspects.none("the guest is not vmwright's probe: its memory is not checked page by page"),
+        (Some(Err(why)), _) | (_, Some(Err(why))) => aspects.unknown(format!("memory on its way {way}: {}", quote::line(why))),
+    }
+}
+
+fn measurements(legs: &[Leg]) -> Vec<Measurement> {
+    let mut all = Vec::new();
+    for (way, leg) in WAYS.iter().zip(legs) {
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+        all.push(measurement(format!("{way}: downtime"), milliseconds(leg.downtime), "ms"));
+        all.push(measurement(format!("{way}: total"), milliseconds(leg.total), "ms"));
+        all.push(measurement(format!("{way}: sent"), leg.sent as f64, "bytes"));
+        let rate = leg.moments.iter().map(|moment| moment.dirty_rate).max().unwrap_or(0);
+        all.push(measurement(format!("{way}: highest dirty rate"), rate as f64, "bytes/s"));
+        let left = leg.moments.iter().map(|moment| moment.remaining as f64).collect::<Vec<_>>();
+        if let Some(last) = left.last().copied() {
+            all.push(Measurement { samples: left, ..measurement(format!("{way}:{REMAINING}"), last, "bytes") });
+        }
+    }
+    all
+}
+
+fn ways(legs: &[Leg], seen: &[Seen]) -> vmwright_model::Table {
+    let mut table = table("Ways", &["way", "total", "downtime", "sent", "rounds", "pages wrong"]);
+    for (number, (way, leg)) in WAYS.iter().zip(legs).enumerate() {
+        let wrong = match seen.get(number + 1).and_then(|seen| seen.memory.as_ref()) {
+            Some(Ok(memory)) => memory.wrong.to_string(),
+            Some(Err(_)) | None => "not checked".to_owned(),
+        };
+        table.rows.push(vec![
+            (*way).to_owned(),
+            format!("{} ms", leg.total.as_millis()),
+            format!("{} ms", leg.downtime.as_millis()),
+            format!("{} MiB", leg.sent >> 20),
+            leg.rounds.to_string(),
+            wrong,
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gates::tests_support::spec;
+    use crate::moment::Memory;
+    use vmwright_model::GateOutcome;
+
+    fn moved() -> Observed {
+        let at = |uptime: f64, changes| Seen {
+            boot_id: Ok("b".to_owned()),
+            uptime: Ok(uptime),
+            ahead: Ok(0.1 - uptime / 100.0),
+            memory: Some(Ok(Memory { wrong: 0, changes })),
+        };
+        let leg = Leg { downtime: Duration::from_millis(120), total: Duration::from_secs(2), sent: 50 << 20, rounds: 3, ..Leg::default() };
+        Observed { legs: Ok(vec![leg.clone(), leg]), seen: vec![at(10.0, 5), at(13.0, 50), at(16.0, 90)], accelerator: Some(Accelerator::Tcg) }
+    }
+
+    fn why(seen: &Observed) -> String {
+        format!("{:?}", judge(seen, &spec()).outcome)
+    }
+
+    #[test]
+    fn a_guest_that_is_the_same_on_both_ways_passes() {
+        let judged = judge(&moved(), &spec());
+        assert_eq!(judged.outcome, GateOutcome::Pass);
+        assert!(judged.measurements.iter().any(|one| one.name == "back: downtime" && (one.value - 120.0).abs() < 1e-9));
+    }
+
+    #[test]
+    fn what_is_lost_on_the_way_fails() {
+        let mut seen = moved();
+        seen.seen[1].memory = Some(Ok(Memory { wrong: 3, changes: 50 }));
+        assert!(why(&seen).contains("3 pages of the guest's memory are not as it wrote them after its way there"));
+        let mut seen = moved();
+        seen.seen[2].boot_id = Ok("c".to_owned());
+        assert!(why(&seen).contains("started anew on its way back"));
+        let mut seen = moved();
+        seen.seen[2].ahead = Ok(-9.0);
+        assert!(why(&seen).contains("clock changed by"));
+        let mut seen = moved();
+        if let Ok(legs) = &mut seen.legs {
+            legs[0].downtime = Duration::from_secs(9);
+        }
+        assert!(why(&seen).contains("stood still for 9000 ms on its way there, the limit is 3000 ms"));
+        let mut strict = spec();
+        strict.review.downtime_ms = Some(100);
+        assert!(matches!(judge(&moved(), &strict).outcome, GateOutcome::Fail(_)));
+    }
+
+    #[test]
+    fn not_tried_is_unknown_and_tried_in_vain_fails() {
+        let mut seen = moved();
+        seen.legs = Err(Undone::Failed("State blocked by non-migratable device".to_owned()));
+        assert!(why(&seen).starts_with("Fail(\"it does not move: State blocked"));
+        seen.legs = Err(Undone::Cannot("another backend".to_owned()));
+        assert!(why(&seen).starts_with("Unknown"));
+    }
+}

@@ -1,0 +1,274 @@
+//! `performance`: what the specification demands of the running VM, measured in the guest, several times each.
+//!
+//! The median decides, and only where the interval that it lies in with 99 % confidence lies on one side of what is
+//! demanded. Where an earlier review is given, its figures are compared with these: a change counts where it is neither
+//! chance nor negligible. The processor is measured against the host's own.
+
+use super::{Judged, table};
+use crate::aspects::Aspects;
+use crate::quote;
+use crate::scope::Session;
+use crate::statistics::{interval, median, shift};
+use serde_json::Value;
+use std::time::Duration;
+use vmwright_model::{MachineSpec, Measurement};
+
+/// Runs of each measurement. Twelve give an interval from the second to the eleventh figure, and tell a tenth.
+const RUNS: usize = 12;
+
+/// How long one measurement may take in all.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Name of this gate, under which an earlier review keeps its figures.
+pub(crate) const NAME: &str = "performance";
+
+/// Which way is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Better {
+    More,
+    Less,
+}
+
+/// One thing that is measured.
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) better: Better,
+    /// Words for our probe; it answers with a figure for each run.
+    words: &'static [&'static str],
+    /// What the specification demands.
+    demands: fn(&MachineSpec) -> Option<u32>,
+}
+
+/// What is measured, in this order.
+static KINDS: [Kind; 6] = [
+    Kind {
+        name: "processor",
+        unit: "% of the host's",
+        better: Better::More,
+        words: &["spin", "12", "100"],
+        demands: |spec| spec.review.cpu_percent,
+    },
+    Kind {
+        name: "memory",
+        unit: "MiB/s",
+        better: Better::More,
+        words: &["copy", "12", "16"],
+        demands: |spec| spec.review.memory_mib_s,
+    },
+    Kind {
+        name: "disk reads",
+        unit: "MiB/s",
+        better: Better::More,
+        words: &["read", "12", "1048576", "DISK"],
+        demands: |spec| spec.review.disk_read_mib_s,
+    },
+    Kind {
+        name: "disk latency, 99th percentile",
+        unit: "us",
+        better: Better::Less,
+        words: &["seek", "12", "50", "DISK"],
+        demands: |spec| spec.review.disk_read_us,
+    },
+    Kind {
+        name: "late wake-ups, 99th percentile",
+        unit: "us",
+        better: Better::Less,
+        words: &["wake", "12", "100", "1000"],
+        demands: |spec| spec.review.jitter_us,
+    },
+    Kind {
+        name: "stolen time",
+        unit: "%",
+        better: Better::Less,
+        words: &["steal", "12", "100"],
+        demands: |spec| spec.review.steal_percent,
+    },
+];
+
+/// What came of one.
+pub(crate) struct Series {
+    pub(crate) kind: &'static Kind,
+    pub(crate) figures: Result<Vec<f64>, String>,
+    /// Of an earlier review; empty where there is none.
+    pub(crate) before: Vec<f64>,
+}
+
+/// What was seen.
+pub(crate) struct Observed {
+    pub(crate) series: Vec<Series>,
+    /// The earlier review; none where none was given.
+    pub(crate) baseline: Option<String>,
+}
+
+pub(crate) fn observe(session: &Session<'_>) -> Observed {
+    let baseline = session.scope.baseline;
+    let disk = disk(session);
+    let one = |kind: &'static Kind| {
+        let earlier = baseline.and_then(|review| {
+            let gate = review.gates.iter().find(|gate| gate.name == NAME)?;
+            Some(gate.measurements.iter().find(|one| one.name == kind.name)?.samples.clone())
+        });
+        Series { kind, figures: figures(session, kind, disk.as_deref()), before: earlier.unwrap_or_default() }
+    };
+    Observed {
+        series: KINDS.iter().map(one).collect(),
+        baseline: baseline.map(|review| review.began.clone()),
+    }
+}
+
+/// The first disk that the guest sees.
+fn disk(session: &Session<'_>) -> Result<String, String> {
+    let answer = session.ask("guest-get-disks")?;
+    let whole = |entry: &&Value| entry.get("partition") == Some(&Value::Bool(false));
+    let first = answer.as_array().and_then(|all| all.iter().find(whole)).and_then(|one| one.get("name")?.as_str());
+    first.map(str::to_owned).ok_or_else(|| "the guest has no disk".to_owned())
+}
+
+fn figures(session: &Session<'_>, kind: &Kind, disk: Result<&str, &String>) -> Result<Vec<f64>, String> {
+    let mut words = Vec::new();
+    for word in kind.words {
+        words.push(if *word == "DISK" { disk.map_err(Clone::clone)? } else { *word });
+    }
+    let mut figures = session.probe(&words, LIMIT)?;
+    if kind.words[0] == "spin" {
+        let host = median(&session.scope.host.spin(RUNS, 100)).filter(|figure| *figure > 0.0);
+        let host = host.ok_or("the host's own figure was not measured")?;
+        for figure in &mut figures {
+            *figure *= 100.0 / host;
+        }
+    }
+    Ok(figures)
+}
+
+pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
+    let mut aspects = Aspects::default();
+    let mut table = table("Figures", &["what", "median", "lies between (99 %)", "demanded", "against the earlier review"]);
+    let mut measurements = Vec::new();
+    for series in &seen.series {
+        let kind = series.kind;
+        aspects.about(kind.name);
+        let wanted = (kind.demands)(spec).map(f64::from);
+        let figures = match &series.figures {
+            Ok(figures) => figures,
+            Err(why) => {
+                if wanted.is_some() {
+                    aspects.unknown(format!("{}: {}", kind.name, quote::line(why)));
+                }
+                table.rows.push(vec![kind.name.to_owned(), format!("not measured: {}", quote::line(why))]);
+                continue;
+            }
+        };
+        let (middle, bounds) = (median(figures), interval(figures));
+        if let Some(wanted) = wanted {
+            demand(kind, figures.len(), bounds, wanted, &mut aspects);
+        }
+        let change = compare(series, seen.baseline.as_deref(), figures, &mut aspects);
+        let text = |figure: f64| format!("{figure:.1} {}", kind.unit);
+        table.rows.push(vec![
+            kind.name.to_owned(),
+            middle.map_or_else(|| "none".to_owned(), text),
+            bounds.map_or_else(|| "not known".to_owned(), |(low, high)| format!("{low:.1} and {high:.1}")),
+            match (wanted, kind.better) {
+                (None, _) => "nothing".to_owned(),
+                (Some(wanted), Better::More) => format!("at least {wanted}"),
+                (Some(wanted), Better::Less) => format!("at most {wanted}"),
+            },
+            change,
+        ]);
+        if let Some(value) = middle {
+            let (name, unit) = (kind.name.to_owned(), kind.unit.to_owned());
+            measurements.push(Measurement { name, value, unit, samples: figures.clone(), interval: bounds });
+        }
+    }
+    let otherwise = "the specification demands nothing of its performance, and there is no earlier review to compare with";
+    Judged { measurements, tables: vec![table], ..Judged::of(aspects, otherwise) }
+}
+
+/// Whether the interval lies on the right side.
+fn demand(kind: &Kind, runs: usize, bounds: Option<(f64, f64)>, wanted: f64, aspects: &mut Aspects) {
+    let Some((low, high)) = bounds else {
+        return aspects.unknown(format!("{}: {runs} runs are too few to tell", kind.name));
+    };
+    let (good, bad, word) = match kind.better {
+        Better::More => (low >= wanted, high < wanted, "at least"),
+        Better::Less => (high <= wanted, low > wanted, "at most"),
+    };
+    let told = format!(
+        "{}: the median lies between {low:.1} and {high:.1} {}, the specification demands {word} {wanted}",
+        kind.name, kind.unit
+    );
+    match (good, bad) {
+        (true, _) => aspects.pass(),
+        (_, true) => aspects.fail(told),
+        _ => aspects.unknown(format!("{told}: {runs} runs do not decide")),
+    }
+}
+
+/// What changed since an earlier review, in words.
+fn compare(series: &Series, baseline: Option<&str>, figures: &[f64], aspects: &mut Aspects) -> String {
+    let Some(baseline) = baseline else { return "none given".to_owned() };
+    let kind = series.kind;
+    if series.before.is_empty() {
+        return "not measured then".to_owned();
+    }
+    // That nothing was stolen can be compared with nothing.
+    let Some(change) = shift(&series.before, figures) else { return "cannot be compared".to_owned() };
+    let percent = |part: f64| format!("{:+.0} %", part * 100.0);
+    let told = format!("{} ({} to {})", percent(change.by), percent(change.low), percent(change.high));
+    let worse = match kind.better {
+        Better::More => change.is_less(),
+        Better::Less => change.is_more(),
+    };
+    aspects.expect(!worse, || format!("{}: {told} against the review of {}", kind.name, quote::line(baseline)));
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gates::tests_support::spec;
+    use vmwright_model::GateOutcome;
+
+    fn seen(figures: Result<Vec<f64>, String>, before: Vec<f64>) -> Observed {
+        let baseline = (!before.is_empty()).then(|| "2026-01-01T00:00:00Z".to_owned());
+        Observed { series: vec![Series { kind: &KINDS[1], figures, before }], baseline }
+    }
+
+    fn around(middle: f64) -> Vec<f64> {
+        (0..12).map(|run| middle + f64::from(run) - 5.5).collect()
+    }
+
+    fn word(seen: &Observed, demanded: Option<u32>) -> &'static str {
+        let mut spec = spec();
+        spec.review.memory_mib_s = demanded;
+        judge(seen, &spec).outcome.word()
+    }
+
+    #[test]
+    fn only_an_interval_on_one_side_decides() {
+        let seen = |middle| seen(Ok(around(middle)), Vec::new());
+        assert_eq!(word(&seen(1000.0), Some(900)), "pass");
+        assert_eq!(word(&seen(1000.0), Some(1100)), "fail");
+        assert_eq!(word(&seen(1000.0), Some(1000)), "unknown");
+        assert_eq!(word(&seen(1000.0), None), "not applicable");
+    }
+
+    #[test]
+    fn what_was_not_measured_passes_no_demand() {
+        assert_eq!(word(&seen(Err("no probe".to_owned()), Vec::new()), Some(1)), "unknown");
+        assert_eq!(word(&seen(Ok(vec![1000.0; 5]), Vec::new()), Some(1)), "unknown");
+    }
+
+    #[test]
+    fn a_tenth_less_than_before_fails_and_the_same_passes() {
+        assert_eq!(word(&seen(Ok(around(1000.0)), around(1003.0)), None), "pass");
+        let slower = seen(Ok(around(900.0)), around(1000.0));
+        assert_eq!(word(&slower, None), "fail");
+        let GateOutcome::Fail(why) = judge(&slower, &spec()).outcome else { panic!("it fails") };
+        assert!(why.contains("memory: -10 %") && why.contains("against the review of 2026-01-01"), "{why}");
+        // Less of what should be little is no fault.
+        let better = Observed { series: vec![Series { kind: &KINDS[4], figures: Ok(around(900.0)), before: around(1000.0) }], baseline: Some(String::new()) };
+        assert_eq!(judge(&better, &spec()).outcome, GateOutcome::Pass);
+    }
+}

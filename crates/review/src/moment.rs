@@ -1,0 +1,79 @@
+//! What tells whether a guest is the same after a move or a restore: what cannot change, and what can only grow.
+
+use crate::scope::Guest;
+use serde_json::{Value, json};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A guest at one moment. Every answer may be missing for a reason of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Seen {
+    /// Of the boot that it runs since (random(4)).
+    pub(crate) boot_id: Result<String, String>,
+    /// Seconds since that boot.
+    pub(crate) uptime: Result<f64, String>,
+    /// Seconds that its clock is before the host's.
+    pub(crate) ahead: Result<f64, String>,
+    /// What became of the memory that was put under load; none where the guest is not our probe.
+    pub(crate) memory: Option<Result<Memory, String>>,
+}
+
+/// A memory that changes all the time and can be checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Memory {
+    /// Pages that are not as they must be.
+    pub(crate) wrong: u64,
+    /// How often a page was changed so far.
+    pub(crate) changes: u64,
+}
+
+pub(crate) fn look(guest: &dyn Guest, loaded: bool) -> Seen {
+    let text = |path: &str| {
+        let bytes = guest.file_read(path, 128).map_err(|error| format!("{path}: {error}"))?;
+        Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+    };
+    let uptime = text("/proc/uptime").and_then(|text: String| {
+        let first = text.split(' ').next().and_then(|seconds| seconds.parse().ok());
+        first.ok_or_else(|| "/proc/uptime of the guest is no number".to_owned())
+    });
+    Seen {
+        boot_id: text("/proc/sys/kernel/random/boot_id"),
+        uptime,
+        ahead: ahead(guest),
+        memory: loaded.then(|| memory(guest)),
+    }
+}
+
+/// Seconds by which the guest's clock is before the host's, half of the question's own time uncertain.
+pub(crate) fn ahead(guest: &dyn Guest) -> Result<f64, String> {
+    let before = now();
+    let answer = guest.execute("guest-get-time", json!({})).map_err(|error| error.to_string())?;
+    let after = now();
+    let nanoseconds =
+        answer.as_f64().filter(|time| time.is_finite()).ok_or("guest-get-time: the answer is no number")?;
+    Ok(nanoseconds / 1e9 - f64::midpoint(before, after))
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
+}
+
+/// Fills `mib` MiB of our own probe's memory and keeps changing them. False where the guest is another.
+pub(crate) fn load(guest: &dyn Guest, mib: u64) -> bool {
+    guest.execute("vmwright-memory-fill", json!({ "mib": mib, "pause-us": 500 })).is_ok()
+}
+
+/// Gives the memory back.
+pub(crate) fn unload(guest: &dyn Guest) {
+    // One that runs on in a guest of a test harms nobody.
+    let _ = guest.execute("vmwright-memory-drop", json!({}));
+}
+
+fn memory(guest: &dyn Guest) -> Result<Memory, String> {
+    let answer = guest.execute("vmwright-memory-check", json!({})).map_err(|error| error.to_string())?;
+    let number = |name: &str| answer.get(name).and_then(Value::as_u64);
+    number("wrong")
+        .zip(number("changes"))
+        .map(|(wrong, changes)| Memory { wrong, changes })
+        .ok_or_else(|| "vmwright-memory-check: the answer has another form".to_owned())
+}
