@@ -10,7 +10,7 @@
 //! | colours and other sequences of terminals (ECMA-48) | without them |
 //! | ‘typographic’ and “double” quotes, no-break spaces | ASCII |
 //! | `&quot;`, `&lt;` | the character |
-//! | a message of libvirt or the C library in another language | in English (see `translated.rs`) |
+//! | an error of the C library in another language | in English (see `translated.rs`) |
 //! | a sentence that was broken because the line was full | both lines as one, in what was pasted |
 
 use crate::{Text, translated};
