@@ -30,9 +30,6 @@ pub struct Requirements {
     /// Microseconds of a round trip from the host over the network and back, at most, as the median.
     #[schemars(range(min = 1, max = 60_000_000))]
     pub round_trip_us: Option<u32>,
-    /// Mebibytes a second through the network and back, at least.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub network_mib_s: Option<u32>,
     /// Computing power of one virtual CPU, in percent of a processor of the host, at least.
     #[schemars(range(min = 1, max = 100))]
     pub cpu_percent: Option<u32>,

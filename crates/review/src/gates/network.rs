@@ -76,9 +76,9 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
         Some(text.and_then(|text| text.trim().parse().map_err(|_| format!("{path} is no number"))))
     };
     let mtus: Vec<Option<Result<u64, String>>> = networks.iter().enumerate().map(mtu).collect();
-    let full = |((tried, mtu), network): ((&Option<(IpAddr, Echoed)>, &Option<Result<u64, String>>), &Network)| {
-        let (ip, Echoed::Answered { .. }) = tried.as_ref()? else { return None };
-        let size = network.mtu.map(u64::from).or_else(|| mtu.as_ref()?.as_ref().ok().copied())?;
+    let full = |(index, network): (usize, &Network)| {
+        let (ip, Echoed::Answered { .. }) = tried[index].as_ref()? else { return None };
+        let size = network.mtu.map(u64::from).or_else(|| mtus[index].as_ref()?.as_ref().ok().copied())?;
         let size = usize::try_from(size.saturating_sub(headers(*ip))).ok()?.clamp(8, 65_000);
         let plan = EchoPlan { size, trips: 5, give_up: 3, ..EchoPlan::default() };
         Some(session.scope.host.datagrams(*ip, &plan))
@@ -86,7 +86,7 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
     let wanted = &session.scope.spec.review;
     let reach = |all: &[String]| all.iter().map(|to| (to.clone(), session.reach(to))).collect();
     Observed {
-        full: tried.iter().zip(&mtus).zip(networks).map(full).collect(),
+        full: networks.iter().enumerate().map(full).collect(),
         reach: reach(&wanted.reach),
         no_reach: reach(&wanted.no_reach),
         mtus,
