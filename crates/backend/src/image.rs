@@ -22,7 +22,10 @@ pub(crate) fn qemu_img(words: &[&OsStr]) -> Result<String, String> {
 }
 
 /// Makes an image that holds what differs from `base`, owned as `base` is. An existing file is never replaced.
-pub(crate) fn overlay(base: &Path, format: &str, new: &Path) -> Result<(), String> {
+///
+/// # Errors
+/// In words, `qemu-img`'s where they are its.
+pub fn overlay(base: &Path, format: &str, new: &Path) -> Result<(), String> {
     if new.symlink_metadata().is_ok() {
         return Err(format!("`{}` exists already", new.display()));
     }

@@ -43,6 +43,7 @@ mod whole;
 pub use account::AccountError;
 pub use cgroup::CgroupError;
 pub use disks::snapshots;
+pub use image::overlay;
 pub use process::Identity;
 pub use record::{Phase, ProcessRecord, RecordError, Running};
 pub use request::{Answer, Request, Told, Unwatched, Watch, perform};

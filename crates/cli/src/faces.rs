@@ -17,6 +17,7 @@ fn by_agents(operation: &Operation) -> Result<(), &'static str> {
         Operation::JournalExport { .. } | Operation::JournalImport { .. } => {
             Err("an agent has the journal's tools, and names no folders")
         }
+        Operation::Lab { .. } => Err("a lab takes a host's processors and memory: a person gives them"),
         // Read as the resource vmwright://journal/chain.
         Operation::JournalVerify => Ok(()),
         // Entering IMPLEMENTATION asks it.
@@ -275,7 +276,7 @@ fn each_operation_is_the_same_from_both_faces() {
     let missing: Vec<String> = every_kind().into_iter().filter(|kind| !reached.contains(kind)).collect();
     assert_eq!(
         missing,
-        ["approve", "journal-export", "journal-import", "revert", "vm-ask console"],
+        ["approve", "journal-export", "journal-import", "lab", "revert", "vm-ask console"],
         "operations that agents cannot reach"
     );
 }

@@ -94,6 +94,7 @@ REVIEW (proves it on the real VM)
 
 MACHINES
   vm         Create, start, use, watch, change, move and stop machines; their schema
+  lab        Bring up a throw-away hypervisor host, to reproduce faults and to try plans
   convert    Translate a machine: TOML, libvirt, QEMU, Firecracker, Cloud Hypervisor, KubeVirt
 
 MEMORY

@@ -284,7 +284,7 @@ pub(crate) fn receive(
     Ok(came(Came::Received { vm: vm.to_owned(), state, accelerator }))
 }
 
-fn came(came: Came) -> Outcome {
+pub(crate) fn came(came: Came) -> Outcome {
     Outcome::Came(Box::new(came))
 }
 
@@ -317,9 +317,9 @@ fn watch(
 }
 
 /// Shows what is told, and passes on that the user wants it to end.
-struct Shown<'a> {
-    stop: &'a Arc<AtomicBool>,
-    progress: &'a mut dyn FnMut(Progress),
+pub(crate) struct Shown<'a> {
+    pub(crate) stop: &'a Arc<AtomicBool>,
+    pub(crate) progress: &'a mut dyn FnMut(Progress),
 }
 
 impl Watch for Shown<'_> {
@@ -335,7 +335,7 @@ impl Watch for Shown<'_> {
     }
 }
 
-fn request(ask: &Ask) -> Result<Request, Error> {
+pub(crate) fn request(ask: &Ask) -> Result<Request, Error> {
     Ok(match ask.clone() {
         Ask::Pause => Request::Pause,
         Ask::Resume => Request::Resume,
@@ -436,7 +436,7 @@ fn state(machine: &Stored) -> Result<String, Error> {
     backends::of(machine)?.look(machine).map(|condition| condition.state.to_string()).map_err(Error::Control)
 }
 
-fn told(machine: &Stored, ask: &Ask, answer: Answer) -> Result<Came, Error> {
+pub(crate) fn told(machine: &Stored, ask: &Ask, answer: Answer) -> Result<Came, Error> {
     Ok(match answer {
         Answer::Done => Came::Done { vm: machine.name.clone(), state: state(machine)? },
         Answer::Executed(done) => {

@@ -223,6 +223,9 @@ pub enum Error {
     /// A specification has no command line.
     #[error("the specification has no command line")]
     Argv(#[source] vmwright_backend::qemu::argv::ArgvError),
+    /// There is no lab, or it cannot be used.
+    #[error(transparent)]
+    Lab(Box<vmwright_lab::LabError>),
     /// No gate or framework has this name.
     #[error(transparent)]
     Gate(vmwright_review::Unknown),
@@ -269,6 +272,10 @@ impl Error {
             | Error::Beyond { .. }
             | Error::NotBeyond(_)
             | Error::Confirm(_) => Exit::Refused,
+            Error::Lab(error) => match **error {
+                vmwright_lab::LabError::NotFound(_) | vmwright_lab::LabError::Exists(_) => Exit::Usage,
+                _ => Exit::Incomplete,
+            },
             Error::Control(ControlError::Illegal(_) | ControlError::Cannot { .. }) => Exit::Refused,
             Error::Start { .. } => Exit::Findings,
             Error::Answer => Exit::Internal,

@@ -46,6 +46,7 @@ pub fn record(operation: &Operation) -> Record {
         Operation::VmReceive { vm, from, .. } => Record::Line(format!("vm {vm}: received from {from}")),
         Operation::VmAsk { ask: Ask::Snapshots | Ask::Stats { .. } | Ask::Console, .. } => LOOKS,
         Operation::VmAsk { vm, ask } => Record::Line(format!("vm {vm}: {}", name(ask))),
+        Operation::Lab { .. } => Record::None("what is done in a lab is thrown away with it"),
         Operation::VmList | Operation::VmShow { .. } | Operation::Recover => LOOKS,
         Operation::Verify { .. } => Record::None("it looks at files that stand for themselves"),
         Operation::Explain { .. }

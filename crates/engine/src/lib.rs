@@ -23,6 +23,7 @@ mod intent;
 mod intents;
 mod investigation;
 mod journaled;
+mod lab;
 mod machines;
 mod memory;
 mod operation;
@@ -41,6 +42,7 @@ pub use environment::{Environment, EnvironmentError};
 pub use error::{Error, chain};
 pub use escalate::{Escalate, Escalated, Hooked};
 pub use guard::Watch;
+pub use lab::{LabAsk, LabSummary, LabUp};
 pub use memory::{Which, Who, entry_number, entry_path};
 pub use unseen::is_unseen;
 pub use vmwright_backend::Told;
@@ -155,6 +157,7 @@ fn carry_out(
         Operation::VmShow { vm } => machines::show(&vm, environment),
         Operation::VmAsk { vm, ask } => asks::ask(&vm, &ask, environment, progress),
         Operation::VmReceive { vm, from, over } => asks::receive(&vm, &from, &over, environment, progress),
+        Operation::Lab { what } => lab::ask(&what, environment, progress),
         Operation::VmSchema { example } => Ok(convert::schema(example)),
         Operation::Convert { file, from, to } => convert::convert(&file, from.as_deref(), &to, progress),
         Operation::JournalSearch { query, limit, which } => {

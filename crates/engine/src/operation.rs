@@ -1,7 +1,9 @@
 //! Everything that can be asked of vmwright, and everything that it answers.
 
 use crate::review::seal::Sealed;
-use crate::{Ask, Came, Escalate, Escalated, Intent, Investigate, MigrateOver, Watch, Which, Why};
+use crate::{
+    Ask, Came, Escalate, Escalated, Intent, Investigate, LabAsk, LabSummary, MigrateOver, Watch, Which, Why,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -139,6 +141,11 @@ pub enum Operation {
         /// What both ends have to agree on.
         over: MigrateOver,
     },
+    /// A lab, a throw-away hypervisor host: brings one up, uses it, takes it down.
+    Lab {
+        /// What is done.
+        what: LabAsk,
+    },
     /// What a specification may say.
     VmSchema {
         /// An example with every key in place of the JSON Schema.
@@ -244,6 +251,7 @@ impl Operation {
             | Operation::VmDelete { .. }
             | Operation::VmAsk { .. }
             | Operation::VmReceive { .. }
+            | Operation::Lab { .. }
             | Operation::JournalExport { .. }
             | Operation::JournalImport { .. } => None,
         }
@@ -459,6 +467,11 @@ pub enum Outcome {
         machines: Vec<MachineSummary>,
         /// Of each libvirt daemon that is there and could not be asked, why.
         unread: Vec<String>,
+    },
+    /// Labs with their states.
+    Labs {
+        /// By name.
+        labs: Vec<LabSummary>,
     },
     /// What a specification may say: its JSON Schema, or an example.
     Schema {

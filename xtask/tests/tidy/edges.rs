@@ -19,6 +19,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("apply", &["model", "formats", "plan"]),
     ("review", &["model", "formats"]),
     ("journal", &["model"]),
+    ("lab", &["model", "backend"]),
     (
         "engine",
         &[

@@ -11,6 +11,7 @@ mod escalate;
 mod explain;
 mod investigate;
 mod journal;
+mod lab;
 mod mcp;
 mod plan;
 mod preview;
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Verify(verify::Args),
     #[command(subcommand)]
     Vm(vm::Vm),
+    #[command(subcommand)]
+    Lab(lab::Lab),
     Convert(convert::Args),
     #[command(subcommand)]
     Journal(journal::Journal),
@@ -84,6 +87,7 @@ impl Command {
             Command::Review(args) => args.operation(),
             Command::Verify(args) => args.operation(),
             Command::Vm(args) => args.operation()?,
+            Command::Lab(args) => args.operation()?,
             Command::Convert(args) => args.operation(),
             Command::Journal(args) => args.operation()?,
             Command::Mcp(_) | Command::AgentFiles(_) => anyhow::bail!("it stands for no operation"),

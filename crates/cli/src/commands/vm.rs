@@ -335,14 +335,15 @@ impl Vm {
     }
 }
 
-/// One side names a machine: letters before the first colon that are no path.
+/// The machine and the path in it that one side of a copy names: letters before the first colon that are no path.
+pub(crate) fn one_side(text: &str) -> Option<(String, String)> {
+    let (vm, path) = text.split_once(':')?;
+    (!vm.is_empty() && !vm.contains('/') && path.starts_with('/')).then(|| (vm.to_owned(), path.to_owned()))
+}
+
+/// One side of a copy is in a machine, the other one here.
 fn copy(from: String, to: String) -> anyhow::Result<(String, Ask)> {
-    let guest = |text: &str| {
-        let (vm, path) = text.split_once(':')?;
-        (!vm.is_empty() && !vm.contains('/') && path.starts_with('/'))
-            .then(|| (vm.to_owned(), path.to_owned()))
-    };
-    match (guest(&from), guest(&to)) {
+    match (one_side(&from), one_side(&to)) {
         (Some((vm, from)), None) => Ok((vm, Ask::CopyOut { from, to: to.into() })),
         (None, Some((vm, to))) => Ok((vm, Ask::CopyIn { from: from.into(), to })),
         _ => anyhow::bail!("one side of a copy is in a guest, NAME:/path, and the other one here"),

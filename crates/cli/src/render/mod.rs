@@ -13,6 +13,7 @@ mod investigation;
 mod journal;
 pub(crate) mod jsonl;
 pub(crate) mod junit;
+mod lab;
 mod machine;
 pub(crate) mod markdown;
 mod plan;
@@ -81,6 +82,7 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
         Outcome::Review(made) => review::text(made),
         Outcome::Sealed(sealed) => review::sealed(sealed),
         Outcome::Machine(machine) => machine::one(machine),
+        Outcome::Labs { labs } => lab::list(labs),
         Outcome::Came(came) => came::text(came, color),
         Outcome::Machines { machines, unread } => machine::list(machines, unread),
         Outcome::Journal { entries } => journal::entries(entries),

@@ -1,0 +1,218 @@
+//! What a lab is made of, and which parts can be left out. Pure.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt::{self, Write as _};
+use std::path::Path;
+use std::str::FromStr;
+use thiserror::Error;
+use vmwright_model::machine::Accelerator;
+
+/// The lab's hardware.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hardware {
+    /// What executes the lab's code.
+    pub accelerator: Accelerator,
+    /// Parts that are left out.
+    pub without: BTreeSet<Part>,
+    /// Machine type, a q35: other chipsets have no PCI Express, which VFs and groups need.
+    pub machine: String,
+    /// Memory, in MiB.
+    pub memory: u64,
+}
+
+/// A part that can be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// The IOMMU: no groups, no passthrough.
+    Iommu,
+    /// Interrupt remapping of the IOMMU.
+    InterruptRemapping,
+    /// SVM (or VMX), the processor's part of KVM.
+    Svm,
+    /// The second NUMA node.
+    Numa,
+    /// The NIC with virtual functions.
+    Sriov,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Part; 5] = [Part::Iommu, Part::InterruptRemapping, Part::Svm, Part::Numa, Part::Sriov];
+
+    /// As it is typed.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Part::Iommu => "iommu",
+            Part::InterruptRemapping => "interrupt-remapping",
+            Part::Svm => "svm",
+            Part::Numa => "numa",
+            Part::Sriov => "sriov",
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// No part has this name.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is no part of a lab that can be left out: iommu, interrupt-remapping, svm, numa, sriov")]
+pub struct UnknownPart(String);
+
+impl FromStr for Part {
+    type Err = UnknownPart;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|part| part.word() == word);
+        found.ok_or_else(|| UnknownPart(word.chars().take(40).flat_map(char::escape_debug).collect()))
+    }
+}
+
+impl Default for Hardware {
+    /// All parts under TCG, with 3 GiB: a KVM machine in the lab, libvirt, and room for what a fault needs.
+    fn default() -> Self {
+        Self {
+            accelerator: Accelerator::Tcg,
+            without: BTreeSet::new(),
+            machine: "q35".to_owned(),
+            memory: 3072,
+        }
+    }
+}
+
+/// Identity in the firmware tables. The same for all labs, because they share the memory of one first boot.
+const UUID: &str = "6c616200-0000-4000-8000-766d77726967";
+
+impl Hardware {
+    /// Whether a part is there.
+    #[must_use]
+    pub fn has(&self, part: Part) -> bool {
+        !self.without.contains(&part)
+    }
+
+    /// The specification of the machine, with these two disks (qcow2).
+    #[must_use]
+    pub fn spec(&self, name: &str, system: &Path, data: &Path) -> String {
+        let mut text = format!(
+            "name = {name:?}\nuuid = {UUID:?}\nmachine = {:?}\naccelerator = {:?}\n\n[cpu]\ncount = 2\n",
+            self.machine,
+            match self.accelerator {
+                Accelerator::Kvm => "kvm",
+                Accelerator::Tcg => "tcg",
+            },
+        );
+        // TCG emulates AMD's SVM with nested paging, and nothing of Intel's VMX.
+        let (model, on, off) = match self.accelerator {
+            Accelerator::Tcg => ("EPYC-v4", "'+svm', '+npt'", "'-svm'"),
+            Accelerator::Kvm => ("host", "", "'-svm', '-vmx'"),
+        };
+        let features = if self.has(Part::Svm) { on } else { off };
+        let nodes = if self.has(Part::Numa) { 2 } else { 1 };
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "model = {model:?}\nfeatures = [{features}]\ntopology = {{ sockets = {nodes}, cores = {} }}\n\n[memory]\nsize = \"{}MiB\"\n",
+            2 / nodes,
+            self.memory
+        );
+        if nodes > 1 {
+            for node in 0..nodes {
+                let _ =
+                    write!(text, "\n[[numa]]\ncpus = \"{node}\"\nmemory = \"{}MiB\"\n", self.memory / nodes);
+            }
+        }
+        for disk in [system, data] {
+            let _ = write!(
+                text,
+                "\n[[disk]]\npath = {:?}\nformat = \"qcow2\"\ncache = \"unsafe\"\n",
+                disk.display().to_string()
+            );
+        }
+        text
+    }
+
+    /// Words for QEMU behind those of the specification: devices that stand for a host's own. `igb` says whether this
+    /// QEMU has the NIC with virtual functions (since 8.0).
+    #[must_use]
+    pub fn words(&self, igb: bool) -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
+        let mut push = |option: &str, value: &str| words.extend([option.to_owned(), value.to_owned()]);
+        if self.has(Part::Iommu) {
+            // Remapped interrupts of devices need the I/O APIC outside of the kernel.
+            push("-machine", "kernel-irqchip=split");
+            let remapping = if self.has(Part::InterruptRemapping) { "on" } else { "off" };
+            push("-device", &format!("intel-iommu,intremap={remapping},caching-mode=on"));
+        }
+        // The way out, closed to everything but DHCP.
+        push("-netdev", "user,id=uplink,restrict=on");
+        push("-device", "virtio-net-pci,netdev=uplink,mac=52:54:00:1a:b0:00,addr=1b.0");
+        // A NIC behind a port of its own: a group of its own.
+        push("-device", "pcie-root-port,id=lab-port0,chassis=40,slot=40,addr=1a.0");
+        push("-netdev", "user,id=nic0,restrict=on");
+        let nic = if igb && self.has(Part::Sriov) { "igb" } else { "e1000e" };
+        push("-device", &format!("{nic},bus=lab-port0,netdev=nic0,mac=52:54:00:1a:b0:10"));
+        // Two functions of one device without ACS: one group that spans both.
+        for (at, more) in [(0, ",multifunction=on"), (1, "")] {
+            push("-netdev", &format!("user,id=pair{at},restrict=on"));
+            push("-device", &format!("e1000e,netdev=pair{at},mac=52:54:00:1a:b0:2{at},addr=1c.{at}{more}"));
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn without(parts: &[Part]) -> Hardware {
+        Hardware { without: parts.iter().copied().collect(), ..Hardware::default() }
+    }
+
+    #[test]
+    fn parts_are_known_by_their_words() {
+        for part in Part::ALL {
+            assert_eq!(part.word().parse(), Ok(part));
+        }
+        let told = "gpu\u{7}".parse::<Part>().expect_err("no such part").to_string();
+        assert!(told.contains("`gpu\\u{7}`") && told.contains("interrupt-remapping"), "{told}");
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_in_the_words() {
+        let all = Hardware::default().words(true).join(" ");
+        for word in ["intel-iommu,intremap=on", "igb,bus=lab-port0", "multifunction=on", "restrict=on"] {
+            assert!(all.contains(word), "{all}");
+        }
+        assert!(!Hardware::default().words(false).join(" ").contains("igb"));
+        assert!(!without(&[Part::Iommu]).words(true).join(" ").contains("iommu"));
+        assert!(without(&[Part::InterruptRemapping]).words(true).join(" ").contains("intremap=off"));
+        assert!(!without(&[Part::Sriov]).words(true).join(" ").contains("igb"));
+    }
+
+    #[test]
+    fn every_choice_of_parts_is_a_specification() {
+        let place = tempfile::tempdir().expect("a temporary directory");
+        for bits in 0..1_u32 << Part::ALL.len() {
+            for accelerator in [Accelerator::Tcg, Accelerator::Kvm] {
+                let chosen = Part::ALL.into_iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1);
+                let hardware = Hardware {
+                    accelerator,
+                    without: chosen.map(|(_, part)| part).collect(),
+                    ..Hardware::default()
+                };
+                let text = hardware.spec("a", Path::new("/d/a \"b\".qcow2"), Path::new("/d/c"));
+                let file = place.path().join("machine.toml");
+                std::fs::write(&file, &text).expect("written");
+                let (_, spec) = vmwright_backend::store::read_spec(&file).expect(&text);
+                assert_eq!(spec.disks.len(), 2);
+                assert_eq!(spec.numa.len(), if hardware.has(Part::Numa) { 2 } else { 0 });
+            }
+        }
+    }
+}
