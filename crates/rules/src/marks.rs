@@ -58,6 +58,7 @@ fn scan(scanner: &Scanner, from: usize, texts: &[Text<'_>]) -> Hits {
 fn pass<'s>(scanner: &'s Scanner, from: usize, texts: &[Text<'_>]) -> Pass<'s> {
     let mut pass = scanner.pass();
     for (number, text) in texts.iter().enumerate().skip(from) {
+        pass.with_remarks(text.is_settings());
         pass.scan(number, text.whole(), &text.starts);
     }
     pass

@@ -124,6 +124,7 @@ impl Scanner {
             kept: vec![Kept::default(); self.patterns.len()],
             hits: Hits { by_pattern: vec![Vec::new(); self.patterns.len()] },
             texts: 0,
+            remarks: false,
         }
     }
 }
@@ -155,14 +156,21 @@ pub struct Pass<'s> {
     kept: Vec<Kept>,
     hits: Hits,
     texts: u32,
+    /// Whether lines that begin with `#` are remarks, and say nothing.
+    remarks: bool,
 }
 
 impl Pass<'_> {
+    /// Whether lines that begin with `#` are remarks in the texts that come: what stands there says nothing of the host.
+    pub(crate) fn with_remarks(&mut self, remarks: bool) {
+        self.remarks = remarks;
+    }
+
     /// Adds the hits of one text. `number` is what its hits call it; `starts` are the byte offsets at which its lines
     /// begin.
     pub fn scan(&mut self, number: usize, text: &str, starts: &[usize]) {
         self.texts += 1;
-        let Self { scanner, search, kept, hits, texts } = self;
+        let Self { scanner, search, kept, hits, texts, remarks } = self;
         let mut near = 0;
         search.run(text, &mut |word, at| {
             let line = lines_to(starts, at, near);
@@ -171,6 +179,9 @@ impl Pass<'_> {
             let end = starts.get(line).copied().unwrap_or(text.len());
             let quote = text[begin..end].trim_end_matches(['\n', '\r']);
             let line = line as u32;
+            if *remarks && quote.trim_start().starts_with('#') {
+                return Then::More;
+            }
             let mut then = Then::Enough;
             let mut next = Some(scanner.first[word]);
             while let Some(pattern) = next {

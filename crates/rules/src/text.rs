@@ -74,6 +74,11 @@ impl<'s> Text<'s> {
         }
     }
 
+    /// Whether it is a file of settings, whose remarks are its author's and not this host's words.
+    pub(crate) fn is_settings(&self) -> bool {
+        self.source.starts_with("/etc/")
+    }
+
     /// Notes where its words can stand: `begin` is what [`Places::add`] said of it.
     pub(crate) fn place(&mut self, places: &Rc<Places>, begin: usize) {
         self.places = Some((Rc::clone(places), begin));
