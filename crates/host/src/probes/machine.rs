@@ -2,9 +2,11 @@
 
 use crate::file;
 use crate::live::Collector;
+use crate::processes::running;
 use crate::root::{CollectError, Subject, escape_path};
 use std::io;
 use std::path::{Path, PathBuf};
+use vmwright_formats::qemu_args::opts;
 use vmwright_model::{Kind, Missing};
 
 /// Files of a machine and what they are; their content would not always tell.
@@ -14,6 +16,9 @@ pub(super) const FILES: [(&str, Kind); 4] = [
     ("argv", Kind::new("qemu_args")),
     ("serial.log", Kind::new("guest_console")),
 ];
+
+/// Where libvirt keeps its VMs, and those that run (`QEMU_CONFIG_BASE_DIR`, `QEMU_STATE_DIR`).
+const LIBVIRT: [&str; 2] = ["/etc/libvirt/qemu", "/run/libvirt/qemu"];
 
 /// Most paths that one specification may name.
 const MOST_PATHS: usize = 64;
@@ -42,13 +47,13 @@ impl Machines {
     /// Whether the VM in question exists.
     pub(crate) fn check(&self) -> Result<(), CollectError> {
         let (Some(name), Some(folder)) = (&self.vm, self.machine()) else { return Ok(()) };
-        if folder.is_dir() {
+        if folder.is_dir() || LIBVIRT.iter().any(|folder| may_define(Path::new(folder), name)) || runs(name) {
             return Ok(());
         }
         let entries = match std::fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(CollectError::UnknownMachine { name: name.clone(), known: Vec::new() });
+                return Err(CollectError::UnknownMachine { name: name.clone(), known: defined() });
             }
             Err(source) => return Err(CollectError::Machines { path: self.folder.clone(), source }),
         };
@@ -58,11 +63,13 @@ impl Machines {
             .map(|entry| crate::text::escape(entry.file_name().as_encoded_bytes()))
             .take(1000)
             .collect();
+        known.extend(defined());
         known.sort();
+        known.dedup();
         Err(CollectError::UnknownMachine { name: name.clone(), known })
     }
 
-    /// The folder of the VM in question.
+    /// The folder of the VM in question, where it is vmwright's own.
     fn machine(&self) -> Option<PathBuf> {
         Some(self.folder.join(self.vm.as_ref()?))
     }
@@ -119,9 +126,66 @@ pub(super) fn not_absolute(path: &str) -> Option<Missing> {
     (!Path::new(path).is_absolute()).then(|| Missing::Failed("not an absolute path".to_owned()))
 }
 
+/// Whether libvirt has a VM of this name; also where that may not be known, since the analysis will tell.
+fn may_define(folder: &Path, name: &str) -> bool {
+    match std::fs::metadata(folder.join(format!("{name}.xml"))) {
+        Ok(found) => found.is_file(),
+        Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+    }
+}
+
+/// The names of the VMs that libvirt has on disk, as far as they may be read.
+fn defined() -> Vec<String> {
+    let name = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        Some(crate::text::escape(name.strip_suffix(".xml")?.as_bytes()))
+    };
+    let entries = LIBVIRT.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(name).take(1000).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Whether a VMM runs that was given this name: `-name guest=NAME,...`, `-name NAME` of QEMU, `--id NAME` of Firecracker.
+fn runs(name: &str) -> bool {
+    running().iter().any(|process| {
+        let words = file::read_words(process.pid).unwrap_or_default();
+        names(&words, name)
+    })
+}
+
+fn names(words: &[Vec<u8>], name: &str) -> bool {
+    words.windows(2).any(|pair| match pair[0].as_slice() {
+        b"-name" | b"--name" => {
+            let given = String::from_utf8_lossy(&pair[1]);
+            opts(&given, Some("guest")).get("guest") == Some(name)
+        }
+        b"--id" => pair[1] == name.as_bytes(),
+        _ => false,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_vm_of_libvirt_or_of_anybody_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("web.xml"), "<domain/>").unwrap();
+        assert!(may_define(folder.path(), "web"));
+        assert!(!may_define(folder.path(), "db"));
+        let said = |line: &str, name: &str| {
+            let words: Vec<Vec<u8>> = line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+            names(&words, name)
+        };
+        assert!(said("qemu-system-x86_64 -name guest=web,debug-threads=on -S", "web"));
+        assert!(said("qemu-system-x86_64 -name web -S", "web"));
+        assert!(said("firecracker --id web", "web"));
+        assert!(!said("qemu-system-x86_64 -name guest=web2", "web"));
+        assert!(!said("vmwright analyze --vm web", "web"));
+    }
 
     #[test]
     fn paths_are_found_in_whatever_parses() {

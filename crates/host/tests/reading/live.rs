@@ -1,6 +1,7 @@
 //! The running host.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::Path;
 use vmwright_host::{CollectError, Limits, Root, Subject, collect, work_list};
 use vmwright_model::{Kind, Missing, Need, Probe, Snapshot};
@@ -145,6 +146,10 @@ fn a_machine_has_its_files_and_its_name_is_checked() {
     assert_eq!(kind_and_content("serial.log"), ("guest_console".into(), Err(&Missing::Binary)));
     assert_eq!(snapshot.vm.as_deref(), Some("web"));
 
+    if fs::read_dir("/etc/libvirt/qemu").is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
+        println!("SKIPPED the names that are no VM: libvirt's VMs may not be listed, so that any could be one");
+        return;
+    }
     let error =
         |name: &str| collect(&Root::Live, &[], &vm(state.path(), name), &Limits::default()).unwrap_err();
     assert_eq!(error("wob").to_string(), "there is no VM `wob`; there are: web");

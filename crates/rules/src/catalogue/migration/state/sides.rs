@@ -57,8 +57,9 @@ pub(crate) fn two_cpus(cx: &Context<'_>) -> Option<[Side; 2]> {
     let mut found: Vec<(String, Side)> = Vec::new();
     for (text, number, line) in cx.lines_with(["odel name", "odel Name", "ODEL NAME"]) {
         let Some((key, name)) = line.split_once(':') else { continue };
-        let name = name.trim();
-        if !key.trim_end().to_ascii_lowercase().ends_with("model name") || name.is_empty() {
+        let (key, name) = (key.trim_end().to_ascii_lowercase(), name.trim());
+        // `BIOS Model name` of lscpu is the firmware's word for the same processor.
+        if !key.ends_with("model name") || key.contains("bios") || name.is_empty() {
             continue;
         }
         if !found.iter().any(|(known, _)| known == name) && found.len() < 64 {
