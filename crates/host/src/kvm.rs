@@ -32,6 +32,8 @@ pub enum Page {
     EmulationFailure,
     /// The processor has no BMI2; the same page without that instruction ran.
     NotOffered,
+    /// It was given up, in words: KVM hangs, or the host is busy.
+    Late(String),
     /// Anything else, in words.
     Failed(String),
 }
@@ -45,7 +47,7 @@ pub enum KvmVerdict {
     ParavirtualOnly,
     /// Nothing runs.
     Unusable,
-    /// There is no page of code for this processor, so nothing was run.
+    /// There is no page of code for this processor, so nothing was run; or one did not end in its time.
     Unknown,
 }
 
@@ -116,6 +118,7 @@ impl KvmProbe {
             return KvmVerdict::Unknown;
         }
         match (self.api, &self.real_mode, &self.long_mode_bmi2) {
+            (_, Page::Late(_), _) | (_, _, Page::Late(_)) => KvmVerdict::Unknown,
             (Some(API), Page::Ok, Page::Ok | Page::NotOffered) => KvmVerdict::Usable,
             (Some(API), Page::Ok, Page::EmulationFailure) => KvmVerdict::ParavirtualOnly,
             // Guests that a boot loader enters in 64-bit mode run, firmware does not.
@@ -134,7 +137,7 @@ impl KvmProbe {
             Open::Failed(why) => return format!("/dev/kvm does not open: {why}"),
             Open::Ok => {}
         }
-        if self.verdict() == KvmVerdict::Unknown {
+        if cfg!(not(target_arch = "x86_64")) {
             return "vmwright has no guest code for this processor, so nothing was run".to_owned();
         }
         match (self.api, &self.real_mode, &self.long_mode_bmi2) {
@@ -148,6 +151,9 @@ impl KvmProbe {
                 "KVM emulates guest code and gave up at a BMI2 instruction (KVM internal error, suberror 1): \
                  stock kernels do not boot, tiny guests do"
                     .to_owned()
+            }
+            (_, Page::Late(why), _) | (_, _, Page::Late(why)) => {
+                format!("{why}: the host is busy, or KVM hangs")
             }
             (Some(API), Page::Ok, Page::Failed(why)) => format!("64-bit code did not run: {why}"),
             (Some(API), real, Page::Ok | Page::NotOffered) => {
@@ -187,7 +193,7 @@ impl Page {
             Page::Ok => "ok",
             Page::EmulationFailure => "instruction emulation failed",
             Page::NotOffered => "not offered",
-            Page::Failed(why) => why,
+            Page::Late(why) | Page::Failed(why) => why,
         }
     }
 }
@@ -198,7 +204,7 @@ impl fmt::Display for Page {
             Page::Ok => f.write_str("ok"),
             Page::EmulationFailure => f.write_str("emulation-failure"),
             Page::NotOffered => f.write_str("not-offered"),
-            Page::Failed(why) => write!(f, "failed {why}"),
+            Page::Late(why) | Page::Failed(why) => write!(f, "failed {why}"),
         }
     }
 }

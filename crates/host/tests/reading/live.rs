@@ -147,7 +147,9 @@ fn a_machine_has_its_files_and_its_name_is_checked() {
     assert_eq!(snapshot.vm.as_deref(), Some("web"));
 
     if fs::read_dir("/etc/libvirt/qemu").is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
-        println!("SKIPPED the names that are no VM: libvirt's VMs may not be listed, so that any could be one");
+        println!(
+            "SKIPPED the names that are no VM: libvirt's VMs may not be listed, so that any could be one"
+        );
         return;
     }
     let error =
