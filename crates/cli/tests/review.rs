@@ -57,13 +57,14 @@ fn fails(review: &Value, name: &str, why: &str) {
     assert!(gate["why"].as_str().unwrap().contains(why), "{gate:#}");
 }
 
-fn runs(site: &Site) -> bool {
-    site.call(&["vm", "list"]).ok().out.contains("running")
-}
-
-/// Nothing of the second machines is left.
-fn no_twins(site: &Site) -> bool {
-    fs::read_dir(site.path("state/twins")).is_ok_and(|left| left.count() == 0)
+/// The machine runs, and nothing of the second machines is left.
+#[track_caller]
+fn as_before(site: &Site) {
+    let list = site.call(&["vm", "list"]).ok().out;
+    assert!(list.contains("running"), "{list}");
+    let twins = fs::read_dir(site.path("state/twins")).into_iter().flatten().flatten();
+    let left: Vec<_> = twins.map(|twin| twin.path()).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
@@ -104,7 +105,7 @@ fn a_guest_moves_and_is_restored_and_runs_on() {
         );
         eprintln!("SKIPPED the part of {test} about random numbers: the test kernel has no driver `vmgenid`");
     }
-    assert!(runs(&site) && no_twins(&site));
+    as_before(&site);
     assert_eq!(gate(&reviewed(&site, &["--gates", "devices"]), "devices")["verdict"], "pass");
 }
 
@@ -118,7 +119,7 @@ fn what_cannot_move_and_what_shares_its_random_numbers_fails() {
     started(&site, parts, nvme);
     let review = reviewed(&site, &["--gates", "migration"]);
     fails(&review, "migration", "nvme");
-    assert!(runs(&site) && no_twins(&site));
+    as_before(&site);
     site.call(&["vm", "stop", "web", "--force"]).ok();
     site.call(&["vm", "delete", "web"]).ok();
 
@@ -135,7 +136,7 @@ fn what_cannot_move_and_what_shares_its_random_numbers_fails() {
     }
     fails(&review, "save-restore", "share");
     fails(&review, "save-restore", "no generation id tells the guest that it was restored");
-    assert!(runs(&site) && no_twins(&site));
+    as_before(&site);
 }
 
 #[test]

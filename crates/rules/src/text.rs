@@ -76,7 +76,7 @@ impl<'s> Text<'s> {
 
     /// Whether it is a file of settings, whose remarks are its author's and not this host's words.
     pub(crate) fn is_settings(&self) -> bool {
-        self.source.starts_with("/etc/")
+        self.source.trim_start_matches('/').starts_with("etc/")
     }
 
     /// Notes where its words can stand: `begin` is what [`Places::add`] said of it.

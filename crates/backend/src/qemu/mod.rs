@@ -93,6 +93,15 @@ impl Qemu {
         control::monitor(machine, &crate::supervise::running(machine)?, self.patience)
     }
 
+    /// Lets a guest go on whose state [`Qemu::save`] wrote: until then QEMU says that it has moved (`postmigrate`), in
+    /// which state nothing else may be asked of it.
+    ///
+    /// # Errors
+    /// [`ControlError`]; the guest stands still.
+    pub fn go_on(&self, machine: &Stored) -> Result<(), ControlError> {
+        control::ask(self, machine, "cont", None).map(drop)
+    }
+
     /// Writes the state of a guest that stands still into a file that does not exist yet, and leaves it standing still: who
     /// calls this lets it go on. Its disks belong to nobody until then.
     ///

@@ -148,11 +148,14 @@ impl Host for Channels<'_> {
     fn neighbours(&self) -> Vec<Neighbour> {
         let listed = store::list(&self.machine.state).unwrap_or_default();
         let others = listed.into_iter().filter(|one| one.name != self.machine.name);
+        // A disk that both name is this VM's too.
+        let own: Vec<String> = self.machine.spec.disks.iter().filter_map(|disk| disk.host_path()).collect();
         let neighbour = |one: store::Listed| {
             let machine = one.machine.ok()?;
             let mut files: Vec<String> =
                 machine.spec.disks.iter().filter_map(|disk| disk.host_path()).collect();
             files.extend(sockets(&machine));
+            files.retain(|file| !own.contains(file));
             Some(Neighbour { name: machine.name, files })
         };
         others.filter_map(neighbour).collect()

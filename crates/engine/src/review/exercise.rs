@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use vmwright_backend::qemu::Qemu;
 use vmwright_backend::request::{self, Channel, Migrate, Migrated, Place, Receive};
 use vmwright_backend::store::Stored;
-use vmwright_backend::{Answer, Request, Told, Unwatched, Watch, perform};
+use vmwright_backend::{Answer, Backend as _, Request, State, Told, Unwatched, Watch, perform};
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::DiskFormat;
 use vmwright_review::{Exercise, Guest, Leg, Moment, Saved, Undone, Vmm};
@@ -103,6 +103,10 @@ impl Exercise for Exerciser<'_> {
             restored(here, &state, look)?;
         }
         drop(going_on);
+        let state = Qemu::default().look(here).map_err(|error| Undone::Failed(chain(&error)))?.state;
+        if state != State::Running {
+            return Err(Undone::Failed(format!("it was saved, and does not go on: it is {state}")));
+        }
         answers(self.channels);
         Ok(Saved { bytes: saved.sent, stood_still: began.elapsed() })
     }
@@ -113,10 +117,8 @@ struct GoesOn<'a>(&'a Stored);
 
 impl Drop for GoesOn<'_> {
     fn drop(&mut self) {
-        if let Ok(mut monitor) = Qemu::default().monitor(self.0) {
-            // A guest that stands still is seen by the next question.
-            let _ = monitor.execute("cont", None);
-        }
+        // A guest that stands still is seen by the next question.
+        let _ = Qemu::default().go_on(self.0);
     }
 }
 

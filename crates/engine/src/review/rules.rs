@@ -3,7 +3,7 @@
 use crate::error::chain;
 use crate::{Environment, memory};
 use vmwright_host::{Limits, Root, Subject};
-use vmwright_model::Verdict;
+use vmwright_model::{Strength, Verdict};
 use vmwright_review::{Rules, Says};
 use vmwright_rules::{Reading, entry, ranking};
 
@@ -27,6 +27,16 @@ impl Rules for Asked<'_> {
         let mut said = Says::Quiet;
         for verdict in ranking::judge(entry, &reading) {
             match verdict {
+                // What is only compatible with it proves nothing of this VM: a version that a distribution has mended
+                // under the old number, say.
+                Verdict::Fired(finding)
+                    if finding.support.iter().all(|one| one.strength == Strength::Hint) =>
+                {
+                    said = Says::Unknown(format!(
+                        "{}, and nothing here decides whether that concerns it",
+                        finding.title
+                    ));
+                }
                 Verdict::Fired(finding) => {
                     let quotes = finding.support.iter().filter_map(|one| one.evidence.as_ref());
                     let quote =

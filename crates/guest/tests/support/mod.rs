@@ -102,6 +102,8 @@ impl Vm {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
         std::fs::write(at("initrd"), &parts.initrd).unwrap();
+        // Another user need not be able to read where this checkout lies.
+        std::fs::copy(&parts.kernel, at("kernel")).unwrap();
         let mut command = Command::new("qemu-system-x86_64");
         command
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
@@ -111,7 +113,7 @@ impl Vm {
             .args(["-serial", &format!("file:{}", at("serial"))])
             .args(["-qmp", &format!("unix:{},server=on,wait=off", at("qmp"))])
             .args(["-device", "virtio-serial-pci", "-device", "virtio-rng-pci"])
-            .args(["-kernel", parts.kernel.to_str().unwrap(), "-initrd", &at("initrd")])
+            .args(["-kernel", &at("kernel"), "-initrd", &at("initrd")])
             .args(["-append", &format!("console=ttyS0 panic=-1 {}", options.cmdline)]);
         if options.agent {
             command

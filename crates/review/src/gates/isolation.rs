@@ -228,23 +228,20 @@ fn group(seen: &Observed, spec: &MachineSpec, gate: &mut Gate) {
 /// Whether a label of a mandatory access control confines the VMM.
 fn label(seen: &Observed, gate: &mut Gate) -> bool {
     gate.aspects.about("label");
-    let enabled = seen.apparmor || seen.selinux;
+    if !seen.apparmor && !seen.selinux {
+        gate.row("label", "the host has neither AppArmor nor SELinux");
+        gate.aspects.none("the host has neither AppArmor nor SELinux");
+        return false;
+    }
     let label = match &seen.label {
         Ok(label) => label.trim_end_matches(['\0', '\n']),
         Err(Missing::Absent) => "",
         Err(why) => {
             gate.row("label", &why.to_string());
-            if enabled {
-                gate.aspects.unknown(format!("the VMM's label: {why}"));
-            }
+            gate.aspects.unknown(format!("the VMM's label: {why}"));
             return false;
         }
     };
-    if !enabled {
-        gate.row("label", "the host has neither AppArmor nor SELinux");
-        gate.aspects.none("the host has neither AppArmor nor SELinux");
-        return false;
-    }
     gate.row("label", if label.is_empty() { "none" } else { label });
     gate.evidence.push(quote::from("/proc/PID/attr/current", label));
     let complaining = label.ends_with("(complain)");
