@@ -24,6 +24,8 @@ impl Marks {
         let signs = if plain.starts.is_empty() {
             pass.finish()
         } else {
+            // It holds no remarks of settings.
+            pass.with_remarks(false);
             pass.scan(texts.len(), &plain.text, &plain.starts);
             pass.finish().adopted(texts.len(), JOINED, |line| plain.origin(line))
         };

@@ -66,6 +66,8 @@ impl Plain {
     pub(crate) fn of(texts: &[Text<'_>], pasted: bool) -> Self {
         let mut plain = Self::default();
         for (number, text) in texts.iter().enumerate() {
+            // What is remarked in settings says nothing in any form.
+            let remark = |line: &str| text.is_settings() && line.trim_start().starts_with('#');
             let mut lines: Vec<usize> = TRACES
                 .iter()
                 .flat_map(|trace| memmem::find_iter(text.whole().as_bytes(), trace).take(MOST))
@@ -77,16 +79,15 @@ impl Plain {
                 let number_of_line = u32::try_from(line).unwrap_or(u32::MAX);
                 let Some(had) = text.line(number_of_line) else { continue };
                 let form = bare(had);
-                if form != had {
+                if form != had && !remark(had) {
                     form.split('\n').for_each(|form| plain.add(form, number, number_of_line));
                 }
             }
             if foreign(text) {
-                for (line, form) in translated::english(text.whole(), &text.starts) {
-                    plain.add(&form, number, line);
-                }
+                let told = translated::english(text.whole(), &text.starts).into_iter();
+                told.filter(|(_, form)| !remark(form)).for_each(|(line, form)| plain.add(&form, number, line));
             }
-            if pasted && text.whole().len() <= BROKEN {
+            if pasted && !text.is_settings() && text.whole().len() <= BROKEN {
                 plain.join(number, text);
             }
         }
@@ -264,6 +265,17 @@ mod tests {
         let snapshot =
             Snapshot { records: vec![Record::new("a.txt", Kind::TEXT, text)], ..Snapshot::default() };
         Reading::new(&snapshot, "").hits(sign).iter().map(|hit| hit.line).collect()
+    }
+
+    #[test]
+    fn a_remark_in_settings_says_nothing_in_any_form() {
+        let of = |source: &str| {
+            let text = "# \u{201c}\nx\n  # Failed to get &quot;write&quot; lock\n# Failed to get \"write\" lock\n";
+            let records = vec![Record::new("a.txt", Kind::TEXT, ""), Record::new(source, Kind::TEXT, text)];
+            let snapshot = Snapshot { records, ..Snapshot::default() };
+            Reading::new(&snapshot, "").hits(LOCK).len()
+        };
+        assert_eq!((of("/etc/libvirt/qemu.conf"), of("etc/libvirt/qemu.conf"), of("notes")), (0, 0, 1));
     }
 
     const LOCK: &str = "Failed to get \"write\" lock";
