@@ -22,11 +22,7 @@ const SYSLOG_ACTION_SIZE_BUFFER: libc::c_int = 10;
 /// The kernel's log as `dmesg` shows it. None where the kernel writes no times (`printk.time=0`), which the program
 /// knows from elsewhere.
 fn kernel_log(limit: u64) -> Option<Result<Vec<u8>, Missing>> {
-    let size = match klogctl(SYSLOG_ACTION_SIZE_BUFFER, &mut []) {
-        Ok(size) if size as u64 > limit => return Some(Err(Missing::TooLarge(size as u64))),
-        Ok(size) => size,
-        Err(_) => return None,
-    };
+    let size = klogctl(SYSLOG_ACTION_SIZE_BUFFER, &mut []).ok()?;
     // What is kept without its prefixes is told with them, which can be twice as long.
     let mut log = vec![0; size.saturating_mul(2)];
     let length = match klogctl(SYSLOG_ACTION_READ_ALL, &mut log) {
@@ -35,7 +31,9 @@ fn kernel_log(limit: u64) -> Option<Result<Vec<u8>, Missing>> {
         Err(error) => return Some(Err(Missing::Failed(system_words(error)))),
     };
     log.truncate(length);
-    shown(&log).map(Ok)
+    // The ring may be far larger than what it holds.
+    let said = shown(&log)?;
+    Some(if said.len() as u64 > limit { Err(Missing::TooLarge(said.len() as u64)) } else { Ok(said) })
 }
 
 fn klogctl(action: libc::c_int, into: &mut [u8]) -> Result<usize, Errno> {
@@ -84,6 +82,7 @@ fn uname() -> Vec<u8> {
 mod tests {
     use super::{answer, shown};
     use std::process::Command;
+    use vmwright_model::Missing;
 
     fn program(words: &[&str]) -> Option<Vec<u8>> {
         let said = Command::new(words[0]).args(&words[1..]).env("LC_ALL", "C").output().ok()?;
@@ -106,6 +105,16 @@ mod tests {
         let back = ours[..=at].iter().rev().zip(theirs.iter().rev().skip_while(|line| line.is_empty()));
         let same = back.take_while(|(one, other)| one == other).count();
         assert!(same + 8 >= at.min(theirs.len()), "{same} of {at} lines are the program's");
+    }
+
+    #[test]
+    fn what_is_said_is_limited_and_not_the_ring() {
+        if let Some(Ok(whole)) = answer(&["dmesg"], u64::MAX) {
+            let said = answer(&["dmesg"], 1).unwrap();
+            assert!(whole.len() < 2 || matches!(said, Err(Missing::TooLarge(_))), "{said:?}");
+        } else {
+            println!("SKIPPED what_is_said_is_limited_and_not_the_ring: the kernel log may not be read here");
+        }
     }
 
     #[test]
