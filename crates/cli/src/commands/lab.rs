@@ -26,7 +26,7 @@ pub(crate) enum Lab {
         /// kvm or tcg [default: kvm where it runs stock kernels and is nested, else tcg].
         #[arg(long, value_name = "KIND")]
         accelerator: Option<String>,
-        /// Where Debian's packages come from, where the image has to be made [default: deb.debian.org].
+        /// Where Debian's packages come from, where the image has to be made [default: what mmdebstrap takes].
         #[arg(long, value_name = "URL")]
         mirror: Option<String>,
     },
