@@ -5,6 +5,7 @@
 
 pub mod cloud_hypervisor;
 mod crossing;
+mod defaults;
 mod differences;
 pub mod firecracker;
 mod formats;

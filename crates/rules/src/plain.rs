@@ -85,7 +85,8 @@ impl Plain {
             }
             if foreign(text) {
                 let told = translated::english(text.whole(), &text.starts).into_iter();
-                told.filter(|(_, form)| !remark(form)).for_each(|(line, form)| plain.add(&form, number, line));
+                told.filter(|(_, form)| !remark(form))
+                    .for_each(|(line, form)| plain.add(&form, number, line));
             }
             if pasted && !text.is_settings() && text.whole().len() <= BROKEN {
                 plain.join(number, text);
@@ -270,7 +271,8 @@ mod tests {
     #[test]
     fn a_remark_in_settings_says_nothing_in_any_form() {
         let of = |source: &str| {
-            let text = "# \u{201c}\nx\n  # Failed to get &quot;write&quot; lock\n# Failed to get \"write\" lock\n";
+            let text =
+                "# \u{201c}\nx\n  # Failed to get &quot;write&quot; lock\n# Failed to get \"write\" lock\n";
             let records = vec![Record::new("a.txt", Kind::TEXT, ""), Record::new(source, Kind::TEXT, text)];
             let snapshot = Snapshot { records, ..Snapshot::default() };
             Reading::new(&snapshot, "").hits(LOCK).len()

@@ -13,14 +13,15 @@ mod networks;
 mod numa;
 mod pci;
 
+use crate::defaults::explicit_on_kvm;
 use crate::json::{self, Dialect, Port};
 use crate::qemu::mac;
 use crate::{Read, ReadError, Remark, Written};
 use serde_json::Value;
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::{
-    Accelerator, Character, Confidential, DiskBus, Endpoint, FirmwareKind, Foreign, ForeignFormat,
-    NetworkKind, NetworkModel, Rng, Technology,
+    Character, Confidential, DiskBus, Endpoint, FirmwareKind, Foreign, ForeignFormat, NetworkKind,
+    NetworkModel, Rng, Technology,
 };
 
 const DIALECT: Dialect = Dialect {
@@ -87,23 +88,11 @@ fn blank() -> MachineSpec {
 }
 
 fn explicit(spec: &MachineSpec) -> MachineSpec {
-    let mut spec = spec.clone();
+    let ours = !spec.bare;
+    let mut spec = explicit_on_kvm(spec);
     let name = spec.name.clone();
-    if !spec.bare {
-        spec.bare = true;
-        if spec.serials.is_empty() {
-            spec.serials.push(Character::default());
-        }
-        if spec.rngs.is_empty() {
-            spec.rngs.push(Rng::default());
-        }
-        for (at, network) in spec.networks.iter_mut().enumerate() {
-            network.mac = Some(mac(&name, at, network));
-        }
-    }
-    // On KVM the largest model is the host's own.
-    if spec.accelerator == Accelerator::Kvm && spec.cpu.model == "max" {
-        spec.cpu.model = "host".to_owned();
+    for (at, network) in spec.networks.iter_mut().enumerate().filter(|_| ours) {
+        network.mac = Some(mac(&name, at, network));
     }
     // Cloud Hypervisor never merges unasked, and needs no more CPUs than there are.
     spec.memory.merge = spec.memory.merge.filter(|merge| *merge);

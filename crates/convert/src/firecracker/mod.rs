@@ -9,13 +9,14 @@ mod devices;
 mod drives;
 mod networks;
 
+use crate::defaults::explicit_on_kvm;
 use crate::json::{self, Dialect, Port};
 use crate::qemu::mac;
 use crate::{Read, ReadError, Written};
 use serde_json::Value;
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::{
-    Accelerator, Cache, Character, DiskBus, ForeignFormat, Lifecycle, NetworkModel, Reaction, Rng, Topology,
+    Cache, Character, DiskBus, ForeignFormat, Lifecycle, NetworkModel, Reaction, Topology,
 };
 
 /// Most virtual CPUs of a microVM (`MAX_SUPPORTED_VCPUS`).
@@ -69,20 +70,7 @@ fn blank() -> MachineSpec {
 }
 
 fn explicit(spec: &MachineSpec) -> MachineSpec {
-    let mut spec = spec.clone();
-    if !spec.bare {
-        spec.bare = true;
-        if spec.serials.is_empty() {
-            spec.serials.push(Character::default());
-        }
-        if spec.rngs.is_empty() {
-            spec.rngs.push(Rng::default());
-        }
-    }
-    // On KVM the largest model is the host's own.
-    if spec.accelerator == Accelerator::Kvm && spec.cpu.model == "max" {
-        spec.cpu.model = "host".to_owned();
-    }
+    let mut spec = explicit_on_kvm(spec);
     crate::libvirt::disks::name_targets(&mut spec.disks);
     for disk in &mut spec.disks {
         disk.bus = disk.bus.or(Some(DiskBus::Virtio));

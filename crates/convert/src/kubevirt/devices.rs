@@ -12,17 +12,7 @@ pub(super) const CARD: &str = "vga";
 
 /// The screen that a machine has.
 pub(super) fn screen() -> Display {
-    Display {
-        kind: DisplayKind::Vnc,
-        listen: None,
-        socket: None,
-        port: None,
-        tls_port: None,
-        secret: None,
-        gl: false,
-        rendernode: None,
-        keymap: None,
-    }
+    Display::of(DisplayKind::Vnc)
 }
 
 pub(super) fn devices(port: &mut Port<'_>, spec: &mut MachineSpec) {

@@ -19,11 +19,12 @@ mod quantity;
 mod small;
 mod volumes;
 
+use crate::defaults::explicit_on_kvm;
 use crate::json::{Dialect, Port};
 use crate::{Read, ReadError, Remark, Written, yaml};
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::{
-    Accelerator, Balloon, Character, DiskBus, DiskDevice, ForeignFormat, NetworkModel, OnError, Rng, Video,
+    Balloon, Character, DiskBus, DiskDevice, ForeignFormat, NetworkModel, OnError, Video,
 };
 
 /// The first steps of a path that name one part of a machine: `spec/template/spec/domain/devices/disks`.
@@ -92,20 +93,7 @@ fn blank() -> MachineSpec {
 }
 
 fn explicit(spec: &MachineSpec) -> MachineSpec {
-    let mut spec = spec.clone();
-    if !spec.bare {
-        spec.bare = true;
-        if spec.serials.is_empty() {
-            spec.serials.push(Character::default());
-        }
-        if spec.rngs.is_empty() {
-            spec.rngs.push(Rng::default());
-        }
-    }
-    // On KVM the largest model is the host's own.
-    if spec.accelerator == Accelerator::Kvm && spec.cpu.model == "max" {
-        spec.cpu.model = "host".to_owned();
-    }
+    let mut spec = explicit_on_kvm(spec);
     crate::libvirt::disks::name_targets(&mut spec.disks);
     for disk in &mut spec.disks {
         let usual = if disk.device == DiskDevice::Disk { DiskBus::Virtio } else { DiskBus::Sata };

@@ -104,17 +104,7 @@ pub(super) fn inputs(port: &mut Port<'_>, inputs: &mut Vec<Input>) {
 }
 
 pub(super) fn displays(port: &mut Port<'_>, displays: &mut Vec<Display>) {
-    let display = || Display {
-        kind: DisplayKind::Vnc,
-        listen: None,
-        socket: None,
-        port: None,
-        tls_port: None,
-        secret: None,
-        gl: false,
-        rendernode: None,
-        keymap: None,
-    };
+    let display = || Display::of(DisplayKind::Vnc);
     port.list("graphics", displays, display, |port, display| {
         let mut kind = (!port.reading()).then_some(display.kind);
         port.same("type", &mut kind);

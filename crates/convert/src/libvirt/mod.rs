@@ -30,7 +30,7 @@ use std::collections::BTreeSet;
 pub(crate) use tree::{Content, Node};
 use vmwright_model::machine::{
     Character, Disk, DiskBus, DiskDevice, Endpoint, FirmwareKind, Foreign, ForeignFormat, NetworkKind,
-    NetworkModel, Rng,
+    NetworkModel,
 };
 use vmwright_model::{Issue, MachineSpec};
 
@@ -169,15 +169,9 @@ pub(crate) fn bytes(node: &Node) -> Option<u64> {
 
 /// The machine with what is added to it where it is not `bare`, and without what goes without saying.
 fn explicit(spec: &MachineSpec) -> MachineSpec {
-    let mut spec = spec.clone();
-    if !spec.bare {
-        spec.bare = true;
-        if spec.serials.is_empty() {
-            spec.serials.push(Character { to: Endpoint::Pty, ..Character::default() });
-        }
-        if spec.rngs.is_empty() {
-            spec.rngs.push(Rng::default());
-        }
+    let ours = !spec.bare;
+    let mut spec = crate::defaults::explicit(spec, Character { to: Endpoint::Pty, ..Character::default() });
+    if ours {
         // What libvirt would choose for these is older.
         for disk in &mut spec.disks {
             disk.bus = disk.bus.or(Some(match disk.device {

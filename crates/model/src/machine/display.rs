@@ -38,6 +38,24 @@ pub struct Display {
     pub keymap: Option<String>,
 }
 
+impl Display {
+    /// A screen that is shown so, and of which nothing more is said.
+    #[must_use]
+    pub fn of(kind: DisplayKind) -> Self {
+        Self {
+            kind,
+            listen: None,
+            socket: None,
+            port: None,
+            tls_port: None,
+            secret: None,
+            gl: false,
+            rendernode: None,
+            keymap: None,
+        }
+    }
+}
+
 /// How a screen is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -9,20 +9,6 @@ use vmwright_model::machine::{Display, DisplayKind, Video};
 const VNC_PORT: u32 = 5900;
 
 impl Reader {
-    fn screen(&mut self, kind: DisplayKind) -> Display {
-        Display {
-            kind,
-            listen: None,
-            socket: None,
-            port: None,
-            tls_port: None,
-            secret: None,
-            gl: false,
-            rendernode: None,
-            keymap: None,
-        }
-    }
-
     fn show(&mut self, display: Display, rest: &Bag) {
         let item = format!("display.{}", self.spec.displays.len());
         self.spec.displays.push(display);
@@ -36,7 +22,7 @@ impl Reader {
             "dbus" => DisplayKind::Dbus,
             _ => DisplayKind::EglHeadless,
         };
-        let display = self.screen(kind);
+        let display = Display::of(kind);
         self.spec.displays.push(display);
     }
 
@@ -64,7 +50,7 @@ impl Reader {
         };
         self.switches.display = true;
         bag.take("type");
-        let mut display = self.screen(kind);
+        let mut display = Display::of(kind);
         display.gl = bag.flag("gl").unwrap_or(false);
         display.rendernode = bag.take("rendernode");
         bag.take("audiodev");
@@ -79,7 +65,7 @@ impl Reader {
         if address == "none" {
             return;
         }
-        let mut display = self.screen(DisplayKind::Vnc);
+        let mut display = Display::of(DisplayKind::Vnc);
         if let Some(socket) = address.strip_prefix("unix:") {
             display.socket = Some(socket.to_owned());
         } else {
@@ -101,7 +87,7 @@ impl Reader {
 
     pub(super) fn spice(&mut self, mut bag: Bag) {
         self.has_spice = true;
-        let mut display = self.screen(DisplayKind::Spice);
+        let mut display = Display::of(DisplayKind::Spice);
         if bag.flag("unix") == Some(true) {
             display.socket = bag.take("addr");
         } else {
