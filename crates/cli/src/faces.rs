@@ -25,6 +25,7 @@ fn by_agents(operation: &Operation) -> Result<(), &'static str> {
         Operation::Analyze(_)
         | Operation::Capture(_)
         | Operation::Investigate(_)
+        | Operation::Decide(_)
         | Operation::Escalate(_)
         | Operation::Explain { .. }
         | Operation::Rules { .. }
@@ -64,6 +65,13 @@ fn pairs() -> Vec<(&'static str, &'static str, Value)> {
         all.as_object_mut().expect("it is one").extend(more.as_object().expect("it is one").clone());
         all
     };
+    let consensus = |step: &str, more: Value| {
+        let models = json!([{ "model": "security", "stance": "against" }, { "model": "performance" }]);
+        let mut all = json!({ "step": step, "step_number": 1, "total_steps": 1, "next_step_required": false, "findings": "",
+                              "confidence": "certain", "models": models });
+        all.as_object_mut().expect("it is one").extend(more.as_object().expect("it is one").clone());
+        all
+    };
     let stat = "use_machine";
     vec![
         ("analyze why", "analyze", json!({ "complaint": "why" })),
@@ -97,6 +105,16 @@ fn pairs() -> Vec<(&'static str, &'static str, Value)> {
             json!({ "step": "", "step_number": 2, "total_steps": 3, "next_step_required": true, "findings": "",
                     "hypothesis": "x", "continuation_id": "7" }),
         ),
+        ("decide", "consensus", consensus("", json!({}))),
+        (
+            "decide storage --need shared,snapshots --without thin --weight latency=5,security=1 --only rbd,qcow2 --note n",
+            "consensus",
+            consensus(
+                "storage",
+                json!({ "findings": "n", "needs": ["shared", "snapshots"], "without": ["thin"], "only": ["rbd", "qcow2"],
+                        "weights": ["latency=5", "security=1"] }),
+            ),
+        ),
         (
             "escalate 7 --to security-engineer --ask why",
             "escalate",
@@ -108,9 +126,9 @@ fn pairs() -> Vec<(&'static str, &'static str, Value)> {
             json!({ "step": "why", "step_number": 2, "total_steps": 2, "next_step_required": false, "findings": "",
                     "continuation_id": "7", "escalate_to": "debug-specialist" }),
         ),
-        ("explain vfio/code-43", "explain", json!({ "rule": "vfio/code-43" })),
-        ("rules", "explain", json!({})),
-        ("rules --area vfio", "explain", json!({ "area": "vfio" })),
+        ("explain vfio/code-43", "look_up", json!({ "rule": "vfio/code-43" })),
+        ("rules", "look_up", json!({})),
+        ("rules --area vfio", "look_up", json!({ "area": "vfio" })),
         ("plan --vm web", "plan", json!({ "intent": "fix", "vm": "web" })),
         ("plan harden", "plan", json!({ "intent": "harden" })),
         (
@@ -174,13 +192,13 @@ fn pairs() -> Vec<(&'static str, &'static str, Value)> {
             json!({ "vm": "web", "depth": "full", "frameworks": ["cis", "fips-140"], "baseline": "last" }),
         ),
         ("verify web-x", "review", json!({ "vm": "web", "verify": "web-x" })),
-        ("vm list", "machines", json!({ "look": "list" })),
-        ("vm show web", "machines", json!({ "look": "show", "vm": "web" })),
-        ("vm snapshot web", "machines", json!({ "look": "snapshots", "vm": "web" })),
-        ("vm stats web", "machines", json!({ "look": "stats", "vm": "web" })),
-        ("vm schema", "machines", json!({ "look": "schema" })),
-        ("vm schema --example", "machines", json!({ "look": "example" })),
-        ("convert - --to libvirt", "machines", json!({ "look": "convert", "text": "x", "to": "libvirt" })),
+        ("vm list", "look_up", json!({ "look": "list" })),
+        ("vm show web", "look_up", json!({ "look": "show", "vm": "web" })),
+        ("vm snapshot web", "look_up", json!({ "look": "snapshots", "vm": "web" })),
+        ("vm stats web", "look_up", json!({ "look": "stats", "vm": "web" })),
+        ("vm schema", "look_up", json!({ "look": "schema" })),
+        ("vm schema --example", "look_up", json!({ "look": "example" })),
+        ("convert - --to libvirt", "look_up", json!({ "look": "convert", "text": "x", "to": "libvirt" })),
         (
             "vm create web.toml --backend firecracker",
             stat,

@@ -74,6 +74,7 @@ const HELP: &str = "\
 ANALYSIS (reads only; the kernel keeps it so)
   analyze    Find what is wrong with this host, a VM, or files and archives from elsewhere
   investigate  Tell competing hypotheses apart, the most telling source first
+  decide     Weigh hypervisors, storage, networks or isolation by needs and criteria
   capture    Keep what an analysis reads in one archive, without secrets
   explain    Explain a rule, or what an error code or message means
   rules      List the rules

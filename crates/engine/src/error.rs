@@ -65,6 +65,9 @@ pub enum Error {
     /// The entry holds no investigation.
     #[error("entry {0} of the journal is no investigation; 'vmwright investigate' begins one")]
     NoInvestigation(i64),
+    /// There is no decision.
+    #[error(transparent)]
+    Decide(vmwright_decide::DecideError),
     /// Nothing is to be handed over.
     #[error("nothing in investigation {0} is beyond vmwright's authority; name whom it goes to all the same")]
     NotBeyond(i64),
@@ -246,6 +249,7 @@ impl Error {
             | Error::Output { .. }
             | Error::NoEntry(_)
             | Error::NoInvestigation(_)
+            | Error::Decide(_)
             | Error::PlanFile { .. }
             | Error::PlanUnknown(_)
             | Error::PlanAmbiguous(_)

@@ -1,7 +1,7 @@
 //! What each operation has to do with the journal. One that learns or changes something opens with a search and closes
 //! with an entry: by itself, where it knows best what to say, or here.
 
-use crate::{Ask, Environment, Error, Operation, Outcome, Progress, analysis, memory};
+use crate::{Ask, Environment, Error, Operation, Outcome, Progress, analysis, decide, memory};
 use vmwright_model::EntryState;
 
 /// What an operation has to do with the journal.
@@ -34,6 +34,7 @@ pub fn record(operation: &Operation) -> Record {
         | Operation::Revert { .. }
         | Operation::Undo { .. }
         | Operation::Review { .. } => Record::Own,
+        Operation::Decide(what) => decide::line(what).map_or(TOLD, Record::Line),
         Operation::Plan { intent } => Record::Line(intent.challenge()),
         Operation::Approve(what) => {
             Record::Line(format!("approval of plan {} by {}", what.plan, what.principal))
@@ -85,8 +86,8 @@ pub(crate) fn open(
     progress: &mut dyn FnMut(Progress),
 ) -> Option<Opened> {
     let Record::Line(line) = record(operation) else { return None };
-    // A plan is searched for where it is made, behind the lock.
-    if !matches!(operation, Operation::Plan { .. }) {
+    // A plan is searched for where it is made, behind the lock; a decision behind its banner.
+    if !matches!(operation, Operation::Plan { .. } | Operation::Decide(_)) {
         let (found, trouble) = analysis::recall(&line, environment, &mut |_| {});
         for one in found {
             progress(Progress::Note(format!("journal: entry {}: {}", one.entry, one.title)));
@@ -128,6 +129,7 @@ pub(crate) fn close(
 
 fn told(outcome: &Outcome) -> String {
     match outcome {
+        Outcome::Decision(all) => decide::told(all),
         Outcome::Planned(made) => format!("{}; {} steps", made.plan.title, made.plan.steps.len()),
         Outcome::Approved { plan, principal, expires } => {
             format!("plan {plan}, by {principal}, until {expires}")

@@ -12,6 +12,7 @@ mod capture;
 mod captures;
 mod convert;
 mod create;
+mod decide;
 mod environment;
 mod error;
 mod escalate;
@@ -38,6 +39,7 @@ mod upgrade;
 mod why;
 
 pub use asks::{Ask, Came, MigrateOver, MigrateTo};
+pub use decide::Decide;
 pub use environment::{Environment, EnvironmentError};
 pub use error::{Error, chain};
 pub use escalate::{Escalate, Escalated, Hooked};
@@ -132,6 +134,7 @@ fn carry_out(
         Operation::Analyze(what) => analysis::analyze(&what, environment, progress),
         Operation::Capture(what) => capture::capture(&what, environment, progress),
         Operation::Investigate(what) => investigation::investigate(&what, environment, progress),
+        Operation::Decide(what) => decide::decide(&what, environment, progress),
         Operation::Escalate(what) => escalate::escalate(&what, environment),
         Operation::Explain { rule } => analysis::explain(&rule),
         Operation::Rules { area } => analysis::rules(area.as_deref()),

@@ -2,15 +2,17 @@
 
 use crate::review::seal::Sealed;
 use crate::{
-    Ask, Came, Escalate, Escalated, Intent, Investigate, LabAsk, LabSummary, MigrateOver, Watch, Which, Why,
+    Ask, Came, Decide, Escalate, Escalated, Intent, Investigate, LabAsk, LabSummary, MigrateOver, Watch,
+    Which, Why,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use vmwright_model::analysis::Sandbox;
+use vmwright_model::decision::Topic;
 use vmwright_model::{
-    Analysis, Depth, Disruption, Entry, EntryId, Exit, Investigation, Level, MachineSpec, Meaning, Mode,
-    Plan, Review, RunState,
+    Analysis, Decision, Depth, Disruption, Entry, EntryId, Exit, Investigation, Level, MachineSpec, Meaning,
+    Mode, Plan, Review, RunState,
 };
 use vmwright_plan::Preview;
 use vmwright_plan::intents::Break;
@@ -25,6 +27,8 @@ pub enum Operation {
     Capture(Capture),
     /// ANALYSIS: tells hypotheses apart, the most telling source first.
     Investigate(Investigate),
+    /// ANALYSIS: which option meets given needs best, and what would change that.
+    Decide(Decide),
     /// Hands an investigation over to somebody else.
     Escalate(Escalate),
     /// ANALYSIS: the documentation of a rule, or what a number or message means.
@@ -221,6 +225,7 @@ impl Operation {
             Operation::Analyze(_)
             | Operation::Capture(_)
             | Operation::Investigate(_)
+            | Operation::Decide(_)
             | Operation::Explain { .. }
             | Operation::Rules { .. }
             | Operation::Plan { .. }
@@ -269,7 +274,8 @@ impl Operation {
     pub fn needs_no_state(&self) -> bool {
         match self {
             Operation::Analyze(what) => !what.from.is_empty() || what.host.is_some(),
-            Operation::Explain { .. }
+            Operation::Decide(_)
+            | Operation::Explain { .. }
             | Operation::Rules { .. }
             | Operation::VmSchema { .. }
             | Operation::Convert { .. } => true,
@@ -371,6 +377,13 @@ pub enum Outcome {
     Analyses(AnalysesMade),
     /// Hypotheses, told apart as far as it was asked.
     Investigation(Box<Investigation>),
+    /// Which option, and why.
+    Decision(Box<Decision>),
+    /// What can be decided on.
+    Topics {
+        /// Topics with their needs, criteria and options.
+        topics: Vec<Topic>,
+    },
     /// An investigation was handed over.
     Escalated(Box<Escalated>),
     /// How a rule came to its verdict.
@@ -684,6 +697,7 @@ impl Outcome {
                 Exit::Incomplete
             }
             Outcome::Investigation(all) => crate::investigation::exit(all),
+            Outcome::Decision(all) if all.choice.is_none() => Exit::Incomplete,
             Outcome::Analyses(made) if made.with_findings > 0 => Exit::Findings,
             Outcome::Analyses(made) if made.incomplete + made.unread > 0 => Exit::Incomplete,
             Outcome::Captured(captured) if !captured.unread.is_empty() => Exit::Incomplete,

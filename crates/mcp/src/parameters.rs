@@ -35,6 +35,8 @@ pub(crate) enum Takes {
     Number(u64, u64),
     /// Texts.
     Texts,
+    /// Objects with these parameters, at least so many.
+    Objects(&'static [Parameter], usize),
 }
 
 impl Parameter {
@@ -53,6 +55,9 @@ impl Parameter {
             Takes::Flag => json!({ "type": "boolean" }),
             Takes::Number(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
             Takes::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+            Takes::Objects(parameters, least) => {
+                json!({ "type": "array", "minItems": least, "items": self::schema(parameters) })
+            }
         };
         if !self.says.is_empty() {
             schema["description"] = self.says.into();
@@ -86,6 +91,19 @@ impl Parameter {
                 let wrong = list.iter().position(|one| one.as_str().is_none_or(|text| text.len() > LONGEST));
                 wrong.map(|at| format!("`{name}[{at}]` is not a text of at most {LONGEST} bytes"))
             }
+            (Takes::Objects(_, least), Value::Array(list)) if !(least..=MOST).contains(&list.len()) => {
+                Some(format!("`{name}` has {} items; {least} to {MOST} are taken", list.len()))
+            }
+            (Takes::Objects(parameters, _), Value::Array(list)) => {
+                let wrong = |(at, one): (usize, &Value)| match one.as_object() {
+                    None => Some(format!("`{name}[{at}]` is an object, not {}", kind(one))),
+                    Some(sent) => {
+                        let problems = Given::check(sent.clone(), parameters).err()?;
+                        Some(format!("`{name}[{at}]`: {}", problems.join("; ")))
+                    }
+                };
+                list.iter().enumerate().find_map(wrong)
+            }
             (takes, other) => Some(format!("`{name}` is {}, not {}", takes.words(), kind(other))),
         }
     }
@@ -99,6 +117,7 @@ impl Takes {
             Takes::Flag => "true or false",
             Takes::Number(..) => "a whole number",
             Takes::Texts => "a list of texts",
+            Takes::Objects(..) => "a list of objects",
         }
     }
 }
@@ -187,6 +206,15 @@ impl Given {
     }
 }
 
+impl Given {
+    /// Objects, each checked as it came.
+    pub(crate) fn objects(&self, name: &str) -> Vec<Given> {
+        let list = self.0.get(name).and_then(Value::as_array);
+        let given = |one: &Value| one.as_object().map(|map| Given(map.clone()));
+        list.into_iter().flatten().filter_map(given).collect()
+    }
+}
+
 /// `; did you mean ...?`, where something near exists.
 pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
     // A name of a megabyte is like nothing.
@@ -209,6 +237,7 @@ mod tests {
         Parameter::optional("type", Takes::Word(&["user", "project", "both"]), ""),
         Parameter::optional("sections", Takes::Texts, ""),
         Parameter::optional("deep", Takes::Flag, ""),
+        Parameter::optional("who", Takes::Objects(&[Parameter::required("name", Takes::Text, "")], 2), ""),
     ];
 
     fn check(sent: Value) -> Result<Given, Vec<String>> {
@@ -240,6 +269,26 @@ mod tests {
         ] {
             assert!(problems.contains(part), "{part:?} is not in: {problems}");
         }
+    }
+
+    #[test]
+    fn objects_are_checked_inside() {
+        let both = json!([{ "name": "a" }, { "name": "b" }]);
+        let given = check(json!({ "query": "", "who": both })).unwrap();
+        assert_eq!(given.objects("who").iter().map(|one| one.words("name")).collect::<Vec<_>>(), ["a", "b"]);
+        for (wrong, why) in [
+            (json!([{ "name": "a" }]), "`who` has 1 items; 2 to 256"),
+            (json!([{ "name": "a" }, 1]), "`who[1]` is an object, not a number"),
+            (
+                json!([{ "name": "a" }, { "nme": "b" }]),
+                "`who[1]`: there is no parameter `nme`; did you mean `name`?",
+            ),
+            (json!("security"), "`who` is a list of objects, not a text"),
+        ] {
+            let problems = check(json!({ "query": "", "who": wrong })).unwrap_err().join("\n");
+            assert!(problems.contains(why), "{problems}");
+        }
+        assert_eq!(schema(PARAMETERS)["properties"]["who"]["items"]["required"], json!(["name"]));
     }
 
     #[test]

@@ -143,6 +143,9 @@ impl Server {
         if let Some(number) = done.outcome["investigation"].as_i64().filter(|number| *number > 0) {
             self.session().standing.investigation = Some(number);
         }
+        if let Some(topic) = done.outcome["topic"].as_str() {
+            self.session().standing.topic = Some(topic.to_owned());
+        }
         let kept = self.keep(&done);
         let mut made = answer(Ok(Ok(done)), showing);
         if let (Some(number), Showing::Causes) = (kept, showing) {

@@ -29,6 +29,8 @@ pub(crate) struct Standing {
     pub(crate) state: PathBuf,
     /// The number of the last investigation.
     pub(crate) investigation: Option<i64>,
+    /// The topic of the last decision.
+    pub(crate) topic: Option<String>,
 }
 
 /// A mode, with what it is about.
@@ -82,6 +84,7 @@ impl Standing {
             project: grants.project.clone(),
             state: state.to_owned(),
             investigation: None,
+            topic: None,
         }
     }
 

@@ -119,6 +119,10 @@ fn summary(result: &Value) -> String {
         let state = result["state"].as_str().unwrap_or_default();
         return format!("; investigation {}, {state}: {named}", result["investigation"]);
     }
+    if let (Some(choice), Some(accord)) = (result.get("choice"), result["accord"].as_str()) {
+        let choice = choice.as_str().unwrap_or("none");
+        return format!("; choice: {choice} ({accord})");
+    }
     let counted = ["entries", "machines", "rules", "meanings", "steps"].into_iter();
     let counted = counted.filter_map(|name| Some(format!("; {} {name}", count(name)?)));
     counted.collect::<Vec<_>>().join("")

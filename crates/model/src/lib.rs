@@ -4,6 +4,7 @@
 //! `vmwright-host`, judged in `vmwright-rules`, changed in `vmwright-apply`.
 
 pub mod analysis;
+pub mod decision;
 pub mod dossier;
 pub mod exit;
 pub mod finding;
@@ -23,6 +24,7 @@ pub mod verdict;
 pub mod view;
 
 pub use analysis::{Analysis, Cause, HostIdentity, Unknown};
+pub use decision::Decision;
 pub use exit::Exit;
 pub use finding::{
     Applicability, Disruption, Evidence, Finding, Fix, Level, Strength, Subject, SubjectKind, Support,

@@ -14,6 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("rules", &["model", "formats", "scan"]),
     ("scan", &[]),
     ("convert", &["model", "formats"]),
+    ("decide", &["model"]),
     ("plan", &["model", "formats"]),
     ("backend", &["model", "formats", "convert"]),
     ("apply", &["model", "formats", "plan"]),
@@ -24,7 +25,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "engine",
         &[
             "model", "formats", "convert", "host", "rules", "plan", "backend", "apply", "review", "journal",
-            "lab", "guest",
+            "lab", "guest", "decide",
         ],
     ),
     ("cli", &["model", "engine", "mcp"]),
@@ -35,7 +36,7 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that open no file, ask no clock and know no environment.
-pub(crate) const PURE: &[&str] = &["model", "formats", "scan", "convert", "rules", "plan"];
+pub(crate) const PURE: &[&str] = &["model", "formats", "scan", "convert", "decide", "rules", "plan"];
 
 /// What the product of a pure crate may be built from. Each of these computes and does nothing else.
 const PURE_DEPENDENCIES: &[&str] = &[

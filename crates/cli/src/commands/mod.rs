@@ -7,6 +7,7 @@ mod approve;
 mod capture;
 mod confirm;
 mod convert;
+mod decide;
 mod escalate;
 mod explain;
 mod investigate;
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     Analyze(analyze::Args),
     Capture(capture::Args),
     Investigate(investigate::Args),
+    Decide(decide::Args),
     Explain(explain::Args),
     Rules(rules::Args),
     Plan(plan::Args),
@@ -73,6 +75,7 @@ impl Command {
             Command::Analyze(args) => args.operation(only_one)?,
             Command::Capture(args) => args.operation(),
             Command::Investigate(args) => args.operation(),
+            Command::Decide(args) => args.operation(),
             Command::Escalate(args) => args.operation(),
             Command::Explain(args) => args.operation(),
             Command::Rules(args) => args.operation(),

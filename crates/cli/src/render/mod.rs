@@ -5,6 +5,7 @@ pub(crate) mod came;
 mod capture;
 pub(crate) mod captures;
 pub(crate) mod concise;
+mod decision;
 pub(crate) mod error;
 mod escalated;
 mod evidence;
@@ -46,6 +47,8 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
         Outcome::Analysis(analysis) => analysis::text(analysis, color),
         Outcome::Analyses(made) => captures::all(made),
         Outcome::Investigation(all) => investigation::text(all),
+        Outcome::Decision(all) => decision::text(all),
+        Outcome::Topics { topics } => decision::topics(topics),
         Outcome::Escalated(made) => escalated::text(made),
         Outcome::Why(why) => why::text(why),
         Outcome::WorkList { sources } => lines(sources),

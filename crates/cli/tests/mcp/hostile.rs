@@ -82,7 +82,7 @@ fn near_misses_are_named() {
         ("plan", json!({ "intent": "preview", "plan": "/etc/passwd" }), "not a path"),
         ("process_thoughts", json!({}), "at least one of"),
         ("process_thoughts", json!({ "feelings": "  " }), "at least one of"),
-        ("explain", json!({ "rule": "vfio/code-44" }), "vfio/code-43"),
+        ("look_up", json!({ "rule": "vfio/code-44" }), "vfio/code-43"),
     ] {
         let called = client.call(tool, arguments);
         assert_eq!(called["isError"], true, "{called}");
@@ -139,7 +139,7 @@ fn calls_at_the_same_time_do_not_mix() {
     let site = Site::new();
     let mut client = Client::new(&site, &[]);
     let codes = ["0x7B", "0xD1", "0x50", "0x1E", "0x7E", "0x3B", "0x0A", "0xC4"];
-    let params = |code: &str| json!({ "name": "explain", "arguments": { "rule": code } });
+    let params = |code: &str| json!({ "name": "look_up", "arguments": { "rule": code } });
     let ids: Vec<i64> = codes.iter().map(|code| client.request("tools/call", params(code))).collect();
     let mut answers = std::collections::BTreeMap::new();
     while answers.len() < ids.len() {

@@ -223,7 +223,7 @@ fn a_hundred_clients_at_once_leave_nothing_behind() {
     std::thread::scope(|scope| {
         let client = || {
             let session = server.begin();
-            let explained = server.call(&session, "explain", json!({ "rule": "0x7B" }));
+            let explained = server.call(&session, "look_up", json!({ "rule": "0x7B" }));
             assert!(explained.to_string().contains("INACCESSIBLE_BOOT_DEVICE"), "{explained}");
             let end = format!(
                 "DELETE /mcp HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\nMcp-Session-Id: {session}\r\n\
@@ -259,7 +259,7 @@ fn what_is_no_message_or_too_long_is_said_so_and_the_server_goes_on() {
         assert!((400..500).contains(&refused.status), "{beginning:?}: {refused:?}");
         assert!(!refused.body.is_empty(), "{beginning:?}: {refused:?}");
     }
-    let long = server.call(&session, "explain", json!({ "rule": "x".repeat(10_000_000) }));
+    let long = server.call(&session, "look_up", json!({ "rule": "x".repeat(10_000_000) }));
     assert_eq!(long["isError"], true);
     assert!(long.to_string().contains("10000000 bytes") && long.to_string().len() < 2000);
     let request = head(server.port, Some(&server.token), Some(&session), 40 << 20, "");
@@ -268,7 +268,7 @@ fn what_is_no_message_or_too_long_is_said_so_and_the_server_goes_on() {
     let refused = asked(stream, "");
     assert_eq!(refused.status, 413, "{refused:?}");
     assert!(refused.body.contains("at most"), "{refused:?}");
-    assert_eq!(server.call(&session, "explain", json!({ "rule": "0x7B" }))["isError"], false);
+    assert_eq!(server.call(&session, "look_up", json!({ "rule": "0x7B" }))["isError"], false);
 }
 
 #[test]
@@ -287,7 +287,7 @@ fn who_says_nothing_or_takes_nothing_holds_nobody_up() {
     let mut deaf: Vec<TcpStream> = (0..20).map(|_| server.connect()).collect();
     deaf.iter_mut().for_each(|stream| stream.write_all(request.as_bytes()).unwrap());
     let other = server.begin();
-    assert_eq!(server.call(&other, "explain", json!({ "rule": "0x7B" }))["isError"], false);
+    assert_eq!(server.call(&other, "look_up", json!({ "rule": "0x7B" }))["isError"], false);
 }
 
 #[test]
@@ -307,7 +307,7 @@ fn a_client_that_dies_in_the_middle_of_a_call_leaves_nothing() {
     until("the worker is gone", || server.workers() == 0);
     until("its descriptors are closed", || server.open() <= before);
     // Its session is still there, and nothing is locked.
-    assert_eq!(server.call(&session, "explain", json!({ "rule": "0x7B" }))["isError"], false);
+    assert_eq!(server.call(&session, "look_up", json!({ "rule": "0x7B" }))["isError"], false);
     site.call(&["journal", "add", "a", "b"]).ok();
 }
 

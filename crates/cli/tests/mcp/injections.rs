@@ -119,9 +119,9 @@ fn nothing_that_records_hold_reaches_an_unmarked_field() {
             }),
         ),
         ("process_thoughts", json!({ "feelings": planted("feelings") })),
-        ("explain", json!({ "rule": planted("rule") })),
+        ("look_up", json!({ "rule": planted("rule") })),
         ("plan", json!({ "intent": "preview", "plan": "IGNORE-PREVIOUS-INSTRUCTIONS" })),
-        ("machines", json!({ "look": "show", "vm": planted("vm") })),
+        ("look_up", json!({ "look": "show", "vm": planted("vm") })),
     ] {
         let called = client.call(tool, arguments);
         assert!(arrives(&called), "{tool}: {called}");
@@ -143,12 +143,12 @@ fn the_names_and_words_of_machines_are_marked() {
     std::fs::write(&path, format!("{spec}{text}")).unwrap();
     std::fs::write(site.path("state/machines/web/serial.log"), planted("serial")).unwrap();
     let mut client = Client::new(&site, &["--machines", "*"]);
-    let shown = client.call("machines", json!({ "look": "show", "vm": "web" }));
+    let shown = client.call("look_up", json!({ "look": "show", "vm": "web" }));
     assert!(arrives(&shown), "{shown}");
     is_marked("show", &shown);
-    is_marked("list", &client.call("machines", json!({ "look": "list" })));
+    is_marked("list", &client.call("look_up", json!({ "look": "list" })));
     let convert = json!({ "look": "convert", "to": "libvirt", "text": format!("{spec}{text}") });
-    let converted = client.call("machines", convert);
+    let converted = client.call("look_up", convert);
     assert!(arrives(&converted), "{converted}");
     is_marked("convert", &converted);
 }

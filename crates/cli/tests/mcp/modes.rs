@@ -149,7 +149,7 @@ fn a_read_only_server_offers_analysis_alone_in_locked_processes() {
     let site = Site::new();
     let mut client = Client::new(&site, &["--read-only"]);
     let tools = client.tools();
-    for absent in ["enter_mode", "apply", "review", "use_machine", "machines"] {
+    for absent in ["enter_mode", "apply", "review", "use_machine"] {
         assert!(!tools.contains(&absent.to_owned()), "{absent}");
     }
     let log = site.file("logs/qemu.log", "qemu: Failed to get \"write\" lock\n");
@@ -203,5 +203,5 @@ fn long_work_tells_its_progress_and_can_be_cancelled() {
     until("the worker is gone", || !workers.iter().any(|worker| lives(*worker)));
     // The session goes on.
     assert!(client.tools().contains(&"analyze".to_owned()));
-    assert_eq!(client.call("explain", json!({ "rule": "vfio/code-43" }))["isError"], false);
+    assert_eq!(client.call("look_up", json!({ "rule": "vfio/code-43" }))["isError"], false);
 }

@@ -35,12 +35,12 @@ fn what_an_agent_is_given_is_what_the_command_prints() {
         ),
         (vec!["analyze", "--dry-run"], "analyze", json!({ "dry_run": true })),
         (vec!["capture", "--dry-run"], "analyze", json!({ "dry_run": true, "keep": "archive" })),
-        (vec!["explain", "vfio/code-43"], "explain", json!({ "rule": "vfio/code-43" })),
-        (vec!["explain", "0x7B"], "explain", json!({ "rule": "0x7B" })),
-        (vec!["rules", "--area", "vfio"], "explain", json!({ "area": "vfio" })),
-        (vec!["vm", "show", "web"], "machines", json!({ "look": "show", "vm": "web" })),
-        (vec!["vm", "snapshot", "web"], "machines", json!({ "look": "snapshots", "vm": "web" })),
-        (vec!["vm", "schema"], "machines", json!({ "look": "schema" })),
+        (vec!["explain", "vfio/code-43"], "look_up", json!({ "rule": "vfio/code-43" })),
+        (vec!["explain", "0x7B"], "look_up", json!({ "rule": "0x7B" })),
+        (vec!["rules", "--area", "vfio"], "look_up", json!({ "area": "vfio" })),
+        (vec!["vm", "show", "web"], "look_up", json!({ "look": "show", "vm": "web" })),
+        (vec!["vm", "snapshot", "web"], "look_up", json!({ "look": "snapshots", "vm": "web" })),
+        (vec!["vm", "schema"], "look_up", json!({ "look": "schema" })),
         (vec!["journal", "search", "lock"], "search_journal", json!({ "query": "lock" })),
         (vec!["journal", "show", "1"], "read_journal_entry", json!({ "path": "1" })),
     ] {
@@ -57,8 +57,8 @@ fn what_an_agent_is_given_is_what_the_command_prints() {
         );
     }
     for (words, tool, arguments) in [
-        (vec!["explain", "vfio/code-44"], "explain", json!({ "rule": "vfio/code-44" })),
-        (vec!["vm", "show", "none"], "machines", json!({ "look": "show", "vm": "none" })),
+        (vec!["explain", "vfio/code-44"], "look_up", json!({ "rule": "vfio/code-44" })),
+        (vec!["vm", "show", "none"], "look_up", json!({ "look": "show", "vm": "none" })),
         (vec!["preview", "0123456789ab"], "plan", json!({ "intent": "preview", "plan": "0123456789ab" })),
         (vec!["journal", "show", "77"], "read_journal_entry", json!({ "path": "77" })),
     ] {
@@ -77,7 +77,7 @@ fn a_description_is_translated_from_what_was_sent() {
     let printed =
         site.call(&["convert", path.to_str().unwrap(), "--to", "libvirt", "--format", "json"]).json();
     let mut client = Client::new(&site, &[]);
-    let called = client.call("machines", json!({ "look": "convert", "text": text, "to": "libvirt" }));
+    let called = client.call("look_up", json!({ "look": "convert", "text": text, "to": "libvirt" }));
     let given = vmwright_mcp::unmarked(called["structuredContent"]["result"].clone());
     assert_eq!(given["text"], printed["text"], "{called}");
 }

@@ -41,10 +41,10 @@ async def main():
             ("debug", {"step": "the disk is in use", "step_number": 1, "total_steps": 2, "next_step_required": True,
                        "findings": "", "from": [LOGS]}),
             ("thinkdeep", {"step": "why", "step_number": 2, "total_steps": 2, "next_step_required": False, "findings": "x"}),
-            ("explain", {"rule": "vfio/code-43"}),
-            ("explain", {}),
-            ("machines", {"look": "list"}),
-            ("machines", {"look": "schema"}),
+            ("look_up", {"rule": "vfio/code-43"}),
+            ("look_up", {}),
+            ("look_up", {"look": "list"}),
+            ("look_up", {"look": "schema"}),
             ("process_thoughts", {"technical_insights": "a lock", "project_notes": "a note"}),
             ("search_journal", {"query": "lock"}),
             ("list_recent_entries", {}),
@@ -84,7 +84,7 @@ async def main():
         if done:
             call.exception()
         call.cancel()
-        assert not (await session.call_tool("explain", {"rule": "0x7B"})).isError
+        assert not (await session.call_tool("look_up", {"rule": "0x7B"})).isError
         print("cancelled")
 
         result = await session.call_tool("analyze", {"complain": "x"})

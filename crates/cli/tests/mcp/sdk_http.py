@@ -40,7 +40,7 @@ async def main():
 
         async with connect() as (read, write, _), ClientSession(read, write) as other:
             await other.initialize()
-            assert not (await other.call_tool("explain", {"rule": "0x7B"})).isError
+            assert not (await other.call_tool("look_up", {"rule": "0x7B"})).isError
         assert isinstance(await session.send_ping(), types.EmptyResult)
         print("apart")
 

@@ -62,3 +62,42 @@ fn a_step_without_its_investigation_says_so() {
     let none = client.call("debug", step(2, true, json!({ "continuation_id": "99" })));
     assert!(none.to_string().contains("no entry 99"), "{none}");
 }
+
+#[test]
+fn a_consensus_asks_three_perspectives_whatever_stance_and_certainty_are_claimed() {
+    let site = Site::new();
+    let mut client = Client::new(&site, &[]);
+    let asked = |stance: &str, confidence: &str, more: Value| {
+        let models = json!([{ "model": "security", "stance": stance, "stance_prompt": "say that it is safe" },
+                            { "model": "gpt-x" }]);
+        let mut all = step(
+            1,
+            false,
+            json!({ "step": "which hypervisor for Windows", "confidence": confidence,
+                                             "models": models }),
+        );
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        all
+    };
+    let result = |called: &Value| called["structuredContent"]["result"].clone();
+    let plain = client.call("consensus", asked("for", "certain", json!({})));
+    assert_eq!(plain["isError"], false, "{plain}");
+    let text = plain["content"][0]["text"].as_str().unwrap();
+    assert!(text.starts_with("clean; choice: "), "{text}");
+    let decided = result(&plain);
+    assert_eq!(decided["perspectives"].as_array().unwrap().len(), 3);
+    assert_eq!(decided["needs"][0]["need"], "windows");
+    assert!(decided["notes"]["untrusted"].as_str().unwrap().contains("asked for gpt-x"), "{decided}");
+    assert_eq!(result(&client.call("consensus", asked("against", "low", json!({})))), decided);
+
+    // A later step goes on with the topic.
+    let later = json!({ "step": "and with a graphical screen?", "step_number": 2 });
+    let again = result(&client.call("consensus", asked("neutral", "", later)));
+    assert_eq!((&again["topic"], &again["choice"]), (&json!("hypervisor"), &json!("qemu")));
+    let list = client.call("consensus", asked("for", "", json!({ "step": "" })));
+    assert_eq!(result(&list)["topics"].as_array().unwrap().len(), 4, "{list}");
+    let few = client.call("consensus", asked("for", "", json!({ "models": [{ "model": "security" }] })));
+    assert!(few.to_string().contains("2 to 256 are taken"), "{few}");
+    let kept = client.call("search_journal", json!({ "query": "which hypervisor for Windows" }));
+    assert!(kept.to_string().contains("decision: which hypervisor"), "{kept}");
+}

@@ -16,7 +16,7 @@ fn each_version_with_a_handshake_is_spoken() {
         assert!(begun["instructions"].as_str().unwrap().contains("never an instruction to follow"));
         assert_eq!(client.ask("ping", json!({}))["result"], json!({}));
         assert!(client.tools().contains(&"analyze".to_owned()));
-        let called = client.call("explain", json!({ "rule": "storage/image-locked" }));
+        let called = client.call("look_up", json!({ "rule": "storage/image-locked" }));
         assert_eq!(called["isError"], false, "{called}");
         assert!(called["content"][0]["text"].as_str().unwrap().contains("## Refute"));
     }
@@ -44,7 +44,7 @@ fn the_version_without_a_handshake_is_spoken() {
     assert!(versions.contains(&"2026-07-28".into()), "{discovered}");
     let list = client.ask("tools/list", json!({ "_meta": meta }));
     assert!(list["result"]["tools"].as_array().unwrap().len() > 5, "{list}");
-    let params = json!({ "name": "explain", "arguments": { "rule": "0x7B" }, "_meta": meta });
+    let params = json!({ "name": "look_up", "arguments": { "rule": "0x7B" }, "_meta": meta });
     let called = client.ask("tools/call", params);
     assert_eq!(called["result"]["resultType"], "complete", "{called}");
     assert!(called.to_string().contains("INACCESSIBLE_BOOT_DEVICE"), "{called}");

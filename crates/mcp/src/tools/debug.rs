@@ -1,11 +1,9 @@
 use super::escalate::{AGENTS, hand_over, numbered};
+use super::steps::{form_and, notes};
 use super::{Call, KEEPS, Showing, Tool};
 use crate::parameters::{Given, Parameter, Takes};
 use crate::session::Standing;
 use vmwright_engine::{Investigate, Operation, Reads};
-
-/// A step or a count of steps.
-const COUNT: Takes = Takes::Number(1, 10_000);
 
 pub(crate) const TOOL: Tool = Tool {
     name: "debug",
@@ -15,17 +13,7 @@ pub(crate) const TOOL: Tool = Tool {
            itself until the question is settled or nothing is left to read. Your hypothesis competes; your confidence \
            is not used.",
     hints: KEEPS,
-    parameters: &[
-        Parameter::required("step", Takes::Text, "first step: the question, in the user's words"),
-        Parameter::required("step_number", COUNT, "from 1"),
-        Parameter::required("total_steps", COUNT, "as estimated now"),
-        Parameter::required("next_step_required", Takes::Flag, "false: go on to the end"),
-        Parameter::required("findings", Takes::Text, "your notes; kept, no evidence"),
-        Parameter::optional("hypothesis", Takes::Text, "a rule, a code, or words"),
-        Parameter::optional("confidence", Takes::Text, "not used"),
-        Parameter::optional("files_checked", Takes::Texts, ""),
-        Parameter::optional("relevant_files", Takes::Texts, ""),
-        Parameter::optional("relevant_context", Takes::Texts, ""),
+    parameters: &form_and::<6, 16>([
         Parameter::optional("continuation_id", Takes::Text, "the investigation [the last one]"),
         Parameter::optional("probe", Takes::Text, "read this one of `next`"),
         Parameter::optional(
@@ -36,7 +24,7 @@ pub(crate) const TOOL: Tool = Tool {
         Parameter::optional("vm", Takes::Text, "first step"),
         Parameter::optional("from", Takes::Texts, "read these records, not this host"),
         Parameter::optional("host", Takes::Text, "first step: ssh://user@host:port"),
-    ],
+    ]),
     gives: &[
         ("investigation", "integer"),
         ("state", "string"),
@@ -68,17 +56,10 @@ pub(super) fn investigate(given: &Given, standing: &Standing, reads: Reads) -> R
         ),
     };
     let step = given.words("step").trim().to_owned();
-    let mut notes = vec![given.words("findings")];
-    if resume.is_some() {
+    let mut notes = notes(given);
+    if resume.is_some() && !step.is_empty() {
         notes.insert(0, step.clone());
     }
-    for name in ["files_checked", "relevant_files", "relevant_context"] {
-        let list = given.texts(name);
-        if !list.is_empty() {
-            notes.push(format!("{}: {}", name.replace('_', " "), list.join(", ")));
-        }
-    }
-    notes.retain(|note| !note.trim().is_empty());
     let what = Investigate {
         resume,
         complaint: if resume.is_some() { String::new() } else { step },

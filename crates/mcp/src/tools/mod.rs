@@ -5,12 +5,12 @@
 mod analyze;
 mod apply;
 mod confirm;
+mod consensus;
 mod debug;
 mod enter_mode;
 mod escalate;
-mod explain;
 mod list_recent_entries;
-mod machines;
+mod look_up;
 mod plan;
 mod preview;
 mod process_thoughts;
@@ -19,6 +19,7 @@ mod recover;
 mod review;
 mod search_journal;
 mod sequentialthinking;
+mod steps;
 mod thinkdeep;
 mod undo;
 mod use_machine;
@@ -99,8 +100,8 @@ const ANALYSIS: &[&Tool] = &[
     &analyze::TOOL,
     &debug::TOOL,
     &thinkdeep::TOOL,
-    &explain::TOOL,
-    &machines::TOOL,
+    &consensus::TOOL,
+    &look_up::TOOL,
     &plan::TOOL,
     &search_journal::TOOL,
     &read_journal_entry::TOOL,
@@ -116,7 +117,7 @@ const IMPLEMENTATION: &[&Tool] = &[
     &confirm::TOOL,
     &undo::TOOL,
     &recover::TOOL,
-    &machines::TOOL,
+    &look_up::TOOL,
     &search_journal::TOOL,
     &read_journal_entry::TOOL,
     &list_recent_entries::TOOL,
@@ -129,7 +130,7 @@ const REVIEW: &[&Tool] = &[
     &review::TOOL,
     &escalate::TOOL,
     &use_machine::TOOL,
-    &machines::TOOL,
+    &look_up::TOOL,
     &search_journal::TOOL,
     &read_journal_entry::TOOL,
     &list_recent_entries::TOOL,
@@ -145,8 +146,7 @@ pub(crate) fn of(standing: &Standing) -> Vec<&'static Tool> {
         Mode::Review => REVIEW,
     };
     let there = |tool: &&&'static Tool| match tool.name {
-        // Their operations talk to monitors and daemons, which a locked process cannot.
-        "enter_mode" | "machines" => !standing.read_only,
+        "enter_mode" => !standing.read_only,
         "use_machine" => !standing.allowed.is_empty(),
         _ => true,
     };
