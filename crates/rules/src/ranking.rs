@@ -8,7 +8,8 @@
 //! 3. On a running host, and in a report of a whole one, ordinary lines of every kind stand in the logs. Where no word
 //!    of the complaint goes with a cause, what is only usual for it is not enough there: one piece of strong evidence
 //!    is.
-//!    The same holds where the complaint says that all works and only asks what a message means.
+//!    The same holds where the complaint says that all works and only asks what a message means. That nothing is wrong
+//!    is worth [`CONTENT`] more there.
 //! 4. Where fewer than three rules fire on what somebody pasted and complains of, the causes whose documentation is
 //!    nearest to it follow as suspicions, which nothing proves (see `nearness.rs`); behind a proven cause those of the
 //!    same areas alone.
@@ -36,6 +37,10 @@ pub const SPECIAL: f64 = 0.04;
 
 /// What one word of the complaint is worth.
 pub const WORD: f64 = 0.02;
+
+/// What it is worth for a machine without a fault that the complaint is of a message and says that all works: enough
+/// to stand before the message's own meaning.
+pub const CONTENT: f64 = 0.25;
 
 /// From here on the first cause is beyond doubt: one proof.
 const PROVEN: f64 = 0.9;
@@ -195,7 +200,7 @@ pub struct Score {
     pub special: f64,
     /// Against findings that are no errors.
     pub level: f64,
-    /// For words of the complaint that go with the rule.
+    /// For words of the complaint that go with the rule, and for a complaint that says that all works.
     pub words: f64,
 }
 
@@ -221,7 +226,9 @@ pub fn score(entry: &Entry, finding: &Finding, reading: &Reading<'_>) -> Score {
         Level::Note => -3.0 * SPECIAL,
     };
     let words = entry.rule.words.iter().filter(|word| reading.said(word)).take(3).count();
-    Score { confidence: finding.confidence, special, level, words: WORD * words as f64 }
+    let healthy = entry.area() == "healthy" && complaint(reading, |cx| mood(cx) == Mood::Content);
+    let words = WORD * words as f64 + if healthy { CONTENT } else { 0.0 };
+    Score { confidence: finding.confidence, special, level, words }
 }
 
 /// The rule of the best proven finding that explains this one. A cycle of explanations is cut at its best.

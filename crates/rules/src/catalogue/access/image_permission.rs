@@ -31,6 +31,9 @@ use crate::prelude::*;
 use vmwright_formats::namei::{FileKind, NameiEntry};
 use vmwright_formats::{GroupFile, MachineSpecView, Namei, Passwd};
 
+#[path = "messages/image_permission.rs"]
+mod messages;
+
 const SEARCH: u32 = 1;
 const READ: u32 = 4;
 const READ_WRITE: u32 = 6;
@@ -43,20 +46,7 @@ pub const RULE: Rule = Rule {
         Need::File("/etc/passwd"),
         Need::File("/etc/group"),
     ],
-    signs: &[
-        Sign::strong("Could not open '{path}': Permission denied")
-            .unless(&["apparmor=\"DENIED\"", "avc:  denied"]),
-        Sign::strong("could not open disk image {path}: Permission denied")
-            .unless(&["apparmor=\"DENIED\"", "avc:  denied"]),
-        Sign::strong("Cannot access storage file '{path}'*Permission denied"),
-        Sign::strong("Cannot access backing file '{path}'*Permission denied"),
-        Sign::support("could not load kernel '{path}': Permission denied"),
-        Sign::hint("Permission denied"),
-        Sign::support("cannot create directory /var/lib/libvirt/{path}: Permission denied"),
-        Sign::proof("can't open backing store*Permission denied"),
-        Sign::strong("can't open backing store {path} for guest RAM: Permission denied"),
-        Sign::strong("Setting different DAC user or group on {path} which is already in use"),
-    ],
+    signs: messages::SIGNS,
     words: &["permission denied", "home directory", "could not open"],
     explains: &[
         "memory/hugepages-not-mounted",

@@ -77,6 +77,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("failed to get connection: connecting failed: rados: ret=-110"),
         Sign::strong("rados: ret=-110, Connection timed out"),
         Sign::support("no matching ceph monitor"),
+        Sign::strong("error connecting: Operation not supported"),
+        Sign::strong("error connecting: No such file"),
     ],
     words: &["mon_host", "monitor", "ceph.conf", "6789", "3300", "ceph", "rbd"],
     tells: "/etc/ceph/ceph.conf",

@@ -33,6 +33,9 @@ use crate::prelude::*;
 use state::{one_thread, socket_each, threads_asked};
 use vmwright_formats::{CpuInfo, DomainXml};
 
+#[path = "messages/topology_not_exposed.rs"]
+mod messages;
+
 /// What people say of a guest that leaves processors unused.
 const FEWER: &[&str] =
     &["sees only", "only sees", "only two of", "only 2 of", "only one c", "uses only", "only uses"];
@@ -41,35 +44,7 @@ pub const RULE: Rule = Rule {
     level: Level::Warn,
     tags: &["cpu", "performance"],
     needs: &[Need::File("/proc/cpuinfo")],
-    signs: &[
-        Sign::proof("AMD CPU doesn't support hyperthreading"),
-        Sign::strong("try enabling topoext"),
-        Sign::strong("is not on the same node! [node:"),
-        Sign::strong("sched: CPU #{n}'s * is not on the same node"),
-        Sign::support("APIC id mismatch"),
-        Sign::support("APIC ID mismatch"),
-        Sign::strong("CPU topology*not exposed"),
-        Sign::support("only sees 2 sockets"),
-        Sign::support("Windows only sees"),
-        Sign::support("Windows sees only"),
-        Sign::support("only shows 1 core"),
-        Sign::support("only sees 1 core"),
-        Sign::support("sees only one core"),
-        Sign::support("misbehave").and(&["should be in the same NUMA"]),
-        Sign::strong("<vcpu").unless(&["<topology"]).said(FEWER),
-        Sign::strong("sockets:").said(FEWER),
-        Sign::strong("-smp ").said(FEWER),
-        Sign::support("threads=*1").and(&["Thread(s) per core:*2"]).said(&[
-            "slow",
-            "behind",
-            "performance",
-            "benchmark",
-            "hyper",
-            "smt",
-            "threads",
-            "cache",
-        ]),
-    ],
+    signs: messages::SIGNS,
     words: &[
         "sockets",
         "hyperthreading",

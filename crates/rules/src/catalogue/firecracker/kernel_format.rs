@@ -56,6 +56,7 @@ pub const RULE: Rule = Rule {
         Sign::support("firectl*--kernel*vmlinuz"),
         Sign::support("{file}: gzip compressed data").and(&["kernel_image_path"]),
         Sign::support("{file}: ELF 32-bit").and(&["kernel_image_path"]),
+        Sign::support("Bad ELF magic"),
     ],
     words: &["firecracker", "vmlinux", "bzimage", "kernel image", "elf magic", "vmlinuz"],
     tells: "file vmlinux",

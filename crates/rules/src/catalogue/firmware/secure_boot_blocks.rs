@@ -85,6 +85,11 @@ pub const RULE: Rule = Rule {
             .said(&["access denied", "denied", "does not boot", "not boot", "won't boot", "fails to boot"])
             .or_near(),
         Sign::strong("SBAT self-check failed"),
+        Sign::support("EFI disk without 'ms-cert=2023"),
+        Sign::support("virt-launcher does not support the Secure Boot setting"),
+        Sign::strong("Secure boot can't be enabled while CSM is turned on"),
+        Sign::strong("security.secureboot=false"),
+        Sign::strong("The image used by this instance is incompatible with secureboot"),
     ],
     words: &WORDS,
     explains: &["firmware/not-bootable", "firmware/nvram-problem"],

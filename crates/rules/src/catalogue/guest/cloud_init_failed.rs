@@ -93,6 +93,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Unhandled non-multipart"),
         Sign::strong("Failed to rename devices"),
         Sign::strong("network config is of an unexpected"),
+        Sign::strong("cloud-init ISO").and(&["failed"]),
     ],
     words: &["cloud-init", "user-data", "cloud image", "metadata", "seed", "password", "ssh key", "cidata"],
     explains: &["network/guest-address-missing"],

@@ -69,6 +69,11 @@ pub const RULE: Rule = Rule {
         Sign::support("-nographic").unless(&["console=ttyS0"]).said(MUTE),
         Sign::support("--serial tty").unless(&["console=ttyS0", "console=hvc0"]).said(MUTE),
         Sign::support("virsh console").unless(&["console=ttyS0"]).said(MUTE),
+        Sign::strong("chardev: serial/tty: no device path given"),
+        Sign::strong("Failed to create PTY"),
+        Sign::strong("could not connect serial device to character backend"),
+        Sign::strong("Unable to connect to graphical console: virt-viewer not installed"),
+        Sign::strong("No viewer to launch for graphics type"),
     ],
     words: &[
         "console",

@@ -65,6 +65,8 @@ pub const RULE: Rule = Rule {
         Sign::support("PAGE_FAULT_IN_NONPAGED_AREA"),
         Sign::support("SYSTEM_THREAD_EXCEPTION_NOT_HANDLED"),
         Sign::support("KERNEL_SECURITY_CHECK_FAILURE"),
+        Sign::support("Guest MCE Memory Error at QEMU addr"),
+        Sign::support("guest crashed while connecting to the guest agent"),
     ],
     words: &["kernel panic", "panic", "guest crash", "oops", "blue screen", "bsod", "crashes"],
     tells: "the guest's console; virsh domstate --reason NAME",

@@ -95,6 +95,8 @@ pub const RULE: Rule = Rule {
             "unknown device",
         ]),
         Sign::strong("net0: virtio").and(&["windows"]).unless(&["virtio-win"]).said(BARE),
+        Sign::strong("Could not find request transport: virtio"),
+        Sign::support("9pnet_virtio: no channels available for device"),
     ],
     words: &[
         "windows",

@@ -36,7 +36,7 @@ pub(crate) mod complaint;
 #[path = "state/noise.rs"]
 mod noise;
 
-use complaint::{AMISS, ASKS, DOUBTFUL, MESSAGE, Mood, RUNS, TROUBLE, TURNS, WORKS, mood};
+use complaint::{AMISS, ASKS, ATTEMPTS, DOUBTFUL, MESSAGE, Mood, RUNS, TROUBLE, TURNS, WORKS, mood};
 use noise::NOISE;
 
 pub const RULE: Rule = Rule {
@@ -51,12 +51,13 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
-const LISTS: [&[&str]; 8] = [WORKS, ASKS, RUNS, TROUBLE, DOUBTFUL, MESSAGE, AMISS, TURNS];
+const LISTS: [&[&str]; 9] =
+    [WORKS, ASKS, RUNS, TROUBLE, DOUBTFUL, MESSAGE, AMISS, TURNS, ATTEMPTS];
 
 const WORDS: [&str; total(LISTS)] = joined(LISTS);
 
 /// How many words the lists have.
-const fn total(lists: [&[&str]; 8]) -> usize {
+const fn total(lists: [&[&str]; 9]) -> usize {
     let (mut list, mut all) = (0, 0);
     while list < lists.len() {
         all += lists[list].len();
@@ -66,7 +67,7 @@ const fn total(lists: [&[&str]; 8]) -> usize {
 }
 
 /// Lists as one.
-const fn joined<const N: usize>(lists: [&[&'static str]; 8]) -> [&'static str; N] {
+const fn joined<const N: usize>(lists: [&[&'static str]; 9]) -> [&'static str; N] {
     let mut all = [""; N];
     let (mut list, mut from, mut at) = (0, 0, 0);
     while at < N {

@@ -96,6 +96,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("failed to read iommu_group link"),
         // Kata: the device has no group; its driver has no part in that.
         Sign::strong("please do bind device to vfio"),
+        Sign::strong("iommu_group symlink {l} has invalid group number"),
     ],
     words: &["vt-d", "amd-vi", "intel_iommu=on", "iommu", "bios setting", "passthrough"],
     explains: &["vfio/module-missing", "vfio/wrong-driver", "vfio/bind-order", "irq/remapping-missing"],

@@ -56,6 +56,7 @@ pub const RULE: Rule = Rule {
         // VFIO since 6.3 and iommufd.
         Sign::proof("MSI interrupts are not secure, they cannot be isolated by the platform"),
         Sign::strong("failed to set container's IOMMU driver type as VfioType1V2*Operation not permitted"),
+        Sign::support("Blocked a compatibility format interrupt request"),
     ],
     words: &["interrupt remapping", "unsafe interrupts", "intremap", "operation not permitted"],
     explains: &["vfio/group-permission", "vfio/group-not-viable"],

@@ -64,6 +64,9 @@ pub const RULE: Rule = Rule {
         // What a complaint makes of a configuration.
         Sign::strong("cpu-model.node.kubevirt.io/{model}: \"true\"").said(WAITS).or_near(),
         Sign::support("cpu-feature.node.kubevirt.io/{model}: \"true\"").said(WAITS).or_near(),
+        Sign::strong("Migration cannot proceed since no node is suitable to run the required CPU model"),
+        Sign::strong("no node supports this model"),
+        Sign::strong("host-model cpu mode is not supported for"),
     ],
     words: &["kubevirt", "cpu model", "host-model", "node selector", "cpu feature", "migrat"],
     explains: &["kubevirt/scheduling-conflict", "migration/cpu-incompatible"],

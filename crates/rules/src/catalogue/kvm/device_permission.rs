@@ -71,6 +71,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("root kvm")
             .said(&["sudo", "as root", "permission", "ordinary user", "normal user"])
             .or_near(),
+        Sign::strong("Unable to access /dev/kvm"),
     ],
     words: &["/dev/kvm", "kvm group", "permission denied", "as a normal user", "rootless"],
     explains: &["kvm/silent-tcg", "kvm/device-missing", "access/namespace-device-missing"],

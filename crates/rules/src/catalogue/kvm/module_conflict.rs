@@ -61,6 +61,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Module 'HV' power on failed"),
         // Booted as a Xen domain, the kernel cannot give VMX to KVM.
         Sign::support("Booting paravirtualized kernel on Xen").and(&["could not insert 'kvm"]),
+        Sign::strong("PR_KVM_CREATE_BUSY"),
     ],
     words: &["virtualbox", "vmware", "hyper-v", "vboxdrv", "both hypervisors", "root mode"],
     explains: &["kvm/device-missing"],

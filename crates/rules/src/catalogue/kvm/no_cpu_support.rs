@@ -51,6 +51,10 @@ pub const RULE: Rule = Rule {
         Sign::hint("KVM acceleration can NOT be used"),
         Sign::hint("could not insert 'kvm_intel': Operation not supported"),
         Sign::hint("could not insert 'kvm_amd': Operation not supported"),
+        Sign::strong("HOST_VTX_UNAVAILABLE"),
+        Sign::strong("Intel VT-x support is required"),
+        Sign::strong("AMD SVM support is required"),
+        Sign::strong("CPU does not support KVM extensions"),
     ],
     words: &[
         "no vmx",

@@ -81,6 +81,13 @@ pub const RULE: Rule = Rule {
         Sign::strong("cannot execute binary {path}: Permission denied")
             .and(&["-help) unexpected exit status"]),
         Sign::strong("Failed to probe capabilities for {path}: *Permission denied"),
+        Sign::strong("domain '{d}' has no capabilities recorded"),
+        Sign::strong("QEMU command not available"),
+        Sign::strong("exec: \"qemu-system-x86_64\": executable file not found"),
+        Sign::strong("exec: \"qemu-system-aarch64\": executable file not found"),
+        Sign::strong("exec: \"qemu-kvm\": executable file not found"),
+        Sign::strong("qemu-system-x86_64: command not found"),
+        Sign::strong("qemu-kvm: command not found"),
     ],
     words: &["emulator", "qemu not found", "install qemu", "/usr/libexec/qemu-kvm", "aarch64"],
     tells: "virsh dumpxml NAME | grep emulator; ls -lL <the path>",

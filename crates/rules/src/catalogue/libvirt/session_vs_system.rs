@@ -75,6 +75,12 @@ pub const RULE: Rule = Rule {
             "no vms",
             "not see",
         ]),
+        Sign::proof("Memory tuning is not available in session mode"),
+        Sign::proof("Block I/O tuning is not available in session mode"),
+        Sign::proof("CPU tuning is not available in session mode"),
+        Sign::proof("NUMA tuning is not available in session mode"),
+        Sign::proof("cannot use custom tap device in session mode"),
+        Sign::strong("Namespaces are not supported on this platform"),
     ],
     words: &[
         "sudo virsh",

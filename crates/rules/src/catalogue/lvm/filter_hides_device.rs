@@ -59,6 +59,13 @@ pub const RULE: Rule = Rule {
         Sign::hint("Volume group \"{group}\" not found"),
         Sign::hint("Couldn't find device with uuid"),
         Sign::hint("cannot find logical volume group name"),
+        Sign::strong("devices to use does not include"),
+        Sign::strong("Please remove the lvm.conf filter, it is ignored with the devices file"),
+        Sign::strong("not matched to device_id"),
+        Sign::strong("which is already used for missing device"),
+        Sign::strong("Devices file PVID"),
+        Sign::strong("is using only old wwid"),
+        Sign::strong("Device not found for").and(&["devices file"]),
     ],
     words: &[
         "filter",

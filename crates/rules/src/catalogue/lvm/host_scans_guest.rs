@@ -67,6 +67,10 @@ pub const RULE: Rule = Rule {
             "on the host",
             "from the host",
         ]),
+        Sign::strong("found duplicate VGID"),
+        Sign::strong("Ignoring {pv} with conflicting VG info"),
+        Sign::strong("prefers device").and(&["because", "PV"]),
+        Sign::strong("differs from already active device"),
     ],
     words: &[
         "host sees",

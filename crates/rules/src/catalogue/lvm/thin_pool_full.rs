@@ -65,6 +65,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Insufficient free space").and(&["thin"]),
         Sign::support("has insufficient free space").and(&["thin"]),
         Sign::support("unable to switch pool to write mode until repaired"),
+        Sign::support("not enough free space ("),
+        Sign::strong("unable to allocate new metadata block"),
     ],
     words: &["thin pool", "lvm-thin", "local-lvm", "data%", "meta%", "thinpool", "thin provision"],
     explains: &["storage/host-full", "storage/io-error-paused", "lvm/not-activated", "storage/read-only"],

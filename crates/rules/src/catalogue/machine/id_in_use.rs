@@ -29,53 +29,13 @@ use crate::prelude::*;
 use std::collections::BTreeMap;
 use vmwright_formats::{DomainXml, QemuArgs};
 
+#[path = "messages/id_in_use.rs"]
+mod messages;
+
 pub const RULE: Rule = Rule {
     tags: &["machine"],
     needs: &[Need::Probe(Probe::Vmms)],
-    signs: &[
-        Sign::proof("Duplicate ID '{id}' for"),
-        Sign::proof("Duplicate device ID '{id}'"),
-        Sign::proof("Duplicate nodes with node-name"),
-        Sign::strong("Chardev with id '{id}' already exists"),
-        Sign::strong("Device with id '{id}' already exists"),
-        Sign::strong("attempt to add duplicate property"),
-        Sign::strong("Node '{node}' is already in use"),
-        Sign::proof("domain '{name}' already exists with uuid"),
-        Sign::proof("domain '{name}' is already defined with uuid"),
-        Sign::strong("domain with name '{name}' already exists"),
-        Sign::strong("operation failed: domain * already exists"),
-        Sign::proof("Guest name '{name}' is already in use"),
-        Sign::proof("of domain about to create is already taken"),
-        Sign::strong("domain is already active as"),
-        Sign::strong("duplicated for disk sources"),
-        Sign::strong("operation failed: target {target} already exists"),
-        Sign::strong("VM {id} already exists"),
-        Sign::strong("already exists on node"),
-        Sign::strong("is in use by another virtual machine"),
-        Sign::strong("Could not set up host forwarding rule"),
-        Sign::strong("Failed to find an available port: Address already in use"),
-        Sign::support("Failed to bind socket*Address already in use").unless(&["vsock"]),
-        Sign::strong("Cannot lock pid file: Resource temporarily unavailable"),
-        Sign::strong("Check that it is not already used"),
-        Sign::strong("Failed to open the API socket"),
-        Sign::strong("FailedToBindSocket"),
-        Sign::strong("Address in use (os error 98)").unless(&["vsock"]),
-        Sign::support("Address already in use (os error 98)").unless(&["vsock"]),
-        Sign::strong("API server's socket*in use"),
-        Sign::support("id {id} is already in use"),
-        Sign::hint("already in use by another"),
-        // The message of a taken PCI slot; see hotplug-port-shared.
-        Sign::hint("PCI: slot {slot} function {function} not available for {device}, in use by"),
-        Sign::strong("non unique alias detected"),
-        Sign::strong("is used multiple times"),
-        Sign::strong("can't take value '{value}', it's in use"),
-        Sign::strong("Drive '{drive}' is already in use"),
-        Sign::strong("Unable to find an unused port in range"),
-        Sign::strong("VM {id} already running"),
-        Sign::strong("config file already exists"),
-        Sign::strong("cannot create PID file: Cannot lock pid file"),
-        Sign::strong("VM ID is already used"),
-    ],
+    signs: messages::SIGNS,
     words: &[
         "already exists",
         "already in use",

@@ -83,6 +83,13 @@ pub const RULE: Rule = Rule {
             ])
             .or_near(),
         Sign::support("could not enable queue"),
+        Sign::strong("could not disable queue"),
+        Sign::strong("vhostfds= is invalid if fds= wasn't specified"),
+        Sign::strong("invalid # of vectors"),
+        Sign::strong("Invalid rx_queue_size"),
+        Sign::strong("Invalid tx_queue_size"),
+        Sign::strong("invalid queue-size property"),
+        Sign::strong("queue size must not exceed"),
     ],
     words: &["multiqueue", "multi-queue", "multi_queue", "queues", "queue count"],
     explains: &["network/tap-permission", "network/tap-busy"],

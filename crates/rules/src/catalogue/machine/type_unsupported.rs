@@ -27,41 +27,13 @@
 use crate::prelude::*;
 use vmwright_formats::{DomainXml, MachineSpecView, QemuArgs};
 
+#[path = "messages/type_unsupported.rs"]
+mod messages;
+
 pub const RULE: Rule = Rule {
     tags: &["machine", "boot"],
     needs: &[Need::Probe(Probe::Machine), Need::Command(&["qemu-system-x86_64", "-machine", "help"])],
-    signs: &[
-        Sign::proof("unsupported machine type"),
-        Sign::proof("does not support machine type '{machine}'"),
-        Sign::strong("Use -machine help to list supported machines"),
-        Sign::strong("could not find capabilities for*machinetype="),
-        Sign::strong("could not get preferred machine for").unless(&["type=kvm"]),
-        Sign::proof("is too old to run machine type"),
-        Sign::strong("Unknown machine type"),
-        Sign::strong("invalid machine type"),
-        Sign::strong("machine type * is not supported"),
-        Sign::strong("machine type * is not available"),
-        Sign::strong("machine type * does not exist"),
-        Sign::strong("Machine type not supported"),
-        // An unknown name has no root bus that libvirt could plug anything into.
-        Sign::support("No PCI buses available"),
-        Sign::hint("Machine type '{machine}' is deprecated"),
-        Sign::strong("No machine specified, and there is no default"),
-        Sign::strong("is not supported by IOMMU"),
-        Sign::support("Machine type * not supported"),
-        // What a complaint makes of a configuration.
-        Sign::support("machine=*-rhel").said(&[
-            "moved",
-            "copied",
-            "import",
-            "ubuntu",
-            "debian",
-            "another host",
-            "new host",
-            "other host",
-        ]),
-        Sign::strong("Host does not support domain type {type} with machine '{machine}'"),
-    ],
+    signs: messages::SIGNS,
     words: &["machine type", "pc-q35", "pc-i440fx", "older qemu", "newer qemu"],
     tells: "qemu-system-x86_64 -machine help",
     remedy: "give the VM a machine type that this QEMU lists, or install the QEMU that has it",

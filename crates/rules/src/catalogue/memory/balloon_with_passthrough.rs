@@ -52,6 +52,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("failed to inflate balloon").and(&["vfio"]),
         Sign::support("balloon:").and(&["hostpci"]).said(&["memory", "ram"]),
         Sign::support("<memballoon model=*virtio").and(&["<hostdev"]).said(&["memory", "ram"]),
+        Sign::strong("x-balloon-allowed only potentially compatible with mdev devices"),
     ],
     words: &[
         "balloon",

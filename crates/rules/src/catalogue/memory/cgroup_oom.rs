@@ -66,6 +66,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("oom_kill process").and(&["memory.max"]),
         Sign::support("CONSTRAINT_NONE").against(),
         Sign::strong("OOMKilled").and(&["guest:"]),
+        Sign::support("amount of requested guest memory ({a}) exceeds the launcher memory request"),
     ],
     words: &["oomkilled", "oom killed", "pod", "limit", "container", "137"],
     explains: &["memory/host-oom"],

@@ -63,6 +63,7 @@ pub const RULE: Rule = Rule {
         Sign::support("VM memory ({size}MB) smaller than image"),
         Sign::strong("add_memory failed"),
         Sign::support("Could not hotplug memory"),
+        Sign::strong("memory device").and(&["not enough space, currently"]),
     ],
     words: &["hotplug", "hot-plug", "hot plug", "plugged", "virtio-mem", "dimm", "memory limit"],
     explains: &["guest/kernel-panic", "memory/host-oom"],

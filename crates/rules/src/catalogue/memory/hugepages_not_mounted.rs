@@ -55,6 +55,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("could not find any hugetlbfs mount"),
         Sign::support("mounting hugepages failed"),
         Sign::strong("can't open backing store {path} for guest RAM: No such file"),
+        Sign::strong("can't open backing store {p} for guest RAM: No such file"),
     ],
     words: &["hugepage", "huge page", "hugetlbfs", "hugepages reserved"],
     tells: "/proc/mounts",

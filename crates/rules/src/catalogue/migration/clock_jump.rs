@@ -89,6 +89,7 @@ pub const RULE: Rule = Rule {
         Sign::support("clock*wrong").and(&["snapshot"]),
         Sign::support("soft lockup - CPU#").and(&["snapshot/load"]),
         Sign::support("hctosys: unable to read the hardware clock").and(&["snapshot"]),
+        Sign::support("Bad icount read"),
     ],
     words: &[
         "clock",

@@ -69,6 +69,9 @@ pub const RULE: Rule = Rule {
         Sign::support("no migration IP"),
         // What a complaint makes of a configuration.
         Sign::strong("127.0.1.1 ").said(&["migrat"]),
+        Sign::strong("migration_host must not be the address of the local machine"),
+        Sign::strong("migration_address must not be the address of the local machine"),
+        Sign::strong("no hostname found for domain"),
     ],
     words: &["migrat", "hostname", "fqdn", "localhost", "resolve", "/etc/hosts", "dns"],
     explains: &["migration/daemon-not-listening", "migration/port-blocked", "migration/same-host"],

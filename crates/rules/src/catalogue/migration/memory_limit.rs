@@ -85,6 +85,9 @@ pub const RULE: Rule = Rule {
         Sign::support("not enough free huge pages").and(&["migrati"]),
         Sign::support("not enough free huge pages").and(&["migrate"]),
         Sign::support("No suitable target host * memory"),
+        Sign::strong("Postcopy requires RAM blocks to be a page size multiple"),
+        Sign::strong("Target page size bigger than host page size"),
+        Sign::strong("Failed to map postcopy_tmp_pages"),
     ],
     words: &["migrat", "target host", "destination", "huge page", "hugepage", "memory", "rdma"],
     explains: &[

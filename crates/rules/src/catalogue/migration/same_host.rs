@@ -59,6 +59,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("00020003-0004-0005-0006-000700080009").and(&["migrate"]),
         Sign::support("4c4c4544-0000-2010-8020-80c04f202020"),
         Sign::support("UUID of the host"),
+        Sign::strong("Unable to migrate instance ("),
+        Sign::strong("Unable to migrate").and(&["to current host"]),
     ],
     words: &["migrat", "same host", "same uuid", "host uuid", "system uuid", "itself", "cloned"],
     tells: "virsh capabilities | grep -m1 uuid on both hosts",

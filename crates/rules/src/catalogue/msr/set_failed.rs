@@ -50,6 +50,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("KVM get MSR (index={msr}) feature failed"),
         Sign::strong("Fetch KVM feature MSR list failed"),
         Sign::strong("Could not enable user space MSRs"),
+        Sign::strong("PR_KVM_MSR"),
     ],
     words: &["set msr", "assertion", "migration", "cpu host", "host-passthrough"],
     explains: &["vmm/known-bug"],

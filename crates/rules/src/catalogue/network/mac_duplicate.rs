@@ -49,6 +49,8 @@ pub const RULE: Rule = Rule {
         Sign::support("duplicate address * detected!"),
         Sign::support("moving from port * to port *").and(&["mac address"]),
         Sign::support("duplicate IP address {ip}").and(&["mac address"]),
+        Sign::strong("duplicate name or IP address"),
+        Sign::strong("because it is leased to"),
     ],
     words: &[
         "same mac",

@@ -56,6 +56,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("Failed setting MTU "),
         Sign::strong("larger than the bridge MTU"),
         Sign::support("mtu must be less than or equal"),
+        Sign::strong("netdev {n}: MTU"),
+        Sign::strong("is smaller than the IP minimum MTU"),
+        Sign::strong("MTU not supported by the backend"),
+        Sign::strong("Too big size {n} max_packet_len"),
+        Sign::strong("dropping oversized"),
     ],
     words: &[
         "large",

@@ -69,6 +69,13 @@ pub const RULE: Rule = Rule {
             .said(&["throughput", "slow", "bandwidth", "gbit"])
             .or_near(),
         Sign::support("tx-checksumming: off").said(&["throughput", "slow", "bandwidth", "gbit"]).or_near(),
+        Sign::strong("Dropped packet: Too big. GRO/TSO enabled?"),
+        Sign::strong("Tx TSO offload is not supported"),
+        Sign::strong("Oversized TSO packet"),
+        Sign::strong("Disabling checksum and segment offloading due to missing kernel support"),
+        Sign::strong("Tunneling packets with TSO is not supported"),
+        Sign::strong("Unexpected Tx offload flags"),
+        Sign::strong("tun: unexpected GSO type"),
     ],
     words: &[
         "checksum",

@@ -59,6 +59,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("could not find an available, non-overlapping IPv4 address pool"),
         Sign::strong("subnet * overlaps with"),
         Sign::strong("network {name} conflicts with"),
+        Sign::strong("bridge '{b}' has an invalid netmask or IP address"),
+        Sign::strong("Failed to automatically find an unused IPv4 subnet"),
+        Sign::strong("IP address {a} is assigned to parent managed network device"),
+        Sign::strong("does not match with network name"),
+        Sign::strong("Network {n} exists but does not have dhcp"),
     ],
     words: &[
         "same subnet",

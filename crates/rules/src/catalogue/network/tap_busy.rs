@@ -58,6 +58,7 @@ pub const RULE: Rule = Rule {
         Sign::support("tap*is already in use"),
         Sign::support("tap*already used by another VM"),
         Sign::hint("tap*resource busy"),
+        Sign::strong("no unused {n} names available"),
     ],
     words: &["second vm", "another vm", "busy network device", "same tap", "already running", "busy"],
     tells: "grep -l iff: /proc/[0-9]*/fdinfo/*",

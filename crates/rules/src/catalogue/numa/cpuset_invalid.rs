@@ -33,6 +33,9 @@ mod state;
 
 use crate::catalogue::memory::hugepages_not_reserved::settings::ids;
 use crate::prelude::*;
+
+#[path = "messages/cpuset_invalid.rs"]
+mod messages;
 pub(crate) use state::{BUDGET, nodes, online, sets};
 use vmwright_formats::DomainXml;
 
@@ -44,50 +47,7 @@ pub const RULE: Rule = Rule {
         Need::Command(&["lscpu"]),
         Need::Glob("/etc/libvirt/qemu/*.xml"),
     ],
-    signs: &[
-        Sign::proof("Unable to write to '*cpuset*/tasks': No space left on device"),
-        Sign::support("write error: No space left on device").and(&["fs/cgroup/cpuset"]),
-        Sign::support("Unable to write to '*/tasks': No space left on device"),
-        Sign::strong("Unable to write to '*/cgroup.procs': No space left on device"),
-        Sign::strong("Unable to write to '*cpuset.cpus': Invalid argument"),
-        Sign::strong("Unable to write to '*cpuset.cpus': Permission denied"),
-        Sign::strong("Unable to write to '*cpuset.cpus': Numerical result out of range"),
-        Sign::strong("Unable to write to '*cpuset.cpus': Device or resource busy"),
-        Sign::strong("Unable to write to '*cpuset.mems': Invalid argument"),
-        Sign::strong("Unable to write to '*cpuset.mems': Permission denied"),
-        Sign::strong("Unable to write to '*cpuset.mems': Numerical result out of range"),
-        Sign::support("Unable to write to '*cpuset.mems': Device or resource busy"),
-        Sign::strong("failed to set cpuset.cpus in cgroup for"),
-        Sign::strong("failed to write*cpuset.cpus: invalid argument"),
-        Sign::strong("failed to write*cpuset.cpus: numerical result out of range"),
-        Sign::strong("cpuset.cpus*write *permission denied"),
-        Sign::strong("cpuset.cpus.effective is empty"),
-        Sign::proof("cannot set CPU affinity on process {pid}: Invalid argument"),
-        Sign::support("cannot set CPU affinity on process {pid}: "),
-        Sign::strong("failed to set pid {pid}'s affinity: Invalid argument"),
-        Sign::strong("failed to set tid {pid}'s affinity: Invalid argument"),
-        Sign::strong("Setting CPU affinity failed"),
-        Sign::proof("Requested CPUs are not available - requested {cpus}, available:"),
-        Sign::proof("Requested memory nodes are not available - requested {nodes}, available:"),
-        Sign::strong("NUMA node {node} is unavailable"),
-        Sign::strong("NUMA node {node} is out of range"),
-        Sign::strong("NUMA node {node} is not available"),
-        Sign::strong("Invalid value of 'cpuset': {value}"),
-        Sign::strong("Invalid nodeset of 'numatune'"),
-        Sign::strong("cannot bind memory to host NUMA nodes: ").unless(&[EPERM]),
-        Sign::strong("host-nodes must be "),
-        Sign::strong("NUMA isn't available on this host"),
-        Sign::strong("numad is not available on this host"),
-        Sign::strong("Failed to query numad for the advisory nodeset"),
-        Sign::strong("NUMA node binding are not supported by this QEMU"),
-        Sign::support("Invalid host-nodes value"),
-        Sign::strong("libnuma: Warning: node argument {node} is out of range"),
-        Sign::strong("libnuma: Warning: cpu argument {cpu} is out of range"),
-        Sign::support("Empty cpu list for pinning"),
-        Sign::support("CPUPinningInvalid"),
-        Sign::strong("CPU set to pin * must be a subset of"),
-        Sign::strong("CPU set to unpin * must be a subset of"),
-    ],
+    signs: messages::SIGNS,
     words: &["cpuset", "no space left", "affinity", "pinning", "pinned", "numatune", "cgroup"],
     tells: "/sys/devices/system/cpu/online",
     remedy: "name CPUs and nodes that are online and in the cgroup, or fill the parent's cpuset",

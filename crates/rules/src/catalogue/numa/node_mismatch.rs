@@ -58,6 +58,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Resources cannot be allocated with Topology locality"),
         Sign::strong("TopologyAffinityError"),
         Sign::hint("EAL: No NUMA memory on socket"),
+        Sign::strong("At least one asymmetrical pair of distances is given"),
     ],
     words: &["numa", "other socket", "slow", "latency", "half the", "bandwidth", "node 1"],
     tells: "lscpu",

@@ -31,29 +31,13 @@ mod vlans;
 
 use crate::prelude::*;
 
+#[path = "messages/flow_drop.rs"]
+mod messages;
+
 pub const RULE: Rule = Rule {
     tags: &["network", "ovs"],
     rank: Rank::Specific,
-    signs: &[
-        Sign::proof("packet received on port {port} configured as VLAN"),
-        Sign::proof("packet received on port {port} not suitable"),
-        Sign::proof("dropping VLAN {vlan} packet received on port"),
-        Sign::proof("dropping packet received on port {port} with"),
-        Sign::strong("Datapath actions: drop"),
-        Sign::strong("tag: 4095"),
-        Sign::strong("tag=4095"),
-        Sign::support("actions=drop"),
-        Sign::support("actions:drop"),
-        Sign::strong("n_packets={count}, * actions=drop").unless(&["n_packets=0, "]),
-        Sign::support("fail_mode: secure").and(&["is_connected: false"]),
-        Sign::strong("fail_mode: secure").unless(&["is_connected: true", "actions=", "Controller"]),
-        Sign::hint("fail_mode: secure"),
-        Sign::support("drop_action"),
-        Sign::support("No match, drop").unless(&["output:"]),
-        Sign::strong("NXST_FLOW reply (xid=0x4):").unless(&["cookie="]),
-        Sign::support("Can't be dead vlan"),
-        Sign::strong("could not open network device").against(),
-    ],
+    signs: messages::SIGNS,
     words: &[
         "vlan tag",
         "openvswitch",

@@ -60,6 +60,8 @@ pub const RULE: Rule = Rule {
             .and(&["openvswitch"]),
         Sign::strong("Operation not supported").and(&["SIOCBRADDIF"]),
         Sign::hint("driver: openvswitch"),
+        Sign::strong("attempt to merge virtualports with mismatched"),
+        Sign::strong("port isolated='yes'/> is not supported for network interfaces with virtualport"),
     ],
     words: &["openvswitch", "open vswitch", "ovs bridge", "ovs-vsctl", "ovsbr"],
     tells: "ovs-vsctl show",

@@ -61,6 +61,8 @@ pub const RULE: Rule = Rule {
         Sign::support("enable_debug = true").said(&["slow", "log grows", "large", "full"]).or_near(),
         Sign::support("log_level = 1").said(&["slow", "grows", "large", "full"]).or_near(),
         Sign::support("-trace").said(&["slow", "grows", "large", "full"]).or_near(),
+        Sign::support("Bad logfile template"),
+        Sign::strong("Unable to write to domain logfile"),
     ],
     words: &["debug", "trace", "verbose", "log file", "log grows", "slow", "logging"],
     tells: "/sys/kernel/tracing/current_tracer",

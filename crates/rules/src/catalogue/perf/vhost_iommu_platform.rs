@@ -48,6 +48,9 @@ pub const RULE: Rule = Rule {
         Sign::hint("vtd_iommu_translate"),
         // What a complaint makes of a configuration.
         Sign::support("iommu_platform=on").said(SLOW).or_near(),
+        Sign::strong("Virtio-iommu does not support dev-iotlb yet"),
+        Sign::support("Fail to invalidate device iotlb"),
+        Sign::support("Fail to lookup the translated address"),
     ],
     words: &["viommu", "virtual iommu", "intel-iommu", "iommu_platform", "throughput", "slow network"],
     tells: "virsh dumpxml VM",

@@ -52,6 +52,8 @@ pub const RULE: Rule = Rule {
         Sign::support("Verifier evaluate failed: *measurement"),
         Sign::support("policy evaluation failed").and(&["sev-snp"]),
         Sign::support("SEV: failed to inject secret"),
+        Sign::strong("Failed to get attestation report ret="),
+        Sign::strong("Failed to query the attestation report length"),
     ],
     words: &["attestation", "measurement", "launch digest", "secret", "not trustworthy"],
     tells: "virsh domlaunchsecinfo",

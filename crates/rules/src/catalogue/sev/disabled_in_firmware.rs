@@ -71,6 +71,8 @@ pub const RULE: Rule = Rule {
         Sign::support("FAIL*Secure Nested Paging (SEV-SNP)"),
         // An enabled level is not switched off.
         Sign::support("SEV-SNP enabled (ASIDs ").against(),
+        Sign::strong("SEV-ES supported: 0 ASIDs"),
+        Sign::strong("SEV-SNP supported: 0 ASIDs"),
     ],
     words: &["sev-es", "sev-snp", "amd sev", "encrypted vm", "confidential", "enabled in bios"],
     tells: "dmesg",

@@ -42,6 +42,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("firmware version is too old").and(&["sev-snp"]),
         Sign::strong("SEV firmware version is too old"),
         Sign::hint("SEV: failed to INIT error "),
+        Sign::support("timed out, disabling PSP"),
     ],
     words: &["sev firmware", "firmware version", "amd_sev_fam", "sev-snp", "api version"],
     tells: "dmesg",

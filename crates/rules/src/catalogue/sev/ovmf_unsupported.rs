@@ -50,6 +50,8 @@ pub const RULE: Rule = Rule {
             .and(&["<launchSecurity type='sev"]),
         Sign::support("Unable to find any firmware to satisfy 'efi'").and(&["<launchSecurity type='sev"]),
         Sign::support(ENDED),
+        Sign::strong("To use AMD SEV, you need to change the BIOS to OVMF"),
+        Sign::strong("SEV-SNP uses consolidated read-only firmware"),
     ],
     words: &["ovmf", "kernel hashes", "kernel-hashes", "direct boot", "amd sev", "launch secret"],
     explains: &["firmware/ovmf-missing", "firmware/wrong-binary"],

@@ -50,6 +50,14 @@ pub const RULE: Rule = Rule {
         Sign::strong("external active snapshots are not supported on '{kind}' disks"),
         Sign::strong("external inactive snapshots are not supported on"),
         Sign::strong("support for offline external snapshots while checkpoint exists"),
+        Sign::strong("cannot suspend VM to disk due to passed-through PCI device"),
+        Sign::strong("Cannot live-migrate, snapshot (with RAM), or hibernate a VM with")
+            .said(&["snapshot", "hibernat", "suspend"]),
+        Sign::strong("Block migration and snapshots are incompatible"),
+        Sign::strong("Record/replay does not allow making snapshot right now"),
+        Sign::strong("Cannot update device state while vm is running"),
+        Sign::strong("Stateful stop and snapshots require the instance limits.memory be less than"),
+        Sign::strong("aren't supported with migration.stateful=true").said(&["snapshot", "stateful stop"]),
     ],
     words: &[
         "snapshot",

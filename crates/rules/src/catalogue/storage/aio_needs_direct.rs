@@ -40,6 +40,7 @@ pub const RULE: Rule = Rule {
         Sign::proof("native I/O needs either no disk cache or directsync cache mode"),
         Sign::strong("The driver supports zoned devices, and it requires cache.direct=on"),
         Sign::support("aio=native was specified for '{file}', but it requires cache.direct=on"),
+        Sign::support("target storage is known to cause issues with aio=io_uring"),
     ],
     words: &["aio=native", "io=native", "io='native'", "cache.direct", "writeback"],
     tells: "virsh dumpxml VM",

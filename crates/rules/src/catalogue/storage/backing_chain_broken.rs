@@ -63,6 +63,13 @@ pub const RULE: Rule = Rule {
         Sign::strong("failed to resolve relative backing name: base image is not in backing chain"),
         Sign::support("backing chains more than 200 layers deep are not supported"),
         Sign::strong("backing file does not exist"),
+        Sign::strong("Could not read backing file name"),
+        Sign::strong("backing is missing for"),
+        Sign::strong("Could not update backing file link"),
+        Sign::strong("Could not assign backing file"),
+        Sign::strong("Cannot use relative backing file names for"),
+        Sign::strong("Failed to read parent CID"),
+        Sign::strong("Error: Trying to create an image with the same filename as the backing file"),
     ],
     words: &[
         "backing file",

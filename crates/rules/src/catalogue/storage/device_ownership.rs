@@ -58,6 +58,7 @@ pub const RULE: Rule = Rule {
         Sign::support("/dev/mapper/*Permission denied"),
         Sign::support("/dev/zvol/*Permission denied"),
         Sign::support("/dev/rbd*Permission denied"),
+        Sign::strong("ignoring permission error for"),
     ],
     words: &[
         "block device",

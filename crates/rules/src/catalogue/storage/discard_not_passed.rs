@@ -76,6 +76,8 @@ pub const RULE: Rule = Rule {
         Sign::support("disk size:").unless(&["discard=*unmap", "discard=on"]).said(GROWS).or_near(),
         Sign::support("<driver name=*qcow2").unless(&["discard=*unmap"]).said(GROWS).or_near(),
         Sign::support("type=*raw").unless(&["discard=*unmap"]).said(GROWS).or_near(),
+        Sign::strong("Your file system is misbehaving: fallocate(FALLOC_FL_PUNCH_HOLE) returned EINVAL"),
+        Sign::strong("Invalid discard option"),
     ],
     words: GROWS,
     tells: "lsblk -D",

@@ -30,6 +30,9 @@
 use crate::prelude::*;
 use vmwright_formats::{MachineSpecView, Namei};
 
+#[path = "messages/image_missing.rs"]
+mod messages;
+
 /// With one of these the missing file lies below the image, or belongs to another part of the VM.
 const CHAIN: &[&str] = &[
     "Could not open backing file",
@@ -51,53 +54,7 @@ const CHAIN: &[&str] = &[
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
     needs: &[Need::Probe(Probe::ImagePaths), Need::Probe(Probe::Machine)],
-    signs: &[
-        Sign::strong("Cannot access storage file '{path}'*No such file or directory").unless(CHAIN),
-        Sign::strong("could not open disk image {path}: No such file or directory").unless(CHAIN),
-        Sign::strong("Could not open '{path}': No such file or directory").unless(CHAIN),
-        Sign::support("Could not open '{path}': No such device or address"),
-        Sign::strong("Could not open '{path}': No medium found"),
-        Sign::support("Could not open {path}: No such file or directory").unless(CHAIN),
-        Sign::strong("Failed to stat storage volume with path '{path}': No such file"),
-        Sign::strong("cannot open volume '{path}': No such file or directory"),
-        Sign::strong("Storage volume not found"),
-        Sign::strong("no storage vol with matching"),
-        Sign::strong("no storage pool with matching"),
-        Sign::support("Storage pool not found"),
-        Sign::strong("cannot open image file '{path}': No such file"),
-        Sign::support("disk image*No such file or directory").unless(CHAIN),
-        Sign::strong("storage pool '{pool}' is not active"),
-        Sign::strong("Volume path '{path}' does not exist"),
-        // virt-install, Proxmox, cloud wrappers.
-        Sign::strong("Disk {path} does not exist"),
-        Sign::strong("Size must be specified for non existent volume"),
-        Sign::strong("Failed to open disk image file*No such file"),
-        Sign::strong("volume '{volume}' does not exist"),
-        Sign::strong("unable to parse volume filename").and(&["No such file"]),
-        Sign::strong("Block device {device} does not exist"),
-        Sign::strong("no such logical volume"),
-        Sign::strong("failed to open the RBD image '{image}': No such file or directory"),
-        Sign::strong("error reading header from {image}: No such file or directory"),
-        Sign::strong("error opening image {image}: (2) No such file or directory"),
-        Sign::strong("error opening pool {pool}: No such file or directory"),
-        Sign::strong("rbd: image {image} does not exist"),
-        // Firecracker, Cloud Hypervisor and crosvm.
-        Sign::strong("Unable to create the block device*No such file or directory"),
-        Sign::strong("Error manipulating the backing file*No such file or directory"),
-        Sign::strong("BackingFile(Os { code: 2"),
-        Sign::strong("Cannot open disk path*No such file or directory"),
-        Sign::strong("Failed to open disk path*No such file"),
-        Sign::strong("failed to open disk image*No such file"),
-        Sign::support("Invalid backing file path*No such file"),
-        // The Terraform provider.
-        Sign::strong("can't find storage pool '{pool}'"),
-        Sign::strong("can't retrieve volume"),
-        Sign::support("No such file or directory").and(&[".qcow2"]).said(&[
-            "renamed",
-            "deleted",
-            "unmounted",
-        ]),
-    ],
+    signs: messages::SIGNS,
     words: &["no such file", "image not found", "missing disk", "deleted", "moved the image", "iso"],
     tells: "namei -l IMAGE",
     remedy: "mount, start or restore what holds the image, or correct the path in the VM's definition",

@@ -69,6 +69,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Failed to lock byte {byte}: Resource temporarily unavailable").and(&["nfs"]),
         Sign::support("glusterfs").and(&["Is another process using the image"]),
         Sign::strong("unable to lock {path} for metadata change"),
+        Sign::strong("Due to the implementation, locks can be lost unexpectedly"),
     ],
     words: &["nfs", "lock", "network share", "shared storage", "gluster", "cifs", "locks available"],
     explains: &["storage/image-locked"],

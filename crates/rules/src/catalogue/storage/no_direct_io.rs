@@ -63,6 +63,8 @@ pub const RULE: Rule = Rule {
         Sign::support("failed to create linux AIO context"),
         Sign::support("Unable to use native AIO"),
         Sign::support("Unable to use io_uring"),
+        Sign::strong("Cannot enable NFS readahead if cache.direct = on"),
+        Sign::strong("iSCSI misaligned request"),
     ],
     words: &["O_DIRECT", "cache=none", "invalid argument", "tmpfs", "4k sector", "direct io"],
     tells: "findmnt -T IMAGE",

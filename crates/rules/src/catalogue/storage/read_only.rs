@@ -67,6 +67,17 @@ pub const RULE: Rule = Rule {
         Sign::support("xfs ro,")
             .said(&["write error", "read-only", "read only", "cannot write", "not write"])
             .or_near(),
+        Sign::strong(
+            "VHDX image file '{file}' opened read-only, but contains a log that needs to be replayed",
+        ),
+        Sign::strong("Cannot export read-only node as writable"),
+        Sign::strong("Failed to reopen bitmaps rw: no write access the protocol file"),
+        Sign::strong("can only be used for read-only devices"),
+        Sign::strong("Can't use copy-on-read on read-only device"),
+        Sign::strong("Can't reopen read-only NBD mount as read/write"),
+        Sign::strong("Device is not readonly"),
+        Sign::strong("Can't set node '{n}' to r/o"),
+        Sign::strong("Unable to mount {x} in readonly mode"),
     ],
     words: &["read-only", "readonly", "read only", "not writable", "write protected"],
     explains: &["access/image-permission"],

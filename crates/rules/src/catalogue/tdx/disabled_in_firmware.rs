@@ -75,6 +75,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("TDX-Module initialized").against(),
         Sign::support("virt/tdx: SEAMCALL (").against(),
         Sign::support("TDX not supported by the host platform"),
+        Sign::strong("too few private KeyIDs available"),
     ],
     words: &["intel tdx", "tdx in bios", "seam loader", "private keyid", "bios setting", "trust domain"],
     explains: &["tdx/module-problem", "tdx/stack-mismatch"],

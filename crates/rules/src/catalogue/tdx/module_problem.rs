@@ -72,6 +72,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("virt/tdx: module initialized").against(),
         Sign::strong("virt/tdx: TDX module initialized").against(),
         Sign::strong("TDX-Module initialized").against(),
+        Sign::support("TDX requires mmio caching"),
     ],
     words: &["tdx module", "initialize tdx", "intel tdx", "trust domain", "kvm_intel", "upgrade"],
     tells: "dmesg",

@@ -76,6 +76,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("No TDX firmware specified"),
         Sign::strong("Error parsing TDVF"),
         Sign::support("private memory slot").and(&["tdx-guest"]),
+        Sign::strong("Your CPU does not support Intel TDX"),
+        Sign::strong("To use Intel TDX, you need to change the BIOS to OVMF"),
     ],
     words: &["tdx guest", "qemu version", "td guest", "intel tdx", "after update", "upstream"],
     tells: "dmesg",

@@ -77,6 +77,8 @@ pub const RULE: Rule = Rule {
         // A BAR that the host enlarged fits no window of the guest.
         Sign::support("Resizable BAR*enabled"),
         Sign::support("ReBAR*enabled"),
+        Sign::strong("no space for [mem size"),
+        Sign::support(": address conflict with").and(&["can't claim BAR"]),
     ],
     words: &[
         "above 4g",

@@ -41,6 +41,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("PCIe-to-PCI bridge"),
         Sign::hint("PCI Express to PCI Bridge"),
         Sign::hint("PCI Express-to-PCI Bridge"),
+        Sign::strong("this isn't a vfio-{x} device"),
     ],
     words: &["pci bridge", "root port", "bridge", "behind", "riser"],
     explains: &["vfio/group-not-viable", "vfio/wrong-driver"],

@@ -80,6 +80,11 @@ pub const RULE: Rule = Rule {
         Sign::support("gnome-shell").and(&["unbind"]),
         Sign::strong("vfio*device is already attached"),
         Sign::support("Failed to add group {n} to KVM VFIO device"),
+        Sign::strong("is currently reserved for use by VMID"),
+        Sign::strong("PCI device '{device}' already in use by VMID"),
+        Sign::strong("vfio: subchannel {n} has already been attached"),
+        Sign::strong("Cannot use device {d}, {n} processes are still attached to it"),
+        Sign::strong("Interface {i} is in use by the host"),
     ],
     words: &[
         "busy",

@@ -54,6 +54,8 @@ pub const RULE: Rule = Rule {
         Sign::support("crw-------*/dev/vfio/vfio"),
         Sign::support("/dev/vfio/{node} * EACCES"),
         Sign::support("/dev/vfio/{node} * Permission denied"),
+        Sign::strong("Failed to open VFIO group file"),
+        Sign::strong("USB permission changes are required"),
     ],
     words: &["/dev/vfio", "udev rule", "non-root", "rootless", "unprivileged", "device cgroup"],
     explains: &[],

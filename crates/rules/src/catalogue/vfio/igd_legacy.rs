@@ -67,6 +67,12 @@ pub const RULE: Rule = Rule {
         Sign::support("host=00:02.0").said(&DARK).or_near(),
         Sign::support("host=0000:00:02.0").said(&DARK).or_near(),
         Sign::support("slot=*0x02").and(&["<hostdev", "00:02.0"]).said(&DARK).or_near(),
+        Sign::proof("legacy IGD assignment requires VGA mode to be 'none'"),
+        Sign::proof("legacy IGD assignment requires rombar to be enabled"),
+        Sign::proof("legacy IGD assignment only works for devices on host bus 00:02.0"),
+        Sign::proof("only one device can be assigned in legacy-igd mode"),
+        Sign::strong("Can't find host bridge"),
+        Sign::strong("IGD device {d} cannot support legacy mode"),
     ],
     words: &[
         "black screen",

@@ -64,6 +64,9 @@ pub const RULE: Rule = Rule {
         Sign::strong(
             "Unrecoverable error detected. Please collect any data possible and then kill the guest",
         ),
+        Sign::support("Uncorrected (Fatal) error received"),
+        Sign::strong("Unable to change power state from"),
+        Sign::hint("AER: Corrected error"),
     ],
     words: &["d3cold", "d3", "power state", "fell off", "riser", "link down", "sleep", "rev ff"],
     explains: &["vfio/invalid-device-config", "vfio/rom-missing"],

@@ -75,6 +75,11 @@ pub const RULE: Rule = Rule {
             .unless(&["romfile", "<rom ", "Intel Corporation"])
             .said(DARK),
         Sign::support("video=efifb:off").unless(&["romfile=", "<rom file"]).said(DARK),
+        Sign::strong("Specify rombar=1 or romfile to force"),
+        Sign::strong("Proceeding anyway since user specified romfile"),
+        Sign::strong("Proceeding anyway since user specified non zero value for rombar"),
+        Sign::strong("Hot-plugged device without ROM bar can't have an option ROM"),
+        Sign::hint("failed with error -22").and(&["amdgpu", "Unable to locate a BIOS ROM"]),
     ],
     words: &["vbios", "romfile", "rom file", "option rom", "no display", "black screen", "tianocore"],
     explains: &["vfio/code-43"],

@@ -53,6 +53,7 @@ pub const RULE: Rule = Rule {
             .said(&["packet", "no traffic", "no network", "ping", "nothing arrives"]),
         Sign::strong("vhost_session_mem_register: *Failed to register memory region"),
         Sign::support("Future vtophys translation might fail"),
+        Sign::strong("Failed to mmap mem fd"),
     ],
     words: &["vhost-user", "vhostuser", "shared memory", "share=on", "vhost user"],
     explains: &["vhost-user/protocol-mismatch", "ovs/dpdk-memory"],

@@ -64,6 +64,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("guest*kernel: 4.").and(FS),
         Sign::support("CentOS 7 guest").and(FS),
         Sign::support("guest*CentOS 7").and(FS),
+        Sign::strong("Please disable ACLs for virtiofs on Windows VMs"),
     ],
     words: &["virtiofs", "mount", "windows guest", "winfsp", "old kernel"],
     tells: "in the guest: grep virtiofs /proc/filesystems; dmesg | grep -i virtiofs",

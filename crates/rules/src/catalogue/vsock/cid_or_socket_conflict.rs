@@ -55,6 +55,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("cid {cid} is already in use"),
         Sign::strong("VHOST_VSOCK_SET_GUEST_CID*Address already in use"),
         Sign::strong("VHOST_VSOCK_SET_GUEST_CID*EADDRINUSE"),
+        Sign::strong("guest CIDs must be"),
     ],
     words: &["vsock", "guest-cid", "guest cid", "already in use", "second vm", "restart"],
     tells: "fuser -v /dev/vhost-vsock",

@@ -54,6 +54,8 @@ pub const RULE: Rule = Rule {
         Sign::support("Cannot create vsock device").and(&["VMware"]),
         Sign::support("vhost_vsock kernel module not loaded"),
         Sign::strong("vhost_vsock").and(&["hv_sock"]),
+        Sign::strong("vhost_vsock kernel module not loaded"),
+        Sign::strong("Vhost-vsock kernel module not found"),
     ],
     words: &["vsock", "vmware", "hyper-v", "modprobe", "vmci"],
     explains: &["vsock/cid-or-socket-conflict"],

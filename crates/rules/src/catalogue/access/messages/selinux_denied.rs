@@ -28,4 +28,9 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("Setting security context '{context}' on '{path}' not supported"),
     Sign::support("unable to set security context '"),
     Sign::support("Unable to relabel directory tree"),
+    Sign::strong("MCS level for existing domain label"),
+    Sign::strong("Invalid security label"),
+    Sign::strong("Unable to query peer security context"),
+    Sign::strong("security label exceeds maximum length"),
+    Sign::strong("Security driver {d} not found"),
 ];

@@ -40,4 +40,11 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("current_clocksource")
         .said(&["clock", "drift", "slow", "gettimeofday", "latency"])
         .or_near(),
+    Sign::strong("Can't disable in-kernel PIT reinjection"),
+    Sign::strong("TSC scaling is not supported"),
+    Sign::strong("is outside tolerance range").and(&["TSC"]),
+    Sign::strong("Requested TSC frequency"),
+    Sign::strong("cannot set time: qemu doesn't support rtc-reset-reinjection"),
+    Sign::support("SMP vm created on host with unstable TSC"),
+    Sign::strong("user requested TSC rate below hardware speed"),
 ];

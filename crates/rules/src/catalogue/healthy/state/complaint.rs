@@ -188,6 +188,15 @@ pub(super) const WORKS: &[&str] = &[
     "are reachable",
     "backups complete",
     "can be restored",
+    "passthrough works",
+    "folder works",
+    "migrated well",
+    "and works.",
+    "and works,",
+    "with this backend work",
+    "configured correctly",
+    "boots and is fast",
+    "and can be managed",
 ];
 
 /// It is there, which says nothing of how it does.
@@ -381,6 +390,11 @@ pub(super) const ASKS: &[&str] = &[
     "could you explain",
     "message a problem",
     "warning a problem",
+    "want to know if",
+    "want to know whether",
+    "wonder about",
+    "be concerned",
+    "asking too often",
 ];
 
 /// Something does not go as it should.
@@ -466,6 +480,9 @@ pub(super) const MESSAGE: &[&str] = &[
     "log these",
     "log it",
     " logs",
+    "syslog",
+    "new line",
+    "says this",
     "log has",
     "our log",
     "this error",
@@ -526,6 +543,34 @@ pub(super) const AMISS: &[&str] = &[
 
 /// It goes on to say what does not work.
 pub(super) const TURNS: &[&str] = &["but ", "however", " yet ", "though", "except", "only "];
+
+/// Something was tried, and it is not said that it worked.
+pub(super) const ATTEMPTS: &[&str] = &[
+    "unable to",
+    "trying to",
+    "tried to",
+    "try to",
+    "when i ",
+    "want to",
+    "need to",
+    "get this error",
+    "get the error",
+    "gives ",
+    "broken",
+    "missing",
+    "wrong",
+    "slow",
+    "lose",
+    "lost",
+    "never",
+    "only ",
+    "no longer",
+    "other vms",
+    "other guests",
+    "others ",
+    "another vm",
+    "empty",
+];
 
 /// It works, beyond doubt.
 const FINE: &[&str] = &[
@@ -589,6 +634,7 @@ pub(crate) fn mood(cx: &Context<'_>) -> Mood {
     match (any(WORKS), any(ASKS)) {
         (true, true) => Mood::Content,
         (false, true) if any(RUNS) && !any(TURNS) => Mood::Content,
+        (true, false) if any(MESSAGE) && !any(ATTEMPTS) => Mood::Content,
         (true, false) | (false, true) => Mood::Calm,
         (false, false) if any(RUNS) => Mood::Runs,
         (false, false) => Mood::Silent,

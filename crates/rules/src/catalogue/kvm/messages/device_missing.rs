@@ -45,4 +45,13 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("Failed to open hypervisor interface").unless(&["Permission denied"]),
     Sign::strong("/dev/kvm*no such device"),
     Sign::strong("qemu*: no accelerator found"),
+    Sign::strong("the accel '{a}' is not supported by"),
+    Sign::strong("Emulator '{e}' does not support virt type"),
+    Sign::strong("KVM support is missing"),
+    Sign::strong("QEMU failed to run feature checks"),
+    Sign::strong("Instance type not operational").and(&["KVM"]),
+    Sign::strong("Instance type \"virtual-machine\" is not supported on this server"),
+    Sign::strong("Host does not support domain type {t} for virtualization type"),
+    Sign::support("Host does not support virtualization type"),
+    Sign::support("Unknown symbol in module").and(&["kvm"]),
 ];

@@ -35,4 +35,7 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("-accel tcg").said(SLOW).or_near(),
     Sign::support("domain type=*qemu").said(SLOW).or_near(),
     Sign::strong("qemu*: falling back to "),
+    Sign::strong("ensure -accel kvm is set"),
+    Sign::strong("vhost initialization failed: requires kvm"),
+    Sign::strong("KVM not enabled"),
 ];

@@ -26,4 +26,7 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("No balloon device found"),
     Sign::support("<currentMemory").unless(&["freePageReporting"]).said(&KEPT).or_near(),
     Sign::support("<memballoon").unless(&["freePageReporting"]).said(&KEPT).or_near(),
+    Sign::strong("unable to set balloon driver collection period"),
+    Sign::strong("cannot set memory higher than max memory"),
+    Sign::strong("cannot resize the maximum memory on an active domain"),
 ];

@@ -49,4 +49,9 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("kvm_create_vm: *Cannot allocate memory"),
     Sign::support("KVM_CREATE_VCPU*Cannot allocate memory"),
     Sign::support("page allocation failure: order:"),
+    Sign::support("QEMU got Hardware memory error"),
+    Sign::strong("Failed to set OOM priority"),
+    Sign::strong("RSRC_KVM_OOM"),
+    Sign::strong("Insufficient free memory on compute node"),
+    Sign::strong("Insufficient compute resources: Free memory"),
 ];

@@ -41,4 +41,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("Dirty rate:").said(ENDLESS).or_near(),
     Sign::support("Data remaining:").and(&["Data processed:"]).said(ENDLESS).or_near(),
     Sign::support("stress").said(ENDLESS).or_near(),
+    Sign::strong("Aborting migration: not completed after"),
+    Sign::strong("Aborting migration: stuck for"),
+    Sign::strong("aborting migration due to completion timeout"),
+    Sign::strong("Turn auto convergence on to tune it"),
 ];

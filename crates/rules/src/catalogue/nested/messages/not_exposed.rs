@@ -64,4 +64,6 @@ pub(super) const SIGNS: &[Sign] = &[
         "virtualbox",
         "hyper-v",
     ]),
+    Sign::strong("Does security.nesting need to be turned on"),
+    Sign::strong("HOST_VIRT_UNAVAILABLE"),
 ];

@@ -32,4 +32,8 @@ pub(super) const SIGNS: &[Sign] = &[
     // NixOS.
     Sign::support("firewallBackend = \"nftables\""),
     Sign::strong("firewallBackend = \"nftables\"").and(&["networking.firewall.enable = true"]),
+    Sign::strong("Unknown firewall layer"),
+    Sign::strong("Unrecognized firewalld backend type"),
+    Sign::strong("disabling firewalld support in bridge_network_driver"),
+    Sign::strong("Firewall failed to detect any compatible driver"),
 ];

@@ -55,4 +55,11 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("LAUNCH_MEASURE ret="),
     Sign::support("LAUNCH_FINISH ret="),
     Sign::strong("pflash with kvm requires KVM readonly memory support").and(&["sev-snp-guest"]),
+    Sign::strong("Attempting to configure SEV-SNP with pflash devices"),
+    Sign::strong("SEV not enabled for guest"),
+    Sign::strong("SEV: Not in correct state. (LSECRET)"),
+    Sign::strong("setting a launch secret is only supported in SEV-enabled domains"),
+    Sign::strong("QEMU does not support SEV guest"),
+    Sign::strong("QEMU does not support setting a launch secret"),
+    Sign::strong("launch security requires a Q35 UEFI machine"),
 ];

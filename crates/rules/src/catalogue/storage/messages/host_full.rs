@@ -41,4 +41,13 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("PausedIOError").and(&["No space left"]),
     Sign::strong("VMI was paused, not enough disk space"),
     Sign::strong("exceeds the capacity"),
+    Sign::strong("Could not preallocate new data: No space left"),
+    Sign::strong("Could not write zeros for preallocation: No space left"),
+    Sign::strong("Failed to preallocate").and(&["No space left"]),
+    Sign::strong("Error while writing VM state: No space left"),
+    Sign::strong("not enough free space to store memory dump file"),
+    Sign::strong("Failed saving state to").and(&["no space left"]),
+    Sign::strong("The filesystem will not have enough free space to fully allocate"),
+    Sign::strong("has been paused due to no Storage space error"),
+    Sign::strong("has been paused due to lack of storage space"),
 ];
