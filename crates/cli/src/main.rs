@@ -102,6 +102,7 @@ MEMORY
   journal    Search and read what was learned
 
 AGENTS
+  ask        Ask in your own words; answered by vmwright itself, or by a language model with its tools
   escalate   Hand an investigation over with a dossier, to whom its findings say
   mcp        Serve an AI agent over the Model Context Protocol: the same operations under the same rules
   agent-files  Write an agent's definition and the server's configuration for an AI client
@@ -132,6 +133,7 @@ fn main() -> ExitCode {
         return Exit::Clean.into();
     };
     let command = match command {
+        commands::Command::Ask(args) => return told(args.answer(&cli.global)).into(),
         commands::Command::Mcp(args) => return told(args.serve(&cli.global)).into(),
         commands::Command::AgentFiles(args) => return told(args.write()).into(),
         operation => operation,

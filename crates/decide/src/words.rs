@@ -42,7 +42,12 @@ pub(crate) fn needs_of<'t>(question: &str, topic: &'t Topic) -> Vec<(&'t Need, S
 /// Where a phrase begins among the words.
 fn at(words: &[String], phrase: &str) -> Option<usize> {
     let phrase = self::words(phrase);
-    words.windows(phrase.len()).position(|some| some == phrase)
+    // A plural is the same word.
+    let same =
+        |word: &String, meant: &String| word == meant || word.strip_suffix('s') == Some(meant.as_str());
+    words
+        .windows(phrase.len())
+        .position(|some| some.iter().zip(&phrase).all(|(word, meant)| same(word, meant)))
 }
 
 /// In small letters; a hyphen joins.
@@ -76,7 +81,10 @@ mod tests {
         let needs = |question: &str| {
             needs_of(question, &topic).into_iter().map(|(need, _)| need.name.clone()).collect::<Vec<_>>()
         };
-        assert_eq!(needs("a VM with GPU passthrough that must migrate"), ["passthrough", "live-migration"]);
+        assert_eq!(
+            needs("desktops with GPU passthrough that must migrate"),
+            ["passthrough", "live-migration", "screen"]
+        );
         assert_eq!(needs("it runs Windows, without live migration"), ["windows"]);
         assert!(needs("something small").is_empty());
     }

@@ -51,6 +51,25 @@ pub(crate) fn decide(
     Ok(Outcome::Decision(Box::new(decision)))
 }
 
+/// Whether a question is for one of several, and about a topic that can be decided on.
+#[must_use]
+pub fn is_choice(question: &str) -> bool {
+    let words: Vec<String> = question
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .take(64)
+        .collect();
+    let asks = words
+        .first()
+        .is_some_and(|word| ["which", "what", "should", "choose", "compare"].contains(&word.as_str()));
+    // "What is wrong with my storage" asks for no storage.
+    let complains =
+        ["wrong", "fails", "failed", "error", "broken", "slow", "lost", "stuck", "crash", "missing"];
+    asks && !words.iter().any(|word| complains.contains(&word.as_str()))
+        && vmwright_decide::topic_of(question).is_some()
+}
+
 /// The line under which a decision stands in the journal; none where nothing is asked.
 pub(crate) fn line(what: &Decide) -> Option<String> {
     let question = what.question.trim();
@@ -79,4 +98,29 @@ pub(crate) fn told(all: &Decision) -> String {
         text.push_str(&format!("\n{}\n", all.notes));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_is_no_choice() {
+        for choice in [
+            "which storage for a database",
+            "Should I use a bridge or macvtap?",
+            "compare qemu and firecracker",
+        ] {
+            assert!(is_choice(choice), "{choice}");
+        }
+        for complaint in [
+            "my VM does not start",
+            "what is wrong with the network",
+            "which is it",
+            "the bridge is gone",
+            "",
+        ] {
+            assert!(!is_choice(complaint), "{complaint}");
+        }
+    }
 }

@@ -39,13 +39,13 @@ mod upgrade;
 mod why;
 
 pub use asks::{Ask, Came, MigrateOver, MigrateTo};
-pub use decide::Decide;
+pub use decide::{Decide, is_choice};
 pub use environment::{Environment, EnvironmentError};
 pub use error::{Error, chain};
 pub use escalate::{Escalate, Escalated, Hooked};
 pub use guard::Watch;
 pub use lab::{LabAsk, LabSummary, LabUp};
-pub use memory::{Which, Who, entry_number, entry_path};
+pub use memory::{Which, Who, entry_number, entry_path, without_secrets};
 pub use unseen::is_unseen;
 pub use vmwright_backend::Told;
 pub use vmwright_backend::request::{MigrationProgress, Statistics};

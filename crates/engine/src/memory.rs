@@ -117,6 +117,12 @@ pub(crate) fn clean(mut entry: Entry) -> Entry {
     entry
 }
 
+/// A text without the secrets in it, as the journal and captures keep it.
+#[must_use]
+pub fn without_secrets(text: &str) -> String {
+    redact::text_of("journal", text)
+}
+
 /// An entry of now.
 pub(crate) fn entry(operation: &str, title: String, body: String, host_id: &str) -> Entry {
     Entry {

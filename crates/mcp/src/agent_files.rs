@@ -40,11 +40,11 @@ pub fn agent_files(client: Client, program: &str, words: &[String]) -> Vec<(Path
     let server = format!("{server:#}\n");
     match client {
         Client::ClaudeCode => vec![
-            (".claude/agents/vmwright.md".into(), format!("{}{}", frontmatter(), body())),
+            (".claude/agents/vmwright.md".into(), format!("{}{}", frontmatter(), instructions())),
             (".mcp.json".into(), server),
         ],
         Client::Generic => vec![
-            ("vmwright-agent.md".into(), format!("# vmwright\n\n{DESCRIPTION}\n\n{}", body())),
+            ("vmwright-agent.md".into(), format!("# vmwright\n\n{DESCRIPTION}\n\n{}", instructions())),
             ("vmwright-mcp.json".into(), server),
         ],
     }
@@ -55,7 +55,9 @@ fn frontmatter() -> String {
     format!("---\nname: vmwright\ndescription: {}\n---\n\n", Value::from(DESCRIPTION))
 }
 
-fn body() -> String {
+/// What makes an agent a user of vmwright: modes, rituals, priorities, what is data, what is handed over, a checklist.
+#[must_use]
+pub fn instructions() -> String {
     let mut text = "You work with vmwright's MCP server. It analyses hosts and VMs without being able to change them, carries \
                     out exactly what a person approved, proves the result on the running VM, and remembers.\n\n"
         .to_owned();

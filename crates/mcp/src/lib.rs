@@ -6,6 +6,7 @@
 //! processes, and computes nothing.
 
 mod agent_files;
+mod apart;
 mod http;
 mod mark;
 mod parameters;
@@ -20,9 +21,9 @@ mod tools;
 mod transport;
 mod worker;
 
-pub use agent_files::{Client, agent_files};
+pub use agent_files::{Client, agent_files, instructions};
+pub use apart::{Apart, perform_apart};
 pub use http::{Address, Http, Tls, Token, serve_http};
-#[doc(hidden)]
 pub use mark::unmarked;
 pub use perform::{Printers, work};
 pub use session::Grants;

@@ -176,8 +176,7 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
-/// The JSON without its marks: what the command line prints. For tests, which hold the two faces against each other.
-#[doc(hidden)]
+/// The JSON without its marks: what the command line prints. For people, who see who wrote what by its place.
 #[must_use]
 pub fn unmarked(value: Value) -> Value {
     match value {

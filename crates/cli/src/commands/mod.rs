@@ -4,6 +4,7 @@ mod agent_files;
 mod analyze;
 mod apply;
 mod approve;
+pub(crate) mod ask;
 mod capture;
 mod confirm;
 mod convert;
@@ -53,6 +54,7 @@ pub(crate) enum Command {
     Convert(convert::Args),
     #[command(subcommand)]
     Journal(journal::Journal),
+    Ask(ask::Args),
     Escalate(escalate::Args),
     Mcp(mcp::Args),
     AgentFiles(agent_files::Args),
@@ -93,7 +95,9 @@ impl Command {
             Command::Lab(args) => args.operation()?,
             Command::Convert(args) => args.operation(),
             Command::Journal(args) => args.operation()?,
-            Command::Mcp(_) | Command::AgentFiles(_) => anyhow::bail!("it stands for no operation"),
+            Command::Ask(_) | Command::Mcp(_) | Command::AgentFiles(_) => {
+                anyhow::bail!("it stands for no operation")
+            }
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Outcomes as people and programs read them: one file for each format and kind of outcome.
 
 mod analysis;
+pub(crate) mod asked;
 pub(crate) mod came;
 mod capture;
 pub(crate) mod captures;
