@@ -48,8 +48,12 @@ pub struct AuditLog {
     pub records: Vec<AuditRecord>,
 }
 
+/// With one of these a record begins, behind what a log writes in front of it.
+const STARTS: [&str; 4] = ["type=", "apparmor=\"", "avc:  denied", "avc: denied"];
+
 impl View for AuditLog {
     const KIND: Kind = Kind::new("audit_log");
+    const MARKS: &[&str] = &STARTS;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         (Self { records: records(text).collect() }, Vec::new())
@@ -72,10 +76,7 @@ pub fn records(text: &str) -> impl Iterator<Item = AuditRecord> {
 }
 
 fn record(line: u32, text: &str) -> Option<AuditRecord> {
-    let start = ["type=", "apparmor=\"", "avc:  denied", "avc: denied"]
-        .iter()
-        .filter_map(|mark| text.find(mark))
-        .min()?;
+    let start = STARTS.iter().filter_map(|start| text.find(start)).min()?;
     let text = &text[start..];
     let is_record = text.contains("audit(") || text.contains("apparmor=\"") || text.contains("avc: ");
     if !is_record {

@@ -11,8 +11,12 @@ pub struct CloudHypervisorLog {
     pub messages: Vec<VmmMessage>,
 }
 
+/// What stands in front of each message's time.
+const SPEAKER: &str = "cloud-hypervisor: ";
+
 impl View for CloudHypervisorLog {
     const KIND: Kind = Kind::new("cloud_hypervisor_log");
+    const MARKS: &[&str] = &[SPEAKER];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let messages = lines(text)
@@ -33,8 +37,8 @@ impl View for CloudHypervisorLog {
 
 /// `cloud-hypervisor: 12.345678ms: <vmm> WARN:vmm/src/lib.rs:12 -- text`.
 fn message(line: u32, text: &str) -> Option<VmmMessage> {
-    let at = text.find("cloud-hypervisor: ")?;
-    let (time, rest) = text[at + "cloud-hypervisor: ".len()..].split_once(": <")?;
+    let at = text.find(SPEAKER)?;
+    let (time, rest) = text[at + SPEAKER.len()..].split_once(": <")?;
     let (thread, rest) = rest.split_once('>')?;
     let (place, said) = rest.split_once(" -- ")?;
     let level = VmmLevel::of(place.trim().split(':').next()?)?;

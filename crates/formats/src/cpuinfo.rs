@@ -48,6 +48,7 @@ impl CpuInfo {
 
 impl View for CpuInfo {
     const KIND: Kind = Kind::new("cpuinfo");
+    const MARKS: &[&str] = &["processor", "vendor_id", "cpu family", "model name", "flags", "bugs", "microcode", "cpu MHz"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();
@@ -74,12 +75,10 @@ impl View for CpuInfo {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let keys =
-            ["processor", "vendor_id", "cpu family", "model name", "flags", "bugs", "microcode", "cpu MHz"];
         fn key(line: &str) -> Option<&str> {
             Some(line.split_once(':')?.0.trim_end())
         }
-        let found = keys.iter().filter(|wanted| head.lines().any(|line| key(line) == Some(wanted))).count();
+        let found = Self::MARKS.iter().filter(|wanted| head.lines().any(|line| key(line) == Some(wanted))).count();
         match found {
             3.. => 92,
             2 => 75,

@@ -43,6 +43,7 @@ impl IommuGroups {
 
 impl View for IommuGroups {
     const KIND: Kind = Kind::new("iommu_groups");
+    const MARKS: &[&str] = &["roup ", "Group:", "/iommu_groups/"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

@@ -70,7 +70,10 @@ pub(crate) fn named_guest(name: &str) -> bool {
 /// How sure it is that a text is the kernel's.
 pub(crate) fn sure(head: &str) -> u8 {
     let (stamped, all) = share(head, |line| prefix(line).is_some());
-    let (signed, _) = share(head, |line| SIGNS.iter().any(|sign| line.contains(sign)));
+    // Most texts have few of them, and a look through the whole is much faster than one through each line.
+    let there = |sign: &&&str| memchr::memmem::find(head.as_bytes(), sign.as_bytes()).is_some();
+    let there: Vec<&&str> = SIGNS.iter().filter(there).collect();
+    let (signed, _) = share(head, |line| there.iter().any(|sign| line.contains(**sign)));
     // `dmesg -t` from the kernel's first message on.
     let first =
         lines(head).map(|(_, line)| line.trim()).find(|line| !line.is_empty() && !line.starts_with('$'));

@@ -29,6 +29,7 @@ pub struct KubectlDescribe {
 
 impl View for KubectlDescribe {
     const KIND: Kind = Kind::new("kubectl_describe");
+    const MARKS: &[&str] = &["Labels:", "Annotations:", "Status:", "Events:", "Node:", "API Version:", "Kind:"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();
@@ -51,8 +52,7 @@ impl View for KubectlDescribe {
 
     fn recognise(name: &str, head: &str) -> u8 {
         let has = |key: &str| head.lines().any(|line| line.starts_with(key));
-        let others = ["Labels:", "Annotations:", "Status:", "Events:", "Node:", "API Version:", "Kind:"];
-        let count = others.iter().filter(|key| has(key)).count();
+        let count = Self::MARKS.iter().filter(|key| has(key)).count();
         match (has("Name:"), count, name.contains("describe")) {
             (true, 2.., _) => 92,
             (_, 1.., true) => 70,

@@ -30,12 +30,24 @@ pub use pci_address::PciAddress;
 pub use recognise::recognise;
 pub use seamcall::{SeamcallStatus, seamcall_leaf, seamcall_status, seamcall_words};
 pub use sev_status::{SevStatus, sev_code, sev_status, sev_termination};
+use std::borrow::Cow;
 use vmwright_model::{Issue, Kind};
+
+/// Bytes as text; what is no UTF-8 is replaced. Nearly all is UTF-8, and to look whether it is takes a tenth of the time
+/// of [`String::from_utf8_lossy`].
+#[must_use]
+pub fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
 
 /// A typed reading of one kind of text.
 pub trait View: Sized + 'static {
     /// The kind that this view reads. Its name is the name of the module.
     const KIND: Kind;
+
+    /// Words of which at least one stands in every text that [`View::recognise`] knows by its content. A text
+    /// without any is not gone through for this view. None where no such words are known: then each text is.
+    const MARKS: &[&str] = &[];
 
     /// Reads what can be read, and says what could not.
     fn read(text: &str) -> (Self, Vec<Issue>);
@@ -51,8 +63,8 @@ macro_rules! views {
     ($($module:ident :: $view:ident),* $(,)?) => {
         $(pub mod $module; pub use $module::$view;)*
         /// Every view's kind with its recogniser.
-        pub(crate) const RECOGNISERS: &[(Kind, fn(&str, &str) -> u8)] =
-            &[$(($view::KIND, <$view as View>::recognise)),*];
+        pub(crate) const RECOGNISERS: &[(Kind, &[&str], fn(&str, &str) -> u8)] =
+            &[$(($view::KIND, <$view as View>::MARKS, <$view as View>::recognise)),*];
 
         /// What could not be read of a text of this kind, by line; none where no view has that kind.
         #[must_use]

@@ -98,8 +98,8 @@ impl View for Links {
 
     fn recognise(name: &str, head: &str) -> u8 {
         let usual = |line: &str| {
-            let words: Vec<&str> = line.split(' ').take(4).collect();
-            words.len() == 3 && USUAL.contains(&words[1])
+            let mut words = line.split(' ');
+            words.nth(1).is_some_and(|fact| USUAL.contains(&fact)) && words.count() == 1
         };
         let (hits, all) = crate::lines::share(head, usual);
         match hits > 2 && hits * 3 >= all {

@@ -40,8 +40,20 @@ impl LsCpu {
     }
 }
 
+/// What stands at the beginning of lines, of which any two tell.
+const KEYS: [&str; 7] = [
+    "Architecture:",
+    "CPU op-mode(s):",
+    "CPU(s):",
+    "Thread(s) per core:",
+    "Vendor ID:",
+    "Model name:",
+    "NUMA node(s):",
+];
+
 impl View for LsCpu {
     const KIND: Kind = Kind::new("lscpu");
+    const MARKS: &[&str] = &KEYS;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let (pairs, issues) = Pairs::read(text, ':', "lscpu");
@@ -49,17 +61,8 @@ impl View for LsCpu {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let keys = [
-            "Architecture:",
-            "CPU op-mode(s):",
-            "CPU(s):",
-            "Thread(s) per core:",
-            "Vendor ID:",
-            "Model name:",
-            "NUMA node(s):",
-        ];
         let has = |key: &&&str| head.lines().any(|line| line.trim_start().starts_with(**key));
-        match keys.iter().filter(has).count() {
+        match KEYS.iter().filter(has).count() {
             2.. => 92,
             _ if name.starts_with("lscpu") => 30,
             _ => 0,

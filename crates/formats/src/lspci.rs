@@ -148,7 +148,8 @@ impl View for Lspci {
         ];
         let (detailed, _) = crate::lines::share(head, |line| {
             let line = line.trim_start();
-            details.iter().any(|detail| line.starts_with(detail)) || line.starts_with("Memory at ")
+            headers > 0
+                && (details.iter().any(|detail| line.starts_with(detail)) || line.starts_with("Memory at "))
         });
         match (headers, detailed) {
             (0, _) if name.starts_with("lspci") => 30,

@@ -52,6 +52,7 @@ impl MachineSpecView {
 
 impl View for MachineSpecView {
     const KIND: Kind = Kind::new("machine_spec");
+    const MARKS: &[&str] = &["[[disk]]", "[[network]]", "[memory]", "[boot]", "[cpu]", "[process]", "accelerator ="];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let index = LineIndex::new(text);
@@ -90,8 +91,7 @@ impl View for MachineSpecView {
         let named = head
             .lines()
             .any(|line| line.strip_prefix("name").is_some_and(|rest| rest.trim_start().starts_with('=')));
-        let tables = ["[[disk]]", "[[network]]", "[memory]", "[boot]", "[cpu]", "[process]", "accelerator ="];
-        let signs = tables.iter().filter(|table| has(table)).count();
+        let signs = Self::MARKS.iter().filter(|table| has(table)).count();
         match (named, signs, name.ends_with(".toml")) {
             (true, 1.., _) | (_, 1.., true) => 90,
             (_, 2.., _) => 70,

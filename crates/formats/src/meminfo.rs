@@ -26,8 +26,21 @@ impl MemInfo {
     }
 }
 
+/// What stands at the beginning of lines.
+const KEYS: [&str; 8] = [
+    "MemTotal:",
+    "MemFree:",
+    "MemAvailable:",
+    "HugePages_Total:",
+    "HugePages_Free:",
+    "Hugepagesize:",
+    "AnonHugePages:",
+    "Hugetlb:",
+];
+
 impl View for MemInfo {
     const KIND: Kind = Kind::new("meminfo");
+    const MARKS: &[&str] = &KEYS;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let (pairs, issues) = Pairs::read(text, ':', "/proc/meminfo");
@@ -35,18 +48,8 @@ impl View for MemInfo {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let keys = [
-            "MemTotal:",
-            "MemFree:",
-            "MemAvailable:",
-            "HugePages_Total:",
-            "HugePages_Free:",
-            "Hugepagesize:",
-            "AnonHugePages:",
-            "Hugetlb:",
-        ];
         let has = |key: &&&str| head.lines().any(|line| line.trim_start().starts_with(**key));
-        match keys.iter().filter(has).count() {
+        match KEYS.iter().filter(has).count() {
             2.. => 92,
             1 => 70,
             _ if name.contains("meminfo") => 30,

@@ -46,6 +46,7 @@ impl NftRuleset {
 
 impl View for NftRuleset {
     const KIND: Kind = Kind::new("nft_ruleset");
+    const MARKS: &[&str] = &["table"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

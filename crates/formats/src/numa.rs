@@ -55,6 +55,7 @@ impl Numa {
 
 impl View for Numa {
     const KIND: Kind = Kind::new("numa");
+    const MARKS: &[&str] = &["cpus:", "size:", "free:"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

@@ -58,6 +58,7 @@ impl OvsShow {
 
 impl View for OvsShow {
     const KIND: Kind = Kind::new("ovs_show");
+    const MARKS: &[&str] = &["Bridge "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

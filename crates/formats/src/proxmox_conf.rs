@@ -16,6 +16,7 @@ pub struct ProxmoxConf {
 const KEYS: usize = 1024;
 
 /// Keys that together are of no other format.
+/// Sorted.
 const KNOWN: [&str; 22] = [
     "agent:",
     "args:",
@@ -85,8 +86,15 @@ impl View for ProxmoxConf {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let begins = |key: &&&str| head.lines().any(|line| line.starts_with(**key));
-        match KNOWN.iter().filter(begins).count() {
+        let mut found = [false; KNOWN.len()];
+        for line in head.lines() {
+            // One look at each line's own key, not one for each key.
+            let key = line.find(':').map_or("", |end| &line[..=end]);
+            if let Ok(place) = KNOWN.binary_search(&key) {
+                found[place] = true;
+            }
+        }
+        match found.iter().filter(|found| **found).count() {
             3.. => 91,
             2 if name.ends_with(".conf") => 85,
             _ if head.lines().take(64).any(device) => 70,

@@ -88,6 +88,7 @@ impl QemuLog {
 
 impl View for QemuLog {
     const KIND: Kind = Kind::new("qemu_log");
+    const MARKS: &[&str] = &["qemu", "libvirt", "kvm", "KVM internal error. Suberror", "starting up", "shutting down, reason=", " is tainted: "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut runs: Vec<QemuRun> = Vec::new();

@@ -62,6 +62,7 @@ const HEADING: &str = "Supported machines are:";
 
 impl View for QemuOffers {
     const KIND: Kind = Kind::new("qemu_offers");
+    const MARKS: &[&str] = &["<qemuCaps>", "<domainCapabilities>", "<capabilities>", HEADING];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         if let Some((heading, _)) = lines(text).find(|(_, line)| line.trim() == HEADING) {

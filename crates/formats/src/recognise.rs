@@ -1,6 +1,8 @@
 //! What a text is, by its content first and its name second.
 
 use crate::RECOGNISERS;
+use aho_corasick::AhoCorasick;
+use std::sync::LazyLock;
 use vmwright_model::Kind;
 
 /// How much of a text is looked at, in bytes. What a text is shows in its first lines; every view asks for its own.
@@ -15,14 +17,45 @@ pub fn recognise(name: &str, text: &str) -> Kind {
         end -= 1;
     }
     let head = &text[..end];
+    let marked = MARKS.of(head);
     let mut best = (0, Kind::TEXT);
-    for (kind, claim) in RECOGNISERS {
-        let sure = claim(&name, head);
+    for ((kind, marks, claim), marked) in RECOGNISERS.iter().zip(marked) {
+        let sure = claim(&name, if marked || marks.is_empty() { head } else { "" });
         if sure > best.0 {
             best = (sure, kind.clone());
         }
     }
     best.1
+}
+
+/// All views' marks, looked for in one pass.
+struct Marks {
+    words: AhoCorasick,
+    /// For each word, the place of its view among the recognisers.
+    views: Vec<usize>,
+}
+
+static MARKS: LazyLock<Marks> = LazyLock::new(|| {
+    let all = || {
+        RECOGNISERS
+            .iter()
+            .enumerate()
+            .flat_map(|(view, (_, marks, _))| marks.iter().map(move |mark| (view, mark)))
+    };
+    let words =
+        AhoCorasick::new(all().map(|(_, mark)| mark)).expect("a hundred short words are no large automaton");
+    Marks { words, views: all().map(|(view, _)| view).collect() }
+});
+
+impl Marks {
+    /// For each recogniser, whether one of its marks stands in the text.
+    fn of(&self, text: &str) -> Vec<bool> {
+        let mut marked = vec![false; RECOGNISERS.len()];
+        for found in self.words.find_overlapping_iter(text) {
+            marked[self.views[found.pattern().as_usize()]] = true;
+        }
+        marked
+    }
 }
 
 /// The last component of a path; of a command line, the program without its folder and what follows
@@ -41,7 +74,29 @@ fn last_part(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::last_part;
+    use super::{MARKS, last_part};
+    use crate::RECOGNISERS;
+    use std::fs;
+
+    /// A view that leaves a mark out would pass over texts of its own.
+    #[test]
+    fn no_content_is_known_without_a_mark() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples");
+        let samples =
+            fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+        for text in samples {
+            // Each line by itself, too: what is pasted is often one.
+            for part in text.lines().chain([text.as_str()]) {
+                for ((kind, marks, claim), marked) in RECOGNISERS.iter().zip(MARKS.of(part)) {
+                    if !marked && !marks.is_empty() {
+                        for name in ["pasted.txt", &*kind.0, "x.yaml", "x.toml"] {
+                            assert_eq!(claim(name, part), claim(name, ""), "{kind} named {name}: {part:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn names_of_paths_and_commands() {

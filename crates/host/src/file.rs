@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-use vmwright_formats::recognise;
+use vmwright_formats::{recognise, text};
 use vmwright_model::{Kind, Missing};
 
 /// How much of a text is looked at to tell text from binary, and to tell what it is.
@@ -190,7 +190,7 @@ pub(crate) fn kind_of(source: &str, bytes: &[u8]) -> Kind {
     if source.starts_with("/sys/") || source.starts_with("/proc/sys/") {
         return Kind::TEXT;
     }
-    recognise(source, &String::from_utf8_lossy(&bytes[..bytes.len().min(HEAD)]))
+    recognise(source, &text(&bytes[..bytes.len().min(HEAD)]))
 }
 
 /// Why there are no bytes, by the system's answer.

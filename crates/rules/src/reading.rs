@@ -114,7 +114,7 @@ impl<'s> Reading<'s> {
             .iter()
             .filter_map(|record| {
                 let bytes = record.content.as_ref().ok()?;
-                Some(Text::new(&record.source, record.kind.clone(), String::from_utf8_lossy(bytes)))
+                Some(Text::new(&record.source, record.kind.clone(), vmwright_formats::text(bytes)))
             })
             .collect();
         texts.sort_by_key(|text| text.whole().len() > SHORT);
