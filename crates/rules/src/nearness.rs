@@ -42,7 +42,7 @@ const B: f64 = 0.75;
 /// How often a word of the heading, of the id or of the rule's words counts: they are chosen, and the rest explains.
 const CHOSEN: f64 = 3.0;
 
-/// How often a word of a message counts: a rule may have dozens.
+/// How often a word of the messages counts, in however many of them it stands: a rule may have a hundred.
 const MESSAGE: f64 = 0.5;
 
 /// How many rules a complaint is near to.
@@ -281,11 +281,11 @@ fn library() -> &'static Library {
 fn document(entry: &'static Entry) -> Document {
     let mut document = brief(entry);
     document.values_mut().for_each(|times| *times *= CHOSEN);
-    let mut add = |text: &'static str, times: f64| {
-        words(text).for_each(|word| *document.entry(word).or_default() += times);
-    };
-    add(entry.doc.split("## References").next().unwrap_or_default(), 1.0);
-    entry.rule.signs.iter().for_each(|sign| add(sign.text, MESSAGE));
+    words(entry.doc.split("## References").next().unwrap_or_default())
+        .for_each(|word| *document.entry(word).or_default() += 1.0);
+    let messages: BTreeSet<Cow<'static, str>> =
+        entry.rule.signs.iter().flat_map(|sign| words(sign.text)).collect();
+    messages.into_iter().for_each(|word| *document.entry(word).or_default() += MESSAGE);
     document
 }
 

@@ -83,6 +83,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("process is missing required capability"),
         Sign::strong("setting capabilities failed").and(&["dnsmasq"]),
         Sign::strong("chown of PID file {f} failed"),
+        Sign::strong("uffd_open() failed: Operation not permitted"),
+        Sign::strong("Userfault feature detection failed"),
     ],
     words: &["capabilit", "cap_add", "cap-add", "net_admin", "privileged", "container"],
     explains: &["network/tap-permission"],

@@ -84,6 +84,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("exceeds instance current maximum of {n}, restart required"),
         Sign::strong("Unable to allocate more CPUs, not enough hotpluggable CPUs available"),
         Sign::strong("Unavailable CPUs requested"),
+        Sign::strong("machine does not support hot-plugging CPUs"),
     ],
     words: &["vcpus", "how many cpus", "maxcpus", "hotplug cpu", "add cpu"],
     tells: "virsh -r maxvcpus kvm",

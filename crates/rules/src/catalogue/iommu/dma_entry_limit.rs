@@ -43,6 +43,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("DMA remapping failed, error 28"),
         Sign::support("IommuDmaMap(*28").and(&["vfio"]),
         Sign::strong("dma_entry_limit"),
+        Sign::support("vfio_container_dma_map * No space left on device"),
     ],
     words: &["dma mappings", "no space left on device", "viommu", "virtio-mem", "entry limit"],
     explains: &["vfio/dma-map-failed", "iommu/iova-limit"],

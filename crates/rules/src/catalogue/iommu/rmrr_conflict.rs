@@ -46,6 +46,7 @@ pub const RULE: Rule = Rule {
         Sign::support("bad RMRR ["),
         Sign::hint("Failed to set iommu for container: Operation not permitted"),
         Sign::hint("to container for group: Operation not permitted"),
+        Sign::strong("Failed to set group container: Operation not permitted"),
     ],
     words: &["rmrr", "proliant", "reserved memory", "1:1 mapping", "platform vendor"],
     explains: &["irq/remapping-missing", "vfio/dma-map-failed"],

@@ -72,6 +72,7 @@ pub const RULE: Rule = Rule {
             .said(&["sudo", "as root", "permission", "ordinary user", "normal user"])
             .or_near(),
         Sign::strong("Unable to access /dev/kvm"),
+        Sign::support("ioctl(KVM_CREATE_VM) failed"),
     ],
     words: &["/dev/kvm", "kvm group", "permission denied", "as a normal user", "rootless"],
     explains: &["kvm/silent-tcg", "kvm/device-missing", "access/namespace-device-missing"],

@@ -62,6 +62,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Both secret and the secret header are required"),
         Sign::strong("Unable to read passphrase"),
         Sign::strong("The provided key is too short"),
+        Sign::strong("RBD library does not support layered encryption"),
     ],
     words: &["secret", "migrat", "new compute node", "encrypted"],
     tells: "virsh secret-list",

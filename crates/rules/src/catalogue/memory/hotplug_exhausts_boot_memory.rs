@@ -64,6 +64,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("add_memory failed"),
         Sign::support("Could not hotplug memory"),
         Sign::strong("memory device").and(&["not enough space, currently"]),
+        Sign::support("exceeds permitted maximum").and(&["ram size"]),
     ],
     words: &["hotplug", "hot-plug", "hot plug", "plugged", "virtio-mem", "dimm", "memory limit"],
     explains: &["guest/kernel-panic", "memory/host-oom"],

@@ -77,6 +77,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("The connection which controls migration of domain {d} was closed"),
         Sign::strong("poll failed in migration tunnel"),
         Sign::strong("tunnelled migration failed to read from qemu"),
+        Sign::strong("Failed to establish preempt channel"),
     ],
     words: &["migrat", "firewall", "firewalld", "no route to host", "timed out", "49152", "port"],
     tells: "nc -zv TARGET 49152 while the target waits; firewall-cmd --list-all",

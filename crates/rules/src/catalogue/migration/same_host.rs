@@ -61,6 +61,7 @@ pub const RULE: Rule = Rule {
         Sign::support("UUID of the host"),
         Sign::strong("Unable to migrate instance ("),
         Sign::strong("Unable to migrate").and(&["to current host"]),
+        Sign::strong("Found multiple sockets for vmi"),
     ],
     words: &["migrat", "same host", "same uuid", "host uuid", "system uuid", "itself", "cloned"],
     tells: "virsh capabilities | grep -m1 uuid on both hosts",

@@ -59,6 +59,7 @@ pub const RULE: Rule = Rule {
             .and(&["ifname="])
             .said(&["nothing arrives", "no network", "no traffic", "ping", "not reach", "ever arrives"])
             .or_near(),
+        Sign::support("Error programming tap offload"),
     ],
     words: &["no network", "no connectivity", "cannot ping", "can't ping", "tap is down", "state down"],
     tells: "ip -d link show",

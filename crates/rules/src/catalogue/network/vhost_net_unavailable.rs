@@ -62,6 +62,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("unable to start vhost net"),
         Sign::strong("XBytes MTU not supported by the backend"),
         Sign::strong("Error opening /dev/vhost-net for queue"),
+        Sign::strong("binding does not support host notifiers"),
     ],
     explains: &["access/namespace-device-missing", "machine/device-model-unsupported"],
     words: &["vhost-net", "vhost_net", "network is slow", "slow network", "vhost=on"],

@@ -98,6 +98,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("ERROR writing refblock"),
         Sign::strong("Page table too small"),
         Sign::strong("invalid VPC image"),
+        Sign::strong("Invalid image: Too big offset"),
+        Sign::strong("Could not repair corrupted image"),
     ],
     words: &["corrupt", "qcow2", "qemu-img check", "overlaps", "damaged"],
     explains: &["qcow2/leaked-clusters", "storage/io-error-paused"],

@@ -92,6 +92,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("active layer requires active flag"),
         Sign::strong("domain is not transient").and(&["block"]),
         Sign::strong("unable to verify existence of block copy target"),
+        Sign::strong("cannot replace image with a mirror image of different size"),
+        Sign::strong("has a writer on it").and(&["backing-file"]),
+        Sign::strong("is associated with a BlockBackend and could be in use"),
     ],
     words: &[
         "blockcommit",

@@ -69,7 +69,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("Could not assign backing file"),
         Sign::strong("Cannot use relative backing file names for"),
         Sign::strong("Failed to read parent CID"),
-        Sign::strong("Error: Trying to create an image with the same filename as the backing file"),
+        Sign::strong("creates an infinite loop.").and(&["Backing file"]),
+        Sign::strong("Image does not have a backing file"),
+        Sign::strong("error while reading from old backing file"),
+        Sign::strong("error while reading from new backing file"),
     ],
     words: &[
         "backing file",

@@ -72,6 +72,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Device '{d}' already formatted using"),
         Sign::strong("Unable to probe '{d}' for existing data"),
         Sign::strong("allow_disk_format_probing is no longer supported"),
+        Sign::strong("VMDK description file too big"),
+        Sign::strong("Use of backing file requires explicit backing format"),
     ],
     words: &["format", "probing", "backing format", "raw", "qcow2", "-F qcow2"],
     tells: "qemu-img info --backing-chain IMAGE",

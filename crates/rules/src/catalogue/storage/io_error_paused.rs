@@ -94,6 +94,8 @@ pub const RULE: Rule = Rule {
         Sign::support("end_request: I/O error"),
         Sign::support("log I/O error -5"),
         Sign::support("Detected aborted journal"),
+        Sign::strong("error while reading at byte {n}: Input/output error"),
+        Sign::strong("error while reading block status at offset"),
     ],
     words: &["i/o error", "io error", "io-error", "paused", "pauses", "storage went away", "resume"],
     tells: "virsh domblkerror VM",

@@ -78,6 +78,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Device is not readonly"),
         Sign::strong("Can't set node '{n}' to r/o"),
         Sign::strong("Unable to mount {x} in readonly mode"),
+        Sign::strong("disabling copy-on-read on read-only drive"),
     ],
     words: &["read-only", "readonly", "read only", "not writable", "write protected"],
     explains: &["access/image-permission"],

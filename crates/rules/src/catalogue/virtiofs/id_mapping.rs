@@ -5,7 +5,8 @@
 //! containers, `<idmap>`), only mapped ids exist: all others appear as 65534 (nobody), and the guest can neither
 //! use nor chown such files.
 //!
-//! Heard as: files in the share belong to nobody or cannot be written; owner or ids differ.
+//! Heard as: files in the share belong to nobody or to another user on the host, what the guest writes has the wrong
+//! owner, the share cannot be written without root; owner, uid, gid or mode differ.
 //!
 //! ## Why it happens
 //! Guest and host number their users differently; virtiofsd runs unprivileged and maps one id only; `/etc/subuid`

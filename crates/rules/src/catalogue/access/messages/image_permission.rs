@@ -21,4 +21,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Unable to restore label on '{f}'. XATTRs might have been left"),
     Sign::strong("cannot generate dac user and group id for domain"),
     Sign::strong("may not be accessible by the hypervisor. You will need to grant the"),
+    Sign::strong("Could not reopen file: Permission denied"),
 ];

@@ -61,5 +61,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Disk image type does not match expected type"),
     Sign::strong("Error parsing restore").and(&["cloud-hypervisor"]),
     Sign::strong("VfioMapRegion(MmapArea"),
-    Sign::strong("VmBoot(DeviceManager(VfioMapRegion"),
+    Sign::support("VmBoot(DeviceManager(VfioMapRegion"),
 ];

@@ -56,4 +56,6 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong(
         "Host {h} moved to Non-Operational state as host does not meet the cluster's minimum CPU level",
     ),
+    Sign::strong("The RAPL feature can only be enabled on hosts with Intel CPU models"),
+    Sign::strong("error RAPL feature requirement not met"),
 ];

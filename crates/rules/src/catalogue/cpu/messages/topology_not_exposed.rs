@@ -39,4 +39,7 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("property core-id: {n} doesn't match set apic-id"),
     Sign::strong("property socket-id: {n} doesn't match set apic-id"),
     Sign::strong("Instance uses a CPU pinning profile which doesn't match hardware layout"),
+    Sign::strong("> 1 not supported by this machine's CPU topology"),
+    Sign::strong("Invalid CPU module-id"),
+    Sign::strong("cache topology not supported by this machine"),
 ];

@@ -539,6 +539,15 @@ pub(super) const AMISS: &[&str] = &[
     "throws",
     "abort",
     "complain",
+    "gives this",
+    "gives an error",
+    "gives me",
+    "into an error",
+    "get an error",
+    "getting an error",
+    "get this error",
+    "getting this error",
+    "with an error",
 ];
 
 /// It goes on to say what does not work.
@@ -612,7 +621,7 @@ pub(crate) fn amiss(cx: &Context<'_>) -> bool {
         Mood::Troubled => true,
         Mood::Silent => any(AMISS) || !any(MESSAGE) && !idle(cx),
         Mood::Runs => !any(MESSAGE) && !idle(cx),
-        Mood::Calm => !any(ASKS) && any(TURNS) && !any(MESSAGE),
+        Mood::Calm => !any(ASKS) && !any(MESSAGE),
         Mood::Content => false,
     }
 }

@@ -68,4 +68,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Name `{n}` of domain about to create is already taken"),
     Sign::strong("Cannot listen on UnixIO socket"),
     Sign::strong("Cannot listen on TCP socket").and(&["swtpm"]),
+    Sign::strong("chardev '{c}' is already in use"),
+    Sign::strong("node-name already in use"),
+    Sign::support("failed to initialize spice server"),
+    Sign::strong("storage volume '{v}' exists already"),
 ];

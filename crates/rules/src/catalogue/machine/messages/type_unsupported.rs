@@ -39,4 +39,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("\"-memory 'slots|maxmem'\" is not supported by"),
     Sign::strong("unplug not supported by microvm"),
     Sign::strong("the machine '{m}' is not supported by emulator"),
+    Sign::strong("connecting to monitor: Supported machines are"),
 ];

@@ -96,4 +96,10 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Received VM state is newer than what this server supports"),
     Sign::strong("QEMU crashed on VM restore"),
     Sign::strong("The instance requires a newer hypervisor version than has been provided"),
+    Sign::strong("Multifd must be set before incoming starts"),
+    Sign::strong("Postcopy preempt must be set before incoming starts"),
+    Sign::strong("multifd: unexpected EOF after packet header"),
+    Sign::strong("Mapped-ram only available for non-compressed non-TLS multifd migration"),
+    Sign::strong("Postcopy is not yet compatible with multifd"),
+    Sign::strong("Migration mapped-ram capability version not supported"),
 ];

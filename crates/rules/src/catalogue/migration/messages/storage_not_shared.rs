@@ -79,4 +79,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Live migration can not be used without shared storage"),
     Sign::strong("is not on shared storage"),
     Sign::strong("is on shared storage").and(&["Block migration can not be used"]),
+    Sign::strong("Block inactivate failed during switchover"),
+    Sign::strong("Failed to inactivate node"),
+    Sign::strong("Permission '{p}' unavailable on inactive node"),
+    Sign::strong("can't be a {x} child of active"),
 ];

@@ -62,4 +62,10 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("QEMU does not support SEV guest"),
     Sign::strong("QEMU does not support setting a launch secret"),
     Sign::strong("launch security requires a Q35 UEFI machine"),
+    Sign::strong("accelerator does not support confidential guest"),
+    Sign::strong("cannot set up private guest memory for {m}: KVM required"),
+    Sign::strong("SEV-SNP: failed update CPUID page"),
+    Sign::strong("SEV-SNP: failed to generate CPUID table"),
+    Sign::strong("SEV-SNP: CPUID entry count"),
+    Sign::strong("kvm run failed Invalid argument").said(&["sev", "snp", "memory encryption"]),
 ];

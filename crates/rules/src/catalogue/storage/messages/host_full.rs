@@ -50,4 +50,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("The filesystem will not have enough free space to fully allocate"),
     Sign::strong("has been paused due to no Storage space error"),
     Sign::strong("has been paused due to lack of storage space"),
+    Sign::strong("error while writing at byte {n}: No space left"),
 ];
