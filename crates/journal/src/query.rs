@@ -40,18 +40,21 @@ pub(crate) const COUNT_SIGN: &str = "SELECT count(*) FROM (SELECT 1 FROM sign WH
 /// The newest `?2` entries that have a sign.
 pub(crate) const WITH_SIGN: &str = "SELECT entry FROM sign WHERE sign = ?1 ORDER BY entry DESC LIMIT ?2";
 
-/// How many entries match; counted up to `?2`.
+/// How many entries from number `?3` on match; counted up to `?2`.
 pub(crate) const COUNT_WORD: &str =
-    "SELECT count(*) FROM (SELECT 1 FROM entry_text WHERE entry_text MATCH ?1 LIMIT ?2)";
+    "SELECT count(*) FROM (SELECT 1 FROM entry_text WHERE entry_text MATCH ?1 AND rowid >= ?3 LIMIT ?2)";
+
+/// The number of the newest entry.
+pub(crate) const LAST: &str = "SELECT coalesce(max(id), 0) FROM entry";
 
 /// The best `?2` entries that match. A title says more than a rule's name, and that more than the text. bm25 is the
 /// smaller the better.
 pub(crate) const SCORED: &str = "SELECT rowid, bm25(entry_text, 4.0, 1.0, 2.0, 1.0) AS score FROM entry_text \
                                  WHERE entry_text MATCH ?1 ORDER BY score LIMIT ?2";
 
-/// The newest `?2` entries that match.
+/// The newest `?2` entries from number `?3` on that match.
 pub(crate) const NEWEST: &str =
-    "SELECT rowid FROM entry_text WHERE entry_text MATCH ?1 ORDER BY rowid DESC LIMIT ?2";
+    "SELECT rowid FROM entry_text WHERE entry_text MATCH ?1 AND rowid >= ?3 ORDER BY rowid DESC LIMIT ?2";
 
 /// The words of a query, each as an FTS5 string, so that none of them is syntax.
 pub(crate) fn terms(query: &str) -> Vec<String> {
@@ -69,6 +72,12 @@ pub(crate) fn terms(query: &str) -> Vec<String> {
         }
     }
     terms
+}
+
+/// The tokens of a term, each as an FTS5 string. A term with several, `10de:0042`, is a phrase of them.
+pub(crate) fn tokens(term: &str) -> Vec<String> {
+    let tokens = term.split(|c: char| !c.is_alphanumeric()).filter(|token| !token.is_empty());
+    tokens.map(|token| format!("\"{token}\"")).collect()
 }
 
 /// The expression for entries that have every term; none without terms.
@@ -138,6 +147,12 @@ mod tests {
         assert_eq!(terms("a\" OR title:x"), ["\"a\"\"\"", "\"OR\"", "\"title:x\""]);
         assert_eq!(terms("nul\0here *** -"), ["\"nul\"", "\"here\""]);
         assert!(terms(" \t\n ").is_empty());
+    }
+
+    #[test]
+    fn a_term_has_tokens() {
+        assert_eq!(tokens("\"0000:2a:00.0\""), ["\"0000\"", "\"2a\"", "\"00\"", "\"0\""]);
+        assert_eq!(tokens("\"lock\""), ["\"lock\""]);
     }
 
     #[test]

@@ -5,14 +5,21 @@
 //! then by BM25; then the newest. Words that a great part of the journal has tell nothing apart, and to score all entries
 //! that have them would take time that grows with the journal: such words only count where they stand together with rarer
 //! ones, or where there is no rarer one, and then the newest entries are taken.
+//!
+//! A rare word bounds whatever it stands together with: the index goes from one of its few entries to the next. Common words
+//! that seldom stand together, or as a phrase, would be looked for through the whole journal. They are looked for among the
+//! newest [`RECENT`] entries.
 
 use crate::{ANSWER_LIMIT, Error, Journal, query, signs};
-use rusqlite::{OptionalExtension, params, params_from_iter};
+use rusqlite::{OptionalExtension, Statement, params, params_from_iter};
 use std::collections::HashMap;
 use vmwright_model::{Entry, EntryId, EntryState};
 
 /// A word that so many entries have is common.
 const COMMON: i64 = 250;
+
+/// Among so many of the newest entries words are looked for that are common each by itself.
+const RECENT: i64 = 20_000;
 
 /// Most entries that are scored: the rarest words are taken, as long as not more entries than these have them.
 const MOST_SCORED: i64 = 400;
@@ -146,14 +153,17 @@ impl Journal {
                 }
             }
         }
+        let last: i64 = self.connection.query_row(query::LAST, [], |row| row.get(0))?;
+        let recent = (last - RECENT).max(0);
         let terms = query::terms(question);
         let mut counted = Vec::new();
         let mut count = self.connection.prepare(query::COUNT_WORD)?;
         for term in &terms {
-            let entries: i64 = count.query_row(params![term, COMMON], |row| row.get(0))?;
-            counted.push((entries, term.clone()));
+            counted.push((entries_with(term, recent, &mut count)?, term.clone()));
         }
         counted.sort();
+        // One rare word bounds all that has to stand together with it.
+        let from = if counted.first().is_some_and(|(entries, _)| *entries < COMMON) { 0 } else { recent };
         let mut scored = 0;
         let rare = counted.iter().filter(|(entries, _)| (1..COMMON).contains(entries));
         let rare = rare.take_while(|(entries, _)| {
@@ -174,7 +184,7 @@ impl Journal {
             && let Some(expression) = query::every(&terms)
         {
             let mut newest = self.connection.prepare(query::NEWEST)?;
-            for id in newest.query_map(params![expression, most], |row| row.get(0))? {
+            for id in newest.query_map(params![expression, most, from], |row| row.get(0))? {
                 found.entry(id?).or_default().every = true;
             }
         }
@@ -182,7 +192,8 @@ impl Journal {
         if found.is_empty() {
             let mut newest = self.connection.prepare(query::NEWEST)?;
             for (_, term) in counted.iter().filter(|(entries, _)| *entries > 0).take(2) {
-                for id in newest.query_map(params![term, most], |row| row.get(0))? {
+                let from = if query::tokens(term).len() > 1 { recent } else { 0 };
+                for id in newest.query_map(params![term, most, from], |row| row.get(0))? {
                     found.entry(id?).or_default();
                 }
             }
@@ -283,6 +294,25 @@ impl Journal {
         };
         read().map_err(|source| self.site.error("read", source))
     }
+}
+
+/// How many entries have a term, counted up to [`COMMON`]. A phrase whose words are all common counts as common where it is
+/// among the entries from `recent` on, and is not looked for elsewhere.
+fn entries_with(term: &str, recent: i64, count: &mut Statement<'_>) -> rusqlite::Result<i64> {
+    let mut entries = |term: &str, from: i64| -> rusqlite::Result<i64> {
+        count.query_row(params![term, COMMON, from], |row| row.get(0))
+    };
+    let tokens = query::tokens(term);
+    if tokens.len() > 1 {
+        let mut rarest = COMMON;
+        for token in &tokens {
+            rarest = rarest.min(entries(token, 0)?);
+        }
+        if rarest >= COMMON {
+            return Ok(if entries(term, recent)? > 0 { COMMON } else { 0 });
+        }
+    }
+    entries(term, 0)
 }
 
 /// The smaller the better.

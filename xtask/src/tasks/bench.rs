@@ -8,6 +8,7 @@ mod captures;
 mod journal;
 mod libvirt;
 mod live;
+mod mcp;
 mod measure;
 mod one;
 mod plan;
@@ -50,6 +51,7 @@ const BENCHES: &[Bench] = &[
     libvirt::BENCH,
     start::BENCH,
     journal::BENCH,
+    mcp::BENCH,
 ];
 
 /// What a bench has.
