@@ -1,8 +1,9 @@
 //! A run that restarts its host: what waits for it behind the boot, and how it goes on.
 //!
 //! Before the restart a unit of systemd is made, `vmwright-after-RUN.service`. After it, the unit reports that the run
-//! waits, and then does what a guard does: where nobody goes on with the run in time, it is taken back, so that the next
-//! boot is as the one before. Whoever goes on with the run takes the unit away, and so does whoever takes the run back.
+//! waits, and then does what a guard does: where nobody goes on with the run in time, it is taken back and the host
+//! restarted once more, so that it is as before. Where the boot loader tries an entry once, a host that does not come up
+//! at all is as before at its next start. Whoever goes on with the run takes the unit away, and so does whoever takes the run back.
 
 use crate::actions::{self, ActionError, World};
 use crate::assisted_by;
@@ -17,6 +18,7 @@ use std::path::Path;
 use thiserror::Error;
 use vmwright_model::{Action, Plan, RunEvent, RunState, StepState};
 use vmwright_plan::describe::words;
+use vmwright_plan::intents::BOOTED_BEFORE;
 use vmwright_plan::{lasts, plan_id};
 
 /// The programs that the unit runs, each with its arguments.
@@ -118,7 +120,7 @@ pub fn resume_run(run: &str, plan: &Plan, context: &mut Context<'_>) -> Result<R
     wal.reserve((open.len() as u64 + 3) * 2 * EVENT)?;
     let mut stopped = None;
     let mut not_undone = Vec::new();
-    let state = match stands(plan, context) {
+    let state = match tried(plan, context).and_then(|()| stands(plan, context)) {
         Ok(()) => {
             let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
             wal.append(&RunEvent::Done { step: last }).map_err(ResumeError::Write)?;
@@ -168,6 +170,32 @@ pub fn resume_run(run: &str, plan: &Plan, context: &mut Context<'_>) -> Result<R
     };
     wal.finish();
     Ok(report)
+}
+
+/// Ends what the boot loader tries once, and says whether it was that which was booted.
+fn tried(plan: &Plan, context: &Context<'_>) -> Result<(), Stop> {
+    const CMDLINE: &str = "/proc/cmdline";
+    let world = context.world();
+    for (at, step) in plan.steps.iter().enumerate() {
+        let Action::BootTrial { trial } = &step.action else { continue };
+        let stop = |kind, why| Stop { step: at + 1, kind, why };
+        let failed = |error: ActionError| stop(StopKind::Failed, error.chain());
+        let cmdline = world
+            .system
+            .read(CMDLINE)
+            .map_err(|source| failed(ActionError::Io { path: CMDLINE.to_owned(), what: "read", source }))?;
+        let end = Action::BootTrialEnd { trial: trial.clone() };
+        let act = actions::of(&end);
+        if act.verify(&world).is_err() {
+            let undo = act.resume(&world).map_err(failed)?;
+            act.perform(&world, &undo).and_then(|()| act.verify(&world)).map_err(failed)?;
+        }
+        if cmdline.split_ascii_whitespace().any(|word| word == BOOTED_BEFORE) {
+            let why = "the host booted the entry from before: what was made did not come up".to_owned();
+            return Err(stop(StopKind::NotSettled, why));
+        }
+    }
+    Ok(())
 }
 
 /// Whether what a plan wrote for the boot stands, and its findings are settled. What ended with the last boot, values of

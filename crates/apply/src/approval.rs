@@ -1,7 +1,8 @@
 //! Approvals: a person's SSH signature over what a plan may do, where, how much, and until when.
 //!
 //! An approval is the canonical JSON of [`Approval`] in `<state>/approvals/<plan id>.json`, its signature beside it
-//! with the ending `.sig`, both as `ssh-keygen -Y sign -n approval@vmwright` leaves them. Who may approve stands
+//! with the ending `.sig`, both as `ssh-keygen -Y sign -n approval@vmwright` leaves them. Where two people have to
+//! approve, the second one's lie in `<plan id>.second.json`; they have other names and other keys. Who may approve stands
 //! in `<config>/allowed_signers` (see ALLOWED SIGNERS in ssh-keygen(1)). Both directions use ssh-keygen, so keys
 //! on tokens, agents and passphrases work as they do for SSH, and no key is ever read here.
 
@@ -50,17 +51,45 @@ pub struct Ask<'a> {
     pub disruption: Disruption,
     /// Seconds since 1970-01-01 UTC.
     pub now: i64,
+    /// Whether two people have to approve it.
+    pub two: bool,
+}
+
+/// Whose approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seat {
+    /// The first, and where one is enough the only.
+    First,
+    /// The second of two people.
+    Second,
 }
 
 /// A verified approval. Only [`verify`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Approved(Approval);
+pub struct Approved {
+    approval: Approval,
+    second: Option<Approval>,
+}
 
 impl Approved {
-    /// What was signed.
+    /// What was signed; where two people did, by the first.
     #[must_use]
     pub fn approval(&self) -> &Approval {
-        &self.0
+        &self.approval
+    }
+
+    /// Who signed.
+    #[must_use]
+    pub fn by(&self) -> String {
+        match &self.second {
+            Some(second) => format!("{} and {}", self.approval.principal, second.principal),
+            None => self.approval.principal.clone(),
+        }
+    }
+
+    /// Whether all that was signed still covers what is asked.
+    pub(crate) fn covers(&self, ask: &Ask<'_>) -> Result<(), Refused> {
+        std::iter::once(&self.approval).chain(&self.second).try_for_each(|approval| covers(approval, ask))
     }
 }
 
@@ -70,6 +99,22 @@ pub enum Refused {
     /// Nobody approved it.
     #[error("nobody has approved plan {0}")]
     NoApproval(String),
+    /// One person approved it, and two have to.
+    #[error("{first} has approved plan {plan}, and a second person has to as well")]
+    NoSecond {
+        /// The plan.
+        plan: String,
+        /// Who approved it.
+        first: String,
+    },
+    /// Both approvals are one person's.
+    #[error("two people have to approve plan {plan}, and both approvals are {whose}")]
+    OnePerson {
+        /// The plan.
+        plan: String,
+        /// `by ana`, or `by one key`.
+        whose: String,
+    },
     /// The approval lacks its signature.
     #[error("the approval of plan {0} has no signature")]
     NoSignature(String),
@@ -158,7 +203,33 @@ pub fn verify_with(
     config: &Path,
     ssh_keygen: &Path,
 ) -> Result<Approved, Refused> {
-    let file = approval_path(state, ask.plan)
+    let (approval, key) = verify_one(ask, Seat::First, state, config, ssh_keygen)?;
+    if !ask.two {
+        return Ok(Approved { approval, second: None });
+    }
+    let (plan, first) = (ask.plan.to_owned(), approval.principal.clone());
+    let (second, other) = match verify_one(ask, Seat::Second, state, config, ssh_keygen) {
+        Err(Refused::NoApproval(_)) => return Err(Refused::NoSecond { plan, first }),
+        second => second?,
+    };
+    if second.principal == first {
+        return Err(Refused::OnePerson { plan, whose: format!("by {first}") });
+    }
+    if key == other {
+        return Err(Refused::OnePerson { plan, whose: "by one key".to_owned() });
+    }
+    Ok(Approved { approval, second: Some(second) })
+}
+
+/// One person's approval, and the key that signed it.
+fn verify_one(
+    ask: &Ask<'_>,
+    seat: Seat,
+    state: &Path,
+    config: &Path,
+    ssh_keygen: &Path,
+) -> Result<(Approval, Vec<u8>), Refused> {
+    let file = seat_path(state, ask.plan, seat)
         .ok_or_else(|| Refused::NoApproval(ask.plan.escape_debug().to_string()))?;
     let bytes = read(&file, LIMIT)?.ok_or_else(|| Refused::NoApproval(ask.plan.to_owned()))?;
     let signature =
@@ -200,11 +271,13 @@ pub fn verify_with(
         return Err(Refused::OtherPlan(approval.plan.escape_debug().to_string()));
     }
     covers(&approval, ask)?;
-    Ok(Approved(approval))
+    let key = signed_by(&signature)
+        .ok_or_else(|| Refused::BadSignature("it does not name the key that signed".to_owned()))?;
+    Ok((approval, key))
 }
 
 /// Whether a verified approval still covers what is asked.
-pub(crate) fn covers(approval: &Approval, ask: &Ask<'_>) -> Result<(), Refused> {
+fn covers(approval: &Approval, ask: &Ask<'_>) -> Result<(), Refused> {
     if approval.plan != ask.plan {
         return Err(Refused::OtherPlan(approval.plan.escape_debug().to_string()));
     }
@@ -313,8 +386,8 @@ pub enum SignError {
 ///
 /// # Errors
 /// [`SignError`]; an earlier approval of the plan stands then.
-pub fn sign(approval: &Approval, key: &Path, state: &Path) -> Result<PathBuf, SignError> {
-    sign_with(approval, key, state, Path::new(SSH_KEYGEN))
+pub fn sign(approval: &Approval, seat: Seat, key: &Path, state: &Path) -> Result<PathBuf, SignError> {
+    sign_with(approval, seat, key, state, Path::new(SSH_KEYGEN))
 }
 
 /// As [`sign`], with another ssh-keygen.
@@ -323,6 +396,7 @@ pub fn sign(approval: &Approval, key: &Path, state: &Path) -> Result<PathBuf, Si
 /// As [`sign`].
 pub fn sign_with(
     approval: &Approval,
+    seat: Seat,
     key: &Path,
     state: &Path,
     ssh_keygen: &Path,
@@ -335,7 +409,7 @@ pub fn sign_with(
             "the name of the signer must be 1 to 256 printable characters without blanks, commas and wildcards",
         ));
     }
-    let file = approval_path(state, &approval.plan)
+    let file = seat_path(state, &approval.plan, seat)
         .ok_or(SignError::Wrong("the id of the plan is not a SHA-256"))?;
     let dir = state.join("approvals");
     trust::private_dir(&dir).map_err(SignError::Place)?;
@@ -368,10 +442,46 @@ pub fn sign_with(
     Ok(file)
 }
 
-/// Where the approval of a plan lies; none where the id cannot be one.
+/// Where the approval of a plan lies, the first of two; none where the id cannot be one.
 #[must_use]
 pub fn approval_path(state: &Path, plan_id: &str) -> Option<PathBuf> {
-    is_sha256(plan_id).then(|| state.join("approvals").join(format!("{plan_id}.json")))
+    seat_path(state, plan_id, Seat::First)
+}
+
+/// Where one person's approval of a plan lies; none where the id cannot be one.
+#[must_use]
+pub fn seat_path(state: &Path, plan_id: &str, seat: Seat) -> Option<PathBuf> {
+    let ending = match seat {
+        Seat::First => "json",
+        Seat::Second => "second.json",
+    };
+    is_sha256(plan_id).then(|| state.join("approvals").join(format!("{plan_id}.{ending}")))
+}
+
+/// The public key that a signature names: behind the preamble and a version, a string (PROTOCOL.sshsig of OpenSSH).
+fn signed_by(signature: &[u8]) -> Option<Vec<u8>> {
+    let body = std::str::from_utf8(signature).ok()?.lines().filter(|line| !line.starts_with('-'));
+    let bytes = decoded(&body.collect::<String>())?;
+    let rest = bytes.strip_prefix(b"SSHSIG")?.get(4..)?;
+    let (length, rest) = rest.split_at_checked(4)?;
+    let length = u32::from_be_bytes(length.try_into().ok()?);
+    rest.get(..usize::try_from(length).ok()?).map(<[u8]>::to_vec)
+}
+
+/// Base64 (RFC 4648, section 4).
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut out, mut held, mut bits) = (Vec::with_capacity(text.len() / 4 * 3), 0_u32, 0);
+    for byte in text.trim_end_matches('=').bytes() {
+        let value = LETTERS.iter().position(|letter| *letter == byte)?;
+        held = held << 6 | u32::try_from(value).ok()?;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            out.push(u8::try_from(held >> bits & 0xff).ok()?);
+        }
+    }
+    Some(out)
 }
 
 /// Where the signature of an approval lies.

@@ -4,6 +4,8 @@
 //! names are exchanged in one step. What was exchanged out is then compared with what was read before, and put
 //! back if anybody changed it in between. So no one sees half a file, and nobody's change is lost.
 
+mod attribute;
+pub(crate) mod counted;
 pub(crate) mod directory;
 pub(crate) mod kept;
 mod place;

@@ -8,6 +8,7 @@
 pub mod actions;
 pub mod after_boot;
 pub mod approval;
+pub mod commit;
 mod files;
 pub mod log;
 pub mod net;
@@ -21,7 +22,7 @@ pub mod undo;
 
 pub use actions::ActionError;
 pub use after_boot::{ResumeError, Waiting, resume_run};
-pub use approval::{Approved, Ask, Refused, SignError, sign, verify};
+pub use approval::{Approved, Ask, Refused, Seat, SignError, sign, verify};
 pub use net::{Awaiting, ConfirmError, Net, confirm_run};
 pub use recover::{Interrupted, RecoverError, recover};
 pub use report::{Event, RunReport};
@@ -31,7 +32,7 @@ pub use tool::ToolError;
 pub use undo::{UndoError, revert_run, undo_run};
 
 use thiserror::Error;
-use vmwright_model::plan::Settles;
+use vmwright_model::plan::{DomainEdit, Settles};
 
 /// Why a machine could not be asked, started or stopped: one line, as the backend says it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -58,6 +59,17 @@ pub enum MachineState {
     Half(String),
     /// Somebody else changed it; what.
     Changed(String),
+}
+
+/// Where a domain stands, seen from a change of some of its places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Every place is as before the change.
+    Before,
+    /// Every place is as after it.
+    After,
+    /// Neither; the first place that is not.
+    Neither(String),
 }
 
 /// Machines, as the backends run them.
@@ -97,6 +109,27 @@ pub trait Machines {
     /// # Errors
     /// If it did not move.
     fn migrate(&self, name: &str, to: &str) -> Result<(), MachineError>;
+
+    /// Where a domain of libvirt's stands, from its next start on. Where machines are none of libvirt's, nobody can tell.
+    ///
+    /// # Errors
+    /// If that cannot be told, or there is no such domain.
+    fn domain(
+        &self,
+        connection: &str,
+        domain: &str,
+        _edits: &[DomainEdit],
+    ) -> Result<Standing, MachineError> {
+        Err(MachineError(format!("{connection} is not known, so nobody can tell of {domain}")))
+    }
+
+    /// Changes places of a domain of libvirt's, all at once.
+    ///
+    /// # Errors
+    /// If it was not changed.
+    fn edit_domain(&self, connection: &str, domain: &str, edits: &[DomainEdit]) -> Result<(), MachineError> {
+        self.domain(connection, domain, edits).map(drop)
+    }
 
     /// Stops a machine that runs, in order and then by force, and returns when it is gone.
     ///

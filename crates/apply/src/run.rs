@@ -2,7 +2,7 @@
 
 use crate::actions::{self, ActionError, World};
 use crate::after_boot;
-use crate::approval::{Approved, Ask, Refused, covers};
+use crate::approval::{Approved, Ask, Refused};
 use crate::log::{EVENT, LogError, Wal};
 use crate::net::{self, Net};
 use crate::recover::already_back;
@@ -192,7 +192,7 @@ pub fn apply(plan: &Plan, approved: &Approved, context: &mut Context<'_>) -> Res
     let began = RunEvent::Began {
         plan: id.clone(),
         host_id: context.host_id.to_owned(),
-        approved_by: approved.approval().principal.clone(),
+        approved_by: approved.by(),
         at: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         assisted_by: assisted_by(&id),
     };
@@ -255,8 +255,9 @@ fn permitted(
         return Err(ApplyError::OtherHost { plan: plan.host_id.clone(), this: context.host_id.to_owned() });
     }
     let disruption = vmwright_plan::disruption(plan);
-    let ask = Ask { plan: id, host_id: context.host_id, disruption, now: now.as_second() };
-    covers(approved.approval(), &ask).map_err(ApplyError::Refused)
+    // Whether two were needed, whoever verified it has asked.
+    let ask = Ask { plan: id, host_id: context.host_id, disruption, now: now.as_second(), two: false };
+    approved.covers(&ask).map_err(ApplyError::Refused)
 }
 
 /// Compares reality with what every step expects, as far as that can be seen before the earlier ones are done:

@@ -5,7 +5,7 @@ use crate::recover::{beginning, begun};
 use crate::report::{NotUndone, RUN_SCHEMA, RunReport, StepReport};
 use crate::run::{Context, Point, take_back};
 use crate::trust::{self, Untrusted};
-use crate::{after_boot, assisted_by, log, net};
+use crate::{actions, after_boot, assisted_by, log, net};
 use thiserror::Error;
 use vmwright_model::{Action, RunEvent, RunState, StepState};
 use vmwright_plan::describe::words;
@@ -85,9 +85,11 @@ fn take_back_run(
             this: context.host_id.to_owned(),
         });
     }
-    if overdue.is_some() && net::of_log(run, &log).is_none_or(|awaiting| awaiting.left.is_some()) {
+    let awaiting = net::of_log(run, &log);
+    if overdue.is_some() && awaiting.as_ref().is_none_or(|awaiting| awaiting.left.is_some()) {
         return Err(UndoError::NotDue(run.to_owned()));
     }
+    let restarted = overdue.is_some() && awaiting.is_some_and(|awaiting| awaiting.restarted == Some(true));
     let all = begun(&log);
     let open: Vec<(usize, Action)> = all
         .iter()
@@ -129,7 +131,7 @@ fn take_back_run(
             StepState::Undone
         },
     });
-    let report = RunReport {
+    let mut report = RunReport {
         schema: RUN_SCHEMA.to_owned(),
         run: run.to_owned(),
         plan: began.plan.to_owned(),
@@ -144,5 +146,15 @@ fn take_back_run(
         not_undone,
     };
     wal.finish();
+    // Nobody reaches a host that came up otherwise than before; the restart that was approved brings it back.
+    if restarted
+        && state == RunState::Undone
+        && let Err(error) = actions::succeed(&context.world(), "systemctl", &["reboot"])
+    {
+        let step = all.last().map_or(1, |begun| begun.step + 1);
+        let what = "restart the host once more".to_owned();
+        report.state = RunState::UndoIncomplete;
+        report.not_undone.push(NotUndone { step, what, why: error.chain() });
+    }
     Ok(report)
 }

@@ -204,3 +204,126 @@ fn a_plan_defines_a_machine_and_takes_back_what_nobody_else_changed() {
     assert!(after("kept").contains("\nmade\n"), "{said}");
     assert!(!after("gone").contains("\nmade\n") && !std::path::Path::new(disk).exists(), "{said}");
 }
+
+/// A domain that somebody else made, hardened and tuned in its own XML; behind the words that bring a daemon up.
+const CHANGED: &str = r#"
+    trap 'set +e; kill $daemon $session; wait $daemon; true' EXIT
+    cat > /run/theirs.xml <<END
+<domain type='qemu'>
+  <!-- the shop's -->
+  <name>NAME</name>
+  <memory unit='MiB'>64</memory>
+  <memoryBacking><hugepages/></memoryBacking>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw'/>
+      <source file='$SITE/disk.raw'/>
+      <target dev='vda' bus='virtio'/>
+      <serial>S1</serial>
+    </disk>
+    <graphics type='vnc' port='-1' autoport='yes' listen='0.0.0.0' passwd='canary77'/>
+  </devices>
+</domain>
+END
+    through() {
+        id=$("$@" --format json 2>/dev/null | grep -o '"id": "[0-9a-f]*"' | head -n 1 | cut -d '"' -f 4)
+    }
+    sed s/NAME/theirs/ /run/theirs.xml > /run/system.xml
+    virsh -q define /run/system.xml
+    virsh dumpxml theirs --inactive --security-info > /run/before
+    say plan harden theirs
+    through "$VMWRIGHT" plan harden theirs
+    say approve "$id" --key "$SITE/key" --principal tester
+    say apply "$id" > /run/applied
+    cat /run/applied
+    run=$(sed -n 's/^run //p' /run/applied)
+    echo "== hardened"; virsh dumpxml theirs --inactive --security-info
+    say undo "$run"
+    echo "== back"; virsh dumpxml theirs --inactive --security-info | cmp - /run/before && echo "byte for byte"
+    # Somebody else is faster.
+    say apply "$id" > /run/again
+    run=$(sed -n 's/^run //p' /run/again)
+    virsh dumpxml theirs --inactive --security-info | sed "s/listen='127.0.0.1'/listen='127.0.0.2'/; s/address='127.0.0.1'/address='127.0.0.2'/" > /run/mine.xml
+    virsh -q define /run/mine.xml
+    say undo "$run"
+    echo "== left"; virsh dumpxml theirs --inactive
+    virsh -q define /run/before
+    through "$VMWRIGHT" plan tune theirs --for throughput
+    say preview "$id"
+    if [ -x "$(command -v setpriv)" ]; then
+        mount -t tmpfs none /home
+        mkdir -p /home/u/state /run/user
+        cp -r "$SITE/config" "$SITE/key" /home/u/
+        sed s/NAME/own/ /run/theirs.xml > /home/u/own.xml
+        chown -R 65534:65534 /home/u /run/user
+        touch /run/user-vmwright; mount --bind "$VMWRIGHT" /run/user-vmwright
+        as_user() {
+            setpriv --reuid 65534 --regid 65534 --clear-groups env -i PATH="$PATH" HOME=/home/u \
+                XDG_RUNTIME_DIR=/run/user VMWRIGHT_STATE=/home/u/state VMWRIGHT_CONFIG=/home/u/config "$@"
+        }
+        echo "== session"
+        as_user virsh -q -c qemu:///session define /home/u/own.xml
+        session=$(cat /run/user/libvirt/libvirtd.pid)
+        through as_user /run/user-vmwright plan harden own
+        as_user /run/user-vmwright approve "$id" --key /home/u/key --principal tester || echo "status $?"
+        as_user /run/user-vmwright apply "$id" || echo "status $?"
+        as_user virsh -c qemu:///session dumpxml own --inactive
+    fi
+"#;
+
+#[test]
+fn a_domain_that_somebody_else_made_is_changed_in_its_own_places() {
+    let test = "a_domain_that_somebody_else_made_is_changed_in_its_own_places";
+    if !["libvirtd", "virsh", "unshare"].iter().all(|program| has(test, program)) {
+        return;
+    }
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        eprintln!("SKIPPED {test}: only root can mount something over the host's folders");
+        return;
+    }
+    let site = Site::new();
+    site.approver();
+    site.file("disk.raw", [0; 4096]);
+    let (daemon, _) = SCRIPT.split_once("    echo \"<domain").unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "bash", "-ec", &format!("{daemon}{CHANGED}")]);
+    command.env("VMWRIGHT", env!("CARGO_BIN_EXE_vmwright")).env("SITE", site.dir.path());
+    command.env("VMWRIGHT_STATE", site.path("state")).env("VMWRIGHT_CONFIG", site.path("config"));
+    let said = done(command).out;
+    println!("{said}");
+    let after = |call: &str| {
+        let from = said.find(&format!("== {call}")).unwrap_or_else(|| panic!("no `{call}` in {said}"));
+        let text = &said[from + 3..];
+        text[..text.find("\n== ").unwrap_or(text.len())].to_owned()
+    };
+    assert!(
+        after("plan harden").contains("changes domain theirs of qemu:///system from its next start"),
+        "{said}"
+    );
+    let hardened = after("hardened");
+    for part in ["dumpCore='off'", "listen='127.0.0.1'", "passwd='canary77'", "<serial>S1</serial>"] {
+        assert!(hardened.contains(part), "{part} is not in {hardened}");
+    }
+    assert!(after("back").contains("byte for byte"), "{said}");
+    // What somebody else has changed since is named and stays.
+    assert!(after("undo").contains("as before") || said.contains("could not be taken back"), "{said}");
+    assert!(after("left").contains("listen='127.0.0.2'"), "{said}");
+    let tuned = after("preview");
+    for part in [
+        "cache='none' in devices/disk[vda]/driver",
+        "io='native' in devices/disk[vda]/driver",
+        "<iothreads>1</iothreads>",
+    ] {
+        assert!(tuned.contains(part), "{part} is not in {tuned}");
+    }
+    let state = String::from_utf8(
+        Command::new("grep").args(["-rl", "canary77"]).arg(site.path("state")).output().unwrap().stdout,
+    );
+    assert_eq!(state.unwrap(), "", "neither plans nor logs hold the password");
+    if said.contains("== session") {
+        assert!(after("session").contains("dumpCore='off'"), "{said}");
+    } else {
+        eprintln!("SKIPPED the part of {test} with a user's own daemon: no setpriv");
+    }
+}

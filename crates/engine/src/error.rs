@@ -151,11 +151,19 @@ pub enum Error {
     #[error("nothing was taken back")]
     Undo(#[source] Box<vmwright_apply::UndoError>),
     /// A file that decides what is done could be written by others.
-    #[error("a file that decides what is protected cannot be relied on")]
+    #[error("a file that decides what is let through cannot be relied on")]
     Untrusted(#[source] vmwright_apply::trust::Untrusted),
     /// The list of what is protected cannot be read.
     #[error("{}: line {line} is neither `vm NAME` nor `host`", path.display())]
     ProtectedList {
+        /// The list.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// The list of plans that two people approve cannot be read.
+    #[error("{}: line {line} is neither `disruption LEVEL` nor `vm NAME`", path.display())]
+    PersonsList {
         /// The list.
         path: PathBuf,
         /// The line, from 1.
@@ -272,6 +280,7 @@ impl Error {
             | Error::Undo(_)
             | Error::Untrusted(_)
             | Error::ProtectedList { .. }
+            | Error::PersonsList { .. }
             | Error::Resume(_)
             | Error::Beyond { .. }
             | Error::NotBeyond(_)

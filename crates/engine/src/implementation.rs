@@ -8,20 +8,23 @@ use crate::{
     Approve, Environment, Error, Outcome, PlanMade, Progress, RunSummary, asks, machines, memory, plans,
 };
 use jiff::Timestamp;
+use std::path::PathBuf;
+use vmwright_apply::commit::{About, Trees, commit};
 use vmwright_apply::recover::Found;
 use vmwright_apply::report::{Event, RunReport};
 use vmwright_apply::{
     Approved, Ask, Check, Context, MachineError, MachineRecord, MachineState, Machines, Net, ResumeError,
-    UndoError,
+    Seat, Standing, UndoError,
 };
-use vmwright_backend::libvirt::{Kept, Libvirt};
+use vmwright_backend::libvirt::places::Stands;
+use vmwright_backend::libvirt::{Connection, Kept, Libvirt, NotLocal};
 use vmwright_backend::request::Migrate;
 use vmwright_backend::store::{self, StoreError};
 use vmwright_backend::{Request, Unwatched};
 use vmwright_host::{HostId, Root, Subject};
-use vmwright_model::plan::{APPROVAL_SCHEMA, Settles};
+use vmwright_model::plan::{APPROVAL_SCHEMA, DomainEdit, Settles};
 use vmwright_model::{Approval, EntryState, Mode, Plan, RunState, StepState, Verdict};
-use vmwright_plan::Protected;
+use vmwright_plan::{Protected, TwoPersons};
 use vmwright_rules::{Reading, entry, ranking};
 
 /// Has a person sign a plan.
@@ -41,20 +44,51 @@ pub(crate) fn approve(what: &Approve, environment: &Environment) -> Result<Outco
         expires,
         principal: what.principal.clone(),
     };
-    vmwright_apply::sign(&approval, &what.key, &environment.state).map_err(Error::Sign)?;
+    let two = two_persons(&made.plan, environment)?;
+    let ask = Ask {
+        plan: &made.id,
+        host_id: &approval.host_id,
+        disruption: vmwright_plan::disruption(&made.plan),
+        now: Timestamp::now().as_second(),
+        two: false,
+    };
+    // Somebody else has signed, and it holds: this is the second signature.
+    let first = vmwright_apply::verify(&ask, &environment.state, &environment.config);
+    let seat = match first {
+        Ok(first) if two && first.approval().principal != approval.principal => Seat::Second,
+        _ => Seat::First,
+    };
+    vmwright_apply::sign(&approval, seat, &what.key, &environment.state).map_err(Error::Sign)?;
     let expires = Timestamp::from_second(expires).map(|time| time.to_string()).unwrap_or_default();
-    Ok(Outcome::Approved { plan: made.id, principal: approval.principal, expires })
+    let ask = Ask { two, ..ask };
+    let missing = vmwright_apply::verify(&ask, &environment.state, &environment.config).err();
+    let waits_for = missing.map(|refused| crate::error::chain(&refused));
+    Ok(Outcome::Approved { plan: made.id, principal: approval.principal, expires, waits_for })
+}
+
+/// Whether two people have to approve a plan. A list that others may write to, or that cannot be read, lets nothing
+/// through.
+fn two_persons(plan: &Plan, environment: &Environment) -> Result<bool, Error> {
+    let Some((path, text)) = administrators(environment, "two-persons")? else { return Ok(false) };
+    let rule = TwoPersons::read(&text).map_err(|line| Error::PersonsList { path, line })?;
+    Ok(rule.needed(plan))
+}
+
+/// A list of the administrator's, which nobody else may write to; none where there is none.
+fn administrators(environment: &Environment, name: &str) -> Result<Option<(PathBuf, String)>, Error> {
+    let path = environment.config.join(name);
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        text => text.map_err(|source| Error::File { path: path.clone(), source })?,
+    };
+    vmwright_apply::trust::check(&path).map_err(Error::Untrusted)?;
+    Ok(Some((path, text)))
 }
 
 /// That a plan disturbs nothing which the list of the administrator protects. A list that others may write to, or that
 /// cannot be read, protects everything.
 fn unprotected(plan: &Plan, environment: &Environment) -> Result<(), Error> {
-    let path = environment.config.join("protected");
-    let text = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        text => text.map_err(|source| Error::File { path: path.clone(), source })?,
-    };
-    vmwright_apply::trust::check(&path).map_err(Error::Untrusted)?;
+    let Some((path, text)) = administrators(environment, "protected")? else { return Ok(()) };
     let protected = Protected::read(&text).map_err(|line| Error::ProtectedList { path, line })?;
     match protected.against(plan) {
         errors if errors.is_empty() => Ok(()),
@@ -71,6 +105,7 @@ fn approved(made: &PlanMade, environment: &Environment) -> Result<(HostId, Appro
         host_id: &host.id,
         disruption: vmwright_plan::disruption(&made.plan),
         now: Timestamp::now().as_second(),
+        two: two_persons(&made.plan, environment)?,
     };
     let approved =
         vmwright_apply::verify(&ask, &environment.state, &environment.config).map_err(Error::Refused)?;
@@ -86,7 +121,7 @@ pub(crate) fn approval(plan: &str, environment: &Environment) -> Result<Outcome,
     Ok(Outcome::Approval {
         plan: made.id,
         title: made.plan.title,
-        principal: approval.principal.clone(),
+        principal: approved.by(),
         ceiling: approval.ceiling,
         expires,
     })
@@ -106,14 +141,47 @@ pub(crate) fn apply(
         made.plan.title
     ))));
     let (host, approved) = approved(&made, environment)?;
-    progress(Progress::Note(format!("approved by {}", approved.approval().principal)));
+    progress(Progress::Note(format!("approved by {}", approved.by())));
     let vm = made.plan.vm.as_deref();
     let guards = Guards { environment, seconds: confirm_within };
     let report = with_context(environment, &host.id, vm, Some(&guards), progress, |context| {
         vmwright_apply::apply(&made.plan, &approved, context).map_err(|error| Error::Apply(Box::new(error)))
     })?;
+    if report.state == RunState::Applied {
+        committed(&made, &report.run, Some(&approved.by()), environment, progress);
+    }
     remember(&report, &made, &host.id, environment, progress);
     Ok(Outcome::Run(summary(report, false)))
+}
+
+/// Commits what a run changed or took back in the work trees that the administrator names. A run stands or falls without.
+fn committed(
+    made: &PlanMade,
+    run: &str,
+    approved_by: Option<&str>,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+) {
+    let title = match approved_by {
+        Some(_) => made.plan.title.clone(),
+        None => format!("Take back: {}", made.plan.title),
+    };
+    let about = About { plan_id: &made.id, run, title: &title, approved_by };
+    let trees = match administrators(environment, "commit") {
+        Ok(None) => return,
+        Ok(Some((path, text))) => {
+            Trees::read(&text).map_err(|line| format!("{}: line {line} is no plain path", path.display()))
+        }
+        Err(error) => Err(crate::error::chain(&error)),
+    };
+    match trees {
+        Ok(trees) => {
+            for line in commit(&vmwright_apply::Live, &trees, &made.plan, &about) {
+                progress(Progress::Note(line));
+            }
+        }
+        Err(why) => progress(Progress::Note(format!("not committed: {why}"))),
+    }
 }
 
 /// Goes on with a run behind the restart of the host.
@@ -140,6 +208,8 @@ pub(crate) fn resume(
         progress(Progress::Note(
             "the host runs what it booted; restart it once more to have it as before".to_owned(),
         ));
+    } else {
+        committed(&made, run, Some("whoever approved the run"), environment, progress);
     }
     remember(&report, &made, &host.id, environment, progress);
     Ok(Outcome::Run(summary(report, false)))
@@ -194,6 +264,12 @@ fn take_back(
     let report = with_context(environment, &host.id, None, None, progress, |context| {
         how(run, context).map_err(|error| Error::Undo(Box::new(error)))
     })?;
+    // A plan that is not kept any more was the run's all the same; only nothing can be committed of it.
+    if report.state == RunState::Undone
+        && let Ok(made) = plans::load(&report.plan, environment)
+    {
+        committed(&made, &report.run, None, environment, progress);
+    }
     let title = format!("run {} {what}", report.run);
     let mut entry = memory::entry("undo", title, lines(&report).join("\n"), &host.id);
     entry.evidence = vec![report.log.clone()];
@@ -356,9 +432,27 @@ impl Machines for Live<'_> {
             .map_err(|error| failed(&error))
     }
 
+    fn domain(&self, connection: &str, domain: &str, edits: &[DomainEdit]) -> Result<Standing, MachineError> {
+        let libvirt = libvirt(connection)?;
+        Ok(match libvirt.standing(domain, edits).map_err(|error| failed(&error))? {
+            Stands::Before => Standing::Before,
+            Stands::After => Standing::After,
+            Stands::Neither(why) => Standing::Neither(why.to_string()),
+        })
+    }
+
+    fn edit_domain(&self, connection: &str, domain: &str, edits: &[DomainEdit]) -> Result<(), MachineError> {
+        libvirt(connection)?.change(domain, edits).map_err(|error| failed(&error))
+    }
+
     fn stop(&self, name: &str) -> Result<(), MachineError> {
         machines::end(&self.open(name)?, false).map(drop).map_err(|error| failed(&error))
     }
+}
+
+fn libvirt(connection: &str) -> Result<Libvirt, MachineError> {
+    let connection: Connection = connection.parse().map_err(|error: NotLocal| failed(&error))?;
+    Ok(Libvirt::on(connection))
 }
 
 fn failed(error: &dyn std::error::Error) -> MachineError {

@@ -5,7 +5,7 @@ use crate::analysis::{enter, read_with, recall};
 use crate::create::{self, Asked};
 use crate::intent::{Intent, NetworkWish, TuneFor};
 use crate::operation::Analyze;
-use crate::{Environment, Error, Outcome, Progress, asks, plans, preflight, storage, upgrade};
+use crate::{Environment, Error, Outcome, Progress, asks, domains, plans, preflight, storage, upgrade};
 use std::collections::BTreeMap;
 use vmwright_formats::ip_route::IpRoute;
 use vmwright_formats::links::Links;
@@ -59,8 +59,10 @@ pub(crate) fn plan(
         Intent::Passthrough { vm, device, at_boot, reboot } => {
             let spec = specification(&reading)?;
             let guest = Guest { name: vm, path: spec.0, text: spec.1 };
-            let plan = with_host(&reading, &host.id, |host| passthrough(host, &guest, device, *at_boot))??;
-            if *reboot { with_reboot(plan) } else { plan }
+            with_host(&reading, &host.id, |host| {
+                let plan = passthrough(host, &guest, device, *at_boot)?;
+                Ok::<_, IntentError>(if *reboot { with_reboot(plan, host) } else { plan })
+            })??
         }
         Intent::Sriov { device, vfs } => with_host(&reading, &host.id, |host| sriov(host, device, *vfs))??,
         Intent::Network { wish: NetworkWish::Mtu { interface, bytes } } => {
@@ -79,10 +81,10 @@ pub(crate) fn plan(
             let spec = vm.as_ref().map(|_| specification(&reading)).transpose()?;
             let guest = vm.as_deref().zip(spec).map(|(name, (path, text))| Guest { name, path, text });
             let values = values(&reading, CONFIDENTIAL_NEEDS);
-            let plan = with_host(&reading, &host.id, |host| {
-                confidential(host, &values, *technology, guest.as_ref())
-            })??;
-            if *reboot { with_reboot(plan) } else { plan }
+            with_host(&reading, &host.id, |host| {
+                let plan = confidential(host, &values, *technology, guest.as_ref())?;
+                Ok::<_, IntentError>(if *reboot { with_reboot(plan, host) } else { plan })
+            })??
         }
         Intent::Migrate { vm, to, .. } => {
             let of_target = target.as_ref().map(Reading::of_target).ok_or(Error::Unread("the other host"))?;
@@ -99,25 +101,41 @@ pub(crate) fn plan(
             return upgrade::check(qemu.as_deref(), libvirt.as_deref(), &reading, &host.id, environment);
         }
         Intent::Tune { vm, goal } => {
-            let (path, text) = specification(&reading)?;
             let goal = match goal {
                 TuneFor::Latency => Goal::Latency,
                 TuneFor::Throughput => Goal::Throughput,
                 TuneFor::Density => Goal::Density,
             };
-            with_ground(&reading, &host.id, |ground| tune(ground, &Guest { name: vm, path, text }, goal))?
+            for_vm(&reading, &host.id, vm, |ground, guest| tune(ground, guest, goal))?
         }
-        Intent::Harden { vm: Some(vm) } => {
-            let (path, text) = specification(&reading)?;
-            with_ground(&reading, &host.id, |ground| harden_vm(ground, &Guest { name: vm, path, text }))?
+        Intent::Harden { vm: Some(vm) } => for_vm(&reading, &host.id, vm, harden_vm)?,
+        Intent::Harden { vm: None } => {
+            let boot = boot(&reading);
+            with_ground(&reading, &host.id, |ground| harden_host(ground, &boot))?
         }
-        Intent::Harden { vm: None } => with_ground(&reading, &host.id, harden_host)?,
     };
     let problems = vmwright_plan::lint(&plan);
     if !problems.is_empty() {
         return Err(Error::Lint(problems.iter().map(ToString::to_string).collect()));
     }
     Ok(Outcome::Planned(Box::new(plans::keep(plan, environment)?)))
+}
+
+/// A plan that changes a VM: vmwright's own by its specification, one of libvirt's by its domain.
+fn for_vm(
+    reading: &Reading<'_>,
+    id: &str,
+    vm: &str,
+    intent: impl FnOnce(&Ground<'_>, &Guest<'_>) -> Result<Plan, IntentError>,
+) -> Result<Plan, Error> {
+    if let Some(spec) = reading.one::<MachineSpecView>() {
+        let guest = Guest { name: vm, path: spec.text.source, text: spec.text.as_str() };
+        return with_ground(reading, id, |ground| intent(ground, &guest));
+    }
+    let domain = domains::named(reading, vm)?;
+    let guest = Guest { name: vm, path: &domain.source, text: &domain.text };
+    let plan = with_ground(reading, id, |ground| intent(ground, &guest))?;
+    domains::as_domain(plan, &domain)
 }
 
 /// The VM's specification: its path and its text.
@@ -137,21 +155,26 @@ fn needs(intent: &Intent) -> &'static [Need] {
         Intent::Confidential { .. } => WITH_BOOT,
         Intent::Passthrough { .. } => BOOT_NEEDS,
         Intent::Tune { .. } => TUNE_NEEDS,
+        Intent::Harden { vm: None } => HOST_WITH_BOOT,
         Intent::Harden { .. } => HARDEN_NEEDS,
     }
 }
 
 /// How the host boots, and what keeps its VMs' memory from it.
-static WITH_BOOT: &[Need] = &{
-    let mut needs = [Need::File("/proc/cmdline"); BOOT_NEEDS.len() + CONFIDENTIAL_NEEDS.len()];
+static WITH_BOOT: &[Need] = &with_boot::<{ BOOT_NEEDS.len() + CONFIDENTIAL_NEEDS.len() }>(CONFIDENTIAL_NEEDS);
+
+/// How the host boots, and what is too open in it.
+static HOST_WITH_BOOT: &[Need] = &with_boot::<{ BOOT_NEEDS.len() + HARDEN_NEEDS.len() }>(HARDEN_NEEDS);
+
+const fn with_boot<const N: usize>(more: &[Need]) -> [Need; N] {
+    let mut needs = [Need::File("/proc/cmdline"); N];
     let mut at = 0;
     while at < needs.len() {
-        needs[at] =
-            if at < BOOT_NEEDS.len() { BOOT_NEEDS[at] } else { CONFIDENTIAL_NEEDS[at - BOOT_NEEDS.len()] };
+        needs[at] = if at < BOOT_NEEDS.len() { BOOT_NEEDS[at] } else { more[at - BOOT_NEEDS.len()] };
         at += 1;
     }
     needs
-};
+}
 
 /// The texts that needs asked for, by path.
 fn values<'r>(reading: &'r Reading<'_>, needs: &[Need]) -> BTreeMap<&'r str, &'r str> {
@@ -190,6 +213,11 @@ fn with_ground(
             && let Found::Text(text) = reading.file(source)
         {
             values.insert(source, text.as_str());
+        }
+        if record.content.is_ok()
+            && HARDEN_NEEDS.iter().any(|need| matches!(need, Need::Exists(path) if *path == source))
+        {
+            values.insert(source, "");
         }
     }
     Ok(use_it(&Ground { id, topology: &topology, values: &values })?)

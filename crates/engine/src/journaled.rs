@@ -131,7 +131,7 @@ fn told(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Decision(all) => decide::told(all),
         Outcome::Planned(made) => format!("{}; {} steps", made.plan.title, made.plan.steps.len()),
-        Outcome::Approved { plan, principal, expires } => {
+        Outcome::Approved { plan, principal, expires, .. } => {
             format!("plan {plan}, by {principal}, until {expires}")
         }
         Outcome::Machine(machine) => format!("{} is {}; {}", machine.name, machine.state, machine.backend),

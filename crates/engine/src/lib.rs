@@ -13,6 +13,7 @@ mod captures;
 mod convert;
 mod create;
 mod decide;
+mod domains;
 mod environment;
 mod error;
 mod escalate;

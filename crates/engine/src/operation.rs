@@ -446,6 +446,8 @@ pub enum Outcome {
         principal: String,
         /// When it becomes void, RFC 3339, UTC.
         expires: String,
+        /// What is missing before the plan is let through; none where nothing is.
+        waits_for: Option<String>,
     },
     /// A plan was carried out or a run taken back, or it stopped and was taken back.
     Run(RunSummary),

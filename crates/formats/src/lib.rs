@@ -4,11 +4,13 @@
 //! A view is one module: its type, its [`View`] implementation and its tests. To add one, write the module and
 //! name it in [`views!`] below; its kind is the module's name.
 
+pub mod acl;
 pub mod changes;
 pub mod codes;
 pub mod cpu_models;
 pub mod edits;
 pub mod facts;
+pub mod grub_environment;
 pub mod image_header;
 pub mod json;
 pub mod lines;

@@ -48,6 +48,19 @@ pub fn readers() -> Vec<Reader> {
         }),
     ));
     readers.push(reader(
+        "a block of GRUB's".to_owned(),
+        general(),
+        Box::new(|text| {
+            let block = format!("# GRUB Environment Block\n{text}\n{}", "#".repeat(64));
+            drop(vmwright_formats::grub_environment::set(&block, "next_entry", Some("0")));
+        }),
+    ));
+    readers.push(reader(
+        "a list of access".to_owned(),
+        general(),
+        Box::new(|text| drop(vmwright_formats::acl::Acl::read(&text.replace('\n', ",")))),
+    ));
+    readers.push(reader(
         "a microVM's JSON".to_owned(),
         documents(),
         Box::new(|text| {

@@ -32,12 +32,14 @@ macro_rules! targets {
 }
 
 targets! {
+    acl,
     archive,
     capture,
     capture_index,
     diagnose,
     domain,
     edits,
+    grub_environment,
     guest_agent,
     guest_frames,
     libvirt_rpc,

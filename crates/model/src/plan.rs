@@ -198,6 +198,33 @@ pub enum Action {
         /// SHA-256 that the content must have, 64 hexadecimal digits.
         from_sha256: String,
     },
+    /// Copies a file that programs make for the boot, so that its old bytes can still be booted.
+    FileCopy {
+        /// Absolute path; no component may be a symbolic link. Its directory must exist.
+        path: String,
+        /// Absolute path of the file that is copied.
+        from: String,
+    },
+    /// Takes a copy away: the inverse of [`Action::FileCopy`].
+    FileCopyRemove {
+        /// Absolute path; no component may be a symbolic link.
+        path: String,
+        /// The file that it was copied from.
+        from: String,
+        /// SHA-256 that its content must have, 64 hexadecimal digits.
+        sha256: String,
+    },
+    /// Has the boot loader boot the changed entry once, and an older one from then on. It ends where somebody goes on
+    /// with the run behind the restart.
+    BootTrial {
+        /// In which way.
+        trial: Trial,
+    },
+    /// Has the boot loader boot as it would have: the inverse of [`Action::BootTrial`].
+    BootTrialEnd {
+        /// In which way it was tried.
+        trial: Trial,
+    },
     /// Changes a file's or directory's owner and group.
     FileOwner {
         /// Absolute path; no component may be a symbolic link.
@@ -206,6 +233,25 @@ pub enum Action {
         from: Owner,
         /// The owner to give.
         to: Owner,
+    },
+    /// Changes who may do what with a file or directory besides what its permission bits say (acl(5)).
+    FileAcl {
+        /// Absolute path; no component may be a symbolic link.
+        path: String,
+        /// The whole list that must be found, with numbers: `user::rw-,user:107:r--,group::r--,mask::r--,other::---`.
+        /// Where there is none, what the permission bits say.
+        from: String,
+        /// The whole list to give. One that says no more than permission bits takes the list away.
+        to: String,
+    },
+    /// Changes a file's or directory's label of SELinux, as `chcon` does.
+    FileLabel {
+        /// Absolute path; no component may be a symbolic link.
+        path: String,
+        /// The label that must be found, `system_u:object_r:virt_image_t:s0`; none where it has none.
+        from: Option<String>,
+        /// The label to give; none to take it away.
+        to: Option<String>,
     },
     /// Writes one value of the kernel in sysfs: a module's parameter, a device's attribute, a switch of memory
     /// management. It holds until the next boot.
@@ -306,6 +352,16 @@ pub enum Action {
         backend: String,
         /// Its specification.
         text: String,
+    },
+    /// Changes places of a domain of libvirt's, whoever made it. All else stays as libvirt has it, and the change holds
+    /// from the domain's next start.
+    EditDomain {
+        /// libvirt's URI, `qemu:///system` or `qemu:///session`.
+        connection: String,
+        /// Name of the domain.
+        domain: String,
+        /// The places, in order.
+        edits: Vec<DomainEdit>,
     },
     /// Moves a running machine to another host, where it is waited for; nothing but other machines and a restart of the
     /// host comes behind it.
@@ -480,6 +536,62 @@ pub enum Generator {
         kernel: String,
         /// Path of its image.
         image: String,
+    },
+}
+
+/// A place of a domain that is changed. Its path names elements from the root's children on, each with what it is known
+/// by: the target of a disk, the MAC address of an interface, else its number among those of its name;
+/// `devices[1]/disk[vda]/driver[1]`. The empty path is the root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "place", deny_unknown_fields)]
+pub enum DomainEdit {
+    /// An attribute.
+    Attribute {
+        /// The element.
+        path: String,
+        /// Its name.
+        name: String,
+        /// What must stand there; none where it must be absent.
+        from: Option<String>,
+        /// What to write; none to take it away.
+        to: Option<String>,
+    },
+    /// The text of an element that holds nothing else.
+    Text {
+        /// The element.
+        path: String,
+        /// What must stand there.
+        from: String,
+        /// What to write.
+        to: String,
+    },
+    /// An element with all in it.
+    Element {
+        /// The element that it is in.
+        path: String,
+        /// The element that must be there; none where one like `to` must be absent.
+        from: Option<String>,
+        /// The element to put in; none to take one like `from` out.
+        to: Option<String>,
+    },
+}
+
+/// How a boot loader tries an entry once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "loader", deny_unknown_fields)]
+pub enum Trial {
+    /// GRUB takes `next_entry` out of its environment block when it boots it, and takes the entry from before where
+    /// `vmwright_trial` is left there.
+    Grub {
+        /// Absolute path of the environment block.
+        environment: String,
+        /// The entry that is booted once: a number, a title or an id.
+        entry: String,
+    },
+    /// systemd-boot counts down the tries in an entry's name, and puts entries without any behind all others.
+    Counted {
+        /// Absolute path of the entry, `/boot/loader/entries/NAME.conf`.
+        entry: String,
     },
 }
 

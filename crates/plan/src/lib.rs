@@ -7,19 +7,23 @@ mod actions;
 pub mod build;
 pub mod canonical;
 pub mod describe;
+mod header;
 pub mod intents;
 pub mod lint;
 pub mod parse;
 pub mod path;
+mod persons;
 pub mod preview;
 mod secret;
 pub mod target;
 pub mod undo;
 
+pub use actions::inverse;
 pub use build::fix;
 pub use canonical::{canonical, plan_id};
 pub use lint::{LintError, Protected, lint, lint_against};
 pub use parse::{ParseError, parse};
+pub use persons::TwoPersons;
 pub use preview::{Preview, preview};
 pub use undo::undo;
 

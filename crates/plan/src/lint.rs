@@ -59,6 +59,14 @@ pub enum LintError {
         /// The step behind it.
         after: usize,
     },
+    /// The boot loader would try something, and nobody would say that it was good.
+    #[error(
+        "step {trial} has the boot loader try an entry, and no restart of the host follows, behind which that ends"
+    )]
+    TrialWithoutReboot {
+        /// The step.
+        trial: usize,
+    },
     /// The step changes nothing.
     #[error("step {step} changes nothing: it expects what it writes")]
     NoChange {
@@ -271,6 +279,12 @@ fn starts(plan: &Plan, errors: &mut Vec<LintError>) {
     {
         errors.push(LintError::RebootNotLast { reboot: reboot + 1, after: reboot + 2 });
     }
+    let is_trial = |at: usize| matches!(plan.steps[at].action, Action::BootTrial { .. });
+    if let Some(trial) = (0..plan.steps.len()).find(|at| is_trial(*at))
+        && !(trial..plan.steps.len()).any(is_reboot)
+    {
+        errors.push(LintError::TrialWithoutReboot { trial: trial + 1 });
+    }
     let is_start = |at: usize| matches!(plan.steps[at].action, Action::MachineStart { .. });
     // What takes the host or a machine away may come behind.
     let is_last = |at: usize| {
@@ -391,6 +405,14 @@ mod tests {
             (
                 vec![edit("/a", "b..c", None, Some("1"))],
                 "step 1: `b..c` is not a dotted key of at most 256 bytes",
+            ),
+            (
+                vec![Action::BootTrial {
+                    trial: vmwright_model::plan::Trial::Counted {
+                        entry: "/boot/loader/entries/a.conf".into(),
+                    },
+                }],
+                "step 1 has the boot loader try an entry, and no restart of the host follows, behind which that ends",
             ),
             (
                 vec![mode("/a", 1, 2), mode("/a", 1, 3)],

@@ -19,6 +19,8 @@ pub enum Target {
     Mode(String),
     /// A path's owner and group.
     Owner(String),
+    /// A path's label.
+    Label(String),
     /// A value of the running kernel, by its path in sysfs or procfs.
     Value(String),
     /// Huge pages of one size.
@@ -40,6 +42,10 @@ pub enum Target {
     Record(String),
     /// The boot that the host is in.
     Boot,
+    /// What the boot loader tries once, by the file that says so.
+    Trial(String),
+    /// What libvirt starts a domain from, by the domain's name and libvirt's URI.
+    Domain(String),
     /// Whether a machine runs.
     Machine(String),
 }
@@ -58,12 +64,15 @@ impl Target {
             Target::Content { path: name, .. }
             | Target::Mode(name)
             | Target::Owner(name)
+            | Target::Label(name)
             | Target::Value(name)
             | Target::Interface(name)
             | Target::Device(name)
             | Target::Module(name)
             | Target::Service(name)
             | Target::Record(name)
+            | Target::Trial(name)
+            | Target::Domain(name)
             | Target::Machine(name) => name,
             Target::Boot => "boot",
             // A node's pages are a part of the host's.
@@ -94,13 +103,19 @@ impl Target {
     #[must_use]
     pub fn subject(&self) -> Subject {
         match self {
-            Target::Content { path, .. } | Target::Mode(path) | Target::Owner(path) | Target::Value(path) => {
-                Subject::new(SubjectKind::Path, path)
-            }
+            Target::Content { path, .. }
+            | Target::Mode(path)
+            | Target::Owner(path)
+            | Target::Label(path)
+            | Target::Trial(path)
+            | Target::Value(path) => Subject::new(SubjectKind::Path, path),
             Target::HugePages { .. } | Target::Boot => Subject::host(),
             Target::Interface(name) => Subject::new(SubjectKind::Interface, name),
             Target::Device(name) => Subject::new(SubjectKind::Pci, name),
             Target::Module(name) | Target::Service(name) => Subject::new(SubjectKind::Other, name),
+            Target::Domain(name) => {
+                Subject::new(SubjectKind::Vm, name.split_once(" of ").map_or(name.as_str(), |(name, _)| name))
+            }
             Target::Record(name) | Target::Machine(name) => Subject::new(SubjectKind::Vm, name),
         }
     }
@@ -112,6 +127,7 @@ impl std::fmt::Display for Target {
             Target::Content { path, key: Some(key) } => write!(f, "`{key}` in {path}"),
             Target::Content { path, key: None } => write!(f, "the content of {path}"),
             Target::Mode(path) => write!(f, "the mode of {path}"),
+            Target::Label(path) => write!(f, "the label of {path}"),
             Target::Owner(path) => write!(f, "the owner of {path}"),
             Target::Value(path) => write!(f, "the value of {path}"),
             Target::HugePages { node: Some(node), size_kib } => {
@@ -123,7 +139,9 @@ impl std::fmt::Display for Target {
             Target::Module(name) => write!(f, "module {name}"),
             Target::Service(name) => write!(f, "service {name}"),
             Target::Boot => write!(f, "the boot"),
+            Target::Trial(path) => write!(f, "what is tried at the next boot by {path}"),
             Target::Record(name) => write!(f, "that machine {name} exists"),
+            Target::Domain(name) => write!(f, "domain {name}"),
             Target::Machine(name) => write!(f, "machine {name}"),
         }
     }
@@ -143,10 +161,12 @@ pub fn built_on_earlier(plan: &Plan) -> Vec<bool> {
         });
         let same = earlier.entry(target.name().to_owned()).or_default();
         let beneath = match &target {
-            Target::Content { path, .. } | Target::Mode(path) | Target::Owner(path) => Path::new(path)
-                .ancestors()
-                .skip(1)
-                .any(|above| above.to_str().is_some_and(|above| opened.contains(above))),
+            Target::Content { path, .. } | Target::Mode(path) | Target::Owner(path) | Target::Label(path) => {
+                Path::new(path)
+                    .ancestors()
+                    .skip(1)
+                    .any(|above| above.to_str().is_some_and(|above| opened.contains(above)))
+            }
             _ => false,
         };
         answers.push(needed || beneath || same.iter().any(|earlier| earlier.overlaps(&target)));

@@ -1,14 +1,19 @@
 //! One file for each action: what it expects, does, verifies, and what takes it back.
 
+mod boot_trial;
 mod bridge;
 mod bridge_add;
 mod bridge_remove;
 mod directory;
 mod driver_bind;
+mod edit_domain;
 mod edit_setting;
 mod edit_spec;
 mod edited;
+mod file_acl;
+mod file_copy;
 mod file_create;
+mod file_label;
 mod file_mode;
 mod file_owner;
 mod file_remove;
@@ -42,6 +47,7 @@ use image::Image;
 use std::path::Path;
 use thiserror::Error;
 use vmwright_formats::edits;
+use vmwright_formats::grub_environment::EnvironmentError;
 use vmwright_formats::machine_spec::EditError;
 use vmwright_model::Action;
 
@@ -123,8 +129,8 @@ pub enum ActionError {
         /// The name beside it.
         name: String,
     },
-    /// An extended attribute could not be kept.
-    #[error("cannot keep the attribute {name} of {path}")]
+    /// An extended attribute could not be set or kept.
+    #[error("cannot set the attribute {name} of {path}")]
     Attribute {
         /// The path.
         path: String,
@@ -148,6 +154,14 @@ pub enum ActionError {
         path: String,
         /// Why.
         source: edits::EditError,
+    },
+    /// GRUB's environment block cannot be changed so.
+    #[error("{path} cannot be edited")]
+    Environment {
+        /// The path.
+        path: String,
+        /// Why.
+        source: EnvironmentError,
     },
     /// The file system has too little room for what a program will write.
     #[error("{path} needs {needed} bytes beside it, and its file system has {free}")]
@@ -374,6 +388,16 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
             Box::new(file_create::FileCreate { path, text, mode: *mode })
         }
         Action::FileRemove { path, from_sha256 } => Box::new(file_remove::FileRemove { path, from_sha256 }),
+        Action::FileAcl { path, from, to } => Box::new(file_acl::FileAcl { path, from, to }),
+        Action::FileLabel { path, from, to } => {
+            Box::new(file_label::FileLabel { path, from: from.as_deref(), to: to.as_deref() })
+        }
+        Action::FileCopy { path, from } => Box::new(file_copy::FileCopy { path, from }),
+        Action::FileCopyRemove { path, from, sha256 } => {
+            Box::new(file_copy::FileCopyRemove { path, from, sha256 })
+        }
+        Action::BootTrial { trial } => Box::new(boot_trial::BootTrial(trial)),
+        Action::BootTrialEnd { trial } => Box::new(boot_trial::BootTrialEnd(trial)),
         Action::FileOwner { path, from, to } => {
             Box::new(file_owner::FileOwner { path, from: *from, to: *to })
         }
@@ -393,6 +417,9 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
         }
         Action::MachineDelete { machine, backend, text } => {
             Box::new(machine_record::MachineDelete(machine_record::Record { machine, backend, text }))
+        }
+        Action::EditDomain { connection, domain, edits } => {
+            Box::new(edit_domain::EditDomain { connection, domain, edits })
         }
         Action::MachineMigrate { machine, to } => Box::new(machine_migrate::MachineMigrate { machine, to }),
         Action::MachineReturn { machine, to } => Box::new(machine_migrate::MachineReturn { machine, to }),
@@ -440,12 +467,11 @@ mod tests {
 
     /// A world without machines.
     pub(super) fn nowhere<R>(use_it: impl FnOnce(&World<'_>) -> R) -> R {
-        use_it(&World {
-            machines: &NoMachines,
-            host_id: "h",
-            system: &crate::Live,
-            state: Path::new("/nowhere"),
-        })
+        with_state(Path::new("/nowhere"), use_it)
+    }
+
+    pub(super) fn with_state<R>(state: &Path, use_it: impl FnOnce(&World<'_>) -> R) -> R {
+        use_it(&World { machines: &NoMachines, host_id: "h", system: &crate::Live, state })
     }
 
     #[test]

@@ -78,6 +78,16 @@ pub(crate) fn keep(state: &Path, output: &Output) -> Result<(), ActionError> {
     std::fs::rename(&new, &place).and_then(|()| File::open(&folder)?.sync_all()).map_err(fail)
 }
 
+/// Copies a file into another that is open under the name `to`, and gives the SHA-256 of what was copied.
+pub(crate) fn copied(from: &str, to: &str) -> Result<String, ActionError> {
+    let Some((_, mut file)) = open(from)? else { return Err(ActionError::Gone(from.to_owned())) };
+    let mut new = std::fs::OpenOptions::new()
+        .write(true)
+        .open(to)
+        .map_err(|error| io_error(from, "make a copy of", error))?;
+    copy(&mut file, &mut new).map_err(|error| io_error(from, "copy", error))
+}
+
 /// That the bytes from before are kept, whole.
 pub(crate) fn is_kept(state: &Path, output: &Output) -> Result<(), ActionError> {
     let Some(was) = &output.was else { return Ok(()) };

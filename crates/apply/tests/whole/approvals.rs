@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use vmwright_apply::approval::{SSH_KEYGEN, approval_path, sign_with, signature_path, verify_with};
 use vmwright_apply::trust::Untrusted;
-use vmwright_apply::{Approved, Ask, Refused, SignError, ToolError, verify};
+use vmwright_apply::{Approved, Ask, Refused, Seat, SignError, ToolError, verify};
 use vmwright_model::{Approval, Disruption, Plan};
 use vmwright_plan::{canonical, disruption, parse, plan_id};
 
@@ -39,7 +39,7 @@ impl Case {
     }
 
     fn ask(&self) -> Ask<'_> {
-        Ask { plan: &self.id, host_id: HOST, disruption: disruption(&self.plan), now: 1_000 }
+        Ask { plan: &self.id, host_id: HOST, disruption: disruption(&self.plan), now: 1_000, two: false }
     }
 
     fn verify(&self, ask: &Ask<'_>) -> Result<Approved, Refused> {
@@ -54,7 +54,7 @@ impl Case {
     fn sign(&self, change: impl FnOnce(&mut Approval)) -> PathBuf {
         let mut approval = self.approver().approval(&self.plan);
         change(&mut approval);
-        sign_with(&approval, &self.approver().key, &self.approver().state, Path::new(SSH_KEYGEN))
+        sign_with(&approval, Seat::First, &self.approver().key, &self.approver().state, Path::new(SSH_KEYGEN))
             .expect("signed")
     }
 
@@ -215,7 +215,7 @@ fn without_ssh_keygen_nothing_is_verified_or_signed() {
     let refused = verify_with(&case.ask(), &case.approver().state, &case.approver().config, none);
     assert!(matches!(refused, Err(Refused::Tool(ToolError::Run { .. }))));
     let approval = case.approver().approval(&case.plan);
-    let signed = sign_with(&approval, &case.approver().key, &case.approver().state, none);
+    let signed = sign_with(&approval, Seat::First, &case.approver().key, &case.approver().state, none);
     assert!(matches!(signed, Err(SignError::Io { what: "run", .. })));
     // One that always says yes is not asked for nothing, and one that says no is believed.
     let no =
@@ -228,7 +228,7 @@ fn an_approval_that_cannot_be_one_is_not_signed() {
     let case = Case::new();
     let good = case.approver().approval(&case.plan);
     let sign = |approval: &Approval, key: &Path| {
-        sign_with(approval, key, &case.approver().state, Path::new(SSH_KEYGEN))
+        sign_with(approval, Seat::First, key, &case.approver().state, Path::new(SSH_KEYGEN))
             .expect_err("it cannot be signed")
     };
     let key = &case.approver().key;
@@ -304,4 +304,44 @@ fn two_mixed_approvals_do_not_fit() {
     case.sign(|approval| approval.expires -= 1);
     std::fs::write(signature_path(&case.file()), first).expect("written");
     assert!(matches!(case.refused(), Refused::BadSignature(_)));
+}
+
+#[test]
+fn where_two_have_to_approve_one_person_does_not_pass_for_two() {
+    let case = Case::new();
+    let both = Ask { two: true, ..case.ask() };
+    let refused = case.verify(&both).expect_err("one is not two");
+    assert!(matches!(&refused, Refused::NoSecond { first, .. } if first == "ana@example"), "{refused}");
+    let second = |principal: &str, key: &Path| {
+        let approval = Approval { principal: principal.into(), ..case.approver().approval(&case.plan) };
+        sign_with(&approval, Seat::Second, key, &case.approver().state, Path::new(SSH_KEYGEN))
+            .expect("signed");
+        case.verify(&both)
+    };
+    // The same person again.
+    let again = second("ana@example", &case.approver().key).expect_err("it is the same person");
+    assert!(matches!(again, Refused::OnePerson { .. }), "{again}");
+    // The same key under another name.
+    let list = std::fs::read_to_string(case.signers()).expect("read");
+    let other = case.host.dir.path().join("bob");
+    let public = keygen(&other);
+    let mine = list.replace("ana@example ", "bob@example ");
+    std::fs::write(case.signers(), format!("{list}{mine}bob@example {public}")).expect("written");
+    let again = second("bob@example", &case.approver().key).expect_err("it is the same key");
+    assert!(again.to_string().contains("by one key"), "{again}");
+    // A key that nobody allows.
+    let stranger = case.host.dir.path().join("stranger");
+    keygen(&stranger);
+    assert!(matches!(second("bob@example", &stranger), Err(Refused::UnknownSigner(_))));
+    let approved = second("bob@example", &other).expect("they are two");
+    assert_eq!(approved.by(), "ana@example and bob@example");
+    // Each of both has to cover the plan.
+    let late = Ask { now: i64::MAX, ..both };
+    assert!(matches!(case.verify(&late), Err(Refused::Expired { .. })));
+    // The first one's approval does not do for the second's, however it is copied.
+    let file =
+        vmwright_apply::approval::seat_path(&case.approver().state, &case.id, Seat::Second).expect("an id");
+    std::fs::copy(case.file(), &file).expect("copied");
+    std::fs::copy(signature_path(&case.file()), signature_path(&file)).expect("copied");
+    assert!(matches!(case.verify(&both), Err(Refused::OnePerson { .. })));
 }

@@ -10,9 +10,9 @@ use tempfile::TempDir;
 use vmwright_apply::approval::{SSH_KEYGEN, sign_with};
 use vmwright_apply::{
     ApplyError, Approved, Ask, Check, Context, Event, Fault, Interrupted, MachineError, MachineRecord,
-    MachineState, Machines, Point, RunReport, UndoError, apply, recover, undo_run, verify,
+    MachineState, Machines, Point, RunReport, Seat, Standing, UndoError, apply, recover, undo_run, verify,
 };
-use vmwright_model::plan::{APPROVAL_SCHEMA, PLAN_SCHEMA, Settles};
+use vmwright_model::plan::{APPROVAL_SCHEMA, DomainEdit, PLAN_SCHEMA, Settles};
 use vmwright_model::{Action, Approval, Disruption, Plan, Step, Subject, SubjectKind};
 use vmwright_plan::target::least_disruption;
 use vmwright_plan::{disruption, plan_id};
@@ -88,6 +88,39 @@ impl Machines for FileMachines {
         std::fs::remove_file(self.0.join(name)).map_err(|error| MachineError(error.to_string()))
     }
 
+    /// A domain is a file with a line for each place that is set.
+    fn domain(&self, _: &str, domain: &str, edits: &[DomainEdit]) -> Result<Standing, MachineError> {
+        let text = std::fs::read_to_string(self.0.join(format!("{domain}.domain")))
+            .map_err(|error| MachineError(error.to_string()))?;
+        let is = |after: bool| {
+            edits.iter().all(|edit| {
+                let DomainEdit::Attribute { path, name, from, to } = edit else { return false };
+                let found = text.lines().find_map(|line| line.strip_prefix(&format!("{path}/@{name}=")));
+                found == if after { to } else { from }.as_deref()
+            })
+        };
+        Ok(match (is(false), is(true)) {
+            (true, _) => Standing::Before,
+            (_, true) => Standing::After,
+            _ => Standing::Neither("a place is another".into()),
+        })
+    }
+
+    fn edit_domain(&self, _: &str, domain: &str, edits: &[DomainEdit]) -> Result<(), MachineError> {
+        let file = self.0.join(format!("{domain}.domain"));
+        let mut text = std::fs::read_to_string(&file).map_err(|error| MachineError(error.to_string()))?;
+        for edit in edits {
+            let DomainEdit::Attribute { path, name, to, .. } = edit else { continue };
+            let own = format!("{path}/@{name}=");
+            text =
+                text.lines().filter(|line| !line.starts_with(&own)).map(|line| format!("{line}\n")).collect();
+            if let Some(to) = to {
+                text.push_str(&format!("{own}{to}\n"));
+            }
+        }
+        std::fs::write(file, text).map_err(|error| MachineError(error.to_string()))
+    }
+
     fn stop(&self, name: &str) -> Result<(), MachineError> {
         if self.0.join(format!("{name}.stuck")).exists() {
             return Err(MachineError("it does not stop".into()));
@@ -158,9 +191,10 @@ impl Approver {
     }
 
     pub(crate) fn approve(&self, plan: &Plan) -> Approved {
-        sign_with(&self.approval(plan), &self.key, &self.state, Path::new(SSH_KEYGEN)).expect("signed");
+        sign_with(&self.approval(plan), Seat::First, &self.key, &self.state, Path::new(SSH_KEYGEN))
+            .expect("signed");
         let id = plan_id(plan);
-        let ask = Ask { plan: &id, host_id: HOST, disruption: disruption(plan), now: 1 };
+        let ask = Ask { plan: &id, host_id: HOST, disruption: disruption(plan), now: 1, two: false };
         verify(&ask, &self.state, &self.config).expect("verified")
     }
 }
@@ -202,11 +236,16 @@ impl Host {
         std::fs::write(dir.path().join("web.toml"), SPEC).expect("written");
         chmod(&dir.path().join("web.toml"), 0o644);
         std::fs::write(dir.path().join("machines/old"), "").expect("written");
+        std::fs::write(dir.path().join("machines/theirs.domain"), "vcpu[1]/@placement=static\n")
+            .expect("written");
         let grub = "# For update-grub\nGRUB_DEFAULT=0\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n";
         std::fs::write(dir.path().join("etc/default/grub"), grub).expect("written");
         let made = "menuentry 'Linux' {\n\tlinux /vmlinuz root=/dev/sda1 ro quiet\n}\n";
         std::fs::write(dir.path().join("boot/grub/grub.cfg"), made).expect("written");
         chmod(&dir.path().join("boot/grub/grub.cfg"), 0o444);
+        let block = format!("{:#<1024}", "# GRUB Environment Block\nsaved_entry=0\n");
+        std::fs::write(dir.path().join("boot/grub/grubenv"), block).expect("written");
+        std::fs::write(dir.path().join("boot/initrd"), "initramfs").expect("written");
         MadeUp::make(&dir.path().join("system"));
         let state = dir.path().join("state");
         let approver = Approver::new(dir.path(), &state);

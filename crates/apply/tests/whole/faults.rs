@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use vmwright_apply::recover::Found;
 use vmwright_apply::system::{Ran, RunError};
 use vmwright_apply::{ApplyError, Event, Fault, Point, RunReport, System, apply};
-use vmwright_model::plan::{Generator, Owner, ServiceState, Setting};
+use vmwright_model::plan::{DomainEdit, Generator, Owner, ServiceState, Setting};
 use vmwright_model::{Action, Plan, RunState};
 use vmwright_plan::canonical::sha256;
 
@@ -74,6 +74,7 @@ fn every_kind(host: &Host) -> Plan {
             outputs: vec![path("boot/grub/grub.cfg")],
             holds: vec!["intel_iommu=on".into()],
         },
+        Action::FileCopy { path: path("boot/before-initrd"), from: path("boot/initrd") },
         Action::ModuleUnload { module: "pcspkr".into(), parameters: vec![] },
         Action::ModuleLoad { module: "vfio-pci".into(), parameters: vec!["disable_idle_d3=1".into()] },
         Action::Sysctl { key: "net/ipv4/ip_forward".into(), from: "0".into(), to: "1".into() },
@@ -83,6 +84,16 @@ fn every_kind(host: &Host) -> Plan {
             device: DEVICE.into(),
             from: binding(Some("nvme"), None),
             to: binding(Some("vfio-pci"), Some("vfio-pci")),
+        },
+        Action::EditDomain {
+            connection: "qemu:///system".into(),
+            domain: "theirs".into(),
+            edits: vec![DomainEdit::Attribute {
+                path: "devices[1]/disk[vda]/driver[1]".into(),
+                name: "cache".into(),
+                from: None,
+                to: Some("none".into()),
+            }],
         },
         Action::MachineCreate {
             machine: "web".into(),
@@ -406,6 +417,7 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
             touched
         }
         Action::FileWrite { path, .. }
+        | Action::FileCopy { path, .. }
         | Action::FileRemove { path, .. }
         | Action::EditSpec { path, .. }
         | Action::EditSetting { path, .. } => content(path),
@@ -444,6 +456,11 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
             vec![path.clone()]
         }
         Action::MachineCreate { machine, .. } => content(&host.path(&format!("machines/{machine}.record"))),
+        Action::EditDomain { domain, .. } => {
+            let path = host.path(&format!("machines/{domain}.domain"));
+            std::fs::write(&path, "devices[1]/disk[vda]/driver[1]/@cache=unsafe\n").expect("written");
+            vec![path]
+        }
         Action::MachineStart { machine } | Action::MachineStop { machine } => {
             let path = host.path(&format!("machines/{machine}"));
             if std::fs::remove_file(&path).is_err() {
@@ -468,6 +485,11 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
         | Action::Reboot { .. }
         | Action::MachineMigrate { .. }
         | Action::MachineReturn { .. }
+        | Action::FileCopyRemove { .. }
+        | Action::FileAcl { .. }
+        | Action::FileLabel { .. }
+        | Action::BootTrial { .. }
+        | Action::BootTrialEnd { .. }
         | Action::Restore { .. } => {
             unreachable!("not in this plan")
         }

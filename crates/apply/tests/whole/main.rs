@@ -2,6 +2,7 @@
 
 mod approvals;
 mod based_images;
+mod commits;
 mod common;
 mod executor;
 mod faults;

@@ -3,7 +3,8 @@
 use crate::common::{Hooks, Host, Rules, plan, step};
 use std::path::PathBuf;
 use vmwright_apply::{ApplyError, Net, Point, ResumeError, Waiting, net, resume_run, revert_run};
-use vmwright_model::plan::{Generator, Setting};
+use vmwright_formats::grub_environment;
+use vmwright_model::plan::{Generator, Setting, Trial};
 use vmwright_model::{Action, Plan, RunState, StepState};
 
 /// Guards that are never started: the test is them.
@@ -46,7 +47,23 @@ fn with_reboot(host: &Host) -> Plan {
     };
     let ksm = Action::Sysfs { path: "/sys/kernel/mm/ksm/run".into(), from: "1".into(), to: "0".into() };
     let reboot = Action::Reboot { left: None };
-    plan(vec![step(edit, None), step(make, None), step(ksm, None), step(reboot, Some("iommu/disabled"))])
+    plan(vec![
+        step(edit, None),
+        step(make, None),
+        step(Action::BootTrial { trial: trial(host) }, None),
+        step(ksm, None),
+        step(reboot, Some("iommu/disabled")),
+    ])
+}
+
+fn trial(host: &Host) -> Trial {
+    Trial::Grub { environment: host.path("boot/grub/grubenv"), entry: "0".into() }
+}
+
+/// Variables of GRUB's that a trial sets.
+fn tries(host: &Host) -> [Option<String>; 2] {
+    let block = std::fs::read_to_string(host.path("boot/grub/grubenv")).expect("there");
+    ["next_entry", "vmwright_trial"].map(|name| grub_environment::get(&block, name).map(str::to_owned))
 }
 
 fn hooks(net: &Told) -> Hooks<'_> {
@@ -65,6 +82,11 @@ fn restarted(host: &Host, run: &str) {
     let text = std::fs::read_to_string(&log).expect("there");
     std::fs::write(&log, text.replace(boot.trim(), "00000000-another")).expect("written");
     host.system().put("/sys/kernel/mm/ksm/run", "1\n");
+    // GRUB takes the entry out as it boots it.
+    let block = host.path("boot/grub/grubenv");
+    let text = std::fs::read_to_string(&block).expect("there");
+    let text = grub_environment::set(&text, "next_entry", None).expect("it is a block");
+    std::fs::write(&block, text).expect("written");
 }
 
 /// A run that stands before its restart.
@@ -75,6 +97,7 @@ fn before_restart(host: &Host, net: &Told) -> (Plan, String) {
     let report = host.apply(&plan, &approved, &mut hooks(net)).expect("begun");
     assert_eq!(report.state, RunState::Rebooting, "{report:?}");
     assert_eq!(host.system().read_plain("/rebooted"), "1", "the host was told to restart");
+    assert_eq!(tries(host), [Some("0".to_owned()), Some("1".to_owned())]);
     (plan, report.run)
 }
 
@@ -101,6 +124,7 @@ fn a_run_goes_on_behind_the_restart() {
     assert_eq!(report.state, RunState::Applied, "{report:?}");
     assert!(report.steps.iter().all(|step| step.state == StepState::Applied), "{report:?}");
     assert!(!unit(&host, &run).exists(), "nothing waits any more");
+    assert_eq!(tries(&host), [None, None], "it boots like this from now on");
     assert!(matches!(resume(Rules::default()), Err(ResumeError::NotWaiting(_))));
     assert_eq!(net::awaiting(&host.state(), &run).expect("read"), None, "it is confirmed too");
     let undone = host.undo(&run, &mut hooks(&net)).expect("begun");
@@ -125,6 +149,23 @@ fn what_the_boot_did_not_settle_is_taken_back() {
 }
 
 #[test]
+fn a_host_that_came_up_by_the_entry_from_before_is_told_and_taken_back() {
+    let (host, net) = (Host::new(), Told(300));
+    let before = host.look();
+    let (plan, run) = before_restart(&host, &net);
+    restarted(&host, &run);
+    host.system().put("/proc/cmdline", "BOOT_IMAGE=/vmlinuz ro quiet vmwright.before=1\n");
+    let report = host.context(&mut hooks(&net), |context| resume_run(&run, &plan, context)).expect("begun");
+    assert_eq!(report.state, RunState::Undone, "{report:?}");
+    let why = report.stopped.expect("stopped").why;
+    assert!(why.contains("booted the entry from before"), "{why}");
+    assert_eq!(tries(&host), [None, None]);
+    host.system().put("/proc/cmdline", "BOOT_IMAGE=/vmlinuz ro quiet\n");
+    host.system().remove("/rebooted");
+    assert_eq!(host.look(), before);
+}
+
+#[test]
 fn a_restart_that_nobody_follows_is_taken_back() {
     let (host, net) = (Host::new(), Told(0));
     let before = host.look();
@@ -133,8 +174,10 @@ fn a_restart_that_nobody_follows_is_taken_back() {
     let early = host.context(&mut hooks(&net), |context| revert_run(&run, context));
     assert!(early.is_err(), "{early:?}");
     restarted(&host, &run);
+    host.system().remove("/rebooted");
     let report = host.context(&mut hooks(&net), |context| revert_run(&run, context)).expect("begun");
     assert_eq!(report.state, RunState::Undone, "{report:?}");
+    assert_eq!(host.system().read_plain("/rebooted"), "1", "and restarted, so that it is as before");
     assert!(!unit(&host, &run).exists());
     host.system().remove("/rebooted");
     assert_eq!(host.look(), before);
@@ -146,7 +189,7 @@ fn a_crash_on_the_way_to_the_restart_leaves_nothing_that_cannot_be_undone() {
     let before = host.look();
     let plan = with_reboot(&host);
     let approved = host.approver.approve(&plan);
-    for point in [Point::BeforeIntent(3), Point::AfterIntent(3), Point::AfterDo(3)] {
+    for point in [Point::AfterDo(2), Point::BeforeIntent(4), Point::AfterIntent(4), Point::AfterDo(4)] {
         let mut crash = Hooks { net: Some(&net), ..Hooks::crash_at(point) };
         let error = host.apply(&plan, &approved, &mut crash).expect_err("it crashes");
         let ApplyError::Injected { run, .. } = error else { panic!("{point:?}: {error}") };

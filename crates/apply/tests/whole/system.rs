@@ -37,6 +37,7 @@ impl MadeUp {
             ("/proc/modules", "kvm 1 1 kvm_amd, Live 0x0\nnvme 1 1 - Live 0x0\npcspkr 1 0 - Live 0x0\n"),
             ("/units/libvirtd.service", "active enabled"),
             ("/proc/sys/kernel/random/boot_id", "11111111-2222\n"),
+            ("/proc/cmdline", "BOOT_IMAGE=/vmlinuz ro quiet\n"),
         ] {
             made.put(path, text);
         }

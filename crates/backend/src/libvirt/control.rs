@@ -1,5 +1,6 @@
 //! State, stop, pause and resume, as libvirt tells and does them.
 
+use super::places::{PlaceError, Stands, changed, stands};
 use super::rpc::{Client, Domain, DomainState, LibvirtError};
 use super::{EditError, Libvirt, domain};
 use crate::lock::Lock;
@@ -10,6 +11,7 @@ use crate::supervise::{Trace, finish};
 use crate::{Backend, Condition, ControlError, Ended, Stop, Stored};
 use std::time::{Duration, Instant};
 use thiserror::Error;
+use vmwright_model::plan::DomainEdit;
 
 /// How long after a press of the power button it is pressed again.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -31,6 +33,9 @@ pub enum EditFailed {
     /// It has not the part that was to be changed.
     #[error(transparent)]
     Edit(#[from] EditError),
+    /// A place of it is not as expected.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
 }
 
 /// A domain of the daemon.
@@ -367,7 +372,7 @@ pub(super) fn domains(libvirt: &Libvirt) -> Result<Vec<Found>, LibvirtError> {
 pub(super) fn edit(
     libvirt: &Libvirt,
     name: &str,
-    change: impl FnOnce(&str) -> Result<String, EditError>,
+    change: impl FnOnce(&str) -> Result<String, EditFailed>,
 ) -> Result<(), EditFailed> {
     let mut client = libvirt.connection.connect(libvirt.patience)?;
     let domain = client.domain(name)?;
@@ -377,6 +382,16 @@ pub(super) fn edit(
         client.define(&new)?;
     }
     Ok(())
+}
+
+pub(super) fn standing(libvirt: &Libvirt, name: &str, edits: &[DomainEdit]) -> Result<Stands, EditFailed> {
+    let mut client = libvirt.connection.connect(libvirt.patience)?;
+    let domain = client.domain(name)?;
+    Ok(stands(&client.xml(&domain, true)?, edits)?)
+}
+
+pub(super) fn change(libvirt: &Libvirt, name: &str, edits: &[DomainEdit]) -> Result<(), EditFailed> {
+    edit(libvirt, name, |xml| Ok(changed(xml, edits)?))
 }
 
 pub(super) fn unusable(machine: &str, source: LibvirtError) -> ControlError {

@@ -17,6 +17,7 @@ mod domain;
 pub mod edit;
 mod migrate;
 mod patch;
+pub mod places;
 mod request;
 pub mod rpc;
 mod start;
@@ -34,6 +35,7 @@ use crate::{
 };
 use rpc::{Client, Domain};
 use std::time::Duration;
+use vmwright_model::plan::DomainEdit;
 
 /// What libvirt has of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +175,23 @@ impl Libvirt {
         name: &str,
         change: impl FnOnce(&str) -> Result<String, EditError>,
     ) -> Result<(), EditFailed> {
-        control::edit(self, name, change)
+        control::edit(self, name, |xml| Ok(change(xml)?))
+    }
+
+    /// Where a domain stands, seen from a change of places of it.
+    ///
+    /// # Errors
+    /// [`EditFailed`].
+    pub fn standing(&self, name: &str, edits: &[DomainEdit]) -> Result<places::Stands, EditFailed> {
+        control::standing(self, name, edits)
+    }
+
+    /// Changes places of a domain, vmwright's or not, from its next start; each must be as expected.
+    ///
+    /// # Errors
+    /// [`EditFailed`]; the domain is as it was then.
+    pub fn change(&self, name: &str, edits: &[DomainEdit]) -> Result<(), EditFailed> {
+        control::change(self, name, edits)
     }
 }
 

@@ -9,6 +9,7 @@ use roxmltree::{Document, Node};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use thiserror::Error;
+use vmwright_model::plan::DomainEdit;
 
 /// Why a domain was not changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -43,21 +44,44 @@ pub(super) fn patch(texts: Texts<'_>) -> Result<String, PatchError> {
     let (before, after, now) = (parse(texts.before)?, parse(texts.after)?, parse(texts.now)?);
     // A damaged copy is no copy.
     let known = texts.known.and_then(|text| Document::parse(text).ok());
-    let mut patch = Patch { now: texts.now, after: texts.after, edits: Vec::new() };
+    let mut patch = Patch::new(texts.now, texts.after);
     let root = known.as_ref().map(Document::root_element);
     patch.element("", before.root_element(), after.root_element(), root, now.root_element())?;
-    let mut text = texts.now.to_owned();
-    patch.edits.sort_by_key(|(range, _)| (range.start, range.end));
-    for (range, new) in patch.edits.into_iter().rev() {
-        text.replace_range(range, &new);
-    }
-    Ok(text)
+    Ok(patch.text())
 }
 
-struct Patch<'a> {
+/// The same as places that a plan can name.
+pub(super) fn places(texts: Texts<'_>) -> Result<Vec<DomainEdit>, PatchError> {
+    let parse = |text| Document::parse(text).map_err(|error| PatchError::NotXml(error.to_string()));
+    let (before, after, now) = (parse(texts.before)?, parse(texts.after)?, parse(texts.now)?);
+    let mut patch = Patch::new(texts.now, texts.after);
+    patch.element("", before.root_element(), after.root_element(), None, now.root_element())?;
+    Ok(patch.places)
+}
+
+/// Changes of one text.
+pub(super) struct Patch<'a> {
     now: &'a str,
     after: &'a str,
     edits: Vec<(Range<usize>, String)>,
+    places: Vec<DomainEdit>,
+}
+
+impl<'a> Patch<'a> {
+    /// Changes of `now`, to which elements of `after` may be added.
+    pub(super) fn new(now: &'a str, after: &'a str) -> Self {
+        Self { now, after, edits: Vec::new(), places: Vec::new() }
+    }
+
+    /// The text with the changes.
+    pub(super) fn text(mut self) -> String {
+        let mut text = self.now.to_owned();
+        self.edits.sort_by_key(|(range, _)| (range.start, range.end));
+        for (range, new) in self.edits.into_iter().rev() {
+            text.replace_range(range, &new);
+        }
+        text
+    }
 }
 
 impl Patch<'_> {
@@ -78,6 +102,12 @@ impl Patch<'_> {
             }
             let place = if path.is_empty() { format!("@{name}") } else { format!("{path}/@{name}") };
             own(&place, &old, &there, known.map(of))?;
+            self.places.push(DomainEdit::Attribute {
+                path: path.to_owned(),
+                name: name.clone(),
+                from: there,
+                to: new.clone(),
+            });
             self.attribute(now, &name, new.as_deref());
         }
         let leaf = |node: Node<'_, '_>| !node.children().any(|child| child.is_element());
@@ -89,7 +119,8 @@ impl Patch<'_> {
                 if now.tag_name().namespace() != Some(NAMESPACE) {
                     own(path, &Some(old), &Some(there), known.map(|node| Some(of(node))))?;
                 }
-                self.text(now, after.text().unwrap_or_default());
+                self.places.push(DomainEdit::Text { path: path.to_owned(), from: of(now), to: new });
+                self.set_text(now, after.text().unwrap_or_default());
             }
             return Ok(());
         }
@@ -116,14 +147,14 @@ impl Patch<'_> {
                 // Somebody else has added the same thing.
                 (None, Some(there)) if covers(*after, there) => {}
                 // What libvirt itself has added is another one.
-                (None, Some(_)) if known.is_some() => self.insert(now, *after),
+                (None, Some(_)) if known.is_some() => self.add(path, now, *after),
                 (None, Some(_)) => {
                     return Err(PatchError::Both(format!(
                         "`{}`, which somebody else has added otherwise",
                         below(key)
                     )));
                 }
-                (None, None) => self.insert(now, *after),
+                (None, None) => self.add(path, now, *after),
                 (Some(old), None) if alike(old, *after) => {}
                 (Some(_), None) => {
                     return Err(PatchError::Both(format!(
@@ -140,13 +171,25 @@ impl Patch<'_> {
                 && !port
                 && let Some(at) = find(&there, key)
             {
-                self.remove(there[at].1);
+                let there = there[at].1;
+                self.places.push(DomainEdit::Element {
+                    path: path.to_owned(),
+                    from: Some(self.now[there.range()].to_owned()),
+                    to: None,
+                });
+                self.remove(there);
             }
         }
         Ok(())
     }
 
-    fn attribute(&mut self, now: Node<'_, '_>, name: &str, new: Option<&str>) {
+    fn add(&mut self, path: &str, now: Node<'_, '_>, after: Node<'_, '_>) {
+        let to = Some(self.after[after.range()].to_owned());
+        self.places.push(DomainEdit::Element { path: path.to_owned(), from: None, to });
+        self.insert(now, after);
+    }
+
+    pub(super) fn attribute(&mut self, now: Node<'_, '_>, name: &str, new: Option<&str>) {
         let new = new.map(super::domain::escape);
         match (now.attribute_node(name), new) {
             (Some(there), Some(new)) => self.edits.push((there.range_value(), new)),
@@ -164,7 +207,7 @@ impl Patch<'_> {
         }
     }
 
-    fn text(&mut self, now: Node<'_, '_>, new: &str) {
+    pub(super) fn set_text(&mut self, now: Node<'_, '_>, new: &str) {
         let new = super::domain::escape(new);
         match (now.first_child(), now.last_child()) {
             (Some(first), Some(last)) => self.edits.push((first.range().start..last.range().end, new)),
@@ -187,7 +230,7 @@ impl Patch<'_> {
     }
 
     /// Puts an element in behind the last one of its name, or as the last child.
-    fn insert(&mut self, now: Node<'_, '_>, after: Node<'_, '_>) {
+    pub(super) fn insert(&mut self, now: Node<'_, '_>, after: Node<'_, '_>) {
         let mut fragment = self.after[after.range()].to_owned();
         // A prefix that is declared far above is declared here.
         let name_ends = end_of_name(self.after, after) - after.range().start;
@@ -221,7 +264,7 @@ impl Patch<'_> {
     }
 
     /// Takes an element out, with the line that it stands alone on.
-    fn remove(&mut self, there: Node<'_, '_>) {
+    pub(super) fn remove(&mut self, there: Node<'_, '_>) {
         let mut range = there.range();
         let line = self.now[..range.start].rfind('\n').map_or(0, |at| at + 1);
         let end = self.now[range.end..].find('\n').map_or(self.now.len(), |at| range.end + at + 1);
@@ -253,7 +296,7 @@ fn own(
 
 /// The elements in an element, each with what it is known by: the target of a disk, the MAC address of an interface,
 /// or its number among those of its name.
-fn keyed<'a, 'input>(node: Node<'a, 'input>) -> Vec<(String, Node<'a, 'input>)> {
+pub(super) fn keyed<'a, 'input>(node: Node<'a, 'input>) -> Vec<(String, Node<'a, 'input>)> {
     let mut found: Vec<(String, Node<'_, '_>)> = Vec::new();
     let mut numbers = std::collections::BTreeMap::new();
     for child in node.children().filter(Node::is_element) {
@@ -302,7 +345,7 @@ fn alike(one: Node<'_, '_>, other: Node<'_, '_>) -> bool {
 }
 
 /// Whether an element says all that another one says.
-fn covers(one: Node<'_, '_>, other: Node<'_, '_>) -> bool {
+pub(super) fn covers(one: Node<'_, '_>, other: Node<'_, '_>) -> bool {
     let text = |node: Node<'_, '_>| node.text().unwrap_or_default().trim().to_owned();
     let there = keyed(other);
     one.attributes().all(|own| other.attribute(own.name()) == Some(own.value()))

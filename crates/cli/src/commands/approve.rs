@@ -11,6 +11,9 @@ use vmwright_model::Disruption;
 ///
 /// With --check nothing is signed: it is told whether a signature allows the plan now.
 ///
+/// What `/etc/vmwright/two-persons` names, `disruption LEVEL` or `vm NAME` a line, two people have to sign, each with a
+/// name and a key of their own: plans that disturb at least so much, and those for a VM.
+///
 /// What `/etc/vmwright/protected` names, `vm NAME` or `host` a line, no plan may disturb: it is neither signed nor applied.
 #[derive(clap::Args)]
 pub(crate) struct Args {

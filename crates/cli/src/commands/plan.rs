@@ -48,6 +48,9 @@ enum Wanted {
         #[arg(long)]
         at_boot: bool,
         /// Restart this host at the end; the run goes on behind that with `vmwright apply --resume`.
+        ///
+        /// Where the boot loader can (GRUB on a plain disk, systemd-boot), it tries what was made once, and boots as before
+        /// from then on, until you go on with the run.
         #[arg(long, requires = "at_boot")]
         reboot: bool,
     },
@@ -110,6 +113,8 @@ enum Wanted {
         libvirt: Option<String>,
     },
     /// Tune a VM for what it is for: where its CPUs and memory lie, its disks and networks. What that costs is said.
+    ///
+    /// Of a VM of libvirt's that vmwright did not make, the places of its own domain are changed, from its next start.
     Tune {
         /// Name of the VM.
         vm: String,
@@ -118,6 +123,8 @@ enum Wanted {
         goal: Goal,
     },
     /// Leave less to attack: of a VM, or of this host where none is named. What that costs is said.
+    ///
+    /// Of a VM of libvirt's that vmwright did not make, the places of its own domain are changed, from its next start.
     Harden {
         /// Name of the VM.
         vm: Option<String>,

@@ -72,8 +72,11 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
             shown(title),
             shown(principal)
         ),
-        Outcome::Approved { plan, principal, expires } => {
+        Outcome::Approved { plan, principal, expires, waits_for: None } => {
             format!("approved by {principal} until {expires}\nnext: vmwright apply {}\n", plan::short(plan))
+        }
+        Outcome::Approved { principal, expires, waits_for: Some(missing), .. } => {
+            format!("approved by {principal} until {expires}\nnot let through yet: {}\n", shown(missing))
         }
         Outcome::Run(run) => plan::run(run),
         Outcome::Confirmed { run } => format!("run {run} stays\n"),

@@ -1,6 +1,7 @@
 //! What vmwright itself keeps of a VM: `STATE/machines/NAME/`.
 
 use crate::file;
+use crate::glob;
 use crate::live::Collector;
 use crate::processes::running;
 use crate::root::{CollectError, Subject, escape_path};
@@ -19,6 +20,12 @@ pub(super) const FILES: [(&str, Kind); 4] = [
 
 /// Where libvirt keeps its VMs, and those that run (`QEMU_CONFIG_BASE_DIR`, `QEMU_STATE_DIR`).
 const LIBVIRT: [&str; 2] = ["/etc/libvirt/qemu", "/run/libvirt/qemu"];
+
+/// Where users' own libvirts keep theirs.
+const SESSIONS: [&str; 2] = ["/home/*/.config/libvirt/qemu", "/root/.config/libvirt/qemu"];
+
+/// Most users of a host whose VMs are looked for.
+const MOST_USERS: usize = 1024;
 
 /// Most paths that one specification may name.
 const MOST_PATHS: usize = 64;
@@ -47,7 +54,12 @@ impl Machines {
     /// Whether the VM in question exists.
     pub(crate) fn check(&self) -> Result<(), CollectError> {
         let (Some(name), Some(folder)) = (&self.vm, self.machine()) else { return Ok(()) };
-        if folder.is_dir() || LIBVIRT.iter().any(|folder| may_define(Path::new(folder), name)) || runs(name) {
+        let users = || SESSIONS.iter().flat_map(|folder| glob::expand(folder, MOST_USERS).paths);
+        if folder.is_dir()
+            || LIBVIRT.iter().any(|folder| may_define(Path::new(folder), name))
+            || users().any(|folder| may_define(&folder, name))
+            || runs(name)
+        {
             return Ok(());
         }
         let entries = match std::fs::read_dir(&self.folder) {

@@ -141,6 +141,7 @@ pub(super) fn is_removal(action: &Action) -> bool {
             | Action::ImageCopyRemove { .. }
             | Action::ImageOverlayRemove { .. }
             | Action::FileRemove { .. }
+            | Action::FileCopyRemove { .. }
     )
 }
 

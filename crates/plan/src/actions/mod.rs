@@ -1,12 +1,17 @@
 //! One file for each action, or for the two that are each other's inverse: what it changes, how it is told, what can
 //! be wrong with it. `vmwright_apply::actions` has the same names, and does it.
 
+mod boot_trial;
 mod bridge;
 mod directory;
 mod driver_bind;
+mod edit_domain;
 mod edit_setting;
 mod edit_spec;
+mod file_acl;
 mod file_content;
+mod file_copy;
+mod file_label;
 mod file_mode;
 mod file_owner;
 mod huge_pages;
@@ -22,6 +27,8 @@ mod service;
 mod sysctl;
 mod sysfs;
 mod tap;
+
+pub use edit_domain::inverse;
 
 use crate::describe::Words;
 use crate::target::Target;
@@ -94,6 +101,8 @@ pub(crate) enum Phase {
     Content,
     /// Files that programs make out of contents.
     Generated,
+    /// The boot loader tries what was made.
+    Trial,
     /// Modules come and go.
     Module,
     /// Values of the running kernel.
@@ -135,6 +144,16 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
         }
         Action::FileRemove { path, from_sha256 } => Box::new(file_content::FileRemove { path, from_sha256 }),
         Action::FileMode { path, from, to } => Box::new(file_mode::FileMode { path, from: *from, to: *to }),
+        Action::FileAcl { path, from, to } => Box::new(file_acl::FileAcl { path, from, to }),
+        Action::FileLabel { path, from, to } => {
+            Box::new(file_label::FileLabel { path, from: from.as_deref(), to: to.as_deref() })
+        }
+        Action::FileCopy { path, from } => Box::new(file_copy::FileCopy { path, from }),
+        Action::FileCopyRemove { path, from, sha256 } => {
+            Box::new(file_copy::FileCopyRemove { path, from, sha256 })
+        }
+        Action::BootTrial { trial } => Box::new(boot_trial::BootTrial { trial, end: false }),
+        Action::BootTrialEnd { trial } => Box::new(boot_trial::BootTrial { trial, end: true }),
         Action::FileOwner { path, from, to } => {
             Box::new(file_owner::FileOwner { path, from: *from, to: *to })
         }
@@ -190,6 +209,9 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
         }
         Action::MachineDelete { machine, backend, text } => {
             Box::new(machine_record::MachineRecord { machine, backend, text, away: true })
+        }
+        Action::EditDomain { connection, domain, edits } => {
+            Box::new(edit_domain::EditDomain { connection, domain, edits })
         }
         Action::MachineMigrate { machine, to } => {
             Box::new(machine_migrate::MachineMigrate { machine, to, back: false })

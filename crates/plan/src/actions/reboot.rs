@@ -20,8 +20,7 @@ impl Facts for Reboot<'_> {
         match self.left {
             None => Words {
                 expects: "systemd, which restarts the host and waits for the run behind it".to_owned(),
-                does: "restarts the host; the run goes on with `vmwright apply --resume`, or is taken back"
-                    .to_owned(),
+                does: "restarts the host; the run goes on with `vmwright apply --resume`, or is taken back and the host restarted once more".to_owned(),
                 undone_by: again.to_owned(),
             },
             Some(_) => Words {

@@ -1,8 +1,10 @@
 //! What holds at the next boot: parameters of the kernel, and modules of the initramfs. The user's own files are edited
 //! where the boot loader that is really there reads them, and what programs make out of them is made anew.
 
+use super::fallback::SYSTEMD_BOOT;
 use super::{IntentError, Wanted};
 use crate::canonical::sha256;
+use crate::header;
 use std::collections::{BTreeMap, BTreeSet};
 use vmwright_formats::edits;
 use vmwright_model::plan::{Generator, Setting};
@@ -16,11 +18,12 @@ pub(super) const MODPROBE: &str = "/etc/modprobe.d/vmwright-vfio.conf";
 pub(super) const LOAD: &str = "/etc/modules-load.d/vmwright-vfio.conf";
 const DRACUT: &str = "/etc/dracut.conf.d/vmwright-vfio.conf";
 
-const GRUB: &str = "/etc/default/grub";
-const DROP_INS: &str = "/etc/default/grub.d/";
+pub(super) const GRUB: &str = "/etc/default/grub";
+pub(super) const DROP_INS: &str = "/etc/default/grub.d/";
 const CMDLINE: &str = "/etc/kernel/cmdline";
 const INITRAMFS_MODULES: &str = "/etc/initramfs-tools/modules";
-const ENTRIES: [&str; 3] = ["/boot/loader/entries/", "/efi/loader/entries/", "/boot/efi/loader/entries/"];
+pub(super) const ENTRIES: [&str; 3] =
+    ["/boot/loader/entries/", "/efi/loader/entries/", "/boot/efi/loader/entries/"];
 
 /// Programs that make GRUB's configuration, and the file that each makes.
 pub(super) const GRUBS: [(&str, &str); 3] = [
@@ -37,6 +40,8 @@ pub const NEEDS: &[Need] = &[
     Need::File("/boot/grub/custom.cfg"),
     Need::File("/boot/grub2/grub.cfg"),
     Need::File("/boot/grub2/custom.cfg"),
+    Need::File("/boot/grub/grubenv"),
+    Need::File("/boot/grub2/grubenv"),
     Need::File("/etc/kernel/cmdline"),
     Need::File("/etc/initramfs-tools/modules"),
     Need::File(MODPROBE),
@@ -52,6 +57,9 @@ pub const NEEDS: &[Need] = &[
     Need::Exists("/usr/bin/grub-mkconfig"),
     Need::Exists("/usr/sbin/update-initramfs"),
     Need::Exists("/usr/bin/dracut"),
+    Need::Exists(SYSTEMD_BOOT[0]),
+    Need::Exists(SYSTEMD_BOOT[1]),
+    Need::Exists(SYSTEMD_BOOT[2]),
 ];
 
 /// How a host boots, as it was read.
@@ -75,35 +83,54 @@ impl Boot<'_> {
         self.cmdline.split_ascii_whitespace().any(|other| other == word)
     }
 
+    /// Whether GRUB reads its entries from a folder of them.
+    pub(super) fn reads_entries(&self) -> bool {
+        self.texts.get(GRUB).is_some_and(|text| text.contains("GRUB_ENABLE_BLSCFG=true"))
+    }
+
+    /// The entries of the running kernel: those of others stay as a way back.
+    pub(super) fn own_entries(&self) -> Vec<(&str, &str)> {
+        let kernel = format!("-{}", self.kernel);
+        let own = |path: &str| {
+            let file = ENTRIES.iter().find_map(|folder| path.strip_prefix(folder));
+            file.and_then(|file| file.strip_suffix(".conf"))
+                .is_some_and(|file| file.split('+').next().is_some_and(|file| file.ends_with(&kernel)))
+        };
+        self.texts.iter().filter(|(path, _)| own(path)).map(|(path, text)| (*path, *text)).collect()
+    }
+
     /// What has to be done so that the kernel is given `word` at the next boot; nothing where it is already.
     pub(super) fn parameter(&self, word: &str, why: &str) -> Result<Vec<Wanted>, IntentError> {
+        self.given(word, true, why)
+    }
+
+    /// What has to be done so that the kernel is not given `word` at the next boot; nothing where it is not.
+    pub(super) fn without(&self, word: &str, why: &str) -> Result<Vec<Wanted>, IntentError> {
+        self.given(word, false, why)
+    }
+
+    fn given(&self, word: &str, there: bool, why: &str) -> Result<Vec<Wanted>, IntentError> {
         let grub = GRUBS.iter().find(|(program, _)| self.programs.contains(program));
-        let blscfg = self.texts.get(GRUB).is_some_and(|text| text.contains("GRUB_ENABLE_BLSCFG=true"));
         let mut steps = match grub {
-            Some((program, output)) if self.texts.contains_key(GRUB) && !blscfg => {
-                return self.grub(word, why, program, output);
+            Some((program, output)) if self.texts.contains_key(GRUB) && !self.reads_entries() => {
+                return self.grub_parameter(word, there, why, program, output);
             }
             _ => Vec::new(),
         };
         let name = name_of(word).to_owned();
-        let kernel = format!("-{}", self.kernel);
-        // The entry of this kernel alone: those of others stay as a way back.
-        let own = self.texts.iter().filter(|(path, _)| {
-            let file = ENTRIES.iter().find_map(|folder| path.strip_prefix(folder));
-            file.and_then(|file| file.strip_suffix(".conf"))
-                .is_some_and(|file| file.split('+').next().is_some_and(|file| file.ends_with(&kernel)))
-        });
         let mut entries = 0;
-        for (path, text) in own {
+        for (path, text) in self.own_entries() {
             entries += 1;
-            steps.extend(edit(path, text, Setting::EntryParameter { parameter: name.clone() }, word, why)?);
+            let setting = Setting::EntryParameter { parameter: name.clone() };
+            steps.extend(edit(path, text, setting, there.then_some(word), why)?);
         }
         if entries == 0 {
             return Err(IntentError::NoBootLoader);
         }
         if let Some(text) = self.texts.get(CMDLINE) {
             // What kernels that come later are given.
-            steps.extend(edit(CMDLINE, text, Setting::CmdlineParameter { parameter: name }, word, why)?);
+            let setting = Setting::CmdlineParameter { parameter: name };
+            steps.extend(edit(CMDLINE, text, setting, there.then_some(word), why)?);
         }
         Ok(steps)
     }
@@ -112,26 +139,20 @@ impl Boot<'_> {
     pub(super) fn parameters(&self, wanted: &[(String, String)]) -> Result<Vec<Wanted>, IntentError> {
         let mut steps: Vec<Wanted> = Vec::new();
         for (word, why) in wanted {
-            for (action, why) in self.parameter(word, why)? {
-                let Action::Regenerate { generator, outputs, holds } = action else {
-                    steps.push((action, why));
-                    continue;
-                };
-                let same = steps.iter_mut().find_map(|(other, _)| match other {
-                    Action::Regenerate { outputs: theirs, holds, .. } if *theirs == outputs => Some(holds),
-                    _ => None,
-                });
-                match same {
-                    Some(theirs) => theirs.extend(holds),
-                    None => steps.push((Action::Regenerate { generator, outputs, holds }, why)),
-                }
-            }
+            join(&mut steps, self.parameter(word, why)?);
         }
         Ok(steps)
     }
 
     /// In the file that is read last and has it, else in the one that assigns the variable last.
-    fn grub(&self, word: &str, why: &str, program: &str, output: &str) -> Result<Vec<Wanted>, IntentError> {
+    fn grub_parameter(
+        &self,
+        word: &str,
+        there: bool,
+        why: &str,
+        program: &str,
+        output: &str,
+    ) -> Result<Vec<Wanted>, IntentError> {
         let setting =
             Setting::GrubParameter { variable: VARIABLE.to_owned(), parameter: name_of(word).to_owned() };
         let own = |path: &&str| *path == GRUB || path.starts_with(DROP_INS) && path.ends_with(".cfg");
@@ -150,24 +171,29 @@ impl Boot<'_> {
                 chosen = (path, text);
             }
         }
-        let Some(edit) = edit(chosen.0, chosen.1, setting, word, why)? else { return Ok(Vec::new()) };
+        let Some(edit) = edit(chosen.0, chosen.1, setting, there.then_some(word), why)? else {
+            return Ok(Vec::new());
+        };
         let generator = match program {
             "/usr/sbin/update-grub" => Generator::UpdateGrub,
             "/usr/sbin/grub2-mkconfig" => Generator::Grub2Mkconfig,
             _ => Generator::GrubMkconfig,
         };
-        let make =
-            Action::Regenerate { generator, outputs: vec![output.to_owned()], holds: vec![word.to_owned()] };
-        Ok(vec![edit, (make, format!("GRUB gives the kernel `{word}` at the next boot"))])
+        let holds = if there { vec![word.to_owned()] } else { Vec::new() };
+        let make = Action::Regenerate { generator, outputs: vec![output.to_owned()], holds };
+        let gives = if there { "gives the kernel" } else { "no longer gives the kernel" };
+        Ok(vec![edit, (make, format!("GRUB {gives} `{word}` at the next boot"))])
     }
 
     /// The step that gives a file of vmwright's own this text; none where it has it. An earlier plan may have made it.
     pub(super) fn own(&self, path: &str, text: String, why: &str) -> Option<Wanted> {
         let path = path.to_owned();
         let action = match self.texts.get(path.as_str()) {
-            Some(found) if *found == text => return None,
-            Some(found) => Action::FileWrite { path, from_sha256: sha256(found.as_bytes()), text },
-            None => Action::FileCreate { path, text, mode: 0o644 },
+            Some(found) if header::without(found) == text => return None,
+            Some(found) => {
+                Action::FileWrite { path, from_sha256: sha256(found.as_bytes()), text: header::with(&text) }
+            }
+            None => Action::FileCreate { path, text: header::with(&text), mode: 0o644 },
         };
         Some((action, why.to_owned()))
     }
@@ -181,7 +207,7 @@ impl Boot<'_> {
         let (generator, output) = if self.programs.contains("/usr/sbin/update-initramfs") {
             let setting = Setting::Module { module: module.to_owned() };
             let text = self.texts.get(INITRAMFS_MODULES).ok_or(IntentError::NoInitramfs)?;
-            steps.extend(edit(INITRAMFS_MODULES, text, setting, module, &why)?);
+            steps.extend(edit(INITRAMFS_MODULES, text, setting, Some(module), &why)?);
             (Generator::UpdateInitramfs { kernel }, format!("/boot/initrd.img-{}", self.kernel))
         } else if self.programs.contains("/usr/bin/dracut") {
             steps.extend(self.own(DRACUT, format!("force_drivers+=\" {module} \"\n"), &why));
@@ -195,25 +221,43 @@ impl Boot<'_> {
     }
 }
 
+/// Adds steps to others; what a program makes of all of them is made once.
+pub(super) fn join(steps: &mut Vec<Wanted>, more: Vec<Wanted>) {
+    for (action, why) in more {
+        let Action::Regenerate { generator, outputs, holds } = action else {
+            steps.push((action, why));
+            continue;
+        };
+        let same = steps.iter_mut().find_map(|(other, _)| match other {
+            Action::Regenerate { outputs: theirs, holds, .. } if *theirs == outputs => Some(holds),
+            _ => None,
+        });
+        match same {
+            Some(theirs) => theirs.extend(holds),
+            None => steps.push((Action::Regenerate { generator, outputs, holds }, why)),
+        }
+    }
+}
+
 fn name_of(word: &str) -> &str {
     word.split('=').next().unwrap_or(word)
 }
 
-/// The edit that gives a setting this value; none where it has it.
+/// The edit that gives a setting this value, or takes it away; none where it is so.
 fn edit(
     path: &str,
     text: &str,
     setting: Setting,
-    to: &str,
+    to: Option<&str>,
     why: &str,
 ) -> Result<Option<Wanted>, IntentError> {
     let wrong = |error: edits::EditError| IntentError::Edit { path: path.to_owned(), why: error.to_string() };
     let from = edits::get(text, &setting).map_err(wrong)?;
-    if from.as_deref() == Some(to) {
+    if from.as_deref() == to {
         return Ok(None);
     }
     // That it can be done is known now, and not only when somebody has approved it.
-    edits::set(text, &setting, from.as_deref(), Some(to)).map_err(wrong)?;
-    let to = Some(to.to_owned());
+    edits::set(text, &setting, from.as_deref(), to).map_err(wrong)?;
+    let to = to.map(str::to_owned);
     Ok(Some((Action::EditSetting { path: path.to_owned(), setting, from, to }, why.to_owned())))
 }

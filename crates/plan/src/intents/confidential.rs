@@ -89,6 +89,10 @@ pub fn confidential(
     if !wanted.is_empty() && steps.is_empty() {
         left.push("what the host needs is written for the next boot already: restart it".to_owned());
     } else if !steps.is_empty() {
+        match host.boot.fallback(None, &steps) {
+            Ok(entry) => steps.extend(entry),
+            Err(why) => left.push(why),
+        }
         left.push(format!(
             "{name} holds from the next boot of the host (`--reboot` restarts it as the last step)"
         ));

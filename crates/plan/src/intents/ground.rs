@@ -2,10 +2,14 @@
 //! value by value.
 
 use super::{Guest, IntentError, Wanted};
-use std::collections::BTreeMap;
-use vmwright_formats::machine_spec::{EditError, set_value};
+use std::collections::{BTreeMap, BTreeSet};
+use vmwright_formats::machine_spec::{EditError, parse_cpu_list, set_value};
 use vmwright_formats::{View, machine_spec::MachineSpecView};
-use vmwright_model::{Action, MachineSpec, Topology};
+use vmwright_model::{Action, MachineSpec, Need, Topology};
+
+/// Domains of users' own libvirts, which no rule asks for.
+pub(super) const SESSIONS: [Need; 2] =
+    [Need::Glob("/home/*/.config/libvirt/qemu/*.xml"), Need::Glob("/root/.config/libvirt/qemu/*.xml")];
 
 /// A host, as far as tuning and hardening ask.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +80,13 @@ impl<'g> Draft<'g> {
         };
         self.steps.push((action, why.to_owned()));
         Ok(())
+    }
+
+    /// The CPUs of the host that virtual CPUs are bound to, as the text has it now, sorted.
+    pub(super) fn bound(&self) -> BTreeSet<u32> {
+        let spec = read(self.guest, &self.text).ok();
+        let lists = spec.iter().flat_map(|spec| &spec.cpu.pinning.vcpus);
+        lists.filter_map(|pin| parse_cpu_list(pin.cpus.as_deref()?).ok()).flatten().flatten().collect()
     }
 
     /// Takes `key` away; nothing where it is not there.

@@ -1,14 +1,38 @@
 //! A host or a VM with less to attack. What that costs in performance or comfort is said in the plan.
 
-use super::ground::{Draft, Ground};
+use super::boot::{self, Boot};
+use super::ground::{Draft, Ground, SESSIONS};
 use super::{Guest, IntentError, Wanted, plan_of};
+use crate::header;
 use crate::preview::GIVEN_UP;
+use vmwright_model::machine::FirmwareKind;
 use vmwright_model::{Action, Disruption, Need, Plan};
 
 const KSM: &str = "/sys/kernel/mm/ksm/run";
 const SMT: &str = "/sys/devices/system/cpu/smt/control";
 const L1D_FLUSH: &str = "/sys/module/kvm_intel/parameters/vmentry_l1d_flush";
 const KEPT: &str = "/etc/sysctl.d/90-vmwright-harden.conf";
+
+const SWTPM: &str = "/usr/bin/swtpm";
+const LIBVIRT: &str = "/etc/libvirt/qemu.conf";
+const SELINUX: &str = "/sys/fs/selinux/enforce";
+const APPARMOR: &str = "/sys/module/apparmor/parameters/enabled";
+
+/// Parameters that switch mitigations of the kernel off (Documentation/admin-guide/kernel-parameters.txt).
+const SWITCHED_OFF: [&str; 12] = [
+    "mitigations=off",
+    "nopti",
+    "pti=off",
+    "nospectre_v1",
+    "nospectre_v2",
+    "spectre_v2=off",
+    "spec_store_bypass_disable=off",
+    "l1tf=off",
+    "mds=off",
+    "tsx_async_abort=off",
+    "mmio_stale_data=off",
+    "kvm.nx_huge_pages=off",
+];
 
 /// Weaknesses of processors that one thread of a core can use against the other (kernel,
 /// Documentation/admin-guide/hw-vuln).
@@ -77,15 +101,40 @@ pub const HARDEN_NEEDS: &[Need] = &[
     Need::File("/proc/sys/kernel/unprivileged_bpf_disabled"),
     Need::File("/proc/sys/net/core/bpf_jit_harden"),
     Need::File("/proc/sys/vm/unprivileged_userfaultfd"),
+    Need::File(LIBVIRT),
+    Need::File(SELINUX),
+    Need::File(APPARMOR),
+    Need::Exists(SWTPM),
+    SESSIONS[0],
+    SESSIONS[1],
 ];
 
 /// The plan that hardens the host.
 ///
 /// # Errors
 /// [`IntentError::Nothing`].
-pub fn harden_host(ground: &Ground<'_>) -> Result<Plan, IntentError> {
+pub fn harden_host(ground: &Ground<'_>, boot: &Boot<'_>) -> Result<Plan, IntentError> {
     let mut steps: Vec<(Wanted, Disruption)> = Vec::new();
     let mut given_up = Vec::new();
+    let mut left = labels(ground);
+    let mut kernel: Vec<Wanted> = Vec::new();
+    for word in SWITCHED_OFF.into_iter().filter(|word| boot.runs_with(word)) {
+        match boot.without(word, "the kernel guards itself against weaknesses of this processor") {
+            Ok(more) if more.is_empty() => {
+                left.push(format!("the kernel runs with `{word}`, which is written nowhere that the boot loader is known to read: take it away there"));
+            }
+            Ok(more) => boot::join(&mut kernel, more),
+            Err(error) => left.push(format!("the kernel runs with `{word}`: {error}")),
+        }
+    }
+    if !kernel.is_empty() {
+        given_up.push("for security: the speed that the kernel has without its mitigations; they hold from the next boot".to_owned());
+        match boot.fallback(None, &kernel) {
+            Ok(entry) => kernel.extend(entry),
+            Err(why) => left.push(why),
+        }
+    }
+    steps.extend(kernel.into_iter().map(|step| (step, Disruption::None)));
     let mut kept = String::new();
     for (key, open, to, why, cost) in SYSCTLS {
         let Some(from) = ground.value(&format!("/proc/sys/{key}")).filter(|from| open.contains(from)) else {
@@ -97,7 +146,7 @@ pub fn harden_host(ground: &Ground<'_>) -> Result<Plan, IntentError> {
         given_up.push(format!("for security: {cost}"));
     }
     if !kept.is_empty() && !ground.values.contains_key(KEPT) {
-        let text = format!("# Made by vmwright.\n{kept}");
+        let text = header::with(&kept);
         let file = Action::FileCreate { path: KEPT.to_owned(), text, mode: 0o644 };
         steps.push(((file, "the same after the next boot".to_owned()), Disruption::None));
     }
@@ -134,7 +183,25 @@ pub fn harden_host(ground: &Ground<'_>) -> Result<Plan, IntentError> {
             "the host's kernel is as closed as this plan would make it (as far as could be read)".to_owned(),
         ));
     }
-    finish(ground, None, "harden the host".to_owned(), steps, given_up)
+    let mut plan = finish(ground, None, "harden the host".to_owned(), steps, given_up)?;
+    plan.left.extend(left);
+    Ok(plan)
+}
+
+/// What keeps VMs apart by labels, where it is off: whoever administers the host has to switch it on, because what runs
+/// without a label today may be stopped by one tomorrow.
+fn labels(ground: &Ground<'_>) -> Vec<String> {
+    let mut left = Vec::new();
+    let on = |path: &str| ground.value(path).is_some_and(|value| matches!(value, "1" | "Y"));
+    if !on(SELINUX) && !on(APPARMOR) {
+        left.push("neither SELinux enforces nor AppArmor is on, so nothing but users keeps VMs apart: switch one of them on (security-engineer)".to_owned());
+    }
+    let lines = ground.values.get(LIBVIRT).into_iter().flat_map(|text| text.lines());
+    let driver = lines.filter_map(|line| line.trim().strip_prefix("security_driver")).next_back();
+    if driver.is_some_and(|value| value.contains("\"none\"")) {
+        left.push(format!("libvirt gives VMs no labels: take `security_driver = \"none\"` out of {LIBVIRT} (security-engineer)"));
+    }
+    left
 }
 
 /// The plan that hardens a VM; it holds from the VM's next start.
@@ -157,6 +224,7 @@ pub fn harden_vm(ground: &Ground<'_>, guest: &Guest<'_>) -> Result<Plan, IntentE
         draft.set("memory.dump", "false", "a core dump of QEMU holds no memory of the guest")?;
         given_up.push("for security: a core dump of QEMU tells nothing of the guest".to_owned());
     }
+    firmware(ground, &mut draft, &mut given_up)?;
     for (at, display) in spec.displays.iter().enumerate() {
         let open = display.listen.as_deref().is_some_and(|listen| matches!(listen, "0.0.0.0" | "::" | "*"));
         if open && display.tls_port.is_none() {
@@ -192,6 +260,46 @@ pub fn harden_vm(ground: &Ground<'_>, guest: &Guest<'_>) -> Result<Plan, IntentE
         return Err(IntentError::Nothing(format!("{} is as closed as this plan would make it", guest.name)));
     }
     finish(ground, Some(guest.name), format!("harden vm {}", guest.name), steps, given_up)
+}
+
+/// Firmware that starts signed code alone, and a TPM that tells what was started.
+fn firmware(
+    ground: &Ground<'_>,
+    draft: &mut Draft<'_>,
+    given_up: &mut Vec<String>,
+) -> Result<(), IntentError> {
+    let spec = draft.spec.clone();
+    // TDX and SEV have firmware of their own, which measures what it starts.
+    if spec.confidential.is_some() {
+        return Ok(());
+    }
+    let uefi = spec.firmware.kind == Some(FirmwareKind::Uefi);
+    match uefi {
+        true if spec.firmware.secure_boot != Some(true) => {
+            draft.set("firmware.secure_boot", "true", "the guest starts signed code alone")?;
+            given_up.push("for security: guests whose boot loader or drivers are not signed; and the variables that the VM has now, if no keys are in them".to_owned());
+        }
+        true => {}
+        false => given_up.push(
+            "nothing here, but look: it starts by a BIOS, which starts any code; secure boot needs UEFI, and a guest that is installed for it"
+                .to_owned(),
+        ),
+    }
+    if uefi && spec.tpm.is_none() {
+        match ground.values.contains_key(SWTPM) {
+            true => {
+                draft.set(
+                    "tpm.version",
+                    "\"2.0\"",
+                    "the guest can prove what it started, and seal its keys to that",
+                )?;
+                given_up.push("for security: what the guest seals is lost with the TPM's state, which belongs into its backup".to_owned());
+            }
+            false => given_up
+                .push("as it cannot be: a TPM needs swtpm, which is not installed on this host".to_owned()),
+        }
+    }
+    Ok(())
 }
 
 fn finish(

@@ -21,6 +21,7 @@ mod upgrade;
 pub use boot::{Boot, NEEDS};
 pub use confidential::{CONFIDENTIAL_NEEDS, confidential};
 pub use create::{Lies, NewImage, Site, Taken, Thing, Wish, create, things};
+pub use fallback::BOOTED_BEFORE;
 pub use ground::Ground;
 pub use harden::{HARDEN_NEEDS, harden_host, harden_vm};
 pub use migrate::migrate;
@@ -231,9 +232,10 @@ impl<'h> Host<'h> {
 /// An action with its reason.
 type Wanted = (Action, String);
 
-/// A plan that restarts the host at its end, if it makes something for the boot.
+/// A plan that restarts the host at its end, if it makes something for the boot. Where the boot loader can, it tries
+/// that once, and boots as before where nobody confirms it.
 #[must_use]
-pub fn with_reboot(mut plan: Plan) -> Plan {
+pub fn with_reboot(mut plan: Plan, host: &Host<'_>) -> Plan {
     if !plan.steps.iter().any(|step| crate::lasts(&step.action)) {
         return plan;
     }
@@ -246,6 +248,23 @@ pub fn with_reboot(mut plan: Plan) -> Plan {
         .collect();
     settles.sort();
     settles.dedup();
+    let made: Vec<&Action> = plan.steps.iter().map(|step| &step.action).collect();
+    match fallback::trial(host, &made) {
+        Ok((action, why)) => {
+            let phase = crate::actions::of(&action).phase();
+            let behind = |step: &Step| crate::actions::of(&step.action).phase() > phase;
+            let at = plan.steps.iter().position(behind).unwrap_or(plan.steps.len());
+            let step = Step {
+                subject: Target::of(&action).subject(),
+                disruption: least_disruption(&action),
+                action,
+                why,
+                settles: Vec::new(),
+            };
+            plan.steps.insert(at, step);
+        }
+        Err(why) => plan.left.push(why),
+    }
     let action = Action::Reboot { left: None };
     plan.steps.push(Step {
         subject: Target::of(&action).subject(),

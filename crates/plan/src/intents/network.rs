@@ -1,6 +1,7 @@
 //! The host's network: how large packets may be, and whether bridged frames pass the firewall for IP.
 
 use super::{IntentError, Wanted, made};
+use crate::header;
 use crate::preview::GIVEN_UP;
 use std::collections::BTreeMap;
 use vmwright_formats::links::Links;
@@ -88,8 +89,7 @@ pub fn mtu(host_id: &str, links: &Links, interface: &str, to: u32) -> Result<Pla
 /// [`IntentError`]: they do so already.
 pub fn bridge_filter_off(host_id: &str, values: &BTreeMap<&str, &str>) -> Result<Plan, IntentError> {
     let mut steps: Vec<(Action, String, Disruption)> = Vec::new();
-    let mut kept =
-        String::from("# Made by vmwright: frames between VMs on a bridge do not pass the firewall for IP.\n");
+    let mut kept = String::from("# Frames between VMs on a bridge do not pass the firewall for IP.\n");
     for key in FILTERS {
         let Some(from) = values.get(format!("/proc/sys/{key}").as_str()).map(|value| value.trim()) else {
             continue;
@@ -112,10 +112,10 @@ pub fn bridge_filter_off(host_id: &str, values: &BTreeMap<&str, &str>) -> Result
     )];
     match values.get(KEPT) {
         None => {
-            let file = Action::FileCreate { path: KEPT.to_owned(), text: kept, mode: 0o644 };
+            let file = Action::FileCreate { path: KEPT.to_owned(), text: header::with(&kept), mode: 0o644 };
             steps.insert(0, (file, "it is so after the next boot too".to_owned(), Disruption::None));
         }
-        Some(text) if *text == kept => {}
+        Some(text) if header::without(text) == kept => {}
         Some(_) => left.push(format!("{KEPT} is there with another text, and stays")),
     }
     let mut plan = made(host_id, None, "let bridged frames pass by the firewall for IP".to_owned(), steps);

@@ -4,6 +4,7 @@
 use super::boot::{LOAD, MODPROBE};
 use super::{Host, IntentError, plan};
 use crate::canonical::sha256;
+use crate::header;
 use vmwright_formats::pci_devices::PciFacts;
 use vmwright_formats::{View, machine_spec::MachineSpecView};
 use vmwright_model::machine::HostDeviceKind;
@@ -83,7 +84,7 @@ pub fn passthrough(
     }
     if at_boot {
         let mut kept = at_next_boot(host, &members)?;
-        match host.boot.fallback(VFIO) {
+        match host.boot.fallback(Some(VFIO), &kept) {
             Ok(entry) => kept.extend(entry),
             Err(why) => left.push(why),
         }
@@ -136,9 +137,9 @@ fn iommu_on(host: &Host<'_>, guest: &Guest<'_>, device: &PciFacts) -> Result<Pla
             "`{INTEL_ON}` is set already; restart the host, and plan again"
         )));
     }
-    let entry = host.boot.fallback(VFIO);
+    let entry = host.boot.fallback(Some(VFIO), &steps);
     let no_entry = entry.as_ref().err().cloned();
-    steps.extend(entry.ok().flatten());
+    steps.extend(entry.unwrap_or_default());
     steps.sort_by_key(|(action, _)| crate::actions::of(action).phase());
     let steps = steps.into_iter().map(|(action, why)| (action, why, Disruption::None)).collect();
     let title = format!("switch the IOMMU on, so that {address} can go to vm {}", guest.name);
@@ -188,7 +189,8 @@ fn at_next_boot(host: &Host<'_>, members: &[&PciFacts]) -> Result<Vec<(Action, S
             .collect();
         drivers.sort_unstable();
         drivers.dedup();
-        let text = taken_first(host.boot.texts.get(MODPROBE).copied().unwrap_or(""), &ids, &drivers);
+        let found = host.boot.texts.get(MODPROBE).copied().unwrap_or("");
+        let text = taken_first(header::without(found), &ids, &drivers);
         steps.extend(host.boot.own(MODPROBE, text, &why));
         steps.extend(host.boot.initramfs(VFIO)?);
     }

@@ -58,7 +58,7 @@ fn with_routes<R>(pci: &str, routes: &str, links: &str, use_it: impl FnOnce(&Hos
 
 const GRUB: &str = "# Read by update-grub\nGRUB_DEFAULT=0\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n";
 
-const CFG: &str = "menuentry 'Debian' {\n\tlinux /vmlinuz quiet\n\tinitrd /initrd.img\n}\n";
+const CFG: &str = "menuentry 'Debian' {\n\tlinux /vmlinuz quiet\n\tinitrd /initrd.img-6.1.0-18-amd64\n}\n";
 
 /// A host that boots by GRUB and has initramfs-tools.
 pub(super) fn debian() -> Boot<'static> {
@@ -154,7 +154,9 @@ fn at_boot_the_loader_and_the_initramfs_know_it() {
         "{does:#?}"
     );
     let options = plan.steps.iter().find_map(|step| match &step.action {
-        Action::FileCreate { path, text, .. } if path.contains("modprobe.d") => Some(text.as_str()),
+        Action::FileCreate { path, text, .. } if path.contains("modprobe.d") => {
+            Some(crate::header::without(text))
+        }
         _ => None,
     });
     assert_eq!(options, Some("options vfio-pci ids=10de:1b80\nsoftdep nouveau pre: vfio-pci\n"));
@@ -187,7 +189,9 @@ fn a_second_device_joins_what_the_first_plan_wrote() {
     let plan = passthrough(&host, &guest, "03:00.0", true).expect("it can go");
     assert_eq!((lint(&plan), plan.left.len()), (vec![], 0));
     let written = plan.steps.iter().find_map(|step| match &step.action {
-        Action::FileWrite { path, text, .. } if path.contains("modprobe.d") => Some(text.as_str()),
+        Action::FileWrite { path, text, .. } if path.contains("modprobe.d") => {
+            Some(crate::header::without(text))
+        }
         _ => None,
     });
     assert_eq!(
@@ -200,7 +204,8 @@ fn a_second_device_joins_what_the_first_plan_wrote() {
         "{does:#?}"
     );
     assert!(does.iter().any(|step| step.starts_with("runs update-initramfs")), "{does:#?}");
-    let mut with = with_reboot(plan);
+    let mut with = with_reboot(plan, &host);
+    assert!(with.left[0].contains("has no entry that GRUB could take"), "{:?}", with.left);
     assert_eq!((lint(&with), with.steps.len()), (vec![], does.len() + 1));
     assert_eq!(crate::disruption(&with), Disruption::HostReboot);
     with.steps.swap(0, does.len());
@@ -265,7 +270,7 @@ fn without_groups_the_iommu_is_switched_on_first() {
         ..debian()
     };
     let said = does(&with_boot(&boot).expect("it can be switched on"));
-    assert_eq!(said.len(), 2, "{said:?}");
+    assert_eq!(said.len(), 2, "what is booted is no plain entry: {said:?}");
     assert!(
         said[0].contains("entries/abc-6.1.0-18-amd64.conf") && said[1].contains("/etc/kernel/cmdline"),
         "{said:?}"
@@ -276,6 +281,83 @@ fn without_groups_the_iommu_is_switched_on_first() {
         with_boot(&Boot { vendor: Some("AuthenticAMD"), ..boot }),
         Err(IntentError::NoGroup { .. })
     ));
+}
+
+const BLOCK: &str = "# GRUB Environment Block\nsaved_entry=gnulinux-simple-1\n#########\n";
+
+/// A plan that is kept at boot with a restart, on a host that boots so and has its boot loader there.
+fn tried(boot: &Boot<'_>, mounts: &str) -> Plan {
+    let pci = GPU.split_inclusive('\n').take(4).collect::<String>();
+    let devices = PciDevices::read(&pci).0;
+    let (mounts, routes, links) = (Mounts::read(mounts).0, IpRoute::read("").0, Links::read("").0);
+    let (mounts, routes, links, devices) = (&mounts, &routes, &links, &devices);
+    let host = Host { id: "h", devices, modules: None, mounts, routes, links, boot };
+    let guest = Guest { name: "win", path: "/m/win.toml", text: SPEC };
+    let plan = with_reboot(passthrough(&host, &guest, "02:00.0", true).expect("it can go"), &host);
+    assert_eq!(lint(&plan), []);
+    plan
+}
+
+#[test]
+fn what_is_made_for_the_boot_is_tried_once_and_the_old_initramfs_is_kept() {
+    let block = BLOCK.trim_end();
+    let mut boot = debian();
+    boot.texts.insert("/boot/grub/grubenv", block);
+    let plain = "/dev/sda1 / ext4 rw 0 0\n";
+    let plan = tried(&boot, plain);
+    let said = does(&plan);
+    let place = |text: &str| {
+        said.iter().position(|step| step.contains(text)).unwrap_or_else(|| panic!("{text}: {said:#?}"))
+    };
+    let copy =
+        place("copies /boot/initrd.img-6.1.0-18-amd64 to /boot/vmwright-before-initrd.img-6.1.0-18-amd64");
+    let tries = place("has GRUB boot its entry `0` once, and the entry from before from then on");
+    assert!(copy < place("runs update-initramfs") && place("runs update-initramfs") < tries, "{said:#?}");
+    assert_eq!(place("restarts the host"), said.len() - 1);
+    let entry = plan.steps.iter().find_map(|step| match &step.action {
+        Action::FileCreate { path, text, .. } if path.ends_with("custom.cfg") => Some(text.as_str()),
+        _ => None,
+    });
+    let entry = entry.expect("it is made");
+    assert!(entry.contains("/vmwright-before-initrd.img-6.1.0-18-amd64\n"), "{entry}");
+    assert!(entry.contains("set default=vmwright-before"), "{entry}");
+    // The entry that GRUB saved, where it boots that one.
+    let saved = GRUB.replace("GRUB_DEFAULT=0", "GRUB_DEFAULT=\"saved\"");
+    boot.texts.insert("/etc/default/grub", &saved);
+    assert!(does(&tried(&boot, plain)).iter().any(|step| step.contains("entry `gnulinux-simple-1` once")));
+    // What cannot be tried is told.
+    let lvm = tried(&boot, "/dev/mapper/vg-root / ext4 rw 0 0\n");
+    assert!(
+        lvm.left.iter().any(|line| line.contains("GRUB cannot write to /dev/mapper/vg-root")),
+        "{:?}",
+        lvm.left
+    );
+    let trying = BLOCK.trim_end().replace("saved_entry=", "next_entry=");
+    boot.texts.insert("/boot/grub/grubenv", &trying);
+    let left = tried(&boot, plain).left;
+    assert!(left.iter().any(|line| line.contains("somebody tries an entry already")), "{left:?}");
+}
+
+#[test]
+fn systemd_boot_counts_the_tries_of_an_entry() {
+    let entry =
+        "title Arch\nlinux /vmlinuz-6.1\ninitrd /initramfs-6.1.0-18-amd64.img\noptions ro intel_iommu=on\n";
+    let boot = Boot {
+        texts: [("/boot/loader/entries/abc-6.1.0-18-amd64.conf", entry)].into(),
+        programs: ["/usr/bin/dracut", "/boot/EFI/systemd/systemd-bootx64.efi"].into(),
+        ..debian()
+    };
+    let said = does(&tried(&boot, "/dev/sda1 / ext4 rw 0 0\n"));
+    for text in [
+        "makes /boot/loader/entries/vmwright-before.conf",
+        "copies /boot/initramfs-6.1.0-18-amd64.img to /boot/vmwright-before-initramfs-6.1.0-18-amd64.img",
+        "has systemd-boot try /boot/loader/entries/abc-6.1.0-18-amd64.conf once",
+    ] {
+        assert!(said.iter().any(|step| step.contains(text)), "{text}: {said:#?}");
+    }
+    let other = Boot { programs: ["/usr/bin/dracut"].into(), ..boot };
+    let left = tried(&other, "/dev/sda1 / ext4 rw 0 0\n").left;
+    assert!(left.iter().any(|line| line.contains("this boot loader tries no entry once")), "{left:?}");
 }
 
 #[test]

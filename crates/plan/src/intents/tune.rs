@@ -1,8 +1,10 @@
 //! A VM tuned for what it is for. Where advice conflicts, security wins over performance, and performance over
 //! integration; what was given up is said in the plan.
 
-use super::ground::{Draft, Ground};
+use super::ground::{Draft, Ground, SESSIONS};
 use super::{Guest, IntentError, pinning, plan_of};
+use crate::canonical::sha256;
+use crate::header;
 use crate::preview::GIVEN_UP;
 use std::fmt;
 use vmwright_formats::machine_spec::parse_size;
@@ -37,6 +39,9 @@ const PAGES: &str = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
 const FREE_PAGES: &str = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
 const MEMINFO: &str = "/proc/meminfo";
 
+/// Where distributions keep what irqbalance(1) is told: Debian, and Fedora.
+const IRQBALANCE: [&str; 2] = ["/etc/default/irqbalance", "/etc/sysconfig/irqbalance"];
+
 /// Size of the huge pages that are used: every x86 has them, and they are found without a restart.
 const PAGE: u64 = 2 << 20;
 
@@ -61,6 +66,10 @@ pub const TUNE_NEEDS: &[Need] = &[
     Need::File(FREE_PAGES),
     Need::File(MEMINFO),
     Need::Glob("/sys/devices/system/cpu/cpu*/topology/thread_siblings_list"),
+    Need::File(IRQBALANCE[0]),
+    Need::File(IRQBALANCE[1]),
+    SESSIONS[0],
+    SESSIONS[1],
 ];
 
 /// The plan that tunes `guest` for `goal`. The specification holds from its next start.
@@ -100,6 +109,8 @@ pub fn tune(ground: &Ground<'_>, guest: &Guest<'_>, goal: Goal) -> Result<Plan, 
         "for security: the mitigations of the processor stay on, and so do the VMM's sandbox and what keeps VMs apart"
             .to_owned(),
     );
+    let (apart, left) = host_side(ground, goal, &mut draft);
+    steps.extend(apart);
     let edits = draft.finish()?;
     if edits.is_empty() && steps.is_empty() {
         return Err(IntentError::Nothing(format!(
@@ -110,7 +121,42 @@ pub fn tune(ground: &Ground<'_>, guest: &Guest<'_>, goal: Goal) -> Result<Plan, 
     steps.extend(edits);
     let mut plan = plan_of(ground.id, Some(guest.name), format!("tune vm {} for {goal}", guest.name), steps);
     plan.left = given_up.into_iter().map(|line| format!("{GIVEN_UP}{line}")).collect();
+    plan.left.extend(left);
     Ok(plan)
+}
+
+/// What keeps the host's own work off the CPUs of a VM that has them for itself: interrupts by irqbalance, where it is
+/// there; the rest is the host's tuning beyond the VM, and handed over.
+fn host_side(ground: &Ground<'_>, goal: Goal, draft: &mut Draft<'_>) -> (Vec<super::Wanted>, Vec<String>) {
+    let own: Vec<String> = draft.bound().iter().map(ToString::to_string).collect();
+    if goal != Goal::Latency || own.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let cpus = own.join(",");
+    let mut left = vec![format!(
+        "performance-engineer: whether the host's own work stays off CPUs {cpus} (isolcpus, nohz_full, rcu_nocbs on the kernel's command line) is the host's tuning beyond this VM"
+    )];
+    let Some((path, text)) = IRQBALANCE.iter().find_map(|path| Some((*path, *ground.values.get(path)?)))
+    else {
+        left.push(format!(
+            "interrupts may come to CPUs {cpus}: irqbalance is not there to keep them away (/proc/irq/*/smp_affinity_list does so by hand)"
+        ));
+        return (Vec::new(), left);
+    };
+    let banned = |line: &&str| line.trim_start().starts_with("IRQBALANCE_BANNED_CPU");
+    if let Some(line) = text.lines().find(banned) {
+        if !line.contains(&format!("\"{cpus}\"")) {
+            left.push(format!("{path} has `{}` already: add CPUs {cpus} to it by hand", line.trim()));
+        }
+        return (Vec::new(), left);
+    }
+    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let vm = &draft.spec.name;
+    let new =
+        format!("{text}{gap}# CPUs of vm {vm}. Written by vmwright.\nIRQBALANCE_BANNED_CPULIST=\"{cpus}\"\n");
+    let write = Action::FileWrite { path: path.to_owned(), from_sha256: sha256(text.as_bytes()), text: new };
+    left.push("irqbalance keeps to it from its next start (systemctl restart irqbalance)".to_owned());
+    (vec![(write, format!("interrupts of devices do not come to the CPUs of {vm}"))], left)
 }
 
 /// Where virtual CPUs run.
@@ -211,7 +257,7 @@ fn memory(
                     let to = from + missing;
                     let reserve = Action::HugePages { node: None, size_kib: PAGE >> 10, from, to };
                     steps.push((reserve, format!("{pages} pages of 2 MiB for {}", draft.spec.name)));
-                    let text = format!("# For {}. Made by vmwright.\nvm.nr_hugepages = {to}\n", draft.spec.name);
+                    let text = header::with(&format!("# For {}.\nvm.nr_hugepages = {to}\n", draft.spec.name));
                     let path = format!("/etc/sysctl.d/90-vmwright-{}-hugepages.conf", draft.spec.name);
                     if !ground.values.contains_key(path.as_str()) {
                         steps.push((
@@ -266,6 +312,10 @@ fn devices(goal: Goal, draft: &mut Draft<'_>, given_up: &mut Vec<String>) -> Res
                 let thread = threads.to_string();
                 if disk.iothread.is_none() {
                     draft.set(&format!("disk.{at}.iothread"), &thread, "its requests have a thread for themselves")?;
+                }
+                let queues = spec.cpu.count.min(QUEUES_MOST);
+                if goal == Goal::Throughput && disk.queues.is_none() && queues > 1 {
+                    draft.set(&format!("disk.{at}.queues"), &queues.to_string(), "a queue for each virtual CPU")?;
                 }
             }
             Some(DiskBus::Scsi) => {}

@@ -46,6 +46,10 @@ fn values() -> BTreeMap<&'static str, &'static str> {
         ("/sys/devices/system/cpu/vulnerabilities/mds", "Mitigation: Clear CPU buffers; SMT vulnerable\n"),
         ("/proc/sys/kernel/dmesg_restrict", "0\n"),
         ("/proc/sys/kernel/kptr_restrict", "2\n"),
+        ("/etc/default/irqbalance", "# mine\n"),
+        ("/usr/bin/swtpm", ""),
+        ("/sys/module/apparmor/parameters/enabled", "N\n"),
+        ("/etc/libvirt/qemu.conf", "security_driver = \"none\"\n"),
     ]
     .into();
     for (cpu, siblings) in SIBLINGS {
@@ -116,8 +120,16 @@ fn for_latency_each_virtual_cpu_has_a_core_of_one_node() {
             "`cpu.pinning.iothreads = 1`",
             "writes `200000` to /sys/module/kvm/parameters/halt_poll_ns",
             "/etc/sysctl.d/90-vmwright-web-hugepages.conf",
+            "to /etc/default/irqbalance",
         ],
     );
+    let irqs = plan.steps.iter().find_map(|step| match &step.action {
+        Action::FileWrite { path, text, .. } if path.ends_with("irqbalance") => Some(text.as_str()),
+        _ => None,
+    });
+    let own = "# mine\n# CPUs of vm web. Written by vmwright.\nIRQBALANCE_BANNED_CPULIST=\"8,10\"\n";
+    assert_eq!(irqs, Some(own), "the user's own lines stay");
+    assert!(plan.left.iter().any(|line| line.starts_with("performance-engineer: ")), "{:?}", plan.left);
     has_not(&does, &["network.0.queues", "ksm"]);
     let reserved = plan.steps.iter().find_map(|step| match step.action {
         Action::HugePages { node, from, to, .. } => Some((node, from, to)),
@@ -139,7 +151,15 @@ fn for_latency_each_virtual_cpu_has_a_core_of_one_node() {
 #[test]
 fn for_throughput_there_are_queues_and_for_density_no_shared_pages() {
     let (_, does) = made(|ground| tune(ground, &GUEST, Goal::Throughput));
-    has(&does, &["`cpu.pinning.all = \"8-15\"`", "`network.0.queues = 2`", "`memory.hugepages = true`"]);
+    has(
+        &does,
+        &[
+            "`cpu.pinning.all = \"8-15\"`",
+            "`network.0.queues = 2`",
+            "`disk.0.queues = 2`",
+            "`memory.hugepages = true`",
+        ],
+    );
     has_not(&does, &["cpu.pinning.vcpu", "memory.merge"]);
     let dense = |ksm: &'static str| {
         let (topology, mut values) = (topology(), values());
@@ -195,13 +215,14 @@ fn what_is_tuned_is_not_tuned_again() {
     let guest = Guest { text: &text, ..GUEST };
     let mut done = values.clone();
     done.insert("/sys/module/kvm/parameters/halt_poll_ns", "200000\n");
+    done.insert("/etc/default/irqbalance", "IRQBALANCE_BANNED_CPULIST=\"8,10\"\n");
     let again = tune(&Ground { id: "h", topology: &topology, values: &done }, &guest, Goal::Latency);
     assert!(matches!(again, Err(IntentError::Nothing(_))), "{again:?}");
 }
 
 #[test]
 fn a_host_is_closed_and_what_that_costs_is_said() {
-    let (plan, does) = made(harden_host);
+    let (plan, does) = made(|ground| harden_host(ground, &tests::debian()));
     has(
         &does,
         &[
@@ -214,8 +235,39 @@ fn a_host_is_closed_and_what_that_costs_is_said() {
     has_not(&does, &["kptr_restrict"]);
     let smt = plan.steps.iter().find(|step| words(&step.action).does.contains("smt")).expect("there");
     assert!(smt.why.contains("(mds)") && smt.disruption == Disruption::GuestPause, "{smt:?}");
-    assert_eq!(plan.left.len(), 3, "{:?}", plan.left);
-    assert!(plan.left.iter().all(|line| line.starts_with("given up for security: ")), "{:?}", plan.left);
+    let (given_up, left): (Vec<&String>, Vec<&String>) =
+        plan.left.iter().partition(|line| line.starts_with("given up for security: "));
+    assert_eq!(given_up.len(), 3, "{given_up:?}");
+    assert!(left[0].contains("neither SELinux enforces nor AppArmor is on"), "{left:?}");
+    assert!(left[1].contains("security_driver") && left.len() == 2, "{left:?}");
+}
+
+#[test]
+fn mitigations_that_were_switched_off_come_back_with_a_way_back() {
+    let grub = "GRUB_DEFAULT=0\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet mitigations=off mds=off\"\n";
+    let mut boot = tests::debian();
+    boot.cmdline = "ro quiet mitigations=off mds=off l1tf=off";
+    boot.texts.insert("/etc/default/grub", grub);
+    let (plan, does) = made(|ground| harden_host(ground, &boot));
+    has(
+        &does,
+        &[
+            "takes the kernel's parameter `mitigations` in GRUB_CMDLINE_LINUX_DEFAULT out of /etc/default/grub",
+            "takes the kernel's parameter `mds` in GRUB_CMDLINE_LINUX_DEFAULT out of /etc/default/grub",
+            "makes /boot/grub/custom.cfg",
+        ],
+    );
+    assert_eq!(does.iter().filter(|step| step.starts_with("runs update-grub")).count(), 1, "{does:#?}");
+    assert!(
+        plan.left.iter().any(|line| line.contains("`l1tf=off`, which is written nowhere")),
+        "{:?}",
+        plan.left
+    );
+    assert!(
+        plan.left.iter().any(|line| line.contains("the speed that the kernel has without")),
+        "{:?}",
+        plan.left
+    );
 }
 
 #[test]
@@ -233,6 +285,10 @@ fn a_vm_is_closed() {
         ],
     );
     assert_eq!(plan.vm.as_deref(), Some("web"));
+    assert!(plan.left.iter().any(|line| line.contains("it starts by a BIOS")), "{:?}", plan.left);
+    let uefi = format!("{SPEC}\n[firmware]\nkind = \"uefi\"\n");
+    let (_, does) = made(|ground| harden_vm(ground, &Guest { text: &uefi, ..GUEST }));
+    has(&does, &["`firmware.secure_boot = true`", "`tpm.version = \"2.0\"`"]);
     let closed = "name = \"web\"\n[memory]\nmerge = false\ndump = false\n";
     let (topology, values) = (topology(), values());
     let nothing = harden_vm(

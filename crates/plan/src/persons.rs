@@ -1,0 +1,92 @@
+//! Which plans two people have to sign, as an administrator has decided.
+
+use crate::disruption;
+use crate::target::Target;
+use vmwright_model::{Action, Disruption, Plan};
+
+/// Plans that need two signatures.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TwoPersons {
+    /// Those that disturb at least so much.
+    pub from: Option<Disruption>,
+    /// Those for one of these VMs, or that disturb it.
+    pub vms: Vec<String>,
+}
+
+impl TwoPersons {
+    /// Reads a list: `disruption LEVEL` or `vm NAME` a line, and comments. Of several levels the least counts.
+    ///
+    /// # Errors
+    /// The number of the first line that is neither, counted from 1: half of a rule is none.
+    pub fn read(text: &str) -> Result<Self, usize> {
+        use Disruption::{GuestPause, GuestRestart, HostReboot, None, ServiceRestart};
+        let mut rule = Self::default();
+        for (at, line) in text.lines().enumerate() {
+            let words: Vec<&str> = line.split('#').next().unwrap_or("").split_whitespace().collect();
+            match words[..] {
+                [] => {}
+                ["vm", name] => rule.vms.push(name.to_owned()),
+                ["disruption", level] => {
+                    let all = [None, GuestPause, GuestRestart, ServiceRestart, HostReboot];
+                    let level = all.into_iter().find(|one| one.to_string() == level).ok_or(at + 1)?;
+                    rule.from = Some(rule.from.map_or(level, |from| from.min(level)));
+                }
+                _ => return Err(at + 1),
+            }
+        }
+        Ok(rule)
+    }
+
+    /// Whether a plan needs two.
+    #[must_use]
+    pub fn needed(&self, plan: &Plan) -> bool {
+        let listed = |name: &str| self.vms.iter().any(|vm| vm == name);
+        let touches = |action: &Action| match action {
+            Action::EditDomain { domain, .. } => listed(domain),
+            action => match Target::of(action) {
+                Target::Record(name) | Target::Machine(name) => listed(&name),
+                _ => false,
+            },
+        };
+        self.from.is_some_and(|from| disruption(plan) >= from)
+            || plan.vm.as_deref().is_some_and(listed)
+            || plan.steps.iter().any(|step| touches(&step.action))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_read_whole_or_not_at_all() {
+        let rule = TwoPersons::read(
+            "# all that restarts\ndisruption host-reboot\n\nvm db1 # the books\ndisruption service-restart\n",
+        );
+        assert_eq!(rule, Ok(TwoPersons { from: Some(Disruption::ServiceRestart), vms: vec!["db1".into()] }));
+        assert_eq!(TwoPersons::read("vm a\ndisruption much\n"), Err(2));
+        assert_eq!(TwoPersons::read("two\n"), Err(1));
+    }
+
+    #[test]
+    fn plans_are_told_apart_by_what_they_disturb_and_whom() {
+        let stop = |machine: &str| {
+            let mut plan = crate::fix(&[], "h", None, false);
+            let action = Action::MachineStop { machine: machine.into() };
+            plan.steps.push(vmwright_model::Step {
+                subject: vmwright_model::Subject::host(),
+                action,
+                why: String::new(),
+                disruption: Disruption::GuestRestart,
+                settles: Vec::new(),
+            });
+            plan
+        };
+        let rule = |text: &str| TwoPersons::read(text).expect("it is one");
+        assert!(rule("disruption guest-restart").needed(&stop("web")));
+        assert!(!rule("disruption host-reboot").needed(&stop("web")));
+        assert!(rule("vm web").needed(&stop("web")) && !rule("vm db").needed(&stop("web")));
+        assert!(rule("vm db").needed(&crate::fix(&[], "h", Some("db"), true)));
+        assert!(!rule("").needed(&stop("web")));
+    }
+}
