@@ -120,6 +120,15 @@ pub enum NetworkWish {
     },
     /// Bridged frames pass by the host's firewall for IP.
     BridgeFilterOff,
+    /// An interface is a port of an Open vSwitch bridge.
+    OvsPort {
+        /// The interface.
+        port: String,
+        /// The bridge.
+        bridge: String,
+        /// The VLAN that it is an access port of; a trunk of all where absent.
+        vlan: Option<u16>,
+    },
 }
 
 impl NewDisk {
@@ -210,6 +219,9 @@ impl Intent {
             }
             Intent::Network { wish: NetworkWish::BridgeFilterOff } => {
                 "plan to let bridged frames pass by the firewall".to_owned()
+            }
+            Intent::Network { wish: NetworkWish::OvsPort { port, bridge, .. } } => {
+                format!("plan to make {port} a port of {bridge}")
             }
             Intent::Storage { vm, disk, .. } => format!("plan for disk {disk} of vm {vm}"),
             Intent::Confidential { vm: Some(vm), .. } => {

@@ -7,6 +7,7 @@ use crate::intent::{Intent, NetworkWish, TuneFor};
 use crate::operation::Analyze;
 use crate::{Environment, Error, Outcome, Progress, asks, domains, plans, preflight, storage, upgrade};
 use std::collections::BTreeMap;
+use vmwright_formats::OvsShow;
 use vmwright_formats::ip_route::IpRoute;
 use vmwright_formats::links::Links;
 use vmwright_formats::lsmod::LsMod;
@@ -18,7 +19,7 @@ use vmwright_model::{Finding, Level, Mode, Need, Plan, SubjectKind};
 use vmwright_plan::intents::{
     Boot, CONFIDENTIAL_NEEDS, Goal, Ground, Guest, HARDEN_NEEDS, Host, IntentError, NEEDS as BOOT_NEEDS,
     NETWORK_NEEDS, TUNE_NEEDS, bridge_filter_off, confidential, harden_host, harden_vm, migrate, mtu,
-    passthrough, sriov, tune, with_reboot,
+    ovs_port, passthrough, sriov, tune, with_reboot,
 };
 use vmwright_rules::{Found, Reading, diagnose_reading};
 
@@ -71,6 +72,11 @@ pub(crate) fn plan(
         }
         Intent::Network { wish: NetworkWish::BridgeFilterOff } => {
             bridge_filter_off(&host.id, &values(&reading, NETWORK_NEEDS))?
+        }
+        Intent::Network { wish: NetworkWish::OvsPort { port, bridge, vlan } } => {
+            let links = reading.one::<Links>().ok_or(Error::Unread("the network interfaces"))?;
+            let switch = reading.one::<OvsShow>().ok_or(Error::Unread("Open vSwitch (ovs-vsctl show)"))?;
+            ovs_port(&host.id, &switch, &links, port, bridge, *vlan)?
         }
         Intent::Storage { vm, disk, wish } => {
             let (path, text) = specification(&reading)?;

@@ -79,6 +79,15 @@ pub enum Action {
         /// The bridge that it is plugged into.
         bridge: Option<String>,
     },
+    /// Makes a port of Open vSwitch, gives it another VLAN, or takes one away that vmwright made.
+    OvsPort {
+        /// Name of the port, which is that of its interface.
+        port: String,
+        /// How it must be found; none where there must be none.
+        from: Option<OvsPort>,
+        /// How it shall be; none where it is taken away.
+        to: Option<OvsPort>,
+    },
     /// Makes an empty disk image where there is no file.
     ImageCreate {
         /// Absolute path; no component may be a symbolic link. Its directory must exist.
@@ -394,6 +403,18 @@ pub enum Action {
         /// Name of the machine.
         machine: String,
     },
+}
+
+/// A port of Open vSwitch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OvsPort {
+    /// The bridge that it is in.
+    pub bridge: String,
+    /// The VLAN that it is an access port of, 1 to 4094; a trunk of all where absent.
+    pub tag: Option<u16>,
+    /// Whether it is an interface of the host that Open vSwitch makes.
+    pub internal: bool,
 }
 
 /// Format of a disk image that vmwright makes.

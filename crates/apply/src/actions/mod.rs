@@ -30,6 +30,7 @@ mod machine_stop;
 mod module;
 mod module_load;
 mod module_unload;
+mod ovs_port;
 mod reboot;
 mod regenerate;
 mod restore;
@@ -351,6 +352,9 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
         }
         Action::TapRemove { name, user, bridge } => {
             Box::new(tap::TapRemove(tap::Tap { name, user: *user, bridge: bridge.as_deref() }))
+        }
+        Action::OvsPort { port, from, to } => {
+            Box::new(ovs_port::OvsPort { port, from: from.as_ref(), to: to.as_ref() })
         }
         Action::ImageCreate { path, format, size } => {
             Box::new(image::ImageCreate { image: Image { path, format: *format }, size: *size })

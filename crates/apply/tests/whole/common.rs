@@ -348,6 +348,32 @@ impl Host {
         self.context(hooks, |context| undo_run(run, context))
     }
 
+    /// As [`Self::apply`], approved, on the real system.
+    pub(crate) fn apply_live(&self, plan: &Plan) -> Result<RunReport, ApplyError> {
+        let approved = self.approver.approve(plan);
+        self.live(|context| apply(plan, &approved, context))
+    }
+
+    /// As [`Self::undo`], on the real system.
+    pub(crate) fn undo_live(&self, run: &str) -> Result<RunReport, UndoError> {
+        self.live(|context| undo_run(run, context))
+    }
+
+    fn live<R>(&self, use_it: impl FnOnce(&mut Context<'_>) -> R) -> R {
+        let (machines, state, rules) = (self.machines(), self.state(), Rules::default());
+        use_it(&mut Context {
+            state: &state,
+            host_id: HOST,
+            machines: &machines,
+            system: &vmwright_apply::Live,
+            net: None,
+            check: &rules,
+            progress: &mut |_| (),
+            fault: None,
+            interrupted: &AtomicBool::new(false),
+        })
+    }
+
     pub(crate) fn recover(&self) -> Vec<Interrupted> {
         self.context(&mut Hooks::default(), |context| recover(context)).expect("it can be told")
     }

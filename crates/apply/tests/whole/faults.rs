@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use vmwright_apply::recover::Found;
 use vmwright_apply::system::{Ran, RunError};
 use vmwright_apply::{ApplyError, Event, Fault, Point, RunReport, System, apply};
-use vmwright_model::plan::{DomainEdit, Generator, Owner, ServiceState, Setting};
+use vmwright_model::plan::{DomainEdit, Generator, OvsPort, Owner, ServiceState, Setting};
 use vmwright_model::{Action, Plan, RunState};
 use vmwright_plan::canonical::sha256;
 
@@ -75,6 +75,11 @@ fn every_kind(host: &Host) -> Plan {
             holds: vec!["intel_iommu=on".into()],
         },
         Action::FileCopy { path: path("boot/before-initrd"), from: path("boot/initrd") },
+        Action::OvsPort {
+            port: "vnet1".into(),
+            from: None,
+            to: Some(OvsPort { bridge: "ovs0".into(), tag: Some(7), internal: false }),
+        },
         Action::ModuleUnload { module: "pcspkr".into(), parameters: vec![] },
         Action::ModuleLoad { module: "vfio-pci".into(), parameters: vec!["disable_idle_d3=1".into()] },
         Action::Sysctl { key: "net/ipv4/ip_forward".into(), from: "0".into(), to: "1".into() },
@@ -456,6 +461,7 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
             vec![path.clone()]
         }
         Action::MachineCreate { machine, .. } => content(&host.path(&format!("machines/{machine}.record"))),
+        Action::OvsPort { port, .. } => value(&format!("/ovs/{port}"), "9 theirs"),
         Action::EditDomain { domain, .. } => {
             let path = host.path(&format!("machines/{domain}.domain"));
             std::fs::write(&path, "devices[1]/disk[vda]/driver[1]/@cache=unsafe\n").expect("written");

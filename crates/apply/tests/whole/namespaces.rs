@@ -317,6 +317,93 @@ fn a_tap_device_is_plugged_in_and_taken_away() {
     assert_eq!(undone.not_undone[0].why, "interface tap7 is in bridge vmw1; expected in bridge vmw0");
 }
 
+/// A real Open vSwitch with a data path in user space, and a bridge; behind it the rest of the script runs.
+const SWITCH: &str = r#"
+    mount -t tmpfs none /run
+    mkdir -p /run/openvswitch
+    schema=$(find /usr/share/openvswitch -name vswitch.ovsschema | head -n 1)
+    daemon=$(command -v ovs-vswitchd || echo /usr/lib/openvswitch-switch/ovs-vswitchd)
+    ovsdb-tool create /run/conf.db "$schema"
+    ovsdb-server --remote=punix:/run/openvswitch/db.sock --unixctl=/run/d.ctl /run/conf.db & database=$!
+    for _ in $(seq 100); do [ -S /run/openvswitch/db.sock ] && break; sleep 0.05; done
+    ovs-vsctl --no-wait init
+    "$daemon" --disable-system --unixctl=/run/v.ctl unix:/run/openvswitch/db.sock & switch=$!
+    trap 'kill $switch $database' EXIT
+    ovs-vsctl --timeout=30 add-br ovs0 -- set bridge ovs0 datapath_type=netdev
+    ip link add vnet1 type veth peer name vnet2
+    "$0" "$1" --exact --nocapture
+"#;
+
+#[test]
+fn a_port_of_open_vswitch_comes_gets_its_vlan_and_goes() {
+    use vmwright_model::plan::OvsPort;
+    let name = "namespaces::a_port_of_open_vswitch_comes_gets_its_vlan_and_goes";
+    if !is_child() {
+        let there = |program: &str| Path::new("/usr/bin").join(program).exists();
+        if !there("ovs-vsctl") || !there("ovsdb-tool") {
+            eprintln!("SKIPPED {name}: no Open vSwitch");
+            return;
+        }
+        let output = Command::new("unshare")
+            .args(["--mount", "--net", "--propagation", "private", "bash", "-ec", SWITCH])
+            .arg(std::env::current_exe().expect("a program"))
+            .arg(name)
+            .env("VMWRIGHT_TEST_CHILD", "1")
+            .output()
+            .expect("run");
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        if !said.contains("running 1 test") {
+            eprintln!("SKIPPED {name}: Open vSwitch does not come up here: {said}");
+            return;
+        }
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let host = Host::new();
+    let state = |tag| OvsPort { bridge: "ovs0".into(), tag, internal: false };
+    let port =
+        |from: Option<OvsPort>, to: Option<OvsPort>| Action::OvsPort { port: "vnet1".into(), from, to };
+    let show = || {
+        let output = Command::new("ovs-vsctl").arg("show").output().expect("run");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let before = show();
+    let run_it = |action: Action| {
+        let plan = plan(vec![step(action, None)]);
+        assert_eq!(vmwright_plan::lint(&plan), []);
+        let report = host.apply_live(&plan).expect("begun");
+        assert_eq!(report.state, RunState::Applied, "{report:?}");
+        report.run
+    };
+    let made = run_it(port(None, Some(state(Some(7)))));
+    assert!(show().contains("Port vnet1\n            tag: 7"), "{}", show());
+    let moved = run_it(port(Some(state(Some(7))), Some(state(None))));
+    assert!(show().contains("Port vnet1\n            Interface"), "{}", show());
+    assert_eq!(host.undo_live(&moved).expect("begun").state, RunState::Undone);
+    assert!(show().contains("tag: 7"), "{}", show());
+    assert_eq!(host.undo_live(&made).expect("begun").state, RunState::Undone);
+    assert_eq!(show(), before);
+    // Somebody else's port, and a bridge that is not there.
+    run("ovs-vsctl", &["add-port", "ovs0", "vnet1"]);
+    let away = plan(vec![step(port(Some(state(None)), None), None)]);
+    let error = host.apply_live(&away).expect_err("it is another's");
+    assert!(
+        matches!(&error, ApplyError::Expect { source, .. } if source.chain().contains("another's")),
+        "{error:?}"
+    );
+    let nowhere = OvsPort { bridge: "ovs9".into(), ..state(None) };
+    let error = host.apply_live(&plan(vec![step(
+        Action::OvsPort { port: "vnet2".into(), from: None, to: Some(nowhere) },
+        None,
+    )]));
+    let error = error.expect_err("no bridge");
+    assert!(
+        matches!(&error, ApplyError::Expect { source: ActionError::Gone(what), .. } if what.contains("ovs9")),
+        "{error:?}"
+    );
+}
+
 #[test]
 fn a_crash_in_the_middle_of_making_a_bridge_is_seen_and_undone() {
     let name = "namespaces::a_crash_in_the_middle_of_making_a_bridge_is_seen_and_undone";

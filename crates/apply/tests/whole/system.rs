@@ -42,6 +42,7 @@ impl MadeUp {
             made.put(path, text);
         }
         fs::create_dir_all(made.at("/units.d")).expect("made");
+        fs::create_dir_all(made.at("/ovs")).expect("made");
         made
     }
 
@@ -185,6 +186,27 @@ impl System for MadeUp {
                 self.put(&format!("/units/{unit}"), &text);
                 good(String::new())
             }
+            ("ovs-vsctl", ["--timeout=20", words @ ..]) => match words {
+                ["br-exists", "ovs0"] => good(String::new()),
+                ["--if-exists", "get", "Port", port, what] => {
+                    let Ok(text) = self.get(&format!("/ovs/{port}")) else { return good(String::new()) };
+                    let (tag, mark) = text.split_once(' ').expect("two words");
+                    good(format!("{}\n", if *what == "tag" { tag } else { mark }))
+                }
+                ["--if-exists", "get", "Interface", ..] => good("\"\"\n".to_owned()),
+                ["port-to-br", _] => good("ovs0\n".to_owned()),
+                ["add-port", "ovs0", port, tag, "--", "set", "Port", _, mark] => {
+                    let (tag, mark) =
+                        (tag.trim_start_matches("tag="), mark.split_once('=').expect("a mark").1);
+                    self.put(&format!("/ovs/{port}"), &format!("{tag} {mark}"));
+                    good(String::new())
+                }
+                ["del-port", port] => {
+                    self.remove(&format!("/ovs/{port}"));
+                    good(String::new())
+                }
+                _ => bad("ovs-vsctl: unknown"),
+            },
             // Images are files, and files are real.
             ("qemu-img", _) => Live.run(program, args),
             _ => Err(RunError::Absent(program)),

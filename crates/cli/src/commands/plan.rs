@@ -142,6 +142,17 @@ enum Networks {
     },
     /// Let frames that only cross a bridge pass by the firewall for IP (br_netfilter), as VMs on the LAN need.
     BridgeFilterOff,
+    /// Make an interface a port of an Open vSwitch bridge, or give it another VLAN there.
+    OvsPort {
+        /// The interface.
+        port: String,
+        /// The bridge.
+        #[arg(long, value_name = "BRIDGE")]
+        bridge: String,
+        /// The VLAN that it is an access port of, 1 to 4094; a trunk of all where absent.
+        #[arg(long, value_name = "VLAN", value_parser = clap::value_parser!(u16).range(1..=4094))]
+        vlan: Option<u16>,
+    },
 }
 
 #[derive(clap::Args)]
@@ -209,6 +220,7 @@ impl Args {
                 wish: match wish {
                     Networks::Mtu { interface, bytes } => NetworkWish::Mtu { interface, bytes },
                     Networks::BridgeFilterOff => NetworkWish::BridgeFilterOff,
+                    Networks::OvsPort { port, bridge, vlan } => NetworkWish::OvsPort { port, bridge, vlan },
                 },
             },
             Some(Wanted::Storage { vm, disk, wish }) => Intent::Storage { vm, disk, wish: wish.wish() },

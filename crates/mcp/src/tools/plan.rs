@@ -40,6 +40,12 @@ pub(crate) const TOOL: Tool = Tool {
             "network; without it bridged frames pass by the firewall",
         ),
         Parameter::optional("mtu", Takes::Number(68, 65_535), "network"),
+        Parameter::optional(
+            "bridge",
+            Takes::Text,
+            "network: of Open vSwitch, which the interface is a port of",
+        ),
+        Parameter::optional("vlan", Takes::Number(1, 4094), "network, with `bridge`; all VLANs without"),
         Parameter::optional("for", Takes::Word(&["latency", "throughput", "density"]), "tune"),
         Parameter::optional("spec", Takes::Text, "create: path of the specification"),
         Parameter::optional("backend", Takes::Text, "create"),
@@ -94,10 +100,14 @@ fn call(given: &Given, standing: &Standing) -> Result<Call, String> {
         }
         "network" => {
             let bytes = given.number("mtu").and_then(|bytes| u32::try_from(bytes).ok());
+            let vlan = given.number("vlan").and_then(|vlan| u16::try_from(vlan).ok());
             let wish = match (given.text("interface"), bytes) {
+                (Some(port), None) if given.text("bridge").is_some() => {
+                    NetworkWish::OvsPort { port, bridge: needed("bridge")?, vlan }
+                }
                 (Some(interface), Some(bytes)) => NetworkWish::Mtu { interface, bytes },
                 (None, None) => NetworkWish::BridgeFilterOff,
-                _ => return Err("`interface` and `mtu` go together".to_owned()),
+                _ => return Err("`interface` goes with `mtu`, or with `bridge`".to_owned()),
             };
             Intent::Network { wish }
         }

@@ -21,6 +21,7 @@ mod machine;
 mod machine_migrate;
 mod machine_record;
 mod module;
+mod ovs_port;
 mod reboot;
 mod regenerate;
 mod service;
@@ -168,6 +169,9 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
         }
         Action::TapRemove { name, user, bridge } => {
             Box::new(tap::TapRemove { name, user: *user, bridge: bridge.as_deref() })
+        }
+        Action::OvsPort { port, from, to } => {
+            Box::new(ovs_port::OvsPort { port, from: from.as_ref(), to: to.as_ref() })
         }
         Action::ImageCreate { path, format, size } => {
             Box::new(image::ImageCreate { path, format: *format, size: *size })

@@ -25,7 +25,7 @@ pub use fallback::BOOTED_BEFORE;
 pub use ground::Ground;
 pub use harden::{HARDEN_NEEDS, harden_host, harden_vm};
 pub use migrate::migrate;
-pub use network::{NETWORK_NEEDS, bridge_filter_off, mtu};
+pub use network::{NETWORK_NEEDS, bridge_filter_off, mtu, ovs_port};
 pub use passthrough::{Guest, passthrough};
 pub use sriov::sriov;
 pub use storage::{Found, StorageWish, storage};

@@ -4,7 +4,9 @@ use super::{IntentError, Wanted, made};
 use crate::header;
 use crate::preview::GIVEN_UP;
 use std::collections::BTreeMap;
+use vmwright_formats::OvsShow;
 use vmwright_formats::links::Links;
+use vmwright_model::plan::OvsPort;
 use vmwright_model::{Action, Disruption, Need, Plan};
 
 /// Smallest and largest packet of IP, in bytes (RFC 791; the length's 16 bits).
@@ -79,6 +81,61 @@ pub fn mtu(host_id: &str, links: &Links, interface: &str, to: u32) -> Result<Pla
         "it holds until the next boot, or until the host's own network configuration is applied again: write it there too, and into the guests"
             .to_owned(),
     );
+    Ok(plan)
+}
+
+/// The plan that makes `port` a port of an Open vSwitch bridge, or gives it another VLAN there.
+///
+/// # Errors
+/// [`IntentError`]: there is no such bridge or interface, it is a port of something else, or it is so already.
+pub fn ovs_port(
+    host_id: &str,
+    switch: &OvsShow,
+    links: &Links,
+    port: &str,
+    bridge: &str,
+    vlan: Option<u16>,
+) -> Result<Plan, IntentError> {
+    let cannot = |why: String| Err(IntentError::Cannot(why));
+    if switch.bridge(bridge).is_none() {
+        let names: Vec<&str> = switch.bridges.iter().map(|bridge| bridge.name.as_str()).take(20).collect();
+        return cannot(format!("Open vSwitch has no bridge {bridge}; it has {}", names.join(", ")));
+    }
+    let to = |internal| OvsPort { bridge: bridge.to_owned(), tag: vlan, internal };
+    let from = match switch.port(port) {
+        Some((other, _)) if other.name != bridge => {
+            return cannot(format!("{port} is a port of bridge {}", other.name));
+        }
+        Some((_, found)) => {
+            let tag = found.tag.as_ref().map(|tag| tag.value.parse::<u16>());
+            let Ok(tag) = tag.transpose() else {
+                return cannot(format!("the VLAN of {port} is no number"));
+            };
+            let internal = found.types.iter().any(|kind| kind.value == "internal");
+            Some(OvsPort { bridge: bridge.to_owned(), tag, internal })
+        }
+        None => None,
+    };
+    if from.is_none() {
+        match links.of(port) {
+            None => return cannot(format!("there is no interface {port}")),
+            Some(link) => {
+                if let Some(master) = link.get("master") {
+                    return cannot(format!("{port} is a port of {}", master.value));
+                }
+            }
+        }
+    }
+    let to = to(from.as_ref().is_some_and(|from| from.internal));
+    if from.as_ref() == Some(&to) {
+        return Err(IntentError::Nothing(format!("{port} is so in bridge {bridge}")));
+    }
+    let what = vlan.map_or("all VLANs".to_owned(), |vlan| format!("VLAN {vlan}"));
+    let why = format!("{port} takes and sends frames of {what} in bridge {bridge}");
+    let action = Action::OvsPort { port: port.to_owned(), from, to: Some(to) };
+    let title = format!("give {port} {what} of bridge {bridge}");
+    let mut plan = made(host_id, None, title, vec![(action, why, Disruption::None)]);
+    plan.left.push("Open vSwitch keeps it over restarts of the host".to_owned());
     Ok(plan)
 }
 
@@ -158,6 +215,38 @@ mod tests {
         assert!(said("br1", 9000).contains("there is no interface br1; there are br0, eth0, vnet0"));
         assert!(said("br0", 67).contains("67 is no MTU"));
         assert!(said("eth0", 1500).contains("nothing to do"));
+    }
+
+    #[test]
+    fn a_port_of_open_vswitch_gets_its_vlan() {
+        let show = "    Bridge ovs0\n        Port vnet1\n            tag: 7\n            Interface vnet1\n        Port ovs0\n            Interface ovs0\n                type: internal\n    Bridge ovs1\n";
+        let switch = OvsShow::read(show).0;
+        let links = Links::read("vnet1 mtu 1500\nvnet2 mtu 1500\neth0 master br0\nbr0 devtype bridge\n").0;
+        let plan = |port: &str, bridge: &str, vlan| {
+            ovs_port("h", &switch, &links, port, bridge, vlan).map_err(|error| error.to_string())
+        };
+        let moved = plan("vnet1", "ovs0", Some(8)).expect("it can");
+        assert_eq!(lint(&moved), []);
+        assert!(crate::may_lock_out(&moved), "the run has to be confirmed");
+        assert_eq!(does(&moved), ["has port vnet1 in bridge ovs0 with VLAN 8"]);
+        let new = plan("vnet2", "ovs1", None).expect("it can");
+        assert_eq!(
+            (lint(&new), does(&new)),
+            (vec![], vec!["makes port vnet2 in bridge ovs1 with all VLANs".to_owned()])
+        );
+        assert_eq!(canonical(&new), canonical(&plan("vnet2", "ovs1", None).expect("the same")));
+        for (port, bridge, vlan, why) in [
+            ("vnet1", "ovs0", Some(7), "nothing to do"),
+            ("vnet1", "ovs1", None, "vnet1 is a port of bridge ovs0"),
+            ("vnet1", "ovs9", None, "Open vSwitch has no bridge ovs9; it has ovs0, ovs1"),
+            ("vnet9", "ovs0", None, "there is no interface vnet9"),
+            ("eth0", "ovs0", None, "eth0 is a port of br0"),
+        ] {
+            let said = plan(port, bridge, vlan).expect_err(why);
+            assert!(said.contains(why), "{said}");
+        }
+        let wrong = plan("vnet2", "ovs0", Some(4095)).expect("it is lint's to refuse");
+        assert!(lint(&wrong)[0].to_string().contains("4095 is no VLAN"), "{:?}", lint(&wrong));
     }
 
     #[test]
