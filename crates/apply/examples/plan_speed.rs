@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use vmwright_apply::approval::{SSH_KEYGEN, sign_with};
 use vmwright_apply::{
-    Approved, Ask, Check, Context, Live, MachineError, MachineRecord, Machines, apply, undo_run, verify,
+    Approved, Ask, Check, Context, Live, MachineError, MachineRecord, Machines, Seat, apply, undo_run, verify,
 };
 use vmwright_model::plan::{APPROVAL_SCHEMA, Settles};
 use vmwright_model::{
@@ -177,8 +177,8 @@ impl Host {
             expires: i64::MAX,
             principal: "ana".into(),
         };
-        sign_with(&approval, &key, &self.state, Path::new(SSH_KEYGEN)).expect("signed");
-        let ask = Ask { plan: &id, host_id: "h", disruption: Disruption::None, now: 1 };
+        sign_with(&approval, Seat::First, &key, &self.state, Path::new(SSH_KEYGEN)).expect("signed");
+        let ask = Ask { plan: &id, host_id: "h", disruption: Disruption::None, now: 1, two: false };
         let approved = verify(&ask, &self.state, &config).expect("verified");
         (plan, approved)
     }
