@@ -7,6 +7,7 @@ mod demo;
 mod docs;
 mod fuzz;
 mod new_rule;
+mod repair;
 mod test;
 mod tidy;
 
@@ -36,6 +37,7 @@ pub(crate) const TASKS: &[Task] = &[
     docs::TASK,
     bench::TASK,
     fuzz::TASK,
+    repair::TASK,
     new_rule::TASK,
 ];
 

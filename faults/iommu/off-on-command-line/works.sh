@@ -1,0 +1,1 @@
+test -e /sys/kernel/iommu_groups/0

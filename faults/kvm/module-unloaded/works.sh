@@ -1,0 +1,2 @@
+test -c /dev/kvm
+runs web

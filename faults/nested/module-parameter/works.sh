@@ -1,0 +1,1 @@
+grep -q '[1Y]' /sys/module/kvm_amd/parameters/nested

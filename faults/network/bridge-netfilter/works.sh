@@ -1,0 +1,1 @@
+ip netns exec a ping -q -c 1 -W 5 10.20.0.12

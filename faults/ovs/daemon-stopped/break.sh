@@ -1,0 +1,1 @@
+systemctl -q stop openvswitch-switch ovs-vswitchd ovsdb-server

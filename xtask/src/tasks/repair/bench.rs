@@ -1,0 +1,265 @@
+//! One fault's round trip: restore, break, analyse, plan, approve, apply, look.
+
+use super::fault::Fault;
+use super::lab::Lab;
+use super::state::{State, collateral};
+use crate::workspace;
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Seconds that an analysis or a run may take in the lab.
+const LIMIT: u64 = 240;
+/// How often a plan may be followed by another: what hid behind one cause shows once that is settled.
+const ROUNDS: usize = 3;
+/// Who approves.
+const PRINCIPAL: &str = "bench@vmwright";
+/// A key for the lab alone, made there and thrown away with it.
+const SIGNER: &str = "mkdir -p /etc/vmwright
+test -e /root/key || ssh-keygen -q -t ed25519 -N '' -C bench -f /root/key
+printf '%s namespaces=\"approval@vmwright\" %s\\n' bench@vmwright \"$(cat /root/key.pub)\" >/etc/vmwright/allowed_signers
+chmod 644 /etc/vmwright/allowed_signers
+chmod 755 /usr/local/bin/vmwright
+/usr/local/bin/vmwright analyze --format concise >/dev/null 2>&1
+true";
+/// What `works.sh` may call.
+const HELP: &str = "set -eu
+# A machine runs, or can be started.
+runs() {
+    test \"$(virsh domstate \"$1\")\" = running || virsh -q start \"$1\"
+    sleep 1
+    test \"$(virsh domstate \"$1\")\" = running
+}
+";
+
+/// The lab with vmwright in it, and how it stands when nothing is wrong.
+pub(crate) struct Bench {
+    lab: Lab,
+    healthy: State,
+    look: String,
+}
+
+/// What came of one fault.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tried {
+    pub(crate) name: String,
+    /// The rule that should be named.
+    pub(crate) cause: String,
+    /// The rules that were named, first one first.
+    pub(crate) named: Vec<String>,
+    pub(crate) repairable: bool,
+    /// Whether it works again; none where nothing tells.
+    pub(crate) works: Option<bool>,
+    /// What was changed and might not.
+    pub(crate) collateral: Vec<String>,
+    /// The rules that are named as well, of a fault of several causes.
+    pub(crate) also: Vec<String>,
+    /// What stopped the bench itself.
+    pub(crate) stopped: Option<String>,
+    /// What went otherwise, in words.
+    pub(crate) remarks: Vec<String>,
+    pub(crate) analysis: Duration,
+    pub(crate) whole: Duration,
+}
+
+impl Tried {
+    /// Whether the right cause came first.
+    pub(crate) fn is_named(&self) -> bool {
+        match self.named.first() {
+            // Of several causes any may come first, and all are named.
+            Some(first) if !self.also.is_empty() => {
+                let all = || self.also.iter().chain([&self.cause]);
+                all().any(|cause| cause == first) && all().all(|cause| self.named.contains(cause))
+            }
+            Some(first) => *first == self.cause,
+            None => self.cause == "healthy/no-fault",
+        }
+    }
+
+    /// Whether everything was as it should be.
+    pub(crate) fn good(&self) -> bool {
+        self.stopped.is_none()
+            && self.is_named()
+            && self.collateral.is_empty()
+            && (!self.repairable || self.works != Some(false))
+    }
+}
+
+impl Bench {
+    /// Brings the lab up, puts vmwright into it and keeps that.
+    pub(crate) fn set(vmwright: &Path, keep: bool) -> Result<Self> {
+        let look = workspace::root().join("faults/state.sh");
+        let look =
+            std::fs::read_to_string(&look).with_context(|| format!("cannot read {}", look.display()))?;
+        let begin = Instant::now();
+        let lab = Lab::up(vmwright, &workspace::cache().join("lab"), keep)?;
+        lab.copy_in(vmwright, "/usr/local/bin/vmwright")?;
+        let made = lab.script(SIGNER, LIMIT)?;
+        ensure!(made.status == Some(0), "the lab cannot be prepared: {}", made.last());
+        let healthy = State::read(&lab.script(&look, 120)?.output);
+        lab.ready()?;
+        println!("the lab is ready after {:.0} s", begin.elapsed().as_secs_f64());
+        Ok(Self { lab, healthy, look })
+    }
+
+    /// Tries one fault. What vmwright gets wrong is in what comes back, and what stopped the bench itself.
+    pub(crate) fn try_one(&self, fault: &Fault) -> Tried {
+        let begin = Instant::now();
+        println!("\n=== {}", fault.name);
+        let mut tried = Tried {
+            name: fault.name.clone(),
+            cause: fault.cause.clone(),
+            also: fault.also.clone(),
+            repairable: fault.repairable && !fault.is_healthy(),
+            ..Tried::default()
+        };
+        tried.stopped = self.round(fault, &mut tried).err().map(|error| format!("{error:#}"));
+        tried.whole = begin.elapsed();
+        println!("{}", super::report::line(&tried));
+        for remark in tried.remarks.iter().chain(&tried.stopped) {
+            println!("    {remark}");
+        }
+        tried
+    }
+
+    fn round(&self, fault: &Fault, tried: &mut Tried) -> Result<()> {
+        self.lab.restore()?;
+        let said = self.break_it(fault).context("it cannot be broken")?;
+        let complaint = fault.complaint.replace("{said}", &said);
+        let broken = self.state()?;
+        if broken == self.healthy && !fault.is_healthy() {
+            tried.remarks.push("nothing that state.sh tells was otherwise once it was broken".to_owned());
+        }
+        let analysis = Instant::now();
+        self.analyze(fault, &complaint, tried)?;
+        tried.analysis = analysis.elapsed();
+        println!("    named {}", tried.named.first().map_or("nothing", String::as_str));
+        self.repair(fault, tried)?;
+        let after = self.state()?;
+        let vm = fault.vm.as_deref();
+        tried.collateral = collateral(&self.healthy, &broken, &after, &fault.may_change, vm);
+        if let Some(works) = &fault.works {
+            let done = self.lab.script(&format!("{HELP}{works}"), 90)?;
+            tried.works = Some(done.status == Some(0));
+            if done.status != Some(0) {
+                tried.remarks.push(format!("it does not work: {}", done.last()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Breaks it, and gives the error that a user would see and paste.
+    fn break_it(&self, fault: &Fault) -> Result<String> {
+        let done = self.lab.script(&format!("set -eu\n{}", fault.breaks), 120)?;
+        ensure!(done.status == Some(0), "break.sh ended with {:?}: {}", done.status, done.last());
+        let lines = || done.output.lines().map(str::trim).filter(|line| !line.is_empty());
+        // virsh says what failed, and below it why.
+        let said = match lines().position(|line| line.starts_with("error: ")) {
+            Some(first) => lines().skip(first).take(3).collect::<Vec<_>>().join("\n"),
+            None => lines().next_back().unwrap_or_default().to_owned(),
+        };
+        println!("    {}", if said.is_empty() { "broken" } else { said.as_str() });
+        if fault.reboots {
+            self.reboot()?;
+        }
+        Ok(said)
+    }
+
+    fn reboot(&self) -> Result<()> {
+        let boot = self.lab.boot()?;
+        // The answer may be lost with the system that gives it.
+        let _ = self.lab.script("systemctl reboot", 20);
+        self.lab.restarted(&boot)
+    }
+
+    fn state(&self) -> Result<State> {
+        Ok(State::read(&self.lab.script(&self.look, 120)?.output))
+    }
+
+    fn analyze(&self, fault: &Fault, complaint: &str, tried: &mut Tried) -> Result<()> {
+        let mut words = vec!["analyze", "--format", "json"];
+        words.extend(fault.vm.iter().flat_map(|vm| ["--vm", vm]));
+        words.push(complaint);
+        let done = self.lab.vmwright(&words, LIMIT)?;
+        let Ok(value) = serde_json::from_str::<Value>(&done.output) else {
+            tried.remarks.push(format!("analyze gave no analysis: {}", done.last()));
+            return Ok(());
+        };
+        // Notes are told of a healthy host too.
+        let causes = value["causes"].as_array().into_iter().flatten();
+        let told = causes.filter(|cause| fault.cause != "healthy/no-fault" || cause["level"] == "error");
+        tried.named = told.filter_map(|cause| cause["rule"].as_str().map(str::to_owned)).collect();
+        Ok(())
+    }
+
+    /// As a user would: a plan of what is found, signed, carried out; and again where more shows then.
+    fn repair(&self, fault: &Fault, tried: &mut Tried) -> Result<()> {
+        let mut earlier = Vec::new();
+        for _ in 0..ROUNDS {
+            let mut words = vec!["plan", "--format", "json"];
+            words.extend(fault.vm.iter().flat_map(|vm| ["--vm", vm]));
+            let done = self.lab.vmwright(&words, LIMIT)?;
+            let Ok(made) = serde_json::from_str::<Value>(&done.output) else {
+                tried.remarks.push(format!("no plan: {}", done.last()));
+                return Ok(());
+            };
+            let id = made["id"].as_str().unwrap_or_default().to_owned();
+            let steps = made["plan"]["steps"].as_array().map_or(0, Vec::len);
+            for left in made["plan"]["left"].as_array().into_iter().flatten().filter(|_| earlier.is_empty()) {
+                tried.remarks.push(format!("left to a person: {}", left.as_str().unwrap_or_default()));
+            }
+            if steps == 0 || earlier.contains(&id) {
+                return Ok(());
+            }
+            for step in made["plan"]["steps"].as_array().into_iter().flatten() {
+                tried.remarks.push(format!("step: {}", step["why"].as_str().unwrap_or_default()));
+            }
+            if !self.carry_out(&id, tried)? {
+                return Ok(());
+            }
+            earlier.push(id);
+        }
+        Ok(())
+    }
+
+    /// Whether the plan was carried out.
+    fn carry_out(&self, id: &str, tried: &mut Tried) -> Result<bool> {
+        let words = ["approve", id, "--key", "/root/key", "--principal", PRINCIPAL, "--valid-for", "1h"];
+        let done = self.lab.vmwright(&words, LIMIT)?;
+        if done.status != Some(0) {
+            tried.remarks.push(format!("approve: {}", done.last()));
+            return Ok(false);
+        }
+        let boot = self.lab.boot()?;
+        // Where it restarts the lab, nobody is left to answer.
+        let applied = self.lab.vmwright(&["apply", id, "--format", "json"], LIMIT);
+        let value = applied.as_ref().ok().and_then(|done| serde_json::from_str::<Value>(&done.output).ok());
+        let state = value.as_ref().and_then(|value| value["state"].as_str()).unwrap_or("unknown").to_owned();
+        let run = value.as_ref().and_then(|value| value["run"].as_str()).map(str::to_owned);
+        match state.as_str() {
+            "applied" => {}
+            "rebooting" => {
+                self.lab.restarted(&boot)?;
+                let run = run.context("a run has an id")?;
+                let resumed = self.lab.vmwright(&["apply", "--resume", &run], LIMIT)?;
+                if resumed.status != Some(0) {
+                    tried.remarks.push(format!("behind the restart: {}", resumed.last()));
+                    return Ok(false);
+                }
+                return Ok(true);
+            }
+            _ => {
+                let why = value.as_ref().and_then(|value| value["why"].as_str()).map(str::to_owned);
+                let last = applied.map_or_else(|error| format!("{error:#}"), |done| done.last());
+                tried.remarks.push(format!("apply ended {state}: {}", why.unwrap_or(last)));
+                return Ok(false);
+            }
+        }
+        if value.as_ref().is_some_and(|value| value["confirm_within"].is_u64()) {
+            let run = run.context("a run has an id")?;
+            self.lab.vmwright(&["confirm", &run], 60)?;
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,85 @@
+//! What the bench found, as a table.
+
+use super::bench::Tried;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// One fault.
+pub(crate) fn line(tried: &Tried) -> String {
+    let named = match (tried.is_named(), tried.named.first()) {
+        (true, _) => "named".to_owned(),
+        (false, Some(first)) => format!("{first} for {}", tried.cause),
+        (false, None) => format!("nothing for {}", tried.cause),
+    };
+    let works = match (tried.repairable, tried.works) {
+        (_, None) => "-",
+        (_, Some(true)) => "repaired",
+        (true, Some(false)) => "NOT REPAIRED",
+        (false, Some(false)) => "left",
+    };
+    let more = match tried.collateral.as_slice() {
+        [] => String::new(),
+        keys => format!("  CHANGED TOO: {}", keys.join(", ")),
+    };
+    format!(
+        "{:32} {named:44} {works:13} {:>4.0} s ({:.0} s analysis){more}",
+        tried.name,
+        tried.whole.as_secs_f64(),
+        tried.analysis.as_secs_f64()
+    )
+}
+
+/// All of them, and how often.
+pub(crate) fn text(all: &[Tried]) -> String {
+    let mut out: String = all.iter().map(|tried| line(tried) + "\n").collect();
+    let of = |count: usize, all: usize, what: &str| format!("{what} {count} of {all}");
+    let repairable: Vec<&Tried> = all.iter().filter(|tried| tried.repairable).collect();
+    let mut times: Vec<Duration> = all.iter().map(|tried| tried.whole).collect();
+    times.sort_unstable();
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        out,
+        "\n{}, {}, {}; {:.0} s in the median",
+        of(all.iter().filter(|tried| tried.is_named()).count(), all.len(), "named"),
+        of(repairable.iter().filter(|tried| tried.works == Some(true)).count(), repairable.len(), "repaired"),
+        of(
+            all.iter().filter(|tried| !tried.collateral.is_empty()).count(),
+            all.len(),
+            "something else changed in"
+        ),
+        times.get(times.len() / 2).map_or(0.0, Duration::as_secs_f64)
+    );
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_stands_out() {
+        let good = Tried {
+            name: "kvm/gone".to_owned(),
+            cause: "kvm/device-missing".to_owned(),
+            named: vec!["kvm/device-missing".to_owned()],
+            repairable: true,
+            works: Some(true),
+            ..Tried::default()
+        };
+        let bad = Tried {
+            named: vec!["kvm/silent-tcg".to_owned()],
+            works: Some(false),
+            collateral: vec!["module kvm".to_owned()],
+            ..good.clone()
+        };
+        assert!(good.good() && !bad.good());
+        let text = text(&[good, bad]);
+        for words in [
+            "named 1 of 2, repaired 1 of 2, something else changed in 1 of 2",
+            "NOT REPAIRED",
+            "CHANGED TOO: module kvm",
+        ] {
+            assert!(text.contains(words), "{text}");
+        }
+    }
+}
