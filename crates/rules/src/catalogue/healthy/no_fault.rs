@@ -51,8 +51,7 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
-const LISTS: [&[&str]; 9] =
-    [WORKS, ASKS, RUNS, TROUBLE, DOUBTFUL, MESSAGE, AMISS, TURNS, ATTEMPTS];
+const LISTS: [&[&str]; 9] = [WORKS, ASKS, RUNS, TROUBLE, DOUBTFUL, MESSAGE, AMISS, TURNS, ATTEMPTS];
 
 const WORDS: [&str; total(LISTS)] = joined(LISTS);
 
