@@ -1,1 +1,0 @@
-modprobe vfio-pci

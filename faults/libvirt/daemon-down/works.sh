@@ -1,1 +1,0 @@
-virsh -q list --all

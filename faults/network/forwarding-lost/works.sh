@@ -1,1 +1,0 @@
-test "$(sysctl -n net.ipv4.ip_forward)" = 1

@@ -1,2 +1,0 @@
-ovs-vsctl -t 10 show
-runs web
