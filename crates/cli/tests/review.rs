@@ -18,9 +18,14 @@ const USAGE: i32 = 2;
 
 /// A started machine with our probe in its guest.
 fn started(site: &Site, parts: &Parts, more: &str) {
+    started_with(site, parts, "", more);
+}
+
+/// The same, with settings of its own in front of the tables.
+fn started_with(site: &Site, parts: &Parts, first: &str, more: &str) {
     let initrd = site.file("initrd", &parts.initrd);
     let spec = format!(
-        "name = 'web'\naccelerator = 'tcg'\ncpu.model = 'max'\n[memory]\nsize = '192MiB'\n[boot]\nkernel = '{}'\n\
+        "name = 'web'\naccelerator = 'tcg'\ncpu.model = 'max'\n{first}[memory]\nsize = '192MiB'\n[boot]\nkernel = '{}'\n\
          initrd = '{}'\ncmdline = 'console=ttyS0 panic=-1 {}'\n{more}",
         parts.kernel.display(),
         initrd.display(),
@@ -140,6 +145,22 @@ fn what_cannot_move_and_what_shares_its_random_numbers_fails() {
 }
 
 #[test]
+fn more_processors_than_the_host_has_fail() {
+    let test = "more_processors_than_the_host_has_fail";
+    let Some(parts) = support::parts(test) else { return };
+    let site = Site::new();
+    let stat = fs::read_to_string("/proc/stat").unwrap();
+    let host = stat.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu ")).count();
+    started_with(&site, parts, &format!("cpu.count = {}\n", host + 1), "");
+    let review = reviewed(&site, &["--gates", "utilisation"]);
+    fails(&review, "utilisation", &format!("it has {} virtual processors, and the host", host + 1));
+    let gate = gate(&review, "utilisation");
+    let rows = gate["tables"][0]["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 3, "{gate:#}");
+    as_before(&site);
+}
+
+#[test]
 fn a_review_is_told_in_each_format_and_by_its_exit_status() {
     let test = "a_review_is_told_in_each_format_and_by_its_exit_status";
     let Some(parts) = support::parts(test) else { return };
@@ -156,6 +177,8 @@ fn a_review_is_told_in_each_format_and_by_its_exit_status() {
         left.contains(&"migration") && left.contains(&"known-flaws") && !left.contains(&"fips"),
         "{left:?}"
     );
+    let used = gate(&reviewed(&site, &["--gates", "utilisation"]), "utilisation").clone();
+    assert_eq!(used["verdict"], "pass", "{used:#}");
     let call = |format: &str| -> Done {
         site.call(&["review", "web", "--gates", "boot,devices", "--format", format])
     };

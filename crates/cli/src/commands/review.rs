@@ -5,7 +5,7 @@ use vmwright_model::Depth;
 /// Boot, exercise and measure a VM, and report gate by gate. Not tested is not passed.
 ///
 /// Gates that notice nothing and take seconds (--quick): boot, network, devices, cpu-flaws, isolation, secure-boot, vtpm,
-/// confidential. That disturb nobody: known-flaws. That load the guest or make it stand still for moments (--full):
+/// confidential. That disturb nobody: known-flaws, utilisation. That load the guest or make it stand still for moments (--full):
 /// performance, migration, save-restore. Only where it is named, or a framework asks for it: fips.
 #[derive(clap::Args)]
 pub(crate) struct Args {

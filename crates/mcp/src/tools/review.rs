@@ -16,7 +16,7 @@ pub(crate) const TOOL: Tool = Tool {
             "gates",
             Takes::Texts,
             "only these: boot, network, devices, cpu-flaws, isolation, secure-boot, vtpm, confidential, known-flaws, \
-             performance, migration, save-restore, fips",
+             utilisation, performance, migration, save-restore, fips",
         ),
         Parameter::optional(
             "depth",

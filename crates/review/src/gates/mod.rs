@@ -37,6 +37,7 @@ gates! {
     vtpm = "vtpm" from Some(Depth::Quick),
     confidential = "confidential" from Some(Depth::Quick),
     known_flaws = "known-flaws" from Some(Depth::Usual),
+    utilisation = "utilisation" from Some(Depth::Usual),
     performance = "performance" from Some(Depth::Full),
     migration = "migration" from Some(Depth::Full),
     save_restore = "save-restore" from Some(Depth::Full),
