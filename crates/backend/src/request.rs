@@ -365,6 +365,8 @@ pub struct Receive {
     pub from: Place,
     /// What both ends have to agree on.
     pub channel: Channel,
+    /// How long it is waited for the source to begin; what has begun may take its time. Without end where absent.
+    pub within: Option<Duration>,
 }
 
 /// Format of a picture.

@@ -245,9 +245,12 @@ fn pairs() -> Vec<(&'static str, &'static str, Value)> {
             ),
         ),
         (
-            "vm receive web --from unix:/s --post-copy --tls /t --tls-name n",
+            "vm receive web --from unix:/s --within 60 --post-copy --tls /t --tls-name n",
             stat,
-            machine("receive", json!({ "from": "unix:/s", "post_copy": true, "tls": "/t", "tls_name": "n" })),
+            machine(
+                "receive",
+                json!({ "from": "unix:/s", "seconds": 60, "post_copy": true, "tls": "/t", "tls_name": "n" }),
+            ),
         ),
         ("vm trace web a* --seconds 5", stat, machine("trace", json!({ "events": ["a*"], "seconds": 5 }))),
         (

@@ -271,11 +271,13 @@ pub(crate) fn receive(
     vm: &str,
     from: &str,
     over: &MigrateOver,
+    within: Option<u64>,
     environment: &Environment,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
     let machine = store::open(&environment.state, vm).map_err(Error::Store)?;
-    let from = Receive { from: place(from)?, channel: channel(over) };
+    let within = within.map(Duration::from_secs);
+    let from = Receive { from: place(from)?, channel: channel(over), within };
     let mut shown = Shown { stop: &environment.stop, progress };
     let running = request::receive(&*backends::of(&machine)?, &machine, &from, &mut shown)
         .map_err(|source| Error::Receive { vm: vm.to_owned(), source: Box::new(source) })?;

@@ -160,7 +160,9 @@ fn carry_out(
         Operation::VmList => machines::list(environment),
         Operation::VmShow { vm } => machines::show(&vm, environment),
         Operation::VmAsk { vm, ask } => asks::ask(&vm, &ask, environment, progress),
-        Operation::VmReceive { vm, from, over } => asks::receive(&vm, &from, &over, environment, progress),
+        Operation::VmReceive { vm, from, over, within } => {
+            asks::receive(&vm, &from, &over, within, environment, progress)
+        }
         Operation::Lab { what } => lab::ask(&what, environment, progress),
         Operation::VmSchema { example } => Ok(convert::schema(example)),
         Operation::Convert { file, from, to } => convert::convert(&file, from.as_deref(), &to, progress),

@@ -144,6 +144,8 @@ pub enum Operation {
         from: String,
         /// What both ends have to agree on.
         over: MigrateOver,
+        /// Seconds that it is waited for the source to begin; without end where absent.
+        within: Option<u64>,
     },
     /// A lab, a throw-away hypervisor host: brings one up, uses it, takes it down.
     Lab {

@@ -287,7 +287,7 @@ impl Lab {
             }
         }
         let qemu = self.qemu();
-        let from = Receive { from: Place::File(kept.memory), channel: Channel::default() };
+        let from = Receive { from: Place::File(kept.memory), channel: Channel::default(), within: None };
         request::receive(&qemu, &self.machine, &from, watch)?;
         self.set_clock()
     }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::fs::File;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -67,6 +67,7 @@ pub(super) fn arrival(
     };
     watch.tell(Told::Note(place));
     let mut told = String::new();
+    let deadline = receive.within.map(|within| Instant::now() + within);
     loop {
         if !matches!(running.process.life(), Ok(Life::Alive | Life::Stopped)) {
             // The record still says that it runs: what it left is cleared up.
@@ -93,12 +94,20 @@ pub(super) fn arrival(
             remove(receive);
             return Ok(());
         }
-        if watch.stopped() {
+        // What waits says that it is being set up; a source that is there makes it active.
+        let waits = matches!(status.as_str(), "" | "none" | "setup");
+        let late = waits && deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if late || watch.stopped() {
             let killed = kill(machine, END);
             remove(receive);
-            let how =
-                if killed.is_ok() { "it was stopped" } else { "it was stopped, and could not be ended" };
-            return Err(not_arrived(how.to_owned()));
+            let mut how = match receive.within.filter(|_| late) {
+                Some(within) => format!("nothing came within {} s", within.as_secs_f32()),
+                None => "it was stopped".to_owned(),
+            };
+            if killed.is_err() {
+                how.push_str(", and the virtual machine monitor could not be ended");
+            }
+            return Err(not_arrived(how));
         }
         std::thread::sleep(LOOK);
     }

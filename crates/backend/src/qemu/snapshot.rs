@@ -195,7 +195,7 @@ pub(super) fn restore(
     }
     let machine = crate::store::open(&machine.state, &machine.name)?;
     let from = Place::File(Snapshot::file(&machine, name, "memory"));
-    let receive = Receive { from, channel: crate::request::Channel::default() };
+    let receive = Receive { from, channel: crate::request::Channel::default(), within: None };
     super::start::receive(qemu, &machine, &receive, &mut Unwatched)
         .map_err(|error| refuse(format!("its disks are back, its memory is not: {}", chain(&error))))?;
     // It was kept standing still.

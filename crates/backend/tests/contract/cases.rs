@@ -141,7 +141,7 @@ fn forbidden(rig: &Rig, machine: &Stored, expected: State) {
                 match receive(
                     &**backend,
                     machine,
-                    &Receive { from, channel: Channel::default() },
+                    &Receive { from, channel: Channel::default(), within: None },
                     &mut Unwatched,
                 ) {
                     Err(StartError::Illegal(illegal)) => Some(illegal),

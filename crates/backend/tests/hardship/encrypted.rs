@@ -79,8 +79,9 @@ fn expect(to: &Stored, socket: &Path, channel: &Channel) -> (Arrival, Arc<Atomic
     let (to, channel, from) = (to.clone(), channel.clone(), Place::Unix(socket.to_owned()));
     let stop = Arc::new(AtomicBool::new(false));
     let mut called = Called(Arc::clone(&stop));
-    let thread =
-        std::thread::spawn(move || receive(&qemu(), &to, &Receive { from, channel }, &mut called).map(drop));
+    let thread = std::thread::spawn(move || {
+        receive(&qemu(), &to, &Receive { from, channel, within: None }, &mut called).map(drop)
+    });
     eventually("the target listens", || socket.exists() || thread.is_finished());
     (thread, stop)
 }

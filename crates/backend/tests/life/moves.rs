@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use vmwright_backend::request::{Channel, Migrate, Migrated, Place, Receive, receive};
 use vmwright_backend::{
     Answer, Backend as _, ControlError, Request, State, Stop, Stored, Told, chain, perform,
@@ -33,7 +34,7 @@ fn expect(
     let (to, channel) = (to.clone(), channel.clone());
     let from = Place::Unix(socket.to_owned());
     let thread = std::thread::spawn(move || {
-        receive(&qemu(), &to, &Receive { from, channel }, &mut Notes::default()).map(drop)
+        receive(&qemu(), &to, &Receive { from, channel, within: None }, &mut Notes::default()).map(drop)
     });
     eventually("the target listens", || socket.exists() || thread.is_finished());
     thread
@@ -87,7 +88,7 @@ fn a_guest_moves_there_and_back_and_loses_nothing() {
     let saved = ask(&here, Request::Migrate(Migrate::to(Place::File(file.clone()))));
     assert!(matches!(saved, Ok(Answer::Migrated(_))), "{saved:?}");
     assert_eq!(state(&here), State::Defined);
-    let from = Receive { from: Place::File(file.clone()), channel: plain.clone() };
+    let from = Receive { from: Place::File(file.clone()), channel: plain.clone(), within: None };
     receive(&qemu(), &there, &from, &mut Notes::default()).expect("it is whole");
     assert!(check_memory(&there) >= before);
     qemu().stop(&there, Stop::Force).expect("it runs");
@@ -107,6 +108,16 @@ fn a_failed_migration_leaves_the_guest_running() {
     assert!(told.contains("here it is running") || told.contains("nobody"), "{told}");
     let long = Place::Unix(site.path(&"x".repeat(200)));
     assert!(chain(&ask(&here, Request::Migrate(Migrate::to(long))).expect_err("too long")).contains("107"));
+    // A target to which nobody comes does not wait for ever, and leaves nothing.
+    let alone = site.path("alone");
+    let from = Receive {
+        from: Place::Unix(alone.clone()),
+        channel: Channel::default(),
+        within: Some(Duration::from_millis(300)),
+    };
+    let told = chain(&receive(&qemu(), &there, &from, &mut Notes::default()).expect_err("nobody comes"));
+    assert!(told.contains("nothing came within 0.3 s"), "{told}");
+    assert!(!state(&there).alive() && !alone.exists());
     // Cancelled.
     let socket = site.path("socket");
     let arrival = expect(&there, &socket, &Channel::default());

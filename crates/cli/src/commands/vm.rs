@@ -101,6 +101,10 @@ pub(crate) enum Vm {
         /// Where to listen: unix:/path or tcp:host:port (tcp:0.0.0.0:49152); or file:/path.
         #[arg(long, value_name = "PLACE")]
         from: String,
+        /// Give up where the source has not begun to send within so many seconds [default: wait until Ctrl-C]. What has
+        /// begun may take its time.
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=604_800))]
+        within: Option<u64>,
         #[command(flatten)]
         over: Over,
     },
@@ -291,8 +295,8 @@ impl Vm {
             Vm::List => return Ok(Operation::VmList),
             Vm::Show { vm } => return Ok(Operation::VmShow { vm }),
             Vm::Schema { example } => return Ok(Operation::VmSchema { example }),
-            Vm::Receive { vm, from, over } => {
-                return Ok(Operation::VmReceive { vm, from, over: over.over() });
+            Vm::Receive { vm, from, over, within } => {
+                return Ok(Operation::VmReceive { vm, from, over: over.over(), within });
             }
             Vm::Pause { vm } => (vm, Ask::Pause),
             Vm::Resume { vm } => (vm, Ask::Resume),

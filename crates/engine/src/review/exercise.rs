@@ -125,7 +125,7 @@ impl Drop for GoesOn<'_> {
 /// One copy that goes on from the state, and ends.
 fn restored(here: &Stored, state: &Path, look: &mut dyn FnMut(&dyn Guest, &dyn Vmm)) -> Result<(), Undone> {
     let copy = Twin::make(here, "copy", overlays).map_err(Undone::Cannot)?;
-    let receive = Receive { from: Place::File(state.to_owned()), channel: Channel::default() };
+    let receive = Receive { from: Place::File(state.to_owned()), channel: Channel::default(), within: None };
     request::receive(&Qemu::default(), &copy.machine, &receive, &mut Unwatched)
         .map_err(|error| Undone::Failed(chain(&error)))?;
     apart(&copy.machine).map_err(Undone::Cannot)?;
@@ -192,7 +192,8 @@ fn leg(from: &Stored, to: &Stored, socket: &Path, stop: &Arc<AtomicBool>) -> Res
     let given_up = AtomicBool::new(false);
     thread::scope(|scope| {
         let arrival = scope.spawn(|| {
-            let receive = Receive { from: Place::Unix(socket.to_owned()), channel: Channel::default() };
+            let receive =
+                Receive { from: Place::Unix(socket.to_owned()), channel: Channel::default(), within: None };
             let mut waits = Follows { stop: &given_up, moments: Vec::new() };
             request::receive(&Qemu::default(), to, &receive, &mut waits).map_err(|error| chain(&error))
         });

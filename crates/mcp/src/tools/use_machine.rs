@@ -66,7 +66,11 @@ pub(crate) const TOOL: Tool = Tool {
         Parameter::optional("size", Takes::Text, "resize-disk, resize-memory: 20GiB"),
         Parameter::optional("cpus", Takes::Number(1, 4096), "resize-cpus"),
         Parameter::optional("events", Takes::Texts, "trace"),
-        Parameter::optional("seconds", Takes::Number(1, 3600), "how long exec, detach or trace may take"),
+        Parameter::optional(
+            "seconds",
+            Takes::Number(1, 3600),
+            "how long exec, detach or trace may take, or receive waits",
+        ),
         Parameter::optional("force", Takes::Flag, "stop at once"),
         Parameter::optional("to", Takes::Text, "migrate: tcp:host:port, unix:/path, file:/path, libvirt:URI"),
         Parameter::optional("from", Takes::Text, "receive: the same"),
@@ -104,7 +108,10 @@ fn call(given: &Given, standing: &Standing) -> Result<Call, String> {
         "start" => return perform(Operation::VmStart { vm }),
         "stop" => return perform(Operation::VmStop { vm, force: given.flag("force") }),
         "delete" => return perform(Operation::VmDelete { vm }),
-        "receive" => return perform(Operation::VmReceive { vm, from: needed("from")?, over: over(given) }),
+        "receive" => {
+            let from = needed("from")?;
+            return perform(Operation::VmReceive { vm, from, over: over(given), within: seconds });
+        }
         "pause" => Ask::Pause,
         "resume" => Ask::Resume,
         "exec" => Ask::Exec {
