@@ -113,17 +113,13 @@ impl Tools {
         let token = self.next + 1;
         let params = json!({ "name": name, "arguments": arguments, "_meta": { "progressToken": token } });
         let id = self.request("tools/call", params);
-        let mut ends: Option<Instant> = None;
         loop {
-            if ends.is_none() && stop.load(Ordering::Relaxed) {
+            if stop.load(Ordering::Relaxed) {
                 let params = json!({ "requestId": id, "reason": "the user stopped it" });
                 self.send(
                     &json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params }),
                 );
                 // A cancelled call is not answered: the server's own end waits for what it has to take back.
-                ends = Some(Instant::now());
-            }
-            if ends.is_some() {
                 return Err(ToolsError::Stopped);
             }
             let line = match self.lines.recv_timeout(LOOK) {
