@@ -312,6 +312,36 @@ fn a_client_that_dies_in_the_middle_of_a_call_leaves_nothing() {
 }
 
 #[test]
+fn a_call_that_would_never_end_is_cancelled_when_its_client_dies() {
+    let site = Site::new();
+    if !has("a_call_that_would_never_end_is_cancelled_when_its_client_dies", "qemu-system-x86_64") {
+        return;
+    }
+    assert_eq!(site.machine("web", "").status, 0);
+    let server = Server::new(&site, &["--machines", "web"]);
+    let session = server.begin();
+    let enter = json!({ "mode": "review", "challenge": "does it move", "scope": ["web"] });
+    assert_eq!(server.call(&session, "enter_mode", enter)["isError"], false);
+    // It waits for a guest that nobody sends.
+    let from = format!("unix:{}", site.path("incoming").display());
+    let receive = json!({ "vm": "web", "do": "receive", "from": from });
+    let call = json!({ "jsonrpc": "2.0", "id": 5, "method": "tools/call",
+                       "params": { "name": "use_machine", "arguments": receive } })
+    .to_string();
+    let mut stream = server.connect();
+    let request = head(server.port, Some(&server.token), Some(&session), call.len(), "");
+    stream.write_all(format!("{request}{call}").as_bytes()).unwrap();
+    until("it waits for the guest", || site.path("incoming").exists());
+    drop(stream);
+    until("the worker is gone", || server.workers() == 0);
+    // The machine is free again: nothing holds its lock, and no VMM waits.
+    let shown = server.call(&session, "look_up", json!({ "look": "show", "vm": "web" }));
+    assert_eq!(shown["structuredContent"]["result"]["state"], "stopped", "{shown}");
+    let deleted = server.call(&session, "use_machine", json!({ "vm": "web", "do": "delete" }));
+    assert_eq!(deleted["isError"], false, "{deleted}");
+}
+
+#[test]
 fn a_socket_in_the_file_system_is_its_owners_and_goes_with_its_server() {
     let site = Site::new();
     let path = site.path("vmwright.sock");

@@ -1,5 +1,6 @@
 //! Who may ask, and how much at once.
 
+use super::left::{Call, Returned};
 use crate::server::Server;
 use crate::transport::LONGEST;
 use http_body_util::combinators::BoxBody;
@@ -65,6 +66,7 @@ pub(super) struct Gate {
     sessions: Arc<LocalSessionManager>,
     token: Option<Token>,
     bodies: Semaphore,
+    pub(super) returned: Returned,
 }
 
 impl Gate {
@@ -73,11 +75,11 @@ impl Gate {
         sessions: Arc<LocalSessionManager>,
         token: Option<Token>,
     ) -> Self {
-        Self { service, sessions, token, bodies: Semaphore::new(BODIES) }
+        Self { service, sessions, token, bodies: Semaphore::new(BODIES), returned: Returned::default() }
     }
 
     /// The answer to a request.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
+    pub(super) async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Answer {
         if request.uri().path() != PATH {
             return refusal(StatusCode::NOT_FOUND, "the server is at /mcp");
         }
@@ -98,14 +100,24 @@ impl Gate {
             return too_long();
         }
         let (head, body) = request.into_parts();
+        self.returned.note(&head);
         let (room, body) = match tokio::time::timeout(BODY, self.whole(body)).await {
             Ok(Ok(whole)) => whole,
             Ok(Err(refused)) => return refused,
             Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, "the body of the request took too long"),
         };
+        let call = Call::of(self, &head, &body);
         let answer = self.service.handle(Request::from_parts(head, Full::new(Bytes::from(body)))).await;
         drop(room);
-        answer
+        match call {
+            Some(call) => answer.map(|body| call.watch(body)),
+            None => answer,
+        }
+    }
+
+    /// Does what a request asks for, whoever asks; what comes back is of no interest.
+    pub(super) async fn pass(&self, request: Request<Bytes>) {
+        drop(self.service.handle(request.map(Full::new)).await);
     }
 
     /// A body, with the room that it takes. Room is taken for what has come and not for what was announced, and small

@@ -6,9 +6,10 @@
 //!
 //! Nobody can hold what others need: connections, sessions, the bytes of bodies that are being read, and the time for
 //! heads, bodies and writes are bounded. A session belongs to no connection, so that a client may come back; one that
-//! nobody uses ends by itself.
+//! nobody uses ends by itself, and so does a call for whose answer nobody comes back (`left`).
 
 mod gate;
+mod left;
 mod patient;
 mod socket;
 
