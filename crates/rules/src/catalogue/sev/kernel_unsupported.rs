@@ -78,7 +78,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("AMD SEV is not supported by the host"),
         Sign::strong("SNP cannot be supported"),
         Sign::support("Error creating KVM guest_memfd"),
-        Sign::strong("vm-type {t} not supported by KVM"),
+        Sign::strong("vm-type sev{kind} not supported by KVM"),
     ],
     words: &["sev-es", "sev-snp", "amd sev", "kvm_amd", "not supported by kvm", "confidential"],
     tells: "/sys/module/kvm_amd/parameters/sev",
