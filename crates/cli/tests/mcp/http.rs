@@ -336,7 +336,7 @@ fn a_call_that_would_never_end_is_cancelled_when_its_client_dies() {
     until("the worker is gone", || server.workers() == 0);
     // The machine is free again: nothing holds its lock, and no VMM waits.
     let shown = server.call(&session, "look_up", json!({ "look": "show", "vm": "web" }));
-    assert_eq!(shown["structuredContent"]["result"]["state"], "stopped", "{shown}");
+    assert_eq!(shown["structuredContent"]["result"]["state"], "defined", "{shown}");
     let deleted = server.call(&session, "use_machine", json!({ "vm": "web", "do": "delete" }));
     assert_eq!(deleted["isError"], false, "{deleted}");
 }
