@@ -157,13 +157,18 @@ fn told(result: anyhow::Result<Exit>) -> Exit {
     })
 }
 
-fn run(command: commands::Command, global: &Global) -> anyhow::Result<Exit> {
+/// Set by the first Ctrl-C, which asks the run to stop and to take back what it did; the second one ends the process.
+fn stopped_by_signals() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    // The first Ctrl-C asks the run to stop and to take back what it did; the second one ends the process.
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, Exit::Incomplete as i32, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
+    Ok(stop)
+}
+
+fn run(command: commands::Command, global: &Global) -> anyhow::Result<Exit> {
+    let stop = stopped_by_signals()?;
     let result = command.result_file(global.output.as_deref());
     let operation = command.operation(!global.format.has_parts())?;
     let environment = match Environment::new(global.state.clone(), Arc::clone(&stop)) {

@@ -3,7 +3,6 @@ use crate::{Format, Global, render};
 use anyhow::{Context, ensure};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use vmwright_ask::{Asked, Endpoint, Limits, Question, Told};
 use vmwright_engine::{Environment, Operation};
 use vmwright_model::Exit;
@@ -64,15 +63,7 @@ impl Args {
             "an answer has the formats text, json and jsonl"
         );
         ensure!(!self.question.trim().is_empty(), "the question is empty");
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            signal_hook::flag::register_conditional_shutdown(
-                signal,
-                Exit::Incomplete as i32,
-                Arc::clone(&stop),
-            )?;
-            signal_hook::flag::register(signal, Arc::clone(&stop))?;
-        }
+        let stop = crate::stopped_by_signals()?;
         let environment = Environment::new(global.state.clone(), Arc::clone(&stop))?;
         let output = Output::open(global.output.as_deref()).context("the output cannot be written")?;
         let question = Question {

@@ -61,15 +61,7 @@ const PRINTERS: Printers = Printers {
 impl Args {
     pub(crate) fn serve(self, global: &Global) -> anyhow::Result<Exit> {
         if self.worker {
-            let stop = Arc::new(AtomicBool::new(false));
-            for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-                signal_hook::flag::register_conditional_shutdown(
-                    signal,
-                    Exit::Incomplete as i32,
-                    Arc::clone(&stop),
-                )?;
-                signal_hook::flag::register(signal, Arc::clone(&stop))?;
-            }
+            let stop = crate::stopped_by_signals()?;
             return Ok(vmwright_mcp::work(global.state.clone(), self.read_only, PRINTERS, stop));
         }
         let environment = Environment::new(global.state.clone(), Arc::new(AtomicBool::new(false)))?;
