@@ -35,8 +35,8 @@ pub use sev_status::{SevStatus, sev_code, sev_status, sev_termination};
 use std::borrow::Cow;
 use vmwright_model::{Issue, Kind};
 
-/// Bytes as text; what is no UTF-8 is replaced. Nearly all is UTF-8, and to look whether it is takes a tenth of the time
-/// of [`String::from_utf8_lossy`].
+/// Bytes as text; what is no UTF-8 is replaced. Nearly all is UTF-8, and that is found out many bytes at once,
+/// where [`String::from_utf8_lossy`] goes from character to character.
 #[must_use]
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
