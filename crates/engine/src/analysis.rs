@@ -63,8 +63,6 @@ pub(crate) fn analyze(
     progress(Progress::Banner(Mode::Analysis.banner(&challenge)));
     let far = far.map(|target| remote::connect(&target, &needs(&Root::Live))).transpose()?;
     let (mut host, sandbox) = enter(what, environment)?;
-    // While the host is read; nobody waits for it.
-    let _ = std::thread::Builder::new().spawn(vmwright_rules::Scanner::of_signs);
     let (journal, mut trouble) = recall(&challenge, environment, progress);
     let from = vmwright_host::each_capture(&what.from);
     if from.len() > 1 {

@@ -21,7 +21,7 @@ pub fn lines(text: &str) -> impl Iterator<Item = (u32, &str)> {
 /// How many of the first lines that are not blank fit, and how many were looked at.
 pub(crate) fn share(head: &str, fits: impl Fn(&str) -> bool) -> (usize, usize) {
     /// Enough to know a listing by its habit.
-    const LOOKED_AT: usize = 200;
+    const LOOKED_AT: usize = 64;
     let (mut hits, mut all) = (0, 0);
     for (_, line) in lines(head).filter(|(_, line)| !line.trim().is_empty()).take(LOOKED_AT) {
         hits += usize::from(fits(line));

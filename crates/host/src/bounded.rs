@@ -3,19 +3,22 @@
 use crate::limits::millis;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vmwright_model::Missing;
 
-/// Something to do on another thread.
-type Job = Box<dyn FnOnce() + Send>;
+/// Something to do on another thread. What it gives back tells whoever waits for it.
+type Job = Box<dyn FnOnce() -> Box<dyn FnOnce()> + Send>;
 
 /// Threads that wait for something to do.
 static IDLE: Mutex<Vec<mpsc::Sender<Job>>> = Mutex::new(Vec::new());
 
 /// Whether threads are kept.
 static KEPT: AtomicBool = AtomicBool::new(false);
+
+/// Answers that wake whoever waits for them: to wake it for each would take longer than to read a small file.
+const TOGETHER: usize = 64;
 
 /// From now on threads that have done their reading wait for the next: to start one takes longer than to read a small
 /// file. Not before the process is locked, since the lock takes hold of one thread alone.
@@ -25,7 +28,7 @@ pub(crate) fn keep_threads() {
 
 /// Does a job on a thread that has nothing else to do.
 fn on_a_thread(job: Job) -> io::Result<()> {
-    let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let idle = hold(&IDLE).pop();
     let Some(thread) = idle else { return start(job) };
     // One that has ended gives it back.
     thread.send(job).or_else(|mpsc::SendError(job)| start(job))
@@ -34,14 +37,29 @@ fn on_a_thread(job: Job) -> io::Result<()> {
 fn start(job: Job) -> io::Result<()> {
     let (sender, jobs) = mpsc::channel::<Job>();
     let work = move || {
-        job();
+        let mut tell = job();
         while KEPT.load(Ordering::Relaxed) {
-            IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(sender.clone());
+            // First this, then the answer: whoever hears it has the next job, and would start another thread.
+            hold(&IDLE).push(sender.clone());
+            tell();
             let Ok(job) = jobs.recv() else { return };
-            job();
+            tell = job();
         }
+        tell();
     };
     thread::Builder::new().name("read".to_owned()).spawn(work).map(drop)
+}
+
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn no_thread(error: &io::Error) -> Missing {
+    Missing::Failed(format!("no thread to read with: {error}"))
+}
+
+fn reader_failed() -> Missing {
+    Missing::Failed("the reader failed".to_owned())
 }
 
 /// Does `reading` on another thread and waits for it at most `time`. A reading that hangs in the kernel (a
@@ -51,16 +69,15 @@ pub(crate) fn within<T: Send + 'static>(
     reading: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Missing> {
     let (sender, receiver) = mpsc::sync_channel(1);
-    let thread = on_a_thread(Box::new(move || {
+    let job = move || -> Box<dyn FnOnce()> {
+        let read = reading();
         // The receiver is gone when the time was up; then nobody wants the answer.
-        let _ = sender.send(reading());
-    }));
-    if let Err(error) = thread {
-        return Err(Missing::Failed(format!("no thread to read with: {error}")));
-    }
+        Box::new(move || drop(sender.send(read)))
+    };
+    on_a_thread(Box::new(job)).map_err(|error| no_thread(&error))?;
     receiver.recv_timeout(time).map_err(|error| match error {
         mpsc::RecvTimeoutError::Timeout => Missing::TimedOut(millis(time)),
-        mpsc::RecvTimeoutError::Disconnected => Missing::Failed("the reader failed".to_owned()),
+        mpsc::RecvTimeoutError::Disconnected => reader_failed(),
     })
 }
 
@@ -75,36 +92,115 @@ pub(crate) fn within_each<I: Clone + Send + 'static, T: Send + 'static>(
 ) {
     let mut rest = items;
     while let [first, others @ ..] = rest {
-        if let Err(why) = time() {
-            answer(first, Err(why));
-            rest = others;
-            continue;
-        }
-        let (sender, receiver) = mpsc::channel();
-        let (mine, reading) = (rest.to_vec(), reading.clone());
-        let thread = on_a_thread(Box::new(move || {
-            // The receiver is gone when the time was up.
-            let _ = mine.iter().try_for_each(|item| sender.send(reading(item)));
-        }));
-        if let Err(error) = thread {
-            answer(first, Err(Missing::Failed(format!("no thread to read with: {error}"))));
-            rest = others;
-            continue;
-        }
-        while let [item, others @ ..] = rest {
-            let read = time().and_then(|time| {
-                receiver.recv_timeout(time).map_err(|error| match error {
-                    mpsc::RecvTimeoutError::Timeout => Missing::TimedOut(millis(time)),
-                    mpsc::RecvTimeoutError::Disconnected => Missing::Failed("the reader failed".to_owned()),
-                })
-            });
-            let failed = read.is_err();
-            answer(item, read);
-            rest = others;
-            if failed {
-                break;
+        let begun = time().and_then(|time| {
+            let row = Row::begin(rest.to_vec(), reading.clone()).map_err(|error| no_thread(&error))?;
+            Ok((row, time))
+        });
+        let (row, mut patience) = match begun {
+            Ok(begun) => begun,
+            Err(why) => {
+                answer(first, Err(why));
+                rest = others;
+                continue;
+            }
+        };
+        'row: while !rest.is_empty() {
+            let heard = row.hear(patience);
+            let late = heard.is_empty();
+            let failure = late.then(|| row.failure(patience)).map(Err);
+            for read in heard.into_iter().map(Ok).chain(failure) {
+                let Some((item, others)) = rest.split_first() else { break };
+                rest = others;
+                match time().and_then(|time| Ok((read?, time))) {
+                    Ok((read, time)) => {
+                        patience = time;
+                        answer(item, Ok(read));
+                    }
+                    Err(why) => {
+                        answer(item, Err(why));
+                        break 'row;
+                    }
+                }
             }
         }
+    }
+}
+
+/// Items that one thread reads, one after the other.
+struct Row<T>(Arc<(Mutex<Read<T>>, Condvar)>);
+
+/// How far it is.
+struct Read<T> {
+    /// Answers that nobody has taken yet.
+    answers: Vec<T>,
+    /// When the last one came.
+    latest: Instant,
+    /// No more will come.
+    ended: bool,
+    /// Nobody wants more.
+    left: bool,
+}
+
+impl<T: Send + 'static> Row<T> {
+    fn begin<I: Send + 'static>(
+        items: Vec<I>,
+        reading: impl Fn(&I) -> T + Send + 'static,
+    ) -> io::Result<Self> {
+        let read = Read { answers: Vec::new(), latest: Instant::now(), ended: false, left: false };
+        let row = Arc::new((Mutex::new(read), Condvar::new()));
+        let end = End(Arc::clone(&row));
+        let job = move || -> Box<dyn FnOnce()> {
+            for item in &items {
+                let answer = reading(item);
+                let mut read = hold(&end.0.0);
+                if read.left {
+                    break;
+                }
+                read.answers.push(answer);
+                read.latest = Instant::now();
+                if read.answers.len() == TOGETHER {
+                    end.0.1.notify_one();
+                }
+            }
+            Box::new(move || drop(end))
+        };
+        on_a_thread(Box::new(job))?;
+        Ok(Self(row))
+    }
+
+    /// The next answers; none where the next item takes longer than `patience`, or none will come.
+    fn hear(&self, patience: Duration) -> Vec<T> {
+        let (read, come) = &*self.0;
+        let mut read = hold(read);
+        while read.answers.len() < TOGETHER && !read.ended {
+            let left = patience.saturating_sub(read.latest.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            read = come.wait_timeout(read, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        std::mem::take(&mut read.answers)
+    }
+
+    /// Why nothing was heard.
+    fn failure(&self, patience: Duration) -> Missing {
+        if hold(&self.0.0).ended { reader_failed() } else { Missing::TimedOut(millis(patience)) }
+    }
+}
+
+impl<T> Drop for Row<T> {
+    fn drop(&mut self) {
+        hold(&self.0.0).left = true;
+    }
+}
+
+/// Says that a row has ended, also where its thread failed.
+struct End<T>(Arc<(Mutex<Read<T>>, Condvar)>);
+
+impl<T> Drop for End<T> {
+    fn drop(&mut self) {
+        hold(&self.0.0).ended = true;
+        self.0.1.notify_one();
     }
 }
 

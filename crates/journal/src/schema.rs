@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use vmwright_model::{Entry, EntryId};
 
 /// Version of the layout, in SQLite's `user_version`.
@@ -214,18 +214,31 @@ fn recognise(connection: &Connection, site: &Site) -> Result<i64, Error> {
     if version > VERSION {
         return Err(Error::Newer { path: site.path(), found: version, known: VERSION });
     }
-    let known = match version {
-        1 => first(),
-        _ => in_memory(),
+    let same = match version {
+        1 => found == layout(&first().map_err(sql)?).map_err(sql)?,
+        _ => found == *of_this_version().map_err(sql)?,
     };
-    if found != layout(&known.map_err(sql)?).map_err(sql)? {
+    if !same {
         return Err(site.corrupt("its layout, or a trigger that keeps it append-only, was changed"));
     }
     Ok(version)
 }
 
+/// The definitions of a file of this version. They are made once: an operation opens the journal when it begins and
+/// when it ends.
+fn of_this_version() -> rusqlite::Result<&'static Layout> {
+    static KNOWN: OnceLock<Layout> = OnceLock::new();
+    match KNOWN.get() {
+        Some(known) => Ok(known),
+        None => layout(&in_memory()?).map(|known| KNOWN.get_or_init(|| known)),
+    }
+}
+
+/// Names and definitions.
+type Layout = Vec<(String, Option<String>)>;
+
 /// The definitions of all that the file has.
-fn layout(connection: &Connection) -> rusqlite::Result<Vec<(String, Option<String>)>> {
+fn layout(connection: &Connection) -> rusqlite::Result<Layout> {
     connection
         .prepare("SELECT name, sql FROM sqlite_schema ORDER BY name")?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?

@@ -11,7 +11,7 @@
 //! newest [`RECENT`] entries.
 
 use crate::{ANSWER_LIMIT, Error, Journal, query, signs};
-use rusqlite::{OptionalExtension, Statement, params, params_from_iter};
+use rusqlite::{OptionalExtension, Statement, Transaction, params, params_from_iter};
 use std::collections::HashMap;
 use vmwright_model::{Entry, EntryId, EntryState};
 
@@ -113,6 +113,7 @@ impl Journal {
         filter: &Filter,
     ) -> Result<Vec<(EntryId, Entry)>, Error> {
         let limit = limit.min(ANSWER_LIMIT);
+        let _now = self.as_of_now()?;
         let found = self.candidates(query, limit).map_err(|source| self.site.error("read", source))?;
         self.best(found, limit, filter)
     }
@@ -124,6 +125,7 @@ impl Journal {
     /// As [`Journal::search`].
     pub fn recall(&self, question: &str, host: &str, limit: usize) -> Result<Vec<(EntryId, Entry)>, Error> {
         let words = query::telling(question);
+        let _now = self.as_of_now()?;
         let found = self.candidates(question, limit).map_err(|source| self.site.error("read", source))?;
         let mut alike = self.best(found, 16 * limit.max(1), &Filter::default())?;
         let asked = signs::of_question(question);
@@ -136,6 +138,11 @@ impl Journal {
         });
         alike.truncate(limit);
         Ok(alike)
+    }
+
+    /// One view of the journal for all questions of a search, and one lock of its file instead of one for each.
+    fn as_of_now(&self) -> Result<Transaction<'_>, Error> {
+        self.connection.unchecked_transaction().map_err(|source| self.site.error("read", source))
     }
 
     /// Entries that may answer, with their scores.

@@ -11,6 +11,7 @@ pub mod hypotheses;
 mod marks;
 mod nearness;
 pub mod next;
+mod patterns;
 mod places;
 mod plain;
 pub mod ranking;

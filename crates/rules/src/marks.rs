@@ -1,82 +1,118 @@
-//! Where the catalogue's patterns stand in the texts of a reading.
+//! Where the catalogue's patterns stand in the texts of a reading. Each is looked for when it is asked for.
 
+use crate::patterns::Numbers;
 use crate::places::Places;
 use crate::plain::{JOINED, Plain};
-use crate::scan::{Hits, KEPT, Pass, Scanner};
+use crate::scan::{Hits, KEPT, Scanner};
 use crate::{Hit, Pattern, Text};
+use memchr::memmem::Finder;
 use std::cell::OnceCell;
+use std::rc::Rc;
 
 /// The places in some texts.
 #[derive(Debug)]
 pub(crate) struct Marks {
-    signs: Hits,
-    /// Of words that are no signs, by their number; each is looked for when it is asked for.
-    words: OnceCell<Vec<OnceCell<Vec<Hit>>>>,
-    /// Of all of them in the texts that are in no table of places.
-    long: OnceCell<Hits>,
+    places: Rc<Places>,
+    /// The plain forms of lines, and the text and line that each is of.
+    plain: (Text<'static>, Vec<(usize, u32)>),
+    plain_places: Rc<Places>,
+    /// By the pattern's number.
+    found: Vec<OnceCell<Vec<Hit>>>,
+    /// Of signs and of words in the texts that are in no table of places.
+    long: [OnceCell<Hits>; 2],
 }
 
 impl Marks {
-    /// Of these texts; `pasted` says that somebody chose them.
-    pub(crate) fn of(texts: &[Text<'_>], pasted: bool) -> Self {
-        let mut pass = pass(Scanner::of_signs(), 0, texts);
-        let plain = Plain::of(texts, pasted);
-        let signs = if plain.starts.is_empty() {
-            pass.finish()
-        } else {
-            // It holds no remarks of settings.
-            pass.with_remarks(false);
-            pass.scan(texts.len(), &plain.text, &plain.starts);
-            pass.finish().adopted(texts.len(), JOINED, |line| plain.origin(line))
-        };
-        Self { signs, words: OnceCell::new(), long: OnceCell::new() }
+    /// Of these texts, the first of which are those of `places`; `pasted` says that somebody chose them.
+    pub(crate) fn of(texts: &[Text<'_>], places: Rc<Places>, pasted: bool) -> Self {
+        let (mut forms, of) = Plain::of(texts, pasted).into_text();
+        let plain_places = Places::of(std::slice::from_mut(&mut forms));
+        let found = vec![OnceCell::new(); Numbers::of_all().count()];
+        Self { places, plain: (forms, of), plain_places, found, long: Default::default() }
     }
 
-    /// The hits of a pattern of the catalogue, in the order of the texts, which are those that this was made of. The
-    /// first of them are those of `places`.
-    pub(crate) fn find(&self, pattern: &str, texts: &[Text<'_>], places: &Places) -> &[Hit] {
-        if let Some(number) = Scanner::of_signs().index(pattern) {
-            return self.signs.of(number);
+    /// The hits of a pattern of the catalogue, in the order of the texts, which are those that this was made of.
+    pub(crate) fn find(&self, pattern: &str, texts: &[Text<'_>]) -> &[Hit] {
+        let Some(number) = Numbers::of_all().of(pattern) else { return &[] };
+        self.found[number]
+            .get_or_init(|| self.look(pattern, Numbers::of_all().anchor(number, pattern), texts))
+    }
+
+    fn look(&self, pattern: &str, anchor: &str, texts: &[Text<'_>]) -> Vec<Hit> {
+        if anchor.is_empty() {
+            return Vec::new();
         }
-        let Some(number) = Scanner::of_words().index(pattern) else { return &[] };
-        let words = self.words.get_or_init(|| vec![OnceCell::new(); Scanner::of_words().count()]);
-        words[number].get_or_init(|| {
-            let mut hits = look(pattern, texts, places);
-            let (short, scanner) = (places.count(), Scanner::of_words());
-            if short < texts.len() {
-                hits.extend_from_slice(self.long.get_or_init(|| scan(scanner, short, texts)).of(number));
+        let sought = Sought { pattern, anchor, finder: OnceCell::new(), compiled: OnceCell::new() };
+        let mut hits = Vec::new();
+        for number in self.places.texts(anchor) {
+            hits.extend(sought.stands(&texts[number], number));
+        }
+        hits.extend_from_slice(self.in_long(pattern, texts));
+        let (forms, of) = &self.plain;
+        if !of.is_empty() && self.plain_places.texts(anchor).next().is_some() {
+            for hit in sought.stands(forms, 0) {
+                let Some((text, line)) = of.get(hit.line as usize - 1).copied() else { continue };
+                // Of lines that overlap, each holds what stands in both.
+                let known = |other: &Hit| other.text == text && other.line.abs_diff(line) < JOINED;
+                if !hits.iter().any(known) {
+                    hits.push(Hit { text, line, ..hit });
+                }
             }
-            hits
-        })
+            hits.sort_by_key(|hit| (hit.text, hit.line));
+        }
+        hits
+    }
+
+    /// Where it stands in the texts that are in no table of places. All patterns are looked for in one pass over these.
+    fn in_long(&self, pattern: &str, texts: &[Text<'_>]) -> &[Hit] {
+        let short = self.places.count();
+        if short == texts.len() {
+            return &[];
+        }
+        let (scanner, hits) = if Numbers::of_all().is_sign(pattern) {
+            (Scanner::of_signs(), &self.long[0])
+        } else {
+            (Scanner::of_words(), &self.long[1])
+        };
+        let Some(number) = scanner.index(pattern) else { return &[] };
+        hits.get_or_init(|| scan(scanner, short, texts)).of(number)
     }
 }
 
 /// All patterns of a scanner, in one pass over the texts from one on.
 fn scan(scanner: &Scanner, from: usize, texts: &[Text<'_>]) -> Hits {
-    pass(scanner, from, texts).finish()
-}
-
-/// The same, not yet at its end.
-fn pass<'s>(scanner: &'s Scanner, from: usize, texts: &[Text<'_>]) -> Pass<'s> {
     let mut pass = scanner.pass();
     for (number, text) in texts.iter().enumerate().skip(from) {
         pass.with_remarks(text.is_settings());
         pass.scan(number, text.whole(), &text.starts);
     }
-    pass
+    pass.finish()
 }
 
-/// One pattern, where the table says that it can stand.
-fn look(pattern: &str, texts: &[Text<'_>], places: &Places) -> Vec<Hit> {
-    let (anchor, pattern) = (Pattern::anchor(pattern), Pattern::new(pattern));
-    let mut hits = Vec::new();
-    for text in places.texts(anchor.as_str()) {
-        let found = texts[text].lines_like(&anchor).filter_map(|(line, quote)| {
-            let captures = pattern.find(quote)?.into_iter();
+/// A pattern that is looked for.
+struct Sought<'p> {
+    pattern: &'p str,
+    /// Its longest literal.
+    anchor: &'p str,
+    /// Made where that can stand somewhere: few can.
+    finder: OnceCell<Finder<'p>>,
+    /// Compiled where it does.
+    compiled: OnceCell<Pattern>,
+}
+
+impl Sought<'_> {
+    /// Where it stands in a text: no more lines than are kept.
+    fn stands(&self, text: &Text<'_>, number: usize) -> Vec<Hit> {
+        let settings = text.is_settings();
+        let finder = self.finder.get_or_init(|| Finder::new(self.anchor.as_bytes()));
+        let found = text.lines_like(finder).filter_map(|(line, quote)| {
+            if settings && quote.trim_start().starts_with('#') {
+                return None;
+            }
+            let captures = self.compiled.get_or_init(|| Pattern::new(self.pattern)).find(quote)?.into_iter();
             let captures = captures.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-            Some(Hit { text, line, captures })
+            Some(Hit { text: number, line, captures })
         });
-        hits.extend(found.take(KEPT as usize));
+        found.take(KEPT as usize).collect()
     }
-    hits
 }

@@ -1,19 +1,20 @@
 //! Where words can stand: one table over all texts that rules go through, so that most questions for a word are
 //! answered without a look at the texts.
 //!
-//! About a hundred rules ask for a word or two each, and hardly any of them stands in a given host's texts. The texts
+//! Rules have thousands of signs and words, and hardly any of them stands in a given host's texts. The texts
 //! lie one behind the other, cut into chunks of [`CHUNK`] bytes. For each run of [`GRAM`] bytes the table keeps in
 //! which chunks it begins, one bit a chunk; a word can only stand where all its runs do. What is left is searched. The
 //! case of letters is no part of it, so that both kinds of search are served.
 
-use crate::Words;
+use crate::{Text, Words};
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Bytes of a run: few runs of a word stand where the word does not, and short words have one too.
 const GRAM: usize = 3;
 
 /// Bytes of a chunk, a power of two.
-const CHUNK: usize = 1 << 14;
+const CHUNK: usize = 1 << 13;
 
 /// Chunks that one table is for: the bits of its cells.
 const CHUNKS: usize = u32::BITS as usize;
@@ -37,13 +38,17 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Of no text.
-    pub(crate) const fn empty() -> Self {
-        Self { tables: Vec::new(), begins: Vec::new(), end: 0 }
+    /// Of these texts, each of which knows its place then.
+    pub(crate) fn of(texts: &mut [Text<'_>]) -> Rc<Self> {
+        let mut places = Self::default();
+        let begins: Vec<usize> = texts.iter().map(|text| places.add(text.whole())).collect();
+        let places = Rc::new(places);
+        texts.iter_mut().zip(begins).for_each(|(text, begin)| text.place(&places, begin));
+        places
     }
 
     /// Adds a text behind those that there are, and says where it begins.
-    pub(crate) fn add(&mut self, text: &str) -> usize {
+    fn add(&mut self, text: &str) -> usize {
         let (begin, text) = (self.end, text.as_bytes());
         let mut from = 0;
         while from < text.len() {
@@ -70,7 +75,8 @@ impl Places {
     /// The texts in which one of the words can stand, by the order in which they were added.
     pub(crate) fn texts<'w>(&self, words: impl Words<'w>) -> impl Iterator<Item = usize> {
         let mut done = 0;
-        self.ranges(0, self.end, words).into_iter().flat_map(move |range| {
+        let any = |table| words.each().fold(0, |all, word| all | self.chunks(table, word.as_bytes()));
+        self.spans(0, self.end, any).into_iter().flat_map(move |range| {
             let first = self.begins.partition_point(|begin| *begin <= range.start).saturating_sub(1);
             let behind = self.begins.partition_point(|begin| *begin < range.end);
             let texts = first.max(done)..behind;
@@ -79,14 +85,20 @@ impl Places {
         })
     }
 
-    /// Where one of the words can begin in the text of this length that begins at `begin`: ranges of its bytes.
-    pub(crate) fn ranges<'w>(&self, begin: usize, length: usize, words: impl Words<'w>) -> Vec<Range<usize>> {
+    /// Where a word can begin in the text of this length that begins at `begin`: ranges of its bytes.
+    pub(crate) fn ranges(&self, begin: usize, length: usize, word: &[u8]) -> Vec<Range<usize>> {
+        self.spans(begin, length, |table| self.chunks(table, word))
+    }
+
+    /// The chunks that `wanted` names of each table, as far as they are of the text of this length that begins at
+    /// `begin`: ranges of its bytes.
+    fn spans(&self, begin: usize, length: usize, wanted: impl Fn(usize) -> u32) -> Vec<Range<usize>> {
         let mut ranges: Vec<Range<usize>> = Vec::new();
         let (mut table, mut chunks) = (usize::MAX, 0);
         for chunk in begin / CHUNK..(begin + length).div_ceil(CHUNK) {
             if table != chunk / CHUNKS {
                 table = chunk / CHUNKS;
-                chunks = words.each().fold(0, |all, word| all | self.chunks(table, word.as_bytes()));
+                chunks = wanted(table);
             }
             if chunks & 1 << (chunk % CHUNKS) == 0 {
                 continue;
@@ -104,8 +116,14 @@ impl Places {
     /// The chunks of a table in which a word can begin, as bits.
     fn chunks(&self, table: usize, word: &[u8]) -> u32 {
         let Some(table) = self.tables.get(table) else { return 0 };
-        let runs = word[..word.len().min(REACH)].windows(GRAM);
-        runs.fold(u32::MAX, |chunks, run| chunks & table[cell(number(run))])
+        let mut chunks = u32::MAX;
+        for run in word[..word.len().min(REACH)].windows(GRAM) {
+            chunks &= table[cell(number(run))];
+            if chunks == 0 {
+                break;
+            }
+        }
+        chunks
     }
 }
 
@@ -157,12 +175,13 @@ mod tests {
                 assert_eq!(places.add(&first), 0);
                 let begin = places.add(&second);
                 assert_eq!(begin, 777);
-                let ranges = places.ranges(begin, second.len(), word);
+                let ranges = places.ranges(begin, second.len(), word.as_bytes());
                 assert!(ranges.iter().any(|range| range.contains(&before)), "{word} at {before}: {ranges:?}");
                 assert!(ranges.windows(2).all(|two| two[0].end < two[1].start), "{ranges:?}");
                 assert!(places.texts(word).any(|text| text == 1));
                 assert!(places.texts(word.to_ascii_uppercase().as_str()).any(|text| text == 1));
-                let elsewhere = word.len() < GRAM || places.ranges(0, first.len(), word).is_empty();
+                let elsewhere =
+                    word.len() < GRAM || places.ranges(0, first.len(), word.as_bytes()).is_empty();
                 assert!(elsewhere || before < CHUNK, "one chunk of two is left out");
             }
         }
@@ -190,7 +209,7 @@ mod tests {
         let begin = places.add(&text);
         for word in ["MASQUERADE", "<emulator>", "vfio-pci", "kubevirt.io/"] {
             assert_eq!(places.texts(word).count(), 0, "{word}");
-            assert!(places.ranges(begin, text.len(), word).is_empty());
+            assert!(places.ranges(begin, text.len(), word.as_bytes()).is_empty());
         }
         assert_eq!(places.texts(["MASQUERADE", "entered disabled"]).collect::<Vec<_>>(), [0]);
         assert_eq!(Places::default().texts("entered").count(), 0);

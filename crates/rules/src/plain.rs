@@ -54,9 +54,9 @@ const TRACES: &[&[u8]] = &[
 /// Plain forms of lines, one below the other.
 #[derive(Debug, Default)]
 pub(crate) struct Plain {
-    pub(crate) text: String,
+    text: String,
     /// Where each begins.
-    pub(crate) starts: Vec<usize>,
+    starts: Vec<usize>,
     /// Which line each is of: the text and its line.
     of: Vec<(usize, u32)>,
 }
@@ -95,9 +95,9 @@ impl Plain {
         plain
     }
 
-    /// Where a line of it comes from.
-    pub(crate) fn origin(&self, line: u32) -> Option<(usize, u32)> {
-        self.of.get(line.checked_sub(1)? as usize).copied()
+    /// The forms as a text, and which line each is of: the text and its line.
+    pub(crate) fn into_text(self) -> (Text<'static>, Vec<(usize, u32)>) {
+        (Text::of_lines(self.text, self.starts), self.of)
     }
 
     fn add(&mut self, line: &str, text: usize, number: u32) {

@@ -17,9 +17,6 @@ use vmwright_model::{Evidence, Kind, Missing, Snapshot};
 /// shorter; what is longer is a log, and its messages are found by the one pass of all signs.
 const SHORT: usize = 1 << 20;
 
-/// No text is in this table.
-static NOWHERE: Places = Places::empty();
-
 /// What stands before the sources of the host that a VM is to move to, so that a quote says which host it is of.
 pub const TARGET: &str = "dst:";
 
@@ -117,21 +114,21 @@ impl<'s> Reading<'s> {
                 Some(Text::new(&record.source, record.kind.clone(), vmwright_formats::text(bytes)))
             })
             .collect();
-        texts.sort_by_key(|text| text.whole().len() > SHORT);
-        let short = texts.partition_point(|text| text.whole().len() <= SHORT);
-        let mut places = Places::default();
-        let begins: Vec<usize> = texts[..short].iter().map(|text| places.add(text.whole())).collect();
-        let places = Rc::new(places);
-        texts.iter_mut().zip(begins).for_each(|(text, begin)| text.place(&places, begin));
+        let long = |text: &Text<'_>| text.whole().len() > SHORT;
+        texts.sort_by_key(long);
+        let short = texts.partition_point(|text| !long(text));
+        let places = Places::of(&mut texts[..short]);
         let mut kinds: HashMap<Kind, Vec<usize>> = HashMap::new();
         let mut names: HashMap<&'s str, Vec<usize>> = HashMap::new();
         for (at, text) in texts.iter().enumerate() {
             kinds.entry(text.kind.clone()).or_default().push(at);
             names.entry(name(text.source)).or_default().push(at);
         }
-        let complaint = Text::new(COMPLAINT, Kind::TEXT, Cow::Borrowed(complaint));
-        let said = Marks::of(std::slice::from_ref(&complaint), true);
-        let marks = Marks::of(&texts, !snapshot.live && !texts.iter().any(|text| reported(text.source)));
+        let pasted = !snapshot.live && !texts.iter().any(|text| reported(text.source));
+        let marks = Marks::of(&texts, Rc::clone(&places), pasted);
+        let mut complaint = Text::new(COMPLAINT, Kind::TEXT, Cow::Borrowed(complaint));
+        let said = Places::of(std::slice::from_mut(&mut complaint));
+        let said = Marks::of(std::slice::from_ref(&complaint), said, true);
         Self {
             snapshot,
             texts,
@@ -232,7 +229,7 @@ impl<'s> Reading<'s> {
     #[must_use]
     pub fn said(&self, pattern: &str) -> bool {
         !self.complaint.whole().is_empty()
-            && !self.said.find(pattern, std::slice::from_ref(&self.complaint), &NOWHERE).is_empty()
+            && !self.said.find(pattern, std::slice::from_ref(&self.complaint)).is_empty()
     }
 
     /// Whether a rule's documentation is among the nearest to the complaint.
@@ -244,7 +241,7 @@ impl<'s> Reading<'s> {
     /// Where a pattern of the catalogue stands in the texts.
     #[must_use]
     pub fn hits(&self, pattern: &str) -> &[Hit] {
-        self.marks.find(pattern, &self.texts, &self.places)
+        self.marks.find(pattern, &self.texts)
     }
 
     /// The text of a hit.

@@ -1,6 +1,7 @@
 //! All patterns of all rules, looked for in one pass over each text.
 
-use crate::{CATALOGUE, Pattern};
+use crate::Pattern;
+use crate::patterns::{Numbers, signs, words};
 // Its hashes are several times faster than the usual ones, and there are thousands to make at each start.
 use rustc_hash::FxHashMap;
 use std::collections::hash_map::Entry;
@@ -50,7 +51,7 @@ struct Sought {
 }
 
 impl Scanner {
-    /// The scanner over the signs of the catalogue and their conditions: what is looked for in every text.
+    /// The scanner over the signs of the catalogue and their conditions.
     pub fn of_signs() -> &'static Scanner {
         static SIGNS: OnceLock<Scanner> = OnceLock::new();
         SIGNS.get_or_init(|| Scanner::new(signs()))
@@ -60,13 +61,7 @@ impl Scanner {
     /// words, and few rules ask where they stand in a text.
     pub(crate) fn of_words() -> &'static Scanner {
         static WORDS: OnceLock<Scanner> = OnceLock::new();
-        WORDS.get_or_init(|| {
-            let words = CATALOGUE.iter().flat_map(|entry| {
-                let said = entry.rule.signs.iter().flat_map(|sign| sign.said);
-                entry.rule.words.iter().chain(said).copied()
-            });
-            Scanner::new(words.filter(|word| Scanner::of_signs().index(word).is_none()))
-        })
+        WORDS.get_or_init(|| Scanner::new(words().filter(|word| !Numbers::of_all().is_sign(word))))
     }
 
     /// A scanner over these patterns. Those without a literal are never found.
@@ -105,11 +100,6 @@ impl Scanner {
         Self { anchors: Words::new(anchors.iter().map(String::as_str)), first, patterns, index_of }
     }
 
-    /// How many patterns it has.
-    pub(crate) fn count(&self) -> usize {
-        self.patterns.len()
-    }
-
     /// The number of a pattern, for [`Hits::of`].
     pub(crate) fn index(&self, text: &str) -> Option<usize> {
         self.index_of.get(text).copied()
@@ -127,14 +117,6 @@ impl Scanner {
             remarks: false,
         }
     }
-}
-
-/// What a rule's signs say: their messages and the patterns of their conditions.
-fn signs() -> impl Iterator<Item = &'static str> {
-    let all = CATALOGUE.iter().flat_map(|entry| entry.rule.signs);
-    all.flat_map(|sign| {
-        [sign.text].into_iter().chain(sign.and.iter().copied()).chain(sign.unless.iter().copied())
-    })
 }
 
 /// What a pass knows of a pattern in the text at hand.
@@ -239,29 +221,6 @@ impl Hits {
     /// The hits of a pattern by its number, in the order of the texts.
     pub(crate) fn of(&self, pattern: usize) -> &[Hit] {
         &self.by_pattern[pattern]
-    }
-
-    /// The same, with the hits of one text, the last, told as those of the lines that its lines are of. What is found
-    /// there already, or within `joined - 1` lines of it, is found once.
-    pub(crate) fn adopted(
-        mut self,
-        last: usize,
-        joined: u32,
-        origin: impl Fn(u32) -> Option<(usize, u32)>,
-    ) -> Self {
-        for hits in &mut self.by_pattern {
-            let own = hits.iter().rposition(|hit| hit.text != last).map_or(0, |at| at + 1);
-            for hit in hits.split_off(own) {
-                let Some((text, line)) = origin(hit.line) else { continue };
-                // Of lines that overlap, each holds what stands in both.
-                let known = |other: &Hit| other.text == text && other.line.abs_diff(line) < joined;
-                if !hits.iter().any(known) {
-                    hits.push(Hit { text, line, ..hit });
-                }
-            }
-            hits.sort_by_key(|hit| (hit.text, hit.line));
-        }
-        self
     }
 
     /// How many there are of all patterns.

@@ -3,7 +3,7 @@
 use crate::places::Places;
 use memchr::memmem::Finder;
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
 use vmwright_formats::environment::{Versions, versions};
@@ -74,6 +74,11 @@ impl<'s> Text<'s> {
         }
     }
 
+    /// Lines of which is known where each begins.
+    pub(crate) fn of_lines(text: String, starts: Vec<usize>) -> Self {
+        Self { starts, ..Self::new("", Kind::TEXT, Cow::Owned(text)) }
+    }
+
     /// Whether it is a file of settings, whose remarks are its author's and not this host's words.
     pub(crate) fn is_settings(&self) -> bool {
         self.source.trim_start_matches('/').starts_with("etc/")
@@ -82,6 +87,17 @@ impl<'s> Text<'s> {
     /// Notes where its words can stand: `begin` is what [`Places::add`] said of it.
     pub(crate) fn place(&mut self, places: &Rc<Places>, begin: usize) {
         self.places = Some((Rc::clone(places), begin));
+    }
+
+    /// Where a word can begin: ranges of bytes.
+    fn ranges(&self, word: &[u8]) -> Vec<Range<usize>> {
+        if word.len() > self.text.len() {
+            return Vec::new();
+        }
+        match &self.places {
+            Some((places, begin)) => places.ranges(*begin, self.text.len(), word),
+            None => std::iter::once(0..self.text.len()).collect(),
+        }
     }
 
     /// The whole; bytes that are not UTF-8 are replaced. To look for words in it, see [`Text::holds`] and
@@ -128,9 +144,9 @@ impl<'s> Text<'s> {
         })
     }
 
-    /// The lines in which a word stands in letters of either case; `lower` is in lower case.
-    pub(crate) fn lines_like<'r>(&'r self, lower: &'r str) -> impl Iterator<Item = (u32, &'r str)> {
-        let finds = Finds::of(self, lower).map(|finds| Finds { folded: true, ..finds });
+    /// The lines in which a word stands in letters of either case; `lower` finds it in lower case.
+    pub(crate) fn lines_like<'r>(&'r self, lower: &'r Finder<'_>) -> impl Iterator<Item = (u32, &'r str)> {
+        let finds = Finds::of(self, lower.as_ref()).map(|finds| Finds { folded: true, ..finds });
         let mut at = 0;
         std::iter::from_fn(move || {
             let found = finds.as_ref()?.from(at)?;
@@ -183,27 +199,32 @@ struct Finds<'t, 'w> {
     ranges: Vec<Range<usize>>,
     /// Whether letters of either case are the same; the word is then in lower case.
     folded: bool,
+    /// The window that was put into lower case last.
+    lower: RefCell<(Option<usize>, Vec<u8>)>,
 }
 
 /// How much of a text is put into lower case at once, in bytes.
-const WINDOW: usize = 1 << 14;
+const WINDOW: usize = 1 << 13;
 
 impl<'t, 'w> Finds<'t, 'w> {
-    /// What finds a word; nothing where it cannot stand in the text.
-    fn of(text: &'t Text<'_>, word: &'w str) -> Option<Self> {
-        let ranges = match &text.places {
-            Some((places, begin)) => places.ranges(*begin, text.text.len(), word),
-            None => std::iter::once(0..text.text.len()).collect(),
-        };
-        if ranges.is_empty() {
-            return None;
-        }
-        Some(Self { text: &text.text, finder: Finder::new(word.as_bytes()), ranges, folded: false })
+    fn among(text: &'t Text<'_>, finder: Finder<'w>, ranges: Vec<Range<usize>>) -> Self {
+        Self { text: &text.text, finder, ranges, folded: false, lower: RefCell::default() }
+    }
+
+    /// Where what finds a word can find it; nothing where the word cannot stand in the text.
+    fn of(text: &'t Text<'_>, finder: Finder<'w>) -> Option<Self> {
+        let ranges = text.ranges(finder.needle());
+        (!ranges.is_empty()).then(|| Self::among(text, finder, ranges))
     }
 
     /// The first place, and what finds the others.
     fn first(text: &'t Text<'_>, word: &'w str) -> Option<(usize, Self)> {
-        let finds = Self::of(text, word)?;
+        // To make what finds a word takes longer than to see that there is nothing to find.
+        let ranges = text.ranges(word.as_bytes());
+        if ranges.is_empty() {
+            return None;
+        }
+        let finds = Self::among(text, Finder::new(word.as_bytes()), ranges);
         finds.from(0).map(|at| (at, finds))
     }
 
@@ -225,9 +246,17 @@ impl<'t, 'w> Finds<'t, 'w> {
             return Some(from + self.finder.find(&text[from..to])?);
         }
         let behind = self.finder.needle().len().saturating_sub(1);
-        (from..to).step_by(WINDOW).find_map(|begin| {
-            let window = text[begin..(begin + WINDOW + behind).min(to)].to_ascii_lowercase();
-            Some(begin + self.finder.find(&window)?)
+        let mut lower = self.lower.borrow_mut();
+        (from / WINDOW..to.div_ceil(WINDOW)).find_map(|window| {
+            let begin = window * WINDOW;
+            // One place after the other is asked for, and many can lie in one window.
+            if lower.0 != Some(window) {
+                let whole = &text[begin..(begin + WINDOW + behind).min(text.len())];
+                *lower = (Some(window), whole.to_ascii_lowercase());
+            }
+            let skipped = from.saturating_sub(begin);
+            let end = (to - begin).min(lower.1.len());
+            Some(begin + skipped + self.finder.find(lower.1.get(skipped..end)?)?)
         })
     }
 }
@@ -235,6 +264,7 @@ impl<'t, 'w> Finds<'t, 'w> {
 #[cfg(test)]
 mod tests {
     use crate::{CATALOGUE, Reading, Words, ranking};
+    use memchr::memmem::Finder;
     use vmwright_model::{Kind, Record, Snapshot};
 
     fn pasted(texts: &[(&str, String)]) -> Snapshot {
@@ -276,10 +306,11 @@ mod tests {
         assert_eq!(quickly(&snapshot, "tock"), slowly(&texts, "tock"));
         assert_eq!(slowly(&texts, "tock").len(), 8, "each line once");
         let reading = Reading::new(&snapshot, "");
+        let tock = Finder::new("tock");
         let like = reading
             .texts()
             .iter()
-            .flat_map(|text| text.lines_like("tock").map(move |line| (text.source, line)));
+            .flat_map(|text| text.lines_like(&tock).map(move |line| (text.source, line)));
         let texts_low = texts.clone().map(|(name, text)| (name, text.to_ascii_lowercase()));
         let expect = slowly(&texts_low, "tock").into_iter().map(|(name, number, _)| (name, number));
         let found: Vec<_> = like.map(|(source, (number, _))| (source.to_owned(), number)).collect();
