@@ -2,7 +2,7 @@
 //! takes runs back.
 
 use crate::analysis::read;
-use crate::backends::{self, Chosen};
+use crate::backends::{self, Chosen, Other};
 use crate::guard::{self, Guards};
 use crate::{
     Approve, Environment, Error, Outcome, PlanMade, Progress, RunSummary, asks, machines, memory, plans,
@@ -376,10 +376,23 @@ impl Live<'_> {
     fn open(&self, name: &str) -> Result<store::Stored, MachineError> {
         store::open(&self.environment.state, name).map_err(|error| failed(&error))
     }
+
+    /// The domain of libvirt that is meant, where vmwright has no machine of this name.
+    fn theirs(&self, name: &str) -> Result<Option<Other>, MachineError> {
+        match store::open(&self.environment.state, name) {
+            Err(StoreError::NotFound(_) | StoreError::BadName(_)) => {
+                backends::other(name, self.environment).map_err(|error| failed(&error))
+            }
+            _ => Ok(None),
+        }
+    }
 }
 
 impl Machines for Live<'_> {
     fn running(&self, name: &str) -> Result<bool, MachineError> {
+        if let Some(other) = self.theirs(name)? {
+            return Ok(other.domain.condition.state.alive());
+        }
         let machine = self.open(name)?;
         let backend = backends::of(&machine).map_err(|error| failed(&error))?;
         Ok(backend.look(&machine).map_err(|error| failed(&error))?.state.alive())
@@ -418,6 +431,10 @@ impl Machines for Live<'_> {
     }
 
     fn start(&self, name: &str) -> Result<(), MachineError> {
+        if let Some(other) = self.theirs(name)? {
+            let started = Libvirt::on(other.connection).start_domain(name);
+            return started.map(drop).map_err(|error| failed(&error));
+        }
         let machine = self.open(name)?;
         let backend = backends::of(&machine).map_err(|error| failed(&error))?;
         backend.start(&machine).map(drop).map_err(|error| failed(&error))
@@ -446,6 +463,10 @@ impl Machines for Live<'_> {
     }
 
     fn stop(&self, name: &str) -> Result<(), MachineError> {
+        if let Some(other) = self.theirs(name)? {
+            let stopped = Libvirt::on(other.connection).stop_domain(name, machines::how(false));
+            return stopped.map(drop).map_err(|error| failed(&error));
+        }
         machines::end(&self.open(name)?, false).map(drop).map_err(|error| failed(&error))
     }
 }

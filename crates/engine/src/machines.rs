@@ -173,7 +173,7 @@ pub(crate) fn end(machine: &Stored, force: bool) -> Result<Ended, Error> {
     backends::of(machine)?.stop(machine, how(force)).map_err(Error::Control)
 }
 
-fn how(force: bool) -> Stop {
+pub(crate) fn how(force: bool) -> Stop {
     if force { Stop::Force } else { Stop::Orderly(POWER_OFF) }
 }
 

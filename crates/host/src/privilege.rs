@@ -139,6 +139,7 @@ fn of_probe(probe: Probe) -> &'static str {
         | Probe::Links
         | Probe::Irqs
         | Probe::Packages
+        | Probe::Services
         | Probe::Cpuid
         | Probe::Libvirt => "any user",
     }

@@ -16,6 +16,7 @@ pub(crate) mod links;
 mod machine;
 pub(crate) mod packages;
 mod pci;
+mod services;
 pub(crate) mod space;
 mod users;
 pub(crate) mod vmm_details;
@@ -49,6 +50,7 @@ pub(crate) fn run(probe: Probe, machines: &Machines, collector: &mut Collector<'
         Probe::Packages => packages::run(collector),
         Probe::KernelConfig => kernel_config::run(collector),
         Probe::AcpiTables => acpi_tables::run(collector),
+        Probe::Services => services::run(collector),
         Probe::Cpuid => cpuid::run(collector),
     }
 }
@@ -86,6 +88,9 @@ pub(crate) fn sources(probe: Probe, machines: &Machines) -> Vec<String> {
             acpi_tables::TABLES.map(|table| format!("{}/{table}", acpi_tables::FOLDER)).to_vec()
         }
         Probe::KernelConfig => one("/proc/config.gz: options about virtualization, or of /boot/config-*"),
+        Probe::Services => {
+            one("/etc/systemd/system, /sys/fs/cgroup: which services run and are started at boot")
+        }
         Probe::Cpuid => one("the CPU: leaves about virtualization"),
     }
 }

@@ -68,6 +68,8 @@ pub enum Probe {
     /// QEMU's monitors, asked by queries alone, where a VMM names one on a path that nobody holds: records
     /// `qmp/VM/query-status` and its like, kind `qmp_answer`.
     Qmp,
+    /// Services of the virtualization stack, whether they run and are started at boot: record `services`, kind `services`.
+    Services,
     /// The CPU's own answers, leaf by leaf, of the first CPU: record `cpuid -1 -r`, kind `cpuid`.
     Cpuid,
 }

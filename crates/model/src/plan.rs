@@ -343,6 +343,15 @@ pub enum Action {
         /// The state to bring about.
         to: ServiceState,
     },
+    /// Starts or stops a virtual network of libvirt's system daemon, and has it started with the daemon or not.
+    VirtualNetwork {
+        /// Its name, `default`.
+        network: String,
+        /// The state that must be found.
+        from: ServiceState,
+        /// The state to bring about.
+        to: ServiceState,
+    },
     /// Makes a machine: vmwright's record of it and, for libvirt, its definition there.
     MachineCreate {
         /// Name of the machine, as its specification gives it.
@@ -658,7 +667,7 @@ pub struct Binding {
     pub only: Option<String>,
 }
 
-/// Whether a service runs, and whether it runs at boot.
+/// Whether a service or a virtual network runs, and whether it runs at boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceState {

@@ -38,6 +38,8 @@ pub enum Target {
     Module(String),
     /// A service.
     Service(String),
+    /// A virtual network of libvirt.
+    Network(String),
     /// That a machine exists.
     Record(String),
     /// The boot that the host is in.
@@ -70,6 +72,7 @@ impl Target {
             | Target::Device(name)
             | Target::Module(name)
             | Target::Service(name)
+            | Target::Network(name)
             | Target::Record(name)
             | Target::Trial(name)
             | Target::Domain(name)
@@ -112,7 +115,9 @@ impl Target {
             Target::HugePages { .. } | Target::Boot => Subject::host(),
             Target::Interface(name) => Subject::new(SubjectKind::Interface, name),
             Target::Device(name) => Subject::new(SubjectKind::Pci, name),
-            Target::Module(name) | Target::Service(name) => Subject::new(SubjectKind::Other, name),
+            Target::Module(name) | Target::Service(name) | Target::Network(name) => {
+                Subject::new(SubjectKind::Other, name)
+            }
             Target::Domain(name) => {
                 Subject::new(SubjectKind::Vm, name.split_once(" of ").map_or(name.as_str(), |(name, _)| name))
             }
@@ -138,6 +143,7 @@ impl std::fmt::Display for Target {
             Target::Device(name) => write!(f, "device {name}"),
             Target::Module(name) => write!(f, "module {name}"),
             Target::Service(name) => write!(f, "service {name}"),
+            Target::Network(name) => write!(f, "virtual network {name}"),
             Target::Boot => write!(f, "the boot"),
             Target::Trial(path) => write!(f, "what is tried at the next boot by {path}"),
             Target::Record(name) => write!(f, "that machine {name} exists"),

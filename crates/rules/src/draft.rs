@@ -95,6 +95,13 @@ impl<'r> Draft<'r> {
         self
     }
 
+    /// Typed actions that settle it together.
+    #[must_use]
+    pub fn actions(mut self, actions: impl IntoIterator<Item = Action>) -> Self {
+        self.actions.extend(actions);
+        self
+    }
+
     /// Says that the rule saw what it needs: without evidence the verdict is quiet and not unknown.
     #[must_use]
     pub fn looked(mut self) -> Self {

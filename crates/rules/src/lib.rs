@@ -18,6 +18,7 @@ pub mod ranking;
 mod reading;
 mod rule;
 mod scan;
+mod settle;
 mod sign;
 mod text;
 mod topology;

@@ -39,6 +39,7 @@ mod sysctl;
 mod sysfs;
 mod tap;
 mod value;
+mod virtual_network;
 
 use crate::system::{RunError, System};
 use crate::tool::ToolError;
@@ -416,6 +417,9 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
             Box::new(module_unload::ModuleUnload { module, parameters })
         }
         Action::Service { unit, from, to } => Box::new(service::Service { unit, from: *from, to: *to }),
+        Action::VirtualNetwork { network, from, to } => {
+            Box::new(virtual_network::VirtualNetwork { network, from: *from, to: *to })
+        }
         Action::MachineCreate { machine, backend, text } => {
             Box::new(machine_record::MachineCreate(machine_record::Record { machine, backend, text }))
         }

@@ -100,6 +100,11 @@ fn every_kind(host: &Host) -> Plan {
                 to: Some("none".into()),
             }],
         },
+        Action::VirtualNetwork {
+            network: "default".into(),
+            from: state(false, true),
+            to: state(true, false),
+        },
         Action::MachineCreate {
             machine: "web".into(),
             backend: "qemu".into(),
@@ -438,6 +443,7 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
             touched
         }
         Action::Service { .. } => value("/units/libvirtd.service", "active disabled"),
+        Action::VirtualNetwork { .. } => value("/networks/default", "yes yes"),
         Action::ModuleLoad { module, .. } | Action::ModuleUnload { module, .. } => {
             let name = module.replace('-', "_");
             let text = system.read("/proc/modules").expect("there");

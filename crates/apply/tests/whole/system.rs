@@ -36,6 +36,7 @@ impl MadeUp {
             ("/proc/sys/net/ipv4/tcp_rmem", "4096\t131072\t6291456\n"),
             ("/proc/modules", "kvm 1 1 kvm_amd, Live 0x0\nnvme 1 1 - Live 0x0\npcspkr 1 0 - Live 0x0\n"),
             ("/units/libvirtd.service", "active enabled"),
+            ("/networks/default", "no yes"),
             ("/proc/sys/kernel/random/boot_id", "11111111-2222\n"),
             ("/proc/cmdline", "BOOT_IMAGE=/vmlinuz ro quiet\n"),
         ] {
@@ -207,6 +208,23 @@ impl System for MadeUp {
                 }
                 _ => bad("ovs-vsctl: unknown"),
             },
+            ("virsh", ["-q", "-c", "qemu:///system", verb, words @ ..]) => {
+                let network = format!("/networks/{}", words.last().expect("a name"));
+                let Ok(text) = self.get(&network) else { return bad("error: failed to get network") };
+                let (active, enabled) = text.split_once(' ').expect("two words");
+                let text = match (*verb, words[0]) {
+                    ("net-info", _) => {
+                        let said = format!("Name:           default\nActive:         {active}\n");
+                        return good(format!("{said}Persistent:     yes\nAutostart:      {enabled}\n"));
+                    }
+                    ("net-autostart", "--disable") => format!("{active} no"),
+                    ("net-autostart", _) => format!("{active} yes"),
+                    ("net-start", _) => format!("yes {enabled}"),
+                    _ => format!("no {enabled}"),
+                };
+                self.put(&network, &text);
+                good(String::new())
+            }
             // Images are files, and files are real.
             ("qemu-img", _) => Live.run(program, args),
             _ => Err(RunError::Absent(program)),

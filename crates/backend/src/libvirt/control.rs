@@ -280,9 +280,13 @@ pub(super) fn written_down(machine: &Stored, before: Option<&ProcessRecord>) -> 
     Ok(Trace::Orderly)
 }
 
+/// How long a start may take. The daemon sets up labels, filters and helpers one after the other before it answers, and a
+/// busy host has been seen to need more than half a minute; whoever gives up before knows nothing of what came of it.
+const START: Duration = Duration::from_secs(180);
+
 pub(super) fn start_domain(libvirt: &Libvirt, name: &str) -> Result<Found, ControlError> {
     let fail = |source| unusable(name, source);
-    let mut client = libvirt.connection.connect(libvirt.patience).map_err(fail)?;
+    let mut client = libvirt.connection.connect(libvirt.patience.max(START)).map_err(fail)?;
     let domain = client.domain(name).map_err(fail)?;
     allow(name, &condition(client.state(&domain).map_err(fail)?), Operation::Start)?;
     let domain = client.start(&domain).map_err(fail)?;

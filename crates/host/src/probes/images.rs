@@ -1,4 +1,4 @@
-//! Record `images`: the disk images that libvirt's domains, running QEMUs and the VM in question name, down their chains
+//! Record `images`: the disk images and firmware that libvirt's domains, running QEMUs and the VM in question name, down their chains
 //! of backing files: owner, mode, label, ACL, folders on the way, file system, and what their headers say. An image is
 //! opened for reading alone, takes no lock, and only where it is a regular file.
 
@@ -92,7 +92,7 @@ fn shown(path: &str) -> String {
     escape(path.as_bytes()).replace(' ', "\\x20")
 }
 
-/// Files that libvirt's domains have as disks.
+/// Files that libvirt's domains have as disks, and as firmware, its variables, kernel and initramfs.
 fn of_domains(folder: &Path) -> Vec<(String, String)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut files: Vec<PathBuf> =
@@ -102,6 +102,10 @@ fn of_domains(folder: &Path) -> Vec<(String, String)> {
     for file in files {
         let Ok(bytes) = read_head(&file, DOMAIN) else { continue };
         let (view, _) = DomainXml::read(&String::from_utf8_lossy(&bytes));
+        for os in view.domains.iter().map(|domain| &domain.os) {
+            let files = [&os.loader, &os.nvram, &os.kernel, &os.initrd].into_iter().flatten();
+            found.extend(files.map(|path| (path.value.clone(), file.display().to_string())));
+        }
         for disk in view.domains.iter().flat_map(|domain| &domain.devices.disks) {
             let is_file = disk.disk_type.as_ref().is_none_or(|kind| kind.value == "file");
             found.extend(

@@ -28,6 +28,7 @@ mod service;
 mod sysctl;
 mod sysfs;
 mod tap;
+mod virtual_network;
 
 pub use edit_domain::inverse;
 
@@ -112,6 +113,8 @@ pub(crate) enum Phase {
     Device,
     /// Services start.
     ServiceStart,
+    /// Virtual networks start: their daemon is there.
+    Network,
     /// Machines are made.
     Record,
     /// Machines start.
@@ -208,6 +211,9 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
         Action::ModuleLoad { module, parameters } => Box::new(module::ModuleLoad { module, parameters }),
         Action::ModuleUnload { module, parameters } => Box::new(module::ModuleUnload { module, parameters }),
         Action::Service { unit, from, to } => Box::new(service::Service { unit, from: *from, to: *to }),
+        Action::VirtualNetwork { network, from, to } => {
+            Box::new(virtual_network::VirtualNetwork { network, from: *from, to: *to })
+        }
         Action::MachineCreate { machine, backend, text } => {
             Box::new(machine_record::MachineRecord { machine, backend, text, away: false })
         }

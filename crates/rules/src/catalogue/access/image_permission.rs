@@ -27,6 +27,9 @@
 //! ## References
 //! `path_resolution(7)`; libvirt `docs/drvqemu.rst` (POSIX users/groups); QEMU `block/file-posix.c`, `raw_open_common()`.
 
+#[path = "state/domains.rs"]
+mod domains;
+
 use crate::prelude::*;
 use vmwright_formats::namei::{FileKind, NameiEntry};
 use vmwright_formats::{GroupFile, MachineSpecView, Namei, Passwd};
@@ -43,6 +46,8 @@ pub const RULE: Rule = Rule {
     needs: &[
         Need::Probe(Probe::ImagePaths),
         Need::Probe(Probe::Machine),
+        Need::Probe(Probe::Images),
+        Need::File("/etc/libvirt/qemu.conf"),
         Need::File("/etc/passwd"),
         Need::File("/etc/group"),
     ],
@@ -63,7 +68,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
-    let Some(spec) = cx.one::<MachineSpecView>() else { return vec![cx.draft().verdict()] };
+    let Some(spec) = cx.one::<MachineSpecView>() else { return domains::check(cx) };
     let Some(machine) = &spec.spec else { return vec![cx.draft().verdict()] };
     let Some(user) = machine.process.user.as_deref().filter(|user| *user != "root") else {
         return vec![cx.draft().verdict()];

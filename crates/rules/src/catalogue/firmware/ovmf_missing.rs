@@ -29,12 +29,15 @@
 //! QEMU `hw/i386/x86-common.c`, `x86_bios_rom_init()`.
 
 use crate::prelude::*;
+use vmwright_formats::{DomainXml, Images};
+use vmwright_model::plan::DomainEdit;
 
 pub const RULE: Rule = Rule {
     tags: &["boot", "uefi", "install"],
     needs: &[
         Need::Glob("/usr/share/qemu/firmware/*.json"),
         Need::Glob("/etc/libvirt/qemu/*.xml"),
+        Need::Probe(Probe::Images),
         Need::Exists("/usr/share/OVMF/OVMF_CODE.fd"),
         Need::Exists("/usr/share/OVMF/OVMF_CODE_4M.fd"),
         Need::Exists("/usr/share/edk2/ovmf/OVMF_CODE.fd"),
@@ -114,5 +117,52 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .title(format!("the firmware {path} does not exist"));
         }
     }
+    if let Some(images) = cx.one::<Images>() {
+        draft = of_domains(cx, &images, draft);
+    }
     vec![draft.verdict()]
 }
+
+/// What libvirt's own definitions name and is not there.
+fn of_domains<'r>(cx: &Context<'_>, images: &Images, mut draft: Draft<'r>) -> Draft<'r> {
+    for xml in cx.all::<DomainXml>() {
+        if !xml.text.source.starts_with("/etc/libvirt/qemu/") {
+            continue;
+        }
+        for domain in &xml.domains {
+            let (Some(loader), Some(name)) = (&domain.os.loader, &domain.name) else { continue };
+            let image = images.of(&loader.value);
+            if image.and_then(|image| image.missing()).is_none_or(|why| why.value != "does not exist") {
+                continue;
+            }
+            draft = draft
+                .because(Strength::Proof, xml.quote(loader.line), "no such file on this host")
+                .title(format!("the firmware {} of {} does not exist", loader.value, name.value));
+            // The code has to be of the same build as its variables: 528 KiB of them are of the one of 4 MiB.
+            let variables = domain.os.nvram.as_ref().and_then(|nvram| images.of(&nvram.value)?.get("file"));
+            let small = variables.is_some_and(|file| file.value.ends_with(" 131072 bytes"));
+            let there = CODES
+                .iter()
+                .find(|(path, of_small)| *of_small == small && matches!(cx.file(path), Found::Text(_)));
+            if let Some((code, _)) = there.filter(|_| domain.os.loader_secure.is_none()) {
+                draft = draft.remedy(format!("let {} have {code}", name.value)).action(Action::EditDomain {
+                    connection: "qemu:///system".to_owned(),
+                    domain: name.value.clone(),
+                    edits: vec![DomainEdit::Text {
+                        path: "os[1]/loader[1]".to_owned(),
+                        from: loader.value.clone(),
+                        to: (*code).to_owned(),
+                    }],
+                });
+            }
+        }
+    }
+    draft
+}
+
+/// Code of OVMF as distributions place it, and whether it is the build of 2 MiB.
+const CODES: [(&str, bool); 3] = [
+    ("/usr/share/OVMF/OVMF_CODE_4M.fd", false),
+    ("/usr/share/OVMF/OVMF_CODE.fd", true),
+    ("/usr/share/edk2/ovmf/OVMF_CODE.fd", true),
+];

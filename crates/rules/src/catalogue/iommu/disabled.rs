@@ -30,6 +30,7 @@
 
 use crate::prelude::*;
 use vmwright_formats::KernelCmdline;
+use vmwright_model::plan::{Generator, Setting};
 
 /// What an active IOMMU says.
 const ACTIVE: &[&str] = &[
@@ -102,9 +103,14 @@ pub const RULE: Rule = Rule {
     explains: &["vfio/module-missing", "vfio/wrong-driver", "vfio/bind-order", "irq/remapping-missing"],
     tells: "/proc/cmdline",
     remedy: "switch VT-d or AMD IOMMU on in firmware and put intel_iommu=on on the kernel command line, then reboot",
-    applicability: Applicability::ManualOnly,
+    applicability: Applicability::NeedsApproval,
     disruption: Disruption::HostReboot,
-    needs: &[Need::File("/proc/cmdline"), Need::Command(&["dmesg"])],
+    needs: &[
+        Need::File("/proc/cmdline"),
+        Need::Command(&["dmesg"]),
+        Need::File("/etc/default/grub"),
+        Need::Exists("/usr/sbin/update-grub"),
+    ],
     check,
     ..Rule::NEW
 };
@@ -121,12 +127,42 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                         cmdline.quote(found.line),
                         "the kernel is told to leave it off",
                     )
-                    .title(format!("{name}=off on the kernel command line"));
+                    .title(format!("{name}=off on the kernel command line"))
+                    .actions(switched_on(cx, name));
             }
         }
     }
     draft = draft.because(Strength::Strong, no_groups(cx), "the kernel has no IOMMU groups");
     vec![draft.verdict()]
+}
+
+/// What has GRUB give the kernel `on` for `off`, on a Debian; and the restart that it needs. An IOMMU of Intel's is off
+/// unless it is asked for, so that `off` alone is not taken away.
+fn switched_on(cx: &Context<'_>, name: &str) -> Vec<Action> {
+    let Found::Text(defaults) = cx.file("/etc/default/grub") else { return Vec::new() };
+    if matches!(cx.file("/usr/sbin/update-grub"), Found::Absent | Found::Unread(_)) || name != "intel_iommu" {
+        return Vec::new();
+    }
+    let edit = ["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT"].into_iter().find_map(|variable| {
+        let setting = Setting::GrubParameter { variable: variable.to_owned(), parameter: name.to_owned() };
+        let found = vmwright_formats::edits::get(defaults.as_str(), &setting).ok()??;
+        Some(Action::EditSetting {
+            path: "/etc/default/grub".to_owned(),
+            setting,
+            from: Some(found),
+            to: Some(format!("{name}=on")),
+        })
+    });
+    let Some(edit) = edit else { return Vec::new() };
+    vec![
+        edit,
+        Action::Regenerate {
+            generator: Generator::UpdateGrub,
+            outputs: vec!["/boot/grub/grub.cfg".to_owned()],
+            holds: vec![format!("{name}=on")],
+        },
+        Action::Reboot { left: None },
+    ]
 }
 
 /// Where the kernel lists its groups.

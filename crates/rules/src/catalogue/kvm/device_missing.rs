@@ -81,11 +81,41 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         Some("absent") => {
             let line = open.map_or(0, |open| open.line);
             let draft = draft.because(Strength::Strong, probe.quote(line), "the device node does not exist");
-            vec![offer_tcg(cx, draft, told).verdict()]
+            vec![loaded(cx, draft, told).verdict()]
+        }
+        // udev keeps a node for the module, so that whoever opens it has it loaded: of the vendor's part it knows nothing.
+        Some(other) if other.contains("no such device") && loadable(cx).is_some() => {
+            let line = open.map_or(0, |open| open.line);
+            let draft =
+                draft.because(Strength::Strong, probe.quote(line), "no module is behind the device node");
+            vec![loaded(cx, draft, told).verdict()]
         }
         Some("ok" | "denied") => cx.quiet(),
         _ => vec![draft.looked().verdict()],
     }
+}
+
+/// Completes a finding: the module is loaded where it can be, and else TCG is offered.
+fn loaded<'r>(cx: &Context<'r>, draft: Draft<'r>, told: bool) -> Draft<'r> {
+    let Some(module) = loadable(cx) else { return offer_tcg(cx, draft, told) };
+    let load = Action::ModuleLoad { module: module.to_owned(), parameters: Vec::new() };
+    let draft = if told { draft } else { draft.about(Subject::host()).level(Level::Warn) };
+    draft.remedy(format!("load {module}")).action(load)
+}
+
+/// The module that gives KVM here: the processor has the extension, and nobody has loaded or blocked it.
+fn loadable(cx: &Context<'_>) -> Option<&'static str> {
+    let Found::Text(cpuinfo) = cx.file("/proc/cpuinfo") else { return None };
+    let (_, flags) = cpuinfo.lines().find(|(_, line)| line.starts_with("flags"))?;
+    let has = |wanted: &str| flags.split_whitespace().any(|flag| flag == wanted);
+    let module = match (has("svm"), has("vmx")) {
+        (true, _) => "kvm_amd",
+        (_, true) => "kvm_intel",
+        _ => return None,
+    };
+    let modules = cx.one::<LsMod>().filter(|modules| modules.header)?;
+    let blocked = cx.all::<ModprobeConf>().iter().any(|conf| conf.blocked(module).is_some());
+    (modules.get(module).is_none() && !blocked).then_some(module)
 }
 
 /// Whether the VM in question is specified to run without KVM.

@@ -27,11 +27,17 @@
 
 use super::device_missing::{offer_tcg, wants_tcg};
 use crate::prelude::*;
-use vmwright_formats::KvmProbe;
+use vmwright_formats::{GroupFile, KvmProbe};
+use vmwright_model::plan::Owner;
 
 pub const RULE: Rule = Rule {
     tags: &["kvm", "boot", "security"],
-    needs: &[Need::Probe(Probe::Kvm), Need::Probe(Probe::Machine), Need::File("/proc/cpuinfo")],
+    needs: &[
+        Need::Probe(Probe::Kvm),
+        Need::Probe(Probe::Machine),
+        Need::File("/proc/cpuinfo"),
+        Need::File("/etc/group"),
+    ],
     signs: &[
         Sign::proof("Could not access KVM kernel module: Permission denied"),
         Sign::proof("Could not access KVM kernel module: Operation not permitted"),
@@ -87,6 +93,40 @@ pub const RULE: Rule = Rule {
 /// The node was opened; what failed is the confidential VM.
 const CONFIDENTIAL: &[&str] = &["sev_kvm_init: ", "sev_common_kvm_init: ", "sev_guest_init: "];
 
+/// A domain of libvirt's system daemon that wants KVM, where that daemon gives its VMMs a user of their own: in all
+/// distributions, unless `qemu.conf` says `root`.
+fn domain_under_kvm(cx: &Context<'_>) -> Option<Evidence> {
+    if let Found::Text(conf) = cx.file("/etc/libvirt/qemu.conf") {
+        let root = |line: &str| {
+            line.starts_with("user") && ["\"root\"", "\"+0\"", "\"0\""].iter().any(|root| line.contains(root))
+        };
+        if conf.lines().any(|(_, line)| root(line)) {
+            return None;
+        }
+    }
+    let texts = cx.texts_named(|source| source.starts_with("/etc/libvirt/qemu/") && source.ends_with(".xml"));
+    texts
+        .filter_map(|text| text.lines_with("<domain type='kvm'").next().map(|(number, _)| text.quote(number)))
+        .next()?
+}
+
+/// What gives a node of root alone to its group again, as `50-udev-default.rules` has it.
+fn opened(cx: &Context<'_>, line: &str) -> Vec<Action> {
+    let path = "/dev/kvm".to_owned();
+    let group = cx.one::<GroupFile>().and_then(|groups| groups.by_name("kvm").map(|group| group.gid));
+    let Some(group) = group.filter(|_| line.starts_with("crw------- 1 root root ")) else {
+        return Vec::new();
+    };
+    vec![
+        Action::FileOwner {
+            path: path.clone(),
+            from: Owner { user: 0, group: 0 },
+            to: Owner { user: 0, group },
+        },
+        Action::FileMode { path, from: 0o600, to: 0o660 },
+    ]
+}
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if wants_tcg(cx) {
         return cx.not_applicable("the VM does not use KVM");
@@ -94,12 +134,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let told = draft.any();
     // The reader's own listing is there whether or not anybody was refused: its VMMs may all be root's.
-    for text in cx.texts_with("/dev/kvm").filter(|text| told || text.source != "device-nodes") {
+    let barred = domain_under_kvm(cx);
+    let own = |text: &Text<'_>| text.source == "device-nodes";
+    for text in cx.texts_with("/dev/kvm").filter(|text| told || !own(text) || barred.is_some()) {
         // `crw-rw---- 1 root kvm 10, 232 Jan 1 12:00 /dev/kvm`
         let is_node = |line: &str| line.starts_with("crw") && line.ends_with("/dev/kvm");
         let node = text.lines_with("/dev/kvm").find(|(_, line)| is_node(line));
         let Some((number, line)) = node else { continue };
         let owner_alone = line.starts_with("crw-------") && !line.starts_with("crw-------+");
+        // libvirt runs its domains as a user of their own.
+        if own(text) && owner_alone && barred.is_some() {
+            let why = "this domain runs as a user without rights";
+            draft = draft.because(Strength::Support, barred.clone(), why).actions(opened(cx, line));
+        }
         draft = match (owner_alone, line.starts_with("crw-rw----"), line.get(7..9) == Some("rw")) {
             (true, ..) => draft.because(Strength::Strong, text.quote(number), "only root may open the node"),
             (_, true, _) if told => {

@@ -31,6 +31,7 @@
 //! `src/rpc/virnetsocket.c`, `virNetSocketNewConnectUNIX()`; `src/remote/remote_sockets.c`.
 
 use crate::prelude::*;
+use crate::settle::unit;
 
 /// virt-launcher waits for its own daemon, says each time that it is not there yet, and hands on its log when it has
 /// come.
@@ -38,7 +39,7 @@ const CAME: &[&str] = &["Connected to libvirt daemon", "\"component\":\"virt-lau
 
 pub const RULE: Rule = Rule {
     tags: &["libvirt", "service"],
-    needs: &[Need::Probe(Probe::DeviceNodes)],
+    needs: &[Need::Probe(Probe::DeviceNodes), Need::Probe(Probe::Services)],
     signs: &[
         Sign::proof("Failed to connect socket to '*libvirt*': No such file or directory").unless(CAME),
         Sign::proof("Failed to connect socket to '*libvirt*': Connection refused"),
@@ -114,5 +115,37 @@ pub const RULE: Rule = Rule {
     remedy: "install and start the libvirt daemon (or its modular sockets) that the client asks for",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::ServiceRestart,
+    check,
     ..Rule::NEW
 };
+
+/// The daemons that have QEMU's domains.
+const DAEMONS: &[&str] = &["libvirtd.service", "virtqemud.service"];
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let draft = cx.draft();
+    let Some(daemon) = unit(cx, DAEMONS) else { return vec![draft.verdict()] };
+    // A socket that systemd listens on starts the daemon for whoever asks.
+    let listens = cx.texts_named(|source| source == "device-nodes").any(|nodes| {
+        nodes.lines().any(|(_, line)| line.ends_with("/libvirt-sock") || line.ends_with("/virtqemud-sock"))
+    });
+    if daemon.active || listens {
+        return vec![draft.looked().verdict()];
+    }
+    let defined = cx
+        .texts_named(|source| source.starts_with("/etc/libvirt/qemu/") && source.ends_with(".xml"))
+        .find_map(|text| text.lines_with("<domain ").next().map(|(number, _)| text.quote(number)));
+    let draft = match defined {
+        Some(domain) => draft
+            .because(Strength::Strong, daemon.quote.clone(), "it does not run, and nothing listens for it")
+            .because(Strength::Support, domain, "it has domains"),
+        None => {
+            draft.because(Strength::Hint, daemon.quote.clone(), "it does not run, and nothing listens for it")
+        }
+    };
+    let remedy = format!("start {}, and have it started at boot", daemon.name);
+    match daemon.start(true) {
+        Some(start) => vec![draft.looked().remedy(remedy).action(start).verdict()],
+        None => vec![draft.looked().verdict()],
+    }
+}

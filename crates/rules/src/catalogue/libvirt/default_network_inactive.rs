@@ -28,6 +28,7 @@
 //! `src/network/bridge_driver.c`, `networkAllocatePort()`.
 
 use crate::prelude::*;
+use vmwright_model::plan::ServiceState;
 
 pub const RULE: Rule = Rule {
     tags: &["libvirt", "network"],
@@ -76,7 +77,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if let Some(name) = named.map(|name| name.trim_matches(['\'', '"', '.', ':'])) {
         draft = draft.title(format!("the virtual network {name} is not started or not defined"));
     }
-    let Some(active) = listed(cx) else { return vec![draft.verdict()] };
+    let Some(all) = listed(cx) else { return vec![draft.verdict()] };
+    let active: Vec<&str> = all.iter().filter(|one| one.active).map(|one| one.name).collect();
+    let mut started = Vec::new();
     for (text, number, line) in cx.lines_with("<source network=") {
         let rest = line.trim().strip_prefix("<source network=").unwrap_or("");
         let Some(name) = rest.split(['\'', '"']).nth(1).filter(|name| !active.contains(name)) else {
@@ -86,18 +89,39 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         draft = draft
             .because(Strength::Strong, quote, "the list of networks does not show it as active")
             .title(format!("the virtual network {name} is not started or not defined"));
+        if let Some(defined) = all.iter().find(|one| one.name == name) {
+            draft = draft
+                .title(format!("the virtual network {name} is not started"))
+                .remedy(format!("start {name}, and have it started with libvirt"));
+            if !started.contains(&name) {
+                started.push(name);
+                draft = draft.action(Action::VirtualNetwork {
+                    network: name.to_owned(),
+                    from: ServiceState { active: false, enabled: defined.autostart },
+                    to: ServiceState { active: true, enabled: true },
+                });
+            }
+        }
     }
     vec![draft.looked().verdict()]
 }
 
-/// The active networks of `virsh net-list`; `None` where no such list was read.
-fn listed<'r>(cx: &'r Context<'_>) -> Option<Vec<&'r str>> {
+/// A virtual network in a list.
+struct Listed<'r> {
+    name: &'r str,
+    active: bool,
+    autostart: bool,
+}
+
+/// The networks of `virsh net-list`; `None` where no such list was read.
+fn listed<'r>(cx: &'r Context<'_>) -> Option<Vec<Listed<'r>>> {
     let heads = |line: &str| line.split_whitespace().eq(["Name", "State", "Autostart", "Persistent"]);
     let (text, heading, _) = cx.lines_with("Autostart").find(|(_, _, line)| heads(line))?;
     let rows = text.lines().skip_while(move |(number, _)| *number <= heading);
-    let active = rows.filter_map(|(_, row)| {
+    let networks = rows.filter_map(|(_, row)| {
         let mut words = row.split_whitespace();
-        words.next().filter(|_| words.next() == Some("active"))
+        let (name, state, autostart) = (words.next()?, words.next()?, words.next()?);
+        Some(Listed { name, active: state == "active", autostart: autostart == "yes" })
     });
-    Some(active.collect())
+    Some(networks.collect())
 }

@@ -26,6 +26,7 @@
 
 use crate::prelude::*;
 use vmwright_formats::{DomainXml, MachineSpecView, QemuArgs};
+use vmwright_model::plan::DomainEdit;
 
 #[path = "messages/type_unsupported.rs"]
 mod messages;
@@ -48,10 +49,31 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let known = listed(cx);
     let unknown = |name: &str| !known.is_empty() && !known.contains(&name);
     for xml in cx.all::<DomainXml>() {
-        for machine in xml.domains.iter().filter_map(|domain| domain.os.machine.as_ref()) {
-            if unknown(&machine.value) {
-                draft =
-                    draft.because(Strength::Strong, xml.quote(machine.line), "this QEMU does not list it");
+        for domain in &xml.domains {
+            let Some(machine) = domain.os.machine.as_ref().filter(|machine| unknown(&machine.value)) else {
+                continue;
+            };
+            draft = draft.because(Strength::Strong, xml.quote(machine.line), "this QEMU does not list it");
+            let (family, name) = (family(&machine.value), domain.name.as_ref());
+            // The definition that libvirt keeps, once: it is read from its file and from the daemon.
+            let kept = xml.text.source.starts_with("/etc/libvirt/qemu/") && machine.value.starts_with("pc");
+            if let Some(name) = name.filter(|_| kept) {
+                draft = draft
+                    .title(format!(
+                        "this QEMU has no machine type `{}`, which {} has",
+                        machine.value, name.value
+                    ))
+                    .remedy(format!("give {} the newest `{family}` that this QEMU has", name.value))
+                    .action(Action::EditDomain {
+                        connection: "qemu:///system".to_owned(),
+                        domain: name.value.clone(),
+                        edits: vec![DomainEdit::Attribute {
+                            path: "os[1]/type[1]".to_owned(),
+                            name: "machine".to_owned(),
+                            from: Some(machine.value.clone()),
+                            to: Some(family.to_owned()),
+                        }],
+                    });
             }
         }
     }
@@ -73,7 +95,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     };
     if unknown(&machine.machine) {
         let line = spec.line_of("machine").and_then(|line| spec.quote(line));
-        let family = if machine.machine.contains("i440fx") || machine.machine == "pc" { "pc" } else { "q35" };
+        let family = family(&machine.machine);
         draft = draft
             .because(Strength::Proof, line, "this QEMU does not list it")
             .title(format!("this QEMU has no machine type `{}`", machine.machine))
@@ -85,6 +107,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             });
     }
     vec![if known.is_empty() { draft } else { draft.looked() }.verdict()]
+}
+
+/// The name under which QEMU has its newest machine type of the same chipset.
+fn family(machine: &str) -> &'static str {
+    if machine.contains("i440fx") || machine == "pc" { "pc" } else { "q35" }
 }
 
 /// The machine types of QEMU's own help, 1024 at most; empty where no text has it.

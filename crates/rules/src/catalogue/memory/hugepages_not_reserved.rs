@@ -98,6 +98,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                     page >> 10,
                     wanted >> 20
                 ));
+            draft = draft.actions(reserved(cx, pool, wanted));
             if !guest.name.is_empty() {
                 draft = draft.about(Subject::new(SubjectKind::Vm, guest.name.clone()));
             }
@@ -108,4 +109,31 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
+}
+
+/// Where it is kept what a plan reserved.
+const KEPT: &str = "/etc/sysctl.d/90-vmwright-hugepages.conf";
+
+/// What makes room for `wanted` bytes in a pool, now and, where no file of the host's sets their number, after the next
+/// boot too.
+fn reserved(cx: &Context<'_>, pool: &pools::Pool, wanted: u64) -> Vec<Action> {
+    let Some((total, _)) = pool.total else { return Vec::new() };
+    let used = pool.free.as_ref().map_or(0, |(free, _)| total.saturating_sub(*free));
+    let to = used.saturating_add(wanted.div_ceil(pool.page));
+    if to <= total {
+        return Vec::new();
+    }
+    let mut actions = vec![Action::HugePages { node: pool.node, size_kib: pool.page >> 10, from: total, to }];
+    let usual = cx.one::<MemInfo>().and_then(|info| info.bytes("Hugepagesize")).map(|size| size.value);
+    if pool.node.is_none() && usual == Some(pool.page) {
+        let set = |source: &str| source == "/etc/sysctl.conf" || source.starts_with("/etc/sysctl.d/");
+        let known = cx.texts_named(set).any(|text| {
+            text.lines_with("vm.nr_hugepages").any(|(_, line)| !line.trim_start().starts_with(['#', ';']))
+        });
+        if !known && matches!(cx.file("/etc/sysctl.conf"), Found::Text(_) | Found::Absent) {
+            let text = format!("# Made by vmwright: memory of VMs in huge pages.\nvm.nr_hugepages = {to}\n");
+            actions.push(Action::FileCreate { path: KEPT.to_owned(), text, mode: 0o644 });
+        }
+    }
+    actions
 }

@@ -29,7 +29,7 @@ use crate::catalogue::kvm::device_missing::wants_tcg;
 use crate::catalogue::kvm::no_cpu_support::{counted_none, lacks_extension};
 use crate::catalogue::memory::hugepages_not_reserved::settings::switched_off;
 use crate::prelude::*;
-use vmwright_formats::KvmProbe;
+use vmwright_formats::{CpuInfo, KvmProbe};
 
 #[path = "messages/not_exposed.rs"]
 mod messages;
@@ -87,6 +87,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     if usable && !off {
         return cx.quiet();
+    }
+    // A hypervisor below that gives it has nothing to be switched on.
+    let given = cx.one::<CpuInfo>().filter(|cpu| {
+        cx.snapshot().live && !off && ["vmx", "svm"].iter().any(|flag| cpu.has_flag(flag) == Some(true))
+    });
+    if let Some(flags) = given.as_ref().and_then(|cpu| cpu.quote(cpu.flags.as_ref()?.line)) {
+        draft = draft.despite(Strength::Strong, Some(flags), "this host's processors have vmx or svm");
     }
     match lacks_extension(cx) {
         Some((true, flags)) => {

@@ -30,12 +30,13 @@
 
 use super::firewall_blocks_dhcp::filters::bridge_accepted;
 use crate::prelude::*;
-use vmwright_formats::{DomainXml, QemuArgs, Sysctl};
+use crate::settle::sysctl;
+use vmwright_formats::{DomainXml, Links, QemuArgs, Sysctl};
 
 pub const RULE: Rule = Rule {
     tags: &["network", "firewall"],
     rank: Rank::Specific,
-    needs: &[Need::File("/proc/sys/net/bridge/bridge-nf-call-iptables")],
+    needs: &[Need::File("/proc/sys/net/bridge/bridge-nf-call-iptables"), Need::Probe(Probe::Links)],
     signs: &[
         Sign::support("Chain FORWARD (policy DROP").and(&["DOCKER"]),
         Sign::support("-P FORWARD DROP").and(&["DOCKER"]),
@@ -138,5 +139,42 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         };
         draft = draft.because(Strength::Hint, bridged.or_else(direct), "the VM sits on a bridge");
     }
+    if let Some((policy, port)) = dropped(cx).filter(|_| !draft.has(Strength::Proof)) {
+        draft = draft.because(Strength::Strong, Some(policy), "what is not accepted is dropped").because(
+            Strength::Support,
+            Some(port),
+            "a bridge that is neither Docker's nor libvirt's has ports",
+        );
+    }
+    if draft.any() {
+        draft = draft
+            .remedy("let frames that only cross a bridge pass by the firewall for IP")
+            .actions(sysctl(cx, "net/bridge/bridge-nf-call-iptables", "0"));
+    }
     vec![draft.verdict()]
+}
+
+/// A policy that drops what bridges carry, and a bridge that is hurt: frames on it pass iptables now.
+fn dropped(cx: &Context<'_>) -> Option<(Evidence, Evidence)> {
+    match cx.file("/proc/sys/net/bridge/bridge-nf-call-iptables") {
+        Found::Text(text) if text.as_str().trim() == "1" => {}
+        _ => return None,
+    }
+    if bridge_accepted(cx).is_some() {
+        return None;
+    }
+    let saves = cx.texts_named(|source| source.starts_with("iptables-") && source.ends_with("-save"));
+    let policy = saves
+        .filter_map(|text| text.lines_with(":FORWARD DROP").next().and_then(|(number, _)| text.quote(number)))
+        .next()?;
+    let links = cx.one::<Links>()?;
+    let theirs = |name: &str| {
+        ["virbr", "docker", "br-", "ovs", "lxcbr", "cni"].iter().any(|begin| name.starts_with(begin))
+    };
+    let port = links.links.iter().find_map(|link| {
+        let master = link.get("master")?;
+        let bridge = links.of(master.value)?;
+        (bridge.is_bridge() && !theirs(&bridge.name)).then(|| links.quote(master.line))?
+    })?;
+    Some((policy, port))
 }

@@ -29,6 +29,7 @@
 //! `src/network/bridge_driver.c` (`networkEnableIPForwarding`); Firecracker `docs/network-setup.md`.
 
 use crate::prelude::*;
+use crate::settle::sysctl;
 use vmwright_formats::{IpAddr, Sysctl};
 
 #[path = "messages/ip_forwarding_off.rs"]
@@ -36,7 +37,12 @@ mod messages;
 
 pub const RULE: Rule = Rule {
     tags: &["network"],
-    needs: &[Need::File("/proc/sys/net/ipv4/ip_forward")],
+    needs: &[
+        Need::File("/proc/sys/net/ipv4/ip_forward"),
+        Need::Glob("/etc/sysctl.d/*.conf"),
+        Need::Probe(Probe::Libvirt),
+        Need::Probe(Probe::Interfaces),
+    ],
     signs: messages::SIGNS,
     words: &[
         "no internet",
@@ -64,6 +70,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             "0" => draft.because(Strength::Support, text.quote(1), "the kernel forwards no packets"),
             _ => draft.looked().despite(Strength::Strong, text.quote(1), "the kernel forwards"),
         };
+    }
+    // libvirt switches it on with each of its networks that route or masquerade.
+    if let (Found::Text(text), Some(network)) = (cx.file("/proc/sys/net/ipv4/ip_forward"), routed(cx))
+        && text.as_str().trim() == "0"
+    {
+        draft = draft
+            .because(Strength::Strong, Some(network), "an active virtual network forwards")
+            .remedy("let the kernel forward, now and after the next boot")
+            .actions(sysctl(cx, "net/ipv4/ip_forward", "1"));
     }
     for seen in cx.all::<Sysctl>() {
         if let Some(found) = seen.number("net.ipv4.ip_forward").filter(|found| found.value == 0) {
@@ -103,6 +118,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
+}
+
+/// A virtual network of libvirt that leads out of the host, and whose bridge is there.
+fn routed(cx: &Context<'_>) -> Option<Evidence> {
+    let interfaces = cx.texts_named(|source| source == "interfaces").next()?;
+    cx.texts_named(|source| source.starts_with("virsh -r net-dumpxml ")).find_map(|text| {
+        let (_, bridge) = text.lines_with("<bridge name='").next()?;
+        let name = bridge.split_once("name='")?.1.split('\'').next()?;
+        interfaces.lines().find(|(_, line)| line.split(' ').next() == Some(name))?;
+        let leads = |line: &str| ["'nat'", "'route'"].iter().any(|mode| line.contains(mode));
+        let (number, _) = text.lines_with("<forward ").find(|(_, line)| leads(line))?;
+        text.quote(number)
+    })
 }
 
 /// A listing of the NAT table without any rewriting of sources, a zone or virtual network without it, or a host that

@@ -27,6 +27,7 @@
 //! `src/util/virnetdevopenvswitch.c`.
 
 use crate::prelude::*;
+use crate::settle::unit;
 
 pub const RULE: Rule = Rule {
     tags: &["network", "ovs", "boot"],
@@ -81,5 +82,33 @@ pub const RULE: Rule = Rule {
     remedy: "start Open vSwitch before the VM, or give the container the host's /run/openvswitch",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::ServiceRestart,
+    needs: &[Need::Probe(Probe::Services), Need::File("/etc/openvswitch/conf.db")],
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let draft = cx.draft();
+    let Some(daemon) = unit(cx, &["ovs-vswitchd.service"]) else { return vec![draft.verdict()] };
+    if daemon.active {
+        return vec![draft.looked().verdict()];
+    }
+    // Its database, one JSON text a line: a switch that somebody made.
+    let bridge = match cx.file("/etc/openvswitch/conf.db") {
+        Found::Text(text) => {
+            text.lines_with("\"Bridge\":{").next().and_then(|(number, _)| text.quote(number))
+        }
+        _ => None,
+    };
+    let strength = if bridge.is_some() { Strength::Strong } else { Strength::Hint };
+    let draft = draft.looked().because(strength, daemon.quote.clone(), "it does not run").because(
+        Strength::Support,
+        bridge,
+        "switches are defined",
+    );
+    let remedy = format!("start {}", daemon.name);
+    match daemon.start(false) {
+        Some(start) => vec![draft.remedy(remedy).action(start).verdict()],
+        None => vec![draft.verdict()],
+    }
+}

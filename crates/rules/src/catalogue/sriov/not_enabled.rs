@@ -26,7 +26,10 @@
 //! Linux `Documentation/PCI/pci-iov-howto.rst`, `drivers/pci/iov.c` `sriov_numvfs_store()`,
 //! `drivers/net/ethernet/intel/`; NVIDIA MFT documentation, mlxconfig; libvirt network XML, hostdev pools.
 
+use crate::catalogue::vfio::wrong_driver::assigned;
 use crate::prelude::*;
+use vmwright_formats::PciAddress;
+use vmwright_formats::pci_devices::{PciDevices, PciFacts};
 
 pub const RULE: Rule = Rule {
     tags: &["sriov", "network", "firmware"],
@@ -85,8 +88,86 @@ pub const RULE: Rule = Rule {
     explains: &["vfio/device-unavailable", "kubevirt/device-plugin-problem"],
     tells: "/sys/bus/pci/devices/<pf>/sriov_totalvfs",
     remedy: "switch SR-IOV on in the host's and the card's firmware, then write sriov_numvfs at boot",
-    applicability: Applicability::ManualOnly,
-    disruption: Disruption::HostReboot,
-    needs: &[Need::Glob("/sys/bus/pci/devices/*/sriov_totalvfs"), Need::Command(&["dmesg"])],
+    applicability: Applicability::NeedsApproval,
+    needs: &[
+        Need::Glob("/sys/bus/pci/devices/*/sriov_totalvfs"),
+        Need::Command(&["dmesg"]),
+        Need::Command(&["lspci", "-nnvv"]),
+        Need::Probe(Probe::Pci),
+        Need::Probe(Probe::Libvirt),
+    ],
+    check,
     ..Rule::NEW
 };
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let Some(devices) = cx.one::<PciDevices>() else { return vec![draft.verdict()] };
+    for wanted in assigned(cx).iter().filter(|one| devices.of(one.address).is_none()) {
+        let places = places(cx);
+        let Some((parent, number)) =
+            places.iter().find_map(|one| Some((one, one.number_of(wanted.address)?)))
+        else {
+            continue;
+        };
+        let Some(sriov) = devices.of(parent.device).and_then(PciFacts::sriov) else { continue };
+        let (now, most) = sriov.value;
+        if now != 0 || number > most {
+            continue;
+        }
+        draft = draft
+            .because(Strength::Strong, devices.quote(sriov.line), "this device has no virtual functions now")
+            .because(Strength::Strong, wanted.quote.clone(), "a VM is given one of them")
+            .title(format!("virtual function {} of {} is not created", wanted.address, parent.device))
+            .remedy(format!("let {} have {number} virtual functions", parent.device))
+            .about(Subject::new(SubjectKind::Pci, parent.device.to_string()))
+            .action(Action::Sysfs {
+                path: format!("/sys/bus/pci/devices/{}/sriov_numvfs", parent.device),
+                from: "0".to_owned(),
+                to: number.to_string(),
+            });
+        break;
+    }
+    vec![draft.looked().verdict()]
+}
+
+/// Where a device's virtual functions lie: the first one this far behind it, the others this far from each other.
+struct Places {
+    device: PciAddress,
+    offset: u32,
+    stride: u32,
+}
+
+impl Places {
+    /// How many functions there have to be so that one has this address.
+    fn number_of(&self, address: PciAddress) -> Option<u32> {
+        // PCI Express Base Specification, "VF Routing ID": numbers of bus, slot and function as one.
+        let id =
+            |one: PciAddress| u32::from(one.bus) << 8 | u32::from(one.slot) << 3 | u32::from(one.function);
+        let behind = id(address).checked_sub(id(self.device))?.checked_sub(self.offset)?;
+        let fits =
+            address.domain == self.device.domain && self.offset > 0 && behind.checked_rem(self.stride)? == 0;
+        fits.then(|| behind / self.stride + 1)
+    }
+}
+
+/// What `lspci -vv` tells of devices with virtual functions; 256 at most.
+fn places(cx: &Context<'_>) -> Vec<Places> {
+    let mut found = Vec::new();
+    for text in cx.texts_with("VF offset: ") {
+        let mut device = None;
+        for (_, line) in text.lines() {
+            if !line.starts_with(['\t', ' ']) {
+                device = line.split(' ').next().and_then(|word| word.parse().ok()).or(device);
+            }
+            let Some((_, rest)) = line.split_once("VF offset: ") else { continue };
+            let mut words = rest.split([',', ' ']).filter_map(|word| word.parse().ok());
+            if let (Some(device), Some(offset), Some(stride)) = (device, words.next(), words.next())
+                && found.len() < 256
+            {
+                found.push(Places { device, offset, stride });
+            }
+        }
+    }
+    found
+}

@@ -28,7 +28,7 @@
 //! `src/storage_file/storage_source.c`, `virStorageSourceReportBrokenChain()`; `open(2)`, ENOENT.
 
 use crate::prelude::*;
-use vmwright_formats::{MachineSpecView, Namei};
+use vmwright_formats::{DomainXml, Images, MachineSpecView, Namei};
 
 #[path = "messages/image_missing.rs"]
 mod messages;
@@ -53,7 +53,7 @@ const CHAIN: &[&str] = &[
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
-    needs: &[Need::Probe(Probe::ImagePaths), Need::Probe(Probe::Machine)],
+    needs: &[Need::Probe(Probe::ImagePaths), Need::Probe(Probe::Machine), Need::Probe(Probe::Images)],
     signs: messages::SIGNS,
     words: &["no such file", "image not found", "missing disk", "deleted", "moved the image", "iso"],
     tells: "namei -l IMAGE",
@@ -65,7 +65,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
-    let Some(spec) = cx.one::<MachineSpecView>() else { return vec![cx.draft().verdict()] };
+    let Some(spec) = cx.one::<MachineSpecView>() else { return of_domains(cx) };
     let Some(machine) = &spec.spec else { return vec![cx.draft().verdict()] };
     let mut looked = false;
     for walk in cx.all::<Namei>() {
@@ -95,4 +95,30 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         (true, true) => vec![cx.draft().looked().verdict()],
         (true, false) => vec![cx.draft().verdict()],
     }
+}
+
+/// Disks that libvirt's own definitions name and that are not there.
+fn of_domains(cx: &Context<'_>) -> Vec<Verdict> {
+    let Some(images) = cx.one::<Images>() else { return vec![cx.draft().verdict()] };
+    let draft = cx.draft().looked();
+    for xml in cx.all::<DomainXml>() {
+        if !xml.text.source.starts_with("/etc/libvirt/qemu/") {
+            continue;
+        }
+        for disk in xml.domains.iter().flat_map(|domain| &domain.devices.disks) {
+            let Some(source) = &disk.source else { continue };
+            let gone = images.of(&source.value).and_then(|image| image.missing());
+            if let Some(gone) = gone.filter(|why| why.value == "does not exist") {
+                return vec![
+                    draft
+                        .because(Strength::Proof, images.quote(gone.line), "it is not there")
+                        .because(Strength::Hint, xml.quote(source.line), "the VM names it as a disk")
+                        .about(Subject::new(SubjectKind::Path, &source.value))
+                        .title(format!("the disk {} does not exist", source.value))
+                        .verdict(),
+                ];
+            }
+        }
+    }
+    vec![draft.verdict()]
 }

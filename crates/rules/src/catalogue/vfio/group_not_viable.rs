@@ -31,8 +31,9 @@
 use super::device_behind_bridge::devices;
 use super::wrong_driver::assigned;
 use crate::prelude::*;
-use vmwright_formats::PciAddress;
+use crate::settle::to_vfio;
 use vmwright_formats::pci_devices::{PciDevices, PciFacts};
+use vmwright_formats::{Links, PciAddress};
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough"],
@@ -56,7 +57,7 @@ pub const RULE: Rule = Rule {
     remedy: "bind every other device of the IOMMU group to vfio-pci, or unbind it",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
-    needs: &[Need::Command(&["lspci", "-nnk"]), Need::Probe(Probe::Pci)],
+    needs: &[Need::Command(&["lspci", "-nnk"]), Need::Probe(Probe::Pci), Need::Probe(Probe::Links)],
     check,
     ..Rule::NEW
 };
@@ -81,7 +82,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                     "it is in the same group",
                 )
                 .title(format!("{} of IOMMU group {group} stays with {driver}", device.address))
-                .about(Subject::new(SubjectKind::Pci, ours.address.to_string()));
+                .about(Subject::new(SubjectKind::Pci, ours.address.to_string()))
+                .actions(given(cx, group));
             // One is enough: more of the same kind add no certainty.
             break;
         }
@@ -91,6 +93,30 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         draft = draft.title(format!("IOMMU group {group} holds a device that a host driver still has"));
     }
     vec![draft.verdict()]
+}
+
+/// What gives all functions of a group to VMs that host drivers have; nothing where one of them may be in use.
+fn given(cx: &Context<'_>, group: &str) -> Vec<Action> {
+    let (Some(devices), Some(links)) = (cx.one::<PciDevices>(), cx.one::<Links>()) else { return Vec::new() };
+    let Ok(group) = group.parse() else { return Vec::new() };
+    let mut actions = Vec::new();
+    for one in devices.in_group(group) {
+        let Some(driver) = one.driver().and_then(|driver| driver.value) else { continue };
+        if driver.contains("vfio") || ["pci-stub", "pcieport"].contains(&driver) {
+            continue;
+        }
+        // Nobody uses an interface that is down and in no bridge; of disks, cards and controllers nobody can tell here.
+        let idle = |name: &str| {
+            links.of(name).is_some_and(|link| link.is_up() == Some(false) && link.get("master").is_none())
+        };
+        let mut interfaces = one.all("net").flat_map(|net| net.value.split_whitespace()).peekable();
+        if interfaces.peek().is_none() || !interfaces.all(idle) {
+            return Vec::new();
+        }
+        let only = one.get("driver_override").map(|only| only.value);
+        actions.push(to_vfio(&one.address.to_string(), Some(driver), only));
+    }
+    actions
 }
 
 /// A device and its IOMMU group.

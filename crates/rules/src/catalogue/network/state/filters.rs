@@ -56,7 +56,9 @@ pub(crate) fn bridge_accepted(cx: &Context<'_>) -> Option<Evidence> {
                 words.get(at + 1).map(|name| name.trim_matches('"'))
             };
             let (from, to) = (after("-i").or(after("iifname")), after("-o").or(after("oifname")));
-            let same = from.is_some() && from == to;
+            // libvirt and Docker let their own bridges through, which says nothing of others.
+            let own = |name: &str| ["virbr", "docker", "br-"].iter().any(|begin| name.starts_with(begin));
+            let same = from.is_some_and(|name| !own(name)) && from == to;
             (same || line.contains("physdev-is-bridged")) && line.to_ascii_lowercase().contains("accept")
         })?;
         text.quote(number)

@@ -1,0 +1,265 @@
+//! What rules offer to do on a running host, by its state alone: each action expects what was read.
+
+use vmwright_model::plan::{DomainEdit, Owner, ServiceState, Setting};
+use vmwright_model::{Action, Finding, Kind, Record, Snapshot, Verdict};
+use vmwright_rules::{Reading, entry, ranking};
+
+/// Source, kind and text of each record.
+type Records<'a> = &'a [(&'a str, &'static str, &'a str)];
+
+fn finding(rule: &str, records: Records<'_>) -> Option<Finding> {
+    let record =
+        |(source, kind, text): &(&str, &'static str, &str)| Record::new(*source, Kind::new(kind), *text);
+    let snapshot =
+        Snapshot { live: true, records: records.iter().map(record).collect(), ..Snapshot::default() };
+    let reading = Reading::new(&snapshot, "");
+    let verdicts = ranking::judge(entry(rule).expect("it is in the catalogue"), &reading);
+    verdicts.into_iter().find_map(|verdict| match verdict {
+        Verdict::Fired(finding) => Some(finding),
+        _ => None,
+    })
+}
+
+fn actions(rule: &str, records: Records<'_>) -> Vec<Action> {
+    finding(rule, records).unwrap_or_else(|| panic!("{rule} does not fire")).fix.actions
+}
+
+const DOMAIN: &str = "<domain type='kvm'>\n  <name>web</name>\n  <memory unit='KiB'>98304</memory>\n  <os>\n    <type arch='x86_64' machine='pc-q35-9.2'>hvm</type>\n    <loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE.gone.fd</loader>\n    <nvram>/n/web.fd</nvram>\n  </os>\n  <memoryBacking><hugepages/></memoryBacking>\n  <devices>\n    <disk type='file' device='disk'><source file='/srv/vms/web.qcow2'/></disk>\n    <interface type='network'>\n      <source network='default'/>\n    </interface>\n    <hostdev mode='subsystem' type='pci' managed='no'>\n      <source><address domain='0' bus='0' slot='0x1c' function='0'/></source>\n    </hostdev>\n    <hostdev mode='subsystem' type='pci' managed='yes'>\n      <source><address domain='0' bus='1' slot='0x10' function='2'/></source>\n    </hostdev>\n  </devices>\n</domain>\n";
+const KEPT: (&str, &str, &str) = ("/etc/libvirt/qemu/web.xml", "domain_xml", DOMAIN);
+
+#[test]
+fn kvm_comes_back_by_its_module_and_its_group() {
+    let probe = (
+        "kvm-probe",
+        "kvm_probe",
+        "open: absent\napi: none\nverdict: unusable\nreason: there is no /dev/kvm\n",
+    );
+    let processor = ("/proc/cpuinfo", "text", "processor\t: 0\nflags\t\t: fpu svm npt\n");
+    let modules = ("lsmod", "lsmod", "Module                  Size  Used by\nkvm                  1000  0\n");
+    let load = Action::ModuleLoad { module: "kvm_amd".into(), parameters: Vec::new() };
+    assert_eq!(actions("kvm/device-missing", &[probe, processor, modules]), [load]);
+    let node = ("kvm-probe", "kvm_probe", "open: no such device\napi: none\nverdict: unusable\nreason: x\n");
+    assert_eq!(
+        actions("kvm/device-missing", &[node, processor, modules]).len(),
+        1,
+        "a node without a module"
+    );
+    let none = ("/proc/cpuinfo", "text", "processor\t: 0\nflags\t\t: fpu\n");
+    assert_eq!(actions("kvm/device-missing", &[probe, none, modules]), []);
+
+    let nodes =
+        ("device-nodes", "file_listing", "crw------- 1 root root ? 10, 232 1970-01-01 00:00 /dev/kvm\n");
+    let groups = ("/etc/group", "group_file", "root:x:0:\nkvm:x:104:\n");
+    let owner = Action::FileOwner {
+        path: "/dev/kvm".into(),
+        from: Owner { user: 0, group: 0 },
+        to: Owner { user: 0, group: 104 },
+    };
+    let mode = Action::FileMode { path: "/dev/kvm".into(), from: 0o600, to: 0o660 };
+    assert_eq!(actions("kvm/device-permission", &[nodes, groups, KEPT]), [owner, mode]);
+    let as_root = ("/etc/libvirt/qemu.conf", "text", "user = \"root\"\n");
+    assert!(
+        finding("kvm/device-permission", &[nodes, groups, KEPT, as_root]).is_none(),
+        "libvirt's VMMs are root's"
+    );
+    assert!(finding("kvm/device-permission", &[nodes, groups]).is_none(), "nobody else wants it");
+}
+
+#[test]
+fn daemons_are_started_that_somebody_needs() {
+    let start = |unit: &str, enabled: bool, at_boot: bool| Action::Service {
+        unit: unit.into(),
+        from: ServiceState { active: false, enabled },
+        to: ServiceState { active: true, enabled: at_boot },
+    };
+    let down = (
+        "services",
+        "services",
+        "libvirtd.service inactive disabled\novs-vswitchd.service inactive disabled\n",
+    );
+    let nodes = (
+        "device-nodes",
+        "file_listing",
+        "srwxrwxrwx 1 root root ? 0 1970-01-01 00:00 /run/libvirt/virtlogd-sock\n",
+    );
+    assert_eq!(
+        actions("libvirt/daemon-not-running", &[down, nodes, KEPT]),
+        [start("libvirtd.service", false, true)]
+    );
+    let listens = (
+        "device-nodes",
+        "file_listing",
+        "srwxrwxrwx 1 root root ? 0 1970-01-01 00:00 /run/libvirt/libvirt-sock\n",
+    );
+    assert!(
+        finding("libvirt/daemon-not-running", &[down, listens, KEPT]).is_none(),
+        "systemd listens for it"
+    );
+    assert!(finding("libvirt/daemon-not-running", &[down, nodes]).is_none(), "it has no domain");
+
+    let switches =
+        ("/etc/openvswitch/conf.db", "text", "OVSDB JSON 1 2\n{\"Bridge\":{\"1\":{\"name\":\"ovsbr0\"}}}\n");
+    assert_eq!(
+        actions("ovs/daemon-not-running", &[down, switches]),
+        [start("ovs-vswitchd.service", false, false)]
+    );
+    assert!(finding("ovs/daemon-not-running", &[down]).is_none(), "it has no switch");
+}
+
+#[test]
+fn networks_lead_where_they_should() {
+    let list = " Name      State      Autostart   Persistent\n----------------------------------------\n default   inactive   no          yes\n";
+    let state = |active, enabled| ServiceState { active, enabled };
+    let start = Action::VirtualNetwork {
+        network: "default".into(),
+        from: state(false, false),
+        to: state(true, true),
+    };
+    assert_eq!(
+        actions("libvirt/default-network-inactive", &[("virsh -r net-list --all", "text", list), KEPT]),
+        [start]
+    );
+
+    let nat = (
+        "virsh -r net-dumpxml default",
+        "text",
+        "<network>\n  <forward mode='nat'>\n  <bridge name='virbr0' stp='on'/>\n</network>\n",
+    );
+    let interfaces = ("interfaces", "interfaces", "lo virtual unknown\nvirbr0 bridge down\n");
+    let off = ("/proc/sys/net/ipv4/ip_forward", "text", "0\n");
+    let kept = ("/etc/sysctl.d/99-hard.conf", "text", "net.ipv4.ip_forward = 0\n");
+    let set = Action::Sysctl { key: "net/ipv4/ip_forward".into(), from: "0".into(), to: "1".into() };
+    let edit = Action::EditSetting {
+        path: "/etc/sysctl.d/99-hard.conf".into(),
+        setting: Setting::Sysctl { key: "net.ipv4.ip_forward".into() },
+        from: Some("0".into()),
+        to: Some("1".into()),
+    };
+    assert_eq!(actions("network/ip-forwarding-off", &[nat, interfaces, off, kept]), [set, edit]);
+    let other = ("interfaces", "interfaces", "lo virtual unknown\n");
+    let told = finding("network/ip-forwarding-off", &[nat, other, off]);
+    assert!(told.is_none_or(|told| told.fix.actions.is_empty()), "the network is not up");
+
+    let filtered = ("/proc/sys/net/bridge/bridge-nf-call-iptables", "text", "1\n");
+    let rules = (
+        "iptables-nft-save",
+        "text",
+        "*filter\n:FORWARD DROP [0:0]\n-A LIBVIRT_FWX -i virbr0 -o virbr0 -j ACCEPT\nCOMMIT\n",
+    );
+    let links = ("links", "links", "br0 devtype bridge\nport-a master br0\n");
+    let pass =
+        Action::Sysctl { key: "net/bridge/bridge-nf-call-iptables".into(), from: "1".into(), to: "0".into() };
+    assert_eq!(actions("network/bridge-netfilter-drop", &[filtered, rules, links]), [pass]);
+    let theirs = ("links", "links", "virbr0 devtype bridge\nvnet0 master virbr0\n");
+    let told = finding("network/bridge-netfilter-drop", &[filtered, rules, theirs]);
+    assert!(told.is_none_or(|told| told.confidence < 0.5), "libvirt's own bridge is let through");
+}
+
+#[test]
+fn definitions_are_edited_where_they_name_what_is_not_there() {
+    let help = (
+        "qemu-system-x86_64 -machine help",
+        "text",
+        "Supported machines are:\nq35                  Standard PC (alias of pc-q35-7.2)\npc-q35-7.2           Standard PC\n",
+    );
+    let edit = |one: DomainEdit| Action::EditDomain {
+        connection: "qemu:///system".into(),
+        domain: "web".into(),
+        edits: vec![one],
+    };
+    let machine = DomainEdit::Attribute {
+        path: "os[1]/type[1]".into(),
+        name: "machine".into(),
+        from: Some("pc-q35-9.2".into()),
+        to: Some("q35".into()),
+    };
+    assert_eq!(actions("machine/type-unsupported", &[help, KEPT]), [edit(machine)]);
+    let gone = "/usr/share/OVMF/OVMF_CODE.gone.fd";
+    let images = format!(
+        "{gone} named-by /etc/libvirt/qemu/web.xml\n{gone} missing does not exist\n/n/web.fd named-by /etc/libvirt/qemu/web.xml\n/n/web.fd file -rw------- root root 540672 bytes\n"
+    );
+    let large = ("/usr/share/OVMF/OVMF_CODE_4M.fd", "text", "");
+    assert_eq!(
+        actions("firmware/ovmf-missing", &[("images", "images", &images), large, KEPT]),
+        [edit(DomainEdit::Text {
+            path: "os[1]/loader[1]".into(),
+            from: gone.into(),
+            to: "/usr/share/OVMF/OVMF_CODE_4M.fd".into(),
+        })]
+    );
+}
+
+#[test]
+fn folders_are_opened_and_pages_reserved() {
+    let images = "/srv/vms/web.qcow2 named-by /etc/libvirt/qemu/web.xml\n/srv/vms/web.qcow2 file -rw------- root root 196616 bytes\n/srv/vms/web.qcow2 folder drwx------ root root /srv/vms\n/srv/vms/web.qcow2 folder drwxr-xr-x root root /srv\n";
+    let images = ("images", "images", images);
+    let users = (
+        "/etc/passwd",
+        "passwd",
+        "root:x:0:0::/root:/bin/sh\nlibvirt-qemu:x:64055:104::/var/lib/libvirt:/bin/sh\n",
+    );
+    let groups = ("/etc/group", "group_file", "root:x:0:\nkvm:x:104:\n");
+    let open = Action::FileMode { path: "/srv/vms".into(), from: 0o700, to: 0o701 };
+    assert_eq!(actions("access/image-permission", &[images, users, groups, KEPT]), [open]);
+
+    let memory = (
+        "/proc/meminfo",
+        "meminfo",
+        "HugePages_Total:       0\nHugePages_Free:        0\nHugepagesize:       2048 kB\n",
+    );
+    let settings = ("/etc/sysctl.conf", "text", "# vm.nr_hugepages = 9\n");
+    let found = actions("memory/hugepages-not-reserved", &[memory, settings, KEPT]);
+    assert_eq!(found[0], Action::HugePages { node: None, size_kib: 2048, from: 0, to: 48 });
+    assert!(
+        matches!(&found[1], Action::FileCreate { path, text, .. }
+            if path == "/etc/sysctl.d/90-vmwright-hugepages.conf" && text.ends_with("vm.nr_hugepages = 48\n")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn devices_are_given_where_nobody_uses_them() {
+    let devices = "0000:00:1c.0 class 0x020000\n0000:00:1c.0 driver vfio-pci\n0000:00:1c.0 iommu_group 9\n0000:00:1c.1 class 0x020000\n0000:00:1c.1 driver e1000e\n0000:00:1c.1 iommu_group 9\n0000:00:1c.1 net eth3\n0000:01:00.0 class 0x020000\n0000:01:00.0 driver igb\n0000:01:00.0 sriov 0 of 7\n";
+    let devices = ("pci-devices", "pci_devices", devices);
+    let idle = ("links", "links", "eth3 flags 0x1002\n");
+    let given = actions("vfio/group-not-viable", &[devices, idle, KEPT]);
+    assert!(
+        matches!(given.as_slice(), [Action::DriverBind { device, from, to }]
+            if device == "0000:00:1c.1" && from.driver.as_deref() == Some("e1000e") && to.driver.as_deref() == Some("vfio-pci")),
+        "{given:?}"
+    );
+    let used = ("links", "links", "eth3 flags 0x1003\n");
+    assert_eq!(actions("vfio/group-not-viable", &[devices, used, KEPT]), [], "it is up: somebody may use it");
+
+    let listing = (
+        "lspci -nnvv",
+        "text",
+        "01:00.0 Ethernet controller [0200]: Intel\n\tCapabilities: [160 v1] Single Root I/O Virtualization (SR-IOV)\n\t\tVF offset: 128, stride: 2, Device ID: 1520\n",
+    );
+    let made = Action::Sysfs {
+        path: "/sys/bus/pci/devices/0000:01:00.0/sriov_numvfs".into(),
+        from: "0".into(),
+        to: "2".into(),
+    };
+    assert_eq!(actions("sriov/not-enabled", &[devices, listing, KEPT]), [made]);
+}
+
+#[test]
+fn a_kernel_that_was_told_to_leave_the_iommu_off_is_told_otherwise() {
+    let line = ("/proc/cmdline", "kernel_cmdline", "root=/dev/vda1 intel_iommu=off\n");
+    let defaults = (
+        "/etc/default/grub",
+        "text",
+        "GRUB_CMDLINE_LINUX_DEFAULT=\"\"\nGRUB_CMDLINE_LINUX=\"console=ttyS0 intel_iommu=off\"\n",
+    );
+    let program = ("/usr/sbin/update-grub", "text", "");
+    let found = actions("iommu/disabled", &[line, defaults, program]);
+    assert!(
+        matches!(found.as_slice(), [
+            Action::EditSetting { from: Some(from), to: Some(to), .. },
+            Action::Regenerate { .. },
+            Action::Reboot { left: None },
+        ] if from == "intel_iommu=off" && to == "intel_iommu=on"),
+        "{found:?}"
+    );
+}
