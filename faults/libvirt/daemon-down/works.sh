@@ -1,0 +1,1 @@
+virsh -q list --all

@@ -1,0 +1,2 @@
+virsh -q start web
+sysctl -q net.ipv4.ip_forward=0

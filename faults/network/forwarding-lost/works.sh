@@ -1,0 +1,1 @@
+test "$(sysctl -n net.ipv4.ip_forward)" = 1

@@ -1,0 +1,2 @@
+ovs-vsctl -t 10 show
+runs web
