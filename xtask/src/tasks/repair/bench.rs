@@ -20,7 +20,6 @@ const SIGNER: &str = "mkdir -p /etc/vmwright
 test -e /root/key || ssh-keygen -q -t ed25519 -N '' -C bench -f /root/key
 printf '%s namespaces=\"approval@vmwright\" %s\\n' bench@vmwright \"$(cat /root/key.pub)\" >/etc/vmwright/allowed_signers
 chmod 644 /etc/vmwright/allowed_signers
-chmod 755 /usr/local/bin/vmwright
 /usr/local/bin/vmwright analyze --format concise >/dev/null 2>&1
 true";
 /// What `works.sh` may call.
@@ -59,7 +58,8 @@ pub(crate) struct Tried {
     pub(crate) stopped: Option<String>,
     /// What went otherwise, in words.
     pub(crate) remarks: Vec<String>,
-    pub(crate) analysis: Duration,
+    /// What the time went to, in its order; what came again is one.
+    pub(crate) phases: Vec<(&'static str, Duration)>,
     pub(crate) whole: Duration,
 }
 
@@ -75,6 +75,18 @@ impl Tried {
             Some(first) => *first == self.cause,
             None => self.cause == "healthy/no-fault",
         }
+    }
+
+    /// Does a part of the round trip, and counts its time.
+    fn timed<T>(&mut self, phase: &'static str, part: impl FnOnce(&mut Self) -> T) -> T {
+        let begin = Instant::now();
+        let done = part(self);
+        let took = begin.elapsed();
+        match self.phases.iter_mut().find(|(name, _)| *name == phase) {
+            Some((_, time)) => *time += took,
+            None => self.phases.push((phase, took)),
+        }
+        done
     }
 
     /// Whether everything was as it should be.
@@ -94,7 +106,7 @@ impl Bench {
             std::fs::read_to_string(&look).with_context(|| format!("cannot read {}", look.display()))?;
         let begin = Instant::now();
         let lab = Lab::up(vmwright, &workspace::cache().join("lab"), keep)?;
-        lab.copy_in(vmwright, "/usr/local/bin/vmwright")?;
+        lab.put_program(vmwright, "/usr/local/bin/vmwright")?;
         let made = lab.script(SIGNER, LIMIT)?;
         ensure!(made.status == Some(0), "the lab cannot be prepared: {}", made.last());
         let healthy = State::read(&lab.script(&look, 120)?.output);
@@ -117,6 +129,7 @@ impl Bench {
         tried.stopped = self.round(fault, &mut tried).err().map(|error| format!("{error:#}"));
         tried.whole = begin.elapsed();
         println!("{}", super::report::line(&tried));
+        println!("    {}", super::report::times(&tried));
         for remark in tried.remarks.iter().chain(&tried.stopped) {
             println!("    {remark}");
         }
@@ -124,23 +137,21 @@ impl Bench {
     }
 
     fn round(&self, fault: &Fault, tried: &mut Tried) -> Result<()> {
-        self.lab.restore()?;
-        let said = self.break_it(fault).context("it cannot be broken")?;
+        tried.timed("restore", |_| self.lab.restore())?;
+        let said = tried.timed("break", |_| self.break_it(fault)).context("it cannot be broken")?;
         let complaint = fault.complaint.replace("{said}", &said);
-        let broken = self.state()?;
+        let broken = tried.timed("state", |_| self.state())?;
         if broken == self.healthy && !fault.is_healthy() {
             tried.remarks.push("nothing that state.sh tells was otherwise once it was broken".to_owned());
         }
-        let analysis = Instant::now();
-        self.analyze(fault, &complaint, tried)?;
-        tried.analysis = analysis.elapsed();
+        tried.timed("analyze", |tried| self.analyze(fault, &complaint, tried))?;
         println!("    named {}", tried.named.first().map_or("nothing", String::as_str));
         self.repair(fault, tried)?;
-        let after = self.state()?;
+        let after = tried.timed("state", |_| self.state())?;
         let vm = fault.vm.as_deref();
         tried.collateral = collateral(&self.healthy, &broken, &after, &fault.may_change, vm);
         if let Some(works) = &fault.works {
-            let done = self.lab.script(&format!("{HELP}{works}"), 90)?;
+            let done = tried.timed("works", |_| self.lab.script(&format!("{HELP}{works}"), 90))?;
             tried.works = Some(done.status == Some(0));
             if done.status != Some(0) {
                 tried.remarks.push(format!("it does not work: {}", done.last()));
@@ -199,7 +210,7 @@ impl Bench {
         for _ in 0..ROUNDS {
             let mut words = vec!["plan", "--format", "json"];
             words.extend(fault.vm.iter().flat_map(|vm| ["--vm", vm]));
-            let done = self.lab.vmwright(&words, LIMIT)?;
+            let done = tried.timed("plan", |_| self.lab.vmwright(&words, LIMIT))?;
             let Ok(made) = serde_json::from_str::<Value>(&done.output) else {
                 tried.remarks.push(format!("no plan: {}", done.last()));
                 return Ok(());
@@ -226,23 +237,24 @@ impl Bench {
     /// Whether the plan was carried out.
     fn carry_out(&self, id: &str, tried: &mut Tried) -> Result<bool> {
         let words = ["approve", id, "--key", "/root/key", "--principal", PRINCIPAL, "--valid-for", "1h"];
-        let done = self.lab.vmwright(&words, LIMIT)?;
+        let done = tried.timed("approve", |_| self.lab.vmwright(&words, LIMIT))?;
         if done.status != Some(0) {
             tried.remarks.push(format!("approve: {}", done.last()));
             return Ok(false);
         }
         let boot = self.lab.boot()?;
         // Where it restarts the lab, nobody is left to answer.
-        let applied = self.lab.vmwright(&["apply", id, "--format", "json"], LIMIT);
+        let applied = tried.timed("apply", |_| self.lab.vmwright(&["apply", id, "--format", "json"], LIMIT));
         let value = applied.as_ref().ok().and_then(|done| serde_json::from_str::<Value>(&done.output).ok());
         let state = value.as_ref().and_then(|value| value["state"].as_str()).unwrap_or("unknown").to_owned();
         let run = value.as_ref().and_then(|value| value["run"].as_str()).map(str::to_owned);
         match state.as_str() {
             "applied" => {}
             "rebooting" => {
-                self.lab.restarted(&boot)?;
+                tried.timed("restart", |_| self.lab.restarted(&boot))?;
                 let run = run.context("a run has an id")?;
-                let resumed = self.lab.vmwright(&["apply", "--resume", &run], LIMIT)?;
+                let resumed =
+                    tried.timed("apply", |_| self.lab.vmwright(&["apply", "--resume", &run], LIMIT))?;
                 if resumed.status != Some(0) {
                     tried.remarks.push(format!("behind the restart: {}", resumed.last()));
                     return Ok(false);

@@ -3,6 +3,7 @@
 use crate::run::Run;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -45,9 +46,17 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Copies a file into it.
-    pub(crate) fn copy_in(&self, from: &Path, to: &str) -> Result<()> {
-        self.show(&["cp", &from.display().to_string(), &format!("{NAME}:{to}")])
+    /// Puts a program into it. It goes compressed: what an emulated guest's agent takes costs far more than unpacking it.
+    pub(crate) fn put_program(&self, from: &Path, to: &str) -> Result<()> {
+        let packed = self.state.join("program.gz");
+        let file = File::create(&packed).with_context(|| format!("cannot write {}", packed.display()))?;
+        let done = Command::new("gzip").arg("-c").arg(from).stdout(file).status();
+        let done = done.context("cannot run gzip")?;
+        ensure!(done.success(), "`gzip -c {}` ended with {done}", from.display());
+        self.show(&["cp", &packed.display().to_string(), &format!("{NAME}:{to}.gz")])?;
+        let unpacked = self.script(&format!("gzip -df {to}.gz && chmod 755 {to}"), 120)?;
+        ensure!(unpacked.status == Some(0), "{to} cannot be unpacked: {}", unpacked.last());
+        Ok(())
     }
 
     /// Keeps how it is, as what each fault begins in.

@@ -21,12 +21,13 @@ pub(crate) fn line(tried: &Tried) -> String {
         [] => String::new(),
         keys => format!("  CHANGED TOO: {}", keys.join(", ")),
     };
-    format!(
-        "{:32} {named:44} {works:13} {:>4.0} s ({:.0} s analysis){more}",
-        tried.name,
-        tried.whole.as_secs_f64(),
-        tried.analysis.as_secs_f64()
-    )
+    format!("{:32} {named:44} {works:13} {:>4.0} s{more}", tried.name, tried.whole.as_secs_f64())
+}
+
+/// What the time of one fault went to.
+pub(crate) fn times(tried: &Tried) -> String {
+    let each = tried.phases.iter().map(|(phase, time)| format!("{phase} {:.0} s", time.as_secs_f64()));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// All of them, and how often.
