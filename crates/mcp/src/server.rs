@@ -410,8 +410,9 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let list: Vec<Value> = tools::of(&self.standing()).iter().map(|tool| tool.listed()).collect();
-        made(json!({ "resultType": "complete", "tools": list }))
+        let mut list: ListToolsResult = made(json!({ "resultType": "complete", "tools": [] }))?;
+        list.tools = tools::listed(&self.standing());
+        Ok(list)
     }
 
     async fn call_tool(

@@ -28,8 +28,11 @@ use crate::mark;
 use crate::parameters::{self, Given, Parameter};
 use crate::session::{At, Grants, Standing, Wanted};
 use crate::thinking::Thought;
+use rmcp::model;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 use vmwright_engine::Operation;
 use vmwright_model::Mode;
 
@@ -138,6 +141,22 @@ const REVIEW: &[&Tool] = &[
     &sequentialthinking::TOOL,
 ];
 
+/// Every tool as clients are told of it, made once: its schemas are shared by all lists that are ever given.
+static LISTED: LazyLock<BTreeMap<&str, model::Tool>> = LazyLock::new(|| {
+    let tools = [ANALYSIS, IMPLEMENTATION, REVIEW].into_iter().flatten();
+    tools
+        .map(|tool| {
+            let told = serde_json::from_value(tool.listed());
+            (tool.name, told.expect("it has every field that the protocol asks for"))
+        })
+        .collect()
+});
+
+/// The tools that a session has, as its client is told of them.
+pub(crate) fn listed(standing: &Standing) -> Vec<model::Tool> {
+    of(standing).iter().filter_map(|tool| LISTED.get(tool.name).cloned()).collect()
+}
+
 /// The tools that a session has.
 pub(crate) fn of(standing: &Standing) -> Vec<&'static Tool> {
     let all = match standing.mode.mode() {
@@ -193,7 +212,7 @@ pub(crate) fn elsewhere(name: &str) -> Option<Mode> {
 
 impl Tool {
     /// As clients are told of it.
-    pub(crate) fn listed(&self) -> Value {
+    fn listed(&self) -> Value {
         json!({
             "name": self.name,
             "title": self.title,
