@@ -192,6 +192,8 @@ fn guard(connection: &Connection) -> rusqlite::Result<()> {
 
 /// How a journal is written.
 fn keep(connection: &Connection) -> rusqlite::Result<()> {
+    // 16 MiB instead of 2: an entry's signs lie all over a tree that grows with the journal.
+    connection.pragma_update(None, "cache_size", -16_384)?;
     // Overwrites the rollback journal instead of deleting it: one file less to make for each entry.
     connection.pragma_update(None, "journal_mode", "truncate")?;
     connection.pragma_update(None, "synchronous", "full")
