@@ -14,8 +14,8 @@ fn a_question_in_words_is_decided_explained_and_kept() {
     for part in [
         "need: shared: several hosts reach the disk",
         "(you said `",
-        "excluded: shared: it lies on one host's file system [libvirt-storage]",
-        "[libvirt-storage] https://libvirt.org/storage.html",
+        "excluded: shared: it lies in a folder of one host [libvirt-storage]",
+        "[libvirt-storage] https://libvirt.org/storage.html (libvirt 9.0)",
         "would change it: without the need shared: ",
         "noted: ticket 7",
         "consensus: rbd, the only option that meets every need",
@@ -61,14 +61,8 @@ fn what_cannot_be_decided_says_why() {
     site.call(&["decide", "network", "--need", "speed"]).fails(2, &["no need `speed`", "own-address"]);
     site.call(&["decide", "network", "--weight", "latency=99"]).fails(2, &["weights are 0 to 10"]);
     site.call(&["decide", "network", "--weight", "latency"]).fails(2, &["NAME=WEIGHT"]);
-    let open = site.call(&[
-        "decide",
-        "hypervisor",
-        "--need",
-        "confidential",
-        "--only",
-        "cloud-hypervisor,firecracker",
-    ]);
+    let open =
+        site.call(&["decide", "hypervisor", "--need", "confidential", "--only", "qemu-microvm,firecracker"]);
     assert_eq!(open.status, 3, "{open:#?}");
     assert!(open.out.contains("not known: confidential") && open.out.contains("no choice: "), "{}", open.out);
     let list = site.call(&["decide"]).ok();

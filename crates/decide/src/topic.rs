@@ -40,8 +40,8 @@ pub struct Topic {
     pub question: String,
     /// Words that a question about it has.
     pub words: Vec<String>,
-    /// Names of sources, with their addresses.
-    pub sources: BTreeMap<String, String>,
+    /// Names of sources, with their addresses and which version was read.
+    pub sources: BTreeMap<String, (String, String)>,
     #[serde(rename = "need")]
     pub(crate) needs: Vec<Need>,
     #[serde(rename = "criterion")]
@@ -154,9 +154,10 @@ mod tests {
                     used.insert(source);
                 }
             }
-            for (source, address) in &topic.sources {
+            for (source, (address, read)) in &topic.sources {
                 assert!(used.contains(source), "{name}: nothing rests on {source}");
                 assert!(address.starts_with("https://"), "{name}: {address}");
+                assert!(!read.is_empty(), "{name}: nobody says which version of {source} was read");
             }
         }
     }

@@ -411,7 +411,7 @@ fn concordance(all: &[Weighed]) -> Option<f64> {
 }
 
 /// The sources that something shown rests on.
-fn sources(topic: &Topic, all: &[Weighed]) -> Vec<(String, String)> {
+fn sources(topic: &Topic, all: &[Weighed]) -> Vec<(String, String, String)> {
     let rests = |name: &String| {
         all.iter().any(|one| {
             one.meets.iter().any(|met| met.source == *name)
@@ -422,7 +422,7 @@ fn sources(topic: &Topic, all: &[Weighed]) -> Vec<(String, String)> {
         .sources
         .iter()
         .filter(|(name, _)| rests(name))
-        .map(|(name, at)| (name.clone(), at.clone()))
+        .map(|(name, (at, read))| (name.clone(), at.clone(), read.clone()))
         .collect()
 }
 
@@ -485,11 +485,11 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_not_chosen() {
-        let (needs, only) = (list(&["confidential"]), list(&["cloud-hypervisor", "firecracker"]));
+        let (needs, only) = (list(&["confidential"]), list(&["qemu-microvm", "firecracker"]));
         let all = decided(&Asked { question: "hypervisor", needs: &needs, only: &only, ..Asked::default() });
         assert_eq!((all.choice.as_deref(), all.accord), (None, Accord::None));
         assert_eq!(all.options[0].standing, Fitness::Open);
-        assert!(all.conclusion.contains("open for cloud-hypervisor"), "{}", all.conclusion);
+        assert!(all.conclusion.contains("open for qemu-microvm"), "{}", all.conclusion);
     }
 
     #[test]

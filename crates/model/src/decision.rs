@@ -35,8 +35,8 @@ pub struct Decision {
     pub flips: Vec<Flip>,
     /// What follows, in a sentence.
     pub conclusion: String,
-    /// Names of sources with their addresses.
-    pub sources: Vec<(String, String)>,
+    /// Names of sources with their addresses, and which version was read.
+    pub sources: Vec<(String, String, String)>,
     /// What the caller noted. Untrusted, and no ground.
     pub notes: String,
 }

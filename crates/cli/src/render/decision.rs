@@ -110,8 +110,9 @@ fn flip(one: &Flip) -> String {
 /// Addresses of the sources that the text names.
 fn sources(all: &Decision, out: &mut String) {
     let text = out.clone();
-    for (name, address) in all.sources.iter().filter(|(name, _)| text.contains(&format!("[{name}]"))) {
-        let _ = writeln!(out, "[{name}] {address}");
+    let named = |name: &str| text.contains(&format!("[{name}]"));
+    for (name, address, read) in all.sources.iter().filter(|(name, ..)| named(name)) {
+        let _ = writeln!(out, "[{name}] {address} ({read})");
     }
 }
 
