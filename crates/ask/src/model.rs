@@ -4,13 +4,13 @@
 mod anthropic;
 mod http;
 mod openai;
-mod stream;
 
 use crate::tools::Tool;
 use http::{Fetched, HttpError, Target};
 use serde_json::Value;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use vmwright_formats::event_stream::Events;
 
 /// Where each kind of model is reached, if no endpoint is named.
 const ANTHROPIC: &str = "https://api.anthropic.com/v1";
@@ -217,11 +217,11 @@ impl Endpoint {
         stop: &AtomicBool,
         told: &mut dyn FnMut(&str),
     ) -> Result<Turn, ModelError> {
-        let mut events = stream::Events::default();
+        let mut events = Events::default();
         let mut turn = Turn::default();
         let mut reader = Reader::new(self.kind);
         let fetched = http::post(&self.target, headers, body, stop, &mut |bytes| {
-            for event in events.take(bytes)? {
+            for event in events.take(bytes).map_err(|error| ModelError::Unread(error.to_string()))? {
                 reader.take(&event, &mut turn, told)?;
             }
             Ok(())

@@ -9,6 +9,7 @@ pub mod changes;
 pub mod codes;
 pub mod cpu_models;
 pub mod edits;
+pub mod event_stream;
 pub mod facts;
 pub mod grub_environment;
 pub mod image_header;
@@ -23,6 +24,7 @@ mod seamcall;
 pub mod settings;
 mod sev_status;
 pub mod vmm_message;
+pub mod word_vectors;
 pub mod xml;
 
 pub use cpu_models::{CpuModel, cpu_model};

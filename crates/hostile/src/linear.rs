@@ -61,6 +61,19 @@ pub fn readers() -> Vec<Reader> {
         Box::new(|text| drop(vmwright_formats::acl::Acl::read(&text.replace('\n', ",")))),
     ));
     readers.push(reader(
+        "a model's events".to_owned(),
+        general(),
+        Box::new(|text| {
+            let mut events = vmwright_formats::event_stream::Events::default();
+            drop(events.take(text.as_bytes()));
+        }),
+    ));
+    readers.push(reader(
+        "word vectors".to_owned(),
+        general(),
+        Box::new(|text| drop(vmwright_formats::word_vectors::WordVectors::read(text))),
+    ));
+    readers.push(reader(
         "a microVM's JSON".to_owned(),
         documents(),
         Box::new(|text| {

@@ -39,6 +39,7 @@ targets! {
     diagnose,
     domain,
     edits,
+    event_stream,
     grub_environment,
     guest_agent,
     guest_frames,
@@ -55,6 +56,7 @@ targets! {
     redact,
     run_log,
     view,
+    word_vectors,
     xml,
 }
 

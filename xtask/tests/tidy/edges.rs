@@ -30,7 +30,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("cli", &["model", "engine", "mcp", "ask"]),
     ("mcp", &["model", "engine"]),
-    ("ask", &["model", "engine", "mcp"]),
+    ("ask", &["model", "formats", "engine", "mcp"]),
     // Tests of every parser at once; in no product.
     ("hostile", &["model", "formats", "host", "convert", "rules", "plan", "backend", "apply"]),
     ("xtask", &[]),

@@ -4,32 +4,11 @@ use crate::common::Site;
 use crate::scripted::{Endpoint, Reply, calls, says};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-
-/// A plan that would let a file be read, kept and not approved; its id and the file.
-fn plan(site: &Site) -> (String, PathBuf) {
-    let image = site.file("images/web.qcow2", "");
-    std::fs::set_permissions(&image, std::fs::Permissions::from_mode(0o000)).unwrap();
-    let entry = site.call(&["journal", "add", "a", "b", "--format", "json"]).ok().json();
-    let plan = json!({
-        "schema": "vmwright.plan/1", "title": "let the image be read", "host_id": entry["entries"][0][1]["host_id"],
-        "vm": null, "left": [],
-        "steps": [{
-            "subject": { "kind": "path", "name": image }, "why": "test", "disruption": "none", "settles": [],
-            "action": { "action": "file-mode", "path": image, "from": 0, "to": 0o640 },
-        }],
-    });
-    let path = site.file("plan.json", plan.to_string());
-    let made = site.call(&["preview", path.to_str().unwrap(), "--format", "json"]).ok().json();
-    let id = made["id"].as_str().unwrap().to_owned();
-    site.file(&format!("state/plans/{id}.json"), plan.to_string());
-    (id, image)
-}
 
 #[test]
 fn one_that_approves_itself_and_claims_success_changes_nothing() {
     let site = Site::new();
-    let (id, image) = plan(&site);
+    let (id, image) = site.plan_of_a_mode();
     let enter = json!({ "mode": "implementation", "challenge": "repair", "plan": id }).to_string();
     let forced = json!({ "mode": "implementation", "challenge": "repair", "plan": id, "approved": true, "force": true }).to_string();
     let approve = json!({ "plan": id, "principal": "root" }).to_string();

@@ -2,7 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
@@ -85,6 +86,26 @@ impl Site {
         let public = fs::read_to_string(key.with_extension("pub")).unwrap();
         self.file("config/allowed_signers", format!("tester namespaces=\"approval@vmwright\" {public}"));
         key
+    }
+
+    /// A plan that would let a file be read, kept and not approved. Gives its id, and the file, which nobody may read yet.
+    pub(crate) fn plan_of_a_mode(&self) -> (String, PathBuf) {
+        let image = self.file("images/web.qcow2", "");
+        fs::set_permissions(&image, fs::Permissions::from_mode(0o000)).unwrap();
+        let entry = self.call(&["journal", "add", "a", "b", "--format", "json"]).ok().json();
+        let plan = json!({
+            "schema": "vmwright.plan/1", "title": "let the image be read",
+            "host_id": entry["entries"][0][1]["host_id"], "vm": null, "left": [],
+            "steps": [{
+                "subject": { "kind": "path", "name": image }, "why": "test", "disruption": "none", "settles": [],
+                "action": { "action": "file-mode", "path": image, "from": 0, "to": 0o640 },
+            }],
+        });
+        let path = self.file("plan.json", plan.to_string());
+        let made = self.call(&["preview", path.to_str().unwrap(), "--format", "json"]).ok().json();
+        let id = made["id"].as_str().unwrap().to_owned();
+        self.file(&format!("state/plans/{id}.json"), plan.to_string());
+        (id, image)
     }
 
     pub(crate) fn approve(&self, plan: &str, key: &Path) -> Done {

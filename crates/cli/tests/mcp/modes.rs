@@ -4,26 +4,6 @@ use crate::client::{Client, lives, until};
 use crate::common::{Site, has};
 use serde_json::{Value, json};
 
-/// A plan that vmwright keeps, whose only step lets a file be read. Gives its id.
-fn plan(site: &Site) -> String {
-    let image = site.file("images/web.qcow2", "");
-    std::fs::set_permissions(&image, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
-    let entry = site.call(&["journal", "add", "a", "b", "--format", "json"]).ok().json();
-    let plan = json!({
-        "schema": "vmwright.plan/1", "title": "let the image be read", "host_id": entry["entries"][0][1]["host_id"],
-        "vm": null, "left": [],
-        "steps": [{
-            "subject": { "kind": "path", "name": image }, "why": "test", "disruption": "none", "settles": [],
-            "action": { "action": "file-mode", "path": image, "from": 0, "to": 0o640 },
-        }],
-    });
-    let path = site.file("plan.json", plan.to_string());
-    let made = site.call(&["preview", path.to_str().unwrap(), "--format", "json"]).ok().json();
-    let id = made["id"].as_str().unwrap().to_owned();
-    site.file(&format!("state/plans/{id}.json"), plan.to_string());
-    id
-}
-
 #[test]
 fn a_session_begins_in_analysis_and_has_no_other_tools() {
     let site = Site::new();
@@ -50,7 +30,7 @@ fn implementation_needs_a_signature_that_no_argument_can_be() {
         return;
     }
     let mut client = Client::new(&site, &[]);
-    let id = plan(&site);
+    let (id, _) = site.plan_of_a_mode();
     let enter = |client: &mut Client, more: Value| {
         let mut arguments = json!({ "mode": "implementation", "challenge": "repair it", "plan": id });
         arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -101,7 +81,7 @@ fn drift_ends_the_mode() {
     if !has("drift_ends_the_mode", "ssh-keygen") {
         return;
     }
-    let id = plan(&site);
+    let (id, _) = site.plan_of_a_mode();
     site.approve(&id, &site.approver()).ok();
     let mut client = Client::new(&site, &[]);
     client.call("enter_mode", json!({ "mode": "implementation", "challenge": "repair it", "plan": id }));

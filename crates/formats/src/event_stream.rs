@@ -1,17 +1,26 @@
 //! Server-sent events (the HTML standard, "Interpreting an event stream"), as far as models use them: the data of each
-//! event, in pieces as they come.
-
-use super::ModelError;
+//! event, in pieces as they come. The same bytes give the same events, however they are cut.
 
 /// The longest event, in bytes.
-const LONGEST: usize = 1 << 20;
+pub const LONGEST: usize = 1 << 20;
 
 /// The longest stream, in bytes.
-const MOST: usize = 32 << 20;
+pub const MOST: usize = 32 << 20;
+
+/// Why a stream is not read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// An event does not end.
+    #[error("an event has more than {LONGEST} bytes")]
+    Event,
+    /// The stream does not end.
+    #[error("it has more than {MOST} bytes")]
+    Stream,
+}
 
 /// A stream so far.
 #[derive(Debug, Default)]
-pub(super) struct Events {
+pub struct Events {
     /// A line that has not ended.
     line: Vec<u8>,
     /// Data of an event that has not ended.
@@ -23,10 +32,13 @@ pub(super) struct Events {
 
 impl Events {
     /// Takes bytes in and gives the data of the events that they end.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Vec<String>, ModelError> {
+    ///
+    /// # Errors
+    /// [`EventError`], where more comes than is ever read.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<Vec<String>, EventError> {
         self.seen += bytes.len();
         if self.seen > MOST {
-            return Err(ModelError::Unread(format!("it has more than {MOST} bytes")));
+            return Err(EventError::Stream);
         }
         let mut ended = Vec::new();
         for byte in bytes {
@@ -40,7 +52,7 @@ impl Events {
                     self.returned = false;
                     self.line.push(*byte);
                     if self.line.len() + self.data.len() > LONGEST {
-                        return Err(ModelError::Unread(format!("an event has more than {LONGEST} bytes")));
+                        return Err(EventError::Event);
                     }
                 }
             }
@@ -90,10 +102,10 @@ mod tests {
     fn what_never_ends_is_refused() {
         let mut events = Events::default();
         let error = (0..100).find_map(|_| events.take(&[b'x'; 64 << 10]).err());
-        assert!(error.unwrap().to_string().contains("an event has more"));
+        assert!(error == Some(EventError::Event));
         let mut events = Events::default();
         let error = (0..10_000).find_map(|_| events.take(&b"data: x\n\n".repeat(1000)).err());
-        assert!(error.unwrap().to_string().contains("it has more"));
+        assert!(error == Some(EventError::Stream));
     }
 
     proptest! {
