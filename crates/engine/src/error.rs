@@ -56,6 +56,15 @@ pub enum Error {
     /// The journal cannot be used.
     #[error("the journal")]
     Journal(#[source] vmwright_journal::Error),
+    /// The administrator's word vectors are none.
+    #[error("{path} holds no word vectors")]
+    WordVectors {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: vmwright_formats::word_vectors::WordVectorsError,
+    },
     /// There is no state directory, so nothing is recalled or remembered.
     #[error("no state directory can be used: nothing is recalled or remembered")]
     NoMemory,
@@ -295,6 +304,7 @@ impl Error {
             Error::Identity(_)
             | Error::Journal(_)
             | Error::NoMemory
+            | Error::WordVectors { .. }
             | Error::Unread(_)
             | Error::File { .. }
             | Error::Recover(_)

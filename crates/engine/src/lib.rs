@@ -27,6 +27,7 @@ mod investigation;
 mod journaled;
 mod lab;
 mod machines;
+mod meaning;
 mod memory;
 mod operation;
 mod plans;

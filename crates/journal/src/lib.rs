@@ -13,12 +13,14 @@
 mod chain;
 mod error;
 pub mod markdown;
+mod meaning;
 mod query;
 mod schema;
 mod search;
 mod signs;
 
 pub use error::Error;
+pub use meaning::Meaning;
 pub use search::{Filter, Whose};
 
 use error::Site;

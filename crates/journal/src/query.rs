@@ -107,7 +107,7 @@ const EVERYDAY: &str = " a about after all always am an and any anymore are as a
 pub(crate) fn telling(question: &str) -> Vec<String> {
     let mut telling = Vec::new();
     for word in words(question).take(4096) {
-        if word.len() >= 3 && !EVERYDAY.contains(&format!(" {word} ")) && !telling.contains(&word) {
+        if tells(&word) && !telling.contains(&word) {
             telling.push(word);
         }
         if telling.len() == MOST_TERMS {
@@ -115,6 +115,11 @@ pub(crate) fn telling(question: &str) -> Vec<String> {
         }
     }
     telling
+}
+
+/// Whether a word, in small letters, is none of the everyday ones.
+pub(crate) fn tells(word: &str) -> bool {
+    word.len() >= 3 && !EVERYDAY.contains(&format!(" {word} "))
 }
 
 /// Whether an entry has two thirds of the words, and two at least.
@@ -125,7 +130,7 @@ pub(crate) fn shares_most(telling: &[String], entry: &Entry) -> bool {
 }
 
 /// Letters and digits, in small letters.
-fn words(text: &str) -> impl Iterator<Item = String> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = String> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 

@@ -9,7 +9,11 @@
 //! A rare word bounds whatever it stands together with: the index goes from one of its few entries to the next. Common words
 //! that seldom stand together, or as a phrase, would be looked for through the whole journal. They are looked for among the
 //! newest [`RECENT`] entries.
+//!
+//! With a model of words ([`Meaning`]) rare words that are used like those of the question are looked for too, and BM25 and
+//! what is meant decide together where BM25 decides alone otherwise.
 
+use crate::meaning::{self, Meaning};
 use crate::{ANSWER_LIMIT, Error, Journal, query, signs};
 use rusqlite::{OptionalExtension, Statement, Transaction, params, params_from_iter};
 use std::collections::HashMap;
@@ -92,6 +96,9 @@ struct Score {
     bm25: f64,
 }
 
+/// An entry that was found, whole, and what supersedes it.
+type Found = (EntryId, Entry, Score, Option<i64>);
+
 impl Journal {
     /// Entries about the words of `query`, best first (see the head of `search.rs`). The query is words, never a query
     /// language. An older version of an entry that is in the answer is left out.
@@ -112,10 +119,54 @@ impl Journal {
         limit: usize,
         filter: &Filter,
     ) -> Result<Vec<(EntryId, Entry)>, Error> {
+        self.search_meant(query, limit, filter, None)
+    }
+
+    /// As [`Journal::search_in`], with a model of words where there is one.
+    ///
+    /// # Errors
+    /// As [`Journal::search`].
+    pub fn search_meant(
+        &self,
+        query: &str,
+        limit: usize,
+        filter: &Filter,
+        meaning: Option<&dyn Meaning>,
+    ) -> Result<Vec<(EntryId, Entry)>, Error> {
         let limit = limit.min(ANSWER_LIMIT);
         let _now = self.as_of_now()?;
-        let found = self.candidates(query, limit).map_err(|source| self.site.error("read", source))?;
-        self.best(found, limit, filter)
+        let read = |source| self.site.error("read", source);
+        let mut found = self.candidates(query, limit).map_err(read)?;
+        let Some(meaning) = meaning else { return self.best(found, limit, filter, &mut |_| {}) };
+        self.add_near(meaning, query, &mut found).map_err(read)?;
+        self.best(found, limit, filter, &mut |whole| {
+            let all: Vec<_> = whole.iter().map(|(id, entry, score, _)| (*id, entry, score.bm25)).collect();
+            let worth = meaning::fused(meaning, query, &all);
+            // The smaller the better, as BM25 is.
+            whole
+                .iter_mut()
+                .for_each(|(id, _, score, _)| score.bm25 = -worth.get(id).copied().unwrap_or(0.0));
+        })
+    }
+
+    /// Adds entries that have rare words which are used like those of the question.
+    fn add_near(
+        &self,
+        meaning: &dyn Meaning,
+        question: &str,
+        found: &mut HashMap<i64, Score>,
+    ) -> rusqlite::Result<()> {
+        let mut count = self.connection.prepare(query::COUNT_WORD)?;
+        let mut newest = self.connection.prepare(query::NEWEST)?;
+        for term in meaning::terms(meaning, question) {
+            let entries: i64 = count.query_row(params![term, COMMON, 0], |row| row.get(0))?;
+            if entries < COMMON {
+                for id in newest.query_map(params![term, COMMON, 0], |row| row.get(0))? {
+                    found.entry(id?).or_default();
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Entries that look like `question`: they share a sign with it, or most of the words in it that are not everyday
@@ -127,7 +178,7 @@ impl Journal {
         let words = query::telling(question);
         let _now = self.as_of_now()?;
         let found = self.candidates(question, limit).map_err(|source| self.site.error("read", source))?;
-        let mut alike = self.best(found, 16 * limit.max(1), &Filter::default())?;
+        let mut alike = self.best(found, 16 * limit.max(1), &Filter::default(), &mut |_| {})?;
         let asked = signs::of_question(question);
         alike.retain(|(_, entry)| {
             // A VM's name tells something on its own host alone.
@@ -208,12 +259,13 @@ impl Journal {
         Ok(found)
     }
 
-    /// The best of them, whole.
+    /// The best of them, whole. `weigh` may change the scores of those that are read.
     fn best(
         &self,
         found: HashMap<i64, Score>,
         limit: usize,
         filter: &Filter,
+        weigh: &mut dyn FnMut(&mut [Found]),
     ) -> Result<Vec<(EntryId, Entry)>, Error> {
         let mut ranked: Vec<(i64, Score)> = found.into_iter().collect();
         ranked.sort_by(|(left, a), (right, b)| {
@@ -231,6 +283,7 @@ impl Journal {
         whole.retain(|(_, entry, _, newer)| {
             filter.takes(entry) && newer.is_none_or(|newer| !there.contains(&newer))
         });
+        weigh(&mut whole);
         whole.sort_by(|(left, one, a, _), (right, other, b, _)| {
             (b.signs.total_cmp(&a.signs))
                 .then(b.every.cmp(&a.every))
@@ -242,8 +295,7 @@ impl Journal {
     }
 
     /// Entries with their scores, and with what supersedes them.
-    #[allow(clippy::type_complexity, reason = "rows of one function, taken apart in the next")]
-    fn whole(&self, ranked: &[(i64, Score)]) -> rusqlite::Result<Vec<(EntryId, Entry, Score, Option<i64>)>> {
+    fn whole(&self, ranked: &[(i64, Score)]) -> rusqlite::Result<Vec<Found>> {
         let mut show = self.connection.prepare(&self.fitting(query::SHOW))?;
         let mut newer = self.connection.prepare(query::NEWER)?;
         let mut whole = Vec::with_capacity(ranked.len());

@@ -493,3 +493,58 @@ fn a_journal_of_the_first_layout_is_brought_up_and_its_chain_holds() {
     let signs: i64 = journal.connection.query_row("SELECT count(*) FROM sign", [], |row| row.get(0)).unwrap();
     assert_eq!(signs, 3, "one id, and the rule of both");
 }
+
+/// A model that knows two pairs of words.
+struct Pairs;
+
+impl Meaning for Pairs {
+    fn near(&self, word: &str) -> Vec<String> {
+        let near = match word {
+            "throttled" => &["slow"][..],
+            "credentials" => &["password"],
+            _ => &[],
+        };
+        near.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    fn alike(&self, one: &[String], other: &[String]) -> Option<f64> {
+        let near = one.iter().flat_map(|word| self.near(word));
+        let shared = near.filter(|word| other.contains(word)).count();
+        (!other.is_empty()).then_some(shared as f64)
+    }
+}
+
+#[test]
+fn a_model_of_words_finds_what_is_said_otherwise_and_keeps_what_is_said_the_same_first() {
+    let (folder, mut journal) = fresh();
+    let add = |journal: &mut Journal, title: &str| {
+        let mut entry = note(title, EntryState::Pending);
+        entry.rules.clear();
+        journal.append(&entry).unwrap()
+    };
+    let slow = add(&mut journal, "the disk of web is slow at night");
+    let other = add(&mut journal, "the bridge lost its address");
+    let throttled = add(&mut journal, "the network was throttled by a cap");
+    let reader = Journal::open_read_only(&folder.path().join("journal.db")).unwrap();
+    let filter = Filter::default();
+    let found = |query: &str, meaning: Option<&dyn Meaning>| -> Vec<EntryId> {
+        let all = reader.search_meant(query, 10, &filter, meaning).unwrap();
+        all.into_iter().map(|(id, _)| id).collect()
+    };
+    assert_eq!(found("throttled", None), [throttled]);
+    assert_eq!(found("throttled", Some(&Pairs)), [throttled, slow]);
+    assert_eq!(found("credentials", Some(&Pairs)), [], "nobody speaks of passwords");
+    assert_eq!(found("bridge", Some(&Pairs)), [other]);
+    // Of two that have the word, the one that also means it comes first, though the other is newer.
+    let meant = add(
+        &mut journal,
+        "night: slow, and throttled again by the quota of the pool, as before, and before that too",
+    );
+    let newer = add(&mut journal, "throttled");
+    let query = "throttled credentials";
+    let plain = found(query, None);
+    assert_eq!(plain[0], newer, "the shorter one");
+    let place = |all: &[EntryId], id| all.iter().position(|one| *one == id).unwrap();
+    let with = found(query, Some(&Pairs));
+    assert!(place(&with, meant) < place(&plain, meant), "{plain:?} {with:?}");
+}

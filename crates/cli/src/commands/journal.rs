@@ -7,6 +7,11 @@ use vmwright_engine::{Operation, Which, Who};
 #[derive(clap::Subcommand)]
 pub(crate) enum Journal {
     /// Entries that match, best first.
+    ///
+    /// Signs that a question and an entry share (a rule, an error code, a PCI id) count most, then words, then whether the
+    /// entry is verified, then how well the words fit. Where /etc/vmwright/word-vectors holds word vectors (a word a line,
+    /// its numbers behind it, as word2vec, fastText and GloVe write them as text), entries that say the same in other words
+    /// are found too. Nothing is fetched or sent.
     Search {
         /// Words; punctuation is text.
         query: String,

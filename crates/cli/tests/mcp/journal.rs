@@ -90,3 +90,31 @@ fn a_chain_of_thoughts_is_kept_and_answered_with_what_is_known() {
     );
     assert!(wrong.to_string().contains("revisesThought"), "{wrong}");
 }
+
+/// A tiny model: in it `sluggish` and `slow` are used alike.
+#[test]
+fn word_vectors_of_the_administrators_find_what_is_said_in_other_words() {
+    let site = Site::new();
+    for title in ["web is sluggish under load", "the bridge of db lost its address"] {
+        site.call(&["journal", "add", title, ""]).ok();
+    }
+    let found = |query: &str| site.call(&["journal", "search", query, "--format", "json"]);
+    let none = found("slowness").ok().json();
+    assert_eq!(none["entries"], json!([]), "without a model words alone are looked for");
+    site.file("config/word-vectors", "3 3\nslowness 1 0.1 0\nsluggish 0.9 0.2 0\nbridge 0 0 1\n");
+    let one = found("slowness").ok().json();
+    assert_eq!(one["entries"].as_array().unwrap().len(), 1, "{one}");
+    assert_eq!(one["entries"][0][1]["title"], "web is sluggish under load");
+    let mut client = Client::new(&site, &[]);
+    let called = client.call("search_journal", json!({ "query": "slowness" }));
+    assert!(called.to_string().contains("sluggish under load"), "{called}");
+    let mut locked = Client::new(&site, &["--read-only"]);
+    let called = locked.call("search_journal", json!({ "query": "slowness" }));
+    assert!(
+        called.to_string().contains("sluggish under load") || called.to_string().contains("cannot lock"),
+        "{called}"
+    );
+    // A model that is not whole is named, with the place.
+    site.file("config/word-vectors", "3 3\nslowness 1 0.1 0\nsluggish 0.9 x 0\n");
+    found("slowness").fails(3, &["config/word-vectors holds no word vectors", "line 3: `x` is no number"]);
+}
