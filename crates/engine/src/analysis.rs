@@ -299,7 +299,8 @@ pub(crate) fn recall(
     let searched = memory::open(environment).and_then(|mut journal| {
         let host = vmwright_host::identity(&environment.state);
         let found = journal.recall(challenge, &host.id, RECALL).map_err(Error::Journal)?;
-        found.into_iter().map(|(id, entry)| memory::of_now(&mut journal, id, entry, &host)).collect()
+        let now = memory::under(&host, environment);
+        found.into_iter().map(|(id, entry)| memory::of_now(&mut journal, id, entry, &host, &now)).collect()
     });
     match searched {
         Ok::<Vec<_>, _>(entries) => {
@@ -395,7 +396,7 @@ fn remember(
     entry.rules = diagnosis.causes.iter().map(|cause| cause.rule.clone()).collect();
     entry.rules.dedup();
     if host.live {
-        entry.evidence = vec![memory::under(host)];
+        entry.evidence = memory::under(host, environment);
     }
     memory::append(entry, environment)?;
     Ok(())

@@ -536,7 +536,8 @@ fn remember(
     entry.rules.sort();
     entry.rules.dedup();
     let host = vmwright_host::identity(&environment.state);
-    entry.evidence = vec![report.log.clone(), made.path.display().to_string(), memory::under(&host)];
+    entry.evidence = vec![report.log.clone(), made.path.display().to_string()];
+    entry.evidence.extend(memory::under(&host, environment));
     if report.state == RunState::Applied {
         entry.state = EntryState::Verified;
     }

@@ -1,11 +1,12 @@
 //! The journal: what every operation opens and closes with, and what people ask it.
 
+use crate::meaning::Words;
 use crate::{Environment, Error, Outcome};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use vmwright_host::redact;
-use vmwright_journal::{Filter, Journal, Whose};
+use vmwright_journal::{Filter, Journal, Meaning, Whose};
 use vmwright_model::{Entry, EntryId, EntryState, HostIdentity};
 
 /// Which entries are wanted.
@@ -69,29 +70,39 @@ pub(crate) fn append(entry: Entry, environment: &Environment) -> Result<(EntryId
     Ok((id, entry))
 }
 
-/// What a host's entries rest on besides their quotes: the kernel that they were seen under.
-pub(crate) fn under(host: &HostIdentity) -> String {
-    format!("{UNDER}{}", host.kernel)
+/// What an entry about this host rests on besides its quotes: the kernel that it was seen under, and the programs that run
+/// VMs as they were then. Of another host, which was read over SSH, its kernel alone.
+pub(crate) fn under(host: &HostIdentity, environment: &Environment) -> Vec<String> {
+    let mut under = vec![format!("{KERNEL}{}", host.kernel)];
+    if vmwright_host::identity(&environment.state).id == host.id {
+        under.push(format!("{PROGRAMS}{}", vmwright_host::programs().join(", ")));
+    }
+    under
 }
 
-const UNDER: &str = "kernel ";
+const KERNEL: &str = "kernel ";
+const PROGRAMS: &str = "programs ";
 
-/// An entry as it counts now: one of this host that was learned under another kernel is stale, and said to be so in the
-/// journal, until somebody proves it again.
+/// An entry as it counts now: one of this host that was learned under another kernel, or with other programs, is stale, and
+/// said to be so in the journal, until somebody proves it again. `now` is [`under`] of the host.
 pub(crate) fn of_now(
     journal: &mut Journal,
     id: EntryId,
     entry: Entry,
     host: &HostIdentity,
+    now: &[String],
 ) -> Result<(EntryId, Entry), Error> {
-    let kernel = entry.evidence.iter().rev().find(|one| one.starts_with(UNDER));
     let fresh = matches!(entry.state, EntryState::Pending | EntryState::Verified);
-    let changed = kernel.is_some_and(|kernel| *kernel != under(host));
-    if host.id.is_empty() || entry.host_id != host.id || !fresh || !changed {
+    let then = |kind: &str| entry.evidence.iter().rev().find(|one| one.starts_with(kind));
+    let changed = |now: &&String| {
+        let kind = [KERNEL, PROGRAMS].into_iter().find(|kind| now.starts_with(kind));
+        kind.and_then(then).is_some_and(|then| then != *now)
+    };
+    let changes: Vec<String> = now.iter().filter(changed).map(|one| format!("since then {one}")).collect();
+    if host.id.is_empty() || entry.host_id != host.id || !fresh || changes.is_empty() {
         return Ok((id, entry));
     }
-    let evidence = format!("since then {}", under(host));
-    let id = journal.restate(id, EntryState::Stale, &[evidence], &now()).map_err(Error::Journal)?;
+    let id = journal.restate(id, EntryState::Stale, &changes, &self::now()).map_err(Error::Journal)?;
     Ok((id, Entry { state: EntryState::Stale, ..entry }))
 }
 
@@ -186,7 +197,9 @@ pub(crate) fn search(
     which: &Which,
     environment: &Environment,
 ) -> Result<Outcome, Error> {
-    let found = open(environment)?.search_in(query, limit, &which.filter());
+    let words = Words::of(environment)?;
+    let meaning = words.as_ref().map(|words| words as &dyn Meaning);
+    let found = open(environment)?.search_meant(query, limit, &which.filter(), meaning);
     Ok(Outcome::Journal { entries: found.map_err(Error::Journal)? })
 }
 
@@ -224,30 +237,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_learned_under_another_kernel_is_stale() {
+    fn what_was_learned_under_another_kernel_or_with_other_programs_is_stale() {
         let folder = tempfile::tempdir().unwrap();
         let mut journal = Journal::open(&folder.path().join("journal.db")).unwrap();
-        let host = |kernel: &str| HostIdentity {
-            id: "0123456789abcdef".to_owned(),
-            kernel: kernel.to_owned(),
-            ..HostIdentity::default()
-        };
+        let host = HostIdentity { id: "0123456789abcdef".to_owned(), ..HostIdentity::default() };
+        let with =
+            |kernel: &str, programs: &str| vec![format!("{KERNEL}{kernel}"), format!("{PROGRAMS}{programs}")];
+        let before = with("6.1.0", "qemu-system-x86_64 100@7");
         let mut one = entry("analyze", "a lock".to_owned(), String::new(), "0123456789abcdef");
-        one.evidence = vec![under(&host("6.1.0"))];
+        one.evidence = before.clone();
         let id = journal.append(&one).unwrap();
-        let (same, kept) = of_now(&mut journal, id, one.clone(), &host("6.1.0")).unwrap();
+        let (same, kept) = of_now(&mut journal, id, one.clone(), &host, &before).unwrap();
         assert_eq!((same, kept.state), (id, EntryState::Pending));
-        let (newer, stale) = of_now(&mut journal, id, one, &host("6.12.0")).unwrap();
+        let updated = with("6.1.0", "qemu-system-x86_64 101@8");
+        let (newer, stale) = of_now(&mut journal, id, one.clone(), &host, &updated).unwrap();
         assert_eq!((newer > id, stale.state), (true, EntryState::Stale));
         let shown = journal.show(newer).unwrap().unwrap();
-        assert_eq!((shown.state, shown.evidence.len()), (EntryState::Stale, 2));
+        assert_eq!((shown.state, shown.evidence.len()), (EntryState::Stale, 3), "one thing has changed");
         // Stale once is stale.
-        let again = of_now(&mut journal, newer, shown, &host("6.12.0")).unwrap();
+        let again = of_now(&mut journal, newer, shown, &host, &updated).unwrap();
         assert_eq!(again.0, newer);
-        let mut other = entry("analyze", "elsewhere".to_owned(), String::new(), "ffffffffffffffff");
-        other.evidence = vec![under(&host("5.10"))];
-        let id = journal.append(&other).unwrap();
-        assert_eq!(of_now(&mut journal, id, other, &host("6.12.0")).unwrap().1.state, EntryState::Pending);
+        // What older entries do not say has not changed.
+        let mut old = entry("analyze", "an older one".to_owned(), String::new(), "0123456789abcdef");
+        old.evidence = vec![before[0].clone()];
+        let id = journal.append(&old).unwrap();
+        assert_eq!(
+            of_now(&mut journal, id, old.clone(), &host, &updated).unwrap().1.state,
+            EntryState::Pending
+        );
+        let other = with("6.12.0", "qemu-system-x86_64 100@7");
+        assert_eq!(of_now(&mut journal, id, old, &host, &other).unwrap().1.state, EntryState::Stale);
+        let mut elsewhere = entry("analyze", "elsewhere".to_owned(), String::new(), "ffffffffffffffff");
+        elsewhere.evidence = before;
+        let id = journal.append(&elsewhere).unwrap();
+        assert_eq!(of_now(&mut journal, id, elsewhere, &host, &other).unwrap().1.state, EntryState::Pending);
     }
 
     #[test]

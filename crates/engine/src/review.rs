@@ -145,7 +145,8 @@ fn remember(
     });
     let title = format!("review of vm {} under {}: {verdict}", review.vm, review.accelerator);
     let mut entry = memory::entry("review", title, lines.collect::<Vec<_>>().join("\n"), &host.id);
-    entry.evidence = vec![page.display().to_string(), memory::under(&host)];
+    entry.evidence = vec![page.display().to_string()];
+    entry.evidence.extend(memory::under(&host, environment));
     // The review is its own proof of what it saw.
     entry.state = EntryState::Verified;
     let written = memory::append(entry, environment);

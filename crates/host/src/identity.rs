@@ -6,6 +6,7 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use vmwright_model::HostIdentity;
 
@@ -72,6 +73,34 @@ pub fn identity(state: &Path) -> HostIdentity {
         kernel: value("/proc/sys/kernel/osrelease"),
         live: true,
     }
+}
+
+/// What runs VMs here, where distributions put it.
+const PROGRAMS: [&str; 7] = [
+    "usr/bin/qemu-system-x86_64",
+    "usr/bin/qemu-system-aarch64",
+    "usr/libexec/qemu-kvm",
+    "usr/sbin/libvirtd",
+    "usr/sbin/virtqemud",
+    "usr/bin/firecracker",
+    "usr/bin/cloud-hypervisor",
+];
+
+/// The programs that run VMs on this host, each as `NAME SIZE@TIME`: bytes, and seconds since 1970 when it was last written.
+/// A program that is replaced, as every update does, has another size or another time. None of them is started.
+#[must_use]
+pub fn programs() -> Vec<String> {
+    programs_in(Path::new("/"))
+}
+
+fn programs_in(root: &Path) -> Vec<String> {
+    let told = |path: &&str| {
+        let path = root.join(path);
+        let meta = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
+        let name = path.file_name()?.to_str()?;
+        Some(format!("{name} {}@{}", meta.size(), meta.mtime()))
+    };
+    PROGRAMS.iter().filter_map(told).collect()
 }
 
 fn host_id_in(root: &Path, state: &Path) -> Result<HostId, IdentityError> {
@@ -168,6 +197,16 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         root
+    }
+
+    #[test]
+    fn a_program_that_is_replaced_is_another() {
+        let root = root(&[("usr/bin/qemu-system-x86_64", "one"), ("usr/bin/qemu-img", "not asked for")]);
+        let before = programs_in(root.path());
+        assert!(before.len() == 1 && before[0].starts_with("qemu-system-x86_64 3@"), "{before:?}");
+        fs::write(root.path().join("usr/bin/qemu-system-x86_64"), "other").unwrap();
+        assert_ne!(programs_in(root.path()), before);
+        assert!(programs_in(&root.path().join("etc")).is_empty());
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub mod standard;
 mod text;
 
 pub use captures::each_capture;
-pub use identity::{HostId, IdentityError, host_id, identity};
+pub use identity::{HostId, IdentityError, host_id, identity, programs};
 pub use limits::Limits;
 pub use privilege::{Planned, planned};
 pub use root::{CollectError, Root, Subject, check, collect, work_list};

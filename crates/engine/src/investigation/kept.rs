@@ -47,7 +47,7 @@ pub(crate) fn keep(all: &mut Investigation, environment: &Environment) -> Result
     let supported = all.hypotheses.iter().filter(|one| one.standing == Standing::Supported);
     entry.rules = supported.filter_map(|one| one.rule.clone()).collect();
     if all.host.live {
-        entry.evidence = vec![memory::under(&all.host)];
+        entry.evidence = memory::under(&all.host, environment);
     }
     let before = Some(EntryId(all.investigation)).filter(|id| id.0 > 0);
     let id = memory::write(&entry, before, environment)?;
