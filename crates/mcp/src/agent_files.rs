@@ -1,15 +1,17 @@
-//! Files that make a client's agent a user of vmwright: the definition of the agent, and the server's configuration.
+//! Files that make a client's agent a user of vmwright: the definition of the agent, the server's configuration, and a command
+//! for each mode.
 
-use crate::rituals::{DATA, ESCALATION, PRIORITIES, RITUALS};
+use crate::rituals::{DATA, ESCALATION, PRIORITIES, RITUALS, Ritual};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use vmwright_model::Mode;
 
 /// For which client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Client {
-    /// Claude Code: `.claude/agents/` and `.mcp.json`.
+    /// Claude Code: `.claude/agents/`, `.claude/commands/` and `.mcp.json`.
     ClaudeCode,
-    /// Any other: a description in Markdown, and a server's entry as most clients take it.
+    /// Any other: descriptions in Markdown, and a server's entry as most clients take it.
     Generic,
 }
 
@@ -31,6 +33,7 @@ const CHECKLIST: [&str; 6] = [
 /// vmwright, and `words` follow `mcp`.
 #[must_use]
 pub fn agent_files(client: Client, program: &str, words: &[String]) -> Vec<(PathBuf, String)> {
+    let read_only = words.iter().any(|word| word == "--read-only");
     let words: Vec<&str> = ["mcp"].into_iter().chain(words.iter().map(String::as_str)).collect();
     let server: Value = json!({
         "mcpServers": {
@@ -38,16 +41,38 @@ pub fn agent_files(client: Client, program: &str, words: &[String]) -> Vec<(Path
         },
     });
     let server = format!("{server:#}\n");
-    match client {
-        Client::ClaudeCode => vec![
-            (".claude/agents/vmwright.md".into(), format!("{}{}", frontmatter(), instructions())),
-            (".mcp.json".into(), server),
-        ],
-        Client::Generic => vec![
-            ("vmwright-agent.md".into(), format!("# vmwright\n\n{DESCRIPTION}\n\n{}", instructions())),
-            ("vmwright-mcp.json".into(), server),
-        ],
+    let (mut files, folder): (Vec<(PathBuf, String)>, &str) = match client {
+        Client::ClaudeCode => (
+            vec![
+                (".claude/agents/vmwright.md".into(), format!("{}{}", frontmatter(), instructions())),
+                (".mcp.json".into(), server),
+            ],
+            ".claude/commands/vmwright-",
+        ),
+        Client::Generic => (
+            vec![
+                ("vmwright-agent.md".into(), format!("# vmwright\n\n{DESCRIPTION}\n\n{}", instructions())),
+                ("vmwright-mcp.json".into(), server),
+            ],
+            "vmwright-commands/",
+        ),
+    };
+    let offered = |ritual: &&Ritual| !read_only || ritual.mode == Mode::Analysis;
+    for ritual in RITUALS.iter().filter(offered) {
+        files.push((format!("{folder}{}.md", ritual.name).into(), command(ritual)));
     }
+    files
+}
+
+/// The command that begins a mode. Clients put what the user types behind it in the place of `$ARGUMENTS`.
+fn command(ritual: &Ritual) -> String {
+    let (name, says) = ritual.takes;
+    format!(
+        "---\ndescription: {}\nargument-hint: {}\n---\n\nUse the MCP server `vmwright`.\n\n{}",
+        Value::from(ritual.summary),
+        Value::from(format!("<{name}: {says}>")),
+        ritual.prompt("$ARGUMENTS")
+    )
 }
 
 /// The head that Claude Code reads: YAML. A JSON text is one, whatever it holds.
@@ -95,13 +120,45 @@ mod tests {
         }
     }
 
+    /// The keys and values of a head of YAML whose values are texts.
+    fn head(text: &str) -> Vec<(String, String)> {
+        let head = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")).unwrap().0;
+        let pair = |line: &str| {
+            let (key, value) = line.split_once(": ").unwrap();
+            // A JSON text is one of YAML too; a plain one has nothing in it that YAML would read otherwise.
+            let plain = || value.bytes().all(|byte| byte.is_ascii_lowercase()).then(|| value.to_owned());
+            (key.to_owned(), serde_json::from_str(value).ok().or_else(plain).unwrap())
+        };
+        head.lines().map(pair).collect()
+    }
+
+    #[test]
+    fn each_mode_has_its_command_in_the_form_that_clients_read() {
+        for (client, folder) in
+            [(Client::ClaudeCode, ".claude/commands/vmwright-"), (Client::Generic, "vmwright-commands/")]
+        {
+            let files = agent_files(client, "vmwright", &[]);
+            let names: Vec<String> = files[2..].iter().map(|(path, _)| path.display().to_string()).collect();
+            assert_eq!(
+                names,
+                ["analysis", "implementation", "review"].map(|mode| format!("{folder}{mode}.md"))
+            );
+            for (path, text) in &files[2..] {
+                let keys: Vec<String> = head(text).into_iter().map(|(key, _)| key).collect();
+                assert_eq!(keys, ["description", "argument-hint"], "{}", path.display());
+                assert!(text.contains(" MODE: $ARGUMENTS\n"), "{text}");
+            }
+            let few = agent_files(client, "vmwright", &["--read-only".to_owned()]);
+            assert_eq!(few.len(), 3, "a read-only server has one mode");
+        }
+    }
+
     #[test]
     fn the_definition_names_modes_tools_and_hand_overs_that_there_are() {
         let files = agent_files(Client::ClaudeCode, "vmwright", &[]);
         let text = &files[0].1;
-        let head = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")).unwrap().0;
-        let description = head.lines().find_map(|line| line.strip_prefix("description: ")).unwrap();
-        assert_eq!(serde_json::from_str::<String>(description).unwrap(), DESCRIPTION);
+        let own = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(head(text), [own("name", "vmwright"), own("description", DESCRIPTION)]);
         // Whatever stands in backticks and looks like a tool is one.
         for word in text.split('`').skip(1).step_by(2) {
             let plain = word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');

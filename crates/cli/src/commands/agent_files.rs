@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use vmwright_mcp::Client;
 use vmwright_model::Exit;
 
-/// Write what makes an AI client's agent a user of vmwright: the agent's definition, and the server's configuration.
+/// Write what makes an AI client's agent a user of vmwright: the agent's definition, the server's configuration, and a command
+/// for each mode.
 ///
-/// With --claude-code `.claude/agents/vmwright.md` and `.mcp.json`, else `vmwright-agent.md` and `vmwright-mcp.json`. A file
-/// that exists is never changed.
+/// With --claude-code `.claude/agents/vmwright.md`, `.mcp.json` and `.claude/commands/vmwright-*.md`, else
+/// `vmwright-agent.md`, `vmwright-mcp.json` and `vmwright-commands/`. A file that exists is never changed.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// For Claude Code.
