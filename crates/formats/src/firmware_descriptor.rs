@@ -36,6 +36,7 @@ impl FirmwareDescriptor {
 
 impl View for FirmwareDescriptor {
     const KIND: Kind = Kind::new("firmware_descriptor");
+    const MARKS: &[&str] = &["\"interface-types\""];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let value: Value = match serde_json::from_str(text) {

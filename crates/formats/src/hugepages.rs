@@ -50,6 +50,7 @@ impl HugePages {
 
 impl View for HugePages {
     const KIND: Kind = Kind::new("hugepages");
+    const MARKS: &[&str] = &["Minimum", "hugepages-"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

@@ -60,6 +60,7 @@ impl ImageLocks {
 
 impl View for ImageLocks {
     const KIND: Kind = Kind::new("image_locks");
+    const MARKS: &[&str] = &["none holds ", "unknown ", "pid "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

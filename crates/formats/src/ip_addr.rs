@@ -76,6 +76,7 @@ const KINDS: [&str; 12] = [
 
 impl View for IpAddr {
     const KIND: Kind = Kind::new("ip_addr");
+    const MARKS: &[&str] = &["mtu"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

@@ -29,6 +29,7 @@ pub struct IrqAffinity {
 
 impl View for IrqAffinity {
     const KIND: Kind = Kind::new("irq_affinity");
+    const MARKS: &[&str] = &[" allowed "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

@@ -20,6 +20,7 @@ impl KernelConfig {
 
 impl View for KernelConfig {
     const KIND: Kind = Kind::new("kernel_config");
+    const MARKS: &[&str] = &["CONFIG_"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

@@ -74,6 +74,7 @@ fn network(element: Element<'_>) -> Network {
 
 impl View for LibvirtXml {
     const KIND: Kind = Kind::new("libvirt_xml");
+    const MARKS: &[&str] = &["<domstatus", "<network", "<pool", "<volume", "<device"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let (document, mut issues) = Document::read(text);

@@ -112,6 +112,7 @@ impl Lspci {
 
 impl View for Lspci {
     const KIND: Kind = Kind::new("lspci");
+    const MARKS: &[&str] = &[": "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

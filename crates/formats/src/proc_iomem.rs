@@ -44,6 +44,7 @@ impl ProcIomem {
 
 impl View for ProcIomem {
     const KIND: Kind = Kind::new("proc_iomem");
+    const MARKS: &[&str] = &[" : "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

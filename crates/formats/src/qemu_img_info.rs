@@ -68,6 +68,7 @@ pub struct QemuImgInfo {
 
 impl View for QemuImgInfo {
     const KIND: Kind = Kind::new("qemu_img_info");
+    const MARKS: &[&str] = &["\"virtual-size\"", "image: "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         if text.trim_start().starts_with(['{', '[']) { of_json(text) } else { of_text(text) }

@@ -107,6 +107,7 @@ pub fn vm_of(source: &str) -> Option<&str> {
 
 impl View for QmpAnswer {
     const KIND: Kind = Kind::new("qmp_answer");
+    const MARKS: &[&str] = &["\"return\":"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let json = match Json::read(text) {

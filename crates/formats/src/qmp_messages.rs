@@ -68,6 +68,7 @@ impl QmpMessages {
 
 impl View for QmpMessages {
     const KIND: Kind = Kind::new("qmp_messages");
+    const MARKS: &[&str] = &["\"QMP\"", "\"desc\"", "\"event\"", "\"execute\"", "\"return\"", "\"error\"", "\"timestamp\""];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

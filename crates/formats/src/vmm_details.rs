@@ -140,6 +140,7 @@ pub struct VmmDetails {
 
 impl View for VmmDetails {
     const KIND: Kind = Kind::new("vmm_details");
+    const MARKS: &[&str] = &["pid "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

@@ -27,6 +27,7 @@ pub struct VmmProcesses {
 
 impl View for VmmProcesses {
     const KIND: Kind = Kind::new("vmm_processes");
+    const MARKS: &[&str] = &["pid "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();
