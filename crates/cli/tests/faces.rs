@@ -132,6 +132,12 @@ fn codes_and_messages_are_explained_and_lead_to_rules() {
     let json = site.call(&["explain", line, "--format", "json"]).ok().json();
     assert_eq!(json["meanings"][0]["rules"][0], "migration/machine-mismatch", "{json}");
     assert!(site.call(&["explain", "0xC0000B1200000000"]).ok().out.contains("TDX"));
+    let out = site.call(&["explain", "vfio 0000:01:00.0: group 12 is not viable"]).ok().out;
+    assert!(
+        out.contains("a message that proves it") && out.contains("vmwright explain vfio/group-"),
+        "{out}"
+    );
+    assert!(site.call(&["explain", "CVE-2024-7409"]).ok().out.contains("fixed in 9.1 upstream"));
     site.call(&["explain", "0x7BADC0DE"]).fails(2, &["0x7BADC0DE"]);
 }
 

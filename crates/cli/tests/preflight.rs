@@ -14,6 +14,7 @@ fn a_healthy_pair_is_clean() {
     let (site, [source, target]) = (Site::new(), hosts());
     let out = site.call(&["analyze", "--from", &source, "--against", &target, "--vm", "shop"]).ok().out;
     assert!(out.contains("nothing found that stands in the way; 0 rules"), "{out}");
+    assert!(out.contains("compared, and in no way: migration/c"), "{out}");
 }
 
 #[test]

@@ -109,6 +109,7 @@ pub(crate) fn analyze(
         causes,
         accepted,
         unknown: diagnosis.unknown,
+        ruled_out: diagnosis.ruled_out,
         next: diagnosis.next,
         unread,
         journal,
@@ -125,7 +126,10 @@ pub(crate) fn explain(rule: &str) -> Result<Outcome, Error> {
         return Ok(Outcome::Explanation { rule: rule.to_owned(), text: accepted::DOC.to_owned() });
     }
     let Some(entry) = entry(rule) else {
-        let meanings = vmwright_formats::codes::meanings(rule);
+        let mut meanings = vmwright_formats::codes::meanings(rule);
+        if meanings.is_empty() {
+            meanings = vmwright_rules::meanings(rule);
+        }
         return match meanings.is_empty() {
             true => Err(unknown_rule(rule)),
             false => Ok(Outcome::Meanings { of: rule.to_owned(), meanings }),
@@ -220,6 +224,7 @@ pub(crate) fn of_capture(
         topology: vmwright_rules::topology(&reading),
         accepted,
         unknown: diagnosis.unknown,
+        ruled_out: diagnosis.ruled_out,
         next: diagnosis.next,
         unread: unread(&snapshot),
         journal: Vec::new(),

@@ -1,6 +1,7 @@
 //! What numbers and fixed messages of KVM, VFIO, QEMU, libvirt, Windows, Firecracker and Cloud Hypervisor mean. Each
 //! table names its source; what a guest does with a number is the reader's to check.
 
+mod firmware;
 mod kernel_panic;
 mod kvm;
 mod libvirt;
@@ -10,8 +11,6 @@ mod vfio;
 mod vmm_api;
 mod windows;
 
-use crate::seamcall_words;
-use crate::sev_status::{sev_code, sev_status};
 use vmwright_model::Meaning;
 
 /// A number with its name.
@@ -128,6 +127,7 @@ pub fn meanings(text: &str) -> Vec<Meaning> {
         return of_number(number, hexadecimal);
     }
     let mut found = of_name(text);
+    found.extend(firmware::of_name(text));
     found.extend(versions::of_name(text));
     found.extend(versions::of_message(text));
     let lower = text.to_ascii_lowercase();
@@ -146,58 +146,14 @@ pub fn meanings(text: &str) -> Vec<Meaning> {
         let name = one.errno.1.to_ascii_uppercase();
         meaning("errno of a VFIO call", "", &name, one.means, one.rules, "Linux drivers/vfio")
     }));
-    found.extend(firmware_in(&lower));
+    found.extend(firmware::of_message(&lower));
     found
-}
-
-/// What stands before the status of the SEV firmware: QEMU's `target/i386/sev.c`, and the kernel's
-/// `drivers/crypto/ccp/sev-dev.c`.
-const SEV_BEFORE: &[&str] = &["fw_error=", "fw_err=", "fw_error ", "fw_error='"];
-
-/// A status of the SEV firmware or of the TDX module in a message.
-fn firmware_in(lower: &str) -> Option<Meaning> {
-    if let Some((_, rest)) = SEV_BEFORE.iter().find_map(|before| lower.split_once(before)) {
-        return of_sev(sev_code(rest)?);
-    }
-    // Sixteen digits: an address in the same message has fewer, or is no status.
-    let hex = |word: &str| Some(word.strip_prefix("0x")?.to_owned()).filter(|digits| digits.len() == 16);
-    let named = lower.contains("seamcall") || lower.contains("tdx");
-    let mut words = lower.split(|c: char| !c.is_alphanumeric()).filter(|_| named).filter_map(hex);
-    words.find_map(|digits| of_tdx(u64::from_str_radix(&digits, 16).ok()?))
-}
-
-fn of_tdx(number: u64) -> Option<Meaning> {
-    let words = seamcall_words(number).filter(|_| number > u64::from(u32::MAX))?;
-    let code = format!("{number:#018x}");
-    Some(meaning(
-        "status of the TDX module",
-        &code,
-        "",
-        &words,
-        &["tdx/seamcall-failed"],
-        "Intel TDX Module ABI",
-    ))
-}
-
-fn of_sev(number: u64) -> Option<Meaning> {
-    let status = sev_status(number)?;
-    let code = format!("{:#x}", status.code);
-    let (name, means) = (status.name, status.meaning);
-    Some(meaning(
-        "status of the SEV firmware",
-        &code,
-        name,
-        means,
-        &["sev/launch-config"],
-        "AMD 55766 and 56860",
-    ))
 }
 
 fn of_number(number: u64, hexadecimal: bool) -> Vec<Meaning> {
     let tables = NUMBERS.iter().filter(|table| table.hexadecimal == hexadecimal || !hexadecimal);
     let mut found: Vec<Meaning> = tables.filter_map(|table| in_table(table, number)).collect();
-    found.extend(of_tdx(number));
-    found.extend(of_sev(number));
+    found.extend(firmware::of_number(number));
     found
 }
 
@@ -311,6 +267,10 @@ mod tests {
             &[("status of the TDX module", "")],
         );
         check(
+            "kvm_amd: SEV-ES guest requested termination: 0x1:0x3",
+            &[("why an SEV guest ended itself", "")],
+        );
+        check(
             "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)",
             &[("kernel panic", "vfs: unable to mount root fs")],
         );
@@ -328,7 +288,13 @@ mod tests {
         check("qemu-kvm: -runas: invalid option", &[("option that QEMU had", "-runas")]);
         check("unable to find CPU model 'SierraForest'", &[("CPU model of QEMU", "SierraForest")]);
         check("148", &[("exit status of Firecracker", "BadSyscall")]);
-        assert!(meanings("0xC0000B1200000000").is_empty() == seamcall_words(0xC000_0B12_0000_0000).is_none());
+        check("BAD_MEASUREMENT", &[("status of the SEV firmware", "BAD_MEASUREMENT")]);
+        check("TDX_OPERAND_BUSY", &[("status of the TDX module", "OPERAND_BUSY")]);
+        check("pc-i440fx-2.3", &[("machine type of QEMU", "pc-i440fx-2.3")]);
+        assert!(
+            meanings("0xC0000B1200000000").is_empty()
+                == crate::seamcall_words(0xC000_0B12_0000_0000).is_none()
+        );
         assert!(meanings("17").len() > 1);
         for nothing in ["", "hello", "99999999999999999999", &"x".repeat(5000)] {
             check(nothing, &[]);

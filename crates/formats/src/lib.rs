@@ -32,8 +32,8 @@ pub use nearest::nearest;
 pub use pairs::Pairs;
 pub use pci_address::PciAddress;
 pub use recognise::recognise;
-pub use seamcall::{SeamcallStatus, seamcall_leaf, seamcall_status, seamcall_words};
-pub use sev_status::{SevStatus, sev_code, sev_status, sev_termination};
+pub use seamcall::{SeamcallStatus, seamcall_leaf, seamcall_named, seamcall_status, seamcall_words};
+pub use sev_status::{SevStatus, sev_code, sev_named, sev_status, sev_termination};
 use std::borrow::Cow;
 use vmwright_model::{Issue, Kind};
 

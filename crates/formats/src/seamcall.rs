@@ -33,6 +33,12 @@ pub fn seamcall_status(status: u64) -> Option<&'static SeamcallStatus> {
     STATUS.iter().find(|one| u64::from(one.high) == status >> 32)
 }
 
+/// The status with this name, without the prefix `TDX_`; `None` where the specification has none.
+#[must_use]
+pub fn seamcall_named(name: &str) -> Option<&'static SeamcallStatus> {
+    STATUS.iter().find(|one| one.name == name)
+}
+
 /// The name of a SEAMCALL leaf, such as `TDH.SYS.INIT` of 0x21. Bits 23:16 are the version and are left.
 #[must_use]
 pub fn seamcall_leaf(leaf: u64) -> Option<String> {

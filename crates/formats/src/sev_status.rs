@@ -21,6 +21,12 @@ pub fn sev_status(code: u64) -> Option<&'static SevStatus> {
     STATUS.iter().find(|status| u64::from(status.code) == code)
 }
 
+/// The status with this name, without the prefix `SEV_RET_`; `None` where no specification has it.
+#[must_use]
+pub fn sev_named(name: &str) -> Option<&'static SevStatus> {
+    STATUS.iter().find(|status| status.name == name)
+}
+
 /// Reads a code as QEMU or the kernel writes it: decimal, or hexadecimal after `0x`; what follows the digits is
 /// left.
 #[must_use]

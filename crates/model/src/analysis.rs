@@ -73,6 +73,16 @@ pub struct Next {
     pub rules: Vec<String>,
 }
 
+/// What was looked at before a move and stands in no way of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuledOut {
+    /// The rule.
+    pub rule: String,
+    /// Why the question does not arise for this VM; empty where both hosts were compared.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
 /// A finding that the configuration accepts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Accepted {
@@ -131,6 +141,9 @@ pub struct Analysis {
     pub accepted: Vec<Accepted>,
     /// Rules that could not tell, by id.
     pub unknown: Vec<Unknown>,
+    /// What was looked at and stands in no way, if the question was a move; by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ruled_out: Vec<RuledOut>,
     /// What to read next where evidence is short, best first.
     pub next: Vec<Next>,
     /// Sources that could not be read, with the reason.

@@ -9,6 +9,7 @@ mod context;
 mod draft;
 pub mod hypotheses;
 mod marks;
+mod messages;
 mod nearness;
 pub mod next;
 mod patterns;
@@ -27,6 +28,7 @@ pub mod weighing;
 
 pub use context::Context;
 pub use draft::Draft;
+pub use messages::meanings;
 pub use ranking::{Diagnosis, diagnose, diagnose_reading};
 pub use reading::{Found, Reading, Seen, TARGET};
 pub use rule::{Entry, Preflight, Rank, Rule, Status};

@@ -24,7 +24,7 @@ use crate::nearness::{self, Near};
 use crate::next::next;
 use crate::reading::reported;
 use crate::{CATALOGUE, Context, Entry, Rank, Reading, entry};
-use vmwright_model::analysis::Next;
+use vmwright_model::analysis::{Next, RuledOut};
 use vmwright_model::{
     Cause, Evidence, Finding, Grounds, Level, Snapshot, Strength, Support, Unknown, Verdict,
 };
@@ -67,6 +67,8 @@ pub struct Diagnosis {
     pub causes: Vec<Cause>,
     /// Rules that could not tell.
     pub unknown: Vec<Unknown>,
+    /// Where the question is a move: what was looked at and stands in no way of it.
+    pub ruled_out: Vec<RuledOut>,
     /// What to read next, best first.
     pub next: Vec<Next>,
 }
@@ -91,10 +93,19 @@ pub fn diagnose_reading(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) 
                 Verdict::Unknown { why, source } => {
                     diagnosis.unknown.push(Unknown { rule: entry.id.to_owned(), why, source });
                 }
+                Verdict::Quiet if reading.target().is_some() => {
+                    diagnosis.ruled_out.push(RuledOut { rule: entry.id.to_owned(), why: String::new() });
+                }
+                Verdict::NotApplicable { why } if reading.target().is_some() => {
+                    diagnosis.ruled_out.push(RuledOut { rule: entry.id.to_owned(), why });
+                }
                 Verdict::Quiet | Verdict::NotApplicable { .. } => {}
             }
         }
     }
+    // A rule judges each VM: what is in the way of one is not ruled out by another.
+    diagnosis.ruled_out.retain(|out| !fired.iter().any(|(_, one)| one.rule == out.rule));
+    diagnosis.ruled_out.dedup();
     fired.sort_by(|(a, left), (b, right)| {
         b.total_cmp(a).then_with(|| (&left.rule, &left.subject).cmp(&(&right.rule, &right.subject)))
     });

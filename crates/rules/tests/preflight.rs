@@ -35,6 +35,8 @@ fn a_healthy_pair_gives_no_cause_and_leaves_nothing_open() {
     let found = diagnosis(&host("hv1"), &host("hv2"));
     assert!(found.causes.is_empty(), "{:#?}", found.causes);
     assert!(found.unknown.is_empty(), "{:#?}", found.unknown);
+    let judging = CATALOGUE.iter().filter(|entry| entry.rule.preflight.is_some()).count();
+    assert_eq!(found.ruled_out.len(), judging, "{:#?}", found.ruled_out);
 }
 
 #[test]

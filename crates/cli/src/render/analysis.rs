@@ -52,6 +52,14 @@ fn summary(analysis: &Analysis, out: &mut String) {
         1 => writeln!(out, "1 cause; {unknown} rules could not tell"),
         _ => writeln!(out, "{causes} causes; {unknown} rules could not tell"),
     };
+    let compared: Vec<&str> =
+        analysis.ruled_out.iter().filter(|one| one.why.is_empty()).map(|one| one.rule.as_str()).collect();
+    if !compared.is_empty() {
+        let _ = writeln!(out, "compared, and in no way: {}", compared.join(", "));
+    }
+    for one in analysis.ruled_out.iter().filter(|one| !one.why.is_empty()) {
+        let _ = writeln!(out, "no question here: {}: {}", one.rule, shown(&one.why));
+    }
     for next in &analysis.next {
         let rules = match next.rules.as_slice() {
             [one] => one.clone(),

@@ -1,13 +1,14 @@
-//! What a name tells of the versions that have it: CPU models, and what QEMU removed.
+//! What a name tells of the versions that have it: CPU models, machine types, and what QEMU removed.
 
 use super::meaning;
 use crate::changes::{Removal, libvirt_changes, removal_in, removals};
 use crate::cpu_models::{cpu_model, gone, introduced};
+use crate::machine_types;
 use vmwright_model::Meaning;
 
 /// Of a name alone, as `vmwright explain` is given it.
 pub(super) fn of_name(text: &str) -> Vec<Meaning> {
-    let mut found: Vec<Meaning> = of_model(text).into_iter().collect();
+    let mut found: Vec<Meaning> = of_model(text).into_iter().chain(of_machine(text)).collect();
     let named = |one: &&Removal| {
         one.name == text || one.name.starts_with('-') && text.len() > 2 && one.name[1..] == *text
     };
@@ -55,4 +56,13 @@ fn of_model(name: &str) -> Option<Meaning> {
     };
     let source = "libvirt tests/qemucapabilitiesdata";
     Some(meaning("CPU model of QEMU", "", name, &means, &["cpu/model-unknown"], source))
+}
+
+/// Of a versioned machine type of upstream's.
+fn of_machine(name: &str) -> Option<Meaning> {
+    let (since, removed) = (machine_types::introduced(name)?, machine_types::removed(name)?);
+    let (since, removed) = (dotted(since), dotted(removed));
+    let means = format!("came with QEMU {since}; {removed} has it no longer, unless a distribution keeps it");
+    let rules = ["machine/type-unsupported", "migration/machine-mismatch"];
+    Some(meaning("machine type of QEMU", "", name, &means, &rules, "QEMU include/hw/boards.h"))
 }

@@ -76,6 +76,7 @@ pub const RULE: Rule = Rule {
         Sign::support("OSD_HOST_DOWN"),
         Sign::support("PG_DAMAGED"),
         Sign::support("OSD_SCRUB_ERRORS"),
+        Sign::support("read_partial_message {address} data crc"),
     ],
     words: &["ceph", "osd", "cluster is full", "health", "hangs", "placement group", "nearfull"],
     explains: &["storage/io-error-paused", "storage/host-full"],

@@ -77,6 +77,11 @@ pub const RULE: Rule = Rule {
         Sign::support("tcmu_rbd_lock"),
         // ceph-csi and rook.
         Sign::strong("an operation with the given Volume ID {id} already exists").and(&["watcher"]),
+        Sign::strong("breaking object map lock owned by"),
+        Sign::strong("failed to break object map lock"),
+        Sign::support("failed to lock object map"),
+        Sign::support("temporarily releasing lock on exclusive mapping"),
+        Sign::strong("rbd: incompatible lock type detected"),
     ],
     words: &[
         "rbd lock",

@@ -55,6 +55,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Microcode update needed! Disabling AVX"),
         Sign::strong("BIOS microcode update recommended"),
         Sign::support("potential BIOS update"),
+        Sign::strong("kvm: CPU {cpu} feature inconsistency!"),
     ],
     words: &["microcode", "bios update", "old bios", "firmware update", "errata", "old cpu"],
     tells: "dmesg",

@@ -32,6 +32,9 @@ use crate::prelude::*;
 use vmwright_formats::KernelCmdline;
 use vmwright_model::plan::{Generator, Setting};
 
+#[path = "messages/disabled.rs"]
+mod messages;
+
 /// What an active IOMMU says.
 const ACTIVE: &[&str] = &[
     "Adding to iommu group",
@@ -44,61 +47,7 @@ const MDEV: &[&str] = &["/sys/bus/mdev/devices/{uuid}/iommu_group': No such file
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "firmware", "boot"],
-    signs: &[
-        Sign::strong("no iommu_group found").unless(MDEV),
-        Sign::strong("error no iommu_group for device"),
-        Sign::proof("IOMMU appears to be disabled in kernel"),
-        Sign::support("No ACPI DMAR table found, IOMMU either disabled in BIOS"),
-        Sign::support("No ACPI IVRS table found, IOMMU either disabled in BIOS"),
-        Sign::proof("DMAR: IOMMU disabled"),
-        Sign::strong("IOMMU capability not compiled into kernel"),
-        Sign::strong("No IOMMU detected, please activate it"),
-        Sign::strong("IOMMU not present"),
-        Sign::support("Cannot open iommu_group: No such file or directory"),
-        Sign::strong("iommu_group: no such file or directory").unless(MDEV),
-        Sign::strong("iommu_group': No such file or directory").unless(MDEV),
-        Sign::strong("Unable to resolve device {device} iommu_group symlink"),
-        Sign::support("vfio-pci: probe of {device} failed with error -22"),
-        Sign::support("probe with driver vfio-pci failed with error -22"),
-        Sign::support("host doesn't support passthrough of host PCI devices").unless(ACTIVE),
-        Sign::support("host doesn't support VFIO PCI passthrough").unless(ACTIVE),
-        Sign::support("host doesn't support passthrough of host PCI devices").and(&["IOMMU"]).unless(ACTIVE),
-        Sign::support("cannot prepare PCI pass-through, IOMMU not present"),
-        Sign::strong("IOMMU is not enabled"),
-        Sign::strong("IOMMU is disabled"),
-        Sign::strong("IOMMU disabled in BIOS"),
-        Sign::strong("VT-d is disabled"),
-        Sign::strong("VT-d disabled"),
-        Sign::support("AMD-Vi: IOMMU not currently supported when SME is active"),
-        Sign::support("iommu_groups: No such file or directory"),
-        Sign::support("/sys/kernel/iommu_groups is empty"),
-        Sign::support("no IOMMU groups"),
-        Sign::support("iommu_groups/': No such file or directory"),
-        Sign::support("iommu_groups/*': No such file or directory"),
-        Sign::strong("Adding to iommu group").against(),
-        // Harvester: the device plugin finds no group in sysfs.
-        Sign::strong("has no iommuGroup available"),
-        Sign::support("missing group for address: "),
-        // vfio-pci refuses a device without a group with EINVAL.
-        Sign::support("vfio-pci/bind: invalid argument"),
-        Sign::support("write error: Invalid argument").and(&["vfio-pci/bind"]),
-        Sign::strong("IOMMU: Disabled"),
-        Sign::strong("Checking if IOMMU is enabled by kernel*WARN"),
-        Sign::strong("Checking if IOMMU is enabled by kernel*FAIL"),
-        Sign::support("Checking for device assignment IOMMU support*WARN"),
-        Sign::support("Checking for device assignment IOMMU support*FAIL"),
-        Sign::support("IOMMU group not found"),
-        Sign::support("DMAR: Parse DMAR table failure"),
-        Sign::strong("AMD-Vi: Failed to initialize. The CMPXCHG16B feature is required"),
-        Sign::support("Cannot bind to driver vfio-pci"),
-        Sign::strong("VFIO device assignment is currently not supported on this system").unless(ACTIVE),
-        Sign::strong("iommu isn't set on kernel cmdline"),
-        Sign::strong("IOMMU not enabled yet"),
-        Sign::strong("failed to read iommu_group link"),
-        // Kata: the device has no group; its driver has no part in that.
-        Sign::strong("please do bind device to vfio"),
-        Sign::strong("iommu_group symlink {l} has invalid group number"),
-    ],
+    signs: messages::SIGNS,
     words: &["vt-d", "amd-vi", "intel_iommu=on", "iommu", "bios setting", "passthrough"],
     explains: &["vfio/module-missing", "vfio/wrong-driver", "vfio/bind-order", "irq/remapping-missing"],
     tells: "/proc/cmdline",

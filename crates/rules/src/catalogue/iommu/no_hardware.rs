@@ -54,6 +54,8 @@ pub const RULE: Rule = Rule {
         Sign::support("Cannot bind to driver vfio-pci").and(&["inside"]),
         Sign::support("Cannot bind to driver vfio-pci").and(&["Virtio"]),
         Sign::support("vfio-pci failed with error -22").and(&["Raspberry"]),
+        Sign::support("IVRS table error:"),
+        Sign::strong("No DRHD structure found in DMAR table"),
     ],
     words: &[
         "nested",

@@ -74,6 +74,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Please ensure the following KVM").and(&["BIOS"]),
         Sign::strong("No virtualization Hardware was detected"),
         Sign::strong("VMX disabled by TXT or BIOS"),
+        Sign::strong("NX (Execute Disable) not supported"),
+        Sign::strong("kvm: VMX is disabled on CPU"),
     ],
     words: &["bios setup", "bios update", "firmware", "uefi update", "svm mode", "virtualization technology"],
     explains: &["kvm/device-missing", "kvm/no-cpu-support", "kvm/silent-tcg", "nested/not-exposed"],

@@ -55,6 +55,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Intel VT-x support is required"),
         Sign::strong("AMD SVM support is required"),
         Sign::strong("CPU does not support KVM extensions"),
+        Sign::strong("KVM is unsupported when running as an SEV guest"),
     ],
     words: &[
         "no vmx",

@@ -44,6 +44,8 @@ pub const RULE: Rule = Rule {
         Sign::support("options kvm nx_huge_pages=never"),
         Sign::support("options kvm_intel vmentry_l1d_flush=never"),
         Sign::support("options kvm-intel vmentry_l1d_flush=never"),
+        Sign::strong("WARNING: Spectre-v2 mitigation is off, disabling ITS"),
+        Sign::support("Mitigation disabled at compile time, ignoring option"),
     ],
     words: &["mitigations=off", "mitigation", "spectre", "meltdown", "vulnerable", "audit", "nopti"],
     explains: &["mitigation/host-vulnerable", "mitigation/smt-exposed"],

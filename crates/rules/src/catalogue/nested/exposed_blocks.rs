@@ -50,6 +50,8 @@ pub const RULE: Rule = Rule {
         // The VMX capability MSRs, 0x480 to 0x493, of another host.
         Sign::support("failed to set MSR 0x48"),
         Sign::support("failed to set MSR 0x49"),
+        Sign::support("Missing field from shadow_read_only_field"),
+        Sign::support("KVM: accessing unsupported EVMCS field"),
     ],
     words: &["nested", "live migration", "hotplug", "snapshot"],
     explains: &["migration/non-migratable-device", "snapshot/blocked-by-device", "msr/set-failed"],

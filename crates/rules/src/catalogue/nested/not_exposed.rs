@@ -26,7 +26,7 @@
 //! pages on nested virtualization; libvirt `src/conf/capabilities.c` ("could not find capabilities for").
 
 use crate::catalogue::kvm::device_missing::wants_tcg;
-use crate::catalogue::kvm::no_cpu_support::{counted_none, lacks_extension};
+use crate::catalogue::kvm::no_cpu_support::{self, counted_none, lacks_extension};
 use crate::catalogue::memory::hugepages_not_reserved::settings::switched_off;
 use crate::prelude::*;
 use vmwright_formats::{CpuInfo, KvmProbe};
@@ -66,6 +66,9 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
+/// What stands before the name of the hypervisor below: `lscpu` and the kernel's log.
+const NAMES: [&str; 2] = ["Hypervisor vendor:", "Hypervisor detected:"];
+
 /// The switch.
 const FILE: &str = "parameters/nested";
 
@@ -96,21 +99,39 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         draft = draft.despite(Strength::Strong, Some(flags), "this host's processors have vmx or svm");
     }
     match lacks_extension(cx) {
+        // One line is one piece: that KVM is wanted here makes it tell more.
+        Some((true, flags)) if told || refused(cx) => {
+            draft =
+                draft.because(Strength::Strong, Some(flags), "KVM is wanted in this VM without vmx and svm");
+        }
         Some((true, flags)) => {
-            draft = draft.because(
-                Strength::Support,
-                Some(flags.clone()),
-                "this host is a VM without vmx and svm",
-            );
-            if told {
-                draft = draft.because(Strength::Support, Some(flags), "KVM is wanted in it");
-            }
+            draft = draft.because(Strength::Support, Some(flags), "this host is a VM without vmx and svm");
         }
         Some((false, flags)) => draft = draft.despite(Strength::Strong, Some(flags), "this host is no VM"),
+        None if refused(cx) && hypervisor(cx).is_some() => {
+            draft = draft.because(
+                Strength::Strong,
+                hypervisor(cx),
+                "this host is a VM, and has no extension for KVM",
+            );
+        }
         None if told => {
             draft = draft.because(Strength::Hint, counted_none(cx), "no processor has vmx or svm")
         }
         None => {}
     }
     vec![draft.verdict()]
+}
+
+/// Whether a program says that the processor has nothing for KVM.
+fn refused(cx: &Context<'_>) -> bool {
+    let signs = no_cpu_support::RULE.signs.iter().filter(|sign| sign.strength >= Strength::Support);
+    signs.into_iter().any(|sign| !cx.hits_of(sign).is_empty())
+}
+
+/// The line that names the hypervisor below, in what was read of this host.
+fn hypervisor(cx: &Context<'_>) -> Option<Evidence> {
+    let host = |source: &str| !source.contains("guest") && !source.contains("console");
+    let mut lines = cx.lines_with(NAMES).filter(|(text, ..)| host(&text.source));
+    lines.find_map(|(text, line, _)| text.quote(line))
 }

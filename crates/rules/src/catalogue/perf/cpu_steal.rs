@@ -56,6 +56,10 @@ pub const RULE: Rule = Rule {
         // A throttled VMM starves its vCPUs.
         Sign::support("throttled_usec {time}").unless(&["throttled_usec 0"]),
         Sign::support("throttled_time {time}").unless(&["throttled_time 0"]),
+        Sign::support("kthread starved for"),
+        Sign::support("Unless {kthread} kthread gets sufficient CPU time, OOM is now expected behavior"),
+        Sign::support("kthread timer wakeup didn't happen for"),
+        Sign::support("Breaking out of NMI-blocked state on VCPU"),
     ],
     words: &[
         "steal",

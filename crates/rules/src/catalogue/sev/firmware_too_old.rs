@@ -43,6 +43,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("SEV firmware version is too old"),
         Sign::hint("SEV: failed to INIT error "),
         Sign::support("timed out, disabling PSP"),
+        Sign::support("SEV: retrying INIT command because of SECURE_DATA_INVALID"),
     ],
     words: &["sev firmware", "firmware version", "amd_sev_fam", "sev-snp", "api version"],
     tells: "dmesg",

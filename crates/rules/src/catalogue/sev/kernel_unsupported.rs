@@ -79,6 +79,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("SNP cannot be supported"),
         Sign::support("Error creating KVM guest_memfd"),
         Sign::strong("vm-type sev{kind} not supported by KVM"),
+        Sign::strong("SEV: TMR allocation failed, SEV-ES support unavailable"),
+        Sign::support("sev: missing driver data"),
     ],
     words: &["sev-es", "sev-snp", "amd sev", "kvm_amd", "not supported by kvm", "confidential"],
     tells: "/sys/module/kvm_amd/parameters/sev",

@@ -49,6 +49,7 @@ pub const RULE: Rule = Rule {
         Sign::support("FAIL*RMP table addresses"),
         Sign::support("FAIL*RMP INIT"),
         Sign::hint("not covered by the RMP table"),
+        Sign::strong("SNP: Too late to enable SNP for IOMMU"),
     ],
     words: &["rmp table", "sev-snp", "snp memory coverage", "reserved by bios"],
     explains: &["sev/kernel-unsupported"],

@@ -73,6 +73,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Image does not have a backing file"),
         Sign::strong("error while reading from old backing file"),
         Sign::strong("error while reading from new backing file"),
+        Sign::strong("rbd: parent chain is too long"),
     ],
     words: &[
         "backing file",

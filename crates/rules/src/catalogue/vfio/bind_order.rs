@@ -49,6 +49,7 @@ pub const RULE: Rule = Rule {
             .unless(VFIO)
             .said(&["after each boot", "after every boot", "after boot", "at boot", "still with", "again"])
             .or_near(),
+        Sign::strong("VF {address} bound to driver {driver} while PF bound to driver"),
     ],
     words: &["at boot", "softdep", "initramfs", "vfio-pci.ids", "vfio.conf", "grabs"],
     explains: &["vfio/wrong-driver", "vfio/device-busy"],

@@ -67,6 +67,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Insufficient compute resources: Claim pci failed"),
         Sign::strong("PCI device request {r} failed"),
         Sign::strong("PciDeviceNotFoundById"),
+        Sign::strong("Event logged [COMMAND_HARDWARE_ERROR"),
     ],
     words: &[
         "address changed",

@@ -67,6 +67,8 @@ pub const RULE: Rule = Rule {
         Sign::support("Uncorrected (Fatal) error received"),
         Sign::strong("Unable to change power state from"),
         Sign::hint("AER: Corrected error"),
+        Sign::support("VT-d detected Invalidation Time-out Error"),
+        Sign::strong(": Couldn't reload saved state"),
     ],
     words: &["d3cold", "d3", "power state", "fell off", "riser", "link down", "sleep", "rev ff"],
     explains: &["vfio/invalid-device-config", "vfio/rom-missing"],

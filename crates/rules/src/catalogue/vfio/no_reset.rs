@@ -33,80 +33,16 @@ use super::wrong_driver::assigned;
 use crate::prelude::*;
 use vmwright_formats::PciDevices;
 
+#[path = "messages/no_reset.rs"]
+mod messages;
+
 /// What people call a device that they give to a VM.
 const CARD: &[&str] =
     &["gpu", "card", "passthrough", "passed", "device", "controller", "radeon", "vega", "navi", "screen"];
 
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "gpu"],
-    signs: &[
-        Sign::strong("not ready {ms}ms after FLR; giving up"),
-        Sign::strong("not ready {ms}ms after bus reset; giving up"),
-        Sign::strong("not ready {ms}ms after slot reset; giving up"),
-        Sign::strong("not ready {ms}ms after PM D3hot->D0; giving up"),
-        Sign::strong("not ready {ms}ms after AF_FLR; giving up"),
-        Sign::support("not ready {ms}ms after {reset}; waiting"),
-        Sign::support("not ready {ms}ms after bus reset; waiting"),
-        Sign::strong("Failed to return from FLR"),
-        Sign::strong("timed out waiting for pending transaction; performing function level reset anyway"),
-        Sign::strong("timed out waiting for pending transaction; performing AF function level reset anyway"),
-        // QEMU warns so and goes on; functions beside the first seldom need a reset of their own.
-        Sign::support("Cannot reset device {device}.0, no available reset mechanism"),
-        Sign::hint("Cannot reset device {device}, no available reset mechanism"),
-        Sign::proof("no FLR, PM reset or bus reset available"),
-        Sign::strong("Unable to reset PCI device {device}: ").unless(&["devices on bus with"]),
-        Sign::strong("Failed to reset PCI device: "),
-        Sign::strong("can't reset PCI device"),
-        Sign::strong("Unknown PCI header type '127' for device"),
-        Sign::strong("!!! Unknown header type 7f"),
-        Sign::strong("All device reset methods disabled by user"),
-        Sign::strong("reset recovery - restoring BARs"),
-        Sign::strong("pci_irq_handler: Assertion `0 <= irq_num && irq_num < PCI_NUM_PINS' failed"),
-        Sign::strong("reset bug"),
-        Sign::support("config space * 0xFF"),
-        Sign::hint("vendor-reset"),
-        Sign::hint("vendor_reset"),
-        Sign::support("Completion-Wait loop timed out").and(&["vfio"]),
-        Sign::support("[IOTLB_INV_TIMEOUT device=").and(&["vfio"]),
-        Sign::hint("depends on group {group} which is not owned"),
-        Sign::hint("Unable to power on device, stuck in D3"),
-        Sign::hint("Refused to change power state"),
-        // What a GPU says in the guest that was not reset since its last driver.
-        Sign::support("atombios stuck in loop for more than"),
-        Sign::support("PSP load kdb failed"),
-        Sign::support("PSP load sos failed"),
-        Sign::hint("PSP firmware loading failed"),
-        Sign::support("trn=2 ACK should not assert"),
-        Sign::support("hot reset info failed"),
-        // What users say of it.
-        Sign::strong("only a host reboot").said(CARD),
-        Sign::strong("until*reboot*host").said(CARD),
-        Sign::strong("until the host *reboot").said(CARD),
-        Sign::strong("have to reboot the host").said(CARD),
-        Sign::strong("need to reboot the host").said(CARD),
-        Sign::strong("must reboot the host").said(CARD),
-        Sign::strong("reboot of the host").said(CARD),
-        Sign::strong("works the first time").said(CARD),
-        Sign::strong("only works once").said(CARD),
-        Sign::strong("only the first start").said(CARD),
-        Sign::strong("second start of the VM").said(CARD),
-        Sign::support("Kernel driver in use: vfio-pci").said(&[
-            "start it again",
-            "starting it again",
-            "restart the guest",
-            "restarting the vm",
-            "after a restart of the vm",
-        ]),
-        Sign::support("failed to reset PCI device '{device}'"),
-        Sign::strong("failed to reset {n} device"),
-        Sign::strong("reset bar {n} failed"),
-        Sign::strong("Failed to read PCI config space for"),
-        Sign::strong("Unknown PCI header type '{t}' for device"),
-        Sign::strong("Failed to restore PCI config space for"),
-        Sign::strong("GPU mode1 reset failed"),
-        Sign::support("xHCI host controller not responding, assume dead"),
-        Sign::support("GPU reset failed").and(&["amdgpu"]),
-    ],
+    signs: messages::SIGNS,
     words: &[
         "reset",
         "second time",

@@ -103,6 +103,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Received bad message size, expected"),
         Sign::strong("get device config space failed"),
         Sign::strong("vhost_set_config_call failed"),
+        Sign::support("Unexpected descriptor format for TX"),
+        Sign::support("unexpected descriptor format for RX"),
     ],
     words: &["vhost-user", "vhostuser", "backend", "protocol", "queues"],
     tells: "/var/log/libvirt/qemu/VM.log",

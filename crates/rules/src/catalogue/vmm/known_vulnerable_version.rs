@@ -26,10 +26,11 @@
 
 use super::known_bug::programs::{self, Program, configured, version_of};
 use crate::prelude::*;
+use vmwright_model::Meaning;
 
 #[path = "state/flaws.rs"]
 mod flaws;
-use flaws::FLAWS;
+pub(crate) use flaws::{FLAWS, Flaw};
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -96,4 +97,19 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
+}
+
+/// What the number of a vulnerability means.
+pub(crate) fn meaning(flaw: &Flaw) -> Meaning {
+    let (program, from) = (flaw.program.name(), flaw.range.begins());
+    let means =
+        format!("{}; in {program} from {from} on, fixed in {} upstream", flaw.what, flaw.range.fixes());
+    Meaning {
+        of: format!("published vulnerability of {program}"),
+        code: String::new(),
+        name: flaw.id.to_owned(),
+        means,
+        rules: vec!["vmm/known-vulnerable-version".to_owned()],
+        source: "the project's advisory".to_owned(),
+    }
 }

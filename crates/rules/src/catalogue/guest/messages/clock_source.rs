@@ -47,4 +47,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("cannot set time: qemu doesn't support rtc-reset-reinjection"),
     Sign::support("SMP vm created on host with unstable TSC"),
     Sign::strong("user requested TSC rate below hardware speed"),
+    Sign::strong("Invalid TSC scaling ratio - virtual-tsc-khz"),
 ];

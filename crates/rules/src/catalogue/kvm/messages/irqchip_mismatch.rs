@@ -37,4 +37,7 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("virtio-blk failed to set guest notifier"),
     Sign::support("Failed to set guest notifiers"),
     Sign::strong("In-kernel PIT not available"),
+    Sign::strong("no route for guest_irq"),
+    Sign::strong("Disabled LAPIC found during irq injection"),
+    Sign::strong("kvm: exhaust allocatable IRQ sources"),
 ];

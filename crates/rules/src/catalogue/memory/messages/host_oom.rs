@@ -54,4 +54,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("RSRC_KVM_OOM"),
     Sign::strong("Insufficient free memory on compute node"),
     Sign::strong("Insufficient compute resources: Free memory"),
+    Sign::strong("System is deadlocked on memory"),
 ];

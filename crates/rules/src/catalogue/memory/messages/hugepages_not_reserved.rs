@@ -46,4 +46,6 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("numa hostnodes need to be defined to use hugepages"),
     Sign::strong("can't open backing store {p} for guest RAM: No space"),
     Sign::strong("hw:mem_page_size").and(&["HugePages_Free:        0"]),
+    Sign::strong("hugetlb_cma: reservation failed"),
+    Sign::support("HugeTLB: hugetlb_cma is enabled, skip boot time allocation"),
 ];

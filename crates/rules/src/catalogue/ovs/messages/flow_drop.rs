@@ -27,4 +27,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("an excessive number of rules"),
     Sign::strong("failed to put{x} flow: in_port is not an exact match"),
     Sign::strong("your kernel module may be out of date"),
+    Sign::support("recursion limit reached on datapath"),
 ];

@@ -77,4 +77,6 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Volume for box image is missing in storage pools"),
     Sign::strong("No matching volume was found! Please check your volume setting"),
     Sign::strong("No usable storage pool found"),
+    Sign::strong("rbd: no image name provided"),
+    Sign::strong("rbd: snap {name} does not exist"),
 ];

@@ -71,9 +71,17 @@ impl Range {
 
     /// The versions with the fix, as people write them.
     pub(crate) fn fixes(&self) -> String {
-        let dotted = |fix: &&[u32]| fix.iter().map(u32::to_string).collect::<Vec<_>>().join(".");
-        self.fixed.iter().map(dotted).collect::<Vec<_>>().join(", ")
+        self.fixed.iter().map(|fix| dotted(fix)).collect::<Vec<_>>().join(", ")
     }
+
+    /// The first version that has it, as people write it.
+    pub(crate) fn begins(&self) -> String {
+        dotted(self.from)
+    }
+}
+
+fn dotted(version: &[u32]) -> String {
+    version.iter().map(u32::to_string).collect::<Vec<_>>().join(".")
 }
 
 /// The version of a program that any text names first, with its quote.
