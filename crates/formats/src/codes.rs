@@ -260,7 +260,7 @@ mod tests {
         check("qemu-system-x86_64: VFIO_MAP_DMA : -28", &[("errno of a VFIO call", "ENOSPC")]);
         check(
             "sev_launch_start: LAUNCH_START ret=1 fw_error=16 'Resource limit'",
-            &[("status of the SEV firmware", sev_status(16).unwrap().name)],
+            &[("status of the SEV firmware", crate::sev_status(16).unwrap().name)],
         );
         check(
             "SEAMCALL (0x0000000000000021) failed: 0xc000030000000001",

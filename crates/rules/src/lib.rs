@@ -21,6 +21,7 @@ mod rule;
 mod scan;
 mod settle;
 mod sign;
+mod spoken;
 mod text;
 mod topology;
 mod translated;

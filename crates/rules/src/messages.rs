@@ -18,6 +18,9 @@ pub fn meanings(text: &str) -> Vec<Meaning> {
     if text.is_empty() || text.len() > LONGEST {
         return Vec::new();
     }
+    if let Some(flaw) = FLAWS.iter().find(|flaw| flaw.id.eq_ignore_ascii_case(text)) {
+        return vec![vulnerable::meaning(flaw)];
+    }
     let mut found: Vec<(Strength, Meaning)> = Vec::new();
     for entry in CATALOGUE {
         let stands = |text: &str, pattern: &str| Pattern::new(pattern).find(text).is_some();
@@ -40,8 +43,7 @@ pub fn meanings(text: &str) -> Vec<Meaning> {
         found.push((sign.strength, meaning));
     }
     found.sort_by_key(|(strength, _)| std::cmp::Reverse(*strength));
-    let flaws = FLAWS.iter().filter(|flaw| flaw.id.eq_ignore_ascii_case(text));
-    flaws.map(vulnerable::meaning).chain(found.into_iter().map(|(_, one)| one)).take(MOST).collect()
+    found.into_iter().map(|(_, one)| one).take(MOST).collect()
 }
 
 /// What a message says of its cause, by the strength that rules give it.

@@ -126,11 +126,13 @@ pub fn diagnose_reading(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) 
 /// Adds what is near and not proven, where that is a help: see the fourth and fifth rule of the ranking.
 fn suspect(diagnosis: &mut Diagnosis, reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) {
     let best = diagnosis.findings.first();
+    // That nothing is wrong is an answer where it is well founded; else what may be wrong stands behind it.
     let healthy = best.is_some_and(|best| best.rule.starts_with("healthy/"));
+    let sound = healthy && best.is_some_and(|best| best.confidence >= USUAL);
     let proven = best.is_some_and(|best| best.confidence >= PROVEN);
-    let usual = best.is_some_and(|best| best.confidence < USUAL);
+    let usual = !healthy && best.is_some_and(|best| best.confidence < USUAL);
     let places = nearness::MOST.saturating_sub(diagnosis.findings.len());
-    if healthy
+    if sound
         || places == 0 && !usual
         || reading.target().is_some()
         || whole_host(reading)

@@ -3,9 +3,8 @@
 use crate::marks::Marks;
 use crate::places::Places;
 use crate::text::COMPLAINT;
-use crate::{Hit, Text, Words, nearness};
+use crate::{Hit, Text, Words, nearness, spoken};
 use std::any::{Any, TypeId};
-use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -126,7 +125,7 @@ impl<'s> Reading<'s> {
         }
         let pasted = !snapshot.live && !texts.iter().any(|text| reported(text.source));
         let marks = Marks::of(&texts, Rc::clone(&places), pasted);
-        let mut complaint = Text::new(COMPLAINT, Kind::TEXT, Cow::Borrowed(complaint));
+        let mut complaint = Text::new(COMPLAINT, Kind::TEXT, spoken::in_english(complaint));
         let said = Places::of(std::slice::from_mut(&mut complaint));
         let said = Marks::of(std::slice::from_ref(&complaint), said, true);
         Self {

@@ -89,6 +89,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("version mismatch in event (actual"),
         Sign::strong("program mismatch in event"),
         Sign::strong("are not supported by this daemon or QEMU"),
+        Sign::strong("qemu-img: unrecognized option"),
+        Sign::strong("qemu-nbd: unrecognized option"),
     ],
     words: &["after upgrad", "after updat", "compiled", "newer qemu", "backports", "version"],
     tells: "virsh version --daemon; qemu-system-x86_64 --version",

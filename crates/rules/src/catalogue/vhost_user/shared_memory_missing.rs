@@ -54,6 +54,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("vhost_session_mem_register: *Failed to register memory region"),
         Sign::support("Future vtophys translation might fail"),
         Sign::strong("Failed to mmap mem fd"),
+        Sign::support("FindMemoryRegion"),
     ],
     words: &["vhost-user", "vhostuser", "shared memory", "share=on", "vhost user"],
     explains: &["vhost-user/protocol-mismatch", "ovs/dpdk-memory"],

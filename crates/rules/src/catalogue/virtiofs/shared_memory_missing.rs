@@ -56,6 +56,8 @@ pub const RULE: Rule = Rule {
         Sign::support("fv_panic"),
         // Cloud Hypervisor before it checked the configuration itself.
         Sign::strong("VhostUserMemoryRegion(NoMemoryRegion)").and(&["--fs "]),
+        Sign::strong("QueueWriter(FindMemoryRegion)"),
+        Sign::support("FindMemoryRegion"),
     ],
     words: &["virtiofs", "virtiofsd", "shared memory", "memorybacking", "memfd", "share=on"],
     explains: &["virtiofs/daemon-exited", "vhost-user/shared-memory-missing", "vhost-user/protocol-mismatch"],

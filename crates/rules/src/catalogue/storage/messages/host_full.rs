@@ -51,4 +51,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("has been paused due to no Storage space error"),
     Sign::strong("has been paused due to lack of storage space"),
     Sign::strong("error while writing at byte {n}: No space left"),
+    Sign::support("qemu-img: output file is smaller than input file"),
 ];
