@@ -132,6 +132,6 @@ fn refused(cx: &Context<'_>) -> bool {
 /// The line that names the hypervisor below, in what was read of this host.
 fn hypervisor(cx: &Context<'_>) -> Option<Evidence> {
     let host = |source: &str| !source.contains("guest") && !source.contains("console");
-    let mut lines = cx.lines_with(NAMES).filter(|(text, ..)| host(&text.source));
+    let mut lines = cx.lines_with(NAMES).filter(|(text, ..)| host(text.source));
     lines.find_map(|(text, line, _)| text.quote(line))
 }
