@@ -96,7 +96,9 @@ where
                 return None;
             }
             let answer: TxJsonRpcMessage<RoleServer> = JsonRpcMessage::error(error, id);
-            write(&self.to, &answer).await.ok()?;
+            // In a task of its own: this call may be dropped half way, and the answer would be lost or end in the middle.
+            let to = Arc::clone(&self.to);
+            tokio::spawn(async move { write(&to, &answer).await }).await.ok()?.ok()?;
         }
     }
 
@@ -138,4 +140,36 @@ async fn write<W: AsyncWrite + Unpin>(
     let mut to = to.lock().await;
     to.write_all(&line).await?;
     to.flush().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+    use std::task::Poll;
+    use tokio::io::duplex;
+
+    #[test]
+    fn an_answer_to_nonsense_is_whole_though_nobody_waits_for_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (mut client, from) = duplex(1024);
+            // Room for the beginning of an answer alone.
+            let (to, back) = duplex(8);
+            let mut lines = Lines::new(from, to);
+            client.write_all(b"nonsense\n").await.unwrap();
+            {
+                let mut receive = pin!(lines.receive());
+                std::future::poll_fn(|context| {
+                    assert!(receive.as_mut().poll(context).is_pending());
+                    Poll::Ready(())
+                })
+                .await;
+            }
+            let mut line = String::new();
+            BufReader::new(back).read_line(&mut line).await.unwrap();
+            let answer: Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(answer["error"]["code"], -32700, "{line}");
+        });
+    }
 }
