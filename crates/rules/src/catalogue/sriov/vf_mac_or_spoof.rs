@@ -77,7 +77,6 @@ pub const RULE: Rule = Rule {
         Sign::strong("admin MAC can only be set for SR-IOV VFs"),
         Sign::strong("vlan can only be set for SR-IOV VFs"),
         Sign::strong("couldn't find IFLA_VF_INFO for VF"),
-        Sign::strong("Error reporting").and(&["VF"]),
         Sign::strong("Could not find vf/instanceId"),
         Sign::support("failed opcode {n}, retval"),
         Sign::support("attempted to send invalid"),
