@@ -38,6 +38,12 @@ fn kvm_comes_back_by_its_module_and_its_group() {
     let modules = ("lsmod", "lsmod", "Module                  Size  Used by\nkvm                  1000  0\n");
     let load = Action::ModuleLoad { module: "kvm_amd".into(), parameters: Vec::new() };
     assert_eq!(actions("kvm/device-missing", &[probe, processor, modules]), [load]);
+    let kernels_own = ("/proc/modules", "lsmod", "kvm 1000 0 - Live 0x0000000000000000\n");
+    assert_eq!(
+        actions("kvm/device-missing", &[kernels_own, probe, processor, modules]).len(),
+        1,
+        "of two lists the one that is whole"
+    );
     let node = ("kvm-probe", "kvm_probe", "open: no such device\napi: none\nverdict: unusable\nreason: x\n");
     assert_eq!(
         actions("kvm/device-missing", &[node, processor, modules]).len(),

@@ -64,7 +64,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         draft =
             draft.because(Strength::Support, line.and_then(|line| conf.quote(line)), "the module is blocked");
     }
-    if let Some(modules) = cx.one::<LsMod>().filter(|modules| modules.header) {
+    if let Some(modules) = listed(cx) {
         let loaded = ["kvm_intel", "kvm_amd", "kvm_pvm"].iter().find_map(|name| modules.get(name));
         let heading = (1..4).find_map(|line| modules.quote(line));
         match loaded {
@@ -113,9 +113,14 @@ fn loadable(cx: &Context<'_>) -> Option<&'static str> {
         (_, true) => "kvm_intel",
         _ => return None,
     };
-    let modules = cx.one::<LsMod>().filter(|modules| modules.header)?;
+    let modules = listed(cx)?;
     let blocked = cx.all::<ModprobeConf>().iter().any(|conf| conf.blocked(module).is_some());
     (modules.get(module).is_none() && !blocked).then_some(module)
+}
+
+/// The list of modules, whole: of several texts that name modules the one with its heading.
+fn listed<'c>(cx: &'c Context<'_>) -> Option<Seen<'c, LsMod>> {
+    cx.all::<LsMod>().into_iter().find(|modules| modules.header)
 }
 
 /// Whether the VM in question is specified to run without KVM.
