@@ -7,6 +7,7 @@ use crate::scan::{Hits, KEPT, Scanner};
 use crate::{Hit, Pattern, Text};
 use memchr::memmem::Finder;
 use std::cell::OnceCell;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// The places in some texts.
@@ -44,13 +45,14 @@ impl Marks {
         }
         let sought = Sought { pattern, anchor, finder: OnceCell::new(), compiled: OnceCell::new() };
         let mut hits = Vec::new();
-        for number in self.places.texts(anchor) {
-            hits.extend(sought.stands(&texts[number], number));
+        for spots in self.places.spots(anchor).chunk_by(|one, next| one.0 == next.0) {
+            hits.extend(sought.stands(&texts[spots[0].0], spots));
         }
         hits.extend_from_slice(self.in_long(pattern, texts));
         let (forms, of) = &self.plain;
-        if !of.is_empty() && self.plain_places.texts(anchor).next().is_some() {
-            for hit in sought.stands(forms, 0) {
+        let spots = if of.is_empty() { Vec::new() } else { self.plain_places.spots(anchor) };
+        if !spots.is_empty() {
+            for hit in sought.stands(forms, &spots) {
                 let Some((text, line)) = of.get(hit.line as usize - 1).copied() else { continue };
                 // Of lines that overlap, each holds what stands in both.
                 let known = |other: &Hit| other.text == text && other.line.abs_diff(line) < JOINED;
@@ -101,11 +103,13 @@ struct Sought<'p> {
 }
 
 impl Sought<'_> {
-    /// Where it stands in a text: no more lines than are kept.
-    fn stands(&self, text: &Text<'_>, number: usize) -> Vec<Hit> {
+    /// Where it stands in a text, of which these are the spots: no more lines than are kept.
+    fn stands(&self, text: &Text<'_>, spots: &[(usize, Range<usize>)]) -> Vec<Hit> {
+        let number = spots.first().map_or(0, |spot| spot.0);
+        let ranges = spots.iter().map(|spot| spot.1.clone()).collect();
         let settings = text.is_settings();
         let finder = self.finder.get_or_init(|| Finder::new(self.anchor.as_bytes()));
-        let found = text.lines_like(finder).filter_map(|(line, quote)| {
+        let found = text.lines_like(finder, ranges).filter_map(|(line, quote)| {
             if settings && quote.trim_start().starts_with('#') {
                 return None;
             }

@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 #[derive(Debug)]
 pub(crate) struct Numbers {
     of: FxHashMap<&'static str, usize>,
+    /// The same by where a pattern lies: they are constants, so that its letters need not be looked at.
+    at: FxHashMap<(usize, usize), usize>,
     /// How many of them are signs, which come first.
     signs: usize,
     /// The longest literal of each, made when it is first asked for.
@@ -19,16 +21,19 @@ impl Numbers {
     pub(crate) fn of_all() -> &'static Self {
         static ALL: OnceLock<Numbers> = OnceLock::new();
         ALL.get_or_init(|| {
-            let mut of = FxHashMap::default();
-            let add = |of: &mut FxHashMap<_, _>, pattern| {
+            let (mut of, mut at) = (FxHashMap::default(), FxHashMap::default());
+            let mut add = |pattern: &'static str| {
                 let next = of.len();
-                of.entry(pattern).or_insert(next);
+                let number = *of.entry(pattern).or_insert(next);
+                at.insert(place(pattern), number);
+                number
             };
-            signs().for_each(|pattern| add(&mut of, pattern));
-            let signs = of.len();
-            words().for_each(|pattern| add(&mut of, pattern));
+            let signs = signs().map(&mut add).max().map_or(0, |last| last + 1);
+            for pattern in words() {
+                add(pattern);
+            }
             let anchors = vec![OnceLock::new(); of.len()];
-            Self { of, signs, anchors }
+            Self { of, at, signs, anchors }
         })
     }
 
@@ -39,7 +44,7 @@ impl Numbers {
 
     /// The number of a pattern.
     pub(crate) fn of(&self, pattern: &str) -> Option<usize> {
-        self.of.get(pattern).copied()
+        self.at.get(&place(pattern)).or_else(|| self.of.get(pattern)).copied()
     }
 
     /// The longest literal of the pattern with this number (see [`Pattern::anchor`]).
@@ -51,6 +56,11 @@ impl Numbers {
     pub(crate) fn is_sign(&self, pattern: &str) -> bool {
         self.of(pattern).is_some_and(|number| number < self.signs)
     }
+}
+
+/// Where a text lies, and its bytes.
+fn place(text: &str) -> (usize, usize) {
+    (text.as_ptr() as usize, text.len())
 }
 
 /// What a rule's signs say: their messages and the patterns of their conditions.

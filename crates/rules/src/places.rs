@@ -85,6 +85,25 @@ impl Places {
         })
     }
 
+    /// Where a word can begin: a text, by the order in which they were added, and a range of its bytes; in order.
+    pub(crate) fn spots(&self, word: &str) -> Vec<(usize, Range<usize>)> {
+        let mut spots = Vec::new();
+        for span in self.spans(0, self.end, |table| self.chunks(table, word.as_bytes())) {
+            let first = self.begins.partition_point(|begin| *begin <= span.start).saturating_sub(1);
+            for (at, begin) in self.begins.iter().enumerate().skip(first) {
+                if *begin >= span.end {
+                    break;
+                }
+                let end = self.begins.get(at + 1).copied().unwrap_or(self.end);
+                let (from, to) = (span.start.max(*begin), span.end.min(end));
+                if from < to {
+                    spots.push((at, from - begin..to - begin));
+                }
+            }
+        }
+        spots
+    }
+
     /// Where a word can begin in the text of this length that begins at `begin`: ranges of its bytes.
     pub(crate) fn ranges(&self, begin: usize, length: usize, word: &[u8]) -> Vec<Range<usize>> {
         self.spans(begin, length, |table| self.chunks(table, word))
@@ -179,6 +198,8 @@ mod tests {
                 assert!(ranges.iter().any(|range| range.contains(&before)), "{word} at {before}: {ranges:?}");
                 assert!(ranges.windows(2).all(|two| two[0].end < two[1].start), "{ranges:?}");
                 assert!(places.texts(word).any(|text| text == 1));
+                let spots = places.spots(word);
+                assert!(spots.iter().any(|(text, range)| *text == 1 && range.contains(&before)), "{spots:?}");
                 assert!(places.texts(word.to_ascii_uppercase().as_str()).any(|text| text == 1));
                 let elsewhere =
                     word.len() < GRAM || places.ranges(0, first.len(), word.as_bytes()).is_empty();

@@ -144,12 +144,17 @@ impl<'s> Text<'s> {
         })
     }
 
-    /// The lines in which a word stands in letters of either case; `lower` finds it in lower case.
-    pub(crate) fn lines_like<'r>(&'r self, lower: &'r Finder<'_>) -> impl Iterator<Item = (u32, &'r str)> {
-        let finds = Finds::of(self, lower.as_ref()).map(|finds| Finds { folded: true, ..finds });
+    /// The lines in which a word stands in letters of either case; `lower` finds it in lower case, and it can only begin
+    /// in `ranges`.
+    pub(crate) fn lines_like<'r>(
+        &'r self,
+        lower: &'r Finder<'_>,
+        ranges: Vec<Range<usize>>,
+    ) -> impl Iterator<Item = (u32, &'r str)> {
+        let finds = Finds { folded: true, ..Finds::among(self, lower.as_ref(), ranges) };
         let mut at = 0;
         std::iter::from_fn(move || {
-            let found = finds.as_ref()?.from(at)?;
+            let found = finds.from(at)?;
             let number = self.starts.partition_point(|start| *start <= found);
             at = self.starts.get(number).copied().unwrap_or(self.text.len());
             let number = u32::try_from(number).unwrap_or(u32::MAX);
@@ -209,12 +214,6 @@ const WINDOW: usize = 1 << 13;
 impl<'t, 'w> Finds<'t, 'w> {
     fn among(text: &'t Text<'_>, finder: Finder<'w>, ranges: Vec<Range<usize>>) -> Self {
         Self { text: &text.text, finder, ranges, folded: false, lower: RefCell::default() }
-    }
-
-    /// Where what finds a word can find it; nothing where the word cannot stand in the text.
-    fn of(text: &'t Text<'_>, finder: Finder<'w>) -> Option<Self> {
-        let ranges = text.ranges(finder.needle());
-        (!ranges.is_empty()).then(|| Self::among(text, finder, ranges))
     }
 
     /// The first place, and what finds the others.
@@ -307,10 +306,10 @@ mod tests {
         assert_eq!(slowly(&texts, "tock").len(), 8, "each line once");
         let reading = Reading::new(&snapshot, "");
         let tock = Finder::new("tock");
-        let like = reading
-            .texts()
-            .iter()
-            .flat_map(|text| text.lines_like(&tock).map(move |line| (text.source, line)));
+        let like = reading.texts().iter().flat_map(|text| {
+            text.lines_like(&tock, std::iter::once(0..text.whole().len()).collect())
+                .map(move |line| (text.source, line))
+        });
         let texts_low = texts.clone().map(|(name, text)| (name, text.to_ascii_lowercase()));
         let expect = slowly(&texts_low, "tock").into_iter().map(|(name, number, _)| (name, number));
         let found: Vec<_> = like.map(|(source, (number, _))| (source.to_owned(), number)).collect();
