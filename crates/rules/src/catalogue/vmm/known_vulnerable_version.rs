@@ -110,6 +110,6 @@ pub(crate) fn meaning(flaw: &Flaw) -> Meaning {
         name: flaw.id.to_owned(),
         means,
         rules: vec!["vmm/known-vulnerable-version".to_owned()],
-        source: "the project's advisory".to_owned(),
+        source: "list of the rule; the project's advisory decides".to_owned(),
     }
 }

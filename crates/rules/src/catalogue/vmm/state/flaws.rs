@@ -1,7 +1,8 @@
 //! Published vulnerabilities, as data. A new one is one entry.
 //!
 //! Versions are upstream's, as the projects' advisories and stable branches name them (QEMU's as Debian's package
-//! `qemu` records them in its change log). Newest first for each program: of several, the newest are named.
+//! `qemu` records them in its change log); not each range was held against its advisory. Newest first for each program:
+//! of several, the newest are named.
 
 use super::programs::{Program, Range};
 use Program::{CloudHypervisor, Edk2, Firecracker, Kernel, Libvirt, Qemu, Swtpm};
