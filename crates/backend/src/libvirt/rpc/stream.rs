@@ -7,18 +7,28 @@ use super::{Client, LibvirtError};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+/// How long the daemon may take to confirm the end of a stream that is given up.
+const CONFIRM: Duration = Duration::from_secs(10);
+
 /// A stream that a call has opened. It takes the whole connection: other calls wait until it is dropped.
+///
+/// However it ends, the daemon's confirmation is waited for. A libvirtd 9.0 that cannot send it, because the connection
+/// is gone, closes the client while it holds the client's lock, which the closing takes too (`daemonStreamEvent`,
+/// `remoteClientFreePrivateCallbacks`): it then answers nobody any more.
 #[derive(Debug)]
 pub struct Stream<'a> {
     client: &'a mut Client,
     procedure: Procedure,
     serial: u32,
+    /// The daemon has not confirmed its end.
     open: bool,
+    /// We have said that it ends.
+    ending: bool,
 }
 
 impl<'a> Stream<'a> {
     pub(super) fn new(client: &'a mut Client, procedure: Procedure, serial: u32) -> Self {
-        Self { client, procedure, serial, open: true }
+        Self { client, procedure, serial, open: true, ending: false }
     }
 
     /// The next bytes; none where the stream is at its end.
@@ -40,10 +50,7 @@ impl<'a> Stream<'a> {
             match frame.status {
                 Status::Continue if !frame.payload.is_empty() => return Ok(Some(frame.payload)),
                 // An empty piece is the end of what the daemon has to send; it waits for our end.
-                Status::Continue => {
-                    self.open = false;
-                    self.finish(Status::Ok, deadline)?;
-                }
+                Status::Continue => self.finish(Status::Ok, deadline)?,
                 Status::Ok => self.open = false,
                 Status::Error => {
                     self.open = false;
@@ -87,6 +94,10 @@ impl<'a> Stream<'a> {
     }
 
     fn finish(&mut self, status: Status, deadline: Instant) -> Result<(), LibvirtError> {
+        if self.ending {
+            return Ok(());
+        }
+        self.ending = true;
         let frame = self.frame(status, Vec::new());
         self.client.send(&frame, self.procedure.name, deadline)
     }
@@ -95,8 +106,12 @@ impl<'a> Stream<'a> {
 impl Drop for Stream<'_> {
     /// Gives the stream up where it has not ended.
     fn drop(&mut self) {
-        if self.open {
-            let _ = self.finish(Status::Error, Instant::now() + Duration::from_millis(100));
+        let deadline = Instant::now() + CONFIRM;
+        if self.open && self.finish(Status::Error, deadline).is_ok() {
+            // What the guest still says is lost with the stream.
+            while let Some(left) = deadline.checked_duration_since(Instant::now())
+                && matches!(self.read(left), Ok(Some(_)))
+            {}
         }
     }
 }
@@ -120,9 +135,6 @@ mod tests {
             let mut rest = vec![0; frame::rest(length).expect("a length")];
             stream.read_exact(&mut rest).expect("the rest");
             let call = Frame::read(&rest).expect("a message");
-            if call.kind != Kind::Call {
-                continue;
-            }
             let of = |kind, status, payload: &[u8]| Frame {
                 program: call.program,
                 procedure: call.procedure,
@@ -133,7 +145,14 @@ mod tests {
             };
             // Who says goodbye does not wait for the answer.
             let mut send = |frame: Frame| drop(stream.write_all(&frame.to_bytes()));
-            if call.procedure == procedure::OPEN_CONSOLE.number {
+            if call.kind == Kind::Stream {
+                if matches!(call.status, Status::Error) {
+                    send(of(Kind::Stream, Status::Continue, b"lost"));
+                }
+                if call.payload.is_empty() {
+                    send(of(Kind::Stream, Status::Ok, b""));
+                }
+            } else if call.procedure == procedure::OPEN_CONSOLE.number {
                 send(of(Kind::Stream, Status::Continue, b"early, "));
                 send(of(Kind::Reply, Status::Ok, b""));
                 send(of(Kind::Stream, Status::Continue, b"late"));
@@ -146,21 +165,40 @@ mod tests {
         }
     }
 
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn with_console(run: impl FnOnce(Stream<'_>)) -> Client {
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        std::thread::spawn(move || hasty(theirs));
+        let mut client = Client::over(ours, "qemu:///system", PATIENCE).expect("it opens");
+        let domain = Domain { name: "a".to_owned(), uuid: [0; 16], id: 1 };
+        run(client.console(&domain, None).expect("it has one"));
+        client
+    }
+
     #[test]
     fn what_comes_before_the_reply_is_not_lost() {
-        let (ours, theirs) = UnixStream::pair().expect("a pair");
-        let daemon = std::thread::spawn(move || hasty(theirs));
-        let patience = Duration::from_secs(10);
-        let mut client = Client::over(ours, "qemu:///system", patience).expect("it opens");
-        let domain = Domain { name: "a".to_owned(), uuid: [0; 16], id: 1 };
-        let mut console = client.console(&domain, None).expect("it has one");
-        let mut said = Vec::new();
-        while let Some(bytes) = console.read(patience).expect("in time") {
-            said.extend(bytes);
+        with_console(|mut console| {
+            let mut said = Vec::new();
+            while let Some(bytes) = console.read(PATIENCE).expect("in time") {
+                said.extend(bytes);
+            }
+            assert_eq!(said, b"early, late");
+        });
+    }
+
+    #[test]
+    fn a_stream_is_over_when_the_daemon_has_confirmed_its_end() {
+        let still_comes =
+            |client: &mut Client| client.receive("nothing", Instant::now() + Duration::from_millis(50));
+        for given_up in [true, false] {
+            let mut client =
+                with_console(
+                    |mut console| {
+                        while !given_up && console.read(PATIENCE).expect("in time").is_some() {}
+                    },
+                );
+            assert!(matches!(still_comes(&mut client), Err(LibvirtError::Silent { .. })), "{given_up}");
         }
-        assert_eq!(said, b"early, late");
-        drop(console);
-        drop(client);
-        daemon.join().expect("no panic");
     }
 }
