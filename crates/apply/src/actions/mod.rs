@@ -38,6 +38,7 @@ mod service;
 mod sysctl;
 mod sysfs;
 mod tap;
+mod toggled;
 mod value;
 mod virtual_network;
 
@@ -48,6 +49,7 @@ use edited::Edited;
 use image::Image;
 use std::path::Path;
 use thiserror::Error;
+use toggled::Toggled;
 use vmwright_formats::edits;
 use vmwright_formats::grub_environment::EnvironmentError;
 use vmwright_formats::machine_spec::EditError;
@@ -416,9 +418,11 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
         Action::ModuleUnload { module, parameters } => {
             Box::new(module_unload::ModuleUnload { module, parameters })
         }
-        Action::Service { unit, from, to } => Box::new(service::Service { unit, from: *from, to: *to }),
+        Action::Service { unit, from, to } => {
+            Box::new(Toggled { what: service::Service { unit }, from: *from, to: *to })
+        }
         Action::VirtualNetwork { network, from, to } => {
-            Box::new(virtual_network::VirtualNetwork { network, from: *from, to: *to })
+            Box::new(Toggled { what: virtual_network::VirtualNetwork { network }, from: *from, to: *to })
         }
         Action::MachineCreate { machine, backend, text } => {
             Box::new(machine_record::MachineCreate(machine_record::Record { machine, backend, text }))

@@ -34,6 +34,7 @@ pub use edit_domain::inverse;
 
 use crate::describe::Words;
 use crate::target::Target;
+use vmwright_model::plan::ServiceState;
 use vmwright_model::{Action, Disruption};
 
 /// What is known of an action without looking at a host.
@@ -238,6 +239,28 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
 /// The faults of a value that replaces another: the path's, and that nothing changes.
 fn change<T: PartialEq>(from: &T, to: &T) -> Vec<Fault> {
     if from == to { vec![Fault::NoChange] } else { Vec::new() }
+}
+
+/// What is started and stopped, and is started `by_itself` (`at boot`) or not, in words.
+fn toggled(
+    name: &str,
+    (from, to): (ServiceState, ServiceState),
+    told: fn(ServiceState) -> &'static str,
+    by_itself: &str,
+) -> Words {
+    let mut does = Vec::new();
+    if from.active != to.active {
+        does.push((if to.active { "starts it" } else { "stops it" }).to_owned());
+    }
+    if from.enabled != to.enabled {
+        does.push(format!("has it {}started {by_itself}", if to.enabled { "" } else { "not " }));
+    }
+    let (from, to) = (told(from), told(to));
+    Words {
+        expects: format!("{name} {from}"),
+        does: format!("{name}: {}", does.join(" and ")),
+        undone_by: format!("makes {name} {from}, if it is still {to}"),
+    }
 }
 
 /// A text as an error quotes it.

@@ -1,6 +1,6 @@
 //! Services of systemd.
 
-use super::{Facts, Fault, Phase, change, quoted};
+use super::{Facts, Fault, Phase, change, quoted, toggled};
 use crate::describe::Words;
 use crate::target::Target;
 use vmwright_model::plan::ServiceState;
@@ -19,23 +19,7 @@ impl Facts for Service<'_> {
     }
 
     fn words(&self) -> Words {
-        let (unit, from, to) = (self.unit, told(self.from), told(self.to));
-        let mut does = Vec::new();
-        match (self.from.active, self.to.active) {
-            (true, false) => does.push("stops it"),
-            (false, true) => does.push("starts it"),
-            _ => {}
-        }
-        match (self.from.enabled, self.to.enabled) {
-            (true, false) => does.push("has it not started at boot"),
-            (false, true) => does.push("has it started at boot"),
-            _ => {}
-        }
-        Words {
-            expects: format!("{unit} {from}"),
-            does: format!("{unit}: {}", does.join(" and ")),
-            undone_by: format!("makes {unit} {from}, if it is still {to}"),
-        }
+        toggled(self.unit, (self.from, self.to), told, "at boot")
     }
 
     fn phase(&self) -> Phase {

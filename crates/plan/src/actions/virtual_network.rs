@@ -1,6 +1,6 @@
 //! Virtual networks of libvirt.
 
-use super::{Facts, Fault, Phase, change, quoted};
+use super::{Facts, Fault, Phase, change, quoted, toggled};
 use crate::describe::Words;
 use crate::target::Target;
 use vmwright_model::plan::ServiceState;
@@ -25,23 +25,7 @@ impl Facts for VirtualNetwork<'_> {
     }
 
     fn words(&self) -> Words {
-        let (network, from, to) = (self.network, told(self.from), told(self.to));
-        let mut does = Vec::new();
-        match (self.from.active, self.to.active) {
-            (true, false) => does.push("stops it"),
-            (false, true) => does.push("starts it"),
-            _ => {}
-        }
-        match (self.from.enabled, self.to.enabled) {
-            (true, false) => does.push("has it not started with libvirt"),
-            (false, true) => does.push("has it started with libvirt"),
-            _ => {}
-        }
-        Words {
-            expects: format!("virtual network {network} {from}"),
-            does: format!("virtual network {network}: {}", does.join(" and ")),
-            undone_by: format!("makes virtual network {network} {from}, if it is still {to}"),
-        }
+        toggled(&format!("virtual network {}", self.network), (self.from, self.to), told, "with libvirt")
     }
 
     fn phase(&self) -> Phase {
