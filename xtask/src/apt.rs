@@ -87,6 +87,34 @@ impl Apt {
     }
 }
 
+/// Unpacks packages into the folder `place` instead of installing them; `download` gets them into a folder. Root, and
+/// all others, need no right for this: the lists and the packages go below our own folders.
+///
+/// # Errors
+/// Where they cannot be had, with the package lists at hand nor with fresh ones.
+pub(crate) fn unpack(place: &Path, step: &Step, download: impl Fn(&Apt, &Path) -> Result<()>) -> Result<()> {
+    let partial = place.with_extension("partial");
+    if partial.exists() {
+        fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()))?;
+    }
+    let packages = partial.join("download");
+    fs::create_dir_all(&packages).with_context(|| format!("cannot make {}", packages.display()))?;
+    if let Err(stale) = download(&Apt::system(), &packages) {
+        step.still("not with the package lists at hand; fetching fresh ones, for this call only");
+        let fresh = Apt::fresh(&[], step).with_context(|| format!("{stale:#}"))?;
+        download(&fresh, &packages)?;
+    }
+    for entry in fs::read_dir(&packages).with_context(|| format!("cannot read {}", packages.display()))? {
+        let package = entry.with_context(|| format!("cannot read {}", packages.display()))?.path();
+        if package.extension().is_some_and(|end| end == "deb") {
+            Run::new(["dpkg-deb", "--extract"]).args([&package, &partial]).quiet(step)?;
+        }
+    }
+    fs::remove_dir_all(&packages).with_context(|| format!("cannot remove {}", packages.display()))?;
+    // In one move, so that a run that is stopped here leaves nothing that looks whole.
+    fs::rename(&partial, place).with_context(|| format!("cannot rename {}", partial.display()))
+}
+
 /// A folder below the temporary directory. apt, run with `sudo`, makes files in it that are not the caller's.
 struct Private {
     folder: PathBuf,

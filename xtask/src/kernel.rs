@@ -1,6 +1,6 @@
 //! A kernel for test guests.
 
-use crate::apt::Apt;
+use crate::apt::{self, Apt};
 use crate::progress::Step;
 use crate::run::Run;
 use crate::workspace;
@@ -32,35 +32,13 @@ pub(crate) fn ensure() -> Result<Kernel> {
         return Ok(kernel);
     }
     let step = Step::begin("fetching a kernel for test guests");
-    unpack(&place, &step).context(
+    apt::unpack(&place, &step, |apt, to| download_package(apt, to, &step)).context(
         "no kernel for test guests: the host's own in /boot and /lib/modules cannot be read or lacks virtio drivers, \
          and the Debian cloud kernel cannot be had",
     )?;
     let kernel = unpacked(&place).with_context(|| format!("{} has no usable kernel", place.display()))?;
     step.done();
     Ok(kernel)
-}
-
-/// Root, and all others, need no right for this: the lists and the package go below our own folders.
-fn unpack(place: &Path, step: &Step) -> Result<()> {
-    let partial = place.with_extension("partial");
-    if partial.exists() {
-        fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()))?;
-    }
-    let download = partial.join("download");
-    fs::create_dir_all(&download).with_context(|| format!("cannot make {}", download.display()))?;
-    if let Err(stale) = download_package(&Apt::system(), &download, step) {
-        step.still("not with the package lists at hand; fetching fresh ones, for this call only");
-        let fresh = Apt::fresh(&[], step).with_context(|| format!("{stale:#}"))?;
-        download_package(&fresh, &download, step)?;
-    }
-    for entry in fs::read_dir(&download).with_context(|| format!("cannot read {}", download.display()))? {
-        let package = entry.with_context(|| format!("cannot read {}", download.display()))?.path();
-        Run::new(["dpkg-deb", "--extract"]).args([&package, &partial]).quiet(step)?;
-    }
-    fs::remove_dir_all(&download).with_context(|| format!("cannot remove {}", download.display()))?;
-    // In one move, so that a run that is stopped here leaves nothing that looks whole.
-    fs::rename(&partial, place).with_context(|| format!("cannot rename {}", partial.display()))
 }
 
 /// Downloads the package that the cloud kernel's meta package stands for at present.

@@ -8,6 +8,7 @@ mod kernel;
 mod progress;
 mod run;
 mod tasks;
+mod unpacked;
 mod workspace;
 
 use std::process::ExitCode;

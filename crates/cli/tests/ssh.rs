@@ -1,5 +1,4 @@
-//! A host over SSH, through a real server on this one. The server's package is not installed for it: it would start a
-//! server for everybody.
+//! A host over SSH, through a real server on this one.
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
 
@@ -10,6 +9,7 @@ use serde_json::Value;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -27,10 +27,32 @@ impl Drop for Server {
     }
 }
 
+/// Runs the server with the settings `$1`. Where none is installed, the one that was unpacked for tests is laid over
+/// `/usr` for it, and its user and folder are made up, in a mount namespace.
+const SERVE: &str = r#"
+    serve='
+        mkdir -p /run/sshd
+        if ! [ -e /usr/sbin/sshd ]; then
+            unpacked=$VMWRIGHT_TEST_PROGRAMS
+            mount -t overlay none -o "lowerdir=$unpacked/usr:/usr" /usr
+            mount -t overlay none -o "lowerdir=$unpacked/lib:/usr/lib" /usr/lib
+        fi
+        if ! grep -q "^sshd:" /etc/passwd; then
+            { cat /etc/passwd; echo sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin; } > "$1.passwd"
+            mount --bind "$1.passwd" /etc/passwd
+        fi
+        exec /usr/sbin/sshd -D -f "$1"
+    '
+    if [ "$(id -u)" = 0 ]; then exec unshare --mount sh -ec "$serve" sshd "$1"; fi
+    exec /usr/sbin/sshd -D -f "$1"
+"#;
+
 /// The server, or why there is none here.
 fn server(test: &str) -> Option<Server> {
-    if !fs::exists("/usr/sbin/sshd").unwrap() || !has(test, "ssh") || !has(test, "ssh-keygen") {
-        eprintln!("SKIPPED {test}: no SSH server is installed");
+    let unpacked = std::env::var("VMWRIGHT_TEST_PROGRAMS").unwrap_or_default();
+    let there = ["/", &unpacked].iter().any(|root| Path::new(root).join("usr/sbin/sshd").exists());
+    if !there || !has(test, "ssh") || !has(test, "ssh-keygen") {
+        eprintln!("SKIPPED {test}: no SSH server is installed, nor unpacked for tests");
         return None;
     }
     let site = Site::new();
@@ -60,13 +82,10 @@ fn server(test: &str) -> Option<Server> {
         "ssh_config",
         format!("UserKnownHostsFile {dir}/known_hosts\nIdentityFile {dir}/user-key\nIdentitiesOnly yes\nBatchMode yes\n"),
     );
-    // The server's privilege separation directory, where no package's service has made it.
-    let _ = fs::create_dir_all("/run/sshd");
     let ssh = site.file("bin/ssh", format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", user.display()));
     fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
-    let sshd = Command::new("/usr/sbin/sshd")
-        .arg("-D")
-        .arg("-f")
+    let sshd = Command::new("sh")
+        .args(["-ec", SERVE, "sshd"])
         .arg(&config)
         .stdin(Stdio::null())
         .stderr(Stdio::null())

@@ -3,7 +3,7 @@
 use super::Task;
 use crate::progress::Step;
 use crate::run::Run;
-use crate::{guest, install, kernel, workspace};
+use crate::{guest, install, kernel, unpacked, workspace};
 use anyhow::{Result, bail};
 use std::process::ExitCode;
 
@@ -27,6 +27,7 @@ fn run(args: &[String]) -> Result<ExitCode> {
 /// When something that they need cannot be had, when they do not build, and when one fails.
 pub(crate) fn test(scope: &[&str]) -> Result<()> {
     install::ensure(&[install::FOR_VMS, install::FOR_TESTS].concat())?;
+    let programs = unpacked::ensure();
     let kernel = kernel::ensure()?;
     eprintln!("    kernel for test guests: {}", kernel.image.display());
     guest::ensure()?;
@@ -43,6 +44,9 @@ pub(crate) fn test(scope: &[&str]) -> Result<()> {
     // Whoever names another kernel means it.
     if std::env::var_os("VMWRIGHT_TEST_KERNEL").is_none() {
         run = run.env("VMWRIGHT_TEST_KERNEL", &kernel.image).env("VMWRIGHT_TEST_MODULES", &kernel.modules);
+    }
+    if let Some(programs) = programs {
+        run = run.env(unpacked::VARIABLE, programs);
     }
     let status = run.args(scope).args(["--", "--show-output"]).dir(workspace::root()).lines(|line| {
         if report.shows(line) {
