@@ -274,6 +274,11 @@ fn delegated(mount: &Path, cgroup: &str) -> Result<PathBuf, CgroupError> {
     found.map(|path| path.to_path_buf()).ok_or(CgroupError::NotDelegated)
 }
 
+/// The group of a machine with limits, below where its host has them.
+pub(crate) fn named(machine: &Stored) -> Option<PathBuf> {
+    (machine.spec.limits != Limits::default()).then(|| place(machine))
+}
+
 /// A machine's group below the base: two state directories may have machines of one name.
 fn place(machine: &Stored) -> PathBuf {
     let parent = machine.spec.limits.partition.as_deref().unwrap_or(PARENT);

@@ -4,7 +4,6 @@
 use crate::request::{Answer, Watch};
 use crate::state::Operation;
 use crate::store::SERIAL;
-use crate::supervise::running;
 use crate::{Backend, ControlError, Stored};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
@@ -43,8 +42,8 @@ pub(crate) fn join(
         operation: Operation::Console,
         why: format!("the terminal: {source}"),
     };
-    let socket = running(machine)?.qmp.unwrap_or_default();
-    let pipe = socket.with_file_name(INPUT);
+    let sockets = machine.process()?.and_then(|record| record.sockets).unwrap_or_default();
+    let pipe = sockets.join(INPUT);
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let pipe =
         rustix::fs::open(&pipe, flags, Mode::empty()).map(File::from).map_err(|errno| lost(errno.into()))?;

@@ -91,6 +91,11 @@ impl Snapshot {
         machine.file(SNAPSHOTS).join(format!("{name}.{ending}"))
     }
 
+    /// A file beside the snapshots that is none.
+    pub(crate) fn place(machine: &Stored, name: &str) -> PathBuf {
+        machine.file(SNAPSHOTS).join(name)
+    }
+
     /// Refuses a name that is no name or is taken.
     pub(crate) fn name(machine: &Stored, name: &str) -> Result<(), ControlError> {
         store::check_name(name)?;

@@ -1,7 +1,7 @@
 //! The little of HTTP/1.1 (RFC 9112) that Firecracker and Cloud Hypervisor speak over their UNIX sockets: one request
 //! on one connection, and an answer whose length is said before it. Everything has a limit.
 
-use crate::lines::{Lines, NoLine, dial, quote};
+use crate::lines::{Lines, NoLine, dial_itself, quote};
 use serde_json::Value;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -109,7 +109,7 @@ impl Api {
             NoLine::TooLong => ApiError::TooLong(what.clone()),
             NoLine::Io(source) => ApiError::Io(source),
         };
-        let stream = dial(&self.socket, deadline)
+        let stream = dial_itself(&self.socket, deadline)
             .map_err(|source| ApiError::Connect { path: self.socket.clone(), source })?;
         let mut lines = Lines::new(stream, LINE_MAX);
         lines.send(&request(method, path, body), deadline).map_err(fail)?;

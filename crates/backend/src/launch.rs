@@ -1,6 +1,7 @@
 //! Runs a VMM: a process of its own session that outlives vmwright, on record before its first instruction.
 
 use crate::account::Account;
+use crate::apart::{Apart, own_pids};
 use crate::process::Identity;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::ffi::OsString;
@@ -27,6 +28,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) account: Option<Account>,
     /// `cgroup.procs` of the control group to join.
     pub(crate) cgroup: Option<&'a File>,
+    /// What it sees of the host's files and processes; all where absent.
+    pub(crate) apart: Option<&'a Apart>,
 }
 
 /// Standard streams of a VMM that joins them with its guest, and the name that process lists show.
@@ -77,8 +80,13 @@ pub(crate) fn launch<E>(
     let account = launch.account.clone();
     let others_end = to_child.as_raw_fd();
     let cgroup = launch.cgroup.map(File::try_clone).transpose().map_err(LaunchError::Run)?;
+    let apart = launch.apart.cloned();
+    let own_processes = apart.is_some();
     let prepare = move || {
         join(cgroup.as_ref())?;
+        if let Some(apart) = &apart {
+            apart.mount()?;
+        }
         become_daemon(account.as_ref())?;
         inherit_only(&inherits)?;
         wait_for_record(&to_parent, &from_parent, others_end)
@@ -89,7 +97,8 @@ pub(crate) fn launch<E>(
 
     // `spawn` returns when the program is executed, so the record is written beside it.
     let spawned = std::thread::Builder::new().name("launch".to_owned()).spawn(move || {
-        let child = command.spawn();
+        // Of this thread alone, which ends with this; its child is the first process of the namespace.
+        let child = if own_processes { own_pids() } else { Ok(()) }.and_then(|()| command.spawn());
         // With the command go the pipe ends in its closure, so that a failed fork is seen as end of file.
         drop(command);
         child
@@ -153,7 +162,7 @@ fn wait_for_record(to_parent: &OwnedFd, from_parent: &OwnedFd, others_end: RawFd
     // has a copy of its parent's files, and nothing here uses it afterwards.
     unsafe {
         libc::close(others_end);
-        let pid = libc::getpid().to_ne_bytes();
+        let pid = own_pid()?.to_ne_bytes();
         if libc::write(to_parent.as_raw_fd(), pid.as_ptr().cast(), pid.len()) != 4 {
             return Err(io::Error::last_os_error());
         }
@@ -165,6 +174,25 @@ fn wait_for_record(to_parent: &OwnedFd, from_parent: &OwnedFd, others_end: RawFd
             }
         }
     }
+}
+
+/// The caller's pid as the host counts: `/proc/self` is told in the namespace that `/proc` was mounted in, where
+/// getpid(2) of the first process of another namespace is 1. Allocates nothing.
+fn own_pid() -> io::Result<i32> {
+    let mut digits = [0_u8; 16];
+    // SAFETY: the path ends with NUL, and the buffer is as large as said.
+    let length = unsafe { libc::readlink(c"/proc/self".as_ptr(), digits.as_mut_ptr().cast(), digits.len()) };
+    // A host without /proc has none of these namespaces.
+    let Ok(length) = usize::try_from(length) else {
+        // SAFETY: a system call without arguments.
+        return Ok(unsafe { libc::getpid() });
+    };
+    let number = |pid: i32, digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| i32::from(digit - b'0'))?;
+        pid.checked_mul(10)?.checked_add(digit)
+    };
+    let pid = digits[..length].iter().try_fold(0, number).filter(|pid| *pid > 0);
+    pid.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {
@@ -197,6 +225,7 @@ mod tests {
             streams: Streams::default(),
             account: None,
             cgroup: None,
+            apart: None,
         };
         (launch(&it, |_| recorded), log)
     }
@@ -250,6 +279,7 @@ mod tests {
             streams: Streams::default(),
             account: None,
             cgroup: None,
+            apart: None,
         };
         let child = launch::<()>(&it, |identity| {
             std::thread::sleep(Duration::from_millis(100));
@@ -274,6 +304,7 @@ mod tests {
             streams: Streams::default(),
             account: None,
             cgroup: None,
+            apart: None,
         };
         match launch::<()>(&it, |_| Ok(())) {
             Err(LaunchError::Run(error)) => assert_eq!(error.kind(), io::ErrorKind::NotFound),

@@ -14,6 +14,7 @@
 //! Hypervisor have in common is `microvm.rs`.
 
 mod account;
+mod apart;
 mod cgroup;
 pub mod cloud_hypervisor;
 mod console;
@@ -33,6 +34,7 @@ pub mod qemu;
 mod record;
 pub mod request;
 mod sayable;
+mod seed;
 mod sockets;
 pub mod state;
 pub mod store;
@@ -47,6 +49,7 @@ pub use image::overlay;
 pub use process::Identity;
 pub use record::{Phase, ProcessRecord, RecordError, Running};
 pub use request::{Answer, Request, Told, Unwatched, Watch, perform};
+pub use seed::with_disk as as_started;
 pub use sockets::SocketError;
 pub use state::{Illegal, Operation, State, legal};
 pub use store::{Listed, Stored};
@@ -233,6 +236,18 @@ pub enum StartError {
         /// Where libvirt says that it stands.
         told: String,
     },
+    /// A file of the seed cannot be read.
+    #[error("cannot read `{}` for the seed", .path.display())]
+    Seed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Firecracker's jail could not be made.
+    #[error(transparent)]
+    Jail(#[from] firecracker::JailError),
     /// Its control group could not be made.
     #[error(transparent)]
     Cgroup(#[from] CgroupError),

@@ -1,5 +1,6 @@
 //! Lines over a UNIX socket, with a limit on their length and on the time that everything may take.
 
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags,
@@ -7,7 +8,7 @@ use rustix::net::{
 };
 use std::io::{self, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -150,11 +151,25 @@ fn remaining(deadline: Instant) -> Result<Duration, NoLine> {
 
 /// Connects without waiting for ever on a peer whose queue is full.
 pub(crate) fn dial(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
-    let address = SocketAddrUnix::new(path)?;
+    connected(&SocketAddrUnix::new(path)?, deadline)
+}
+
+/// The same where the socket lies in a directory that its peer can write to: no symbolic link is followed, which could
+/// lead to somebody else's socket. The path may be of any length.
+pub(crate) fn dial_itself(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
+    let opened = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    if FileType::from_raw_mode(rustix::fs::fstat(&opened)?.st_mode) != FileType::Socket {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", opened.as_raw_fd()))?;
+    connected(&address, deadline)
+}
+
+fn connected(address: &SocketAddrUnix, deadline: Instant) -> io::Result<UnixStream> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     loop {
-        match connect(&socket, &address) {
+        match connect(&socket, address) {
             Ok(()) => break,
             // The queue is full (unix(7)).
             Err(Errno::AGAIN) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(10)),

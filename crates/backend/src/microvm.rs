@@ -1,7 +1,8 @@
 //! What Firecracker and Cloud Hypervisor have in common: a VMM without a daemon, whose whole machine is in its command
 //! line or configuration file, with a terminal as the guest's serial port, and an API over HTTP for all that follows.
 
-use crate::account::account;
+use crate::account::{Account, account};
+use crate::apart::Apart;
 use crate::cgroup::Group;
 use crate::console;
 use crate::http::{Api, ApiError};
@@ -59,7 +60,15 @@ pub(crate) trait MicroVm {
     /// What the threads of its virtual CPUs are called, before the number.
     const CPU_THREAD: &'static str;
 
+    /// What is said to who wants it to run as another user.
+    const JAIL: &'static str = "";
+
     fn common(&self) -> &Common;
+
+    /// Whether a machine's VMM is put into a jail, as a user of its own.
+    fn jails(_: &MachineSpec) -> bool {
+        false
+    }
 }
 
 /// The API of a VMM that is on record.
@@ -119,9 +128,9 @@ pub(crate) fn check<M: MicroVm>(spec: &MachineSpec, boots: Result<(), &str>) -> 
     let unsayable = |item: &str, why: String| {
         Err(StartError::Unsayable { backend: M::NAME, items: vec![format!("{item}: {why}")] })
     };
-    if account(spec.process.user.as_deref())?.is_some() {
+    if account(&spec.process)?.is_some() && !M::jails(spec) {
         let why = "makes its own socket, in a directory that is closed to other users";
-        return unsayable("process.user", format!("{} {why}", M::CALLED));
+        return unsayable("process.user", format!("{} {why}{}", M::CALLED, M::JAIL));
     }
     let bridges = spec.networks.iter().filter(|network| network.kind == NetworkKind::Bridge);
     for name in bridges.filter_map(|network| network.bridge.as_deref()) {
@@ -134,12 +143,17 @@ pub(crate) fn check<M: MicroVm>(spec: &MachineSpec, boots: Result<(), &str>) -> 
 
 /// A machine without what is said of its VMM's process, and without the limits that the control group of that process
 /// keeps: neither is a part of a configuration.
-pub(crate) fn alone(spec: &MachineSpec) -> MachineSpec {
+pub(crate) fn alone<M: MicroVm>(spec: &MachineSpec) -> MachineSpec {
     let mut spec = spec.clone();
     let Limits { vcpu_percent, emulator_percent, .. } = spec.limits;
     spec.limits = Limits { vcpu_percent, emulator_percent, ..Limits::default() };
     spec.process.sandbox = None;
     spec.process.arguments.clear();
+    if M::jails(&spec) {
+        (spec.process.jailer, spec.process.user, spec.process.group) = (None, None, None);
+    }
+    // It is as if it were not said.
+    spec.process.jailer = spec.process.jailer.filter(|jailer| *jailer);
     // What is demanded of a VM makes none.
     spec.review = Requirements::default();
     spec
@@ -158,6 +172,10 @@ pub(crate) struct Prepared {
     pub(crate) sockets: SocketDirectory,
     /// Where the guest's serial port leads.
     pub(crate) serial: File,
+    /// Where its API is to be.
+    pub(crate) api: PathBuf,
+    /// What a jailer needs that runs it.
+    pub(crate) jailed: Option<(Account, Apart)>,
 }
 
 /// Where a VMM's API is to be.
@@ -172,13 +190,12 @@ pub(crate) fn run<M: MicroVm>(
     prepared: Prepared,
     ready: impl FnOnce(&mut Starting<'_>) -> Result<(), ApiError>,
 ) -> Result<Running, StartError> {
-    let Prepared { program, arguments, sockets, serial } = prepared;
+    let Prepared { program, arguments, sockets, serial, api, jailed } = prepared;
     let patience = vmm.common().patience;
     let deadline = Instant::now() + patience;
     let machine = attempt.machine;
     let input = console::input(sockets.path())
         .map_err(|source| StartError::Write { path: sockets.path().join(console::INPUT), source })?;
-    let socket = socket(&sockets);
     // By this people find a machine in a list of processes.
     let title = format!("{} guest={}", M::NAME, machine.name);
     let group = Group::make(machine)?;
@@ -190,18 +207,20 @@ pub(crate) fn run<M: MicroVm>(
         account: None,
         cgroup: group.as_ref().zip(door.as_ref()),
         sockets: Some(&sockets),
-        qmp: Some(socket.clone()),
+        qmp: Some(api.clone()),
         agent: None,
         // Those of the specification are the host's own: they stay when the VMM goes.
         taps: Vec::new(),
         accelerator: Accelerator::Kvm,
         streams: Streams { input: Some(&input), output: Some(&serial), title: Some(&title) },
+        apart: jailed.as_ref().map(|(_, apart)| apart),
     })?;
-    let mut starting = Starting { api: Api::at(&socket, patience), child: &mut child, deadline };
+    let mut starting = Starting { api: Api::at(&api, patience), child: &mut child, deadline };
     match ready(&mut starting) {
         Ok(()) => {
             sockets.keep();
-            Ok(running)
+            // The jailer has become another user by now.
+            Ok(Running { user: jailed.map(|(account, _)| account.name), ..running })
         }
         Err(error) => Err(told(attempt, &mut child, patience, error)),
     }

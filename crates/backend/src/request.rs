@@ -106,6 +106,10 @@ pub enum Request {
     },
     /// Change a size.
     Resize(Resize),
+    /// Change what a disk or network interface may move in a second.
+    Limit(Limit),
+    /// The data of the guest's metadata service, changed before where something is given.
+    Metadata(Option<Metadata>),
     /// Send the guest elsewhere; its VMM ends here when it has arrived.
     Migrate(Migrate),
     /// Follow what the VMM does until the watcher stops it or the time is up.
@@ -142,6 +146,8 @@ impl Request {
             Request::Attach(_) => Operation::Attach,
             Request::Detach { .. } => Operation::Detach,
             Request::Resize(_) => Operation::Resize,
+            Request::Limit(_) => Operation::Limit,
+            Request::Metadata(_) => Operation::Metadata,
             Request::Migrate(_) => Operation::Migrate,
             Request::Trace { .. } => Operation::Trace,
             Request::Stats => Operation::Stats,
@@ -290,6 +296,35 @@ pub enum Resize {
     },
 }
 
+/// What a device may move in a second at most. What is not named stays as it is; 0 takes a limit away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// Which.
+    pub device: Limited,
+    /// Bytes in a second; of a network interface in each direction.
+    pub bytes: Option<u64>,
+    /// Requests of a disk, or packets of a network interface, in a second.
+    pub operations: Option<u64>,
+}
+
+/// A device with limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Limited {
+    /// A disk, by its number in the specification from 0 or its name.
+    Disk(String),
+    /// A network interface, by its number in the specification from 0.
+    Network(usize),
+}
+
+/// New data for the guest's metadata service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadata {
+    /// What the guest shall read.
+    pub data: serde_json::Value,
+    /// Whether it is merged into what there is (RFC 7396), or takes its place.
+    pub merge: bool,
+}
+
 /// Where a guest goes, or comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -394,6 +429,8 @@ pub enum Answer {
     Cloned(Box<Stored>),
     /// A size is now this.
     Resized(u64),
+    /// What the guest's metadata service tells.
+    Metadata(serde_json::Value),
     /// A guest has arrived elsewhere.
     Migrated(Migrated),
     /// Events of a trace, counted.

@@ -24,6 +24,8 @@ pub const fn legal(state: State, operation: Operation) -> bool {
         | Operation::Console
         | Operation::Attach
         | Operation::Resize
+        | Operation::Limit
+        | Operation::Metadata
         | Operation::Migrate
         | Operation::Trace
         | Operation::Stats
@@ -155,6 +157,10 @@ pub enum Operation {
     Detach,
     /// Change the size of a disk, the memory, or the number of virtual CPUs.
     Resize,
+    /// Change what a device may move in a second.
+    Limit,
+    /// Read or change what its metadata service tells the guest.
+    Metadata,
     /// Send it elsewhere.
     Migrate,
     /// Take it in from elsewhere.
@@ -171,7 +177,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Operation; 21] = [
+    pub const ALL: [Operation; 23] = [
         Operation::Start,
         Operation::Stop,
         Operation::Kill,
@@ -187,6 +193,8 @@ impl Operation {
         Operation::Attach,
         Operation::Detach,
         Operation::Resize,
+        Operation::Limit,
+        Operation::Metadata,
         Operation::Migrate,
         Operation::Receive,
         Operation::Trace,
@@ -214,6 +222,8 @@ impl fmt::Display for Operation {
             Operation::Attach => "attach a device to",
             Operation::Detach => "detach a device from",
             Operation::Resize => "resize",
+            Operation::Limit => "limit a device of",
+            Operation::Metadata => "use the metadata of",
             Operation::Migrate => "migrate",
             Operation::Receive => "receive",
             Operation::Trace => "trace",
@@ -289,7 +299,7 @@ mod tests {
         /// Whatever legal operations follow one another, and whatever fails or is killed between them, the machine
         /// stands where something can be done with it, and from there it can be brought to an end.
         #[test]
-        fn no_life_of_legal_operations_ends_in_a_dead_end(steps in proptest::collection::vec((0_usize..21, 0_usize..4), 0..60)) {
+        fn no_life_of_legal_operations_ends_in_a_dead_end(steps in proptest::collection::vec((0_usize..23, 0_usize..4), 0..60)) {
             let mut state = State::Defined;
             for (wanted, fate) in steps {
                 let ways: Vec<Operation> =

@@ -1,5 +1,6 @@
 //! What every backend does around its VMM: the lock, the record, the log, and the end.
 
+use crate::apart::Apart;
 use crate::cgroup::{self, Group};
 use crate::launch::{Launch, LaunchError, Streams, launch};
 use crate::lock::Lock;
@@ -159,6 +160,8 @@ pub(crate) struct Vmm<'a> {
     pub(crate) accelerator: Accelerator,
     /// Its standard streams.
     pub(crate) streams: Streams<'a>,
+    /// Its namespaces, where it has some of its own.
+    pub(crate) apart: Option<&'a Apart>,
 }
 
 impl Attempt<'_> {
@@ -183,6 +186,7 @@ impl Attempt<'_> {
             streams: vmm.streams,
             account: vmm.account.clone(),
             cgroup: vmm.cgroup.map(|(_, door)| door),
+            apart: vmm.apart,
         };
         let record = &mut self.record;
         let child = launch(&it, |process| {

@@ -17,6 +17,11 @@ pub(crate) trait Whole {
     /// Formats of images that it runs: `raw`, `qcow2`.
     const FORMATS: &'static [&'static str];
 
+    /// Makes ready what [`Self::keep`] needs, while the guest still runs.
+    fn prepare(&self, _: &Stored, _: &str) -> Result<(), ControlError> {
+        Ok(())
+    }
+
     /// Makes the guest stand still.
     fn pause(&self, machine: &Stored) -> Result<(), ControlError>;
 
@@ -56,15 +61,19 @@ pub(crate) fn snapshot<W: Whole>(
             kept.push(Kept { at, image, format: format.to_owned(), inside: false });
         }
     }
-    if before.state == State::Running {
-        vmm.pause(machine)?;
-    }
-    let taken = take(vmm, machine, alive, name, &kept, watch);
-    let go_on = match before.state {
-        // Also where it could not be kept.
-        State::Running => vmm.resume(machine),
-        _ => Ok(()),
-    };
+    let prepared = if alive { vmm.prepare(machine, name) } else { Ok(()) };
+    let mut go_on = Ok(());
+    let taken = prepared.and_then(|()| {
+        if before.state == State::Running {
+            vmm.pause(machine)?;
+        }
+        let taken = take(vmm, machine, alive, name, &kept, watch);
+        if before.state == State::Running {
+            // Also where it could not be kept.
+            go_on = vmm.resume(machine);
+        }
+        taken
+    });
     let written = taken.and_then(|()| {
         let (schema, name) = (SCHEMA.to_owned(), name.to_owned());
         Snapshot { schema, name, taken_ms: now_ms(), memory: alive, disks: kept.clone() }.write(machine)

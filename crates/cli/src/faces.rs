@@ -236,6 +236,13 @@ fn pairs() -> Vec<(&'static str, &'static str, Value)> {
         ("vm resize web --memory 2GiB", stat, machine("resize-memory", json!({ "size": "2GiB" }))),
         ("vm resize web --cpus 4", stat, machine("resize-cpus", json!({ "cpus": 4 }))),
         (
+            "vm limit web --disk 0 --bytes 10MiB --operations 500",
+            stat,
+            machine("limit", json!({ "disk": "0", "bytes": "10MiB", "operations": 500 })),
+        ),
+        ("vm limit web --network 1 --bytes 0", stat, machine("limit", json!({ "network": 1, "bytes": "0" }))),
+        ("vm metadata web", stat, machine("metadata", json!({}))),
+        (
             "vm migrate web --to tcp:a:1 --auto-converge --connections 4 --compress zstd --downtime 50 --bandwidth 1GiB",
             stat,
             machine(

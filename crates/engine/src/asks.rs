@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use vmwright_backend::request::{
-    Channel, Device, Exec, Migrate, Migrated, Picture, Place, Receive, Resize, Statistics,
+    Channel, Device, Exec, Limit, Limited, Metadata, Migrate, Migrated, Picture, Place, Receive, Resize,
+    Statistics,
 };
 use vmwright_backend::store::{self, Stored};
 use vmwright_backend::{Answer, Request, Told, Watch, perform, request};
@@ -113,6 +114,24 @@ pub enum Ask {
     ResizeCpus {
         /// How many.
         count: u32,
+    },
+    /// Change what a disk or network interface may move in a second.
+    Limit {
+        /// The disk's number from 0, or its name.
+        disk: Option<String>,
+        /// The network interface's number from 0.
+        network: Option<u32>,
+        /// Bytes in a second, `10MiB`; without limit where 0.
+        bytes: Option<String>,
+        /// Requests or packets in a second; without limit where 0.
+        operations: Option<u64>,
+    },
+    /// What the guest's metadata service tells, changed before where a file is given.
+    Metadata {
+        /// A file of JSON.
+        file: Option<PathBuf>,
+        /// Whether it is merged into what there is.
+        merge: bool,
     },
     /// Send the guest elsewhere.
     Migrate(MigrateTo),
@@ -221,6 +240,11 @@ pub enum Came {
     Resized {
         /// Bytes, or virtual CPUs.
         to: u64,
+    },
+    /// What the guest's metadata service tells.
+    Metadata {
+        /// The whole of it.
+        data: serde_json::Value,
     },
     /// The guest is elsewhere.
     Migrated(Migrated),
@@ -374,6 +398,23 @@ pub(crate) fn request(ask: &Ask) -> Result<Request, Error> {
         Ask::ResizeDisk { disk, size } => Request::Resize(Resize::Disk { disk, bytes: bytes(&size)? }),
         Ask::ResizeMemory { size } => Request::Resize(Resize::Memory { bytes: bytes(&size)? }),
         Ask::ResizeCpus { count } => Request::Resize(Resize::Cpus { count }),
+        Ask::Limit { disk, network, bytes: limit, operations } => {
+            let device = match (disk, network) {
+                (Some(disk), None) => Limited::Disk(disk),
+                (None, Some(network)) => Limited::Network(usize::try_from(network).unwrap_or(usize::MAX)),
+                _ => return Err(Error::Argument("a limit is of a disk or of a network".to_owned())),
+            };
+            if limit.is_none() && operations.is_none() {
+                return Err(Error::Argument("a limit is of bytes, of operations, or of both".to_owned()));
+            }
+            // Nothing is no size of a specification.
+            let limit = limit.map(|text| if text == "0" { Ok(0) } else { bytes(&text) }).transpose()?;
+            Request::Limit(Limit { device, bytes: limit, operations })
+        }
+        Ask::Metadata { file: None, .. } => Request::Metadata(None),
+        Ask::Metadata { file: Some(path), merge } => {
+            Request::Metadata(Some(Metadata { data: json(path)?, merge }))
+        }
         Ask::Migrate(what) => Request::Migrate(Migrate {
             to: place(&what.to)?,
             channel: channel(&what.channel),
@@ -390,6 +431,22 @@ pub(crate) fn request(ask: &Ask) -> Result<Request, Error> {
         Ask::Stats { .. } | Ask::Snapshots => Request::Stats,
     })
 }
+
+/// A file of JSON.
+fn json(path: PathBuf) -> Result<serde_json::Value, Error> {
+    let read = std::fs::File::open(&path).and_then(|file| {
+        use std::io::Read;
+        let mut text = String::new();
+        file.take(METADATA_MAX).read_to_string(&mut text)?;
+        Ok(text)
+    });
+    let text = read.map_err(|source| Error::File { path: path.clone(), source })?;
+    serde_json::from_str(&text)
+        .map_err(|error| Error::Argument(format!("`{}` is no JSON: {error}", path.display())))
+}
+
+/// Most of a file of metadata that is read, in bytes; Firecracker's own limit is 50 KiB.
+const METADATA_MAX: u64 = 1 << 20;
 
 /// Most that a program in the guest is given to read, in bytes.
 const INPUT_MAX: u64 = 8 << 20;
@@ -466,6 +523,7 @@ pub(crate) fn told(machine: &Stored, ask: &Ask, answer: Answer) -> Result<Came, 
             Came::Cloned { vm: clone.name.clone(), disks: disks.collect() }
         }
         Answer::Resized(to) => Came::Resized { to },
+        Answer::Metadata(data) => Came::Metadata { data },
         Answer::Migrated(how) => Came::Migrated(how),
         Answer::Traced(events) => Came::Traced { events },
         Answer::Statistics(counts) => Came::Statistics(counts),

@@ -144,15 +144,17 @@ pub(crate) fn show(vm: &str, environment: &Environment) -> Result<Outcome, Error
     let mut summary = summary(&machine)?;
     match Chosen::of(&machine)? {
         Chosen::Qemu => {
-            let arguments =
-                argv::argv(&machine.spec, &argv::Handles::to_show(&machine.spec)).map_err(Error::Argv)?;
+            let spec = vmwright_backend::as_started(&machine);
+            let arguments = argv::argv(&spec, &argv::Handles::to_show(&spec)).map_err(Error::Argv)?;
             let words =
                 |one: &argv::Argument| format!("{} {}", one.option, one.value.as_deref().unwrap_or(""));
             summary.argv =
                 arguments.iter().map(|one| (words(one).trim_end().to_owned(), one.why.to_owned())).collect();
         }
         Chosen::Firecracker => {
-            let config = Firecracker::default().config(&machine);
+            let firecracker = Firecracker::default();
+            let config = firecracker.config(&machine);
+            summary.argv = firecracker.jail(&machine).unwrap_or_default();
             summary.domain =
                 Some(config.map_err(|source| Error::Start { vm: vm.to_owned(), source: Box::new(source) })?);
         }

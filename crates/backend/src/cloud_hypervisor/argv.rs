@@ -3,6 +3,7 @@
 use crate::microvm;
 use crate::program::find;
 use crate::sayable::refuse;
+use crate::seed;
 use crate::{StartError, Stored};
 use std::path::PathBuf;
 use vmwright_convert::cloud_hypervisor::args;
@@ -32,7 +33,7 @@ pub(super) fn words(machine: &Stored) -> Result<Vec<String>, StartError> {
 }
 
 fn prepared(machine: &Stored) -> MachineSpec {
-    let mut spec = microvm::alone(&machine.spec);
+    let mut spec = microvm::alone::<super::CloudHypervisor>(&seed::with_disk(machine));
     spec.foreign.retain(|part| !part.at.starts_with('-'));
     if let Some(vsock) = &mut spec.vsock {
         vsock.socket.get_or_insert_with(|| machine.file("vsock").display().to_string());

@@ -98,6 +98,8 @@ impl Backend for CloudHypervisor {
             Operation::Migrate | Operation::Receive => {
                 Some("vmwright does not ask Cloud Hypervisor to migrate yet; 'ch-remote' does")
             }
+            Operation::Limit => Some("Cloud Hypervisor takes limits at its start alone"),
+            Operation::Metadata => Some("Cloud Hypervisor has no metadata service"),
             Operation::Trace => Some("Cloud Hypervisor has no trace events"),
             Operation::Screenshot => Some("Cloud Hypervisor has no screen"),
             _ => None,

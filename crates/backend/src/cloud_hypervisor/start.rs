@@ -24,11 +24,12 @@ fn run(vmm: &CloudHypervisor, attempt: &mut Attempt<'_>, from: Option<&Path>) ->
     let none = "neither a kernel nor `firmware.path` is named, and one of them is started";
     check::<CloudHypervisor>(&machine.spec, boots.then_some(()).ok_or(none))?;
     let words = argv::words(machine)?;
+    crate::seed::make(machine)?;
     let program = vmm.program()?;
     let serial = empty_file(&machine.file(SERIAL))?;
     let sockets = SocketDirectory::make(&machine.state, &machine.name)?;
-    let api = format!("path={}", socket(&sockets).display());
-    let mut arguments: Vec<OsString> = vec!["--api-socket".into(), api.into()];
+    let api = socket(&sockets);
+    let mut arguments: Vec<OsString> = vec!["--api-socket".into(), format!("path={}", api.display()).into()];
     match from {
         None => arguments.extend(words.into_iter().map(OsString::from)),
         Some(from) => {
@@ -36,7 +37,7 @@ fn run(vmm: &CloudHypervisor, attempt: &mut Attempt<'_>, from: Option<&Path>) ->
         }
     }
     arguments.extend(microvm::process_words(&machine.spec.process, &["--seccomp", "false"]));
-    let prepared = Prepared { program, arguments, sockets, serial };
+    let prepared = Prepared { program, arguments, sockets, serial, api, jailed: None };
     microvm::run(vmm, attempt, prepared, |starting| match from {
         None => starting.greet::<CloudHypervisor>("Running"),
         // It was kept standing still.

@@ -17,7 +17,7 @@ pub(super) fn start(fake: &Fake, machine: &Stored) -> Result<Running, StartError
 fn run(fake: &Fake, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
     let machine = attempt.machine;
     let spec = &machine.spec;
-    let account = account(spec.process.user.as_deref())?;
+    let account = account(&spec.process)?;
     empty_file(&machine.file(SERIAL))?;
     let bridges = spec.networks.iter().filter(|network| network.kind == NetworkKind::Bridge);
     for bridge in bridges.filter_map(|network| network.bridge.as_deref()) {
@@ -39,6 +39,7 @@ fn run(fake: &Fake, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
         taps: Vec::new(),
         accelerator: spec.accelerator,
         streams: Streams::default(),
+        apart: None,
     })?;
     if refusal.is_some() {
         return Err(attempt.ended(&mut child));

@@ -1,8 +1,10 @@
 //! Firecracker's command line and configuration file.
 
+use super::jail;
 use crate::microvm;
 use crate::program::find;
 use crate::sayable::refuse;
+use crate::seed;
 use crate::{StartError, Stored};
 use serde_json::Value;
 use std::ffi::OsString;
@@ -23,7 +25,7 @@ pub(super) fn find_program() -> Result<PathBuf, StartError> {
 /// The specification with the socket that a guest's vsock needs on the host: in the machine's directory where it says
 /// none.
 pub(super) fn whole(machine: &Stored) -> MachineSpec {
-    let mut spec = machine.spec.clone();
+    let mut spec = seed::with_disk(machine);
     if let Some(vsock) = &mut spec.vsock {
         vsock.socket.get_or_insert_with(|| machine.file("vsock").display().to_string());
     }
@@ -32,7 +34,7 @@ pub(super) fn whole(machine: &Stored) -> MachineSpec {
 
 /// The configuration file of a machine.
 pub(super) fn config(spec: &MachineSpec) -> Result<Value, StartError> {
-    let (mut document, remarks) = document(&microvm::alone(spec));
+    let (mut document, remarks) = document(&microvm::alone::<super::Firecracker>(spec));
     refuse(super::NAME, &remarks, UNMISSED)?;
     if let Some(members) = document.as_object_mut() {
         // Its standard output is the serial port's other end.
@@ -43,10 +45,18 @@ pub(super) fn config(spec: &MachineSpec) -> Result<Value, StartError> {
     Ok(document)
 }
 
-/// Words for Firecracker. `config` is none for a VMM that waits for a snapshot.
+/// Whether Firecracker counts the pages that a machine's guest writes.
+pub(super) fn tracked(spec: &MachineSpec) -> bool {
+    config(spec).is_ok_and(|config| config["machine-config"]["track_dirty_pages"] == true)
+}
+
+/// Words for Firecracker. `config` is none for a VMM that waits for a snapshot. The jailer says who it is.
 pub(super) fn argv(spec: &MachineSpec, api: &Path, log: &Path, config: Option<&Path>) -> Vec<OsString> {
-    let mut words: Vec<OsString> =
-        vec!["--id".into(), id(&spec.name).into(), "--level".into(), "Info".into()];
+    let mut words: Vec<OsString> = Vec::new();
+    if !jail::wanted(spec) {
+        words.extend(["--id".into(), id(&spec.name).into()]);
+    }
+    words.extend(["--level".into(), "Info".into()]);
     let mut option = |name: &str, path: &Path| words.extend([name.into(), path.into()]);
     option("--api-sock", api);
     option("--log-path", log);
@@ -58,7 +68,7 @@ pub(super) fn argv(spec: &MachineSpec, api: &Path, log: &Path, config: Option<&P
 }
 
 /// A machine's name as Firecracker takes one: letters, digits and dashes (`validate_instance_id`).
-fn id(machine: &str) -> String {
+pub(super) fn id(machine: &str) -> String {
     machine.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect()
 }
 

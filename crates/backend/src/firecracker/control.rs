@@ -1,6 +1,7 @@
 //! State, stop, pause and resume, counts.
 
 use super::Firecracker;
+use super::jail;
 use super::start::LOG;
 use crate::http::ApiError;
 use crate::microvm::{self, AGAIN, END, api, api_of, done, look, unusable};
@@ -9,7 +10,7 @@ use crate::state::{Operation, State, allow};
 use crate::supervise::{Trace, finish, kill, running, signal, wait_gone};
 use crate::{ControlError, Ended, Running, Stop, Stored};
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
@@ -33,8 +34,9 @@ pub(super) fn stop(firecracker: &Firecracker, machine: &Stored, how: Stop) -> Re
             let running = running(machine)?;
             let quit = condition.state == State::Running && !press(firecracker, machine, &running, patience)?;
             if quit || condition.state != State::Running {
-                // It has no request for that; what its guest wrote is with the kernel already.
-                signal(machine, Signal::TERM)?;
+                // It has no request for that; what its guest wrote is with the kernel already. The first process of a
+                // PID namespace, which it is in its jail, is ended by nothing less than this (pid_namespaces(7)).
+                signal(machine, if jail::wanted(&machine.spec) { Signal::KILL } else { Signal::TERM })?;
                 if !wait_gone(machine, &running, END)? {
                     let (machine, pid) = (machine.name.clone(), running.process.pid);
                     return Err(ControlError::StillThere { machine, pid, after: END });
@@ -98,10 +100,13 @@ pub(super) fn statistics(firecracker: &Firecracker, machine: &Stored) -> Result<
     Ok(Statistics { balloon, ..microvm::statistics::<Firecracker>(machine, &running) })
 }
 
-/// Bytes that the guest has beside its balloon.
+/// Bytes that the guest has beside its balloon: what the balloon holds where Firecracker counts that (`statistics` of the
+/// balloon), else what it shall hold.
 fn balloon(firecracker: &Firecracker, machine: &Stored, running: &Running) -> Option<u64> {
-    let told: Value = api(firecracker, running).get("/balloon").ok()?;
-    let held = told["amount_mib"].as_u64()?.checked_mul(1 << 20)?;
+    let api = api(firecracker, running);
+    let counted = machine.spec.balloon.as_ref().and_then(|balloon| balloon.statistics);
+    let actual = counted.and_then(|_| api.get("/balloon/statistics").ok()?["actual_mib"].as_u64());
+    let held = actual.or_else(|| api.get("/balloon").ok()?["amount_mib"].as_u64())?.checked_mul(1 << 20)?;
     let whole = vmwright_formats::machine_spec::parse_size(&machine.spec.memory.size).ok()?;
     Some(whole.saturating_sub(held))
 }

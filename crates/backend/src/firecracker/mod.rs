@@ -1,10 +1,13 @@
-//! Firecracker, run directly: no daemon and no jailer between vmwright and the VMM.
+//! Firecracker, run without a daemon: directly, or by its jailer where `process.jailer` says so.
 //!
 //! The whole machine is in its configuration file (`--config-file`), so that a VMM which has begun to start ends up as
 //! a running guest or not at all, whatever becomes of vmwright meanwhile. What follows is asked over its API.
 
 mod argv;
 mod control;
+mod jail;
+mod limit;
+mod metadata;
 mod resize;
 mod snapshot;
 mod start;
@@ -18,6 +21,9 @@ use crate::{
 };
 use std::path::PathBuf;
 use std::time::Duration;
+use vmwright_model::MachineSpec;
+
+pub use jail::JailError;
 
 /// Its name.
 pub(crate) const NAME: &str = "firecracker";
@@ -51,6 +57,14 @@ impl Firecracker {
         self.common.program.clone().map_or_else(argv::find_program, Ok)
     }
 
+    /// The parts of a machine's jail, each with what it is for; nothing where it has none (`process.jailer`).
+    ///
+    /// # Errors
+    /// As [`Self::config`].
+    pub fn jail(&self, machine: &Stored) -> Result<Vec<(String, String)>, StartError> {
+        Ok(jail::shown(machine, &argv::config(&argv::whole(machine))?))
+    }
+
     /// The configuration file of a machine.
     ///
     /// # Errors
@@ -67,8 +81,14 @@ impl MicroVm for Firecracker {
     const PAUSED: &'static [&'static str] = &["Paused"];
     const CPU_THREAD: &'static str = "fc_vcpu ";
 
+    const JAIL: &'static str = "; with `process.jailer` it runs as that user, in a jail";
+
     fn common(&self) -> &Common {
         &self.common
+    }
+
+    fn jails(spec: &MachineSpec) -> bool {
+        jail::wanted(spec)
     }
 }
 
@@ -101,6 +121,8 @@ impl Backend for Firecracker {
             | Operation::Snapshot
             | Operation::Restore
             | Operation::Resize
+            | Operation::Limit
+            | Operation::Metadata
             | Operation::Stats
             | Operation::Delete => None,
             Operation::Exec | Operation::Copy => Some("Firecracker has no channel for a guest agent"),
@@ -132,6 +154,8 @@ impl Backend for Firecracker {
             Request::Snapshot { name } => whole::snapshot(self, machine, condition, &name, watch),
             Request::Restore { name } => whole::restore(self, machine, condition, &name),
             Request::Resize(what) => resize::resize(self, machine, &what, watch),
+            Request::Limit(what) => limit::limit(self, machine, &what),
+            Request::Metadata(change) => metadata::metadata(self, machine, change),
             Request::Stats => {
                 control::statistics(self, machine).map(|counts| Answer::Statistics(Box::new(counts)))
             }

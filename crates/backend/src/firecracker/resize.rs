@@ -1,6 +1,6 @@
 //! Sizes that can change while the guest runs: a disk's file, and what the balloon holds.
 
-use super::Firecracker;
+use super::{Firecracker, jail};
 use crate::disks::failed;
 use crate::microvm::{api_of, done};
 use crate::request::{Answer, Resize, Told, Watch};
@@ -26,16 +26,28 @@ fn refuse(machine: &Stored, why: impl Into<String>) -> ControlError {
     failed(machine, Operation::Resize, why)
 }
 
-/// Makes a disk's file longer and tells Firecracker to look at it again.
-fn grow(firecracker: &Firecracker, machine: &Stored, name: &str, bytes: u64) -> Result<Answer, ControlError> {
+/// A disk by its number in the specification or its name: its place, its name for Firecracker, and its file.
+pub(super) fn disk(
+    machine: &Stored,
+    operation: Operation,
+    name: &str,
+) -> Result<(usize, String, Option<String>), ControlError> {
     let mut named = machine.spec.clone();
     vmwright_convert::libvirt::name_targets(&mut named.disks);
-    let by_number = || named.disks.get(name.parse::<usize>().ok()?);
-    let by_name = named.disks.iter().find(|disk| disk.target.as_deref() == Some(name));
-    let disk =
-        by_name.or_else(by_number).ok_or_else(|| refuse(machine, format!("it has no disk `{name}`")))?;
-    let path =
-        disk.host_path().ok_or_else(|| refuse(machine, format!("disk `{name}` is no file of this host")))?;
+    let by_name = named.disks.iter().position(|disk| disk.target.as_deref() == Some(name));
+    let by_number = || name.parse().ok().filter(|at| *at < named.disks.len());
+    let at = by_name
+        .or_else(by_number)
+        .ok_or_else(|| failed(machine, operation, format!("it has no disk `{}`", name.escape_debug())))?;
+    let target = named.disks[at].target.clone().unwrap_or_default();
+    let id = target.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '_' }).collect();
+    Ok((at, id, named.disks[at].host_path()))
+}
+
+/// Makes a disk's file longer and tells Firecracker to look at it again.
+fn grow(firecracker: &Firecracker, machine: &Stored, name: &str, bytes: u64) -> Result<Answer, ControlError> {
+    let (at, id, path) = disk(machine, Operation::Resize, name)?;
+    let path = path.ok_or_else(|| refuse(machine, format!("disk `{name}` is no file of this host")))?;
     let file = |doing, source| ControlError::File { doing, path: Path::new(&path).to_owned(), source };
     let image = std::fs::OpenOptions::new().write(true).open(&path).map_err(|source| file("open", source))?;
     let metadata = image.metadata().map_err(|source| file("look at", source))?;
@@ -48,13 +60,8 @@ fn grow(firecracker: &Firecracker, machine: &Stored, name: &str, bytes: u64) -> 
         }
         image.set_len(bytes).map_err(|source| file("grow", source))?;
     }
-    let id: String = disk
-        .target
-        .iter()
-        .flat_map(|target| target.chars())
-        .map(|letter| if letter.is_alphanumeric() { letter } else { '_' })
-        .collect();
-    let body = json!({ "drive_id": id, "path_on_host": path });
+    let seen = if jail::wanted(&machine.spec) { jail::disk(at) } else { path };
+    let body = json!({ "drive_id": id, "path_on_host": seen });
     let answer = api_of(firecracker, machine)?.patch(&format!("/drives/{id}"), &body);
     done(machine, answer).map(|()| Answer::Resized(bytes))
 }

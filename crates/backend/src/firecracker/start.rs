@@ -1,5 +1,6 @@
 //! Starting: files and sockets first, then the process, then its API until the guest runs.
 
+use super::jail::{self, Jail};
 use super::{Firecracker, NAME, argv};
 use crate::http::{Api, ApiError};
 use crate::microvm::{self, Prepared, check, socket};
@@ -47,9 +48,11 @@ fn run(
     let none = "Firecracker has no firmware: it starts a kernel, and none is named";
     check::<Firecracker>(&machine.spec, machine.spec.boot.kernel.as_ref().map(|_| ()).ok_or(none))?;
     let spec = argv::whole(machine);
-    let config = argv::config(&spec)?;
-    if let Some(socket) = spec.vsock.as_ref().and_then(|vsock| vsock.socket.as_deref()) {
-        remove_stale(Path::new(socket));
+    let mut config = argv::config(&spec)?;
+    crate::seed::make(machine)?;
+    let vsock = spec.vsock.as_ref().and_then(|vsock| vsock.socket.as_deref()).map(Path::new);
+    if let Some(vsock) = vsock {
+        remove_stale(vsock);
     }
     let sockets = SocketDirectory::make(&machine.state, &machine.name)?;
     let program = firecracker.program()?;
@@ -60,15 +63,37 @@ fn run(
         _ => empty_file(&machine.file(SERIAL))?,
     };
     drop(empty_file(&machine.file(LOG))?);
+    let prepared = if jail::wanted(&spec) {
+        let mut jail = Jail::make(machine, &program, sockets.path())?;
+        jail.give(&machine.file(LOG), jail::LOG)?;
+        if let Some(vsock) = vsock {
+            jail.link_vsock(vsock)?;
+        }
+        jail.configure(&mut config)?;
+        if let Some(Kept { state, memory }) = kept {
+            jail.show(state, jail::STATE, true)?;
+            jail.show(memory, jail::MEMORY, true)?;
+        }
+        let inside = kept.is_none().then_some(Path::new(jail::CONFIG));
+        let mut arguments = jail.words();
+        arguments.extend(argv::argv(&spec, Path::new(jail::API), Path::new(jail::LOG), inside));
+        let api = jail.api();
+        let Jail { jailer, account, apart, .. } = jail;
+        Prepared { program: jailer, arguments, sockets, serial, api, jailed: Some((account, apart)) }
+    } else {
+        let api = socket(&sockets);
+        let file = machine.file(CONFIG);
+        let arguments = argv::argv(&spec, &api, &machine.file(LOG), kept.is_none().then_some(&*file));
+        Prepared { program, arguments, sockets, serial, api, jailed: None }
+    };
     let mut text = format!("{config:#}").into_bytes();
     text.push(b'\n');
-    let file = machine.file(CONFIG);
     write_atomically(&machine.directory(), CONFIG, &text)
-        .map_err(|source| StartError::Write { path: file.clone(), source })?;
-    let config = kept.is_none().then_some(&*file);
-    let arguments = argv::argv(&spec, &socket(&sockets), &machine.file(LOG), config);
-    let prepared = Prepared { program, arguments, sockets, serial };
-    microvm::run(firecracker, attempt, prepared, |starting| match kept {
+        .map_err(|source| StartError::Write { path: machine.file(CONFIG), source })?;
+    let inside = Kept { state: jail::STATE.into(), memory: jail::MEMORY.into() };
+    let load_from = kept.map(|kept| if jail::wanted(&spec) { &inside } else { kept });
+    let tracked = argv::tracked(&spec);
+    microvm::run(firecracker, attempt, prepared, |starting| match load_from {
         None => {
             let said = || std::fs::read_to_string(machine.file(LOG)).is_ok_and(|log| log.contains(STARTED));
             let quiet = Instant::now() + QUIET;
@@ -77,24 +102,33 @@ fn run(
             }
             starting.greet::<Firecracker>("Running")
         }
-        Some(kept) => starting.greet::<Firecracker>("Not started").and_then(|()| load(&starting.api, kept)),
+        Some(kept) => {
+            starting.greet::<Firecracker>("Not started").and_then(|()| load(&starting.api, kept, tracked))
+        }
     })
 }
 
-/// A socket that a VMM before has left: Firecracker removes none.
+/// A socket that a VMM before has left, or the link to that in its jail: Firecracker removes none.
 fn remove_stale(socket: &Path) {
-    let is_socket = socket.symlink_metadata().is_ok_and(|metadata| metadata.file_type().is_socket());
-    if is_socket && std::os::unix::net::UnixStream::connect(socket).is_err() {
+    let is_stale = socket.symlink_metadata().is_ok_and(|metadata| {
+        let kind = metadata.file_type();
+        kind.is_socket() || (kind.is_symlink() && !socket.exists())
+    });
+    if is_stale && std::os::unix::net::UnixStream::connect(socket).is_err() {
         // Where that fails, Firecracker says so.
         let _ = std::fs::remove_file(socket);
     }
 }
 
-fn load(api: &Api, kept: &Kept) -> Result<(), ApiError> {
-    let body: Value = json!({
+fn load(api: &Api, kept: &Kept, tracked: bool) -> Result<(), ApiError> {
+    let mut body: Value = json!({
         "snapshot_path": kept.state,
         "mem_backend": { "backend_type": "File", "backend_path": kept.memory },
         "resume_vm": true,
     });
+    if tracked {
+        // By the name that every version knows (since 1.13 `track_dirty_pages`).
+        body["enable_diff_snapshots"] = true.into();
+    }
     api.put("/snapshot/load", Some(&body)).map(drop)
 }

@@ -24,9 +24,16 @@ use vmwright_model::machine::{Network, NetworkKind};
 const GONE: Duration = Duration::from_millis(50);
 
 /// Why the backend has no such operation; none where it has.
+/// What has no metadata service.
+const NO_METADATA: &str = "its guests have no metadata service; Firecracker's have one";
+
 pub(super) fn lacks(operation: Operation) -> Option<&'static str> {
     match operation {
         Operation::Receive => Some("libvirt takes guests in by itself, when another libvirt sends one"),
+        Operation::Limit => {
+            Some("vmwright does not ask libvirt for that yet; 'virsh blkdeviotune' and 'domiftune' do")
+        }
+        Operation::Metadata => Some(NO_METADATA),
         Operation::Trace => Some("libvirt has the VMM's monitor to itself"),
         _ => None,
     }

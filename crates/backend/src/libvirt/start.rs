@@ -23,7 +23,7 @@ pub(super) fn start(libvirt: &Libvirt, machine: &Stored) -> Result<Running, Star
 
 fn run(libvirt: &Libvirt, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
     let machine = attempt.machine;
-    let account = account(machine.spec.process.user.as_deref())?;
+    let account = account(&machine.spec.process)?;
     let bridges = machine.spec.networks.iter().filter(|network| network.kind == NetworkKind::Bridge);
     for bridge in bridges.filter_map(|network| network.bridge.as_deref()) {
         if !interface_exists(bridge) {
@@ -66,7 +66,7 @@ fn run(libvirt: &Libvirt, attempt: &mut Attempt<'_>) -> Result<Running, StartErr
 
 /// Makes the machine's domain, or brings it to the specification.
 pub(super) fn define(libvirt: &Libvirt, machine: &Stored) -> Result<(Client, Domain), StartError> {
-    let account = account(machine.spec.process.user.as_deref())?;
+    let account = account(&machine.spec.process)?;
     define_as(libvirt, machine, account.as_ref())
 }
 

@@ -14,6 +14,10 @@ const DONE_OTHERWISE: [&str; 4] = ["title", "description", "cpu.pinning", "limit
 /// # Errors
 /// [`ArgvError`]; [`ArgvError::Beyond`] also where the line would say less than the specification.
 pub fn argv(spec: &MachineSpec, handles: &Handles) -> Result<Vec<Argument>, ArgvError> {
+    if spec.process.jailer == Some(true) {
+        // Firecracker's alone. What is asked for against a guest is not left out in silence.
+        return Err(ArgvError::Beyond("process.jailer".to_owned()));
+    }
     let line = vmwright_convert::qemu::write(spec, handles)?;
     let missing =
         |remark: &&Remark| remark.effect == Effect::Lost && !DONE_OTHERWISE.contains(&remark.item.as_str());
@@ -34,6 +38,10 @@ mod tests {
         assert!(argv(&spec, &Handles::to_show(&spec)).is_ok());
         spec.limits.cpu_weight = Some(50);
         assert!(argv(&spec, &Handles::to_show(&spec)).is_ok());
+        spec.process.jailer = Some(true);
+        let refused = argv(&spec, &Handles::to_show(&spec));
+        assert_eq!(refused, Err(ArgvError::Beyond("process.jailer".to_owned())));
+        spec.process.jailer = None;
         spec.lifecycle.on_crash = Some(vmwright_model::machine::Reaction::CoredumpDestroy);
         let refused = argv(&spec, &Handles::to_show(&spec));
         assert_eq!(refused, Err(ArgvError::Beyond("lifecycle.on_crash".to_owned())));

@@ -10,6 +10,7 @@ pub(crate) mod copy;
 pub(crate) mod exec;
 mod hotplug;
 mod jobs;
+mod limit;
 mod migrate;
 mod placement;
 pub mod qmp;
@@ -140,8 +141,12 @@ impl Backend for Qemu {
     }
 
     fn lacks(&self, operation: Operation) -> Option<&'static str> {
-        let _ = operation;
-        None
+        match operation {
+            Operation::Metadata => {
+                Some("QEMU has no metadata service; a guest reads its seed instead (`[seed]`)")
+            }
+            _ => None,
+        }
     }
 
     fn carry_out(
@@ -185,6 +190,11 @@ impl Backend for Qemu {
             Request::Attach(device) => hotplug::attach(self, machine, &device),
             Request::Detach { device, patience } => hotplug::detach(self, machine, &device, patience),
             Request::Resize(what) => resize::resize(self, machine, &what, watch),
+            Request::Limit(what) => limit::limit(self, machine, &what),
+            Request::Metadata(_) => {
+                let (operation, why) = (Operation::Metadata, "QEMU has no metadata service");
+                Err(ControlError::Cannot { backend: self.name(), operation, why })
+            }
             Request::Migrate(what) => migrate::migrate(self, machine, condition, &what, watch),
             Request::Trace { events, limit } => trace::trace(self, machine, &events, limit, watch),
             Request::Stats => {

@@ -32,23 +32,36 @@ fn failed(machine: &Stored, why: impl Into<String>) -> ControlError {
     ControlError::Failed { machine: machine.name.clone(), operation: Operation::Resize, why: why.into() }
 }
 
-fn disk(qemu: &Qemu, machine: &Stored, wanted: &str, bytes: u64) -> Result<u64, ControlError> {
+/// A disk as QEMU tells of it, by its number in the specification or its name.
+pub(super) fn find(
+    qemu: &Qemu,
+    machine: &Stored,
+    operation: Operation,
+    wanted: &str,
+) -> Result<Value, ControlError> {
     let blocks = ask(qemu, machine, "query-block", None)?;
     let disks: Vec<&Value> =
         blocks.as_array().into_iter().flatten().filter(|block| block["inserted"].is_object()).collect();
-    let name = |block: &Value| block["inserted"]["node-name"].as_str().unwrap_or_default().to_owned();
     let by_number = wanted.parse::<usize>().ok().map(|number| format!("disk{number}"));
     let found = disks.iter().find(|block| {
-        let name = name(block);
-        name == wanted || Some(&name) == by_number.as_ref() || name == format!("{wanted}-node")
+        let name = node(block);
+        // A disk with limits has them in a node over its own.
+        let name = name.strip_suffix("-limited").unwrap_or(name);
+        name == wanted || Some(name) == by_number.as_deref() || name == format!("{wanted}-node")
     });
-    let Some(block) = found else {
-        let names: Vec<String> = disks.iter().map(|block| name(block)).collect();
-        return Err(failed(
-            machine,
-            format!("it has no disk `{}`, but {}", wanted.escape_debug(), names.join(", ")),
-        ));
-    };
+    found.map(|block| (*block).clone()).ok_or_else(|| {
+        let names: Vec<&str> = disks.iter().map(|block| node(block)).collect();
+        let why = format!("it has no disk `{}`, but {}", wanted.escape_debug(), names.join(", "));
+        ControlError::Failed { machine: machine.name.clone(), operation, why }
+    })
+}
+
+fn node(block: &Value) -> &str {
+    block["inserted"]["node-name"].as_str().unwrap_or_default()
+}
+
+fn disk(qemu: &Qemu, machine: &Stored, wanted: &str, bytes: u64) -> Result<u64, ControlError> {
+    let block = find(qemu, machine, Operation::Resize, wanted)?;
     let now = block["inserted"]["image"]["virtual-size"].as_u64().unwrap_or(0);
     if bytes < now {
         return Err(failed(
@@ -62,7 +75,7 @@ fn disk(qemu: &Qemu, machine: &Stored, wanted: &str, bytes: u64) -> Result<u64, 
     if !bytes.is_multiple_of(512) {
         return Err(failed(machine, format!("{bytes} bytes are no whole number of sectors of 512")));
     }
-    let told = ask(qemu, machine, "block_resize", Some(json!({ "node-name": name(block), "size": bytes })));
+    let told = ask(qemu, machine, "block_resize", Some(json!({ "node-name": node(&block), "size": bytes })));
     told.map(|_| bytes).map_err(|error| refused(machine, error))
 }
 

@@ -9,10 +9,12 @@ use crate::cgroup::Group;
 use crate::launch::Streams;
 use crate::program::find;
 use crate::request::{Receive, Watch};
+use crate::seed;
 use crate::sockets::SocketDirectory;
-use crate::store::SERIAL;
+use crate::store::{SEED, SERIAL};
 use crate::supervise::{self, Attempt, Vmm, empty_file};
 use crate::{Backend, Running, StartError, Stored};
+use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -47,9 +49,17 @@ pub(super) fn find_program() -> Result<PathBuf, StartError> {
 fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result<Running, StartError> {
     let deadline = Instant::now() + qemu.patience;
     let machine = attempt.machine;
-    let spec = &machine.spec;
+    let mut spec = seed::with_disk(machine);
     let program = qemu.program()?;
-    let account = account(spec.process.user.as_deref())?;
+    let account = account(&spec.process)?;
+    seed::make(machine)?;
+    // The machine's directory is closed to another user: QEMU gets the file itself.
+    let seed = account.as_ref().and(machine.spec.seed.as_ref()).map(|_| File::open(machine.file(SEED)));
+    let seed = seed.transpose().map_err(|source| StartError::Seed { path: machine.file(SEED), source })?;
+    if let (Some(seed), Some(disk)) = (&seed, spec.disks.last_mut()) {
+        disk.path = Some(format!("/proc/self/fd/{}", seed.as_raw_fd()));
+    }
+    let spec = &spec;
     let serial = empty_file(&machine.file(SERIAL))?;
     let sockets = SocketDirectory::make(&machine.state, &machine.name)?;
     let foreign = account.is_some();
@@ -76,6 +86,7 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
         arguments.extend(["-incoming".into(), "defer".into()]);
     }
     let mut inherits = vec![serial.as_raw_fd(), qmp.as_raw_fd()];
+    inherits.extend(seed.as_ref().map(AsRawFd::as_raw_fd));
     inherits.extend(spec.agent.then_some(agent.as_raw_fd()));
     inherits.extend(taps.iter().map(|(_, tap)| tap.file.as_raw_fd()));
     let group = Group::make(machine)?;
@@ -92,9 +103,10 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
         taps: taps.iter().map(|(_, tap)| tap.name.clone()).collect(),
         accelerator: spec.accelerator,
         streams: Streams::default(),
+        apart: None,
     })?;
     // QEMU alone has them from here on: what it closes by ending is closed.
-    drop((qmp, agent, taps, serial, door));
+    drop((qmp, agent, taps, serial, seed, door));
 
     let placed = |qmp: &mut Qmp| placement::place(qmp, spec, &running, group.as_ref());
     match greet(&qmp_path, deadline, from, placed) {

@@ -4,7 +4,9 @@ use crate::killed;
 use crate::rig::{self, LONG, Rig, eventually, processes, rustix_pid, text};
 use rustix::process::{Signal, kill_process};
 use std::time::Duration;
-use vmwright_backend::request::{Channel, Device, Exec, Migrate, Picture, Place, Receive, Resize, receive};
+use vmwright_backend::request::{
+    Channel, Device, Exec, Limit, Limited, Migrate, Picture, Place, Receive, Resize, receive,
+};
 use vmwright_backend::{
     ControlError, Ended, Illegal, Operation, Phase, Request, Running, StartError, State, Stop, Stored,
     Unwatched, legal, store,
@@ -186,6 +188,12 @@ pub(crate) fn request(operation: Operation) -> Request {
         Operation::Attach => Request::Attach(Device::Network { name: name(), bridge: None, mac: None }),
         Operation::Detach => Request::Detach { device: name(), patience: LONG },
         Operation::Resize => Request::Resize(Resize::Cpus { count: 1 }),
+        Operation::Limit => Request::Limit(Limit {
+            device: Limited::Disk("0".to_owned()),
+            bytes: Some(1 << 20),
+            operations: None,
+        }),
+        Operation::Metadata => Request::Metadata(None),
         Operation::Migrate => Request::Migrate(Migrate::to(Place::Unix("/no/such/socket".into()))),
         Operation::Trace => Request::Trace { events: vec![name()], limit: None },
         Operation::Stats => Request::Stats,

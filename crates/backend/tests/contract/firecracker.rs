@@ -4,9 +4,10 @@
 use crate::guest;
 use crate::rig::{self, LONG, Place, Rig, eventually, text};
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use vmwright_backend::http::Api;
-use vmwright_backend::request::Resize;
+use vmwright_backend::request::{Limit, Limited, Metadata, Resize};
 use vmwright_backend::{
     Answer, Backend as _, ControlError, Request, StartError, State, Stop, Stored, snapshots,
 };
@@ -80,6 +81,228 @@ fn a_balloon_and_a_disk_change_their_size() {
     place.assert_nothing_left(&[]);
 }
 
+/// A snapshot after the first one is built on it: what the guest has not written since is copied while it runs.
+#[test]
+fn a_second_snapshot_is_built_on_the_first() {
+    let Some(rig) = rig::firecracker("a_second_snapshot_is_built_on_the_first") else { return };
+    let place = Place::of(&rig);
+    let counted =
+        "[[foreign]]\nformat = 'firecracker'\nat = 'machine-config/track_dirty_pages'\ntext = 'true'\n";
+    let machine = started(&rig, &place, counted);
+    let snapshot = |name: &str| rig.ask(&machine, Request::Snapshot { name: name.to_owned() });
+    let file = |name: &str| machine.directory().join("snapshots").join(name);
+    let log = || text(&machine, "vmm.log");
+    let kinds =
+        || log().matches("\"snapshot_type\": String(\"Diff\")").count() + log().matches("Diff").count();
+    snapshot("one").expect("it runs");
+    let plain = kinds();
+    snapshot("two").expect("it runs");
+    snapshot("three").expect("it runs");
+    let [one, two, three] =
+        ["one", "two", "three"].map(|name| std::fs::read(file(&format!("{name}.memory"))));
+    let (one, two, three) = (one.expect("there"), two.expect("there"), three.expect("there"));
+    assert_eq!((one.len(), two.len()), (32 << 20, 32 << 20));
+    // The guest halts: it writes next to nothing.
+    let differ = |a: &[u8], b: &[u8]| a.chunks(4096).zip(b.chunks(4096)).filter(|(a, b)| a != b).count();
+    assert!(
+        differ(&one, &two) < 64 && differ(&two, &three) < 64,
+        "{} {}",
+        differ(&one, &two),
+        differ(&two, &three)
+    );
+    assert!(
+        one.iter().any(|byte| *byte != 0) && two.windows(11).any(|bytes| bytes == guest::READY.as_bytes())
+    );
+    assert!(plain == 0 && kinds() > 0, "{}", log());
+    // The second is as good as a whole one.
+    rig.ask(&machine, Request::Restore { name: "two".to_owned() }).expect("it runs");
+    assert_eq!(state(&rig, &machine), State::Running);
+    // Also in the process that goes on from it.
+    snapshot("four").expect("it runs");
+    rig.ask(&machine, Request::Restore { name: "four".to_owned() }).expect("it runs");
+    assert_eq!(
+        rig.backend.stop(&machine, Stop::Orderly(LONG)).expect("it runs"),
+        vmwright_backend::Ended::ByItself
+    );
+}
+
+#[test]
+fn limits_change_while_the_guest_runs() {
+    let Some(rig) = rig::firecracker("limits_change_while_the_guest_runs") else { return };
+    let place = Place::of(&rig);
+    let machine = started(&rig, &place, "");
+    let limit =
+        |device, bytes, operations| rig.ask(&machine, Request::Limit(Limit { device, bytes, operations }));
+    let disk = || Limited::Disk("0".to_owned());
+    let api = api(&machine);
+    let limiter = || api.get("/vm/config").expect("told")["drives"][0]["rate_limiter"].clone();
+    assert_eq!(limit(disk(), Some(1 << 20), Some(500)).expect("it runs"), Answer::Done);
+    assert_eq!(
+        (&limiter()["bandwidth"]["size"], &limiter()["ops"]["size"]),
+        (&(1 << 20).into(), &500.into())
+    );
+    // What is not named stays; nothing takes a limit away.
+    limit(disk(), None, Some(0)).expect("it runs");
+    assert_eq!(
+        (&limiter()["bandwidth"]["size"], &limiter()["ops"]),
+        (&(1 << 20).into(), &serde_json::Value::Null)
+    );
+    for (device, words) in
+        [(Limited::Disk("9".to_owned()), "no disk `9`"), (Limited::Network(0), "no network interface 0")]
+    {
+        let told = limit(device, Some(1), None).expect_err("there is none").to_string();
+        assert!(told.contains(words), "{told}");
+    }
+    rig.backend.stop(&machine, Stop::Force).expect("it runs");
+}
+
+/// Firecracker's own API beside vmwright.
+fn api(machine: &Stored) -> Api {
+    let running = machine.process().expect("readable").expect("written").running.expect("a process");
+    Api::at(&running.qmp.expect("an API"), LONG)
+}
+
+#[test]
+fn a_template_of_the_processor_is_taken() {
+    let Some(rig) = rig::firecracker("a_template_of_the_processor_is_taken") else { return };
+    let place = Place::of(&rig);
+    let template =
+        |text: &str| format!("[[foreign]]\nformat = 'firecracker'\nat = 'cpu-config'\ntext = '{text}'\n");
+    // Bit 28 of ECX in leaf 1 says whether there is AVX.
+    let good = template(
+        "{\"cpuid_modifiers\": [{\"leaf\": \"0x1\", \"subleaf\": \"0x0\", \"flags\": 0, \"modifiers\": [{\"register\": \
+         \"ecx\", \"bitmap\": \"0bxxx0xxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}]}]}",
+    );
+    let machine = started(&rig, &place, &good);
+    rig.backend.stop(&machine, Stop::Force).expect("it runs");
+    let bad = place.machine(&template("{\"cpuid_modifiers\": 7}"));
+    match rig.backend.start(&bad) {
+        Err(StartError::Exited { said, .. }) => {
+            assert!(said.contains("CpuTemplate"), "{said}")
+        }
+        other => panic!("{other:?}"),
+    }
+    place.assert_nothing_left(&[]);
+}
+
+/// What a process shares with its host: the device and number of a namespace.
+fn namespace(pid: &str, kind: &str) -> std::path::PathBuf {
+    std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).expect("readable by root")
+}
+
+#[test]
+fn in_its_jailer_it_has_a_root_a_user_and_namespaces_of_its_own() {
+    const TEST: &str = "in_its_jailer_it_has_a_root_a_user_and_namespaces_of_its_own";
+    let Some(rig) = rig::firecracker(TEST) else { return };
+    let place = Place::of(&rig);
+    let jailed = "seed = {}\n[process]\njailer = true\nuser = 'nobody'\n";
+    let machine = place.machine(jailed);
+    let disk = machine.spec.disks[0].path.clone().expect("a path");
+    std::fs::set_permissions(&disk, PermissionsExt::from_mode(0o666)).expect("set");
+    match rig.backend.start(&machine) {
+        Ok(_) => {}
+        Err(error @ (StartError::NoProgram { .. } | StartError::Jail(_))) => {
+            place.assert_nothing_left(&[]);
+            return println!("SKIPPED {TEST}: {error}");
+        }
+        Err(error) => panic!("{error:?}; log: {}", text(&machine, "qemu.log")),
+    }
+    eventually("the guest is up", || text(&machine, "serial.log").contains(guest::READY));
+    let process = || {
+        let record = machine.process().expect("readable").expect("written");
+        record.running.expect("a process").process.pid.to_string()
+    };
+    let pid = process();
+    for kind in ["mnt", "pid"] {
+        assert_ne!(namespace(&pid, kind), namespace("self", kind), "{kind}");
+    }
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let field =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).expect(name).trim().to_owned();
+    assert_eq!(field("Uid:").split_whitespace().next(), Some("65534"));
+    assert_eq!(
+        (field("NSpid:").split_whitespace().last(), field("CapEff:").as_str()),
+        (Some("1"), "0000000000000000")
+    );
+    let root = std::path::PathBuf::from(format!("/proc/{pid}/root"));
+    let mut seen: Vec<String> = std::fs::read_dir(&root)
+        .expect("readable by root")
+        .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+        .collect();
+    seen.sort();
+    let expected = [
+        "api",
+        "dev",
+        "disk0",
+        "disk1",
+        "firecracker",
+        "firecracker.pid",
+        "kernel",
+        "run",
+        "vmm.json",
+        "vmm.log",
+    ];
+    assert_eq!(seen, expected, "and nothing of the host");
+    // The host sees no mount, and another user no jail.
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("readable");
+    assert!(!mounts.contains(place.state.to_str().expect("text")), "{mounts}");
+
+    assert_eq!(state(&rig, &machine), State::Running);
+    rig.ask(&machine, Request::Pause).expect("it runs");
+    assert_eq!(state(&rig, &machine), State::Paused);
+    rig.ask(&machine, Request::Resume).expect("it stands");
+    rig.ask(&machine, Request::Snapshot { name: "one".to_owned() }).expect("it runs");
+    let grown = rig.ask(&machine, Request::Resize(Resize::Disk { disk: "0".to_owned(), bytes: 2 << 20 }));
+    assert_eq!(grown.expect("it runs"), Answer::Resized(2 << 20));
+    rig.ask(&machine, Request::Restore { name: "one".to_owned() }).expect("it runs");
+    assert_ne!(process(), pid);
+    assert_eq!(std::fs::metadata(&disk).expect("there").len(), 1 << 20, "the disk went back too");
+    // The guest hears its key through the console's pipe and the API in the jail.
+    assert_eq!(
+        rig.backend.stop(&machine, Stop::Orderly(LONG)).expect("it runs"),
+        vmwright_backend::Ended::ByItself
+    );
+    // One that hears nothing is ended all the same.
+    place.hears.set(false);
+    let deaf = place.machine(jailed);
+    let deaf_disk = deaf.spec.disks[0].path.clone().expect("a path");
+    std::fs::set_permissions(&deaf_disk, PermissionsExt::from_mode(0o666)).expect("set");
+    rig.backend.start(&deaf).expect("it runs");
+    let ended = rig.backend.stop(&deaf, Stop::Orderly(std::time::Duration::from_millis(300)));
+    assert_eq!(ended.expect("it runs"), vmwright_backend::Ended::Quit);
+    std::fs::remove_dir_all(machine.directory().join("snapshots")).expect("there");
+    place.assert_nothing_left(&[]);
+    assert!(std::path::Path::new(&disk).exists() && std::path::Path::new(&deaf_disk).exists());
+}
+
+#[test]
+fn a_jail_without_a_user_or_with_a_program_that_needs_libraries_is_refused() {
+    let place = Place::new();
+    let kernel = "accelerator = 'kvm'\nboot.kernel = '/etc/hostname'\n";
+    let root = rustix::process::geteuid().is_root();
+    let told = |more: &str, program: &std::path::Path| {
+        let machine = place.machine(&format!("{kernel}[process]\njailer = true\n{more}"));
+        let backend = vmwright_backend::firecracker::Firecracker::default().with_program(program.to_owned());
+        backend.start(&machine).expect_err("it cannot be").to_string()
+    };
+    let directory = place.directory.path();
+    for name in ["firecracker", "jailer"] {
+        std::fs::copy("/bin/cat", directory.join(name)).expect("copied");
+    }
+    let program = directory.join("firecracker");
+    if !root {
+        return assert!(told("", &program).contains("only root"));
+    }
+    assert!(told("", &program).contains("needs `process.user`"));
+    assert!(told("user = 'root'\n", &program).contains("needs `process.user`"));
+    let words = told("user = 'nobody'\n", &program);
+    assert!(words.contains("linked statically"), "{words}");
+    let no_jailer = directory.join("other");
+    std::fs::create_dir(&no_jailer).expect("made");
+    std::fs::copy(&program, no_jailer.join("firecracker")).expect("copied");
+    place.assert_nothing_left(&[]);
+}
+
 /// A tap of the host, which goes with the test.
 struct Tap(String);
 
@@ -117,9 +340,23 @@ fn words_of_its_own_reach_it_and_its_metadata_service_has_the_data() {
         tap.0
     );
     let machine = started(&rig, &place, &more);
-    let running = machine.process().expect("readable").expect("written").running.expect("a process");
-    let api = Api::at(&running.qmp.expect("an API"), LONG);
-    assert_eq!(api.get("/mmds").expect("it is there")["latest"]["meta-data"]["role"], "web");
+    let metadata = |change| match rig.ask(&machine, Request::Metadata(change)).expect("it runs") {
+        Answer::Metadata(data) => data,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(metadata(None)["latest"]["meta-data"]["role"], "web");
+    // Changed while the guest runs: merged, and as a whole.
+    let data = serde_json::json!({ "latest": { "meta-data": { "zone": "b" } } });
+    let merged = metadata(Some(Metadata { data: data.clone(), merge: true }));
+    assert_eq!(
+        (&merged["latest"]["meta-data"]["role"], &merged["latest"]["meta-data"]["zone"]),
+        (&"web".into(), &"b".into())
+    );
+    assert_eq!(metadata(Some(Metadata { data: data.clone(), merge: false })), data);
+    let network = Limit { device: Limited::Network(0), bytes: Some(1 << 20), operations: None };
+    assert_eq!(rig.ask(&machine, Request::Limit(network)).expect("it runs"), Answer::Done);
+    let interface = &api(&machine).get("/vm/config").expect("told")["network-interfaces"][0];
+    assert_eq!(interface["rx_rate_limiter"]["bandwidth"]["size"], 1 << 20, "{interface}");
     rig.backend.stop(&machine, Stop::Force).expect("it runs");
     place.assert_nothing_left(&[]);
 }

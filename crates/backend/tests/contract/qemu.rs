@@ -9,6 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 use vmwright_backend::qemu::Qemu;
 use vmwright_backend::qemu::agent::AgentError;
+use vmwright_backend::request::{Limit, Limited};
 use vmwright_backend::{
     Backend, ControlError, Ended, Request, StartError, State, Stop, Stored, Unwatched, fake::Fake, perform,
 };
@@ -154,6 +155,85 @@ fn a_machine_runs_as_its_user_with_nothing_of_ours() {
     eventually("the guest is up", || text(&machine, "serial.log").contains(guest::READY));
     assert_eq!(qemu.stop(&machine, Stop::Orderly(LONG)).expect("it runs"), Ended::ByItself);
     assert_eq!(text(&machine, "qemu.log"), "", "an orderly end is a quiet one");
+    place.assert_nothing_left(&[]);
+}
+
+#[test]
+fn a_seed_is_a_disk_of_the_guest_s() {
+    const TEST: &str = "a_seed_is_a_disk_of_the_guest_s";
+    let Some(qemu) = qemu(TEST) else { return };
+    let place = Place::new();
+    let data = place.disk().with_extension("user-data");
+    std::fs::write(&data, "#cloud-config\n").expect("written");
+    let seed = format!("[seed]\nuser_data = '{}'\n", data.display());
+    // Also where QEMU is another user, to whom the machine's directory is closed.
+    let users =
+        if rustix::process::geteuid().is_root() { &["", "[process]\nuser = 'nobody'\n"][..] } else { &[""] };
+    for user in users {
+        let disk = place.disk();
+        std::fs::set_permissions(place.directory.path(), PermissionsExt::from_mode(0o755)).expect("set");
+        std::fs::set_permissions(&disk, PermissionsExt::from_mode(0o666)).expect("set");
+        let machine = place.machine_on(&disk, &format!("accelerator = 'tcg'\n{seed}{user}"));
+        start(&qemu, &machine);
+        let blocks = qemu.monitor(&machine).expect("it runs").execute("query-block", None).expect("told");
+        let sizes: Vec<u64> = blocks
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(|block| block["inserted"]["image"]["virtual-size"].as_u64())
+            .collect();
+        let made = std::fs::read(machine.file("seed.iso")).expect("made");
+        assert!(sizes.contains(&(made.len() as u64)), "{sizes:?}");
+        let has = |text: &[u8]| made.windows(text.len()).any(|part| part == text);
+        assert!(has(b"#cloud-config\n") && has(machine.name.as_bytes()));
+        kill(&qemu, &machine);
+    }
+    // A file that is not there is named before anything runs.
+    let lost = place.machine("accelerator = 'tcg'\n[seed]\nuser_data = '/no/such/file'\n");
+    let told = vmwright_backend::chain(&qemu.start(&lost).expect_err("it cannot be read"));
+    assert!(told.contains("`/no/such/file` for the seed"), "{told}");
+    place.assert_nothing_left(&[]);
+}
+
+#[test]
+fn a_limit_of_a_disk_changes_while_the_guest_runs() {
+    let Some(qemu) = qemu("a_limit_of_a_disk_changes_while_the_guest_runs") else { return };
+    let place = Place::new();
+    let plain = place.machine("");
+    let own = place.disk();
+    let limits = "disk = [{ path = 'DISK', format = 'raw', limits = { read_bytes = 1000000 } }]\n";
+    let spec = place.directory.path().join("limited.toml");
+    let text = format!("name = 'limited'\nmemory.size = '32MiB'\naccelerator = 'tcg'\n{limits}");
+    std::fs::write(&spec, text.replace("DISK", &own.display().to_string())).expect("written");
+    let limited = vmwright_backend::store::create(&place.state, &spec).expect("a good specification");
+    for machine in [&plain, &limited] {
+        start(&qemu, machine);
+        let ask = |device, bytes, operations| {
+            perform(&qemu, machine, Request::Limit(Limit { device, bytes, operations }), &mut Unwatched)
+        };
+        let disk = || Limited::Disk("0".to_owned());
+        ask(disk(), Some(1 << 20), None)
+            .unwrap_or_else(|error| panic!("{}", vmwright_backend::chain(&error)));
+        ask(disk(), None, Some(500)).expect("it runs");
+        let mut monitor = qemu.monitor(machine).expect("it runs");
+        let (bytes, operations) = if machine.name == "limited" {
+            let place = serde_json::json!({ "path": "/objects/limits0", "property": "limits" });
+            let limits = monitor.execute("qom-get", Some(place)).expect("told");
+            assert_eq!(limits["bps-read"], 0, "the limit of one direction has gone: {limits}");
+            (limits["bps-total"].clone(), limits["iops-total"].clone())
+        } else {
+            let block = monitor.execute("query-block", None).expect("told")[0]["inserted"].clone();
+            (block["bps"].clone(), block["iops"].clone())
+        };
+        assert_eq!((bytes, operations), ((1 << 20).into(), 500.into()));
+        drop(monitor);
+        assert!(
+            ask(Limited::Network(0), Some(1), None).is_err()
+                && ask(Limited::Disk("9".to_owned()), Some(1), None).is_err()
+        );
+        kill(&qemu, machine);
+    }
+    vmwright_backend::store::delete(&place.state, "limited").expect("it is stopped");
     place.assert_nothing_left(&[]);
 }
 

@@ -146,7 +146,7 @@ pub(crate) struct Place {
 }
 
 /// The files of a machine's directory.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "machine.toml",
     "argv",
     "qemu.log",
@@ -156,6 +156,7 @@ const FILES: [&str; 9] = [
     "domain.xml",
     "vmm.json",
     "vmm.log",
+    "seed.iso",
 ];
 
 impl Place {

@@ -10,7 +10,9 @@ use std::time::Duration;
 use vmwright_backend::cloud_hypervisor::CloudHypervisor;
 use vmwright_backend::firecracker::Firecracker;
 use vmwright_backend::http::{Api, ApiError};
-use vmwright_backend::{Backend, Request, State, Stored, Unwatched, perform, store};
+use vmwright_backend::request::{Limit, Limited, Metadata};
+use vmwright_backend::{Answer, Backend, Request, State, Stored, Unwatched, perform, store};
+use vmwright_model::machine::{Disk, DiskFormat, Network, NetworkKind};
 
 const FIRECRACKER: &str = include_str!("firecracker.json");
 const CLOUD_HYPERVISOR: &str = include_str!("cloud_hypervisor.json");
@@ -166,6 +168,40 @@ fn firecracker_pauses_and_resumes_in_its_own_words() {
     let asked = asked.lock().expect("no panic").clone();
     let changes: Vec<&String> = asked.iter().filter(|line| line.starts_with("PATCH")).collect();
     assert_eq!(changes, ["PATCH /vm HTTP/1.1", "PATCH /vm HTTP/1.1"]);
+}
+
+#[test]
+fn firecracker_limits_and_tells_metadata_in_its_own_words() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let socket: PathBuf = place.path().join("api");
+    let mut all = exchanges(FIRECRACKER);
+    let running = all.iter().find(|one| one.path == "/").expect("recorded").clone();
+    all.retain(|one| one.path != "/");
+    // Each request looks first.
+    all.extend(std::iter::repeat_n(running, 3));
+    let asked = replay(&socket, all);
+    let backend = Firecracker::default();
+    let mut machine = machine(place.path(), &socket, backend.name());
+    machine.spec.disks = vec![Disk::at("/d", DiskFormat::Raw)];
+    machine.spec.networks = vec![Network::of(NetworkKind::Tap)];
+    let ask = |request| perform(&backend, &machine, request, &mut Unwatched).expect("it runs");
+    let disk = Limited::Disk("0".to_owned());
+    ask(Request::Limit(Limit { device: disk, bytes: Some(1 << 20), operations: Some(0) }));
+    ask(Request::Limit(Limit { device: Limited::Network(0), bytes: Some(1 << 20), operations: None }));
+    let data = serde_json::json!({ "zone": "b" });
+    let told = ask(Request::Metadata(Some(Metadata { data, merge: true })));
+    assert_eq!(told, Answer::Metadata(serde_json::json!({ "role": "web", "zone": "b" })));
+    let asked = asked.lock().expect("no panic").clone();
+    let changes: Vec<&String> = asked.iter().filter(|line| !line.starts_with("GET / ")).collect();
+    assert_eq!(
+        changes,
+        [
+            "PATCH /drives/vda HTTP/1.1",
+            "PATCH /network-interfaces/eth0 HTTP/1.1",
+            "PATCH /mmds HTTP/1.1",
+            "GET /mmds HTTP/1.1"
+        ]
+    );
 }
 
 #[test]

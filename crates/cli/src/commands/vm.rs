@@ -89,6 +89,20 @@ pub(crate) enum Vm {
     },
     /// Change the size of a disk, the memory or the number of virtual CPUs of a running machine.
     Resize(Resize),
+    /// Change what a disk or a network interface of a running machine may move in a second.
+    ///
+    /// What is not named stays as it is. The specification stays too: its own limits hold again at the next start.
+    Limit(Limit),
+    /// Show what the metadata service of a machine of Firecracker's tells its guest, and change it before.
+    Metadata {
+        /// Name of the machine.
+        vm: String,
+        /// A file of JSON that takes the place of what there is.
+        file: Option<PathBuf>,
+        /// Merge the file into what there is: members that are null go (RFC 7396).
+        #[arg(long, requires = "file")]
+        merge: bool,
+    },
     /// Send a running machine to another host, or into a file. Its disks have to be reachable there.
     ///
     /// At the target, 'vmwright vm receive' waits for it first, with the same specification. Where it fails, or Ctrl-C
@@ -226,6 +240,28 @@ pub(crate) struct Resize {
     cpus: Option<u32>,
 }
 
+/// What is limited.
+#[derive(clap::Args)]
+#[group(skip)]
+#[command(group = clap::ArgGroup::new("device").required(true).args(["disk", "network"]))]
+#[command(group = clap::ArgGroup::new("limit").required(true).multiple(true).args(["bytes", "operations"]))]
+pub(crate) struct Limit {
+    /// Name of the machine.
+    vm: String,
+    /// A disk, by its number from 0 or its name.
+    #[arg(long)]
+    disk: Option<String>,
+    /// A network interface, by its number from 0.
+    #[arg(long, value_name = "NUMBER")]
+    network: Option<u32>,
+    /// Bytes in a second, of a network interface each way: 10MiB. 0 takes the limit away.
+    #[arg(long, value_name = "SIZE")]
+    bytes: Option<String>,
+    /// Requests of a disk, or packets of a network interface, in a second. 0 takes the limit away.
+    #[arg(long, value_name = "COUNT")]
+    operations: Option<u64>,
+}
+
 /// Where a machine goes.
 #[derive(clap::Args)]
 pub(crate) struct Migrate {
@@ -324,6 +360,10 @@ impl Vm {
                 (_, _, _, Some(count)) => (vm, Ask::ResizeCpus { count }),
                 _ => anyhow::bail!("--disk with --size, --memory or --cpus says what to resize"),
             },
+            Vm::Limit(Limit { vm, disk, network, bytes, operations }) => {
+                (vm, Ask::Limit { disk, network, bytes, operations })
+            }
+            Vm::Metadata { vm, file, merge } => (vm, Ask::Metadata { file, merge }),
             Vm::Migrate(Migrate { vm, to, over, auto_converge, bandwidth, downtime, resume }) => {
                 let channel = over.over();
                 (vm, Ask::Migrate(MigrateTo { to, channel, auto_converge, bandwidth, downtime, resume }))

@@ -21,6 +21,9 @@ pub(crate) fn text(came: &Came, terminal: bool) -> String {
         }
         Came::Resized { to } if *to < 8192 => format!("virtual CPUs: {to}\n"),
         Came::Resized { to } => format!("{}\n", size(*to)),
+        Came::Metadata { data } => {
+            format!("{}\n", format!("{data:#}").lines().map(shown).collect::<Vec<_>>().join("\n"))
+        }
         Came::Migrated(how) => format!(
             "the guest is at its target: {} in {:.1} s and {} rounds; it stood still for {} ms\n",
             size(how.sent),

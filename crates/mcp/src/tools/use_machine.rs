@@ -23,6 +23,8 @@ const DOES: &[&str] = &[
     "resize-disk",
     "resize-memory",
     "resize-cpus",
+    "limit",
+    "metadata",
     "migrate",
     "trace",
     "screenshot",
@@ -54,7 +56,8 @@ pub(crate) const TOOL: Tool = Tool {
             Takes::Text,
             "in the guest for copies; specification for create; image for attach-disk",
         ),
-        Parameter::optional("text", Takes::Text, "copy-in: the content"),
+        Parameter::optional("text", Takes::Text, "copy-in: the content; metadata: new JSON"),
+        Parameter::optional("merge", Takes::Flag, "metadata: merge it"),
         Parameter::optional("program", Takes::Text, "exec"),
         Parameter::optional("arguments", Takes::Texts, "exec"),
         Parameter::optional("backend", Takes::Text, "create"),
@@ -62,7 +65,10 @@ pub(crate) const TOOL: Tool = Tool {
         Parameter::optional("readonly", Takes::Flag, "attach-disk"),
         Parameter::optional("bridge", Takes::Text, "attach-network"),
         Parameter::optional("mac", Takes::Text, "attach-network"),
-        Parameter::optional("disk", Takes::Text, "resize-disk: number or name"),
+        Parameter::optional("disk", Takes::Text, "resize-disk, limit: number or name"),
+        Parameter::optional("network", Takes::Number(0, 255), "limit: number"),
+        Parameter::optional("bytes", Takes::Text, "limit: 10MiB a second, 0 for none"),
+        Parameter::optional("operations", Takes::Number(0, 1_000_000_000), "limit: a second"),
         Parameter::optional("size", Takes::Text, "resize-disk, resize-memory: 20GiB"),
         Parameter::optional("cpus", Takes::Number(1, 4096), "resize-cpus"),
         Parameter::optional("events", Takes::Texts, "trace"),
@@ -143,6 +149,16 @@ fn call(given: &Given, standing: &Standing) -> Result<Call, String> {
         "resize-cpus" => {
             let count = given.number("cpus").and_then(|count| u32::try_from(count).ok());
             Ask::ResizeCpus { count: count.ok_or("`cpus` is needed for resize-cpus")? }
+        }
+        "limit" => Ask::Limit {
+            disk: given.text("disk"),
+            network: given.number("network").and_then(|number| u32::try_from(number).ok()),
+            bytes: given.text("bytes"),
+            operations: given.number("operations"),
+        },
+        "metadata" => {
+            let file = given.text("text").map(|text| standing.text_file(&text)).transpose()?;
+            Ask::Metadata { file, merge: given.flag("merge") }
         }
         "migrate" => Ask::Migrate(MigrateTo {
             to: needed("to")?,
