@@ -46,6 +46,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("WARNING: * at drivers/vfio/"),
         Sign::support("WARNING: * at drivers/iommu/"),
         Sign::support("WARNING: * at drivers/vhost/"),
+        // A CPU that does not come out of a vCPU's or an emulator's system call.
+        Sign::support("soft lockup - CPU#{cpu} stuck for {time}! [qemu"),
+        Sign::support("soft lockup - CPU#{cpu} stuck for {time}! [CPU {vcpu}/KVM"),
+        Sign::support("INFO: task CPU {vcpu}/KVM:{pid} blocked for more than"),
+        Sign::support("gvt: vgpu {vgpu}: fail: "),
         Sign::support("BUG: Bad page state in process*qemu"),
         Sign::support("BUG: Bad page map in process*qemu"),
         Sign::support("BUG: Bad page map in process CPU"),

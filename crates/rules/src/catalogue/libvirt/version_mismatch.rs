@@ -42,6 +42,7 @@ pub const RULE: Rule = Rule {
         Sign::proof("version 'LIBVIRT_* not found"),
         Sign::strong("undefined symbol: vir").and(&["libvirt"]),
         Sign::strong("has no attribute 'VIR_"),
+        Sign::strong("argument unsupported: parameter '{name}' not supported"),
         Sign::strong("QEMU version >= * is required"),
         Sign::strong("minimum QEMU version"),
         Sign::strong("QEMU version is too old"),

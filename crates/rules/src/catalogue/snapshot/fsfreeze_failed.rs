@@ -64,7 +64,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("domain * is frozen"),
         Sign::strong("vm filesystem is frozen"),
         Sign::strong("guest agent command timed out").and(&["freeze"]),
-        Sign::strong("blocked for more than * seconds").and(&["freeze"]),
+        Sign::strong("blocked for more than * seconds").and(&["fsfreeze"]),
         Sign::strong("freeze_super").and(&["blocked for more than"]),
         Sign::strong("percpu_rwsem_wait").and(&["freeze"]),
         Sign::support("__sb_start_write"),

@@ -79,6 +79,11 @@ fn wanted(cx: &Context<'_>) -> Vec<(String, Option<Evidence>)> {
         let id = |id: &str| id.split(':').take(2).collect::<Vec<_>>().join(":").to_ascii_lowercase();
         ids.extend(list.split(',').map(id).filter(|id| id.len() == 9).map(|id| (id, text.quote(number))));
     }
+    // The kernel says each id that the driver was given: `vfio_pci: add [126f:2263[ffffffff:ffffffff]]`.
+    for (text, number, line) in cx.lines_with("vfio_pci: add [") {
+        let id = line.split_once("vfio_pci: add [").and_then(|(_, rest)| rest.get(..9));
+        ids.extend(id.map(|id| (id.to_ascii_lowercase(), text.quote(number))));
+    }
     ids.truncate(64);
     ids
 }

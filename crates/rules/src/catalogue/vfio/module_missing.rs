@@ -52,6 +52,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("modprobe vfio-pci` failed"),
         Sign::support("Mediated host device assignment requires VFIO support"),
         Sign::support("host doesn't support VFIO PCI passthrough"),
+        Sign::support("pci backend driver '{driver}' is not supported"),
+        Sign::support("pci backend driver type '{driver}' is not supported"),
         Sign::support("host doesn't support passthrough of host PCI devices").and(&["DMAR: IOMMU enabled"]),
         Sign::support("host doesn't support passthrough of host PCI devices").and(&["Adding to iommu group"]),
         Sign::strong("# CONFIG_VFIO is not set"),

@@ -22,4 +22,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("cannot generate dac user and group id for domain"),
     Sign::strong("may not be accessible by the hypervisor. You will need to grant the"),
     Sign::strong("Could not reopen file: Permission denied"),
+    Sign::strong("Could not create file: Permission denied"),
 ];

@@ -17,6 +17,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("The following binaries are not installed: {tool}"),
     Sign::proof("exec: \"{tool}\": executable file not found in $PATH").and(&["libvirt"]),
     Sign::strong("exec: \"{tool}\": executable file not found in"),
+    Sign::strong("missing backend for pool type {type}"),
+    Sign::strong("missing storage backend for"),
     Sign::proof("qemu-img: command not found"),
     Sign::proof("qemu-img: not found"),
     Sign::proof("No such file or directory: 'qemu-img'"),
