@@ -151,7 +151,10 @@ mod tests {
     /// The script, run by a shell of this host instead of another's.
     fn run_by(shell: &[&str], needs: &[Need], limits: &Limits) -> Option<answers::Answered> {
         let mark = Mark::new().unwrap();
-        let mut command = Command::new(shell[0]);
+        // Programs that were unpacked for tests and are not installed.
+        let unpacked = std::env::var("VMWRIGHT_TEST_PROGRAMS").unwrap_or_default();
+        let unpacked = std::path::Path::new(&unpacked).join("bin").join(shell[0]);
+        let mut command = Command::new(if unpacked.exists() { unpacked } else { shell[0].into() });
         command.args(&shell[1..]).arg("-s").stdin(Stdio::piped()).stdout(Stdio::piped());
         let Ok(mut child) = command.spawn() else {
             eprintln!("SKIPPED the script under {}: not installed", shell.join(" "));
