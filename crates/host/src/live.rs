@@ -6,7 +6,7 @@ use crate::file::{self, Part, kind_of};
 use crate::limits::{Budget, Limits};
 use crate::probes::{self, Machines};
 use crate::root::{CollectError, Subject, escape_path};
-use crate::{asking, commands, glob, identity};
+use crate::{asking, commands, glob, identity, processes};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -25,6 +25,7 @@ pub(crate) struct Collector<'a> {
 pub(crate) fn collect(needs: &[Need], subject: &Subject, limits: &Limits) -> Result<Snapshot, CollectError> {
     let machines = Machines::of(subject);
     machines.check()?;
+    processes::look_anew();
     let mut needs = needs.to_vec();
     needs.sort_unstable();
     needs.dedup();

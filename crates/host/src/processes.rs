@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, openat, readlinkat, sta
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A file by the device and inode that `statx` gives: major, minor, inode.
@@ -94,20 +94,34 @@ pub(crate) struct Process {
     pub(crate) first: Vec<u8>,
 }
 
-/// How old a look at the processes may be that several probes share: each wants other programs, and on a large host
-/// there are thousands of processes to look at.
+/// How old a look at the processes may be that several probes of one collection share: each wants other programs, and on
+/// a large host there are thousands of processes to look at.
 const FRESH: Duration = Duration::from_millis(100);
+
+/// When the last collection began.
+static BEGUN: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// A collection begins: it takes no look for its own that began before.
+pub(crate) fn look_anew() {
+    *BEGUN.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+}
 
 /// The processes that run a program, as they are or were a moment ago.
 pub(crate) fn running() -> Arc<[Process]> {
-    static LOOK: Mutex<Option<(Instant, Arc<[Process]>)>> = Mutex::new(None);
+    /// When it began, when it ended, and what it found.
+    type Look = (Instant, Instant, Arc<[Process]>);
+    static LOOK: Mutex<Option<Look>> = Mutex::new(None);
     // A command line cannot be read while its process is stuck in the kernel: whoever waits for that holds nobody up.
     let Ok(mut last) = LOOK.try_lock() else { return look_around() };
+    let begun = *BEGUN.lock().unwrap_or_else(PoisonError::into_inner);
     match &*last {
-        Some((when, found)) if when.elapsed() < FRESH => Arc::clone(found),
+        Some((from, to, found)) if to.elapsed() < FRESH && begun.is_none_or(|begun| *from >= begun) => {
+            Arc::clone(found)
+        }
         _ => {
+            let from = Instant::now();
             let found = look_around();
-            *last = Some((Instant::now(), Arc::clone(&found)));
+            *last = Some((from, Instant::now(), Arc::clone(&found)));
             found
         }
     }
