@@ -39,6 +39,7 @@ pub(crate) const FOR_TESTS: &[Wanted] = &[
     wanted("virsh", "libvirt-clients"),
     wanted("nft", "nftables"),
     wanted("strace", "strace"),
+    wanted("swtpm", "swtpm"),
 ];
 
 /// What builds the fuzz engine's own part, which is C++.

@@ -272,6 +272,13 @@ pub enum Device {
         /// Its MAC address; made from the names where absent.
         mac: Option<String>,
     },
+    /// A network interface that leads nowhere: to be seen, and nothing else.
+    Unconnected {
+        /// Name for it, as `detach` takes it.
+        name: String,
+        /// Its MAC address.
+        mac: String,
+    },
 }
 
 /// A size to change.

@@ -186,6 +186,7 @@ fn pairs() -> Vec<(&'static str, &'static str, Value)> {
         ("recover", "recover", json!({})),
         ("review web --gates boot,network", "review", json!({ "vm": "web", "gates": ["boot", "network"] })),
         ("review web --quick", "review", json!({ "vm": "web", "depth": "quick" })),
+        ("review localhost", "review", json!({ "vm": "localhost" })),
         (
             "review web --full --framework cis,fips-140 --baseline last",
             "review",
@@ -283,7 +284,7 @@ fn each_operation_is_the_same_from_both_faces() {
     let mut reached = BTreeSet::new();
     for (line, tool, arguments) in pairs() {
         let typed = typed(line);
-        let called = vmwright_mcp::stands_for(tool, arguments, PLAN, &["web"]);
+        let called = vmwright_mcp::stands_for(tool, arguments, PLAN, &["web", "localhost"]);
         let called = called.unwrap_or_else(|error| panic!("{line}: {error}"));
         let json = |operation: &Operation| serde_json::to_value(operation).expect("it has a JSON form");
         let (mut typed_json, mut called_json) = (json(&typed), json(&called[0]));

@@ -64,6 +64,8 @@ enum Format {
     Markdown,
     /// An analysis or a review as one page that opens offline.
     Html,
+    /// A review by the controls of `--framework` as OSCAL assessment results (NIST, 1.1.2).
+    Oscal,
 }
 
 /// The verbs by mode. A test holds this text against the commands there are.
@@ -176,7 +178,11 @@ fn run(command: commands::Command, global: &Global) -> anyhow::Result<Exit> {
         made => made?,
     };
     let reports = match &operation {
-        Operation::Analyze(what) => !what.dry_run && what.why.is_none(),
+        Operation::Analyze(what) => !what.dry_run && what.why.is_none() && global.format != Format::Oscal,
+        Operation::Review(what) if global.format == Format::Oscal => {
+            anyhow::ensure!(!what.frameworks.is_empty(), NoFramework);
+            true
+        }
         Operation::Review(_) => global.format.is_of_reviews(),
         _ => false,
     };
@@ -219,6 +225,10 @@ fn rendered(format: Format, outcome: &Outcome, color: bool) -> anyhow::Result<St
         (Format::Junit, Outcome::Review(made)) => Ok(render::review::junit::text(made)),
         (Format::Markdown, Outcome::Review(made)) => Ok(render::review::markdown::text(made)),
         (Format::Html, Outcome::Review(made)) => Ok(vmwright_engine::review_html(&made.review)),
+        (Format::Oscal, Outcome::Review(made)) => {
+            let results = vmwright_engine::review_oscal(&made.review).ok_or(NoFramework)?;
+            Ok(format!("{results:#}\n"))
+        }
         (format, _) => anyhow::bail!(Unsuitable(format)),
     }
 }
@@ -231,7 +241,7 @@ impl Format {
 
     /// Whether a review can be written in it, of those that are reports.
     fn is_of_reviews(self) -> bool {
-        matches!(self, Format::Junit | Format::Markdown | Format::Html)
+        matches!(self, Format::Junit | Format::Markdown | Format::Html | Format::Oscal)
     }
 
     /// Whether only the causes of an analysis, or a review, can be written in it.
@@ -239,6 +249,18 @@ impl Format {
         !matches!(self, Format::Text | Format::Json | Format::Jsonl)
     }
 }
+
+/// A review that was not sorted by controls.
+#[derive(Debug)]
+struct NoFramework;
+
+impl std::fmt::Display for NoFramework {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("--format oscal is for reviews by the controls of a framework (`--framework`)")
+    }
+}
+
+impl std::error::Error for NoFramework {}
 
 /// A format that an operation does not have.
 #[derive(Debug)]

@@ -23,17 +23,27 @@ fn started(site: &Site, parts: &Parts, more: &str) {
 
 /// The same, with settings of its own in front of the tables.
 fn started_with(site: &Site, parts: &Parts, first: &str, more: &str) {
+    started_as(site, parts, "vmwright.net0=192.0.2.2/24", first, more);
+}
+
+/// The same, with parameters for the kernel.
+fn started_as(site: &Site, parts: &Parts, parameters: &str, first: &str, more: &str) {
+    let path = specified(site, parts, parameters, first, more);
+    site.call(&["vm", "create", path.to_str().unwrap()]).ok();
+    site.call(&["vm", "start", "web"]).ok();
+}
+
+/// The specification of the machine `web`.
+fn specified(site: &Site, parts: &Parts, parameters: &str, first: &str, more: &str) -> std::path::PathBuf {
     let initrd = site.file("initrd", &parts.initrd);
     let spec = format!(
         "name = 'web'\naccelerator = 'tcg'\ncpu.model = 'max'\n{first}[memory]\nsize = '192MiB'\n[boot]\nkernel = '{}'\n\
          initrd = '{}'\ncmdline = 'console=ttyS0 panic=-1 {}'\n{more}",
         parts.kernel.display(),
         initrd.display(),
-        "vmwright.net0=192.0.2.2/24"
+        parameters
     );
-    let path = site.file("web.toml", spec);
-    site.call(&["vm", "create", path.to_str().unwrap()]).ok();
-    site.call(&["vm", "start", "web"]).ok();
+    site.file("web.toml", spec)
 }
 
 fn reviewed(site: &Site, words: &[&str]) -> Value {
@@ -104,14 +114,68 @@ fn a_guest_moves_and_is_restored_and_runs_on() {
     if restored["verdict"] == "pass" {
         assert_ne!(rows[0][1], rows[1][1], "{rows:#}");
     } else {
+        // A kernel that does not heed its generation id: the next test has one that does.
         assert!(
             restored["why"].as_str().unwrap().contains("the guest's kernel has no driver for it"),
             "{restored:#}"
         );
-        eprintln!("SKIPPED the part of {test} about random numbers: the test kernel has no driver `vmgenid`");
     }
     as_before(&site);
     assert_eq!(gate(&reviewed(&site, &["--gates", "devices"]), "devices")["verdict"], "pass");
+}
+
+/// Two ports that something can be plugged into.
+const PORTS: &str = "[[controller]]\nkind = 'pci'\nmodel = 'pcie-root-port'\nindex = 1\nport = 8\nchassis = 1\n\
+                     [[controller]]\nkind = 'pci'\nmodel = 'pcie-root-port'\nindex = 2\nport = 9\nchassis = 2\n";
+
+#[test]
+fn devices_come_and_go_and_a_guest_that_does_not_notice_fails() {
+    let test = "devices_come_and_go_and_a_guest_that_does_not_notice_fails";
+    let Some(parts) = support::parts(test) else { return };
+    let site = Site::new();
+    started(&site, parts, PORTS);
+    let review = reviewed(&site, &["--gates", "boot,hot-plug"]);
+    let plugged = gate(&review, "hot-plug");
+    assert_eq!(plugged["verdict"], "pass", "{plugged:#}");
+    let names: Vec<&str> =
+        plugged["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["disk", "unplug", "network card", "read", "write", "discard"]);
+    let rows = &plugged["tables"][0]["rows"];
+    assert_eq!((rows[0][2].as_str(), rows[1][2].as_str()), (Some("virtio_blk"), Some("virtio_net")));
+    // Once more: nothing is left of the first time.
+    assert_eq!(gate(&reviewed(&site, &["--gates", "hot-plug"]), "hot-plug")["verdict"], "pass");
+    as_before(&site);
+    site.call(&["vm", "stop", "web", "--force"]).ok();
+    site.call(&["vm", "delete", "web"]).ok();
+
+    // A guest whose kernel was told to look at no port.
+    started_as(&site, parts, "acpiphp.disable=1 pcie_ports=compat", "", PORTS);
+    let review = reviewed(&site, &["--gates", "hot-plug"]);
+    fails(&review, "hot-plug", "the guest does not find the disk within 15 s");
+    fails(&review, "hot-plug", "the disk stays plugged until the guest lets go of it or ends");
+    as_before(&site);
+    site.call(&["vm", "stop", "web", "--force"]).ok();
+    site.call(&["vm", "delete", "web"]).ok();
+
+    started(&site, parts, "");
+    let none = reviewed(&site, &["--gates", "hot-plug"]);
+    assert_eq!(gate(&none, "hot-plug")["verdict"], "not-applicable");
+    as_before(&site);
+}
+
+#[test]
+fn guests_that_know_that_they_were_restored_draw_numbers_of_their_own() {
+    let test = "guests_that_know_that_they_were_restored_draw_numbers_of_their_own";
+    let Some(parts) = support::parts_that_know_when_they_are_restored(test) else { return };
+    let site = Site::new();
+    started(&site, &parts, "[process]\narguments = ['-device', 'vmgenid,guid=auto']\n");
+    let review = reviewed(&site, &["--gates", "boot,save-restore"]);
+    let restored = gate(&review, "save-restore");
+    assert_eq!(restored["verdict"], "pass", "{restored:#}");
+    let rows = &restored["tables"][0]["rows"];
+    assert_ne!(rows[0][1], rows[1][1], "random numbers: {rows:#}");
+    assert_ne!(rows[0][2], rows[1][2], "generation ids: {rows:#}");
+    as_before(&site);
 }
 
 #[test]
@@ -142,6 +206,73 @@ fn what_cannot_move_and_what_shares_its_random_numbers_fails() {
     fails(&review, "save-restore", "share");
     fails(&review, "save-restore", "no generation id tells the guest that it was restored");
     as_before(&site);
+}
+
+/// A daemon in a mount namespace of the test's own, and the probe guest on it.
+const ON_LIBVIRT: &str = r#"
+    mount -t tmpfs none /run
+    mkdir -p /run/libvirt /run/lock /run/etc
+    [ -L /var/run ] || mount --bind /run /var/run
+    for folder in lib cache log; do
+        mkdir -p /run/$folder /var/$folder/libvirt
+        mount --bind /run/$folder /var/$folder/libvirt
+    done
+    printf '%s\n' 'stdio_handler = "file"' 'user = "root"' 'group = "root"' 'security_driver = "none"' \
+        'cgroup_controllers = []' 'namespaces = []' > /run/etc/qemu.conf
+    mkdir -p /etc/libvirt
+    mount --bind /run/etc /etc/libvirt
+    libvirtd --timeout 120 >/run/daemon.log 2>&1 &
+    daemon=$!
+    trap 'set +e; virsh destroy web; kill $daemon; wait $daemon; true' EXIT
+    for _ in $(seq 600); do virsh -c qemu:///system uri >/dev/null 2>&1 && break; sleep 0.1; done
+    exec 2>&1
+    "$VMWRIGHT" vm create "$SITE/web.toml" --backend libvirt
+    "$VMWRIGHT" vm start web
+    "$VMWRIGHT" review web --gates boot,devices,isolation --format json --output "$SITE/review.json" || echo "status $?"
+    "$VMWRIGHT" vm stop web --force
+    "$VMWRIGHT" vm delete web
+"#;
+
+#[test]
+fn a_guest_on_libvirt_is_asked_by_way_of_libvirt() {
+    let test = "a_guest_on_libvirt_is_asked_by_way_of_libvirt";
+    let Some(parts) = support::parts(test) else { return };
+    if !["libvirtd", "virsh", "virt-qemu-run", "unshare"].iter().all(|program| common::has(test, program)) {
+        return;
+    }
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED {test}: only root can mount something over the host's folders");
+        return;
+    }
+    let site = Site::new();
+    specified(&site, parts, "vmwright.net0=192.0.2.2/24", "", "");
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "bash", "-ec", ON_LIBVIRT]);
+    command.env("VMWRIGHT", env!("CARGO_BIN_EXE_vmwright")).env("SITE", site.dir.path());
+    command.env("VMWRIGHT_STATE", site.path("state")).env("VMWRIGHT_CONFIG", site.path("config"));
+    let done = common::done(command);
+    let text =
+        fs::read_to_string(site.path("review.json")).unwrap_or_else(|error| panic!("{error}: {done:#?}"));
+    let review = serde_json::from_str::<Value>(&text).unwrap()["review"].clone();
+    assert_eq!(review["accelerator"], "tcg");
+    assert_eq!(gate(&review, "boot")["verdict"], "pass", "{:#}", gate(&review, "boot"));
+    // The guest told its devices; what the VMM made is libvirt's to know, and nothing is passed for it.
+    let devices = gate(&review, "devices");
+    assert_eq!(devices["verdict"], "unknown", "{devices:#}");
+    assert!(
+        devices["why"].as_str().unwrap().contains("libvirt has the VMM's monitor to itself"),
+        "{devices:#}"
+    );
+    let rows = devices["tables"][0]["rows"].as_array().unwrap();
+    let processors = rows.iter().find(|row| row[0] == "processors").unwrap();
+    assert_eq!((&processors[2], &processors[3]), (&"unknown".into(), &"1".into()), "{devices:#}");
+    // What holds the VMM is read of its process, whoever started it.
+    let isolation = gate(&review, "isolation");
+    let layers = isolation["tables"][0]["rows"].as_array().unwrap();
+    assert!(
+        layers.iter().any(|row| row[0] == "seccomp" && row[1].as_str().unwrap().contains(" threads")),
+        "{isolation:#}"
+    );
 }
 
 #[test]
@@ -196,6 +327,60 @@ fn a_review_is_told_in_each_format_and_by_its_exit_status() {
     assert!(text.out.contains("verdict: pass") && text.out.contains("not tried: "), "{}", text.out);
     assert!(text.err.contains("boot: pass ("), "progress: {}", text.err);
     site.call(&["review", "web", "--gates", "bot"]).fails(USAGE, &["there is no gate `bot`"]);
+}
+
+/// This machine itself, with a VM that runs as whoever runs the test.
+#[test]
+fn the_host_is_reviewed_with_the_vms_that_run_on_it() {
+    let test = "the_host_is_reviewed_with_the_vms_that_run_on_it";
+    let Some(parts) = support::parts(test) else { return };
+    let site = Site::new();
+    started(&site, parts, "");
+    let done = site.call(&["review", "localhost", "--framework", "cis", "--format", "json"]);
+    assert!(matches!(done.status, 0 | INCOMPLETE | GATE_FAILED), "{done:#?}");
+    let review = done.json()["review"].clone();
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(review["host"], name.trim());
+    assert!(review.get("vm").is_none() && review.get("accelerator").is_none());
+    let names: Vec<&str> =
+        review["gates"].as_array().unwrap().iter().map(|gate| gate["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["cpu-flaws", "isolation", "known-flaws", "utilisation"]);
+    // The VM is among those that run, with what holds it in the kernel's words.
+    let pid =
+        site.call(&["vm", "list", "--format", "json"]).ok().json()["machines"][0]["pid"].as_u64().unwrap();
+    let isolation = gate(&review, "isolation");
+    let rows = isolation["tables"][1]["rows"].as_array().unwrap();
+    let own = rows.iter().find(|row| row[1] == pid.to_string()).unwrap_or_else(|| panic!("{isolation:#}"));
+    assert!(own[0].as_str().unwrap().contains("web"), "{own}");
+    let held = own[3].as_str().unwrap().split_once(" of ").unwrap();
+    assert_eq!(format!("{} threads", held.0), held.1, "vmwright holds each thread: {own}");
+    let root = own[2].as_str().unwrap().starts_with("uid 0,");
+    let told = format!("(process {pid}): the VMM runs as root");
+    assert_eq!(isolation["why"].as_str().is_some_and(|why| why.contains(&told)), root, "{isolation:#}");
+    // Its 192 MiB are among what was promised.
+    let used = gate(&review, "utilisation");
+    let rows = used["tables"][0]["rows"].as_array().unwrap();
+    assert!(
+        rows.iter().any(|row| row[0].as_str().unwrap().contains(&pid.to_string()) && row[2] == "192 MiB"),
+        "{used:#}"
+    );
+    // The processor's flaws are those of the kernel's files.
+    let flaws = fs::read_dir("/sys/devices/system/cpu/vulnerabilities").into_iter().flatten().count();
+    assert_eq!(gate(&review, "cpu-flaws")["tables"][0]["rows"].as_array().map_or(0, Vec::len), flaws);
+    // For people, and for tools of assessors.
+    let text = site.call(&["review", "localhost", "--quick"]);
+    assert!(text.out.starts_with(&format!("review of host {}, began ", name.trim())), "{text:#?}");
+    assert!(text.err.contains("ENTERING REVIEW MODE: host "), "{}", text.err);
+    let page = text.out.lines().find_map(|line| line.strip_prefix("report: ")).unwrap();
+    assert!(page.contains("/host@localhost-2"), "{page}");
+    let oscal =
+        site.call(&["review", "localhost", "--framework", "nist-800-125", "--format", "oscal"]).json();
+    assert_eq!(oscal["assessment-results"]["results"].as_array().unwrap().len(), 1);
+    site.call(&["review", "localhost", "--format", "oscal"])
+        .fails(USAGE, &["by the controls of a framework"]);
+    site.call(&["review", "localhost", "--gates", "boot"]).fails(USAGE, &["a host has no gate `boot`"]);
+    site.call(&["review", "localhost", "--baseline", "last"]).fails(USAGE, &["goes with a VM"]);
+    as_before(&site);
 }
 
 #[test]

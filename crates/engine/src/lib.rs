@@ -54,10 +54,13 @@ pub use vmwright_backend::request::{MigrationProgress, Statistics};
 pub use vmwright_formats::nearest;
 pub use vmwright_plan::Preview;
 pub use vmwright_review::reports::{html as review_html, text as review_text};
+pub use vmwright_review::subject as review_subject;
 
 pub use why::{Computation, Rank, Why};
 
+pub use review::oscal::results as review_oscal;
 pub use review::seal::Sealed;
+pub use review::{HOST_REVIEWS, THIS_HOST};
 
 pub use intent::{DiskWish, Intent, NetworkWish, NewDisk, Technology, TuneFor};
 pub use investigation::{Investigate, Reads};

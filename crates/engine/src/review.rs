@@ -2,7 +2,9 @@
 
 mod channels;
 mod exercise;
-mod oscal;
+mod here;
+pub(crate) mod oscal;
+mod plug;
 mod rules;
 pub(crate) mod seal;
 mod twin;
@@ -10,13 +12,14 @@ mod twin;
 use crate::{Environment, Error, Outcome, Progress, ReviewMade, Reviewing, backends, machines, memory};
 use channels::Channels;
 use exercise::Exerciser;
+use here::Here;
 use rules::Asked;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use vmwright_backend::store;
-use vmwright_model::{EntryState, Mode, Review};
-use vmwright_review::{Scope, Verdict, Wanted};
+use vmwright_model::{EntryState, Gate, Mode, Review};
+use vmwright_review::{HostScope, Scope, Verdict, Wanted, subject};
 
 pub(crate) fn review(
     what: &Reviewing,
@@ -24,6 +27,9 @@ pub(crate) fn review(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
     let vm = what.vm.as_str();
+    if let Some(name) = this_host(vm, environment) {
+        return host(&name, what, environment, progress);
+    }
     let wanted = Wanted { gates: what.gates.clone(), depth: what.depth, frameworks: what.frameworks.clone() };
     wanted.check().map_err(Error::Gate)?;
     let baseline = what.baseline.as_deref().map(|name| earlier(name, vm, environment)).transpose()?;
@@ -34,7 +40,7 @@ pub(crate) fn review(
         machines::start(vm, environment)?;
     }
     let channels = Channels::of(&machine);
-    let asked = Asked { vm, environment };
+    let asked = Asked { vm: Some(vm), environment };
     let exerciser = Exerciser { channels: &channels, stop: &environment.stop };
     let began = memory::now();
     let scope = Scope {
@@ -48,10 +54,60 @@ pub(crate) fn review(
         began: &began,
         patience: None,
     };
-    let review = vmwright_review::run(&scope, &wanted, &mut |gate| {
-        progress(Progress::Note(format!("{}: {} ({:.1} s)", gate.name, gate.outcome.word(), gate.seconds)));
-    })
-    .map_err(Error::Gate)?;
+    let review =
+        vmwright_review::run(&scope, &wanted, &mut |gate| told(gate, progress)).map_err(Error::Gate)?;
+    made(review, what, environment, progress)
+}
+
+/// What stands for the host that vmwright runs on.
+pub const THIS_HOST: &str = "localhost";
+
+/// What the names of the reviews of this host begin with. No VM's name has the sign, so that no VM's are among them.
+pub const HOST_REVIEWS: &str = "host@localhost";
+
+/// The host's own name where it is meant: its name or [`THIS_HOST`], and no VM is called so.
+fn this_host(name: &str, environment: &Environment) -> Option<String> {
+    let own = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let own = own.trim();
+    if name != THIS_HOST && (name != own || own.is_empty()) {
+        return None;
+    }
+    let is_vm = store::open(&environment.state, name).is_ok();
+    (!is_vm).then(|| if own.is_empty() { THIS_HOST.to_owned() } else { own.to_owned() })
+}
+
+/// Reviews this host: reads, and changes and starts nothing.
+fn host(
+    name: &str,
+    what: &Reviewing,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Error> {
+    let wanted = Wanted { gates: what.gates.clone(), depth: what.depth, frameworks: what.frameworks.clone() };
+    if what.baseline.is_some() {
+        let why = "a host's review measures nothing that an earlier one is compared with: `--baseline` goes with a VM";
+        return Err(Error::Argument(why.to_owned()));
+    }
+    let began = memory::now();
+    let asked = Asked { vm: None, environment };
+    let scope = HostScope { name, host: &Here, rules: &asked, began: &began };
+    progress(Progress::Banner(Mode::Review.banner(&format!("host {name}"))));
+    let review = vmwright_review::hosts::run(&scope, &wanted, &mut |gate| told(gate, progress))
+        .map_err(Error::Gate)?;
+    made(review, what, environment, progress)
+}
+
+fn told(gate: &Gate, progress: &mut dyn FnMut(Progress)) {
+    progress(Progress::Note(format!("{}: {} ({:.1} s)", gate.name, gate.outcome.word(), gate.seconds)));
+}
+
+/// Keeps the files of a review, and remembers it.
+fn made(
+    review: Review,
+    what: &Reviewing,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Error> {
     let verdict = vmwright_review::verdict(&review);
     let html = keep(&review, what.key.as_deref(), environment)?;
     remember(&review, verdict, &html, environment, progress);
@@ -111,7 +167,8 @@ fn is_of(stem: &str, vm: &str) -> bool {
 /// files, signed where a key is given. Gives the page's path.
 fn keep(review: &Review, key: Option<&Path>, environment: &Environment) -> Result<PathBuf, Error> {
     let folder = environment.path("reviews");
-    let stem = folder.join(format!("{}-{}", review.vm, review.began.replace(':', "")));
+    let of = review.host.as_ref().map_or(review.vm.as_str(), |_| HOST_REVIEWS);
+    let stem = folder.join(format!("{of}-{}", review.began.replace(':', "")));
     // What follows a dot in a VM's name is no ending.
     let ending = |ending: &str| PathBuf::from(format!("{}.{ending}", stem.display()));
     let page = ending("html");
@@ -143,7 +200,11 @@ fn remember(
         "" => format!("- {}: {}", gate.name, gate.outcome.word()),
         why => format!("- {}: {}: {why}", gate.name, gate.outcome.word()),
     });
-    let title = format!("review of vm {} under {}: {verdict}", review.vm, review.accelerator);
+    let under = match review.accelerator.as_str() {
+        "" => String::new(),
+        word => format!(" under {word}"),
+    };
+    let title = format!("review of {}{under}: {verdict}", subject(review));
     let mut entry = memory::entry("review", title, lines.collect::<Vec<_>>().join("\n"), &host.id);
     entry.evidence = vec![page.display().to_string()];
     entry.evidence.extend(memory::under(&host, environment));

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// Words: `say TEXT` (standard output), `complain TEXT` (standard error), `echo` (what it reads), `fill BYTES` (so many
-/// on standard output), `sleep MILLISECONDS`, `write FILE BLOCKS FIRST LAST` (generations of blocks), `end STATUS`, in any
-/// order and number; and what `measure` has, whose first number is how many runs there are: `spin`, `copy`, `read`, `seek`,
+/// on standard output), `sleep MILLISECONDS`, `write FILE BLOCKS FIRST LAST` (generations of blocks), `discard FILE OFFSET
+/// BYTES`, `end STATUS`, in any order and number; and what `measure` has, whose first number is how many runs there are: `spin`, `copy`, `read`, `seek`,
 /// `wake`, `steal` say a figure for each in a list, `reach HOST:PORT MILLISECONDS` says `open` or why not.
 pub(crate) fn run(mut words: impl Iterator<Item = String>) -> ExitCode {
     while let Some(word) = words.next() {
@@ -32,6 +32,11 @@ pub(crate) fn run(mut words: impl Iterator<Item = String>) -> ExitCode {
                 let mut number = || words.next().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
                 let (blocks, first, last) = (number(), number(), number());
                 generations(&path, blocks, first..=last)
+            }
+            "discard" => {
+                let path = words.next().unwrap_or_default();
+                let mut number = || words.next().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+                discard(&path, number(), number())
             }
             "spin" => list(&measure::spin(number().unwrap_or(0), number().unwrap_or(0))),
             "copy" => list(&measure::copy(number().unwrap_or(0), number().unwrap_or(1))),
@@ -69,6 +74,14 @@ pub(crate) fn run(mut words: impl Iterator<Item = String>) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Gives bytes of a file or disk back; they read as zeros afterwards.
+fn discard(path: &str, offset: u64, bytes: u64) -> std::io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    let file = std::fs::File::options().write(true).open(path)?;
+    fallocate(&file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, offset, bytes)?;
+    Ok(())
 }
 
 /// Says figures as a JSON list.

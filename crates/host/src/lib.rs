@@ -14,6 +14,7 @@ mod bounded;
 pub mod capture;
 mod captures;
 pub mod commands;
+mod cores;
 mod file;
 mod folder;
 mod glob;
@@ -34,6 +35,7 @@ pub mod standard;
 mod text;
 
 pub use captures::each_capture;
+pub use cores::core_cookie;
 pub use identity::{HostId, IdentityError, host_id, identity, programs};
 pub use limits::Limits;
 pub use privilege::{Planned, planned};

@@ -144,9 +144,14 @@ pub struct Table {
 pub struct Review {
     /// `vmwright.review/1`.
     pub schema: String,
-    /// The VM in scope.
+    /// The VM in scope; empty where it is a host.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub vm: String,
-    /// `kvm` or `tcg`, as the running VMM says.
+    /// Name of the host in scope, where it is no VM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// `kvm` or `tcg`, as the running VMM says; empty of a host.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub accelerator: String,
     /// When it began, RFC 3339, UTC.
     pub began: String,

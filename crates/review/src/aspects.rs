@@ -47,6 +47,20 @@ impl Aspects {
         if good { self.pass() } else { self.fail(what()) }
     }
 
+    /// Takes over what was said of somebody else, by that one's name.
+    pub(crate) fn take(&mut self, of: &str, others: Self) {
+        let named = |why: String| format!("{of}: {why}");
+        self.found.extend(others.found.into_iter().map(|found| Found {
+            outcome: match found.outcome {
+                GateOutcome::Pass => GateOutcome::Pass,
+                GateOutcome::Fail(why) => GateOutcome::Fail(named(why)),
+                GateOutcome::Unknown(why) => GateOutcome::Unknown(named(why)),
+                GateOutcome::NotApplicable(why) => GateOutcome::NotApplicable(named(why)),
+            },
+            ..found
+        }));
+    }
+
     /// Takes the passes back: what passed is not enough to pass the gate.
     pub(crate) fn forget_passes(&mut self) {
         self.found.retain(|found| found.outcome != GateOutcome::Pass);

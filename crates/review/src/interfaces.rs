@@ -43,7 +43,7 @@ pub(crate) fn of_guest(session: &Session<'_>) -> Result<Vec<Interface>, String> 
     parse(&answer).ok_or_else(|| "guest-network-get-interfaces: the answer is no list".to_owned())
 }
 
-fn parse(answer: &Value) -> Option<Vec<Interface>> {
+pub(crate) fn parse(answer: &Value) -> Option<Vec<Interface>> {
     let interface = |entry: &Value| {
         let addresses =
             entry.get("ip-addresses").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();

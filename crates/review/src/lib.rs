@@ -8,6 +8,7 @@ mod aspects;
 pub mod compliance;
 pub mod echo;
 pub mod gates;
+pub mod hosts;
 mod interfaces;
 /// The loop of the guest's probe: the host's own figure is of the same.
 #[path = "../../guest/src/load.rs"]
@@ -19,9 +20,10 @@ pub mod scope;
 mod statistics;
 mod wait;
 
+pub use hosts::HostScope;
 pub use scope::{
     Exercise, Guest, GuestError, Host, Leg, Moment, Neighbour, Owner, Process, Ran, Rules, Saved, Says,
-    Scope, Undone, Vmm,
+    Scope, Undone, Unplugged, Vmm,
 };
 
 use gates::{Entry, GATES};
@@ -84,6 +86,9 @@ pub enum Unknown {
     /// Of a gate.
     #[error(transparent)]
     Gate(#[from] UnknownGate),
+    /// Of a host's gate.
+    #[error(transparent)]
+    HostGate(#[from] hosts::NotOfHost),
     /// Of a framework.
     #[error(transparent)]
     Framework(#[from] compliance::UnknownFramework),
@@ -128,6 +133,15 @@ pub fn run(scope: &Scope<'_>, wanted: &Wanted, each: &mut dyn FnMut(&Gate)) -> R
     let frameworks = wanted.frameworks.iter().map(|name| compliance::assess(&review, name));
     review.frameworks = frameworks.collect::<Result<_, _>>()?;
     Ok(review)
+}
+
+/// What a review is about: `vm web` or `host metal1`.
+#[must_use]
+pub fn subject(review: &Review) -> String {
+    match &review.host {
+        Some(host) => format!("host {host}"),
+        None => format!("vm {}", review.vm),
+    }
 }
 
 /// What a review comes to.

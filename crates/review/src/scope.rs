@@ -153,6 +153,13 @@ pub trait Exercise {
     /// [`Undone`].
     fn there_and_back(&self, at: &mut dyn FnMut(&dyn Guest)) -> Result<Vec<Leg>, Undone>;
 
+    /// Plugs a throw-away disk with these bytes and a network card that leads nowhere into the running VM, and unplugs both.
+    /// `look` is called in between with the guest and the card's MAC address, in lower case.
+    ///
+    /// # Errors
+    /// [`Undone`].
+    fn plugged(&self, bytes: &[u8], look: &mut dyn FnMut(&dyn Guest, &str)) -> Result<Unplugged, Undone>;
+
     /// Keeps the guest's state of this moment, and lets two VMMs go on from it beside the VM, one after the other, on
     /// throw-away disks and without a network. `look` is called with each. The VM stands still meanwhile.
     ///
@@ -170,6 +177,19 @@ pub enum Undone {
     /// It was tried, and did not come about.
     #[error("{0}")]
     Failed(String),
+}
+
+/// What became of devices that were plugged and unplugged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unplugged {
+    /// Whether the guest let go of the disk; or why not.
+    pub disk: Result<(), String>,
+    /// Whether it let go of the card.
+    pub card: Result<(), String>,
+    /// What the disk holds now.
+    pub bytes: Vec<u8>,
+    /// Bytes that it took of the host's storage before the guest had it, and afterwards.
+    pub stored: (u64, u64),
 }
 
 /// One way of a move, as the VMM that was left counts.
@@ -236,6 +256,13 @@ pub trait Host {
 
     /// Files of this VM by which it is controlled: sockets of monitor and agent.
     fn controls(&self) -> Vec<String>;
+
+    /// The cookie under which the kernel lets a thread run beside others on one core: those of another cookie do not run
+    /// there at the same time; 0 where it has none (`PR_SCHED_CORE_GET` of prctl(2)).
+    ///
+    /// # Errors
+    /// Why that is not known.
+    fn core_cookie(&self, thread: u32) -> Result<u64, Missing>;
 
     /// Sends the payloads of `plan` to the guest at `address` and takes them back.
     fn echo(&self, address: IpAddr, plan: &EchoPlan) -> Echoed {

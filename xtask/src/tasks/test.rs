@@ -3,7 +3,7 @@
 use super::Task;
 use crate::progress::Step;
 use crate::run::Run;
-use crate::{guest, install, kernel, unpacked, workspace};
+use crate::{firmware, guest, install, kernel, unpacked, workspace};
 use anyhow::{Result, bail};
 use std::process::ExitCode;
 
@@ -30,6 +30,8 @@ pub(crate) fn test(scope: &[&str]) -> Result<()> {
     let programs = unpacked::ensure();
     let kernel = kernel::ensure()?;
     eprintln!("    kernel for test guests: {}", kernel.image.display());
+    kernel::ensure_with_generation_id();
+    firmware::ensure();
     guest::ensure()?;
     let cargo = workspace::cargo();
     let step = Step::begin("building");

@@ -34,7 +34,7 @@ pub(super) fn attach(
                 name,
             )
         }
-        Device::Network { .. } => {
+        Device::Network { .. } | Device::Unconnected { .. } => {
             let why = "it plugs into taps that are there already; name one in the specification";
             return Err(failed(machine, Operation::Attach, why));
         }

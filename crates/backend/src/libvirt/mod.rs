@@ -28,6 +28,7 @@ pub use domain::DomainError;
 pub use edit::EditError;
 pub use rpc::LibvirtError;
 
+use crate::qemu::agent::{AgentError, Ask};
 use crate::request::Receive;
 use crate::state::{Operation, allow};
 use crate::{
@@ -108,6 +109,40 @@ impl Libvirt {
     /// [`ControlError`]; [`ControlError::Illegal`] where it runs.
     pub fn undefine(&self, machine: &Stored) -> Result<(), ControlError> {
         control::undefine(self, machine)
+    }
+
+    /// Asks the agent in the machine's guest, whose line libvirt has. Untrusted.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn ask_agent(
+        &self,
+        machine: &Stored,
+        command: &str,
+        arguments: Option<serde_json::Value>,
+    ) -> Result<serde_json::Value, ControlError> {
+        self.with_agent(machine, |agent| agent.execute(command, arguments))
+    }
+
+    /// The first `max` bytes of a file in the machine's guest. Untrusted.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn guest_file(&self, machine: &Stored, path: &str, max: usize) -> Result<Vec<u8>, ControlError> {
+        self.with_agent(machine, |agent| crate::qemu::agent::file(agent, path, max, false))
+    }
+
+    fn with_agent<T>(
+        &self,
+        machine: &Stored,
+        ask: impl FnOnce(&mut dyn Ask) -> Result<T, AgentError>,
+    ) -> Result<T, ControlError> {
+        if !machine.spec.agent {
+            return Err(ControlError::NoAgent(machine.name.clone()));
+        }
+        let (mut client, domain) = self.client(machine)?;
+        ask(&mut agent::Agent { client: &mut client, domain: &domain })
+            .map_err(|source| ControlError::Agent { machine: machine.name.clone(), source })
     }
 
     /// A connection for questions, and the machine's domain, which runs.

@@ -87,7 +87,9 @@ pub(super) fn carry_out(
         Request::Attach(device) => {
             let live = client.xml(&domain, false).map_err(fail)?;
             let name = match &device {
-                Device::Disk { name, .. } | Device::Network { name, .. } => name.clone(),
+                Device::Disk { name, .. }
+                | Device::Network { name, .. }
+                | Device::Unconnected { name, .. } => name.clone(),
             };
             if element(&live, &name).is_some() {
                 return Err(failed(format!("it has a device `{name}` already")));
@@ -242,6 +244,7 @@ fn device_xml(machine: &str, device: &Device, live: &str) -> Result<String, Stri
                 escape(&alias(name)),
             ))
         }
+        Device::Unconnected { .. } => Err("libvirt plugs no interface that leads nowhere".to_owned()),
         Device::Network { name, bridge, mac: given } => {
             let kind = if bridge.is_some() { NetworkKind::Bridge } else { NetworkKind::User };
             let network = Network { mac: given.clone(), ..Network::of(kind) };

@@ -51,6 +51,47 @@ impl Ask for Agent {
     }
 }
 
+/// A file's bytes over an agent: all of it, which must have no more than `max`, or the first `max`.
+pub(crate) fn file(agent: &mut dyn Ask, path: &str, max: usize, whole: bool) -> Result<Vec<u8>, AgentError> {
+    let open = agent.execute("guest-file-open", Some(json!({ "path": path, "mode": "r" })))?;
+    let handle = open.as_i64().ok_or_else(|| rubbish("guest-file-open", &open))?;
+    let bytes = file_rest(agent, path, handle, max, whole);
+    // A handle left open stays open in the guest until its agent ends. The file's bytes matter more.
+    let closed = agent.execute("guest-file-close", Some(json!({ "handle": handle })));
+    let bytes = bytes?;
+    closed?;
+    Ok(bytes)
+}
+
+fn file_rest(
+    agent: &mut dyn Ask,
+    path: &str,
+    handle: i64,
+    max: usize,
+    whole: bool,
+) -> Result<Vec<u8>, AgentError> {
+    let mut bytes = Vec::new();
+    loop {
+        // One more than wanted shows that there is more.
+        let count = PIECE.min(max - bytes.len() + usize::from(whole));
+        let piece = agent.execute("guest-file-read", Some(json!({ "handle": handle, "count": count })))?;
+        let rubbish = || rubbish("guest-file-read", &piece);
+        let read = piece["buf-b64"].as_str().and_then(decode_base64).ok_or_else(rubbish)?;
+        let end = piece["eof"].as_bool().ok_or_else(rubbish)?;
+        if read.len() > count || piece["count"].as_u64() != Some(read.len() as u64) {
+            return Err(rubbish());
+        }
+        bytes.extend_from_slice(&read);
+        if bytes.len() > max {
+            return Err(AgentError::FileTooLarge { path: path.to_owned(), max });
+        }
+        // An agent that neither reads nor ends would be asked for ever.
+        if end || read.is_empty() || !whole && bytes.len() == max {
+            return Ok(bytes);
+        }
+    }
+}
+
 /// What an agent is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentInfo {
@@ -220,9 +261,7 @@ impl Agent {
     /// # Errors
     /// [`AgentError`]; [`AgentError::FileTooLarge`] where it has more.
     pub fn file_read(&mut self, path: &str, max: usize) -> Result<Vec<u8>, AgentError> {
-        let open = self.execute("guest-file-open", Some(json!({ "path": path, "mode": "r" })))?;
-        let handle = open.as_i64().ok_or_else(|| rubbish("guest-file-open", &open))?;
-        self.file_closed(path, handle, max, true)
+        file(self, path, max, true)
     }
 
     /// A file's first bytes, `max` of them where it has as many. Not one more is read: of a file that is made while it is
@@ -231,24 +270,7 @@ impl Agent {
     /// # Errors
     /// [`AgentError`].
     pub fn file_head(&mut self, path: &str, max: usize) -> Result<Vec<u8>, AgentError> {
-        let open = self.execute("guest-file-open", Some(json!({ "path": path, "mode": "r" })))?;
-        let handle = open.as_i64().ok_or_else(|| rubbish("guest-file-open", &open))?;
-        self.file_closed(path, handle, max, false)
-    }
-
-    fn file_closed(
-        &mut self,
-        path: &str,
-        handle: i64,
-        max: usize,
-        whole: bool,
-    ) -> Result<Vec<u8>, AgentError> {
-        let bytes = self.file_rest(path, handle, max, whole);
-        // A handle left open stays open in the guest until its agent ends. The file's bytes matter more.
-        let closed = self.execute("guest-file-close", Some(json!({ "handle": handle })));
-        let bytes = bytes?;
-        closed?;
-        Ok(bytes)
+        file(self, path, max, false)
     }
 
     /// The guest's network interfaces.
@@ -259,29 +281,6 @@ impl Agent {
         let answer = self.execute("guest-network-get-interfaces", None)?;
         let list = answer.as_array().ok_or_else(|| rubbish("guest-network-get-interfaces", &answer))?;
         Ok(list.iter().take(LIST_MAX).filter_map(interface).collect())
-    }
-
-    fn file_rest(&mut self, path: &str, handle: i64, max: usize, whole: bool) -> Result<Vec<u8>, AgentError> {
-        let mut bytes = Vec::new();
-        loop {
-            // One more than wanted shows that there is more.
-            let count = PIECE.min(max - bytes.len() + usize::from(whole));
-            let piece = self.execute("guest-file-read", Some(json!({ "handle": handle, "count": count })))?;
-            let rubbish = || rubbish("guest-file-read", &piece);
-            let read = piece["buf-b64"].as_str().and_then(decode_base64).ok_or_else(rubbish)?;
-            let end = piece["eof"].as_bool().ok_or_else(rubbish)?;
-            if read.len() > count || piece["count"].as_u64() != Some(read.len() as u64) {
-                return Err(rubbish());
-            }
-            bytes.extend_from_slice(&read);
-            if bytes.len() > max {
-                return Err(AgentError::FileTooLarge { path: path.to_owned(), max });
-            }
-            // An agent that neither reads nor ends would be asked for ever.
-            if end || read.is_empty() || !whole && bytes.len() == max {
-                return Ok(bytes);
-            }
-        }
     }
 
     /// Sends the sentinel and a numbered sync, and throws away everything before its answer. What is sent before

@@ -26,7 +26,7 @@ fn failed(machine: &Stored, operation: Operation, why: impl Into<String>) -> Con
 pub(super) fn attach(qemu: &Qemu, machine: &Stored, device: &Device) -> Result<Answer, ControlError> {
     let refuse = |why: String| failed(machine, Operation::Attach, why);
     let name = match device {
-        Device::Disk { name, .. } | Device::Network { name, .. } => name,
+        Device::Disk { name, .. } | Device::Network { name, .. } | Device::Unconnected { name, .. } => name,
     };
     // QEMU's own rule for ids (`id_wellformed`): a letter, then letters, digits, `-`, `.` and `_`.
     let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
@@ -50,8 +50,10 @@ pub(super) fn attach(qemu: &Qemu, machine: &Stored, device: &Device) -> Result<A
             disk(&mut qmp, machine, name, path, format, *readonly, &bus)
         }
         Device::Network { bridge, mac, .. } => {
-            network(&mut qmp, machine, name, bridge.as_deref(), mac.as_deref(), &bus)
+            let to = bridge.as_deref().map_or(Leads::Out, Leads::Bridge);
+            network(&mut qmp, machine, name, to, mac.as_deref(), &bus)
         }
+        Device::Unconnected { mac, .. } => network(&mut qmp, machine, name, Leads::Nowhere, Some(mac), &bus),
     };
     plugged.map(|()| Answer::Attached(name.clone())).map_err(|why| match why {
         Unplugged::Words(why) => refuse(why),
@@ -114,19 +116,37 @@ fn disk(
     })
 }
 
+/// Where a network interface leads.
+enum Leads<'a> {
+    /// Through QEMU's own network of user mode.
+    Out,
+    /// Onto a bridge of the host.
+    Bridge(&'a str),
+    Nowhere,
+}
+
+/// A hub of QEMU's that has no port but the one that leads nowhere.
+const NOWHERE: u32 = 0x7fff_0000;
+
 fn network(
     qmp: &mut Qmp,
     machine: &Stored,
     name: &str,
-    bridge: Option<&str>,
+    to: Leads<'_>,
     mac: Option<&str>,
     bus: &Option<String>,
 ) -> Result<(), Unplugged> {
     let node = format!("{name}-net");
     let mut netdev = json!({ "id": node, "type": "user" });
-    let tap = match bridge {
-        None => None,
-        Some(bridge) => Some(tap::open(bridge).map_err(|error| Unplugged::Words(crate::chain(&error)))?),
+    let tap = match to {
+        Leads::Out => None,
+        Leads::Bridge(bridge) => {
+            Some(tap::open(bridge).map_err(|error| Unplugged::Words(crate::chain(&error)))?)
+        }
+        Leads::Nowhere => {
+            netdev = json!({ "id": node, "type": "hubport", "hubid": NOWHERE });
+            None
+        }
     };
     if let Some(tap) = &tap {
         qmp.execute_with("getfd", json!({ "fdname": node }), tap.file.as_fd())?;

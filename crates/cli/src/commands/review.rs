@@ -2,14 +2,19 @@ use std::path::PathBuf;
 use vmwright_engine::{Operation, Reviewing};
 use vmwright_model::Depth;
 
-/// Boot, exercise and measure a VM, and report gate by gate. Not tested is not passed.
+/// Boot, exercise and measure a VM, or look at what a host holds its guests with, and report gate by gate. Not tested is not
+/// passed.
 ///
 /// Gates that notice nothing and take seconds (--quick): boot, network, devices, cpu-flaws, isolation, secure-boot, vtpm,
 /// confidential. That disturb nobody: known-flaws, utilisation. That load the guest or make it stand still for moments (--full):
-/// performance, migration, save-restore. Only where it is named, or a framework asks for it: fips.
+/// performance, migration, save-restore, hot-plug. Only where it is named, or a framework asks for it: fips.
+///
+/// Of this host itself (`localhost`): cpu-flaws, isolation (each VMM that runs here, whoever started it; merged pages, threads
+/// of a core, IOMMU), known-flaws, utilisation (what all VMs were promised), fips. Nothing is started or changed.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Name of the VM.
+    /// Name of the VM; `localhost` or this host's name for the host itself, unless a VM is called so.
+    #[arg(value_name = "VM|HOST")]
     vm: String,
     /// Only these gates, whatever the depth.
     #[arg(long, value_name = "GATE", value_delimiter = ',')]
@@ -21,7 +26,7 @@ pub(crate) struct Args {
     #[arg(long)]
     full: bool,
     /// Sort the evidence by the controls of this framework: `fips-140`, `pci-dss`, `cis`, `nist-800-125`. It is evidence for an
-    /// assessor, and no statement of compliance.
+    /// assessor, and no statement of compliance; `--format oscal` gives it to assessors' tools.
     #[arg(long = "framework", value_name = "FRAMEWORK", value_delimiter = ',')]
     frameworks: Vec<String>,
     /// Compare figures with an earlier review: its name (`web-2026-01-31T091500Z`), `last`, or a path.

@@ -1,21 +1,21 @@
 //! What gates ask of a machine, over the machine's own channels, and of this host.
 
-use crate::backends;
+use super::here::{self, Here};
+use crate::backends::{self, Chosen};
 use crate::error::chain;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::cell::RefCell;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
+use vmwright_backend::libvirt::Libvirt;
 use vmwright_backend::qemu::Qemu;
 use vmwright_backend::qemu::agent::{Agent, AgentError};
 use vmwright_backend::request::Exec;
 use vmwright_backend::store::{self, Stored};
-use vmwright_backend::{Answer, Request, Running, Unwatched, perform};
+use vmwright_backend::{Answer, ControlError, Request, Running, Unwatched, perform};
 use vmwright_model::Missing;
+use vmwright_model::machine::Accelerator;
 use vmwright_review::{Guest, GuestError, Host, Neighbour, Owner, Process, Ran, Vmm};
 
 /// How long an agent may take for one answer.
@@ -23,12 +23,6 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 /// The largest part of a serial log that is read, in bytes.
 const SERIAL_LIMIT: u64 = 8 << 20;
-
-/// The largest file of `/proc` or `/sys` that is read, in bytes.
-const HOST_LIMIT: u64 = 1 << 20;
-
-/// The most names of a directory.
-const NAMES: usize = 65_536;
 
 /// The machine's own channels.
 pub(super) struct Channels<'a> {
@@ -64,18 +58,64 @@ impl<'a> Channels<'a> {
         }
     }
 
+    /// The daemon that has the lines to the guest and to the VMM, where it is one of libvirt's.
+    fn libvirt(&self) -> Option<Libvirt> {
+        match Chosen::of(self.machine) {
+            Ok(Chosen::Libvirt(connection)) => Some(Libvirt::on(connection).with_patience(ANSWER * 4)),
+            _ => None,
+        }
+    }
+
     fn running(&self) -> Option<Running> {
         let alive = backends::of(self.machine).ok()?.look(self.machine).ok()?.state.alive();
         self.machine.process().ok()??.running.filter(|_| alive)
     }
 }
 
+impl Channels<'_> {
+    /// What is known of a VMM whose monitor is not ours to ask: what executes the guest, and whether it runs.
+    fn told_otherwise(&self, command: &str, chosen: &Chosen) -> Result<Value, String> {
+        match command {
+            "query-kvm" => {
+                let running = self.running().ok_or("the VMM does not run")?;
+                Ok(json!({ "enabled": running.accelerator == Accelerator::Kvm }))
+            }
+            "query-status" => {
+                let look = chosen.backend().look(self.machine).map_err(|error| chain(&error))?;
+                Ok(json!({ "status": look.state.to_string() }))
+            }
+            _ if matches!(chosen, Chosen::Libvirt(_)) => Err(format!(
+                "libvirt has the VMM's monitor to itself, and `{command}` is not asked behind its back"
+            )),
+            _ => Err(format!("`{command}` is a question to QEMU, and {} runs the VM", chosen.word())),
+        }
+    }
+}
+
+/// The words of an agent by way of libvirt.
+fn through<T>(result: Result<T, ControlError>) -> Result<T, GuestError> {
+    result.map_err(|error| {
+        let why = chain(&error);
+        // libvirt tells an agent's refusal as an error of its own (`qemuAgentCheckError`), before the agent's words.
+        match why.split_once("unable to execute QEMU agent command") {
+            Some((_, words)) => GuestError::Refused(words.trim_start_matches([' ', '\'']).to_owned()),
+            None => GuestError::Silent(why),
+        }
+    })
+}
+
 impl Guest for Channels<'_> {
     fn execute(&self, command: &str, arguments: Value) -> Result<Value, GuestError> {
+        if let Some(libvirt) = self.libvirt() {
+            return through(libvirt.ask_agent(self.machine, command, Some(arguments)));
+        }
         self.ask(|agent| agent.execute(command, Some(arguments)))
     }
 
     fn file_read(&self, path: &str, max: usize) -> Result<Vec<u8>, GuestError> {
+        if let Some(libvirt) = self.libvirt() {
+            return through(libvirt.guest_file(self.machine, path, max));
+        }
         self.ask(|agent| agent.file_head(path, max))
     }
 
@@ -107,12 +147,16 @@ impl Guest for Channels<'_> {
 
 impl Vmm for Channels<'_> {
     fn query(&self, command: &str) -> Result<Value, String> {
+        let chosen = Chosen::of(self.machine).map_err(|error| chain(&error))?;
+        if chosen != Chosen::Qemu {
+            return self.told_otherwise(command, &chosen);
+        }
         let mut monitor = Qemu::default().monitor(self.machine).map_err(|error| chain(&error))?;
         monitor.execute(command, None).map_err(|error| chain(&error))
     }
 
     fn serial(&self) -> Result<Vec<u8>, Missing> {
-        file(&self.machine.file(store::SERIAL), SERIAL_LIMIT)
+        here::head(&self.machine.file(store::SERIAL), SERIAL_LIMIT)
     }
 
     fn process(&self) -> Option<Process> {
@@ -125,24 +169,23 @@ impl Vmm for Channels<'_> {
 
 impl Host for Channels<'_> {
     fn file(&self, path: &str) -> Result<Vec<u8>, Missing> {
-        file(Path::new(path), HOST_LIMIT)
+        Here.file(path)
     }
 
     fn link(&self, path: &str) -> Result<String, Missing> {
-        fs::read_link(path).map(|to| to.display().to_string()).map_err(|error| missing(&error))
+        Here.link(path)
     }
 
     fn names(&self, path: &str) -> Result<Vec<String>, Missing> {
-        let entries = fs::read_dir(path).map_err(|error| missing(&error))?;
-        let name = |entry: std::io::Result<fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
-        let mut names: Vec<String> = entries.take(NAMES).filter_map(name).collect();
-        names.sort();
-        Ok(names)
+        Here.names(path)
     }
 
     fn owner(&self, path: &str) -> Result<Owner, Missing> {
-        let meta = fs::metadata(path).map_err(|error| missing(&error))?;
-        Ok(Owner { uid: meta.uid(), gid: meta.gid(), mode: meta.mode() })
+        Here.owner(path)
+    }
+
+    fn core_cookie(&self, thread: u32) -> Result<u64, Missing> {
+        Here.core_cookie(thread)
     }
 
     fn neighbours(&self) -> Vec<Neighbour> {
@@ -171,21 +214,4 @@ fn sockets(machine: &Stored) -> Vec<String> {
     let running = machine.process().ok().flatten().and_then(|record| record.running);
     let paths = running.into_iter().flat_map(|running| [running.qmp, running.agent]);
     paths.flatten().filter(|path: &PathBuf| path.exists()).map(|path| path.display().to_string()).collect()
-}
-
-fn file(path: &Path, limit: u64) -> Result<Vec<u8>, Missing> {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(limit).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    read().map_err(|error| missing(&error))
-}
-
-fn missing(error: &std::io::Error) -> Missing {
-    match error.kind() {
-        ErrorKind::NotFound => Missing::Absent,
-        ErrorKind::PermissionDenied => Missing::Denied,
-        _ => Missing::Failed(error.to_string()),
-    }
 }

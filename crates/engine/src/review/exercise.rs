@@ -1,6 +1,7 @@
 //! What a review does with a VM beyond asking: it moves it to a second VMM and back, and lets copies go on from its state.
 
 use super::channels::Channels;
+use super::plug;
 use super::twin::{Twin, single};
 use crate::backends::Chosen;
 use crate::error::chain;
@@ -17,7 +18,7 @@ use vmwright_backend::store::Stored;
 use vmwright_backend::{Answer, Backend as _, Request, State, Told, Unwatched, Watch, perform};
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::DiskFormat;
-use vmwright_review::{Exercise, Guest, Leg, Moment, Saved, Undone, Vmm};
+use vmwright_review::{Exercise, Guest, Leg, Moment, Saved, Undone, Unplugged, Vmm};
 
 /// How long a second VMM may take until it listens.
 const LISTENS: Duration = Duration::from_secs(30);
@@ -37,18 +38,23 @@ impl Exerciser<'_> {
         self.channels.machine
     }
 
-    /// The machine, where it can have a twin on this host.
-    fn ours(&self) -> Result<&Stored, Undone> {
-        let machine = self.machine();
-        match Chosen::of(machine).map_err(|error| Undone::Cannot(chain(&error)))? {
-            Chosen::Qemu => {}
+    /// Whether QEMU runs it, without anybody between.
+    fn by_qemu(&self, done: &str) -> Result<(), Undone> {
+        match Chosen::of(self.machine()).map_err(|error| Undone::Cannot(chain(&error)))? {
+            Chosen::Qemu => Ok(()),
             other => {
                 let word = other.word();
-                return Err(Undone::Cannot(format!(
-                    "a machine that {word} runs is moved and restored by its own means; that is not reviewed yet"
-                )));
+                Err(Undone::Cannot(format!(
+                    "a machine that {word} runs is {done} by its own means; that is not reviewed yet"
+                )))
             }
         }
+    }
+
+    /// The machine, where it can have a twin on this host.
+    fn ours(&self) -> Result<&Stored, Undone> {
+        self.by_qemu("moved and restored")?;
+        let machine = self.machine();
         match single(&machine.spec) {
             Some(why) => Err(Undone::Cannot(format!("it has no second VMM on this host: {why}"))),
             None => Ok(machine),
@@ -85,6 +91,12 @@ impl Exercise for Exerciser<'_> {
         answers(self.channels);
         at(self.channels);
         Ok(vec![there, back])
+    }
+
+    fn plugged(&self, bytes: &[u8], look: &mut dyn FnMut(&dyn Guest, &str)) -> Result<Unplugged, Undone> {
+        self.by_qemu("plugged into")?;
+        let channels = self.channels;
+        plug::plugged(self.machine(), bytes, &mut |mac| look(channels, mac))
     }
 
     fn restored_twice(&self, look: &mut dyn FnMut(&dyn Guest, &dyn Vmm)) -> Result<Saved, Undone> {

@@ -3,26 +3,28 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use vmwright_model::{Control, ControlState, Framework, Review};
+use vmwright_review::subject;
 
 /// Version of OSCAL whose schema the document follows.
 const OSCAL: &str = "1.1.2";
 
 /// The document; none where the review was not sorted by any framework.
-pub(super) fn results(review: &Review) -> Option<Value> {
+#[must_use]
+pub fn results(review: &Review) -> Option<Value> {
     if review.frameworks.is_empty() {
         return None;
     }
     Some(json!({ "assessment-results": {
-        "uuid": uuid(&["document", &review.vm, &review.began]),
+        "uuid": uuid(&["document", &subject(review), &review.began]),
         "metadata": {
-            "title": format!("Review of vm {}", review.vm),
+            "title": format!("Review of {}", subject(review)),
             "last-modified": review.began,
             "version": "1",
             "oscal-version": OSCAL,
             "remarks": "Evidence for an assessor; no statement of compliance.",
         },
         // There is no plan of an assessment but the review itself.
-        "import-ap": { "href": "#", "remarks": format!("vmwright review {}", review.vm) },
+        "import-ap": { "href": "#", "remarks": format!("vmwright review {}", review.host.as_ref().map_or(&*review.vm, |_| super::THIS_HOST)) },
         "results": review.frameworks.iter().map(|framework| result(review, framework)).collect::<Vec<_>>(),
     } }))
 }
@@ -36,7 +38,7 @@ fn result(review: &Review, framework: &Framework) -> Value {
         .collect();
     let selected: Vec<Value> = told.iter().map(|control| json!({ "control-id": id(control) })).collect();
     let of = |what: &str, control: &Control| {
-        uuid(&[what, &review.vm, &review.began, &framework.name, &control.id])
+        uuid(&[what, &subject(review), &review.began, &framework.name, &control.id])
     };
     let observation = |control: &&Control| {
         let description =
@@ -75,7 +77,7 @@ fn result(review: &Review, framework: &Framework) -> Value {
         })
     };
     json!({
-        "uuid": uuid(&["result", &review.vm, &review.began, &framework.name]),
+        "uuid": uuid(&["result", &subject(review), &review.began, &framework.name]),
         "title": framework.title,
         "description": format!("{} Source: {}", framework.note, framework.source),
         "start": review.began,

@@ -7,16 +7,17 @@ use vmwright_model::{Strength, Verdict};
 use vmwright_review::{Rules, Says};
 use vmwright_rules::{Reading, entry, ranking};
 
-/// The rules about one VM of this host.
+/// The rules about one VM of this host, or the host itself.
 pub(super) struct Asked<'a> {
-    pub(super) vm: &'a str,
+    /// None where it is the host.
+    pub(super) vm: Option<&'a str>,
     pub(super) environment: &'a Environment,
 }
 
 impl Rules for Asked<'_> {
     fn says(&self, rule: &str) -> Result<Says, String> {
         let entry = entry(rule).ok_or_else(|| format!("there is no rule {rule}"))?;
-        let subject = Subject { vm: Some(self.vm.to_owned()), state: self.environment.state.clone() };
+        let subject = Subject { vm: self.vm.map(str::to_owned), state: self.environment.state.clone() };
         let mut needs = entry.rule.needs.to_vec();
         needs.sort_unstable();
         needs.dedup();

@@ -29,7 +29,7 @@ impl Twin {
     /// Makes the twin of a machine in the folder of that name, changed by `change`. Its own name is the same, because
     /// identity and addresses are made of it.
     pub(super) fn make(of: &Stored, folder: &str, change: Change) -> Result<Self, String> {
-        let place = place(of, folder)?;
+        let place = private(of, folder)?;
         let made = || {
             let mut spec = of.spec.clone();
             for network in &mut spec.networks {
@@ -83,7 +83,7 @@ impl Drop for Twin {
 }
 
 /// A new private directory below the state directory.
-fn place(of: &Stored, name: &str) -> Result<PathBuf, String> {
+pub(super) fn private(of: &Stored, name: &str) -> Result<PathBuf, String> {
     // Short: the address of a socket has 107 bytes.
     let place = of.state.join(FOLDER).join(format!("{}-{name}", std::process::id()));
     let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
-use vmwright_guest::kernel::{self, Places};
+use vmwright_guest::kernel::{self, Kernel, Places};
 use vmwright_guest::{initramfs, probe};
 
 /// How long QEMU may take for one answer, on a busy machine.
@@ -38,19 +38,57 @@ pub(crate) fn parts(test: &str) -> Option<&'static Parts> {
     }
 }
 
+/// The same with a kernel that has the driver of the VM generation id, which tells a guest that it was restored.
+pub(crate) fn parts_that_know_when_they_are_restored(test: &str) -> Option<Parts> {
+    let unpacked = workspace().join("target/vmwright-test/kernel-vmgenid");
+    let found = parts(test).map(|_| {
+        let places = Places { unpacked: Some(unpacked.clone()), ..Places::default() };
+        kernel::find(&places).map_err(|error| error.to_string())
+    });
+    match found? {
+        Ok(kernel) => Some(packed(kernel)),
+        Err(why) => {
+            eprintln!("SKIPPED {test}: {why} (`cargo xtask test` fetches it)");
+            None
+        }
+    }
+}
+
+/// The folder of UEFI images; none, with the reason on stderr, where there is none.
+pub(crate) fn firmware(test: &str) -> Option<PathBuf> {
+    let folder = "usr/share/OVMF";
+    let found = [PathBuf::from("/"), workspace().join("target/vmwright-test/firmware")]
+        .map(|root| root.join(folder))
+        .into_iter()
+        .find(|folder| folder.join("OVMF_CODE_4M.secboot.fd").exists());
+    if found.is_none() {
+        eprintln!("SKIPPED {test}: no UEFI firmware of the package ovmf (`cargo xtask test` fetches it)");
+    }
+    found
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("a crate lies two levels below the workspace")
+}
+
 fn make() -> Result<Parts, String> {
     if let Err(error) = Command::new("qemu-system-x86_64").arg("--version").stdout(Stdio::null()).status() {
         return Err(format!("qemu-system-x86_64: {error}"));
     }
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let workspace = manifest.ancestors().nth(2).expect("a crate lies two levels below the workspace");
-    let unpacked = workspace.join("target/vmwright-test/kernel");
+    let unpacked = workspace().join("target/vmwright-test/kernel");
     let kernel =
         kernel::find(&Places::of_this_machine(Some(&unpacked))).map_err(|error| error.to_string())?;
     // From here on nothing is the machine's fault.
+    Ok(packed(kernel))
+}
+
+fn packed(kernel: Kernel) -> Parts {
     let modules = kernel.guest_modules().expect("find() has checked them");
-    let probe = probe::build(workspace).and_then(|path| probe::read(&path)).expect("the probe builds");
-    Ok(Parts { kernel: kernel.image, initrd: initramfs::build(&probe, &modules) })
+    let probe = probe::build(workspace()).and_then(|path| probe::read(&path)).expect("the probe builds");
+    Parts { kernel: kernel.image, initrd: initramfs::build(&probe, &modules) }
 }
 
 /// What the VM has.

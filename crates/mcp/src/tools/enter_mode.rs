@@ -13,7 +13,7 @@ pub(crate) const TOOL: Tool = Tool {
         Parameter::required("mode", Takes::Word(&["analysis", "implementation", "review"]), "the mode"),
         Parameter::required("challenge", Takes::Text, "what is to be found out, done or proven; one line"),
         Parameter::optional("plan", Takes::Text, "for implementation: id of the approved plan"),
-        Parameter::optional("scope", Takes::Texts, "for review: names of the VMs"),
+        Parameter::optional("scope", Takes::Texts, "for review: names of the VMs; localhost for this host"),
     ],
     gives: &[("mode", "string"), ("banner", "untrusted"), ("tools", "array"), ("journal", "array")],
     own: true,

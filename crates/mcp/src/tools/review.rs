@@ -1,22 +1,23 @@
 use super::{CHANGES, Call, Tool, perform};
 use crate::parameters::{Given, Parameter, Takes};
 use crate::session::Standing;
-use vmwright_engine::{Operation, Reviewing};
+use vmwright_engine::{HOST_REVIEWS, Operation, Reviewing, THIS_HOST};
 use vmwright_model::Depth;
 
 pub(crate) const TOOL: Tool = Tool {
     name: "review",
-    title: "Review a VM",
-    says: "Boots a VM in scope where it does not run, exercises and measures it, and reports gate by gate. Not tested is \
-           not passed.",
+    title: "Review a VM or this host",
+    says: "Boots a VM in scope where it does not run, exercises and measures it, and reports gate by gate; or looks at \
+           what this host holds its guests with, and changes nothing. Not tested is not passed.",
     hints: CHANGES,
     parameters: &[
-        Parameter::required("vm", Takes::Text, "a VM in scope"),
+        Parameter::required("vm", Takes::Text, "a VM in scope; localhost for this host"),
         Parameter::optional(
             "gates",
             Takes::Texts,
             "only these: boot, network, devices, cpu-flaws, isolation, secure-boot, vtpm, confidential, known-flaws, \
-             utilisation, performance, migration, save-restore, fips",
+             utilisation, performance, migration, save-restore, hot-plug, fips; of localhost cpu-flaws, isolation, known-flaws, \
+             utilisation, fips",
         ),
         Parameter::optional(
             "depth",
@@ -43,8 +44,11 @@ pub(crate) const TOOL: Tool = Tool {
 fn call(given: &Given, standing: &Standing) -> Result<Call, String> {
     let vm = standing.in_scope(&given.words("vm"))?;
     if let Some(review) = given.text("verify") {
-        if review.contains('/') || !review.starts_with(&format!("{vm}-")) {
-            return Err("`verify` is the name of a review of this VM that vmwright has kept".to_owned());
+        let of_host = vm == THIS_HOST && review.starts_with(&format!("{HOST_REVIEWS}-"));
+        if review.contains('/') || !(of_host || review.starts_with(&format!("{vm}-"))) {
+            return Err(
+                "`verify` is the name of a review of what `vm` names that vmwright has kept".to_owned()
+            );
         }
         return perform(Operation::Verify { review });
     }

@@ -12,13 +12,14 @@ use super::{Judged, table};
 use crate::aspects::Aspects;
 use crate::quote;
 use crate::scope::{GuestError, Session};
-use flaws::{FLAWS, Flaw, State};
+use flaws::{FLAWS, Flaw};
+pub(crate) use flaws::State;
 use std::collections::{BTreeMap, BTreeSet};
 use vmwright_model::machine::Accelerator;
 use vmwright_model::{MachineSpec, Missing};
 
 /// Where a kernel states its flaws.
-const DIRECTORY: &str = "/sys/devices/system/cpu/vulnerabilities";
+pub(crate) const DIRECTORY: &str = "/sys/devices/system/cpu/vulnerabilities";
 
 /// A statement is one line; the longest known ones have some 200 bytes.
 const STATEMENT: usize = 1024;

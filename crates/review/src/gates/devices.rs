@@ -3,6 +3,7 @@
 //! Three are compared: the specification, what the VMM says that it made, and what the guest sees. A virtio
 //! device that the VMM made and no driver took is a failure whatever it is for.
 
+mod layout;
 mod observe;
 mod virtio;
 
@@ -41,6 +42,7 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     networks(seen, spec, &mut gate);
     gate.aspects.about("virtio");
     virtio::judge(seen, &mut gate);
+    layout::judge(seen, spec, &mut gate);
     if gate.agent {
         gate.aspects.about("agent").pass();
         gate.row("agent channel", "yes", "yes", "answers");

@@ -8,7 +8,7 @@
 mod observe;
 mod reach;
 
-pub(crate) use observe::{Observed, observe};
+pub(crate) use observe::{Observed, observe, of_process};
 
 use super::{Judged, table};
 use crate::aspects::Aspects;
@@ -85,11 +85,22 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     Judged { evidence: gate.evidence, tables: vec![gate.table], ..Judged::of(gate.aspects, "") }
 }
 
+/// What holds one VMM among others of a host, of which there is no specification.
+pub(crate) fn judge_process(seen: &Observed) -> Gate {
+    let mut gate =
+        Gate { aspects: Aspects::default(), table: table("Isolation", &["layer", "in force"]), evidence: Vec::new() };
+    user(seen, &mut gate);
+    seccomp(seen, &MachineSpec::named(""), &mut gate);
+    label(seen, &mut gate);
+    listeners(seen, &mut gate);
+    gate
+}
+
 /// The verdict in the making.
-pub(super) struct Gate {
-    pub(super) aspects: Aspects,
-    pub(super) table: Table,
-    pub(super) evidence: Vec<String>,
+pub(crate) struct Gate {
+    pub(crate) aspects: Aspects,
+    pub(crate) table: Table,
+    pub(crate) evidence: Vec<String>,
 }
 
 impl Gate {

@@ -4,7 +4,7 @@
 use super::{Judged, table};
 use crate::aspects::Aspects;
 use crate::quote;
-use crate::scope::{Says, Session};
+use crate::scope::{Rules, Says, Session};
 use vmwright_model::MachineSpec;
 
 /// Rules that speak of vulnerabilities which an update or a setting mends, and the name of the check.
@@ -20,10 +20,20 @@ pub(crate) struct Observed {
 }
 
 pub(crate) fn observe(session: &Session<'_>) -> Observed {
-    Observed { said: RULES.iter().map(|(rule, _)| session.scope.rules.says(rule)).collect() }
+    ask(session.scope.rules)
+}
+
+/// What the rules say now.
+pub(crate) fn ask(rules: &dyn Rules) -> Observed {
+    Observed { said: RULES.iter().map(|(rule, _)| rules.says(rule)).collect() }
 }
 
 pub(crate) fn judge(seen: &Observed, _spec: &MachineSpec) -> Judged {
+    judge_rules(seen)
+}
+
+/// What that means.
+pub(crate) fn judge_rules(seen: &Observed) -> Judged {
     let mut aspects = Aspects::default();
     let mut table = table("Rules", &["rule", "says"]);
     let mut evidence = Vec::new();

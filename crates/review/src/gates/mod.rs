@@ -41,6 +41,7 @@ gates! {
     performance = "performance" from Some(Depth::Full),
     migration = "migration" from Some(Depth::Full),
     save_restore = "save-restore" from Some(Depth::Full),
+    hot_plug = "hot-plug" from Some(Depth::Full),
     fips = "fips" from None,
 }
 
@@ -66,7 +67,7 @@ impl Judged {
         Self { outcome, checks, measurements: Vec::new(), evidence: Vec::new(), tables: Vec::new() }
     }
 
-    fn named(self, name: &str) -> Gate {
+    pub(crate) fn named(self, name: &str) -> Gate {
         Gate {
             name: name.to_owned(),
             outcome: self.outcome,

@@ -2,7 +2,10 @@
 //!
 //! The median decides, and only where the interval that it lies in with 99 % confidence lies on one side of what is
 //! demanded. Where an earlier review is given, its figures are compared with these: a change counts where it is neither
-//! chance nor negligible. The processor is measured against the host's own.
+//! chance nor negligible. The processor is measured against the host's own. In guests that are not our probe fio(1) measures
+//! the disk, where it is installed.
+
+mod fio;
 
 use super::{Judged, table};
 use crate::aspects::Aspects;
@@ -129,6 +132,16 @@ fn figures(session: &Session<'_>, kind: &Kind, disk: Result<&str, &String>) -> R
     let mut words = Vec::new();
     for word in kind.words {
         words.push(if *word == "DISK" { disk.map_err(Clone::clone)? } else { *word });
+    }
+    let by_fio = match kind.words[0] {
+        "read" => Some(fio::What::Reads),
+        "seek" => Some(fio::What::Latency),
+        _ => None,
+    };
+    if let Some(what) = by_fio
+        && !session.is_probe()
+    {
+        return fio::figures(session, what, disk.map_err(Clone::clone)?);
     }
     let mut figures = session.probe(&words, LIMIT)?;
     if kind.words[0] == "spin" {

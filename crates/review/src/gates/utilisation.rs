@@ -87,13 +87,13 @@ fn guest(session: &Session<'_>) -> Result<Guest, String> {
 }
 
 /// Bytes of a process in memory, by its `/proc/PID/status`: huge pages are counted apart (proc_pid_status(5)).
-fn resident(status: &str) -> Option<u64> {
+pub(crate) fn resident(status: &str) -> Option<u64> {
     let kib = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
     Some((kib("VmRSS:")? + kib("HugetlbPages:").unwrap_or(0)) * 1024)
 }
 
 /// How many processors run: each has a line `cpuN`.
-fn processors(stat: &str) -> u32 {
+pub(crate) fn processors(stat: &str) -> u32 {
     let of_one = |line: &&str| line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|digit: char| digit.is_ascii_digit()));
     u32::try_from(stat.lines().filter(of_one).count()).unwrap_or(u32::MAX)
 }
@@ -186,15 +186,15 @@ fn row(what: &str, given: u64, used: u64) -> Vec<String> {
     vec![what.to_owned(), format!("{} MiB", mib(given)), format!("{} MiB", mib(used)), percent(ratio(used, given))]
 }
 
-fn ratio(part: u64, whole: u64) -> f64 {
+pub(crate) fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.0} %", 100.0 * share)
 }
 
-fn mib(bytes: u64) -> u64 {
+pub(crate) fn mib(bytes: u64) -> u64 {
     bytes >> 20
 }
 

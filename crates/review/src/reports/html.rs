@@ -35,21 +35,23 @@ svg .soft { fill: var(--soft); } svg .bar { fill: var(--bar); } svg .rule { stro
 #[must_use]
 pub fn html(review: &Review) -> String {
     let verdict = crate::verdict(review);
-    let vm = escape(&review.vm);
+    let subject = escape(&crate::subject(review));
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Review of {vm}: {verdict}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<header>\n\
-         <h1>Review of vm {vm}<span class=\"word {verdict}\">{verdict}</span></h1>\n"
+         <title>Review of {subject}: {verdict}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<header>\n\
+         <h1>Review of {subject}<span class=\"word {verdict}\">{verdict}</span></h1>\n"
     );
     let began =
-        if review.began.is_empty() { String::new() } else { format!(", began {}", escape(&review.began)) };
-    let _ = writeln!(
-        page,
-        "<p class=\"soft\">accelerator {}{began}</p>\n</header>\n<main>",
-        escape(&review.accelerator)
-    );
+        if review.began.is_empty() { String::new() } else { format!("began {}", escape(&review.began)) };
+    let accelerator = match review.accelerator.as_str() {
+        "" => String::new(),
+        word => format!("accelerator {}, ", escape(word)),
+    };
+    let about = format!("{accelerator}{began}");
+    let about = about.trim_end_matches(", ");
+    let _ = writeln!(page, "<p class=\"soft\">{about}</p>\n</header>\n<main>");
     for gate in &review.gates {
         section(gate, &mut page);
     }

@@ -10,7 +10,10 @@ const CELL: usize = 60;
 /// The review as lines of text, with the verdict last.
 #[must_use]
 pub fn text(review: &Review) -> String {
-    let mut page = format!("review of vm {} under {}", visible(&review.vm), visible(&review.accelerator));
+    let mut page = format!("review of {}", visible(&crate::subject(review)));
+    if !review.accelerator.is_empty() {
+        let _ = write!(page, " under {}", visible(&review.accelerator));
+    }
     if !review.began.is_empty() {
         let _ = write!(page, ", began {}", visible(&review.began));
     }

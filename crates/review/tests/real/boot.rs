@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use vmwright_model::machine::{Accelerator, Disk, DiskFormat, NetworkKind};
+use vmwright_model::machine::{Accelerator, Disk, DiskFormat, NetworkKind, NumaCell, Topology};
 use vmwright_model::{GateOutcome, Missing};
 use vmwright_review::{
     Guest, GuestError, Host, Neighbour, Owner, Process, Ran, Rules, Says, Scope, Vmm, Wanted, reports,
@@ -79,6 +79,70 @@ fn a_machine_as_specified_passes_what_can_be_tested() {
 
     let page = reports::html(&review);
     assert!(page.contains("<svg") && !page.contains("<script") && page.contains("spectre_v2"));
+}
+
+/// A node of memory alone.
+fn node() -> NumaCell {
+    NumaCell {
+        cpus: None,
+        memory: "128MiB".to_owned(),
+        shared: None,
+        hugepage_size: None,
+        policy: None,
+        distances: Vec::new(),
+    }
+}
+
+#[test]
+fn processors_nodes_and_queues_are_arranged_as_specified() {
+    let Some(parts) = parts("processors_nodes_and_queues_are_arranged_as_specified") else { return };
+    let words = [
+        "-smp",
+        "4,sockets=1,cores=2,threads=2",
+        "-object",
+        "memory-backend-ram,id=m0,size=128M",
+        "-object",
+        "memory-backend-ram,id=m1,size=128M",
+        "-numa",
+        "node,nodeid=0,cpus=0-1,memdev=m0",
+        "-numa",
+        "node,nodeid=1,cpus=2-3,memdev=m1",
+    ];
+    let options = Options {
+        vcpus: 4,
+        networks: vec![("user,restrict=on".to_owned(), MAC.to_owned())],
+        more: words.map(str::to_owned).to_vec(),
+        ..Options::default()
+    };
+    let vm = Vm::start(parts, &options);
+    let mut wanted = spec();
+    wanted.cpu.count = 4;
+    wanted.networks = vec![network(NetworkKind::User, None)];
+    wanted.cpu.topology =
+        Some(Topology { sockets: Some(1), cores: Some(2), threads: Some(2), ..Topology::default() });
+    wanted.numa = vec![node(); 2];
+    let good = review(&vm, &wanted, &["devices"], None);
+    assert_eq!(gate(&good, "devices").outcome, GateOutcome::Pass);
+    let rows = &gate(&good, "devices").tables[0].rows;
+    assert!(rows.iter().any(|row| row[0] == "nodes of memory" && row[3] == "0-1"), "{rows:#?}");
+    assert!(
+        rows.iter().any(|row| row[0] == "random numbers" && row[3].starts_with("virtio_rng")),
+        "{rows:#?}"
+    );
+    wanted.cpu.topology =
+        Some(Topology { sockets: Some(2), cores: Some(2), threads: Some(1), ..Topology::default() });
+    wanted.numa.pop();
+    wanted.networks[0].queues = Some(2);
+    let bad = review(&vm, &wanted, &["devices"], None);
+    let why = failure(&bad, "devices");
+    for part in [
+        "the guest sees 1 sockets, the specification says 2",
+        "the guest sees 2 threads in a core, the specification says 1",
+        "the guest sees 2 nodes of memory, the specification says 1",
+        "has 1 pairs of queues, the specification says 2",
+    ] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
 }
 
 #[test]
@@ -188,6 +252,9 @@ fn a_gate_that_does_not_exist_is_refused_before_anything_is_done() {
             panic!("the host was asked")
         }
         fn owner(&self, _: &str) -> Result<Owner, Missing> {
+            panic!("the host was asked")
+        }
+        fn core_cookie(&self, _: u32) -> Result<u64, Missing> {
             panic!("the host was asked")
         }
         fn neighbours(&self) -> Vec<Neighbour> {

@@ -78,6 +78,123 @@ fn a_vmm_that_is_held_passes_and_each_layer_that_is_off_fails() {
     }
 }
 
+/// An emulated module; it ends with this value.
+struct Swtpm {
+    child: std::process::Child,
+    dir: tempfile::TempDir,
+}
+
+impl Swtpm {
+    fn start(test: &str) -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let (state, socket) = (dir.path().display().to_string(), dir.path().join("socket"));
+        let spawned = std::process::Command::new("swtpm")
+            .args(["socket", "--tpm2", "--tpmstate", &format!("dir={state}")])
+            .args(["--ctrl", &format!("type=unixio,path={}", socket.display())])
+            .spawn();
+        let child = match spawned {
+            Ok(child) => child,
+            Err(error) => {
+                eprintln!("SKIPPED {test}: swtpm: {error}");
+                return None;
+            }
+        };
+        let end = std::time::Instant::now() + Duration::from_secs(30);
+        while !socket.exists() {
+            assert!(std::time::Instant::now() < end, "swtpm makes no socket");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(Self { child, dir })
+    }
+
+    /// What QEMU has to be told of it.
+    fn words(&self) -> Vec<String> {
+        let socket = self.dir.path().join("socket");
+        [
+            "-chardev",
+            &format!("socket,id=tpm,path={}", socket.display()),
+            "-tpmdev",
+            "emulator,id=tpm0,chardev=tpm",
+        ]
+        .into_iter()
+        .chain(["-device", "tpm-crb,tpmdev=tpm0"])
+        .map(str::to_owned)
+        .collect()
+    }
+}
+
+impl Drop for Swtpm {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Firmware that checks signatures, with its variables in a file of their own.
+fn uefi(folder: &std::path::Path, variables: &std::path::Path) -> Vec<String> {
+    let image = folder.join("OVMF_CODE_4M.secboot.fd");
+    [
+        "-machine",
+        "smm=on,pflash0=image,pflash1=variables",
+        "-global",
+        "driver=cfi.pflash01,property=secure,value=on",
+        "-blockdev",
+        &format!("driver=file,node-name=image,read-only=on,filename={}", image.display()),
+        "-blockdev",
+        &format!("driver=file,node-name=variables,filename={}", variables.display()),
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+#[test]
+fn a_guest_of_signed_firmware_with_a_module_passes_and_one_of_firmware_without_keys_fails() {
+    let test = "a_guest_of_signed_firmware_with_a_module_passes_and_one_of_firmware_without_keys_fails";
+    let Some(parts) = parts(test) else { return };
+    let (Some(folder), Some(tpm)) = (crate::support::firmware(test), Swtpm::start(test)) else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let start = |template: &str, more: Vec<String>| {
+        let variables = temp.path().join(template);
+        std::fs::copy(folder.join(template), &variables).unwrap();
+        let mut words = uefi(&folder, &variables);
+        words.extend(more);
+        let vm = Vm::start(parts, &Options { memory: 320, more: words, ..Options::default() });
+        vm.wait_for("vmwright-guest: agent ", Duration::from_secs(240));
+        vm
+    };
+    let mut guarded = spec();
+    guarded.memory.size = "320MiB".to_owned();
+    guarded.firmware.secure_boot = Some(true);
+    guarded.tpm = Some(Tpm::default());
+
+    // The keys of Microsoft, with which Debian's boot loaders are signed.
+    let vm = start("OVMF_VARS_4M.ms.fd", tpm.words());
+    let good = review(&vm, &guarded, &["boot", "secure-boot", "vtpm"], None);
+    for name in ["boot", "secure-boot", "vtpm"] {
+        assert_eq!(gate(&good, name).outcome, GateOutcome::Pass, "{name}");
+    }
+    let state = &gate(&good, "secure-boot").tables[0].rows;
+    assert_eq!((state[0][1].as_str(), state[1][1].as_str(), state[2][1].as_str()), ("UEFI", "1", "0"));
+    let firmware = &gate(&good, "vtpm").tables[0].rows[2];
+    assert_eq!((firmware[0].as_str(), firmware[1].len()), ("PCR 0, SHA-256", 64));
+    // The same guest against other specifications.
+    let old = vmwright_model::MachineSpec {
+        tpm: Some(Tpm { version: Some("1.2".to_owned()), ..Tpm::default() }),
+        firmware: vmwright_model::machine::Firmware { secure_boot: Some(false), ..Default::default() },
+        ..guarded.clone()
+    };
+    let wrong = review(&vm, &old, &["secure-boot", "vtpm"], None);
+    assert!(failure(&wrong, "vtpm").contains("of version 2, the specification says 1.2"));
+    assert!(failure(&wrong, "secure-boot").contains("the guest's firmware checks signatures"));
+    drop(vm);
+
+    // The same firmware without a key in it starts whatever it finds.
+    let vm = start("OVMF_VARS_4M.fd", Vec::new());
+    let open = review(&vm, &guarded, &["secure-boot", "vtpm"], None);
+    assert!(failure(&open, "secure-boot").contains("starts what it finds, signed or not"));
+    assert!(failure(&open, "vtpm").contains("the VMM has no trusted platform module"));
+}
+
 #[test]
 fn a_guest_without_the_guards_of_its_specification_fails_each() {
     let Some(parts) = parts("a_guest_without_the_guards_of_its_specification_fails_each") else { return };

@@ -11,7 +11,7 @@ pub(crate) fn text(made: &ReviewMade) -> String {
     let tests: Vec<(&str, &str, &GateOutcome)> = review.gates.iter().flat_map(tests).collect();
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"vmwright review {}\" {}>\n",
-        escaped(&review.vm),
+        escaped(review.host.as_deref().unwrap_or(&review.vm)),
         counts(&tests)
     );
     for gate in &review.gates {

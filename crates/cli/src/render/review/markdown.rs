@@ -2,19 +2,16 @@
 
 use crate::render::markdown::{code, prose};
 use std::fmt::Write;
-use vmwright_engine::ReviewMade;
+use vmwright_engine::{ReviewMade, review_subject};
 use vmwright_model::{Framework, Gate, Measurement, Table};
 
 pub(crate) fn text(made: &ReviewMade) -> String {
     let review = &made.review;
-    let mut out = format!("# Review of vm {}: {}\n\n", prose(&review.vm), prose(&made.verdict));
-    let _ = writeln!(
-        out,
-        "Under {}, began {}, depth {}.",
-        prose(&review.accelerator),
-        prose(&review.began),
-        review.depth
-    );
+    let mut out = format!("# Review of {}: {}\n\n", prose(&review_subject(review)), prose(&made.verdict));
+    if !review.accelerator.is_empty() {
+        let _ = write!(out, "Under {}. ", prose(&review.accelerator));
+    }
+    let _ = writeln!(out, "Began {}, depth {}.", prose(&review.began), review.depth);
     out.push_str("\n| gate | verdict | why |\n|---|---|---|\n");
     for gate in &review.gates {
         let _ = writeln!(

@@ -58,7 +58,7 @@ pub(super) const FLAWS: &[Flaw] = &[
 
 /// What a statement says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     NotAffected,
     Mitigated,
     Vulnerable,
@@ -70,7 +70,7 @@ impl State {
     /// Reads a statement: one of four beginnings, and for some flaws parts after `;` with states of their own
     /// (`BHI: Vulnerable`). One vulnerable part makes the whole vulnerable; `SMT vulnerable` does not, because it
     /// is a remark on sharing a core and stands in nearly every statement of a host with SMT.
-    pub(super) fn of(statement: &str) -> Self {
+    pub(crate) fn of(statement: &str) -> Self {
         // `KVM: Mitigation: ...` is how itlb_multihit puts it.
         let whole = statement.trim().strip_prefix("KVM: ").unwrap_or(statement.trim());
         let part = |part: &str| part.rsplit(": ").next().unwrap_or_default().trim().starts_with("Vulnerable");

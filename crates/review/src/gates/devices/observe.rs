@@ -1,5 +1,6 @@
 //! Asking the VMM and the guest for their devices.
 
+use super::layout::{self, Layout};
 use super::virtio::{self, GuestVirtio};
 use crate::gates::{component, uevent};
 use crate::interfaces::{self, Interface};
@@ -32,6 +33,7 @@ pub(crate) struct Observed {
     pub(crate) virtio_vmm: Result<Vec<u32>, String>,
     /// The virtio devices that the guest sees.
     pub(crate) virtio_guest: Result<Vec<GuestVirtio>, String>,
+    pub(crate) layout: Layout,
     /// Lines that were read.
     pub(crate) evidence: Vec<String>,
 }
@@ -68,6 +70,14 @@ impl GuestDisk {
 pub(crate) fn observe(session: &Session<'_>) -> Observed {
     let mut evidence = Vec::new();
     let agent = session.waited.agent.as_ref().map(|_| ()).map_err(Clone::clone);
+    let interfaces: Result<Vec<WithDriver>, String> = interfaces::of_guest(session).map(|found| {
+        let with_driver = |interface: Interface| {
+            let driver = driver(session, "/sys/class/net", &interface.name);
+            (interface, driver)
+        };
+        found.into_iter().map(with_driver).collect()
+    });
+    let names: Vec<String> = interfaces.iter().flatten().map(|(interface, _)| interface.name.clone()).collect();
     Observed {
         vcpus_vmm: ask_vmm(session, "query-cpus-fast", |answer| Some(answer.as_array()?.len() as u64)),
         vcpus_guest: vcpus(session),
@@ -79,13 +89,8 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
         blocks: ask_vmm(session, "query-block", |answer| Some(answer.as_array()?.iter().filter_map(block).collect())),
         disks: disks(session),
         vmm_macs: interfaces::macs_of_vmm(session),
-        interfaces: interfaces::of_guest(session).map(|found| {
-            let with_driver = |interface: Interface| {
-                let driver = driver(session, "/sys/class/net", &interface.name);
-                (interface, driver)
-            };
-            found.into_iter().map(with_driver).collect()
-        }),
+        layout: layout::observe(session, &names),
+        interfaces,
         virtio_vmm: ask_vmm(session, "query-pci", virtio::types_of_vmm),
         virtio_guest: agent.clone().and_then(|()| virtio::of_guest(session)),
         agent,

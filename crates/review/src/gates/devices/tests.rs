@@ -1,10 +1,11 @@
+use super::layout::Layout;
 use super::observe::Block;
 use super::virtio::GuestVirtio;
 use super::*;
 use crate::gates::tests_support::{network, spec};
 use crate::interfaces::Interface;
 use vmwright_model::GateOutcome;
-use vmwright_model::machine::{Disk, DiskFormat, NetworkKind};
+use vmwright_model::machine::{Disk, DiskFormat, NetworkKind, NumaCell, Topology};
 
 const MAC: &str = "52:54:00:00:00:01";
 
@@ -44,7 +45,47 @@ fn good() -> Observed {
             driver(2, "virtio_blk"),
             driver(4, "virtio_rng"),
         ]),
+        layout: Layout { random: Some(Ok("virtio_rng.0".to_owned())), ..Layout::default() },
         evidence: Vec::new(),
+    }
+}
+
+/// A node of memory alone.
+fn node() -> NumaCell {
+    NumaCell {
+        cpus: None,
+        memory: "128MiB".to_owned(),
+        shared: None,
+        hugepage_size: None,
+        policy: None,
+        distances: Vec::new(),
+    }
+}
+
+#[test]
+fn arrangement_nodes_queues_and_random_numbers() {
+    let mut spec = machine();
+    spec.cpu.topology = Some(Topology { sockets: Some(1), cores: Some(1), threads: Some(2), ..Topology::default() });
+    spec.numa = vec![node(); 2];
+    spec.networks[0].queues = Some(2);
+    let mut seen = good();
+    seen.layout.processors = Some(Ok(vec![(0, 0), (0, 0)]));
+    seen.layout.nodes = Some(Ok("0-1".to_owned()));
+    seen.layout.queues = [("eth0".to_owned(), 2)].into();
+    assert_eq!(judge(&seen, &spec).outcome, GateOutcome::Pass);
+    seen.layout.processors = Some(Ok(vec![(0, 0), (1, 0)]));
+    seen.layout.nodes = Some(Ok("0".to_owned()));
+    seen.layout.queues.clear();
+    seen.layout.random = Some(Ok("tpm-rng-0".to_owned()));
+    let why = judge(&seen, &spec).outcome.why().to_owned();
+    for part in [
+        "the guest sees 2 sockets, the specification says 1",
+        "the guest sees 1 threads in a core, the specification says 2",
+        "the guest sees 1 nodes of memory, the specification says 2",
+        "eth0 has 0 pairs of queues, the specification says 2",
+        "takes random numbers from `tpm-rng-0`",
+    ] {
+        assert!(why.contains(part), "{part}: {why}");
     }
 }
 

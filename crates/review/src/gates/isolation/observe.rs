@@ -1,6 +1,6 @@
 //! Reading the VMM's process and what lies around it.
 
-use crate::scope::{Neighbour, Owner, Session};
+use crate::scope::{Host, Neighbour, Owner, Session};
 use vmwright_model::Missing;
 
 /// Kinds of namespaces, as `/proc/PID/ns` names them (namespaces(7)).
@@ -73,25 +73,38 @@ impl Observed {
 
 pub(crate) fn observe(session: &Session<'_>) -> Observed {
     let host = session.scope.host;
-    let pid = session.scope.vmm.process().map(|process| process.pid);
+    let neighbours = host.neighbours();
+    let files = neighbours
+        .into_iter()
+        .flat_map(|Neighbour { name, files }| files.into_iter().map(move |path| (name.clone(), path)));
+    Observed {
+        controls: host.controls().into_iter().map(|path| foreign(host, String::new(), path)).collect(),
+        foreign: files.take(MOST).map(|(name, path)| foreign(host, name, path)).collect(),
+        ..of_process(host, session.scope.vmm.process().map(|process| process.pid))
+    }
+}
+
+/// What holds the VMM of this process, without the files of others around it.
+pub(crate) fn of_process(host: &dyn Host, pid: Option<u32>) -> Observed {
+    let read = |path: &str| host.file(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let at = |file: &str| format!("/proc/{}/{file}", pid.unwrap_or(0));
-    let of_vmm = |file: &str| session.host_file(&at(file));
+    let of_vmm = |file: &str| read(&at(file));
     let group = of_vmm("cgroup").map(|text| {
         // Of version 2 the line begins with `0::` (cgroups(7)).
         text.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default().to_owned()
     });
     let limit = |file| {
         let path = group.as_ref().map(|group| format!("/sys/fs/cgroup{group}/{file}"));
-        (file, path.map_err(Clone::clone).and_then(|path| session.host_file(&path)))
+        (file, path.map_err(Clone::clone).and_then(|path| read(&path)))
     };
     let namespace = |kind: &'static str| {
         (kind, host.link(&at(&format!("ns/{kind}"))), host.link(&format!("/proc/1/ns/{kind}")))
     };
-    let is = |path: &str, word: &str| session.host_file(path).is_ok_and(|text| text.trim() == word);
+    let is = |path: &str, word: &str| read(path).is_ok_and(|text| text.trim() == word);
     Observed {
         pid,
         status: of_vmm("status"),
-        threads: threads(session, &at("task")),
+        threads: threads(host, &at("task")),
         words: of_vmm("cmdline").map(|text| text.split('\0').filter(|word| !word.is_empty()).map(str::to_owned).collect()),
         namespaces: NAMESPACES.into_iter().map(namespace).collect(),
         uid_map: of_vmm("uid_map"),
@@ -99,37 +112,32 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
         label: of_vmm("attr/current"),
         apparmor: is("/sys/module/apparmor/parameters/enabled", "Y"),
         selinux: host.file("/sys/fs/selinux/enforce").is_ok(),
-        ksm: session.host_file("/sys/kernel/mm/ksm/run"),
+        ksm: read("/sys/kernel/mm/ksm/run"),
         merging: of_vmm("ksm_merging_pages"),
-        smt: session.host_file("/sys/devices/system/cpu/smt/active"),
+        smt: read("/sys/devices/system/cpu/smt/active"),
         iommu_groups: host.names("/sys/kernel/iommu_groups"),
         vfio: [
             ("vfio.enable_unsafe_noiommu_mode", "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"),
             ("vfio_iommu_type1.allow_unsafe_interrupts", "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts"),
         ]
         .into_iter()
-        .map(|(name, path)| (name, session.host_file(path)))
+        .map(|(name, path)| (name, read(path)))
         .collect(),
         open: host.names(&at("fd")).map(|numbers| {
             let link = |number: &String| host.link(&at(&format!("fd/{number}"))).ok();
             numbers.iter().take(MOST).filter_map(link).collect()
         }),
-        controls: host.controls().into_iter().map(|path| foreign(session, String::new(), path)).collect(),
-        foreign: host
-            .neighbours()
-            .into_iter()
-            .flat_map(|Neighbour { name, files }| files.into_iter().map(move |path| (name.clone(), path)))
-            .take(MOST)
-            .map(|(name, path)| foreign(session, name, path))
-            .collect(),
+        controls: Vec::new(),
+        foreign: Vec::new(),
         group,
     }
 }
 
-fn threads(session: &Session<'_>, task: &str) -> Result<Vec<Thread>, Missing> {
-    let numbers = session.scope.host.names(task)?;
+fn threads(host: &dyn Host, task: &str) -> Result<Vec<Thread>, Missing> {
+    let numbers = host.names(task)?;
     let thread = |number: &String| {
-        let status = session.host_file(&format!("{task}/{number}/status")).ok()?;
+        let status = host.file(&format!("{task}/{number}/status")).ok()?;
+        let status = String::from_utf8_lossy(&status);
         let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         Some(Thread {
             name: field("Name").unwrap_or_default().trim().to_owned(),
@@ -140,8 +148,7 @@ fn threads(session: &Session<'_>, task: &str) -> Result<Vec<Thread>, Missing> {
     Ok(numbers.iter().take(MOST).filter_map(thread).collect())
 }
 
-fn foreign(session: &Session<'_>, vm: String, path: String) -> Foreign {
-    let host = session.scope.host;
+fn foreign(host: &dyn Host, vm: String, path: String) -> Foreign {
     let above = std::path::Path::new(&path).ancestors().skip(1).map(|above| host.owner(&above.display().to_string()));
     Foreign { above: above.collect(), owner: host.owner(&path), vm, path }
 }
