@@ -350,7 +350,9 @@ fn the_host_is_reviewed_with_the_vms_that_run_on_it() {
         site.call(&["vm", "list", "--format", "json"]).ok().json()["machines"][0]["pid"].as_u64().unwrap();
     let isolation = gate(&review, "isolation");
     let rows = isolation["tables"][1]["rows"].as_array().unwrap();
-    let own = rows.iter().find(|row| row[1] == pid.to_string()).unwrap_or_else(|| panic!("{isolation:#}"));
+    let number = pid.to_string();
+    let own =
+        rows.iter().find(|row| row[1].as_str() == Some(&*number)).unwrap_or_else(|| panic!("{isolation:#}"));
     assert!(own[0].as_str().unwrap().contains("web"), "{own}");
     let held = own[3].as_str().unwrap().split_once(" of ").unwrap();
     assert_eq!(format!("{} threads", held.0), held.1, "vmwright holds each thread: {own}");
@@ -361,7 +363,7 @@ fn the_host_is_reviewed_with_the_vms_that_run_on_it() {
     let used = gate(&review, "utilisation");
     let rows = used["tables"][0]["rows"].as_array().unwrap();
     assert!(
-        rows.iter().any(|row| row[0].as_str().unwrap().contains(&pid.to_string()) && row[2] == "192 MiB"),
+        rows.iter().any(|row| row[0].as_str().unwrap().contains(&number) && row[2] == "192 MiB"),
         "{used:#}"
     );
     // The processor's flaws are those of the kernel's files.
