@@ -98,7 +98,7 @@ fn processors_nodes_and_queues_are_arranged_as_specified() {
     let Some(parts) = parts("processors_nodes_and_queues_are_arranged_as_specified") else { return };
     let words = [
         "-smp",
-        "4,sockets=1,cores=2,threads=2",
+        "4,sockets=2,cores=2,threads=1",
         "-object",
         "memory-backend-ram,id=m0,size=128M",
         "-object",
@@ -119,7 +119,7 @@ fn processors_nodes_and_queues_are_arranged_as_specified() {
     wanted.cpu.count = 4;
     wanted.networks = vec![network(NetworkKind::User, None)];
     wanted.cpu.topology =
-        Some(Topology { sockets: Some(1), cores: Some(2), threads: Some(2), ..Topology::default() });
+        Some(Topology { sockets: Some(2), cores: Some(2), threads: Some(1), ..Topology::default() });
     wanted.numa = vec![node(); 2];
     let good = review(&vm, &wanted, &["devices"], None);
     assert_eq!(gate(&good, "devices").outcome, GateOutcome::Pass);
@@ -130,14 +130,14 @@ fn processors_nodes_and_queues_are_arranged_as_specified() {
         "{rows:#?}"
     );
     wanted.cpu.topology =
-        Some(Topology { sockets: Some(2), cores: Some(2), threads: Some(1), ..Topology::default() });
+        Some(Topology { sockets: Some(1), cores: Some(4), threads: Some(1), ..Topology::default() });
     wanted.numa.pop();
     wanted.networks[0].queues = Some(2);
     let bad = review(&vm, &wanted, &["devices"], None);
     let why = failure(&bad, "devices");
     for part in [
-        "the guest sees 1 sockets, the specification says 2",
-        "the guest sees 2 threads in a core, the specification says 1",
+        "the guest sees 2 sockets, the specification says 1",
+        "the guest sees 2 cores in a socket, the specification says 4",
         "the guest sees 2 nodes of memory, the specification says 1",
         "has 1 pairs of queues, the specification says 2",
     ] {
