@@ -1,11 +1,12 @@
-//! Nothing of a specification is passed over: each of its keys, wherever the reader takes it, changes QEMU's command
-//! line or is told of.
+//! Nothing of a specification is passed over: each of its keys, wherever the reader takes it, changes what is written in
+//! each of the formats, or is told of.
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use vmwright_convert::qemu::text;
+use vmwright_convert::{Effect, Written, cloud_hypervisor, firecracker, kubevirt, libvirt, qemu};
 use vmwright_formats::View;
 use vmwright_formats::machine_spec::{MachineSpecView, SCHEMA};
+use vmwright_model::MachineSpec;
 
 /// Items to which the keys of their table are added, one at a time. A table that is not here begins with what it has to
 /// have, and with each of its words.
@@ -117,6 +118,9 @@ const ANYWAY: [(&str, &str, &str); 8] = [
 /// machine's.
 const UNTRIED: [&str; 4] = ["disk.volume.name", "disk.volume.pool", "numa.distance.to", "numa.memory"];
 
+/// The same where a volume of a pool can be written.
+const ALONE: [&str; 2] = ["numa.distance.to", "numa.memory"];
+
 /// What a machine has so that the other keys can be written at all.
 const AROUND: &str = "name = 'x'\n[memory]\nsize = '4GiB'\n[memory.hotplug]\nmax = '8GiB'\nslots = 4\n[cpu]\ncount = 4\n\
     [cpu.pinning]\niothreads = 4\n";
@@ -217,13 +221,25 @@ fn begins(path: &str, node: &Value) -> Vec<Value> {
     found
 }
 
-/// The arguments and remarks of a machine; none where the reader does not take it, or QEMU has no line for it.
-fn said(machine: &Value) -> Option<(String, Vec<String>)> {
+/// What writes a machine; none where the format has no text for it.
+type Writer = fn(&MachineSpec) -> Option<Written>;
+
+/// The text and remarks of a machine; none where the reader does not take it, or there is no text for it.
+fn said(writer: Writer, machine: &Value) -> Option<Written> {
     let toml = toml::to_string(machine).ok()?;
     let (view, issues) = MachineSpecView::read(&toml);
     let spec = view.spec.filter(|_| issues.is_empty())?;
-    let line = text(&spec).ok()?;
-    Some((line.text, line.remarks.iter().map(|one| format!("{one:?}")).collect()))
+    writer(&spec)
+}
+
+/// Whether an item that holds the key is told to be missing or another one as a whole: `disk.0` tells of all its keys.
+fn told_as_a_whole(written: &Written, steps: &[(String, bool)]) -> bool {
+    let mut path = String::new();
+    steps.iter().any(|(name, listed)| {
+        let dot = if path.is_empty() { "" } else { "." };
+        path = format!("{path}{dot}{name}{}", if *listed { ".0" } else { "" });
+        written.remarks.iter().any(|remark| remark.effect != Effect::Defaulted && remark.item == path)
+    })
 }
 
 /// Puts an item at a path into a machine.
@@ -249,6 +265,7 @@ fn put(machine: &mut Value, steps: &[(String, bool)], item: Value) {
 }
 
 struct Walk {
+    writer: Writer,
     /// Keys that are passed over, with an item where they are.
     silent: BTreeMap<String, String>,
     /// Keys that no machine could be made of.
@@ -269,6 +286,9 @@ impl Walk {
             }
         }
         machines.dedup();
+        // Some items are none before they have the key.
+        let alone = |machine: &Value| (machine.clone(), said(self.writer, machine));
+        let plain: Vec<(Value, Option<Written>)> = machines.iter().map(alone).collect();
         for (key, value) in all {
             let here = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
             let inner = follow(value);
@@ -283,16 +303,26 @@ impl Walk {
                 continue;
             }
             self.keys += 1;
-            self.key(&here, key, value, steps, &machines);
+            self.key(&here, key, value, steps, &plain);
         }
     }
 
-    fn key(&mut self, here: &str, key: &str, node: &Value, steps: &[(String, bool)], machines: &[Value]) {
+    fn key(
+        &mut self,
+        here: &str,
+        key: &str,
+        node: &Value,
+        steps: &[(String, bool)],
+        machines: &[(Value, Option<Written>)],
+    ) {
         let mut taken = false;
-        for machine in machines {
-            let mut outcomes = Vec::new();
-            outcomes.extend(said(machine));
-            let mut tried = 0;
+        for (machine, written) in machines {
+            if written.as_ref().is_some_and(|written| told_as_a_whole(written, steps)) {
+                taken = true;
+                continue;
+            }
+            let mut outcomes: Vec<Written> = written.iter().cloned().collect();
+            let (mut tried, mut whole) = (0, false);
             let mut own = machine;
             for (name, listed) in steps {
                 own = if *listed { &own[name.as_str()][0] } else { &own[name.as_str()] };
@@ -300,17 +330,18 @@ impl Walk {
             for value in values(node).into_iter().filter(|value| own.get(key) != Some(value)) {
                 let mut with = machine.clone();
                 put(&mut with, steps, json!({ key: value }));
-                if let Some(outcome) = said(&with) {
+                if let Some(outcome) = said(self.writer, &with) {
                     tried += 1;
+                    whole |= told_as_a_whole(&outcome, steps);
                     outcomes.push(outcome);
                 }
                 // A difference has been seen: more values say nothing more.
-                if outcomes.windows(2).any(|pair| pair[0] != pair[1]) {
+                if whole || outcomes.windows(2).any(|pair| pair[0] != pair[1]) {
                     break;
                 }
             }
             taken |= tried > 0;
-            if tried > 0 && outcomes.len() > 1 && outcomes.windows(2).all(|pair| pair[0] == pair[1]) {
+            if !whole && outcomes.len() > 1 && outcomes.windows(2).all(|pair| pair[0] == pair[1]) {
                 let mut shown = machine.clone();
                 for (name, _) in steps.iter().take(1) {
                     shown = shown[name.as_str()].clone();
@@ -328,19 +359,48 @@ impl Walk {
     }
 }
 
-#[test]
-fn every_key_of_a_specification_is_written_or_told_of() {
+fn walk(writer: Writer) -> Walk {
     let around: Value = toml::from_str::<toml::Value>(AROUND)
         .ok()
         .and_then(|value| serde_json::to_value(value).ok())
         .expect("TOML is JSON");
-    let mut walk = Walk { silent: BTreeMap::new(), untaken: Vec::new(), keys: 0 };
+    let mut walk = Walk { writer, silent: BTreeMap::new(), untaken: Vec::new(), keys: 0 };
     walk.table(&SCHEMA, "", &[], &[around]);
     println!("{} keys, {} of them passed over", walk.keys, walk.silent.len());
     for (key, item) in &walk.silent {
         println!("{key}: {}", item.chars().take(160).collect::<String>());
     }
     assert!(walk.keys > 300, "the schema has only {} keys", walk.keys);
-    assert_eq!(walk.untaken, UNTRIED, "keys that were not tried");
+    walk
+}
+
+fn none_is_passed_over(walk: &Walk, untried: &[&str]) {
+    assert_eq!(walk.untaken, untried, "keys that were not tried");
     assert!(walk.silent.is_empty(), "{:?} change nothing and are not told of", walk.silent.keys());
+}
+
+#[test]
+fn every_key_is_written_for_qemu_or_told_of() {
+    none_is_passed_over(&walk(|spec| qemu::text(spec).ok()), &UNTRIED);
+}
+
+#[test]
+fn every_key_is_written_for_libvirt_or_told_of() {
+    none_is_passed_over(&walk(|spec| Some(libvirt::write(spec))), &ALONE);
+}
+
+#[test]
+fn every_key_is_written_for_firecracker_or_told_of() {
+    none_is_passed_over(&walk(|spec| Some(firecracker::write(spec))), &ALONE);
+}
+
+#[test]
+fn every_key_is_written_for_cloud_hypervisor_or_told_of() {
+    none_is_passed_over(&walk(|spec| Some(cloud_hypervisor::write(spec))), &ALONE);
+    none_is_passed_over(&walk(|spec| Some(cloud_hypervisor::args::write(spec))), &ALONE);
+}
+
+#[test]
+fn every_key_is_written_for_kubevirt_or_told_of() {
+    none_is_passed_over(&walk(|spec| Some(kubevirt::write(spec))), &ALONE);
 }

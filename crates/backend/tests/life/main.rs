@@ -5,6 +5,7 @@ mod changes;
 #[allow(dead_code, reason = "what the contract alone needs")]
 mod daemon;
 mod everyday;
+mod hosts;
 mod kept;
 mod libvirt;
 mod moves;

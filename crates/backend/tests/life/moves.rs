@@ -14,7 +14,7 @@ use vmwright_backend::{
 };
 
 /// A guest on the first of two hosts, whose memory changes all the time.
-fn two_hosts(test: &str) -> Option<(Site, Stored, Stored)> {
+pub(crate) fn two_hosts(test: &str) -> Option<(Site, Stored, Stored)> {
     let site = Site::new(test)?;
     let disk = site.path("shared.raw");
     std::fs::write(&disk, vec![0; 1 << 20]).expect("written");
