@@ -1,4 +1,4 @@
-sed "s,</type>,</type><loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE.gone.fd</loader><nvram>/var/lib/libvirt/qemu/nvram/web.fd</nvram>," /root/web.xml >/root/efi.xml
+virsh -q dumpxml --inactive web | sed "s,</type>,</type><loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE.gone.fd</loader><nvram>/var/lib/libvirt/qemu/nvram/web.fd</nvram>," >/root/efi.xml
 virsh -q define /root/efi.xml
 cp /usr/share/OVMF/OVMF_VARS_4M.fd /var/lib/libvirt/qemu/nvram/web.fd
 systemctl stop libvirtd

@@ -1,0 +1,2 @@
+sed -i 's/iommu=pt/iommu=pt mitigations=off/' /etc/default/grub
+update-grub >/dev/null 2>&1
