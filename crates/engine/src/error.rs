@@ -133,6 +133,12 @@ pub enum Error {
     /// The plan contradicts itself or the rules for plans.
     #[error("the plan cannot be carried out: {}", .0.join("; "))]
     Lint(Vec<String>),
+    /// What is wrong is for a person to settle, or nothing is.
+    #[error("there is nothing that a plan can settle{}", listed(.left))]
+    NothingToPlan {
+        /// What is left to a person, one each.
+        left: Vec<String>,
+    },
     /// What is wanted is no plan.
     #[error(transparent)]
     Intent(#[from] IntentError),
@@ -283,6 +289,7 @@ impl Error {
             | Error::Sign(_)
             | Error::Refused(_)
             | Error::Lint(_)
+            | Error::NothingToPlan { .. }
             | Error::Intent(_)
             | Error::OtherHost { .. }
             | Error::Apply(_)
@@ -313,4 +320,9 @@ impl Error {
             | Error::Control(_) => Exit::Incomplete,
         }
     }
+}
+
+/// Lines below a message, one each.
+fn listed(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("\n  left to a person: {line}")).collect()
 }

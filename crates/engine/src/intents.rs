@@ -56,7 +56,11 @@ pub(crate) fn plan(
             let asked = asked.as_ref().ok_or(Error::Unread("what is to be made"))?;
             create::plan(asked, &reading, &host.id, environment)?
         }
-        Intent::Fix { vm } => fix(&reading, &acceptances, &host.id, vm.as_deref()),
+        Intent::Fix { vm } => {
+            let stands_still =
+                vm.as_deref().is_some_and(|vm| !storage::runs(&reading, vm, environment).unwrap_or(false));
+            fix(&reading, &acceptances, &host.id, vm.as_deref(), stands_still)?
+        }
         Intent::Passthrough { vm, device, at_boot, reboot } => {
             let spec = specification(&reading)?;
             let guest = Guest { name: vm, path: spec.0, text: spec.1 };
@@ -229,8 +233,15 @@ fn with_ground(
     Ok(use_it(&Ground { id, topology: &topology, values: &values })?)
 }
 
-/// A plan that settles what is wrong with a VM, or with the host where none is named.
-fn fix(reading: &Reading<'_>, acceptances: &Acceptances, host_id: &str, vm: Option<&str>) -> Plan {
+/// A plan that settles what is wrong with a VM, or with the host where none is named. A VM that stands still is started
+/// at its end.
+fn fix(
+    reading: &Reading<'_>,
+    acceptances: &Acceptances,
+    host_id: &str,
+    vm: Option<&str>,
+    stands_still: bool,
+) -> Result<Plan, Error> {
     let diagnosis = diagnose_reading(reading, &|_| true);
     let findings: Vec<Finding> = diagnosis
         .findings
@@ -240,7 +251,11 @@ fn fix(reading: &Reading<'_>, acceptances: &Acceptances, host_id: &str, vm: Opti
         .filter(|(_, cause)| acceptances.of(&cause.rule, &cause.subject).is_none())
         .map(|(finding, _)| finding)
         .collect();
-    vmwright_plan::fix(&findings, host_id, vm, vm.is_some())
+    let plan = vmwright_plan::fix(&findings, host_id, vm, stands_still);
+    if plan.steps.is_empty() {
+        return Err(Error::NothingToPlan { left: plan.left });
+    }
+    Ok(plan)
 }
 
 /// What belongs into a plan: what can be done, and errors that a person has to see to. A consequence that

@@ -5,7 +5,7 @@ use crate::create::told;
 use crate::intent::DiskWish;
 use crate::{Environment, Error};
 use std::path::Path;
-use vmwright_backend::store;
+use vmwright_backend::store::{self, StoreError};
 use vmwright_formats::machine_spec::parse_size;
 use vmwright_formats::vmm_processes::VmmProcesses;
 use vmwright_formats::{MachineSpecView, QemuArgs, View};
@@ -64,7 +64,11 @@ pub(crate) fn plan(
 
 /// Whether a machine runs, by what was read: nobody is asked from behind the lock.
 pub(crate) fn runs(reading: &Reading<'_>, vm: &str, environment: &Environment) -> Result<bool, Error> {
-    let machine = store::open(&environment.state, vm).map_err(Error::Store)?;
+    let machine = match store::open(&environment.state, vm) {
+        // One that libvirt or a hand started.
+        Err(StoreError::NotFound(_)) => return Ok(seen(reading, vm)),
+        found => found.map_err(Error::Store)?,
+    };
     let record = machine.process().map_err(|error| Error::Control(error.into()))?;
     if let Some(running) = record.and_then(|record| record.running)
         && running.process.alive().unwrap_or(true)
@@ -72,15 +76,17 @@ pub(crate) fn runs(reading: &Reading<'_>, vm: &str, environment: &Environment) -
         return Ok(true);
     }
     // Of the others the record knows; libvirt starts its own without it. Somebody else's VM may have the same name.
-    if !matches!(Chosen::of(&machine)?, Chosen::Libvirt(_)) {
-        return Ok(false);
-    }
+    Ok(matches!(Chosen::of(&machine)?, Chosen::Libvirt(_)) && seen(reading, vm))
+}
+
+/// Whether a process of a QEMU was seen that runs a VM of this name.
+fn seen(reading: &Reading<'_>, vm: &str) -> bool {
     let named = |argv: &str| {
         let (args, _) = QemuArgs::read(argv);
         args.property("name", "guest").is_some_and(|name| name.value == vm)
     };
     let seen = reading.one::<VmmProcesses>();
-    Ok(seen.is_some_and(|seen| seen.processes.iter().any(|one| named(&format!("{} {}", one.exe, one.argv)))))
+    seen.is_some_and(|seen| seen.processes.iter().any(|one| named(&format!("{} {}", one.exe, one.argv))))
 }
 
 fn absolute(path: &Path) -> Result<String, Error> {

@@ -5,7 +5,7 @@ use crate::target::{Target, follows, least_disruption};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use vmwright_model::plan::{PLAN_SCHEMA, Settles};
-use vmwright_model::{Action, Applicability, Disruption, Finding, Plan, Step};
+use vmwright_model::{Action, Applicability, Disruption, Finding, Level, Plan, Step};
 
 /// A plan that settles `findings`, which come as the diagnosis ranks them: a cause before its consequences.
 ///
@@ -16,16 +16,19 @@ use vmwright_model::{Action, Applicability, Disruption, Finding, Plan, Step};
 /// its rule is asked again only when all of them are done. What no step settles goes to `left` with the reason:
 /// work for a person, and actions that contradict those of a better ranked finding.
 ///
-/// `start_after` adds a start of `vm` where no finding asks for it.
+/// `start_after` adds a start of `vm` where no finding asks for it, unless an error is left: the VM would fail as it did
+/// before, and with that step the whole run would be taken back.
 #[must_use]
 pub fn fix(findings: &[Finding], host_id: &str, vm: Option<&str>, start_after: bool) -> Plan {
     let mut drafts = Drafts::default();
     let mut left: Vec<String> = Vec::new();
     let mut settled = 0_usize;
+    let mut unsettled = false;
     for finding in findings {
         match draft(finding, &mut drafts, vm) {
             Ok(()) => settled += 1,
             Err(reason) => {
+                unsettled |= finding.level == Level::Error;
                 let line = format!("{} ({}): {reason}", finding.rule, finding.subject);
                 if !left.contains(&line) {
                     left.push(line);
@@ -36,7 +39,10 @@ pub fn fix(findings: &[Finding], host_id: &str, vm: Option<&str>, start_after: b
     let Drafts { all: mut drafts, .. } = drafts;
     if let Some(vm) = vm.filter(|_| start_after) {
         let action = Action::MachineStart { machine: vm.to_owned() };
-        if !drafts.iter().any(|draft| draft.action == action) {
+        let asked = drafts.iter().any(|draft| draft.action == action);
+        if unsettled && !asked {
+            left.push(format!("vm {vm}: it is not started before the errors above are settled"));
+        } else if !asked {
             let why = vec![format!("so that {vm} is seen to run")];
             drafts.push(Draft { action, why, disruption: Disruption::None, wanted_by: Vec::new() });
         }
@@ -176,7 +182,7 @@ mod tests {
     use super::*;
     use crate::lint::lint;
     use crate::{canonical, plan_id};
-    use vmwright_model::{Fix, Level, Subject, SubjectKind};
+    use vmwright_model::{Fix, Subject, SubjectKind};
 
     fn finding(rule: &str, summary: &str, actions: Vec<Action>) -> Finding {
         let applicability =
@@ -217,12 +223,14 @@ mod tests {
 
     #[test]
     fn steps_stand_in_order_and_the_vm_starts_last() {
+        let hint =
+            Finding { level: Level::Warn, ..finding("bios/vt", "switch it on in the firmware", Vec::new()) };
         let findings = [
             finding("cpu/model", "use another model", vec![edit("\"max\"")]),
             finding("access/dir", "open the way", vec![mode("/d", 0o711), mode("/d/e", 0o711)]),
             finding("network/bridge", "make the bridge", vec![bridge()]),
             finding("storage/lock", "free the disk", vec![stop("old")]),
-            finding("bios/vt", "switch it on in the firmware", Vec::new()),
+            hint,
         ];
         let plan = fix(&findings, "h1", Some("web"), true);
         let actions: Vec<&Action> = plan.steps.iter().map(|step| &step.action).collect();
@@ -241,6 +249,29 @@ mod tests {
         let again = fix(&findings, "h1", Some("web"), true);
         assert_eq!(canonical(&plan), canonical(&again));
         assert_eq!(plan_id(&plan), plan_id(&again));
+    }
+
+    #[test]
+    fn with_an_error_left_the_vm_is_not_started() {
+        let gone = finding("storage/image-missing", "put it back", Vec::new());
+        let plan = fix(std::slice::from_ref(&gone), "h1", Some("web"), true);
+        assert!(plan.steps.is_empty(), "a start would fail as before: {:?}", plan.steps);
+        assert_eq!(
+            plan.left,
+            [
+                "storage/image-missing (vm web): a person has to act: put it back",
+                "vm web: it is not started before the errors above are settled"
+            ]
+        );
+        // What can be done is done all the same.
+        let plan = fix(
+            &[gone, finding("access/dir", "open the way", vec![mode("/d", 0o711)])],
+            "h1",
+            Some("web"),
+            true,
+        );
+        assert_eq!(plan.steps.len(), 1);
+        assert_eq!(plan.title, "settle 1 finding of vm web");
     }
 
     #[test]

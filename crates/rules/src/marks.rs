@@ -84,7 +84,7 @@ impl Marks {
 /// All patterns of a scanner, in one pass over the texts from one on.
 fn scan(scanner: &Scanner, from: usize, texts: &[Text<'_>]) -> Hits {
     let mut pass = scanner.pass();
-    for (number, text) in texts.iter().enumerate().skip(from) {
+    for (number, text) in texts.iter().enumerate().skip(from).filter(|(_, text)| !text.is_listing()) {
         pass.with_remarks(text.is_settings());
         pass.scan(number, text.whole(), &text.starts);
     }
@@ -105,6 +105,9 @@ struct Sought<'p> {
 impl Sought<'_> {
     /// Where it stands in a text, of which these are the spots: no more lines than are kept.
     fn stands(&self, text: &Text<'_>, spots: &[(usize, Range<usize>)]) -> Vec<Hit> {
+        if text.is_listing() {
+            return Vec::new();
+        }
         let number = spots.first().map_or(0, |spot| spot.0);
         let ranges = spots.iter().map(|spot| spot.1.clone()).collect();
         let settings = text.is_settings();

@@ -84,6 +84,11 @@ impl<'s> Text<'s> {
         self.source.trim_start_matches('/').starts_with("etc/")
     }
 
+    /// Whether it lists what an emulator can do, as libvirt keeps it: in its words nothing has happened, whatever they are.
+    pub(crate) fn is_listing(&self) -> bool {
+        self.source.contains("var/cache/libvirt/qemu/capabilities/")
+    }
+
     /// Notes where its words can stand: `begin` is what [`Places::add`] said of it.
     pub(crate) fn place(&mut self, places: &Rc<Places>, begin: usize) {
         self.places = Some((Rc::clone(places), begin));

@@ -1,5 +1,7 @@
 //! `cargo xtask repair`: real faults in a lab, named and repaired by vmwright as a user would have it done.
 //!
+//! `proofs/NAME.sh` is the other way round: a script that shows in the lab what vmwright can do there.
+//!
 //! `faults/AREA/NAME` holds a fault as data: `fault.toml` with what the user says, the cause, and what its repair may
 //! change; `break.sh`, which breaks a healthy lab; `works.sh`, which ends well where it works again. Each begins in the
 //! same snapshot. What a repair changed is told by `faults/state.sh`, before and after.
@@ -22,18 +24,22 @@ use std::process::ExitCode;
 
 pub(crate) const TASK: Task = Task {
     name: "repair",
-    usage: "[--only AREA|NAME] [--vmwright FILE] [--keep]",
+    usage: "[--only AREA|NAME | --prove NAME] [--vmwright FILE] [--lab NAME] [--keep]",
     summary: "breaks a lab, lets vmwright name and repair it, and tells how often it did",
     run,
 };
 
 /// What was asked for.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 struct Wanted {
     /// Areas, names or `area/name`; all where empty.
     only: Vec<String>,
+    /// Names of proofs, instead of faults: `proofs/NAME.sh`.
+    prove: Vec<String>,
     /// The program that brings the lab up and runs in it; a release build where absent.
     vmwright: Option<PathBuf>,
+    /// The lab's name; one of this name that is up goes down.
+    lab: String,
     /// Whether the lab stays up afterwards, for a look.
     keep: bool,
 }
@@ -50,26 +56,46 @@ fn run(args: &[String]) -> Result<ExitCode> {
         Some(path) => path.canonicalize().with_context(|| format!("cannot find {}", path.display()))?,
         None => release()?,
     };
-    let bench = Bench::set(&program, wanted.keep)?;
+    let proofs = wanted.prove.iter().map(|name| Ok((name, proof(name)?))).collect::<Result<Vec<_>>>()?;
+    let bench = Bench::set(&program, &wanted.lab, wanted.keep)?;
+    if !proofs.is_empty() {
+        let proved =
+            proofs.iter().map(|(name, script)| bench.prove(name, script)).collect::<Result<Vec<_>>>()?;
+        return Ok(if proved.iter().all(|yes| *yes) { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     // What the bench itself stumbles over is told of its fault, and the others are tried all the same.
     let results: Vec<_> = chosen.into_iter().map(|fault| bench.try_one(fault)).collect();
     let text = report::text(&results);
     print!("\n{text}");
-    let kept = workspace::cache().join("repair.txt");
+    let kept = workspace::cache().join(format!("{}.txt", wanted.lab));
     std::fs::write(&kept, &text).with_context(|| format!("cannot write {}", kept.display()))?;
     println!("kept as {}", kept.display());
     Ok(if results.iter().all(|result| result.good()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// A proof: a script for the lab that ends well where what it says at its head is so.
+fn proof(name: &str) -> Result<String> {
+    let path = workspace::root().join("proofs").join(format!("{name}.sh"));
+    std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
 impl Wanted {
     fn read(args: &[String]) -> Result<Self> {
-        let mut wanted = Self::default();
+        let mut wanted = Self {
+            only: Vec::new(),
+            prove: Vec::new(),
+            vmwright: None,
+            lab: "repair".to_owned(),
+            keep: false,
+        };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut value = || args.next().with_context(|| format!("{arg} needs a value"));
             match arg.as_str() {
                 "--only" => wanted.only.extend(value()?.split(',').map(str::to_owned)),
+                "--prove" => wanted.prove.extend(value()?.split(',').map(str::to_owned)),
                 "--vmwright" => wanted.vmwright = Some(value()?.into()),
+                "--lab" => wanted.lab = value()?.clone(),
                 "--keep" => wanted.keep = true,
                 other => bail!("unexpected argument `{other}`"),
             }
@@ -102,6 +128,7 @@ mod tests {
             |words: &[&str]| Wanted::read(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         let wanted = read(&["--only", "kvm,vfio/group-not-viable", "--keep"]).unwrap();
         assert_eq!((wanted.only.len(), wanted.keep, wanted.vmwright), (2, true, None));
+        assert_eq!(wanted.lab, "repair");
         assert!(read(&["--only"]).is_err() && read(&["kvm"]).is_err());
     }
 

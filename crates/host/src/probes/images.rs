@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmwright_formats::image_header::{self, HEAD, ImageHeader};
 use vmwright_formats::{DomainXml, View};
-use vmwright_model::Kind;
+use vmwright_model::{Kind, Missing};
 
 /// Most images that are looked at, backing files included.
 const MOST: usize = 256;
@@ -92,7 +92,8 @@ fn shown(path: &str) -> String {
     escape(path.as_bytes()).replace(' ', "\\x20")
 }
 
-/// Files that libvirt's domains have as disks, and as firmware, its variables, kernel and initramfs.
+/// Files that libvirt's domains have as disks, and as firmware, its variables, kernel and initramfs; and block devices
+/// that they name and that are not there.
 fn of_domains(folder: &Path) -> Vec<(String, String)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut files: Vec<PathBuf> =
@@ -107,11 +108,17 @@ fn of_domains(folder: &Path) -> Vec<(String, String)> {
             found.extend(files.map(|path| (path.value.clone(), file.display().to_string())));
         }
         for disk in view.domains.iter().flat_map(|domain| &domain.devices.disks) {
-            let is_file = disk.disk_type.as_ref().is_none_or(|kind| kind.value == "file");
+            let kind = disk.disk_type.as_ref().map_or("file", |kind| kind.value.as_str());
+            let told = |path: &str| match kind {
+                "file" => true,
+                // Of one that is there device nodes tell.
+                "block" => stat(Path::new(path)).is_err_and(|error| missing(error) == Missing::Absent),
+                _ => false,
+            };
             found.extend(
                 disk.source
                     .iter()
-                    .filter(|_| is_file)
+                    .filter(|source| told(&source.value))
                     .map(|source| (source.value.clone(), file.display().to_string())),
             );
         }

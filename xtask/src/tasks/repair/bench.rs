@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// Seconds that an analysis or a run may take in the lab.
 const LIMIT: u64 = 240;
+/// Seconds that a proof may take: machines of the lab are started in it.
+const PROOF: u64 = 1200;
 /// How often a plan may be followed by another: what hid behind one cause shows once that is settled.
 const ROUNDS: usize = 3;
 /// Who approves.
@@ -56,6 +58,8 @@ pub(crate) struct Tried {
     pub(crate) also: Vec<String>,
     /// What stopped the bench itself.
     pub(crate) stopped: Option<String>,
+    /// Whether the lab was broken: else nothing can be said of vmwright.
+    pub(crate) broken: bool,
     /// What went otherwise, in words.
     pub(crate) remarks: Vec<String>,
     /// What the time went to, in its order; what came again is one.
@@ -100,12 +104,12 @@ impl Tried {
 
 impl Bench {
     /// Brings the lab up, puts vmwright into it and keeps that.
-    pub(crate) fn set(vmwright: &Path, keep: bool) -> Result<Self> {
+    pub(crate) fn set(vmwright: &Path, name: &str, keep: bool) -> Result<Self> {
         let look = workspace::root().join("faults/state.sh");
         let look =
             std::fs::read_to_string(&look).with_context(|| format!("cannot read {}", look.display()))?;
         let begin = Instant::now();
-        let lab = Lab::up(vmwright, &workspace::cache().join("lab"), keep)?;
+        let lab = Lab::up(vmwright, &workspace::cache().join("lab"), name, keep)?;
         lab.put_program(vmwright, "/usr/local/bin/vmwright")?;
         let made = lab.script(SIGNER, LIMIT)?;
         ensure!(made.status == Some(0), "the lab cannot be prepared: {}", made.last());
@@ -136,9 +140,27 @@ impl Bench {
         tried
     }
 
+    /// Runs a proof in the lab as it was at first, and gives whether it ended well.
+    pub(crate) fn prove(&self, name: &str, script: &str) -> Result<bool> {
+        let begin = Instant::now();
+        println!("\n=== {name}");
+        self.lab.restore()?;
+        let done = self.lab.script(&format!("set -eu\n{script}"), PROOF)?;
+        print!("{}", done.output);
+        let proved = done.status == Some(0);
+        let words = if proved { "proved".to_owned() } else { format!("NOT PROVED: {}", done.last()) };
+        println!("{name:32} {words} {:>4.0} s", begin.elapsed().as_secs_f64());
+        Ok(proved)
+    }
+
     fn round(&self, fault: &Fault, tried: &mut Tried) -> Result<()> {
         tried.timed("restore", |_| self.lab.restore())?;
         let said = tried.timed("break", |_| self.break_it(fault)).context("it cannot be broken")?;
+        ensure!(
+            !said.is_empty() || !fault.complaint.contains("{said}"),
+            "it is not broken: no error is shown that the user could paste"
+        );
+        tried.broken = true;
         let complaint = fault.complaint.replace("{said}", &said);
         let broken = tried.timed("state", |_| self.state())?;
         if broken == self.healthy && !fault.is_healthy() {

@@ -8,8 +8,6 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Its name.
-const NAME: &str = "repair";
 /// The snapshot that each fault begins in.
 const READY: &str = "ready";
 
@@ -17,6 +15,7 @@ const READY: &str = "ready";
 pub(crate) struct Lab {
     vmwright: PathBuf,
     state: PathBuf,
+    name: String,
     keep: bool,
 }
 
@@ -38,22 +37,23 @@ impl Done {
 
 impl Lab {
     /// Brings it up.
-    pub(crate) fn up(vmwright: &Path, state: &Path, keep: bool) -> Result<Self> {
-        let lab = Self { vmwright: vmwright.to_owned(), state: state.to_owned(), keep };
+    pub(crate) fn up(vmwright: &Path, state: &Path, name: &str, keep: bool) -> Result<Self> {
+        let lab =
+            Self { vmwright: vmwright.to_owned(), state: state.to_owned(), name: name.to_owned(), keep };
         // One that an earlier bench left.
-        let _ = lab.command(&["down", NAME]).output();
-        lab.show(&["up", NAME])?;
+        let _ = lab.command(&["down", name]).output();
+        lab.show(&["up", name])?;
         Ok(lab)
     }
 
     /// Puts a program into it. It goes compressed: what an emulated guest's agent takes costs far more than unpacking it.
     pub(crate) fn put_program(&self, from: &Path, to: &str) -> Result<()> {
-        let packed = self.state.join("program.gz");
+        let packed = self.state.join(format!("{}.gz", self.name));
         let file = File::create(&packed).with_context(|| format!("cannot write {}", packed.display()))?;
         let done = Command::new("gzip").arg("-c").arg(from).stdout(file).status();
         let done = done.context("cannot run gzip")?;
         ensure!(done.success(), "`gzip -c {}` ended with {done}", from.display());
-        self.show(&["cp", &packed.display().to_string(), &format!("{NAME}:{to}.gz")])?;
+        self.show(&["cp", &packed.display().to_string(), &format!("{}:{to}.gz", self.name)])?;
         let unpacked = self.script(&format!("gzip -df {to}.gz && chmod 755 {to}"), 120)?;
         ensure!(unpacked.status == Some(0), "{to} cannot be unpacked: {}", unpacked.last());
         Ok(())
@@ -61,18 +61,18 @@ impl Lab {
 
     /// Keeps how it is, as what each fault begins in.
     pub(crate) fn ready(&self) -> Result<()> {
-        self.quiet(&["snapshot", NAME, READY])
+        self.quiet(&["snapshot", &self.name, READY])
     }
 
     /// Goes back there.
     pub(crate) fn restore(&self) -> Result<()> {
-        self.quiet(&["restore", NAME, READY])
+        self.quiet(&["restore", &self.name, READY])
     }
 
     /// Waits until its system has restarted.
     pub(crate) fn restarted(&self, boot: &str) -> Result<()> {
         for _ in 0..60 {
-            self.quiet(&["wait", NAME])?;
+            self.quiet(&["wait", &self.name])?;
             if self.boot().is_ok_and(|now| now != boot) {
                 self.script("systemctl is-system-running --wait; true", 120)?;
                 return Ok(());
@@ -99,7 +99,7 @@ impl Lab {
 
     fn exec(&self, words: &[&str], input: Option<&str>, limit: u64) -> Result<Done> {
         let limit = limit.to_string();
-        let mut all = vec!["exec", NAME, "--limit", &limit, "--format", "json"];
+        let mut all = vec!["exec", &self.name, "--limit", &limit, "--format", "json"];
         all.extend(input.map(|_| "--stdin"));
         all.push("--");
         all.extend(words);
@@ -142,8 +142,9 @@ impl Drop for Lab {
     fn drop(&mut self) {
         if self.keep {
             let state = self.state.display();
-            println!("the lab stays up: VMWRIGHT_STATE={state} vmwright lab exec {NAME} -- /bin/sh -c ...");
-        } else if let Err(error) = self.quiet(&["down", NAME]) {
+            let name = &self.name;
+            println!("the lab stays up: VMWRIGHT_STATE={state} vmwright lab exec {name} -- /bin/sh -c ...");
+        } else if let Err(error) = self.quiet(&["down", &self.name]) {
             eprintln!("    the lab is not down: {error:#}");
         }
     }

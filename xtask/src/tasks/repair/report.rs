@@ -6,6 +6,14 @@ use std::time::Duration;
 
 /// One fault.
 pub(crate) fn line(tried: &Tried) -> String {
+    if !tried.broken {
+        return format!(
+            "{:32} {:58} {:>4.0} s",
+            tried.name,
+            "COULD NOT BE BROKEN",
+            tried.whole.as_secs_f64()
+        );
+    }
     let named = match (tried.is_named(), tried.named.first()) {
         (true, _) => "named".to_owned(),
         (false, Some(first)) => format!("{first} for {}", tried.cause),
@@ -34,7 +42,9 @@ pub(crate) fn times(tried: &Tried) -> String {
 pub(crate) fn text(all: &[Tried]) -> String {
     let mut out: String = all.iter().map(|tried| line(tried) + "\n").collect();
     let of = |count: usize, all: usize, what: &str| format!("{what} {count} of {all}");
-    let repairable: Vec<&Tried> = all.iter().filter(|tried| tried.repairable).collect();
+    // Of what could not be broken nothing can be told.
+    let (all, unbroken): (Vec<&Tried>, Vec<&Tried>) = all.iter().partition(|tried| tried.broken);
+    let repairable: Vec<&&Tried> = all.iter().filter(|tried| tried.repairable).collect();
     let mut times: Vec<Duration> = all.iter().map(|tried| tried.whole).collect();
     times.sort_unstable();
     // Writing to a string cannot fail.
@@ -50,6 +60,10 @@ pub(crate) fn text(all: &[Tried]) -> String {
         ),
         times.get(times.len() / 2).map_or(0.0, Duration::as_secs_f64)
     );
+    if !unbroken.is_empty() {
+        let names: Vec<&str> = unbroken.iter().map(|tried| tried.name.as_str()).collect();
+        let _ = writeln!(out, "{} could not be broken, and count nowhere: {}", names.len(), names.join(", "));
+    }
     out
 }
 
@@ -65,6 +79,7 @@ mod tests {
             named: vec!["kvm/device-missing".to_owned()],
             repairable: true,
             works: Some(true),
+            broken: true,
             ..Tried::default()
         };
         let bad = Tried {
@@ -73,9 +88,11 @@ mod tests {
             collateral: vec!["module kvm".to_owned()],
             ..good.clone()
         };
+        let unbroken = Tried { name: "lvm/full".to_owned(), ..Tried::default() };
         assert!(good.good() && !bad.good());
-        let text = text(&[good, bad]);
+        let text = text(&[good, bad, unbroken]);
         for words in [
+            "1 could not be broken, and count nowhere: lvm/full",
             "named 1 of 2, repaired 1 of 2, something else changed in 1 of 2",
             "NOT REPAIRED",
             "CHANGED TOO: module kvm",

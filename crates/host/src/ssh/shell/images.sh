@@ -3,8 +3,11 @@
 images() {
   {
     for f in /etc/libvirt/qemu/*.xml; do
-      [ -r "$f" ] && sed -n "s|.*<source file=['\"]\([^'\"]*\)['\"].*|\1|p" "$f" |
-        sed 's/&lt;/</g; s/&gt;/>/g; s/&quot;/"/g; s/&apos;/'"'"'/g; s/&amp;/\&/g' | sed "s|\$| $f|; s|^|0 |"
+      [ -r "$f" ] || continue
+      { sed -n "s|.*<source file=['\"]\([^'\"]*\)['\"].*|\1|p" "$f"
+        # Block devices, where they are not there.
+        sed -n "s|.*<source dev=['\"]\(/[^'\"]*\)['\"].*|\1|p" "$f" | while read -r z; do [ -e "$z" ] || echo "$z"; done
+      } | sed 's/&lt;/</g; s/&gt;/>/g; s/&quot;/"/g; s/&apos;/'"'"'/g; s/&amp;/\&/g' | sed "s|\$| $f|; s|^|0 |"
     done
     for d in /proc/[0-9]*; do
       first $d/comm || continue

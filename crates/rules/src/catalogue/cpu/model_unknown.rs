@@ -27,12 +27,12 @@
 use crate::catalogue::vmm::known_bug::programs::{Program, version_of};
 use crate::prelude::*;
 use vmwright_formats::cpu_models::{gone, introduced, names};
-use vmwright_formats::{MachineSpecView, nearest};
+use vmwright_formats::{DomainXml, MachineSpecView, nearest};
 use vmwright_model::machine::Accelerator;
 
 pub const RULE: Rule = Rule {
     tags: &["cpu", "boot"],
-    needs: &[Need::Probe(Probe::Machine)],
+    needs: &[Need::Probe(Probe::Machine), Need::Glob("/etc/libvirt/qemu/*.xml")],
     signs: &[
         Sign::proof("unable to find CPU model '{model}'"),
         Sign::proof("Unable to find CPU definition: {model}"),
@@ -63,6 +63,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Requested CPU model {m} is not supported"),
     ],
     words: &["cpu model", "model name"],
+    // What a model brings is not compared where nobody knows the model.
+    explains: &["cpu/feature-not-supported"],
     tells: "qemu-system-x86_64 -cpu help",
     remedy: "name a CPU model that this version knows",
     applicability: Applicability::NeedsApproval,
@@ -75,7 +77,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let draft = cx.draft();
     let model = RULE.signs.iter().find_map(|sign| cx.hits(sign.text).first()?.get("model"));
     let Some(model) = model.map(|model| model.trim_matches(['\'', '"', '.', ','])) else {
-        return vec![draft.verdict()];
+        return vec![of_complaint(cx, draft).verdict()];
     };
     let draft = versioned(cx, draft, model);
     let Some(spec) = cx.one::<MachineSpecView>() else { return vec![draft.verdict()] };
@@ -96,6 +98,21 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             })
             .verdict(),
     ]
+}
+
+/// A model that the complaint names, where a domain asks for it.
+fn of_complaint<'d>(cx: &Context<'_>, draft: Draft<'d>) -> Draft<'d> {
+    if !draft.any() {
+        return draft;
+    }
+    for xml in cx.all::<DomainXml>() {
+        let asked = xml.domains.iter().filter_map(|domain| domain.cpu.as_ref()?.model.as_ref());
+        for model in asked.filter(|model| cx.complaint().contains(&model.value)) {
+            let draft = draft.because(Strength::Strong, xml.quote(model.line), "the VM asks for it");
+            return versioned(cx, draft, &model.value);
+        }
+    }
+    draft
 }
 
 /// Names the versions that have the model, where that is known, and how the one here compares.

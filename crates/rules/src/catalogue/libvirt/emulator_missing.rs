@@ -28,6 +28,8 @@
 //! `virCapabilitiesDomainDataLookup()`; `docs/formatdomain.rst`, "emulator".
 
 use crate::prelude::*;
+use vmwright_formats::DomainXml;
+use vmwright_model::plan::DomainEdit;
 
 pub const RULE: Rule = Rule {
     tags: &["libvirt", "install"],
@@ -110,7 +112,44 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .title(format!("the emulator {path} does not exist"));
         }
     }
+    if draft.any() {
+        for seen in cx.all::<DomainXml>() {
+            draft = draft.actions(corrected(cx, &seen));
+        }
+    }
     vec![draft.verdict()]
+}
+
+/// QEMU's own program for the architecture of a domain, where distributions place it.
+const EMULATORS: [(&str, &str); 2] =
+    [("x86_64", "/usr/bin/qemu-system-x86_64"), ("x86_64", "/usr/libexec/qemu-kvm")];
+
+/// What gives domains whose emulator is not there the one that is.
+fn corrected(cx: &Context<'_>, seen: &Seen<'_, DomainXml>) -> Vec<Action> {
+    let mut actions = Vec::new();
+    if !seen.text.source.starts_with("/etc/libvirt/qemu/") {
+        return actions;
+    }
+    for domain in &seen.domains {
+        let (Some(name), Some(arch)) = (&domain.name, &domain.os.arch) else { continue };
+        let line = seen.text.lines_with("<emulator>").next().map(|(_, line)| line.trim());
+        let path = line.and_then(|line| line.strip_prefix("<emulator>")?.strip_suffix("</emulator>"));
+        let Some(from) = path.filter(|path| matches!(cx.file(path), Found::Absent)) else { continue };
+        let here = |path: &str| matches!(cx.file(path), Found::Text(_));
+        let Some((_, to)) = EMULATORS.iter().find(|(of, path)| *of == arch.value && here(path)) else {
+            continue;
+        };
+        actions.push(Action::EditDomain {
+            connection: "qemu:///system".to_owned(),
+            domain: name.value.clone(),
+            edits: vec![DomainEdit::Text {
+                path: "devices[1]/emulator[1]".to_owned(),
+                from: from.to_owned(),
+                to: (*to).to_owned(),
+            }],
+        });
+    }
+    actions
 }
 
 #[cfg(test)]

@@ -28,13 +28,19 @@
 //! `src/storage/storage_backend_logical.c`; LVM2 `lib/activate/`.
 
 use crate::prelude::*;
-use lvs::{Volume, volumes};
+use lvs::{Kept, Volume, kept, paths, volumes};
+use vmwright_formats::Images;
 
 #[path = "state/lvs.rs"]
 pub(crate) mod lvs;
 
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
+    needs: &[
+        Need::Glob("/etc/lvm/backup/*"),
+        Need::Glob("/etc/libvirt/qemu/*.xml"),
+        Need::Probe(Probe::Images),
+    ],
     signs: &[
         Sign::strong("can't activate LV '{volume}'"),
         Sign::strong("Check of pool {pool} failed"),
@@ -104,9 +110,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     for volume in &volumes {
         draft = draft.looked();
         let Volume { name, group, .. } = volume;
-        // A VM's disk names it as /dev/VG/LV or /dev/mapper/VG-LV, where dashes are doubled.
-        let plain = format!("/dev/{group}/{name}");
-        let mapped = format!("/dev/mapper/{}-{}", group.replace('-', "--"), name.replace('-', "--"));
+        let [plain, mapped] = paths(group, name);
         let used = wanted
             .iter()
             .find(|disk| disk.source.as_deref().is_some_and(|path| path == plain || path == mapped));
@@ -117,6 +121,21 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(Strength::Strong, volume.quote.clone(), "the volume is not active")
                 .because(Strength::Support, disk.quote.clone(), "a VM's disk")
                 .about(Subject::new(SubjectKind::Path, &plain))
+                .title(format!("the logical volume {group}/{name} of the VM is not active"));
+            return vec![draft.verdict()];
+        }
+    }
+    // Nobody lists the volumes of a live host: LVM's own copy of the metadata knows them, and their nodes are not there.
+    for Kept { name, group, quote } in kept(cx) {
+        let paths = paths(&group, &name);
+        for seen in cx.all::<Images>() {
+            draft = draft.looked();
+            let gone = paths.iter().filter_map(|path| seen.of(path)?.missing());
+            let Some(gone) = gone.filter(|why| why.value == "does not exist").next() else { continue };
+            draft = draft
+                .because(Strength::Strong, seen.quote(gone.line), "a VM's disk has no node")
+                .because(Strength::Strong, quote.clone(), "LVM knows the volume")
+                .about(Subject::new(SubjectKind::Path, &paths[0]))
                 .title(format!("the logical volume {group}/{name} of the VM is not active"));
             return vec![draft.verdict()];
         }

@@ -29,7 +29,8 @@ use crate::catalogue::kvm::device_missing::wants_tcg;
 use crate::catalogue::kvm::no_cpu_support::{self, counted_none, lacks_extension};
 use crate::catalogue::memory::hugepages_not_reserved::settings::switched_off;
 use crate::prelude::*;
-use vmwright_formats::{CpuInfo, KvmProbe};
+use vmwright_formats::{CpuInfo, KvmProbe, VmmProcesses};
+use vmwright_model::plan::Setting;
 
 #[path = "messages/not_exposed.rs"]
 mod messages;
@@ -42,6 +43,8 @@ pub const RULE: Rule = Rule {
         Need::File("/proc/cpuinfo"),
         Need::File("/sys/module/kvm_intel/parameters/nested"),
         Need::File("/sys/module/kvm_amd/parameters/nested"),
+        Need::Glob("/etc/modprobe.d/*.conf"),
+        Need::Probe(Probe::Vmms),
     ],
     signs: messages::SIGNS,
     words: &[
@@ -87,6 +90,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let strength = if named && !told { Strength::Hint } else { Strength::Strong };
         draft = draft.because(strength, text.quote(number), "this KVM does not nest");
         off = true;
+        if named {
+            draft = draft.actions(switched_on(cx, text.source));
+        }
     }
     if usable && !off {
         return cx.quiet();
@@ -121,6 +127,34 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         None => {}
     }
     vec![draft.verdict()]
+}
+
+/// What switches nesting on in this host's KVM: in the file that switches it off, and in the module, which takes it when
+/// it is loaded again. Nothing while a VM needs that.
+fn switched_on(cx: &Context<'_>, file: &str) -> Vec<Action> {
+    let module = ["kvm_amd", "kvm_intel"].into_iter().find(|module| file.contains(&format!("/{module}/")));
+    let running = cx.one::<VmmProcesses>().is_none_or(|seen| !seen.processes.is_empty());
+    let Some(module) = module.filter(|_| cx.snapshot().live && !running) else { return Vec::new() };
+    let mut actions = Vec::new();
+    for text in cx.texts_named(|source| source.starts_with("/etc/modprobe.d/")) {
+        let set = text.lines_with("nested=").find_map(|(_, line)| {
+            let mut words = line.split_whitespace();
+            let ours = words.next() == Some("options") && words.next() == Some(module);
+            words.filter(|_| ours).find_map(|word| word.strip_prefix("nested="))
+        });
+        if let Some(from) = set {
+            actions.push(Action::EditSetting {
+                path: text.source.to_owned(),
+                setting: Setting::ModuleOption { module: module.to_owned(), option: "nested".to_owned() },
+                from: Some(from.to_owned()),
+                to: Some("1".to_owned()),
+            });
+        }
+    }
+    let (now, module) = (vec!["nested=0".to_owned()], module.to_owned());
+    actions.push(Action::ModuleUnload { module: module.clone(), parameters: now });
+    actions.push(Action::ModuleLoad { module, parameters: vec!["nested=1".to_owned()] });
+    actions
 }
 
 /// Whether a program says that the processor has nothing for KVM.

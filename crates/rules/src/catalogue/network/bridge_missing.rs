@@ -25,11 +25,15 @@
 //! `bridge(8)`.
 
 use crate::prelude::*;
-use vmwright_formats::{Interfaces, MachineSpecView};
+use vmwright_formats::{DomainXml, Interfaces, MachineSpecView};
 
 pub const RULE: Rule = Rule {
     tags: &["network", "boot"],
-    needs: &[Need::Probe(Probe::Interfaces), Need::Probe(Probe::Machine)],
+    needs: &[
+        Need::Probe(Probe::Interfaces),
+        Need::Probe(Probe::Machine),
+        Need::Glob("/etc/libvirt/qemu/*.xml"),
+    ],
     signs: &[
         Sign::proof("Cannot get interface MTU on '{bridge}': No such device"),
         Sign::proof("no bridge `{bridge}` on this host"),
@@ -84,9 +88,8 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
-    let (Some(interfaces), Some(spec)) = (cx.one::<Interfaces>(), cx.one::<MachineSpecView>()) else {
-        return vec![cx.draft().verdict()];
-    };
+    let Some(interfaces) = cx.one::<Interfaces>() else { return vec![cx.draft().verdict()] };
+    let Some(spec) = cx.one::<MachineSpecView>() else { return of_domains(cx, &interfaces) };
     let Some(machine) = &spec.spec else { return vec![cx.draft().verdict()] };
     let mut verdicts = Vec::new();
     for (at, network) in machine.networks.iter().enumerate() {
@@ -117,4 +120,48 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         });
     }
     verdicts
+}
+
+/// Bridges that domains of libvirt's name and that are not there. One of Open vSwitch's is another rule's.
+fn of_domains(cx: &Context<'_>, interfaces: &Interfaces) -> Vec<Verdict> {
+    let draft = cx.draft();
+    let mut looked = false;
+    for seen in cx.all::<DomainXml>() {
+        for domain in &seen.domains {
+            let name = domain.name.as_ref().map(|name| name.value.as_str());
+            if cx.vm().is_some_and(|vm| name.is_some_and(|name| name != vm)) {
+                continue;
+            }
+            for card in &domain.devices.interfaces {
+                let plain = card.interface_type.as_ref().is_some_and(|kind| kind.value == "bridge");
+                let Some(bridge) = card.source.as_ref().filter(|_| plain && card.virtualport.is_none())
+                else {
+                    continue;
+                };
+                looked = true;
+                if interfaces.get(&bridge.value).is_some() {
+                    continue;
+                }
+                let said = draft.any();
+                let draft = draft
+                    .because(
+                        Strength::Strong,
+                        seen.quote(bridge.line),
+                        "the interface list of this host lacks it",
+                    )
+                    .about(Subject::new(SubjectKind::Interface, &bridge.value))
+                    .title(format!("bridge {} does not exist on this host", bridge.value))
+                    .remedy(format!(
+                        "make the bridge {} and bring it up; it reaches out once a card of the host is its port",
+                        bridge.value
+                    ))
+                    .action(Action::BridgeAdd { name: bridge.value.clone(), address: None });
+                // Of a VM that nobody misses it is only worth knowing.
+                return vec![
+                    if said || cx.vm().is_some() { draft } else { draft.level(Level::Warn) }.verdict(),
+                ];
+            }
+        }
+    }
+    vec![if looked { draft.looked() } else { draft }.verdict()]
 }

@@ -96,7 +96,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 }
 
 /// What gives all functions of a group to VMs that host drivers have; nothing where one of them may be in use.
-fn given(cx: &Context<'_>, group: &str) -> Vec<Action> {
+pub(crate) fn given(cx: &Context<'_>, group: &str) -> Vec<Action> {
     let (Some(devices), Some(links)) = (cx.one::<PciDevices>(), cx.one::<Links>()) else { return Vec::new() };
     let Ok(group) = group.parse() else { return Vec::new() };
     let mut actions = Vec::new();

@@ -35,6 +35,8 @@ mod state;
 use super::device_behind_bridge::devices;
 use crate::prelude::*;
 pub(crate) use state::assigned;
+use vmwright_formats::PciAddress;
+use vmwright_formats::pci_devices::{PciDevices, PciFacts};
 
 /// vfio-pci speaks of a device that it has: ENODEV then comes from a device that does not answer.
 const OWNED: &[&str] = &["vfio-pci {device}: "];
@@ -102,7 +104,7 @@ pub const RULE: Rule = Rule {
     remedy: "bind the device to vfio-pci: managed='yes' in libvirt, or driver_override and drivers_probe by hand",
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
-    needs: &[Need::Command(&["lspci", "-nnk"])],
+    needs: &[Need::Command(&["lspci", "-nnk"]), Need::Probe(Probe::Pci), Need::Probe(Probe::Links)],
     check,
     ..Rule::NEW
 };
@@ -119,7 +121,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(Strength::Support, assigned.quote.clone(), "the VM is given this device as it is")
                 .because(Strength::Strong, quote.clone(), "a host driver has it")
                 .about(Subject::new(SubjectKind::Pci, device.address.to_string()))
-                .title(title);
+                .title(title)
+                .actions(given(cx, device.address));
             // One is enough: more of the same kind add no certainty.
             break;
         }
@@ -140,6 +143,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
+}
+
+/// What gives a device to VMs with all that shares its group; nothing where one of them may be in use.
+fn given(cx: &Context<'_>, address: PciAddress) -> Vec<Action> {
+    let group = cx.one::<PciDevices>().and_then(|devices| PciFacts::group(devices.of(address)?)?.value);
+    group.map_or_else(Vec::new, |group| super::group_not_viable::given(cx, &group.to_string()))
 }
 
 /// KubeVirt's SR-IOV binding in a VM's manifest.

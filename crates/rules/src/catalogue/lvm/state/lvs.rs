@@ -62,6 +62,50 @@ pub(crate) fn volumes(cx: &Context<'_>) -> Vec<Volume> {
     found
 }
 
+/// A volume that LVM's own copy of a group's metadata knows.
+pub(crate) struct Kept {
+    /// Its name.
+    pub name: String,
+    /// Its group.
+    pub group: String,
+    /// The line with its name.
+    pub quote: Option<Evidence>,
+}
+
+/// Where LVM keeps a copy of each group's metadata (lvm.conf(5), `backup_dir`).
+const BACKUPS: &str = "etc/lvm/backup/";
+
+/// The volumes of these copies; 4096 at most. Hidden parts of others are among them.
+pub(crate) fn kept(cx: &Context<'_>) -> Vec<Kept> {
+    let mut found = Vec::new();
+    for text in cx.texts_named(|source| source.contains(BACKUPS)) {
+        // Sections are nested: a group, its `logical_volumes`, a volume.
+        let mut open: Vec<&str> = Vec::new();
+        for (number, line) in text.lines() {
+            let line = line.trim();
+            if line == "}" {
+                open.pop();
+            } else if let Some(name) = line.strip_suffix('{').map(str::trim) {
+                if let [group, "logical_volumes"] = open[..] {
+                    if found.len() == 4096 {
+                        return found;
+                    }
+                    let quote = text.quote(number);
+                    found.push(Kept { name: name.to_owned(), group: group.to_owned(), quote });
+                }
+                open.push(name);
+            }
+        }
+    }
+    found
+}
+
+/// The paths at which a volume's node lies: `/dev/GROUP/NAME`, and with dashes doubled `/dev/mapper/GROUP-NAME`.
+pub(crate) fn paths(group: &str, name: &str) -> [String; 2] {
+    let mapped = format!("/dev/mapper/{}-{}", group.replace('-', "--"), name.replace('-', "--"));
+    [format!("/dev/{group}/{name}"), mapped]
+}
+
 /// Type, permissions, allocation, minor, state, open, target, zero, health, skip: each a letter or a dash.
 fn attributes(word: &str) -> Option<[u8; 10]> {
     let bytes: [u8; 10] = word.as_bytes().try_into().ok()?;

@@ -1,0 +1,77 @@
+# A virtual function is made and given to a machine by plans of vmwright's. The machine boots with it under the lab's KVM,
+# asks for an address through it, and its driver's counters in the guest tell what came; taken back, the function is the
+# host's again.
+state=/var/lib/vmwright
+plan() {
+    vmwright plan --format json "$@" >/root/plan.json
+    id=$(python3 -c 'import json; print(json.load(open("/root/plan.json"))["id"])')
+    vmwright approve "$id" --key /root/key --principal bench@vmwright --valid-for 1h >/dev/null
+    vmwright apply "$id" --format json >/root/run.json || { cat /root/run.json; exit 1; }
+    run=$(python3 -c 'import json; print(json.load(open("/root/run.json"))["run"])')
+}
+driver() { basename "$(readlink "/sys/bus/pci/devices/$1/driver" 2>/dev/null)"; }
+
+physical=$(basename "$(dirname "$(ls /sys/bus/pci/devices/*/sriov_totalvfs | head -n 1)")")
+plan sriov "$physical" --vfs 2
+function=$(basename "$(readlink "/sys/bus/pci/devices/$physical/virtfn0")")
+udevadm settle
+before=$(driver "$function")
+echo "function $function of $physical, driver ${before:-none}"
+
+# A guest of the lab's own kernel: klibc's shell and DHCP client, and the driver of the function.
+guest=/root/guest
+mkdir -p $guest/bin $guest/proc $guest/sys $guest/dev
+cp /usr/lib/klibc/bin/* $guest/bin/
+mkdir -p $guest/lib
+cp /lib/klibc-*.so $guest/lib/
+find "/lib/modules/$(uname -r)" -name 'igbvf.ko*' -exec cp {} $guest/igbvf.ko \;
+cat >$guest/init <<'END'
+#!/bin/sh
+export PATH=/bin
+mount -t proc none /proc
+mount -t sysfs none /sys
+mount -t devtmpfs none /dev
+insmod /igbvf.ko
+ipconfig -t 40 -c dhcp eth0
+for name in /sys/class/net/e*; do
+    echo "PROOF ${name##*/} rx $(cat $name/statistics/rx_packets) tx $(cat $name/statistics/tx_packets)"
+done
+echo PROOF-END
+sync
+poweroff
+END
+chmod 755 $guest/init
+ln -sf bin/sh $guest/sh
+(cd $guest && find . | cpio -o -H newc --quiet | gzip -1) >/root/guest.img
+cat >/root/pt.toml <<END
+name = "pt"
+accelerator = "kvm"
+agent = false
+
+[cpu]
+model = "host"
+
+[memory]
+size = "256MiB"
+
+[boot]
+kernel = "/boot/vmlinuz-$(uname -r)"
+initrd = "/root/guest.img"
+cmdline = "console=ttyS0 quiet panic=-1"
+END
+vmwright vm create /root/pt.toml >/dev/null
+plan passthrough pt "$function"
+echo "plan: $(python3 -c 'import json; print("; ".join(step["why"] for step in json.load(open("/root/plan.json"))["plan"]["steps"]))')"
+test "$(driver "$function")" = vfio-pci
+vmwright vm start pt >/dev/null
+for second in $(seq 1 240); do
+    grep -q PROOF-END "$state"/machines/pt/serial.log 2>/dev/null && break
+    sleep 1
+done
+grep -a PROOF "$state"/machines/pt/serial.log
+grep -aq 'PROOF e[a-z0-9]* rx [1-9][0-9]* tx [1-9]' "$state"/machines/pt/serial.log
+vmwright vm stop --force pt >/dev/null 2>&1 || true
+vmwright undo "$run" >/dev/null
+udevadm settle
+echo "back with ${before:-no driver}: $(driver "$function")"
+test "$(driver "$function")" = "$before"
