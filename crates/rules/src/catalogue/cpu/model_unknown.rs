@@ -106,8 +106,8 @@ fn of_complaint<'d>(cx: &Context<'_>, draft: Draft<'d>) -> Draft<'d> {
         return draft;
     }
     for xml in cx.all::<DomainXml>() {
-        let asked = xml.domains.iter().filter_map(|domain| domain.cpu.as_ref()?.model.as_ref());
-        for model in asked.filter(|model| cx.complaint().contains(&model.value)) {
+        let mut asked = xml.domains.iter().filter_map(|domain| domain.cpu.as_ref()?.model.as_ref());
+        if let Some(model) = asked.find(|model| cx.complaint().contains(&model.value)) {
             let draft = draft.because(Strength::Strong, xml.quote(model.line), "the VM asks for it");
             return versioned(cx, draft, &model.value);
         }

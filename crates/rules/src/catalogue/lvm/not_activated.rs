@@ -130,8 +130,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let paths = paths(&group, &name);
         for seen in cx.all::<Images>() {
             draft = draft.looked();
-            let gone = paths.iter().filter_map(|path| seen.of(path)?.missing());
-            let Some(gone) = gone.filter(|why| why.value == "does not exist").next() else { continue };
+            let mut missing = paths.iter().filter_map(|path| seen.of(path)?.missing());
+            let Some(gone) = missing.find(|why| why.value == "does not exist") else { continue };
             draft = draft
                 .because(Strength::Strong, seen.quote(gone.line), "a VM's disk has no node")
                 .because(Strength::Strong, quote.clone(), "LVM knows the volume")
