@@ -1,7 +1,7 @@
 //! What rules offer to do on a running host, by its state alone: each action expects what was read.
 
 use vmwright_model::plan::{DomainEdit, Owner, ServiceState, Setting};
-use vmwright_model::{Action, Finding, Kind, Record, Snapshot, Verdict};
+use vmwright_model::{Action, Finding, Kind, Missing, Record, Snapshot, Verdict};
 use vmwright_rules::{Reading, entry, ranking};
 
 /// Source, kind and text of each record.
@@ -177,7 +177,7 @@ fn definitions_are_edited_where_they_name_what_is_not_there() {
         path: "os[1]/type[1]".into(),
         name: "machine".into(),
         from: Some("pc-q35-9.2".into()),
-        to: Some("q35".into()),
+        to: Some("pc-q35-7.2".into()),
     };
     assert_eq!(actions("machine/type-unsupported", &[help, KEPT]), [edit(machine)]);
     let gone = "/usr/share/OVMF/OVMF_CODE.gone.fd";
@@ -192,6 +192,62 @@ fn definitions_are_edited_where_they_name_what_is_not_there() {
             from: gone.into(),
             to: "/usr/share/OVMF/OVMF_CODE_4M.fd".into(),
         })]
+    );
+}
+
+#[test]
+fn a_domain_of_another_host_gets_the_emulator_and_the_bridge_of_this_one() {
+    let text = "<domain type='kvm'>\n  <name>web</name>\n  <os>\n    <type arch='x86_64' machine='q35'>hvm</type>\n  </os>\n  <devices>\n    <emulator>/usr/bin/kvm-spice</emulator>\n    <interface type='bridge'>\n      <source bridge='br7'/>\n    </interface>\n  </devices>\n</domain>\n";
+    let kept = ("/etc/libvirt/qemu/web.xml", "domain_xml", text);
+    let records = [kept, ("/usr/bin/qemu-system-x86_64", "text", "")];
+    let mut snapshot = Snapshot {
+        live: true,
+        records: records.map(|(source, kind, text)| Record::new(source, Kind::new(kind), text)).into(),
+        ..Snapshot::default()
+    };
+    snapshot.records.push(Record::missing("/usr/bin/kvm-spice", Kind::TEXT, Missing::Absent));
+    let reading = Reading::new(&snapshot, "");
+    let judged = ranking::judge(entry("libvirt/emulator-missing").expect("a rule"), &reading);
+    let [Verdict::Fired(found)] = &judged[..] else { panic!("{judged:?}") };
+    let edit = DomainEdit::Text {
+        path: "devices[1]/emulator[1]".into(),
+        from: "/usr/bin/kvm-spice".into(),
+        to: "/usr/bin/qemu-system-x86_64".into(),
+    };
+    assert!(
+        matches!(&found.fix.actions[..], [Action::EditDomain { domain, edits, .. }]
+            if domain == "web" && edits[..] == [edit]),
+        "{:?}",
+        found.fix.actions
+    );
+    let interfaces = ("interfaces", "interfaces", "lo virtual unknown\nbr0 bridge up\n");
+    let bridge = Action::BridgeAdd { name: "br7".into(), address: None };
+    assert_eq!(actions("network/bridge-missing", &[interfaces, kept]), [bridge]);
+}
+
+#[test]
+fn nesting_is_switched_on_in_the_file_and_in_the_module() {
+    let parameter = ("/sys/module/kvm_amd/parameters/nested", "text", "0\n");
+    let options = ("/etc/modprobe.d/kvm.conf", "text", "options kvm_amd nested=0\n");
+    let idle = ("vmms", "vmm_processes", "");
+    let snapshot = Snapshot {
+        live: true,
+        records: [parameter, options, idle]
+            .map(|(source, kind, text)| Record::new(source, Kind::new(kind), text))
+            .into(),
+        ..Snapshot::default()
+    };
+    let reading = Reading::new(&snapshot, "my VMs no longer see svm: KVM does not run inside a VM, nested");
+    let judged = ranking::judge(entry("nested/not-exposed").expect("a rule"), &reading);
+    let [Verdict::Fired(found)] = &judged[..] else { panic!("{judged:?}") };
+    assert!(
+        matches!(&found.fix.actions[..], [
+            Action::EditSetting { path, from: Some(from), to: Some(to), .. },
+            Action::ModuleUnload { .. },
+            Action::ModuleLoad { .. }
+        ] if path == "/etc/modprobe.d/kvm.conf" && from == "0" && to == "1"),
+        "{:?}",
+        found.fix.actions
     );
 }
 

@@ -38,6 +38,8 @@ pub const RULE: Rule = Rule {
         Need::Exists("/usr/bin/qemu-system-x86_64"),
         Need::Exists("/usr/bin/qemu-kvm"),
         Need::Exists("/usr/bin/kvm"),
+        // Ubuntu's name for it.
+        Need::Exists("/usr/bin/kvm-spice"),
         Need::Exists("/usr/libexec/qemu-kvm"),
     ],
     signs: &[
