@@ -51,6 +51,8 @@ fn a_machine_moves_by_a_plan_and_is_not_said_to_be_back() {
     for site in [&here, &there] {
         site.machine("web", "").ok();
     }
+    // The rules would refuse a move within one host, so that the plan is written by hand, over one that starts it.
+    let mut plan = here.call(&["plan", "--vm", "web", "--format", "json"]).ok().json()["plan"].take();
     here.call(&["vm", "start", "web"]).ok();
     let socket = there.path("web.sock");
     let to = format!("unix:{}", socket.display());
@@ -60,8 +62,6 @@ fn a_machine_moves_by_a_plan_and_is_not_said_to_be_back() {
         assert!(begun.elapsed() < Duration::from_secs(60), "nobody waits at {to}");
         std::thread::sleep(Duration::from_millis(50));
     }
-    // The rules would refuse a move within one host, so that the plan is written by hand.
-    let mut plan = here.call(&["plan", "--vm", "web", "--format", "json"]).ok().json()["plan"].take();
     plan["steps"] = json!([{
         "subject": {"kind": "vm", "name": "web"},
         "action": {"action": "machine-migrate", "machine": "web", "to": to},
