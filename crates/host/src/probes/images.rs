@@ -369,10 +369,10 @@ mod tests {
     #[test]
     fn disks_of_domains() {
         let folder = tempfile::tempdir().unwrap();
-        let xml = "<domain type='kvm'><devices><disk type='file'><source file='/srv/a.qcow2'/></disk><disk type='block'><source dev='/dev/vg/lv'/></disk></devices></domain>";
+        let xml = "<domain type='kvm'><devices><disk type='file'><source file='/srv/a.qcow2'/></disk><disk type='block'><source dev='/dev/vg/lv'/></disk><disk type='block'><source dev='/dev/null'/></disk></devices></domain>";
         std::fs::write(folder.path().join("a.xml"), xml).unwrap();
         let found: Vec<String> = of_domains(folder.path()).into_iter().map(|(path, _)| path).collect();
-        assert_eq!(found, ["/srv/a.qcow2"]);
+        assert_eq!(found, ["/srv/a.qcow2", "/dev/vg/lv"], "of what is there device nodes tell");
     }
 
     #[test]
