@@ -48,7 +48,8 @@ impl<'r> Context<'r> {
         }
         let fits = |hit: &&Hit| {
             let kind = || self.reading.kind(hit.text);
-            sign.kinds.is_empty() || kind().is_some_and(|kind| sign.kinds.contains(&&*kind.0))
+            (sign.kinds.is_empty() || kind().is_some_and(|kind| sign.kinds.contains(&&*kind.0)))
+                && self.goes_with(sign, hit)
         };
         hits.iter().filter(fits).collect()
     }
@@ -60,6 +61,14 @@ impl<'r> Context<'r> {
             && (sign.said.is_empty()
                 || sign.said.iter().any(|pattern| self.reading.said(pattern))
                 || sign.near && self.reading.near(self.entry.id))
+    }
+
+    /// On a whole host a mere word of a condition (`migrate`, `libvirt`) stands somewhere always: there it counts in the
+    /// complaint and beside the message alone. What somebody chose to paste belongs together.
+    fn goes_with(&self, sign: &Sign, hit: &Hit) -> bool {
+        let beside = |word: &str| self.reading.hits(word).iter().any(|other| other.text == hit.text);
+        let mut words = sign.and.iter().filter(|pattern| is_word(pattern));
+        !self.reading.is_whole_host() || words.all(|word| self.reading.said(word) || beside(word))
     }
 
     /// Whether the complaint is of what this rule is about: it has one of these patterns, or is nearer to the rule's
@@ -99,5 +108,36 @@ impl<'r> Context<'r> {
     #[must_use]
     pub fn not_applicable(&self, why: &str) -> Vec<Verdict> {
         vec![Verdict::NotApplicable { why: why.to_owned() }]
+    }
+}
+
+/// Whether a pattern is a word and no message.
+fn is_word(pattern: &str) -> bool {
+    pattern.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Reading, entry, ranking};
+    use vmwright_model::{Kind, Record, Snapshot, Verdict};
+
+    /// `migration/memory-limit` takes a message of memory for its own where a migration is spoken of.
+    #[test]
+    fn on_a_whole_host_a_word_elsewhere_is_no_condition_met() {
+        let log = "qemu-system-x86_64: unable to map backing store for guest RAM: Cannot allocate memory\n";
+        let rule = entry("migration/memory-limit").expect("a rule");
+        let fires = |live: bool, files: &[(&str, &str)], complaint: &str| {
+            let record = |(name, text): &(&str, &str)| Record::new(*name, Kind::TEXT, *text);
+            let records = files.iter().map(record).collect();
+            let snapshot = Snapshot { records, live, ..Snapshot::default() };
+            let reading = Reading::new(&snapshot, complaint);
+            ranking::judge(rule, &reading).iter().any(|verdict| matches!(verdict, Verdict::Fired(_)))
+        };
+        let apart = [("web.log", log), ("commands.txt", "virsh migrate\n")];
+        assert!(fires(false, &apart, ""), "what was pasted belongs together");
+        assert!(!fires(true, &apart, ""));
+        assert!(fires(true, &apart, "it does not migrate"));
+        let beside = format!("virsh migrate\n{log}");
+        assert!(fires(true, &[("web.log", &beside)], ""));
     }
 }

@@ -22,7 +22,6 @@ use crate::catalogue::healthy::no_fault::complaint::{Mood, amiss, mood};
 use crate::confidence::THRESHOLD;
 use crate::nearness::{self, Near};
 use crate::next::next;
-use crate::reading::reported;
 use crate::{CATALOGUE, Context, Entry, Rank, Reading, entry};
 use vmwright_model::analysis::{Next, RuledOut};
 use vmwright_model::{
@@ -135,7 +134,7 @@ fn suspect(diagnosis: &mut Diagnosis, reading: &Reading<'_>, select: &dyn Fn(&En
     if sound
         || places == 0 && !usual
         || reading.target().is_some()
-        || whole_host(reading)
+        || reading.is_whole_host()
         // A question about a harmless line is not answered with a suspicion.
         || !complaint(reading, amiss)
     {
@@ -191,16 +190,11 @@ fn complaint(reading: &Reading<'_>, is: impl Fn(&Context<'_>) -> bool) -> bool {
     entry("healthy/no-fault").is_some_and(|entry| is(&Context::new(entry, reading)))
 }
 
-/// Whether everything of a host was read, and not what somebody chose to paste: a report has sos's layout.
-fn whole_host(reading: &Reading<'_>) -> bool {
-    reading.snapshot().live || reading.snapshot().records.iter().any(|record| reported(&record.source))
-}
-
 /// Whether a finding rests on nothing but what is usual, where that is not enough: on a whole host if nobody complained
 /// of it, and where the complaint is that all works.
 fn ordinary(entry: &Entry, finding: &Finding, reading: &Reading<'_>, content: bool) -> bool {
     let strong = |one: &Support| !one.against && one.strength >= Strength::Strong;
-    let unsaid = || whole_host(reading) && !entry.rule.words.iter().any(|word| reading.said(word));
+    let unsaid = || reading.is_whole_host() && !entry.rule.words.iter().any(|word| reading.said(word));
     !finding.support.iter().any(strong) && (content && entry.area() != "healthy" || unsaid())
 }
 

@@ -173,6 +173,11 @@ impl<'s> Reading<'s> {
         self.snapshot
     }
 
+    /// Whether everything of a host was read, and not what somebody chose to paste: a report has sos's layout.
+    pub(crate) fn is_whole_host(&self) -> bool {
+        self.snapshot.live || self.snapshot.records.iter().any(|record| reported(&record.source))
+    }
+
     /// All texts of at most 1 MiB. Longer ones are logs: signs find their messages.
     ///
     /// There are hundreds in a capture, and hundreds of rules: each asks for what it needs with `texts_with`,
