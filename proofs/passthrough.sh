@@ -3,11 +3,13 @@
 # host's again.
 state=/var/lib/vmwright
 plan() {
-    vmwright plan --format json "$@" >/root/plan.json
+    vmwright plan "$@" --format json >/root/plan.json
     id=$(python3 -c 'import json; print(json.load(open("/root/plan.json"))["id"])')
     vmwright approve "$id" --key /root/key --principal bench@vmwright --valid-for 1h >/dev/null
     vmwright apply "$id" --format json >/root/run.json || { cat /root/run.json; exit 1; }
     run=$(python3 -c 'import json; print(json.load(open("/root/run.json"))["run"])')
+    # A step that could cut the user off waits for this word.
+    vmwright confirm "$run" >/dev/null 2>&1 || true
 }
 driver() { basename "$(readlink "/sys/bus/pci/devices/$1/driver" 2>/dev/null)"; }
 
