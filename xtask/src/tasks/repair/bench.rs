@@ -175,6 +175,9 @@ impl Bench {
         if let Some(works) = &fault.works {
             let done = tried.timed("works", |_| self.lab.script(&format!("{HELP}{works}"), 90))?;
             tried.works = Some(done.status == Some(0));
+            // What works with nothing applied was never broken, and nobody has repaired it.
+            let applied = tried.phases.iter().any(|(phase, _)| *phase == "apply");
+            tried.broken = !tried.repairable || applied || tried.works == Some(false);
             if done.status != Some(0) {
                 tried.remarks.push(format!("it does not work: {}", done.last()));
             }
