@@ -59,7 +59,7 @@ size = "256MiB"
 [boot]
 kernel = "/boot/vmlinuz-$(uname -r)"
 initrd = "/root/guest.img"
-cmdline = "console=ttyS0 quiet panic=-1"
+cmdline = "console=ttyS0 no_timer_check quiet panic=-1"
 END
 vmwright vm create /root/pt.toml >/dev/null
 plan passthrough pt "$function"

@@ -38,7 +38,7 @@ fn specified(site: &Site, parts: &Parts, parameters: &str, first: &str, more: &s
     let initrd = site.file("initrd", &parts.initrd);
     let spec = format!(
         "name = 'web'\naccelerator = 'tcg'\ncpu.model = 'max'\n{first}[memory]\nsize = '192MiB'\n[boot]\nkernel = '{}'\n\
-         initrd = '{}'\ncmdline = 'console=ttyS0 panic=-1 {}'\n{more}",
+         initrd = '{}'\ncmdline = 'console=ttyS0 no_timer_check panic=-1 {}'\n{more}",
         parts.kernel.display(),
         initrd.display(),
         parameters

@@ -65,7 +65,7 @@ impl Site {
         let (top, tables) = more.split_at(more.find("[[").unwrap_or(more.len()));
         let text = format!(
             "name = '{name}'\naccelerator = 'tcg'\n{top}{}boot.kernel = '{}'\nboot.initrd = '{}'\n\
-             boot.cmdline = 'console=ttyS0 panic=-1'\n{tables}",
+             boot.cmdline = 'console=ttyS0 no_timer_check panic=-1'\n{tables}",
             if top.contains("memory.size") { "" } else { "memory.size = '160MiB'\n" },
             kernel.display(),
             initrd.display(),

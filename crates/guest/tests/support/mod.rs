@@ -152,7 +152,7 @@ impl Vm {
             .args(["-qmp", &format!("unix:{},server=on,wait=off", at("qmp"))])
             .args(["-device", "virtio-serial-pci", "-device", "virtio-rng-pci"])
             .args(["-kernel", &at("kernel"), "-initrd", &at("initrd")])
-            .args(["-append", &format!("console=ttyS0 panic=-1 {}", options.cmdline)]);
+            .args(["-append", &format!("console=ttyS0 no_timer_check panic=-1 {}", options.cmdline)]);
         if options.agent {
             command
                 .args(["-chardev", &format!("socket,id=agent,path={},server=on,wait=off", at("agent"))])

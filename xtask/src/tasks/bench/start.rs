@@ -48,7 +48,7 @@ fn run(site: &Site) -> Result<()> {
         Ok(spec.display().to_string())
     };
     let guest = format!(
-        "memory.size = '160MiB'\nboot.kernel = '{}'\nboot.initrd = '{}'\nboot.cmdline = 'console=ttyS0 panic=-1'\n",
+        "memory.size = '160MiB'\nboot.kernel = '{}'\nboot.initrd = '{}'\nboot.cmdline = 'console=ttyS0 no_timer_check panic=-1'\n",
         kernel.display(),
         initrd.display()
     );
