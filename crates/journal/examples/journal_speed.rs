@@ -1,4 +1,5 @@
-//! How fast a journal of so many entries is: `journal_speed FOLDER ENTRIES`. Prints the middle and the 99th percentile of a
+//! How fast a journal of so many entries is: `journal_speed FOLDER ENTRIES [FILES]`. With `FILES` the entries are written there
+//! too, as private-journal's files, with what is asked. Prints the middle and the 99th percentile of a
 //! search and of an append, of an fsync of the same file system alone, and the size of the file. An append waits for several
 //! of those; its time on the processor is what it takes besides them. On a busy machine the time on the processor is also
 //! the fairer figure of a search, all of whose pages are in memory.
@@ -8,7 +9,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use vmwright_journal::Journal;
+use vmwright_journal::{Journal, markdown};
 use vmwright_model::{Entry, EntryState};
 
 /// Words of titles and texts, from those that all entries use to those that few do.
@@ -69,8 +70,12 @@ const QUESTIONS: &[&str] = &[
 
 fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1);
-    let folder = args.next().context("usage: journal_speed FOLDER ENTRIES")?;
-    let count: u64 = args.next().context("usage: journal_speed FOLDER ENTRIES")?.parse()?;
+    let usage = "usage: journal_speed FOLDER ENTRIES [FILES]";
+    let folder = args.next().context(usage)?;
+    let count: u64 = args.next().context(usage)?.parse()?;
+    if let Some(files) = args.next() {
+        as_files(Path::new(&files), count)?;
+    }
     let folder = Path::new(&folder);
     std::fs::create_dir_all(folder)?;
     let path = folder.join(format!("{count}.db"));
@@ -118,6 +123,17 @@ fn main() -> anyhow::Result<()> {
     }
     println!("file {} MiB, {} bytes an entry", bytes >> 20, bytes / count.max(1));
     Ok(())
+}
+
+/// The entries as files, and the questions, a line each.
+fn as_files(folder: &Path, count: u64) -> anyhow::Result<()> {
+    let day = folder.join("2026-01-01");
+    std::fs::create_dir_all(&day)?;
+    for number in 0..count {
+        let text = markdown::write(&entry(number), 0);
+        std::fs::write(day.join(format!("00-00-00-{number:06}.md")), text)?;
+    }
+    Ok(std::fs::write(folder.join("questions"), QUESTIONS.join("\n"))?)
 }
 
 /// How long this thread has been on a processor.

@@ -76,7 +76,9 @@ pub(super) fn with_daemon(
     measured
 }
 
-fn compare(site: &Site, place: &std::path::Path, uri: &str) -> Result<()> {
+/// A state of the bench's own that knows the daemon by one machine on it, `bench`: the other benches list no daemon. Gives the
+/// beginning of a call that uses it.
+pub(super) fn known(site: &Site, place: &std::path::Path, uri: &str) -> Result<Vec<String>> {
     let (disk, spec) = (place.join("disk.raw"), place.join("bench.toml"));
     fs::write(&disk, [0; 4096]).context("cannot write the bench's disk")?;
     let text = format!(
@@ -84,16 +86,20 @@ fn compare(site: &Site, place: &std::path::Path, uri: &str) -> Result<()> {
         disk.display()
     );
     fs::write(&spec, text).context("cannot write the bench's machine")?;
-    // The state is this bench's own: the others list no daemon.
     let state = place.join("state").display().to_string();
+    let begin = vec![site.bin.display().to_string(), "--state".to_owned(), state];
+    Run::new(&begin).args(["vm", "create", &spec.display().to_string(), "--backend", uri]).text()?;
+    Ok(begin)
+}
+
+fn compare(site: &Site, place: &std::path::Path, uri: &str) -> Result<()> {
+    let begin = known(site, place, uri)?;
     let vmwright = |words: &[&str]| -> Vec<String> {
-        let call = [site.bin.display().to_string(), "--state".to_owned(), state.clone()];
-        call.into_iter().chain(words.iter().map(|word| (*word).to_owned())).collect()
+        begin.iter().cloned().chain(words.iter().map(|word| (*word).to_owned())).collect()
     };
     let virsh = |words: &[&str]| -> Vec<String> {
         ["virsh", "-c", uri].iter().chain(words).map(|word| (*word).to_owned()).collect()
     };
-    Run::new(vmwright(&["vm", "create", &spec.display().to_string(), "--backend", uri])).text()?;
     measure::compare(
         site.rounds,
         ("vmwright vm list", &vmwright(&["vm", "list"])),
