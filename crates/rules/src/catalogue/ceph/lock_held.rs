@@ -82,6 +82,12 @@ pub const RULE: Rule = Rule {
         Sign::support("failed to lock object map"),
         Sign::support("temporarily releasing lock on exclusive mapping"),
         Sign::strong("rbd: incompatible lock type detected"),
+        Sign::strong("rbd: lock is already held by someone else"),
+        Sign::strong("cannot obtain exclusive lock - not removing"),
+        Sign::strong("tcmu_rbd_lock_break*Could not break lock"),
+        Sign::strong("rados: ret=-108, Cannot send after transport endpoint shutdown"),
+        Sign::strong("rados: ret=-16, Device or resource busy"),
+        Sign::support("rbd: image * is still being used"),
     ],
     words: &[
         "rbd lock",

@@ -30,6 +30,7 @@
 //! QEMU `docs/system/i386/hyperv.rst`; libvirt `formatdomain.html`, "Hypervisor features"; Linux
 //! `arch/x86/kvm/hyperv.c`; libosinfo's Windows entries.
 
+use crate::catalogue::cpu::topology_not_exposed::FEWER;
 use crate::prelude::*;
 use vmwright_formats::domain_xml::Domain;
 use vmwright_formats::{DomainXml, QemuArgs};
@@ -47,6 +48,16 @@ pub const RULE: Rule = Rule {
         Sign::strong("Hyper-V enlightenments").and(&["missing"]),
         Sign::strong("ostype: l26").and(&["windows"]),
         Sign::strong("ostype: other").and(&["windows"]),
+        Sign::strong("CLOCK WATCHDOG TIMEOUT"),
+        Sign::support("0x00000101"),
+        Sign::support("bugcheck 0x101"),
+        Sign::support("stop code 0x101"),
+        Sign::support("stop 0x101"),
+        Sign::support("DPC WATCHDOG VIOLATION"),
+        Sign::support("0x00000133"),
+        Sign::support("IPI_WATCHDOG_TIMEOUT"),
+        Sign::support("HAL_INITIALIZATION_FAILED"),
+        Sign::support("HAL INITIALIZATION FAILED"),
     ],
     words: &[
         "windows",
@@ -78,7 +89,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let windows = cx.said("windows");
     // A complaint about speed makes the lack the cause; else it is only worth a note.
-    let slow = cx.asked(&["slow", "idle", "idling", "cpu usage", "load", "stutter", "latency", "hyper-v"]);
+    let slow = cx.asked(&["slow", "idle", "idling", "cpu usage", "load", "stutter", "latency", "hyper-v"])
+        // That it uses fewer processors than it has is no lack of speed: its topology is.
+        && !FEWER.iter().any(|word| cx.said(word));
     let (strength, level) =
         if windows && slow { (Strength::Strong, Level::Warn) } else { (Strength::Support, Level::Note) };
     for seen in cx.all::<DomainXml>() {

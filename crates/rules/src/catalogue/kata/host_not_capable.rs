@@ -77,6 +77,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("unable to check if running in VM"),
         Sign::strong("kernel property not found"),
         Sign::strong("kernel module parameter has unexpected value"),
+        Sign::support("no usable IPv4 iptables binary found"),
     ],
     words: &["kata", "kata-runtime", "runtimeclass", "kata-check", "not capable", "failed to create shim"],
     explains: &["kvm/device-missing", "nested/not-exposed", "kvm/module-conflict"],

@@ -56,6 +56,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("load/store instruction decoding not implemented"),
         Sign::strong("with no valid syndrome information"),
         Sign::support("VCPU generated error: VcpuRun"),
+        Sign::support("kvm run failed Bad address"),
     ],
     words: &["kvm internal error", "emulation failure", "suberror", "paused", "internal-error"],
     tells: "/var/log/libvirt/qemu/VM.log",

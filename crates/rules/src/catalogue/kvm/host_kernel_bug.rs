@@ -29,7 +29,7 @@
 mod state;
 
 use crate::prelude::*;
-use state::{add_fault, compared};
+use state::{add_fault, compared, complains_of_version};
 
 pub const RULE: Rule = Rule {
     tags: &["kvm", "kernel"],
@@ -141,6 +141,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             bad,
             "and this one does not",
         );
+    } else if complains_of_version(cx) {
+        draft.add(Strength::Strong, false, None, "the complaint tells a kernel that works from one that does not");
     }
     vec![draft.verdict()]
 }

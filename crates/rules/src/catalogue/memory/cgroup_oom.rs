@@ -28,7 +28,11 @@
 //! `Documentation/admin-guide/cgroup-v2.rst`; libvirt formatdomain, "Memory Tuning"; KubeVirt "Guest memory
 //! overhead".
 
+#[path = "state/pod_limits.rs"]
+mod pod_limits;
+
 use crate::prelude::*;
+use pod_limits::{killed_in_pod, limits};
 use vmwright_formats::DomainXml;
 
 /// Text by which one sees that it was a VM's pod.
@@ -96,6 +100,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 }
             }
         }
+    }
+    match limits(cx) {
+        Some(limits) if limits.tight => {
+            draft = draft
+                .because(Strength::Strong, limits.limit, "the pod's limit leaves no room for the VMM")
+                .because(Strength::Hint, limits.guest, "beside this guest memory");
+        }
+        Some(_) => draft = draft.looked(),
+        None => {}
+    }
+    if !draft.any() && killed_in_pod(cx.complaint()) {
+        draft.add(Strength::Support, false, None, "the complaint says so");
     }
     for text in cx.texts_named(|source| source.ends_with("memory.events")) {
         let killed = text.lines().find(|(_, line)| {

@@ -91,6 +91,8 @@ pub const RULE: Rule = Rule {
             "disk is full",
             "spam",
         ]),
+        Sign::hint("KERNEL_SECURITY_CHECK_FAILURE"),
+        Sign::hint("KERNEL SECURITY CHECK FAILURE"),
     ],
     words: &["macos", "bsod", "blue screen", "ignore_msrs", "reboot loop", "crashes", "rdmsr", "wrmsr"],
     tells: "dmesg",

@@ -115,6 +115,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         });
         draft = draft.because(Strength::Support, note, "Docker filters what the host's bridges carry");
     }
+    if !draft.any() && began_with_docker(cx.complaint()) {
+        draft.add(Strength::Support, false, None, "the complaint says that it began with Docker");
+    }
     let docker =
         ["docker", "-P FORWARD DROP", "Chain FORWARD (policy DROP"].iter().any(|word| cx.stands(word));
     if docker && !draft.has(Strength::Proof) {
@@ -177,4 +180,14 @@ fn dropped(cx: &Context<'_>) -> Option<(Evidence, Evidence)> {
         (bridge.is_bridge() && !theirs(&bridge.name)).then(|| links.quote(master.line))?
     })?;
     Some((policy, port))
+}
+
+/// Whether a complaint says that the network was lost when Docker came, which names the reason whatever was pasted.
+fn began_with_docker(complaint: &str) -> bool {
+    let text = complaint.to_ascii_lowercase();
+    let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    text.contains("docker")
+        && any(&["install", "since", "after", "as soon as", "when docker"])
+        && any(&["no longer", "no network", "lose", "lost", "cannot reach", "n't reach", "no internet", "unreachable"])
+        && any(&["vm", "guest", "virtual machine"])
 }

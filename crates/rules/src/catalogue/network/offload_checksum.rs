@@ -95,5 +95,31 @@ pub const RULE: Rule = Rule {
     tells: "ethtool -k",
     remedy: "switch the faulty offload off on the one interface that corrupts the frames",
     applicability: Applicability::NeedsApproval,
+    check,
     ..Rule::NEW
 };
+
+/// The longest that an Ethernet frame of a usual MTU carries, in bytes.
+const FRAME: u32 = 1514;
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    if large(cx.complaint()) {
+        // tcpdump shows what leaves the kernel: segments that the card, or the host, has yet to cut.
+        let long = cx.lines_with("length ").find_map(|(text, number, line)| {
+            let length = line.rsplit_once("length ")?.1;
+            let digits = length.split(|letter: char| !letter.is_ascii_digit()).next()?;
+            (line.contains("IP") && digits.parse::<u32>().is_ok_and(|length| length > FRAME))
+                .then(|| text.quote(number))
+        });
+        draft = draft.because(Strength::Strong, long.flatten(), "a segment that is not cut yet");
+    }
+    vec![draft.verdict()]
+}
+
+/// Whether a complaint is of packets that are longer than they may be.
+fn large(complaint: &str) -> bool {
+    let text = complaint.to_ascii_lowercase();
+    let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    any(&["exceed", "larger", "bigger", "above", "over the", "large packet"]) && any(&["mtu", "1500"])
+}

@@ -52,6 +52,7 @@ pub const RULE: Rule = Rule {
         Sign::support("cpulimit:").said(LAGS).or_near(),
         Sign::support("<quota>").said(LAGS).or_near(),
         Sign::support("cpu.max").said(LAGS).or_near(),
+        Sign::hint("nr_throttled"),
     ],
     words: &["throttle", "throttled", "quota", "cpu limit", "stalls", "idle", "freezes"],
     explains: &["perf/cpu-steal"],

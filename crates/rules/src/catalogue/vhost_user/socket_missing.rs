@@ -74,6 +74,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("vHost Device '{d}' can't be added - name not found"),
         Sign::strong("vHost User device '{d}' created in 'client' mode"),
         Sign::strong("Unable to unregister vhost driver for socket"),
+        Sign::strong("VHOST_CONFIG: *failed to connect: Connection refused"),
+        Sign::support("VHOST_CONFIG: *reconnecting"),
     ],
     words: &["vhost-user", "vhostuser", "socket", "dpdkvhostuser", "spdk vhost"],
     tells: "ss -xlp",

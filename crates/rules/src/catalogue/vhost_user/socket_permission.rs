@@ -47,6 +47,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Connection to socket failed").and(&["vhost", "Permission denied"]).unless(OTHER),
         Sign::strong("vhost*socket*permission denied").unless(OTHER),
         Sign::strong("apparmor=\"DENIED\" * name=\"{path}vhost").and(&["vhostuser"]),
+        Sign::strong("VHOST_CONFIG: *failed to bind to *Permission denied"),
+        Sign::strong("VHOST_CONFIG: *failed to connect: Permission denied"),
     ],
     words: &["vhost-user", "vhostuser", "permission denied", "dpdkvhostuser"],
     explains: &["vhost-user/socket-missing"],

@@ -87,7 +87,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("fuse: --socket-path and --fd cannot be given together"),
         Sign::strong("source is not a directory").and(&["virtiofsd"]),
         Sign::strong("fuse: unsupported protocol version"),
-        Sign::strong("Unable to use virtio-fs for device, using 9p as a fallback"),
+        Sign::strong("Unable to use virtio-fs for device, using 9p as a fallback")
+            .unless(&["Stateful migration unsupported"]),
         Sign::strong("Failed to setup virtiofsd for device"),
         Sign::strong("Failed to start virtiofsd"),
         Sign::strong("exec: \"virtiofsd\": executable file not found"),

@@ -68,7 +68,7 @@ pub const RULE: Rule = Rule {
         Sign::support("--translate-uid"),
         Sign::support("failed to change credentials back to root"),
         Sign::support("couldn't map host"),
-        Sign::strong("S-1-5-0").and(FS),
+        Sign::proof("S-1-5-0").and(FS),
         Sign::hint("/etc/subuid"),
         Sign::hint("<idmap>"),
         Sign::strong("Failed to map security.capability"),

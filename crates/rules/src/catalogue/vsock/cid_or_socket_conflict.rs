@@ -56,6 +56,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("VHOST_VSOCK_SET_GUEST_CID*Address already in use"),
         Sign::strong("VHOST_VSOCK_SET_GUEST_CID*EADDRINUSE"),
         Sign::strong("guest CIDs must be"),
+        Sign::support("Failed getting vsock ID"),
+        Sign::support("VsockDevice(*Address already in use"),
     ],
     words: &["vsock", "guest-cid", "guest cid", "already in use", "second vm", "restart"],
     tells: "fuser -v /dev/vhost-vsock",

@@ -56,6 +56,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("vhost_vsock").and(&["hv_sock"]),
         Sign::strong("vhost_vsock kernel module not loaded"),
         Sign::strong("Vhost-vsock kernel module not found"),
+        Sign::support("dial vsock vm({cid}):{port}: connect: no such device"),
+        Sign::strong("socket AF_VSOCK: Address family not supported"),
     ],
     words: &["vsock", "vmware", "hyper-v", "modprobe", "vmci"],
     explains: &["vsock/cid-or-socket-conflict"],

@@ -86,6 +86,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("TPM 2 does not support startup deactivated"),
         Sign::strong("Need to start with modified OpenSSL config file"),
         Sign::strong("internal error; invalid TPM version"),
+        Sign::support("must support TPM 2.0"),
+        Sign::support("must support Secure Boot"),
     ],
     words: &["windows 11", "tpm 2.0", "tpm 1.2", "tpm-crb", "tpm-tis"],
     tells: "virsh dumpxml NAME | grep -A2 '<tpm'; virsh domcapabilities",

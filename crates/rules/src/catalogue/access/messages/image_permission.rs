@@ -23,4 +23,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("may not be accessible by the hypervisor. You will need to grant the"),
     Sign::strong("Could not reopen file: Permission denied"),
     Sign::strong("Could not create file: Permission denied"),
+    Sign::strong("Could not open '{path}': Operation not permitted").unless(&["/dev/"]),
 ];

@@ -37,4 +37,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("QEMU Virtual CPU version").said(POOR).or_near(),
     Sign::support("Common KVM processor").said(POOR).or_near(),
     Sign::support("cpu: kvm64").said(POOR).or_near(),
+    Sign::strong("UNSUPPORTED PROCESSOR"),
 ];

@@ -42,4 +42,6 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("> 1 not supported by this machine's CPU topology"),
     Sign::strong("Invalid CPU module-id"),
     Sign::strong("cache topology not supported by this machine"),
+    Sign::support("MULTIPROCESSOR_CONFIGURATION_NOT_SUPPORTED"),
+    Sign::support("MULTIPROCESSOR CONFIGURATION NOT SUPPORTED"),
 ];

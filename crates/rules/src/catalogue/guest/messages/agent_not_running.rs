@@ -61,4 +61,6 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("This virtual machine image requires an agent:config disk be added"),
     Sign::strong("Failed connecting to agent"),
     Sign::strong("incus-agent not found"),
+    Sign::strong("guest-agent: command {name} has been disabled"),
+    Sign::strong("The command {name} has been disabled for this instance"),
 ];

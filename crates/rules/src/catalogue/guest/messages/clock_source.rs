@@ -48,4 +48,7 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("SMP vm created on host with unstable TSC"),
     Sign::strong("user requested TSC rate below hardware speed"),
     Sign::strong("Invalid TSC scaling ratio - virtual-tsc-khz"),
+    Sign::support("rcu: INFO: rcu_sched detected stalls on CPUs"),
+    Sign::support("rcu: INFO: rcu_preempt detected stalls on CPUs"),
+    Sign::support("INFO: rcu_sched self-detected stall on CPU"),
 ];

@@ -395,6 +395,21 @@ pub(super) const ASKS: &[&str] = &[
     "wonder about",
     "be concerned",
     "asking too often",
+    "i only ask",
+    "we only ask",
+    "only ask whether",
+    "only ask if",
+    "mean anything",
+    "normal phenomenon",
+    "normal behaviour",
+    "normal behavior",
+    "a normal thing",
+    "that's normal",
+    "mean something",
+    "something to repair",
+    "anything to repair",
+    "something to fix",
+    "anything to fix",
 ];
 
 /// Something does not go as it should.

@@ -100,4 +100,10 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("not supported by Cloud Hypervisor"),
     Sign::strong("not supported with hypervisor"),
     Sign::strong("PCIe root ports not supported for machine type"),
+    Sign::support("Could not create the sandbox resource controller"),
+    Sign::strong("Cannot find usable config file"),
+    Sign::strong("cannot find the hypervisor path"),
+    Sign::strong("Cannot specify an image and an initrd"),
+    Sign::strong("no runtime for \"{handler}\" is configured").and(&["kata"]),
+    Sign::strong("no runtime handler \"kata*\" is configured"),
 ];

@@ -102,6 +102,56 @@ pub(crate) fn compared(cx: &Context<'_>) -> Option<(Option<Evidence>, Option<Evi
     })
 }
 
+/// Words of a clause that says that something cured it, whatever else it names.
+const CURES: [&str; 9] =
+    ["resolve", "fixes", "fixed", "solve", "cure", "helps", "helped", "goes away", "went away"];
+
+/// Whether the complaint tells of one version of the host's kernel under which VMs go wrong, and of another under which
+/// they do not.
+pub(crate) fn complains_of_version(cx: &Context<'_>) -> bool {
+    versions_told_apart(cx.complaint())
+}
+
+/// A version counts in the clause that speaks of a kernel, and in those after it until another program is named.
+fn versions_told_apart(complaint: &str) -> bool {
+    let text = complaint.to_ascii_lowercase();
+    if !text.contains("kernel") {
+        return false;
+    }
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for clause in text.split([';', '\n']).flat_map(|part| part.split(". ")).flat_map(|part| part.split(", ")) {
+        let guests = ["guest kernel", "guest's kernel", "in the guest", "kernel of the guest"];
+        let other = ["qemu", "libvirt", "firecracker", "ovmf", "driver"];
+        let Some(version) = kernel_version(clause).or_else(|| short_version(clause)) else { continue };
+        if guests.iter().chain(&other).any(|word| clause.contains(word)) {
+            continue;
+        }
+        let has = |words: &[&str]| words.iter().any(|word| clause.contains(word));
+        if has(&CURES) {
+            good.push(version);
+        } else if has(&BAD) || has(&["since", "after", "got broken", "upgraded", "updated"]) {
+            bad.push(version);
+        } else if has(&GOOD) {
+            good.push(version);
+        }
+    }
+    good.iter().any(|one| bad.iter().any(|other| other != one))
+}
+
+/// `4.19` of `the 4.19 kernel` and of `kernel 4.19`.
+fn short_version(clause: &str) -> Option<String> {
+    let words: Vec<&str> = clause.split_whitespace().collect();
+    let is = |word: &str| {
+        let mut parts = word.trim_end_matches('.').split('.').map(str::parse::<u32>);
+        matches!((parts.next(), parts.next(), parts.next()), (Some(Ok(3..=9)), Some(Ok(_)), None))
+    };
+    let beside = |at: usize| {
+        let next = |other: Option<&&str>| other.is_some_and(|word| word.starts_with("kernel"));
+        next(words.get(at + 1)) || at > 0 && next(words.get(at - 1))
+    };
+    (0..words.len()).find(|at| is(words[*at]) && beside(*at)).map(|at| words[at].trim_end_matches('.').to_owned())
+}
+
 /// The first word of a line that is a version of Linux: 3 to 9, then two numbers or more, or one and `.x`.
 fn kernel_version(line: &str) -> Option<String> {
     let words = line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '-'));
@@ -114,4 +164,27 @@ fn kernel_version(line: &str) -> Option<String> {
         major.is_some_and(|major| (3..10).contains(&major)) && minor && patch
     });
     word.map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::versions_told_apart;
+
+    #[test]
+    fn two_versions_of_which_one_works_are_told_apart() {
+        for told in [
+            "I upgraded to kernel 4.14.95, and almost all VMs break. Switching to the 4.19 kernel resolved the problems.",
+            "The host crashes since kernel 5.7.8; 5.7.7 works.",
+        ] {
+            assert!(versions_told_apart(told), "{told}");
+        }
+        for not in [
+            "The VM does not start. Kernel 6.1.0.",
+            "QEMU 7.2.0 crashes, QEMU 8.0.0 works. The kernel is 6.1.0.",
+            "With guest kernel 5.4.0 it hangs, with guest kernel 5.10.1 it works.",
+            "It works with kernel 6.1.9.",
+        ] {
+            assert!(!versions_told_apart(not), "{not}");
+        }
+    }
 }

@@ -298,4 +298,6 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Invalid smp cache topology"),
     Sign::strong("is not an evdev device"),
     Sign::strong("is too small for 'size' option"),
+    Sign::support("ACPI_BIOS_ERROR"),
+    Sign::support("STOP: 0x000000A5"),
 ];

@@ -66,4 +66,14 @@ pub(super) const SIGNS: &[Sign] = &[
     ]),
     Sign::strong("Does security.nesting need to be turned on"),
     Sign::strong("HOST_VIRT_UNAVAILABLE"),
+    // Hyper-V, WSL and Docker in a Windows guest.
+    Sign::strong("0x80370102"),
+    Sign::strong("0x80370109"),
+    Sign::strong("WslRegisterDistribution failed with error: 0x8037"),
+    Sign::strong("HCS_E_HYPERV_NOT_INSTALLED"),
+    Sign::strong("because the hypervisor is not running"),
+    Sign::strong("processor does not have required virtualization capabilities"),
+    Sign::strong("processor does not have the required virtualization capabilities"),
+    Sign::strong("Virtualization support is disabled in the firmware").said(&["guest", "inside", "in a vm", "nested", "in the vm"]),
+    Sign::strong("Hardware assisted virtualization and data execution protection must be enabled"),
 ];

@@ -68,4 +68,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("disabling DHCP static address"),
     Sign::strong("abandoning lease to"),
     Sign::strong("interface {i} failed to join DHCPv6 multicast group"),
+    Sign::support("udhcpc: no lease, failing"),
 ];

@@ -117,4 +117,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Cannot copy inconsistent bitmap"),
     Sign::strong("qemu block name '{a}' doesn't match expected"),
     Sign::strong("Trying to create an image with the same filename as the backing file"),
+    Sign::support("Can't delete snapshot: lv_remove"),
 ];

@@ -72,4 +72,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("GPU reset failed").and(&["amdgpu"]),
     Sign::strong("reset driver is required and reset call failed in"),
     Sign::strong("No reset function found for device"),
+    // What Windows' drivers make of a card that does not answer.
+    Sign::support("VIDEO_TDR_FAILURE"),
+    Sign::support("VIDEO TDR FAILURE"),
+    Sign::support("VIDEO_TDR_TIMEOUT_DETECTED"),
 ];
