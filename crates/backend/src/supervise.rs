@@ -274,7 +274,7 @@ pub(crate) fn look(
     let Some(running) = record.expected() else { return Ok(Condition::new(State::Defined, "")) };
     let life = running.process.life().map_err(|source| unreachable_process(machine, running, source))?;
     if life == Life::Dead {
-        return Ok(Condition::new(State::Gone, gone_because(&record, running)));
+        return Ok(Condition::new(State::Gone, gone_because(machine, &record, running)));
     }
     if record.backend != backend {
         return Err(ControlError::OtherBackend { machine: machine.name.clone(), backend: record.backend });
@@ -378,14 +378,21 @@ fn ended_in_order(record: &ProcessRecord, running: &Running) -> Option<bool> {
     Some(qmp.symlink_metadata().is_err())
 }
 
-fn gone_because(record: &ProcessRecord, running: &Running) -> String {
+fn gone_because(machine: &Stored, record: &ProcessRecord, running: &Running) -> String {
     let pid = running.process.pid;
-    match ended_in_order(record, running) {
+    let why = match ended_in_order(record, running) {
         Some(true) => {
-            format!("process {pid} has ended in order: the guest powered off, or it was told to quit")
+            return format!(
+                "process {pid} has ended in order: the guest powered off, or it was told to quit"
+            );
         }
         Some(false) => format!("process {pid} was killed, has crashed, or the host was restarted"),
         None => format!("process {pid} is no longer there"),
+    };
+    // A VMM that fails an assertion of its own says so last.
+    match said(machine).lines().last() {
+        Some(last) => format!("{why}; the last that it said: {last}"),
+        None => why,
     }
 }
 

@@ -283,7 +283,16 @@ fn more_processors_than_the_host_has_fail() {
     let stat = fs::read_to_string("/proc/stat").unwrap();
     let host = stat.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu ")).count();
     started_with(&site, parts, &format!("cpu.count = {}\n", host + 1), "");
-    let review = reviewed(&site, &["--gates", "utilisation"]);
+    let mut review = reviewed(&site, &["--gates", "utilisation"]);
+    // With several threads TCG ends now and then by an assertion of QEMU's own (`iotlb_to_section`), which it says last.
+    for _ in 0..2 {
+        if !review.to_string().contains("the last that it said") {
+            break;
+        }
+        eprintln!("started once more: {}", gate(&review, "utilisation")["checks"]);
+        site.call(&["vm", "start", "web"]).ok();
+        review = reviewed(&site, &["--gates", "utilisation"]);
+    }
     fails(&review, "utilisation", &format!("it has {} virtual processors, and the host", host + 1));
     let gate = gate(&review, "utilisation");
     let rows = gate["tables"][0]["rows"].as_array().unwrap();

@@ -3,6 +3,7 @@
 use crate::guest;
 use crate::rig::{LONG, Place, eventually, processes, rustix_pid, text};
 use rustix::process::{Signal, kill_process};
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
@@ -333,6 +334,20 @@ fn taps() -> Vec<String> {
     let mut taps: Vec<String> = names.filter(|name| name.starts_with("vmwtap")).collect();
     taps.sort();
     taps
+}
+
+#[test]
+fn a_vmm_that_ends_by_itself_is_quoted() {
+    let Some(qemu) = qemu("a_vmm_that_ends_by_itself_is_quoted") else { return };
+    let place = Place::new();
+    let machine = place.machine("");
+    let running = start(&qemu, &machine);
+    let mut log = std::fs::OpenOptions::new().append(true).open(machine.file("qemu.log")).expect("there");
+    writeln!(log, "qemu-system-x86_64: Assertion `fits' failed.").expect("written");
+    kill_process(rustix_pid(running.process.pid), Signal::ABORT).expect("it runs");
+    eventually("its end is seen", || state(&qemu, &machine) == State::Gone);
+    let condition = qemu.look(&machine).expect("it can be told");
+    assert!(condition.why.ends_with("said: qemu-system-x86_64: Assertion `fits' failed."), "{condition:?}");
 }
 
 #[test]
