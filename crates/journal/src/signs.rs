@@ -47,6 +47,73 @@ const ERRNO: &[&str] = &[
     "EXDEV",
 ];
 
+/// Flags of processors that decide whether a guest starts, moves or is safe, as QEMU spells them (`qemu-system-x86_64 -cpu
+/// help`); Linux writes `_` for `-`. Those of AVX-512 and AMX are told by how they begin.
+const FLAGS: &[&str] = &[
+    "amd-ssbd",
+    "amd-stibp",
+    "arch-capabilities",
+    "avic",
+    "avx",
+    "avx2",
+    "bmi1",
+    "bmi2",
+    "erms",
+    "ept",
+    "f16c",
+    "flush-l1d",
+    "fma",
+    "fsgsbase",
+    "gfni",
+    "hle",
+    "ibpb",
+    "ibrs",
+    "ibrs-all",
+    "invpcid",
+    "invtsc",
+    "la57",
+    "md-clear",
+    "mds-no",
+    "mpx",
+    "npt",
+    "pcid",
+    "pdcm",
+    "pdpe1gb",
+    "pku",
+    "pschange-mc-no",
+    "rdctl-no",
+    "rdrand",
+    "rdseed",
+    "rdtscp",
+    "rtm",
+    "serialize",
+    "sev",
+    "sev-es",
+    "sev-snp",
+    "sgx",
+    "smap",
+    "smep",
+    "spec-ctrl",
+    "ssbd",
+    "stibp",
+    "svm",
+    "taa-no",
+    "topoext",
+    "tsc-deadline",
+    "tsx-ctrl",
+    "umip",
+    "vaes",
+    "virt-ssbd",
+    "vmx",
+    "vnmi",
+    "vpclmulqdq",
+    "vpid",
+    "waitpkg",
+    "x2apic",
+    "xsavec",
+    "xsaves",
+];
+
 use vmwright_model::Entry;
 
 /// The signs of an entry.
@@ -80,7 +147,7 @@ fn gather(text: &str, signs: &mut Vec<String>) {
         let word = word.trim_end_matches(['.', ':', '!', '?']).trim_start_matches(['-', '+']);
         if (3..=LONGEST).contains(&word.len()) && word.is_ascii() {
             let sign = rule(word).or_else(|| pci_address(word)).or_else(|| pci_id(word));
-            if let Some(sign) = sign.or_else(|| number(word)).or_else(|| name(word)) {
+            if let Some(sign) = sign.or_else(|| number(word)).or_else(|| name(word)).or_else(|| flag(word)) {
                 add(signs, sign);
             }
         }
@@ -139,6 +206,13 @@ fn name(word: &str) -> Option<String> {
     (capital && (long || ERRNO.contains(&word))).then(|| word.to_owned())
 }
 
+/// A flag of a processor, in either spelling.
+fn flag(word: &str) -> Option<String> {
+    let plain = word.to_ascii_lowercase().replace('_', "-");
+    let known = FLAGS.contains(&&*plain) || plain.starts_with("avx512") || plain.starts_with("amx-");
+    known.then(|| format!("cpu {plain}"))
+}
+
 /// The VM that a line of vmwright's own is about: `vm web: ...`, `what is wrong with vm web`, `review of vm web under ...`.
 fn machine(title: &str) -> Option<&str> {
     let rest = match title.strip_prefix("vm ") {
@@ -178,6 +252,14 @@ mod tests {
                 "vfio/group-not-viable"
             ]
         );
+    }
+
+    #[test]
+    fn flags_are_one_in_every_spelling() {
+        let told = of_question(
+            "host doesn't support requested feature: +avx512f, arch_capabilities; -cpu Host,-SVM",
+        );
+        assert_eq!(told, ["cpu avx512f", "cpu arch-capabilities", "cpu svm"]);
     }
 
     #[test]
