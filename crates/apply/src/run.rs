@@ -550,6 +550,7 @@ fn takes_away(undo: &Action) -> bool {
             | Action::ImageOverlayRemove { .. }
             | Action::TapRemove { .. }
             | Action::BridgeRemove { .. }
+            | Action::OvsBridgeRemove { .. }
     )
 }
 

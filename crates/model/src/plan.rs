@@ -79,6 +79,17 @@ pub enum Action {
         /// The bridge that it is plugged into.
         bridge: Option<String>,
     },
+    /// Makes a bridge of Open vSwitch. It reaches out once a card of the host is its port.
+    OvsBridgeAdd {
+        /// Its name, which is that of its interface: 1 to 15 bytes.
+        bridge: String,
+    },
+    /// Takes a bridge of Open vSwitch away that vmwright made and that has no port: the inverse of
+    /// [`Action::OvsBridgeAdd`].
+    OvsBridgeRemove {
+        /// Its name, 1 to 15 bytes.
+        bridge: String,
+    },
     /// Makes a port of Open vSwitch, gives it another VLAN, or takes one away that vmwright made.
     OvsPort {
         /// Name of the port, which is that of its interface.
@@ -351,6 +362,16 @@ pub enum Action {
         from: ServiceState,
         /// The state to bring about.
         to: ServiceState,
+    },
+    /// Activates a logical volume of LVM, so that it has a device, or deactivates one that nobody has open. It holds until
+    /// the next boot, where LVM's own settings decide.
+    LogicalVolume {
+        /// Its group and name, `vg0/data`.
+        volume: String,
+        /// Whether it must be found active.
+        from: bool,
+        /// Whether it shall be active.
+        to: bool,
     },
     /// Makes a machine: vmwright's record of it and, for libvirt, its definition there.
     MachineCreate {

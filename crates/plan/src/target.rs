@@ -40,6 +40,8 @@ pub enum Target {
     Service(String),
     /// A virtual network of libvirt.
     Network(String),
+    /// Whether a logical volume is active, by its group and name.
+    Volume(String),
     /// That a machine exists.
     Record(String),
     /// The boot that the host is in.
@@ -73,6 +75,7 @@ impl Target {
             | Target::Module(name)
             | Target::Service(name)
             | Target::Network(name)
+            | Target::Volume(name)
             | Target::Record(name)
             | Target::Trial(name)
             | Target::Domain(name)
@@ -115,7 +118,7 @@ impl Target {
             Target::HugePages { .. } | Target::Boot => Subject::host(),
             Target::Interface(name) => Subject::new(SubjectKind::Interface, name),
             Target::Device(name) => Subject::new(SubjectKind::Pci, name),
-            Target::Module(name) | Target::Service(name) | Target::Network(name) => {
+            Target::Module(name) | Target::Service(name) | Target::Network(name) | Target::Volume(name) => {
                 Subject::new(SubjectKind::Other, name)
             }
             Target::Domain(name) => {
@@ -144,6 +147,7 @@ impl std::fmt::Display for Target {
             Target::Module(name) => write!(f, "module {name}"),
             Target::Service(name) => write!(f, "service {name}"),
             Target::Network(name) => write!(f, "virtual network {name}"),
+            Target::Volume(name) => write!(f, "logical volume {name}"),
             Target::Boot => write!(f, "the boot"),
             Target::Trial(path) => write!(f, "what is tried at the next boot by {path}"),
             Target::Record(name) => write!(f, "that machine {name} exists"),

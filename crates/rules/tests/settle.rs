@@ -325,3 +325,29 @@ fn a_kernel_that_was_told_to_leave_the_iommu_off_is_told_otherwise() {
         "{found:?}"
     );
 }
+
+#[test]
+fn a_switch_gets_its_bridge_and_a_volume_its_device() {
+    let text = "<domain type='kvm'>\n  <name>web</name>\n  <devices>\n    <interface type='bridge'>\n      <source bridge='ovsbr0'/>\n      <virtualport type='openvswitch'/>\n    </interface>\n    <disk type='block' device='disk'>\n      <source dev='/dev/vg0/data'/>\n      <target dev='vda' bus='virtio'/>\n    </disk>\n  </devices>\n</domain>\n";
+    let kept = ("/etc/libvirt/qemu/web.xml", "domain_xml", text);
+    let show = |bridge: &'static str| ("ovs-vsctl --timeout=5 show", "text", bridge);
+    let bridge = Action::OvsBridgeAdd { bridge: "ovsbr0".into() };
+    // A listing that came to its end, without a bridge or with another one.
+    for listed in
+        ["6f1c\n    ovs_version: \"3.1.0\"\n", "6f1c\n    Bridge br-int\n    ovs_version: \"3.1.0\"\n"]
+    {
+        assert_eq!(actions("ovs/bridge-or-port-missing", &[kept, show(listed)]), [bridge.clone()]);
+    }
+    // One that did not, and one with the bridge.
+    assert_eq!(actions("ovs/bridge-or-port-missing", &[kept, show("    Bridge br-int\n")]), []);
+    let whole = show("6f1c\n    Bridge ovsbr0\n    ovs_version: \"3.1.0\"\n");
+    assert_eq!(finding("ovs/bridge-or-port-missing", &[kept, whole]), None);
+
+    let activate = Action::LogicalVolume { volume: "vg0/data".into(), from: false, to: true };
+    let lvs = |attributes: &str| format!("  LV   VG  Attr       LSize\n  data vg0 {attributes} 256.00m\n");
+    let found = lvs("Vwi---tz--");
+    assert_eq!(actions("lvm/not-activated", &[kept, ("lvs", "text", &found)]), [activate]);
+    // Skipped on purpose: its name alone would not activate it.
+    let skipped = lvs("Vwi---tz-k");
+    assert_eq!(actions("lvm/not-activated", &[kept, ("lvs", "text", &skipped)]), []);
+}

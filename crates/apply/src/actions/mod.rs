@@ -23,6 +23,7 @@ mod image;
 mod image_copy;
 mod image_overlay;
 mod image_rebase;
+mod logical_volume;
 mod machine_migrate;
 mod machine_record;
 mod machine_start;
@@ -30,6 +31,7 @@ mod machine_stop;
 mod module;
 mod module_load;
 mod module_unload;
+mod ovs_bridge;
 mod ovs_port;
 mod reboot;
 mod regenerate;
@@ -356,6 +358,8 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
         Action::TapRemove { name, user, bridge } => {
             Box::new(tap::TapRemove(tap::Tap { name, user: *user, bridge: bridge.as_deref() }))
         }
+        Action::OvsBridgeAdd { bridge } => Box::new(ovs_bridge::OvsBridgeAdd { bridge }),
+        Action::OvsBridgeRemove { bridge } => Box::new(ovs_bridge::OvsBridgeRemove { bridge }),
         Action::OvsPort { port, from, to } => {
             Box::new(ovs_port::OvsPort { port, from: from.as_ref(), to: to.as_ref() })
         }
@@ -423,6 +427,9 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
         }
         Action::VirtualNetwork { network, from, to } => {
             Box::new(Toggled { what: virtual_network::VirtualNetwork { network }, from: *from, to: *to })
+        }
+        Action::LogicalVolume { volume, from, to } => {
+            Box::new(logical_volume::LogicalVolume { volume, from: *from, to: *to })
         }
         Action::MachineCreate { machine, backend, text } => {
             Box::new(machine_record::MachineCreate(machine_record::Record { machine, backend, text }))

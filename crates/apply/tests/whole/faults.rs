@@ -75,6 +75,7 @@ fn every_kind(host: &Host) -> Plan {
             holds: vec!["intel_iommu=on".into()],
         },
         Action::FileCopy { path: path("boot/before-initrd"), from: path("boot/initrd") },
+        Action::OvsBridgeAdd { bridge: "ovs1".into() },
         Action::OvsPort {
             port: "vnet1".into(),
             from: None,
@@ -100,6 +101,7 @@ fn every_kind(host: &Host) -> Plan {
                 to: Some("none".into()),
             }],
         },
+        Action::LogicalVolume { volume: "vg0/data".into(), from: false, to: true },
         Action::VirtualNetwork {
             network: "default".into(),
             from: state(false, true),
@@ -443,6 +445,11 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
             touched
         }
         Action::Service { .. } => value("/units/libvirtd.service", "active disabled"),
+        // Somebody has done it already, or undone it.
+        Action::LogicalVolume { .. } => {
+            let now = system.read("/volumes").expect("there");
+            value("/volumes", if now == "active" { "" } else { "active" })
+        }
         Action::VirtualNetwork { .. } => value("/networks/default", "yes yes"),
         Action::ModuleLoad { module, .. } | Action::ModuleUnload { module, .. } => {
             let name = module.replace('-', "_");
@@ -466,7 +473,13 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
             chmod(Path::new(path), 0o705);
             vec![path.clone()]
         }
-        Action::MachineCreate { machine, .. } => content(&host.path(&format!("machines/{machine}.record"))),
+        Action::MachineCreate { machine, .. } => {
+            let mut touched = content(&host.path(&format!("machines/{machine}.record")));
+            // A bridge that the machine which stays may use stays too, and that is said.
+            touched.extend(at("/ovs-bridges/ovs1"));
+            touched
+        }
+        Action::OvsBridgeAdd { bridge } => value(&format!("/ovs-bridges/{bridge}"), "theirs"),
         Action::OvsPort { port, .. } => value(&format!("/ovs/{port}"), "9 theirs"),
         Action::EditDomain { domain, .. } => {
             let path = host.path(&format!("machines/{domain}.domain"));
@@ -482,6 +495,7 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
         }
         Action::BridgeAdd { .. }
         | Action::BridgeRemove { .. }
+        | Action::OvsBridgeRemove { .. }
         | Action::TapAdd { .. }
         | Action::TapRemove { .. }
         | Action::ImageCreate { .. }

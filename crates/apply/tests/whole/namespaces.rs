@@ -317,8 +317,8 @@ fn a_tap_device_is_plugged_in_and_taken_away() {
     assert_eq!(undone.not_undone[0].why, "interface tap7 is in bridge vmw1; expected in bridge vmw0");
 }
 
-/// A real Open vSwitch with a data path in user space, and a bridge; behind it the rest of the script runs. Where none is
-/// installed, the one that was unpacked for tests is laid over `/usr`.
+/// A real Open vSwitch with data paths in user space instead of the kernel's, and a bridge; behind it the rest of the
+/// script runs. Where none is installed, the one that was unpacked for tests is laid over `/usr`.
 const SWITCH: &str = r#"
     unpacked=${VMWRIGHT_TEST_PROGRAMS:-/no}
     command -v ovs-vsctl > /dev/null || {
@@ -333,7 +333,7 @@ const SWITCH: &str = r#"
     ovsdb-server --remote=punix:/run/openvswitch/db.sock --unixctl=/run/d.ctl /run/conf.db & database=$!
     for _ in $(seq 100); do [ -S /run/openvswitch/db.sock ] && break; sleep 0.05; done
     ovs-vsctl --no-wait init
-    "$daemon" --disable-system --unixctl=/run/v.ctl unix:/run/openvswitch/db.sock & switch=$!
+    "$daemon" --enable-dummy=system --unixctl=/run/v.ctl unix:/run/openvswitch/db.sock & switch=$!
     trap 'kill $switch $database' EXIT
     ovs-vsctl --timeout=30 add-br ovs0 -- set bridge ovs0 datapath_type=netdev
     ip link add vnet1 type veth peer name vnet2
@@ -341,9 +341,9 @@ const SWITCH: &str = r#"
 "#;
 
 #[test]
-fn a_port_of_open_vswitch_comes_gets_its_vlan_and_goes() {
+fn a_port_and_a_bridge_of_open_vswitch_come_and_go() {
     use vmwright_model::plan::OvsPort;
-    let name = "namespaces::a_port_of_open_vswitch_comes_gets_its_vlan_and_goes";
+    let name = "namespaces::a_port_and_a_bridge_of_open_vswitch_come_and_go";
     if !is_child() {
         let unpacked = std::env::var("VMWRIGHT_TEST_PROGRAMS").unwrap_or_default();
         if !["/", &unpacked].iter().any(|root| Path::new(root).join("usr/bin/ovs-vsctl").exists()) {
@@ -390,6 +390,28 @@ fn a_port_of_open_vswitch_comes_gets_its_vlan_and_goes() {
     assert!(show().contains("tag: 7"), "{}", show());
     assert_eq!(host.undo_live(&made).expect("begun").state, RunState::Undone);
     assert_eq!(show(), before);
+    // A bridge comes and goes; one with a port, and somebody else's, stay.
+    let bridge = || Action::OvsBridgeAdd { bridge: "ovs1".into() };
+    let made = run_it(bridge());
+    assert!(show().contains("Bridge ovs1"), "{}", show());
+    let again = host.apply_live(&plan(vec![step(bridge(), None)])).expect_err("it is there");
+    assert!(
+        matches!(&again, ApplyError::Expect { source, .. } if source.chain().contains("absent")),
+        "{again:?}"
+    );
+    run("ovs-vsctl", &["--no-wait", "add-port", "ovs1", "vnet9"]);
+    let undone = host.undo_live(&made).expect("begun");
+    assert_eq!(undone.state, RunState::UndoIncomplete, "{undone:?}");
+    assert!(show().contains("Bridge ovs1"), "{}", show());
+    run("ovs-vsctl", &["--no-wait", "del-port", "vnet9"]);
+    assert_eq!(host.undo_live(&made).expect("begun").state, RunState::Undone);
+    assert_eq!(show(), before);
+    let others = plan(vec![step(Action::OvsBridgeRemove { bridge: "ovs0".into() }, None)]);
+    let error = host.apply_live(&others).expect_err("it is another's");
+    assert!(
+        matches!(&error, ApplyError::Expect { source, .. } if source.chain().contains("another's")),
+        "{error:?}"
+    );
     // Somebody else's port, and a bridge that is not there.
     run("ovs-vsctl", &["add-port", "ovs0", "vnet1"]);
     let away = plan(vec![step(port(Some(state(None)), None), None)]);

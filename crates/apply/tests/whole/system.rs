@@ -37,6 +37,7 @@ impl MadeUp {
             ("/proc/modules", "kvm 1 1 kvm_amd, Live 0x0\nnvme 1 1 - Live 0x0\npcspkr 1 0 - Live 0x0\n"),
             ("/units/libvirtd.service", "active enabled"),
             ("/networks/default", "no yes"),
+            ("/volumes", ""),
             ("/proc/sys/kernel/random/boot_id", "11111111-2222\n"),
             ("/proc/cmdline", "BOOT_IMAGE=/vmlinuz ro quiet\n"),
         ] {
@@ -44,6 +45,7 @@ impl MadeUp {
         }
         fs::create_dir_all(made.at("/units.d")).expect("made");
         fs::create_dir_all(made.at("/ovs")).expect("made");
+        fs::create_dir_all(made.at("/ovs-bridges")).expect("made");
         made
     }
 
@@ -189,11 +191,27 @@ impl System for MadeUp {
             }
             ("ovs-vsctl", ["--timeout=20", words @ ..]) => match words {
                 ["br-exists", "ovs0"] => good(String::new()),
+                ["--if-exists", "get", "Bridge", bridge, what] => {
+                    let Ok(mark) = self.get(&format!("/ovs-bridges/{bridge}")) else {
+                        return good(String::new());
+                    };
+                    good(format!("{}\n", if *what == "name" { *bridge } else { &mark }))
+                }
+                ["add-br", bridge, "--", "set", "Bridge", _, mark] => {
+                    self.put(&format!("/ovs-bridges/{bridge}"), mark.split_once('=').expect("a mark").1);
+                    good(String::new())
+                }
+                ["del-br", bridge] => {
+                    self.remove(&format!("/ovs-bridges/{bridge}"));
+                    good(String::new())
+                }
+                ["list-ports", _] => good(String::new()),
                 ["--if-exists", "get", "Port", port, what] => {
                     let Ok(text) = self.get(&format!("/ovs/{port}")) else { return good(String::new()) };
                     let (tag, mark) = text.split_once(' ').expect("two words");
                     good(format!("{}\n", if *what == "tag" { tag } else { mark }))
                 }
+                ["--if-exists", "get", "Interface", _, "ofport"] => good("65534\n".to_owned()),
                 ["--if-exists", "get", "Interface", ..] => good("\"\"\n".to_owned()),
                 ["port-to-br", _] => good("ovs0\n".to_owned()),
                 ["add-port", "ovs0", port, tag, "--", "set", "Port", _, mark] => {
@@ -208,6 +226,13 @@ impl System for MadeUp {
                 }
                 _ => bad("ovs-vsctl: unknown"),
             },
+            ("lvs", [.., "lv_active", "vg0/data"]) => {
+                good(format!("  {}\n", self.get("/volumes").expect("kept")))
+            }
+            ("lvchange", ["--activate", to, "vg0/data"]) => {
+                self.put("/volumes", if *to == "y" { "active" } else { "" });
+                good(String::new())
+            }
             ("virsh", ["-q", "-c", "qemu:///system", verb, words @ ..]) => {
                 let network = format!("/networks/{}", words.last().expect("a name"));
                 let Ok(text) = self.get(&network) else { return bad("error: failed to get network") };

@@ -17,10 +17,12 @@ mod file_owner;
 mod huge_pages;
 mod image;
 mod image_based;
+mod logical_volume;
 mod machine;
 mod machine_migrate;
 mod machine_record;
 mod module;
+mod ovs_bridge;
 mod ovs_port;
 mod reboot;
 mod regenerate;
@@ -174,6 +176,8 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
         Action::TapRemove { name, user, bridge } => {
             Box::new(tap::TapRemove { name, user: *user, bridge: bridge.as_deref() })
         }
+        Action::OvsBridgeAdd { bridge } => Box::new(ovs_bridge::OvsBridge { bridge, away: false }),
+        Action::OvsBridgeRemove { bridge } => Box::new(ovs_bridge::OvsBridge { bridge, away: true }),
         Action::OvsPort { port, from, to } => {
             Box::new(ovs_port::OvsPort { port, from: from.as_ref(), to: to.as_ref() })
         }
@@ -214,6 +218,9 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
         Action::Service { unit, from, to } => Box::new(service::Service { unit, from: *from, to: *to }),
         Action::VirtualNetwork { network, from, to } => {
             Box::new(virtual_network::VirtualNetwork { network, from: *from, to: *to })
+        }
+        Action::LogicalVolume { volume, from, to } => {
+            Box::new(logical_volume::LogicalVolume { volume, from: *from, to: *to })
         }
         Action::MachineCreate { machine, backend, text } => {
             Box::new(machine_record::MachineRecord { machine, backend, text, away: false })

@@ -122,7 +122,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(Strength::Support, disk.quote.clone(), "a VM's disk")
                 .about(Subject::new(SubjectKind::Path, &plain))
                 .title(format!("the logical volume {group}/{name} of the VM is not active"));
-            return vec![draft.verdict()];
+            // One that is skipped on purpose takes another word than its name.
+            let plain = !group.is_empty() && volume.attributes[9] != b'k';
+            return vec![draft.actions(plain.then(|| activate(group, name))).verdict()];
         }
     }
     // Nobody lists the volumes of a live host: LVM's own copy of the metadata knows them, and their nodes are not there.
@@ -137,7 +139,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(Strength::Strong, quote.clone(), "LVM knows the volume")
                 .about(Subject::new(SubjectKind::Path, &paths[0]))
                 .title(format!("the logical volume {group}/{name} of the VM is not active"));
-            return vec![draft.verdict()];
+            return vec![draft.action(activate(&group, &name)).verdict()];
         }
     }
     // A pool is activated at boot with the volumes in it, where nothing stops it.
@@ -151,4 +153,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             .title(format!("the thin pool {}/{} is not active", pool.group, pool.name));
     }
     vec![draft.verdict()]
+}
+
+fn activate(group: &str, name: &str) -> Action {
+    Action::LogicalVolume { volume: format!("{group}/{name}"), from: false, to: true }
 }

@@ -27,6 +27,7 @@
 //! ovs-vswitchd.conf.db(5); libvirt `src/util/virnetdevopenvswitch.c`.
 
 use crate::prelude::*;
+use vmwright_formats::DomainXml;
 
 pub const RULE: Rule = Rule {
     tags: &["network", "ovs", "boot"],
@@ -91,12 +92,19 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
-    let mut draft = cx.draft();
-    // An interface that asks for Open vSwitch and a complete listing that lacks its bridge.
+    // A listing that came to its end, which is the version: it may list no bridge at all.
+    let complete = cx.texts_with("ovs_version: ").next().is_some();
     let bridges = super::virtualport_missing::names(cx, "Bridge ");
-    if !bridges.is_empty() {
-        for seen in cx.all::<vmwright_formats::DomainXml>() {
-            for card in seen.domains.iter().flat_map(|domain| &domain.devices.interfaces) {
+    if bridges.is_empty() && !complete {
+        return vec![cx.draft().verdict()];
+    }
+    for seen in cx.all::<DomainXml>() {
+        for domain in &seen.domains {
+            let name = domain.name.as_ref().map(|name| name.value.as_str());
+            if cx.vm().is_some_and(|vm| name.is_some_and(|name| name != vm)) {
+                continue;
+            }
+            for card in &domain.devices.interfaces {
                 let ovs = card.virtualport.as_ref().is_some_and(|port| port.value == "openvswitch");
                 let bridge = card.interface_type.as_ref().is_some_and(|kind| kind.value == "bridge");
                 let Some(source) =
@@ -104,17 +112,29 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 else {
                     continue;
                 };
-                draft = draft
+                let bridge = &source.value;
+                let draft = cx
+                    .draft()
                     .because(
                         Strength::Strong,
                         seen.quote(source.line),
                         "Open vSwitch does not list this bridge",
                     )
-                    .about(Subject::new(SubjectKind::Interface, &source.value))
-                    .title(format!("Open vSwitch has no bridge {}", source.value));
-                return vec![draft.verdict()];
+                    .about(Subject::new(SubjectKind::Interface, bridge))
+                    .title(format!("Open vSwitch has no bridge {bridge}"));
+                if !complete {
+                    return vec![draft.verdict()];
+                }
+                return vec![
+                    draft
+                        .remedy(format!(
+                            "make the bridge {bridge} in Open vSwitch; it reaches out once a card of the host is its port"
+                        ))
+                        .action(Action::OvsBridgeAdd { bridge: bridge.clone() })
+                        .verdict(),
+                ];
             }
         }
     }
-    vec![draft.verdict()]
+    vec![cx.draft().verdict()]
 }
