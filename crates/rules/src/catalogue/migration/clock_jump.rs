@@ -69,7 +69,7 @@ pub const RULE: Rule = Rule {
         Sign::support("BUG: soft lockup - CPU#").and(&["migrat"]),
         Sign::support("self-detected stall on CPU").and(&["migrat"]),
         Sign::strong("clock*drift").and(&["migrat"]),
-        Sign::strong("tsc=reliable").said(&["migrat", "clock", "time jump"]),
+        Sign::strong("tsc=reliable").said(&["clock", "time jump"]),
         Sign::support("clock*wrong").and(&["migrat"]),
         Sign::support("clock*ahead").and(&["migrat"]),
         Sign::support("clock*behind").and(&["migrat"]),
