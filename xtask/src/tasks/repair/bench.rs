@@ -6,6 +6,7 @@ use super::state::{State, collateral};
 use crate::workspace;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -100,6 +101,13 @@ impl Tried {
             && self.collateral.is_empty()
             && (!self.repairable || self.works != Some(false))
     }
+}
+
+/// Keeps what vmwright said of a fault, for whoever wants to know why it said so.
+fn keep(fault: &Fault, name: &str, text: &str) -> Result<()> {
+    let place = workspace::cache().join("repair").join(&fault.name);
+    let kept = fs::create_dir_all(&place).and_then(|()| fs::write(place.join(name), text));
+    kept.with_context(|| format!("cannot write below {}", place.display()))
 }
 
 impl Bench {
@@ -218,6 +226,7 @@ impl Bench {
         words.extend(fault.vm.iter().flat_map(|vm| ["--vm", vm]));
         words.push(complaint);
         let done = self.lab.vmwright(&words, LIMIT)?;
+        keep(fault, "analysis.json", &done.output)?;
         let Ok(value) = serde_json::from_str::<Value>(&done.output) else {
             tried.remarks.push(format!("analyze gave no analysis: {}", done.last()));
             return Ok(());
@@ -236,6 +245,7 @@ impl Bench {
             let mut words = vec!["plan", "--format", "json"];
             words.extend(fault.vm.iter().flat_map(|vm| ["--vm", vm]));
             let done = tried.timed("plan", |_| self.lab.vmwright(&words, LIMIT))?;
+            keep(fault, &format!("plan-{}.json", earlier.len() + 1), &done.output)?;
             let Ok(made) = serde_json::from_str::<Value>(&done.output) else {
                 tried.remarks.push(format!("no plan: {}", done.last()));
                 return Ok(());
