@@ -9,23 +9,10 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 /// What a shell does in a host of its own. Each call's words come before what it says.
-const SCRIPT: &str = r#"
-    mount -t tmpfs none /run
-    mkdir -p /run/libvirt /run/lock /run/etc
-    [ -L /var/run ] || mount --bind /run /var/run
-    for folder in lib cache log; do
-        mkdir -p /run/$folder /var/$folder/libvirt
-        mount --bind /run/$folder /var/$folder/libvirt
-    done
-    printf '%s\n' 'stdio_handler = "file"' 'user = "root"' 'group = "root"' 'security_driver = "none"' \
-        'cgroup_controllers = []' 'namespaces = []' > /run/etc/qemu.conf
-    mkdir -p /etc/libvirt
-    mount --bind /run/etc /etc/libvirt
-    libvirtd --timeout 120 >/run/daemon.log 2>&1 &
-    daemon=$!
+const SCRIPT: &str = concat!(
+    include_str!("common/daemon.sh"),
+    r#"
     trap 'set +e; kill -CONT $daemon; virsh destroy ours; virsh destroy theirs; kill $daemon; wait $daemon; true' EXIT
-    for _ in $(seq 600); do virsh -c qemu:///system uri >/dev/null 2>&1 && break; sleep 0.1; done
-    exec 2>&1
     say() { echo "== $*"; "$VMWRIGHT" "$@" || echo "status $?"; }
     echo "<domain type='qemu'><name>theirs</name><memory unit='MiB'>32</memory><os><type arch='x86_64' machine='q35'>hvm</type></os></domain>" > /run/theirs.xml
     virsh -q define /run/theirs.xml
@@ -41,10 +28,7 @@ const SCRIPT: &str = r#"
     say vm start ours
     kill -KILL $daemon; wait $daemon || true
     echo == while the daemon is away; "$VMWRIGHT" vm list
-    rm -f /run/libvirtd.pid /run/libvirt/libvirtd.pid
-    libvirtd --timeout 120 >/run/daemon.log 2>&1 &
-    daemon=$!
-    for _ in $(seq 600); do virsh -c qemu:///system uri >/dev/null 2>&1 && break; sleep 0.1; done
+    begin_daemon
     echo == when the daemon is back; "$VMWRIGHT" vm list
     virsh -q undefine ours
     echo == while the domain is undefined; "$VMWRIGHT" vm list
@@ -76,7 +60,8 @@ const SCRIPT: &str = r#"
     fi
     kill -STOP $daemon
     say vm list
-"#;
+"#
+);
 
 #[test]
 fn machines_and_other_peoples_domains() {

@@ -209,29 +209,17 @@ fn what_cannot_move_and_what_shares_its_random_numbers_fails() {
 }
 
 /// A daemon in a mount namespace of the test's own, and the probe guest on it.
-const ON_LIBVIRT: &str = r#"
-    mount -t tmpfs none /run
-    mkdir -p /run/libvirt /run/lock /run/etc
-    [ -L /var/run ] || mount --bind /run /var/run
-    for folder in lib cache log; do
-        mkdir -p /run/$folder /var/$folder/libvirt
-        mount --bind /run/$folder /var/$folder/libvirt
-    done
-    printf '%s\n' 'stdio_handler = "file"' 'user = "root"' 'group = "root"' 'security_driver = "none"' \
-        'cgroup_controllers = []' 'namespaces = []' > /run/etc/qemu.conf
-    mkdir -p /etc/libvirt
-    mount --bind /run/etc /etc/libvirt
-    libvirtd --timeout 120 >/run/daemon.log 2>&1 &
-    daemon=$!
+const ON_LIBVIRT: &str = concat!(
+    include_str!("common/daemon.sh"),
+    r#"
     trap 'set +e; virsh destroy web; kill $daemon; wait $daemon; true' EXIT
-    for _ in $(seq 600); do virsh -c qemu:///system uri >/dev/null 2>&1 && break; sleep 0.1; done
-    exec 2>&1
     "$VMWRIGHT" vm create "$SITE/web.toml" --backend libvirt
     "$VMWRIGHT" vm start web
     "$VMWRIGHT" review web --gates boot,devices,isolation --format json --output "$SITE/review.json" || echo "status $?"
     "$VMWRIGHT" vm stop web --force
     "$VMWRIGHT" vm delete web
-"#;
+"#
+);
 
 #[test]
 fn a_guest_on_libvirt_is_asked_by_way_of_libvirt() {
