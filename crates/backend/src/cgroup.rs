@@ -218,7 +218,7 @@ fn values(limits: &Limits) -> Result<Vec<Setting>, CgroupError> {
         let key = format!("limits.device.{at}");
         let number = device_number(&device.path).map_err(|why| CgroupError::Value(key, why))?;
         set("io", "io.max", most(device).map(|most| format!("{number} {most}")));
-        set("io", "io.weight", device.weight.map(|weight| format!("{number} {weight}")));
+        set("io", "io.weight", weight(device).map(|weight| format!("{number} {weight}")));
     }
     Ok(values)
 }
@@ -238,6 +238,10 @@ fn most(device: &Blkio) -> Option<String> {
     let said: Vec<String> =
         limits.into_iter().filter_map(|(name, limit)| Some(format!("{name}={}", limit?))).collect();
     (!said.is_empty()).then(|| said.join(" "))
+}
+
+fn weight(device: &Blkio) -> Option<String> {
+    device.weight.map(|weight| weight.to_string())
 }
 
 /// `major:minor` of a block device.
@@ -285,6 +289,18 @@ fn place(machine: &Stored) -> PathBuf {
     let digest = Sha256::digest(machine.directory().as_os_str().as_encoded_bytes());
     let short: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     Path::new(parent.trim_start_matches('/')).join(format!("{}-{short}", machine.name))
+}
+
+/// What a machine's limits make of its group, as text.
+#[cfg(test)]
+pub(crate) fn told(machine: &Stored) -> String {
+    let values = values(&machine.spec.limits);
+    let values = values.map(|all| all.into_iter().map(|one| (one.file, one.text)).collect::<Vec<_>>());
+    let Limits { vcpu_percent, emulator_percent, .. } = machine.spec.limits;
+    let shares = [vcpu_percent, emulator_percent].map(|percent| percent.map(time));
+    // Where there is no such device, the values of none are made.
+    let devices = machine.spec.limits.devices.iter().map(|device| (most(device), weight(device)));
+    format!("{values:?} {shares:?} {:?} {}", devices.collect::<Vec<_>>(), place(machine).display())
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CgroupError> {

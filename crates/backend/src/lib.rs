@@ -23,6 +23,8 @@ pub mod fake;
 pub mod firecracker;
 pub mod http;
 mod image;
+#[cfg(test)]
+mod keys;
 mod launch;
 pub mod libvirt;
 mod lines;

@@ -42,6 +42,12 @@ pub(crate) fn make(machine: &Stored) -> Result<(), StartError> {
     written.map_err(|source| StartError::Write { path: machine.file(SEED), source })
 }
 
+/// What a guest finds in a machine's seed, as text.
+#[cfg(test)]
+pub(crate) fn told(machine: &Stored) -> String {
+    format!("{:?}", machine.spec.seed.as_ref().map(|seed| files(seed, &machine.name)))
+}
+
 /// The files by the names that cloud-init knows, in the order of a directory.
 fn files(seed: &Seed, name: &str) -> Result<Vec<(&'static str, Vec<u8>)>, StartError> {
     let read = |path: &Option<String>| {

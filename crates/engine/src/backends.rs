@@ -67,9 +67,12 @@ impl Chosen {
             source,
         };
         match self {
-            Self::Qemu => argv::argv(&machine.spec, &argv::Handles::to_show(&machine.spec))
-                .map(drop)
-                .map_err(|error| fail(error.into())),
+            Self::Qemu => {
+                let spec = vmwright_backend::as_started(machine);
+                argv::argv(&spec, &argv::Handles::to_show(&spec))
+                    .map(drop)
+                    .map_err(|error| fail(error.into()))
+            }
             Self::Firecracker => {
                 Firecracker::default().config(machine).map(drop).map_err(|error| fail(error.into()))
             }

@@ -246,9 +246,6 @@ pub enum Error {
     /// A backend gave an answer to another question.
     #[error("the backend gave an answer to another question")]
     Answer,
-    /// A specification has no command line.
-    #[error("the specification has no command line")]
-    Argv(#[source] vmwright_backend::qemu::argv::ArgvError),
     /// There is no lab, or it cannot be used.
     #[error(transparent)]
     Lab(Box<vmwright_lab::LabError>),
@@ -279,7 +276,6 @@ impl Error {
             | Error::Argument(_)
             | Error::Store(_)
             | Error::Backend { .. }
-            | Error::Argv(_)
             | Error::UnknownFormat { .. }
             | Error::Convert { .. }
             | Error::Gate(_)

@@ -145,7 +145,8 @@ pub(crate) fn show(vm: &str, environment: &Environment) -> Result<Outcome, Error
     match Chosen::of(&machine)? {
         Chosen::Qemu => {
             let spec = vmwright_backend::as_started(&machine);
-            let arguments = argv::argv(&spec, &argv::Handles::to_show(&spec)).map_err(Error::Argv)?;
+            let arguments = argv::argv(&spec, &argv::Handles::to_show(&spec))
+                .map_err(|source| Error::Start { vm: vm.to_owned(), source: Box::new(source) })?;
             let words =
                 |one: &argv::Argument| format!("{} {}", one.option, one.value.as_deref().unwrap_or(""));
             summary.argv =

@@ -16,6 +16,9 @@ const INSTALL: &str = "install Cloud Hypervisor from its releases into a directo
 /// of QEMU's, because Cloud Hypervisor has one kind of machine; and its log, which is its standard output.
 const UNMISSED: &[&str] = &["name", "title", "description", "agent", "machine", "serial.0.to"];
 
+/// What a console says that has no file, in the machine's directory.
+const CONSOLE: &str = "console.log";
+
 pub(super) fn find_program() -> Result<PathBuf, StartError> {
     find(
         "cloud-hypervisor",
@@ -38,9 +41,12 @@ fn prepared(machine: &Stored) -> MachineSpec {
     if let Some(vsock) = &mut spec.vsock {
         vsock.socket.get_or_insert_with(|| machine.file("vsock").display().to_string());
     }
-    // A console beside the log would fight with it for the standard output.
+    // A console beside the log would fight with it for the standard output: it gets a file of its own.
     if spec.serials.iter().all(|serial| serial.to == Endpoint::Log) {
-        spec.consoles.retain(|console| console.to != Endpoint::Stdio);
+        for console in spec.consoles.iter_mut().filter(|console| console.to == Endpoint::Stdio) {
+            console.to = Endpoint::File;
+            console.path.get_or_insert_with(|| machine.file(CONSOLE).display().to_string());
+        }
     }
     spec
 }

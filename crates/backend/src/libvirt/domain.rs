@@ -4,13 +4,14 @@
 //! backend does without being told: where libvirt would add a device of its own choice, the specification says that
 //! there is none. And what would silently be missing is refused.
 
-use super::edit;
+use super::{NAME, edit};
+use crate::StartError;
 use crate::account::Account;
 use crate::qemu::argv::mac;
+use crate::sayable::refuse;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use thiserror::Error;
-use vmwright_convert::{Effect, Remark};
 use vmwright_formats::machine_spec::{SizeError, parse_size};
 use vmwright_formats::xml::Document;
 use vmwright_model::MachineSpec;
@@ -32,9 +33,9 @@ pub enum DomainError {
     /// The memory's size is wrong.
     #[error("memory has no usable size")]
     Size(#[source] SizeError),
-    /// The specification says what libvirt has no word for.
-    #[error("`{0}` cannot be said to libvirt: {1}")]
-    Beyond(String, String),
+    /// There is no place for vmwright's own part of the domain's metadata.
+    #[error("the domain takes no metadata: {0}")]
+    Metadata(String),
     /// A value holds what XML cannot.
     #[error("the value of `{0}` holds a control character")]
     Control(String),
@@ -54,22 +55,20 @@ pub(super) struct Around<'a> {
 }
 
 /// The domain of a machine.
-pub(super) fn xml(spec: &MachineSpec, around: &Around<'_>) -> Result<String, DomainError> {
+pub(super) fn xml(spec: &MachineSpec, around: &Around<'_>) -> Result<String, StartError> {
     parse_size(&spec.memory.size).map_err(DomainError::Size)?;
     if let Some(key) = control(spec) {
-        return Err(DomainError::Control(key));
+        return Err(DomainError::Control(key).into());
     }
     let written = vmwright_convert::libvirt::write(&complete(spec, around)?);
-    let missing = |remark: &&Remark| remark.effect == Effect::Lost;
-    if let Some(Remark { item, why, .. }) = written.remarks.iter().find(missing) {
-        return Err(DomainError::Beyond(item.clone(), why.clone()));
-    }
+    // The guest does not see the names that libvirt gives to disks where it does not take those of the specification.
+    let names: Vec<String> = (0..spec.disks.len()).map(|at| format!("disk.{at}.target")).collect();
+    refuse(NAME, &written.remarks, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
     // It was written as a whole document with a root element, which takes a child.
     let place = if written.text.contains("<metadata>") { "metadata" } else { "" };
     let ours = metadata(around.text);
     let ours = if place.is_empty() { format!("<metadata>{ours}</metadata>") } else { ours };
-    edit::insert(&written.text, place, &ours)
-        .map_err(|error| DomainError::Beyond("metadata".to_owned(), error.to_string()))
+    Ok(edit::insert(&written.text, place, &ours).map_err(|error| DomainError::Metadata(error.to_string()))?)
 }
 
 /// The specification that a domain carries, without blanks around it; none where vmwright did not make the domain.
@@ -290,7 +289,7 @@ mod tests {
     use super::*;
     use vmwright_formats::{View, domain_xml::DomainXml, machine_spec::MachineSpecView};
 
-    pub(super) fn made(text: &str) -> Result<String, DomainError> {
+    pub(super) fn made(text: &str) -> Result<String, StartError> {
         let (view, issues) = MachineSpecView::read(text);
         assert_eq!(issues, []);
         let log = Path::new("/s/serial.log");
@@ -339,7 +338,8 @@ mod tests {
             xml(&spec, &around).expect_err("beyond").to_string()
         };
         let told = beyond(|spec| spec.process.sandbox = Some(false));
-        assert_eq!(told, "`process` cannot be said to libvirt: there is no word for {\"sandbox\":false}");
+        let why = "process: there is no word for {\"sandbox\":false}";
+        assert_eq!(told, format!("the backend `libvirt` cannot run this machine as it is described: {why}"));
         assert_eq!(
             beyond(|spec| spec.boot.kernel = Some("/a\nb".to_owned())),
             "the value of `boot.kernel` holds a control character"

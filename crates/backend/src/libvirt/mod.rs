@@ -49,6 +49,9 @@ pub enum Kept {
     Changed,
 }
 
+/// Its name.
+const NAME: &str = "libvirt";
+
 /// The backend.
 #[derive(Debug, Clone)]
 pub struct Libvirt {
@@ -91,7 +94,7 @@ impl Libvirt {
     pub fn domain_of(&self, machine: &Stored, text: &str) -> Result<String, StartError> {
         let serial_log = machine.file(crate::store::SERIAL);
         let around = domain::Around { text, serial_log: &serial_log, account: None, uuid: None };
-        Ok(domain::xml(&machine.spec, &around)?)
+        domain::xml(&machine.spec, &around)
     }
 
     /// Whether libvirt has the machine's domain as vmwright left it.
@@ -232,7 +235,7 @@ impl Libvirt {
 
 impl Backend for Libvirt {
     fn name(&self) -> &'static str {
-        "libvirt"
+        NAME
     }
 
     fn start(&self, machine: &Stored) -> Result<Running, StartError> {

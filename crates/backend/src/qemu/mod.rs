@@ -19,7 +19,7 @@ mod resize;
 pub mod schema;
 mod screenshot;
 mod snapshot;
-mod start;
+pub(crate) mod start;
 mod stats;
 mod tap;
 mod trace;
@@ -36,6 +36,9 @@ use std::time::Duration;
 
 /// How long a guest's agent may take for one answer.
 const AGENT: Duration = Duration::from_secs(20);
+
+/// Its name.
+const NAME: &str = "qemu";
 
 /// The backend.
 #[derive(Debug, Clone)]
@@ -81,7 +84,7 @@ impl Qemu {
     pub fn program(&self) -> Result<PathBuf, StartError> {
         match &self.program {
             Some(program) => Ok(program.clone()),
-            None => start::find_program(),
+            None => start::find_program(std::env::consts::ARCH),
         }
     }
 
@@ -125,7 +128,7 @@ impl Qemu {
 
 impl Backend for Qemu {
     fn name(&self) -> &'static str {
-        "qemu"
+        NAME
     }
 
     fn start(&self, machine: &Stored) -> Result<Running, StartError> {

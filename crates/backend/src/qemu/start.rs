@@ -18,10 +18,11 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use vmwright_model::MachineSpec;
 use vmwright_model::machine::{Accelerator, NetworkKind};
 
 /// Where QEMU lies on hosts that do not have it in PATH: a short PATH of a service, and RHEL's own place.
-const PLACES: [&str; 1] = ["/usr/libexec/qemu-kvm"];
+const OWN_PLACE: &str = "/usr/libexec/qemu-kvm";
 const INSTALL: &str = "install QEMU: `apt install qemu-system-x86`, or `dnf install qemu-kvm`";
 
 pub(super) fn start(qemu: &Qemu, machine: &Stored) -> Result<Running, StartError> {
@@ -40,17 +41,48 @@ pub(super) fn receive(
     Ok(running)
 }
 
-/// The installed QEMU for this host's architecture.
-pub(super) fn find_program() -> Result<PathBuf, StartError> {
-    let name = format!("qemu-system-{}", std::env::consts::ARCH);
-    find(&name, &[Path::new("/usr/bin").join(&name), PLACES[0].into()], INSTALL)
+/// The installed QEMU for an architecture.
+pub(super) fn find_program(arch: &str) -> Result<PathBuf, StartError> {
+    let name = format!("qemu-system-{arch}");
+    let mut places = vec![Path::new("/usr/bin").join(&name)];
+    // It is of the host's own architecture.
+    places.extend((arch == std::env::consts::ARCH).then(|| PathBuf::from(OWN_PLACE)));
+    find(&name, &places, INSTALL)
+}
+
+/// The program that runs a machine: the specification's own, or the installed one for the guest's architecture.
+pub(crate) fn program(qemu: &Qemu, spec: &MachineSpec) -> Result<PathBuf, StartError> {
+    match (&qemu.program, &spec.emulator) {
+        (Some(_), _) => qemu.program(),
+        (None, Some(own)) => Ok(PathBuf::from(own)),
+        (None, None) => find_program(&spec.arch),
+    }
+}
+
+/// A tap that is made for a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wanted<'a> {
+    bridge: &'a str,
+    name: Option<&'a str>,
+    /// Pairs of queues.
+    queues: u32,
+}
+
+/// The taps that are made for a machine, with the places of their networks.
+pub(crate) fn taps_of(spec: &MachineSpec) -> impl Iterator<Item = (usize, Wanted<'_>)> {
+    let on_bridges = spec.networks.iter().enumerate().filter(|(_, one)| one.kind == NetworkKind::Bridge);
+    on_bridges.map(|(at, network)| {
+        // The specification has a bridge for each network of this kind.
+        let bridge = network.bridge.as_deref().unwrap_or_default();
+        (at, Wanted { bridge, name: network.tap.as_deref(), queues: network.queues.unwrap_or(1) })
+    })
 }
 
 fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result<Running, StartError> {
     let deadline = Instant::now() + qemu.patience;
     let machine = attempt.machine;
     let mut spec = seed::with_disk(machine);
-    let program = qemu.program()?;
+    let program = program(qemu, &spec)?;
     let account = account(&spec.process)?;
     seed::make(machine)?;
     // The machine's directory is closed to another user: QEMU gets the file itself.
@@ -66,17 +98,14 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
     let (qmp_path, qmp) = sockets.listen("qmp", foreign)?;
     let (agent_path, agent) = sockets.listen("agent", foreign)?;
     let mut taps = Vec::new();
-    for (at, network) in spec.networks.iter().enumerate() {
-        if network.kind == NetworkKind::Bridge {
-            // The specification has a bridge for each network of this kind.
-            taps.push((at, tap::open(network.bridge.as_deref().unwrap_or_default())?));
-        }
+    for (at, wanted) in taps_of(spec) {
+        taps.push((at, tap::open(wanted.bridge, wanted.name, wanted.queues)?));
     }
     let handles = Handles {
         serial: Some(serial.as_raw_fd()),
         qmp: Some(qmp.as_raw_fd()),
         agent: Some(agent.as_raw_fd()),
-        taps: taps.iter().map(|(at, tap)| (*at, vec![tap.file.as_raw_fd()])).collect(),
+        taps: taps.iter().map(|(at, tap)| (*at, tap.descriptors())).collect(),
         ..Handles::by_name()
     };
     let mut arguments = words(&argv(spec, &handles)?);
@@ -88,7 +117,7 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
     let mut inherits = vec![serial.as_raw_fd(), qmp.as_raw_fd()];
     inherits.extend(seed.as_ref().map(AsRawFd::as_raw_fd));
     inherits.extend(spec.agent.then_some(agent.as_raw_fd()));
-    inherits.extend(taps.iter().map(|(_, tap)| tap.file.as_raw_fd()));
+    inherits.extend(taps.iter().flat_map(|(_, tap)| tap.descriptors()));
     let group = Group::make(machine)?;
     let door = group.as_ref().map(Group::door).transpose()?;
     let (mut child, mut running) = attempt.launch(Vmm {

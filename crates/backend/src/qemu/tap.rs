@@ -6,7 +6,7 @@ use crate::supervise::interface_exists;
 use std::ffi::{CStr, CString};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -23,10 +23,19 @@ pub(super) struct Tap {
     pub(super) name: String,
     /// Its other end.
     pub(super) file: File,
+    /// More of them, one for each further pair of queues.
+    more: Vec<File>,
 }
 
-/// Makes a tap on a bridge.
-pub(super) fn open(bridge: &str) -> Result<Tap, StartError> {
+impl Tap {
+    /// The numbers of its other ends.
+    pub(super) fn descriptors(&self) -> Vec<RawFd> {
+        std::iter::once(&self.file).chain(&self.more).map(AsRawFd::as_raw_fd).collect()
+    }
+}
+
+/// Makes a tap on a bridge, under this name or the next free one, with so many pairs of queues.
+pub(super) fn open(bridge: &str, name: Option<&str>, queues: u32) -> Result<Tap, StartError> {
     if !interface_exists(bridge) {
         return Err(StartError::NoBridge(bridge.to_owned()));
     }
@@ -37,17 +46,16 @@ pub(super) fn open(bridge: &str) -> Result<Tap, StartError> {
     let fail = |doing: &'static str| {
         move |source: io::Error| StartError::Tap { bridge: bridge.to_owned(), doing, source }
     };
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_CLOEXEC | libc::O_NONBLOCK)
-        .open("/dev/net/tun")
-        .map_err(fail("open `/dev/net/tun`"))?;
-    let mut request = request(PATTERN);
-    // The three flags have 16 bits (linux/if_tun.h); the header is what virtio-net needs for its offloads.
-    request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR) as libc::c_short;
-    control(&file, libc::TUNSETIFF as libc::c_ulong, &mut request).map_err(fail("make a tap"))?;
-    let name = name_of(&request).map_err(fail("make a tap"))?;
+    if name.is_some_and(interface_exists) {
+        // The kernel would join it, and it would be gone when QEMU ends.
+        return Err(fail("make a tap of a name that is taken")(io::ErrorKind::AlreadyExists.into()));
+    }
+    let wanted = name.map(CString::new).transpose().map_err(|error| fail("name a tap")(error.into()))?;
+    let (name, file) = queue(wanted.as_deref().unwrap_or(PATTERN), queues > 1).map_err(fail("make a tap"))?;
+    let mut more = Vec::new();
+    for _ in 1..queues {
+        more.push(queue(&name, true).map_err(fail("add a pair of queues to a tap"))?.1);
+    }
 
     let socket = socket().map_err(fail("open a control socket"))?;
     let index = index(&socket, &name).map_err(fail("find the tap"))?;
@@ -62,7 +70,24 @@ pub(super) fn open(bridge: &str) -> Result<Tap, StartError> {
     // SAFETY: SIOCGIFFLAGS has filled the flags, and any bits are a valid value of them.
     unsafe { flags.ifr_ifru.ifru_flags |= libc::IFF_UP as libc::c_short };
     control(&socket, libc::SIOCSIFFLAGS as libc::c_ulong, &mut flags).map_err(fail("bring a tap up"))?;
-    Ok(Tap { name: name.to_string_lossy().into_owned(), file })
+    Ok(Tap { name: name.to_string_lossy().into_owned(), file, more })
+}
+
+/// The other end of a tap, which is made where there is none of the name; and its name. One that may have `many` ends
+/// gives each a pair of queues.
+fn queue(name: &CStr, many: bool) -> io::Result<(CString, File)> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_CLOEXEC | libc::O_NONBLOCK)
+        .open("/dev/net/tun")?;
+    let mut request = request(name);
+    // The flags have 16 bits (linux/if_tun.h); the header is what virtio-net needs for its offloads.
+    let many = if many { libc::IFF_MULTI_QUEUE } else { 0 };
+    let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | many;
+    request.ifr_ifru.ifru_flags = flags as libc::c_short;
+    control(&file, libc::TUNSETIFF as libc::c_ulong, &mut request)?;
+    Ok((name_of(&request)?, file))
 }
 
 fn index(socket: &OwnedFd, name: &CStr) -> io::Result<libc::c_int> {
@@ -107,8 +132,8 @@ mod tests {
 
     #[test]
     fn a_missing_bridge_is_named() {
-        let told = open("vmw-nobridge").expect_err("no such bridge");
+        let told = open("vmw-nobridge", None, 1).expect_err("no such bridge");
         assert_eq!(told.to_string(), "no bridge `vmw-nobridge` on this host");
-        assert_eq!(open("lo").expect_err("loopback").to_string(), "interface `lo` is not a bridge");
+        assert_eq!(open("lo", None, 1).expect_err("loopback").to_string(), "interface `lo` is not a bridge");
     }
 }

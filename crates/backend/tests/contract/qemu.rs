@@ -316,6 +316,19 @@ fn a_tap_is_a_port_of_its_bridge_and_goes_with_the_machine() {
         qemu.stop(&machine, how).expect("it runs");
         place.assert_nothing_left(&[]);
     }
+    let named = format!("vmwn{}", std::process::id());
+    let many = place.machine(&format!("{network}tap = '{named}'\nqueues = 2\n"));
+    let running = start(&qemu, &many);
+    assert_eq!(running.taps, [named.as_str()], "by the name that the specification says");
+    let queues = std::fs::read_dir(format!("/sys/class/net/{named}/queues")).expect("it is there");
+    let sends = queues.flatten().filter(|queue| queue.file_name().to_string_lossy().starts_with("tx-"));
+    assert_eq!(sends.count(), 2);
+    let told = vmwright_backend::chain(
+        &qemu.start(&place.machine(&format!("{network}tap = '{named}'\n"))).expect_err("taken"),
+    );
+    assert!(told.contains("make a tap of a name that is taken"), "{told}");
+    qemu.stop(&many, Stop::Force).expect("it runs");
+    place.assert_nothing_left(&[]);
     // kill -9 from outside takes the taps as well.
     let running = start(&qemu, &machine);
     kill_process(rustix_pid(running.process.pid), Signal::KILL).expect("it runs");

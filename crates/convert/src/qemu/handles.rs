@@ -49,18 +49,18 @@ impl Handles {
     /// The numbers to show where none are open: 3, 4, 5, and taps from 6.
     #[must_use]
     pub fn to_show(spec: &MachineSpec) -> Self {
-        let taps = spec.networks.iter().enumerate().filter(|(_, network)| is_opened(network.kind));
-        Self {
-            serial: Some(3),
-            qmp: Some(4),
-            agent: Some(5),
-            taps: (6..).zip(taps).map(|(number, (at, _))| (at, vec![number])).collect(),
-            ..Self::default()
-        }
+        let mut numbers = 6..;
+        let opened = spec.networks.iter().enumerate().filter(|(_, network)| is_opened(network.kind));
+        let taps = opened.map(|(at, network)| {
+            let queues = network.queues.map_or(1, |queues| queues as usize);
+            (at, numbers.by_ref().take(queues).collect())
+        });
+        let taps = taps.collect();
+        Self { serial: Some(3), qmp: Some(4), agent: Some(5), taps, ..Self::default() }
     }
 }
 
-/// Kinds of networks whose tap the backend opens.
+/// Kinds of networks whose taps are opened for QEMU.
 fn is_opened(kind: NetworkKind) -> bool {
     matches!(kind, NetworkKind::Bridge | NetworkKind::Ovs | NetworkKind::Macvtap)
 }

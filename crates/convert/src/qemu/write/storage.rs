@@ -48,7 +48,7 @@ pub(super) fn nodes(line: &mut Line<'_>, at: usize, disk: &Disk) -> Result<Strin
         part
     };
     if let Some(secret) = &disk.secret {
-        self::secret(line, &format!("{name}-secret"), secret);
+        self::secret(line, &format!("disk.{at}.secret"), &format!("{name}-secret"), secret);
     }
     let encrypted = disk.format == DiskFormat::Raw && disk.secret.is_some();
     let mut value = Value::bare()
@@ -118,12 +118,12 @@ pub(super) fn nodes(line: &mut Line<'_>, at: usize, disk: &Disk) -> Result<Strin
 }
 
 /// A secret whose content is in a file that the caller made.
-fn secret(line: &mut Line<'_>, id: &str, name: &str) {
+fn secret(line: &mut Line<'_>, key: &str, id: &str, name: &str) {
     let file = line.handles.secrets.get(name).cloned();
     if file.is_none() {
         line.lost(
-            format!("secret {name}"),
-            "its content is not part of the machine: give QEMU a file that holds it",
+            key,
+            format!("the content of `{name}` is not part of the machine: give QEMU a file that holds it"),
         );
     }
     let file = file.unwrap_or_else(|| format!("/run/vmwright/secret-{name}"));
@@ -191,7 +191,7 @@ fn rbd(line: &mut Line<'_>, at: usize, rbd: &Rbd) -> Value {
     value = value.maybe("user", rbd.user.as_ref());
     if let Some(name) = &rbd.secret {
         let id = format!("disk{at}-key");
-        secret(line, &id, name);
+        secret(line, &format!("disk.{at}.rbd.secret"), &id, name);
         value.push("auth-client-required.0", "cephx");
         value.push("auth-client-required.1", "none");
         value.push("key-secret", id);

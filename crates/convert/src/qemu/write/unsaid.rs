@@ -70,6 +70,11 @@ enum Plug {
 }
 
 fn place(line: &mut Line<'_>, item: &str, address: Option<&Address>, plug: Plug) {
+    place_at(line, &format!("{item}.address"), address, plug);
+}
+
+/// The same where the key of the address is another one.
+fn place_at(line: &mut Line<'_>, key: &str, address: Option<&Address>, plug: Plug) {
     let Some(address) = address else { return };
     let said: &[&str] = match plug {
         Plug::Pci if address.pci.is_some() => &["pci", "multifunction", "iommu", "packed"],
@@ -90,7 +95,7 @@ fn place(line: &mut Line<'_>, item: &str, address: Option<&Address>, plug: Plug)
         Plug::Port => &["controller", "port"],
         Plug::Fixed => &[],
     };
-    left(line, &format!("{item}.address"), keys(address), said, "its bus has no such place");
+    left(line, key, keys(address), said, "its bus has no such place");
 }
 
 fn boot(line: &mut Line<'_>) {
@@ -313,7 +318,8 @@ fn networks(line: &mut Line<'_>) {
         said.extend(["link", "inbound", "outbound", "filter"]);
         left(line, &item, keys(network), &said, OUTSIDE);
         let usb = network.model == Some(NetworkModel::UsbNet) && network.kind != NetworkKind::Hostdev;
-        place(line, &item, network.pci.as_ref(), if usb { Plug::Usb } else { Plug::Pci });
+        let plug = if usb { Plug::Usb } else { Plug::Pci };
+        place_at(line, &format!("{item}.pci"), network.pci.as_ref(), plug);
     }
 }
 
