@@ -124,6 +124,74 @@ fn a_guest_moves_and_is_restored_and_runs_on() {
     assert_eq!(gate(&reviewed(&site, &["--gates", "devices"]), "devices")["verdict"], "pass");
 }
 
+/// A bridge of the host with an address; it goes with the test.
+struct Bridge(String);
+
+impl Bridge {
+    fn make() -> Result<Self, String> {
+        let bridge = Self(format!("vmwg{}", std::process::id()));
+        for words in [
+            format!("link add {} type bridge", bridge.0),
+            format!("address add 10.214.77.1/24 dev {}", bridge.0),
+            format!("link set {} up", bridge.0),
+        ] {
+            let output = std::process::Command::new("ip").args(words.split(' ')).output();
+            let output = output.map_err(|error| format!("cannot run ip: {error}"))?;
+            if !output.status.success() {
+                return Err(format!("ip {words}: {}", String::from_utf8_lossy(&output.stderr).trim()));
+            }
+        }
+        Ok(bridge)
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("ip").args(["link", "delete", &self.0]).output();
+    }
+}
+
+#[test]
+fn two_guests_reach_each_other_or_are_kept_apart() {
+    let test = "two_guests_reach_each_other_or_are_kept_apart";
+    let Some(parts) = support::parts(test) else { return };
+    let bridge = match Bridge::make() {
+        Ok(bridge) => bridge,
+        Err(why) => return eprintln!("SKIPPED {test}: no bridge can be made: {why}"),
+    };
+    let site = Site::new();
+    let disk = site.file("web.raw", vec![0; 1 << 20]);
+    let run = |network: &str| {
+        let more = format!(
+            "[[disk]]\npath = '{}'\nformat = 'raw'\n[[network]]\nkind = 'bridge'\nbridge = '{}'\n\
+             host_address = '10.214.77.1/24'\naddress = '10.214.77.2/24'\n{network}",
+            disk.display(),
+            bridge.0
+        );
+        started_as(&site, parts, "vmwright.net0=10.214.77.2/24", "", &more);
+        let review = reviewed(&site, &["--gates", "guest-to-guest"]);
+        as_before(&site);
+        site.call(&["vm", "stop", "web", "--force"]).ok();
+        site.call(&["vm", "delete", "web"]).ok();
+        gate(&review, "guest-to-guest").clone()
+    };
+    let good = run("");
+    assert_eq!(good["verdict"], "pass", "{good:#}");
+    let row = &good["tables"][0]["rows"][0];
+    assert_eq!(row[1], "10.214.77.3", "the next address that nobody has");
+    assert!(row[2].as_str().unwrap().starts_with("20 of 20 back"), "{row:#}");
+    assert!(row[3].as_str().unwrap().starts_with("1500 bytes: 5 of 5 back"), "{row:#}");
+    assert!(row[4].as_str().unwrap().ends_with("MiB/s"), "{row:#}");
+    // Ports that are isolated from each other send each other nothing.
+    let apart = run("isolated = true\n");
+    assert_eq!(apart["verdict"], "pass", "{apart:#}");
+    assert!(!apart["tables"][0]["rows"][0][2].as_str().unwrap().contains("back"), "{apart:#}");
+    // The guest is told of larger packets than the bridge lets through.
+    let large = run("mtu = 4000\n");
+    assert_eq!(large["verdict"], "fail", "{large:#}");
+    assert!(large["why"].as_str().unwrap().contains("full frames: "), "{large:#}");
+}
+
 /// Two ports that something can be plugged into.
 const PORTS: &str = "[[controller]]\nkind = 'pci'\nmodel = 'pcie-root-port'\nindex = 1\nport = 8\nchassis = 1\n\
                      [[controller]]\nkind = 'pci'\nmodel = 'pcie-root-port'\nindex = 2\nport = 9\nchassis = 2\n";

@@ -1,5 +1,6 @@
 //! REVIEW: starts the VM in scope where it does not run, lets the gates look, and keeps the report.
 
+mod beside;
 mod channels;
 mod exercise;
 mod here;

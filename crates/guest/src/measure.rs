@@ -1,6 +1,7 @@
 //! What the program of a test guest measures of its machine: each answers with a list of figures, one for each run.
 
 use rustix::fs::OFlags;
+use serde_json::json;
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::{self, ErrorKind};
@@ -8,6 +9,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::thread;
 use std::time::{Duration, Instant};
+use vmwright_guest::echo::{self, EchoPlan, Echoed};
 
 /// Size and place of what is read past the guest's cache have to be multiples of the disk's block.
 const BLOCK: usize = 4096;
@@ -110,6 +112,30 @@ pub(crate) fn reach(to: &str, milliseconds: u64) -> String {
         }
     }
     last
+}
+
+/// Round trips of so many bytes to the echo service of another guest, by `tcp` or by `udp`, as JSON: `trips` with
+/// milliseconds, null for a lost one, and `why` the first was lost; or `none`, why nobody answers.
+pub(crate) fn trips(by: &str, to: &str, size: u64, count: u64) -> io::Result<serde_json::Value> {
+    let address =
+        to.parse().map_err(|_| io::Error::new(ErrorKind::InvalidInput, format!("no address: {to}")))?;
+    let plan = EchoPlan {
+        trips: u32::try_from(count.clamp(1, 1000)).unwrap_or(1),
+        size: usize::try_from(size.clamp(8, 1 << 20)).unwrap_or(8),
+        give_up: 3,
+        ..EchoPlan::default()
+    };
+    let echoed = match by {
+        "tcp" => echo::over_tcp(address, &plan),
+        "udp" => echo::over_udp(address, &plan),
+        _ => return Err(io::Error::new(ErrorKind::InvalidInput, format!("neither tcp nor udp: {by}"))),
+    };
+    Ok(match echoed {
+        Echoed::Answered { trips, first_loss } => json!({ "trips": trips, "why": first_loss }),
+        Echoed::Refused => json!({ "none": "refused" }),
+        Echoed::Garbled => json!({ "none": "other bytes came back than were sent" }),
+        Echoed::Unreachable(why) => json!({ "none": why }),
+    })
 }
 
 /// The figure that one of a hundred exceeds.

@@ -8,7 +8,8 @@ use std::time::Duration;
 /// Words: `say TEXT` (standard output), `complain TEXT` (standard error), `echo` (what it reads), `fill BYTES` (so many
 /// on standard output), `sleep MILLISECONDS`, `write FILE BLOCKS FIRST LAST` (generations of blocks), `discard FILE OFFSET
 /// BYTES`, `end STATUS`, in any order and number; and what `measure` has, whose first number is how many runs there are: `spin`, `copy`, `read`, `seek`,
-/// `wake`, `steal` say a figure for each in a list, `reach HOST:PORT MILLISECONDS` says `open` or why not.
+/// `wake`, `steal` say a figure for each in a list, `reach HOST:PORT MILLISECONDS` says `open` or why not, `trips tcp|udp
+/// ADDRESS BYTES COUNT` the milliseconds of round trips to the echo service there.
 pub(crate) fn run(mut words: impl Iterator<Item = String>) -> ExitCode {
     while let Some(word) = words.next() {
         let mut number = || words.next().and_then(|text| text.parse::<u64>().ok());
@@ -56,6 +57,12 @@ pub(crate) fn run(mut words: impl Iterator<Item = String>) -> ExitCode {
                 let to = words.next().unwrap_or_default();
                 let limit = words.next().and_then(|text| text.parse().ok()).unwrap_or(1000);
                 writeln!(std::io::stdout(), "{}", measure::reach(&to, limit))
+            }
+            "trips" => {
+                let (by, to) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+                let mut number = || words.next().and_then(|text| text.parse().ok()).unwrap_or(1);
+                let (size, count) = (number(), number());
+                measure::trips(&by, &to, size, count).and_then(|said| writeln!(std::io::stdout(), "{said}"))
             }
             "end" => {
                 return ExitCode::from(number().and_then(|status| u8::try_from(status).ok()).unwrap_or(255));

@@ -160,6 +160,13 @@ pub trait Exercise {
     /// [`Undone`].
     fn plugged(&self, bytes: &[u8], look: &mut dyn FnMut(&dyn Guest, &str)) -> Result<Unplugged, Undone>;
 
+    /// Starts a second VM of the same specification on the same networks, with addresses of its own, on copies of its disks,
+    /// which the VM stands still for; `look` is called with the second's specification, once its agent answers.
+    ///
+    /// # Errors
+    /// [`Undone`].
+    fn beside(&self, look: &mut dyn FnMut(&dyn Guest, &MachineSpec)) -> Result<(), Undone>;
+
     /// Keeps the guest's state of this moment, and lets two VMMs go on from it beside the VM, one after the other, on
     /// throw-away disks and without a network. `look` is called with each. The VM stands still meanwhile.
     ///

@@ -42,6 +42,10 @@ fn alone(spec: &MachineSpec) -> MachineSpec {
     for network in &mut spec.networks {
         // Addresses are given by a seed or by hand, and by a plan; REVIEW looks for them.
         (network.address, network.host_address) = (None, None);
+        if network.kind == NetworkKind::Bridge {
+            // The tap is made so (`tap.rs`).
+            network.isolated = None;
+        }
     }
     // What is not there is not booted from.
     let there: Vec<BootDevice> = spec.boot.order.iter().copied().filter(|kind| has(&spec, *kind)).collect();

@@ -141,7 +141,7 @@ fn network(
     let tap = match to {
         Leads::Out => None,
         Leads::Bridge(bridge) => {
-            Some(tap::open(bridge, None, 1).map_err(|error| Unplugged::Words(crate::chain(&error)))?)
+            Some(tap::open(tap::Wanted::on(bridge)).map_err(|error| Unplugged::Words(crate::chain(&error)))?)
         }
         Leads::Nowhere => {
             netdev = json!({ "id": node, "type": "hubport", "hubid": NOWHERE });

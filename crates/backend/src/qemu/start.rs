@@ -59,22 +59,14 @@ pub(crate) fn program(qemu: &Qemu, spec: &MachineSpec) -> Result<PathBuf, StartE
     }
 }
 
-/// A tap that is made for a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Wanted<'a> {
-    bridge: &'a str,
-    name: Option<&'a str>,
-    /// Pairs of queues.
-    queues: u32,
-}
-
 /// The taps that are made for a machine, with the places of their networks.
-pub(crate) fn taps_of(spec: &MachineSpec) -> impl Iterator<Item = (usize, Wanted<'_>)> {
+pub(crate) fn taps_of(spec: &MachineSpec) -> impl Iterator<Item = (usize, tap::Wanted<'_>)> {
     let on_bridges = spec.networks.iter().enumerate().filter(|(_, one)| one.kind == NetworkKind::Bridge);
     on_bridges.map(|(at, network)| {
         // The specification has a bridge for each network of this kind.
         let bridge = network.bridge.as_deref().unwrap_or_default();
-        (at, Wanted { bridge, name: network.tap.as_deref(), queues: network.queues.unwrap_or(1) })
+        let (name, queues) = (network.tap.as_deref(), network.queues.unwrap_or(1));
+        (at, tap::Wanted { bridge, name, queues, isolated: network.isolated == Some(true) })
     })
 }
 
@@ -99,7 +91,7 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
     let (agent_path, agent) = sockets.listen("agent", foreign)?;
     let mut taps = Vec::new();
     for (at, wanted) in taps_of(spec) {
-        taps.push((at, tap::open(wanted.bridge, wanted.name, wanted.queues)?));
+        taps.push((at, tap::open(wanted)?));
     }
     let handles = Handles {
         serial: Some(serial.as_raw_fd()),

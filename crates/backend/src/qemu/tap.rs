@@ -34,8 +34,28 @@ impl Tap {
     }
 }
 
-/// Makes a tap on a bridge, under this name or the next free one, with so many pairs of queues.
-pub(super) fn open(bridge: &str, name: Option<&str>, queues: u32) -> Result<Tap, StartError> {
+/// A tap that is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wanted<'a> {
+    pub(super) bridge: &'a str,
+    /// Its name; the next free one where absent.
+    pub(super) name: Option<&'a str>,
+    /// Pairs of queues, at least one.
+    pub(super) queues: u32,
+    /// Whether it sends nothing to other ports of its kind.
+    pub(super) isolated: bool,
+}
+
+impl<'a> Wanted<'a> {
+    /// A usual port of a bridge.
+    pub(super) fn on(bridge: &'a str) -> Self {
+        Self { bridge, name: None, queues: 1, isolated: false }
+    }
+}
+
+/// Makes a tap on a bridge.
+pub(super) fn open(wanted: Wanted<'_>) -> Result<Tap, StartError> {
+    let Wanted { bridge, name, queues, isolated } = wanted;
     if !interface_exists(bridge) {
         return Err(StartError::NoBridge(bridge.to_owned()));
     }
@@ -64,6 +84,11 @@ pub(super) fn open(bridge: &str, name: Option<&str>, queues: u32) -> Result<Tap,
     port.ifr_ifru.ifru_ifindex = index;
     control(&socket, SIOCBRADDIF, &mut port).map_err(fail("add a tap as a port"))?;
 
+    if isolated {
+        // Before it is up, so that nothing passes (`br_port_flags` of the kernel).
+        let file = Path::new("/sys/class/net").join(&*name.to_string_lossy()).join("brport/isolated");
+        std::fs::write(file, "1").map_err(fail("isolate a tap"))?;
+    }
     let mut flags = self::request(&name);
     control(&socket, libc::SIOCGIFFLAGS as libc::c_ulong, &mut flags)
         .map_err(fail("read the tap's flags"))?;
@@ -132,8 +157,11 @@ mod tests {
 
     #[test]
     fn a_missing_bridge_is_named() {
-        let told = open("vmw-nobridge", None, 1).expect_err("no such bridge");
+        let told = open(Wanted::on("vmw-nobridge")).expect_err("no such bridge");
         assert_eq!(told.to_string(), "no bridge `vmw-nobridge` on this host");
-        assert_eq!(open("lo", None, 1).expect_err("loopback").to_string(), "interface `lo` is not a bridge");
+        assert_eq!(
+            open(Wanted::on("lo")).expect_err("loopback").to_string(),
+            "interface `lo` is not a bridge"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! What a review does with a VM beyond asking: it moves it to a second VMM and back, and lets copies go on from its state.
 
+use super::beside;
 use super::channels::Channels;
 use super::plug;
 use super::twin::{Twin, single};
@@ -25,6 +26,9 @@ const LISTENS: Duration = Duration::from_secs(30);
 
 /// How long an agent may take to answer in a guest that has just come somewhere.
 const ANSWERS: Duration = Duration::from_secs(20);
+
+/// How long a second guest may take until its agent answers, by the slower accelerator.
+const BOOTS: Duration = Duration::from_secs(180);
 
 /// Exercises one machine.
 pub(super) struct Exerciser<'a> {
@@ -70,7 +74,7 @@ impl Exercise for Exerciser<'_> {
         self.channels.let_go();
         let there = leg(here, &twin.machine, &socket, self.stop).map_err(Undone::Failed)?;
         let channels = twin.channels();
-        answers(&channels);
+        answers(&channels, ANSWERS);
         at(&channels);
         drop(channels);
         // Once more: a guest that stays elsewhere is worse than one that is late.
@@ -88,7 +92,7 @@ impl Exercise for Exerciser<'_> {
             }
         };
         self.channels.let_go();
-        answers(self.channels);
+        answers(self.channels, ANSWERS);
         at(self.channels);
         Ok(vec![there, back])
     }
@@ -97,6 +101,33 @@ impl Exercise for Exerciser<'_> {
         self.by_qemu("plugged into")?;
         let channels = self.channels;
         plug::plugged(self.machine(), bytes, &mut |mac| look(channels, mac))
+    }
+
+    fn beside(&self, look: &mut dyn FnMut(&dyn Guest, &MachineSpec)) -> Result<(), Undone> {
+        self.by_qemu("given a second guest")?;
+        let here = self.ours()?;
+        let addresses = beside::addresses(&here.spec).map_err(Undone::Cannot)?;
+        let copied = here.spec.disks.iter().any(|disk| !disk.readonly);
+        let twin = if copied {
+            self.channels.let_go();
+            perform(&Qemu::default(), here, Request::Pause, &mut Unwatched)
+                .map_err(|error| Undone::Failed(chain(&error)))?;
+            let going_on = GoesOn(here);
+            let twin = beside::make(here, &addresses);
+            drop(going_on);
+            answers(self.channels, ANSWERS);
+            twin
+        } else {
+            beside::make(here, &addresses)
+        };
+        let twin = twin.map_err(Undone::Cannot)?;
+        let cannot = |why: String| Undone::Cannot(format!("a second VM of it does not start: {why}"));
+        Qemu::default().start(&twin.machine).map_err(|error| cannot(chain(&error)))?;
+        let channels = twin.channels();
+        answers(&channels, BOOTS);
+        channels.execute("guest-ping", json!({})).map_err(|error| cannot(error.to_string()))?;
+        look(&channels, &twin.machine.spec);
+        Ok(())
     }
 
     fn restored_twice(&self, look: &mut dyn FnMut(&dyn Guest, &dyn Vmm)) -> Result<Saved, Undone> {
@@ -119,7 +150,7 @@ impl Exercise for Exerciser<'_> {
         if state != State::Running {
             return Err(Undone::Failed(format!("it was saved, and does not go on: it is {state}")));
         }
-        answers(self.channels);
+        answers(self.channels, ANSWERS);
         Ok(Saved { bytes: saved.sent, stood_still: began.elapsed() })
     }
 }
@@ -142,7 +173,7 @@ fn restored(here: &Stored, state: &Path, look: &mut dyn FnMut(&dyn Guest, &dyn V
         .map_err(|error| Undone::Failed(chain(&error)))?;
     apart(&copy.machine).map_err(Undone::Cannot)?;
     let channels = copy.channels();
-    answers(&channels);
+    answers(&channels, ANSWERS);
     look(&channels, &channels);
     Ok(())
 }
@@ -192,9 +223,9 @@ fn overlays(spec: &mut MachineSpec, place: &Path) -> Result<(), String> {
 }
 
 /// Waits until the agent answers; what asks next tells where it does not.
-fn answers(guest: &Channels<'_>) {
+fn answers(guest: &Channels<'_>, within: Duration) {
     let began = Instant::now();
-    while guest.execute("guest-ping", json!({})).is_err() && began.elapsed() < ANSWERS {
+    while guest.execute("guest-ping", json!({})).is_err() && began.elapsed() < within {
         thread::sleep(Duration::from_millis(100));
     }
 }

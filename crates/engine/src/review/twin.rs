@@ -15,9 +15,6 @@ use vmwright_model::machine::{Endpoint, NetworkKind};
 /// Name of the folder of the state directory that they lie in.
 const FOLDER: &str = "twins";
 
-/// What is otherwise about a twin; its second argument is where it may make files.
-type Change = fn(&mut MachineSpec, &Path) -> Result<(), String>;
-
 /// The twin of a machine. It is stopped and forgotten with this value.
 pub(super) struct Twin {
     pub(super) machine: Stored,
@@ -26,9 +23,13 @@ pub(super) struct Twin {
 }
 
 impl Twin {
-    /// Makes the twin of a machine in the folder of that name, changed by `change`. Its own name is the same, because
-    /// identity and addresses are made of it.
-    pub(super) fn make(of: &Stored, folder: &str, change: Change) -> Result<Self, String> {
+    /// Makes the twin of a machine in the folder of that name, changed by `change`, whose second argument is where it may
+    /// make files. Its own name is the same unless that changes it, because identity and addresses are made of it.
+    pub(super) fn make(
+        of: &Stored,
+        folder: &str,
+        change: impl FnOnce(&mut MachineSpec, &Path) -> Result<(), String>,
+    ) -> Result<Self, String> {
         let place = private(of, folder)?;
         let made = || {
             let mut spec = of.spec.clone();

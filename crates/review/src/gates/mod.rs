@@ -39,6 +39,7 @@ gates! {
     known_flaws = "known-flaws" from Some(Depth::Usual),
     utilisation = "utilisation" from Some(Depth::Usual),
     performance = "performance" from Some(Depth::Full),
+    guest_to_guest = "guest-to-guest" from Some(Depth::Full),
     migration = "migration" from Some(Depth::Full),
     save_restore = "save-restore" from Some(Depth::Full),
     hot_plug = "hot-plug" from Some(Depth::Full),
