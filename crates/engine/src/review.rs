@@ -4,6 +4,7 @@ mod beside;
 mod channels;
 mod exercise;
 mod here;
+mod leads;
 pub(crate) mod oscal;
 mod plug;
 mod rules;
@@ -55,8 +56,9 @@ pub(crate) fn review(
         began: &began,
         patience: None,
     };
-    let review =
+    let mut review =
         vmwright_review::run(&scope, &wanted, &mut |gate| told(gate, progress)).map_err(Error::Gate)?;
+    leads::follow(&mut review, Some(vm), environment, progress);
     made(review, what, environment, progress)
 }
 
@@ -93,8 +95,9 @@ fn host(
     let asked = Asked { vm: None, environment };
     let scope = HostScope { name, host: &Here, rules: &asked, began: &began };
     progress(Progress::Banner(Mode::Review.banner(&format!("host {name}"))));
-    let review = vmwright_review::hosts::run(&scope, &wanted, &mut |gate| told(gate, progress))
+    let mut review = vmwright_review::hosts::run(&scope, &wanted, &mut |gate| told(gate, progress))
         .map_err(Error::Gate)?;
+    leads::follow(&mut review, None, environment, progress);
     made(review, what, environment, progress)
 }
 
@@ -197,9 +200,13 @@ fn remember(
     progress: &mut dyn FnMut(Progress),
 ) {
     let host = vmwright_host::identity(&environment.state);
-    let lines = review.gates.iter().map(|gate| match gate.outcome.why() {
-        "" => format!("- {}: {}", gate.name, gate.outcome.word()),
-        why => format!("- {}: {}: {why}", gate.name, gate.outcome.word()),
+    let lines = review.gates.iter().map(|gate| {
+        let causes: Vec<&str> = gate.leads.iter().map(|cause| cause.rule.as_str()).collect();
+        let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
+        match gate.outcome.why() {
+            "" => format!("- {}: {}", gate.name, gate.outcome.word()),
+            why => format!("- {}: {}: {why}{causes}", gate.name, gate.outcome.word()),
+        }
     });
     let under = match review.accelerator.as_str() {
         "" => String::new(),

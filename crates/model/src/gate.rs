@@ -1,5 +1,6 @@
 //! REVIEW: checks on a real VM, with what they measured.
 
+use crate::analysis::Cause;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -110,6 +111,12 @@ pub struct Gate {
     /// How long it took, in seconds.
     #[serde(default)]
     pub seconds: f64,
+    /// Of one that failed: findings of ANALYSIS that may be why, best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leads: Vec<Cause>,
+    /// Of one that failed: commands that go on from here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<String>,
 }
 
 impl Gate {
@@ -124,6 +131,8 @@ impl Gate {
             evidence: Vec::new(),
             tables: Vec::new(),
             seconds: 0.0,
+            leads: Vec::new(),
+            next: Vec::new(),
         }
     }
 }

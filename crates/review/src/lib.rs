@@ -21,6 +21,7 @@ pub mod scope;
 mod statistics;
 mod wait;
 
+pub use gates::{areas, names as gate_names};
 pub use hosts::HostScope;
 pub use scope::{
     Exercise, Guest, GuestError, Host, Leg, Moment, Neighbour, Owner, Process, Ran, Rules, Saved, Says,

@@ -10,45 +10,54 @@ pub(crate) struct Entry {
     pub(crate) name: &'static str,
     /// The shallowest review that runs it unasked; none where it runs only when it is named, or a framework wants it.
     pub(crate) from: Option<Depth>,
+    /// Areas of rules that may know why it fails.
+    pub(crate) areas: &'static [&'static str],
     /// From the question to the answer.
     pub(crate) run: fn(&Session<'_>) -> Gate,
 }
 
 /// Declares the gates in the order in which they run and are shown.
 macro_rules! gates {
-    ($($module:ident = $name:literal from $from:expr),* $(,)?) => {
+    ($($module:ident = $name:literal from $from:expr, of $areas:expr;)*) => {
         $(pub(crate) mod $module;)*
         /// Every gate.
         pub(crate) const GATES: &[Entry] = &[$(Entry {
             name: $name,
             from: $from,
+            areas: &$areas,
             run: |session| $module::judge(&$module::observe(session), session.scope.spec).named($name),
         }),*];
     };
 }
 
 gates! {
-    boot = "boot" from Some(Depth::Quick),
-    network = "network" from Some(Depth::Quick),
-    devices = "devices" from Some(Depth::Quick),
-    cpu_flaws = "cpu-flaws" from Some(Depth::Quick),
-    isolation = "isolation" from Some(Depth::Quick),
-    secure_boot = "secure-boot" from Some(Depth::Quick),
-    vtpm = "vtpm" from Some(Depth::Quick),
-    confidential = "confidential" from Some(Depth::Quick),
-    known_flaws = "known-flaws" from Some(Depth::Usual),
-    utilisation = "utilisation" from Some(Depth::Usual),
-    performance = "performance" from Some(Depth::Full),
-    guest_to_guest = "guest-to-guest" from Some(Depth::Full),
-    migration = "migration" from Some(Depth::Full),
-    save_restore = "save-restore" from Some(Depth::Full),
-    hot_plug = "hot-plug" from Some(Depth::Full),
-    fips = "fips" from None,
+    boot = "boot" from Some(Depth::Quick), of ["guest", "firmware", "kvm", "vmm", "machine", "storage", "qcow2", "libvirt"];
+    network = "network" from Some(Depth::Quick), of ["network", "ovs", "vhost-user", "libvirt", "guest"];
+    devices = "devices" from Some(Depth::Quick), of ["machine", "storage", "network", "vfio", "sriov", "virtiofs", "vsock", "gpu", "numa", "memory", "cpu"];
+    cpu_flaws = "cpu-flaws" from Some(Depth::Quick), of ["mitigation", "cpu", "msr", "host"];
+    isolation = "isolation" from Some(Depth::Quick), of ["access", "libvirt", "host", "memory", "iommu", "mitigation", "vfio"];
+    secure_boot = "secure-boot" from Some(Depth::Quick), of ["firmware", "guest"];
+    vtpm = "vtpm" from Some(Depth::Quick), of ["vtpm", "firmware"];
+    confidential = "confidential" from Some(Depth::Quick), of ["sev", "tdx"];
+    known_flaws = "known-flaws" from Some(Depth::Usual), of ["vmm", "host"];
+    utilisation = "utilisation" from Some(Depth::Usual), of ["memory", "host", "perf", "numa"];
+    performance = "performance" from Some(Depth::Full), of ["perf", "kvm", "cpu", "numa", "irq", "storage", "network", "memory", "host"];
+    guest_to_guest = "guest-to-guest" from Some(Depth::Full), of ["network", "ovs", "vhost-user", "libvirt"];
+    migration = "migration" from Some(Depth::Full), of ["migration", "machine", "cpu", "storage", "network"];
+    save_restore = "save-restore" from Some(Depth::Full), of ["snapshot", "migration", "storage", "guest"];
+    hot_plug = "hot-plug" from Some(Depth::Full), of ["machine", "guest", "storage", "network"];
+    fips = "fips" from None, of ["host"];
 }
 
 /// Names of the gates as users type them, in the order in which they run.
 pub fn names() -> impl Iterator<Item = &'static str> {
     GATES.iter().map(|gate| gate.name)
+}
+
+/// Areas of rules that may know why a gate fails; none where it is no gate's name.
+#[must_use]
+pub fn areas(name: &str) -> &'static [&'static str] {
+    GATES.iter().find(|gate| gate.name == name).map_or(&[], |gate| gate.areas)
 }
 
 /// What a gate says, before it is given its name.
@@ -70,13 +79,11 @@ impl Judged {
 
     pub(crate) fn named(self, name: &str) -> Gate {
         Gate {
-            name: name.to_owned(),
-            outcome: self.outcome,
             checks: self.checks,
             measurements: self.measurements,
             evidence: self.evidence,
             tables: self.tables,
-            seconds: 0.0,
+            ..Gate::of(name, self.outcome)
         }
     }
 }

@@ -4,7 +4,7 @@ mod plot;
 
 use super::{figure, figures, outcome, visible};
 use std::fmt::Write;
-use vmwright_model::{Control, Framework, Gate, Review, Table};
+use vmwright_model::{Cause, Control, Framework, Gate, Review, Table};
 
 /// Even where something slipped through the escaping, the page could neither run nor fetch anything.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
@@ -98,6 +98,7 @@ fn section(gate: &Gate, page: &mut String) {
     for table in &gate.tables {
         show_table(table, page);
     }
+    leads(gate, page);
     if !gate.evidence.is_empty() {
         let _ = write!(page, "<details>\n<summary>Evidence ({} lines)</summary>\n<pre>", gate.evidence.len());
         for line in &gate.evidence {
@@ -106,6 +107,22 @@ fn section(gate: &Gate, page: &mut String) {
         page.push_str("</pre>\n</details>\n");
     }
     page.push_str("</section>\n");
+}
+
+/// What may be why a gate failed, and what goes on from there.
+fn leads(gate: &Gate, page: &mut String) {
+    let finding = |cause: &Cause| vec![cause.rule.clone(), cause.title.clone(), cause.fix.summary.clone()];
+    if !gate.leads.is_empty() {
+        let table = Table {
+            title: "Findings that may be why".to_owned(),
+            columns: ["finding", "what is wrong", "fix"].map(str::to_owned).to_vec(),
+            rows: gate.leads.iter().map(finding).collect(),
+        };
+        show_table(&table, page);
+    }
+    if !gate.next.is_empty() {
+        let _ = writeln!(page, "<p class=\"soft\">Next: <code>{}</code></p>", escape(&gate.next.join("; ")));
+    }
 }
 
 /// What the review says of a framework's controls.

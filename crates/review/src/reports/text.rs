@@ -64,6 +64,13 @@ fn show(gate: &Gate, page: &mut String) {
     for table in &gate.tables {
         show_table(table, page);
     }
+    for cause in &gate.leads {
+        let _ = writeln!(page, "  finding {}: {}", visible(&cause.rule), visible(&cause.title));
+        let _ = writeln!(page, "    fix: {}", visible(&cause.fix.summary));
+    }
+    for command in &gate.next {
+        let _ = writeln!(page, "  next: {}", visible(command));
+    }
     if !gate.evidence.is_empty() {
         page.push_str("  evidence\n");
     }

@@ -35,7 +35,8 @@ pub(crate) fn text(made: &ReviewMade) -> String {
 }
 
 fn section(gate: &Gate, out: &mut String) {
-    if gate.measurements.is_empty() && gate.tables.is_empty() && gate.evidence.is_empty() {
+    let said = gate.measurements.is_empty() && gate.tables.is_empty() && gate.evidence.is_empty();
+    if said && gate.leads.is_empty() && gate.next.is_empty() {
         return;
     }
     let _ = writeln!(out, "\n## {}", prose(&gate.name));
@@ -55,6 +56,22 @@ fn section(gate: &Gate, out: &mut String) {
     }
     for table in &gate.tables {
         self::table(table, out);
+    }
+    if !gate.leads.is_empty() {
+        out.push_str("\nFindings that may be why:\n\n");
+    }
+    for cause in &gate.leads {
+        let _ = writeln!(
+            out,
+            "- {}: {}. Fix: {}",
+            code(&cause.rule),
+            prose(&cause.title),
+            prose(&cause.fix.summary)
+        );
+    }
+    if !gate.next.is_empty() {
+        let commands: Vec<String> = gate.next.iter().map(|command| code(command)).collect();
+        let _ = writeln!(out, "\nNext: {}.", commands.join(", "));
     }
     if !gate.evidence.is_empty() {
         out.push_str("\nEvidence:\n\n");

@@ -1,0 +1,103 @@
+//! `vmwright review` with a second guest beside the first one.
+
+#![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
+
+mod common;
+#[path = "../../guest/tests/support/mod.rs"]
+mod support;
+
+use common::Site;
+use serde_json::Value;
+use support::Parts;
+
+/// A started machine `web` with our probe in its guest.
+fn started(site: &Site, parts: &Parts, more: &str) {
+    let initrd = site.file("initrd", &parts.initrd);
+    let spec = format!(
+        "name = 'web'\naccelerator = 'tcg'\ncpu.model = 'max'\n[memory]\nsize = '192MiB'\n[boot]\nkernel = '{}'\n\
+         initrd = '{}'\ncmdline = 'console=ttyS0 panic=-1 vmwright.net0=10.214.77.2/24'\n{more}",
+        parts.kernel.display(),
+        initrd.display(),
+    );
+    let path = site.file("web.toml", spec);
+    site.call(&["vm", "create", path.to_str().unwrap()]).ok();
+    site.call(&["vm", "start", "web"]).ok();
+}
+
+fn reviewed(site: &Site, words: &[&str]) -> Value {
+    site.call(&[&["review", "web", "--format", "json"], words].concat()).json()["review"].clone()
+}
+
+/// A bridge of the host with an address; it goes with the test.
+struct Bridge(String);
+
+impl Bridge {
+    fn make() -> Result<Self, String> {
+        let bridge = Self(format!("vmwg{}", std::process::id()));
+        for words in [
+            format!("link add {} type bridge", bridge.0),
+            format!("address add 10.214.77.1/24 dev {}", bridge.0),
+            format!("link set {} up", bridge.0),
+        ] {
+            let output = std::process::Command::new("ip").args(words.split(' ')).output();
+            let output = output.map_err(|error| format!("cannot run ip: {error}"))?;
+            if !output.status.success() {
+                return Err(format!("ip {words}: {}", String::from_utf8_lossy(&output.stderr).trim()));
+            }
+        }
+        Ok(bridge)
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("ip").args(["link", "delete", &self.0]).output();
+    }
+}
+
+#[test]
+fn two_guests_reach_each_other_or_are_kept_apart() {
+    let test = "two_guests_reach_each_other_or_are_kept_apart";
+    let Some(parts) = support::parts(test) else { return };
+    let bridge = match Bridge::make() {
+        Ok(bridge) => bridge,
+        Err(why) => return eprintln!("SKIPPED {test}: no bridge can be made: {why}"),
+    };
+    let site = Site::new();
+    let disk = site.file("web.raw", vec![0; 1 << 20]);
+    let run = |network: &str| {
+        let more = format!(
+            "[[disk]]\npath = '{}'\nformat = 'raw'\n[[network]]\nkind = 'bridge'\nbridge = '{}'\n\
+             host_address = '10.214.77.1/24'\naddress = '10.214.77.2/24'\n{network}",
+            disk.display(),
+            bridge.0
+        );
+        started(&site, parts, &more);
+        let review = reviewed(&site, &["--gates", "guest-to-guest"]);
+        let twins: Vec<_> =
+            std::fs::read_dir(site.path("state/twins")).into_iter().flatten().flatten().collect();
+        assert!(twins.is_empty(), "{twins:?}");
+        site.call(&["vm", "stop", "web", "--force"]).ok();
+        site.call(&["vm", "delete", "web"]).ok();
+        review["gates"][0].clone()
+    };
+    let good = run("");
+    assert_eq!(good["verdict"], "pass", "{good:#}");
+    let row = &good["tables"][0]["rows"][0];
+    assert_eq!(row[1], "10.214.77.3", "the next address that nobody has");
+    assert!(row[2].as_str().unwrap().starts_with("20 of 20 back"), "{row:#}");
+    assert!(row[3].as_str().unwrap().starts_with("1500 bytes: 5 of 5 back"), "{row:#}");
+    assert!(row[4].as_str().unwrap().ends_with("MiB/s"), "{row:#}");
+    // Ports that are isolated from each other send each other nothing.
+    let apart = run("isolated = true\n");
+    assert_eq!(apart["verdict"], "pass", "{apart:#}");
+    assert!(!apart["tables"][0]["rows"][0][2].as_str().unwrap().contains("back"), "{apart:#}");
+    // The guest is told of larger packets than the bridge lets through.
+    let large = run("mtu = 4000\n");
+    assert_eq!(large["verdict"], "fail", "{large:#}");
+    assert!(large["why"].as_str().unwrap().contains("full frames: "), "{large:#}");
+    // What rules know of it is named, and what goes on from there.
+    let next = large["next"].as_array().unwrap();
+    assert_eq!(next.last().unwrap(), "vmwright analyze --vm web", "{large:#}");
+    assert!(good["next"].is_null() && good["leads"].is_null(), "{good:#}");
+}
