@@ -40,6 +40,9 @@ pub(crate) const FOR_TESTS: &[Wanted] = &[
     wanted("nft", "nftables"),
     wanted("strace", "strace"),
     wanted("swtpm", "swtpm"),
+    // The lab's image is made by it; an ordinary user has it work in a namespace.
+    wanted("mmdebstrap", "mmdebstrap"),
+    wanted("newuidmap", "uidmap"),
 ];
 
 /// What builds the fuzz engine's own part, which is C++.
