@@ -124,7 +124,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .title(format!("the logical volume {group}/{name} of the VM is not active"));
             // One that is skipped on purpose takes another word than its name.
             let plain = !group.is_empty() && volume.attributes[9] != b'k';
-            return vec![draft.actions(plain.then(|| activate(group, name))).verdict()];
+            let draft = if plain {
+                draft
+                    .remedy(format!("activate the logical volume {group}/{name}"))
+                    .action(activate(group, name))
+            } else {
+                draft
+            };
+            return vec![draft.verdict()];
         }
     }
     // Nobody lists the volumes of a live host: LVM's own copy of the metadata knows them, and their nodes are not there.
@@ -139,7 +146,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .because(Strength::Strong, quote.clone(), "LVM knows the volume")
                 .about(Subject::new(SubjectKind::Path, &paths[0]))
                 .title(format!("the logical volume {group}/{name} of the VM is not active"));
-            return vec![draft.action(activate(&group, &name)).verdict()];
+            let remedy = format!("activate the logical volume {group}/{name}");
+            return vec![draft.remedy(remedy).action(activate(&group, &name)).verdict()];
         }
     }
     // A pool is activated at boot with the volumes in it, where nothing stops it.
