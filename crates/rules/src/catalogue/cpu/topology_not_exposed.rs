@@ -40,7 +40,7 @@ mod messages;
 pub(crate) const FEWER: &[&str] =
     &[
     "sees only", "only sees", "only two of", "only 2 of", "only one c", "uses only", "only uses", "shows only", "only shows",
-    "only 1 c", "detects only", "only detects", "one core", "fewer c", "not all cores", "not all cpus", "all cores are not",
+    "only 1 c", "detects only", "only detects", "fewer c", "not all cores", "not all cpus", "all cores are not",
 ];
 
 pub const RULE: Rule = Rule {

@@ -53,6 +53,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("IP-Config: No network devices available").and(&["firecracker"]),
         Sign::support("No filesystem could mount root, tried").and(&["firecracker"]),
         Sign::support("VFS: Cannot open root device").and(&["reboot=k"]),
+        Sign::strong("VFS: Cannot open root device \"{device}").and(&["firectl", "available partitions"]),
     ],
     words: &["firecracker", "microvm", "guest kernel", "kernel config", "custom kernel", "config_"],
     explains: &["firmware/guest-lacks-boot-driver", "guest/kernel-panic", "guest/virtio-driver-missing"],

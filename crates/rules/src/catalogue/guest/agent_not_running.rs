@@ -2,10 +2,11 @@
 //!
 //! ## What it is
 //! Addresses, graceful shutdown, freezing and passwords are asked of `qemu-guest-agent` inside the guest, over
-//! a virtio-serial channel. Either end may be missing.
+//! a virtio-serial channel. Either end may be missing. The SPICE agent (`spice-vdagent`, channel
+//! `com.redhat.spice.0`) is another: clipboard, dragged files and a display that follows the window are its work.
 //!
 //! Heard as: no IP address is shown; a shutdown, freeze or exec is not answered although the VM is up and I can
-//! log in; waiting for the agent or for a lease until it gives up.
+//! log in; waiting for the agent or for a lease until it gives up; no shared clipboard, the display does not resize.
 //!
 //! ## Why it happens
 //! The package is not installed or its service not started; the domain has no channel `org.qemu.guest_agent.0`
@@ -47,6 +48,8 @@ pub const RULE: Rule = Rule {
         "domifaddr",
         "shutdown",
         "quiesce",
+        "clipboard",
+        "vdagent",
     ],
     explains: &["virtiofs/guest-driver-missing"],
     tells: "virsh dumpxml NAME | grep -A2 guest_agent; systemctl status qemu-guest-agent in the guest",
@@ -57,8 +60,34 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
+/// What does not work without the SPICE agent, as people say it: all words of a row stand.
+const SPICE: [&[&str]; 8] = [
+    &["clipboard"],
+    &["copy and paste"],
+    &["copy paste"],
+    &["vdagent"],
+    &["drag", "file"],
+    &["resiz", "window"],
+    &["resiz", "display"],
+    &["resiz", "screen"],
+];
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
+    let complaint = cx.complaint().to_ascii_lowercase();
+    let screen = SPICE.iter().any(|row| row.iter().all(|word| complaint.contains(word)));
+    for seen in cx.all::<DomainXml>().into_iter().filter(|_| screen) {
+        for domain in seen.domains.iter().filter(|domain| !domain.fragment) {
+            let spice = |text: &Option<Spanned<String>>| text.as_ref().is_some_and(|one| one.value == "spice");
+            let shown = domain.devices.graphics.iter().any(|one| spice(&one.graphics_type));
+            draft = if shown { draft.looked() } else { draft };
+            if shown && !seen.text.holds("com.redhat.spice.0") {
+                let quote = seen.quote(domain.line);
+                let why = "the domain is shown by SPICE and has no channel com.redhat.spice.0 for its agent";
+                draft = draft.because(Strength::Strong, quote, why).title("the SPICE agent has no channel");
+            }
+        }
+    }
     let asked = cx.said("guest agent") || cx.said("qemu-guest-agent") || cx.said("qemu-ga") || draft.any();
     if let Some(seen) = cx.one::<DomainXml>().filter(|_| asked) {
         for domain in seen.domains.iter().filter(|domain| !domain.fragment) {

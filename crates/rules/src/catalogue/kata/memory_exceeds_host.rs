@@ -51,7 +51,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("unable to map backing store for guest RAM: Cannot allocate memory").and(&["kata"]),
         Sign::strong("unable to map backing store for hugepages").and(&["kata"]),
         Sign::strong("Failed to resize memory from {from} to {to}"),
-        Sign::strong("InsufficientHotplugRam"),
+        Sign::strong("InsufficientHotplugRam").unless(&["ch-remote"]),
         Sign::strong("Not enough space in the hotplug RAM region"),
         Sign::strong("hotplug memory").and(&["kata", "QMP command failed"]),
         Sign::support("Add {size}MB mem*fail"),

@@ -65,7 +65,6 @@ pub const RULE: Rule = Rule {
         Sign::strong("too many NICs"),
         Sign::strong("no free target"),
         Sign::strong("No primary PCI bus"),
-        Sign::strong("not enough space, currently {a} in use of total space for memory devices"),
         Sign::strong("unsupported amount of memory slots"),
         Sign::strong("failed to find an empty memory slot"),
         Sign::strong("No free busNr lower than current lowest busNr"),

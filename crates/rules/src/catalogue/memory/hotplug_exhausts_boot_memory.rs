@@ -63,7 +63,7 @@ pub const RULE: Rule = Rule {
         Sign::support("VM memory ({size}MB) smaller than image"),
         Sign::strong("add_memory failed"),
         Sign::support("Could not hotplug memory"),
-        Sign::strong("memory device").and(&["not enough space, currently"]),
+        Sign::support("memory device").and(&["not enough space, currently"]),
         Sign::support("exceeds permitted maximum").and(&["ram size"]),
     ],
     words: &["hotplug", "hot-plug", "hot plug", "plugged", "virtio-mem", "dimm", "memory limit"],

@@ -35,6 +35,9 @@ mod preflight;
 
 use crate::prelude::*;
 
+/// How people say that a guest was stopped and goes on.
+const STOPPED: &[&str] = &["resum", "restor", "snapshot", "checkpoint", "migrat", "suspend"];
+
 pub const RULE: Rule = Rule {
     tags: &["migration", "time"],
     rank: Rank::Specific,
@@ -90,6 +93,11 @@ pub const RULE: Rule = Rule {
         Sign::support("soft lockup - CPU#").and(&["snapshot/load"]),
         Sign::support("hctosys: unable to read the hardware clock").and(&["snapshot"]),
         Sign::support("Bad icount read"),
+        // A clock that goes on from where the guest was stopped finds what was signed since then too new.
+        Sign::strong("certificate is not yet valid").said(STOPPED),
+        Sign::strong("certificate has expired or is not yet valid: current time * is before").said(STOPPED),
+        Sign::strong("certificate is not valid yet").said(STOPPED),
+        Sign::support("is not valid yet (invalid for another").said(STOPPED),
     ],
     words: &[
         "clock",

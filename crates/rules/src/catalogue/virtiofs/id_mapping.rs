@@ -33,6 +33,9 @@ use crate::prelude::*;
 /// What shows that virtio-fs is meant.
 const FS: &[&str] = &["virtiofs"];
 
+/// How people say that files belong to another than they mean.
+const OWNERS: &[&str] = &["owned by", "belong to", "as root", "nobody", " uid", "to my host user"];
+
 pub const RULE: Rule = Rule {
     tags: &["virtiofs", "permission"],
     needs: &[Need::File("/etc/subuid"), Need::File("/etc/subgid")],
@@ -65,6 +68,8 @@ pub const RULE: Rule = Rule {
         Sign::support("Access is denied").and(FS),
         // A daemon of an ordinary user knows one id, and shows it as root without a map.
         Sign::strong("qemu:///session").and(&["virtiofs", "Permission denied"]).unless(&["<idmap>"]),
+        Sign::support("<driver type=\"virtiofs").said(OWNERS).unless(&["<idmap>"]),
+        Sign::support("<driver type='virtiofs").said(OWNERS).unless(&["<idmap>"]),
         Sign::support("--translate-uid"),
         Sign::support("failed to change credentials back to root"),
         Sign::support("couldn't map host"),

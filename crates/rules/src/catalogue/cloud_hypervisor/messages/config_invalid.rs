@@ -62,4 +62,6 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Error parsing restore").and(&["cloud-hypervisor"]),
     Sign::strong("VfioMapRegion(MmapArea"),
     Sign::support("VmBoot(DeviceManager(VfioMapRegion"),
+    Sign::strong("InsufficientHotplugRAM").and(&["ch-remote"]),
+    Sign::support("InsufficientHotplugRAM"),
 ];

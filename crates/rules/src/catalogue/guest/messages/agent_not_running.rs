@@ -63,4 +63,12 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("incus-agent not found"),
     Sign::strong("guest-agent: command {name} has been disabled"),
     Sign::strong("The command {name} has been disabled for this instance"),
+    // The SPICE agent, in the guest's journal.
+    Sign::proof("vdagent virtio channel {path} does not exist"),
+    Sign::strong("Missing virtio device '/dev/virtio-ports/com.redhat.spice.0'"),
+    Sign::strong("Cannot access vdagent virtio channel"),
+    Sign::strong("could not open vdagent virtio channel"),
+    Sign::strong("error opening vdagent virtio channel"),
+    Sign::strong("spice-vdagentd.service*inactive"),
+    Sign::support("spice-vdagent: Could not connect"),
 ];

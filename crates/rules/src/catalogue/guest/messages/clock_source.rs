@@ -51,4 +51,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("rcu: INFO: rcu_sched detected stalls on CPUs"),
     Sign::support("rcu: INFO: rcu_preempt detected stalls on CPUs"),
     Sign::support("INFO: rcu_sched self-detected stall on CPU"),
+    Sign::support("certificate is not yet valid").said(&["clock", "time", "date"]),
 ];

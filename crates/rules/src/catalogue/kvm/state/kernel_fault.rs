@@ -106,6 +106,9 @@ pub(crate) fn compared(cx: &Context<'_>) -> Option<(Option<Evidence>, Option<Evi
 const CURES: [&str; 9] =
     ["resolve", "fixes", "fixed", "solve", "cure", "helps", "helped", "goes away", "went away"];
 
+/// Words of a clause that is of how it was before.
+const FORMER: [&str; 5] = ["previous", "old kernel", "older", "used to", "downgrad"];
+
 /// Whether the complaint tells of one version of the host's kernel under which VMs go wrong, and of another under which
 /// they do not.
 pub(crate) fn complains_of_version(cx: &Context<'_>) -> bool {
@@ -127,7 +130,7 @@ fn versions_told_apart(complaint: &str) -> bool {
             continue;
         }
         let has = |words: &[&str]| words.iter().any(|word| clause.contains(word));
-        if has(&CURES) {
+        if has(&CURES) || has(&FORMER) {
             good.push(version);
         } else if has(&BAD) || has(&["since", "after", "got broken", "upgraded", "updated"]) {
             bad.push(version);
@@ -138,18 +141,21 @@ fn versions_told_apart(complaint: &str) -> bool {
     good.iter().any(|one| bad.iter().any(|other| other != one))
 }
 
-/// `4.19` of `the 4.19 kernel` and of `kernel 4.19`.
+/// `4.19` of `the 4.19 kernel`, of `kernel (4.19)` and of `Linux 4.19`.
 fn short_version(clause: &str) -> Option<String> {
-    let words: Vec<&str> = clause.split_whitespace().collect();
+    let bare = |word| str::trim_matches(word, |letter: char| "().,:".contains(letter));
+    let words: Vec<&str> = clause.split_whitespace().map(bare).collect();
     let is = |word: &str| {
-        let mut parts = word.trim_end_matches('.').split('.').map(str::parse::<u32>);
+        let mut parts = word.split('.').map(str::parse::<u32>);
         matches!((parts.next(), parts.next(), parts.next()), (Some(Ok(3..=9)), Some(Ok(_)), None))
     };
     let beside = |at: usize| {
-        let next = |other: Option<&&str>| other.is_some_and(|word| word.starts_with("kernel"));
+        let next = |other: Option<&&str>| {
+            other.is_some_and(|word| word.starts_with("kernel") || *word == "linux")
+        };
         next(words.get(at + 1)) || at > 0 && next(words.get(at - 1))
     };
-    (0..words.len()).find(|at| is(words[*at]) && beside(*at)).map(|at| words[at].trim_end_matches('.').to_owned())
+    (0..words.len()).find(|at| is(words[*at]) && beside(*at)).map(|at| words[at].to_owned())
 }
 
 /// The first word of a line that is a version of Linux: 3 to 9, then two numbers or more, or one and `.x`.
@@ -175,6 +181,7 @@ mod tests {
         for told in [
             "I upgraded to kernel 4.14.95, and almost all VMs break. Switching to the 4.19 kernel resolved the problems.",
             "The host crashes since kernel 5.7.8; 5.7.7 works.",
+            "With Linux 5.15 there is a regression of the kernel. With the previous kernel (4.19) it was 60 us.",
         ] {
             assert!(versions_told_apart(told), "{told}");
         }

@@ -300,4 +300,7 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("is too small for 'size' option"),
     Sign::support("ACPI_BIOS_ERROR"),
     Sign::support("STOP: 0x000000A5"),
+    Sign::strong("virtio_mem {device}: could not reserve device region"),
+    Sign::support("virtio_mem {device}: start address: 0x0"),
+    Sign::support("reloading the driver is not supported").and(&["virtio_mem"]),
 ];
