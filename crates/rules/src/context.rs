@@ -1,6 +1,7 @@
 //! What a rule's judgement is given.
 
 use crate::confidence::weaker;
+use crate::patterns::Numbers;
 use crate::{Draft, Entry, Hit, Reading, Sign};
 use vmwright_model::Verdict;
 
@@ -27,8 +28,13 @@ impl<'r> Context<'r> {
     #[must_use]
     pub fn draft(&self) -> Draft<'r> {
         let mut draft = self.blank();
-        for sign in self.entry.rule.signs {
-            self.weigh(sign, &mut draft);
+        let row = Numbers::of_all().row(self.entry);
+        for (at, sign) in self.entry.rule.signs.iter().enumerate() {
+            let hits = match row.get(at) {
+                Some(number) => self.reading.hits_numbered(*number as usize, sign.text),
+                None => self.reading.hits(sign.text),
+            };
+            self.weigh(sign, self.counting(sign, hits), &mut draft);
         }
         draft
     }
@@ -42,7 +48,11 @@ impl<'r> Context<'r> {
     /// Where this sign stands and counts, its conditions applied.
     #[must_use]
     pub fn hits_of(&self, sign: &Sign) -> Vec<&'r Hit> {
-        let hits = self.reading.hits(sign.text);
+        self.counting(sign, self.reading.hits(sign.text))
+    }
+
+    /// Those of a sign's hits that count.
+    fn counting(&self, sign: &Sign, hits: &'r [Hit]) -> Vec<&'r Hit> {
         if hits.is_empty() || !self.holds(sign) {
             return Vec::new();
         }
@@ -78,8 +88,7 @@ impl<'r> Context<'r> {
         patterns.iter().any(|pattern| self.reading.said(pattern)) || self.reading.near(self.entry.id)
     }
 
-    fn weigh(&self, sign: &Sign, draft: &mut Draft<'r>) {
-        let hits = self.hits_of(sign);
+    fn weigh(&self, sign: &Sign, hits: Vec<&'r Hit>, draft: &mut Draft<'r>) {
         let quote = hits.first().and_then(|hit| self.reading.evidence(hit));
         if quote.is_some() {
             draft.add(sign.strength, sign.against, quote, "the message stands there");

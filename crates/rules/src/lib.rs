@@ -30,7 +30,7 @@ pub mod weighing;
 pub use context::Context;
 pub use draft::Draft;
 pub use messages::meanings;
-pub use ranking::{Diagnosis, diagnose, diagnose_reading};
+pub use ranking::{Diagnosis, diagnose, diagnose_by, diagnose_reading};
 pub use reading::{Found, Reading, Seen, TARGET};
 pub use rule::{Entry, Preflight, Rank, Rule, Status};
 pub use scan::{Hit, Hits, Pass, Scanner};
@@ -53,6 +53,12 @@ include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 #[must_use]
 pub fn entry(id: &str) -> Option<&'static Entry> {
     CATALOGUE.binary_search_by(|entry| entry.id.cmp(id)).ok().map(|at| &CATALOGUE[at])
+}
+
+/// Makes ready what is looked for in texts: thousands of patterns. The first reading does it else; to be called on another
+/// thread while there is nothing to read yet.
+pub fn prepare() {
+    patterns::Numbers::of_all();
 }
 
 /// The union of what all rules need to have read, sorted.

@@ -1,40 +1,54 @@
 //! Where the catalogue's patterns stand in the texts of a reading. Each is looked for when it is asked for.
 
 use crate::patterns::Numbers;
-use crate::places::Places;
+use crate::places::{Cell, Places};
 use crate::plain::{JOINED, Plain};
 use crate::scan::{Hits, KEPT, Scanner};
 use crate::{Hit, Pattern, Text};
 use memchr::memmem::Finder;
 use std::cell::OnceCell;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 
 /// The places in some texts.
 #[derive(Debug)]
 pub(crate) struct Marks {
-    places: Rc<Places>,
+    places: Arc<Places>,
     /// The plain forms of lines, and the text and line that each is of.
     plain: (Text<'static>, Vec<(usize, u32)>),
-    plain_places: Rc<Places>,
+    plain_places: Arc<Places>,
     /// By the pattern's number.
-    found: Vec<OnceCell<Vec<Hit>>>,
+    found: Vec<OnceLock<Vec<Hit>>>,
+    /// By the sign's number, whether it can stand anywhere: hardly any does, and all are asked for.
+    possible: Vec<bool>,
     /// Of signs and of words in the texts that are in no table of places.
-    long: [OnceCell<Hits>; 2],
+    long: [OnceLock<Hits>; 2],
 }
 
 impl Marks {
     /// Of these texts, the first of which are those of `places`; `pasted` says that somebody chose them.
-    pub(crate) fn of(texts: &[Text<'_>], places: Rc<Places>, pasted: bool) -> Self {
+    pub(crate) fn of(texts: &[Text<'_>], places: Arc<Places>, pasted: bool) -> Self {
         let (mut forms, of) = Plain::of(texts, pasted).into_text();
         let plain_places = Places::of(std::slice::from_mut(&mut forms));
-        let found = vec![OnceCell::new(); Numbers::of_all().count()];
-        Self { places, plain: (forms, of), plain_places, found, long: Default::default() }
+        let numbers = Numbers::of_all();
+        let found = vec![OnceLock::new(); numbers.count()];
+        let long = places.count() < texts.len();
+        let can = |cells: &[Cell]| long || places.can_hold(cells) || plain_places.can_hold(cells);
+        let possible = numbers.telling().map(can).collect();
+        Self { places, plain: (forms, of), plain_places, found, possible, long: Default::default() }
     }
 
     /// The hits of a pattern of the catalogue, in the order of the texts, which are those that this was made of.
     pub(crate) fn find(&self, pattern: &str, texts: &[Text<'_>]) -> &[Hit] {
-        let Some(number) = Numbers::of_all().of(pattern) else { return &[] };
+        let number = Numbers::of_all().of(pattern);
+        number.map_or(&[], |number| self.find_numbered(number, pattern, texts))
+    }
+
+    /// The same of a pattern whose number is known.
+    pub(crate) fn find_numbered(&self, number: usize, pattern: &str, texts: &[Text<'_>]) -> &[Hit] {
+        if self.possible.get(number) == Some(&false) {
+            return &[];
+        }
         self.found[number]
             .get_or_init(|| self.look(pattern, Numbers::of_all().anchor(number, pattern), texts))
     }

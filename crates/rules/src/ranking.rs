@@ -81,11 +81,27 @@ pub fn diagnose(snapshot: &Snapshot, complaint: &str, select: &dyn Fn(&Entry) ->
 /// [`diagnose`] of what was read already; against another host, if the reading has one.
 #[must_use]
 pub fn diagnose_reading(reading: &Reading<'_>, select: &dyn Fn(&Entry) -> bool) -> Diagnosis {
+    let one_by_one = |entries: &[&'static Entry]| entries.iter().map(|entry| judge(entry, reading)).collect();
+    diagnose_by(&one_by_one, reading, select)
+}
+
+/// What rules say, each asked with [`judge`], in the order in which they are named. Rules know nothing of each other, so
+/// that it makes no difference where and when each is asked.
+pub type Judging<'a> = dyn Fn(&[&'static Entry]) -> Vec<Vec<Verdict>> + 'a;
+
+/// [`diagnose_reading`] by a caller who asks the rules himself.
+#[must_use]
+pub fn diagnose_by(
+    judging: &Judging<'_>,
+    reading: &Reading<'_>,
+    select: &dyn Fn(&Entry) -> bool,
+) -> Diagnosis {
     let mut diagnosis = Diagnosis::default();
     let mut fired: Vec<(f64, Finding)> = Vec::new();
     let content = complaint(reading, |cx| mood(cx) == Mood::Content);
-    for entry in CATALOGUE.iter().filter(|entry| select(entry)) {
-        for verdict in judge(entry, reading) {
+    let entries: Vec<&'static Entry> = CATALOGUE.iter().filter(|entry| select(entry)).collect();
+    for (entry, verdicts) in entries.iter().zip(judging(&entries)) {
+        for verdict in verdicts {
             match verdict {
                 Verdict::Fired(finding) if ordinary(entry, &finding, reading, content) => {}
                 Verdict::Fired(finding) => fired.push((score(entry, &finding, reading).sum(), finding)),

@@ -5,9 +5,8 @@ use crate::places::Places;
 use crate::text::COMPLAINT;
 use crate::{Hit, Text, Words, nearness, spoken};
 use std::any::{Any, TypeId};
-use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use vmwright_formats::View;
 use vmwright_formats::environment::{NAMES, Versions};
 use vmwright_model::{Evidence, Kind, Missing, Snapshot};
@@ -42,13 +41,16 @@ const TALKS: &[&str] = &[
     "virsh_table",
 ];
 
+/// Place of a view: whoever asks first reads the text, and who asks meanwhile waits for it.
+type Slot = Arc<OnceLock<Arc<dyn Any + Send + Sync>>>;
+
 /// A view and the text that it was read from.
 #[derive(Debug)]
 pub struct Seen<'r, V> {
     /// The text.
     pub text: &'r Text<'r>,
     /// The typed reading.
-    pub view: Rc<V>,
+    pub view: Arc<V>,
 }
 
 impl<V> std::ops::Deref for Seen<'_, V> {
@@ -87,18 +89,18 @@ pub struct Reading<'s> {
     kinds: HashMap<Kind, Vec<usize>>,
     /// The texts of each name, without the folders before it.
     names: HashMap<&'s str, Vec<usize>>,
-    places: Rc<Places>,
+    places: Arc<Places>,
     marks: Marks,
     complaint: Text<'s>,
     said: Marks,
     target: Option<&'s Reading<'s>>,
-    views: RefCell<HashMap<(TypeId, usize), Rc<dyn Any>>>,
+    views: RwLock<HashMap<(TypeId, usize), Slot>>,
     /// The texts that name versions.
-    versions: OnceCell<Vec<usize>>,
+    versions: OnceLock<Vec<usize>>,
     /// Whether any text is of a kind in which messages stand.
-    messages: OnceCell<bool>,
+    messages: OnceLock<bool>,
     /// The rules whose documentation is nearest to the complaint.
-    near: OnceCell<Vec<&'static str>>,
+    near: OnceLock<Vec<&'static str>>,
 }
 
 impl<'s> Reading<'s> {
@@ -124,7 +126,7 @@ impl<'s> Reading<'s> {
             names.entry(name(text.source)).or_default().push(at);
         }
         let pasted = !snapshot.live && !texts.iter().any(|text| reported(text.source));
-        let marks = Marks::of(&texts, Rc::clone(&places), pasted);
+        let marks = Marks::of(&texts, Arc::clone(&places), pasted);
         let mut complaint = Text::new(COMPLAINT, Kind::TEXT, spoken::in_english(complaint));
         let said = Places::of(std::slice::from_mut(&mut complaint));
         let said = Marks::of(std::slice::from_ref(&complaint), said, true);
@@ -139,10 +141,10 @@ impl<'s> Reading<'s> {
             complaint,
             said,
             target: None,
-            views: RefCell::default(),
-            versions: OnceCell::new(),
-            messages: OnceCell::new(),
-            near: OnceCell::new(),
+            views: RwLock::default(),
+            versions: OnceLock::new(),
+            messages: OnceLock::new(),
+            near: OnceLock::new(),
         }
     }
 
@@ -248,6 +250,11 @@ impl<'s> Reading<'s> {
         self.marks.find(pattern, &self.texts)
     }
 
+    /// The same of a message whose number is known (see [`Numbers::row`](crate::patterns::Numbers::row)).
+    pub(crate) fn hits_numbered(&self, number: usize, pattern: &str) -> &[Hit] {
+        self.marks.find_numbered(number, pattern, &self.texts)
+    }
+
     /// The text of a hit.
     #[must_use]
     pub fn text(&self, hit: &Hit) -> Option<&Text<'s>> {
@@ -262,21 +269,21 @@ impl<'s> Reading<'s> {
 
     /// Every text of a kind, read.
     #[must_use]
-    pub fn all<V: View>(&self) -> Vec<Seen<'_, V>> {
+    pub fn all<V: View + Send + Sync>(&self) -> Vec<Seen<'_, V>> {
         let mine = self.of_kind(&V::KIND);
         mine.map(|(at, text)| Seen { text, view: self.view(at, text) }).collect()
     }
 
     /// Every text of a kind in which one of the words stands, read.
     #[must_use]
-    pub fn all_with<'w, V: View>(&self, words: impl Words<'w>) -> Vec<Seen<'_, V>> {
+    pub fn all_with<'w, V: View + Send + Sync>(&self, words: impl Words<'w>) -> Vec<Seen<'_, V>> {
         let mine = self.of_kind(&V::KIND).filter(|(_, text)| text.holds(words));
         mine.map(|(at, text)| Seen { text, view: self.view(at, text) }).collect()
     }
 
     /// The first text of a kind, read.
     #[must_use]
-    pub fn one<V: View>(&self) -> Option<Seen<'_, V>> {
+    pub fn one<V: View + Send + Sync>(&self) -> Option<Seen<'_, V>> {
         let (at, text) = self.of_kind(&V::KIND).next()?;
         Some(Seen { text, view: self.view(at, text) })
     }
@@ -286,14 +293,14 @@ impl<'s> Reading<'s> {
         self.kinds.get(kind).into_iter().flatten().map(|at| (*at, &self.texts[*at]))
     }
 
-    fn view<V: View>(&self, at: usize, text: &Text<'_>) -> Rc<V> {
+    fn view<V: View + Send + Sync>(&self, at: usize, text: &Text<'_>) -> Arc<V> {
         let key = (TypeId::of::<V>(), at);
-        if let Some(known) = self.views.borrow().get(&key) {
-            return Rc::clone(known).downcast().expect("the key names the type");
-        }
-        let view = Rc::new(V::read(text.whole()).0);
-        self.views.borrow_mut().insert(key, Rc::clone(&view) as Rc<dyn Any>);
-        view
+        let known = self.views.read().unwrap_or_else(PoisonError::into_inner).get(&key).map(Arc::clone);
+        let slot = known.unwrap_or_else(|| {
+            Arc::clone(self.views.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_default())
+        });
+        let view = slot.get_or_init(|| Arc::new(V::read(text.whole()).0));
+        Arc::clone(view).downcast().expect("the key names the type")
     }
 
     /// The texts that name versions of programs.

@@ -3,9 +3,9 @@
 use crate::places::Places;
 use memchr::memmem::Finder;
 use std::borrow::Cow;
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 use vmwright_formats::environment::{Versions, versions};
 use vmwright_formats::lines::lines;
 use vmwright_model::{Evidence, Kind};
@@ -24,12 +24,12 @@ pub struct Text<'s> {
     /// What stands before the source in a quote.
     pub(crate) side: &'static str,
     pub(crate) starts: Vec<usize>,
-    versions: OnceCell<Versions>,
+    versions: OnceLock<Versions>,
     /// How many of its lines were looked at one by one.
     #[cfg(test)]
-    walked: std::cell::Cell<usize>,
+    walked: std::sync::atomic::AtomicUsize,
     /// Where words can stand, and where this text begins there.
-    places: Option<(Rc<Places>, usize)>,
+    places: Option<(Arc<Places>, usize)>,
 }
 
 /// A word to look for, or several of which one is enough: `"vfio-pci"`, `["vfio-pci", "vfio_pci"]`. Letters count in
@@ -67,9 +67,9 @@ impl<'s> Text<'s> {
             text,
             side: "",
             starts,
-            versions: OnceCell::new(),
+            versions: OnceLock::new(),
             #[cfg(test)]
-            walked: std::cell::Cell::new(0),
+            walked: std::sync::atomic::AtomicUsize::new(0),
             places: None,
         }
     }
@@ -90,8 +90,8 @@ impl<'s> Text<'s> {
     }
 
     /// Notes where its words can stand: `begin` is what [`Places::add`] said of it.
-    pub(crate) fn place(&mut self, places: &Rc<Places>, begin: usize) {
-        self.places = Some((Rc::clone(places), begin));
+    pub(crate) fn place(&mut self, places: &Arc<Places>, begin: usize) {
+        self.places = Some((Arc::clone(places), begin));
     }
 
     /// Where a word can begin: ranges of bytes.
@@ -121,7 +121,7 @@ impl<'s> Text<'s> {
     /// Notes that lines were looked at one by one.
     fn walk(&self, _lines: usize) {
         #[cfg(test)]
-        self.walked.set(self.walked.get() + _lines);
+        self.walked.fetch_add(_lines, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Whether one of the words stands in it. Where none does, this says so without a look at the text.
@@ -348,7 +348,11 @@ mod tests {
                 [entry.rule.words, &["kvm", "kata", "kubevirt", "firecracker", "migrat"]].concat().join(". ");
             let reading = Reading::new(&snapshot, &complaint);
             let _ = ranking::judge(entry, &reading);
-            let walked: usize = reading.texts().iter().map(|text| text.walked.get()).sum();
+            let walked: usize = reading
+                .texts()
+                .iter()
+                .map(|text| text.walked.load(std::sync::atomic::Ordering::Relaxed))
+                .sum();
             if walked > LINES / 2 {
                 walkers.push(format!("{} looked at {walked} lines", entry.id));
             }

@@ -121,7 +121,7 @@ fn domains<'r>(cx: &'r Context<'_>) -> Vec<(Seen<'r, DomainXml>, usize)> {
                 continue;
             }
             known.extend(name);
-            let again = Seen { text: seen.text, view: std::rc::Rc::clone(&seen.view) };
+            let again = Seen { text: seen.text, view: std::sync::Arc::clone(&seen.view) };
             found.push((again, at));
         }
     }

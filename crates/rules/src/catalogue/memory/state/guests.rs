@@ -1,7 +1,7 @@
 //! What configurations and running processes ask of the host's memory and processors.
 
 use crate::prelude::*;
-use std::rc::Rc;
+use std::sync::Arc;
 use vmwright_formats::{DomainXml, QemuArgs, QemuLog, VmmProcesses};
 
 /// What a configuration asks of the host's memory.
@@ -135,10 +135,10 @@ pub(crate) fn commands<'r>(cx: &'r Reading<'_>) -> Vec<Command<'r>> {
     found
 }
 
-fn one<V: vmwright_formats::View>(cx: &Reading<'_>, text: &Text<'_>) -> Rc<V> {
+fn one<V: vmwright_formats::View + Send + Sync>(cx: &Reading<'_>, text: &Text<'_>) -> Arc<V> {
     let all = cx.all::<V>();
     let seen = all.into_iter().find(|seen| seen.text.source == text.source);
-    seen.map_or_else(|| Rc::new(V::read(text.as_str()).0), |seen| seen.view)
+    seen.map_or_else(|| Arc::new(V::read(text.as_str()).0), |seen| seen.view)
 }
 
 /// A size as QEMU writes it: a number and `K`, `M`, `G` or `T`; `unit` bytes where there is no letter.
