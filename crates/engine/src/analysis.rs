@@ -5,7 +5,7 @@ use crate::grounds;
 use crate::remote::{self, Place};
 use crate::why::why;
 use crate::{
-    Analyze, Environment, Error, Operation, Outcome, Progress, RuleSummary, captures, memory, plans,
+    Analyze, Environment, Error, Operation, Outcome, Progress, RuleSummary, captures, judging, memory, plans,
     preflight,
 };
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use vmwright_model::analysis::{ANALYSIS_SCHEMA, Accepted, Recalled, Sandbox};
 use vmwright_model::{
     Analysis, Cause, EntryId, Exit, HostIdentity, Issue, Level, Missing, Mode, Need, Snapshot,
 };
-use vmwright_rules::{CATALOGUE, Diagnosis, Entry, Reading, diagnose_reading, entry};
+use vmwright_rules::{CATALOGUE, Diagnosis, Entry, Reading, diagnose_by, diagnose_reading, entry};
 
 /// Kinds in which everything that cannot be read is worth telling.
 const CONFIGURATION: [&str; 2] = ["domain_xml", "machine_spec"];
@@ -63,6 +63,7 @@ pub(crate) fn analyze(
     progress(Progress::Banner(Mode::Analysis.banner(&challenge)));
     let far = far.map(|target| remote::connect(&target, &needs(&Root::Live))).transpose()?;
     let (mut host, sandbox) = enter(what, environment)?;
+    judging::prepare();
     let (journal, mut trouble) = recall(&challenge, environment, progress);
     let from = vmwright_host::each_capture(&what.from);
     if from.len() > 1 {
@@ -90,7 +91,9 @@ pub(crate) fn analyze(
         let entry = entry(rule).ok_or_else(|| unknown_rule(rule))?;
         return Ok(Outcome::Why(Box::new(why(entry, &reading))));
     }
-    let Judged { diagnosis, causes, accepted } = judge(&reading, what, &acceptances);
+    let wanted = |entry: &Entry| select(what, entry.id).unwrap_or(false);
+    let diagnosis = diagnose_by(&|rules| judging::at_once(rules, &reading), &reading, &wanted);
+    let Judged { diagnosis, causes, accepted } = judge(diagnosis, &reading, what, &acceptances);
     if let Err(error) = remember(&challenge, what, &host, &diagnosis, environment) {
         trouble = Some(error);
     }
@@ -183,8 +186,12 @@ struct Judged {
     accepted: Vec<Accepted>,
 }
 
-fn judge(reading: &Reading<'_>, what: &Analyze, acceptances: &Acceptances) -> Judged {
-    let mut diagnosis = diagnose_reading(reading, &|entry| select(what, entry.id).unwrap_or(false));
+fn judge(
+    mut diagnosis: Diagnosis,
+    reading: &Reading<'_>,
+    what: &Analyze,
+    acceptances: &Acceptances,
+) -> Judged {
     grounds::lay_open(&mut diagnosis.causes, &diagnosis.findings, reading);
     // Only a live host, asked as a whole, can say that something is no longer there.
     let whole = reading.snapshot().live && reading.target().is_none();
@@ -213,7 +220,10 @@ pub(crate) fn of_capture(
     let subject = vmwright_host::Subject { vm: None, state: environment.state.clone() };
     let snapshot = read(&root(Some(path))?, &subject, environment)?;
     let reading = Reading::new(&snapshot, &question.what.complaint);
-    let Judged { diagnosis, causes, accepted } = judge(&reading, question.what, question.acceptances);
+    // The other captures have the other processors.
+    let diagnosis = diagnose_reading(&reading, &|entry| select(question.what, entry.id).unwrap_or(false));
+    let Judged { diagnosis, causes, accepted } =
+        judge(diagnosis, &reading, question.what, question.acceptances);
     Ok(Analysis {
         schema: ANALYSIS_SCHEMA.to_owned(),
         mode: Mode::Analysis,

@@ -25,6 +25,7 @@ mod intent;
 mod intents;
 mod investigation;
 mod journaled;
+mod judging;
 mod lab;
 mod machines;
 mod meaning;
