@@ -5,6 +5,7 @@
 
 mod layout;
 mod observe;
+mod shared;
 mod virtio;
 
 pub(crate) use observe::{GuestDisk, Observed, observe};
@@ -43,6 +44,7 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     gate.aspects.about("virtio");
     virtio::judge(seen, &mut gate);
     layout::judge(seen, spec, &mut gate);
+    shared::judge(seen, spec, &mut gate);
     if gate.agent {
         gate.aspects.about("agent").pass();
         gate.row("agent channel", "yes", "yes", "answers");

@@ -1,6 +1,7 @@
 //! Asking the VMM and the guest for their devices.
 
 use super::layout::{self, Layout};
+use super::shared;
 use super::virtio::{self, GuestVirtio};
 use crate::gates::{component, uevent};
 use crate::interfaces::{self, Interface};
@@ -34,6 +35,8 @@ pub(crate) struct Observed {
     /// The virtio devices that the guest sees.
     pub(crate) virtio_guest: Result<Vec<GuestVirtio>, String>,
     pub(crate) layout: Layout,
+    /// What the guest has mounted; none where no directory is shared.
+    pub(crate) shared: Option<Result<String, String>>,
     /// Lines that were read.
     pub(crate) evidence: Vec<String>,
 }
@@ -90,6 +93,7 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
         disks: disks(session),
         vmm_macs: interfaces::macs_of_vmm(session),
         layout: layout::observe(session, &names),
+        shared: shared::observe(session),
         interfaces,
         virtio_vmm: ask_vmm(session, "query-pci", virtio::types_of_vmm),
         virtio_guest: agent.clone().and_then(|()| virtio::of_guest(session)),

@@ -46,6 +46,7 @@ fn good() -> Observed {
             driver(4, "virtio_rng"),
         ]),
         layout: Layout { random: Some(Ok("virtio_rng.0".to_owned())), ..Layout::default() },
+        shared: None,
         evidence: Vec::new(),
     }
 }
@@ -165,4 +166,33 @@ fn without_an_agent_that_is_said_once_and_the_vmm_is_still_judged() {
         seen.vcpus_vmm = Ok(1);
     });
     assert!(found.starts_with("Fail(\"the VMM has 1 processors"), "{found}");
+}
+
+#[test]
+fn shared_directories_and_the_socket() {
+    use vmwright_model::machine::Vsock;
+    let mut spec = machine();
+    let share = |driver: &str| serde_json::json!({ "path": "/srv/x", "tag": "x", "driver": driver });
+    spec.shares = vec![serde_json::from_value(share("9p")).expect("a share")];
+    spec.vsock = Some(Vsock::default());
+    let mut seen = good();
+    let why = judge(&seen, &spec).outcome.why().to_owned();
+    assert!(why.contains("9p: the VMM has 0, the specification says 1"), "{why}");
+    assert!(why.contains("vsock: the VMM has 0, the specification says 1"), "{why}");
+    seen.virtio_vmm = Ok(vec![1, 2, 2, 4, 9, 19]);
+    let with = |kind, driver: Option<&str>| GuestVirtio { kind, driver: driver.map(str::to_owned) };
+    let guest = seen.virtio_guest.as_mut().expect("devices");
+    guest.extend([with(9, Some("9pnet_virtio")), with(19, None)]);
+    seen.shared = Some(Ok("x /mnt/x 9p rw 0 0\n".to_owned()));
+    let why = judge(&seen, &spec).outcome.why().to_owned();
+    assert!(why.contains("virtio socket: 1 of 1 have no driver in the guest"), "{why}");
+    spec.vsock = None;
+    seen.virtio_vmm = Ok(vec![1, 2, 2, 4, 9]);
+    assert_eq!(judge(&seen, &spec).outcome, GateOutcome::Pass);
+    // Another file system of that name, and none at all: not seen is not passed.
+    for mounts in ["x /mnt/x tmpfs rw 0 0\n", "y /mnt/y 9p rw 0 0\n"] {
+        seen.shared = Some(Ok(mounts.to_owned()));
+        let told = judge(&seen, &spec).outcome;
+        assert!(told.word() == "unknown" && told.why().contains("has not mounted `x`"), "{told:?}");
+    }
 }
