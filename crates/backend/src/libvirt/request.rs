@@ -3,15 +3,15 @@
 use super::agent::Agent;
 use super::control::{find, unusable};
 use super::domain::{escape, target};
-use super::rpc::{Client, Device as Scope, Domain, Stats, Value};
+use super::rpc::{Client, Device as Scope, Domain, LibvirtError, Stats, Value};
 use super::{Libvirt, console, migrate, start};
 use crate::disks;
 use crate::qemu::argv::mac;
 use crate::qemu::{copy, exec};
 use crate::record::{Phase, ProcessRecord, Running};
 use crate::request::{
-    Answer, CpuStatistics, Device, DiskStatistics, NetworkStatistics, Picture, Request, Resize, Statistics,
-    Watch,
+    Answer, CpuStatistics, Device, DiskStatistics, Limit, Limited, NetworkStatistics, Picture, Request,
+    Resize, Statistics, Watch,
 };
 use crate::state::Operation;
 use crate::store::write_atomically;
@@ -23,16 +23,13 @@ use vmwright_model::machine::{Network, NetworkKind};
 /// How often libvirt is asked whether the guest has let go of a device.
 const GONE: Duration = Duration::from_millis(50);
 
-/// Why the backend has no such operation; none where it has.
 /// What has no metadata service.
 const NO_METADATA: &str = "its guests have no metadata service; Firecracker's have one";
 
+/// Why the backend has no such operation; none where it has.
 pub(super) fn lacks(operation: Operation) -> Option<&'static str> {
     match operation {
         Operation::Receive => Some("libvirt takes guests in by itself, when another libvirt sends one"),
-        Operation::Limit => {
-            Some("vmwright does not ask libvirt for that yet; 'virsh blkdeviotune' and 'domiftune' do")
-        }
         Operation::Metadata => Some(NO_METADATA),
         Operation::Trace => Some("libvirt has the VMM's monitor to itself"),
         _ => None,
@@ -114,11 +111,25 @@ pub(super) fn carry_out(
             }
             Ok(Answer::Done)
         }
+        Request::Limit(Limit { device: Limited::Disk(disk), bytes, operations }) => {
+            let disk = named(&mut client, &domain, disk).map_err(fail)?;
+            let most = (bytes, operations);
+            client.limit_disk(&domain, &disk, most, Scope::Live).map(|()| Answer::Done).map_err(fail)
+        }
+        Request::Limit(Limit { device: Limited::Network(at), bytes, operations }) => {
+            if operations.is_some() {
+                return Err(failed("libvirt limits no packets of a network interface".to_owned()));
+            }
+            let live = client.xml(&domain, false).map_err(fail)?;
+            let mac = interface_mac(&live, at)
+                .ok_or_else(|| failed(format!("it has no network interface number {at}")))?;
+            let Some(bytes) = bytes else { return Ok(Answer::Done) };
+            // What is more than nothing stays so.
+            let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+            client.limit_interface(&domain, &mac, kib, Scope::Live).map(|()| Answer::Done).map_err(fail)
+        }
         Request::Resize(Resize::Disk { disk, bytes }) => {
-            let disk = match disk.parse::<usize>() {
-                Ok(at) => target(at),
-                Err(_) => disk_target(&client.xml(&domain, false).map_err(fail)?, &disk).unwrap_or(disk),
-            };
+            let disk = named(&mut client, &domain, disk).map_err(fail)?;
             client.resize_disk(&domain, &disk, bytes).map_err(fail)?;
             Ok(Answer::Resized(bytes))
         }
@@ -209,6 +220,21 @@ fn element<'a>(live: &'a str, name: &str) -> Option<&'a str> {
         .descendants()
         .find(|node| node.tag_name().name() == "alias" && node.attribute("name") == Some(alias.as_str()))?;
     live.get(found.parent()?.range())
+}
+
+/// The target of a disk that is named by its number in the specification or by a name.
+fn named(client: &mut Client, domain: &Domain, disk: String) -> Result<String, LibvirtError> {
+    match disk.parse::<usize>() {
+        Ok(at) => Ok(target(at)),
+        Err(_) => Ok(disk_target(&client.xml(domain, false)?, &disk).unwrap_or(disk)),
+    }
+}
+
+/// The MAC address of the network interface with this number, from 0.
+fn interface_mac(live: &str, at: usize) -> Option<String> {
+    let (document, _) = Document::read(live);
+    let mut all = document.elements().filter(|element| element.name() == "interface");
+    all.nth(at)?.child_attr("mac", "address").map(|mac| mac.value)
 }
 
 /// The target of the disk with this name, of libvirt's (`virtio-disk0`) or the user's.

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use vmwright_backend::libvirt::Libvirt;
-use vmwright_backend::request::{Device, Exec, Migrate, Picture, Place};
+use vmwright_backend::request::{Device, Exec, Limit, Limited, Migrate, Picture, Place};
 use vmwright_backend::{
     Answer, Backend as _, ControlError, Request, State, Stop, Stored, Told, chain, perform,
 };
@@ -34,7 +34,7 @@ fn a_guest_of_libvirts_is_asked_everything_and_moves() {
         Err(ControlError::Failed { why, .. }) => assert!(why.contains("image/x-portable-pixmap"), "{why}"),
         other => panic!("{other:?}"),
     }
-    devices_come_and_go(&site, &ask);
+    devices_come_and_go(&site, &ask, &|| backend.domain_xml(&machine.name).expect("told"));
     it_moves(&backend, &there, &machine);
 }
 
@@ -95,7 +95,7 @@ fn a_terminal_joins_the_console(backend: &Libvirt, machine: &Stored) {
     eventually("the log has it too", || text(machine, "serial.log").contains("typed-here"));
 }
 
-fn devices_come_and_go(site: &Site, ask: Ask<'_>) {
+fn devices_come_and_go(site: &Site, ask: Ask<'_>, xml: &dyn Fn() -> String) {
     for name in ["one", "two"] {
         let path = site.path(&format!("{name}.qcow2"));
         image(&["create", "-q", "-f", "qcow2", path.to_str().expect("text"), "1M"]);
@@ -103,6 +103,19 @@ fn devices_come_and_go(site: &Site, ask: Ask<'_>) {
             Device::Disk { name: name.to_owned(), path, format: "qcow2".to_owned(), readonly: false };
         assert_eq!(ask(Request::Attach(device)).expect("there is room"), Answer::Attached(name.to_owned()));
     }
+    let limit = |device, bytes, operations| ask(Request::Limit(Limit { device, bytes, operations }));
+    let one = || Limited::Disk("one".to_owned());
+    assert_eq!(limit(one(), Some(3 << 20), None).expect("it is limited"), Answer::Done);
+    assert_eq!(limit(one(), None, Some(77)).expect("it is limited"), Answer::Done);
+    let told = xml();
+    for part in ["<total_bytes_sec>3145728<", "<total_iops_sec>77<"] {
+        assert!(told.contains(part), "{told}");
+    }
+    limit(one(), Some(0), Some(0)).expect("the limits are taken away");
+    assert!(!xml().contains("total_bytes_sec"), "{}", xml());
+    assert!(limit(Limited::Disk("none".to_owned()), Some(1), None).is_err());
+    let told = limit(Limited::Network(9), Some(1), None).expect_err("there is none").to_string();
+    assert!(told.contains("no network interface number 9"), "{told}");
     let detach = |device: &str| Request::Detach { device: device.to_owned(), patience: crate::rig::LONG };
     assert_eq!(ask(detach("one")).expect("the guest lets go"), Answer::Done);
     let gone = ask(detach("one")).expect_err("it is gone").to_string();
@@ -143,4 +156,55 @@ fn it_moves(backend: &Libvirt, there: &Daemon, machine: &Stored) {
     let found = found.iter().find(|found| found.name == machine.name).expect("it is there");
     assert_eq!(found.condition.state, State::Running);
     target.stop_domain(&machine.name, Stop::Force).expect("it runs");
+}
+
+#[test]
+fn an_interface_of_libvirts_is_limited_while_it_runs() {
+    let test = "an_interface_of_libvirts_is_limited_while_it_runs";
+    let Some(site) = Site::new(test) else { return };
+    let daemon = match Daemon::start("") {
+        Ok(daemon) => daemon,
+        Err(why) => return eprintln!("SKIPPED {test}: {why}"),
+    };
+    let ip = |words: &str| {
+        let output = std::process::Command::new("ip").args(words.split(' ')).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    let bridge = format!("vmwl{}", std::process::id());
+    // libvirt limits what passes by it.
+    if std::process::Command::new("tc").arg("-V").output().is_err() {
+        return eprintln!("SKIPPED {test}: no tc");
+    }
+    if !ip(&format!("link add {bridge} type bridge")) {
+        return eprintln!("SKIPPED {test}: no bridge can be made");
+    }
+    let backend = daemon.backend();
+    let network = format!("[[network]]\nkind = 'bridge'\nbridge = '{bridge}'\n");
+    let machine = site.machine("host", "limited", &network);
+    let limit = |bytes| {
+        let what = Limit { device: Limited::Network(0), bytes: Some(bytes), operations: None };
+        perform(&backend, &machine, Request::Limit(what), &mut Notes::default())
+    };
+    let mut told = Vec::new();
+    let started = backend.start(&machine);
+    if started.is_ok() {
+        for bytes in [3 << 20, 0] {
+            told.push((limit(bytes), backend.domain_xml(&machine.name).expect("told")));
+        }
+        backend.stop(&machine, Stop::Force).expect("it runs");
+    }
+    ip(&format!("link delete {bridge}"));
+    started.unwrap_or_else(|error| panic!("{}", chain(&error)));
+    // What libvirt calls for it is tc, and this needs the kernel's `htb` and `sfq`.
+    if let Some((Err(error), _)) = told.first()
+        && chain(error).contains("qdisc kind is unknown")
+    {
+        return eprintln!("SKIPPED {test}: {}", chain(error));
+    }
+    let [limited, free] = &told[..] else { panic!("{told:?}") };
+    assert!(matches!(limited.0, Ok(Answer::Done)) && matches!(free.0, Ok(Answer::Done)), "{told:?}");
+    for direction in ["inbound", "outbound"] {
+        let part = format!("<{direction} average='3072'/>");
+        assert!(limited.1.contains(&part) && !free.1.contains(&part), "{told:?}");
+    }
 }

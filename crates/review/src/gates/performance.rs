@@ -5,6 +5,7 @@
 //! chance nor negligible. The processor is measured against the host's own. In guests that are not our probe fio(1) measures
 //! the disk, where it is installed.
 
+mod exits;
 mod fio;
 
 use super::{Judged, table};
@@ -13,8 +14,8 @@ use crate::quote;
 use crate::scope::Session;
 use crate::statistics::{interval, median, shift};
 use serde_json::Value;
-use std::time::Duration;
-use vmwright_model::{MachineSpec, Measurement};
+use std::time::{Duration, Instant};
+use vmwright_model::{MachineSpec, Measurement, Table};
 
 /// Runs of each measurement. Twelve give an interval from the second to the eleventh figure, and tell a tenth.
 const RUNS: usize = 12;
@@ -102,11 +103,14 @@ pub(crate) struct Observed {
     pub(crate) series: Vec<Series>,
     /// The earlier review; none where none was given.
     pub(crate) baseline: Option<String>,
+    /// Why the guest left its processors meanwhile, where KVM's counters can be read.
+    pub(crate) exits: Option<Table>,
 }
 
 pub(crate) fn observe(session: &Session<'_>) -> Observed {
     let baseline = session.scope.baseline;
     let disk = disk(session);
+    let (began, before) = (Instant::now(), exits::counted(session));
     let one = |kind: &'static Kind| {
         let earlier = baseline.and_then(|review| {
             let gate = review.gates.iter().find(|gate| gate.name == NAME)?;
@@ -114,10 +118,9 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
         });
         Series { kind, figures: figures(session, kind, disk.as_deref()), before: earlier.unwrap_or_default() }
     };
-    Observed {
-        series: KINDS.iter().map(one).collect(),
-        baseline: baseline.map(|review| review.began.clone()),
-    }
+    let series = KINDS.iter().map(one).collect();
+    let exits = before.and_then(|before| exits::between(&before, &exits::counted(session)?, began.elapsed().as_secs_f64()));
+    Observed { series, exits, baseline: baseline.map(|review| review.began.clone()) }
 }
 
 /// The first disk that the guest sees.
@@ -195,7 +198,8 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
         }
     }
     let otherwise = "the specification demands nothing of its performance, and there is no earlier review to compare with";
-    Judged { measurements, tables: vec![table], ..Judged::of(aspects, otherwise) }
+    let tables = std::iter::once(table).chain(seen.exits.clone()).collect();
+    Judged { measurements, tables, ..Judged::of(aspects, otherwise) }
 }
 
 /// Whether the interval lies on the right side.
@@ -245,7 +249,7 @@ mod tests {
 
     fn seen(figures: Result<Vec<f64>, String>, before: Vec<f64>) -> Observed {
         let baseline = (!before.is_empty()).then(|| "2026-01-01T00:00:00Z".to_owned());
-        Observed { series: vec![Series { kind: &KINDS[1], figures, before }], baseline }
+        Observed { series: vec![Series { kind: &KINDS[1], figures, before }], baseline, exits: None }
     }
 
     fn around(middle: f64) -> Vec<f64> {
@@ -281,7 +285,7 @@ mod tests {
         let GateOutcome::Fail(why) = judge(&slower, &spec()).outcome else { panic!("it fails") };
         assert!(why.contains("memory: -10 %") && why.contains("against the review of 2026-01-01"), "{why}");
         // Less of what should be little is no fault.
-        let better = Observed { series: vec![Series { kind: &KINDS[4], figures: Ok(around(900.0)), before: around(1000.0) }], baseline: Some(String::new()) };
+        let better = Observed { series: vec![Series { kind: &KINDS[4], figures: Ok(around(900.0)), before: around(1000.0) }], baseline: Some(String::new()), exits: None };
         assert_eq!(judge(&better, &spec()).outcome, GateOutcome::Pass);
     }
 }

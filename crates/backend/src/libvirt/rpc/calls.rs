@@ -325,6 +325,49 @@ impl Client {
         .map(drop)
     }
 
+    /// What a disk of a domain may move in a second, in bytes and in requests; none stays as it is, 0 takes a limit away.
+    /// `disk` is its target (`vda`).
+    ///
+    /// # Errors
+    /// [`LibvirtError`].
+    pub fn limit_disk(
+        &mut self,
+        domain: &Domain,
+        disk: &str,
+        (bytes, operations): (Option<u64>, Option<u64>),
+        scope: Device,
+    ) -> Result<(), LibvirtError> {
+        self.of(p::BLOCK_IO_TUNE, domain, |args| {
+            args.string(disk);
+            let bytes = bytes.map(|most| ("total_bytes_sec", Parameter::Long(most)));
+            let operations = operations.map(|most| ("total_iops_sec", Parameter::Long(most)));
+            write_parameters(args, bytes.into_iter().chain(operations));
+            args.u32(scope.flags());
+        })
+        .map(drop)
+    }
+
+    /// What an interface of a domain, by its MAC address, may move in a second in each direction, in KiB; 0 takes a limit
+    /// away.
+    ///
+    /// # Errors
+    /// [`LibvirtError`].
+    pub fn limit_interface(
+        &mut self,
+        domain: &Domain,
+        mac: &str,
+        kib: u32,
+        scope: Device,
+    ) -> Result<(), LibvirtError> {
+        self.of(p::INTERFACE_PARAMETERS, domain, |args| {
+            args.string(mac);
+            let each = ["inbound.average", "outbound.average"];
+            write_parameters(args, each.into_iter().map(|name| (name, Parameter::Unsigned(kib))));
+            args.u32(scope.flags());
+        })
+        .map(drop)
+    }
+
     /// Saves a running domain's memory; the next start goes on from there.
     ///
     /// # Errors
@@ -437,24 +480,13 @@ impl Client {
         self.call_by(p::MIGRATE_PERFORM, deadline, |args| {
             domain.write(args);
             args.optional_string(Some(destination));
-            let (int, unsigned_long, string) = (1, 4, 7);
-            let uri = how.uri.iter().map(|uri| ("migrate_uri", string, Parameter::Text(uri)));
-            let bandwidth = (how.bandwidth > 0)
-                .then_some(("bandwidth", unsigned_long, Parameter::Long(how.bandwidth)))
-                .into_iter();
+            let uri = how.uri.iter().map(|uri| ("migrate_uri", Parameter::Text(uri)));
+            let bandwidth =
+                (how.bandwidth > 0).then_some(("bandwidth", Parameter::Long(how.bandwidth))).into_iter();
             let connections = (how.connections > 0)
-                .then_some(("parallel.connections", int, Parameter::Int(how.connections.into())))
+                .then_some(("parallel.connections", Parameter::Int(how.connections.into())))
                 .into_iter();
-            let parameters: Vec<_> = uri.chain(bandwidth).chain(connections).collect();
-            args.u32(u32::try_from(parameters.len()).unwrap_or(0));
-            for (name, kind, value) in parameters {
-                args.string(name).u32(kind);
-                match value {
-                    Parameter::Text(text) => args.string(text),
-                    Parameter::Long(number) => args.u64(number),
-                    Parameter::Int(number) => args.i32(number),
-                };
-            }
+            write_parameters(args, uri.chain(bandwidth).chain(connections));
             // No cookie.
             args.u32(0).u32(flags);
         })
@@ -658,7 +690,23 @@ pub struct Migration {
 enum Parameter<'a> {
     Text(&'a str),
     Long(u64),
+    Unsigned(u32),
     Int(i32),
+}
+
+/// Named values (`remote_typed_param`), each with its type (`virTypedParameterType`).
+fn write_parameters<'a>(args: &mut Encoder, all: impl Iterator<Item = (&'a str, Parameter<'a>)>) {
+    let all: Vec<_> = all.collect();
+    args.u32(u32::try_from(all.len()).unwrap_or(0));
+    for (name, value) in all {
+        args.string(name);
+        match value {
+            Parameter::Int(number) => args.u32(1).i32(number),
+            Parameter::Unsigned(number) => args.u32(2).u32(number),
+            Parameter::Long(number) => args.u32(4).u64(number),
+            Parameter::Text(text) => args.u32(7).string(text),
+        };
+    }
 }
 
 /// Largest picture that is taken, in bytes: 8192 by 8192 with three bytes each, as PPM.
