@@ -11,14 +11,14 @@
 //! ## Why it happens
 //! An SDK or script sends `PUT /drives` or `/network-interfaces` and then `/snapshot/load`, or sends a drive after the
 //! load; it starts before the kernel was set, starts twice, takes a snapshot without pausing, or reuses a socket of a
-//! running process. Some SDKs add default drives on their own.
+//! running process. Some SDKs add default drives on their own, or were made for another version and send other fields.
 //!
 //! ## Confirm
 //! The order of the lines "The API server received a Put request on ..." in the log; `curl --unix-socket <socket>
 //! http://localhost/` shows the state (Not started, Running, Paused).
 //!
 //! ## Refute
-//! The same call in a fresh process fails alike: then its content is wrong.
+//! The same call in a fresh process fails alike, and no field is named that this version lacks or misses.
 //!
 //! ## Fix
 //! Configure, then start; load a snapshot first and alone; pause before a snapshot; one process for one microVM.
@@ -57,6 +57,15 @@ pub const RULE: Rule = Rule {
         Sign::strong("Operation not allowed pre-boot!"),
         Sign::strong("Cannot enable/disable the statistics after boot"),
         Sign::support("Vcpu is in unexpected state"),
+        // An SDK of another version sends other fields.
+        Sign::strong("FaultMessage:missing field"),
+        Sign::strong("FaultMessage:unknown field"),
+        Sign::strong("\"fault_message\":\"*missing field"),
+        Sign::strong("\"fault_message\":\"*unknown field"),
+        Sign::strong("deserializing the json body of a request: missing field"),
+        Sign::strong("deserializing the json body of a request: unknown field"),
+        Sign::support("error occurred when deserializing the json body of a request"),
+        Sign::support("Invalid request method and/or path").and(&["firecracker"]),
     ],
     words: &["firecracker", "load snapshot", "api call", "sdk", "not allowed", "after starting"],
     explains: &["firecracker/restore-conflict"],

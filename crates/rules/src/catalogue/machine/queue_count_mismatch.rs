@@ -80,6 +80,7 @@ pub const RULE: Rule = Rule {
                 "packets",
                 "mpps",
                 "gbit",
+                "gbps",
             ])
             .or_near(),
         Sign::support("could not enable queue"),

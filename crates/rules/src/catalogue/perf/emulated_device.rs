@@ -32,8 +32,22 @@ use crate::prelude::*;
 use vmwright_formats::{DomainXml, ProxmoxConf};
 
 /// What people say of a slow device.
-const SLOW: &[&str] =
-    &["slow", "throughput", "mb/s", "mbit", "gbit", "iops", "sluggish", "high cpu", "crawl"];
+const SLOW: &[&str] = &[
+    "slow",
+    "throughput",
+    "mb/s",
+    "mbit",
+    "mbps",
+    "gbit",
+    "gbps",
+    "iops",
+    "sluggish",
+    "high cpu",
+    "crawl",
+    "traffic rate",
+    "transfer rate",
+    "bandwidth",
+];
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,

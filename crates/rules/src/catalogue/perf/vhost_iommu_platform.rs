@@ -31,7 +31,7 @@ use crate::prelude::*;
 use vmwright_formats::DomainXml;
 
 /// What people say of a slow network.
-const SLOW: &[&str] = &["slow", "throughput", "gbit", "mbit", "pps", "packet rate"];
+const SLOW: &[&str] = &["slow", "throughput", "gbit", "mbit", "gbps", "mbps", "pps", "packet rate"];
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,

@@ -71,4 +71,10 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("error opening vdagent virtio channel"),
     Sign::strong("spice-vdagentd.service*inactive"),
     Sign::support("spice-vdagent: Could not connect"),
+    Sign::proof("Unable to locate executable*/run/incus_agent/"),
+    Sign::proof("Unable to locate executable*/run/lxd_agent/"),
+    Sign::strong("incus-agent-setup*Couldn't mount"),
+    Sign::strong("lxd-agent-setup*Couldn't mount"),
+    Sign::support("websocket: bad handshake").and(&["incus"]),
+    Sign::support("websocket: bad handshake").and(&["lxc "]),
 ];

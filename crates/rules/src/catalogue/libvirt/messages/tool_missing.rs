@@ -70,4 +70,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("exec: \"mkisofs\": executable file not found"),
     Sign::strong("virt-install: command not found"),
     Sign::strong("virt-sysprep: command not found"),
+    Sign::strong("Failed to open libvirt.so.0"),
 ];
