@@ -78,8 +78,13 @@ impl View for CpuInfo {
         fn key(line: &str) -> Option<&str> {
             Some(line.split_once(':')?.0.trim_end())
         }
-        let found = Self::MARKS.iter().filter(|wanted| head.lines().any(|line| key(line) == Some(wanted))).count();
-        match found {
+        let mut found = [false; CpuInfo::MARKS.len()];
+        for key in head.lines().filter_map(key) {
+            if let Some(place) = Self::MARKS.iter().position(|wanted| *wanted == key) {
+                found[place] = true;
+            }
+        }
+        match found.iter().filter(|found| **found).count() {
             3.. => 92,
             2 => 75,
             1 if name.contains("cpuinfo") => 60,

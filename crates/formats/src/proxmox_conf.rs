@@ -69,6 +69,18 @@ impl ProxmoxConf {
 impl View for ProxmoxConf {
     const KIND: Kind = Kind::new("proxmox_conf");
 
+    // Its keys, and what only its devices have.
+    const MARKS: &[&str] = &{
+        let mut marks = ["-disk-"; KNOWN.len() + 2];
+        let mut at = 0;
+        while at < KNOWN.len() {
+            marks[at] = KNOWN[at];
+            at += 1;
+        }
+        marks[at] = "bridge=vmbr";
+        marks
+    };
+
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let (mut conf, mut issues) = (Self::default(), Vec::new());
         for (number, line) in lines(text).take_while(|(_, line)| !line.starts_with('[')) {

@@ -201,6 +201,41 @@ impl QemuArgs {
 impl View for QemuArgs {
     const KIND: Kind = Kind::new("qemu_args");
 
+    // What programs and the variables that name them are called, and each of [`SIGNS`] with its dash.
+    const MARKS: &[&str] = &[
+        "qemu",
+        "QEMU",
+        "Qemu",
+        "kvm",
+        "-accel",
+        "-audiodev",
+        "-blockdev",
+        "-cdrom",
+        "-chardev",
+        "-cpu",
+        "-device",
+        "-display",
+        "-drive",
+        "-hda",
+        "-machine",
+        "-mon",
+        "-netdev",
+        "-nic",
+        "-nodefaults",
+        "-no-user-config",
+        "-nographic",
+        "-object",
+        "-overcommit",
+        "-smp",
+        "-spice",
+        "-tpmdev",
+        "-vga",
+        "-vnc",
+        "-smbios",
+        "-fw_cfg",
+        "-qmp",
+    ];
+
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let view = Self::read_at(text, 1);
         let issues = if view.commands.is_empty() {
@@ -486,6 +521,13 @@ mod tests {
         assert_eq!(sure("- one\n- two\nthe kvm module is not loaded\n"), 0);
         assert_eq!(sure("-A INPUT -j ACCEPT\n"), 0);
         assert_eq!(sure("QEMU 7.2.1\n"), 0);
+    }
+
+    #[test]
+    fn every_sign_is_a_mark() {
+        for sign in SIGNS {
+            assert!(QemuArgs::MARKS.iter().any(|mark| format!("-{sign}").contains(mark)), "{sign}");
+        }
     }
 
     #[test]
