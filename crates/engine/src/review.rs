@@ -11,6 +11,7 @@ mod rules;
 pub(crate) mod seal;
 mod twin;
 
+use crate::backends::Chosen;
 use crate::{Environment, Error, Outcome, Progress, ReviewMade, Reviewing, backends, machines, memory};
 use channels::Channels;
 use exercise::Exerciser;
@@ -19,6 +20,7 @@ use rules::Asked;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use vmwright_backend::store;
 use vmwright_model::{EntryState, Gate, Mode, Review};
 use vmwright_review::{HostScope, Scope, Verdict, Wanted, subject};
@@ -54,12 +56,23 @@ pub(crate) fn review(
         exercise: Some(&exerciser),
         baseline: baseline.as_ref(),
         began: &began,
-        patience: None,
+        patience: patience(&machine)?,
     };
     let mut review =
         vmwright_review::run(&scope, &wanted, &mut |gate| told(gate, progress)).map_err(Error::Gate)?;
     leads::follow(&mut review, Some(vm), environment, progress);
     made(review, what, environment, progress)
+}
+
+/// How long the guest's console is followed where its VMM has no line to an agent that could answer.
+const CONSOLE: Duration = Duration::from_secs(5);
+
+/// How long an agent is waited for, where that is not the accelerator's own limit.
+fn patience(machine: &store::Stored) -> Result<Option<Duration>, Error> {
+    Ok(match Chosen::of(machine)? {
+        Chosen::Firecracker | Chosen::CloudHypervisor => Some(CONSOLE),
+        Chosen::Qemu | Chosen::Libvirt(_) => None,
+    })
 }
 
 /// What stands for the host that vmwright runs on.

@@ -75,12 +75,36 @@ fn option(document: &mut Value, name: &str, values: &[String]) -> Result<bool, S
             let item = item.ok_or_else(|| format!("there is no `{}`", key.escape_debug()))?;
             value::put(&mut element, item.key, value::read(item, &text).ok_or_else(|| unfit(item, &text))?);
         }
+        say_end(&mut element, name);
         match known.of {
             Of::One => merge(document, known.key, element),
             Of::Many => push(document, known.key, element),
         }
     }
     Ok(true)
+}
+
+/// Options of a character device's other end, which is a file or a socket where one is named.
+const ENDS: [&str; 3] = ["--serial", "--console", "--debug-console"];
+
+/// The path that says a mode, and that mode.
+const MODES: [(&str, &str); 2] = [("file", "File"), ("socket", "Socket")];
+
+/// Says the mode that a path implies.
+fn say_end(element: &mut Value, option: &str) {
+    for (path, mode) in MODES.into_iter().filter(|_| ENDS.contains(&option)) {
+        if element.get(path).is_some() && element.get("mode").is_none() {
+            element["mode"] = mode.into();
+        }
+    }
+}
+
+/// Leaves the mode unsaid that a path implies.
+fn imply_end(element: &mut Value, option: &str) {
+    let implied = |(path, mode): &(&str, &str)| element.get(path).is_some() && element["mode"] == *mode;
+    if ENDS.contains(&option) && MODES.iter().any(implied) {
+        value::take(element, "mode");
+    }
 }
 
 fn unfit(item: &Item, text: &str) -> String {
@@ -133,6 +157,7 @@ pub fn words(spec: &MachineSpec) -> (Vec<String>, Vec<Remark>) {
         };
         let mut left = Vec::new();
         let texts = elements.into_iter().enumerate().filter_map(|(at, mut element)| {
+            imply_end(&mut element, known.option);
             let text = value::text(known.items, &mut element);
             let place =
                 if known.of == Of::Many { format!("{}[{at}]", known.key) } else { known.key.to_owned() };
@@ -196,6 +221,7 @@ pub fn write(spec: &MachineSpec) -> Written {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vmwright_model::machine::Endpoint;
 
     const LINE: &str = "HOME=/root ./cloud-hypervisor --kernel /srv/vmlinux --cmdline \"console=hvc0 root=/dev/vda1 rw\" \\\n  \
         --cpus boot=4,max=8,topology=2:2:1:2,affinity=[0@[0,2-4],1@[1]],features=amx --memory size=1G,hotplug_size=512M,shared=on \\\n  \
@@ -214,6 +240,8 @@ mod tests {
         assert_eq!(spec.disks[1].path.as_deref(), Some("/srv/b,c.raw"));
         assert_eq!(spec.disks[0].limits.as_ref().and_then(|limits| limits.bytes), Some(1000));
         assert_eq!((spec.networks.len(), spec.networks[0].queues), (2, Some(2)));
+        let serial = &spec.serials[0];
+        assert_eq!((serial.to, serial.path.as_deref()), (Endpoint::File, Some("/run/serial")));
         let kept: Vec<&str> = spec.foreign.iter().map(|part| part.at.as_str()).collect();
         for part in ["--api-socket", "-v", "--log-file", "numa[0]"] {
             assert!(kept.contains(&part), "{part} is not among {kept:?}");
@@ -236,6 +264,18 @@ mod tests {
         assert!(written.text.contains("\n  -v"), "{}", written.text);
         let plain = |spec: &MachineSpec| MachineSpec { foreign: Vec::new(), ..spec.clone() };
         assert_eq!(plain(&again), plain(&spec));
+    }
+
+    #[test]
+    fn a_path_says_which_end_it_is() {
+        for (words, to) in [("file=/run/c", Endpoint::File), ("socket=/run/c", Endpoint::Unix)] {
+            let line = format!("cloud-hypervisor --kernel /k --console off --serial {words}");
+            let spec = read(&line).expect("a command line").spec;
+            assert_eq!((spec.serials[0].to, spec.serials[0].path.as_deref()), (to, Some("/run/c")));
+            let written = write(&spec);
+            assert!(written.text.contains(&format!("--serial {words}")), "{}", written.text);
+            assert_eq!(written.remarks.iter().find(|one| one.item.contains("serial")), None);
+        }
     }
 
     #[test]
