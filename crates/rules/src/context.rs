@@ -67,18 +67,27 @@ impl<'r> Context<'r> {
     /// Whether the conditions of a sign are met.
     fn holds(&self, sign: &Sign) -> bool {
         sign.and.iter().all(|pattern| self.reading.stands(pattern))
-            && !sign.unless.iter().any(|pattern| self.reading.stands(pattern))
+            && !sign.unless.iter().any(|pattern| {
+                if self.reading.is_whole_host() && is_word(pattern) {
+                    self.reading.said(pattern)
+                } else {
+                    self.reading.stands(pattern)
+                }
+            })
             && (sign.said.is_empty()
                 || sign.said.iter().any(|pattern| self.reading.said(pattern))
                 || sign.near && self.reading.near(self.entry.id))
     }
 
     /// On a whole host a mere word of a condition (`migrate`, `libvirt`) stands somewhere always: there it counts in the
-    /// complaint and beside the message alone. What somebody chose to paste belongs together.
+    /// complaint and beside the message alone, and so does a word that speaks against it. What somebody chose to paste
+    /// belongs together.
     fn goes_with(&self, sign: &Sign, hit: &Hit) -> bool {
         let beside = |word: &str| self.reading.hits(word).iter().any(|other| other.text == hit.text);
-        let mut words = sign.and.iter().filter(|pattern| is_word(pattern));
-        !self.reading.is_whole_host() || words.all(|word| self.reading.said(word) || beside(word))
+        let words = |all: &'static [&'static str]| all.iter().filter(|pattern| is_word(pattern));
+        !self.reading.is_whole_host()
+            || words(sign.and).all(|word| self.reading.said(word) || beside(word))
+                && !words(sign.unless).any(|word| beside(word))
     }
 
     /// Whether the complaint is of what this rule is about: it has one of these patterns, or is nearer to the rule's
@@ -148,5 +157,24 @@ mod tests {
         assert!(fires(true, &apart, "it does not migrate"));
         let beside = format!("virsh migrate\n{log}");
         assert!(fires(true, &[("web.log", &beside)], ""));
+    }
+
+    /// `vhost-user/socket-missing` leaves a socket to another rule where virtiofs is spoken of.
+    #[test]
+    fn on_a_whole_host_a_word_elsewhere_is_nothing_against_a_message() {
+        let message = "Failed to connect to '/run/openvswitch/vhost-web': No such file or directory";
+        let rule = entry("vhost-user/socket-missing").expect("a rule");
+        let fires = |live: bool, texts: &[&str], complaint: &str| {
+            let record = |text: &&str| Record::new(format!("{}.txt", text.len()), Kind::TEXT, *text);
+            let snapshot =
+                Snapshot { records: texts.iter().map(record).collect(), live, ..Snapshot::default() };
+            let reading = Reading::new(&snapshot, complaint);
+            ranking::judge(rule, &reading).iter().any(|verdict| matches!(verdict, Verdict::Fired(_)))
+        };
+        assert!(fires(true, &["virtiofs 45056 0\n"], message));
+        assert!(fires(true, &["virtiofs 45056 0\n", message], ""));
+        assert!(!fires(false, &["virtiofs 45056 0\n"], message), "what was pasted belongs together");
+        assert!(!fires(true, &[&format!("-device vhost-user-fs-pci\n{message}\n")], ""));
+        assert!(!fires(true, &[], &format!("virtiofs: {message}")));
     }
 }
