@@ -245,11 +245,11 @@ impl Bench {
             let mut words = vec!["plan", "--format", "json"];
             words.extend(fault.vm.iter().flat_map(|vm| ["--vm", vm]));
             let done = tried.timed("plan", |_| self.lab.vmwright(&words, LIMIT))?;
-            keep(fault, &format!("plan-{}.json", earlier.len() + 1), &done.output)?;
             let Ok(made) = serde_json::from_str::<Value>(&done.output) else {
                 tried.remarks.push(format!("no plan: {}", done.last()));
                 return Ok(());
             };
+            keep(fault, &format!("plan-{}.json", earlier.len() + 1), &done.output)?;
             let id = made["id"].as_str().unwrap_or_default().to_owned();
             let steps = made["plan"]["steps"].as_array().map_or(0, Vec::len);
             for left in made["plan"]["left"].as_array().into_iter().flatten().filter(|_| earlier.is_empty()) {
