@@ -269,6 +269,10 @@ mod tests {
         assert_eq!(numbers(&found.kernel), Some((&[5, 14, 0][..], 3)));
         assert_eq!(numbers(&found.firecracker), Some((&[1, 7, 0][..], 4)));
         assert_eq!(numbers(&found.cloud_hypervisor), Some((&[38, 0, 0][..], 5)));
+        let log = "cloud-hypervisor:   0.072947s: <vmm> INFO:vmm/src/lib.rs:1:API\n";
+        assert_eq!(versions(log).cloud_hypervisor, None);
+        let log = versions(&format!("{log}cloud-hypervisor v53.0-246-gae44c2971\n"));
+        assert_eq!(numbers(&log.cloud_hypervisor), Some((&[53, 0][..], 2)));
         let found = versions("$ uname -r\n6.1.0-18-amd64\nqemu: 1:8.1.2\n");
         assert_eq!(
             (numbers(&found.kernel), numbers(&found.qemu)),

@@ -65,7 +65,9 @@ impl Version {
         }
         // Four numbers and nothing behind them are an address; one number is a count.
         let is_address = numbers.len() == 4 && (rest.is_empty() || rest.starts_with(['/', ':']));
-        let fits = (2..=4).contains(&numbers.len()) && !is_address && !rest.starts_with(':');
+        // `cloud-hypervisor: 0.072947s: <vmm> INFO`: seconds since its start, in its log.
+        let is_time = numbers.len() == 2 && rest == "s";
+        let fits = (2..=4).contains(&numbers.len()) && !is_address && !is_time && !rest.starts_with(':');
         fits.then(|| Self { text: text.to_owned(), numbers })
     }
 
