@@ -67,7 +67,7 @@ fn free(ip: Ipv4Addr, prefix: u32, taken: &[IpAddr]) -> Result<Ipv4Addr, String>
     let host = u32::MAX.checked_shr(prefix).unwrap_or(0);
     let network = u32::from(ip) & !host;
     let candidates = (1..host)
-        .map(|step| network | ((u32::from(ip) & host) + step) % host.max(1))
+        .map(|step| network | (((u32::from(ip) & host) + step) % host.max(1)))
         .filter(|one| one & host != 0)
         .map(Ipv4Addr::from)
         .filter(|one| !taken.contains(&IpAddr::V4(*one)));

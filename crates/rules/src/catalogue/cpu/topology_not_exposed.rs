@@ -37,10 +37,23 @@ use vmwright_formats::{CpuInfo, DomainXml};
 mod messages;
 
 /// What people say of a guest that leaves processors unused.
-pub(crate) const FEWER: &[&str] =
-    &[
-    "sees only", "only sees", "only two of", "only 2 of", "only one c", "uses only", "only uses", "shows only", "only shows",
-    "only 1 c", "detects only", "only detects", "fewer c", "not all cores", "not all cpus", "all cores are not",
+pub(crate) const FEWER: &[&str] = &[
+    "sees only",
+    "only sees",
+    "only two of",
+    "only 2 of",
+    "only one c",
+    "uses only",
+    "only uses",
+    "shows only",
+    "only shows",
+    "only 1 c",
+    "detects only",
+    "only detects",
+    "fewer c",
+    "not all cores",
+    "not all cpus",
+    "all cores are not",
 ];
 
 pub const RULE: Rule = Rule {

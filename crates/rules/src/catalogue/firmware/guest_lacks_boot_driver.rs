@@ -42,7 +42,8 @@ pub const RULE: Rule = Rule {
         Sign::support("stop code 0x7B"),
         Sign::support("stop code: 0x7B"),
         Sign::support("BSOD 0x7B"),
-        Sign::strong("VFS: Unable to mount root fs on unknown-block(0,0)").unless(&["firecracker", "firectl"]),
+        Sign::strong("VFS: Unable to mount root fs on unknown-block(0,0)")
+            .unless(&["firecracker", "firectl"]),
         Sign::support("VFS: Unable to mount root fs on"),
         Sign::strong("VFS: Cannot open root device").unless(&["firecracker", "firectl"]),
         Sign::support("Please append a correct \"root=\" boot option"),

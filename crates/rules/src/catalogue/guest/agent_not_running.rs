@@ -78,7 +78,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let screen = SPICE.iter().any(|row| row.iter().all(|word| complaint.contains(word)));
     for seen in cx.all::<DomainXml>().into_iter().filter(|_| screen) {
         for domain in seen.domains.iter().filter(|domain| !domain.fragment) {
-            let spice = |text: &Option<Spanned<String>>| text.as_ref().is_some_and(|one| one.value == "spice");
+            let spice =
+                |text: &Option<Spanned<String>>| text.as_ref().is_some_and(|one| one.value == "spice");
             let shown = domain.devices.graphics.iter().any(|one| spice(&one.graphics_type));
             draft = if shown { draft.looked() } else { draft };
             if shown && !seen.text.holds("com.redhat.spice.0") {

@@ -142,7 +142,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             "and this one does not",
         );
     } else if complains_of_version(cx) {
-        draft.add(Strength::Strong, false, None, "the complaint tells a kernel that works from one that does not");
+        draft.add(
+            Strength::Strong,
+            false,
+            None,
+            "the complaint tells a kernel that works from one that does not",
+        );
     }
     vec![draft.verdict()]
 }

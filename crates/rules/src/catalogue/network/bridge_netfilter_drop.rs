@@ -188,6 +188,15 @@ fn began_with_docker(complaint: &str) -> bool {
     let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
     text.contains("docker")
         && any(&["install", "since", "after", "as soon as", "when docker"])
-        && any(&["no longer", "no network", "lose", "lost", "cannot reach", "n't reach", "no internet", "unreachable"])
+        && any(&[
+            "no longer",
+            "no network",
+            "lose",
+            "lost",
+            "cannot reach",
+            "n't reach",
+            "no internet",
+            "unreachable",
+        ])
         && any(&["vm", "guest", "virtual machine"])
 }

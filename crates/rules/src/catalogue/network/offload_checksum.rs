@@ -68,7 +68,9 @@ pub const RULE: Rule = Rule {
         Sign::support("tcp-segmentation-offload: off")
             .said(&["throughput", "slow", "bandwidth", "gbit", "gbps", "mbps"])
             .or_near(),
-        Sign::support("tx-checksumming: off").said(&["throughput", "slow", "bandwidth", "gbit", "gbps", "mbps"]).or_near(),
+        Sign::support("tx-checksumming: off")
+            .said(&["throughput", "slow", "bandwidth", "gbit", "gbps", "mbps"])
+            .or_near(),
         Sign::strong("Dropped packet: Too big. GRO/TSO enabled?"),
         Sign::strong("Tx TSO offload is not supported"),
         Sign::strong("Oversized TSO packet"),

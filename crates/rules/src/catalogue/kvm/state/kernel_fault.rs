@@ -122,7 +122,8 @@ fn versions_told_apart(complaint: &str) -> bool {
         return false;
     }
     let (mut good, mut bad) = (Vec::new(), Vec::new());
-    for clause in text.split([';', '\n']).flat_map(|part| part.split(". ")).flat_map(|part| part.split(", ")) {
+    for clause in text.split([';', '\n']).flat_map(|part| part.split(". ")).flat_map(|part| part.split(", "))
+    {
         let guests = ["guest kernel", "guest's kernel", "in the guest", "kernel of the guest"];
         let other = ["qemu", "libvirt", "firecracker", "ovmf", "driver"];
         let Some(version) = kernel_version(clause).or_else(|| short_version(clause)) else { continue };
@@ -150,9 +151,8 @@ fn short_version(clause: &str) -> Option<String> {
         matches!((parts.next(), parts.next(), parts.next()), (Some(Ok(3..=9)), Some(Ok(_)), None))
     };
     let beside = |at: usize| {
-        let next = |other: Option<&&str>| {
-            other.is_some_and(|word| word.starts_with("kernel") || *word == "linux")
-        };
+        let next =
+            |other: Option<&&str>| other.is_some_and(|word| word.starts_with("kernel") || *word == "linux");
         next(words.get(at + 1)) || at > 0 && next(words.get(at - 1))
     };
     (0..words.len()).find(|at| is(words[*at]) && beside(*at)).map(|at| words[at].to_owned())

@@ -74,6 +74,12 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("because the hypervisor is not running"),
     Sign::strong("processor does not have required virtualization capabilities"),
     Sign::strong("processor does not have the required virtualization capabilities"),
-    Sign::strong("Virtualization support is disabled in the firmware").said(&["guest", "inside", "in a vm", "nested", "in the vm"]),
+    Sign::strong("Virtualization support is disabled in the firmware").said(&[
+        "guest",
+        "inside",
+        "in a vm",
+        "nested",
+        "in the vm",
+    ]),
     Sign::strong("Hardware assisted virtualization and data execution protection must be enabled"),
 ];
