@@ -336,7 +336,10 @@ fn a_switch_gets_its_bridge_and_a_volume_its_device() {
     for listed in
         ["6f1c\n    ovs_version: \"3.1.0\"\n", "6f1c\n    Bridge br-int\n    ovs_version: \"3.1.0\"\n"]
     {
-        assert_eq!(actions("ovs/bridge-or-port-missing", &[kept, show(listed)]), std::slice::from_ref(&bridge));
+        assert_eq!(
+            actions("ovs/bridge-or-port-missing", &[kept, show(listed)]),
+            std::slice::from_ref(&bridge)
+        );
     }
     // One that did not, and one with the bridge.
     assert_eq!(actions("ovs/bridge-or-port-missing", &[kept, show("    Bridge br-int\n")]), []);

@@ -4,6 +4,7 @@
 use crate::rig::{Site, ask, boot, image, qemu};
 use crate::rounds;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 use vmwright_backend::request::Exec;
 use vmwright_backend::{Answer, Backend as _, Request, Stop, Stored, store};
@@ -38,7 +39,7 @@ fn what_is_kept_while_a_guest_writes_is_of_one_moment() {
         kept
     });
     qemu().stop(&machine, Stop::Force).expect("it runs");
-    image(&["check", "-q", disk.to_str().expect("text")]);
+    sound_though_killed(disk.to_str().expect("text"));
     let mut newest = 0;
     for name in &snapshots {
         let found = content(&site, &disk, Some(name));
@@ -66,13 +67,22 @@ fn what_is_kept_while_a_guest_writes_is_of_one_moment() {
         qemu().stop(&machine, Stop::Force).expect("it runs");
         writer.join().expect("no panic").expect_err("its machine is gone");
     });
-    image(&["check", "-q", &own(&machine)]);
+    sound_though_killed(&own(&machine));
     let found = content(&site, Path::new(&own(&machine)), None);
     eprintln!("killed: generation {} at the first block, {} at the last", found[0], found[found.len() - 1]);
     assert!(found[found.len() - 1] >= last);
     let still = content(&site, Path::new(&own(&clone)), None);
     assert_eq!(still, vec![last; usize::try_from(BLOCKS).expect("small")], "the clone has what it had");
     store::delete(&clone.state, &clone.name).expect("nothing runs");
+}
+
+/// Checks an image whose VMM was killed: a cluster that nothing refers to any more may be left then, which costs room and no
+/// data, and for which `qemu-img check` has an exit status of its own.
+fn sound_though_killed(path: &str) {
+    let output = Command::new("qemu-img").args(["check", "-q", path]).output();
+    let output = output.expect("it is installed");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{path}: {}: {said}", output.status);
 }
 
 fn write(machine: &Stored, first: u64, last: u64) -> Result<Answer, vmwright_backend::ControlError> {
