@@ -143,7 +143,9 @@ fn devices_come_and_go_and_a_guest_that_does_not_notice_fails() {
     let rows = &plugged["tables"][0]["rows"];
     assert_eq!((rows[0][2].as_str(), rows[1][2].as_str()), (Some("virtio_blk"), Some("virtio_net")));
     // Once more: nothing is left of the first time.
-    assert_eq!(gate(&reviewed(&site, &["--gates", "hot-plug"]), "hot-plug")["verdict"], "pass");
+    let review = reviewed(&site, &["--gates", "hot-plug"]);
+    let again = gate(&review, "hot-plug");
+    assert_eq!(again["verdict"], "pass", "{again:#}");
     as_before(&site);
     site.call(&["vm", "stop", "web", "--force"]).ok();
     site.call(&["vm", "delete", "web"]).ok();
@@ -194,9 +196,9 @@ fn what_cannot_move_and_what_shares_its_random_numbers_fails() {
 
     started(&site, parts, "");
     // A young kernel takes a new key for its random numbers every few seconds: where that falls between restore and first
-    // draw, the numbers differ for once, which proves nothing and passes nothing.
+    // draw, the numbers differ for once, which proves nothing and passes nothing. The older it is the less often it does.
     let mut review = reviewed(&site, &["--gates", "save-restore"]);
-    for _ in 0..4 {
+    for _ in 0..12 {
         assert_ne!(gate(&review, "save-restore")["verdict"], "pass");
         if gate(&review, "save-restore")["verdict"] == "fail" {
             break;
