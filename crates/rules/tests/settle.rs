@@ -1,7 +1,7 @@
 //! What rules offer to do on a running host, by its state alone: each action expects what was read.
 
 use vmwright_model::plan::{DomainEdit, Owner, ServiceState, Setting};
-use vmwright_model::{Action, Finding, Kind, Missing, Record, Snapshot, Verdict};
+use vmwright_model::{Action, Applicability, Finding, Kind, Missing, Record, Snapshot, Verdict};
 use vmwright_rules::{Reading, entry, ranking};
 
 /// Source, kind and text of each record.
@@ -21,7 +21,10 @@ fn finding(rule: &str, records: Records<'_>) -> Option<Finding> {
 }
 
 fn actions(rule: &str, records: Records<'_>) -> Vec<Action> {
-    finding(rule, records).unwrap_or_else(|| panic!("{rule} does not fire")).fix.actions
+    let fix = finding(rule, records).unwrap_or_else(|| panic!("{rule} does not fire")).fix;
+    // A plan takes no other.
+    assert!(fix.actions.is_empty() || fix.applicability != Applicability::ManualOnly, "{rule}: {fix:?}");
+    fix.actions
 }
 
 const DOMAIN: &str = "<domain type='kvm'>\n  <name>web</name>\n  <memory unit='KiB'>98304</memory>\n  <os>\n    <type arch='x86_64' machine='pc-q35-9.2'>hvm</type>\n    <loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE.gone.fd</loader>\n    <nvram>/n/web.fd</nvram>\n  </os>\n  <memoryBacking><hugepages/></memoryBacking>\n  <devices>\n    <disk type='file' device='disk'><source file='/srv/vms/web.qcow2'/></disk>\n    <interface type='network'>\n      <source network='default'/>\n    </interface>\n    <hostdev mode='subsystem' type='pci' managed='no'>\n      <source><address domain='0' bus='0' slot='0x1c' function='0'/></source>\n    </hostdev>\n    <hostdev mode='subsystem' type='pci' managed='yes'>\n      <source><address domain='0' bus='1' slot='0x10' function='2'/></source>\n    </hostdev>\n  </devices>\n</domain>\n";
@@ -240,6 +243,7 @@ fn nesting_is_switched_on_in_the_file_and_in_the_module() {
     let reading = Reading::new(&snapshot, "my VMs no longer see svm: KVM does not run inside a VM, nested");
     let judged = ranking::judge(entry("nested/not-exposed").expect("a rule"), &reading);
     let [Verdict::Fired(found)] = &judged[..] else { panic!("{judged:?}") };
+    assert_eq!(found.fix.applicability, Applicability::NeedsApproval);
     assert!(
         matches!(&found.fix.actions[..], [
             Action::EditSetting { path, from: Some(from), to: Some(to), .. },

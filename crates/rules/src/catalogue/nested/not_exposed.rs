@@ -64,6 +64,7 @@ pub const RULE: Rule = Rule {
     explains: &["kvm/no-cpu-support", "kvm/device-missing", "kvm/silent-tcg", "kvm/disabled-in-firmware"],
     tells: "lscpu",
     remedy: "switch nesting on at the hypervisor below and give this VM the vmx or svm feature; else run under TCG",
+    applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
     check,
     ..Rule::NEW
