@@ -96,7 +96,6 @@ pub const RULE: Rule = Rule {
         Sign::strong("libvirtd.service: Start request repeated too quickly"),
         Sign::strong("virtqemud.service: Start request repeated too quickly"),
         Sign::strong("Driver state initialization failed"),
-        Sign::strong("libvirtd quit during handshake"),
         Sign::strong("Not all servers restored, cannot run server"),
         Sign::strong("No default server names provided"),
         Sign::strong("qemu state driver is not active"),
