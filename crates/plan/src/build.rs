@@ -12,7 +12,8 @@ use vmwright_model::{Action, Applicability, Disruption, Finding, Level, Plan, St
 /// Steps stand in this order: machines and services stopped (they hold what later steps need), interfaces of the
 /// host, owners and modes of paths, contents of files, modules, values of the running kernel, devices, services and
 /// other machines started, `vm` started last. Within one kind the findings' order holds.
-/// The same action wanted by several findings is one step. A finding is settled by the last of its steps, so that
+/// The same action wanted by several findings is one step, and so are changes of different places of one domain: a
+/// domain that is wrong in two places is refused by libvirt until both are mended. A finding is settled by the last of its steps, so that
 /// its rule is asked again only when all of them are done. What no step settles goes to `left` with the reason:
 /// work for a person, and actions that contradict those of a better ranked finding.
 ///
@@ -108,7 +109,7 @@ fn draft(finding: &Finding, drafts: &mut Drafts, vm: Option<&str>) -> Result<(),
         let near = drafts.by_name.get(Target::of(action).name()).into_iter().flatten();
         let rival = near
             .map(|at| &drafts.all[*at])
-            .find(|draft| draft.action != *action && contradict(&draft.action, action, vm));
+            .find(|draft| one_step(&draft.action, action).is_none() && contradict(&draft.action, action, vm));
         if let Some(rival) = rival {
             return Err(format!(
                 "its fix contradicts an earlier step on {}, which is there to {}; plan again after this one",
@@ -120,7 +121,8 @@ fn draft(finding: &Finding, drafts: &mut Drafts, vm: Option<&str>) -> Result<(),
     let wanted_by = Settles { rule: finding.rule.clone(), subject: finding.subject.clone() };
     for action in &fix.actions {
         let near = drafts.by_name.entry(Target::of(action).name().to_owned()).or_default();
-        let at = near.iter().copied().find(|at| drafts.all[*at].action == *action).unwrap_or_else(|| {
+        let same = near.iter().find_map(|at| Some((*at, one_step(&drafts.all[*at].action, action)?)));
+        let (at, action) = same.unwrap_or_else(|| {
             drafts.all.push(Draft {
                 action: action.clone(),
                 why: Vec::new(),
@@ -128,9 +130,10 @@ fn draft(finding: &Finding, drafts: &mut Drafts, vm: Option<&str>) -> Result<(),
                 wanted_by: Vec::new(),
             });
             near.push(drafts.all.len() - 1);
-            drafts.all.len() - 1
+            (drafts.all.len() - 1, action.clone())
         });
         let draft = &mut drafts.all[at];
+        draft.action = action;
         if !draft.why.contains(&fix.summary) {
             draft.why.push(fix.summary.clone());
         }
@@ -140,6 +143,11 @@ fn draft(finding: &Finding, drafts: &mut Drafts, vm: Option<&str>) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Two actions as one step, where they are the same or changes of one thing that do not meet.
+fn one_step(earlier: &Action, later: &Action) -> Option<Action> {
+    if earlier == later { Some(later.clone()) } else { actions::of(later).joined(earlier) }
 }
 
 /// Whether two actions on one thing cannot stand in one plan, in the order that [`place`] gives them.
@@ -182,6 +190,7 @@ mod tests {
     use super::*;
     use crate::lint::lint;
     use crate::{canonical, plan_id};
+    use vmwright_model::plan::DomainEdit;
     use vmwright_model::{Fix, Subject, SubjectKind};
 
     fn finding(rule: &str, summary: &str, actions: Vec<Action>) -> Finding {
@@ -285,6 +294,40 @@ mod tests {
         assert_eq!(plan.steps[0].why, "open the way; let it read");
         let rules: Vec<&str> = plan.steps[0].settles.iter().map(|settles| settles.rule.as_str()).collect();
         assert_eq!(rules, ["access/dir", "storage/denied"]);
+    }
+
+    fn place(domain: &str, path: &str, to: &str) -> Action {
+        let (path, from) = (path.to_owned(), "old".to_owned());
+        let edits = vec![DomainEdit::Text { path, from, to: to.to_owned() }];
+        Action::EditDomain { connection: "qemu:///system".into(), domain: domain.into(), edits }
+    }
+
+    #[test]
+    fn two_findings_about_one_domain_are_one_change_of_it() {
+        let findings = [
+            finding("machine/type", "another type", vec![place("web", "os[1]/type[1]", "new")]),
+            finding("access/dir", "open the way", vec![mode("/d", 0o711)]),
+            finding("firmware/loader", "another loader", vec![place("web", "os[1]/loader[1]", "new")]),
+            finding("firmware/other", "a third one", vec![place("web", "os[1]/loader[1]", "third")]),
+            finding("machine/old", "another type", vec![place("db", "os[1]/type[1]", "new")]),
+        ];
+        let plan = fix(&findings, "h1", Some("web"), false);
+        assert_eq!(lint(&plan), []);
+        assert_eq!(plan.steps.len(), 3, "{:#?}", plan.steps);
+        let Action::EditDomain { edits, domain, .. } = &plan.steps[1].action else { panic!("{plan:?}") };
+        assert_eq!((domain.as_str(), edits.len()), ("web", 2));
+        assert_eq!(plan.steps[1].why, "another type; another loader");
+        let rules: Vec<&str> = plan.steps[1].settles.iter().map(|settles| settles.rule.as_str()).collect();
+        assert_eq!(rules, ["firmware/loader", "machine/type"]);
+        assert_eq!(plan.left.len(), 1, "the place that two want otherwise: {:?}", plan.left);
+        // One of its actions contradicts: neither is done.
+        let torn = finding(
+            "a/b",
+            "both",
+            vec![place("db", "os[1]/loader[1]", "new"), place("web", "os[1]/type[1]", "third")],
+        );
+        let plan = fix(&[findings[0].clone(), torn], "h1", None, false);
+        assert_eq!((plan.steps.len(), plan.left.len()), (1, 1), "{plan:#?}");
     }
 
     #[test]

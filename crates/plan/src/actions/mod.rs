@@ -69,6 +69,12 @@ pub(crate) trait Facts {
     /// that cannot be told before anything is done.
     fn follows(&self, earlier: &Action) -> bool;
 
+    /// It and an earlier action on the same thing as one, which expects what both expect. None where they are no one
+    /// change: most actions change one value.
+    fn joined(&self, _earlier: &Action) -> Option<Action> {
+        None
+    }
+
     /// What is wrong with it by itself.
     fn faults(&self) -> Vec<Fault>;
 
