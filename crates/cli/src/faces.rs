@@ -17,7 +17,9 @@ fn by_agents(operation: &Operation) -> Result<(), &'static str> {
         Operation::JournalExport { .. } | Operation::JournalImport { .. } => {
             Err("an agent has the journal's tools, and names no folders")
         }
-        Operation::Lab { .. } => Err("a lab takes a host's processors and memory: a person gives them"),
+        Operation::Lab { .. } | Operation::Rehearse(_) => {
+            Err("a lab takes a host's processors and memory: a person gives them")
+        }
         // Read as the resource vmwright://journal/chain.
         Operation::JournalVerify => Ok(()),
         // Entering IMPLEMENTATION asks it.
@@ -305,7 +307,7 @@ fn each_operation_is_the_same_from_both_faces() {
     let missing: Vec<String> = every_kind().into_iter().filter(|kind| !reached.contains(kind)).collect();
     assert_eq!(
         missing,
-        ["approve", "journal-export", "journal-import", "lab", "revert", "vm-ask console"],
+        ["approve", "journal-export", "journal-import", "lab", "rehearse", "revert", "vm-ask console"],
         "operations that agents cannot reach"
     );
 }
@@ -322,7 +324,13 @@ fn whatever_learns_or_changes_something_is_searched_for_and_written() {
         written += usize::from(kept);
     }
     assert!(written > 30, "{written}");
-    for line in ["approve PLAN --key k --principal p", "investigate x", "plan harden", "vm delete web"] {
+    for line in [
+        "approve PLAN --key k --principal p",
+        "rehearse PLAN",
+        "investigate x",
+        "plan harden",
+        "vm delete web",
+    ] {
         assert!(!matches!(record(&typed(line)), Record::None(_)), "{line}");
     }
 }

@@ -93,6 +93,7 @@ IMPLEMENTATION (exactly an approved plan)
 
 REVIEW (proves it on the real VM)
   review     Boot, exercise and measure a VM
+  rehearse   Carry a plan out in a lab made like this host, restarts and all, before it is approved
   verify     Check that a review is the one that somebody signed
 
 MACHINES

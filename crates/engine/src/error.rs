@@ -184,6 +184,24 @@ pub enum Error {
         /// The line, from 1.
         line: usize,
     },
+    /// The list of plans that have to be rehearsed cannot be read.
+    #[error("{}: line {line} is neither `disruption LEVEL`, `vm NAME` nor `partly`", path.display())]
+    RehearsalsList {
+        /// The list.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// The administrator wants it rehearsed, and it is not, or not well.
+    #[error(
+        "plan {plan} is let through once its rehearsal has passed, and {why}; 'vmwright rehearse {plan}'"
+    )]
+    NotRehearsed {
+        /// The beginning of its id.
+        plan: String,
+        /// What there is.
+        why: String,
+    },
     /// A run could not go on.
     #[error("the run did not go on, and nothing was changed")]
     Resume(#[source] Box<vmwright_apply::ResumeError>),
@@ -293,6 +311,8 @@ impl Error {
             | Error::Untrusted(_)
             | Error::ProtectedList { .. }
             | Error::PersonsList { .. }
+            | Error::RehearsalsList { .. }
+            | Error::NotRehearsed { .. }
             | Error::Resume(_)
             | Error::Beyond { .. }
             | Error::NotBeyond(_)

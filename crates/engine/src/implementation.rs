@@ -6,6 +6,7 @@ use crate::backends::{self, Chosen, Other};
 use crate::guard::{self, Guards};
 use crate::{
     Approve, Environment, Error, Outcome, PlanMade, Progress, RunSummary, asks, machines, memory, plans,
+    rehearse,
 };
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ use vmwright_backend::{Request, Unwatched};
 use vmwright_host::{HostId, Root, Subject};
 use vmwright_model::plan::{APPROVAL_SCHEMA, DomainEdit, Settles};
 use vmwright_model::{Approval, EntryState, Mode, Plan, RunState, StepState, Verdict};
-use vmwright_plan::{Protected, TwoPersons};
+use vmwright_plan::{NamedPlans, Protected};
 use vmwright_rules::{Reading, entry, ranking};
 
 /// Has a person sign a plan.
@@ -35,6 +36,7 @@ pub(crate) fn approve(what: &Approve, environment: &Environment) -> Result<Outco
         return Err(Error::OtherHost { plan: made.plan.host_id, this: host.id });
     }
     unprotected(&made.plan, environment)?;
+    rehearse::policy::check(&made, environment)?;
     let expires = Timestamp::now().as_second().saturating_add(what.valid_for);
     let approval = Approval {
         schema: APPROVAL_SCHEMA.to_owned(),
@@ -70,12 +72,15 @@ pub(crate) fn approve(what: &Approve, environment: &Environment) -> Result<Outco
 /// through.
 fn two_persons(plan: &Plan, environment: &Environment) -> Result<bool, Error> {
     let Some((path, text)) = administrators(environment, "two-persons")? else { return Ok(false) };
-    let rule = TwoPersons::read(&text).map_err(|line| Error::PersonsList { path, line })?;
-    Ok(rule.needed(plan))
+    let rule = NamedPlans::read(&text).map_err(|line| Error::PersonsList { path, line })?;
+    Ok(rule.names(plan))
 }
 
 /// A list of the administrator's, which nobody else may write to; none where there is none.
-fn administrators(environment: &Environment, name: &str) -> Result<Option<(PathBuf, String)>, Error> {
+pub(crate) fn administrators(
+    environment: &Environment,
+    name: &str,
+) -> Result<Option<(PathBuf, String)>, Error> {
     let path = environment.config.join(name);
     let text = match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -99,6 +104,7 @@ fn unprotected(plan: &Plan, environment: &Environment) -> Result<(), Error> {
 /// The approval of a plan on this host, if it holds now.
 fn approved(made: &PlanMade, environment: &Environment) -> Result<(HostId, Approved), Error> {
     unprotected(&made.plan, environment)?;
+    rehearse::policy::check(made, environment)?;
     let host = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?;
     let ask = Ask {
         plan: &made.id,

@@ -33,6 +33,7 @@ pub fn record(operation: &Operation) -> Record {
         | Operation::Confirm { .. }
         | Operation::Revert { .. }
         | Operation::Undo { .. }
+        | Operation::Rehearse(_)
         | Operation::Review { .. } => Record::Own,
         Operation::Decide(what) => decide::line(what).map_or(TOLD, Record::Line),
         Operation::Plan { intent } => Record::Line(intent.challenge()),

@@ -241,7 +241,7 @@ fn hardware(up: &LabUp, shown: &mut Shown<'_>) -> Result<Hardware, Error> {
 }
 
 /// KVM where it runs stock kernels and lets them have KVM of their own; TCG, which has SVM, where it does not.
-fn chosen() -> (Accelerator, &'static str) {
+pub(crate) fn chosen() -> (Accelerator, &'static str) {
     match kvm::probe().verdict() {
         KvmVerdict::Usable if nested() => (Accelerator::Kvm, "KVM runs stock kernels here, and is nested"),
         KvmVerdict::Usable => (

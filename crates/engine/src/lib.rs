@@ -33,6 +33,7 @@ mod memory;
 mod operation;
 mod plans;
 mod preflight;
+mod rehearse;
 mod remote;
 mod review;
 mod storage;
@@ -57,6 +58,8 @@ pub use vmwright_plan::Preview;
 pub use vmwright_review::reports::{html as review_html, text as review_text};
 pub use vmwright_review::subject as review_subject;
 
+pub use rehearse::Rehearse;
+pub use rehearse::report::{self as rehearsal, Rehearsal};
 pub use why::{Computation, Rank, Why};
 
 pub use review::oscal::results as review_oscal;
@@ -157,6 +160,7 @@ fn carry_out(
         Operation::Undo { run } => implementation::undo(&run, environment, progress),
         Operation::Recover => implementation::recover(environment),
         Operation::Review(what) => review::review(&what, environment, progress),
+        Operation::Rehearse(what) => rehearse::rehearse(&what, environment, progress),
         Operation::Verify { review } => review::seal::verify(&review, environment),
         Operation::VmCreate { spec, backend } => machines::create(&spec, backend.as_deref(), environment),
         Operation::VmStart { vm } => machines::start(&vm, environment),

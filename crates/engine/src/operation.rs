@@ -1,9 +1,10 @@
 //! Everything that can be asked of vmwright, and everything that it answers.
 
+use crate::rehearsal::Verdict;
 use crate::review::seal::Sealed;
 use crate::{
-    Ask, Came, Decide, Escalate, Escalated, Intent, Investigate, LabAsk, LabSummary, MigrateOver, Watch,
-    Which, Why,
+    Ask, Came, Decide, Escalate, Escalated, Intent, Investigate, LabAsk, LabSummary, MigrateOver, Rehearsal,
+    Rehearse, Watch, Which, Why,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -92,6 +93,8 @@ pub enum Operation {
     Recover,
     /// REVIEW: proves on the running VM that it works.
     Review(Reviewing),
+    /// REVIEW: carries a plan out in a lab that is made like the host, and tells what would happen.
+    Rehearse(Rehearse),
     /// REVIEW: whether the files of a review are those that a person signed.
     Verify {
         /// Its name in the state directory, or the path of one of its files.
@@ -249,7 +252,7 @@ impl Operation {
             | Operation::Revert { .. }
             | Operation::Undo { .. }
             | Operation::Recover => Some(Mode::Implementation),
-            Operation::Review(_) | Operation::Verify { .. } => Some(Mode::Review),
+            Operation::Review(_) | Operation::Rehearse(_) | Operation::Verify { .. } => Some(Mode::Review),
             Operation::Approve(_)
             | Operation::Escalate(_)
             | Operation::VmCreate { .. }
@@ -472,6 +475,8 @@ pub enum Outcome {
     },
     /// Gates with their measurements.
     Review(Box<ReviewMade>),
+    /// A plan was tried in a lab.
+    Rehearsed(Box<Rehearsal>),
     /// Whether a review's files are those that were signed.
     Sealed(Sealed),
     /// A machine, after the change that was asked for.
@@ -726,6 +731,11 @@ impl Outcome {
             Outcome::JournalExchanged(made) if !made.left.is_empty() => Exit::Incomplete,
             Outcome::Sealed(sealed) if !sealed.wrong.is_empty() => Exit::Refused,
             Outcome::Recovery { lines } if !lines.is_empty() => Exit::Incomplete,
+            Outcome::Rehearsed(made) => match made.verdict {
+                Verdict::Pass => Exit::Clean,
+                Verdict::Fail => Exit::GateFailed,
+                Verdict::Partly | Verdict::Unknown => Exit::Incomplete,
+            },
             Outcome::Review(made) => match made.verdict.as_str() {
                 "pass" => Exit::Clean,
                 "fail" => Exit::GateFailed,

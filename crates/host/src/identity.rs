@@ -121,7 +121,8 @@ fn host_id_in(root: &Path, state: &Path) -> Result<HostId, IdentityError> {
 }
 
 /// The id of the host whose `/etc/machine-id` holds this text; empty where it holds no id.
-pub(crate) fn of_machine_id(text: &str) -> String {
+#[must_use]
+pub fn of_machine_id(text: &str) -> String {
     clean_id(text).filter(|id| id.len() == 32).map_or(String::new(), |id| digest(&id))
 }
 

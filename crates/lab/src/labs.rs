@@ -265,7 +265,7 @@ impl Lab {
         booted(&self.qemu(), &self.machine, watch)
     }
 
-    fn qemu(&self) -> vmwright_backend::qemu::Qemu {
+    pub(crate) fn qemu(&self) -> vmwright_backend::qemu::Qemu {
         Emulator { version: self.record.qemu.clone(), igb: self.record.igb }.qemu(&self.record.hardware)
     }
 

@@ -13,11 +13,13 @@ mod hardware;
 pub mod image;
 mod labs;
 mod mbr;
+mod operate;
 mod run;
 mod template;
 
 pub use hardware::{Hardware, Part, UnknownPart};
 pub use labs::{Condition, Lab, Labs};
+pub use operate::Boot;
 
 use std::io;
 use std::path::PathBuf;

@@ -184,7 +184,7 @@ fn stage(qemu: &Qemu, machine: &Stored, watch: &mut dyn Watch) -> Result<(), Lab
 }
 
 /// Runs a script in a lab.
-fn execute(
+pub(crate) fn execute(
     qemu: &Qemu,
     machine: &Stored,
     script: &str,

@@ -14,6 +14,9 @@ use vmwright_model::Disruption;
 /// What `/etc/vmwright/two-persons` names, `disruption LEVEL` or `vm NAME` a line, two people have to sign, each with a
 /// name and a key of their own: plans that disturb at least so much, and those for a VM.
 ///
+/// What `/etc/vmwright/rehearsal` names in the same words is signed and applied once its rehearsal has passed
+/// ('vmwright rehearse').
+///
 /// What `/etc/vmwright/protected` names, `vm NAME` or `host` a line, no plan may disturb: it is neither signed nor applied.
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -18,6 +18,7 @@ mod mcp;
 mod plan;
 mod preview;
 mod recover;
+mod rehearse;
 mod revert;
 mod review;
 mod rules;
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     Recover(recover::Args),
     Revert(revert::Args),
     Review(review::Args),
+    Rehearse(rehearse::Args),
     Verify(verify::Args),
     #[command(subcommand)]
     Vm(vm::Vm),
@@ -90,6 +92,7 @@ impl Command {
             Command::Recover(args) => args.operation(),
             Command::Revert(args) => args.operation(),
             Command::Review(args) => args.operation(),
+            Command::Rehearse(args) => args.operation(),
             Command::Verify(args) => args.operation(),
             Command::Vm(args) => args.operation()?,
             Command::Lab(args) => args.operation()?,

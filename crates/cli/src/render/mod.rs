@@ -19,6 +19,7 @@ mod lab;
 mod machine;
 pub(crate) mod markdown;
 mod plan;
+mod rehearsal;
 pub(crate) mod review;
 pub(crate) mod sarif;
 mod why;
@@ -87,6 +88,7 @@ pub(crate) fn text(outcome: &Outcome, color: bool) -> String {
         Outcome::Recovery { lines: found } if found.is_empty() => "no run was cut off\n".to_owned(),
         Outcome::Recovery { lines: found } => lines(found),
         Outcome::Review(made) => review::text(made),
+        Outcome::Rehearsed(made) => rehearsal::text(made),
         Outcome::Sealed(sealed) => review::sealed(sealed),
         Outcome::Machine(machine) => machine::one(machine),
         Outcome::Labs { labs } => lab::list(labs),

@@ -193,6 +193,25 @@ impl Boot<'_> {
     }
 }
 
+/// The text of [`Boot::fallback`]'s file with the entry made of another GRUB configuration: on a host that stands for the one
+/// which the text was made for. `copied` names the initramfs and its copy. None where it has no such entry, or none can be
+/// made.
+#[must_use]
+pub fn entry_before(text: &str, cfg: &str, copied: Option<(&str, &str)>) -> Option<String> {
+    let text = header::without(text);
+    let at = text.find("menuentry 'As before vmwright'").filter(|_| text.contains(ID))?;
+    let (front, old) = text.split_at(at);
+    let end = old.find("\n}\n")? + 3;
+    // What it was made with is told by what it was made to.
+    let without = old[..end].split_ascii_whitespace().find_map(|word| word.strip_prefix("module_blacklist="));
+    let copied = copied.filter(|(_, new)| {
+        let name = new.rsplit('/').next().unwrap_or(new);
+        old[..end].contains(name) || old[..end].contains("/vmwright-before-")
+    });
+    let new = entry(cfg, without, copied)?;
+    Some(header::with(&format!("{front}{new}{}", &old[end..])))
+}
+
 /// The file of one's own entries beside GRUB's configuration.
 fn custom(output: &str) -> String {
     format!("{}/custom.cfg", output.rsplit_once('/').map_or("", |(folder, _)| folder))
@@ -291,7 +310,8 @@ fn entry_of_file(text: &str, without: Option<&str>, copied: Option<(&str, &str)>
 
 #[cfg(test)]
 mod tests {
-    use super::{entry, entry_of_file};
+    use super::{ID, TAKEN_BACK, entry, entry_before, entry_of_file};
+    use crate::header;
 
     const CFG: &str = "\
 ### BEGIN /etc/grub.d/00_header ###
@@ -334,6 +354,22 @@ menuentry 'As before vmwright' --id vmwright-before {
         assert_eq!(entry("menuentry 'x' {\n\tchainloader +1\n}\n", Some("vfio-pci"), None), None);
         assert_eq!(entry("menuentry 'x' {\n\tlinux /a\n", Some("vfio-pci"), None), None, "it has no end");
         assert_eq!(entry("", None, None), None);
+    }
+
+    #[test]
+    fn the_entry_is_made_of_another_configuration_in_the_same_way() {
+        let text = header::with(&format!(
+            "# As it was.\nmenuentry 'As before vmwright' {ID} {{\n\tlinux /vmlinuz-9 root=/dev/mapper/a module_blacklist=vfio-pci vmwright.before=1\n\tinitrd /vmwright-before-initrd.img-9\n}}\n{TAKEN_BACK}"
+        ));
+        let copied = ("/boot/initrd.img-6.1.0-18-amd64", "/boot/vmwright-before-initrd.img-6.1.0-18-amd64");
+        let made = entry_before(&text, CFG, Some(copied)).expect("it is one");
+        assert!(made.ends_with(TAKEN_BACK) && made.contains("# As it was.\nmenuentry"), "{made}");
+        assert!(
+            made.contains("root=UUID=1-2 ro quiet module_blacklist=vfio-pci vmwright.before=1\n")
+                && made.contains("/boot/vmwright-before-initrd.img-6.1.0-18-amd64\n"),
+            "{made}"
+        );
+        assert_eq!(entry_before("menuentry 'mine' {\n}\n", CFG, None), None);
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod upgrade;
 pub use boot::{Boot, NEEDS};
 pub use confidential::{CONFIDENTIAL_NEEDS, confidential};
 pub use create::{Lies, NewImage, Site, Taken, Thing, Wish, create, things};
-pub use fallback::BOOTED_BEFORE;
+pub use fallback::{BOOTED_BEFORE, entry_before};
 pub use ground::Ground;
 pub use harden::{HARDEN_NEEDS, harden_host, harden_vm};
 pub use migrate::migrate;

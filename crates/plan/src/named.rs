@@ -1,19 +1,19 @@
-//! Which plans two people have to sign, as an administrator has decided.
+//! Plans that an administrator has named: those that two people have to sign, and those that have to be rehearsed.
 
 use crate::disruption;
 use crate::target::Target;
 use vmwright_model::{Action, Disruption, Plan};
 
-/// Plans that need two signatures.
+/// Plans, by what they disturb and whom.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TwoPersons {
+pub struct NamedPlans {
     /// Those that disturb at least so much.
     pub from: Option<Disruption>,
     /// Those for one of these VMs, or that disturb it.
     pub vms: Vec<String>,
 }
 
-impl TwoPersons {
+impl NamedPlans {
     /// Reads a list: `disruption LEVEL` or `vm NAME` a line, and comments. Of several levels the least counts.
     ///
     /// # Errors
@@ -37,9 +37,9 @@ impl TwoPersons {
         Ok(rule)
     }
 
-    /// Whether a plan needs two.
+    /// Whether a plan is one of them.
     #[must_use]
-    pub fn needed(&self, plan: &Plan) -> bool {
+    pub fn names(&self, plan: &Plan) -> bool {
         let listed = |name: &str| self.vms.iter().any(|vm| vm == name);
         let touches = |action: &Action| match action {
             Action::EditDomain { domain, .. } => listed(domain),
@@ -54,18 +54,48 @@ impl TwoPersons {
     }
 }
 
+/// Plans that are let through once their rehearsal has passed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rehearsed {
+    /// Which.
+    pub plans: NamedPlans,
+    /// Whether one suffices in which a part of the plan could not be tried.
+    pub partly: bool,
+}
+
+impl Rehearsed {
+    /// Reads a list as [`NamedPlans::read`] does, with the word `partly` on a line of its own besides.
+    ///
+    /// # Errors
+    /// The number of the first line that is neither, counted from 1.
+    pub fn read(text: &str) -> Result<Self, usize> {
+        let is_partly = |line: &str| line.split('#').next().unwrap_or("").trim() == "partly";
+        // A line that is taken out leaves an empty one, so that the others keep their numbers.
+        let others: Vec<&str> = text.lines().map(|line| if is_partly(line) { "" } else { line }).collect();
+        Ok(Self { plans: NamedPlans::read(&others.join("\n"))?, partly: text.lines().any(is_partly) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_rule_is_read_whole_or_not_at_all() {
-        let rule = TwoPersons::read(
+        let rule = NamedPlans::read(
             "# all that restarts\ndisruption host-reboot\n\nvm db1 # the books\ndisruption service-restart\n",
         );
-        assert_eq!(rule, Ok(TwoPersons { from: Some(Disruption::ServiceRestart), vms: vec!["db1".into()] }));
-        assert_eq!(TwoPersons::read("vm a\ndisruption much\n"), Err(2));
-        assert_eq!(TwoPersons::read("two\n"), Err(1));
+        assert_eq!(rule, Ok(NamedPlans { from: Some(Disruption::ServiceRestart), vms: vec!["db1".into()] }));
+        assert_eq!(NamedPlans::read("vm a\ndisruption much\n"), Err(2));
+        assert_eq!(NamedPlans::read("two\n"), Err(1));
+    }
+
+    #[test]
+    fn rehearsals_are_asked_for_in_the_same_words() {
+        let rule = Rehearsed::read("partly # the lab has no NVMe\nvm db1\n").expect("it is one");
+        assert!(rule.partly && rule.plans.vms == ["db1"]);
+        assert!(!Rehearsed::read("vm db1\n").expect("it is one").partly);
+        assert_eq!(Rehearsed::read("partly\nmostly\n"), Err(2));
     }
 
     #[test]
@@ -82,11 +112,11 @@ mod tests {
             });
             plan
         };
-        let rule = |text: &str| TwoPersons::read(text).expect("it is one");
-        assert!(rule("disruption guest-restart").needed(&stop("web")));
-        assert!(!rule("disruption host-reboot").needed(&stop("web")));
-        assert!(rule("vm web").needed(&stop("web")) && !rule("vm db").needed(&stop("web")));
-        assert!(rule("vm db").needed(&crate::fix(&[], "h", Some("db"), true)));
-        assert!(!rule("").needed(&stop("web")));
+        let rule = |text: &str| NamedPlans::read(text).expect("it is one");
+        assert!(rule("disruption guest-restart").names(&stop("web")));
+        assert!(!rule("disruption host-reboot").names(&stop("web")));
+        assert!(rule("vm web").names(&stop("web")) && !rule("vm db").names(&stop("web")));
+        assert!(rule("vm db").names(&crate::fix(&[], "h", Some("db"), true)));
+        assert!(!rule("").names(&stop("web")));
     }
 }
