@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 use vmwright_model::{Action, RunEvent, StepState};
 use vmwright_plan::describe::words;
-use vmwright_plan::target::{Target, follows};
+use vmwright_plan::target::{Target, follows, needs};
 
 /// What a look at reality shows about a step that was begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -140,7 +140,12 @@ fn survey(undos: &[&Action], world: &World<'_>) -> Vec<(Found, bool)> {
         }
         // A later step on the same thing hides what this one left; taking that back uncovers it.
         let later = (at + 1..undos.len()).find(|later| overlap(undos[*later], undos[at]));
-        if later.is_some_and(|later| uncovers(&looks[later]) && follows(undos[at], undos[later])) {
+        let hidden = later.is_some_and(|later| uncovers(&looks[later]) && follows(undos[at], undos[later]));
+        // A later step uses what this one made (a card that is a port of a bridge): it is free once that is taken back.
+        let used = || {
+            (at + 1..undos.len()).any(|later| uncovers(&looks[later]) && uses(undos[later], undos[at], world))
+        };
+        if hidden || used() {
             looks[at] = (Found::After, true);
         }
     }
@@ -171,6 +176,12 @@ fn uncovers((found, undoable): &(Found, bool)) -> bool {
 
 fn overlap(a: &Action, b: &Action) -> bool {
     Target::of(a).overlaps(&Target::of(b))
+}
+
+/// Whether the step that `later` takes back was built on what the one made that `earlier` takes back.
+fn uses(later: &Action, earlier: &Action, world: &World<'_>) -> bool {
+    let done = actions::of(later).resume(world);
+    done.ok().and_then(|done| needs(&done)).is_some_and(|needed| needed.overlaps(&Target::of(earlier)))
 }
 
 /// Where reality stands, seen from what takes one step back; and whether it can be taken back at once.

@@ -151,6 +151,11 @@ fn pairs() -> Vec<(&'static str, &'static str, Value)> {
         ),
         ("plan network bridge-filter-off", "plan", json!({ "intent": "network" })),
         (
+            "plan network bridge br0 --uplink eth0 --reboot",
+            "plan",
+            json!({ "intent": "network", "bridge": "br0", "uplink": "eth0", "reboot": true }),
+        ),
+        (
             "plan network mtu br0 9000",
             "plan",
             json!({ "intent": "network", "interface": "br0", "mtu": 9000 }),

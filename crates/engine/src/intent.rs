@@ -118,6 +118,15 @@ pub enum NetworkWish {
         /// Bytes.
         bytes: u32,
     },
+    /// A bridge with a card of the host as its way out.
+    Bridge {
+        /// The bridge, which is made.
+        bridge: String,
+        /// The card.
+        uplink: String,
+        /// It is made at the next boot, and the host is restarted at the end.
+        reboot: bool,
+    },
     /// Bridged frames pass by the host's firewall for IP.
     BridgeFilterOff,
     /// An interface is a port of an Open vSwitch bridge.
@@ -216,6 +225,9 @@ impl Intent {
             }
             Intent::Network { wish: NetworkWish::Mtu { interface, bytes } } => {
                 format!("plan to give {interface} an MTU of {bytes}")
+            }
+            Intent::Network { wish: NetworkWish::Bridge { bridge, uplink, .. } } => {
+                format!("plan to make {uplink} the way out of bridge {bridge}")
             }
             Intent::Network { wish: NetworkWish::BridgeFilterOff } => {
                 "plan to let bridged frames pass by the firewall".to_owned()

@@ -8,6 +8,7 @@ use crate::operation::Analyze;
 use crate::{Environment, Error, Outcome, Progress, asks, domains, plans, preflight, storage, upgrade};
 use std::collections::BTreeMap;
 use vmwright_formats::OvsShow;
+use vmwright_formats::ip_addr::IpAddr;
 use vmwright_formats::ip_route::IpRoute;
 use vmwright_formats::links::Links;
 use vmwright_formats::lsmod::LsMod;
@@ -18,8 +19,8 @@ use vmwright_host::Root;
 use vmwright_model::{Finding, Level, Mode, Need, Plan, SubjectKind};
 use vmwright_plan::intents::{
     Boot, CONFIDENTIAL_NEEDS, Goal, Ground, Guest, HARDEN_NEEDS, Host, IntentError, NEEDS as BOOT_NEEDS,
-    NETWORK_NEEDS, TUNE_NEEDS, bridge_filter_off, confidential, harden_host, harden_vm, migrate, mtu,
-    ovs_port, passthrough, sriov, tune, with_reboot,
+    NETWORK_NEEDS, Network, TUNE_NEEDS, UPLINK_NEEDS, bridge, bridge_filter_off, confidential, harden_host,
+    harden_vm, migrate, mtu, ovs_port, passthrough, sriov, tune, with_reboot,
 };
 use vmwright_rules::{Found, Reading, diagnose_reading};
 
@@ -73,6 +74,9 @@ pub(crate) fn plan(
         Intent::Network { wish: NetworkWish::Mtu { interface, bytes } } => {
             let links = reading.one::<Links>().ok_or(Error::Unread("the network interfaces"))?;
             mtu(&host.id, &links, interface, *bytes)?
+        }
+        Intent::Network { wish: NetworkWish::Bridge { bridge: name, uplink, reboot } } => {
+            with_network(&reading, &host.id, |network| bridge(network, name, uplink, *reboot))??
         }
         Intent::Network { wish: NetworkWish::BridgeFilterOff } => {
             bridge_filter_off(&host.id, &values(&reading, NETWORK_NEEDS))?
@@ -161,6 +165,7 @@ fn needs(intent: &Intent) -> &'static [Need] {
         Intent::UpgradeCheck { .. } => upgrade::NEEDS,
         Intent::Fix { .. } | Intent::Sriov { .. } | Intent::Migrate { .. } => &[],
         Intent::Storage { .. } => &[],
+        Intent::Network { wish: NetworkWish::Bridge { .. } } => UPLINK_NEEDS,
         Intent::Network { .. } => NETWORK_NEEDS,
         Intent::Confidential { .. } => WITH_BOOT,
         Intent::Passthrough { .. } => BOOT_NEEDS,
@@ -280,6 +285,28 @@ fn with_host<R>(reading: &Reading<'_>, id: &str, use_it: impl FnOnce(&Host<'_>) 
     let boot = boot(reading);
     let (devices, mounts, routes, links) = (&devices, &mounts, &routes, &links);
     Ok(use_it(&Host { id, devices, modules: modules.as_deref(), mounts, routes, links, boot: &boot }))
+}
+
+/// Shows an intent the host's network.
+fn with_network<R>(
+    reading: &Reading<'_>,
+    id: &str,
+    use_it: impl FnOnce(&Network<'_>) -> R,
+) -> Result<R, Error> {
+    let links = reading.one::<Links>().ok_or(Error::Unread("the network interfaces"))?;
+    let addresses = reading.one::<IpAddr>().ok_or(Error::Unread("the addresses (ip -d address)"))?;
+    let tables = reading.all::<IpRoute>();
+    if tables.is_empty() {
+        return Err(Error::Unread("the routes (ip route show table all)"));
+    }
+    let texts = values(reading, UPLINK_NEEDS);
+    let records = reading.snapshot().records.iter().filter(|record| record.content.is_ok());
+    let exists =
+        |source: &str| UPLINK_NEEDS.iter().any(|need| matches!(need, Need::Exists(path) if *path == source));
+    let present = records.map(|record| record.source.as_str()).filter(|source| exists(source)).collect();
+    let routes = tables.iter().flat_map(|table| &table.routes).collect();
+    let (links, addresses) = (&links, &addresses);
+    Ok(use_it(&Network { id, links, addresses, routes, texts, present }))
 }
 
 /// How the host boots, as far as it was read: an intent that needs more says so.

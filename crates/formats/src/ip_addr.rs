@@ -24,6 +24,8 @@ pub struct IpLink {
     pub mac: Option<Spanned<String>>,
     /// Addresses with prefix length.
     pub addresses: Vec<Spanned<String>>,
+    /// Those of them that end by themselves unless they are renewed: a DHCP server or a router gave them.
+    pub leased: Vec<String>,
     /// Kind with `-d`: `bridge`, `tun`, `vlan`, `macvtap`, `openvswitch`; the line.
     pub kind: Option<Spanned<String>>,
     /// Lines of virtual functions (`vf 0 ...`).
@@ -136,7 +138,13 @@ fn detail(link: &mut IpLink, number: u32, line: &str) {
     let Some(first) = words.next() else { return };
     let second = words.next();
     match (first, second) {
-        ("inet" | "inet6", Some(address)) => link.addresses.push(Spanned::new(address.to_owned(), number)),
+        ("inet" | "inet6", Some(address)) => {
+            link.addresses.push(Spanned::new(address.to_owned(), number));
+            // ip-address(8): what was not configured by hand is `dynamic`.
+            if words.any(|word| word == "dynamic") {
+                link.leased.push(address.to_owned());
+            }
+        }
         ("vf", Some(_)) => link.vfs.push(Spanned::new(line.to_owned(), number)),
         (start, Some(mac)) if start.starts_with("link/") && mac.contains(':') => {
             link.mac = Some(Spanned::new(mac.to_owned(), number));
@@ -154,19 +162,20 @@ mod tests {
 
     #[test]
     fn interfaces() {
-        let text = "$ ip -d a\n1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN group default\n    inet 127.0.0.1/8 scope host lo\n2: vnet0@if3: <BROADCAST,MULTICAST> mtu 1500 qdisc noop master virbr0 state DOWN\n    link/ether fe:54:00:aa:bb:cc brd ff:ff:ff:ff:ff:ff\n    tun type tap pi off\n    vf 0     link/ether 00:00:00:00:00:00, spoof checking on\n";
+        let text = "$ ip -d a\n1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN group default\n    inet 127.0.0.1/8 scope host lo\n    inet 10.0.2.15/24 metric 1024 brd 10.0.2.255 scope global dynamic lo\n2: vnet0@if3: <BROADCAST,MULTICAST> mtu 1500 qdisc noop master virbr0 state DOWN\n    link/ether fe:54:00:aa:bb:cc brd ff:ff:ff:ff:ff:ff\n    tun type tap pi off\n    vf 0     link/ether 00:00:00:00:00:00, spoof checking on\n";
         let (view, issues) = IpAddr::read(text);
         assert_eq!(issues, []);
         let tap = view.get("vnet0").expect("it is there");
         assert_eq!(
             (tap.line, tap.index, tap.mtu, tap.state.as_str(), tap.is_up()),
-            (4, 2, Some(1500), "DOWN", false)
+            (5, 2, Some(1500), "DOWN", false)
         );
-        assert_eq!(tap.mac, Some(Spanned::new("fe:54:00:aa:bb:cc".to_owned(), 5)));
-        assert_eq!(tap.kind, Some(Spanned::new("tun".to_owned(), 6)));
+        assert_eq!(tap.mac, Some(Spanned::new("fe:54:00:aa:bb:cc".to_owned(), 6)));
+        assert_eq!(tap.kind, Some(Spanned::new("tun".to_owned(), 7)));
         assert_eq!(tap.vfs.len(), 1);
         assert_eq!(view.ports("virbr0").count(), 1);
         assert!(view.get("lo").is_some_and(|lo| lo.is_up() && lo.addresses[0].value == "127.0.0.1/8"));
+        assert_eq!(view.links[0].leased, ["10.0.2.15/24"]);
         assert_eq!(IpAddr::recognise("x", text), 90);
         assert_eq!(IpAddr::recognise("x", "1: a: <b> c\n"), 0);
     }

@@ -18,6 +18,17 @@ pub struct Route {
     pub down: bool,
     /// Metric; smaller wins.
     pub metric: u32,
+    /// Who made it: `kernel`, `static`, `dhcp`, `ra`; `boot` where it is not told.
+    pub proto: String,
+    /// The address that packets are sent from.
+    pub src: Option<String>,
+    /// Whether the next hop is taken as on the link.
+    pub onlink: bool,
+    /// The table that it is in, where that is not the main one.
+    pub table: Option<String>,
+    /// Whether it is for this host itself, for all, or for nobody, and not for a network (`local`, `broadcast`,
+    /// `unreachable` and their like).
+    pub special: bool,
 }
 
 /// The routes.
@@ -77,21 +88,35 @@ impl View for IpRoute {
 fn route(line: u32, text: &str) -> Option<Route> {
     const KINDS: [&str; 6] = ["unreachable", "blackhole", "prohibit", "broadcast", "local", "multicast"];
     let mut words = text.split_whitespace().peekable();
-    if words.peek().is_some_and(|word| KINDS.contains(word)) {
-        words.next();
-    }
+    let special = words.next_if(|word| KINDS.contains(word)).is_some();
     let destination = words.next()?;
     let is_network = destination == "default"
         || destination.contains(['.', ':'])
             && destination.bytes().all(|byte| byte.is_ascii_hexdigit() || b".:/".contains(&byte));
-    let mut route =
-        Route { line, destination: destination.to_owned(), via: None, dev: None, down: false, metric: 0 };
+    let mut route = Route {
+        line,
+        destination: destination.to_owned(),
+        via: None,
+        dev: None,
+        down: false,
+        metric: 0,
+        // iproute2 leaves out what it makes itself (ip-route(8)).
+        proto: "boot".to_owned(),
+        src: None,
+        onlink: false,
+        table: None,
+        special,
+    };
     while let Some(word) = words.next() {
         match word {
             "via" => route.via = words.next().map(str::to_owned),
             "dev" => route.dev = words.next().map(str::to_owned),
             "metric" => route.metric = words.next()?.parse().ok()?,
             "linkdown" => route.down = true,
+            "onlink" => route.onlink = true,
+            "proto" => route.proto = words.next()?.to_owned(),
+            "src" => route.src = words.next().map(str::to_owned),
+            "table" => route.table = words.next().map(str::to_owned),
             _ => {}
         }
     }
@@ -112,6 +137,11 @@ mod tests {
             (Some("198.51.100.1"), Some("eth0"), 100)
         );
         assert!(view.routes[2].down);
+        let policy = "local 10.0.0.7 dev eth0 table local proto kernel scope host src 10.0.0.7\n10.1.0.0/16 via 10.0.0.9 dev eth0 onlink\n";
+        let (view, _) = IpRoute::read(policy);
+        assert!(view.routes[0].special && view.routes[0].table.as_deref() == Some("local"));
+        assert_eq!((view.routes[0].proto.as_str(), view.routes[0].src.as_deref()), ("kernel", Some("10.0.0.7")));
+        assert!(!view.routes[1].special && view.routes[1].onlink && view.routes[1].proto == "boot");
         let (view, issues) =
             IpRoute::read("fe80::/64 dev eth0 proto kernel metric 256 pref medium\ndefault\n");
         assert_eq!((view.routes.len(), issues.len()), (1, 1));

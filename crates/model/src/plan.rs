@@ -61,6 +61,17 @@ pub enum Action {
         /// Address with prefix length that vmwright gave the host on it.
         address: Option<String>,
     },
+    /// Makes a card of the host the way out of a bridge that vmwright made: the card becomes its port, and the bridge
+    /// takes over the card's hardware address, addresses and routes, so that the host is reached as before.
+    UplinkAdd {
+        /// What is moved.
+        uplink: Uplink,
+    },
+    /// Gives a card back what its bridge took over: the inverse of [`Action::UplinkAdd`].
+    UplinkRemove {
+        /// What is moved back.
+        uplink: Uplink,
+    },
     /// Makes a tap device, and plugs it into a bridge.
     TapAdd {
         /// Interface name, 1 to 15 bytes.
@@ -433,6 +444,42 @@ pub enum Action {
         /// Name of the machine.
         machine: String,
     },
+}
+
+/// A card of the host that becomes the port of a bridge, with what the bridge takes over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Uplink {
+    /// Interface name of the card, 1 to 15 bytes.
+    pub card: String,
+    /// Interface name of the bridge, 1 to 15 bytes.
+    pub bridge: String,
+    /// Its addresses with prefix length; those that the kernel gives by itself (`fe80::`) are none of them.
+    pub addresses: Vec<String>,
+    /// Its routes of the main table, without those that the kernel makes of addresses.
+    pub routes: Vec<UplinkRoute>,
+}
+
+/// A route through a card.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UplinkRoute {
+    /// Where to: a network with prefix length, `0.0.0.0/0` for everywhere.
+    pub to: String,
+    /// The next hop; none where the network is on the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
+    /// Metric; 0 where none is said, which IPv6 reads as 1024.
+    #[serde(default)]
+    pub metric: u32,
+    /// Who made it: `static`, `boot`, or a number (`/etc/iproute2/rt_protos`).
+    pub proto: String,
+    /// The address that packets are sent from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub src: Option<String>,
+    /// Whether the next hop is on the link though no network of the card has it.
+    #[serde(default)]
+    pub onlink: bool,
 }
 
 /// A port of Open vSwitch.

@@ -166,7 +166,7 @@ pub fn built_on_earlier(plan: &Plan) -> Vec<bool> {
     let mut answers = Vec::with_capacity(plan.steps.len());
     for step in &plan.steps {
         let target = Target::of(&step.action);
-        let needed = actions::of(&step.action).needs().is_some_and(|needed| {
+        let needed = needs(&step.action).is_some_and(|needed| {
             earlier.get(needed.name()).is_some_and(|made| made.iter().any(|made| made.overlaps(&needed)))
         });
         let same = earlier.entry(target.name().to_owned()).or_default();
@@ -189,6 +189,12 @@ pub fn built_on_earlier(plan: &Plan) -> Vec<bool> {
         same.push(target);
     }
     answers
+}
+
+/// What has to be there besides for an action to be done, where another step may make it.
+#[must_use]
+pub fn needs(action: &Action) -> Option<Target> {
+    actions::of(action).needs()
 }
 
 /// Whether `later`, whose target overlaps `earlier`'s, expects exactly the state that `earlier` leaves. False

@@ -5,11 +5,14 @@
 //! with the same words. It is run by absolute path and without the caller's environment.
 
 use super::{ActionError, World};
-use crate::tool::{ToolError, succeed};
+use crate::tool::{ToolError, run, succeed};
 use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use vmwright_model::plan::UplinkRoute;
 use vmwright_plan::canonical::sha256;
 use vmwright_plan::lint::parse_address;
 
@@ -43,8 +46,28 @@ pub(super) struct LinkInfo {
 #[serde(default)]
 pub(super) struct AddrInfo {
     local: Option<String>,
+    broadcast: Option<String>,
     prefixlen: u8,
     scope: String,
+}
+
+/// A route as `ip -j route show` tells it.
+#[derive(Debug, Deserialize)]
+struct RouteInfo {
+    dst: String,
+    gateway: Option<String>,
+    #[serde(default)]
+    metric: u32,
+    #[serde(default = "boot")]
+    protocol: String,
+    prefsrc: Option<String>,
+    #[serde(default)]
+    flags: Vec<String>,
+}
+
+/// Who made a route of which iproute2 does not tell it (ip-route(8)).
+fn boot() -> String {
+    "boot".to_owned()
 }
 
 impl Link {
@@ -52,6 +75,18 @@ impl Link {
     pub(super) fn addresses(&self) -> Vec<(IpAddr, u8)> {
         let given = self.addr_info.iter().filter(|info| info.scope != "link");
         given.filter_map(|info| Some((info.local.as_ref()?.parse().ok()?, info.prefixlen))).collect()
+    }
+
+    /// They as texts, `10.0.0.1/24`.
+    pub(super) fn address_texts(&self) -> impl Iterator<Item = String> {
+        self.addresses().into_iter().map(|(address, prefix)| format!("{address}/{prefix}"))
+    }
+
+    /// The broadcast address that goes with one of them.
+    pub(super) fn broadcast_of(&self, address: &str) -> Option<&str> {
+        let (local, _) = address.split_once('/')?;
+        let info = self.addr_info.iter().find(|info| info.local.as_deref() == Some(local))?;
+        info.broadcast.as_deref()
     }
 
     pub(super) fn is_bridge(&self) -> bool {
@@ -74,6 +109,51 @@ pub(super) fn links() -> Result<Vec<Link>, ActionError> {
 /// Runs `ip` with arguments that change something.
 pub(super) fn ip(args: &[&str]) -> Result<(), ActionError> {
     succeed(&program()?, args, LIMIT).map(|_| ()).map_err(ActionError::from)
+}
+
+/// Runs orders for `ip`, one a line, in one process: what a host is reached by is away for no longer than that takes.
+/// Nothing is run behind one that fails.
+pub(super) fn ip_batch(orders: &str) -> Result<(), ActionError> {
+    let program = program()?;
+    let said = run(&program, &["-batch", "-"].map(OsStr::new), orders.as_bytes(), LIMIT)?;
+    if !said.status.success() {
+        let complaint = said.complaint();
+        return Err(ToolError::Failed { program, status: said.status, said: complaint }.into());
+    }
+    Ok(())
+}
+
+/// The routes of the main table through an interface, without those that the kernel makes of addresses.
+pub(super) fn routes(interface: &str) -> Result<BTreeSet<UplinkRoute>, ActionError> {
+    let program = program()?;
+    let mut found = BTreeSet::new();
+    for (family, all) in [("-4", "0.0.0.0/0"), ("-6", "::/0")] {
+        let answer = succeed(&program, &["-j", family, "route", "show", "dev", interface], LIMIT)?;
+        // Where there are none, it may say nothing at all.
+        if answer.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let routes: Vec<RouteInfo> = serde_json::from_slice(&answer)
+            .map_err(|error| ToolError::Answer { program: program.clone(), why: error.to_string() })?;
+        found.extend(routes.into_iter().filter(|route| route.protocol != "kernel").map(|route| {
+            UplinkRoute {
+                to: match route.dst.as_str() {
+                    "default" => all.to_owned(),
+                    // A single host is told without its length.
+                    host if !host.contains('/') => {
+                        format!("{host}/{}", if family == "-4" { 32 } else { 128 })
+                    }
+                    network => network.to_owned(),
+                },
+                via: route.gateway,
+                metric: route.metric,
+                proto: route.protocol,
+                src: route.prefsrc,
+                onlink: route.flags.iter().any(|flag| flag == "onlink"),
+            }
+        }));
+    }
+    Ok(found)
 }
 
 /// The hardware address that vmwright gives the bridge `name` on this host. It says later whether a bridge is

@@ -41,6 +41,7 @@ mod sysctl;
 mod sysfs;
 mod tap;
 mod toggled;
+mod uplink;
 mod value;
 mod virtual_network;
 
@@ -358,6 +359,8 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
         Action::TapRemove { name, user, bridge } => {
             Box::new(tap::TapRemove(tap::Tap { name, user: *user, bridge: bridge.as_deref() }))
         }
+        Action::UplinkAdd { uplink } => Box::new(uplink::Moved { uplink, back: false }),
+        Action::UplinkRemove { uplink } => Box::new(uplink::Moved { uplink, back: true }),
         Action::OvsBridgeAdd { bridge } => Box::new(ovs_bridge::OvsBridgeAdd { bridge }),
         Action::OvsBridgeRemove { bridge } => Box::new(ovs_bridge::OvsBridgeRemove { bridge }),
         Action::OvsPort { port, from, to } => {

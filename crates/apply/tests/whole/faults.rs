@@ -496,6 +496,8 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
         Action::BridgeAdd { .. }
         | Action::BridgeRemove { .. }
         | Action::OvsBridgeRemove { .. }
+        | Action::UplinkAdd { .. }
+        | Action::UplinkRemove { .. }
         | Action::TapAdd { .. }
         | Action::TapRemove { .. }
         | Action::ImageCreate { .. }

@@ -11,3 +11,4 @@ mod namespaces;
 mod real_boot;
 mod reboot;
 mod system;
+mod uplinks;

@@ -140,6 +140,20 @@ enum Networks {
         /// Bytes: 1500, 9000.
         bytes: u32,
     },
+    /// Make a bridge with a card of the host as its way out, so that VMs are in the LAN as the host is.
+    ///
+    /// The bridge takes over the card's hardware address, addresses and routes, at once and at every boot where
+    /// systemd-networkd or ifupdown sets the card up.
+    Bridge {
+        /// The bridge, which is made: br0.
+        bridge: String,
+        /// The card of the host: eth0, bond0.
+        #[arg(long, value_name = "CARD")]
+        uplink: String,
+        /// Nothing changes before the next boot, with which the plan ends. Needed where DHCP gives the card its address.
+        #[arg(long)]
+        reboot: bool,
+    },
     /// Let frames that only cross a bridge pass by the firewall for IP (br_netfilter), as VMs on the LAN need.
     BridgeFilterOff,
     /// Make an interface a port of an Open vSwitch bridge, or give it another VLAN there.
@@ -219,6 +233,9 @@ impl Args {
             Some(Wanted::Network { wish }) => Intent::Network {
                 wish: match wish {
                     Networks::Mtu { interface, bytes } => NetworkWish::Mtu { interface, bytes },
+                    Networks::Bridge { bridge, uplink, reboot } => {
+                        NetworkWish::Bridge { bridge, uplink, reboot }
+                    }
                     Networks::BridgeFilterOff => NetworkWish::BridgeFilterOff,
                     Networks::OvsPort { port, bridge, vlan } => NetworkWish::OvsPort { port, bridge, vlan },
                 },

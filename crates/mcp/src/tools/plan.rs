@@ -32,7 +32,11 @@ pub(crate) const TOOL: Tool = Tool {
         Parameter::optional("plan", Takes::Text, "preview: its id"),
         Parameter::optional("device", Takes::Text, "passthrough, sriov: PCI address"),
         Parameter::optional("at_boot", Takes::Flag, "passthrough: also after the next boot"),
-        Parameter::optional("reboot", Takes::Flag, "passthrough, confidential: restart the host at the end"),
+        Parameter::optional(
+            "reboot",
+            Takes::Flag,
+            "passthrough, confidential, network with `uplink`: restart the host at the end",
+        ),
         Parameter::optional("vfs", Takes::Number(0, 65_535), "sriov: how many"),
         Parameter::optional(
             "interface",
@@ -43,8 +47,9 @@ pub(crate) const TOOL: Tool = Tool {
         Parameter::optional(
             "bridge",
             Takes::Text,
-            "network: of Open vSwitch, which the interface is a port of",
+            "network: of Open vSwitch, which the interface is a port of; with `uplink` a Linux bridge to make",
         ),
+        Parameter::optional("uplink", Takes::Text, "network: the host's card that `bridge` reaches out by"),
         Parameter::optional("vlan", Takes::Number(1, 4094), "network, with `bridge`; all VLANs without"),
         Parameter::optional("for", Takes::Word(&["latency", "throughput", "density"]), "tune"),
         Parameter::optional("spec", Takes::Text, "create: path of the specification"),
@@ -102,6 +107,9 @@ fn call(given: &Given, standing: &Standing) -> Result<Call, String> {
             let bytes = given.number("mtu").and_then(|bytes| u32::try_from(bytes).ok());
             let vlan = given.number("vlan").and_then(|vlan| u16::try_from(vlan).ok());
             let wish = match (given.text("interface"), bytes) {
+                (None, None) if given.text("uplink").is_some() => {
+                    NetworkWish::Bridge { bridge: needed("bridge")?, uplink: needed("uplink")?, reboot }
+                }
                 (Some(port), None) if given.text("bridge").is_some() => {
                     NetworkWish::OvsPort { port, bridge: needed("bridge")?, vlan }
                 }

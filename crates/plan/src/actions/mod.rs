@@ -30,6 +30,7 @@ mod service;
 mod sysctl;
 mod sysfs;
 mod tap;
+mod uplink;
 mod virtual_network;
 
 pub use edit_domain::inverse;
@@ -182,6 +183,8 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
         Action::TapRemove { name, user, bridge } => {
             Box::new(tap::TapRemove { name, user: *user, bridge: bridge.as_deref() })
         }
+        Action::UplinkAdd { uplink } => Box::new(uplink::Moved { uplink, back: false }),
+        Action::UplinkRemove { uplink } => Box::new(uplink::Moved { uplink, back: true }),
         Action::OvsBridgeAdd { bridge } => Box::new(ovs_bridge::OvsBridge { bridge, away: false }),
         Action::OvsBridgeRemove { bridge } => Box::new(ovs_bridge::OvsBridge { bridge, away: true }),
         Action::OvsPort { port, from, to } => {

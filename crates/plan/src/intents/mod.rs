@@ -17,6 +17,7 @@ mod sriov;
 mod storage;
 mod tune;
 mod upgrade;
+mod uplink;
 
 pub use boot::{Boot, NEEDS};
 pub use confidential::{CONFIDENTIAL_NEEDS, confidential};
@@ -31,6 +32,7 @@ pub use sriov::sriov;
 pub use storage::{Found, StorageWish, storage};
 pub use tune::{Goal, TUNE_NEEDS, tune};
 pub use upgrade::{Break, Checked, KNOWN_LIBVIRT, KNOWN_QEMU, Upgrade, Used, upgrade_check};
+pub use uplink::{Network, UPLINK_NEEDS, bridge};
 
 use crate::target::{Target, least_disruption};
 use thiserror::Error;

@@ -1,0 +1,228 @@
+//! Makes a card of the host the port of a bridge, which takes over what the card has; gives it back.
+
+use super::bridge::{Link, hardware_address, ip_batch, links, routes};
+use super::{Act, ActionError, World};
+use std::collections::BTreeSet;
+use vmwright_model::Action;
+use vmwright_model::plan::{Uplink, UplinkRoute};
+
+/// See [`Action::UplinkAdd`] and [`Action::UplinkRemove`].
+pub(super) struct Moved<'a> {
+    pub(super) uplink: &'a Uplink,
+    /// Whether the card gets everything back.
+    pub(super) back: bool,
+}
+
+/// The card and the bridge as they are.
+struct Now {
+    card: Link,
+    bridge: Link,
+    /// Routes through the card, and through the bridge.
+    by_card: BTreeSet<UplinkRoute>,
+    by_bridge: BTreeSet<UplinkRoute>,
+}
+
+impl Now {
+    fn read(uplink: &Uplink) -> Result<Self, ActionError> {
+        let mut links = links()?;
+        let mut take = |name: &str| {
+            let at = links.iter().position(|link| link.ifname == name);
+            at.map(|at| links.swap_remove(at)).ok_or_else(|| ActionError::Gone(format!("interface {name}")))
+        };
+        let (card, bridge) = (take(&uplink.card)?, take(&uplink.bridge)?);
+        Ok(Self { by_card: routes(&uplink.card)?, by_bridge: routes(&uplink.bridge)?, card, bridge })
+    }
+
+    fn joined(&self) -> bool {
+        self.card.master.as_deref() == Some(self.bridge.ifname.as_str())
+    }
+}
+
+fn drift(what: &str, expected: impl Into<String>, found: impl Into<String>) -> ActionError {
+    ActionError::Drift { what: format!("interface {what}"), expected: expected.into(), found: found.into() }
+}
+
+/// That an interface has these addresses and routes, and no others.
+fn must_hold(
+    link: &Link,
+    routes: &BTreeSet<UplinkRoute>,
+    addresses: &[String],
+    wanted: &[UplinkRoute],
+) -> Result<(), ActionError> {
+    let told = |all: Vec<String>| if all.is_empty() { "none".to_owned() } else { all.join(", ") };
+    let found: BTreeSet<String> = link.address_texts().collect();
+    let expected: BTreeSet<String> = addresses.iter().cloned().collect();
+    if found != expected {
+        let (expected, found) = (told(expected.into_iter().collect()), told(found.into_iter().collect()));
+        return Err(drift(
+            &link.ifname,
+            format!("with addresses {expected}"),
+            format!("with addresses {found}"),
+        ));
+    }
+    if *routes != wanted.iter().cloned().collect() {
+        let words = |routes: &mut dyn Iterator<Item = &UplinkRoute>| told(routes.map(route_words).collect());
+        let (expected, found) = (words(&mut wanted.iter()), words(&mut routes.iter()));
+        return Err(drift(&link.ifname, format!("with routes {expected}"), format!("with routes {found}")));
+    }
+    Ok(())
+}
+
+/// A route as `ip route` takes it, without its interface.
+fn route_words(route: &UplinkRoute) -> String {
+    let UplinkRoute { to, via, metric, proto, src, onlink } = route;
+    let mut words = to.clone();
+    if let Some(via) = via {
+        words.push_str(&format!(" via {via}"));
+    }
+    if *metric != 0 {
+        words.push_str(&format!(" metric {metric}"));
+    }
+    words.push_str(&format!(" proto {proto}"));
+    if let Some(src) = src {
+        words.push_str(&format!(" src {src}"));
+    }
+    if *onlink {
+        words.push_str(" onlink");
+    }
+    words
+}
+
+impl Moved<'_> {
+    fn inverse(&self) -> Action {
+        let uplink = self.uplink.clone();
+        if self.back { Action::UplinkAdd { uplink } } else { Action::UplinkRemove { uplink } }
+    }
+
+    /// The card by itself with all that is listed, beside the bridge as vmwright made it.
+    fn must_be_apart(&self, now: &Now, world: &World<'_>) -> Result<(), ActionError> {
+        let Uplink { card, bridge, addresses, routes } = self.uplink;
+        if let Some(master) = &now.card.master {
+            return Err(drift(card, "a port of nothing", format!("a port of {master}")));
+        }
+        let own = hardware_address(world, bridge);
+        if !now.bridge.is_bridge() || now.bridge.address != own {
+            return Err(drift(
+                bridge,
+                format!("the bridge that vmwright made, with hardware address {own}"),
+                format!("one with hardware address {}", now.bridge.address),
+            ));
+        }
+        must_hold(&now.bridge, &now.by_bridge, &[], &[])?;
+        must_hold(&now.card, &now.by_card, addresses, routes)
+    }
+
+    /// The bridge with all that is listed.
+    fn must_be_joined(&self, now: &Now) -> Result<(), ActionError> {
+        let Uplink { card, bridge, addresses, routes } = self.uplink;
+        if !now.joined() {
+            let found = now.card.master.as_deref().unwrap_or("nothing");
+            return Err(drift(card, format!("a port of {bridge}"), format!("a port of {found}")));
+        }
+        if now.bridge.address != now.card.address {
+            let expected = format!("with hardware address {}, which is that of {card}", now.card.address);
+            return Err(drift(bridge, expected, format!("with {}", now.bridge.address)));
+        }
+        must_hold(&now.card, &now.by_card, &[], &[])?;
+        must_hold(&now.bridge, &now.by_bridge, addresses, routes)
+    }
+
+    /// The words for `ip` that are left to do. Each is a consequence of what is there now, so that a move which was
+    /// left half done is brought to its end, or back.
+    fn orders(&self, now: &Now, world: &World<'_>) -> String {
+        let Uplink { card, bridge, addresses, routes } = self.uplink;
+        let (from, to) = if self.back { (&now.bridge, &now.card) } else { (&now.card, &now.bridge) };
+        let by_from = if self.back { &now.by_bridge } else { &now.by_card };
+        let mut orders = String::new();
+        let mut order = |words: String| orders.push_str(&format!("{words}\n"));
+        // The bridge has the card's hardware address while it speaks for it: switches and DHCP servers know that one.
+        let mac = if self.back { hardware_address(world, bridge) } else { now.card.address.clone() };
+        match self.back {
+            false if !now.joined() => order(format!("link set dev {card} master {bridge}")),
+            true if now.joined() => order(format!("link set dev {card} nomaster")),
+            _ => {}
+        }
+        if now.bridge.address != mac {
+            order(format!("link set dev {bridge} address {mac}"));
+        }
+        // An IPv6 route outlives the address that it was made for.
+        for route in by_from.iter().filter(|route| routes.contains(route)) {
+            order(format!("route del {} dev {}", route_words(route), from.ifname));
+        }
+        let holds = |link: &Link, address: &String| link.address_texts().any(|held| held == *address);
+        // With the first address of a network go its further ones (`promote_secondaries` off), so the last goes first; and
+        // they come in their order, because what is sent has the first one. No address is ever on neither side: what
+        // belongs to it would be lost where this is cut off.
+        for address in addresses.iter().rev().filter(|address| holds(to, address)) {
+            order(format!("address del {address} dev {}", to.ifname));
+        }
+        for address in addresses {
+            // An IPv6 address was this host's until now: there is nobody to ask for it.
+            let more = match [from, to].into_iter().find_map(|link| link.broadcast_of(address)) {
+                Some(broadcast) => format!(" broadcast {broadcast}"),
+                None if address.contains(':') => " nodad".to_owned(),
+                None => String::new(),
+            };
+            order(format!("address add {address} dev {}{more}", to.ifname));
+        }
+        for address in addresses.iter().rev().filter(|address| holds(from, address)) {
+            order(format!("address del {address} dev {}", from.ifname));
+        }
+        // What is on the link comes first: next hops of other routes may lie behind it.
+        let (near, far): (Vec<_>, Vec<_>) = routes.iter().partition(|route| route.via.is_none());
+        for route in near.into_iter().chain(far) {
+            order(format!("route replace {} dev {}", route_words(route), to.ifname));
+        }
+        orders
+    }
+}
+
+impl Act for Moved<'_> {
+    fn expect(&self, world: &World<'_>) -> Result<Action, ActionError> {
+        let now = Now::read(self.uplink)?;
+        if self.back {
+            self.must_be_joined(&now)?
+        } else {
+            self.must_be_apart(&now, world)?
+        }
+        Ok(self.inverse())
+    }
+
+    fn resume(&self, world: &World<'_>) -> Result<Action, ActionError> {
+        let now = Now::read(self.uplink)?;
+        let Uplink { card, bridge, addresses, .. } = self.uplink;
+        if let Some(other) = now.card.master.as_deref().filter(|master| master != bridge) {
+            return Err(drift(
+                card,
+                format!("a port of {bridge} or of nothing"),
+                format!("a port of {other}"),
+            ));
+        }
+        let known = [hardware_address(world, bridge), now.card.address.clone()];
+        if !now.bridge.is_bridge() || !known.contains(&now.bridge.address) {
+            let expected =
+                format!("the bridge that vmwright made, with hardware address {}", known.join(" or "));
+            return Err(drift(bridge, expected, format!("one with {}", now.bridge.address)));
+        }
+        let held = now.card.address_texts().chain(now.bridge.address_texts());
+        if let Some(other) = held.into_iter().find(|held| !addresses.contains(held)) {
+            return Err(drift(bridge, "with no address but those that were moved", format!("with {other}")));
+        }
+        Ok(self.inverse())
+    }
+
+    fn perform(&self, world: &World<'_>, undo: &Action) -> Result<(), ActionError> {
+        // What takes a move back may find it half done.
+        let found = if self.back { self.resume(world)? } else { self.expect(world)? };
+        if found != *undo {
+            return Err(ActionError::OtherUndo);
+        }
+        let now = Now::read(self.uplink)?;
+        ip_batch(&self.orders(&now, world))
+    }
+
+    fn verify(&self, world: &World<'_>) -> Result<(), ActionError> {
+        let now = Now::read(self.uplink)?;
+        if self.back { self.must_be_apart(&now, world) } else { self.must_be_joined(&now) }
+    }
+}
