@@ -6,6 +6,7 @@ mod commits;
 mod common;
 mod executor;
 mod faults;
+mod generated;
 mod images;
 mod namespaces;
 mod real_boot;

@@ -1,0 +1,192 @@
+//! What undoes gives back what was: plans of generated steps on hosts in generated states, with every kind of action that
+//! the made-up host has. What needs the kernel itself has tests of its own (`uplinks`, `namespaces`, `images`).
+
+use crate::common::{Hooks, Host, chmod, plan, step};
+use crate::system::binding;
+use proptest::prelude::*;
+use proptest::sample::subsequence;
+use vmwright_model::machine::DiskFormat;
+use vmwright_model::plan::{Base, DomainEdit, ImageFormat, OvsPort, Owner, ServiceState, Setting};
+use vmwright_model::{Action, RunState};
+use vmwright_plan::canonical::sha256;
+
+/// What a host and a plan are made of.
+#[derive(Debug, Clone)]
+struct Made {
+    /// Contents before and after.
+    texts: (String, String),
+    /// Permission bits before and after.
+    modes: (u32, u32),
+    /// Values before and after, which differ.
+    numbers: (u64, u64),
+    /// Whether what can be on is on, before and after.
+    states: (ServiceState, ServiceState),
+    tag: Option<u16>,
+    /// A name of a file, of any characters that one can have.
+    name: String,
+    /// Which of the steps there are, by number, in the order of their kinds.
+    steps: Vec<usize>,
+}
+
+/// How many kinds of steps [`steps`] knows.
+const KINDS: usize = 24;
+
+fn made() -> impl Strategy<Value = Made> {
+    let text = "[ -~\\n\u{e4}\u{20ac}]{0,200}";
+    let mode = prop::sample::select(vec![0o600_u32, 0o640, 0o644, 0o700, 0o711, 0o755, 0o400]);
+    let state =
+        || (any::<bool>(), any::<bool>()).prop_map(|(active, enabled)| ServiceState { active, enabled });
+    let different = (0..400_u64, 1..100_u64).prop_map(|(from, more)| (from, from + more));
+    let all: Vec<usize> = (0..KINDS).collect();
+    (
+        (text, text),
+        (mode.clone(), mode),
+        different,
+        (state(), state()),
+        prop::option::of(1..=4094_u16),
+        "[a-z][a-zA-Z0-9 ._=#\u{e4}-]{0,24}[a-z]",
+        subsequence(all, 1..=KINDS),
+    )
+        .prop_filter("a step changes something", |(texts, modes, _, states, ..)| {
+            texts.0 != texts.1 && modes.0 != modes.1 && states.0 != states.1
+        })
+        .prop_map(|(texts, modes, numbers, states, tag, name, steps)| Made {
+            texts,
+            modes,
+            numbers,
+            states,
+            tag,
+            name,
+            steps,
+        })
+}
+
+/// Puts the host into the state, and gives a step of each kind in it.
+fn steps(host: &Host, made: &Made) -> Vec<Action> {
+    let Made { texts, modes, numbers, states, tag, name, .. } = made;
+    let (system, path) = (host.system(), |below: &str| host.path(below));
+    let file = |below: &str, text: &str| {
+        std::fs::write(path(below), text).expect("written");
+        chmod(&host.dir.path().join(below), modes.0 | 0o600);
+        path(below)
+    };
+    let word = |flag: bool, yes: &str, no: &str| if flag { yes.to_owned() } else { no.to_owned() };
+    let ServiceState { active, enabled } = states.0;
+    let unit = format!("{} {}", word(active, "active", "inactive"), word(enabled, "enabled", "disabled"));
+    system.put("/units/libvirtd.service", &unit);
+    system.put("/networks/default", &format!("{} {}", word(active, "yes", "no"), word(enabled, "yes", "no")));
+    system.put("/volumes", &word(active, "active", ""));
+    system.put("/proc/sys/net/ipv4/ip_forward", &format!("{}\n", numbers.0));
+    system.put("/sys/module/kvm/parameters/halt_poll_ns", &format!("{}\n", numbers.0));
+    system.put("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", &format!("{}\n", numbers.0));
+    let (written, removed) = (file("srv/written", &texts.0), file("srv/removed", &texts.0));
+    let moded = file("srv/moded", "");
+    chmod(&host.dir.path().join("srv/moded"), modes.0);
+    let (owned, copied) = (file("srv/owned", ""), file("srv/copied", &texts.0));
+    std::fs::create_dir(path("srv/empty")).expect("made");
+    chmod(&host.dir.path().join("srv/empty"), modes.0 | 0o700);
+    let me = Owner { user: rustix::process::geteuid().as_raw(), group: rustix::process::getegid().as_raw() };
+    // Only root gives a file away; anybody else gives it to whom it belongs to, which is no change, and is left out.
+    let other = if me.user == 0 { Owner { user: 4242, group: 4243 } } else { me };
+    let size = (numbers.0 + 1) << 16;
+    let image =
+        |below: &str, format: ImageFormat, size| Action::ImageCreate { path: path(below), format, size };
+    let base = Base { path: path("srv/base.qcow2"), format: DiskFormat::Qcow2 };
+    let mut all = vec![
+        Action::Service { unit: "libvirtd.service".into(), from: states.0, to: states.1 },
+        Action::VirtualNetwork { network: "default".into(), from: states.0, to: states.1 },
+        Action::FileMode { path: moded, from: modes.0, to: modes.1 },
+        Action::FileOwner { path: owned, from: me, to: other },
+        Action::DirectoryCreate { path: path(&format!("srv/{name}")), mode: modes.1 | 0o700 },
+        Action::DirectoryRemove { path: path("srv/empty"), mode: modes.0 | 0o700 },
+        Action::FileCreate {
+            path: path(&format!("srv/images/{name}")),
+            text: texts.1.clone(),
+            mode: modes.1,
+        },
+        Action::FileWrite { path: written, from_sha256: sha256(texts.0.as_bytes()), text: texts.1.clone() },
+        Action::FileRemove { path: removed, from_sha256: sha256(texts.0.as_bytes()) },
+        Action::FileCopy { path: path(&format!("boot/{name}")), from: copied },
+        Action::EditSpec {
+            path: path("web.toml"),
+            key: "cpu.count".into(),
+            from: Some("2".into()),
+            to: Some((numbers.1 + 3).to_string()),
+        },
+        Action::EditSetting {
+            path: path("etc/default/grub"),
+            setting: Setting::GrubParameter {
+                variable: "GRUB_CMDLINE_LINUX_DEFAULT".into(),
+                parameter: "hugepages".into(),
+            },
+            from: None,
+            to: Some(format!("hugepages={}", numbers.1)),
+        },
+        image("srv/empty.raw", ImageFormat::Raw, size),
+        image("srv/base.qcow2", ImageFormat::Qcow2, size),
+        Action::ImageOverlay { path: path("srv/top.qcow2"), base, size: size * 2 },
+        Action::OvsBridgeAdd { bridge: "ovs1".into() },
+        Action::OvsPort {
+            port: "vnet1".into(),
+            from: None,
+            to: Some(OvsPort { bridge: "ovs0".into(), tag: Some(tag.unwrap_or(7)), internal: false }),
+        },
+        Action::ModuleLoad {
+            module: "vfio-pci".into(),
+            parameters: vec![format!("ids={:04x}:1", numbers.0)],
+        },
+        Action::Sysctl {
+            key: "net/ipv4/ip_forward".into(),
+            from: numbers.0.to_string(),
+            to: numbers.1.to_string(),
+        },
+        Action::Sysfs {
+            path: "/sys/module/kvm/parameters/halt_poll_ns".into(),
+            from: numbers.0.to_string(),
+            to: numbers.1.to_string(),
+        },
+        Action::HugePages { node: None, size_kib: 2048, from: numbers.0, to: numbers.1 },
+        Action::DriverBind {
+            device: "0000:01:00.0".into(),
+            from: binding(Some("nvme"), None),
+            to: binding(Some("vfio-pci"), Some("vfio-pci")),
+        },
+        Action::EditDomain {
+            connection: "qemu:///system".into(),
+            domain: "theirs".into(),
+            edits: vec![DomainEdit::Attribute {
+                path: "vcpu[1]".into(),
+                name: "placement".into(),
+                from: Some("static".into()),
+                to: tag.map(|tag| tag.to_string()),
+            }],
+        },
+        Action::LogicalVolume { volume: "vg0/data".into(), from: active, to: !active },
+    ];
+    assert_eq!(all.len(), KINDS);
+    if me == other {
+        all[3] = Action::MachineStop { machine: "old".into() };
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_undone_is_as_it_was(made in made()) {
+        let host = Host::below(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory"));
+        let all = steps(&host, &made);
+        // An overlay without its base is another plan's.
+        let chosen = |at: &usize| made.steps.contains(at) || *at == 13 && made.steps.contains(&14);
+        let wanted = (0..KINDS).filter(chosen).map(|at| step(all[at].clone(), None)).collect();
+        let (wanted, before) = (plan(wanted), host.look());
+        let approved = host.approver.approve(&wanted);
+        let report = host.apply(&wanted, &approved, &mut Hooks::default()).expect("begun");
+        prop_assert_eq!(report.state, RunState::Applied, "{:?}", report);
+        prop_assert_ne!(&host.look(), &before);
+        let undone = host.undo(&report.run, &mut Hooks::default()).expect("begun");
+        prop_assert_eq!(undone.state, RunState::Undone, "{:?}", undone);
+        prop_assert_eq!(host.look(), before);
+    }
+}
