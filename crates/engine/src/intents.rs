@@ -294,7 +294,9 @@ fn with_network<R>(
     use_it: impl FnOnce(&Network<'_>) -> R,
 ) -> Result<R, Error> {
     let links = reading.one::<Links>().ok_or(Error::Unread("the network interfaces"))?;
-    let addresses = reading.one::<IpAddr>().ok_or(Error::Unread("the addresses (ip -d address)"))?;
+    // Other texts tell of interfaces too, and not of their addresses.
+    let addresses = reading.all::<IpAddr>().into_iter().find(|told| told.text.source == "ip -d address");
+    let addresses = addresses.ok_or(Error::Unread("the addresses (ip -d address)"))?;
     let tables = reading.all::<IpRoute>();
     if tables.is_empty() {
         return Err(Error::Unread("the routes (ip route show table all)"));
