@@ -49,6 +49,8 @@ pub(super) struct AddrInfo {
     broadcast: Option<String>,
     prefixlen: u8,
     scope: String,
+    /// It ends by itself unless it is renewed.
+    dynamic: bool,
 }
 
 /// A route as `ip -j route show` tells it.
@@ -71,9 +73,10 @@ fn boot() -> String {
 }
 
 impl Link {
-    /// Its addresses, without those that the kernel gives each interface by itself (IPv6 link-local ones).
+    /// Its addresses, without those that come and go by themselves: IPv6 link-local ones, and what a router or a DHCP
+    /// server gave it.
     pub(super) fn addresses(&self) -> Vec<(IpAddr, u8)> {
-        let given = self.addr_info.iter().filter(|info| info.scope != "link");
+        let given = self.addr_info.iter().filter(|info| info.scope != "link" && !info.dynamic);
         given.filter_map(|info| Some((info.local.as_ref()?.parse().ok()?, info.prefixlen))).collect()
     }
 
@@ -87,6 +90,11 @@ impl Link {
         let (local, _) = address.split_once('/')?;
         let info = self.addr_info.iter().find(|info| info.local.as_deref() == Some(local))?;
         info.broadcast.as_deref()
+    }
+
+    /// The first address that ends by itself, if any.
+    pub(super) fn leased(&self) -> Option<&str> {
+        self.addr_info.iter().find(|info| info.dynamic)?.local.as_deref()
     }
 
     pub(super) fn is_bridge(&self) -> bool {
@@ -123,7 +131,10 @@ pub(super) fn ip_batch(orders: &str) -> Result<(), ActionError> {
     Ok(())
 }
 
-/// The routes of the main table through an interface, without those that the kernel makes of addresses.
+/// Who makes routes that come and go by themselves (`/etc/iproute2/rt_protos`).
+const BY_ITSELF: [&str; 4] = ["kernel", "ra", "redirect", "dhcp"];
+
+/// The routes of the main table through an interface, without those that come and go by themselves.
 pub(super) fn routes(interface: &str) -> Result<BTreeSet<UplinkRoute>, ActionError> {
     let program = program()?;
     let mut found = BTreeSet::new();

@@ -88,6 +88,16 @@ fn route_words(route: &UplinkRoute) -> String {
     words
 }
 
+/// Has the bridge listen to routers where the card does, and not where it does not: a new interface does, and would get
+/// addresses that nobody asked for (kernel, Documentation/networking/ip-sysctl.rst, `accept_ra`).
+fn listen_as(world: &World<'_>, card: &str, bridge: &str) -> Result<(), ActionError> {
+    let path = |name: &str| format!("/proc/sys/net/ipv6/conf/{name}/accept_ra");
+    // Without IPv6 there are no routers to listen to.
+    let Ok(value) = world.system.read(&path(card)) else { return Ok(()) };
+    let failed = |source| ActionError::Io { path: path(bridge), what: "write", source };
+    world.system.write(&path(bridge), value.trim()).map_err(failed)
+}
+
 impl Moved<'_> {
     fn inverse(&self) -> Action {
         let uplink = self.uplink.clone();
@@ -106,6 +116,13 @@ impl Moved<'_> {
                 bridge,
                 format!("the bridge that vmwright made, with hardware address {own}"),
                 format!("one with hardware address {}", now.bridge.address),
+            ));
+        }
+        if let Some(leased) = now.card.leased().filter(|_| !self.back) {
+            return Err(drift(
+                card,
+                "without addresses that were given for a time",
+                format!("with {leased}"),
             ));
         }
         must_hold(&now.bridge, &now.by_bridge, &[], &[])?;
@@ -218,6 +235,9 @@ impl Act for Moved<'_> {
             return Err(ActionError::OtherUndo);
         }
         let now = Now::read(self.uplink)?;
+        if !self.back {
+            listen_as(world, &self.uplink.card, &self.uplink.bridge)?;
+        }
         ip_batch(&self.orders(&now, world))
     }
 
