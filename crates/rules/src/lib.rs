@@ -24,6 +24,7 @@ mod sign;
 mod spoken;
 mod text;
 mod topology;
+mod transcript;
 mod translated;
 pub mod weighing;
 

@@ -3,17 +3,24 @@
 use crate::marks::Marks;
 use crate::places::Places;
 use crate::text::COMPLAINT;
-use crate::{Hit, Text, Words, nearness, spoken};
+use crate::{Hit, Text, Words, nearness, spoken, transcript};
 use std::any::{Any, TypeId};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use vmwright_formats::View;
 use vmwright_formats::environment::{NAMES, Versions};
-use vmwright_model::{Evidence, Kind, Missing, Snapshot};
+use vmwright_model::{Evidence, Kind, Missing, Record, Snapshot};
 
 /// How long a text may be for rules to go through it line by line, in bytes. What people paste and tools list is
 /// shorter; what is longer is a log, and its messages are found by the one pass of all signs.
 const SHORT: usize = 1 << 20;
+
+/// What names of texts have that somebody pasted from within a guest.
+const GUESTS: [&str; 4] = ["guest", "inside", "instance", "in-vm"];
+
+/// How long a text may be in which answers of commands are told apart, in bytes.
+const PASTED: usize = 256 << 10;
 
 /// What stands before the sources of the host that a VM is to move to, so that a quote says which host it is of.
 pub const TARGET: &str = "dst:";
@@ -85,6 +92,8 @@ pub struct Reading<'s> {
     /// The short ones first.
     texts: Vec<Text<'s>>,
     short: usize,
+    /// Answers of commands in what was pasted, which views and names find. Messages are looked for in the whole.
+    answers: Vec<Text<'s>>,
     /// The texts of each kind.
     kinds: HashMap<Kind, Vec<usize>>,
     /// The texts of each name, without the folders before it.
@@ -121,11 +130,12 @@ impl<'s> Reading<'s> {
         let places = Places::of(&mut texts[..short]);
         let mut kinds: HashMap<Kind, Vec<usize>> = HashMap::new();
         let mut names: HashMap<&'s str, Vec<usize>> = HashMap::new();
-        for (at, text) in texts.iter().enumerate() {
+        let pasted = !snapshot.live && !texts.iter().any(|text| reported(text.source));
+        let answers = if pasted { answers(snapshot) } else { Vec::new() };
+        for (at, text) in texts.iter().chain(&answers).enumerate() {
             kinds.entry(text.kind.clone()).or_default().push(at);
             names.entry(name(text.source)).or_default().push(at);
         }
-        let pasted = !snapshot.live && !texts.iter().any(|text| reported(text.source));
         let marks = Marks::of(&texts, Arc::clone(&places), pasted);
         let mut complaint = Text::new(COMPLAINT, Kind::TEXT, spoken::in_english(complaint));
         let said = Places::of(std::slice::from_mut(&mut complaint));
@@ -134,6 +144,7 @@ impl<'s> Reading<'s> {
             snapshot,
             texts,
             short,
+            answers,
             kinds,
             names,
             places,
@@ -152,7 +163,7 @@ impl<'s> Reading<'s> {
     #[must_use]
     pub fn of_target(snapshot: &'s Snapshot) -> Self {
         let mut reading = Self::new(snapshot, "");
-        reading.texts.iter_mut().for_each(|text| text.side = TARGET);
+        reading.texts.iter_mut().chain(&mut reading.answers).for_each(|text| text.side = TARGET);
         reading
     }
 
@@ -207,12 +218,14 @@ impl<'s> Reading<'s> {
 
     /// The texts of sources whose name fits.
     pub fn texts_named<'r>(&'r self, fits: impl Fn(&str) -> bool + 'r) -> impl Iterator<Item = &'r Text<'r>> {
-        self.texts().iter().filter(move |text| fits(text.source)).map(|text| text as _)
+        self.texts().iter().chain(&self.answers).filter(move |text| fits(text.source)).map(|text| text as _)
     }
 
     /// The texts of some kinds.
     pub fn texts_of<'r>(&'r self, kinds: &'r [&'r str]) -> impl Iterator<Item = &'r Text<'r>> {
-        self.texts().iter().filter(move |text| kinds.contains(&&*text.kind.0)).map(|text| text as _)
+        let told = self.answers.iter().filter(|text| text.kind != Kind::TEXT);
+        let all = self.texts().iter().chain(told);
+        all.filter(move |text| kinds.contains(&&*text.kind.0)).map(|text| text as _)
     }
 
     /// What a text is, by the number that a hit gives.
@@ -290,7 +303,12 @@ impl<'s> Reading<'s> {
 
     /// The texts of a kind, with their numbers.
     fn of_kind<'r>(&'r self, kind: &Kind) -> impl Iterator<Item = (usize, &'r Text<'s>)> + use<'r, 's> {
-        self.kinds.get(kind).into_iter().flatten().map(|at| (*at, &self.texts[*at]))
+        self.kinds.get(kind).into_iter().flatten().filter_map(|at| Some((*at, self.at(*at)?)))
+    }
+
+    /// A text by its number; answers follow the texts.
+    fn at(&self, number: usize) -> Option<&Text<'s>> {
+        self.texts.get(number).or_else(|| self.answers.get(number.checked_sub(self.texts.len())?))
     }
 
     fn view<V: View + Send + Sync>(&self, at: usize, text: &Text<'_>) -> Arc<V> {
@@ -320,7 +338,7 @@ impl<'s> Reading<'s> {
         let same = |source: &str| {
             source == path || !self.snapshot.live && (source == &path[1..] || source.ends_with(path))
         };
-        let mut named = self.names.get(name(path)).into_iter().flatten().map(|at| &self.texts[*at]);
+        let mut named = self.names.get(name(path)).into_iter().flatten().filter_map(|at| self.at(*at));
         if let Some(text) = named.find(|text| same(text.source)) {
             return Found::Text(text);
         }
@@ -344,6 +362,31 @@ impl<'s> Reading<'s> {
     pub fn vm(&self) -> Option<&str> {
         self.snapshot.vm.as_deref()
     }
+}
+
+/// The answers of commands in what was pasted that are of another kind than the text in which they stand, and the files
+/// that were shown.
+fn answers(snapshot: &Snapshot) -> Vec<Text<'_>> {
+    let mut told = Vec::new();
+    // What a guest says of itself is no state of the host.
+    let host =
+        |record: &&Record| !GUESTS.iter().any(|word| record.source.to_ascii_lowercase().contains(word));
+    for record in snapshot.records.iter().filter(host) {
+        let Ok(bytes) = &record.content else { continue };
+        let Cow::Borrowed(whole) = vmwright_formats::text(bytes) else { continue };
+        if whole.len() > PASTED {
+            continue;
+        }
+        for answer in transcript::answers(whole) {
+            let kind = vmwright_formats::recognise(answer.name, answer.text);
+            if kind != record.kind && kind != Kind::TEXT || answer.is_file() {
+                let mut text = Text::new(answer.name, kind, Cow::Borrowed(answer.text));
+                text.part_of = Some((&record.source, answer.before));
+                told.push(text);
+            }
+        }
+    }
+    told
 }
 
 /// Whether a source is one of a report of a whole host, which has sos's layout.

@@ -98,6 +98,34 @@ impl Sign {
     }
 }
 
+/// How many signs lists have together.
+#[must_use]
+pub(crate) const fn total(lists: &[&[Sign]]) -> usize {
+    let (mut list, mut all) = (0, 0);
+    while list < lists.len() {
+        all += lists[list].len();
+        list += 1;
+    }
+    all
+}
+
+/// Lists of signs as one: what a rule looks for may lie in several files. `N` is their [`total`].
+#[must_use]
+pub(crate) const fn joined<const N: usize>(lists: &[&[Sign]]) -> [Sign; N] {
+    let mut all = [Sign::hint(""); N];
+    let (mut list, mut from, mut at) = (0, 0, 0);
+    while at < N {
+        if from < lists[list].len() {
+            all[at] = lists[list][from];
+            from += 1;
+            at += 1;
+        } else {
+            (list, from) = (list + 1, 0);
+        }
+    }
+    all
+}
+
 /// A compiled message: literal text, in which `*` stands for any run of characters of the line and `{name}`
 /// for a run of at least one character without blanks, which is captured. `\*`, `\{` and `\\` are literal.
 /// Letters match in either case; a pattern may stand anywhere in a line.

@@ -23,6 +23,8 @@ pub struct Text<'s> {
     text: Cow<'s, str>,
     /// What stands before the source in a quote.
     pub(crate) side: &'static str,
+    /// The source that this is a part of, and how many lines of it stand before: quotes are of there.
+    pub(crate) part_of: Option<(&'s str, u32)>,
     pub(crate) starts: Vec<usize>,
     versions: OnceLock<Versions>,
     /// How many of its lines were looked at one by one.
@@ -66,6 +68,7 @@ impl<'s> Text<'s> {
             kind,
             text,
             side: "",
+            part_of: None,
             starts,
             versions: OnceLock::new(),
             #[cfg(test)]
@@ -193,9 +196,10 @@ impl<'s> Text<'s> {
     #[must_use]
     pub fn quote(&self, line: u32) -> Option<Evidence> {
         let text = self.line(line)?.trim();
+        let (source, before) = self.part_of.unwrap_or((self.source, 0));
         (!text.is_empty() && self.source != COMPLAINT).then(|| Evidence {
-            source: format!("{}{}", self.side, self.source),
-            line,
+            source: format!("{}{source}", self.side),
+            line: line.saturating_add(before),
             quote: text.to_owned(),
         })
     }

@@ -27,6 +27,7 @@
 //! Linux `capabilities(7)`; `drivers/net/tun.c`, `tun_set_iff()`; libvirt `docs/formatdomain.rst`, "rawio";
 //! `src/util/virprocess.c`, `virProcessSetMaxMemLock()`.
 
+use crate::Hit;
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
@@ -85,6 +86,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("chown of PID file {f} failed"),
         Sign::strong("uffd_open() failed: Operation not permitted"),
         Sign::strong("Userfault feature detection failed"),
+        // passt and pasta name no option in old releases; `check` looks at the port.
+        Sign::hint("Failed to bind port {port} (Permission denied)"),
+        Sign::support("Couldn't create user namespace: Operation not permitted").unless(&["virt-launcher"]),
     ],
     words: &["capabilit", "cap_add", "cap-add", "net_admin", "privileged", "container"],
     explains: &["network/tap-permission"],
@@ -93,5 +97,21 @@ pub const RULE: Rule = Rule {
     applicability: Applicability::NeedsApproval,
     disruption: Disruption::GuestRestart,
     escalation: Some(Agent::SecurityEngineer),
+    check,
     ..Rule::NEW
 };
+
+/// passt and pasta refused a port that takes the right to bind ports below 1024.
+const BIND: &str = "Failed to bind port {port} (Permission denied)";
+
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let low =
+        |hit: &&Hit| hit.get("port").and_then(|port| port.parse().ok()).is_some_and(|port: u16| port < 1024);
+    if let Some(hit) = cx.hits(BIND).iter().find(low) {
+        draft = draft
+            .because(Strength::Strong, cx.evidence(hit), "a port below 1024 takes CAP_NET_BIND_SERVICE")
+            .title("passt lacks the capability to bind a port below 1024");
+    }
+    vec![draft.verdict()]
+}

@@ -31,6 +31,9 @@
 use crate::prelude::*;
 use vmwright_formats::{FirecrackerConfig, View};
 
+/// Words of those who see nothing of a guest.
+const SILENT: [&str; 5] = ["no console", "no output", "prints nothing", "nothing is printed", "ever printed"];
+
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["firecracker", "boot"],
@@ -50,7 +53,17 @@ pub const RULE: Rule = Rule {
         Sign::proof("boot_args*root=/dev/hd"),
         Sign::strong("boot_args*root=/dev/nvme"),
     ],
-    words: &["boot_args", "kernel args", "no console", "no output", "firecracker", "pci=off"],
+    words: &[
+        "boot_args",
+        "kernel args",
+        "firecracker",
+        "pci=off",
+        SILENT[0],
+        SILENT[1],
+        SILENT[2],
+        SILENT[3],
+        SILENT[4],
+    ],
     explains: &[
         "guest/console-missing",
         "firmware/guest-lacks-boot-driver",
@@ -66,7 +79,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let silent = cx.said("no console") || cx.said("no output");
+    let silent = SILENT.iter().any(|words| cx.said(words));
     for (args, quote) in all_boot_args(cx) {
         draft = draft.looked();
         let has = |name: &str| args.split_whitespace().any(|word| word.starts_with(name));

@@ -83,6 +83,16 @@ pub const RULE: Rule = Rule {
         Sign::strong("KVM object*Error(13)").and(&["jailer"]),
         Sign::strong("Unable to open config file: No such file").and(&["jailer"]),
         Sign::support("No such file or directory").and(&["jailer --"]),
+        // firecracker-go-sdk and firectl.
+        Sign::strong("UID must be specified when using jailer mode"),
+        Sign::strong("GID must be specified when using jailer mode"),
+        Sign::strong("ID must be specified when using jailer mode"),
+        Sign::strong("exec file must be specified when using jailer mode"),
+        Sign::strong("ChrootStrategy cannot be nil"),
+        Sign::strong("userfaultfd device not loaded"),
+        Sign::strong("Could not jail resource"),
+        Sign::strong("CgroupHierarchyMissing("),
+        Sign::strong("No hierarchy found for this cgroup version"),
     ],
     words: &["jailer", "chroot", "jail", "cgroup", "firecracker", "--chroot-base-dir"],
     explains: &[

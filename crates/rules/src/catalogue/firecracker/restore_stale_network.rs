@@ -47,9 +47,14 @@ pub const RULE: Rule = Rule {
         Sign::strong("duplicate IP address").and(&["snapshot"]),
         // What a complaint makes of a configuration.
         Sign::support("snapshot/load").said(&["network", "reach", "ping", "address", "same ip"]).or_near(),
+        Sign::strong("network_overrides")
+            .said(&["network", "reach", "ping", "address", "same ip"])
+            .unless(&["Load snapshot error", "Open tap device failed"])
+            .or_near(),
         Sign::support("load_snapshot").said(&["network", "reach", "ping", "address", "same ip"]).or_near(),
     ],
     words: &[
+        "reachable",
         "after restore",
         "after the restore",
         "unreachable",

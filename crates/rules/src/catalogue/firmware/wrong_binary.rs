@@ -77,6 +77,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Unable to find DXE FV section"),
         Sign::support("Unable to find PEI FV section"),
         Sign::support("LOADING MODULE FIXED ERROR"),
+        Sign::strong("UEFI image too big"),
     ],
     words: &["pflash", "secboot", "aarch64", "firmware"],
     explains: &["firmware/ovmf-missing", "firmware/nvram-problem"],

@@ -62,6 +62,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Unable to load the kernel module 'nvidia-vgpu-vfio"),
         Sign::support("Unable to load the kernel module 'nvidia"),
         Sign::strong("NVRM: *does not support this kernel"),
+        Sign::strong("Guest driver version is incompatible with host"),
+        Sign::strong("Guest NVIDIA Driver Information").and(&["incompatible"]),
     ],
     words: &["driver version", "mismatch", "guest driver", "host driver", "vgpu manager", "upgraded driver"],
     explains: &["vfio/code-43"],

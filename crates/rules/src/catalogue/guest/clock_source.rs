@@ -44,6 +44,7 @@ pub const RULE: Rule = Rule {
         "clocksource",
         "tsc",
         "hours off",
+        "hour",
         "hpet",
         "kvm-clock",
         "idle",
@@ -97,7 +98,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 )
                 .because(Strength::Hint, timer("hpet", "yes").and_then(|at| seen.quote(at)), "HPET is on")
                 .because(
-                    Strength::Hint,
+                    // By whole hours: that is the zone, and no drift.
+                    if cx.said("hour") { Strength::Strong } else { Strength::Hint },
                     offset.and_then(|at| seen.quote(at.line)),
                     "Windows reads the clock as local time",
                 );

@@ -74,6 +74,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("could not connect serial device to character backend"),
         Sign::strong("Unable to connect to graphical console: virt-viewer not installed"),
         Sign::strong("No viewer to launch for graphics type"),
+        Sign::strong("serial-getty@.service; disabled"),
     ],
     words: &[
         "console",
@@ -82,6 +83,7 @@ pub const RULE: Rule = Rule {
         "no output",
         "nothing is shown",
         "virsh console",
+        "serial console",
         "display",
         "serial",
     ],
@@ -104,7 +106,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let devices = &domain.devices;
             let serial =
                 devices.serials.iter().any(|one| one.element == "serial" || one.element == "console");
-            if !serial && (devices.graphics.is_empty() || cx.said("console")) {
+            // A card that is given to the VM is its display.
+            let bare = devices.graphics.is_empty() && devices.hostdevs.is_empty();
+            if !serial && (bare || cx.said("console")) {
                 draft = draft.because(
                     Strength::Strong,
                     seen.quote(domain.line),
@@ -126,6 +130,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let why = "the kernel writes to a serial port, and the domain has none";
             draft = draft.because(Strength::Strong, told.and_then(|(at, _)| text.quote(at)), why);
         }
+    }
+    // The guest's own command line, beside a complaint of the console of text.
+    let text_console = ["virsh console", "serial console"].iter().any(|word| cx.said(word));
+    let mut lines = cx.lines_with("BOOT_IMAGE=").filter(|_| text_console);
+    if let Some((text, number, _)) =
+        lines.find(|(_, _, line)| line.contains("root=") && !line.contains("console="))
+    {
+        draft = draft.because(Strength::Strong, text.quote(number), "the guest's kernel is told no console");
     }
     for seen in cx.all::<QemuArgs>() {
         let headless = seen.first("nographic").is_some()

@@ -35,6 +35,9 @@ use crate::prelude::*;
 use vmwright_formats::domain_xml::Domain;
 use vmwright_formats::{DomainXml, QemuArgs};
 
+/// Words of those who see nothing.
+const DARK: [&str; 4] = ["black screen", "stays dark", "stays black", "no signal"];
+
 pub const RULE: Rule = Rule {
     tags: &["guest", "windows", "performance"],
     rank: Rank::Specific,
@@ -69,7 +72,11 @@ pub const RULE: Rule = Rule {
         "latency",
         "enlightenment",
         "idling",
-        "load",
+        "cpu load",
+        DARK[0],
+        DARK[1],
+        DARK[2],
+        DARK[3],
     ],
     tells: "virsh dumpxml NAME | grep -A15 '<hyperv'",
     remedy: "add the Hyper-V enlightenments and the hypervclock timer, switch HPET off, and restart the guest",
@@ -89,7 +96,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let windows = cx.said("windows");
     // A complaint about speed makes the lack the cause; else it is only worth a note.
-    let slow = cx.asked(&["slow", "idle", "idling", "cpu usage", "load", "stutter", "latency", "hyper-v"])
+    let slow = cx.asked(&["slow", "idle", "idling", "cpu usage", "cpu load", "stutter", "latency", "hyper-v"])
+        // A screen that stays dark is no lack of speed either.
+        && !DARK.iter().any(|word| cx.said(word))
         // That it uses fewer processors than it has is no lack of speed: its topology is.
         && !FEWER.iter().any(|word| cx.said(word));
     let (strength, level) =

@@ -79,7 +79,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("virtio-win").and(&["not found"]),
         Sign::support("NetKVM"),
         Sign::support("viostor"),
-        Sign::support("vioscsi"),
+        Sign::support("vioscsi").unless(&["RaidPort"]),
         Sign::support("virtio-win"),
         Sign::support("virtio: device uses modern interface but does not have VIRTIO_F_VERSION_1"),
         // What a complaint makes of a configuration.

@@ -111,6 +111,8 @@ pub const RULE: Rule = Rule {
         Sign::support("failed to dial cmd socket"),
         Sign::support("Can not update a VirtualMachineInstance with unresponsive command server"),
         Sign::support("cannot connect to libvirt daemon"),
+        // passt in virt-launcher.
+        Sign::strong("Couldn't create user namespace:").and(&["virt-launcher"]),
     ],
     words: &["kubevirt", "containerd", "cri-o", "podsecurity", "selinux", "apparmor"],
     explains: &[

@@ -92,6 +92,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("exec: \"qemu-kvm\": executable file not found"),
         Sign::strong("qemu-system-x86_64: command not found"),
         Sign::strong("qemu-kvm: command not found"),
+        Sign::strong("failed to find the QEMU binary for the architecture"),
     ],
     words: &["emulator", "qemu not found", "install qemu", "/usr/libexec/qemu-kvm", "aarch64"],
     tells: "virsh dumpxml NAME | grep emulator; ls -lL <the path>",

@@ -92,6 +92,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("are not supported by this daemon or QEMU"),
         Sign::strong("qemu-img: unrecognized option"),
         Sign::strong("qemu-nbd: unrecognized option"),
+        Sign::support("is too old, {v} or later required").and(&["QEMU"]),
     ],
     words: &["after upgrad", "after updat", "compiled", "newer qemu", "backports", "version"],
     tells: "virsh version --daemon; qemu-system-x86_64 --version",

@@ -71,6 +71,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Ignoring {pv} with conflicting VG info"),
         Sign::strong("prefers device").and(&["because", "PV"]),
         Sign::strong("differs from already active device"),
+        Sign::strong("contains a filesystem in use").and(&["vm--"]),
     ],
     words: &[
         "host sees",

@@ -91,6 +91,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Invalid tx_queue_size"),
         Sign::strong("invalid queue-size property"),
         Sign::strong("queue size must not exceed"),
+        Sign::support("Number of vCPUs is insufficient for number of queues"),
     ],
     words: &["multiqueue", "multi-queue", "multi_queue", "queues", "queue count"],
     explains: &["network/tap-permission", "network/tap-busy"],

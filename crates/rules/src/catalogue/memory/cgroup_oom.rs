@@ -71,6 +71,7 @@ pub const RULE: Rule = Rule {
         Sign::support("CONSTRAINT_NONE").against(),
         Sign::strong("OOMKilled").and(&["guest:"]),
         Sign::support("amount of requested guest memory ({a}) exceeds the launcher memory request"),
+        Sign::support("Failed to prefault memory").and(&["memory.max"]),
     ],
     words: &["oomkilled", "oom killed", "pod", "limit", "container", "137"],
     explains: &["memory/host-oom"],

@@ -72,6 +72,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("migration_host must not be the address of the local machine"),
         Sign::strong("migration_address must not be the address of the local machine"),
         Sign::strong("no hostname found for domain"),
+        Sign::hint(SAME),
     ],
     words: &["migrat", "hostname", "fqdn", "localhost", "resolve", "/etc/hosts", "dns"],
     explains: &["migration/daemon-not-listening", "migration/port-blocked", "migration/same-host"],
@@ -98,9 +99,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 words.next().is_some_and(|address| address.starts_with("127.") || address == "::1");
             loopback && words.any(|name| !own(name))
         });
-        if let Some((number, _)) = wrong {
+        if let Some((number, line)) = wrong {
+            // The host that answered is the one that asked: its name led back here.
+            let same = cx.hits(SAME).iter().filter_map(|hit| hit.get("host"));
+            let led = same.into_iter().any(|host| line.split_whitespace().any(|name| name == host));
             draft = draft.because(
-                Strength::Support,
+                if led { Strength::Proof } else { Strength::Support },
                 text.quote(number),
                 "a host's name stands for a loopback address",
             );
@@ -108,6 +112,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     vec![draft.verdict()]
 }
+
+/// libvirt names the host by its name or its UUID.
+const SAME: &str = "Attempt to migrate guest to the same host {host}";
 
 fn named_hosts(name: &str) -> bool {
     matches!(name, "hosts" | "hosts.txt")

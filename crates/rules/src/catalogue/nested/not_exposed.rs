@@ -26,14 +26,16 @@
 //! pages on nested virtualization; libvirt `src/conf/capabilities.c` ("could not find capabilities for").
 
 use crate::catalogue::kvm::device_missing::wants_tcg;
-use crate::catalogue::kvm::no_cpu_support::{self, counted_none, lacks_extension};
+use crate::catalogue::kvm::no_cpu_support::{counted_none, lacks_extension};
 use crate::catalogue::memory::hugepages_not_reserved::settings::switched_off;
 use crate::prelude::*;
-use vmwright_formats::{CpuInfo, KvmProbe, VmmProcesses};
-use vmwright_model::plan::Setting;
+use state::{hypervisor, refused, switched_on};
+use vmwright_formats::{CpuInfo, KvmProbe};
 
 #[path = "messages/not_exposed.rs"]
 mod messages;
+#[path = "state/not_exposed.rs"]
+mod state;
 
 pub const RULE: Rule = Rule {
     tags: &["kvm", "nested"],
@@ -69,9 +71,6 @@ pub const RULE: Rule = Rule {
     check,
     ..Rule::NEW
 };
-
-/// What stands before the name of the hypervisor below: `lscpu` and the kernel's log.
-const NAMES: [&str; 2] = ["Hypervisor vendor:", "Hypervisor detected:"];
 
 /// The switch.
 const FILE: &str = "parameters/nested";
@@ -128,45 +127,4 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         None => {}
     }
     vec![draft.verdict()]
-}
-
-/// What switches nesting on in this host's KVM: in the file that switches it off, and in the module, which takes it when
-/// it is loaded again. Nothing while a VM needs that.
-fn switched_on(cx: &Context<'_>, file: &str) -> Vec<Action> {
-    let module = ["kvm_amd", "kvm_intel"].into_iter().find(|module| file.contains(&format!("/{module}/")));
-    let running = cx.one::<VmmProcesses>().is_none_or(|seen| !seen.processes.is_empty());
-    let Some(module) = module.filter(|_| cx.snapshot().live && !running) else { return Vec::new() };
-    let mut actions = Vec::new();
-    for text in cx.texts_named(|source| source.starts_with("/etc/modprobe.d/")) {
-        let set = text.lines_with("nested=").find_map(|(_, line)| {
-            let mut words = line.split_whitespace();
-            let ours = words.next() == Some("options") && words.next() == Some(module);
-            words.filter(|_| ours).find_map(|word| word.strip_prefix("nested="))
-        });
-        if let Some(from) = set {
-            actions.push(Action::EditSetting {
-                path: text.source.to_owned(),
-                setting: Setting::ModuleOption { module: module.to_owned(), option: "nested".to_owned() },
-                from: Some(from.to_owned()),
-                to: Some("1".to_owned()),
-            });
-        }
-    }
-    let (now, module) = (vec!["nested=0".to_owned()], module.to_owned());
-    actions.push(Action::ModuleUnload { module: module.clone(), parameters: now });
-    actions.push(Action::ModuleLoad { module, parameters: vec!["nested=1".to_owned()] });
-    actions
-}
-
-/// Whether a program says that the processor has nothing for KVM.
-fn refused(cx: &Context<'_>) -> bool {
-    let signs = no_cpu_support::RULE.signs.iter().filter(|sign| sign.strength >= Strength::Support);
-    signs.into_iter().any(|sign| !cx.hits_of(sign).is_empty())
-}
-
-/// The line that names the hypervisor below, in what was read of this host.
-fn hypervisor(cx: &Context<'_>) -> Option<Evidence> {
-    let host = |source: &str| !source.contains("guest") && !source.contains("console");
-    let mut lines = cx.lines_with(NAMES).filter(|(text, ..)| host(text.source));
-    lines.find_map(|(text, line, _)| text.quote(line))
 }

@@ -76,6 +76,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("couldn't get physical device for"),
         Sign::strong("unknown interface {i}").and(&["dnsmasq"]),
         Sign::strong("warning: interface {i} does not currently exist"),
+        Sign::support("Invalid interface name (does it exist?)"),
+        Sign::strong("network interface not found").and(&["flintlock"]),
     ],
     words: &["bridge", "network"],
     explains: &["migration/target-lacks-device"],

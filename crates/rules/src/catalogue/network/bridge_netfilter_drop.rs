@@ -31,7 +31,11 @@
 use super::firewall_blocks_dhcp::filters::bridge_accepted;
 use crate::prelude::*;
 use crate::settle::sysctl;
-use vmwright_formats::{DomainXml, Links, QemuArgs, Sysctl};
+use docker::{began_with_docker, dropped};
+use vmwright_formats::{DomainXml, QemuArgs, Sysctl};
+
+#[path = "state/docker.rs"]
+mod docker;
 
 pub const RULE: Rule = Rule {
     tags: &["network", "firewall"],
@@ -155,48 +159,4 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             .actions(sysctl(cx, "net/bridge/bridge-nf-call-iptables", "0"));
     }
     vec![draft.verdict()]
-}
-
-/// A policy that drops what bridges carry, and a bridge that is hurt: frames on it pass iptables now.
-fn dropped(cx: &Context<'_>) -> Option<(Evidence, Evidence)> {
-    match cx.file("/proc/sys/net/bridge/bridge-nf-call-iptables") {
-        Found::Text(text) if text.as_str().trim() == "1" => {}
-        _ => return None,
-    }
-    if bridge_accepted(cx).is_some() {
-        return None;
-    }
-    let saves = cx.texts_named(|source| source.starts_with("iptables-") && source.ends_with("-save"));
-    let policy = saves
-        .filter_map(|text| text.lines_with(":FORWARD DROP").next().and_then(|(number, _)| text.quote(number)))
-        .next()?;
-    let links = cx.one::<Links>()?;
-    let theirs = |name: &str| {
-        ["virbr", "docker", "br-", "ovs", "lxcbr", "cni"].iter().any(|begin| name.starts_with(begin))
-    };
-    let port = links.links.iter().find_map(|link| {
-        let master = link.get("master")?;
-        let bridge = links.of(master.value)?;
-        (bridge.is_bridge() && !theirs(&bridge.name)).then(|| links.quote(master.line))?
-    })?;
-    Some((policy, port))
-}
-
-/// Whether a complaint says that the network was lost when Docker came, which names the reason whatever was pasted.
-fn began_with_docker(complaint: &str) -> bool {
-    let text = complaint.to_ascii_lowercase();
-    let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    text.contains("docker")
-        && any(&["install", "since", "after", "as soon as", "when docker"])
-        && any(&[
-            "no longer",
-            "no network",
-            "lose",
-            "lost",
-            "cannot reach",
-            "n't reach",
-            "no internet",
-            "unreachable",
-        ])
-        && any(&["vm", "guest", "virtual machine"])
 }

@@ -100,6 +100,24 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let mut on: Vec<u32> = vcpus.iter().map(|(node, _)| *node).collect();
             on.sort_unstable();
             on.dedup();
+            let memory = domain.numatune.as_ref().and_then(|tune| tune.nodeset.as_ref());
+            // Who pins no vCPU may have bound all of them, or the memory alone.
+            if vcpus.is_empty() {
+                let all = domain.vcpu.as_ref().and_then(|vcpu| vcpu.cpuset.as_ref());
+                let all = all.map(|set| (set.value.as_str(), set.line));
+                for (set, line) in sets(all.into_iter(), &mut budget) {
+                    vcpus.extend(set.iter().filter_map(|cpu| of_cpu.get(cpu)).map(|node| (*node, line)));
+                }
+                let bound = memory.filter(|_| vcpus.is_empty());
+                vcpus.extend(
+                    bound
+                        .into_iter()
+                        .flat_map(|set| ids(&set.value).into_iter().map(|node| (node, set.line))),
+                );
+                on = vcpus.iter().map(|(node, _)| *node).collect();
+                on.sort_unstable();
+                on.dedup();
+            }
             let Some((_, pinned)) = vcpus.first().filter(|_| host.len() > 1) else { continue };
             if let Some((node, quote)) = lies.as_ref().filter(|(node, _)| !on.contains(node)) {
                 draft = draft
@@ -107,7 +125,6 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                     .because(Strength::Support, seen.quote(*pinned), "and the vCPUs are pinned to others")
                     .title(format!("the VM's memory lies on node {node}, its vCPUs on {on:?}"));
             }
-            let memory = domain.numatune.as_ref().and_then(|tune| tune.nodeset.as_ref());
             if let Some(nodeset) =
                 memory.filter(|nodeset| ids(&nodeset.value).iter().all(|node| !on.contains(node)))
             {
@@ -135,7 +152,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 if let Some((node, quote)) = node.filter(|(node, _)| !on.contains(node)) {
                     draft = draft
                         .because(Strength::Strong, quote, "the device is on another node")
-                        .because(Strength::Support, seen.quote(*pinned), "than the vCPUs are pinned to")
+                        .because(Strength::Support, seen.quote(*pinned), "than the VM is bound to")
                         .title(format!("{} is on node {node}, the vCPUs on {on:?}", address.value));
                 }
             }

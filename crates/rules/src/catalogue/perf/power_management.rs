@@ -94,6 +94,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             draft = draft.because(strength, governor.quote, "the governor saves power");
         }
     }
+    // What `sort | uniq -c` and the like make of all governors.
+    let wise = OWN_MIND.iter().any(|driver| cx.texts_with(*driver).next().is_some());
+    let told = wise || draft.any();
+    let mut listings = cx.texts_with("scaling_governor").filter(|_| !told);
+    let saves = |line: &str| line.split_whitespace().last() == Some("powersave");
+    let quote = listings.find_map(|text| {
+        let (number, _) = text.lines_with("powersave").find(|(_, line)| saves(line))?;
+        text.quote(number)
+    });
+    draft = draft.because(Strength::Support, quote, "the governor saves power");
     if let (Some(now), Some(most)) = (read("scaling_max_freq"), read("cpuinfo_max_freq"))
         && let (Some(may), Some(can)) = (now.number(), most.number())
         && may < can / 10 * 9

@@ -81,6 +81,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("vm-type sev{kind} not supported by KVM"),
         Sign::strong("SEV: TMR allocation failed, SEV-ES support unavailable"),
         Sign::support("sev: missing driver data"),
+        Sign::support("Failed to retrieve SEV-SNP capabilities"),
+        Sign::support("Failed to initialize SEV-SNP"),
     ],
     words: &["sev-es", "sev-snp", "amd sev", "kvm_amd", "not supported by kvm", "confidential"],
     tells: "/sys/module/kvm_amd/parameters/sev",

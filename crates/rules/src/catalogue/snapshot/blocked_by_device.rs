@@ -58,6 +58,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Cannot update device state while vm is running"),
         Sign::strong("Stateful stop and snapshots require the instance limits.memory be less than"),
         Sign::strong("aren't supported with migration.stateful=true").said(&["snapshot", "stateful stop"]),
+        Sign::strong("Snapshot not possible with TDX VM"),
+        Sign::strong("Can't snapshot a vDPA device outside live migration"),
     ],
     words: &[
         "snapshot",

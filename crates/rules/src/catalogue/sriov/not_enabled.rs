@@ -26,6 +26,7 @@
 //! Linux `Documentation/PCI/pci-iov-howto.rst`, `drivers/pci/iov.c` `sriov_numvfs_store()`,
 //! `drivers/net/ethernet/intel/`; NVIDIA MFT documentation, mlxconfig; libvirt network XML, hostdev pools.
 
+use crate::catalogue::memory::hugepages_not_reserved::settings::files;
 use crate::catalogue::vfio::wrong_driver::assigned;
 use crate::prelude::*;
 use vmwright_formats::PciAddress;
@@ -102,6 +103,16 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
+    // A network that gives functions of a device away, and the device has none now.
+    let pool = cx.lines_with("<pf dev=").find_map(|(text, number, _)| text.quote(number));
+    let wanted = pool.is_some() || ["vf", "virtual function"].iter().any(|word| cx.said(word));
+    let none = files(cx, "/device", "/sriov_numvfs").into_iter().chain(files(cx, "/pci", "/sriov_numvfs"));
+    if let Some((path, none)) = none.into_iter().find(|(_, one)| one.number() == Some(0)).filter(|_| wanted) {
+        draft = draft
+            .because(Strength::Strong, none.quote, "the device has no virtual functions now")
+            .because(Strength::Support, pool, "a network gives them to VMs")
+            .title(format!("no virtual functions are made: {path} is 0"));
+    }
     let Some(devices) = cx.one::<PciDevices>() else { return vec![draft.verdict()] };
     for wanted in assigned(cx).iter().filter(|one| devices.of(one.address).is_none()) {
         let places = places(cx);

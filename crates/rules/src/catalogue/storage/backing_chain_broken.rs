@@ -74,6 +74,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("error while reading from old backing file"),
         Sign::strong("error while reading from new backing file"),
         Sign::strong("rbd: parent chain is too long"),
+        Sign::strong("Backing file open error:"),
+        Sign::strong("Backing file I/O error:"),
     ],
     words: &[
         "backing file",

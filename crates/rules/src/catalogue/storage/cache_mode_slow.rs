@@ -62,6 +62,9 @@ pub const RULE: Rule = Rule {
         Sign::support("Unable to use Linux AIO, falling back to thread pool"),
         Sign::support("Unable to use linux io_uring, falling back to thread pool"),
         Sign::hint("aio=threads"),
+        // The guest waits for its journal: what lies below is slow.
+        Sign::support("task jbd2/{disk}:{pid} blocked for more than"),
+        Sign::support("task xfsaild/{disk}:{pid} blocked for more than"),
     ],
     words: SLOW,
     tells: "virsh dumpxml VM",

@@ -74,6 +74,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("allow_disk_format_probing is no longer supported"),
         Sign::strong("VMDK description file too big"),
         Sign::strong("Use of backing file requires explicit backing format"),
+        // Cloud Hypervisor since 51.
+        Sign::strong("Attempting to write to sector 0 on a disk without specifying image_type"),
+        Sign::strong("image type. Disabling sector 0 writes"),
     ],
     words: &["format", "probing", "backing format", "raw", "qcow2", "-F qcow2"],
     tells: "qemu-img info --backing-chain IMAGE",

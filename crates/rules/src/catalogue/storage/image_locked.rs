@@ -44,6 +44,12 @@ pub const RULE: Rule = Rule {
         Sign::support("Permission conflict on node"),
         Sign::support("node is used as backing hd of"),
         Sign::strong("is already in use by other guests"),
+        // Cloud Hypervisor since 46 locks the images of all disks.
+        Sign::strong("Can't get {kind} lock for {path} as there is already a"),
+        Sign::strong("Error locking disk images"),
+        Sign::strong("lock for disk image:").and(&["already locked"]),
+        Sign::strong("Cannot lock images of all block devices"),
+        Sign::support("Can't get {kind} lock for {path}, but also can't determine"),
     ],
     words: &["lock", "in use", "already running", "another process"],
     tells: "lsof IMAGE",

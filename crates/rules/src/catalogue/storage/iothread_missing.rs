@@ -44,6 +44,12 @@ const STALLS: &[&str] = &[
     "one core at 100",
 ];
 
+/// A guest that stands still while its disk is busy.
+const STILL: [&str; 5] = ["freez", "frozen", "stalls", "stands still", "hangs"];
+
+/// What keeps a disk busy.
+const BUSY: [&str; 6] = ["backup", "copying", "while writing", "disk activity", "disk load", "heavy i/o"];
+
 pub const RULE: Rule = Rule {
     level: Level::Warn,
     tags: &["storage", "performance"],
@@ -58,7 +64,7 @@ pub const RULE: Rule = Rule {
             .said(&["stall", "iops", "one thread", "slow", "freez", "frozen"])
             .or_near(),
     ],
-    words: STALLS,
+    words: &WORDS,
     tells: "virsh iothreadinfo VM",
     remedy: "give the VM I/O threads and assign its busy disks to them",
     applicability: Applicability::NeedsApproval,
@@ -67,9 +73,24 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
+const WORDS: [&str; 21] = {
+    let mut all = [""; 21];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = match at {
+            0..10 => STALLS[at],
+            10..15 => STILL[at - 10],
+            _ => BUSY[at - 15],
+        };
+        at += 1;
+    }
+    all
+};
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let stalls = cx.asked(STALLS);
+    let any = |words: &[&str]| words.iter().any(|word| cx.said(word));
+    let stalls = cx.asked(STALLS) || any(&STILL) && any(&BUSY);
     let slow = stalls || cx.asked(SLOW);
     let disks = disks(cx);
     // On a command line the disk itself does not say to which device it belongs.

@@ -79,6 +79,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("Can't set node '{n}' to r/o"),
         Sign::strong("Unable to mount {x} in readonly mode"),
         Sign::strong("disabling copy-on-read on read-only drive"),
+        // Cloud Hypervisor: the guest writes to a disk that was given as read-only.
+        Sign::strong("operation other than `read` or `get_id` on a read-only device"),
+        Sign::strong("Request failed: *Bad file descriptor").and(&["readonly="]),
     ],
     words: &["read-only", "readonly", "read only", "not writable", "write protected"],
     explains: &["access/image-permission"],

@@ -28,6 +28,9 @@ use super::device_behind_bridge::{Device, devices};
 use super::wrong_driver::assigned;
 use crate::prelude::*;
 
+/// Words of those who hear nothing.
+const SOUND: [&str; 4] = ["no sound", "no audio", "hdmi sound", "sound device"];
+
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "gpu"],
     signs: &[
@@ -43,6 +46,10 @@ pub const RULE: Rule = Rule {
         "other function",
         "multifunction",
         "only the gpu",
+        SOUND[0],
+        SOUND[1],
+        SOUND[2],
+        SOUND[3],
     ],
     explains: &["vfio/no-reset"],
     tells: "lspci -nnk",
@@ -65,6 +72,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let picture = |what: &str| what.starts_with("VGA compatible") || what.starts_with("3D controller");
         let gpu = devices.iter().any(|one| one.address == sister.address && picture(&one.what));
         let held = device.driver.as_ref().filter(|(driver, _)| !driver.contains("vfio"));
+        // Who misses the sound has kept the function that makes it, whatever drives it.
+        if gpu && device.what.starts_with("Audio device") && SOUND.iter().any(|word| cx.said(word)) {
+            let line = device.driver.as_ref().and_then(|(_, quote)| quote.clone());
+            draft = draft
+                .because(Strength::Support, sister.quote.clone(), "the VM has this function of the slot")
+                .because(Strength::Strong, line, "and not the one for sound")
+                .about(Subject::new(SubjectKind::Pci, device.address.to_string()))
+                .title(format!("{} is assigned without {}", sister.address, device.address));
+            break;
+        }
         if let (true, Some((driver, quote))) = (gpu, held) {
             draft = draft
                 .because(Strength::Hint, sister.quote.clone(), "the VM has this function of the slot")

@@ -114,7 +114,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         return vec![draft.verdict()];
     };
     let dark = cx.asked(&DARK);
-    let weight = if dark { Strength::Support } else { Strength::Hint };
+    let region = cx.texts_with("x-igd-opregion").next().is_some();
+    let weight = match (dark, region) {
+        (true, false) => Strength::Strong,
+        (true, true) => Strength::Support,
+        _ => Strength::Hint,
+    };
     draft = draft.because(weight, assigned.quote, "the integrated graphics is given to the VM");
     for domain in cx.all::<DomainXml>() {
         for device in domain.domains.iter().flat_map(|one| &one.devices.hostdevs) {

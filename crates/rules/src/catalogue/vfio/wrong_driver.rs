@@ -33,6 +33,7 @@
 mod state;
 
 use super::device_behind_bridge::devices;
+use crate::catalogue::healthy::no_fault::complaint::amiss;
 use crate::prelude::*;
 pub(crate) use state::assigned;
 use vmwright_formats::PciAddress;
@@ -43,6 +44,12 @@ const OWNED: &[&str] = &["vfio-pci {device}: "];
 
 /// Something is bound as it should be.
 const VFIO: &[&str] = &["Kernel driver in use: vfio-pci"];
+
+/// Drivers of graphics cards, which do not let go of one that shows something.
+const GPU: [&str; 6] = ["nvidia", "nouveau", "amdgpu", "radeon", "i915", "xe"];
+
+/// What is seen where the host's driver does not let go of a card.
+const HURT: [&str; 5] = ["black screen", "screen goes", "hangs", "freezes", "reset the machine"];
 
 /// What people say who give a card to a VM.
 const PASSED: &[&str] = &[
@@ -98,7 +105,18 @@ pub const RULE: Rule = Rule {
         Sign::support("Kernel driver in use: i915").unless(VFIO).said(PASSED),
         Sign::strong("couldn't be added to the interface pool because it isn't bound to a network driver"),
     ],
-    words: &["kernel driver in use", "vfio-pci", "host driver", "passthrough", "unbind"],
+    words: &[
+        "kernel driver in use",
+        "vfio-pci",
+        "host driver",
+        "passthrough",
+        "unbind",
+        HURT[0],
+        HURT[1],
+        HURT[2],
+        HURT[3],
+        HURT[4],
+    ],
     explains: &[],
     tells: "lspci -nnk",
     remedy: "bind the device to vfio-pci: managed='yes' in libvirt, or driver_override and drivers_probe by hand",
@@ -124,6 +142,20 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 .title(title)
                 .actions(given(cx, device.address));
             // One is enough: more of the same kind add no certainty.
+            break;
+        }
+    }
+    let hurt = amiss(cx) && HURT.iter().any(|word| cx.said(word));
+    // libvirt takes a managed device from its driver, which hangs where the host shows something on it.
+    for assigned in assigned(cx).iter().filter(|one| one.managed && !draft.any() && hurt) {
+        let Some(device) = devices.iter().find(|one| one.address == assigned.address) else { continue };
+        let held = device.driver.as_ref().filter(|(driver, _)| GPU.contains(&driver.as_str()));
+        if let Some((driver, quote)) = held {
+            draft = draft
+                .because(Strength::Support, quote.clone(), "the host's graphics driver has it")
+                .because(Strength::Hint, assigned.quote.clone(), "and the VM is given it")
+                .about(Subject::new(SubjectKind::Pci, device.address.to_string()))
+                .title(format!("{driver} has {} when the VM is to be given it", device.address));
             break;
         }
     }

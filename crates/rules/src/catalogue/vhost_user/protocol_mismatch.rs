@@ -105,6 +105,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("vhost_set_config_call failed"),
         Sign::support("Unexpected descriptor format for TX"),
         Sign::support("unexpected descriptor format for RX"),
+        Sign::strong("Invalid features provided from vhost-user backend"),
     ],
     words: &["vhost-user", "vhostuser", "backend", "protocol", "queues"],
     tells: "/var/log/libvirt/qemu/VM.log",

@@ -86,6 +86,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("no memory region for this address range"),
         Sign::strong("unterminated mapping"),
         Sign::strong("Invalid used length, can't return used descriptors"),
+        Sign::support("Backend disconnected for socket").and(&["virtiofs"]),
+        Sign::strong("The virtiofsd had stopped"),
+        Sign::strong("VhostUserProtocol(SocketConnect(*code: 111").and(&["virtiofs"]),
+        Sign::support("Failed connecting the backend after trying for 1 minute").and(&["virtiofs"]),
+        Sign::support("CreateVirtioFs(VhostUserConnect"),
     ],
     words: &[
         "virtiofs",

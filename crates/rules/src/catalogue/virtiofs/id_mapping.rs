@@ -85,6 +85,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("failed to change uid back to"),
         Sign::strong("failed to change gid back to"),
         Sign::strong("Cannot enable posix ACLs, client does not support it"),
+        // Who may change files and not make them: the daemon cannot take the guest's ids.
+        Sign::strong("cannot touch '{path}': Operation not permitted").and(&["virtiofs"]),
+        Sign::strong("cannot create directory '{path}': Operation not permitted").and(&["virtiofs"]),
+        Sign::support("cannot create directory '{path}': Permission denied").and(&["virtiofs"]),
     ],
     words: &["owner", "nobody", "chown", "permission denied in the guest", "idmap", "belong", "root user"],
     tells: "ls -ln on both sides; cat /proc/<virtiofsd pid>/uid_map",

@@ -87,6 +87,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("couldn't apply capabilities after"),
         Sign::strong("failed to drop supplementary groups"),
         Sign::strong("No more file descriptors available to the guest"),
+        Sign::strong("Failed to enter user namespace for virtiofsd"),
+        Sign::support("user.max_user_namespaces = 0").and(&["virtiofs"]),
     ],
     words: &["virtiofsd", "sandbox", "container", "rootless", "unshare", "namespace"],
     explains: &["virtiofs/daemon-exited", "vhost-user/socket-missing"],

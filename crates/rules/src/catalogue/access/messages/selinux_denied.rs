@@ -33,4 +33,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Unable to query peer security context"),
     Sign::strong("security label exceeds maximum length"),
     Sign::strong("Security driver {d} not found"),
+    // The policy knows no class of KVM's guest_memfd.
+    Sign::strong("CreateGuestMemfd(Error(13))"),
+    Sign::strong("Unable to create KVM guest_memfd: *13"),
+    Sign::strong("error creating kvm guest memfd").and(&["Permission denied"]),
 ];

@@ -58,4 +58,9 @@ pub(super) const SIGNS: &[Sign] = &[
     ),
     Sign::strong("The RAPL feature can only be enabled on hosts with Intel CPU models"),
     Sign::strong("error RAPL feature requirement not met"),
+    // Cloud Hypervisor's CPU profiles and AMX.
+    Sign::strong("The selected CPU profile cannot be utilized because"),
+    Sign::strong("The host CPU's vendor does not support AMX features"),
+    Sign::strong("Failed to enable AMX tile state components"),
+    Sign::strong("The host does not support AMX tile state components"),
 ];

@@ -5,9 +5,23 @@ use vmwright_formats::DomainXml;
 
 /// The line in which lscpu shows one thread per core, in a text that is the guest's.
 pub(crate) fn one_thread(cx: &Context<'_>) -> Option<Evidence> {
-    cx.texts_with("Thread(s) per core:").filter(|text| is_guest(text)).find_map(|text| {
-        let (number, _) = count(text, "Thread(s) per core:").filter(|(_, count)| *count == 1)?;
-        text.quote(number)
+    cx.texts_with("Thread(s) per core:")
+        .filter(|text| is_guest(text))
+        .find_map(|text| {
+            let (number, _) = count(text, "Thread(s) per core:").filter(|(_, count)| *count == 1)?;
+            text.quote(number)
+        })
+        .or_else(|| as_many(cx))
+}
+
+/// The line in which Windows (`wmic cpu get ...`) counts no more logical processors than cores, of which there are some.
+fn as_many(cx: &Context<'_>) -> Option<Evidence> {
+    cx.lines_with("NumberOfLogicalProcessors").find_map(|(text, number, line)| {
+        let two = line.split_whitespace().eq(["NumberOfCores", "NumberOfLogicalProcessors"]);
+        let counts: Vec<u32> =
+            text.line(number + 1)?.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        (two && counts.len() == 2 && counts[0] == counts[1] && counts[0] > 1)
+            .then(|| text.quote(number + 1))?
     })
 }
 

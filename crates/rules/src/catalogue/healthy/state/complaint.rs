@@ -138,6 +138,9 @@ pub(super) const WORKS: &[&str] = &[
     "still reachable",
     "report their addresses",
     "seem to work",
+    "reaches the login",
+    "reaches its login",
+    "boots to the login",
     "booted and works",
     "boots all right",
     "work all right",
@@ -410,6 +413,13 @@ pub(super) const ASKS: &[&str] = &[
     "anything to repair",
     "something to fix",
     "anything to fix",
+    "anything is wrong",
+    "anything wrong",
+    "something is wrong?",
+    "is something wrong",
+    "only want to be sure",
+    "just want to be sure",
+    "want to make sure that all",
 ];
 
 /// Something does not go as it should.

@@ -40,4 +40,7 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("no route for guest_irq"),
     Sign::strong("Disabled LAPIC found during irq injection"),
     Sign::strong("kvm: exhaust allocatable IRQ sources"),
+    // A host whose interrupt controller is a GICv2, and a VMM that knows GICv3 alone.
+    Sign::support("kvmgicv3.rs"),
+    Sign::support("KVM GICv3 creation failed"),
 ];

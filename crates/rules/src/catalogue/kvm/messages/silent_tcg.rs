@@ -38,4 +38,6 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("ensure -accel kvm is set"),
     Sign::strong("vhost initialization failed: requires kvm"),
     Sign::strong("KVM not enabled"),
+    // Lima.
+    Sign::strong("/dev/kvm is not available. Disabling KVM. Expect very poor performance"),
 ];

@@ -71,4 +71,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("virt-install: command not found"),
     Sign::strong("virt-sysprep: command not found"),
     Sign::strong("Failed to open libvirt.so.0"),
+    Sign::support("failed to locate virtiofsd"),
+    Sign::support("Couldn't find or load libkrunfw"),
+    Sign::support("failed to find plugin \"{name}\" in path"),
+    Sign::support("libkrunfw.so*cannot open shared object file"),
 ];

@@ -72,4 +72,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("node-name already in use"),
     Sign::support("failed to initialize spice server"),
     Sign::strong("storage volume '{v}' exists already"),
+    Sign::strong("API socket {path} is already in use by another running instance"),
+    Sign::strong("VFIO-user socket path already in use"),
+    Sign::strong("CID already in use by another vsock device"),
+    Sign::support("socket {path} already exists").and(&["firecracker"]),
 ];

@@ -29,4 +29,9 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("unable to set balloon driver collection period"),
     Sign::strong("cannot set memory higher than max memory"),
     Sign::strong("cannot resize the maximum memory on an active domain"),
+    // Windows has no driver for the balloon device (transitional, modern).
+    Sign::strong("VEN_1AF4&DEV_1002").and(&["Error"]),
+    Sign::strong("VEN_1AF4&DEV_1045").and(&["Error"]),
+    Sign::strong("VEN_1AF4&DEV_1002").said(&["balloon"]),
+    Sign::strong("VEN_1AF4&DEV_1045").said(&["balloon"]),
 ];

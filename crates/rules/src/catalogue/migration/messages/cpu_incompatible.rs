@@ -45,4 +45,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("from AMD * Intel").and(&["migrat"]),
     Sign::strong("guest CPU doesn't match specification").said(&["migrat", "move", "new host"]),
     Sign::strong("Unacceptable CPU info"),
+    // Cloud Hypervisor.
+    Sign::strong("Error checking CPUID compatibility"),
+    Sign::strong("IA32_ARCH_CAPABILITIES compatibility check failed"),
+    Sign::support("Saved counter frequency ({saved} Hz) != host ({host} Hz)"),
 ];

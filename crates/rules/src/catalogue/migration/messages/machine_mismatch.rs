@@ -102,4 +102,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Mapped-ram only available for non-compressed non-TLS multifd migration"),
     Sign::strong("Postcopy is not yet compatible with multifd"),
     Sign::strong("Migration mapped-ram capability version not supported"),
+    Sign::strong("Migration protocol version {v} doesn't match"),
 ];

@@ -108,4 +108,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Failed to set up state transfer pipe"),
     Sign::strong("x-ramfb-migrate requires enable-migration"),
     Sign::strong("Guest enabled re-enlightenment notifications"),
+    Sign::strong("VFIO device live migration is not supported behind a virtual IOMMU"),
+    Sign::strong("Live Migration is not supported when TDX is enabled"),
+    Sign::strong("Migration is not supported by this vhost-user device"),
+    Sign::strong("vDPA device can't be suspended"),
 ];

@@ -79,4 +79,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("No usable storage pool found"),
     Sign::strong("rbd: no image name provided"),
     Sign::strong("rbd: snap {name} does not exist"),
+    Sign::strong("failed to stat kernel image path,"),
+    Sign::strong("failed to stat initrd image path,"),
+    Sign::strong("failed to stat host drive path,"),
+    Sign::strong("failed to stat drive path,"),
 ];

@@ -1,0 +1,1 @@
+qemu-system-x86_64 -enable-kvm -m 1G -device vhost-vsock-pci,guest-cid=3 -drive file=b.qcow2,if=virtio
