@@ -131,9 +131,6 @@ pub(super) fn ip_batch(orders: &str) -> Result<(), ActionError> {
     Ok(())
 }
 
-/// Who makes routes that come and go by themselves (`/etc/iproute2/rt_protos`).
-const BY_ITSELF: [&str; 4] = ["kernel", "ra", "redirect", "dhcp"];
-
 /// The routes of the main table through an interface, without those that come and go by themselves.
 pub(super) fn routes(interface: &str) -> Result<BTreeSet<UplinkRoute>, ActionError> {
     let program = program()?;
