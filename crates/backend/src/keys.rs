@@ -79,7 +79,7 @@ fn cloud_hypervisor(spec: &MachineSpec) -> Option<Written> {
 }
 
 /// Keys that say what is so anyway, and such as are not the backend's.
-const ANYWAY: [Anyway; 17] = [
+const ANYWAY: [Anyway; 16] = [
     ("title", "", PEOPLE),
     ("description", "", PEOPLE),
     ("disk.target", "", PEOPLE),
@@ -96,7 +96,6 @@ const ANYWAY: [Anyway; 17] = [
     ("review.services", "", REVIEW),
     ("review.steal_percent", "", REVIEW),
     ("agent", "", "a guest runs its agent itself"),
-    ("machine", "", "there is one kind of machine"),
 ];
 const PEOPLE: &str = "text for people, which the guest does not see";
 const REVIEW: &str = "what is demanded of a VM makes none";

@@ -30,6 +30,7 @@ pub mod libvirt;
 mod lines;
 mod lock;
 mod microvm;
+mod place;
 mod process;
 mod program;
 pub mod qemu;

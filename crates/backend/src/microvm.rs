@@ -86,6 +86,11 @@ pub(crate) fn unusable(machine: &Stored, source: ApiError) -> ControlError {
     ControlError::Api { machine: machine.name.clone(), source }
 }
 
+/// A word of an answer, as far as one is long; empty where it is none.
+pub(crate) fn word(value: &Value) -> String {
+    value.as_str().unwrap_or_default().chars().filter(|letter| !letter.is_control()).take(40).collect()
+}
+
 /// How the guest stands, in the VMM's word.
 fn state<M: MicroVm>(api: &Api) -> Result<String, ApiError> {
     let answer = api.get(M::STATE)?;
@@ -157,6 +162,20 @@ pub(crate) fn alone<M: MicroVm>(spec: &MachineSpec) -> MachineSpec {
     // What is demanded of a VM makes none.
     spec.review = Requirements::default();
     spec
+}
+
+/// A machine type of QEMU's is no word of a VMM that has one kind of machine: another than the one that stands where none is
+/// named is refused, and not passed over.
+pub(crate) fn one_kind<M: MicroVm>(spec: &MachineSpec) -> Result<(), StartError> {
+    if spec.machine == MachineSpec::named("").machine {
+        return Ok(());
+    }
+    let why = format!(
+        "`{}` is a machine type of QEMU's, and {} has one kind of machine: leave it out",
+        spec.machine.escape_debug(),
+        M::CALLED
+    );
+    Err(StartError::Unsayable { backend: M::NAME, items: vec![format!("machine: {why}")] })
 }
 
 /// What is said of a VMM's process, as words for it; these switch its seccomp off, which it has by itself.
@@ -239,14 +258,27 @@ impl Starting<'_> {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Waits until the API answers at all.
+    pub(crate) fn answers(&mut self, path: &str) -> Result<(), ApiError> {
+        self.until(|api| api.get(path).map(|_| true))
+    }
+
     /// Waits until the API says that the guest stands like this. The process is looked at between: a VMM that does not
     /// take its machine ends.
     pub(crate) fn greet<M: MicroVm>(&mut self, wanted: &str) -> Result<(), ApiError> {
+        self.until(|api| match state::<M>(api) {
+            Ok(state) => Ok(state == wanted),
+            // Before its guest is made it may refuse to tell of it.
+            Err(ApiError::Refused { .. }) => Ok(false),
+            Err(error) => Err(error),
+        })
+    }
+
+    fn until(&mut self, ready: impl Fn(&Api) -> Result<bool, ApiError>) -> Result<(), ApiError> {
         loop {
-            match state::<M>(&self.api) {
-                Ok(state) if state == wanted => return Ok(()),
-                // Before its guest is made it may refuse to tell of it.
-                Ok(_) | Err(ApiError::Refused { .. }) => {}
+            match ready(&self.api) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
                 Err(ApiError::Connect { source, .. })
                     if matches!(
                         source.kind(),

@@ -451,12 +451,12 @@ pub enum Answer {
 pub struct Migrated {
     /// Milliseconds from its begin to its end.
     pub total_ms: u64,
-    /// Milliseconds that the guest stood still.
-    pub downtime_ms: u64,
-    /// Bytes sent.
-    pub sent: u64,
-    /// How often memory was gone through.
-    pub rounds: u64,
+    /// Milliseconds that the guest stood still, where the VMM tells it.
+    pub downtime_ms: Option<u64>,
+    /// Bytes sent, where the VMM tells it.
+    pub sent: Option<u64>,
+    /// How often memory was gone through, where the VMM tells it.
+    pub rounds: Option<u64>,
 }
 
 /// What a machine has done so far.

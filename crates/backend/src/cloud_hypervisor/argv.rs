@@ -12,8 +12,8 @@ use vmwright_model::machine::Endpoint;
 
 const INSTALL: &str = "install Cloud Hypervisor from its releases into a directory of PATH";
 
-/// What the command line does not say, and a machine does not miss: names for people, the guest's agent, a machine type
-/// of QEMU's, because Cloud Hypervisor has one kind of machine; and its log, which is its standard output.
+/// What the command line does not say, and a machine does not miss: names for people, the guest's agent, the machine
+/// type that stands where none is named, because Cloud Hypervisor has one kind of machine; and its log, which is its standard output.
 const UNMISSED: &[&str] = &["name", "title", "description", "agent", "machine", "serial.0.to"];
 
 /// What a console says that has no file, in the machine's directory.
@@ -29,6 +29,7 @@ pub(super) fn find_program() -> Result<PathBuf, StartError> {
 
 /// The words that say a machine. Options of the VMM itself that a description brought along are vmwright's own affair.
 pub(super) fn words(machine: &Stored) -> Result<Vec<String>, StartError> {
+    microvm::one_kind::<super::CloudHypervisor>(&machine.spec)?;
     let spec = prepared(machine);
     let (words, remarks) = args::words(&spec);
     refuse(super::NAME, &remarks, UNMISSED)?;

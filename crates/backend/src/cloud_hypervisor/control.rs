@@ -1,10 +1,11 @@
 //! State, stop, counts; and one request of the API.
 
-use super::CloudHypervisor;
+use super::{CloudHypervisor, migrate};
 use crate::http::{Api, ApiError};
-use crate::microvm::{self, AGAIN, END, api, look, unusable};
+use crate::microvm::{self, AGAIN, END, MicroVm as _, api, unusable};
 use crate::request::{DiskStatistics, Statistics};
 use crate::state::{Operation, State, allow};
+use crate::store::ARGV;
 use crate::supervise::{Trace, finish, kill, running, wait_gone};
 use crate::{Condition, ControlError, Ended, Running, Stop, Stored};
 use serde_json::Value;
@@ -22,6 +23,24 @@ pub(super) fn ask(
     body: Option<&Value>,
 ) -> Result<Value, ControlError> {
     put(&api(vmm, &running(machine)?), request, body).map_err(|source| unusable(machine, source))
+}
+
+/// How long a VMM that was started without a machine may take to answer: one that waits for it does not answer at all.
+const WAITING: Duration = Duration::from_secs(2);
+
+/// Where it stands.
+pub(super) fn look(vmm: &CloudHypervisor, machine: &Stored) -> Result<Condition, ControlError> {
+    if !migrate::waits(&machine.file(ARGV)) {
+        return microvm::look(vmm, machine);
+    }
+    let condition = microvm::look(&vmm.clone().with_patience(WAITING), machine)?;
+    Ok(match condition.state {
+        // What it says itself of a guest that it has is something else.
+        State::Stuck if !condition.why.starts_with(CloudHypervisor::CALLED) => {
+            Condition::new(State::Receiving, "it waits for its guest")
+        }
+        _ => condition,
+    })
 }
 
 pub(super) fn stop(vmm: &CloudHypervisor, machine: &Stored, how: Stop) -> Result<Ended, ControlError> {
@@ -72,6 +91,13 @@ fn orderly(
         return Ok(Ended::Quit);
     }
     Err(ControlError::StillThere { machine: machine.name.clone(), pid: running.process.pid, after: END })
+}
+
+/// The version of the VMM that runs, which may be an older one than the installed program.
+pub(super) fn version(vmm: &CloudHypervisor, machine: &Stored) -> Result<String, ControlError> {
+    let api = api(vmm, &running(machine)?);
+    let answer = api.get("/api/v1/vmm.ping").map_err(|source| unusable(machine, source))?;
+    Ok(microvm::word(&answer["version"]))
 }
 
 /// What Cloud Hypervisor counts for its devices, and the kernel for its threads.

@@ -6,10 +6,12 @@
 mod argv;
 mod change;
 mod control;
+mod migrate;
+mod receive;
 mod snapshot;
 mod start;
 
-use crate::microvm::{self, Common, MicroVm};
+use crate::microvm::{Common, MicroVm};
 use crate::request::Receive;
 use crate::whole;
 use crate::{
@@ -51,6 +53,14 @@ impl CloudHypervisor {
         self.common.program.clone().map_or_else(argv::find_program, Ok)
     }
 
+    /// The version of the VMM that runs a machine; empty where it tells none.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn version(&self, machine: &Stored) -> Result<String, ControlError> {
+        control::version(self, machine)
+    }
+
     /// The words that say a machine, one a line.
     ///
     /// # Errors
@@ -82,7 +92,7 @@ impl Backend for CloudHypervisor {
     }
 
     fn look(&self, machine: &Stored) -> Result<Condition, ControlError> {
-        microvm::look(self, machine)
+        control::look(self, machine)
     }
 
     fn stop(&self, machine: &Stored, how: Stop) -> Result<Ended, ControlError> {
@@ -94,9 +104,6 @@ impl Backend for CloudHypervisor {
             Operation::Exec | Operation::Copy => Some("Cloud Hypervisor has no channel for a guest agent"),
             Operation::Clone => {
                 Some("a clone's disks are overlays, whose bases Cloud Hypervisor does not open unasked")
-            }
-            Operation::Migrate | Operation::Receive => {
-                Some("vmwright does not ask Cloud Hypervisor to migrate yet; 'ch-remote' does")
             }
             Operation::Limit => Some("Cloud Hypervisor takes limits at its start alone"),
             Operation::Metadata => Some("Cloud Hypervisor has no metadata service"),
@@ -122,6 +129,7 @@ impl Backend for CloudHypervisor {
             Request::Snapshot { name } => whole::snapshot(self, machine, condition, &name, watch),
             Request::Restore { name } => whole::restore(self, machine, condition, &name),
             Request::Attach(device) => change::attach(self, machine, &device),
+            Request::Migrate(what) => migrate::migrate(self, machine, &what, watch),
             Request::Detach { device, patience } => change::detach(self, machine, &device, patience),
             Request::Resize(what) => change::resize(self, machine, &what),
             Request::Stats => {
@@ -135,10 +143,12 @@ impl Backend for CloudHypervisor {
         }
     }
 
-    fn take_in(&self, _: &Stored, _: &Receive, _: &mut dyn Watch) -> Result<Running, StartError> {
-        Err(StartError::Lacking {
-            backend: NAME,
-            why: "vmwright does not ask Cloud Hypervisor to migrate yet",
-        })
+    fn take_in(
+        &self,
+        machine: &Stored,
+        from: &Receive,
+        watch: &mut dyn Watch,
+    ) -> Result<Running, StartError> {
+        receive::receive(self, machine, from, watch)
     }
 }

@@ -18,6 +18,29 @@ pub(super) fn go_on(vmm: &CloudHypervisor, machine: &Stored, from: &Path) -> Res
     supervise::start(machine, NAME, |attempt| run(vmm, attempt, Some(from)))
 }
 
+/// Starts a VMM that has no machine: it gets one from elsewhere. What of the machine is this host's own is made as for a
+/// start, since the guest comes with the paths that it had.
+pub(super) fn wait(vmm: &CloudHypervisor, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
+    let machine = attempt.machine;
+    check::<CloudHypervisor>(&machine.spec, Ok(()))?;
+    argv::words(machine)?;
+    crate::seed::make(machine)?;
+    let prepared = prepare(vmm, machine, Vec::new())?;
+    microvm::run(vmm, attempt, prepared, |starting| starting.answers("/api/v1/vmm.ping"))
+}
+
+/// Program, sockets and streams, and the words that every VMM gets around those of its machine.
+fn prepare(vmm: &CloudHypervisor, machine: &Stored, words: Vec<OsString>) -> Result<Prepared, StartError> {
+    let program = vmm.program()?;
+    let serial = empty_file(&machine.file(SERIAL))?;
+    let sockets = SocketDirectory::make(&machine.state, &machine.name)?;
+    let api = socket(&sockets);
+    let mut arguments: Vec<OsString> = vec!["--api-socket".into(), format!("path={}", api.display()).into()];
+    arguments.extend(words);
+    arguments.extend(microvm::process_words(&machine.spec.process, &["--seccomp", "false"]));
+    Ok(Prepared { program, arguments, sockets, serial, api, jailed: None })
+}
+
 fn run(vmm: &CloudHypervisor, attempt: &mut Attempt<'_>, from: Option<&Path>) -> Result<Running, StartError> {
     let machine = attempt.machine;
     let boots = machine.spec.boot.kernel.is_some() || machine.spec.firmware.path.is_some();
@@ -25,19 +48,11 @@ fn run(vmm: &CloudHypervisor, attempt: &mut Attempt<'_>, from: Option<&Path>) ->
     check::<CloudHypervisor>(&machine.spec, boots.then_some(()).ok_or(none))?;
     let words = argv::words(machine)?;
     crate::seed::make(machine)?;
-    let program = vmm.program()?;
-    let serial = empty_file(&machine.file(SERIAL))?;
-    let sockets = SocketDirectory::make(&machine.state, &machine.name)?;
-    let api = socket(&sockets);
-    let mut arguments: Vec<OsString> = vec!["--api-socket".into(), format!("path={}", api.display()).into()];
-    match from {
-        None => arguments.extend(words.into_iter().map(OsString::from)),
-        Some(from) => {
-            arguments.extend(["--restore".into(), format!("source_url=file://{}", from.display()).into()]);
-        }
-    }
-    arguments.extend(microvm::process_words(&machine.spec.process, &["--seccomp", "false"]));
-    let prepared = Prepared { program, arguments, sockets, serial, api, jailed: None };
+    let words = match from {
+        None => words.into_iter().map(OsString::from).collect(),
+        Some(from) => vec!["--restore".into(), format!("source_url=file://{}", from.display()).into()],
+    };
+    let prepared = prepare(vmm, machine, words)?;
     microvm::run(vmm, attempt, prepared, |starting| match from {
         None => starting.greet::<CloudHypervisor>("Running"),
         // It was kept standing still.

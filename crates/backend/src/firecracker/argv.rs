@@ -14,8 +14,8 @@ use vmwright_model::MachineSpec;
 
 const INSTALL: &str = "install Firecracker from its releases into a directory of PATH";
 
-/// What a configuration does not say, and a machine does not miss: names for people, the guest's agent, and a machine
-/// type of QEMU's, because Firecracker has one kind of machine.
+/// What a configuration does not say, and a machine does not miss: names for people, the guest's agent, and the machine
+/// type that stands where none is named, because Firecracker has one kind of machine.
 const UNMISSED: &[&str] = &["name", "title", "description", "agent", "machine"];
 
 pub(super) fn find_program() -> Result<PathBuf, StartError> {
@@ -34,6 +34,7 @@ pub(super) fn whole(machine: &Stored) -> MachineSpec {
 
 /// The configuration file of a machine.
 pub(super) fn config(spec: &MachineSpec) -> Result<Value, StartError> {
+    microvm::one_kind::<super::Firecracker>(spec)?;
     let (mut document, remarks) = document(&microvm::alone::<super::Firecracker>(spec));
     refuse(super::NAME, &remarks, UNMISSED)?;
     if let Some(members) = document.as_object_mut() {

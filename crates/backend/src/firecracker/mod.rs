@@ -49,6 +49,16 @@ impl Firecracker {
         self
     }
 
+    /// The version of the VMM that runs a machine; empty where it tells none.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn version(&self, machine: &Stored) -> Result<String, ControlError> {
+        let answer = microvm::api_of(self, machine)?.get("/version");
+        let answer = answer.map_err(|source| microvm::unusable(machine, source))?;
+        Ok(microvm::word(&answer["firecracker_version"]))
+    }
+
     /// The program that a start would run.
     ///
     /// # Errors

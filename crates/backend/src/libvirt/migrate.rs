@@ -67,9 +67,9 @@ pub(super) fn migrate(
     written_down(machine, before.as_ref())?;
     Ok(Answer::Migrated(Migrated {
         total_ms: whole(&figures, "time_elapsed"),
-        downtime_ms: whole(&figures, "downtime"),
-        sent: whole(&figures, "memory_processed"),
-        rounds: whole(&figures, "memory_iteration"),
+        downtime_ms: Some(whole(&figures, "downtime")),
+        sent: Some(whole(&figures, "memory_processed")),
+        rounds: Some(whole(&figures, "memory_iteration")),
     }))
 }
 

@@ -3,15 +3,12 @@
 use super::control::unusable;
 use super::qmp::{Qmp, QmpError};
 use super::schema::Schema;
-use crate::request::{Channel, Place};
+use crate::request::Channel;
 use crate::{ControlError, Operation, Stored};
 use serde_json::json;
 
 /// Name of the credentials in QEMU.
 const TLS: &str = "vmwright-tls";
-/// Longest path of a UNIX socket, in bytes (`sun_path` of unix(7), without the final NUL).
-const SOCKET_MAX: usize = 107;
-
 /// Which end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
@@ -42,39 +39,6 @@ impl Unset {
         match self {
             Unset::Words(why) => ControlError::Failed { machine: machine.name.clone(), operation, why },
             Unset::Monitor(source) => unusable(machine, source),
-        }
-    }
-}
-
-/// An address as QEMU writes it.
-pub(super) fn address(place: &Place) -> Result<String, String> {
-    match place {
-        Place::Unix(path) => {
-            let text = path.to_str().filter(|_| path.is_absolute());
-            let text = text.ok_or_else(|| format!("the socket `{}` has no absolute path", path.display()))?;
-            if text.len() > SOCKET_MAX {
-                return Err(format!(
-                    "the path of the socket has {} bytes, and {SOCKET_MAX} is the most that a socket can have",
-                    text.len()
-                ));
-            }
-            Ok(format!("unix:{text}"))
-        }
-        Place::Tcp { host, port } => {
-            let word = !host.is_empty()
-                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:%".contains(&byte));
-            if !word || *port == 0 {
-                return Err(format!("`{}:{port}` is no host and port", host.escape_debug()));
-            }
-            if host.contains(':') {
-                Ok(format!("tcp:[{host}]:{port}"))
-            } else {
-                Ok(format!("tcp:{host}:{port}"))
-            }
-        }
-        Place::File(path) => Err(format!("the file `{}` is no address", path.display())),
-        Place::Libvirt(_) => {
-            Err("QEMU itself knows no libvirt; name a socket, or a host and port".to_owned())
         }
     }
 }
@@ -130,21 +94,4 @@ pub(super) fn prepare(
     }
     qmp.execute("migrate-set-parameters", Some(parameters))?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses() {
-        let tcp = |host: &str, port| address(&Place::Tcp { host: host.to_owned(), port });
-        assert_eq!(tcp("hv2.example", 49152), Ok("tcp:hv2.example:49152".to_owned()));
-        assert_eq!(tcp("fe80::1%eth0", 1), Ok("tcp:[fe80::1%eth0]:1".to_owned()));
-        assert!(tcp("a,b", 1).is_err() && tcp("", 1).is_err() && tcp("a", 0).is_err());
-        assert_eq!(address(&Place::Unix("/run/m".into())), Ok("unix:/run/m".to_owned()));
-        assert!(address(&Place::Unix("m".into())).is_err());
-        let long = format!("/{}", "x".repeat(200));
-        assert!(address(&Place::Unix(long.into())).is_err_and(|why| why.contains("201 bytes")));
-    }
 }

@@ -1,10 +1,11 @@
 //! Sending a guest elsewhere: to another host, or into a file.
 
 use super::Qemu;
-use super::channel::{self, Side, address};
+use super::channel::{self, Side};
 use super::control::{ask, look, monitor, unusable};
 use super::qmp::{Qmp, QmpError};
 use super::schema::Schema;
+use crate::place::address;
 use crate::request::{Answer, Migrate, Migrated, MigrationProgress, Place, Told, Watch};
 use crate::state::State;
 use crate::supervise::{kill, running, said};
@@ -227,9 +228,9 @@ fn migrated(told: &Value) -> Migrated {
     let number = |value: &Value| value.as_u64().unwrap_or(0);
     Migrated {
         total_ms: number(&told["total-time"]),
-        downtime_ms: number(&told["downtime"]),
-        sent: number(&told["ram"]["transferred"]),
-        rounds: number(&told["ram"]["dirty-sync-count"]),
+        downtime_ms: Some(number(&told["downtime"])),
+        sent: Some(number(&told["ram"]["transferred"])),
+        rounds: Some(number(&told["ram"]["dirty-sync-count"])),
     }
 }
 
@@ -245,7 +246,10 @@ mod tests {
         assert_eq!((found.sent, found.remaining, found.total), (10, 20, 30));
         assert_eq!((found.dirty_rate, found.throughput, found.throttle), (8192, 1_000_000, 20));
         assert_eq!(found.expected_downtime, Some(30));
-        assert_eq!(migrated(&told), Migrated { total_ms: 9, downtime_ms: 0, sent: 10, rounds: 3 });
+        assert_eq!(
+            migrated(&told),
+            Migrated { total_ms: 9, downtime_ms: Some(0), sent: Some(10), rounds: Some(3) }
+        );
         assert_eq!(progress(&json!(null)).status, "none");
         assert_eq!(progress(&json!({ "ram": { "mbps": -1.0 } })).throughput, 0);
     }

@@ -1,10 +1,11 @@
 //! Taking a guest in: from another host, or from a file.
 
 use super::Qemu;
-use super::channel::{self, Side, Unset, address};
+use super::channel::{self, Side, Unset};
 use super::control::{ask, look};
 use super::migrate::lend;
 use super::qmp::{Qmp, QmpError};
+use crate::place::{address, clear};
 use crate::process::Life;
 use crate::request::{Place, Receive, Told, Watch};
 use crate::state::State;
@@ -12,7 +13,6 @@ use crate::supervise::{kill, said};
 use crate::{Running, StartError, Stored};
 use serde_json::{Value, json};
 use std::fs::File;
-use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -40,16 +40,6 @@ pub(super) fn listen(qmp: &mut Qmp, receive: &Receive) -> Result<(), Unset> {
     // QEMU's default for a failed migration is to end: then its log has the reason, and nothing is left.
     qmp.execute("migrate-incoming", Some(json!({ "uri": from })))?;
     Ok(())
-}
-
-/// Removes the socket of an earlier try. Only a socket that nobody listens at.
-fn clear(place: &Place) {
-    let Place::Unix(path) = place else { return };
-    let is_socket = path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket());
-    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
-        // What cannot be removed QEMU tells of.
-        let _ = std::fs::remove_file(path);
-    }
 }
 
 /// Waits until the guest is here. Where it does not come, the VMM is ended.

@@ -6,7 +6,8 @@ use vmwright_backend::request::{Device, Resize};
 use vmwright_backend::{Answer, Request, State, Stop, Stored};
 
 /// Without nested virtualization, whose state not every host's KVM tells.
-const PLAIN: &str = "[[foreign]]\nformat = 'cloud-hypervisor'\nat = 'cpus/nested'\ntext = 'false'\n";
+pub(crate) const PLAIN: &str =
+    "[[foreign]]\nformat = 'cloud-hypervisor'\nat = 'cpus/nested'\ntext = 'false'\n";
 
 fn started(rig: &rig::Rig, place: &Place) -> Stored {
     let machine = place.machine(PLAIN);

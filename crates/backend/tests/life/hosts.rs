@@ -114,7 +114,7 @@ fn a_guest_moves_over_the_wire_between_two_hosts() {
         assert!(check_memory(&there) >= before);
         let Answer::Migrated(how) = sent else { panic!("{sent:?}") };
         eprintln!(
-            "round {round}: {} bytes in {} ms, stood still for {} ms",
+            "round {round}: {:?} bytes in {} ms, stood still for {:?} ms",
             how.sent, how.total_ms, how.downtime_ms
         );
         if round == 0 {

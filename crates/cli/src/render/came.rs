@@ -24,13 +24,16 @@ pub(crate) fn text(came: &Came, terminal: bool) -> String {
         Came::Metadata { data } => {
             format!("{}\n", format!("{data:#}").lines().map(shown).collect::<Vec<_>>().join("\n"))
         }
-        Came::Migrated(how) => format!(
-            "the guest is at its target: {} in {:.1} s and {} rounds; it stood still for {} ms\n",
-            size(how.sent),
-            how.total_ms as f64 / 1000.0,
-            how.rounds,
-            how.downtime_ms
-        ),
+        Came::Migrated(how) => {
+            let sent = how.sent.map(|sent| format!(" {} in", size(sent))).unwrap_or_default();
+            let rounds = how.rounds.map(|rounds| format!(" and {rounds} rounds")).unwrap_or_default();
+            let still = match how.downtime_ms {
+                Some(still) => format!("it stood still for {still} ms"),
+                None => "its VMM does not tell for how long it stood still".to_owned(),
+            };
+            let seconds = how.total_ms as f64 / 1000.0;
+            format!("the guest is at its target:{sent} {seconds:.1} s{rounds}; {still}\n")
+        }
         Came::Received { vm, state, accelerator } => format!("{vm} is here: {state}, {accelerator}\n"),
         Came::Traced { events } if events.is_empty() => "no event came\n".to_owned(),
         Came::Traced { events } => {

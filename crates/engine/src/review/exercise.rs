@@ -151,7 +151,7 @@ impl Exercise for Exerciser<'_> {
             return Err(Undone::Failed(format!("it was saved, and does not go on: it is {state}")));
         }
         answers(self.channels, ANSWERS);
-        Ok(Saved { bytes: saved.sent, stood_still: began.elapsed() })
+        Ok(Saved { bytes: saved.sent.unwrap_or_default(), stood_still: began.elapsed() })
     }
 }
 
@@ -270,9 +270,10 @@ fn leg(from: &Stored, to: &Stored, socket: &Path, stop: &Arc<AtomicBool>) -> Res
 fn told(how: Migrated, moments: Vec<Moment>) -> Leg {
     Leg {
         total: Duration::from_millis(how.total_ms),
-        downtime: Duration::from_millis(how.downtime_ms),
-        sent: how.sent,
-        rounds: how.rounds,
+        // QEMU tells all three.
+        downtime: Duration::from_millis(how.downtime_ms.unwrap_or_default()),
+        sent: how.sent.unwrap_or_default(),
+        rounds: how.rounds.unwrap_or_default(),
         moments,
     }
 }
