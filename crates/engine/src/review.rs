@@ -44,7 +44,7 @@ pub(crate) fn review(
         machines::start(vm, environment)?;
     }
     let channels = Channels::of(&machine);
-    let asked = Asked { vm: Some(vm), environment };
+    let asked = Asked { vm: Some(vm), environment, vmm: rules::vmm(&machine) };
     let exerciser = Exerciser { channels: &channels, stop: &environment.stop };
     let began = memory::now();
     let scope = Scope {
@@ -105,7 +105,7 @@ fn host(
         return Err(Error::Argument(why.to_owned()));
     }
     let began = memory::now();
-    let asked = Asked { vm: None, environment };
+    let asked = Asked { vm: None, environment, vmm: None };
     let scope = HostScope { name, host: &Here, rules: &asked, began: &began };
     progress(Progress::Banner(Mode::Review.banner(&format!("host {name}"))));
     let mut review = vmwright_review::hosts::run(&scope, &wanted, &mut |gate| told(gate, progress))

@@ -105,6 +105,12 @@ pub trait Vmm {
     /// What went wrong, a lower-case fragment.
     fn query(&self, command: &str) -> Result<Value, String>;
 
+    /// What KVM has counted for this VM so far, by the names of its counters, where the VMM has them from KVM (`query-stats`
+    /// of QEMU); empty where it has none.
+    fn counters(&self) -> Vec<(String, u64)> {
+        Vec::new()
+    }
+
     /// What the guest wrote on its first serial port since power-on, the last megabytes at least. Untrusted.
     ///
     /// # Errors

@@ -155,6 +155,14 @@ impl Vmm for Channels<'_> {
         monitor.execute(command, None).map_err(|error| chain(&error))
     }
 
+    fn counters(&self) -> Vec<(String, u64)> {
+        let Ok(backend) = backends::of(self.machine) else { return Vec::new() };
+        match perform(&*backend, self.machine, Request::Stats, &mut Unwatched) {
+            Ok(Answer::Statistics(counts)) => counts.kvm,
+            _ => Vec::new(),
+        }
+    }
+
     fn serial(&self) -> Result<Vec<u8>, Missing> {
         here::head(&self.machine.file(store::SERIAL), SERIAL_LIMIT)
     }

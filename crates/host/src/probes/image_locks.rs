@@ -127,15 +127,21 @@ fn listed(locks: &str, (major, minor): (u32, u32), inode: u64) -> Vec<Option<u32
     holders
 }
 
-/// The name that a VMM was given: QEMU's `-name X` or `-name guest=X,...`, Firecracker's `--id X`.
+/// The name that a VMM was given: QEMU's `-name X` or `-name guest=X,...`, Firecracker's `--id X`. A VMM that is given none,
+/// as Cloud Hypervisor, has it in what vmwright calls the process.
 fn vm_name(argv: &[Vec<u8>]) -> Option<String> {
-    let at = argv.iter().position(|word| matches!(word.as_slice(), b"-name" | b"--name" | b"--id"))?;
-    let value = String::from_utf8_lossy(argv.get(at + 1)?).into_owned();
-    // QEMU writes a comma inside a value twice.
-    let value = value.replace(",,", "\u{0}");
-    let first = value.split(',').next().unwrap_or_default();
-    let named = value.split(',').find_map(|option| option.strip_prefix("guest="));
-    let name = named.unwrap_or(first).replace('\u{0}', ",");
+    let at = argv.iter().position(|word| matches!(word.as_slice(), b"-name" | b"--name" | b"--id"));
+    let name = match at {
+        Some(at) => {
+            let value = String::from_utf8_lossy(argv.get(at + 1)?).into_owned();
+            // QEMU writes a comma inside a value twice.
+            let value = value.replace(",,", "\u{0}");
+            let first = value.split(',').next().unwrap_or_default();
+            let named = value.split(',').find_map(|option| option.strip_prefix("guest="));
+            named.unwrap_or(first).replace('\u{0}', ",")
+        }
+        None => super::machine::titled(argv)?,
+    };
     // A blank would end the field for whoever reads the record.
     let name: String = name.chars().map(|letter| if letter.is_whitespace() { '_' } else { letter }).collect();
     (!name.is_empty()).then(|| escape(name.as_bytes()))
@@ -156,6 +162,8 @@ mod tests {
             (&["qemu", "-name", "guest=web,debug-threads=on"], Some("web")),
             (&["qemu", "-name", "debug-threads=on,guest=a,,b c"], Some("a,b_c")),
             (&["firecracker", "--id", "f1"], Some("f1")),
+            (&["cloud-hypervisor guest=web", "--cpus", "boot=1"], Some("web")),
+            (&["cloud-hypervisor", "--cpus", "boot=1"], None),
             (&["qemu", "-name"], None),
             (&["qemu"], None),
             (&["qemu", "-name", ""], None),

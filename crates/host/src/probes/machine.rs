@@ -159,7 +159,15 @@ fn defined() -> Vec<String> {
     names
 }
 
-/// Whether a VMM runs that was given this name: `-name guest=NAME,...`, `-name NAME` of QEMU, `--id NAME` of Firecracker.
+/// The name in what vmwright calls the process of a VMM that takes none: `cloud-hypervisor guest=NAME`, one word.
+pub(super) fn titled(words: &[Vec<u8>]) -> Option<String> {
+    let title = String::from_utf8_lossy(words.first()?).into_owned();
+    let (program, name) = title.split_once(" guest=")?;
+    (!program.contains(char::is_whitespace) && !name.is_empty()).then(|| name.to_owned())
+}
+
+/// Whether a VMM runs that was given this name: `-name guest=NAME,...`, `-name NAME` of QEMU, `--id NAME` of Firecracker,
+/// or the name of the process.
 fn runs(name: &str) -> bool {
     running().iter().any(|process| {
         let words = file::read_words(process.pid).unwrap_or_default();
@@ -168,14 +176,15 @@ fn runs(name: &str) -> bool {
 }
 
 fn names(words: &[Vec<u8>], name: &str) -> bool {
-    words.windows(2).any(|pair| match pair[0].as_slice() {
-        b"-name" | b"--name" => {
-            let given = String::from_utf8_lossy(&pair[1]);
-            opts(&given, Some("guest")).get("guest") == Some(name)
-        }
-        b"--id" => pair[1] == name.as_bytes(),
-        _ => false,
-    })
+    titled(words).as_deref() == Some(name)
+        || words.windows(2).any(|pair| match pair[0].as_slice() {
+            b"-name" | b"--name" => {
+                let given = String::from_utf8_lossy(&pair[1]);
+                opts(&given, Some("guest")).get("guest") == Some(name)
+            }
+            b"--id" => pair[1] == name.as_bytes(),
+            _ => false,
+        })
 }
 
 #[cfg(test)]
@@ -195,6 +204,12 @@ mod tests {
         assert!(said("qemu-system-x86_64 -name guest=web,debug-threads=on -S", "web"));
         assert!(said("qemu-system-x86_64 -name web -S", "web"));
         assert!(said("firecracker --id web", "web"));
+        let titled = |title: &str| names(&[title.as_bytes().to_vec(), b"--cpus".to_vec()], "web");
+        assert!(
+            titled("cloud-hypervisor guest=web")
+                && !titled("cloud-hypervisor guest=web2")
+                && !titled("cloud-hypervisor")
+        );
         assert!(!said("qemu-system-x86_64 -name guest=web2", "web"));
         assert!(!said("vmwright analyze --vm web", "web"));
     }

@@ -202,7 +202,7 @@ fn stages(seen: &Observed, console: &Console<'_>, accelerator: Option<Accelerato
         .firmware
         .map(serial)
         .or_else(|| implied("firmware", &kernel_how))
-        .or_else(|| running.map(|_| "query-status: running, nothing on the serial console".to_owned()));
+        .or_else(|| running.map(|_| format!("query-status: running, {}", console_says(seen))));
 
     // After a reboot the age of the VMM says nothing of how long this boot took.
     let start = seen.clock.filter(|_| console.boots <= 1).map(|(age, uptime)| age - uptime).filter(|start| *start >= 0.0);
@@ -215,6 +215,17 @@ fn stages(seen: &Observed, console: &Console<'_>, accelerator: Option<Accelerato
         Stage { name: "init", at: since(console.init.and_then(|(_, time)| time)), how: init_how },
         Stage { name: "agent", at: agent_at.filter(|_| agent_how.is_some()), how: agent_how },
     ]
+}
+
+/// What a console shows that has no stage's own line.
+fn console_says(seen: &Observed) -> String {
+    match &seen.serial {
+        Ok(text) => match text.lines().rfind(|line| !line.trim().is_empty()) {
+            Some(last) => format!("and the serial console has no line of a known stage; its last is `{}`", quote::line(last.trim())),
+            None => "nothing on the serial console".to_owned(),
+        },
+        Err(why) => format!("no serial console to read: {why}"),
+    }
 }
 
 fn measurements(stages: &[Stage; 4]) -> Vec<vmwright_model::Measurement> {

@@ -2,9 +2,10 @@
 //!
 //! The median decides, and only where the interval that it lies in with 99 % confidence lies on one side of what is
 //! demanded. Where an earlier review is given, its figures are compared with these: a change counts where it is neither
-//! chance nor negligible. The processor is measured against the host's own. In guests that are not our probe fio(1) measures
-//! the disk, where it is installed.
+//! chance nor negligible, and where it is more than the VM's waiting for the host's processors explains. The processor is
+//! measured against the host's own. In guests that are not our probe fio(1) measures the disk, where it is installed.
 
+mod crowd;
 mod exits;
 mod fio;
 
@@ -12,7 +13,7 @@ use super::{Judged, table};
 use crate::aspects::Aspects;
 use crate::quote;
 use crate::scope::Session;
-use crate::statistics::{interval, median, shift};
+use crate::statistics::{NEGLIGIBLE, Shift, interval, median, shift};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use vmwright_model::{MachineSpec, Measurement, Table};
@@ -96,6 +97,8 @@ pub(crate) struct Series {
     pub(crate) figures: Result<Vec<f64>, String>,
     /// Of an earlier review; empty where there is none.
     pub(crate) before: Vec<f64>,
+    /// The part of the time that the VM waited for the host's processors meanwhile; none where it had them.
+    pub(crate) crowded: Option<f64>,
 }
 
 /// What was seen.
@@ -116,7 +119,10 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
             let gate = review.gates.iter().find(|gate| gate.name == NAME)?;
             Some(gate.measurements.iter().find(|one| one.name == kind.name)?.samples.clone())
         });
-        Series { kind, figures: figures(session, kind, disk.as_deref()), before: earlier.unwrap_or_default() }
+        let looked = crowd::look(session);
+        let figures = figures(session, kind, disk.as_deref());
+        let crowded = looked.and_then(|looked| crowd::between(&looked, &crowd::look(session)?));
+        Series { kind, figures, before: earlier.unwrap_or_default(), crowded }
     };
     let series = KINDS.iter().map(one).collect();
     let exits = before.and_then(|before| exits::between(&before, &exits::counted(session)?, began.elapsed().as_secs_f64()));
@@ -233,11 +239,20 @@ fn compare(series: &Series, baseline: Option<&str>, figures: &[f64], aspects: &m
     let Some(change) = shift(&series.before, figures) else { return "cannot be compared".to_owned() };
     let percent = |part: f64| format!("{:+.0} %", part * 100.0);
     let told = format!("{} ({} to {})", percent(change.by), percent(change.low), percent(change.high));
-    let worse = match kind.better {
-        Better::More => change.is_less(),
-        Better::Less => change.is_more(),
+    // A wait takes its part of what is done in a time. Of the longest times it may be the whole.
+    let (worse, explains): (_, fn(&Shift, f64) -> bool) = match kind.better {
+        Better::More => (change.is_less(), |change, part| change.high >= -(part + NEGLIGIBLE)),
+        Better::Less => (change.is_more(), |_, _| true),
     };
-    aspects.expect(!worse, || format!("{}: {told} against the review of {}", kind.name, quote::line(baseline)));
+    let against = || format!("{}: {told} against the review of {}", kind.name, quote::line(baseline));
+    match series.crowded.filter(|part| worse && explains(&change, *part)) {
+        Some(part) => aspects.unknown(format!(
+            "{}, but for {:.0} % of its time the VM waited for a processor of this busy host: that may be all",
+            against(),
+            part * 100.0
+        )),
+        None => aspects.expect(!worse, against),
+    }
     told
 }
 
@@ -249,7 +264,7 @@ mod tests {
 
     fn seen(figures: Result<Vec<f64>, String>, before: Vec<f64>) -> Observed {
         let baseline = (!before.is_empty()).then(|| "2026-01-01T00:00:00Z".to_owned());
-        Observed { series: vec![Series { kind: &KINDS[1], figures, before }], baseline, exits: None }
+        Observed { series: vec![Series { kind: &KINDS[1], figures, before, crowded: None }], baseline, exits: None }
     }
 
     fn around(middle: f64) -> Vec<f64> {
@@ -285,7 +300,24 @@ mod tests {
         let GateOutcome::Fail(why) = judge(&slower, &spec()).outcome else { panic!("it fails") };
         assert!(why.contains("memory: -10 %") && why.contains("against the review of 2026-01-01"), "{why}");
         // Less of what should be little is no fault.
-        let better = Observed { series: vec![Series { kind: &KINDS[4], figures: Ok(around(900.0)), before: around(1000.0) }], baseline: Some(String::new()), exits: None };
+        let better = Observed { series: vec![Series { kind: &KINDS[4], figures: Ok(around(900.0)), before: around(1000.0), crowded: None }], baseline: Some(String::new()), exits: None };
         assert_eq!(judge(&better, &spec()).outcome, GateOutcome::Pass);
+    }
+    #[test]
+    fn what_a_busy_host_explains_is_not_the_vm() {
+        let slower = |figure: f64, part: Option<f64>| {
+            let mut seen = seen(Ok(around(figure)), around(1000.0));
+            seen.series[0].crowded = part;
+            word(&seen, None)
+        };
+        assert_eq!(slower(700.0, Some(0.3)), "unknown");
+        assert_eq!(slower(700.0, None), "fail");
+        assert_eq!(slower(500.0, Some(0.3)), "fail", "more than the wait explains");
+        assert_eq!(slower(1000.0, Some(0.3)), "pass");
+        // One wait makes the longest time.
+        let mut late = Observed { series: vec![Series { kind: &KINDS[4], figures: Ok(around(9000.0)), before: around(1000.0), crowded: Some(0.1) }], baseline: Some(String::new()), exits: None };
+        assert_eq!(judge(&late, &spec()).outcome.word(), "unknown");
+        late.series[0].crowded = None;
+        assert_eq!(judge(&late, &spec()).outcome.word(), "fail");
     }
 }

@@ -1,5 +1,6 @@
-//! Why the guest left its processors while it was measured, as KVM counts (`/sys/kernel/debug/kvm/PID-FD` of Linux): an
-//! explanation beside the figures, and no verdict. Where debugfs is not there to read, there is none.
+//! Why the guest left its processors while it was measured, as KVM counts: an explanation beside the figures, and no
+//! verdict. The VMM has the counters from KVM itself (`KVM_GET_STATS_FD`); of one that does not tell them they are in
+//! `/sys/kernel/debug/kvm/PID-FD` of Linux, where debugfs is there to read.
 
 use crate::gates::table;
 use crate::scope::Session;
@@ -29,6 +30,12 @@ pub(super) type Counted = BTreeMap<String, u64>;
 
 /// The counters of this VM now; none where they cannot be read.
 pub(super) fn counted(session: &Session<'_>) -> Option<Counted> {
+    let known = |name: &String| REASONS.iter().any(|(reason, _)| name == reason);
+    let told: Counted = session.scope.vmm.counters().into_iter().filter(|(name, _)| known(name)).collect();
+    if told.is_empty() { in_debugfs(session) } else { Some(told) }
+}
+
+fn in_debugfs(session: &Session<'_>) -> Option<Counted> {
     let pid = session.scope.vmm.process()?.pid;
     let folder = session.scope.host.names(FOLDER).ok()?.into_iter().find(|name| is_of(name, pid))?;
     let read = |(name, _): &(&str, &str)| {

@@ -75,7 +75,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let mut open = FLAWS.iter().filter(|flaw| flaw.program == program && flaw.range.holds(&version));
         let open: Vec<_> = open.by_ref().filter(|flaw| exposed(flaw.exposed_by)).collect();
         let Some(first) = open.first() else { continue };
-        let packaged = PACKAGED.iter().any(|mark| version.text.to_ascii_lowercase().contains(mark));
+        // `QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)`: the package stands beside the number.
+        let line = quote.as_ref().map_or("", |quote| quote.quote.as_str());
+        let told = format!("{} {line}", version.text).to_ascii_lowercase();
+        let packaged = PACKAGED.iter().any(|mark| told.contains(mark));
         let strength = match (asked, packaged, cx.snapshot().live) {
             (true, false, _) => Strength::Strong,
             (true, true, _) | (false, false, true) => Strength::Support,

@@ -1,0 +1,96 @@
+//! Whether the VM had its processors while it was measured: how long its threads wanted to run on this host and waited for
+//! others. What such a wait explains is no change of the VM, and another hour may show another figure.
+//!
+//! A VM that its own control group holds back waits too, and that is the VM's own affair: it is not counted.
+
+use crate::scope::Session;
+use crate::statistics::NEGLIGIBLE;
+use std::collections::BTreeMap;
+
+/// Most threads of a VMM that are counted.
+const THREADS: usize = 4096;
+
+/// Nanoseconds by thread: those that it ran, and those that it waited (`Documentation/scheduler/sched-stats.rst` of Linux).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Looked {
+    threads: BTreeMap<String, (u64, u64)>,
+    /// How often its control groups held it back.
+    held: u64,
+}
+
+/// What is known now; none where the VMM has ended or the kernel does not count.
+pub(super) fn look(session: &Session<'_>) -> Option<Looked> {
+    let pid = session.scope.vmm.process()?.pid;
+    let folder = format!("/proc/{pid}/task");
+    let names = session.scope.host.names(&folder).ok()?;
+    let one = |thread: String| {
+        let text = session.host_file(&format!("{folder}/{thread}/schedstat")).ok()?;
+        let mut figures = text.split_ascii_whitespace().map(|figure| figure.parse().ok());
+        Some((thread, (figures.next()??, figures.next()??)))
+    };
+    let threads = names.into_iter().take(THREADS).filter_map(one).collect();
+    Some(Looked { threads, held: held(session, pid) })
+}
+
+/// How often the control groups of a process have held it back for its limit of processor time (`nr_throttled` of `cpu.stat`).
+fn held(session: &Session<'_>, pid: u32) -> u64 {
+    let groups = session.host_file(&format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let mut sum = 0;
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let root = match controllers {
+            "" => "/sys/fs/cgroup",
+            some if some.split(',').any(|one| one == "cpu") => "/sys/fs/cgroup/cpu",
+            _ => continue,
+        };
+        // A limit of a group holds for all below it.
+        let mut group = path.trim_end_matches('/');
+        loop {
+            let text = session.host_file(&format!("{root}{group}/cpu.stat")).unwrap_or_default();
+            let count = text.lines().find_map(|line| line.strip_prefix("nr_throttled ")?.trim().parse::<u64>().ok());
+            sum += count.unwrap_or(0);
+            let Some((above, _)) = group.rsplit_once('/') else { break };
+            group = above;
+        }
+    }
+    sum
+}
+
+/// The part of the time that the VM's threads wanted to run, and others did; none where that is next to nothing, is not
+/// known, or is the VM's own limit.
+pub(super) fn between(before: &Looked, after: &Looked) -> Option<f64> {
+    if after.held > before.held {
+        return None;
+    }
+    let (mut ran, mut waited) = (0, 0);
+    for (thread, (now_ran, now_waited)) in &after.threads {
+        let (then_ran, then_waited) = before.threads.get(thread).copied().unwrap_or_default();
+        ran += now_ran.saturating_sub(then_ran);
+        waited += now_waited.saturating_sub(then_waited);
+    }
+    let part = waited as f64 / (ran + waited).max(1) as f64;
+    (part > NEGLIGIBLE).then_some(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looked(threads: &[(&str, u64, u64)], held: u64) -> Looked {
+        Looked { threads: threads.iter().map(|(name, ran, waited)| ((*name).to_owned(), (*ran, *waited))).collect(), held }
+    }
+
+    #[test]
+    fn waiting_for_others_is_told_and_a_limit_of_its_own_is_not() {
+        let before = looked(&[("7", 1000, 100), ("8", 50, 0)], 3);
+        // 600 ran and 400 waited since, of them 100 and 100 in a thread that is new.
+        let after = looked(&[("7", 1500, 400), ("9", 100, 100)], 3);
+        assert_eq!(between(&before, &after), Some(0.4));
+        assert_eq!(between(&before, &Looked { held: 4, ..after }), None);
+        assert_eq!(between(&before, &looked(&[("7", 2000, 101)], 3)), None);
+        assert_eq!(between(&before, &before), None);
+        // A thread that has its number from another.
+        assert_eq!(between(&before, &looked(&[("7", 10, 10)], 3)), None);
+    }
+}
