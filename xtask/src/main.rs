@@ -2,6 +2,7 @@
 //! nothing, and on no crate of the project.
 
 mod apt;
+mod daemon;
 mod firmware;
 mod guest;
 mod install;

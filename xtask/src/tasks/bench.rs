@@ -5,6 +5,7 @@
 //! times depend on the machine, which is printed too.
 
 mod captures;
+mod firecracker;
 mod journal;
 mod libvirt;
 mod live;
@@ -12,6 +13,7 @@ mod mcp;
 mod measure;
 mod one;
 mod plan;
+mod review;
 mod rules;
 mod scan;
 mod sos;
@@ -50,6 +52,8 @@ const BENCHES: &[Bench] = &[
     scan::BENCH,
     libvirt::BENCH,
     start::BENCH,
+    firecracker::BENCH,
+    review::BENCH,
     journal::BENCH,
     mcp::BENCH,
 ];

@@ -3,6 +3,7 @@
 mod accuracy;
 mod bench;
 mod ci;
+mod debian;
 mod demo;
 mod docs;
 mod fuzz;
@@ -38,6 +39,7 @@ pub(crate) const TASKS: &[Task] = &[
     bench::TASK,
     fuzz::TASK,
     repair::TASK,
+    debian::TASK,
     new_rule::TASK,
 ];
 

@@ -38,6 +38,15 @@ pub(super) fn middle(values: &[f64]) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
+/// Prints milliseconds of two things by their names, and how their middles relate.
+pub(super) fn pair(ours: (&str, &[f64]), theirs: (&str, &[f64])) {
+    for (name, values) in [ours, theirs] {
+        println!("  {name:44} {} ms", spread(values));
+    }
+    let ratio = middle(ours.1) / middle(theirs.1).max(0.001);
+    println!("  {:44} {ratio:.3} (of {} rounds, min/median/max)", "ratio of the medians", ours.1.len());
+}
+
 /// Runs two programs by turns and prints what both took and how they relate.
 ///
 /// # Errors

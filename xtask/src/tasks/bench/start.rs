@@ -4,7 +4,8 @@
 //! QEMU translates here (TCG), so that every host can measure: most of the time is the guest's own, and a difference
 //! is what the way to QEMU costs.
 
-use super::{Bench, Site, libvirt, measure};
+use super::{Bench, Site, measure};
+use crate::daemon::with_daemon;
 use crate::run::Run;
 use crate::workspace;
 use anyhow::{Context as _, Result, bail, ensure};
@@ -29,13 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const MANY: usize = 100;
 
 fn run(site: &Site) -> Result<()> {
-    let boot = workspace::cache().join("boot");
-    let (kernel, initrd) = (boot.join("vmlinuz"), boot.join("initrd"));
-    ensure!(
-        kernel.is_file() && initrd.is_file(),
-        "no kernel and initramfs in {}; `cargo xtask demo` makes them",
-        boot.display()
-    );
+    let (kernel, initrd) = guest()?;
     let place = site.dir.join("start");
     if place.exists() {
         fs::remove_dir_all(&place).context("cannot clear the bench's own folder")?;
@@ -55,10 +50,11 @@ fn run(site: &Site) -> Result<()> {
     let ours = Ours { bin: site.bin.clone(), state: place.join("state") };
     ours.run(&["vm", "create", &machine("own", &guest)?])?;
     against_bare(site, &ours, &place)?;
+    against_memory(site, &ours)?;
     // The folder is the daemon's alone.
     let daemon = place.join("libvirt");
     let spec = machine("domain", &guest)?;
-    let told = libvirt::with_daemon(&daemon, 0, |uri| {
+    let told = with_daemon(&daemon, 0, |uri| {
         ours.run(&["vm", "create", &spec, "--backend", uri])?;
         against_virsh(site, &ours, uri)
     });
@@ -72,10 +68,22 @@ fn run(site: &Site) -> Result<()> {
     many(&ours)
 }
 
+/// The kernel and the initramfs of the guests.
+pub(super) fn guest() -> Result<(PathBuf, PathBuf)> {
+    let boot = workspace::cache().join("boot");
+    let (kernel, initrd) = (boot.join("vmlinuz"), boot.join("initrd"));
+    ensure!(
+        kernel.is_file() && initrd.is_file(),
+        "no kernel and initramfs in {}; `cargo xtask demo` makes them",
+        boot.display()
+    );
+    Ok((kernel, initrd))
+}
+
 /// The program with a state of its own.
-struct Ours {
-    bin: PathBuf,
-    state: PathBuf,
+pub(super) struct Ours {
+    pub(super) bin: PathBuf,
+    pub(super) state: PathBuf,
 }
 
 impl Ours {
@@ -85,29 +93,31 @@ impl Ours {
         command
     }
 
-    fn run(&self, words: &[&str]) -> Result<()> {
+    pub(super) fn run(&self, words: &[&str]) -> Result<()> {
         let output = self.command(words).stdin(Stdio::null()).output().context("cannot run vmwright")?;
         ensure!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
         Ok(())
     }
 
-    fn file(&self, name: &str, file: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str, file: &str) -> PathBuf {
         self.state.join("machines").join(name).join(file)
     }
 }
 
+/// Milliseconds until a guest's log has a word.
+pub(super) fn until(log: &Path, begin: Instant, word: &str) -> Result<f64> {
+    while !fs::read(log).is_ok_and(|text| String::from_utf8_lossy(&text).contains(word)) {
+        if begin.elapsed() > PATIENCE {
+            bail!("no `{word}` within {} s; see {}", PATIENCE.as_secs(), log.display());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(begin.elapsed().as_secs_f64() * 1e3)
+}
+
 /// Milliseconds until a guest's log has the first word of its firmware, and until that of its first program.
 fn until_up(log: &Path, begin: Instant) -> Result<(f64, f64)> {
-    let until = |word: &str| -> Result<f64> {
-        while !fs::read(log).is_ok_and(|text| String::from_utf8_lossy(&text).contains(word)) {
-            if begin.elapsed() > PATIENCE {
-                bail!("no `{word}` within {} s; see {}", PATIENCE.as_secs(), log.display());
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        Ok(begin.elapsed().as_secs_f64() * 1e3)
-    };
-    Ok((until(FIRMWARE)?, until(INIT)?))
+    Ok((until(log, begin, FIRMWARE)?, until(log, begin, INIT)?))
 }
 
 /// Times of several starts: to the firmware's first word, and to the first program's.
@@ -147,6 +157,36 @@ fn against_bare(site: &Site, ours: &Ours, place: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A guest that comes back from its memory, beside one that boots.
+fn against_memory(site: &Site, ours: &Ours) -> Result<()> {
+    let log = ours.file("own", "serial.log");
+    let (mut back, mut cold) = (Vec::new(), Vec::new());
+    for round in 0..=site.rounds {
+        let begin = Instant::now();
+        ours.run(&["vm", "start", "own"])?;
+        let up = until(&log, begin, INIT);
+        let kept = up.and_then(|up| {
+            if round == 0 {
+                ours.run(&["vm", "snapshot", "own", "up"])?;
+            }
+            let begin = Instant::now();
+            ours.run(&["vm", "restore", "own", "up"])?;
+            Ok((up, begin.elapsed().as_secs_f64() * 1e3))
+        });
+        ours.run(&["vm", "stop", "own", "--force"])?;
+        let (up, restored) = kept?;
+        if round > 0 {
+            cold.push(up);
+            back.push(restored);
+        }
+    }
+    measure::pair(
+        ("`vm restore` until the guest runs on", &back),
+        ("`vm start` until the guest's init", &cold),
+    );
+    Ok(())
+}
+
 fn against_virsh(site: &Site, ours: &Ours, uri: &str) -> Result<()> {
     let (mut own, mut theirs) = (Starts::default(), Starts::default());
     let virsh = |word: &str| Run::new(["virsh", "-q", "-c", uri, word, "domain"]).text().map(drop);
@@ -177,10 +217,7 @@ fn pair(ours: &str, own: &Starts, theirs: &str, other: &Starts) {
         ("until the firmware speaks", &own.firmware, &other.firmware),
         ("until the guest's init", &own.init, &other.init),
     ] {
-        println!("  {:44} {} ms", format!("{ours} {to}"), measure::spread(own));
-        println!("  {:44} {} ms", format!("{theirs} {to}"), measure::spread(other));
-        let ratio = measure::middle(own) / measure::middle(other).max(0.001);
-        println!("  {:44} {ratio:.3} (of {} rounds, min/median/max)", "ratio of the medians", own.len());
+        measure::pair((&format!("{ours} {to}"), own), (&format!("{theirs} {to}"), other));
     }
 }
 
@@ -217,8 +254,8 @@ fn until_up_bare(argv: &Path, place: &Path) -> Result<(f64, f64)> {
     up
 }
 
-fn end(child: &mut Child) -> Result<()> {
-    child.kill().and_then(|()| child.wait()).context("cannot end QEMU").map(drop)
+pub(super) fn end(child: &mut Child) -> Result<()> {
+    child.kill().and_then(|()| child.wait()).context("cannot end it").map(drop)
 }
 
 /// Starts many machines at once, and counts what stays beside QEMU and the guests' memory.

@@ -21,7 +21,7 @@ pub(super) fn compare(site: &Site) -> Result<()> {
         return Ok(());
     };
     let place = site.dir.join("mcp-libvirt");
-    libvirt::with_daemon(&place, DOMAINS, |uri| {
+    crate::daemon::with_daemon(&place, DOMAINS, |uri| {
         let mut begin = libvirt::known(site, &place, uri)?;
         begin.push("mcp".to_owned());
         let mut ours = Server::begin(&begin, &[])?;
