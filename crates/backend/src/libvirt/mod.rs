@@ -21,6 +21,7 @@ pub mod places;
 mod request;
 pub mod rpc;
 mod start;
+mod told;
 
 pub use connection::{Connection, NotLocal};
 pub use control::{EditFailed, Found, meaning};
@@ -112,6 +113,14 @@ impl Libvirt {
     /// [`ControlError`]; [`ControlError::Illegal`] where it runs.
     pub fn undefine(&self, machine: &Stored) -> Result<(), ControlError> {
         control::undefine(self, machine)
+    }
+
+    /// What QEMU would answer to a command that asks (`query-block`), where libvirt knows it: it has the monitor to itself.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn told(&self, machine: &Stored, command: &str) -> Result<Option<serde_json::Value>, ControlError> {
+        told::told(self, machine, command)
     }
 
     /// Asks the agent in the machine's guest, whose line libvirt has. Untrusted.

@@ -84,9 +84,13 @@ impl Channels<'_> {
                 let look = chosen.backend().look(self.machine).map_err(|error| chain(&error))?;
                 Ok(json!({ "status": look.state.to_string() }))
             }
-            _ if matches!(chosen, Chosen::Libvirt(_)) => Err(format!(
-                "libvirt has the VMM's monitor to itself, and `{command}` is not asked behind its back"
-            )),
+            _ if matches!(chosen, Chosen::Libvirt(_)) => {
+                let libvirt = self.libvirt().ok_or("no libvirt runs the VM")?;
+                let told = libvirt.told(self.machine, command).map_err(|error| chain(&error))?;
+                told.ok_or_else(|| {
+                    format!("libvirt has the VMM's monitor to itself, and `{command}` is not asked behind its back")
+                })
+            }
             _ => Err(format!("`{command}` is a question to QEMU, and {} runs the VM", chosen.word())),
         }
     }
