@@ -119,9 +119,9 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
             let gate = review.gates.iter().find(|gate| gate.name == NAME)?;
             Some(gate.measurements.iter().find(|one| one.name == kind.name)?.samples.clone())
         });
-        let looked = crowd::look(session);
+        let (looked, from) = (crowd::look(session), Instant::now());
         let figures = figures(session, kind, disk.as_deref());
-        let crowded = looked.and_then(|looked| crowd::between(&looked, &crowd::look(session)?));
+        let crowded = looked.and_then(|looked| crowd::between(&looked, &crowd::look(session)?, from.elapsed()));
         Series { kind, figures, before: earlier.unwrap_or_default(), crowded }
     };
     let series = KINDS.iter().map(one).collect();

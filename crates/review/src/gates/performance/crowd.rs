@@ -6,9 +6,12 @@
 use crate::scope::Session;
 use crate::statistics::NEGLIGIBLE;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Most threads of a VMM that are counted.
 const THREADS: usize = 4096;
+/// What the conversation with the agent takes around a measurement: the VM may well have nothing to do meanwhile.
+const AROUND: Duration = Duration::from_secs(2);
 
 /// Nanoseconds by thread: those that it ran, and those that it waited (`Documentation/scheduler/sched-stats.rst` of Linux).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,9 +60,9 @@ fn held(session: &Session<'_>, pid: u32) -> u64 {
     sum
 }
 
-/// The part of the time that the VM's threads wanted to run, and others did; none where that is next to nothing, is not
-/// known, or is the VM's own limit.
-pub(super) fn between(before: &Looked, after: &Looked) -> Option<f64> {
+/// The part of the time between two looks that the VM's threads wanted to run, and others did; none where that is next to
+/// nothing, is not known, or is the VM's own limit. A VM that stood idle, for its disk say, did not wait for processors.
+pub(super) fn between(before: &Looked, after: &Looked, elapsed: Duration) -> Option<f64> {
     if after.held > before.held {
         return None;
     }
@@ -69,7 +72,8 @@ pub(super) fn between(before: &Looked, after: &Looked) -> Option<f64> {
         ran += now_ran.saturating_sub(then_ran);
         waited += now_waited.saturating_sub(then_waited);
     }
-    let part = waited as f64 / (ran + waited).max(1) as f64;
+    let wanted = Duration::from_nanos(ran + waited).max(elapsed.saturating_sub(AROUND));
+    let part = waited as f64 / 1e9 / wanted.as_secs_f64().max(1e-9);
     (part > NEGLIGIBLE).then_some(part)
 }
 
@@ -83,14 +87,20 @@ mod tests {
 
     #[test]
     fn waiting_for_others_is_told_and_a_limit_of_its_own_is_not() {
-        let before = looked(&[("7", 1000, 100), ("8", 50, 0)], 3);
-        // 600 ran and 400 waited since, of them 100 and 100 in a thread that is new.
-        let after = looked(&[("7", 1500, 400), ("9", 100, 100)], 3);
-        assert_eq!(between(&before, &after), Some(0.4));
-        assert_eq!(between(&before, &Looked { held: 4, ..after }), None);
-        assert_eq!(between(&before, &looked(&[("7", 2000, 101)], 3)), None);
-        assert_eq!(between(&before, &before), None);
+        let short = Duration::from_millis(1500);
+        let ms = |ran: u64, waited: u64| (ran * 1_000_000, waited * 1_000_000);
+        let told = |before: &Looked, after: &Looked| between(before, after, short).map(|part| (part * 100.0).round());
+        let at = |threads: &[(&str, (u64, u64))], held| looked(&threads.iter().map(|(name, (ran, waited))| (*name, *ran, *waited)).collect::<Vec<_>>(), held);
+        let before = at(&[("7", ms(1000, 100)), ("8", ms(50, 0))], 3);
+        // 600 ms ran and 400 waited since, of them 100 and 100 in a thread that is new.
+        let after = at(&[("7", ms(1500, 400)), ("9", ms(100, 100))], 3);
+        assert_eq!(told(&before, &after), Some(40.0));
+        assert_eq!(told(&before, &Looked { held: 4, ..after.clone() }), None);
+        assert_eq!(told(&before, &at(&[("7", ms(2000, 101))], 3)), None);
+        assert_eq!(told(&before, &before), None);
         // A thread that has its number from another.
-        assert_eq!(between(&before, &looked(&[("7", 10, 10)], 3)), None);
+        assert_eq!(told(&before, &at(&[("7", ms(10, 10))], 3)), None);
+        // Twenty seconds in which it mostly had nothing to do.
+        assert_eq!(between(&before, &after, Duration::from_secs(20)), None);
     }
 }
