@@ -89,6 +89,7 @@ pub const RULE: Rule = Rule {
         // passt and pasta name no option in old releases; `check` looks at the port.
         Sign::hint("Failed to bind port {port} (Permission denied)"),
         Sign::support("Couldn't create user namespace: Operation not permitted").unless(&["virt-launcher"]),
+        Sign::strong("ConfigureTap(*code: 1,"),
     ],
     words: &["capabilit", "cap_add", "cap-add", "net_admin", "privileged", "container"],
     explains: &["network/tap-permission"],

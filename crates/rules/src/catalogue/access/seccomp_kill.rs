@@ -71,6 +71,8 @@ pub const RULE: Rule = Rule {
         Sign::support("userfaultfd*Operation not permitted").and(&["docker"]),
         Sign::hint("SIGSYS"),
         Sign::hint("seccomp_sandbox"),
+        // Cloud Hypervisor's handler of SIGSYS.
+        Sign::strong("Possible seccomp violation"),
     ],
     words: &["seccomp", "sandbox", "sigsys", "without a message", "killed", "crash"],
     explains: &["virtiofs/daemon-exited"],

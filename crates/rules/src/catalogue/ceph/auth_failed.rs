@@ -99,6 +99,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("rados: ret=-22, Invalid argument: missing keyring"),
         Sign::strong("failed to decode key"),
         Sign::strong("failed to decode keyring"),
+        // Without `profile rbd` a client may not fence a dead one that holds the image.
+        Sign::strong("caps mon = \"allow r\"").and(&["exclusive lock"]),
+        Sign::strong("mon *allow r\"").and(&["exclusive lock"]),
     ],
     words: &["cephx", "keyring", "ceph auth", "secret", "rbd", "client."],
     tells: "rbd --id USER ls POOL",

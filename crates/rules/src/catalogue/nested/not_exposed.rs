@@ -122,7 +122,13 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             );
         }
         None if told => {
-            draft = draft.because(Strength::Hint, counted_none(cx), "no processor has vmx or svm")
+            let none = counted_none(cx);
+            let below = hypervisor(cx).filter(|_| none.is_some());
+            draft = draft.because(Strength::Support, below, "this host is a VM").because(
+                Strength::Hint,
+                none,
+                "no processor has vmx or svm",
+            );
         }
         None => {}
     }

@@ -30,7 +30,7 @@
 
 use crate::prelude::*;
 use crate::settle::sysctl;
-use vmwright_formats::{IpAddr, Sysctl};
+use vmwright_formats::{FirecrackerConfig, IpAddr, Sysctl};
 
 #[path = "messages/ip_forwarding_off.rs"]
 mod messages;
@@ -55,6 +55,7 @@ pub const RULE: Rule = Rule {
         "outside",
         "default route",
         "uplink",
+        "beyond",
     ],
     tells: "/proc/sys/net/ipv4/ip_forward",
     remedy: "switch net.ipv4.ip_forward on for good and masquerade the guests' subnet on the real uplink",
@@ -137,7 +138,9 @@ fn routed(cx: &Context<'_>) -> Option<Evidence> {
 /// forwards nothing by policy, where the guests miss the world outside. Docker's policy is network/bridge-netfilter-drop.
 fn not_masqueraded(cx: &Context<'_>) -> Option<Evidence> {
     let outside = cx.asked(&["internet", "outside", "gateway", "uplink"]);
-    if !outside || cx.stands("DOCKER") {
+    // What comes from a microVM's tap is routed and not bridged, unless somebody says otherwise.
+    let routed = !cx.all::<FirecrackerConfig>().is_empty() && !cx.said("bridge");
+    if !(outside || routed && cx.asked(&["beyond"])) || cx.stands("DOCKER") && !routed {
         return None;
     }
     cx.texts_with(["POSTROUTING", "postrouting", "FORWARD", "<network", "masquerade: no"]).find_map(|text| {

@@ -45,7 +45,8 @@ pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     signs: &[
         Sign::proof("Unable to add bridge {bridge} port {tap}: Operation not supported").unless(CARD),
-        Sign::proof("failed to add interface `{tap}' to bridge `{bridge}': Operation not supported"),
+        Sign::proof("failed to add interface `{tap}' to bridge `{bridge}': Operation not supported")
+            .unless(&["to bridge `en", "to bridge `eth", "to bridge `wl"]),
         Sign::proof("can't add {tap} to bridge {bridge}: Operation not supported").unless(&["can't add wl"]),
         Sign::strong("failed to get mtu of bridge `{bridge}': Operation not supported"),
         Sign::support("RTNETLINK answers: Operation not supported").and(&["ovs-vsctl"]),

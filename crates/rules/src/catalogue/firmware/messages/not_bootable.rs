@@ -76,4 +76,5 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Boot Device Not Found"),
     Sign::strong("Default Boot Device Missing or Boot Failed"),
     Sign::strong("Image failed to verify with *ACCESS DENIED*").against(),
+    Sign::support("error: no such device:").and(&["Found bootloader"]),
 ];

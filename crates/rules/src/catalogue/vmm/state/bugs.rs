@@ -362,4 +362,28 @@ pub(crate) const BUGS: &[Bug] = &[
         ],
         what: "Cloud Hypervisor 51 passes unaligned requests of qcow2 images on to disks with direct=on",
     },
+    Bug {
+        source: "firecracker: the crate userfaultfd; e2b infra 208",
+        program: Firecracker,
+        range: since(&[1], &[]),
+        mark: Mark::Message,
+        signs: &[Sign::strong("userfaultfd object: Unrecognized ioctl flags")],
+        what: "this Firecracker knows fewer calls of userfaultfd than the kernel has, and refuses them",
+    },
+    Bug {
+        source: "firectl 123; flintlock 1099",
+        program: Firecracker,
+        range: since(&[0], &[]),
+        mark: Mark::Message,
+        signs: &[Sign::strong("unknown field `{field}`, expected").and(&["FaultMessage"])],
+        what: "the client and Firecracker are of versions whose APIs have different fields",
+    },
+    Bug {
+        source: "virtio-win kvm-guest-drivers-windows 623, 756",
+        program: Qemu,
+        range: since(&[2], &[]),
+        mark: Mark::Message,
+        signs: &[Sign::strong("Reset to device, \\\\Device\\\\RaidPort")],
+        what: "virtio-win's vioscsi and viostor lose requests under load, and Windows resets the device (event 129)",
+    },
 ];

@@ -47,8 +47,6 @@ pub(crate) const CRASHES: &[Sign] = &[
     Sign::support("attempt to add with overflow"),
     Sign::support("index out of bounds: the len is"),
     Sign::support("BUG in qemuMonitor"),
-    // virtio-win's vioscsi and viostor lose a request under load, and Windows resets the device (event 129).
-    Sign::support("Reset to device, \\\\Device\\\\RaidPort"),
     // edk2.
     Sign::support("ASSERT_EFI_ERROR"),
     Sign::support("ASSERT [{module}]"),
