@@ -144,7 +144,13 @@ fn networks_lead_where_they_should() {
         from: Some("0".into()),
         to: Some("1".into()),
     };
-    assert_eq!(actions("network/ip-forwarding-off", &[nat, interfaces, off, kept]), [set, edit]);
+    assert_eq!(
+        actions("network/ip-forwarding-off", &[nat, interfaces, off, kept]),
+        [set.clone(), edit.clone()]
+    );
+    // Where libvirt's daemon does not answer, its definitions do.
+    let defined = ("/etc/libvirt/qemu/networks/default.xml", nat.1, nat.2);
+    assert_eq!(actions("network/ip-forwarding-off", &[defined, interfaces, off, kept]), [set, edit]);
     let other = ("interfaces", "interfaces", "lo virtual unknown\n");
     let told = finding("network/ip-forwarding-off", &[nat, other, off]);
     assert!(told.is_none_or(|told| told.fix.actions.is_empty()), "the network is not up");

@@ -40,6 +40,7 @@ pub const RULE: Rule = Rule {
     needs: &[
         Need::File("/proc/sys/net/ipv4/ip_forward"),
         Need::Glob("/etc/sysctl.d/*.conf"),
+        Need::Glob("/etc/libvirt/qemu/networks/*.xml"),
         Need::Probe(Probe::Libvirt),
         Need::Probe(Probe::Interfaces),
     ],
@@ -121,10 +122,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     vec![draft.verdict()]
 }
 
-/// A virtual network of libvirt that leads out of the host, and whose bridge is there.
+/// A virtual network of libvirt that leads out of the host, and whose bridge is there. A daemon that does not answer has
+/// left it there, and its definition lies below `/etc`.
 fn routed(cx: &Context<'_>) -> Option<Evidence> {
     let interfaces = cx.texts_named(|source| source == "interfaces").next()?;
-    cx.texts_named(|source| source.starts_with("virsh -r net-dumpxml ")).find_map(|text| {
+    let defines = |source: &str| {
+        source.starts_with("virsh -r net-dumpxml ")
+            || source.strip_prefix("/etc/libvirt/qemu/networks/").is_some_and(|name| name.ends_with(".xml"))
+    };
+    cx.texts_named(defines).find_map(|text| {
         let (_, bridge) = text.lines_with("<bridge name='").next()?;
         let name = bridge.split_once("name='")?.1.split('\'').next()?;
         interfaces.lines().find(|(_, line)| line.split(' ').next() == Some(name))?;

@@ -25,7 +25,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("Unable to calibrate against PIT"),
     Sign::support("no-kvmclock"),
     Sign::support("clock*drift"),
-    Sign::support("tsc=reliable").and(&["clock"]),
+    // Where nobody speaks of time it is a setting like others: with it a host keeps its TSC.
+    Sign::support("tsc=reliable").said(&["clock", "time", "drift"]),
     Sign::support("clock is off by"),
     Sign::support("time drift"),
     Sign::support("CLOCK_WATCHDOG_TIMEOUT"),
