@@ -14,6 +14,8 @@ plan() {
 driver() { basename "$(readlink "/sys/bus/pci/devices/$1/driver" 2>/dev/null)"; }
 
 physical=$(basename "$(dirname "$(ls /sys/bus/pci/devices/*/sriov_totalvfs | head -n 1)")")
+# A function that is used: its virtual functions have a link only while it is up.
+ip link set "$(ls "/sys/bus/pci/devices/$physical/net")" up
 plan sriov "$physical" --vfs 2
 function=$(basename "$(readlink "/sys/bus/pci/devices/$physical/virtfn0")")
 udevadm settle

@@ -95,12 +95,15 @@ pub struct LabUp {
     pub without: Vec<String>,
     /// Machine type.
     pub machine: String,
-    /// Memory: `3GiB`.
+    /// Memory: `2800MiB`.
     pub memory: String,
     /// `kvm` or `tcg`; what this host can where absent.
     pub accelerator: Option<String>,
     /// Where Debian's packages come from, where the image has to be made.
     pub mirror: Option<String>,
+    /// How many nodes that share a network, named NAME-1, NAME-2 and so on; one lab of this name where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<u32>,
 }
 
 /// A lab in a list.
@@ -133,8 +136,13 @@ pub(crate) fn ask(
     match what {
         LabAsk::Up(up) => {
             let hardware = hardware(up, &mut shown)?;
-            let lab = labs.up(&up.name, &hardware, up.mirror.as_deref(), &mut shown).map_err(lab_error)?;
-            Ok(Outcome::Labs { labs: vec![summary(lab.condition())] })
+            let mirror = up.mirror.as_deref();
+            let labs = match up.nodes {
+                Some(count) => labs.up_nodes(&up.name, count, &hardware, mirror, &mut shown),
+                None => labs.up(&up.name, &hardware, mirror, &mut shown).map(|lab| vec![lab]),
+            };
+            let labs = labs.map_err(lab_error)?;
+            Ok(Outcome::Labs { labs: labs.iter().map(|lab| summary(lab.condition())).collect() })
         }
         LabAsk::List => all(&labs),
         LabAsk::Exec { name, program, arguments, stdin, limit } => {

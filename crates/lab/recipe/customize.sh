@@ -44,6 +44,14 @@ done
 echo 'LIBVIRTD_ARGS=""' >"$root/etc/default/libvirtd"
 chroot "$root" systemctl -q enable libvirtd 2>/dev/null || true
 
+# Nodes trust each other: the key is this image's own, and no lab has a way out. Their servers start where there are nodes.
+mkdir -p "$root/root/.ssh"
+chmod 700 "$root/root/.ssh"
+chroot "$root" ssh-keygen -q -t ed25519 -N '' -C lab -f /root/.ssh/id_ed25519
+cp "$root/root/.ssh/id_ed25519.pub" "$root/root/.ssh/authorized_keys"
+printf '* %s\n' "$(cut -d ' ' -f 1,2 "$root/etc/ssh/ssh_host_ed25519_key.pub")" >"$root/root/.ssh/known_hosts"
+chroot "$root" systemctl -q disable ssh 2>/dev/null || true
+
 # The boot loader as grub-pc would have set it up; it writes to the serial port, which the lab keeps as its log.
 # On a busy machine QEMU's translator is too slow for two checks: the kernel would stop at that of the timer, and by that of
 # the TSC it would fall back to the HPET, which is slower still.

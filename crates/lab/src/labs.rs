@@ -1,6 +1,7 @@
 //! The labs of a state directory: up, listed, reset, down.
 
-use crate::template::{Emulator, Template, booted, ensure};
+use crate::nodes::Node;
+use crate::template::{Emulator, Template, booted, ensure, with_words};
 use crate::{Hardware, LabError, Part, image};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,9 @@ struct Record {
     template: PathBuf,
     igb: bool,
     qemu: String,
+    /// Its place among its like; none of a lab alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    node: Option<Node>,
 }
 
 /// A lab in a list.
@@ -72,17 +76,39 @@ impl Labs {
         mirror: Option<&str>,
         watch: &mut dyn Watch,
     ) -> Result<Lab, LabError> {
+        self.bring(name, None, hardware, mirror, watch)
+    }
+
+    /// Makes the folder of the labs, and gives its whole path.
+    pub(crate) fn make(&self) -> Result<PathBuf, LabError> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&self.place)
             .map_err(LabError::file("make", &self.place))?;
-        let place = self.place.canonicalize().map_err(LabError::file("resolve", &self.place))?;
-        match store::open(&place, name) {
-            Ok(_) => return Err(LabError::Exists(name.to_owned())),
-            Err(StoreError::NotFound(_)) => {}
-            Err(error) => return Err(error.into()),
+        self.place.canonicalize().map_err(LabError::file("resolve", &self.place))
+    }
+
+    /// That no lab has this name.
+    pub(crate) fn must_be_free(place: &Path, name: &str) -> Result<(), LabError> {
+        match store::open(place, name) {
+            Ok(_) => Err(LabError::Exists(name.to_owned())),
+            Err(StoreError::NotFound(_)) => Ok(()),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// Brings a lab up, alone or as one of several nodes.
+    pub(crate) fn bring(
+        &self,
+        name: &str,
+        node: Option<Node>,
+        hardware: &Hardware,
+        mirror: Option<&str>,
+        watch: &mut dyn Watch,
+    ) -> Result<Lab, LabError> {
+        let place = self.make()?;
+        Self::must_be_free(&place, name)?;
         let emulator = Emulator::ask()?;
         if !emulator.igb && hardware.has(Part::Sriov) {
             let qemu = &emulator.version;
@@ -99,8 +125,8 @@ impl Labs {
         let own = Template::at(&directory);
         let spec = hardware.spec(name, &own.system, &own.data);
         let machine = store::create_from_text(&place, Path::new("the lab"), &spec, "qemu")?;
-        let record =
-            Record { hardware: hardware.clone(), template, igb: emulator.igb, qemu: emulator.version };
+        let Emulator { version: qemu, igb } = emulator;
+        let record = Record { hardware: hardware.clone(), template, igb, qemu, node };
         let lab = Lab { machine, record };
         let began = lab.write().and_then(|()| lab.begin(watch));
         if let Err(error) = began {
@@ -180,11 +206,14 @@ impl Labs {
         Ok(freed)
     }
 
-    fn remove(&self, lab: &Lab) -> Result<(), LabError> {
+    pub(crate) fn remove(&self, lab: &Lab) -> Result<(), LabError> {
         let qemu = lab.qemu();
         let state = qemu.look(&lab.machine)?.state;
         if state.alive() || state == State::Starting {
             qemu.stop(&lab.machine, Stop::Force)?;
+        }
+        if let Some(node) = &lab.record.node {
+            node.disconnect()?;
         }
         store::delete(&self.place, &lab.machine.name).map_err(LabError::from)
     }
@@ -266,7 +295,11 @@ impl Lab {
     }
 
     pub(crate) fn qemu(&self) -> vmwright_backend::qemu::Qemu {
-        Emulator { version: self.record.qemu.clone(), igb: self.record.igb }.qemu(&self.record.hardware)
+        let words = self.record.hardware.words(self.record.igb);
+        with_words(match &self.record.node {
+            Some(node) => node.connected(words),
+            None => words,
+        })
     }
 
     fn write(&self) -> Result<(), LabError> {
@@ -289,7 +322,8 @@ impl Lab {
         let qemu = self.qemu();
         let from = Receive { from: Place::File(kept.memory), channel: Channel::default(), within: None };
         request::receive(&qemu, &self.machine, &from, watch)?;
-        self.set_clock()
+        self.set_clock()?;
+        self.record.node.as_ref().map_or(Ok(()), |node| node.settle(self, watch))
     }
 
     /// Sets its clock: it stood still since what was restored was kept.

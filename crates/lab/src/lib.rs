@@ -13,12 +13,14 @@ mod hardware;
 pub mod image;
 mod labs;
 mod mbr;
+mod nodes;
 mod operate;
 mod run;
 mod template;
 
 pub use hardware::{Hardware, Part, UnknownPart};
 pub use labs::{Condition, Lab, Labs};
+pub use nodes::Node;
 pub use operate::Boot;
 
 use std::io;

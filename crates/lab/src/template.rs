@@ -69,10 +69,14 @@ impl Emulator {
 
     /// QEMU for this hardware.
     pub(crate) fn qemu(&self, hardware: &Hardware) -> Qemu {
-        let words = hardware.words(self.igb);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        Qemu::default().with_words(&words).with_patience(Duration::from_secs(60))
+        with_words(hardware.words(self.igb))
     }
+}
+
+/// QEMU with a lab's words.
+pub(crate) fn with_words(words: Vec<String>) -> Qemu {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    Qemu::default().with_words(&words).with_patience(Duration::from_secs(60))
 }
 
 /// Digest of what a kept memory depends on: another QEMU may have other devices.

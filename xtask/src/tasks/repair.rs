@@ -9,6 +9,7 @@
 mod bench;
 mod fault;
 mod lab;
+mod proof;
 mod report;
 mod state;
 
@@ -19,6 +20,8 @@ use crate::{install, workspace};
 use anyhow::{Context as _, Result, bail, ensure};
 use bench::Bench;
 use fault::Fault;
+use proof::Proof;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -56,27 +59,30 @@ fn run(args: &[String]) -> Result<ExitCode> {
         Some(path) => path.canonicalize().with_context(|| format!("cannot find {}", path.display()))?,
         None => release()?,
     };
-    let proofs = wanted.prove.iter().map(|name| Ok((name, proof(name)?))).collect::<Result<Vec<_>>>()?;
-    let bench = Bench::set(&program, &wanted.lab, wanted.keep)?;
+    let proofs = wanted.prove.iter().map(|name| Proof::open(name)).collect::<Result<Vec<_>>>()?;
     if !proofs.is_empty() {
-        let proved =
-            proofs.iter().map(|(name, script)| bench.prove(name, script)).collect::<Result<Vec<_>>>()?;
-        return Ok(if proved.iter().all(|yes| *yes) { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        let mut all = true;
+        for proof in &proofs {
+            // Each has labs of its own: what one leaves is nothing to the next.
+            all &= Bench::set(&program, &wanted.lab, proof.nodes, wanted.keep)?.prove(proof)?;
+        }
+        return Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    // What the bench itself stumbles over is told of its fault, and the others are tried all the same.
-    let results: Vec<_> = chosen.into_iter().map(|fault| bench.try_one(fault)).collect();
+    // Faults of one lab first, then those of several nodes.
+    let mut results = Vec::new();
+    for nodes in chosen.iter().map(|fault| fault.nodes).collect::<BTreeSet<_>>() {
+        let bench = Bench::set(&program, &wanted.lab, nodes, wanted.keep)?;
+        bench.ready()?;
+        // What the bench itself stumbles over is told of its fault, and the others are tried all the same.
+        let here = chosen.iter().filter(|fault| fault.nodes == nodes);
+        results.extend(here.map(|fault| bench.try_one(fault)));
+    }
     let text = report::text(&results);
     print!("\n{text}");
     let kept = workspace::cache().join(format!("{}.txt", wanted.lab));
     std::fs::write(&kept, &text).with_context(|| format!("cannot write {}", kept.display()))?;
     println!("kept as {}", kept.display());
     Ok(if results.iter().all(|result| result.good()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// A proof: a script for the lab that ends well where what it says at its head is so.
-fn proof(name: &str) -> Result<String> {
-    let path = workspace::root().join("proofs").join(format!("{name}.sh"));
-    std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 impl Wanted {

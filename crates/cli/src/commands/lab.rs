@@ -21,7 +21,7 @@ pub(crate) enum Lab {
         #[arg(long, value_name = "TYPE", default_value = "q35")]
         machine: String,
         /// Its memory.
-        #[arg(long, value_name = "SIZE", default_value = "3GiB")]
+        #[arg(long, value_name = "SIZE", default_value = "2800MiB")]
         memory: String,
         /// kvm or tcg [default: kvm where it runs stock kernels and is nested, else tcg].
         #[arg(long, value_name = "KIND")]
@@ -29,6 +29,9 @@ pub(crate) enum Lab {
         /// Where Debian's packages come from, where the image has to be made [default: what mmdebstrap takes].
         #[arg(long, value_name = "URL")]
         mirror: Option<String>,
+        /// Bring up several that share a network: NAME-1, NAME-2 and so on, at most 8.
+        #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(2..=8))]
+        nodes: Option<u32>,
     },
     /// List the labs that are up.
     List,
@@ -93,8 +96,8 @@ pub(crate) enum Lab {
 impl Lab {
     pub(crate) fn operation(self) -> anyhow::Result<Operation> {
         let what = match self {
-            Lab::Up { name, without, machine, memory, accelerator, mirror } => {
-                LabAsk::Up(LabUp { name, without, machine, memory, accelerator, mirror })
+            Lab::Up { name, without, machine, memory, accelerator, mirror, nodes } => {
+                LabAsk::Up(LabUp { name, without, machine, memory, accelerator, mirror, nodes })
             }
             Lab::List => LabAsk::List,
             Lab::Exec { name, stdin, limit, command } => {

@@ -2,6 +2,7 @@
 
 use super::fault::Fault;
 use super::lab::Lab;
+use super::proof::Proof;
 use super::state::{State, collateral};
 use crate::workspace;
 use anyhow::{Context as _, Result, ensure};
@@ -111,20 +112,24 @@ fn keep(fault: &Fault, name: &str, text: &str) -> Result<()> {
 }
 
 impl Bench {
-    /// Brings the lab up, puts vmwright into it and keeps that.
-    pub(crate) fn set(vmwright: &Path, name: &str, keep: bool) -> Result<Self> {
+    /// Brings the lab up, puts vmwright into it and keeps that. Of several nodes it is the first one.
+    pub(crate) fn set(vmwright: &Path, name: &str, nodes: Option<u32>, keep: bool) -> Result<Self> {
         let look = workspace::root().join("faults/state.sh");
         let look =
             std::fs::read_to_string(&look).with_context(|| format!("cannot read {}", look.display()))?;
         let begin = Instant::now();
-        let lab = Lab::up(vmwright, &workspace::cache().join("lab"), name, keep)?;
+        let lab = Lab::up(vmwright, &workspace::cache().join("lab"), name, nodes, keep)?;
         lab.put_program(vmwright, "/usr/local/bin/vmwright")?;
         let made = lab.script(SIGNER, LIMIT)?;
         ensure!(made.status == Some(0), "the lab cannot be prepared: {}", made.last());
         let healthy = State::read(&lab.script(&look, 120)?.output);
-        lab.ready()?;
         println!("the lab is ready after {:.0} s", begin.elapsed().as_secs_f64());
         Ok(Self { lab, healthy, look })
+    }
+
+    /// Keeps how the lab is now, as what each fault begins in.
+    pub(crate) fn ready(&self) -> Result<()> {
+        self.lab.ready()
     }
 
     /// Tries one fault. What vmwright gets wrong is in what comes back, and what stopped the bench itself.
@@ -148,12 +153,12 @@ impl Bench {
         tried
     }
 
-    /// Runs a proof in the lab as it was at first, and gives whether it ended well.
-    pub(crate) fn prove(&self, name: &str, script: &str) -> Result<bool> {
+    /// Runs a proof in the lab, and gives whether it ended well.
+    pub(crate) fn prove(&self, proof: &Proof) -> Result<bool> {
         let begin = Instant::now();
+        let name = &proof.name;
         println!("\n=== {name}");
-        self.lab.restore()?;
-        let done = self.lab.script(&format!("set -eu\n{script}"), PROOF)?;
+        let done = self.lab.script(&format!("set -eu\n{}", proof.script), PROOF)?;
         print!("{}", done.output);
         let proved = done.status == Some(0);
         let words = if proved { "proved".to_owned() } else { format!("NOT PROVED: {}", done.last()) };

@@ -17,6 +17,8 @@ pub(crate) struct Fault {
     pub(crate) also: Vec<String>,
     /// The machine that the user speaks of.
     pub(crate) vm: Option<String>,
+    /// How many nodes it takes, of which it is in the first one; one lab where absent.
+    pub(crate) nodes: Option<u32>,
     /// Whether the host is restarted once it is broken.
     pub(crate) reboots: bool,
     /// Whether a plan can mend it; else it is for a person to decide.
@@ -74,6 +76,7 @@ fn read(place: &Path, name: String) -> Result<Fault> {
         cause: String::new(),
         also: Vec::new(),
         vm: None,
+        nodes: None,
         reboots: false,
         repairable: true,
         may_change: Vec::new(),
@@ -82,6 +85,8 @@ fn read(place: &Path, name: String) -> Result<Fault> {
     };
     for (key, value) in &table {
         let word = || value.as_str().map(|text| text.trim().to_owned()).context("it is no text");
+        let count =
+            || value.as_integer().and_then(|count| u32::try_from(count).ok()).context("it is no number");
         let flag = || value.as_bool().context("it is neither true nor false");
         let list = || {
             let all = value.as_array().context("it is no list")?.iter();
@@ -92,6 +97,7 @@ fn read(place: &Path, name: String) -> Result<Fault> {
             "complaint" => word().map(|text| fault.complaint = text),
             "cause" => word().map(|text| fault.cause = text),
             "vm" => word().map(|text| fault.vm = Some(text)),
+            "nodes" => count().map(|count| fault.nodes = Some(count)),
             "reboots" => flag().map(|yes| fault.reboots = yes),
             "repairable" => flag().map(|yes| fault.repairable = yes),
             "also" => list().map(|list| fault.also = list),
@@ -102,6 +108,7 @@ fn read(place: &Path, name: String) -> Result<Fault> {
     }
     ensure!(!fault.complaint.is_empty(), "fault.toml has no complaint");
     ensure!(fault.cause.contains('/'), "fault.toml names no cause, `area/problem`");
+    ensure!(fault.nodes.is_none_or(|count| (2..=8).contains(&count)), "`nodes` is not 2 to 8");
     ensure!(
         fault.works.is_some() || fault.is_healthy() || !fault.repairable,
         "a fault that can be repaired has a works.sh"
@@ -145,6 +152,7 @@ mod tests {
             ("complaint = \"x\"\ncause = \"a/b\"\n", false, "has a works.sh"),
             ("complaint = \"x\"\ncause = \"a/b\"\ncuase = \"\"\n", true, "no key `cuase`"),
             ("complaint = 3\n", true, "it is no text"),
+            ("complaint = \"x\"\ncause = \"a/b\"\nnodes = 1\n", true, "`nodes` is not 2 to 8"),
         ] {
             let error = format!("{:#}", written(text, works).unwrap_err());
             assert!(error.contains(told) && error.contains("kvm/gone"), "{error}");

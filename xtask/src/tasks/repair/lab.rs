@@ -16,6 +16,8 @@ pub(crate) struct Lab {
     vmwright: PathBuf,
     state: PathBuf,
     name: String,
+    /// The other nodes, of which it is the first.
+    others: Vec<String>,
     keep: bool,
 }
 
@@ -36,14 +38,34 @@ impl Done {
 }
 
 impl Lab {
-    /// Brings it up.
-    pub(crate) fn up(vmwright: &Path, state: &Path, name: &str, keep: bool) -> Result<Self> {
-        let lab =
-            Self { vmwright: vmwright.to_owned(), state: state.to_owned(), name: name.to_owned(), keep };
-        // One that an earlier bench left.
-        let _ = lab.command(&["down", name]).output();
-        lab.show(&["up", name])?;
+    /// Brings it up, with its like where it is one node of several.
+    pub(crate) fn up(
+        vmwright: &Path,
+        state: &Path,
+        name: &str,
+        nodes: Option<u32>,
+        keep: bool,
+    ) -> Result<Self> {
+        let mut names = match nodes {
+            Some(count) => (1..=count).map(|number| format!("{name}-{number}")).collect(),
+            None => vec![name.to_owned()],
+        };
+        let others = names.split_off(1);
+        let (vmwright, state) = (vmwright.to_owned(), state.to_owned());
+        let lab = Self { vmwright, state, name: names.remove(0), others, keep };
+        // Those that an earlier bench left.
+        for name in lab.names() {
+            let _ = lab.command(&["down", name]).output();
+        }
+        match nodes {
+            Some(count) => lab.show(&["up", name, "--nodes", &count.to_string()])?,
+            None => lab.show(&["up", name])?,
+        }
         Ok(lab)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.name).chain(&self.others).map(String::as_str)
     }
 
     /// Puts a program into it. It goes compressed: what an emulated guest's agent takes costs far more than unpacking it.
@@ -61,12 +83,12 @@ impl Lab {
 
     /// Keeps how it is, as what each fault begins in.
     pub(crate) fn ready(&self) -> Result<()> {
-        self.quiet(&["snapshot", &self.name, READY])
+        self.names().try_for_each(|name| self.quiet(&["snapshot", name, READY]))
     }
 
     /// Goes back there.
     pub(crate) fn restore(&self) -> Result<()> {
-        self.quiet(&["restore", &self.name, READY])
+        self.names().try_for_each(|name| self.quiet(&["restore", name, READY]))
     }
 
     /// Waits until its system has restarted.
@@ -144,8 +166,12 @@ impl Drop for Lab {
             let state = self.state.display();
             let name = &self.name;
             println!("the lab stays up: VMWRIGHT_STATE={state} vmwright lab exec {name} -- /bin/sh -c ...");
-        } else if let Err(error) = self.quiet(&["down", &self.name]) {
-            eprintln!("    the lab is not down: {error:#}");
+            return;
+        }
+        for name in self.names() {
+            if let Err(error) = self.quiet(&["down", name]) {
+                eprintln!("    the lab {name} is not down: {error:#}");
+            }
         }
     }
 }
