@@ -62,8 +62,9 @@ impl View for Environment {
 
     fn recognise(name: &str, head: &str) -> u8 {
         let named = ["env", "version", "os-release", "uname"].iter().any(|part| name.contains(part));
-        let short = lines(head).filter(|(_, line)| !line.trim().is_empty()).count() <= 60;
-        if head.lines().any(|line| line.starts_with("PRETTY_NAME="))
+        let short = lines(head).filter(|(_, line)| !line.trim().is_empty()).take(61).count() <= 60;
+        if memchr::memmem::find(head.as_bytes(), b"PRETTY_NAME=").is_some()
+            && head.lines().any(|line| line.starts_with("PRETTY_NAME="))
             && head.lines().any(|line| line.starts_with("ID="))
         {
             return 85;
@@ -151,12 +152,18 @@ pub fn versions(text: &str) -> Versions {
         .filter(|name| memchr::memmem::find(text.as_bytes(), name.as_bytes()).is_some())
         .collect();
     let pretty = there("pretty_name=");
+    // Where the next name stands: no line before it names anything.
+    let mut soonest = next.iter().map(|(_, at)| *at).min();
     for (number, line) in lines(text) {
         let begin = line.as_ptr() as usize - text.as_ptr() as usize;
+        if !after_uname && soonest.is_none_or(|at| at >= begin + line.len()) {
+            continue;
+        }
         let lower = &whole[begin..begin + line.len()];
         for (name, at) in next.iter_mut().filter(|(_, at)| *at < begin) {
             *at = find(name, begin).unwrap_or(usize::MAX);
         }
+        soonest = next.iter().map(|(_, at)| *at).min();
         let here = |place: usize| next[place].1 < begin + line.len();
         let names = (0..next.len()).any(here);
         // Nobody writes a version into a line of this length; logs do have such lines.

@@ -81,8 +81,7 @@ impl View for FileListing {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let (hits, all) = crate::lines::share(head, |line| file(1, line.trim(), "").is_some());
-        match hits > 0 && hits * 2 >= all {
+        match crate::lines::most(head, (1, 2), |line| file(1, line.trim(), "").is_some()) > 0 {
             true => 85,
             false if name.starts_with("ls ") || name.starts_with("ls_") || name.starts_with("ls-") => 30,
             false => 0,

@@ -69,8 +69,7 @@ impl View for IpRoute {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let (hits, all) = crate::lines::share(head, |line| route(1, line.trim()).is_some());
-        match hits > 0 && hits * 3 >= all * 2 {
+        match crate::lines::most(head, (2, 3), |line| route(1, line.trim()).is_some()) > 0 {
             true => 90,
             false
                 if name.starts_with("ip route")
@@ -93,6 +92,10 @@ fn route(line: u32, text: &str) -> Option<Route> {
     let is_network = destination == "default"
         || destination.contains(['.', ':'])
             && destination.bytes().all(|byte| byte.is_ascii_hexdigit() || b".:/".contains(&byte));
+    // Before anything is kept: nearly every line of every text is asked whether it is a route.
+    if !is_network {
+        return None;
+    }
     let mut route = Route {
         line,
         destination: destination.to_owned(),
@@ -120,7 +123,7 @@ fn route(line: u32, text: &str) -> Option<Route> {
             _ => {}
         }
     }
-    (is_network && (route.dev.is_some() || route.via.is_some() || text.contains("proto"))).then_some(route)
+    (route.dev.is_some() || route.via.is_some() || text.contains("proto")).then_some(route)
 }
 
 #[cfg(test)]

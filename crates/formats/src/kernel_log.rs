@@ -73,11 +73,15 @@ pub(crate) fn sure(head: &str) -> u8 {
     // Most texts have few of them, and a look through the whole is much faster than one through each line.
     let there = |sign: &&&str| memchr::memmem::find(head.as_bytes(), sign.as_bytes()).is_some();
     let there: Vec<&&str> = SIGNS.iter().filter(there).collect();
-    let (signed, _) = share(head, |line| there.iter().any(|sign| line.contains(**sign)));
+    let (signed, _) = match there.as_slice() {
+        [] => (0, 0),
+        there => share(head, |line| there.iter().any(|sign| line.contains(**sign))),
+    };
     // `dmesg -t` from the kernel's first message on.
-    let first =
-        lines(head).map(|(_, line)| line.trim()).find(|line| !line.is_empty() && !line.starts_with('$'));
-    if first.is_some_and(|line| line.starts_with("Linux version ")) && signed > 1 {
+    let first = || {
+        lines(head).map(|(_, line)| line.trim()).find(|line| !line.is_empty() && !line.starts_with('$'))
+    };
+    if signed > 1 && first().is_some_and(|line| line.starts_with("Linux version ")) {
         return 88;
     }
     match (stamped, signed) {

@@ -18,16 +18,34 @@ pub fn lines(text: &str) -> impl Iterator<Item = (u32, &str)> {
     })
 }
 
+/// Lines that are looked at: enough to know a listing by its habit.
+const LOOKED_AT: usize = 64;
+
 /// How many of the first lines that are not blank fit, and how many were looked at.
 pub(crate) fn share(head: &str, fits: impl Fn(&str) -> bool) -> (usize, usize) {
-    /// Enough to know a listing by its habit.
-    const LOOKED_AT: usize = 64;
     let (mut hits, mut all) = (0, 0);
     for (_, line) in lines(head).filter(|(_, line)| !line.trim().is_empty()).take(LOOKED_AT) {
         hits += usize::from(fits(line));
         all += 1;
     }
     (hits, all)
+}
+
+/// How many of the lines that [`share`] looks at fit, where they are at least `part` of `whole`; else none. That is told
+/// as soon as so many do not fit that it cannot be.
+pub(crate) fn most(head: &str, (part, whole): (usize, usize), fits: impl Fn(&str) -> bool) -> usize {
+    let (mut hits, mut misses) = (0, 0);
+    for (_, line) in lines(head).filter(|(_, line)| !line.trim().is_empty()).take(LOOKED_AT) {
+        if fits(line) {
+            hits += 1;
+        } else {
+            misses += 1;
+        }
+        if (LOOKED_AT - misses) * whole < LOOKED_AT * part {
+            return 0;
+        }
+    }
+    if hits * whole >= (hits + misses) * part { hits } else { 0 }
 }
 
 /// Offsets of the bytes with which lines end.
@@ -67,7 +85,25 @@ impl LineIndex {
 
 #[cfg(test)]
 mod tests {
-    use super::{LineIndex, lines};
+    use super::{LineIndex, lines, most, share};
+
+    #[test]
+    fn most_lines_fit_where_their_share_does() {
+        let line = |fits: bool| if fits { "a fit\n" } else { "no\n\n" };
+        for count in [0, 1, 2, 3, 5, 30, 63, 64, 65, 200] {
+            for every in 1..9 {
+                let mixed: String = (0..count).map(|at| line(at % every == 0)).collect();
+                let last: String = (0..count).map(|at| line(at >= count / every)).collect();
+                for text in [mixed, last] {
+                    let (hits, all) = share(&text, |line| line == "a fit");
+                    for part in [(2, 3), (1, 2)] {
+                        let expect = if hits * part.1 >= all * part.0 { hits } else { 0 };
+                        assert_eq!(most(&text, part, |line| line == "a fit"), expect, "{part:?} of {text:?}");
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn offsets_and_lines_agree() {

@@ -68,9 +68,9 @@ impl View for LsMod {
         if head.starts_with("slabinfo - version") {
             return 0;
         }
-        let (hits, all) = crate::lines::share(head, |line| module(1, line.trim()).is_some());
+        let hits = crate::lines::most(head, (2, 3), |line| module(1, line.trim()).is_some());
         let named = name.contains("lsmod") || name == "modules";
-        match (hits * 3 >= all * 2 && hits > 0, named) {
+        match (hits > 0, named) {
             (true, true) => 90,
             // Any word with two numbers has this shape: known names must be among them.
             (true, false)

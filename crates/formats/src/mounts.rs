@@ -76,8 +76,7 @@ impl View for Mounts {
         if head.lines().take(5).any(|line| is_findmnt_header(line.trim())) {
             return 90;
         }
-        let (hits, all) = crate::lines::share(head, |line| mount(1, line.trim()).is_some());
-        match hits > 0 && hits * 3 >= all * 2 {
+        match crate::lines::most(head, (2, 3), |line| mount(1, line.trim()).is_some()) > 0 {
             true => 85,
             false if name.contains("mount") => 25,
             false => 0,

@@ -70,12 +70,10 @@ impl View for Packages {
         if head.lines().take(10).any(|line| line.starts_with("||/ Name ")) {
             return 92;
         }
-        let (dpkg, all) = crate::lines::share(head, |line| of_dpkg(1, line.trim()).is_some());
-        let (rpm, _) = crate::lines::share(head, |line| of_rpm(1, line.trim()).is_some());
-        if dpkg > 0 && dpkg * 2 >= all {
+        if crate::lines::most(head, (1, 2), |line| of_dpkg(1, line.trim()).is_some()) > 0 {
             return 90;
         }
-        if rpm > 2 && rpm * 3 >= all * 2 {
+        if crate::lines::most(head, (2, 3), |line| of_rpm(1, line.trim()).is_some()) > 2 {
             return 86;
         }
         let named = ["packages", "dpkg", "rpm", "installed-rpms", "installed-debs", "package-data"];

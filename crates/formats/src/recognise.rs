@@ -1,7 +1,6 @@
 //! What a text is, by its content first and its name second.
 
 use crate::RECOGNISERS;
-use aho_corasick::AhoCorasick;
 use std::sync::LazyLock;
 use vmwright_model::Kind;
 
@@ -28,31 +27,55 @@ pub fn recognise(name: &str, text: &str) -> Kind {
     best.1
 }
 
-/// All views' marks, looked for in one pass.
+/// All views' marks. Most stand in few texts, and nearly all are ruled out by their grams (runs of three bytes): of a
+/// text a table is made of which grams it has, and a mark is looked for where all of its own are among them.
 struct Marks {
-    words: AhoCorasick,
-    /// For each word, the place of its view among the recognisers.
-    views: Vec<usize>,
+    /// Each mark, the place of its view among the recognisers, and where its grams end in `grams`.
+    words: Vec<(&'static str, usize, usize)>,
+    grams: Vec<u16>,
 }
 
 static MARKS: LazyLock<Marks> = LazyLock::new(|| {
-    let all = || {
-        RECOGNISERS
-            .iter()
-            .enumerate()
-            .flat_map(|(view, (_, marks, _))| marks.iter().map(move |mark| (view, mark)))
-    };
-    let words =
-        AhoCorasick::new(all().map(|(_, mark)| mark)).expect("a hundred short words are no large automaton");
-    Marks { words, views: all().map(|(view, _)| view).collect() }
+    let mut marks = Marks { words: Vec::new(), grams: Vec::new() };
+    for (view, (_, words, _)) in RECOGNISERS.iter().enumerate() {
+        for word in *words {
+            marks.grams.extend(grams(word));
+            marks.words.push((word, view, marks.grams.len()));
+        }
+    }
+    marks
 });
+
+/// Bytes of a gram.
+const GRAM: usize = 3;
+
+/// Cells of the table of grams: several may share one, which only costs a look at the text.
+const CELLS: usize = 1 << 15;
+
+/// The cells of a text's grams.
+fn grams(text: &str) -> impl Iterator<Item = u16> {
+    let (first, rest) = text.as_bytes().split_at(text.len().min(GRAM - 1));
+    let first = first.iter().fold(0u32, |run, byte| run << 8 | u32::from(*byte));
+    rest.iter().scan(first, |run, byte| {
+        *run = (*run << 8 | u32::from(*byte)) & 0x00ff_ffff;
+        // Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, 6.4): the high bits are well mixed.
+        Some((run.wrapping_mul(0x9E37_79B1) >> (u32::BITS - CELLS.trailing_zeros())) as u16)
+    })
+}
 
 impl Marks {
     /// For each recogniser, whether one of its marks stands in the text.
     fn of(&self, text: &str) -> Vec<bool> {
+        let mut has = [false; CELLS];
+        grams(text).for_each(|cell| has[usize::from(cell)] = true);
         let mut marked = vec![false; RECOGNISERS.len()];
-        for found in self.words.find_overlapping_iter(text) {
-            marked[self.views[found.pattern().as_usize()]] = true;
+        let mut begin = 0;
+        for (word, view, end) in &self.words {
+            let mut mine = self.grams[begin..*end].iter();
+            begin = *end;
+            if !marked[*view] && mine.all(|cell| has[usize::from(*cell)]) {
+                marked[*view] = memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
+            }
         }
         marked
     }

@@ -50,9 +50,12 @@ impl View for Sysctl {
 
     fn recognise(name: &str, head: &str) -> u8 {
         let (hits, _) = crate::lines::share(head, |line| setting(line.trim()).is_some());
-        let (comments, all) =
-            crate::lines::share(head, |line| line.trim_start().starts_with(['#', ';', '$']));
-        match hits > 0 && hits * 3 >= (all - comments) * 2 {
+        let fits = || {
+            let (comments, all) =
+                crate::lines::share(head, |line| line.trim_start().starts_with(['#', ';', '$']));
+            hits * 3 >= (all - comments) * 2
+        };
+        match hits > 0 && fits() {
             true => 88,
             false if name.contains("sysctl") => 30,
             false => 0,

@@ -41,7 +41,6 @@ pub(crate) const PURE: &[&str] = &["model", "formats", "scan", "convert", "decid
 
 /// What the product of a pure crate may be built from. Each of these computes and does nothing else.
 const PURE_DEPENDENCIES: &[&str] = &[
-    "aho-corasick",
     "memchr",
     "roxmltree",
     "rustc-hash",
