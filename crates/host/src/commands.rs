@@ -3,6 +3,7 @@
 
 mod kept;
 mod own;
+mod start;
 
 use crate::asking::Asks;
 use crate::bounded::within;
@@ -12,10 +13,11 @@ use crate::sandbox::{Confinement, confinement};
 use crate::text::escape;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
+use start::{Child, start};
 use std::io;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 use vmwright_model::Missing;
 
@@ -115,17 +117,13 @@ fn find(name: &str) -> Option<PathBuf> {
 }
 
 fn run_here(
-    program: &PathBuf,
+    program: &Path,
     arguments: &[String],
     confined: Option<Confinement>,
     time: Duration,
     limit: u64,
 ) -> Result<Vec<u8>, Missing> {
     let started = Instant::now();
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir("/").env_clear();
-    command.env("LC_ALL", "C").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let alarm = libc::itimerval {
         it_interval: libc::timeval { tv_sec: 0, tv_usec: 0 },
         it_value: libc::timeval {
@@ -133,18 +131,12 @@ fn run_here(
             tv_usec: libc::suseconds_t::from(time.subsec_micros()),
         },
     };
-    // SAFETY: between fork and exec; the closure calls async-signal-safe functions only and allocates nothing.
-    unsafe {
-        command.pre_exec(move || {
-            restrain(&alarm)?;
-            confined.as_ref().map_or(Ok(()), Confinement::enter)
-        })
-    };
-    let mut child = command.spawn().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Missing::Absent,
-        io::ErrorKind::PermissionDenied => Missing::Denied,
-        _ => Missing::Failed(format!("could not be started: {error}")),
-    })?;
+    let mut child =
+        start(program, arguments, &alarm, confined.as_ref()).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Missing::Absent,
+            io::ErrorKind::PermissionDenied => Missing::Denied,
+            _ => Missing::Failed(format!("could not be started: {error}")),
+        })?;
     let deadline = started + time + GRACE;
     let said = listen(&mut child, deadline, limit);
     let status = wait(child, deadline);
@@ -162,8 +154,8 @@ fn run_here(
     }
 }
 
-/// What the child does to itself before it becomes the command: it ends by an alarm, since the sandbox lets
-/// nobody send it a signal; it leaves no core and writes no file.
+/// What the child does to itself before it becomes the command, on borrowed memory (see [`start`]): it ends by an
+/// alarm, since the sandbox lets nobody send it a signal; it leaves no core and writes no file.
 fn restrain(alarm: &libc::itimerval) -> io::Result<()> {
     let nothing = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: plain system calls on live local values; `SIG_DFL` is a valid disposition.
@@ -236,7 +228,7 @@ fn take(end: &impl AsFd, buffer: &mut [u8], into: &mut Vec<u8>) -> bool {
 
 /// The status of a command that has closed its output; none where it does not end in time. Then it is left to
 /// its alarm and a thread reaps it.
-fn wait(mut child: Child, deadline: Instant) -> Option<ExitStatus> {
+fn wait(child: Child, deadline: Instant) -> Option<ExitStatus> {
     let mut pause = Duration::from_micros(200);
     loop {
         match child.try_wait() {
@@ -285,6 +277,8 @@ mod tests {
         &["sh", "-c", "echo x > \"$0\"", "/tmp/vmwright-command-test"],
         &["vmwright-no-such-command"],
         &["../bin/sh"],
+        &["sh", "-c", "kill -s PIPE $$"],
+        &["sh", "-c", "echo said; sleep 0.01; echo more"],
     ];
 
     fn shell(at: usize, milliseconds: u64) -> Result<String, Missing> {
@@ -308,6 +302,27 @@ mod tests {
         assert_eq!(shell(3, 5000), Err(Missing::Denied));
         assert_eq!(shell(8, 5000), Err(Missing::Absent));
         assert_eq!(shell(9, 5000), Err(Missing::Absent));
+    }
+
+    /// This process ignores the signal, and blocks all while it starts a command.
+    #[test]
+    fn signals_are_to_a_command_what_they_are_to_any_program() {
+        assert_eq!(shell(10, 5000), Err(Missing::Failed("ended by signal 13".to_owned())));
+    }
+
+    #[test]
+    fn commands_start_beside_each_other_and_beside_all_that_goes_on() {
+        let work = || {
+            for _ in 0..10 {
+                assert_eq!(shell(11, 20_000).as_deref(), Ok("said\nmore\n"));
+                assert_eq!(shell(8, 20_000), Err(Missing::Absent));
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(work);
+            }
+        });
     }
 
     #[test]

@@ -12,6 +12,9 @@ use vmwright_model::{Kind, Missing};
 /// Largest database that is read, in bytes; a full desktop has some 10 MiB.
 const MOST: u64 = 64 * 1024 * 1024;
 
+/// Bytes of it that are read at once.
+const BUFFER: usize = 64 * 1024;
+
 /// How names of packages of the stack begin: letters, digits and dashes.
 pub(crate) const STACK: [&str; 56] = [
     "amd64-microcode",
@@ -87,12 +90,20 @@ fn list(path: &Path) -> Result<String, Missing> {
     })?;
     let mut text = String::new();
     let (mut name, mut status, mut version, mut architecture) = <(String, String, String, String)>::default();
-    for line in BufReader::new(file.take(MOST)).split(b'\n') {
-        let Ok(line) = line else { break };
+    let (mut file, mut line) = (BufReader::with_capacity(BUFFER, file.take(MOST)), Vec::new());
+    loop {
+        line.clear();
+        if !matches!(file.read_until(b'\n', &mut line), Ok(1..)) {
+            break;
+        }
+        let line = line.strip_suffix(b"\n").unwrap_or(&line);
         let of = |field: &[u8]| line.strip_prefix(field).map(|value| escape(value.trim_ascii()));
         if let Some(value) = of(b"Package:") {
-            name = value;
+            // Nearly all packages are of other things.
+            name = if of_stack(&value) { value } else { String::new() };
             (status, version, architecture) = Default::default();
+        } else if name.is_empty() {
+            continue;
         } else if let Some(value) = of(b"Status:") {
             status = value;
         } else if let Some(value) = of(b"Architecture:") {
@@ -108,8 +119,12 @@ fn list(path: &Path) -> Result<String, Missing> {
     Ok(text)
 }
 
+fn of_stack(name: &str) -> bool {
+    STACK.iter().any(|start| name.starts_with(start))
+}
+
 fn tell(name: &str, status: &str, version: &str, architecture: &str, text: &mut String) {
-    if version.is_empty() || !STACK.iter().any(|start| name.starts_with(start)) {
+    if version.is_empty() || name.is_empty() {
         return;
     }
     // `install ok installed` is `ii`: wanted, then state.
