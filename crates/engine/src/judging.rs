@@ -5,21 +5,16 @@ use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use vmwright_host::redact;
 use vmwright_model::Verdict;
 use vmwright_rules::{Entry, Reading, ranking};
 
 /// How many processors are used at most: all rules together take some milliseconds, and a thread is not free.
 const MOST: usize = 8;
 
-/// Makes ready on another thread, while the host is read on this one, what rules and redaction look for. To be called once
+/// Makes ready on another thread, while the host is read on this one, what rules look for. To be called once
 /// the process is locked. Where there can be no such thread, whoever needs it first makes it.
 pub(crate) fn prepare() {
-    let make = || {
-        vmwright_rules::prepare();
-        drop(redact::text_of("", ""));
-    };
-    let _ = thread::Builder::new().name("prepare".to_owned()).spawn(make);
+    let _ = thread::Builder::new().name("prepare".to_owned()).spawn(vmwright_rules::prepare);
 }
 
 /// What each of these rules says of a reading, in their order. To be called once the process is locked: its threads are

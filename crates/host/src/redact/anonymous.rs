@@ -52,19 +52,21 @@ const WORDS: [&str; 16] = [
 
 /// Six or more bytes in hexadecimal: Ethernet has 6, EUI-64 8, InfiniBand 20.
 static HARDWARE: Pattern =
-    Pattern::new(r"[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5,19}|(?:-[0-9A-Fa-f]{2}){5,19})");
+    Pattern::new(r"[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2}){5,19}|(?:-[0-9A-Fa-f]{2}){5,19})", &[]);
 /// Ethernet addresses without colons, and in groups of four digits: told from other numbers only where the same address
 /// stands somewhere with its colons.
-static BARE: Pattern = Pattern::new(r"[0-9A-Fa-f]{12}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}");
-static V4: Pattern = Pattern::new(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}");
-static V6: Pattern = Pattern::new(r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}");
+static BARE: Pattern = Pattern::new(r"[0-9A-Fa-f]{12}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}", &[]);
+static V4: Pattern = Pattern::new(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", &[]);
+static V6: Pattern = Pattern::new(r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}", &[]);
 /// Hosts in URLs that name no document.
 static URL: Pattern = Pattern::new(
     r#"(?i)\b(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<user>[^\s/@'"<>]*@)?(?P<name>[a-z][a-z0-9.-]*)"#,
+    &["://"],
 );
 /// Where a host's name has its place: `uname -a`, and the head of a line of syslog.
 static PLACE: Pattern = Pattern::new(
     r"(?m)^(?:Linux |[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} |[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9:]+) )(?P<name>[A-Za-z0-9][A-Za-z0-9.-]*) ",
+    &[],
 );
 
 /// What tells which host this is.

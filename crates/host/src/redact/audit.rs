@@ -9,14 +9,17 @@ const KIND: &str = "audit-secret";
 
 /// What was typed at a terminal.
 static TYPED: Pattern =
-    Pattern::new(r#"\btype=(?:USER_)?TTY [^\n]*?\bdata=(?P<secret>[0-9A-Fa-f]{2,}|"[^"\n]*")"#);
-static TITLE: Pattern = Pattern::new(r"\bproctitle=(?P<value>[0-9A-Fa-f]{8,})");
-static EXECVE: Pattern = Pattern::new(r"\btype=EXECVE [^\n]*");
-static ARGUMENT: Pattern = Pattern::new(r#"\ba[0-9]+=(?P<value>"[^"\n]*"|[0-9A-Fa-f]{2,})"#);
+    Pattern::new(r#"\btype=(?:USER_)?TTY [^\n]*?\bdata=(?P<secret>[0-9A-Fa-f]{2,}|"[^"\n]*")"#, &["type="]);
+static TITLE: Pattern = Pattern::new(r"\bproctitle=(?P<value>[0-9A-Fa-f]{8,})", &["proctitle="]);
+static EXECVE: Pattern = Pattern::new(r"\btype=EXECVE [^\n]*", &["type=execve "]);
+static ARGUMENT: Pattern = Pattern::new(r#"\ba[0-9]+=(?P<value>"[^"\n]*"|[0-9A-Fa-f]{2,})"#, &[]);
 
 pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
     let typed = replace(&[&TYPED], KIND, none, text, counts);
     let text = typed.as_deref().unwrap_or(text);
+    if !TITLE.may_match(&text.to_ascii_lowercase()) && !EXECVE.may_match(&text.to_ascii_lowercase()) {
+        return typed;
+    }
     let mut taken = 0;
     let mark = format!("[redacted:{KIND}]");
     let titles = TITLE.replace_all(text, |found: &Captures<'_>| {

@@ -3,7 +3,7 @@
 
 use super::{Counts, Pattern, none, replace};
 
-static KEY: Pattern = Pattern::new(r"\b(?P<secret>AQ[A-Za-z0-9+/]{30,}(?:\\?=){0,2})");
+static KEY: Pattern = Pattern::new(r"\b(?P<secret>AQ[A-Za-z0-9+/]{30,}(?:\\?=){0,2})", &["aq"]);
 
 pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
     replace(&[&KEY], "ceph-key", none, text, counts)

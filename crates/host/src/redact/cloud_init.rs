@@ -7,15 +7,20 @@ const KIND: &str = "cloud-init-password";
 
 static KEY: Pattern = Pattern::new(
     r#"(?im)(?:^[ \t]*(?:-[ \t]+)?|[{,][ \t]*)["']?(?:[a-z_-]*pass(?:wd|word|phrase))["']?:[ \t]+(?P<secret>[^\s"'{}|>,][^\n"',}]*)"#,
+    &["passphrase", "passwd", "password"],
 );
 static QUOTED_KEY: Pattern = Pattern::new(
     r#"(?im)(?:^[ \t]*(?:-[ \t]+)?|[{,][ \t]*)["']?(?:[a-z_-]*pass(?:wd|word|phrase))["']?:[ \t]+(?:"|')(?P<secret>[^\n"']+)"#,
+    &["passphrase", "passwd", "password"],
 );
-static FLOW: Pattern = Pattern::new(r"(?i)\bchpasswd:[ \t]*\{[^\n]*?list:[ \t]*\[(?P<secret>[^\]\n]+)\]?");
+static FLOW: Pattern =
+    Pattern::new(r"(?i)\bchpasswd:[ \t]*\{[^\n]*?list:[ \t]*\[(?P<secret>[^\]\n]+)\]?", &["chpasswd:"]);
 
 /// Whole user data in base64 (KubeVirt), which hides nothing.
-static PACKED: Pattern =
-    Pattern::new(r#"(?:user|network)DataBase64["']?:[ \t]*["']?(?P<secret>[^\s"',}\[]+)"#);
+static PACKED: Pattern = Pattern::new(
+    r#"(?:user|network)DataBase64["']?:[ \t]*["']?(?P<secret>[^\s"',}\[]+)"#,
+    &["networkdatabase64", "userdatabase64"],
+);
 
 /// Words that are no password.
 fn is_switch(value: &[u8]) -> bool {

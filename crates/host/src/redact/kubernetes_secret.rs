@@ -5,12 +5,14 @@ use super::{Counts, Pattern, none, replace};
 
 const KIND: &str = "kubernetes-secret";
 
-static JSON_KIND: Pattern = Pattern::new(r#""kind\\?"[ \t]*:[ \t]*\\?"Secret\\?""#);
+static JSON_KIND: Pattern = Pattern::new(r#""kind\\?"[ \t]*:[ \t]*\\?"Secret\\?""#, &["\"secret"]);
 /// One object of texts, and what stands in it. Which object of a list is the secret is not told: all are taken.
-static JSON_DATA: Pattern = Pattern::new(r#""(?:data|stringData)\\?"\s*:\s*\{(?P<secret>[^{}]*)\}"#);
+static JSON_DATA: Pattern =
+    Pattern::new(r#""(?:data|stringData)\\?"\s*:\s*\{(?P<secret>[^{}]*)\}"#, &["\"data", "\"stringdata"]);
 
 pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
-    let json = JSON_KIND.is_match(text).then(|| replace(&[&JSON_DATA], KIND, none, text, counts)).flatten();
+    let json = JSON_KIND.may_match(&text.to_ascii_lowercase()) && JSON_KIND.is_match(text);
+    let json = json.then(|| replace(&[&JSON_DATA], KIND, none, text, counts)).flatten();
     let text = json.as_deref().unwrap_or(text);
     yaml(text, counts).or(json)
 }

@@ -7,12 +7,15 @@ const KIND: &str = "libvirt-secret";
 
 static VALUE: Pattern = Pattern::new(
     r"(?is)(?:<|&lt;)secret\b[^>/]*>.*?(?:<|&lt;)value(?:\s[^<>]*)?(?:>|&gt;)(?P<secret>[^<&]+)(?:<|&lt;)/value",
+    &["&lt;secret", "<secret"],
 );
 static SET: Pattern = Pattern::new(
     r"secret-set-value(?:[ \t]+--secret)?[ \t]+[^\s-]\S*(?:[ \t]+--(?:base64|plain|interactive))*[ \t]+(?P<secret>[^\s-]\S*)",
+    &["secret-set-value"],
 );
 /// A terminal's output: the value stands on the line below.
-static GET: Pattern = Pattern::new(r"secret-get-value[^\n]*\n(?P<secret>[A-Za-z0-9+/]{4,}={0,2})\s");
+static GET: Pattern =
+    Pattern::new(r"secret-get-value[^\n]*\n(?P<secret>[A-Za-z0-9+/]{4,}={0,2})\s", &["secret-get-value"]);
 
 pub(super) fn redact(text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
     replace(&[&VALUE, &SET, &GET], KIND, none, text, counts)

@@ -3,7 +3,6 @@
 
 use memchr::memmem;
 use regex::bytes::{Regex, RegexBuilder};
-use regex_syntax::hir::{Class, Hir, HirKind};
 use std::ops::Deref;
 use std::sync::OnceLock;
 
@@ -12,21 +11,31 @@ use std::sync::OnceLock;
 #[derive(Debug)]
 pub(crate) struct Pattern {
     text: &'static str,
+    /// Words in lower case of which each match has one; none where there are no such words.
+    words: &'static [&'static str],
     regex: OnceLock<Regex>,
-    needles: OnceLock<Option<Vec<Vec<u8>>>>,
+    #[cfg(test)]
+    checked: OnceLock<()>,
 }
 
 impl Pattern {
-    pub(crate) const fn new(text: &'static str) -> Self {
-        Self { text, regex: OnceLock::new(), needles: OnceLock::new() }
+    /// `words` are those that the pattern itself tells, in their order: to find them out takes longer than all that is
+    /// done with them, so that only tests do.
+    pub(crate) const fn new(text: &'static str, words: &'static [&'static str]) -> Self {
+        Self {
+            text,
+            words,
+            regex: OnceLock::new(),
+            #[cfg(test)]
+            checked: OnceLock::new(),
+        }
     }
 
     /// Whether the pattern can match a text, which is given in lower case. Where it says no, the pattern does not.
     pub(crate) fn may_match(&self, lower: &[u8]) -> bool {
-        let needles = self.needles.get_or_init(|| needles(self.text));
-        needles
-            .as_ref()
-            .is_none_or(|needles| needles.iter().any(|needle| memmem::find(lower, needle).is_some()))
+        #[cfg(test)]
+        self.checked.get_or_init(|| assert_eq!(words::of(self.text), self.words, "{}", self.text));
+        self.words.is_empty() || self.words.iter().any(|word| memmem::find(lower, word.as_bytes()).is_some())
     }
 }
 
@@ -43,131 +52,5 @@ pub(crate) fn compile(text: &str) -> Regex {
     RegexBuilder::new(text).unicode(false).build().expect("the patterns are compiled by tests")
 }
 
-/// Words in lower case of which each match has one; none where there are no such words.
-fn needles(text: &str) -> Option<Vec<Vec<u8>>> {
-    let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
-    Needed::of(&parser.parse(text).expect("the patterns are compiled by tests")).words
-}
-
-/// Most words of one pattern.
-const MOST: usize = 32;
-
-/// Bytes of the shortest word that tells anything.
-const LEAST: usize = 2;
-
-/// Most bytes of a class that are words each; blanks are six, and tell nothing.
-const FEW: usize = 5;
-
-/// What a part of a pattern needs.
-#[derive(Debug, Default)]
-struct Needed {
-    /// All that it matches, where these are few words.
-    exact: Option<Vec<Vec<u8>>>,
-    /// Words of which each match has one.
-    words: Option<Vec<Vec<u8>>>,
-}
-
-impl Needed {
-    fn of(hir: &Hir) -> Self {
-        match hir.kind() {
-            HirKind::Empty | HirKind::Look(_) => Self::exactly(vec![Vec::new()]),
-            HirKind::Literal(literal) => Self::exactly(vec![literal.0.to_ascii_lowercase()]),
-            HirKind::Class(class) => letters(class).map(Self::exactly).unwrap_or_default(),
-            HirKind::Capture(capture) => Self::of(&capture.sub),
-            HirKind::Repetition(repeated) if repeated.min == 0 => Self::default(),
-            HirKind::Repetition(repeated) => Self { exact: None, ..Self::of(&repeated.sub) },
-            HirKind::Concat(parts) => Self::all(parts),
-            HirKind::Alternation(parts) => Self::any(parts),
-        }
-    }
-
-    fn exactly(words: Vec<Vec<u8>>) -> Self {
-        let telling = words.iter().all(|word| word.len() >= LEAST);
-        Self { words: telling.then(|| words.clone()), exact: Some(words) }
-    }
-
-    /// Parts that follow each other: the best words of all runs of parts that are exact, and of the others.
-    fn all(parts: &[Hir]) -> Self {
-        let (mut run, mut best) = (vec![Vec::new()], None);
-        let mut whole = true;
-        for part in parts.iter().map(Self::of) {
-            let longer = part.exact.as_ref().filter(|exact| run.len() * exact.len() <= MOST).map(|exact| {
-                let longer = |word: &Vec<u8>| exact.iter().map(|next| [&word[..], next].concat()).collect();
-                run.iter().flat_map(|word| -> Vec<Vec<u8>> { longer(word) }).collect::<Vec<_>>()
-            });
-            match longer {
-                Some(longer) => run = longer,
-                None => {
-                    whole = false;
-                    let before = std::mem::replace(&mut run, vec![Vec::new()]);
-                    best = better(better(best, Self::exactly(before).words), part.words);
-                }
-            }
-        }
-        let last = Self::exactly(run);
-        Self { words: better(best, last.words), exact: last.exact.filter(|_| whole) }
-    }
-
-    /// One of several parts.
-    fn any(parts: &[Hir]) -> Self {
-        let parts: Vec<Self> = parts.iter().map(Self::of).collect();
-        let joined = |words: fn(&Self) -> Option<&Vec<Vec<u8>>>| {
-            let all: Option<Vec<&Vec<Vec<u8>>>> = parts.iter().map(words).collect();
-            all.map(|all| all.into_iter().flatten().cloned().collect::<Vec<_>>())
-                .filter(|all| all.len() <= MOST)
-        };
-        Self { exact: joined(|part| part.exact.as_ref()), words: joined(|part| part.words.as_ref()) }
-    }
-}
-
-/// The words that tell more: those whose shortest is longer.
-fn better(one: Option<Vec<Vec<u8>>>, other: Option<Vec<Vec<u8>>>) -> Option<Vec<Vec<u8>>> {
-    let tells = |words: &Option<Vec<Vec<u8>>>| {
-        words.as_ref().and_then(|words| words.iter().map(Vec::len).min()).unwrap_or(0)
-    };
-    if tells(&other) > tells(&one) { other } else { one }
-}
-
-/// The bytes of a class in lower case, each once, where they are few.
-fn letters(class: &Class) -> Option<Vec<Vec<u8>>> {
-    let Class::Bytes(class) = class else { return None };
-    let bytes = class.ranges().iter().flat_map(|range| range.start()..=range.end());
-    let mut bytes: Vec<u8> = bytes.map(|byte| byte.to_ascii_lowercase()).collect();
-    bytes.sort_unstable();
-    bytes.dedup();
-    (bytes.len() <= FEW).then(|| bytes.into_iter().map(|byte| vec![byte]).collect())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(text: &str) -> Option<Vec<String>> {
-        let words = needles(text)?.into_iter();
-        Some(words.map(|word| String::from_utf8(word).unwrap()).collect())
-    }
-
-    #[test]
-    fn needles_are_the_words_that_no_match_can_lack() {
-        for (text, words) in [
-            (r"(?i)pass(?:wd|word)[ \t]*=(?P<secret>\S+)", Some(&["passwd", "password"][..])),
-            (r"(?P<secret>\bgh[po]_[a-z]{9}|\bA[KS]IA[0-9]{4})", Some(&["ghp_", "gho_", "akia", "asia"])),
-            (r"x?key=(?:a|b)", Some(&["key="])),
-            (r"(?:long|word)?-pass(?:in|out)?", Some(&["-pass"])),
-            (r"[0-9]{6}-[0-9]{6}", None),
-            (r"(?:a|[0-9]+)x*", None),
-            ("", None),
-        ] {
-            let words = words.map(|words| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
-            let found = shown(text).map(|mut found| {
-                found.sort_unstable();
-                found
-            });
-            let words = words.map(|mut words: Vec<String>| {
-                words.sort_unstable();
-                words
-            });
-            assert_eq!(found, words, "{text}");
-        }
-    }
-}
+mod words;
