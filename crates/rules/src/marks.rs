@@ -17,8 +17,8 @@ pub(crate) struct Marks {
     /// The plain forms of lines, and the text and line that each is of.
     plain: (Text<'static>, Vec<(usize, u32)>),
     plain_places: Arc<Places>,
-    /// By the pattern's number.
-    found: Vec<OnceLock<Vec<Hit>>>,
+    /// By the pattern's number; none where there is no text. There are thousands, and few are asked for.
+    found: Vec<OnceLock<Box<[Hit]>>>,
     /// By the sign's number, whether it can stand anywhere: hardly any does, and all are asked for.
     possible: Vec<bool>,
     /// Of signs and of words in the texts that are in no table of places.
@@ -31,10 +31,12 @@ impl Marks {
         let (mut forms, of) = Plain::of(texts, pasted).into_text();
         let plain_places = Places::of(std::slice::from_mut(&mut forms));
         let numbers = Numbers::of_all();
-        let found = vec![OnceLock::new(); numbers.count()];
+        // Mostly nobody complains, and nothing stands in what is not said.
+        let nothing = texts.iter().all(|text| text.whole().is_empty());
+        let found = vec![OnceLock::new(); if nothing { 0 } else { numbers.count() }];
         let long = places.count() < texts.len();
         let can = |cells: &[Cell]| long || places.can_hold(cells) || plain_places.can_hold(cells);
-        let possible = numbers.telling().map(can).collect();
+        let possible = if nothing { Vec::new() } else { numbers.telling().map(can).collect() };
         Self { places, plain: (forms, of), plain_places, found, possible, long: Default::default() }
     }
 
@@ -49,8 +51,8 @@ impl Marks {
         if self.possible.get(number) == Some(&false) {
             return &[];
         }
-        self.found[number]
-            .get_or_init(|| self.look(pattern, Numbers::of_all().anchor(number, pattern), texts))
+        let Some(found) = self.found.get(number) else { return &[] };
+        found.get_or_init(|| self.look(pattern, &Pattern::anchor(pattern), texts).into())
     }
 
     fn look(&self, pattern: &str, anchor: &str, texts: &[Text<'_>]) -> Vec<Hit> {

@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// Bytes of a run: few runs of a word stand where the word does not, and short words have one too.
 const GRAM: usize = 3;
 
+/// The bits of a run.
+const RUN: u64 = (1 << (8 * GRAM)) - 1;
+
 /// Bytes of a chunk, a power of two.
 const CHUNK: usize = 1 << 13;
 
@@ -178,8 +181,13 @@ fn note(table: &mut [u32], bit: u32, piece: &[u8]) {
 
 /// The cells of a word's runs, but for those of a long one that do not decide.
 pub(crate) fn cells(word: &[u8]) -> impl Iterator<Item = Cell> {
-    let runs = word[..word.len().min(REACH)].windows(GRAM);
-    runs.map(|run| Cell::try_from(cell(number(run))).expect("there are fewer cells"))
+    let word = &word[..word.len().min(REACH)];
+    let (first, rest) = word.split_at(word.len().min(GRAM - 1));
+    // Each run is the one before and one byte more: of all patterns there are half a million at each start.
+    rest.iter().scan(number(first), |run, byte| {
+        *run = (*run << 8 | u64::from(*byte)) & RUN;
+        Some(cell(*run) as Cell)
+    })
 }
 
 /// A run as the number that its bytes make.

@@ -3,7 +3,6 @@
 use crate::places::Places;
 use memchr::memmem::Finder;
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use vmwright_formats::environment::{Versions, versions};
@@ -27,6 +26,7 @@ pub struct Text<'s> {
     pub(crate) part_of: Option<(&'s str, u32)>,
     pub(crate) starts: Vec<usize>,
     versions: OnceLock<Versions>,
+    lower: OnceLock<Vec<u8>>,
     /// How many of its lines were looked at one by one.
     #[cfg(test)]
     walked: std::sync::atomic::AtomicUsize,
@@ -71,6 +71,7 @@ impl<'s> Text<'s> {
             part_of: None,
             starts,
             versions: OnceLock::new(),
+            lower: OnceLock::new(),
             #[cfg(test)]
             walked: std::sync::atomic::AtomicUsize::new(0),
             places: None,
@@ -116,6 +117,11 @@ impl<'s> Text<'s> {
         &self.text
     }
 
+    /// The whole in lower case. Many messages are looked for in it, letters of either case being the same.
+    fn lower(&self) -> &[u8] {
+        self.lower.get_or_init(|| self.text.as_bytes().to_ascii_lowercase())
+    }
+
     /// The whole, for what goes through every text once: the search for signs, and views.
     pub(crate) fn whole(&self) -> &str {
         &self.text
@@ -159,7 +165,7 @@ impl<'s> Text<'s> {
         lower: &'r Finder<'_>,
         ranges: Vec<Range<usize>>,
     ) -> impl Iterator<Item = (u32, &'r str)> {
-        let finds = Finds { folded: true, ..Finds::among(self, lower.as_ref(), ranges) };
+        let finds = Finds { text: self.lower(), finder: lower.as_ref(), ranges };
         let mut at = 0;
         std::iter::from_fn(move || {
             let found = finds.from(at)?;
@@ -207,24 +213,13 @@ impl<'s> Text<'s> {
 
 /// Where a word stands in a text.
 struct Finds<'t, 'w> {
-    text: &'t str,
+    text: &'t [u8],
     finder: Finder<'w>,
     /// Where it can begin.
     ranges: Vec<Range<usize>>,
-    /// Whether letters of either case are the same; the word is then in lower case.
-    folded: bool,
-    /// The window that was put into lower case last.
-    lower: RefCell<(Option<usize>, Vec<u8>)>,
 }
 
-/// How much of a text is put into lower case at once, in bytes.
-const WINDOW: usize = 1 << 13;
-
 impl<'t, 'w> Finds<'t, 'w> {
-    fn among(text: &'t Text<'_>, finder: Finder<'w>, ranges: Vec<Range<usize>>) -> Self {
-        Self { text: &text.text, finder, ranges, folded: false, lower: RefCell::default() }
-    }
-
     /// The first place, and what finds the others.
     fn first(text: &'t Text<'_>, word: &'w str) -> Option<(usize, Self)> {
         // To make what finds a word takes longer than to see that there is nothing to find.
@@ -232,7 +227,7 @@ impl<'t, 'w> Finds<'t, 'w> {
         if ranges.is_empty() {
             return None;
         }
-        let finds = Self::among(text, Finder::new(word.as_bytes()), ranges);
+        let finds = Self { text: text.text.as_bytes(), finder: Finder::new(word.as_bytes()), ranges };
         finds.from(0).map(|at| (at, finds))
     }
 
@@ -243,28 +238,7 @@ impl<'t, 'w> Finds<'t, 'w> {
         behind.into_iter().find_map(|range| {
             let from = range.start.max(at);
             let to = (range.end + word.saturating_sub(1)).min(self.text.len());
-            self.within(from, to)
-        })
-    }
-
-    /// The first place between two bytes.
-    fn within(&self, from: usize, to: usize) -> Option<usize> {
-        let text = self.text.as_bytes();
-        if !self.folded {
-            return Some(from + self.finder.find(&text[from..to])?);
-        }
-        let behind = self.finder.needle().len().saturating_sub(1);
-        let mut lower = self.lower.borrow_mut();
-        (from / WINDOW..to.div_ceil(WINDOW)).find_map(|window| {
-            let begin = window * WINDOW;
-            // One place after the other is asked for, and many can lie in one window.
-            if lower.0 != Some(window) {
-                let whole = &text[begin..(begin + WINDOW + behind).min(text.len())];
-                *lower = (Some(window), whole.to_ascii_lowercase());
-            }
-            let skipped = from.saturating_sub(begin);
-            let end = (to - begin).min(lower.1.len());
-            Some(begin + skipped + self.finder.find(lower.1.get(skipped..end)?)?)
+            Some(from + self.finder.find(&self.text[from..to])?)
         })
     }
 }

@@ -14,20 +14,54 @@ pub(crate) struct Shape {
     gram: usize,
     /// A gram is looked up at every so many bytes of a text, and so many neighbouring grams of a word are kept.
     stride: usize,
-    /// Bits of the filter, as a power of two. All filters together stay in the second cache.
+    /// The sizes that its filter may have, the smallest first.
+    sizes: &'static [Size],
+}
+
+/// A size of a filter.
+#[derive(Clone, Copy)]
+struct Size {
+    /// Its bits, as a power of two.
     bits: u32,
     /// Goes through a part of a text.
-    pub(crate) through: Through,
+    through: Through,
 }
 
 /// Each takes the longest grams and the widest stride that its shortest word allows: `gram + stride - 1` bytes. Those
-/// whose few words are looked up often ask their filters for whole bytes (see [`next`]).
+/// whose few words are looked up often ask their filters for whole bytes (see [`next`]). As long as the words are
+/// thousands, all filters together stay in the second cache.
 pub(crate) const CLASSES: [Shape; 4] = [
-    Shape { lengths: (11, usize::MAX), gram: 8, stride: 4, bits: 21, through: through::<8, 4, 21, false> },
-    Shape { lengths: (7, 10), gram: 6, stride: 2, bits: 20, through: through::<6, 2, 20, true> },
-    Shape { lengths: (3, 6), gram: 4, stride: 1, bits: 19, through: through::<4, 1, 19, true> },
-    Shape { lengths: (1, 2), gram: 2, stride: 1, bits: 16, through: through::<2, 1, 16, false> },
+    Shape {
+        lengths: (11, usize::MAX),
+        gram: 8,
+        stride: 4,
+        sizes: &[
+            Size { bits: 21, through: through::<8, 4, 21, false> },
+            Size { bits: 23, through: through::<8, 4, 23, false> },
+        ],
+    },
+    Shape {
+        lengths: (7, 10),
+        gram: 6,
+        stride: 2,
+        sizes: &[Size { bits: 20, through: through::<6, 2, 20, true> }],
+    },
+    Shape {
+        lengths: (3, 6),
+        gram: 4,
+        stride: 1,
+        sizes: &[Size { bits: 19, through: through::<4, 1, 19, true> }],
+    },
+    Shape {
+        lengths: (1, 2),
+        gram: 2,
+        stride: 1,
+        sizes: &[Size { bits: 16, through: through::<2, 1, 16, false> }],
+    },
 ];
+
+/// Bits of a filter for each gram, where there can be so many: one place in so many is then looked at in vain.
+const SPARSE: usize = 32;
 
 /// 2^64 divided by the golden ratio, made odd: spreads neighbouring numbers (Knuth, vol. 3, 6.4).
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -55,6 +89,8 @@ struct Gram {
 /// The words of one shape.
 #[derive(Debug)]
 pub(crate) struct Class {
+    /// Goes through a part of a text.
+    pub(crate) through: Through,
     /// A bit for each value of the upper bits of a hash: set where a gram has it.
     pub(crate) filter: Vec<u8>,
     /// The same for the hashes of the hashes. It halts most of what the first lets through by chance.
@@ -70,12 +106,15 @@ pub(crate) struct Class {
 
 impl Class {
     pub(crate) fn new(shape: Shape, words: &Words) -> Self {
-        let Shape { lengths, gram, stride, bits, .. } = shape;
+        let Shape { lengths, gram, stride, sizes } = shape;
         let mine = |number: &usize| (lengths.0..=lengths.1).contains(&words.word(*number).len());
         let mine: Vec<usize> = (0..words.len()).filter(mine).collect();
         let kept = choose(&mine, words, gram, stride);
+        let fits = |size: &&Size| kept.len() * SPARSE <= 1 << size.bits;
+        let Size { bits, through } = *sizes.iter().find(fits).unwrap_or(&sizes[sizes.len() - 1]);
         let count = kept.len().next_power_of_two().clamp(2, 1 << bits);
         let mut made = Self {
+            through,
             filter: vec![0; 1 << (bits - 3)],
             again: vec![0; 1 << (bits - 3)],
             shift: 32 - bits,

@@ -93,14 +93,14 @@ impl<'w> Search<'w> {
     /// Tells `found` of every place in `text` where a word stands: the word's number and its first byte. Places of
     /// one word come in their order, and each once.
     pub fn run(&mut self, text: &str, found: &mut dyn FnMut(usize, usize) -> Then) {
-        let text = text.as_bytes();
+        let (text, words) = (text.as_bytes(), self.words);
         self.text += 1;
         let mut from = 0;
         while from < text.len() {
             let to = text.len().min(from + CHUNK);
-            for (number, shape) in CLASSES.iter().enumerate() {
-                if !self.words.classes[number].is_empty() {
-                    (shape.through)(self, number, text, from, to, found);
+            for (number, class) in words.classes.iter().enumerate() {
+                if !class.is_empty() {
+                    (class.through)(self, number, text, from, to, found);
                 }
             }
             from = to;
