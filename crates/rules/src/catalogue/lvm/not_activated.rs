@@ -52,7 +52,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Failed to activate thin"),
         Sign::strong("Refusing activation of partial LV"),
         Sign::strong("Refusing activation of LV"),
-        Sign::strong("Volume {volume} is not active"),
+        // libvirt's volumes are files too; of those it speaks with their pool.
+        Sign::strong("Volume {volume} is not active").unless(&["storage pool"]),
         Sign::strong("volume group * not active"),
         Sign::strong("0 logical volume(s) in volume group \"{group}\" now active"),
         Sign::strong("  inactive          '/dev/"),

@@ -19,6 +19,7 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("cannot open image file '{path}': No such file"),
     Sign::support("disk image*No such file or directory").unless(CHAIN),
     Sign::strong("storage pool '{pool}' is not active"),
+    Sign::proof("storage pool '{pool}' containing volume '{volume}' is not active"),
     Sign::strong("Volume path '{path}' does not exist"),
     // virt-install, Proxmox, cloud wrappers.
     Sign::strong("Disk {path} does not exist"),
