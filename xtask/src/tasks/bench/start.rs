@@ -50,6 +50,11 @@ fn run(site: &Site) -> Result<()> {
     let ours = Ours { bin: site.bin.clone(), state: place.join("state") };
     ours.run(&["vm", "create", &machine("own", &guest)?])?;
     against_bare(site, &ours, &place)?;
+    // A guest's memory is kept in a disk of QEMU's own format.
+    let disk = place.join("kept.qcow2").display().to_string();
+    Run::new(["qemu-img", "create", "-q", "-f", "qcow2", &disk, "64M"]).text()?;
+    let kept = format!("{guest}[[disk]]\npath = '{disk}'\nformat = 'qcow2'\n");
+    ours.run(&["vm", "create", &machine("kept", &kept)?])?;
     against_memory(site, &ours)?;
     // The folder is the daemon's alone.
     let daemon = place.join("libvirt");
@@ -159,21 +164,21 @@ fn against_bare(site: &Site, ours: &Ours, place: &Path) -> Result<()> {
 
 /// A guest that comes back from its memory, beside one that boots.
 fn against_memory(site: &Site, ours: &Ours) -> Result<()> {
-    let log = ours.file("own", "serial.log");
+    let log = ours.file("kept", "serial.log");
     let (mut back, mut cold) = (Vec::new(), Vec::new());
     for round in 0..=site.rounds {
         let begin = Instant::now();
-        ours.run(&["vm", "start", "own"])?;
+        ours.run(&["vm", "start", "kept"])?;
         let up = until(&log, begin, INIT);
         let kept = up.and_then(|up| {
             if round == 0 {
-                ours.run(&["vm", "snapshot", "own", "up"])?;
+                ours.run(&["vm", "snapshot", "kept", "up"])?;
             }
             let begin = Instant::now();
-            ours.run(&["vm", "restore", "own", "up"])?;
+            ours.run(&["vm", "restore", "kept", "up"])?;
             Ok((up, begin.elapsed().as_secs_f64() * 1e3))
         });
-        ours.run(&["vm", "stop", "own", "--force"])?;
+        ours.run(&["vm", "stop", "kept", "--force"])?;
         let (up, restored) = kept?;
         if round > 0 {
             cold.push(up);
