@@ -2,12 +2,13 @@
 
 use crate::asks::{self, Ask, Shown};
 use crate::machines::accelerator;
-use crate::{Environment, Error, Outcome, Progress};
+use crate::{Environment, Error, Outcome, Progress, rehearse};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use vmwright_backend::Watch as _;
 use vmwright_formats::machine_spec::parse_size;
 use vmwright_host::kvm::{self, KvmVerdict};
+use vmwright_lab::likeness::Likeness;
 use vmwright_lab::{Condition, Hardware, Labs, Part};
 use vmwright_model::machine::Accelerator;
 
@@ -104,6 +105,9 @@ pub struct LabUp {
     /// How many nodes that share a network, named NAME-1, NAME-2 and so on; one lab of this name where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<u32>,
+    /// A capture of the host that it is to be like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<PathBuf>,
 }
 
 /// A lab in a list.
@@ -123,6 +127,9 @@ pub struct LabSummary {
     pub memory: Option<u64>,
     /// Parts that it lacks.
     pub without: Vec<String>,
+    /// What of the host that it was made like could not be copied.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_copied: Vec<String>,
 }
 
 /// Asks.
@@ -134,6 +141,17 @@ pub(crate) fn ask(
     let labs = Labs::of(&environment.state);
     let mut shown = Shown { stop: &environment.stop, progress };
     match what {
+        LabAsk::Up(up) if up.like.is_some() => {
+            let path = up.like.as_deref().unwrap_or(Path::new(""));
+            let snapshot = rehearse::capture(path, environment)?;
+            let mut hardware = hardware(up, &mut shown)?;
+            let (likeness, mut not_copied) = rehearse::likeness(&snapshot, hardware.memory);
+            // Nothing in particular is a lab like every other.
+            hardware.like = Some(likeness).filter(|one| *one != Likeness::default());
+            let lab = labs.up(&up.name, &hardware, up.mirror.as_deref(), &mut shown).map_err(lab_error)?;
+            not_copied.extend(rehearse::dress(&snapshot, &lab, &mut shown).map_err(lab_error)?);
+            Ok(Outcome::Labs { labs: vec![LabSummary { not_copied, ..summary(lab.condition()) }] })
+        }
         LabAsk::Up(up) => {
             let hardware = hardware(up, &mut shown)?;
             let mirror = up.mirror.as_deref();
@@ -212,6 +230,7 @@ fn summary(lab: Condition) -> LabSummary {
         machine: hardware.as_ref().map(|one| one.machine.clone()),
         memory: hardware.as_ref().map(|one| one.memory),
         without: hardware.into_iter().flat_map(|one| one.without).map(|part| part.to_string()).collect(),
+        not_copied: Vec::new(),
     }
 }
 
@@ -245,7 +264,7 @@ fn hardware(up: &LabUp, shown: &mut Shown<'_>) -> Result<Hardware, Error> {
             chosen
         }
     };
-    Ok(Hardware { accelerator, without, machine: up.machine.clone(), memory })
+    Ok(Hardware { accelerator, without, machine: up.machine.clone(), memory, like: None })
 }
 
 /// KVM where it runs stock kernels and lets them have KVM of their own; TCG, which has SVM, where it does not.

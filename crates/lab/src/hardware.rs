@@ -1,5 +1,6 @@
 //! What a lab is made of, and which parts can be left out. Pure.
 
+use crate::likeness::Likeness;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
@@ -19,6 +20,9 @@ pub struct Hardware {
     pub machine: String,
     /// Memory, in MiB.
     pub memory: u64,
+    /// What it has of another host; nothing in particular where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<Likeness>,
 }
 
 /// A part that can be left out.
@@ -84,6 +88,7 @@ impl Default for Hardware {
             without: BTreeSet::new(),
             machine: "q35".to_owned(),
             memory: 2800,
+            like: None,
         }
     }
 }
@@ -98,16 +103,31 @@ impl Hardware {
         !self.without.contains(&part)
     }
 
+    /// Memory of each NUMA node, in MiB.
+    fn nodes(&self) -> Vec<u64> {
+        match &self.like {
+            Some(like) if !like.nodes.is_empty() => like.nodes.clone(),
+            _ if self.has(Part::Numa) => vec![self.memory / 2; 2],
+            _ => vec![self.memory],
+        }
+    }
+
+    /// One for each node, and two at least.
+    fn processors(&self) -> usize {
+        self.nodes().len().max(2)
+    }
+
     /// The specification of the machine, with these two disks (qcow2).
     #[must_use]
     pub fn spec(&self, name: &str, system: &Path, data: &Path) -> String {
         let mut text = format!(
-            "name = {name:?}\nuuid = {UUID:?}\nmachine = {:?}\naccelerator = {:?}\n\n[cpu]\ncount = 2\n",
+            "name = {name:?}\nuuid = {UUID:?}\nmachine = {:?}\naccelerator = {:?}\n\n[cpu]\ncount = {}\n",
             self.machine,
             match self.accelerator {
                 Accelerator::Kvm => "kvm",
                 Accelerator::Tcg => "tcg",
             },
+            self.processors(),
         );
         // TCG emulates AMD's SVM with nested paging, and nothing of Intel's VMX.
         let (model, on, off) = match self.accelerator {
@@ -115,18 +135,18 @@ impl Hardware {
             Accelerator::Kvm => ("host", "", "'-svm', '-vmx'"),
         };
         let features = if self.has(Part::Svm) { on } else { off };
-        let nodes = if self.has(Part::Numa) { 2 } else { 1 };
+        let sizes = self.nodes();
+        let nodes = sizes.len();
         // Writing to a string cannot fail.
         let _ = write!(
             text,
             "model = {model:?}\nfeatures = [{features}]\ntopology = {{ sockets = {nodes}, cores = {} }}\n\n[memory]\nsize = \"{}MiB\"\n",
-            2 / nodes,
+            self.processors() / nodes,
             self.memory
         );
         if nodes > 1 {
-            for node in 0..nodes {
-                let _ =
-                    write!(text, "\n[[numa]]\ncpus = \"{node}\"\nmemory = \"{}MiB\"\n", self.memory / nodes);
+            for (node, memory) in sizes.iter().enumerate() {
+                let _ = write!(text, "\n[[numa]]\ncpus = \"{node}\"\nmemory = \"{memory}MiB\"\n");
             }
         }
         for disk in [system, data] {
@@ -164,6 +184,14 @@ impl Hardware {
         for (at, more) in [(0, ",multifunction=on"), (1, "")] {
             push("-netdev", &format!("user,id=pair{at},restrict=on"));
             push("-device", &format!("e1000,netdev=pair{at},mac=52:54:00:1a:b0:2{at},addr=1c.{at}{more}"));
+        }
+        if let Some(like) = &self.like {
+            let model = match (self.accelerator, self.has(Part::Svm)) {
+                (Accelerator::Tcg, true) => "EPYC-v4,+svm,+npt",
+                (Accelerator::Tcg, false) => "EPYC-v4,-svm",
+                (Accelerator::Kvm, _) => "host",
+            };
+            words.extend(like.words(model));
         }
         words
     }

@@ -12,6 +12,7 @@
 mod hardware;
 pub mod image;
 mod labs;
+pub mod likeness;
 mod mbr;
 mod nodes;
 mod operate;

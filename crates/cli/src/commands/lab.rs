@@ -32,6 +32,10 @@ pub(crate) enum Lab {
         /// Bring up several that share a network: NAME-1, NAME-2 and so on, at most 8.
         #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(2..=8))]
         nodes: Option<u32>,
+        /// Make it like the host of a capture, as far as that can be emulated: processor, NUMA nodes, PCI functions at the same
+        /// addresses, parameters of the kernel, modules, networks, domains on empty disks. What could not be copied is listed.
+        #[arg(long, value_name = "CAPTURE", conflicts_with = "nodes")]
+        like: Option<std::path::PathBuf>,
     },
     /// List the labs that are up.
     List,
@@ -96,8 +100,8 @@ pub(crate) enum Lab {
 impl Lab {
     pub(crate) fn operation(self) -> anyhow::Result<Operation> {
         let what = match self {
-            Lab::Up { name, without, machine, memory, accelerator, mirror, nodes } => {
-                LabAsk::Up(LabUp { name, without, machine, memory, accelerator, mirror, nodes })
+            Lab::Up { name, without, machine, memory, accelerator, mirror, nodes, like } => {
+                LabAsk::Up(LabUp { name, without, machine, memory, accelerator, mirror, nodes, like })
             }
             Lab::List => LabAsk::List,
             Lab::Exec { name, stdin, limit, command } => {

@@ -25,6 +25,9 @@ pub(crate) fn list(labs: &[LabSummary]) -> String {
             lab.accelerator.as_deref().unwrap_or("-"),
             shown(lab.machine.as_deref().unwrap_or("-")),
         );
+        for line in &lab.not_copied {
+            let _ = writeln!(out, "  not copied: {}", shown(line));
+        }
     }
     out
 }

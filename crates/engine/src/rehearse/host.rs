@@ -1,11 +1,12 @@
 //! The host that a lab stands for: texts of its snapshot, and what follows from them for a lab. Pure.
 
 use super::stage::{file, image, word};
+use std::borrow::Cow;
 use vmwright_formats::View;
 use vmwright_formats::domain_xml::DomainXml;
 use vmwright_formats::ip_route::IpRoute;
 use vmwright_formats::links::Links;
-use vmwright_model::{Kind, Snapshot};
+use vmwright_model::Snapshot;
 
 /// What was read of the host.
 #[derive(Debug, Clone, Copy)]
@@ -31,16 +32,58 @@ impl<'s> Host<'s> {
 
     /// A text by its path or command.
     pub(super) fn text(&self, source: &str) -> Option<&'s str> {
-        let record = self.snapshot.records.iter().find(|record| record.source == source)?;
+        let same = |own: &str| own == source || !self.snapshot.live && on_host(own) == source;
+        let record = self.snapshot.records.iter().find(|record| same(&record.source))?;
         // What is the end of a text alone would make another file.
         let bytes = record.content.as_ref().ok().filter(|_| record.end_of.is_none())?;
         std::str::from_utf8(bytes).ok()
     }
 
-    fn kind<V: View>(&self, kind: &Kind) -> Option<V> {
-        let record = self.snapshot.records.iter().find(|record| record.kind == *kind)?;
+    /// The first text of a kind.
+    pub(super) fn kind<V: View>(&self) -> Option<V> {
+        let record = self.snapshot.records.iter().find(|record| record.kind == V::KIND)?;
         let bytes = record.content.as_ref().ok()?;
         Some(V::read(&String::from_utf8_lossy(bytes)).0)
+    }
+
+    /// All texts that were read whole, by path or command.
+    pub(super) fn sources(&self) -> impl Iterator<Item = (Cow<'s, str>, &'s str)> {
+        self.snapshot.records.iter().filter(|record| record.end_of.is_none()).filter_map(|record| {
+            let bytes = record.content.as_ref().ok()?;
+            let source = record.source.as_str();
+            let source = if self.snapshot.live { Cow::Borrowed(source) } else { on_host(source) };
+            Some((source, std::str::from_utf8(bytes).ok()?))
+        })
+    }
+
+    /// Parameters that its kernel was given, and that mean something for a lab's too.
+    pub(super) fn parameters(&self) -> Vec<&'s str> {
+        // These name the host's own disks and consoles.
+        const OWN: [&str; 14] = [
+            "BOOT_IMAGE",
+            "root",
+            "rootfstype",
+            "rootflags",
+            "resume",
+            "console",
+            "initrd",
+            "cryptdevice",
+            "ro",
+            "rw",
+            "earlycon",
+            "earlyprintk",
+            "init",
+            "ip",
+        ];
+        let own = |word: &str| {
+            let name = word.split('=').next().unwrap_or(word);
+            OWN.contains(&name) || name.starts_with("rd.")
+        };
+        // A shell reads the file that they are written to.
+        let plain =
+            |word: &str| word.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"'$`\\".contains(&byte));
+        let words = self.text("/proc/cmdline").unwrap_or("").split_ascii_whitespace();
+        words.filter(|word| !own(word) && plain(word)).collect()
     }
 
     /// Version of its kernel.
@@ -53,14 +96,32 @@ impl<'s> Host<'s> {
         self.text(&format!("virsh -r net-dumpxml {name}"))
     }
 
+    /// The domains of libvirt's, with their definitions; the first one of each name.
+    pub(super) fn domains(&self) -> Vec<(String, &'s str)> {
+        let mut all: Vec<(String, &str)> = Vec::new();
+        for record in self.snapshot.records.iter().filter(|record| record.kind == DomainXml::KIND) {
+            let Some(text) = record.content.as_ref().ok().and_then(|bytes| std::str::from_utf8(bytes).ok())
+            else {
+                continue;
+            };
+            let view = DomainXml::read(text).0;
+            // One alone: a text with several is no definition that libvirt takes.
+            let [domain] = view.domains.as_slice() else { continue };
+            let Some(name) = domain.name.as_ref().map(|name| name.value.clone()) else { continue };
+            if !all.iter().any(|(other, _)| *other == name) {
+                all.push((name, text));
+            }
+        }
+        all
+    }
+
     /// The script that defines a domain of libvirt's in the lab, on empty disks.
     ///
     /// # Errors
     /// Why it cannot.
     pub(super) fn domain(&self, name: &str) -> Result<String, String> {
-        let xml = self
-            .text(&format!("virsh -r dumpxml {name}"))
-            .ok_or_else(|| format!("no domain {name} of the host's libvirt was read"))?;
+        let found = self.domains().into_iter().find(|(own, _)| own == name);
+        let (_, xml) = found.ok_or_else(|| format!("no domain {name} of the host's libvirt was read"))?;
         let (domain, _) = DomainXml::read(xml);
         let mut script = String::new();
         for disk in domain.domains.iter().flat_map(|domain| &domain.devices.disks) {
@@ -88,8 +149,8 @@ impl<'s> Host<'s> {
 
     /// How it is reached: by the interface of its best default route.
     pub(super) fn uplink(&self) -> Option<Uplink> {
-        let routes: IpRoute = self.kind(&IpRoute::KIND)?;
-        let links: Links = self.kind(&Links::KIND)?;
+        let routes: IpRoute = self.kind()?;
+        let links: Links = self.kind()?;
         let top = routes.defaults().into_iter().find_map(|route| route.dev.clone())?;
         let link = links.of(&top)?;
         if !link.is_bridge() {
@@ -107,15 +168,30 @@ impl<'s> Host<'s> {
     }
 }
 
+/// The path on the host of a text in a folder or archive, which may lie below a folder of the archive's own.
+fn on_host(source: &str) -> Cow<'_, str> {
+    let tops = ["/etc/", "/proc/", "/sys/"];
+    if tops.iter().any(|top| source.starts_with(&top[1..])) {
+        return Cow::Owned(format!("/{source}"));
+    }
+    let at = tops.iter().filter_map(|top| source.find(top)).min();
+    Cow::Borrowed(at.map_or(source, |at| &source[at..]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vmwright_model::Record;
+    use vmwright_model::{Kind, Record};
 
     fn host(links: &str, routes: &str) -> Snapshot {
         let records = vec![
             Record::new("links", Links::KIND, links),
             Record::new("ip route show table all", IpRoute::KIND, routes),
+            Record::new(
+                "/proc/cmdline",
+                Kind::TEXT,
+                "BOOT_IMAGE=/vmlinuz root=UUID=1 ro quiet iommu=pt rd.lvm.lv=a/b x=$(y)\n",
+            ),
         ];
         Snapshot { records, ..Snapshot::default() }
     }
@@ -129,5 +205,27 @@ mod tests {
         let bond = of("default via 192.0.2.1 dev bond0\n").expect("it is reached");
         assert!(bond.otherwise.is_some_and(|told| told.contains("bond0 is a bond")), "it is told");
         assert_eq!(of("192.0.2.0/24 dev br0\n"), None);
+    }
+
+    #[test]
+    fn parameters_of_the_hosts_own_disks_stay_with_it() {
+        assert_eq!(Host::of(&host("", "")).parameters(), ["quiet", "iommu=pt"]);
+    }
+
+    #[test]
+    fn texts_of_an_archive_are_found_by_the_hosts_paths() {
+        let mut read = host("", "");
+        read.records.push(Record::new(
+            "sos-hv1/etc/modprobe.d/kvm.conf",
+            Kind::TEXT,
+            "options kvm nested=1\n",
+        ));
+        let path = "/etc/modprobe.d/kvm.conf";
+        assert_eq!(Host::of(&read).text(path), Some("options kvm nested=1\n"));
+        assert!(Host::of(&read).sources().any(|(source, _)| source == path));
+        read.records[3].source = "etc/modprobe.d/kvm.conf".into();
+        assert!(Host::of(&read).text(path).is_some());
+        read.live = true;
+        assert_eq!(Host::of(&read).text(path), None, "a live host has its own paths");
     }
 }

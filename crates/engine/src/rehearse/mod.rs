@@ -4,7 +4,9 @@
 //! The plan that the lab carries out is bound to the lab, and signed there with a key that is made in it: neither is good for any
 //! other host, so that a rehearsal approves nothing.
 
+mod hands;
 mod host;
+mod like;
 mod play;
 pub(crate) mod policy;
 pub mod report;
@@ -13,6 +15,7 @@ mod stand_in;
 
 use crate::asks::Shown;
 use crate::{Environment, Error, Outcome, PlanMade, Progress, memory, plans};
+use hands::Hands;
 use host::Host;
 use jiff::Timestamp;
 use report::{REHEARSAL_SCHEMA, Rehearsal, Verdict};
@@ -22,7 +25,8 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use vmwright_host::{Limits, Root, Subject};
-use vmwright_lab::{Hardware, Labs};
+use vmwright_lab::likeness::Likeness;
+use vmwright_lab::{Hardware, Lab, LabError, Labs};
 use vmwright_model::{Action, EntryState, Mode, Need, Plan, Probe, Snapshot};
 
 /// The largest report that is read, in bytes.
@@ -57,7 +61,8 @@ pub(crate) fn rehearse(
     let snapshot = read(&made.plan, what, environment)?;
     let labs = Labs::of(&environment.state);
     let mut shown = Shown { stop: &environment.stop, progress };
-    let hardware = Hardware { accelerator: crate::lab::chosen().0, ..Hardware::default() };
+    let host = Host::of(&snapshot);
+    let (hardware, not_copied) = hardware(&host, what.like.is_some());
     let name = format!("rehearsal-{}-{}", &made.id[..8], std::process::id());
     let lab = labs.up(&name, &hardware, what.mirror.as_deref(), &mut shown).map_err(lab_error)?;
     let mut rehearsal = Rehearsal {
@@ -73,7 +78,7 @@ pub(crate) fn rehearse(
         ),
         like: what.like.as_ref().map(|path| path.display().to_string()),
         stood_in: Vec::new(),
-        not_copied: Vec::new(),
+        not_copied,
         steps: Vec::new(),
         boots: Vec::new(),
         reached: Vec::new(),
@@ -84,8 +89,7 @@ pub(crate) fn rehearse(
         verdict: Verdict::Unknown,
         why: Vec::new(),
     };
-    let host = Host::of(&snapshot);
-    let played = play::play(&made.plan, &host, &lab, &mut rehearsal, &mut shown);
+    let played = play::play(&made.plan, &host, what.like.is_some(), &lab, &mut rehearsal, &mut shown);
     if what.keep {
         (shown.progress)(Progress::Note(format!("the lab stays up: vmwright lab exec {name} -- ...")));
     } else if let Err(error) = labs.down(&name) {
@@ -96,6 +100,47 @@ pub(crate) fn rehearse(
     keep(&rehearsal, environment)?;
     remember(&rehearsal, &made, environment, progress);
     Ok(Outcome::Rehearsed(Box::new(rehearsal)))
+}
+
+/// What the lab is made of; and what of the host it has not, where it shall be like that.
+fn hardware(host: &Host<'_>, like: bool) -> (Hardware, Vec<String>) {
+    let mut hardware = Hardware { accelerator: crate::lab::chosen().0, ..Hardware::default() };
+    let mut not = Vec::new();
+    if like {
+        let (likeness, left) = like::hardware(host, hardware.memory);
+        // Nothing in particular is a lab like every other.
+        (hardware.like, not) = (Some(likeness).filter(|one| *one != Likeness::default()), left);
+    }
+    (hardware, not)
+}
+
+/// Reads the capture of a host that a lab is to be like, for its hardware.
+///
+/// # Errors
+/// [`Error::Collect`].
+pub(crate) fn capture(path: &std::path::Path, environment: &Environment) -> Result<Snapshot, Error> {
+    let root = Root::at(path).map_err(Error::Collect)?;
+    let subject = Subject { vm: None, state: environment.state.clone() };
+    crate::analysis::read_with(NEEDS, &root, &subject, environment)
+}
+
+/// The hardware of a lab with so much memory that is like a host; and what of the host it has not.
+pub(crate) fn likeness(snapshot: &Snapshot, memory: u64) -> (Likeness, Vec<String>) {
+    like::hardware(&Host::of(snapshot), memory)
+}
+
+/// Makes a lab like a host that was read, and restarts it so that it stands as after a boot. Gives what of the host could not be
+/// copied.
+///
+/// # Errors
+/// [`LabError`]; the lab stays as it is then.
+pub(crate) fn dress(snapshot: &Snapshot, lab: &Lab, shown: &mut Shown<'_>) -> Result<Vec<String>, LabError> {
+    let host = Host::of(snapshot);
+    let mut hands = Hands::on(lab, shown);
+    hands.network(&host)?;
+    hands.dress(&host)?;
+    hands.reboot()?;
+    Ok(hands.not_copied)
 }
 
 fn lab_error(error: vmwright_lab::LabError) -> Error {
@@ -119,7 +164,7 @@ const NEEDS: &[Need] = &[
 /// Reads the host that the plan is for.
 fn read(plan: &Plan, what: &Rehearse, environment: &Environment) -> Result<Snapshot, Error> {
     let root = match &what.like {
-        Some(path) => Root::at(path).map_err(Error::Collect)?,
+        Some(path) => return capture(path, environment),
         None => {
             let this = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?.id;
             if this != plan.host_id {

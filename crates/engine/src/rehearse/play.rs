@@ -1,15 +1,15 @@
 //! The rehearsal itself: the lab is made like the host, the plan is carried out there, and what happens is written down.
 
+use super::hands::{BOOT, Hands, Quiet};
 use super::host::Host;
 use super::report::{Came, Reach, Rehearsal, Restart, Tried, When};
-use super::stage::{self, HEAD, LAB_GRUB, LAB_GRUB_TEXT, file, word};
+use super::stage::{self, HEAD, file, word};
 use super::stand_in::{Own, left_out, named, reduced};
 use crate::asks::Shown;
 use serde_json::Value;
 use std::time::{Duration, Instant};
-use vmwright_backend::{Told, Watch as _};
+use vmwright_backend::Watch as _;
 use vmwright_lab::{Boot, Lab, LabError};
-use vmwright_model::plan::Generator;
 use vmwright_model::{Action, Plan};
 use vmwright_plan::describe::words;
 use vmwright_plan::intents::BOOTED_BEFORE;
@@ -28,10 +28,6 @@ test -e /root/rehearsal.key || ssh-keygen -q -t ed25519 -N '' -C rehearsal -f /r
 printf '%s namespaces=\"approval@vmwright\" %s\\n' rehearsal@lab \"$(cat /root/rehearsal.key.pub)\" >/etc/vmwright/allowed_signers
 chmod 644 /etc/vmwright/allowed_signers
 ";
-/// Address of the lab's card to the outside.
-const MAC: &str = "52:54:00:1a:b0:00";
-/// How long a boot may say nothing of its end. It takes 30 s under TCG on two quiet processors.
-const BOOT: Duration = Duration::from_secs(420);
 /// How long the lab may take until it is reached after a boot or a change.
 const REACH: Duration = Duration::from_secs(45);
 /// How long a run in the lab may take, in seconds.
@@ -41,21 +37,21 @@ const CONFIRM: u64 = 120;
 /// The same behind a restart, counted from there: an emulated lab boots slowly.
 const CONFIRM_BOOT: u64 = 1200;
 
-struct Play<'p, 'l, 's> {
-    lab: &'l Lab,
+struct Play<'p, 's> {
+    hands: Hands<'p, 's>,
     rehearsal: &'p mut Rehearsal,
-    shown: &'p mut Shown<'s>,
     /// Number of each step of the lab's plan in the whole one, from 0.
     numbers: Vec<usize>,
 }
 
-/// Plays a plan in a lab.
+/// Plays a plan in a lab, which is first made `like` the host where all of that was read.
 ///
 /// # Errors
 /// [`LabError`] where the lab itself fails; what becomes of the plan is in the rehearsal.
 pub(super) fn play(
     plan: &Plan,
     host: &Host<'_>,
+    like: bool,
     lab: &Lab,
     rehearsal: &mut Rehearsal,
     shown: &mut Shown<'_>,
@@ -67,55 +63,11 @@ pub(super) fn play(
         why: None,
     };
     rehearsal.steps = plan.steps.iter().enumerate().map(tried).collect();
-    let mut play = Play { lab, rehearsal, shown, numbers: Vec::new() };
-    if !play.put_program()? {
-        return Ok(());
-    }
-    let mut own = play.own()?;
-    let (named_plan, told) = named(plan, host.kernel(), &own);
-    play.rehearsal.stood_in.extend(told);
-    play.network(host)?;
-    let boots = plan.steps.iter().any(|step| holds_at_boot(&step.action));
-    let mut unable = play.stage(&named_plan, host, true)?;
-    if boots {
-        play.made_for_boot(&named_plan, host)?;
-        if !play.restart(When::Before)? {
-            return Ok(());
-        }
-    }
-    let others = play.stage(&named_plan, host, false)?;
-    for (one, other) in unable.iter_mut().zip(others) {
-        *one = one.take().or(other);
-    }
-    let failed_before = play.failed_units()?;
-    play.reach(When::Before)?;
-
-    own.grub = play.text("/boot/grub/grub.cfg")?;
-    let (named_plan, told) = named(&named_plan, None, &own);
-    play.rehearsal.stood_in.extend(told);
-    let left = left_out(&named_plan, &unable);
-    for (tried, why) in play.rehearsal.steps.iter_mut().zip(&left) {
-        if why.is_some() {
-            (tried.came, tried.why) = (Came::NotRehearsed, why.clone());
-        }
-    }
-    let (lab_plan, numbers) = reduced(&named_plan, &left);
-    play.numbers = numbers;
-    if lab_plan.steps.is_empty() {
-        return Ok(());
-    }
-    let problems = vmwright_plan::lint(&lab_plan);
-    if let Some(problem) = problems.first() {
-        play.rehearsal.stopped = Some(format!("what is left of the plan is none: {problem}"));
-        return Ok(());
-    }
-    play.carry_out(&lab_plan, boots)?;
-    if play.rehearsal.boots.last().is_none_or(|boot| boot.up) {
-        let mut now = play.failed_units()?;
-        now.retain(|unit| !failed_before.contains(unit));
-        play.rehearsal.failed_units = now;
-    }
-    Ok(())
+    let mut play = Play { hands: Hands::on(lab, shown), rehearsal, numbers: Vec::new() };
+    let played = play.all(plan, host, like);
+    play.rehearsal.stood_in.append(&mut play.hands.stood_in);
+    play.rehearsal.not_copied.append(&mut play.hands.not_copied);
+    played
 }
 
 /// Whether what an action does is read by the next boot of the host.
@@ -132,27 +84,60 @@ fn holds_at_boot(action: &Action) -> bool {
     (path.starts_with("/etc/") || path.starts_with("/boot/")) && !libvirt
 }
 
-impl Play<'_, '_, '_> {
-    fn note(&mut self, line: impl Into<String>) {
-        self.shown.tell(Told::Note(line.into()));
-    }
-
-    /// Runs a script in the lab: what it said, or why it failed.
-    fn run(&mut self, script: &str, limit: u64) -> Result<Result<String, String>, LabError> {
-        let done = self.lab.script(&format!("{HEAD}{script}"), limit, &mut Quiet(self.shown))?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        if done.status == Some(0) {
-            return Ok(Ok(text(&done.output)));
+impl Play<'_, '_> {
+    /// From beginning to end.
+    fn all(&mut self, plan: &Plan, host: &Host<'_>, like: bool) -> Result<(), LabError> {
+        if !self.put_program()? {
+            return Ok(());
         }
-        let said = text(if done.errors.trim_ascii().is_empty() { &done.output } else { &done.errors });
-        let last = said.lines().last().unwrap_or("it failed without a word").to_owned();
-        Ok(Err(last.chars().take(400).collect()))
-    }
+        let mut own = self.own()?;
+        let (named_plan, told) = named(plan, host.kernel(), &own);
+        self.hands.stood_in.extend(told);
+        self.hands.network(host)?;
+        if like {
+            self.hands.dress(host)?;
+        }
+        let boots = plan.steps.iter().any(|step| holds_at_boot(&step.action));
+        let mut unable = self.stage(&named_plan, host, true)?;
+        if boots || like {
+            self.hands.made_for_boot(&named_plan, host)?;
+            if !self.restart(When::Before)? {
+                return Ok(());
+            }
+        }
+        let others = self.stage(&named_plan, host, false)?;
+        for (one, other) in unable.iter_mut().zip(others) {
+            *one = one.take().or(other);
+        }
+        let failed_before = self.failed_units()?;
+        self.reach(When::Before)?;
 
-    /// A text file of the lab.
-    fn text(&mut self, path: &str) -> Result<Option<String>, LabError> {
-        let done = self.lab.script(&format!("cat -- {}", word(path)), 60, &mut Quiet(self.shown))?;
-        Ok((done.status == Some(0)).then(|| String::from_utf8_lossy(&done.output).into_owned()))
+        own.grub = self.hands.text("/boot/grub/grub.cfg")?;
+        let (named_plan, told) = named(&named_plan, None, &own);
+        self.hands.stood_in.extend(told);
+        let left = left_out(&named_plan, &unable);
+        for (tried, why) in self.rehearsal.steps.iter_mut().zip(&left) {
+            if why.is_some() {
+                (tried.came, tried.why) = (Came::NotRehearsed, why.clone());
+            }
+        }
+        let (lab_plan, numbers) = reduced(&named_plan, &left);
+        self.numbers = numbers;
+        if lab_plan.steps.is_empty() {
+            return Ok(());
+        }
+        let problems = vmwright_plan::lint(&lab_plan);
+        if let Some(problem) = problems.first() {
+            self.rehearsal.stopped = Some(format!("what is left of the plan is none: {problem}"));
+            return Ok(());
+        }
+        self.carry_out(&lab_plan, boots)?;
+        if self.rehearsal.boots.last().is_none_or(|boot| boot.up) {
+            let mut now = self.failed_units()?;
+            now.retain(|unit| !failed_before.contains(unit));
+            self.rehearsal.failed_units = now;
+        }
+        Ok(())
     }
 
     /// Puts this very program into the lab. Whether it runs there.
@@ -164,9 +149,9 @@ impl Play<'_, '_, '_> {
                 return Ok(false);
             }
         };
-        self.note("putting vmwright into the lab");
-        self.lab.put_program(&program, PROGRAM, self.shown)?;
-        let ran = self.run(&format!("{PROGRAM} --version"), 60)?;
+        self.hands.note("putting vmwright into the lab");
+        self.hands.lab.put_program(&program, PROGRAM, self.hands.shown)?;
+        let ran = self.hands.run(&format!("{PROGRAM} --version"), 60)?;
         if let Err(why) = &ran {
             // As with a C library that is newer than the lab's.
             self.rehearsal.stopped =
@@ -177,55 +162,10 @@ impl Play<'_, '_, '_> {
 
     /// What the lab is called.
     fn own(&mut self) -> Result<Own, LabError> {
-        let kernel = self.run("uname -r", 20)?.unwrap_or_default();
-        let id = self.text("/etc/machine-id")?.unwrap_or_default();
+        let kernel = self.hands.run("uname -r", 20)?.unwrap_or_default();
+        let id = self.hands.text("/etc/machine-id")?.unwrap_or_default();
         self.rehearsal.lab.push_str(&format!("; Debian 12, kernel {kernel}"));
         Ok(Own { host_id: vmwright_host::identity::of_machine_id(&id), kernel, grub: None })
-    }
-
-    /// Gives the lab's card the name of the host's, below a bridge where that has one. The address stays the lab's.
-    fn network(&mut self, host: &Host<'_>) -> Result<(), LabError> {
-        let Some(uplink) = host.uplink() else {
-            self.rehearsal.not_copied.push("how the host is reached: it was not read".to_owned());
-            return Ok(());
-        };
-        self.rehearsal.not_copied.extend(uplink.otherwise.clone());
-        let (card, top) = (word(&uplink.card), word(&uplink.top));
-        let link = format!(
-            "[Match]\nMACAddress={MAC}\n\n[Link]\nName={}\nMACAddressPolicy=persistent\n",
-            uplink.card
-        );
-        let dhcp = "[Network]\nDHCP=ipv4\n";
-        let mut script = format!(
-            "old=$(for one in /sys/class/net/*; do grep -qx {MAC} \"$one/address\" && basename \"$one\"; done | head -1)\n\
-             test \"$old\" = {card} || {{ ip link set \"$old\" down; ip link set \"$old\" name {card}; }}\n\
-             rm -f /etc/systemd/network/20-uplink.network /etc/systemd/network/10-br0.*\nip link delete br0 2>/dev/null || true\n{}",
-            file("/etc/systemd/network/10-uplink.link", &link)
-        );
-        if uplink.card == uplink.top {
-            let text = format!("[Match]\nName={}\n\n{dhcp}", uplink.card);
-            script.push_str(&file("/etc/systemd/network/20-uplink.network", &text));
-        } else {
-            let port = format!("[Match]\nName={}\n\n[Network]\nBridge={}\n", uplink.card, uplink.top);
-            let bridge = format!("[NetDev]\nName={}\nKind=bridge\nMACAddress={MAC}\n", uplink.top);
-            let text = format!("[Match]\nName={}\n\n{dhcp}", uplink.top);
-            script.push_str(&file("/etc/systemd/network/20-uplink.network", &port));
-            script.push_str(&file("/etc/systemd/network/21-uplink.netdev", &bridge));
-            script.push_str(&file("/etc/systemd/network/21-uplink.network", &text));
-        }
-        script.push_str(&format!("ip link set {card} up\nnetworkctl reload\nsystemctl restart systemd-networkd\nip link show {top} >/dev/null 2>&1 || sleep 3\nip link show {top} >/dev/null\n"));
-        match self.run(&script, 60)? {
-            Ok(_) => self.rehearsal.stood_in.push(format!(
-                "the lab's own card and address stand for those of {}",
-                if uplink.card == uplink.top {
-                    uplink.top
-                } else {
-                    format!("{} over {}", uplink.top, uplink.card)
-                }
-            )),
-            Err(why) => self.rehearsal.not_copied.push(format!("how the host is reached: {why}")),
-        }
-        Ok(())
     }
 
     /// Makes what steps expect: of those that last, or of the others. Why that cannot be, by step.
@@ -248,7 +188,7 @@ impl Play<'_, '_, '_> {
             }
             let mut trouble = None;
             let made = stage::of(&step.action, host, &mut |path| {
-                self.text(path).unwrap_or_else(|error| {
+                self.hands.text(path).unwrap_or_else(|error| {
                     trouble = Some(error);
                     None
                 })
@@ -258,59 +198,34 @@ impl Play<'_, '_, '_> {
             }
             unable.push(match made {
                 Ok(script) if script.is_empty() => None,
-                Ok(script) => self.run(&script, 180)?.err(),
+                Ok(script) => self.hands.run(&script, 180)?.err(),
                 Err(why) => Some(why),
             });
         }
         Ok(unable)
     }
 
-    /// Has the lab's programs make what the host boots with, of the host's settings.
-    fn made_for_boot(&mut self, plan: &Plan, host: &Host<'_>) -> Result<(), LabError> {
-        let makes = |wanted: fn(&Generator) -> bool| {
-            plan.steps
-                .iter()
-                .any(|step| matches!(&step.action, Action::Regenerate { generator, .. } if wanted(generator)))
-        };
-        let grub = makes(|one| matches!(one, Generator::UpdateGrub | Generator::GrubMkconfig));
-        let initramfs = makes(|one| matches!(one, Generator::UpdateInitramfs { .. }));
-        if grub {
-            let mut script = file(LAB_GRUB, LAB_GRUB_TEXT);
-            if let Some(text) = host.text("/etc/default/grub") {
-                script = format!("{}{script}", file("/etc/default/grub", text));
-            }
-            script.push_str("update-grub >/dev/null 2>&1\n");
-            if let Err(why) = self.run(&script, 300)? {
-                self.rehearsal.not_copied.push(format!("the host's settings of GRUB: {why}"));
-            }
-        }
-        if initramfs && let Err(why) = self.run("update-initramfs -u -k all >/dev/null 2>&1\n", 600)? {
-            self.rehearsal.not_copied.push(format!("what the host's initramfs is made of: {why}"));
-        }
-        Ok(())
-    }
-
     /// Restarts the lab, and writes down how. Whether it is up.
     fn restart(&mut self, when: When) -> Result<bool, LabError> {
-        let before = self.lab.boot(&mut Quiet(self.shown))?;
-        self.note(format!("restarting the lab {when}"));
+        let before = self.hands.lab.boot(&mut Quiet(self.hands.shown))?;
+        self.hands.note(format!("restarting the lab {when}"));
         // The answer may be lost with the system that gives it.
-        let _ = self.run("sync\nsystemctl reboot\n", 10);
+        let _ = self.hands.run("sync\nsystemctl reboot\n", 10);
         self.follow(&before, when)
     }
 
     fn follow(&mut self, before: &(String, u64), when: When) -> Result<bool, LabError> {
         let mut restart =
             Restart { when, up: true, as_before: false, seconds: 0, why: None, console: Vec::new() };
-        match self.lab.restarted(before, BOOT, &mut Quiet(self.shown))? {
+        match self.hands.lab.restarted(before, BOOT, &mut Quiet(self.hands.shown))? {
             Boot::Up { seconds } => {
                 restart.seconds = seconds;
-                let cmdline = self.text("/proc/cmdline")?.unwrap_or_default();
+                let cmdline = self.hands.text("/proc/cmdline")?.unwrap_or_default();
                 restart.as_before = cmdline.split_ascii_whitespace().any(|word| word == BOOTED_BEFORE);
-                self.note(format!("it is up after {seconds} s"));
+                self.hands.note(format!("it is up after {seconds} s"));
             }
             Boot::Dead { why, said, seconds } => {
-                self.note(format!("it does not come up: {why}"));
+                self.hands.note(format!("it does not come up: {why}"));
                 let last = said.len().saturating_sub(12);
                 let console = said[last..].iter().map(|line| line.chars().take(200).collect()).collect();
                 restart = Restart { up: false, seconds, why: Some(why), console, ..restart };
@@ -323,8 +238,8 @@ impl Play<'_, '_, '_> {
 
     /// Cuts the power of a lab that did not come up, and gives it back. Whether it is up then.
     fn power_cut(&mut self) -> Result<bool, LabError> {
-        self.note("cutting its power");
-        self.lab.power_cycle()?;
+        self.hands.note("cutting its power");
+        self.hands.lab.power_cycle()?;
         self.follow(&(String::new(), 0), When::PowerCut)
     }
 
@@ -332,7 +247,7 @@ impl Play<'_, '_, '_> {
     fn reach(&mut self, when: When) -> Result<bool, LabError> {
         let reached = self.reached_within(REACH)?;
         let told = if reached { "is reached" } else { "is not reached" };
-        self.note(format!("the lab {told} from outside {when}"));
+        self.hands.note(format!("the lab {told} from outside {when}"));
         self.rehearsal.reached.push(Reach { when, reached });
         Ok(reached)
     }
@@ -340,10 +255,10 @@ impl Play<'_, '_, '_> {
     fn reached_within(&mut self, limit: Duration) -> Result<bool, LabError> {
         let begin = Instant::now();
         loop {
-            if self.shown.stopped() {
+            if self.hands.shown.stopped() {
                 return Err(LabError::Stopped);
             }
-            if self.lab.is_reached()? {
+            if self.hands.lab.is_reached()? {
                 return Ok(true);
             }
             if begin.elapsed() > limit {
@@ -354,7 +269,7 @@ impl Play<'_, '_, '_> {
     }
 
     fn failed_units(&mut self) -> Result<Vec<String>, LabError> {
-        let listed = self.run(
+        let listed = self.hands.run(
             "timeout 120 systemctl is-system-running --wait >/dev/null || true\nsystemctl list-units --failed --plain --no-legend --no-pager | cut -d' ' -f1\n",
             180,
         )?;
@@ -369,16 +284,16 @@ impl Play<'_, '_, '_> {
         let key = format!(
             "{PROGRAM} approve {id} --key /root/rehearsal.key --principal {PRINCIPAL} --valid-for 1d >/dev/null\n"
         );
-        if let Err(why) = self.run(&format!("{put}{key}"), 120)? {
+        if let Err(why) = self.hands.run(&format!("{put}{key}"), 120)? {
             self.rehearsal.stopped = Some(format!("the lab's plan is not approved: {why}"));
             return Ok(());
         }
         let reboots = plan.steps.iter().any(|step| matches!(step.action, Action::Reboot { .. }));
         let within = if reboots { CONFIRM_BOOT } else { CONFIRM };
-        let before = self.lab.boot(&mut Quiet(self.shown))?;
-        self.note(format!("carrying out {} steps in the lab", plan.steps.len()));
+        let before = self.hands.lab.boot(&mut Quiet(self.hands.shown))?;
+        self.hands.note(format!("carrying out {} steps in the lab", plan.steps.len()));
         let script = format!("{PROGRAM} apply {id} --confirm-within {within} --format json\n");
-        let ran = self.lab.script(&format!("{HEAD}{script}"), RUN, &mut Quiet(self.shown));
+        let ran = self.hands.lab.script(&format!("{HEAD}{script}"), RUN, &mut Quiet(self.hands.shown));
         let (value, refused) = match &ran {
             Ok(done) => {
                 let said = String::from_utf8_lossy(&done.errors).trim().to_owned();
@@ -411,13 +326,13 @@ impl Play<'_, '_, '_> {
     fn applied(&mut self, run: &str, guarded: bool, boots: bool) -> Result<(), LabError> {
         let reached = self.reach(When::With)?;
         if guarded && reached {
-            if let Err(why) = self.run(&format!("{PROGRAM} confirm {} >/dev/null", word(run)), 60)? {
+            if let Err(why) = self.hands.run(&format!("{PROGRAM} confirm {} >/dev/null", word(run)), 60)? {
                 self.rehearsal.stopped = Some(format!("the run is not confirmed: {why}"));
             }
         } else if guarded
             && !self.rehearsal.reached.iter().any(|one| one.when == When::Before && !one.reached)
         {
-            self.note(format!("waiting whether the run is taken back: {CONFIRM} s"));
+            self.hands.note(format!("waiting whether the run is taken back: {CONFIRM} s"));
             let back = self.reached_within(Duration::from_secs(CONFIRM + 60))?;
             self.rehearsal.came_back = Some(back);
             self.rehearsal.reached.push(Reach { when: When::After, reached: back });
@@ -458,7 +373,7 @@ impl Play<'_, '_, '_> {
         let resume = format!(
             "run=$(ls -t {STATE}/runs | sed -n 's/\\.jsonl$//p;s/\\.log$//p' | head -1)\n{PROGRAM} apply --resume \"$run\" --format json\n"
         );
-        let done = self.lab.script(&format!("{HEAD}{resume}"), RUN, &mut Quiet(self.shown))?;
+        let done = self.hands.lab.script(&format!("{HEAD}{resume}"), RUN, &mut Quiet(self.hands.shown))?;
         match serde_json::from_slice::<Value>(&done.output) {
             Ok(value) => self.took(&value),
             Err(_) => {
@@ -534,17 +449,6 @@ fn step_of(line: &str) -> Option<(usize, Came)> {
     };
     let number = number.parse().ok()?;
     (number > 0).then_some((number, came))
-}
-
-/// Lets a watcher stop what is done, and shows nothing: each script would be a line.
-struct Quiet<'q, 's>(&'q Shown<'s>);
-
-impl vmwright_backend::Watch for Quiet<'_, '_> {
-    fn tell(&mut self, _: Told) {}
-
-    fn stopped(&self) -> bool {
-        self.0.stopped()
-    }
 }
 
 #[cfg(test)]

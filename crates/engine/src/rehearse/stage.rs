@@ -184,7 +184,18 @@ pub(super) fn cannot(action: &Action) -> Option<String> {
         Action::BootTrial { trial: Trial::Counted { .. } } => {
             Some("the lab boots with GRUB, and not with systemd-boot".to_owned())
         }
+        Action::UplinkAdd { uplink } => {
+            Some(format!("it moves the addresses of the host's {}, and the lab has its own", uplink.card))
+        }
+        Action::EditSetting { path, .. }
+        | Action::FileCreate { path, .. }
+        | Action::FileWrite { path, .. }
+            if path.starts_with("/etc/network/") || path.starts_with("/etc/netplan/") =>
+        {
+            Some("the lab's network is set up by systemd-networkd, which does not read it".to_owned())
+        }
         Action::OvsPort { from: Some(_), to: None, .. }
+        | Action::UplinkRemove { .. }
         | Action::BridgeRemove { .. }
         | Action::TapRemove { .. }
         | Action::OvsBridgeRemove { .. }
@@ -388,6 +399,14 @@ mod tests {
             reads(&script);
         }
         for (action, why) in [
+            (
+                Action::FileCreate {
+                    path: "/etc/netplan/90-a.yaml".into(),
+                    text: String::new(),
+                    mode: 0o600,
+                },
+                "systemd-networkd",
+            ),
             (Action::FileRemove { path: "/etc/x".into(), from_sha256: String::new() }, "was not read"),
             (
                 Action::DriverBind {
