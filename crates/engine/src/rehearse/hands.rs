@@ -93,8 +93,9 @@ impl<'h, 's> Hands<'h, 's> {
         };
         self.not_copied.extend(uplink.otherwise.clone());
         let (card, top) = (word(&uplink.card), word(&uplink.top));
+        // A bridge above it has the same address, and a name of its own.
         let link = format!(
-            "[Match]\nMACAddress={MAC}\n\n[Link]\nName={}\nMACAddressPolicy=persistent\n",
+            "[Match]\nMACAddress={MAC}\nDriver=virtio_net\n\n[Link]\nName={}\nMACAddressPolicy=persistent\n",
             uplink.card
         );
         let dhcp = "[Network]\nDHCP=ipv4\n";

@@ -292,7 +292,7 @@ pub(super) fn modules(host: &Host<'_>) -> Option<String> {
         |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
     let names: Vec<&str> = modules.modules.iter().map(|one| one.name.as_str()).filter(fits).collect();
     Some(format!(
-        "for one in {}; do\n modprobe -q -- \"$one\" 2>/dev/null || test -d /sys/module/\"$one\" || echo \"$one\"\ndone\n",
+        ": >/etc/modules-load.d/zz-host.conf\nfor one in {}; do\n if modprobe -q -- \"$one\" 2>/dev/null; then echo \"$one\" >>/etc/modules-load.d/zz-host.conf\n else test -d /sys/module/\"$one\" || echo \"$one\"; fi\ndone\n",
         names.join(" ")
     ))
 }
