@@ -12,6 +12,17 @@ fn ip(words: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// Runs the test again in a network of its own, and gives whether this was not that run yet.
+fn elsewhere(name: &str) -> bool {
+    if is_child() {
+        return false;
+    }
+    if let Err(why) = again_in(&["--net"], name) {
+        eprintln!("SKIPPED {name}: no network namespace ({why})");
+    }
+    true
+}
+
 /// Addresses and routes as `ip` tells them, without the numbers of interfaces, which count on, and without what
 /// the kernel gives by itself.
 fn look() -> String {
@@ -78,11 +89,7 @@ fn card() {
 
 #[test]
 fn a_card_becomes_the_way_out_of_a_bridge_and_gets_everything_back() {
-    let name = "uplinks::a_card_becomes_the_way_out_of_a_bridge_and_gets_everything_back";
-    if !is_child() {
-        if let Err(why) = again_in(&["--net"], name) {
-            eprintln!("SKIPPED {name}: no network namespace ({why})");
-        }
+    if elsewhere("uplinks::a_card_becomes_the_way_out_of_a_bridge_and_gets_everything_back") {
         return;
     }
     card();
@@ -118,11 +125,7 @@ fn a_card_becomes_the_way_out_of_a_bridge_and_gets_everything_back() {
 
 #[test]
 fn a_move_that_was_cut_off_is_taken_back_wherever_it_stood() {
-    let name = "uplinks::a_move_that_was_cut_off_is_taken_back_wherever_it_stood";
-    if !is_child() {
-        if let Err(why) = again_in(&["--net"], name) {
-            eprintln!("SKIPPED {name}: no network namespace ({why})");
-        }
+    if elsewhere("uplinks::a_move_that_was_cut_off_is_taken_back_wherever_it_stood") {
         return;
     }
     card();
@@ -153,11 +156,7 @@ fn a_move_that_was_cut_off_is_taken_back_wherever_it_stood() {
 
 #[test]
 fn what_is_not_as_the_plan_says_is_left_alone() {
-    let name = "uplinks::what_is_not_as_the_plan_says_is_left_alone";
-    if !is_child() {
-        if let Err(why) = again_in(&["--net"], name) {
-            eprintln!("SKIPPED {name}: no network namespace ({why})");
-        }
+    if elsewhere("uplinks::what_is_not_as_the_plan_says_is_left_alone") {
         return;
     }
     card();

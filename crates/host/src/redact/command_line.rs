@@ -42,33 +42,25 @@ static FIELD: Pattern = Pattern::new(
 );
 static OBJECT: Pattern =
     Pattern::new(r#"\bsecret,(?:[^\s,]*,)*?data=(?P<secret>(?:[^\s,'"<]|,,)+)"#, &["secret,"]);
+/// The type of an object of QEMU's in JSON, as it is quoted in a text, in XML, or in a string of JSON.
+const OBJECT_TYPE: &[&str] = &[
+    "\"qom-type\":",
+    "\"qom-type&quot;:",
+    "\"qom-type\\\":",
+    "&quot;qom-type\":",
+    "&quot;qom-type&quot;:",
+    "&quot;qom-type\\\":",
+    "\\\"qom-type\":",
+    "\\\"qom-type&quot;:",
+    "\\\"qom-type\\\":",
+];
 static JSON_OBJECT: Pattern = Pattern::new(
     r#"(?:"|&quot;|\\")qom-type(?:"|&quot;|\\"):[ \t]*(?:"|&quot;|\\")secret(?:"|&quot;|\\")[^{}\n]*?(?:"|&quot;|\\")data(?:"|&quot;|\\"):[ \t]*(?:"|&quot;|\\")(?P<secret>[^"&\\\n]+)"#,
-    &[
-        "\"qom-type\":",
-        "\"qom-type&quot;:",
-        "\"qom-type\\\":",
-        "&quot;qom-type\":",
-        "&quot;qom-type&quot;:",
-        "&quot;qom-type\\\":",
-        "\\\"qom-type\":",
-        "\\\"qom-type&quot;:",
-        "\\\"qom-type\\\":",
-    ],
+    OBJECT_TYPE,
 );
 static JSON_OBJECT_TURNED: Pattern = Pattern::new(
     r#"(?:"|&quot;|\\")data(?:"|&quot;|\\"):[ \t]*(?:"|&quot;|\\")(?P<secret>[^"&\\\n{}]+)[^{}\n]*?(?:"|&quot;|\\")qom-type(?:"|&quot;|\\"):[ \t]*(?:"|&quot;|\\")secret"#,
-    &[
-        "\"qom-type\":",
-        "\"qom-type&quot;:",
-        "\"qom-type\\\":",
-        "&quot;qom-type\":",
-        "&quot;qom-type&quot;:",
-        "&quot;qom-type\\\":",
-        "\\\"qom-type\":",
-        "\\\"qom-type&quot;:",
-        "\\\"qom-type\\\":",
-    ],
+    OBJECT_TYPE,
 );
 static MONITOR: Pattern = Pattern::new(
     r"(?:\bset_password[ \t]+(?:vnc|spice)|\bchange[ \t]+vnc[ \t]+password)[ \t]+(?P<secret>\S+)",

@@ -33,6 +33,21 @@ use crate::prelude::*;
 /// Mediated devices are looked for by another rule.
 const MDEV: &[&str] = &["sysfsdev=/sys/bus/mdev", "\"sysfsdev\":\"/sys/bus/mdev"];
 
+/// How users tell of a USB device that came back under another number.
+const REPLUGGED: &[&str] = &[
+    "replug",
+    "re-plug",
+    "re-enumerat",
+    "reconnect",
+    "plugged in again",
+    "unplug",
+    "power cycl",
+    "bootloader",
+    "firmware mode",
+    "changes its id",
+    "disconnects",
+];
+
 pub const RULE: Rule = Rule {
     tags: &["passthrough"],
     signs: &[
@@ -69,32 +84,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("PciDeviceNotFoundById"),
         Sign::strong("Event logged [COMMAND_HARDWARE_ERROR"),
         // A device number of USB is another one after each plugging in, reset to a boot loader or restart.
-        Sign::strong("hostaddr={n}").said(&[
-            "replug",
-            "re-plug",
-            "re-enumerat",
-            "reconnect",
-            "plugged in again",
-            "unplug",
-            "power cycl",
-            "bootloader",
-            "firmware mode",
-            "changes its id",
-            "disconnects",
-        ]),
-        Sign::strong("<address bus='{b}' device='{d}'/>").said(&[
-            "replug",
-            "re-plug",
-            "re-enumerat",
-            "reconnect",
-            "plugged in again",
-            "unplug",
-            "power cycl",
-            "bootloader",
-            "firmware mode",
-            "changes its id",
-            "disconnects",
-        ]),
+        Sign::strong("hostaddr={n}").said(REPLUGGED),
+        Sign::strong("<address bus='{b}' device='{d}'/>").said(REPLUGGED),
         Sign::support("USB disconnect, device number {n}").and(&["hostaddr="]),
         Sign::support("USB disconnect, device number {n}").and(&["<address bus='{b}' device='{d}'/>"]),
     ],
