@@ -15,6 +15,8 @@ use vmwright_model::machine::{Network, NetworkKind};
 
 /// How long the monitor is kept for waiting on an event, before others get their turn.
 const TURN: Duration = Duration::from_secs(1);
+/// How long a node may stay in use once its device is gone. It takes QEMU a few turns of its loop.
+const LET_GO: Duration = Duration::from_secs(2);
 /// Longest name of a device.
 const NAME_MAX: usize = 64;
 
@@ -272,10 +274,20 @@ pub(super) fn detach(
         }
     }
     for (command, key, name) in drive {
-        // A node that serves something else too stays.
-        match ask(qemu, machine, command, Some(json!({ key: name }))) {
-            Ok(_) | Err(ControlError::Monitor { source: QmpError::Refused { .. }, .. }) => {}
-            Err(error) => return Err(error),
+        let end = Instant::now() + LET_GO;
+        loop {
+            match ask(qemu, machine, command, Some(json!({ key: name }))) {
+                // QEMU takes the device away before the device's own hold on its node ends.
+                Err(ControlError::Monitor { source: QmpError::Refused { description, .. }, .. })
+                    if Instant::now() < end
+                        && ["in use", "busy"].iter().any(|word| description.contains(word)) =>
+                {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                // A node that serves something else too stays.
+                Ok(_) | Err(ControlError::Monitor { source: QmpError::Refused { .. }, .. }) => break,
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(Answer::Done)
