@@ -84,6 +84,10 @@ fn define_as(
     // A specification that cannot be said is told before the daemon is asked anything.
     let new = domain::xml(&machine.spec, &around)?;
     let fail = |source| StartError::Libvirt { machine: machine.name.clone(), source };
+    let unkept = |error| match error {
+        Kept::Libvirt(source) => fail(source),
+        Kept::Write(source) => StartError::Write { path: machine.file(DOMAIN), source },
+    };
     let mut client = libvirt.connection.connect(libvirt.patience).map_err(fail)?;
     let found = match client.domain(&machine.name) {
         Ok(found) => Some(found),
@@ -98,16 +102,24 @@ fn define_as(
                 return Err(StartError::Foreign(machine.name.clone()));
             };
             if carried == text.trim() {
+                // Whoever defined it may have been killed before it was kept.
+                if !machine.file(DOMAIN).exists() {
+                    keep(&mut client, found, machine).map_err(unkept)?;
+                }
                 return Ok((client, found.clone()));
             }
             changed(machine, &around, found, &carried, &now)?
         }
     };
-    let defined = client.define(&new).map_err(fail)?;
-    keep(&mut client, &defined, machine).map_err(|error| match error {
-        Kept::Libvirt(source) => fail(source),
-        Kept::Write(source) => StartError::Write { path: machine.file(DOMAIN), source },
-    })?;
+    let defined = match client.define(&new) {
+        Ok(defined) => defined,
+        // It is there since it was looked for: the daemon carries out what a start asked for that was killed meanwhile.
+        Err(_) if found.is_none() && client.domain(&machine.name).is_ok() => {
+            return define_as(libvirt, machine, account);
+        }
+        Err(error) => return Err(fail(error)),
+    };
+    keep(&mut client, &defined, machine).map_err(unkept)?;
     Ok((client, defined))
 }
 
