@@ -198,11 +198,13 @@ fn what_cannot_move_and_what_shares_its_random_numbers_fails() {
     // A young kernel takes a new key for its random numbers every few seconds: where that falls between restore and first
     // draw, the numbers differ for once, which proves nothing and passes nothing. The older it is the less often it does.
     let mut review = reviewed(&site, &["--gates", "save-restore"]);
-    for _ in 0..12 {
+    for _ in 0..24 {
         assert_ne!(gate(&review, "save-restore")["verdict"], "pass");
         if gate(&review, "save-restore")["verdict"] == "fail" {
             break;
         }
+        // From two minutes on it takes a new key once a minute (kernel, drivers/char/random.c, `crng_reseed_interval()`).
+        std::thread::sleep(std::time::Duration::from_secs(5));
         review = reviewed(&site, &["--gates", "save-restore"]);
     }
     fails(&review, "save-restore", "share");
