@@ -98,9 +98,9 @@ impl Sign {
     }
 }
 
-/// How many signs lists have together.
+/// How much lists have together.
 #[must_use]
-pub(crate) const fn total(lists: &[&[Sign]]) -> usize {
+pub(crate) const fn total<T>(lists: &[&[T]]) -> usize {
     let (mut list, mut all) = (0, 0);
     while list < lists.len() {
         all += lists[list].len();
@@ -109,10 +109,10 @@ pub(crate) const fn total(lists: &[&[Sign]]) -> usize {
     all
 }
 
-/// Lists of signs as one: what a rule looks for may lie in several files. `N` is their [`total`].
+/// Lists as one: what a rule looks for may lie in several files. `N` is their [`total`]; `fill` stands nowhere in the end.
 #[must_use]
-pub(crate) const fn joined<const N: usize>(lists: &[&[Sign]]) -> [Sign; N] {
-    let mut all = [Sign::hint(""); N];
+pub(crate) const fn joined<T: Copy, const N: usize>(fill: T, lists: &[&[T]]) -> [T; N] {
+    let mut all = [fill; N];
     let (mut list, mut from, mut at) = (0, 0, 0);
     while at < N {
         if from < lists[list].len() {

@@ -28,6 +28,7 @@
 //! `src/vfio_device.rs`; Firecracker `FAQ.md`; QEMU `target/i386/kvm/kvm.c`.
 
 use crate::prelude::*;
+use crate::sign::{joined, total};
 use vmwright_formats::GuestConsole;
 use vmwright_formats::guest_console::Stage;
 
@@ -51,35 +52,9 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
-const LISTS: [&[&str]; 9] = [WORKS, ASKS, RUNS, TROUBLE, DOUBTFUL, MESSAGE, AMISS, TURNS, ATTEMPTS];
+const LISTS: &[&[&str]] = &[WORKS, ASKS, RUNS, TROUBLE, DOUBTFUL, MESSAGE, AMISS, TURNS, ATTEMPTS];
 
-const WORDS: [&str; total(LISTS)] = joined(LISTS);
-
-/// How many words the lists have.
-const fn total(lists: [&[&str]; 9]) -> usize {
-    let (mut list, mut all) = (0, 0);
-    while list < lists.len() {
-        all += lists[list].len();
-        list += 1;
-    }
-    all
-}
-
-/// Lists as one.
-const fn joined<const N: usize>(lists: [&[&'static str]; 9]) -> [&'static str; N] {
-    let mut all = [""; N];
-    let (mut list, mut from, mut at) = (0, 0, 0);
-    while at < N {
-        if from < lists[list].len() {
-            all[at] = lists[list][from];
-            from += 1;
-            at += 1;
-        } else {
-            (list, from) = (list + 1, 0);
-        }
-    }
-    all
-}
+const WORDS: [&str; total(LISTS)] = joined("", LISTS);
 
 /// Words of lines that people take for faults.
 const ALARMING: [&str; 12] = [

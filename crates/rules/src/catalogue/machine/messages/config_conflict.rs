@@ -15,4 +15,4 @@ mod processors_and_memory;
 const LISTS: &[&[Sign]] =
     &[processors_and_memory::SIGNS, devices::SIGNS, backends::SIGNS, definitions::SIGNS];
 
-pub(super) const SIGNS: &[Sign] = &joined::<{ total(LISTS) }>(LISTS);
+pub(super) const SIGNS: &[Sign] = &joined::<_, { total(LISTS) }>(Sign::hint(""), LISTS);
