@@ -1,9 +1,9 @@
 //! `performance`: what the specification demands of the running VM, measured in the guest, several times each.
 //!
 //! The median decides, and only where the interval that it lies in with 99 % confidence lies on one side of what is
-//! demanded. Where an earlier review is given, its figures are compared with these: a change counts where it is neither
-//! chance nor negligible, and where it is more than the VM's waiting for the host's processors explains. The processor is
-//! measured against the host's own. In guests that are not our probe fio(1) measures the disk, where it is installed.
+//! demanded. Where an earlier review is given, its figures are compared with these: a change for the worse counts where it
+//! is neither chance nor negligible, is there once more when it is measured again, and is more than the VM's waiting for
+//! the host's processors explains. The processor is measured against the host's own. In guests that are not our probe fio(1) measures the disk, where it is installed.
 
 mod crowd;
 mod exits;
@@ -41,8 +41,20 @@ pub(crate) struct Kind {
     pub(crate) better: Better,
     /// Words for our probe; it answers with a figure for each run.
     words: &'static [&'static str],
+    /// Seconds that a run of this figure took at least.
+    took: fn(f64) -> f64,
     /// What the specification demands.
     demands: fn(&MachineSpec) -> Option<u32>,
+}
+
+impl Kind {
+    /// Whether a change is one for the worse, and more than chance.
+    fn is_worse(&self, change: &Shift) -> bool {
+        match self.better {
+            Better::More => change.is_less(),
+            Better::Less => change.is_more(),
+        }
+    }
 }
 
 /// What is measured, in this order.
@@ -52,6 +64,7 @@ static KINDS: [Kind; 6] = [
         unit: "% of the host's",
         better: Better::More,
         words: &["spin", "12", "100"],
+        took: |_| 0.1,
         demands: |spec| spec.review.cpu_percent,
     },
     Kind {
@@ -59,6 +72,7 @@ static KINDS: [Kind; 6] = [
         unit: "MiB/s",
         better: Better::More,
         words: &["copy", "12", "16"],
+        took: |figure| 16.0 / figure,
         demands: |spec| spec.review.memory_mib_s,
     },
     Kind {
@@ -66,6 +80,7 @@ static KINDS: [Kind; 6] = [
         unit: "MiB/s",
         better: Better::More,
         words: &["read", "12", "1048576", "DISK"],
+        took: |figure| 1.0 / figure,
         demands: |spec| spec.review.disk_read_mib_s,
     },
     Kind {
@@ -73,6 +88,7 @@ static KINDS: [Kind; 6] = [
         unit: "us",
         better: Better::Less,
         words: &["seek", "12", "50", "DISK"],
+        took: |figure| figure / 1e6,
         demands: |spec| spec.review.disk_read_us,
     },
     Kind {
@@ -80,6 +96,7 @@ static KINDS: [Kind; 6] = [
         unit: "us",
         better: Better::Less,
         words: &["wake", "12", "100", "1000"],
+        took: |_| 0.1,
         demands: |spec| spec.review.jitter_us,
     },
     Kind {
@@ -87,6 +104,7 @@ static KINDS: [Kind; 6] = [
         unit: "%",
         better: Better::Less,
         words: &["steal", "12", "100"],
+        took: |_| 0.1,
         demands: |spec| spec.review.steal_percent,
     },
 ];
@@ -119,14 +137,33 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
             let gate = review.gates.iter().find(|gate| gate.name == NAME)?;
             Some(gate.measurements.iter().find(|one| one.name == kind.name)?.samples.clone())
         });
-        let (looked, from) = (crowd::look(session), Instant::now());
-        let figures = figures(session, kind, disk.as_deref());
-        let crowded = looked.and_then(|looked| crowd::between(&looked, &crowd::look(session)?, from.elapsed()));
-        Series { kind, figures, before: earlier.unwrap_or_default(), crowded }
+        measured(session, kind, disk.as_deref(), earlier.unwrap_or_default())
     };
     let series = KINDS.iter().map(one).collect();
     let exits = before.and_then(|before| exits::between(&before, &exits::counted(session)?, began.elapsed().as_secs_f64()));
     Observed { series, exits, baseline: baseline.map(|review| review.began.clone()) }
+}
+
+/// The figures of one thing, and the part of the time that the VM waited for processors.
+type Run = (Result<Vec<f64>, String>, Option<f64>);
+
+fn measured(session: &Session<'_>, kind: &'static Kind, disk: Result<&str, &String>, before: Vec<f64>) -> Series {
+    let once = || {
+        let (looked, from) = (crowd::look(session), Instant::now());
+        let figures = figures(session, kind, disk);
+        let took = figures.iter().flatten().map(|figure| (kind.took)(*figure)).sum();
+        let crowded = looked.and_then(|looked| crowd::between(&looked, &crowd::look(session)?, took, from.elapsed()));
+        (figures, crowded)
+    };
+    let (figures, crowded) = confirmed(kind, &before, once);
+    Series { kind, figures, before, crowded }
+}
+
+/// One measurement, and the second one where the first looks worse than before: what lasts is there twice.
+fn confirmed(kind: &Kind, before: &[f64], mut measure: impl FnMut() -> Run) -> Run {
+    let first = measure();
+    let change = first.0.as_ref().ok().and_then(|figures| shift(before, figures));
+    if change.is_some_and(|change| kind.is_worse(&change)) { measure() } else { first }
 }
 
 /// The first disk that the guest sees.
@@ -152,9 +189,13 @@ fn figures(session: &Session<'_>, kind: &Kind, disk: Result<&str, &String>) -> R
     {
         return fio::figures(session, what, disk.map_err(Clone::clone)?);
     }
+    // Half of the host's runs come before the guest's: what the host does otherwise for a while is in both.
+    let spins = |runs| if kind.words[0] == "spin" { session.scope.host.spin(runs, 100) } else { Vec::new() };
+    let mut host = spins(RUNS / 2);
     let mut figures = session.probe(&words, LIMIT)?;
     if kind.words[0] == "spin" {
-        let host = median(&session.scope.host.spin(RUNS, 100)).filter(|figure| *figure > 0.0);
+        host.extend(spins(RUNS - RUNS / 2));
+        let host = median(&host).filter(|figure| *figure > 0.0);
         let host = host.ok_or("the host's own figure was not measured")?;
         for figure in &mut figures {
             *figure *= 100.0 / host;
@@ -240,12 +281,13 @@ fn compare(series: &Series, baseline: Option<&str>, figures: &[f64], aspects: &m
     let percent = |part: f64| format!("{:+.0} %", part * 100.0);
     let told = format!("{} ({} to {})", percent(change.by), percent(change.low), percent(change.high));
     // A wait takes its part of what is done in a time. Of the longest times it may be the whole.
-    let (worse, explains): (_, fn(&Shift, f64) -> bool) = match kind.better {
-        Better::More => (change.is_less(), |change, part| change.high >= -(part + NEGLIGIBLE)),
-        Better::Less => (change.is_more(), |_, _| true),
+    let worse = kind.is_worse(&change);
+    let explains = |part: f64| match kind.better {
+        Better::More => change.high >= -(part + NEGLIGIBLE),
+        Better::Less => true,
     };
     let against = || format!("{}: {told} against the review of {}", kind.name, quote::line(baseline));
-    match series.crowded.filter(|part| worse && explains(&change, *part)) {
+    match series.crowded.filter(|part| worse && explains(*part)) {
         Some(part) => aspects.unknown(format!(
             "{}, but for {:.0} % of its time the VM waited for a processor of this busy host: that may be all",
             against(),
@@ -303,6 +345,19 @@ mod tests {
         let better = Observed { series: vec![Series { kind: &KINDS[4], figures: Ok(around(900.0)), before: around(1000.0), crowded: None }], baseline: Some(String::new()), exits: None };
         assert_eq!(judge(&better, &spec()).outcome, GateOutcome::Pass);
     }
+
+    #[test]
+    fn what_looks_worse_is_measured_once_more() {
+        let median_of = |answers: &[f64]| {
+            let mut answers = answers.iter();
+            let (figures, _) = confirmed(&KINDS[1], &around(1000.0), || (Ok(around(*answers.next().unwrap())), None));
+            (median(&figures.unwrap()), answers.len())
+        };
+        assert_eq!(median_of(&[700.0, 1000.0]), (Some(1000.0), 0), "it did not last");
+        assert_eq!(median_of(&[700.0, 710.0]), (Some(710.0), 0), "it lasts");
+        assert_eq!(median_of(&[1000.0, 700.0]), (Some(1000.0), 1), "there is nothing to look at again");
+    }
+
     #[test]
     fn what_a_busy_host_explains_is_not_the_vm() {
         let slower = |figure: f64, part: Option<f64>| {

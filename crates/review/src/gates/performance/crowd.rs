@@ -61,8 +61,9 @@ fn held(session: &Session<'_>, pid: u32) -> u64 {
 }
 
 /// The part of the time between two looks that the VM's threads wanted to run, and others did; none where that is next to
-/// nothing, is not known, or is the VM's own limit. A VM that stood idle, for its disk say, did not wait for processors.
-pub(super) fn between(before: &Looked, after: &Looked, elapsed: Duration) -> Option<f64> {
+/// nothing, is not known, or is the VM's own limit. A VM that stood idle, for its disk say, did not wait for processors:
+/// `took` are the seconds that what was measured took at least.
+pub(super) fn between(before: &Looked, after: &Looked, took: f64, elapsed: Duration) -> Option<f64> {
     if after.held > before.held {
         return None;
     }
@@ -72,8 +73,9 @@ pub(super) fn between(before: &Looked, after: &Looked, elapsed: Duration) -> Opt
         ran += now_ran.saturating_sub(then_ran);
         waited += now_waited.saturating_sub(then_waited);
     }
-    let wanted = Duration::from_nanos(ran + waited).max(elapsed.saturating_sub(AROUND));
-    let part = waited as f64 / 1e9 / wanted.as_secs_f64().max(1e-9);
+    let waited = waited as f64 / 1e9;
+    let wanted = (ran as f64 / 1e9 + waited).max(took).max(elapsed.saturating_sub(AROUND).as_secs_f64());
+    let part = waited / wanted.max(1e-9);
     (part > NEGLIGIBLE).then_some(part)
 }
 
@@ -89,7 +91,7 @@ mod tests {
     fn waiting_for_others_is_told_and_a_limit_of_its_own_is_not() {
         let short = Duration::from_millis(1500);
         let ms = |ran: u64, waited: u64| (ran * 1_000_000, waited * 1_000_000);
-        let told = |before: &Looked, after: &Looked| between(before, after, short).map(|part| (part * 100.0).round());
+        let told = |before: &Looked, after: &Looked| between(before, after, 0.1, short).map(|part| (part * 100.0).round());
         let at = |threads: &[(&str, (u64, u64))], held| looked(&threads.iter().map(|(name, (ran, waited))| (*name, *ran, *waited)).collect::<Vec<_>>(), held);
         let before = at(&[("7", ms(1000, 100)), ("8", ms(50, 0))], 3);
         // 600 ms ran and 400 waited since, of them 100 and 100 in a thread that is new.
@@ -101,6 +103,8 @@ mod tests {
         // A thread that has its number from another.
         assert_eq!(told(&before, &at(&[("7", ms(10, 10))], 3)), None);
         // Twenty seconds in which it mostly had nothing to do.
-        assert_eq!(between(&before, &after, Duration::from_secs(20)), None);
+        assert_eq!(between(&before, &after, 0.1, Duration::from_secs(20)), None);
+        // It waited for its disk: the reads took longer than all that it ran.
+        assert_eq!(between(&before, &after, 10.0, short), None);
     }
 }
