@@ -67,6 +67,7 @@ const NAMED: usize = 3;
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let asked = RULE.words.iter().any(|word| cx.said(word));
     let mut draft = cx.draft();
+    let mut undecided = None;
     for program in Program::ALL {
         let Some((version, quote)) = version_of(cx, program) else { continue };
         draft = draft.looked();
@@ -98,8 +99,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         if strength > Strength::Hint {
             break;
         }
+        if packaged && undecided.is_none() {
+            let name = program.name();
+            undecided = Some(format!("{ids} are mended upstream after {name} {}: its package may have the mend", version.text));
+        }
     }
-    vec![draft.verdict()]
+    // A number that a distribution kept says neither that the mend is there nor that it is not.
+    match (draft.verdict(), undecided) {
+        (Verdict::Quiet, Some(why)) => vec![Verdict::Unknown { why, source: "the package's change log".to_owned() }],
+        (verdict, _) => vec![verdict],
+    }
 }
 
 /// What the number of a vulnerability means.
