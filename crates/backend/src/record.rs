@@ -1,9 +1,10 @@
 //! `process.json`: the VMM's process of the last start, written before the VMM's first instruction.
 
 use crate::process::Identity;
-use crate::store::{PROCESS, read_regular, write_atomically};
+use crate::store::{PROCESS, read_regular, write_atomically, write_for_now};
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 use vmwright_model::machine::Accelerator;
@@ -125,9 +126,11 @@ impl ProcessRecord {
         }
     }
 
-    /// Reads one; none where the file does not exist.
+    /// Reads one; none where the file does not exist. Nothing runs either where it is empty since before this boot: so a
+    /// power cut may leave one that was written for now.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>, RecordError> {
         let bytes = match read_regular(path, MAX) {
+            Ok(bytes) if bytes.is_empty() && is_of_an_earlier_boot(path) => return Ok(None),
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(RecordError::Read { path: path.to_owned(), source }),
@@ -145,10 +148,23 @@ impl ProcessRecord {
 
     /// Writes it, durably and in one go.
     pub(crate) fn write(&self, directory: &Path) -> Result<(), RecordError> {
+        self.write_by(directory, write_atomically)
+    }
+
+    /// Writes it in one go, for as long as the host is up: its process lives no longer.
+    pub(crate) fn write_for_now(&self, directory: &Path) -> Result<(), RecordError> {
+        self.write_by(directory, write_for_now)
+    }
+
+    fn write_by(
+        &self,
+        directory: &Path,
+        write: fn(&Path, &str, &[u8]) -> io::Result<()>,
+    ) -> Result<(), RecordError> {
         let fail = |source| RecordError::Write { path: directory.join(PROCESS), source };
         let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| fail(error.into()))?;
         bytes.push(b'\n');
-        write_atomically(directory, PROCESS, &bytes).map_err(fail)
+        write(directory, PROCESS, &bytes).map_err(fail)
     }
 
     /// The process that should be there.
@@ -194,6 +210,14 @@ mod optional {
         }
         serde_json::from_value(Value::Object(fields)).map(Some).map_err(D::Error::custom)
     }
+}
+
+/// Whether a file was last changed before the host was started (`btime` of proc_stat(5)).
+fn is_of_an_earlier_boot(path: &Path) -> bool {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let booted = stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse::<i64>().ok());
+    let changed = path.symlink_metadata().map(|metadata| metadata.mtime());
+    booted.zip(changed.ok()).is_some_and(|(booted, changed)| changed < booted)
 }
 
 #[cfg(test)]
@@ -257,5 +281,14 @@ mod tests {
             let told = ProcessRecord::read(&path).expect_err(&text);
             assert!(matches!(told, RecordError::Damaged { .. }), "{told}");
         }
+    }
+    #[test]
+    fn what_a_power_cut_emptied_is_no_machine_that_runs() {
+        let place = tempfile::tempdir().expect("a temporary directory");
+        let path = place.path().join(PROCESS);
+        let file = std::fs::File::create(&path).expect("writable");
+        assert!(matches!(ProcessRecord::read(&path), Err(RecordError::Damaged { .. })), "of this boot");
+        file.set_modified(std::time::UNIX_EPOCH).expect("its own file");
+        assert_eq!(ProcessRecord::read(&path).expect("of an earlier boot"), None);
     }
 }

@@ -4,7 +4,7 @@ use crate::lock::Lock;
 use crate::record::ProcessRecord;
 use crate::state::{Operation, State, allow};
 use crate::{Condition, Illegal, RecordError};
-use rustix::fs::{Mode, OFlags, RenameFlags};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, renameat_with};
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -223,11 +223,10 @@ pub fn create_from_text(state: &Path, spec: &Path, text: &str, backend: &str) ->
         })
         .map_err(|source| fail("write", &new, source));
     let moved = filled.and_then(|()| {
-        rustix::fs::renameat_with(rustix::fs::CWD, &new, rustix::fs::CWD, &target, RenameFlags::NOREPLACE)
-            .map_err(|errno| match errno {
-                rustix::io::Errno::EXIST => StoreError::Exists(name.clone()),
-                errno => fail("make", &target, errno.into()),
-            })
+        renameat_with(CWD, &new, CWD, &target, RenameFlags::NOREPLACE).map_err(|errno| match errno {
+            rustix::io::Errno::EXIST => StoreError::Exists(name.clone()),
+            errno => fail("make", &target, errno.into()),
+        })
     });
     if let Err(error) = moved {
         // The first error is the one to tell.
@@ -406,20 +405,50 @@ pub(crate) fn private_directory(path: &Path) -> Result<(), StoreError> {
 /// Replaces a file in one go, so that a reader sees the old text or the new one, also after a power cut. There
 /// is one writer at a time: the holder of the machine's lock.
 pub(crate) fn write_atomically(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    replace(directory, name, bytes, File::sync_all, |new, name| std::fs::rename(new, name))?;
+    sync_directory(directory)
+}
+
+/// The same for what is worth nothing after a power cut, since the VMM ends with it: what was there before may be there
+/// again then, or an empty file. To wait for the disk takes longer than all else of a start.
+pub(crate) fn write_for_now(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    replace(
+        directory,
+        name,
+        bytes,
+        |_| Ok(()),
+        |new, name| {
+            // ext4 writes a file out that is renamed over another (`auto_da_alloc` of ext4(5)), not one that changes places
+            // with it. Not every file system can do that.
+            match renameat_with(CWD, new, CWD, name, RenameFlags::EXCHANGE) {
+                Ok(()) => std::fs::remove_file(new),
+                Err(_) => std::fs::rename(new, name),
+            }
+        },
+    )
+}
+
+fn replace(
+    directory: &Path,
+    name: &str,
+    bytes: &[u8],
+    settle: impl FnOnce(&File) -> io::Result<()>,
+    rename: impl FnOnce(&Path, &Path) -> io::Result<()>,
+) -> io::Result<()> {
     let new = directory.join(format!("{name}.new"));
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let written =
         rustix::fs::open(&new, flags, Mode::from_raw_mode(0o600)).map_err(io::Error::from).and_then(|file| {
             let mut file = File::from(file);
             file.write_all(bytes)?;
-            file.sync_all()
+            settle(&file)
         });
-    if let Err(error) = written.and_then(|()| std::fs::rename(&new, directory.join(name))) {
+    if let Err(error) = written.and_then(|()| rename(&new, &directory.join(name))) {
         // The first error is the one to tell.
         let _ = std::fs::remove_file(&new);
         return Err(error);
     }
-    sync_directory(directory)
+    Ok(())
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {

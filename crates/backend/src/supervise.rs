@@ -8,7 +8,7 @@ use crate::process::Life;
 use crate::record::{Phase, ProcessRecord, Running};
 use crate::sockets::{self, SocketDirectory};
 use crate::state::{Operation, State, allow};
-use crate::store::{ARGV, LOG, PROCESS, Stored, write_atomically};
+use crate::store::{ARGV, LOG, PROCESS, Stored, write_for_now};
 use crate::{Condition, ControlError, StartError, chain};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
@@ -66,7 +66,7 @@ pub(crate) fn start(
             }
         }
     }
-    let written = record.write(&directory);
+    let written = record.write_for_now(&directory);
     drop(lock);
     // The reason of a failed start matters more than that it could not be written down. A running machine
     // whose last record could not be written is still on record as starting, with its process.
@@ -174,7 +174,7 @@ impl Attempt<'_> {
             lines.extend_from_slice(argument.as_bytes());
         }
         lines.push(b'\n');
-        write_atomically(&directory, ARGV, &lines)
+        write_for_now(&directory, ARGV, &lines)
             .map_err(|source| StartError::Write { path: directory.join(ARGV), source })?;
         self.record.sockets = vmm.sockets.map(|sockets| sockets.path().to_owned());
         self.record.cgroup = vmm.cgroup.map(|(group, _)| group.path().to_owned());
@@ -199,7 +199,7 @@ impl Attempt<'_> {
                 taps: vmm.taps,
                 started_ms: now_ms(),
             });
-            record.write(&directory)
+            record.write_for_now(&directory)
         });
         let child = child.map_err(|error| match error {
             LaunchError::Run(source) => StartError::Launch { program: vmm.program.to_owned(), source },

@@ -9,7 +9,7 @@ use super::argv;
 use crate::account::{Account, account};
 use crate::apart::Apart;
 use crate::program::find;
-use crate::store::write_atomically;
+use crate::store::write_for_now;
 use crate::{StartError, Stored};
 use serde_json::Value;
 use std::ffi::OsString;
@@ -177,7 +177,7 @@ impl Jail {
         text.push(b'\n');
         let path = self.seen(CONFIG);
         let write = || -> io::Result<()> {
-            write_atomically(&self.root, CONFIG.trim_start_matches('/'), &text)?;
+            write_for_now(&self.root, CONFIG.trim_start_matches('/'), &text)?;
             std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644))
         };
         Ok(write().map_err(fail("write", &path))?)

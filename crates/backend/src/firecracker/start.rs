@@ -5,7 +5,7 @@ use super::{Firecracker, NAME, argv};
 use crate::http::{Api, ApiError};
 use crate::microvm::{self, Prepared, check, socket};
 use crate::sockets::SocketDirectory;
-use crate::store::{SERIAL, write_atomically};
+use crate::store::{SERIAL, write_for_now};
 use crate::supervise::{self, Attempt, empty_file};
 use crate::{Running, StartError, Stored};
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ fn run(
     };
     let mut text = format!("{config:#}").into_bytes();
     text.push(b'\n');
-    write_atomically(&machine.directory(), CONFIG, &text)
+    write_for_now(&machine.directory(), CONFIG, &text)
         .map_err(|source| StartError::Write { path: machine.file(CONFIG), source })?;
     let inside = Kept { state: jail::STATE.into(), memory: jail::MEMORY.into() };
     let load_from = kept.map(|kept| if jail::wanted(&spec) { &inside } else { kept });

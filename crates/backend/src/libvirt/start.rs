@@ -7,7 +7,7 @@ use super::{Libvirt, control};
 use crate::account::{Account, account};
 use crate::process::Identity;
 use crate::state::{Operation, State, allow};
-use crate::store::{ARGV, DOMAIN, SERIAL, SPEC, read_regular, write_atomically};
+use crate::store::{ARGV, DOMAIN, SERIAL, SPEC, read_regular, write_atomically, write_for_now};
 use crate::supervise::{self, Attempt, empty_file, interface_exists};
 use crate::{Backend, Condition, Running, StartError, Stored};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -49,7 +49,7 @@ fn run(libvirt: &Libvirt, attempt: &mut Attempt<'_>) -> Result<Running, StartErr
         return Err(StartError::NoProcess { machine: machine.name.clone(), told });
     };
     let directory = machine.directory();
-    write_atomically(&directory, ARGV, &words)
+    write_for_now(&directory, ARGV, &words)
         .map_err(|source| StartError::Write { path: directory.join(ARGV), source })?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(Running {

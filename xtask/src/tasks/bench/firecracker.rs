@@ -51,15 +51,11 @@ fn run(site: &Site) -> Result<()> {
 }
 
 fn against_bare(site: &Site, ours: &Ours, program: &Path, place: &Path) -> Result<()> {
-    let log = ours.file(MACHINE, "serial.log");
     let (mut returned, mut own, mut bare) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=site.rounds {
-        let begin = Instant::now();
-        ours.run(&["vm", "start", MACHINE])?;
-        let done = begin.elapsed().as_secs_f64() * 1e3;
-        let up = start::until(&log, begin, guest::READY);
+        let started = ours.start(MACHINE, |log, begin| start::until(log, begin, guest::READY));
         ours.run(&["vm", "stop", MACHINE, "--force"])?;
-        let up = up?;
+        let (done, up) = started?;
         let other = alone(program, &ours.file(MACHINE, "vmm.json"), &place.join("bare.log"))?;
         // Once each for the page cache.
         if round > 0 {

@@ -8,7 +8,7 @@ use super::{Bench, Site, measure};
 use crate::daemon::with_daemon;
 use crate::run::Run;
 use crate::workspace;
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -104,6 +104,28 @@ impl Ours {
         Ok(())
     }
 
+    /// Starts a machine and looks at its guest's log meanwhile: milliseconds until the word to start has returned, and what
+    /// `up` saw.
+    pub(super) fn start<T>(
+        &self,
+        name: &str,
+        up: impl FnOnce(&Path, Instant) -> Result<T>,
+    ) -> Result<(f64, T)> {
+        let log = self.file(name, "serial.log");
+        // What an earlier guest has said is no word of this one's.
+        if log.exists() {
+            fs::write(&log, "").context("cannot clear a log")?;
+        }
+        let begin = Instant::now();
+        let (returned, seen) = std::thread::scope(|scope| {
+            let returned = scope.spawn(|| self.run(&["vm", "start", name]).map(|()| begin.elapsed()));
+            let seen = up(&log, begin);
+            (returned.join(), seen)
+        });
+        let returned = returned.map_err(|_| anyhow!("the thread that starts a machine panicked"))??;
+        Ok((returned.as_secs_f64() * 1e3, seen?))
+    }
+
     pub(super) fn file(&self, name: &str, file: &str) -> PathBuf {
         self.state.join("machines").join(name).join(file)
     }
@@ -115,7 +137,7 @@ pub(super) fn until(log: &Path, begin: Instant, word: &str) -> Result<f64> {
         if begin.elapsed() > PATIENCE {
             bail!("no `{word}` within {} s; see {}", PATIENCE.as_secs(), log.display());
         }
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(Duration::from_micros(500));
     }
     Ok(begin.elapsed().as_secs_f64() * 1e3)
 }
@@ -140,15 +162,11 @@ impl Starts {
 }
 
 fn against_bare(site: &Site, ours: &Ours, place: &Path) -> Result<()> {
-    let log = ours.file("own", "serial.log");
     let (mut returned, mut own, mut bare) = (Vec::new(), Starts::default(), Starts::default());
     for round in 0..=site.rounds {
-        let begin = Instant::now();
-        ours.run(&["vm", "start", "own"])?;
-        let done = begin.elapsed().as_secs_f64() * 1e3;
-        let up = until_up(&log, begin);
+        let started = ours.start("own", until_up);
         ours.run(&["vm", "stop", "own", "--force"])?;
-        let up = up?;
+        let (done, up) = started?;
         let other = until_up_bare(&ours.file("own", "argv"), place)?;
         // Once each for the page cache.
         if round > 0 {
