@@ -101,12 +101,17 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
         if packaged && undecided.is_none() {
             let name = program.name();
-            undecided = Some(format!("{ids} are mended upstream after {name} {}: its package may have the mend", version.text));
+            undecided = Some(format!(
+                "{ids} are mended upstream after {name} {}: its package may have the mend",
+                version.text
+            ));
         }
     }
     // A number that a distribution kept says neither that the mend is there nor that it is not.
     match (draft.verdict(), undecided) {
-        (Verdict::Quiet, Some(why)) => vec![Verdict::Unknown { why, source: "the package's change log".to_owned() }],
+        (Verdict::Quiet, Some(why)) => {
+            vec![Verdict::Unknown { why, source: "the package's change log".to_owned() }]
+        }
         (verdict, _) => vec![verdict],
     }
 }
