@@ -101,9 +101,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
         if packaged && undecided.is_none() {
             let name = program.name();
+            let number = &version.text;
             undecided = Some(format!(
-                "{ids} are mended upstream after {name} {}: its package may have the mend",
-                version.text
+                "{name} {number} is of the versions that {ids} name: its package may have the mend"
             ));
         }
     }
