@@ -7,6 +7,7 @@
 pub mod confidence;
 mod context;
 mod draft;
+mod echo;
 pub mod hypotheses;
 mod marks;
 mod messages;

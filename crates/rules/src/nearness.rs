@@ -3,13 +3,16 @@
 //! Each rule's documentation, with its messages, is one document; the complaint and the words of the texts are the
 //! query. Documents are scored by Okapi BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009,
 //! with its usual constants). The nearest few become suspicions: notes, of a confidence below every finding's,
-//! that say themselves that nothing proves them. What they quote are the lines that brought them there. Names that
+//! that say themselves that nothing proves them. What they quote are the lines that brought them there. What the
+//! user says counts more than what is shown, and of that the lines in which something fails. A rule one of whose messages
+//! stands there in nearly its words (see `echo.rs`) is nearer by that. Names that
 //! programs are written with count as the words that they are made of too, `kvm_sev_init` and `VfioMapRegion`. A rule
 //! of one product or mechanism is farther away where nobody speaks of that.
 //!
 //! A whole host, live or in a report, is not guessed at: there, that no rule fires is an answer.
 
 use crate::confidence::SUSPICION;
+use crate::echo::echoes;
 use crate::{CATALOGUE, Entry, Reading};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -50,6 +53,34 @@ const NEAR: usize = 5;
 
 /// What a rule's nearness is taken times where nobody speaks of its area's subject.
 const UNSPOKEN: f64 = 0.8;
+
+/// How often a word of the complaint counts, against one of what was shown.
+const SAID: f64 = 1.5;
+
+/// What the echo of a rule's message is worth, as a part of the nearest rule's score.
+const ECHO: f64 = 0.5;
+
+/// What lines have in which something fails, in lower case.
+const FAILING: &[&str] = &[
+    "error",
+    "fail",
+    "cannot",
+    "can't",
+    "could not",
+    "unable",
+    "denied",
+    "refused",
+    "invalid",
+    "not support",
+    "unsupported",
+    "not found",
+    "no such",
+    "missing",
+    "insufficient",
+    "panic",
+    "fatal",
+    "warn",
+];
 
 /// The areas of one product or mechanism, and how the words begin in which people and programs speak of it.
 const SUBJECTS: &[(&str, &[&str])] = &[
@@ -132,6 +163,11 @@ impl Near {
             if silent.contains(&CATALOGUE[*at].area()) {
                 *score *= UNSPOKEN;
             }
+        }
+        let best = scored.iter().map(|(score, _)| *score).fold(0.0, f64::max);
+        let echoes = echoes(reading, HEAD);
+        for (score, at) in &mut scored {
+            *score += ECHO * best * echoes[*at];
         }
         scored.sort_by(|(a, left), (b, right)| b.total_cmp(a).then(left.cmp(right)));
         Self(scored)
@@ -306,19 +342,26 @@ fn heard(doc: &str) -> &str {
     doc[begin..].split("\n\n").next().unwrap_or_default()
 }
 
-/// The words of the complaint, by how often they stand there, and of each text, once. In order, so that sums are
-/// the same at each run.
+/// The words of the complaint, by how often they stand there, and of each text, once, and once more those of its lines in
+/// which something fails. In order, so that sums are the same at each run.
 fn query(reading: &Reading<'_>) -> BTreeMap<String, f64> {
     let mut query = BTreeMap::new();
-    words(reading.complaint()).for_each(|word| *query.entry(word.into_owned()).or_default() += 1.0);
+    words(reading.complaint()).for_each(|word| *query.entry(word.into_owned()).or_default() += SAID);
     for text in reading.texts() {
         let head = &text.whole()[..text.whole().floor_char_boundary(HEAD)];
-        words(head)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .for_each(|word| *query.entry(word.into_owned()).or_default() += 1.0);
+        let mut add = |words: BTreeSet<Cow<'_, str>>| {
+            words.into_iter().for_each(|word| *query.entry(word.into_owned()).or_default() += 1.0);
+        };
+        add(words(head).collect());
+        add(head.lines().filter(|line| fails(line)).flat_map(words).collect());
     }
     query
+}
+
+/// Whether something fails by what a line says.
+fn fails(line: &str) -> bool {
+    let low = line.to_ascii_lowercase();
+    FAILING.iter().any(|word| low.contains(word))
 }
 
 /// The lines whose words weigh most in a document, best first.
@@ -355,7 +398,7 @@ fn quotes(reading: &Reading<'_>, document: &Document) -> Vec<Evidence> {
 
 /// Words of at least two letters, in lower case, without their commonest endings; what begins with a digit is an
 /// address or a number, and none. Of a word that is made of several these follow.
-fn words(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let parts = text.split(move |letter| !word(letter)).filter(|part| telling(part));
     parts.flat_map(|part| std::iter::once(part).chain(members(part))).filter_map(|part| {

@@ -12,6 +12,8 @@
 //! | `&quot;`, `&lt;` | the character |
 //! | an error of the C library in another language | in English (see `translated.rs`) |
 //! | a sentence that was broken because the line was full | both lines as one, in what was pasted |
+//! | a value of YAML that goes on in deeper lines, as `kubectl` and `oc` print messages | the lines as one |
+//! | `''` in a quoted value of YAML | `'` |
 
 use crate::{Text, translated};
 use memchr::memmem;
@@ -49,6 +51,7 @@ const TRACES: &[&[u8]] = &[
     b"&quot;",
     b"&lt;",
     b"&#39;",
+    b"''",
 ];
 
 /// Plain forms of lines, one below the other.
@@ -118,10 +121,15 @@ impl Plain {
             let Some(begin) = text.line(first) else { continue };
             let (mut spaced, mut close) = (begin.trim_end().to_owned(), begin.to_owned());
             let mut last = begin;
-            let mut hard = false;
+            let (mut hard, mut value) = (false, false);
             for next in (first + 1)..=(first + JOINED - 1).min(count) {
                 let Some(line) = text.line(next) else { break };
-                if !goes_on(last, line) {
+                value = if next == first + 1 {
+                    folded(begin, line)
+                } else {
+                    value && indent(line) == indent(last) && !fresh_in_yaml(line.trim_start())
+                };
+                if !value && !goes_on(last, line) {
                     break;
                 }
                 hard |= full(last);
@@ -132,7 +140,7 @@ impl Plain {
                 last = line;
             }
             if spaced.len() > begin.trim_end().len() {
-                self.add(&spaced, number, first);
+                self.add(&undoubled(spaced), number, first);
                 if hard {
                     self.add(&close, number, first);
                 }
@@ -153,7 +161,6 @@ fn foreign(text: &Text<'_>) -> bool {
 /// Whether a line goes on in the next because it was full, as far as the two tell.
 fn goes_on(line: &str, next: &str) -> bool {
     let (begin, rest) = (unquoted(line), unquoted(next));
-    let indent = |text: &str| text.len() - text.trim_start().len();
     let first = rest.split_whitespace().next().unwrap_or("");
     let sentence = !begin.trim_end().ends_with(['.', '!', '?', ':', ';', '{', '}', '>', ']']);
     begin.len() >= FULL
@@ -161,6 +168,41 @@ fn goes_on(line: &str, next: &str) -> bool {
         && sentence
         && indent(begin) >= indent(rest)
         && !fresh(first)
+}
+
+/// How far a line is indented, in bytes.
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// Whether a value of YAML goes on in the next line, which is deeper then (YAML 1.2, 7.3.3): `kubectl` folds them at 80
+/// columns.
+fn folded(line: &str, next: &str) -> bool {
+    let key = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|letter| letter.is_ascii_alphanumeric() || b"_-./".contains(&letter))
+    };
+    let entry = line.trim_start().trim_start_matches("- ").split_once(": ");
+    let value = entry.is_some_and(|(name, value)| key(name) && !value.starts_with(['|', '>', '{', '[']));
+    let first = next.split_whitespace().next().unwrap_or("");
+    value && indent(next) > indent(line) && line.len() + 1 + first.len() >= WIDTH && !fresh_in_yaml(first)
+}
+
+/// Whether a line within YAML is an entry of its own and no rest of a value.
+fn fresh_in_yaml(line: &str) -> bool {
+    let first = line.split_whitespace().next().unwrap_or("");
+    first.is_empty() || first.ends_with(':') || first == "-" || first.starts_with('#')
+}
+
+/// A quoted value of YAML without the doubled quotes that stand for single ones in it (YAML 1.2, 7.3.2).
+fn undoubled(line: String) -> String {
+    match line.find(": '") {
+        Some(at) if line[at + 3..].contains("''") && line.trim_end().ends_with('\'') => {
+            let (name, value) = line.split_at(at + 3);
+            format!("{name}{}", value.replace("''", "'"))
+        }
+        _ => line,
+    }
 }
 
 /// Whether a word begins a line of its own: a time, an option, a program's name, a prompt.
@@ -209,7 +251,7 @@ fn bare(line: &str) -> String {
         }
         bare = unescaped(&bare);
     }
-    bare
+    undoubled(bare)
 }
 
 /// A line without sequences that begin with ESC and `[` (ECMA-48, 5.4).
@@ -310,6 +352,19 @@ mod tests {
         assert_eq!(lines(mail, LOCK), [1]);
         let hard = "2022-07-20T06:13:31.090440Z qemu-system-x86_64: -device ide-hd,drive=a: Failed to g\net \"write\" lock\n";
         assert_eq!(lines(hard, LOCK), [1]);
+    }
+
+    #[test]
+    fn a_folded_value_of_yaml_is_one_message() {
+        let sign = "hardware emulation device '/dev/kvm' not present";
+        let text = "status:\n    message: 'server error. command Launcher.Sync failed: hardware emulation device\n      ''/dev/kvm'' not present'\n    reason: x\n";
+        assert_eq!(lines(text, sign), [2]);
+        let text = "    message: 'server error: hardware emulation device ''/dev/kvm'' not present'\n";
+        assert_eq!(lines(text, sign), [1]);
+        // An entry below is no rest of it.
+        let text = "    message: server error. command Launcher.Sync failed: the hardware emulation device\n      '/dev/kvm': not present\n";
+        assert_eq!(lines(text, sign), [] as [u32; 0]);
+        assert_eq!(undoubled("unknown mode ''".to_owned()), "unknown mode ''");
     }
 
     #[test]

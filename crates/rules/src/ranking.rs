@@ -50,9 +50,9 @@ const USUAL: f64 = 0.6;
 /// What nearness is worth there, of the nearest rule; others have their share of it.
 const NEAR: f64 = 0.4;
 
-/// What a suspicion has there before that: the nearest stands before a finding of one usual message that is hardly
-/// half as near.
-const SUSPECTED: f64 = 0.2;
+/// What a suspicion has there before that: the nearest stands before a finding of one usual message that is less than
+/// two fifths as near.
+const SUSPECTED: f64 = 0.1;
 
 /// How many quotes a cause shows.
 const QUOTES: usize = 6;

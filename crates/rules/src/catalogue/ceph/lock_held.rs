@@ -56,6 +56,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("duplicate lock owners detected"),
         Sign::strong("the image is locked*exclusive lock"),
         Sign::strong("client blocklisted"),
+        // The kernel's client, shut out: -ESHUTDOWN (drivers/block/rbd.c).
+        Sign::strong("rbd: rbd{n}: * result -108"),
         Sign::strong("client blacklisted"),
         Sign::strong("is blocklisted").and(&["rbd"]),
         Sign::strong("is blacklisted").and(&["rbd"]),

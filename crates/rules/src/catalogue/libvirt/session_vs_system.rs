@@ -45,6 +45,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("qemu:///session"),
         Sign::strong("cannot use namespaces in session mode"),
         Sign::strong("is not supported in session mode"),
+        Sign::strong("is not yet supported in session mode"),
         Sign::strong("not supported * unprivileged * session"),
         Sign::strong("network backend * not supported in session"),
         Sign::support("/.config/libvirt/qemu").and(&["qemu:///system"]),

@@ -65,6 +65,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("invalid domain type"),
         Sign::strong("unexpected domain type"),
         Sign::strong("unknown disk device"),
+        Sign::strong("internal error: Unknown source mode '"),
+        Sign::strong("storage format is not directly supported by QEMU, use '"),
         Sign::strong("unknown interface type"),
         Sign::strong("unsupported timer type"),
         Sign::strong("invalid disk target '"),

@@ -49,7 +49,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Error entering sandbox: *idMap"),
         Sign::strong("no subuid ranges found for user"),
         Sign::strong("no subgid ranges found for group"),
-        Sign::strong("virtiofs is not yet supported in session mode"),
+        Sign::support("virtiofs is not yet supported in session mode"),
         Sign::strong("nobody * nogroup").and(FS),
         Sign::strong("nobody nogroup").and(FS),
         Sign::strong("nobody   nogroup").and(FS),

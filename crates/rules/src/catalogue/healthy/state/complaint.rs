@@ -420,6 +420,8 @@ pub(super) const ASKS: &[&str] = &[
     "only want to be sure",
     "just want to be sure",
     "want to make sure that all",
+    "all is in order",
+    "everything is in order",
 ];
 
 /// Something does not go as it should.
@@ -487,6 +489,8 @@ pub(super) const TROUBLE: &[&str] = &[
     "grow by",
     "shuts down by itself",
     "turns off",
+    "error occurs",
+    "error occurred",
 ];
 
 /// Trouble as a rule, though it may be what a harmless message says.
@@ -646,7 +650,11 @@ pub(crate) fn amiss(cx: &Context<'_>) -> bool {
         Mood::Troubled => true,
         Mood::Silent => any(AMISS) || !any(MESSAGE) && !idle(cx),
         Mood::Runs => !any(MESSAGE) && !idle(cx),
-        Mood::Calm => !any(ASKS) && !any(MESSAGE),
+        Mood::Calm => {
+            !any(ASKS)
+                && !any(MESSAGE)
+                && (any(AMISS) || any(ATTEMPTS) || any(TURNS) || super::alarming(cx).is_some())
+        }
         Mood::Content => false,
     }
 }

@@ -24,6 +24,9 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("this QEMU binary lacks"),
     Sign::proof("is not compiled into this"),
     Sign::strong("Parameter 'type' expects a netdev backend type"),
+    // An option whose module is not installed: `-spice` without qemu-ui-spice.
+    Sign::strong("There is no option group '"),
+    Sign::strong("-display *Parameter 'type' does not accept value"),
     Sign::strong("audio driver '{driver}' not found"),
     Sign::strong("Unknown audio driver"),
     Sign::strong("Display '{display}' is not available"),
