@@ -15,13 +15,26 @@ pub(crate) const VARIABLE: &str = "VMWRIGHT_TEST_PROGRAMS";
 /// A switch, a server that hosts are read through, another shell to read them with, and the older firewall tables.
 const PACKAGES: [&str; 4] = ["openvswitch-switch", "openssh-server", "busybox", "iptables"];
 
+/// What reads the files that set a host's network up, with the libraries that only it has. Their packages ask for a whole
+/// system besides, of which reading needs nothing.
+const ALONE: [&str; 4] = ["netplan.io", "libnetplan0", "network-manager", "libnm0"];
+
+/// What was unpacked, in the folder itself: one of other packages is made anew.
+const LIST: &str = "packages";
+
 /// The folder, made where it is not there. None where the packages cannot be had, which is said: the tests that need
 /// them skip then.
 pub(crate) fn ensure() -> Option<PathBuf> {
     let place = workspace::cache().join("programs");
-    if !place.is_dir() {
+    let list = [&PACKAGES[..], &ALONE].concat().join("\n");
+    if fs::read_to_string(place.join(LIST)).is_ok_and(|found| found == list) {
+        return Some(place);
+    }
+    if !place.is_dir() || fs::remove_dir_all(&place).is_ok() {
         let step = Step::begin(format!("unpacking {} for tests", PACKAGES.join(", ")));
-        if let Err(error) = apt::unpack(&place, &step, |apt, to| download(apt, to, &step)) {
+        let unpacked = apt::unpack(&place, &step, |apt, to| download(apt, to, &step));
+        let noted = |()| fs::write(place.join(LIST), list).context("cannot note what was unpacked");
+        if let Err(error) = unpacked.and_then(noted) {
             step.failed(&error);
             return None;
         }
@@ -40,5 +53,12 @@ fn download(apt: &Apt, to: &Path, step: &Step) -> Result<()> {
         // Nothing is installed, so that apt's lock is not needed, for which one must be root.
         .args(["-o", "Debug::NoLocking=1", "-o", &format!("Dir::Cache::archives={}", to.display())])
         .args(PACKAGES)
-        .quiet(step)
+        .quiet(step)?;
+    // Other releases call a library otherwise: the tests that need it say that they skip.
+    let alone =
+        Run::new(apt::ENVIRONMENT).args(["apt-get", "download"]).args(apt.options()).args(ALONE).dir(to);
+    if let Err(error) = alone.quiet(step) {
+        step.still(&format!("without {}: {error:#}", ALONE.join(", ")));
+    }
+    Ok(())
 }

@@ -8,6 +8,7 @@ mod executor;
 mod faults;
 mod generated;
 mod images;
+mod keepers;
 mod namespaces;
 mod real_boot;
 mod reboot;

@@ -24,6 +24,9 @@ pub const UPLINK_NEEDS: &[Need] = &[
     Need::File("/etc/network/interfaces"),
     Need::Glob("/etc/network/interfaces.d/*"),
     Need::Glob("/etc/netplan/*.yaml"),
+    Need::File(keeper::CLOUD),
+    Need::Glob("/run/NetworkManager/devices/*"),
+    Need::Glob("/etc/NetworkManager/system-connections/*"),
     Need::Exists(keeper::BRIDGE_UTILS),
     Need::Exists(keeper::IFUPDOWN2),
 ];

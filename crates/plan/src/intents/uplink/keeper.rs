@@ -1,5 +1,10 @@
 //! What sets a card up at boot, and how it is told of a bridge.
 
+mod netplan;
+mod network_manager;
+
+pub(super) use netplan::CLOUD;
+
 use super::{Network, Wanted};
 use crate::canonical::sha256;
 use crate::header;
@@ -21,6 +26,8 @@ pub(super) enum Keeper<'n> {
     Networkd(&'n str),
     /// netplan, which writes for systemd-networkd or NetworkManager.
     Netplan,
+    /// NetworkManager, by this file with this text.
+    NetworkManager(&'n str, &'n str),
     /// ifupdown, by this file.
     Ifupdown(&'n str),
     /// Something else, or nothing.
@@ -38,6 +45,10 @@ impl<'n> Keeper<'n> {
         }
         if let Some((path, _)) = file.and_then(|file| network.texts.get_key_value(file)) {
             return Self::Networkd(path);
+        }
+        let profile = network_manager::profile(network, number);
+        if let Some((path, text)) = profile.and_then(|uuid| network_manager::keyfile(network, uuid)) {
+            return Self::NetworkManager(path, text);
         }
         let stanza =
             |text: &str| text.lines().any(|line| iface(line).is_some_and(|(name, _)| name == card.name));
@@ -76,11 +87,10 @@ impl<'n> Keeper<'n> {
                 let from_sha256 = sha256(text.as_bytes());
                 Ok(vec![(Action::FileWrite { path: (*path).to_owned(), from_sha256, text: made }, why)])
             }
-            Self::Netplan => Err(format!(
-                "netplan sets {name} up: below `bridges:` write `{bridge}:` with `interfaces: [{name}]` and all that stands below `{name}:`, and there `{name}: {{dhcp4: false, dhcp6: false}}`"
-            )),
+            Self::Netplan => netplan::keep(network, bridge, card),
+            Self::NetworkManager(path, text) => network_manager::keep((path, text), network.id, bridge, card),
             Self::Other => Err(format!(
-                "it was not found what sets {name} up at boot; make the bridge there too (NetworkManager: `nmcli connection add type bridge ifname {bridge}`, and {name} as its `bridge-slave`)"
+                "it was not found what sets {name} up at boot; make the bridge there too (NetworkManager without a profile that is kept: `nmcli connection add type bridge ifname {bridge}`, and {name} as its `bridge-slave`)"
             )),
         }
     }
