@@ -32,7 +32,7 @@ pub use tool::ToolError;
 pub use undo::{UndoError, revert_run, undo_run};
 
 use thiserror::Error;
-use vmwright_model::plan::{DomainEdit, Settles};
+use vmwright_model::plan::{DomainEdit, QmpValue, Settles};
 
 /// Why a machine could not be asked, started or stopped: one line, as the backend says it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -70,6 +70,28 @@ pub enum Standing {
     After,
     /// Neither; the first place that is not.
     Neither(String),
+}
+
+/// Whether a device is in a domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// There is none that is known by the same.
+    Absent,
+    /// It is there, with all that is said of it.
+    There,
+    /// One that is known by the same, and differs; what it is.
+    Other(String),
+}
+
+/// Where a device of a domain stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plugged {
+    /// Whether the domain runs.
+    pub running: bool,
+    /// In the running domain; absent where it does not run.
+    pub live: Presence,
+    /// In what it is started from next.
+    pub kept: Presence,
 }
 
 /// Machines, as the backends run them.
@@ -129,6 +151,46 @@ pub trait Machines {
     /// If it was not changed.
     fn edit_domain(&self, connection: &str, domain: &str, edits: &[DomainEdit]) -> Result<(), MachineError> {
         self.domain(connection, domain, edits).map(drop)
+    }
+
+    /// Where a device of a domain of libvirt's stands.
+    ///
+    /// # Errors
+    /// If that cannot be told, or there is no such domain.
+    fn device(&self, connection: &str, domain: &str, _device: &str) -> Result<Plugged, MachineError> {
+        Err(MachineError(format!("{connection} is not known, so nobody can tell of {domain}")))
+    }
+
+    /// Plugs a device into a domain of libvirt's, or takes it `away`: in the running domain, in the kept one, or in both.
+    /// Returns when the guest has let go of it.
+    ///
+    /// # Errors
+    /// If it was not done.
+    fn plug(
+        &self,
+        connection: &str,
+        domain: &str,
+        device: &str,
+        _away: bool,
+        _live_and_kept: (bool, bool),
+    ) -> Result<(), MachineError> {
+        self.device(connection, domain, device).map(drop)
+    }
+
+    /// A value of a machine's running QEMU.
+    ///
+    /// # Errors
+    /// If that cannot be told, or could not be set back exactly.
+    fn value(&self, name: &str, value: &QmpValue) -> Result<u64, MachineError> {
+        Err(MachineError(format!("nobody can tell of {value} of {name}")))
+    }
+
+    /// Sets a value of a machine's running QEMU.
+    ///
+    /// # Errors
+    /// If QEMU did not take it.
+    fn set_value(&self, name: &str, value: &QmpValue, _to: u64) -> Result<(), MachineError> {
+        self.value(name, value).map(drop)
     }
 
     /// Stops a machine that runs, in order and then by force, and returns when it is gone.

@@ -172,6 +172,33 @@ fn pairs() -> Vec<(&'static str, &'static str, Value)> {
             json!({ "intent": "storage", "vm": "web", "wish": "rebase", "base": "/b" }),
         ),
         (
+            "plan storage web --limit-bytes 50MiB --limit-requests 500",
+            "plan",
+            json!({ "intent": "storage", "vm": "web", "wish": "limit", "size": "50MiB", "requests": 500 }),
+        ),
+        (
+            "plan storage web --snapshot before",
+            "plan",
+            json!({ "intent": "storage", "vm": "web", "wish": "snapshot", "name": "before" }),
+        ),
+        (
+            "plan attach web --disk /d.qcow2 --image-format qcow2 --bus usb --readonly",
+            "plan",
+            json!({ "intent": "attach", "vm": "web", "path": "/d.qcow2", "format": "qcow2", "bus": "usb", "readonly": true }),
+        ),
+        (
+            "plan attach web --network default --mac 52:54:00:00:00:07",
+            "plan",
+            json!({ "intent": "attach", "vm": "web", "network": "default", "mac": "52:54:00:00:00:07" }),
+        ),
+        ("plan attach web --bridge br0", "plan", json!({ "intent": "attach", "vm": "web", "bridge": "br0" })),
+        ("plan detach web vdb", "plan", json!({ "intent": "detach", "vm": "web", "device": "vdb" })),
+        (
+            "plan migrate web tcp:hv2:1 --against h --bandwidth 1GiB --downtime 500",
+            "plan",
+            json!({ "intent": "migrate", "vm": "web", "to": "tcp:hv2:1", "against": "h", "bandwidth": "1GiB", "downtime": 500 }),
+        ),
+        (
             "plan confidential web --by sev-snp",
             "plan",
             json!({ "intent": "confidential", "vm": "web", "by": "sev-snp" }),

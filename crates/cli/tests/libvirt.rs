@@ -310,3 +310,117 @@ fn a_domain_that_somebody_else_made_is_changed_in_its_own_places() {
         eprintln!("SKIPPED the part of {test} with a user's own daemon: no setpriv");
     }
 }
+
+/// Devices that come into a running domain and into what it is started from, and go; behind the words that bring a daemon
+/// up. Nothing in the guest has to let go of a device of USB. The emulator has a name that no list of processes knows.
+const PLUGGED: &str = r#"
+    trap 'set +e; virsh destroy theirs; kill $daemon; wait $daemon; true' EXIT
+    cp "$(command -v qemu-system-x86_64)" /run/emulator
+    cat > /run/theirs.xml <<END
+<domain type='qemu'>
+  <name>theirs</name>
+  <memory unit='MiB'>64</memory>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <devices>
+    <emulator>/run/emulator</emulator>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw'/>
+      <source file='$SITE/disk.raw'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+  </devices>
+</domain>
+END
+    kept() { virsh dumpxml theirs --inactive; }
+    carry_out() {
+        say plan "$@"
+        id=$("$VMWRIGHT" plan "$@" --format json 2>/dev/null | grep -o '"id": "[0-9a-f]*"' | head -n 1 | cut -d '"' -f 4)
+        say approve "$id" --key "$SITE/key" --principal tester
+        say apply "$id" > /run/applied
+        cat /run/applied
+        run=$(sed -n 's/^run //p' /run/applied)
+    }
+    virsh -q define /run/theirs.xml
+    virsh -q start theirs
+    kept > /run/before
+    say plan --vm theirs
+    carry_out attach theirs --disk "$SITE/more.raw" --bus usb
+    echo "== live"; virsh dumpxml theirs | grep -A 3 "more.raw"
+    echo "== kept"; kept | grep -A 3 "more.raw"
+    say plan attach theirs --disk "$SITE/more.raw" --bus usb
+    say undo "$run"
+    echo "== back"; kept | cmp - /run/before && echo "byte for byte"
+    virsh dumpxml theirs | grep -c "more.raw" || echo "gone from the running one"
+    # Somebody else plugs one in, and it goes and comes back as it was.
+    echo "<disk type='file'><driver name='qemu' type='raw'/><source file='$SITE/more.raw'/><target dev='sdb' bus='usb'/><serial>S7</serial></disk>" > /run/disk.xml
+    virsh -q attach-device theirs /run/disk.xml --live --config
+    kept > /run/before
+    carry_out detach theirs sdb
+    echo "== unplugged"; kept | grep -c "more.raw" || echo "gone from the kept one"
+    virsh dumpxml theirs | grep -c "more.raw" || echo "gone from the running one"
+    # Somebody else takes its name meanwhile.
+    sed 's/more.raw/third.raw/' /run/disk.xml > /run/third.xml
+    virsh -q attach-device theirs /run/third.xml --config
+    say undo "$run"
+    virsh -q detach-device theirs /run/third.xml --config
+    echo "== named"
+    say undo "$run"
+    echo "== again"; kept | cmp - /run/before && echo "byte for byte"
+    say plan detach theirs vda
+    virsh -q destroy theirs
+    carry_out attach theirs --bridge br77 --mac 52:54:00:00:77:01
+    echo "== off"; kept | grep -B 1 -A 1 "br77"
+    say apply "$id"
+    say undo "$run"
+    echo "== end"; kept | cmp - /run/before && echo "byte for byte"
+"#;
+
+#[test]
+fn devices_come_into_running_domains_and_go_and_all_is_as_before() {
+    let test = "devices_come_into_running_domains_and_go_and_all_is_as_before";
+    if !["libvirtd", "virsh", "qemu-system-x86_64", "unshare"].iter().all(|program| has(test, program)) {
+        return;
+    }
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        eprintln!("SKIPPED {test}: only root can mount something over the host's folders");
+        return;
+    }
+    let site = Site::new();
+    site.approver();
+    for name in ["disk.raw", "more.raw", "third.raw"] {
+        site.file(name, [0; 65536]);
+    }
+    let (daemon, _) = SCRIPT.split_once("    echo \"<domain").unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "bash", "-ec", &format!("{daemon}{PLUGGED}")]);
+    command.env("VMWRIGHT", env!("CARGO_BIN_EXE_vmwright")).env("SITE", site.dir.path());
+    command.env("VMWRIGHT_STATE", site.path("state")).env("VMWRIGHT_CONFIG", site.path("config"));
+    let said = done(command).out;
+    println!("{said}");
+    let after = |call: &str| {
+        let from = said.find(&format!("== {call}")).unwrap_or_else(|| panic!("no `{call}` in {said}"));
+        let text = &said[from + 3..];
+        text[..text.find("\n== ").unwrap_or(text.len())].to_owned()
+    };
+    // It runs, whatever its emulator is called.
+    assert!(!after("plan --vm theirs").contains("starts theirs"), "{said}");
+    assert!(after("plan attach").contains("plug disk sda into vm theirs"), "{said}");
+    for of in ["live", "kept"] {
+        assert!(after(of).contains("dev='sda' bus='usb'"), "{of}: {said}");
+    }
+    assert!(said.contains("more.raw is a disk of domain theirs of libvirt"), "{said}");
+    assert!(
+        after("back").contains("byte for byte") && after("back").contains("gone from the running"),
+        "{said}"
+    );
+    let unplugged = after("unplugged");
+    assert!(
+        unplugged.contains("gone from the kept") && unplugged.contains("gone from the running"),
+        "{said}"
+    );
+    assert!(said.contains("another (<disk type='file' device='disk'>"), "what has its name is shown: {said}");
+    assert!(after("again").contains("byte for byte"), "{said}");
+    assert!(said.contains("vda is the first disk of theirs"), "{said}");
+    assert!(after("off").contains("52:54:00:00:77:01"), "{said}");
+    assert!(after("end").contains("byte for byte"), "{said}");
+}

@@ -150,7 +150,7 @@ fn user(reading: &Reading<'_>, name: &str) -> Result<Owner, Error> {
 }
 
 /// What other VMs have: those of vmwright, domains of libvirt, and whatever runs.
-fn taken(reading: &Reading<'_>, environment: &Environment) -> Result<Vec<Taken>, Error> {
+pub(crate) fn taken(reading: &Reading<'_>, environment: &Environment) -> Result<Vec<Taken>, Error> {
     let mut taken = Vec::new();
     let mut known = Vec::new();
     let (mut domains, mut pids): (Vec<String>, Vec<u32>) = (Vec::new(), Vec::new());

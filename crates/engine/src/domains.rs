@@ -21,7 +21,9 @@ pub(crate) struct Domain {
     /// Where its XML was read.
     pub(crate) source: String,
     /// Its XML.
-    xml: String,
+    pub(crate) xml: String,
+    /// Whether that is what it is started from, and not how it runs.
+    pub(crate) kept: bool,
     /// What it says, as a specification.
     pub(crate) text: String,
 }
@@ -45,7 +47,15 @@ pub(crate) fn all(reading: &Reading<'_>) -> Vec<Domain> {
         }
         let xml = seen.text.as_str().to_owned();
         let Some(text) = specification(&xml) else { continue };
-        domains.push(Domain { connection, name: name.value.clone(), source: source.to_owned(), xml, text });
+        let kept = kept(source);
+        domains.push(Domain {
+            connection,
+            name: name.value.clone(),
+            source: source.to_owned(),
+            xml,
+            kept,
+            text,
+        });
     }
     domains
 }

@@ -14,16 +14,17 @@ use vmwright_apply::commit::{About, Trees, commit};
 use vmwright_apply::recover::Found;
 use vmwright_apply::report::{Event, RunReport};
 use vmwright_apply::{
-    Approved, Ask, Check, Context, MachineError, MachineRecord, MachineState, Machines, Net, ResumeError,
-    Seat, Standing, UndoError,
+    Approved, Ask, Check, Context, MachineError, MachineRecord, MachineState, Machines, Net, Plugged,
+    Presence, ResumeError, Seat, Standing, UndoError,
 };
-use vmwright_backend::libvirt::places::Stands;
+use vmwright_backend::libvirt::places::{self, Stands};
 use vmwright_backend::libvirt::{Connection, Kept, Libvirt, NotLocal};
+use vmwright_backend::qemu::Qemu;
 use vmwright_backend::request::Migrate;
 use vmwright_backend::store::{self, StoreError};
 use vmwright_backend::{Request, Unwatched};
 use vmwright_host::{HostId, Root, Subject};
-use vmwright_model::plan::{APPROVAL_SCHEMA, DomainEdit, Settles};
+use vmwright_model::plan::{APPROVAL_SCHEMA, DomainEdit, QmpValue, Settles};
 use vmwright_model::{Approval, EntryState, Mode, Plan, RunState, StepState, Verdict};
 use vmwright_plan::{NamedPlans, Protected};
 use vmwright_rules::{Reading, entry, ranking};
@@ -383,6 +384,15 @@ impl Live<'_> {
         store::open(&self.environment.state, name).map_err(|error| failed(&error))
     }
 
+    /// A machine whose QEMU vmwright itself runs, and whose monitor is therefore its own.
+    fn of_qemu(&self, name: &str) -> Result<store::Stored, MachineError> {
+        let machine = self.open(name)?;
+        match Chosen::of(&machine).map_err(|error| failed(&error))? {
+            Chosen::Qemu => Ok(machine),
+            other => Err(MachineError(format!("{} has no monitor of QEMU that is vmwright's", other.word()))),
+        }
+    }
+
     /// The domain of libvirt that is meant, where vmwright has no machine of this name.
     fn theirs(&self, name: &str) -> Result<Option<Other>, MachineError> {
         match store::open(&self.environment.state, name) {
@@ -466,6 +476,36 @@ impl Machines for Live<'_> {
 
     fn edit_domain(&self, connection: &str, domain: &str, edits: &[DomainEdit]) -> Result<(), MachineError> {
         libvirt(connection)?.change(domain, edits).map_err(|error| failed(&error))
+    }
+
+    fn device(&self, connection: &str, domain: &str, device: &str) -> Result<Plugged, MachineError> {
+        let found = libvirt(connection)?.device(domain, device).map_err(|error| failed(&error))?;
+        let presence = |there| match there {
+            places::Plugged::Absent => Presence::Absent,
+            places::Plugged::There => Presence::There,
+            places::Plugged::Other(what) => Presence::Other(what),
+        };
+        Ok(Plugged { running: found.running, live: presence(found.live), kept: presence(found.kept) })
+    }
+
+    fn plug(
+        &self,
+        connection: &str,
+        domain: &str,
+        device: &str,
+        away: bool,
+        live_and_kept: (bool, bool),
+    ) -> Result<(), MachineError> {
+        let plugged = libvirt(connection)?.plug(domain, device, away, live_and_kept);
+        plugged.map_err(|error| failed(&error))
+    }
+
+    fn value(&self, name: &str, value: &QmpValue) -> Result<u64, MachineError> {
+        Qemu::default().value(&self.of_qemu(name)?, value).map_err(|error| failed(&error))
+    }
+
+    fn set_value(&self, name: &str, value: &QmpValue, to: u64) -> Result<(), MachineError> {
+        Qemu::default().set_value(&self.of_qemu(name)?, value, to).map_err(|error| failed(&error))
     }
 
     fn stop(&self, name: &str) -> Result<(), MachineError> {

@@ -76,6 +76,24 @@ pub enum Intent {
         to: String,
         /// Records of the other host: a capture, an archive or a folder.
         against: PathBuf,
+        /// Bytes that it may send in a second, with unit; as QEMU does by itself where absent.
+        bandwidth: Option<String>,
+        /// Milliseconds that the guest may stand still at the end; as QEMU does by itself where absent.
+        downtime: Option<u64>,
+    },
+    /// A device plugged into a domain of libvirt's.
+    Attach {
+        /// Name of the domain.
+        vm: String,
+        /// What.
+        device: AttachDevice,
+    },
+    /// A device unplugged from a domain of libvirt's.
+    Detach {
+        /// Name of the domain.
+        vm: String,
+        /// The target of a disk, or the MAC address of an interface.
+        device: String,
     },
     /// What a newer QEMU or libvirt would break here, and the plan that mends it.
     UpgradeCheck {
@@ -181,6 +199,49 @@ pub enum DiskWish {
     },
     /// What the guest deletes is free on the host.
     Trim,
+    /// It moves so much in a second at most; 0 for any number.
+    Limit {
+        /// Bytes, with unit; as they are where absent.
+        bytes: Option<String>,
+        /// Requests; as they are where absent.
+        requests: Option<u64>,
+    },
+    /// Its image in a Ceph pool is kept as it is now, and protected from removal.
+    Snapshot {
+        /// Name of the snapshot.
+        name: String,
+    },
+}
+
+/// A device that is plugged in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum AttachDevice {
+    /// A disk image or block device.
+    Disk {
+        /// Its path.
+        path: PathBuf,
+        /// `raw` or `qcow2`. Never guessed: a guest that writes a header into a raw image could name any file.
+        format: String,
+        /// `virtio`, `scsi`, `sata` or `usb`.
+        bus: String,
+        /// The guest may not write.
+        readonly: bool,
+    },
+    /// An interface on a bridge of the host.
+    Bridge {
+        /// The bridge.
+        bridge: String,
+        /// Its MAC address; made of the names where absent.
+        mac: Option<String>,
+    },
+    /// An interface in a virtual network of libvirt's.
+    Network {
+        /// The network.
+        network: String,
+        /// Its MAC address; made of the names where absent.
+        mac: Option<String>,
+    },
 }
 
 /// What a VM is tuned for.
@@ -203,6 +264,7 @@ impl Intent {
             Intent::Fix { vm } | Intent::Harden { vm } | Intent::Confidential { vm, .. } => vm.as_deref(),
             Intent::Storage { vm, .. } => Some(vm),
             Intent::Network { .. } => None,
+            Intent::Attach { vm, .. } | Intent::Detach { vm, .. } => Some(vm),
             Intent::Passthrough { vm, .. } | Intent::Tune { vm, .. } | Intent::Migrate { vm, .. } => Some(vm),
             Intent::Sriov { .. } | Intent::Create { .. } | Intent::UpgradeCheck { .. } => None,
         }
@@ -242,6 +304,8 @@ impl Intent {
             Intent::Confidential { vm: None, .. } => {
                 "plan for VMs whose memory this host cannot read".to_owned()
             }
+            Intent::Attach { vm, .. } => format!("plan to plug a device into vm {vm}"),
+            Intent::Detach { vm, device } => format!("plan to unplug {device} from vm {vm}"),
             Intent::Migrate { vm, to, .. } => format!("plan to move vm {vm} to {to}"),
             Intent::Tune { vm, .. } => format!("plan to tune vm {vm}"),
             Intent::Harden { vm: Some(vm) } => format!("plan to harden vm {vm}"),

@@ -5,22 +5,25 @@ use crate::analysis::{enter, read_with, recall};
 use crate::create::{self, Asked};
 use crate::intent::{Intent, NetworkWish, TuneFor};
 use crate::operation::Analyze;
-use crate::{Environment, Error, Outcome, Progress, asks, domains, plans, preflight, storage, upgrade};
+use crate::{
+    Environment, Error, Outcome, Progress, asks, attach, domains, plans, preflight, storage, upgrade,
+};
 use std::collections::BTreeMap;
 use vmwright_formats::OvsShow;
 use vmwright_formats::ip_addr::IpAddr;
 use vmwright_formats::ip_route::IpRoute;
 use vmwright_formats::links::Links;
 use vmwright_formats::lsmod::LsMod;
-use vmwright_formats::machine_spec::MachineSpecView;
+use vmwright_formats::machine_spec::{MachineSpecView, parse_size};
 use vmwright_formats::mounts::Mounts;
 use vmwright_formats::pci_devices::PciDevices;
 use vmwright_host::Root;
 use vmwright_model::{Finding, Level, Mode, Need, Plan, SubjectKind};
 use vmwright_plan::intents::{
     Boot, CONFIDENTIAL_NEEDS, Goal, Ground, Guest, HARDEN_NEEDS, Host, IntentError, NEEDS as BOOT_NEEDS,
-    NETWORK_NEEDS, Network, TUNE_NEEDS, UPLINK_NEEDS, bridge, bridge_filter_off, confidential, harden_host,
-    harden_vm, migrate, mtu, ovs_port, passthrough, sriov, tune, with_reboot,
+    NETWORK_NEEDS, Network, Pace, TUNE_NEEDS, UPLINK_NEEDS, bridge, bridge_filter_off, confidential,
+    harden_host, harden_vm, migrate, mtu, ovs_port, passthrough, passthrough_to_domain, sriov, tune,
+    with_reboot,
 };
 use vmwright_rules::{Found, Reading, diagnose_reading};
 
@@ -58,15 +61,32 @@ pub(crate) fn plan(
             create::plan(asked, &reading, &host.id, environment)?
         }
         Intent::Fix { vm } => {
-            let stands_still =
-                vm.as_deref().is_some_and(|vm| !storage::runs(&reading, vm, environment).unwrap_or(false));
-            fix(&reading, &acceptances, &host.id, vm.as_deref(), stands_still)?
+            let runs = vm.as_deref().map(|vm| storage::runs(&reading, vm, environment)).transpose()?;
+            let mut plan = fix(&reading, &acceptances, &host.id, vm.as_deref(), runs == Some(Some(false)))?;
+            if let (Some(vm), Some(None)) = (vm, runs) {
+                plan.left.push(format!("vm {vm}: nothing tells whether it runs, so that it is not started"));
+            }
+            plan
         }
         Intent::Passthrough { vm, device, at_boot, reboot } => {
-            let spec = specification(&reading)?;
-            let guest = Guest { name: vm, path: spec.0, text: spec.1 };
+            let own = specification(&reading).ok();
+            let domain = if own.is_some() { None } else { Some(domains::named(&reading, vm)?) };
+            let running = match &domain {
+                Some(_) => storage::runs(&reading, vm, environment)?.ok_or(storage::UNSEEN)?,
+                None => false,
+            };
             with_host(&reading, &host.id, |host| {
-                let plan = passthrough(host, &guest, device, *at_boot)?;
+                let plan = match (&domain, own) {
+                    (Some(domain), _) => {
+                        let guest = Guest { name: vm, path: &domain.source, text: &domain.text };
+                        let place = (domain.connection, running);
+                        passthrough_to_domain(host, &guest, place, device, *at_boot)?
+                    }
+                    (None, own) => {
+                        let (path, text) = own.unwrap_or_default();
+                        passthrough(host, &Guest { name: vm, path, text }, device, *at_boot)?
+                    }
+                };
                 Ok::<_, IntentError>(if *reboot { with_reboot(plan, host) } else { plan })
             })??
         }
@@ -100,7 +120,10 @@ pub(crate) fn plan(
                 Ok::<_, IntentError>(if *reboot { with_reboot(plan, host) } else { plan })
             })??
         }
-        Intent::Migrate { vm, to, .. } => {
+        Intent::Attach { vm, device } => attach::plan(&reading, vm, Ok(device), &host.id, environment)?,
+        Intent::Detach { vm, device } => attach::plan(&reading, vm, Err(device), &host.id, environment)?,
+        Intent::Migrate { vm, to, bandwidth, downtime, .. } => {
+            let pace = pace(vm, bandwidth.as_deref(), *downtime, environment)?;
             let of_target = target.as_ref().map(Reading::of_target).ok_or(Error::Unread("the other host"))?;
             let reading = reading.against(&of_target);
             preflight::check_vm(&reading)?;
@@ -109,7 +132,14 @@ pub(crate) fn plan(
                 .into_iter()
                 .filter(|finding| finding.subject.kind != SubjectKind::Vm || finding.subject.name == *vm)
                 .collect();
-            migrate(&host.id, vm, to, &findings, storage::runs(&reading, vm, environment)?)?
+            migrate(
+                &host.id,
+                vm,
+                to,
+                &findings,
+                storage::runs(&reading, vm, environment)?.ok_or(storage::UNSEEN)?,
+                pace,
+            )?
         }
         Intent::UpgradeCheck { qemu, libvirt } => {
             return upgrade::check(qemu.as_deref(), libvirt.as_deref(), &reading, &host.id, environment);
@@ -133,6 +163,24 @@ pub(crate) fn plan(
         return Err(Error::Lint(problems.iter().map(ToString::to_string).collect()));
     }
     Ok(Outcome::Planned(Box::new(plans::keep(plan, environment)?)))
+}
+
+/// How a VM may move. Of one whose monitor libvirt has, libvirt decides.
+fn pace(
+    vm: &str,
+    bandwidth: Option<&str>,
+    downtime: Option<u64>,
+    environment: &Environment,
+) -> Result<Pace, Error> {
+    let bandwidth = bandwidth.map(parse_size).transpose();
+    let bandwidth = bandwidth.map_err(|error| Error::Argument(format!("--bandwidth: {error}")))?;
+    let pace = Pace { bandwidth, downtime };
+    if pace != Pace::default() && !storage::monitored(vm, environment) {
+        return Err(Error::Argument(format!(
+            "--bandwidth and --downtime are told to QEMU's monitor, which vmwright has of its own machines alone, and not of {vm}"
+        )));
+    }
+    Ok(pace)
 }
 
 /// A plan that changes a VM: vmwright's own by its specification, one of libvirt's by its domain.
@@ -163,6 +211,7 @@ fn needs(intent: &Intent) -> &'static [Need] {
     match intent {
         Intent::Create { .. } => create::NEEDS,
         Intent::UpgradeCheck { .. } => upgrade::NEEDS,
+        Intent::Attach { .. } | Intent::Detach { .. } => create::NEEDS,
         Intent::Fix { .. } | Intent::Sriov { .. } | Intent::Migrate { .. } => &[],
         Intent::Storage { .. } => &[],
         Intent::Network { wish: NetworkWish::Bridge { .. } } => UPLINK_NEEDS,

@@ -7,6 +7,7 @@
 mod accepted;
 mod analysis;
 mod asks;
+mod attach;
 mod backends;
 mod capture;
 mod captures;
@@ -66,7 +67,7 @@ pub use review::oscal::results as review_oscal;
 pub use review::seal::Sealed;
 pub use review::{HOST_REVIEWS, THIS_HOST};
 
-pub use intent::{DiskWish, Intent, NetworkWish, NewDisk, Technology, TuneFor};
+pub use intent::{AttachDevice, DiskWish, Intent, NetworkWish, NewDisk, Technology, TuneFor};
 pub use investigation::{Investigate, Reads};
 pub use journaled::{Record, record};
 pub use operation::{

@@ -1,8 +1,12 @@
 //! Plans: immutable lists of steps, and the approvals that let them happen.
 
+mod domain;
 mod network;
+mod running;
 
+pub use domain::DomainEdit;
 pub use network::{OvsPort, Uplink, UplinkRoute};
+pub use running::{QmpValue, RbdSnapshot};
 
 use crate::finding::{Disruption, Subject};
 use crate::machine::DiskFormat;
@@ -417,6 +421,51 @@ pub enum Action {
         /// The places, in order.
         edits: Vec<DomainEdit>,
     },
+    /// Plugs a device into a domain of libvirt's: into what it is started from and, where it runs, into the running one.
+    DeviceAttach {
+        /// libvirt's URI, `qemu:///system` or `qemu:///session`.
+        connection: String,
+        /// Name of the domain.
+        domain: String,
+        /// The device, an element as domains have it; known by a disk's target, an interface's MAC address or the address
+        /// of a device of the host.
+        device: String,
+        /// Whether the domain must be found running.
+        running: bool,
+    },
+    /// Unplugs a device from a domain of libvirt's: the inverse of [`Action::DeviceAttach`].
+    DeviceDetach {
+        /// libvirt's URI.
+        connection: String,
+        /// Name of the domain.
+        domain: String,
+        /// The device, an element that says nothing else than what is there.
+        device: String,
+        /// Whether the domain must be found running.
+        running: bool,
+    },
+    /// Sets one value of a machine's running QEMU by its monitor. It holds until that QEMU ends.
+    Qmp {
+        /// Name of the machine.
+        machine: String,
+        /// Which value.
+        value: QmpValue,
+        /// What it must be.
+        from: u64,
+        /// What it shall be.
+        to: u64,
+    },
+    /// Makes, protects, releases or removes a snapshot of an image in a Ceph pool.
+    RbdSnapshot {
+        /// The image, `pool/image` or `pool/namespace/image`.
+        image: String,
+        /// Name of the snapshot.
+        snapshot: String,
+        /// How it must be found.
+        from: RbdSnapshot,
+        /// How it shall be.
+        to: RbdSnapshot,
+    },
     /// Moves a running machine to another host, where it is waited for; nothing but other machines and a restart of the
     /// host comes behind it.
     MachineMigrate {
@@ -590,43 +639,6 @@ pub enum Generator {
         kernel: String,
         /// Path of its image.
         image: String,
-    },
-}
-
-/// A place of a domain that is changed. Its path names elements from the root's children on, each with what it is known
-/// by: the target of a disk, the MAC address of an interface, else its number among those of its name;
-/// `devices[1]/disk[vda]/driver[1]`. The empty path is the root.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "place", deny_unknown_fields)]
-pub enum DomainEdit {
-    /// An attribute.
-    Attribute {
-        /// The element.
-        path: String,
-        /// Its name.
-        name: String,
-        /// What must stand there; none where it must be absent.
-        from: Option<String>,
-        /// What to write; none to take it away.
-        to: Option<String>,
-    },
-    /// The text of an element that holds nothing else.
-    Text {
-        /// The element.
-        path: String,
-        /// What must stand there.
-        from: String,
-        /// What to write.
-        to: String,
-    },
-    /// An element with all in it.
-    Element {
-        /// The element that it is in.
-        path: String,
-        /// The element that must be there; none where one like `to` must be absent.
-        from: Option<String>,
-        /// The element to put in; none to take one like `from` out.
-        to: Option<String>,
     },
 }
 

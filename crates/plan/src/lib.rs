@@ -18,7 +18,7 @@ mod secret;
 pub mod target;
 pub mod undo;
 
-pub use actions::inverse;
+pub use actions::{device_name, inverse};
 pub use build::fix;
 pub use canonical::{canonical, plan_id};
 pub use lint::{LintError, Protected, lint, lint_against};

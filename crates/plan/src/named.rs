@@ -42,7 +42,10 @@ impl NamedPlans {
     pub fn names(&self, plan: &Plan) -> bool {
         let listed = |name: &str| self.vms.iter().any(|vm| vm == name);
         let touches = |action: &Action| match action {
-            Action::EditDomain { domain, .. } => listed(domain),
+            Action::EditDomain { domain, .. }
+            | Action::DeviceAttach { domain, .. }
+            | Action::DeviceDetach { domain, .. } => listed(domain),
+            Action::Qmp { machine, .. } => listed(machine),
             action => match Target::of(action) {
                 Target::Record(name) | Target::Machine(name) => listed(&name),
                 _ => false,

@@ -3,6 +3,7 @@
 use crate::actions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use vmwright_model::plan::QmpValue;
 use vmwright_model::{Action, Disruption, Plan, Subject, SubjectKind};
 
 /// The one thing that an action changes.
@@ -50,6 +51,12 @@ pub enum Target {
     Trial(String),
     /// What libvirt starts a domain from, by the domain's name and libvirt's URI.
     Domain(String),
+    /// Whether a domain, by its name and libvirt's URI, has a device, by what that is known by.
+    Plugged(String, String),
+    /// A value of a machine that runs.
+    Running(String, QmpValue),
+    /// A snapshot of an image in a Ceph pool.
+    Snapshot(String),
     /// Whether a machine runs.
     Machine(String),
 }
@@ -79,6 +86,9 @@ impl Target {
             | Target::Record(name)
             | Target::Trial(name)
             | Target::Domain(name)
+            | Target::Plugged(name, _)
+            | Target::Running(name, _)
+            | Target::Snapshot(name)
             | Target::Machine(name) => name,
             Target::Boot => "boot",
             // A node's pages are a part of the host's.
@@ -118,13 +128,17 @@ impl Target {
             Target::HugePages { .. } | Target::Boot => Subject::host(),
             Target::Interface(name) => Subject::new(SubjectKind::Interface, name),
             Target::Device(name) => Subject::new(SubjectKind::Pci, name),
-            Target::Module(name) | Target::Service(name) | Target::Network(name) | Target::Volume(name) => {
-                Subject::new(SubjectKind::Other, name)
-            }
-            Target::Domain(name) => {
+            Target::Module(name)
+            | Target::Service(name)
+            | Target::Network(name)
+            | Target::Snapshot(name)
+            | Target::Volume(name) => Subject::new(SubjectKind::Other, name),
+            Target::Domain(name) | Target::Plugged(name, _) => {
                 Subject::new(SubjectKind::Vm, name.split_once(" of ").map_or(name.as_str(), |(name, _)| name))
             }
-            Target::Record(name) | Target::Machine(name) => Subject::new(SubjectKind::Vm, name),
+            Target::Record(name) | Target::Running(name, _) | Target::Machine(name) => {
+                Subject::new(SubjectKind::Vm, name)
+            }
         }
     }
 }
@@ -152,6 +166,9 @@ impl std::fmt::Display for Target {
             Target::Trial(path) => write!(f, "what is tried at the next boot by {path}"),
             Target::Record(name) => write!(f, "that machine {name} exists"),
             Target::Domain(name) => write!(f, "domain {name}"),
+            Target::Plugged(name, device) => write!(f, "{device} in domain {name}"),
+            Target::Running(name, value) => write!(f, "{value} of machine {name}"),
+            Target::Snapshot(name) => write!(f, "snapshot {name}"),
             Target::Machine(name) => write!(f, "machine {name}"),
         }
     }

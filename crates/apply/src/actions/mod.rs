@@ -4,6 +4,7 @@ mod boot_trial;
 mod bridge;
 mod bridge_add;
 mod bridge_remove;
+mod device;
 mod directory;
 mod driver_bind;
 mod edit_domain;
@@ -33,6 +34,8 @@ mod module_load;
 mod module_unload;
 mod ovs_bridge;
 mod ovs_port;
+mod qmp;
+mod rbd_snapshot;
 mod reboot;
 mod regenerate;
 mod restore;
@@ -442,6 +445,18 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
         }
         Action::EditDomain { connection, domain, edits } => {
             Box::new(edit_domain::EditDomain { connection, domain, edits })
+        }
+        Action::DeviceAttach { connection, domain, device, running } => {
+            Box::new(device::Device { connection, domain, device, running: *running, away: false })
+        }
+        Action::DeviceDetach { connection, domain, device, running } => {
+            Box::new(device::Device { connection, domain, device, running: *running, away: true })
+        }
+        Action::Qmp { machine, value, from, to } => {
+            Box::new(qmp::Qmp { machine, value, from: *from, to: *to })
+        }
+        Action::RbdSnapshot { image, snapshot, from, to } => {
+            Box::new(rbd_snapshot::RbdSnapshot { image, snapshot, from: *from, to: *to })
         }
         Action::MachineMigrate { machine, to } => Box::new(machine_migrate::MachineMigrate { machine, to }),
         Action::MachineReturn { machine, to } => Box::new(machine_migrate::MachineReturn { machine, to }),

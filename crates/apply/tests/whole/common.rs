@@ -10,9 +10,10 @@ use tempfile::TempDir;
 use vmwright_apply::approval::{SSH_KEYGEN, sign_with};
 use vmwright_apply::{
     ApplyError, Approved, Ask, Check, Context, Event, Fault, Interrupted, MachineError, MachineRecord,
-    MachineState, Machines, Point, RunReport, Seat, Standing, UndoError, apply, recover, undo_run, verify,
+    MachineState, Machines, Plugged, Point, Presence, RunReport, Seat, Standing, UndoError, apply, recover,
+    undo_run, verify,
 };
-use vmwright_model::plan::{APPROVAL_SCHEMA, DomainEdit, PLAN_SCHEMA, Settles};
+use vmwright_model::plan::{APPROVAL_SCHEMA, DomainEdit, PLAN_SCHEMA, QmpValue, Settles};
 use vmwright_model::{Action, Approval, Disruption, Plan, Step, Subject, SubjectKind};
 use vmwright_plan::target::least_disruption;
 use vmwright_plan::{disruption, plan_id};
@@ -119,6 +120,59 @@ impl Machines for FileMachines {
             }
         }
         std::fs::write(file, text).map_err(|error| MachineError(error.to_string()))
+    }
+
+    /// The devices of a domain are a line each of two files: of the running one, and of what it is started from.
+    fn device(&self, _: &str, domain: &str, device: &str) -> Result<Plugged, MachineError> {
+        let key = vmwright_plan::device_name(device);
+        let of = |file: &str| {
+            let text = std::fs::read_to_string(self.0.join(format!("{domain}.{file}"))).unwrap_or_default();
+            match text.lines().find(|line| vmwright_plan::device_name(line) == key) {
+                None => Presence::Absent,
+                Some(line) if line == device => Presence::There,
+                Some(line) => Presence::Other(line.to_owned()),
+            }
+        };
+        Ok(Plugged { running: self.running(domain)?, live: of("live"), kept: of("kept") })
+    }
+
+    /// One whose guest is busy stops half way: behind the running domain.
+    fn plug(
+        &self,
+        _: &str,
+        domain: &str,
+        device: &str,
+        away: bool,
+        (live, kept): (bool, bool),
+    ) -> Result<(), MachineError> {
+        for (file, wanted) in [("live", live), ("kept", kept)] {
+            if file == "kept" && kept && std::fs::remove_file(self.0.join(format!("{domain}.busy"))).is_ok() {
+                return Err(MachineError("the guest is busy".into()));
+            }
+            let path = self.0.join(format!("{domain}.{file}"));
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let mut lines: Vec<&str> = text.lines().filter(|line| *line != device).collect();
+            if !away {
+                lines.push(device);
+            }
+            if wanted {
+                let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+                std::fs::write(path, text).map_err(|error| MachineError(error.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn value(&self, name: &str, _: &QmpValue) -> Result<u64, MachineError> {
+        let text = std::fs::read_to_string(self.0.join(format!("{name}.value")));
+        text.ok()
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| MachineError("QEMU does not tell it".into()))
+    }
+
+    fn set_value(&self, name: &str, _: &QmpValue, to: u64) -> Result<(), MachineError> {
+        std::fs::write(self.0.join(format!("{name}.value")), to.to_string())
+            .map_err(|error| MachineError(error.to_string()))
     }
 
     fn stop(&self, name: &str) -> Result<(), MachineError> {
@@ -238,6 +292,9 @@ impl Host {
         std::fs::write(dir.path().join("machines/old"), "").expect("written");
         std::fs::write(dir.path().join("machines/theirs.domain"), "vcpu[1]/@placement=static\n")
             .expect("written");
+        std::fs::write(dir.path().join("machines/theirs.live"), "").expect("written");
+        std::fs::write(dir.path().join("machines/theirs.kept"), "").expect("written");
+        std::fs::write(dir.path().join("machines/web.value"), "0").expect("written");
         let grub = "# For update-grub\nGRUB_DEFAULT=0\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n";
         std::fs::write(dir.path().join("etc/default/grub"), grub).expect("written");
         let made = "menuentry 'Linux' {\n\tlinux /vmlinuz root=/dev/sda1 ro quiet\n}\n";

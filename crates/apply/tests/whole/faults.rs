@@ -12,11 +12,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use vmwright_apply::recover::Found;
 use vmwright_apply::system::{Ran, RunError};
 use vmwright_apply::{ApplyError, Event, Fault, Point, RunReport, System, apply};
-use vmwright_model::plan::{DomainEdit, Generator, OvsPort, Owner, ServiceState, Setting};
+use vmwright_model::plan::{
+    DomainEdit, Generator, OvsPort, Owner, QmpValue, RbdSnapshot, ServiceState, Setting,
+};
 use vmwright_model::{Action, Plan, RunState};
 use vmwright_plan::canonical::sha256;
 
 const DEVICE: &str = "0000:01:00.0";
+const DISK: &str = "<disk type='file'><source file='/d'/><target dev='vdb'/></disk>";
 const OLD: &str = "# the shop's own\nold = 1\n";
 
 /// Everything of a host that a plan may change.
@@ -106,6 +109,19 @@ fn every_kind(host: &Host) -> Plan {
             network: "default".into(),
             from: state(false, true),
             to: state(true, false),
+        },
+        Action::DeviceAttach {
+            connection: "qemu:///system".into(),
+            domain: "theirs".into(),
+            device: DISK.into(),
+            running: false,
+        },
+        Action::Qmp { machine: "web".into(), value: QmpValue::DiskRequests { disk: 0 }, from: 0, to: 500 },
+        Action::RbdSnapshot {
+            image: "vms/web".into(),
+            snapshot: "before".into(),
+            from: RbdSnapshot::Absent,
+            to: RbdSnapshot::Protected,
         },
         Action::MachineCreate {
             machine: "web".into(),
@@ -405,10 +421,11 @@ fn a_full_disk_under_the_log_and_an_interruption_at_every_step() {
 fn meddle(host: &Host, action: &Action) -> Vec<String> {
     let system = host.system();
     let at = |path: &str| vec![format!("{}/system{path}", host.dir.path().display())];
-    let content = |path: &str| {
-        std::fs::write(path, "theirs\n").expect("written");
+    let content_of = |path: &str, text: &str| {
+        std::fs::write(path, text).expect("written");
         vec![path.to_owned()]
     };
+    let content = |path: &str| content_of(path, "theirs\n");
     let value = |path: &str, text: &str| {
         system.put(path, text);
         at(path)
@@ -486,6 +503,17 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
             std::fs::write(&path, "devices[1]/disk[vda]/driver[1]/@cache=unsafe\n").expect("written");
             vec![path]
         }
+        Action::DeviceAttach { domain, .. } => {
+            let path = host.path(&format!("machines/{domain}.kept"));
+            std::fs::write(&path, DISK.replace("'/d'", "'/theirs'") + "\n").expect("written");
+            vec![path]
+        }
+        Action::Qmp { machine, .. } => content_of(&host.path(&format!("machines/{machine}.value")), "7"),
+        // Somebody has done it already, or undone it.
+        Action::RbdSnapshot { .. } => {
+            let now = system.read("/rbd/web").expect("there");
+            value("/rbd/web", if now.is_empty() { "before true\n" } else { "" })
+        }
         Action::MachineStart { machine } | Action::MachineStop { machine } => {
             let path = host.path(&format!("machines/{machine}"));
             if std::fs::remove_file(&path).is_err() {
@@ -509,6 +537,7 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
         | Action::ImageOverlayRemove { .. }
         | Action::ImageRebase { .. }
         | Action::DirectoryRemove { .. }
+        | Action::DeviceDetach { .. }
         | Action::MachineDelete { .. }
         | Action::Reboot { .. }
         | Action::MachineMigrate { .. }

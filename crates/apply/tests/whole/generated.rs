@@ -6,7 +6,9 @@ use crate::system::binding;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use vmwright_model::machine::DiskFormat;
-use vmwright_model::plan::{Base, DomainEdit, ImageFormat, OvsPort, Owner, ServiceState, Setting};
+use vmwright_model::plan::{
+    Base, DomainEdit, ImageFormat, OvsPort, Owner, QmpValue, RbdSnapshot, ServiceState, Setting,
+};
 use vmwright_model::{Action, RunState};
 use vmwright_plan::canonical::sha256;
 
@@ -29,7 +31,7 @@ struct Made {
 }
 
 /// How many kinds of steps [`steps`] knows.
-const KINDS: usize = 24;
+const KINDS: usize = 27;
 
 fn made() -> impl Strategy<Value = Made> {
     let text = "[ -~\\n\u{e4}\u{20ac}]{0,200}";
@@ -162,12 +164,50 @@ fn steps(host: &Host, made: &Made) -> Vec<Action> {
             }],
         },
         Action::LogicalVolume { volume: "vg0/data".into(), from: active, to: !active },
+        plugged(host, (active, enabled), numbers.0),
+        Action::Qmp {
+            machine: "web".into(),
+            value: QmpValue::DiskBytes { disk: 0 },
+            from: numbers.0,
+            to: numbers.1,
+        },
+        kept_in_pool(host, *numbers),
     ];
+    std::fs::write(path("machines/web.value"), numbers.0.to_string()).expect("written");
     assert_eq!(all.len(), KINDS);
     if me == other {
         all[3] = Action::MachineStop { machine: "old".into() };
     }
     all
+}
+
+/// A device that comes into a domain beside others, or goes.
+fn plugged(host: &Host, (running, away): (bool, bool), number: u64) -> Action {
+    let device = |target: &str| format!("<disk><source file='/{number}'/><target dev='{target}'/></disk>");
+    let (own, mut there) = (device("vdb"), vec![device("vda")]);
+    there.extend(away.then(|| own.clone()));
+    let text = there.iter().map(|line| format!("{line}\n")).collect::<String>();
+    std::fs::write(host.path("machines/theirs.kept"), &text).expect("written");
+    std::fs::write(host.path("machines/theirs.live"), if running { &text } else { "" }).expect("written");
+    if running {
+        std::fs::write(host.path("machines/theirs"), "").expect("written");
+    }
+    let (connection, domain) = ("qemu:///system".to_owned(), "theirs".to_owned());
+    match away {
+        true => Action::DeviceDetach { connection, domain, device: own, running },
+        false => Action::DeviceAttach { connection, domain, device: own, running },
+    }
+}
+
+/// A snapshot that changes from one state to another beside one of somebody else's.
+fn kept_in_pool(host: &Host, (first, second): (u64, u64)) -> Action {
+    let states = [RbdSnapshot::Absent, RbdSnapshot::There, RbdSnapshot::Protected];
+    let at = usize::try_from(first % 3).expect("small");
+    let to = (at + 1 + usize::try_from(second % 2).expect("small")) % 3;
+    let own = ["", "before false\n", "before true\n"][at];
+    host.system().put("/rbd/web", &format!("theirs true\n{own}"));
+    let (image, snapshot) = ("vms/web".to_owned(), "before".to_owned());
+    Action::RbdSnapshot { image, snapshot, from: states[at], to: states[to] }
 }
 
 proptest! {
@@ -189,4 +229,41 @@ proptest! {
         prop_assert_eq!(undone.state, RunState::Undone, "{:?}", undone);
         prop_assert_eq!(host.look(), before);
     }
+}
+
+#[test]
+fn a_device_that_stops_half_way_is_taken_back_whole() {
+    for (away, number) in [(false, 1), (true, 2)] {
+        let host = Host::new();
+        let action = plugged(&host, (true, away), number);
+        std::fs::write(host.path("machines/theirs.busy"), "").expect("written");
+        let (wanted, mut before) = (plan(vec![step(action, None)]), host.look());
+        before.remove(&host.path("machines/theirs.busy"));
+        let approved = host.approver.approve(&wanted);
+        let report = host.apply(&wanted, &approved, &mut Hooks::default()).expect("begun");
+        assert_eq!(report.state, RunState::Undone, "{report:?}");
+        assert_eq!(host.look(), before, "{away}");
+    }
+}
+
+#[test]
+fn a_snapshot_goes_only_where_it_can_be_made_again_and_a_made_one_always() {
+    let host = Host::new();
+    let step_of = |from, to| {
+        let (image, snapshot) = ("vms/web".to_owned(), "before".to_owned());
+        plan(vec![step(Action::RbdSnapshot { image, snapshot, from, to }, None)])
+    };
+    let make = step_of(RbdSnapshot::Absent, RbdSnapshot::Protected);
+    let before = host.look();
+    let made = host.apply(&make, &host.approver.approve(&make), &mut Hooks::default()).expect("begun");
+    assert_eq!(made.state, RunState::Applied, "{made:?}");
+    // The guest writes on.
+    host.system().put("/rbd/written", "");
+    let remove = step_of(RbdSnapshot::Protected, RbdSnapshot::Absent);
+    let refused = host.apply(&remove, &host.approver.approve(&remove), &mut Hooks::default());
+    let why = format!("{:?}", refused.expect_err("its content could not be made again"));
+    assert!(why.contains("what was written to vms/web since"), "{why}");
+    assert_eq!(host.undo(&made.run, &mut Hooks::default()).expect("begun").state, RunState::Undone);
+    host.system().remove("/rbd/written");
+    assert_eq!(host.look(), before);
 }

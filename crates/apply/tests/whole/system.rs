@@ -38,6 +38,7 @@ impl MadeUp {
             ("/units/libvirtd.service", "active enabled"),
             ("/networks/default", "no yes"),
             ("/volumes", ""),
+            ("/rbd/web", ""),
             ("/proc/sys/kernel/random/boot_id", "11111111-2222\n"),
             ("/proc/cmdline", "BOOT_IMAGE=/vmlinuz ro quiet\n"),
         ] {
@@ -69,6 +70,56 @@ impl MadeUp {
 
     fn get(&self, path: &str) -> io::Result<String> {
         fs::read_to_string(self.at(path))
+    }
+
+    /// Snapshots of the image `vms/web`, a line each: its name, and whether it is protected. As Ceph 16 does it, by its
+    /// sources (`src/tools/rbd/action/Snap.cc`, `src/librbd/Operations.cc`): the list has `protected` as a word; a name
+    /// that is there is EEXIST, and one that is not ENOENT; to protect twice, to release what is not protected and to
+    /// remove what is protected are refused; a difference of nothing is an empty list.
+    fn rbd(&self, args: &[&str]) -> Result<Ran, RunError> {
+        let good = |output: String| Ok(Ran { success: true, output, complaint: String::new() });
+        let bad = |complaint: &str| Ok(Ran { complaint: complaint.to_owned(), ..Ran::default() });
+        let text = self.get("/rbd/web").expect("kept");
+        let mut all: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once(' ')).collect();
+        match args {
+            ["snap", "ls", "--format", "json", "vms/web"] => {
+                let one = |(at, (name, protected)): (usize, &(&str, &str))| {
+                    format!(
+                        r#"{{"id":{},"name":"{name}","size":1073741824,"protected":"{protected}","timestamp":"Thu Jan  1 00:00:00 1970"}}"#,
+                        at + 4
+                    )
+                };
+                good(format!("[{}]", all.iter().enumerate().map(one).collect::<Vec<_>>().join(",")))
+            }
+            ["diff", "--format", "json", "--from-snap", _, "vms/web"] => {
+                let written = self.get("/rbd/written").is_ok();
+                good(
+                    if written { r#"[{"offset":0,"length":4096,"exists":"true"}]"# } else { "[]" }.to_owned(),
+                )
+            }
+            ["snap", verb, name] => {
+                let name = name.strip_prefix("vms/web@").expect("of the one image");
+                let at = all.iter().position(|(own, _)| *own == name);
+                match (*verb, at.map(|at| (at, all[at].1))) {
+                    ("create", Some(_)) => return bad("rbd: failed to create snapshot: (17) File exists"),
+                    ("create", None) => all.push((name, "false")),
+                    (_, None) => return bad("rbd: failed: (2) No such file or directory"),
+                    ("protect", Some((at, "false"))) => all[at].1 = "true",
+                    ("unprotect", Some((at, "true"))) => all[at].1 = "false",
+                    ("rm", Some((at, "false"))) => drop(all.remove(at)),
+                    ("unprotect", Some(_)) => {
+                        return bad("rbd: unprotecting snap failed: (22) Invalid argument");
+                    }
+                    _ => return bad("rbd: failed: (16) Device or resource busy"),
+                }
+                self.put(
+                    "/rbd/web",
+                    &all.iter().map(|(name, word)| format!("{name} {word}\n")).collect::<String>(),
+                );
+                good(String::new())
+            }
+            _ => bad("rbd: unknown"),
+        }
     }
 
     fn override_of(&self) -> Option<String> {
@@ -250,6 +301,7 @@ impl System for MadeUp {
                 self.put(&network, &text);
                 good(String::new())
             }
+            ("rbd", _) => self.rbd(args),
             // Images are files, and files are real.
             ("qemu-img", _) => Live.run(program, args),
             _ => Err(RunError::Absent(program)),

@@ -36,6 +36,12 @@ pub enum EditFailed {
     /// A place of it is not as expected.
     #[error(transparent)]
     Place(#[from] PlaceError),
+    /// The guest keeps a device.
+    #[error("the guest has not let go of the device within {seconds} s")]
+    Held {
+        /// How long it was waited for.
+        seconds: u64,
+    },
 }
 
 /// A domain of the daemon.

@@ -13,6 +13,7 @@ mod agent;
 mod connection;
 mod console;
 mod control;
+mod device;
 mod domain;
 pub mod edit;
 mod migrate;
@@ -48,6 +49,17 @@ pub enum Kept {
     Nothing,
     /// A domain that somebody else changed since.
     Changed,
+}
+
+/// Where a device of a domain stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceStands {
+    /// Whether the domain runs.
+    pub running: bool,
+    /// In the running domain; absent where it does not run.
+    pub live: places::Plugged,
+    /// In what it is started from next.
+    pub kept: places::Plugged,
 }
 
 /// Its name.
@@ -231,6 +243,29 @@ impl Libvirt {
     /// [`EditFailed`].
     pub fn standing(&self, name: &str, edits: &[DomainEdit]) -> Result<places::Stands, EditFailed> {
         control::standing(self, name, edits)
+    }
+
+    /// Where a device, an element of its own, of a domain stands, vmwright's or not.
+    ///
+    /// # Errors
+    /// [`EditFailed`].
+    pub fn device(&self, name: &str, device: &str) -> Result<DeviceStands, EditFailed> {
+        device::device(self, name, device)
+    }
+
+    /// Plugs a device into a domain, or takes it `away`: in the running domain, in the kept one, or in both. Returns when
+    /// the guest has let go of it, for which it has a minute.
+    ///
+    /// # Errors
+    /// [`EditFailed`].
+    pub fn plug(
+        &self,
+        name: &str,
+        device: &str,
+        away: bool,
+        live_and_kept: (bool, bool),
+    ) -> Result<(), EditFailed> {
+        device::plug(self, name, device, away, live_and_kept)
     }
 
     /// Changes places of a domain, vmwright's or not, from its next start; each must be as expected.

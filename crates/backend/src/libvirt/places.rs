@@ -51,6 +51,58 @@ pub fn places(before: &str, after: &str, now: &str) -> Result<Vec<DomainEdit>, P
     })
 }
 
+/// Whether a device is in a domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plugged {
+    /// None that is known by the same.
+    Absent,
+    /// One that says all that the device says.
+    There,
+    /// One that is known by the same and says something else; its text.
+    Other(String),
+}
+
+/// Whether a device, an element of its own, is in a domain.
+///
+/// # Errors
+/// [`PlaceError::NotXml`].
+pub fn plugged(xml: &str, device: &str) -> Result<Plugged, PlaceError> {
+    let (domain, device) = (read(xml)?, read(device)?);
+    let wanted = device.root_element();
+    let own = |node: &Node<'_, '_>| {
+        node.is_element()
+            && node.tag_name() == wanted.tag_name()
+            && known_by(*node).is_some()
+            && known_by(*node) == known_by(wanted)
+    };
+    let devices = domain.root_element().children().filter(|node| node.tag_name().name() == "devices");
+    let found = devices.flat_map(|devices| devices.children()).find(own);
+    Ok(match found {
+        None => Plugged::Absent,
+        Some(found) if covers(wanted, found) => Plugged::There,
+        Some(found) => Plugged::Other(xml[found.range()].split_whitespace().collect::<Vec<_>>().join(" ")),
+    })
+}
+
+/// What libvirt knows a device by: the target of a disk, the MAC address of an interface, and what of the host it is.
+fn known_by(device: Node<'_, '_>) -> Option<Vec<String>> {
+    let below = |path: &[&str]| {
+        path.iter().try_fold(device, |at, name| at.children().find(|child| child.tag_name().name() == *name))
+    };
+    let of = |path: &[&str], name: &str| Some(below(path)?.attribute(name)?.to_ascii_lowercase());
+    match device.tag_name().name() {
+        "disk" => Some(vec![of(&["target"], "dev")?]),
+        "interface" => Some(vec![of(&["mac"], "address")?]),
+        "hostdev" => {
+            let part = |name| of(&["source", "address"], name).unwrap_or_default();
+            let parts = ["domain", "bus", "slot", "function"].map(part);
+            below(&["source", "address"])?;
+            Some(parts.map(|part| part.trim_start_matches("0x").trim_start_matches('0').to_owned()).into())
+        }
+        _ => None,
+    }
+}
+
 /// Where a domain stands.
 ///
 /// # Errors
@@ -200,6 +252,29 @@ mod tests {
         // libvirt sets the blanks between elements anew.
         let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(plain(&changed(&new, &back).expect("as they were left")), plain(NOW));
+    }
+
+    #[test]
+    fn a_device_is_there_where_all_that_is_said_of_it_is() {
+        let disk = |rest: &str| format!("<disk>{rest}<target dev='vda'/></disk>");
+        assert_eq!(plugged(NOW, &disk("<driver type='raw'/>")), Ok(Plugged::There));
+        assert!(
+            matches!(plugged(NOW, &disk("<driver type='qcow2'/>")), Ok(Plugged::Other(what)) if what.contains("'raw'"))
+        );
+        assert_eq!(plugged(NOW, "<disk><target dev='vdb'/></disk>"), Ok(Plugged::Absent));
+        assert_eq!(
+            plugged(NOW, "<interface><mac address='52:54:00:00:00:01'/></interface>"),
+            Ok(Plugged::There)
+        );
+        assert_eq!(plugged(NOW, "<interface/>"), Ok(Plugged::Absent), "it is known by nothing");
+        let pci = |bus: &str| {
+            format!(
+                "<hostdev><source><address domain='0x0000' bus='{bus}' slot='0x00' function='0x0'/></source></hostdev>"
+            )
+        };
+        let now = NOW.replace("  </devices>", &format!("{}</devices>", pci("0x41")));
+        assert_eq!(plugged(&now, &pci("0x41")), Ok(Plugged::There));
+        assert_eq!(plugged(&now, &pci("0x04")), Ok(Plugged::Absent));
     }
 
     /// As a plan turns edits round.

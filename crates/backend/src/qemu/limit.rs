@@ -59,7 +59,7 @@ fn change(limits: Option<&mut Map<String, Value>>, keys: &[&str; 3], limit: Opti
 }
 
 /// The group of a disk that was started with limits (`[disk.limits]`): their filter is named by the disk's number.
-fn group(machine: &Stored, block: &Value) -> Option<String> {
+pub(super) fn group(machine: &Stored, block: &Value) -> Option<String> {
     let node = block["inserted"]["node-name"].as_str()?;
     let at: usize = node.strip_prefix("disk")?.strip_suffix("-limited")?.parse().ok()?;
     let limits = machine.spec.disks.get(at)?.limits.as_ref()?;

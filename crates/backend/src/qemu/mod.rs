@@ -23,6 +23,7 @@ pub(crate) mod start;
 mod stats;
 mod tap;
 mod trace;
+mod value;
 
 use crate::disks;
 use crate::request::{Migrate, Migrated, Place, Receive};
@@ -33,6 +34,7 @@ use crate::{
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use vmwright_model::plan::QmpValue;
 
 /// How long a guest's agent may take for one answer.
 const AGENT: Duration = Duration::from_secs(20);
@@ -95,6 +97,24 @@ impl Qemu {
     pub fn monitor(&self, machine: &Stored) -> Result<qmp::Qmp, ControlError> {
         allow(&machine.name, &self.look(machine)?, Operation::Query)?;
         control::monitor(machine, &crate::supervise::running(machine)?, self.patience)
+    }
+
+    /// A value that can be set back exactly.
+    ///
+    /// # Errors
+    /// [`ControlError`]; also where a change of it would take something else away.
+    pub fn value(&self, machine: &Stored, value: &QmpValue) -> Result<u64, ControlError> {
+        allow(&machine.name, &self.look(machine)?, Operation::Query)?;
+        value::value(self, machine, value)
+    }
+
+    /// Sets a value, until QEMU ends.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn set_value(&self, machine: &Stored, value: &QmpValue, to: u64) -> Result<(), ControlError> {
+        allow(&machine.name, &self.look(machine)?, Operation::Limit)?;
+        value::set(self, machine, value, to)
     }
 
     /// Lets a guest go on whose state [`Qemu::save`] wrote: until then QEMU says that it has moved (`postmigrate`), in

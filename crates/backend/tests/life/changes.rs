@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use vmwright_backend::request::{Device, Resize};
 use vmwright_backend::{Answer, Backend as _, Request, Stop, Stored};
+use vmwright_model::plan::QmpValue;
 
 #[test]
 fn devices_come_and_go_and_sizes_change() {
@@ -82,4 +83,60 @@ fn disks(machine: &Stored) -> usize {
 fn interfaces(machine: &Stored) -> String {
     let told: Value = agent(machine, "guest-network-get-interfaces", json!({}));
     told.to_string()
+}
+
+/// Every value that a plan may set, set and set back: QEMU says the same as before, all of it.
+#[test]
+fn what_a_plan_sets_is_set_back_exactly() {
+    let Some(site) = Site::new("what_a_plan_sets_is_set_back_exactly") else { return };
+    let path = site.path("plain.qcow2");
+    let grouped = site.path("grouped.qcow2");
+    for path in [&path, &grouped] {
+        image(&["create", "-q", "-f", "qcow2", path.to_str().expect("text"), "1M"]);
+    }
+    let disks = format!(
+        "[[disk]]\npath = {path:?}\nformat = 'qcow2'\n[[disk]]\npath = {grouped:?}\nformat = 'qcow2'\nlimits = {{ bytes = 9000000 }}\n"
+    );
+    let machine = site.machine("host", "values", &disks);
+    let qemu = qemu();
+    boot(&qemu, &machine);
+    let look = || {
+        let mut qmp = qemu.monitor(&machine).expect("it runs");
+        let limits = json!({ "path": "/objects/limits1", "property": "limits" });
+        let mut asked = |command: &str, arguments| qmp.execute(command, arguments).expect(command);
+        let parameters = asked("query-migrate-parameters", None);
+        let blocks = asked("query-block", None);
+        let inserted = |at: usize| blocks[at]["inserted"].clone();
+        [parameters, inserted(0), inserted(1), asked("qom-get", Some(limits))]
+    };
+    let before = look();
+    for (value, usual) in [
+        (QmpValue::DiskBytes { disk: 0 }, 0),
+        (QmpValue::DiskRequests { disk: 0 }, 0),
+        (QmpValue::DiskBytes { disk: 1 }, 9_000_000),
+        (QmpValue::DiskRequests { disk: 1 }, 0),
+        (QmpValue::MigrationBandwidth, 128 << 20),
+        (QmpValue::MigrationDowntime, 300),
+    ] {
+        assert_eq!(qemu.value(&machine, &value).expect("told"), usual, "{value}");
+        qemu.set_value(&machine, &value, 7000).expect("taken");
+        assert_eq!(qemu.value(&machine, &value).expect("told"), 7000, "{value}");
+        assert_ne!(look(), before, "{value}");
+        qemu.set_value(&machine, &value, usual).expect("taken");
+        assert_eq!(look(), before, "{value}");
+    }
+    // A limit of one direction would be lost: nothing is told, so that nothing is planned.
+    let block = first_disk(&qemu, &machine);
+    let set =
+        json!({ "id": block, "bps": 0, "bps_rd": 5000, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0 });
+    qemu.monitor(&machine).expect("it runs").execute("block_set_io_throttle", Some(set)).expect("taken");
+    let refused = qemu.value(&machine, &QmpValue::DiskRequests { disk: 0 }).expect_err("it would be lost");
+    assert!(vmwright_backend::chain(&refused).contains("has the limit bps_rd besides"), "{refused}");
+    qemu.stop(&machine, Stop::Force).expect("it runs");
+}
+
+/// What the first disk is called in a command of QEMU's.
+fn first_disk(qemu: &vmwright_backend::qemu::Qemu, machine: &Stored) -> Value {
+    let blocks = qemu.monitor(machine).expect("it runs").execute("query-block", None).expect("told");
+    blocks[0]["qdev"].clone()
 }

@@ -1,6 +1,6 @@
 use clap::{Subcommand, ValueEnum};
 use std::path::PathBuf;
-use vmwright_engine::{DiskWish, Intent, NetworkWish, NewDisk, Operation, Technology, TuneFor};
+use vmwright_engine::{AttachDevice, DiskWish, Intent, NetworkWish, NewDisk, Operation, Technology, TuneFor};
 
 /// Make a plan: to settle the findings, or for something that you want.
 ///
@@ -67,7 +67,8 @@ enum Wanted {
         #[command(subcommand)]
         wish: Networks,
     },
-    /// Change a disk of a VM: larger, without a base, upon another base, or so that it gives room back.
+    /// Change a disk of a VM: larger, without a base, upon another base, so that it gives room back, slower, or kept as it
+    /// is.
     ///
     /// A VM that runs is stopped for what cannot be done while it has the image open, and started again.
     Storage {
@@ -99,6 +100,31 @@ enum Wanted {
         /// Records of the other host, as `vmwright capture` makes them.
         #[arg(long, value_name = "RECORDS")]
         against: PathBuf,
+        /// Bytes that it may send in a second: 1GiB. Of a VM that vmwright itself runs with QEMU, which takes 128MiB.
+        #[arg(long, value_name = "SIZE")]
+        bandwidth: Option<String>,
+        /// Milliseconds that the guest may stand still at the end. Of a VM that vmwright itself runs with QEMU, which takes
+        /// 300.
+        #[arg(long, value_name = "MS")]
+        downtime: Option<u64>,
+    },
+    /// Plug a device into a VM of libvirt's: at once where it runs, and from its next start.
+    ///
+    /// Taking the run back unplugs it. A VM that vmwright made has `vmwright vm attach` and its specification.
+    Attach {
+        /// Name of the VM.
+        vm: String,
+        #[command(flatten)]
+        device: AttachedDevice,
+    },
+    /// Unplug a device from a VM of libvirt's: at once where it runs, and from its next start.
+    ///
+    /// A guest that does not let go of it within a minute keeps it, and the run is taken back.
+    Detach {
+        /// Name of the VM.
+        vm: String,
+        /// The target of a disk (vdb), or the MAC address of an interface.
+        device: String,
     },
     /// Tell what a newer QEMU or libvirt would break here, VM by VM, and plan what mends it.
     ///
@@ -143,7 +169,7 @@ enum Networks {
     /// Make a bridge with a card of the host as its way out, so that VMs are in the LAN as the host is.
     ///
     /// The bridge takes over the card's hardware address, addresses and routes, at once and at every boot where
-    /// systemd-networkd or ifupdown sets the card up.
+    /// systemd-networkd, ifupdown, netplan or NetworkManager sets the card up.
     Bridge {
         /// The bridge, which is made: br0.
         bridge: String,
@@ -170,20 +196,73 @@ enum Networks {
 }
 
 #[derive(clap::Args)]
+struct AttachedDevice {
+    #[command(flatten)]
+    which: WhichDevice,
+    /// Format of the disk: raw or qcow2. It is not guessed: a guest can write any header into a raw image.
+    #[arg(long, value_name = "FORMAT", requires = "disk", default_value = "raw")]
+    image_format: String,
+    /// Where the disk is plugged in: virtio, scsi, sata or usb.
+    #[arg(long, value_name = "BUS", requires = "disk", default_value = "virtio")]
+    bus: String,
+    /// The guest may not write to the disk.
+    #[arg(long, requires = "disk")]
+    readonly: bool,
+    /// The interface's MAC address; made of the names where absent.
+    #[arg(long, value_name = "MAC", conflicts_with = "disk")]
+    mac: Option<String>,
+}
+
+#[derive(clap::Args)]
 #[group(required = true, multiple = false)]
+struct WhichDevice {
+    /// A disk image or block device of this host.
+    #[arg(long, value_name = "PATH")]
+    disk: Option<PathBuf>,
+    /// An interface on this bridge of the host.
+    #[arg(long, value_name = "BRIDGE")]
+    bridge: Option<String>,
+    /// An interface in this virtual network of libvirt's.
+    #[arg(long, value_name = "NETWORK")]
+    network: Option<String>,
+}
+
+impl AttachedDevice {
+    fn device(self) -> AttachDevice {
+        let Self { which, image_format: format, bus, readonly, mac } = self;
+        match (which.disk, which.bridge) {
+            (Some(path), _) => AttachDevice::Disk { path, format, bus, readonly },
+            (_, Some(bridge)) => AttachDevice::Bridge { bridge, mac },
+            // clap asks for one of the three.
+            _ => AttachDevice::Network { network: which.network.unwrap_or_default(), mac },
+        }
+    }
+}
+
+#[derive(clap::Args)]
+#[group(required = true, multiple = true)]
 struct DiskWishes {
     /// The guest sees so much of it: 100GiB.
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", conflicts_with_all = ["flatten", "rebase", "trim", "limit_bytes", "limit_requests", "snapshot"])]
     grow: Option<String>,
     /// It holds all of itself, and builds upon no other image any more.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["rebase", "trim", "limit_bytes", "limit_requests", "snapshot"])]
     flatten: bool,
     /// It builds upon this image, and the guest sees the same.
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["trim", "limit_bytes", "limit_requests", "snapshot"])]
     rebase: Option<PathBuf>,
     /// What the guest deletes is free on the host.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["limit_bytes", "limit_requests", "snapshot"])]
     trim: bool,
+    /// It moves at most so many bytes in a second, at once and from the next start: 50MiB; 0 for any number.
+    #[arg(long, value_name = "SIZE", conflicts_with = "snapshot")]
+    limit_bytes: Option<String>,
+    /// It takes at most so many requests in a second; 0 for any number.
+    #[arg(long, value_name = "N", conflicts_with = "snapshot")]
+    limit_requests: Option<u64>,
+    /// Keep an image in a Ceph pool as it is now, under this name and protected from removal.
+    #[arg(long, value_name = "NAME")]
+    snapshot: Option<String>,
 }
 
 impl DiskWishes {
@@ -192,7 +271,11 @@ impl DiskWishes {
             (Some(size), ..) => DiskWish::Grow { size },
             (_, Some(base), _) => DiskWish::Rebase { base },
             (_, _, true) => DiskWish::Flatten,
-            _ => DiskWish::Trim,
+            _ if self.trim => DiskWish::Trim,
+            _ => match self.snapshot {
+                Some(name) => DiskWish::Snapshot { name },
+                None => DiskWish::Limit { bytes: self.limit_bytes, requests: self.limit_requests },
+            },
         }
     }
 }
@@ -250,7 +333,11 @@ impl Args {
                 };
                 Intent::Confidential { vm, technology, reboot }
             }
-            Some(Wanted::Migrate { vm, to, against }) => Intent::Migrate { vm, to, against },
+            Some(Wanted::Migrate { vm, to, against, bandwidth, downtime }) => {
+                Intent::Migrate { vm, to, against, bandwidth, downtime }
+            }
+            Some(Wanted::Attach { vm, device }) => Intent::Attach { vm, device: device.device() },
+            Some(Wanted::Detach { vm, device }) => Intent::Detach { vm, device },
             Some(Wanted::UpgradeCheck { qemu, libvirt }) => Intent::UpgradeCheck { qemu, libvirt },
             Some(Wanted::Tune { vm, goal }) => Intent::Tune {
                 vm,

@@ -181,6 +181,11 @@ pub(super) fn cannot(action: &Action) -> Option<String> {
         Action::FileAcl { .. } => Some("the lab has no program for access control lists".to_owned()),
         Action::FileLabel { .. } => Some("the lab has no SELinux".to_owned()),
         Action::MachineMigrate { to, .. } => Some(format!("a lab does not reach {to}")),
+        Action::DeviceAttach { domain, .. } | Action::DeviceDetach { domain, .. } => {
+            Some(format!("the lab has neither the guest of {domain} nor what the device stands on"))
+        }
+        Action::Qmp { machine, .. } => Some(format!("the lab does not run {machine}")),
+        Action::RbdSnapshot { image, .. } => Some(format!("a lab does not reach the pool of {image}")),
         Action::BootTrial { trial: Trial::Counted { .. } } => {
             Some("the lab boots with GRUB, and not with systemd-boot".to_owned())
         }
@@ -190,7 +195,9 @@ pub(super) fn cannot(action: &Action) -> Option<String> {
         Action::EditSetting { path, .. }
         | Action::FileCreate { path, .. }
         | Action::FileWrite { path, .. }
-            if path.starts_with("/etc/network/") || path.starts_with("/etc/netplan/") =>
+            if ["/etc/network/", "/etc/netplan/", "/etc/NetworkManager/", "/etc/cloud/"]
+                .iter()
+                .any(|folder| path.starts_with(folder)) =>
         {
             Some("the lab's network is set up by systemd-networkd, which does not read it".to_owned())
         }

@@ -1,7 +1,7 @@
 use super::{Call, KEEPS, Tool, perform, preview};
 use crate::parameters::{Given, Parameter, Takes};
 use crate::session::Standing;
-use vmwright_engine::{DiskWish, Intent, NetworkWish, NewDisk, Operation, Technology, TuneFor};
+use vmwright_engine::{AttachDevice, DiskWish, Intent, NetworkWish, NewDisk, Operation, Technology, TuneFor};
 
 const INTENTS: &[&str] = &[
     "fix",
@@ -10,6 +10,8 @@ const INTENTS: &[&str] = &[
     "sriov",
     "network",
     "storage",
+    "attach",
+    "detach",
     "confidential",
     "migrate",
     "upgrade-check",
@@ -22,7 +24,7 @@ pub(crate) const TOOL: Tool = Tool {
     name: "plan",
     title: "Make a plan",
     says: "A plan for what is wanted, kept in vmwright's state and carried out by nobody: settle the findings (fix), create \
-           a VM, give a PCI device to it (passthrough), make virtual functions (sriov), change the host's network, change a disk (storage), keep memory \
+           a VM, give a PCI device to it (passthrough), make virtual functions (sriov), change the host's network, change a disk (storage), plug a device into a VM of libvirt's (attach, detach), keep memory \
            from the host (confidential), move a VM (migrate), see what an upgrade breaks, tune, harden. `preview` shows one again. A person approves \
            it with 'vmwright approve'.",
     hints: KEEPS,
@@ -30,7 +32,11 @@ pub(crate) const TOOL: Tool = Tool {
         Parameter::required("intent", Takes::Word(INTENTS), "what is wanted"),
         Parameter::optional("vm", Takes::Text, "name of the VM"),
         Parameter::optional("plan", Takes::Text, "preview: its id"),
-        Parameter::optional("device", Takes::Text, "passthrough, sriov: PCI address"),
+        Parameter::optional(
+            "device",
+            Takes::Text,
+            "passthrough, sriov: PCI address; detach: vdb, or a MAC address",
+        ),
         Parameter::optional("at_boot", Takes::Flag, "passthrough: also after the next boot"),
         Parameter::optional(
             "reboot",
@@ -58,12 +64,30 @@ pub(crate) const TOOL: Tool = Tool {
         Parameter::optional("copies", Takes::Texts, "create: images, in the same way"),
         Parameter::optional("start", Takes::Flag, "create"),
         Parameter::optional("disk", Takes::Number(1, 10_000), "storage: from 1 [1]"),
-        Parameter::optional("wish", Takes::Word(&["grow", "flatten", "rebase", "trim"]), "storage"),
-        Parameter::optional("size", Takes::Text, "storage, grow"),
+        Parameter::optional(
+            "wish",
+            Takes::Word(&["grow", "flatten", "rebase", "trim", "limit", "snapshot"]),
+            "storage",
+        ),
+        Parameter::optional("size", Takes::Text, "storage: grow to, or limit to in a second"),
+        Parameter::optional("requests", Takes::Number(0, 1_000_000_000), "storage, limit: in a second"),
+        Parameter::optional("name", Takes::Text, "storage, snapshot: of an image in a Ceph pool"),
+        Parameter::optional("path", Takes::Text, "attach: a disk; else `bridge` or `network`"),
+        Parameter::optional("format", Takes::Word(&["raw", "qcow2"]), "attach, disk [raw]"),
+        Parameter::optional("bus", Takes::Word(&["virtio", "scsi", "sata", "usb"]), "attach, disk [virtio]"),
+        Parameter::optional("readonly", Takes::Flag, "attach, disk"),
+        Parameter::optional("network", Takes::Text, "attach: of libvirt"),
+        Parameter::optional("mac", Takes::Text, "attach, interface"),
         Parameter::optional("base", Takes::Text, "storage, rebase: path of the image"),
         Parameter::optional("by", Takes::Word(&["sev", "sev-es", "sev-snp", "tdx"]), "confidential"),
         Parameter::optional("to", Takes::Text, "migrate: tcp:host:port, unix:/path, file:/path, libvirt:URI"),
         Parameter::optional("against", Takes::Text, "migrate: capture of the other host"),
+        Parameter::optional("bandwidth", Takes::Text, "migrate: 1GiB in a second"),
+        Parameter::optional(
+            "downtime",
+            Takes::Number(0, 2_000_000),
+            "migrate: ms that the guest may stand still",
+        ),
         Parameter::optional("qemu", Takes::Text, "upgrade-check: version"),
         Parameter::optional("libvirt", Takes::Text, "upgrade-check: version"),
     ],
@@ -124,6 +148,8 @@ fn call(given: &Given, standing: &Standing) -> Result<Call, String> {
                 "grow" => DiskWish::Grow { size: needed("size")? },
                 "rebase" => DiskWish::Rebase { base: needed("base")?.into() },
                 "flatten" => DiskWish::Flatten,
+                "limit" => DiskWish::Limit { bytes: given.text("size"), requests: given.number("requests") },
+                "snapshot" => DiskWish::Snapshot { name: needed("name")? },
                 _ => DiskWish::Trim,
             };
             let disk = given.number("disk").and_then(|disk| usize::try_from(disk).ok()).unwrap_or(1);
@@ -138,9 +164,30 @@ fn call(given: &Given, standing: &Standing) -> Result<Call, String> {
             };
             Intent::Confidential { vm, technology, reboot }
         }
-        "migrate" => {
-            Intent::Migrate { vm: needed("vm")?, to: needed("to")?, against: needed("against")?.into() }
+        "attach" => {
+            let word = |name, usual: &str| given.text(name).unwrap_or_else(|| usual.to_owned());
+            let (mac, readonly) = (given.text("mac"), given.flag("readonly"));
+            let device = match (given.text("path"), given.text("bridge"), given.text("network")) {
+                (Some(path), None, None) => AttachDevice::Disk {
+                    path: path.into(),
+                    format: word("format", "raw"),
+                    bus: word("bus", "virtio"),
+                    readonly,
+                },
+                (None, Some(bridge), None) => AttachDevice::Bridge { bridge, mac },
+                (None, None, Some(network)) => AttachDevice::Network { network, mac },
+                _ => return Err("one of `path`, `bridge` and `network` says what is plugged in".to_owned()),
+            };
+            Intent::Attach { vm: needed("vm")?, device }
         }
+        "detach" => Intent::Detach { vm: needed("vm")?, device: needed("device")? },
+        "migrate" => Intent::Migrate {
+            vm: needed("vm")?,
+            to: needed("to")?,
+            against: needed("against")?.into(),
+            bandwidth: given.text("bandwidth"),
+            downtime: given.number("downtime"),
+        },
         "upgrade-check" => {
             let (qemu, libvirt) = (given.text("qemu"), given.text("libvirt"));
             if qemu.is_none() && libvirt.is_none() {

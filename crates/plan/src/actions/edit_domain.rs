@@ -56,10 +56,8 @@ impl Facts for EditDomain<'_> {
 
     fn faults(&self) -> Vec<Fault> {
         let mut faults = super::machine::faults(self.domain);
+        faults.extend(connection_fault(self.connection));
         let mut wrong = |why: String| faults.push(Fault::Value(why));
-        if !["qemu:///system", "qemu:///session"].contains(&self.connection) {
-            wrong(format!("{} is no libvirt of this host", quoted(self.connection)));
-        }
         if self.edits.is_empty() || self.edits.len() > MOST {
             wrong(format!("{} places of a domain are not 1 to {MOST}", self.edits.len()));
         }
@@ -92,6 +90,12 @@ impl Facts for EditDomain<'_> {
         }
         faults
     }
+}
+
+/// What is wrong with the URI of a libvirt.
+pub(super) fn connection_fault(connection: &str) -> Option<Fault> {
+    let known = ["qemu:///system", "qemu:///session"].contains(&connection);
+    (!known).then(|| Fault::Value(format!("{} is no libvirt of this host", quoted(connection))))
 }
 
 /// The edits that take these back.

@@ -3,6 +3,7 @@
 
 mod boot_trial;
 mod bridge;
+mod device;
 mod directory;
 mod driver_bind;
 mod edit_domain;
@@ -24,6 +25,8 @@ mod machine_record;
 mod module;
 mod ovs_bridge;
 mod ovs_port;
+mod qmp;
+mod rbd_snapshot;
 mod reboot;
 mod regenerate;
 mod service;
@@ -33,6 +36,7 @@ mod tap;
 mod uplink;
 mod virtual_network;
 
+pub use device::device_name;
 pub use edit_domain::inverse;
 
 use crate::describe::Words;
@@ -239,6 +243,18 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
         }
         Action::EditDomain { connection, domain, edits } => {
             Box::new(edit_domain::EditDomain { connection, domain, edits })
+        }
+        Action::DeviceAttach { connection, domain, device, running } => {
+            Box::new(device::Device { connection, domain, device, running: *running, away: false })
+        }
+        Action::DeviceDetach { connection, domain, device, running } => {
+            Box::new(device::Device { connection, domain, device, running: *running, away: true })
+        }
+        Action::Qmp { machine, value, from, to } => {
+            Box::new(qmp::Qmp { machine, value, from: *from, to: *to })
+        }
+        Action::RbdSnapshot { image, snapshot, from, to } => {
+            Box::new(rbd_snapshot::RbdSnapshot { image, snapshot, from: *from, to: *to })
         }
         Action::MachineMigrate { machine, to } => {
             Box::new(machine_migrate::MachineMigrate { machine, to, back: false })

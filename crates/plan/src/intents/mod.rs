@@ -3,6 +3,7 @@
 //! An intent refuses what would take the host's own ground away, its screen, its disks, its way to the network, and
 //! says which evidence it has for that. The same host and the same wish give the same plan, byte for byte.
 
+mod attach;
 mod boot;
 mod confidential;
 mod create;
@@ -19,15 +20,16 @@ mod tune;
 mod upgrade;
 mod uplink;
 
+pub use attach::{AttachWish, PlugSite, attach, detach};
 pub use boot::{Boot, NEEDS};
 pub use confidential::{CONFIDENTIAL_NEEDS, confidential};
 pub use create::{Lies, NewImage, Site, Taken, Thing, Wish, create, things};
 pub use fallback::{BOOTED_BEFORE, entry_before};
 pub use ground::Ground;
 pub use harden::{HARDEN_NEEDS, harden_host, harden_vm};
-pub use migrate::migrate;
+pub use migrate::{Pace, migrate};
 pub use network::{NETWORK_NEEDS, bridge_filter_off, mtu, ovs_port};
-pub use passthrough::{Guest, passthrough};
+pub use passthrough::{Guest, passthrough, passthrough_to_domain};
 pub use sriov::sriov;
 pub use storage::{Found, StorageWish, storage};
 pub use tune::{Goal, TUNE_NEEDS, tune};

@@ -5,11 +5,12 @@ use super::boot::{LOAD, MODPROBE};
 use super::{Host, IntentError, plan};
 use crate::canonical::sha256;
 use crate::header;
+use crate::target::Target;
 use vmwright_formats::pci_devices::PciFacts;
 use vmwright_formats::{View, machine_spec::MachineSpecView};
 use vmwright_model::machine::HostDeviceKind;
 use vmwright_model::plan::Binding;
-use vmwright_model::{Action, Disruption, Plan};
+use vmwright_model::{Action, Disruption, Plan, Step};
 
 /// The driver that gives a device to a VMM.
 const VFIO: &str = "vfio-pci";
@@ -100,6 +101,44 @@ pub fn passthrough(
     steps.sort_by_key(|(action, ..)| crate::actions::of(action).phase());
     let mut plan = plan(host, Some(guest.name), format!("give {address} to vm {}", guest.name), steps);
     plan.left = left;
+    Ok(plan)
+}
+
+/// The plan of [`passthrough`] for a domain of libvirt's, whose words as a specification are in `guest`: its host's steps,
+/// and the device plugged in, at once where the domain runs.
+///
+/// # Errors
+/// As [`passthrough`].
+pub fn passthrough_to_domain(
+    host: &Host<'_>,
+    guest: &Guest<'_>,
+    (connection, running): (&str, bool),
+    device: &str,
+    at_boot: bool,
+) -> Result<Plan, IntentError> {
+    let address = host.device(device)?.address;
+    let mut plan = passthrough(host, guest, device, at_boot)?;
+    let own = |action: &Action| matches!(action, Action::FileWrite { path, .. } if path == guest.path);
+    let Some(at) = plan.steps.iter().position(|step| own(&step.action)) else { return Ok(plan) };
+    let mut step = plan.steps.remove(at);
+    step.action = Action::DeviceAttach {
+        connection: connection.to_owned(),
+        domain: guest.name.to_owned(),
+        // Its driver is changed by the plan's own step, and changed back by that.
+        device: format!(
+            "<hostdev mode='subsystem' type='pci' managed='no'><source><address domain='0x{:04x}' bus='0x{:02x}' slot='0x{:02x}' function='0x{:x}'/></source></hostdev>",
+            address.domain, address.bus, address.slot, address.function
+        ),
+        running,
+    };
+    step.subject = Target::of(&step.action).subject();
+    if running {
+        step.why = format!("{} gets {address} at once, and at each start", guest.name);
+    }
+    let phase = crate::actions::of(&step.action).phase();
+    let behind = |other: &Step| crate::actions::of(&other.action).phase() > phase;
+    let at = plan.steps.iter().position(behind).unwrap_or(plan.steps.len());
+    plan.steps.insert(at, step);
     Ok(plan)
 }
 

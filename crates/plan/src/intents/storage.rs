@@ -5,7 +5,7 @@ use super::create::Lies;
 use super::ground::Draft;
 use super::{Guest, IntentError, Wanted, made};
 use vmwright_model::machine::{Disk, DiskFormat};
-use vmwright_model::plan::{Base, ImageFormat};
+use vmwright_model::plan::{Base, ImageFormat, QmpValue, RbdSnapshot};
 use vmwright_model::{Action, Disruption, Plan};
 
 /// What is wanted of a disk.
@@ -19,6 +19,15 @@ pub enum StorageWish {
     Rebase(String),
     /// What the guest deletes is free on the host.
     Trim,
+    /// It moves so much in a second at most, at once and from the next start; 0 for any number.
+    Limit {
+        /// Bytes; as they are where absent.
+        bytes: Option<u64>,
+        /// Requests; as they are where absent.
+        requests: Option<u64>,
+    },
+    /// Its image in a Ceph pool is kept as it is now, under this name, and protected from removal.
+    Snapshot(String),
 }
 
 /// A disk as it was found.
@@ -36,6 +45,8 @@ pub struct Found<'d> {
     pub new: Option<&'d Lies>,
     /// Whether the VM runs.
     pub running: bool,
+    /// Whether its QEMU's monitor is vmwright's own, so that it can be told at once.
+    pub monitored: bool,
 }
 
 /// The plan.
@@ -68,6 +79,19 @@ pub fn storage(host_id: &str, found: &Found<'_>, wish: &StorageWish) -> Result<P
                 )?;
             }
             format!("let disk {number} of vm {vm} give room back")
+        }
+        StorageWish::Limit { bytes, requests } => {
+            for (key, value, to) in [
+                ("bytes", QmpValue::DiskBytes { disk: index(at)? }, bytes),
+                ("iops", QmpValue::DiskRequests { disk: index(at)? }, requests),
+            ] {
+                steps.extend(limit(found, &disk, &mut draft, (key, value, *to))?);
+            }
+            format!("limit what disk {number} of vm {vm} moves in a second")
+        }
+        StorageWish::Snapshot(name) => {
+            steps.push(snapshot(found, &disk, name)?);
+            format!("keep disk {number} of vm {vm} as {name}")
         }
         StorageWish::Grow(to) => {
             steps.push(grow(found, &disk, *to)?);
@@ -105,7 +129,11 @@ pub fn storage(host_id: &str, found: &Found<'_>, wish: &StorageWish) -> Result<P
     if steps.is_empty() {
         return Err(IntentError::Nothing(format!("disk {number} of {vm} is so already")));
     }
-    let offline = steps.iter().any(|(action, _)| !matches!(action, Action::EditSpec { .. }));
+    let told = steps.iter().any(|(action, _)| matches!(action, Action::Qmp { .. }));
+    let online = |action: &Action| {
+        matches!(action, Action::EditSpec { .. } | Action::Qmp { .. } | Action::RbdSnapshot { .. })
+    };
+    let offline = steps.iter().any(|(action, _)| !online(action));
     let mut all: Vec<(Action, String, Disruption)> = Vec::new();
     if offline && found.running {
         let stop = Action::MachineStop { machine: vm.to_owned() };
@@ -117,13 +145,90 @@ pub fn storage(host_id: &str, found: &Found<'_>, wish: &StorageWish) -> Result<P
         all.push((start, format!("{vm} ran before"), Disruption::None));
     }
     let mut plan = made(host_id, Some(vm), title, all);
-    if !offline && found.running {
+    let edits = plan.steps.iter().any(|step| matches!(step.action, Action::EditSpec { .. }));
+    if !offline && !told && edits && found.running {
         plan.left.push(format!("{vm} has it from its next start"));
+    }
+    if let (StorageWish::Snapshot(_), true) = (wish, found.running) {
+        plan.left.push(
+            "the guest runs on: what it has not written back yet is missing, as after a loss of power"
+                .to_owned(),
+        );
     }
     if let StorageWish::Grow(_) = wish {
         plan.left.push("the guest grows its own partition and file system".to_owned());
     }
     Ok(plan)
+}
+
+fn index(at: usize) -> Result<u32, IntentError> {
+    u32::try_from(at).map_err(|_| IntentError::Cannot(format!("there is no disk {at}")))
+}
+
+/// The steps that give a disk another limit: in the specification, and in QEMU where it runs.
+fn limit(
+    found: &Found<'_>,
+    disk: &Disk,
+    draft: &mut Draft<'_>,
+    (key, value, to): (&str, QmpValue, Option<u64>),
+) -> Result<Vec<Wanted>, IntentError> {
+    let Some(to) = to else { return Ok(Vec::new()) };
+    let limits = disk.limits.as_ref();
+    let (from, others) = match limits {
+        Some(limits) if key == "bytes" => {
+            (limits.bytes, [limits.read_bytes, limits.write_bytes, limits.bytes_burst])
+        }
+        Some(limits) => (limits.iops, [limits.read_iops, limits.write_iops, limits.iops_burst]),
+        None => (None, [None; 3]),
+    };
+    if others.iter().any(Option::is_some) {
+        return Err(IntentError::Cannot(format!(
+            "disk {} has limits of a single direction or of bursts, which one of both takes away: edit its specification",
+            found.number
+        )));
+    }
+    if from.unwrap_or(0) == to {
+        return Ok(Vec::new());
+    }
+    let why = match to {
+        0 => format!("disk {} has no limit of {key} any more", found.number),
+        to => format!("disk {} takes no more than {to} {key} a second from other VMs", found.number),
+    };
+    let place = format!("disk.{}.limits.{key}", found.number.saturating_sub(1));
+    match to {
+        0 => draft.unset(&place, &why)?,
+        to => draft.set(&place, &to.to_string(), &why)?,
+    }
+    if !found.running || !found.monitored {
+        return Ok(Vec::new());
+    }
+    let machine = found.guest.name.to_owned();
+    Ok(vec![(Action::Qmp { machine, value, from: from.unwrap_or(0), to }, why)])
+}
+
+/// The step that keeps an image in a pool as it is.
+fn snapshot(found: &Found<'_>, disk: &Disk, name: &str) -> Result<Wanted, IntentError> {
+    let number = found.number;
+    let Some(rbd) = &disk.rbd else {
+        return Err(IntentError::Cannot(format!(
+            "disk {number} is no image in a Ceph pool: `vmwright vm snapshot` keeps it"
+        )));
+    };
+    if rbd.snapshot.is_some() {
+        return Err(IntentError::Cannot(format!(
+            "disk {number} is a snapshot itself, to which nothing is written"
+        )));
+    }
+    // `rbd` is run as the host has it set up.
+    if rbd.config.is_some() || rbd.user.is_some() || !rbd.monitors.is_empty() {
+        return Err(IntentError::Cannot(format!(
+            "disk {number} is reached with a user, monitors or a configuration of its own, which the host's `rbd` is not told of"
+        )));
+    }
+    let (image, snapshot) = (format!("{}/{}", rbd.pool, rbd.image), name.to_owned());
+    let why = format!("what disk {number} holds now can be gone back to, and nobody removes it by mistake");
+    let (from, to) = (RbdSnapshot::Absent, RbdSnapshot::Protected);
+    Ok((Action::RbdSnapshot { image, snapshot, from, to }, why))
 }
 
 fn path_of<'d>(found: &Found<'_>, disk: &'d Disk) -> Result<&'d str, IntentError> {

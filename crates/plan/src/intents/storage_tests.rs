@@ -22,7 +22,7 @@ fn disk(
     let lies = Lies::Image { format: format.into(), size: Some(GIB) };
     let new = Lies::Image { format: "qcow2".into(), size: Some(GIB) };
     let guest = Guest { name: "web", path: "/m/web.toml", text: SPEC };
-    let found = Found { guest, number, lies: &lies, base, new: Some(&new), running };
+    let found = Found { guest, number, lies: &lies, base, new: Some(&new), running, monitored: true };
     let plan = storage("h", &found, wish).map_err(|error| error.to_string())?;
     assert_eq!(lint(&plan), []);
     assert_eq!(canonical(&plan), canonical(&storage("h", &found, wish).expect("the same")));
@@ -65,6 +65,44 @@ fn a_disk_grows_and_never_shrinks() {
         disk(3, None, false, &StorageWish::Trim).expect_err("none").contains("web has no disk 3: it has 2")
     );
     assert_eq!(disk(1, None, true, &StorageWish::Trim).expect("it can").len(), 2);
+}
+
+#[test]
+fn a_limit_holds_at_once_and_from_the_next_start() {
+    let both = StorageWish::Limit { bytes: Some(1 << 20), requests: Some(500) };
+    let limited = disk(2, None, true, &both).expect("it can");
+    assert_eq!(
+        limited,
+        [
+            "gives the running web 1048576 bytes a second of disk 2, until it ends",
+            "gives the running web 500 requests a second of disk 2, until it ends",
+            "writes `disk.1.limits.bytes = 1048576` to /m/web.toml",
+            "writes `disk.1.limits.iops = 500` to /m/web.toml",
+        ]
+    );
+    assert_eq!(disk(2, None, false, &both).expect("it can").len(), 2, "nothing runs");
+    let none = StorageWish::Limit { bytes: Some(0), requests: None };
+    assert!(disk(2, None, true, &none).expect_err("none").contains("is so already"));
+}
+
+#[test]
+fn an_image_in_a_pool_is_kept_and_no_other() {
+    let spec = "name = \"web\"\n[[disk]]\nformat = \"raw\"\nrbd = { pool = \"vms\", image = \"web\" }\n";
+    let planned = |spec: &str| {
+        let guest = Guest { name: "web", path: "/m/web.toml", text: spec };
+        let (number, lies) = (1, &Lies::Nothing);
+        let found = Found { guest, number, lies, base: None, new: None, running: true, monitored: true };
+        storage("h", &found, &StorageWish::Snapshot("before".into())).map_err(|error| error.to_string())
+    };
+    let plan = planned(spec).expect("it can");
+    assert_eq!(lint(&plan), []);
+    let words = crate::describe::words(&plan.steps[0].action);
+    assert_eq!(words.does, "leaves snapshot vms/web@before, protected from removal");
+    assert_eq!(plan.steps.len(), 1, "the guest runs on: {plan:?}");
+    assert!(plan.left[0].contains("as after a loss of power"), "{:?}", plan.left);
+    let said = planned(&spec.replace("image = \"web\"", "image = \"web\", user = \"vm\"")).expect_err("no");
+    assert!(said.contains("a user, monitors or a configuration of its own"), "{said}");
+    assert!(planned(SPEC).expect_err("no").contains("is no image in a Ceph pool"));
 }
 
 /// What is planned for a technology, in words, and what is left.

@@ -96,6 +96,28 @@ fn a_group_goes_as_a_whole_and_the_bridge_stays() {
 }
 
 #[test]
+fn a_domain_that_runs_gets_the_device_behind_its_drivers_change() {
+    let guest = Guest { name: "win", path: "/etc/libvirt/qemu/win.xml", text: SPEC };
+    let planned = |running, at_boot| {
+        with(PCI, |host| {
+            passthrough_to_domain(host, &guest, ("qemu:///system", running), "02:00.0", at_boot)
+                .expect("it can go")
+        })
+    };
+    let plan = planned(true, true);
+    assert_eq!(lint(&plan), []);
+    let attach = plan.steps.iter().position(|step| matches!(step.action, Action::DeviceAttach { .. }));
+    let bind = plan.steps.iter().rposition(|step| matches!(step.action, Action::DriverBind { .. }));
+    assert!(attach > bind, "{plan:?}");
+    let words = crate::describe::words(&plan.steps[attach.expect("it is there")].action);
+    assert!(words.does.starts_with("plugs device 0000:02:00.0 into win, at once"), "{words:?}");
+    assert!(!plan.steps.iter().any(|step| step.subject.name.ends_with("win.xml")), "{plan:?}");
+    let later = planned(false, false);
+    let off = |step: &Step| matches!(step.action, Action::DeviceAttach { running: false, .. });
+    assert!(later.steps.iter().any(off) && lint(&later).is_empty(), "{later:?}");
+}
+
+#[test]
 fn what_is_kept_at_boot_is_kept_by_address() {
     let plan = give(PCI, "02:00.0", true).expect("it can go");
     assert_eq!(lint(&plan), []);

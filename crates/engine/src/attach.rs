@@ -1,0 +1,73 @@
+//! `vmwright plan attach` and `plan detach`: what a domain has, and the plan that changes it.
+
+use crate::create::{self, told};
+use crate::intent::AttachDevice;
+use crate::{Environment, Error, domains, storage};
+use vmwright_formats::{DomainXml, MachineSpecView};
+use vmwright_host::paths::{self, Lies as Lying};
+use vmwright_model::Plan;
+use vmwright_plan::intents::{AttachWish, PlugSite, attach, detach};
+use vmwright_rules::Reading;
+
+/// The plan that plugs a device in; or with the name of one, that unplugs it.
+pub(crate) fn plan(
+    reading: &Reading<'_>,
+    vm: &str,
+    device: Result<&AttachDevice, &str>,
+    host_id: &str,
+    environment: &Environment,
+) -> Result<Plan, Error> {
+    if reading.one::<MachineSpecView>().is_some() {
+        return Err(Error::Argument(format!(
+            "vmwright made {vm}: `vmwright vm attach` plugs a device in at once, and `[[disk]]` and `[[network]]` of its specification from its next start"
+        )));
+    }
+    let domain = domains::named(reading, vm)?;
+    if !domain.kept {
+        return Err(Error::Unread("what the domain is started from (root can read it)"));
+    }
+    let running = storage::runs(reading, vm, environment)?.ok_or(storage::UNSEEN)?;
+    let seen = reading.all::<DomainXml>();
+    let own = seen.iter().filter(|seen| {
+        seen.domains.iter().any(|domain| domain.name.as_ref().is_some_and(|name| name.value == vm))
+    });
+    let live: Vec<&str> = own.map(|seen| seen.text.as_str()).collect();
+    let site = PlugSite {
+        id: host_id,
+        connection: domain.connection,
+        domain: vm,
+        kept: &domain.xml,
+        live: &live,
+        running,
+        taken: &create::taken(reading, environment)?,
+    };
+    match device {
+        Ok(device) => Ok(attach(&site, &wish(device)?)?),
+        Err(name) => Ok(detach(&site, name)?),
+    }
+}
+
+fn wish(device: &AttachDevice) -> Result<AttachWish, Error> {
+    Ok(match device {
+        AttachDevice::Disk { path, format, bus, readonly } => {
+            for (word, known) in
+                [(format, &["raw", "qcow2"][..]), (bus, &["virtio", "scsi", "sata", "usb"][..])]
+            {
+                if !known.contains(&word.as_str()) {
+                    let word = word.escape_debug();
+                    return Err(Error::Argument(format!("`{word}` is none of {}", known.join(", "))));
+                }
+            }
+            let path = storage::absolute("--disk", path)?;
+            let lies = paths::look_at(std::slice::from_ref(&path)).remove(&path).unwrap_or(Lying::Nothing);
+            let (lies, format, bus) = (told(lies), format.clone(), bus.clone());
+            AttachWish::Disk { path, lies, format, bus, readonly: *readonly }
+        }
+        AttachDevice::Bridge { bridge, mac } => {
+            AttachWish::Bridge { bridge: bridge.clone(), mac: mac.clone() }
+        }
+        AttachDevice::Network { network, mac } => {
+            AttachWish::Network { network: network.clone(), mac: mac.clone() }
+        }
+    })
+}
