@@ -219,7 +219,7 @@ const ON_LIBVIRT: &str = concat!(
     trap 'set +e; virsh destroy web; kill $daemon; wait $daemon; true' EXIT
     "$VMWRIGHT" vm create "$SITE/web.toml" --backend libvirt
     "$VMWRIGHT" vm start web
-    "$VMWRIGHT" review web --gates boot,devices,isolation --format json --output "$SITE/review.json" || echo "status $?"
+    "$VMWRIGHT" review web --gates boot,devices,isolation,hot-plug --format json --output "$SITE/review.json" || echo "status $?"
     "$VMWRIGHT" vm stop web --force
     "$VMWRIGHT" vm delete web
 "#
@@ -254,6 +254,11 @@ fn a_guest_on_libvirt_is_asked_by_way_of_libvirt() {
     let rows = devices["tables"][0]["rows"].as_array().unwrap();
     let processors = rows.iter().find(|row| row[0] == "processors").unwrap();
     assert_eq!((&processors[2], &processors[3]), (&"1".into(), &"1".into()), "{devices:#}");
+    // What is plugged in and out is so by libvirt.
+    let plugged = gate(&review, "hot-plug");
+    assert_eq!(plugged["verdict"], "pass", "{plugged:#}");
+    let rows = &plugged["tables"][0]["rows"];
+    assert_eq!((rows[0][2].as_str(), rows[1][2].as_str()), (Some("virtio_blk"), Some("virtio_net")));
     // What holds the VMM is read of its process, whoever started it.
     let isolation = gate(&review, "isolation");
     let layers = isolation["tables"][0]["rows"].as_array().unwrap();

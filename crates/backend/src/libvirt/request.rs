@@ -270,7 +270,13 @@ fn device_xml(machine: &str, device: &Device, live: &str) -> Result<String, Stri
                 escape(&alias(name)),
             ))
         }
-        Device::Unconnected { .. } => Err("libvirt plugs no interface that leads nowhere".to_owned()),
+        // libvirt has no interface of QEMU's without another end: this one's cable is unplugged.
+        Device::Unconnected { name, mac } => Ok(format!(
+            "<interface type='user'><mac address='{}'/><model type='virtio'/><link state='down'/>\
+             <rom enabled='no'/><alias name='{}'/></interface>",
+            escape(mac),
+            escape(&alias(name))
+        )),
         Device::Network { name, bridge, mac: given } => {
             let kind = if bridge.is_some() { NetworkKind::Bridge } else { NetworkKind::User };
             let network = Network { mac: given.clone(), ..Network::of(kind) };

@@ -98,9 +98,9 @@ impl Exercise for Exerciser<'_> {
     }
 
     fn plugged(&self, bytes: &[u8], look: &mut dyn FnMut(&dyn Guest, &str)) -> Result<Unplugged, Undone> {
-        self.by_qemu("plugged into")?;
         let channels = self.channels;
-        plug::plugged(self.machine(), bytes, &mut |mac| look(channels, mac))
+        let vmm = channels.process().ok_or_else(|| Undone::Cannot("its VMM does not run".to_owned()))?;
+        plug::plugged(self.machine(), vmm.pid, bytes, &mut |mac| look(channels, mac))
     }
 
     fn beside(&self, look: &mut dyn FnMut(&dyn Guest, &MachineSpec)) -> Result<(), Undone> {

@@ -1,16 +1,16 @@
 //! Devices that are plugged into a running VM for a moment.
 
 use super::twin::private;
+use crate::backends;
 use crate::error::chain;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
-use vmwright_backend::qemu::Qemu;
 use vmwright_backend::request::Device;
 use vmwright_backend::store::Stored;
-use vmwright_backend::{Request, Unwatched, perform};
+use vmwright_backend::{Backend, Request, Unwatched, perform};
 use vmwright_review::{Undone, Unplugged};
 
 /// How long a guest may take to let go of a device.
@@ -21,25 +21,35 @@ const DISK: &str = "vmwright-review-disk";
 const CARD: &str = "vmwright-review-card";
 
 /// Plugs a disk with these bytes and a card that leads nowhere, calls `look` with the card's MAC address, and unplugs both.
+/// `vmm` is the process of the machine's VMM.
 pub(super) fn plugged(
     machine: &Stored,
+    vmm: u32,
     bytes: &[u8],
     look: &mut dyn FnMut(&str),
 ) -> Result<Unplugged, Undone> {
-    if machine.spec.process.user.is_some() {
+    if user(&vmm.to_string()) != user("self") {
         return Err(Undone::Cannot(
             "its VMM runs as another user, who cannot reach a throw-away disk".to_owned(),
         ));
     }
+    let backend = backends::of(machine).map_err(|error| Undone::Cannot(chain(&error)))?;
+    let to = Plugs { machine, backend: &*backend };
     let place = private(machine, "plug").map_err(Undone::Cannot)?;
-    let result = between(machine, &place.join("disk.raw"), bytes, look);
+    let result = between(&to, &place.join("disk.raw"), bytes, look);
     // A VMM that holds the disk still goes on with it, without a name.
     let _ = fs::remove_dir_all(&place);
     result
 }
 
+/// The effective user of a process: the second figure of `Uid` in its status (proc_pid_status(5)); none once it is gone.
+fn user(process: &str) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1)?.parse().ok())
+}
+
 fn between(
-    machine: &Stored,
+    to: &Plugs<'_>,
     path: &Path,
     bytes: &[u8],
     look: &mut dyn FnMut(&str),
@@ -60,15 +70,15 @@ fn between(
         format: "raw".to_owned(),
         readonly: false,
     };
-    attach(machine, disk)?;
+    to.attach(disk)?;
     let card = Device::Unconnected { name: CARD.to_owned(), mac: mac.clone() };
-    if let Err(why) = attach(machine, card) {
+    if let Err(why) = to.attach(card) {
         // The first error is the one to tell.
-        let _ = detach(machine, DISK);
+        let _ = to.detach(DISK);
         return Err(why);
     }
     look(&mac);
-    let (card, disk) = (detach(machine, CARD), detach(machine, DISK));
+    let (card, disk) = (to.detach(CARD), to.detach(DISK));
     let mut now = Vec::new();
     let read = File::open(path).and_then(|mut file| file.read_to_end(&mut now)).and_then(|_| stored(path));
     let after = read.map_err(|error| Undone::Failed(format!("{}: {error}", path.display())))?;
@@ -80,17 +90,28 @@ fn stored(path: &Path) -> std::io::Result<u64> {
     Ok(fs::metadata(path)?.blocks() * 512)
 }
 
-fn attach(machine: &Stored, device: Device) -> Result<(), Undone> {
-    match perform(&Qemu::default(), machine, Request::Attach(device), &mut Unwatched) {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let why = chain(&error);
-            Err(if why.contains("no free port") { Undone::Cannot(why) } else { Undone::Failed(why) })
-        }
-    }
+/// A machine that devices are plugged into, by its backend.
+struct Plugs<'a> {
+    machine: &'a Stored,
+    backend: &'a dyn Backend,
 }
 
-fn detach(machine: &Stored, name: &str) -> Result<(), String> {
-    let what = Request::Detach { device: name.to_owned(), patience: LETS_GO };
-    perform(&Qemu::default(), machine, what, &mut Unwatched).map(drop).map_err(|error| chain(&error))
+impl Plugs<'_> {
+    fn attach(&self, device: Device) -> Result<(), Undone> {
+        match perform(self.backend, self.machine, Request::Attach(device), &mut Unwatched) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let why = chain(&error);
+                // Ours of QEMU, and libvirt's (`virDomainPCIAddressGetNextAddr`).
+                let full =
+                    ["no free port", "No more available PCI slots"].iter().any(|said| why.contains(said));
+                Err(if full { Undone::Cannot(why) } else { Undone::Failed(why) })
+            }
+        }
+    }
+
+    fn detach(&self, name: &str) -> Result<(), String> {
+        let what = Request::Detach { device: name.to_owned(), patience: LETS_GO };
+        perform(self.backend, self.machine, what, &mut Unwatched).map(drop).map_err(|error| chain(&error))
+    }
 }
