@@ -37,6 +37,15 @@ impl Identity {
         Ok(Self { pid, start_time: stat.start_time, boot_id: boot_id()? })
     }
 
+    /// When it started, in milliseconds since 1970 by the host's clock of now.
+    pub(crate) fn began_ms(&self) -> io::Result<u64> {
+        let stat = std::fs::read_to_string("/proc/stat")?;
+        let boot = stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse::<u64>().ok());
+        let boot = boot.ok_or(io::ErrorKind::InvalidData)?;
+        let since = self.start_time.saturating_mul(1000) / rustix::param::clock_ticks_per_second().max(1);
+        Ok(boot.saturating_mul(1000).saturating_add(since))
+    }
+
     /// Whether this very process is there, stopped, or gone. A zombie that is our own child is reaped.
     pub(crate) fn life(&self) -> io::Result<Life> {
         if self.boot_id != boot_id()? {

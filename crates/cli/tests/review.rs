@@ -220,8 +220,20 @@ const ON_LIBVIRT: &str = concat!(
     "$VMWRIGHT" vm create "$SITE/web.toml" --backend libvirt
     "$VMWRIGHT" vm start web
     "$VMWRIGHT" review web --gates boot,devices,isolation,hot-plug --format json --output "$SITE/review.json" || echo "status $?"
+    virsh dumpxml --inactive web > "$SITE/domain.xml"
     "$VMWRIGHT" vm stop web --force
     "$VMWRIGHT" vm delete web
+    # The same domain by another name, as somebody else has it.
+    sed -e '/<metadata>/,/<\/metadata>/d' -e '/<uuid>/d' -e 's,<name>web<,<name>their web<,' \
+        -e 's,/state/machines/web/serial.log,/theirs.log,' "$SITE/domain.xml" >"$SITE/theirs.xml"
+    virsh define "$SITE/theirs.xml"
+    virsh dumpxml --inactive "their web" > "$SITE/before.xml"
+    "$VMWRIGHT" review "their web" --gates boot,devices,hot-plug --format json --output "$SITE/theirs.json" || echo "status $?"
+    "$VMWRIGHT" review "their web" --gates devices --baseline last --format json --output "$SITE/again.json" || echo "status $?"
+    virsh dumpxml --inactive "their web" > "$SITE/after.xml"
+    virsh destroy "their web"
+    virsh undefine "their web"
+    "$VMWRIGHT" vm list
 "#
 );
 
@@ -266,6 +278,18 @@ fn a_guest_on_libvirt_is_asked_by_way_of_libvirt() {
         layers.iter().any(|row| row[0] == "seccomp" && row[1].as_str().unwrap().contains(" threads")),
         "{isolation:#}"
     );
+    // A domain that vmwright did not make is reviewed the same, and stays as it was.
+    let read =
+        |name: &str| fs::read_to_string(site.path(name)).unwrap_or_else(|error| panic!("{error}: {done:#?}"));
+    let review = serde_json::from_str::<Value>(&read("theirs.json")).unwrap()["review"].clone();
+    assert_eq!(review["vm"], "their-web");
+    for name in ["boot", "devices", "hot-plug"] {
+        assert_eq!(gate(&review, name)["verdict"], "pass", "{:#}", gate(&review, name));
+    }
+    let again = serde_json::from_str::<Value>(&read("again.json")).unwrap()["review"].clone();
+    assert_eq!(gate(&again, "devices")["verdict"], "pass", "{again:#}");
+    assert_eq!(read("before.xml"), read("after.xml"));
+    assert_eq!(fs::read_dir(site.path("state/twins")).map(Iterator::count).unwrap_or(0), 0);
 }
 
 #[test]

@@ -339,7 +339,8 @@ pub struct Capture {
 /// What to review.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reviewing {
-    /// Name of the VM; `localhost`, or this host's own name, for the host itself where no VM is called so.
+    /// Name of the VM, a machine's or a domain's of libvirt; `localhost`, or this host's own name, for the host itself where
+    /// no VM is called so.
     pub vm: String,
     /// Gates to run; those of the depth where empty.
     pub gates: Vec<String>,

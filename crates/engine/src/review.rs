@@ -5,6 +5,7 @@ mod channels;
 mod exercise;
 mod here;
 mod leads;
+mod lent;
 pub(crate) mod oscal;
 mod plug;
 mod rules;
@@ -21,7 +22,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use vmwright_backend::store;
+use vmwright_backend::store::{self, StoreError};
 use vmwright_model::{EntryState, Gate, Mode, Review};
 use vmwright_review::{HostScope, Scope, Verdict, Wanted, subject};
 
@@ -36,14 +37,24 @@ pub(crate) fn review(
     }
     let wanted = Wanted { gates: what.gates.clone(), depth: what.depth, frameworks: what.frameworks.clone() };
     wanted.check().map_err(Error::Gate)?;
-    let baseline = what.baseline.as_deref().map(|name| earlier(name, vm, environment)).transpose()?;
     progress(Progress::Banner(Mode::Review.banner(&format!("vm {vm}"))));
-    let machine = store::open(&environment.state, vm).map_err(Error::Store)?;
+    let lent;
+    let machine = match store::open(&environment.state, vm) {
+        Ok(machine) => machine,
+        // A domain of libvirt's that vmwright did not make.
+        Err(error @ (StoreError::NotFound(_) | StoreError::BadName(_))) => {
+            lent = lent::lent(vm, environment, progress)?.ok_or(Error::Store(error))?;
+            lent.machine.clone()
+        }
+        Err(error) => return Err(Error::Store(error)),
+    };
+    let baseline =
+        what.baseline.as_deref().map(|name| earlier(name, &machine.name, environment)).transpose()?;
     if !backends::of(&machine)?.look(&machine).map_err(Error::Control)?.state.alive() {
         progress(Progress::Note(format!("{vm} does not run: starting it")));
         machines::start(vm, environment)?;
     }
-    let channels = Channels::of(&machine);
+    let channels = Channels::among(&machine, &environment.state);
     let asked = Asked { vm: Some(vm), environment, vmm: rules::vmm(&machine) };
     let exerciser = Exerciser { channels: &channels, stop: &environment.stop };
     let began = memory::now();

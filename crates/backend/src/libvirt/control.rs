@@ -2,7 +2,7 @@
 
 use super::places::{PlaceError, Stands, changed, stands};
 use super::rpc::{Client, Domain, DomainState, LibvirtError};
-use super::{EditError, Libvirt, domain};
+use super::{EditError, Libvirt, domain, lent};
 use crate::lock::Lock;
 use crate::process::Life;
 use crate::record::{Phase, ProcessRecord};
@@ -340,15 +340,20 @@ pub(super) fn undefine(libvirt: &Libvirt, machine: &Stored) -> Result<(), Contro
 }
 
 /// The machine's domain and a connection to ask about it. A domain of the same name that vmwright did not make is not
-/// the machine's.
+/// the machine's, unless the machine is lent of it.
 pub(super) fn find(libvirt: &Libvirt, machine: &Stored) -> Result<Option<(Client, Domain)>, ControlError> {
     let fail = |error| unusable(&machine.name, error);
     let mut client = libvirt.connection.connect(libvirt.patience).map_err(fail)?;
-    let found = match client.domain(&machine.name) {
+    let lent = lent::of(machine)?;
+    let name = lent.as_ref().map_or(&machine.name, |lent| &lent.name);
+    let found = match client.domain(name) {
         Ok(domain) => domain,
         Err(error) if error.is_no_domain() => return Ok(None),
         Err(error) => return Err(fail(error)),
     };
+    if let Some(lent) = lent {
+        return Ok((lent.uuid == found.uuid_text()).then_some((client, found)));
+    }
     match client.xml(&found, true) {
         Ok(xml) if domain::specification(&xml).is_some() => Ok(Some((client, found))),
         Ok(_) => Ok(None),

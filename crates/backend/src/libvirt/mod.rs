@@ -2,7 +2,7 @@
 //!
 //! A machine is a persistent domain of the same name, made at the first start and forgotten with the machine. The
 //! domain carries the specification in its metadata, under a namespace of vmwright's; a domain without it is not
-//! vmwright's, and is neither changed nor taken over. What others change in a domain of vmwright's stays: a change of
+//! vmwright's, and is neither changed nor taken over; to be looked at it may be lent ([`Libvirt::lend`]). What others change in a domain of vmwright's stays: a change of
 //! the specification becomes a change of the same places of the domain and of no others ([`patch`]).
 //!
 //! Where a machine stands is asked of the daemon each time, and never remembered: a daemon that was restarted, or a
@@ -16,6 +16,7 @@ mod control;
 mod device;
 mod domain;
 pub mod edit;
+mod lent;
 mod migrate;
 mod patch;
 pub mod places;
@@ -214,6 +215,16 @@ impl Libvirt {
         let mut client = self.connection.connect(self.patience).map_err(fail)?;
         let domain = client.domain(name).map_err(fail)?;
         client.public_xml(&domain).map_err(fail)
+    }
+
+    /// Lets a machine of a directory of the caller's own stand for a domain that vmwright did not make: what is asked of
+    /// the machine is asked of that domain, as long as it has that UUID. Its directory is only removed, and never by
+    /// [`Self::undefine`].
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn lend(&self, machine: &Stored, domain: &Found) -> Result<(), ControlError> {
+        lent::lend(self, machine, domain)
     }
 
     /// The names of a machine's snapshots.

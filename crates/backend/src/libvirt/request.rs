@@ -187,21 +187,20 @@ fn agent<'a>(
 }
 
 /// A snapshot may bring a domain up in a new process, or end it: the record follows.
-fn write_down(libvirt: &Libvirt, machine: &Stored, domain: &Domain) -> Result<(), ControlError> {
+pub(super) fn write_down(libvirt: &Libvirt, machine: &Stored, domain: &Domain) -> Result<(), ControlError> {
     let process = |source| ControlError::Process { machine: machine.name.clone(), pid: 0, source };
     let found = start::process(domain).map_err(process)?;
     let mut record = ProcessRecord::new(libvirt.name(), Phase::Stopped);
     if let Some((identity, _)) = found {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         record.phase = Phase::Running;
         record.running = Some(Running {
+            started_ms: identity.began_ms().map_err(process)?,
             process: identity,
             accelerator: machine.spec.accelerator,
             user: None,
             qmp: None,
             agent: None,
             taps: Vec::new(),
-            started_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
         });
     }
     record.write(&machine.directory()).map_err(Into::into)

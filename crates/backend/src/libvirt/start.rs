@@ -10,7 +10,6 @@ use crate::state::{Operation, State, allow};
 use crate::store::{ARGV, DOMAIN, SERIAL, SPEC, read_regular, write_atomically, write_for_now};
 use crate::supervise::{self, Attempt, empty_file, interface_exists};
 use crate::{Backend, Condition, Running, StartError, Stored};
-use std::time::{SystemTime, UNIX_EPOCH};
 use vmwright_formats::{MachineSpecView, View as _};
 use vmwright_model::machine::NetworkKind;
 
@@ -51,7 +50,7 @@ fn run(libvirt: &Libvirt, attempt: &mut Attempt<'_>) -> Result<Running, StartErr
     let directory = machine.directory();
     write_for_now(&directory, ARGV, &words)
         .map_err(|source| StartError::Write { path: directory.join(ARGV), source })?;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let started_ms = process.began_ms().map_err(StartError::Process)?;
     Ok(Running {
         process,
         // libvirt has no fall-back: the domain's type is what runs.
@@ -60,7 +59,7 @@ fn run(libvirt: &Libvirt, attempt: &mut Attempt<'_>) -> Result<Running, StartErr
         qmp: None,
         agent: None,
         taps: Vec::new(),
-        started_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+        started_ms,
     })
 }
 

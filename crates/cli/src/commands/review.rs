@@ -13,7 +13,7 @@ use vmwright_model::Depth;
 /// of a core, IOMMU), known-flaws, utilisation (what all VMs were promised), fips. Nothing is started or changed.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Name of the VM; `localhost` or this host's name for the host itself, unless a VM is called so.
+    /// Name of the VM, vmwright's or a domain of libvirt's; `localhost` or this host's name for the host itself, unless a VM is called so.
     #[arg(value_name = "VM|HOST")]
     vm: String,
     /// Only these gates, whatever the depth.

@@ -6,7 +6,7 @@ use crate::error::chain;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmwright_backend::libvirt::Libvirt;
 use vmwright_backend::qemu::Qemu;
@@ -15,7 +15,7 @@ use vmwright_backend::request::Exec;
 use vmwright_backend::store::{self, Stored};
 use vmwright_backend::{Answer, ControlError, Request, Running, Unwatched, perform};
 use vmwright_model::Missing;
-use vmwright_model::machine::Accelerator;
+use vmwright_model::machine::{Accelerator, Endpoint};
 use vmwright_review::{Guest, GuestError, Host, Neighbour, Owner, Process, Ran, Vmm};
 
 /// How long an agent may take for one answer.
@@ -27,13 +27,20 @@ const SERIAL_LIMIT: u64 = 8 << 20;
 /// The machine's own channels.
 pub(super) struct Channels<'a> {
     pub(super) machine: &'a Stored,
+    /// The state directory whose machines are its neighbours.
+    state: &'a Path,
     /// The agent, once it has answered; let go after a failure, so that the next question begins anew.
     agent: RefCell<Option<Agent>>,
 }
 
 impl<'a> Channels<'a> {
     pub(super) fn of(machine: &'a Stored) -> Self {
-        Self { machine, agent: RefCell::new(None) }
+        Self::among(machine, &machine.state)
+    }
+
+    /// The same for a machine that does not lie beside the others.
+    pub(super) fn among(machine: &'a Stored, state: &'a Path) -> Self {
+        Self { machine, state, agent: RefCell::new(None) }
     }
 
     /// Lets go of the agent: the VMM at the other end is about to be another one.
@@ -168,7 +175,10 @@ impl Vmm for Channels<'_> {
     }
 
     fn serial(&self) -> Result<Vec<u8>, Missing> {
-        here::head(&self.machine.file(store::SERIAL), SERIAL_LIMIT)
+        // Where its first port leads to a file, the guest's words are there.
+        let first = self.machine.spec.serials.first().filter(|port| port.to == Endpoint::File);
+        let path = first.and_then(|port| port.path.as_deref()).map(PathBuf::from);
+        here::head(&path.unwrap_or_else(|| self.machine.file(store::SERIAL)), SERIAL_LIMIT)
     }
 
     fn process(&self) -> Option<Process> {
@@ -201,7 +211,7 @@ impl Host for Channels<'_> {
     }
 
     fn neighbours(&self) -> Vec<Neighbour> {
-        let listed = store::list(&self.machine.state).unwrap_or_default();
+        let listed = store::list(self.state).unwrap_or_default();
         let others = listed.into_iter().filter(|one| one.name != self.machine.name);
         // A disk that both name is this VM's too.
         let own: Vec<String> = self.machine.spec.disks.iter().filter_map(|disk| disk.host_path()).collect();

@@ -35,7 +35,7 @@ pub(super) fn plugged(
     }
     let backend = backends::of(machine).map_err(|error| Undone::Cannot(chain(&error)))?;
     let to = Plugs { machine, backend: &*backend };
-    let place = private(machine, "plug").map_err(Undone::Cannot)?;
+    let place = private(&machine.state, "plug").map_err(Undone::Cannot)?;
     let result = between(&to, &place.join("disk.raw"), bytes, look);
     // A VMM that holds the disk still goes on with it, without a name.
     let _ = fs::remove_dir_all(&place);

@@ -30,7 +30,7 @@ impl Twin {
         folder: &str,
         change: impl FnOnce(&mut MachineSpec, &Path) -> Result<(), String>,
     ) -> Result<Self, String> {
-        let place = private(of, folder)?;
+        let place = private(&of.state, folder)?;
         let made = || {
             let mut spec = of.spec.clone();
             for network in &mut spec.networks {
@@ -84,9 +84,9 @@ impl Drop for Twin {
 }
 
 /// A new private directory below the state directory.
-pub(super) fn private(of: &Stored, name: &str) -> Result<PathBuf, String> {
+pub(super) fn private(state: &Path, name: &str) -> Result<PathBuf, String> {
     // Short: the address of a socket has 107 bytes.
-    let place = of.state.join(FOLDER).join(format!("{}-{name}", std::process::id()));
+    let place = state.join(FOLDER).join(format!("{}-{name}", std::process::id()));
     let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
     // One of that name is from a process that had the same id and died in between.
     let _ = fs::remove_dir_all(&place);
