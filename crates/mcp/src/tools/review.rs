@@ -11,7 +11,11 @@ pub(crate) const TOOL: Tool = Tool {
            what this host holds its guests with, and changes nothing. Not tested is not passed.",
     hints: CHANGES,
     parameters: &[
-        Parameter::required("vm", Takes::Text, "a VM in scope, vmwright's or a domain of libvirt's; localhost for this host"),
+        Parameter::required(
+            "vm",
+            Takes::Text,
+            "a VM in scope, vmwright's or a domain of libvirt's; localhost for this host",
+        ),
         Parameter::optional(
             "gates",
             Takes::Texts,
