@@ -343,7 +343,7 @@ fn heard(doc: &str) -> &str {
 }
 
 /// The words of the complaint, by how often they stand there, and of each text, once, and once more those of its lines in
-/// which something fails. In order, so that sums are the same at each run.
+/// which something fails, and what the numbers of errors mean. In order, so that sums are the same at each run.
 fn query(reading: &Reading<'_>) -> BTreeMap<String, f64> {
     let mut query = BTreeMap::new();
     words(reading.complaint()).for_each(|word| *query.entry(word.into_owned()).or_default() += SAID);
@@ -354,8 +354,52 @@ fn query(reading: &Reading<'_>) -> BTreeMap<String, f64> {
         };
         add(words(head).collect());
         add(head.lines().filter(|line| fails(line)).flat_map(words).collect());
+        add(head.lines().filter_map(error_named).flat_map(words).collect());
     }
     query
+}
+
+/// What stands before the number of an error of the C library, in lower case: Rust's `io::Error` and `errno`, QEMU's and
+/// the kernel's negative results.
+const NUMBERED: &[&str] = &[
+    "os error ",
+    "error(",
+    "code: ",
+    "errno ",
+    "errno=",
+    "ret=-",
+    "= -",
+    "error -",
+    "rc=-",
+    "err -",
+    "failed: -",
+];
+
+/// The words of an error that a line gives by its number alone (Linux, `errno-base.h` and `errno.h`).
+fn error_named(line: &str) -> Option<&'static str> {
+    let low = line.to_ascii_lowercase();
+    NUMBERED.iter().find_map(|begin| {
+        let rest = &low[low.find(begin)? + begin.len()..];
+        let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+        Some(match rest[..end].parse::<u8>().ok()? {
+            1 => "operation not permitted",
+            2 => "no such file, missing",
+            12 => "cannot allocate memory",
+            13 => "permission denied",
+            16 => "device or resource busy",
+            17 => "exists already",
+            19 => "no such device",
+            22 => "invalid argument",
+            24 => "too many open files",
+            25 => "inappropriate ioctl",
+            28 => "no space left, full",
+            38 => "function not implemented",
+            95 => "operation not supported",
+            98 => "address already in use",
+            111 => "connection refused",
+            _ => return None,
+        })
+    })
 }
 
 /// Whether something fails by what a line says.
@@ -472,6 +516,20 @@ mod tests {
             assert_eq!((quote.source.as_str(), quote.line), ("notes.txt", 1));
         }
         assert_eq!(nearest(&reading), found, "the same question, the same answer");
+    }
+
+    #[test]
+    fn the_number_of_an_error_is_its_words() {
+        for (line, means) in [
+            ("VmBoot(KvmNew(Error(13)))", Some("permission denied")),
+            ("Os { code: 16, kind: ResourceBusy }", Some("device or resource busy")),
+            ("VFIO_MAP_DMA failed: ret=-22", Some("invalid argument")),
+            ("rounds = -1, error(999), os error ", Some("operation not permitted")),
+            ("exit code 13", None),
+            ("error(999)", None),
+        ] {
+            assert_eq!(error_named(line), means, "{line}");
+        }
     }
 
     #[test]

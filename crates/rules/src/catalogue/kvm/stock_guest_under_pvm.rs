@@ -33,8 +33,9 @@ pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     needs: &[Need::Probe(Probe::Kvm), Need::Probe(Probe::Machine)],
     signs: &[
-        Sign::strong("kvm_pvm"),
-        Sign::support("KVM internal error. Suberror: 1").and(&["kvm_pvm"]),
+        // That the module is there says which KVM this is, and not what went wrong.
+        Sign::support("kvm_pvm"),
+        Sign::strong("KVM internal error. Suberror: 1").and(&["kvm_pvm"]),
         Sign::support("failed to set MSR 0x10a").and(&["kvm_pvm"]),
     ],
     words: &["emulation failure", "kvm internal error", "nested"],

@@ -15,7 +15,7 @@ const FAULTS: [&str; 7] = [
 ];
 
 /// Beginnings of functions, and modules, in which the fault counts as KVM's or VFIO's.
-const PLACES: [&str; 16] = [
+const PLACES: [&str; 15] = [
     ":vhost_",
     "[vhost",
     ":kvm_",
@@ -28,9 +28,8 @@ const PLACES: [&str; 16] = [
     ":vfio_",
     ":intel_iommu_",
     ":iommu_",
-    "[kvm]",
-    "[kvm_intel]",
-    "[kvm_amd]",
+    "[kvm",
+    ":pvm_",
     "[vfio",
 ];
 
