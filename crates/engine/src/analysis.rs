@@ -8,7 +8,9 @@ use crate::{
     Analyze, Environment, Error, Operation, Outcome, Progress, RuleSummary, captures, judging, memory, plans,
     preflight,
 };
+use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::thread;
 use vmwright_host::sandbox::{self, Purpose};
 use vmwright_host::{Limits, Root};
 use vmwright_model::analysis::{ANALYSIS_SCHEMA, Accepted, Recalled, Sandbox};
@@ -64,17 +66,31 @@ pub(crate) fn analyze(
     let far = far.map(|target| remote::connect(&target, &needs(&Root::Live))).transpose()?;
     let (mut host, sandbox) = enter(what, environment)?;
     judging::prepare();
-    let (journal, mut trouble) = recall(&challenge, environment, progress);
     let from = vmwright_host::each_capture(&what.from);
     if from.len() > 1 {
         if what.only_one || what.why.is_some() || what.against.is_some() {
             return Err(Error::Several(from.len()));
         }
+        // Of several nobody is told what is like them, but for how many there are.
+        let _ = recall(&challenge, environment, progress);
         let question = Question { what, challenge: &challenge, acceptances: &acceptances, sandbox: &sandbox };
         return captures::analyze(&question, &from, environment, progress);
     }
-    let place = far.map_or_else(|| root(from.first()).map(Place::Here), Ok)?;
-    let mut snapshot = remote::read(place, &subject, environment)?;
+    // The journal is searched while the host is read: most of that is waiting for others.
+    let (searched, read) = thread::scope(|scope| {
+        let search = || search(&challenge, environment);
+        let searching = thread::Builder::new().name("journal".to_owned()).spawn_scoped(scope, search);
+        let place = far.map_or_else(|| root(from.first()).map(Place::Here), Ok);
+        let read = place.and_then(|place| remote::read(place, &subject, environment));
+        // Where there can be no more threads, it is searched now.
+        let searched = searching.map_or_else(
+            |_| search(),
+            |searching| searching.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        );
+        (searched, read)
+    });
+    let (journal, mut trouble) = tell(searched, progress);
+    let mut snapshot = read?;
     snapshot.vm = what.vm.clone().or(snapshot.vm);
     let target = preflight::target(what, environment)?;
     if !host.live {
@@ -311,14 +327,25 @@ pub(crate) fn recall(
     environment: &Environment,
     progress: &mut dyn FnMut(Progress),
 ) -> (Vec<Recalled>, Option<Error>) {
-    let searched = memory::open(environment).and_then(|mut journal| {
-        let host = vmwright_host::identity(&environment.state);
-        let found = journal.recall(challenge, &host.id, RECALL).map_err(Error::Journal)?;
-        let now = memory::under(&host, environment);
-        found.into_iter().map(|(id, entry)| memory::of_now(&mut journal, id, entry, &host, &now)).collect()
-    });
+    tell(search(challenge, environment), progress)
+}
+
+/// Entries of the journal, or why it cannot be read.
+type Searched = Result<Vec<(EntryId, vmwright_model::Entry)>, Error>;
+
+/// The entries that are like the question.
+fn search(challenge: &str, environment: &Environment) -> Searched {
+    let mut journal = memory::open(environment)?;
+    let host = vmwright_host::identity(&environment.state);
+    let found = journal.recall(challenge, &host.id, RECALL).map_err(Error::Journal)?;
+    let now = memory::under(&host, environment);
+    found.into_iter().map(|(id, entry)| memory::of_now(&mut journal, id, entry, &host, &now)).collect()
+}
+
+/// Says how many there are, and keeps of them what an analysis shows.
+fn tell(searched: Searched, progress: &mut dyn FnMut(Progress)) -> (Vec<Recalled>, Option<Error>) {
     match searched {
-        Ok::<Vec<_>, _>(entries) => {
+        Ok(entries) => {
             progress(Progress::Note(match entries.len() {
                 0 => "journal: nothing like this yet".to_owned(),
                 1 => "journal: 1 entry looks like this".to_owned(),

@@ -4,6 +4,8 @@
 mod version;
 
 use crate::{View, lines::lines};
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
 pub use version::Version;
 use vmwright_model::{Issue, Kind, Spanned};
 
@@ -115,6 +117,10 @@ pub const NAMES: [&str; 22] = [
     "nixos",
 ];
 
+/// What finds each of [`NAMES`]. To make it takes longer than to go through a short text with it.
+static FINDERS: LazyLock<[Finder<'static>; NAMES.len()]> =
+    LazyLock::new(|| NAMES.map(|name| Finder::new(name.as_bytes())));
+
 /// The versions that a text names, with the lines. Messages about versions (`machine type pc-q35-9.0 is not
 /// supported`) are not taken for them.
 #[must_use]
@@ -123,20 +129,22 @@ pub fn versions(text: &str) -> Versions {
     let mut after_uname = false;
     // Most texts name few of these, and a look through the whole is much faster than one through each line.
     let whole = text.to_ascii_lowercase();
-    let find = |name: &str, from: usize| {
-        Some(from + memchr::memmem::find(&whole.as_bytes()[from..], name.as_bytes())?)
-    };
-    // Each name that stands there, and where it stands next.
-    let mut next: Vec<(&str, usize)> =
-        NAMES.into_iter().filter_map(|name| Some((name, find(name, 0)?))).collect();
+    let find = |name: usize, from: usize| Some(from + FINDERS[name].find(&whole.as_bytes()[from..])?);
+    // Each name that stands there, by its place in the list, and where it stands next.
+    let mut next: Vec<(usize, usize)> =
+        (0..NAMES.len()).filter_map(|name| Some((name, find(name, 0)?))).collect();
     if next.is_empty() {
         return found;
     }
-    let there = |name: &str| find(name, 0).is_some();
+    // The place in `next` of a name that stands there and in `name`: where there is none, neither is `name` there.
+    let place = |name: &str| next.iter().position(|(known, _)| name.contains(NAMES[*known]));
     // The names of a program that stand there, each with the place in `next` of what it has in it.
-    let place = |name: &&'static str| Some((*name, next.iter().position(|(known, _)| name.contains(known))?));
     let named = |names: &[&'static str]| {
-        names.iter().filter(|name| there(name)).filter_map(place).collect::<Vec<_>>()
+        let there = |name: &str, place: usize| {
+            NAMES[next[place].0] == name || memchr::memmem::find(whole.as_bytes(), name.as_bytes()).is_some()
+        };
+        let placed = names.iter().filter_map(|name| Some((*name, place(name)?)));
+        placed.filter(|(name, place)| there(name, *place)).collect::<Vec<_>>()
     };
     let qemu = named(QEMU);
     let libvirt = named(LIBVIRT);
@@ -146,12 +154,15 @@ pub fn versions(text: &str) -> Versions {
     let swtpm = named(SWTPM);
     let edk2 = named(EDK2);
     let kernel = named(KERNEL);
-    let (uname, linux) = (there("uname"), named(&["linux"]));
+    let (uname, linux) = (place("uname").is_some(), named(&["linux"]));
     let distributions: Vec<&str> = DISTRIBUTIONS
         .into_iter()
-        .filter(|name| memchr::memmem::find(text.as_bytes(), name.as_bytes()).is_some())
+        .filter(|(name, lower)| {
+            place(lower).is_some() && memchr::memmem::find(text.as_bytes(), name.as_bytes()).is_some()
+        })
+        .map(|(name, _)| name)
         .collect();
-    let pretty = there("pretty_name=");
+    let pretty = place("pretty_name=").is_some();
     // Where the next name stands: no line before it names anything.
     let mut soonest = next.iter().map(|(_, at)| *at).min();
     for (number, line) in lines(text) {
@@ -161,7 +172,7 @@ pub fn versions(text: &str) -> Versions {
         }
         let lower = &whole[begin..begin + line.len()];
         for (name, at) in next.iter_mut().filter(|(_, at)| *at < begin) {
-            *at = find(name, begin).unwrap_or(usize::MAX);
+            *at = find(*name, begin).unwrap_or(usize::MAX);
         }
         soonest = next.iter().map(|(_, at)| *at).min();
         let here = |place: usize| next[place].1 < begin + line.len();
@@ -208,22 +219,22 @@ pub fn versions(text: &str) -> Versions {
     found
 }
 
-/// Distributions as people name them; each is followed by its version.
-const DISTRIBUTIONS: [&str; 14] = [
-    "Ubuntu",
-    "Debian",
-    "Fedora",
-    "CentOS",
-    "Red Hat Enterprise Linux",
-    "RHEL",
-    "Rocky Linux",
-    "AlmaLinux",
-    "openSUSE",
-    "SUSE Linux Enterprise",
-    "Arch Linux",
-    "Proxmox VE",
-    "Alpine",
-    "NixOS",
+/// Distributions as people name them, and in lower case; each is followed by its version, and has one of [`NAMES`] in it.
+const DISTRIBUTIONS: [(&str, &str); 14] = [
+    ("Ubuntu", "ubuntu"),
+    ("Debian", "debian"),
+    ("Fedora", "fedora"),
+    ("CentOS", "centos"),
+    ("Red Hat Enterprise Linux", "red hat enterprise linux"),
+    ("RHEL", "rhel"),
+    ("Rocky Linux", "rocky linux"),
+    ("AlmaLinux", "almalinux"),
+    ("openSUSE", "opensuse"),
+    ("SUSE Linux Enterprise", "suse linux enterprise"),
+    ("Arch Linux", "arch linux"),
+    ("Proxmox VE", "proxmox ve"),
+    ("Alpine", "alpine"),
+    ("NixOS", "nixos"),
 ];
 
 /// `names` are those of the distributions that the text names.
@@ -307,6 +318,18 @@ mod tests {
             "qemu-system-x86_64: -device vfio-pci,host=01:00.0: error\nqemu listens on 10.0.0.1\nkernel: [ 1.2] x\nlibvirt uses pc-q35-9.0\n",
         );
         assert_eq!(found, Versions::default());
+    }
+
+    /// A name that has none of these in it is looked for in no text.
+    #[test]
+    fn every_name_has_one_of_those_that_are_looked_for_first() {
+        let programs = [QEMU, LIBVIRT, KERNEL, FIRECRACKER, CLOUD_HYPERVISOR, VIRTIOFSD, SWTPM, EDK2].concat();
+        for (name, lower) in DISTRIBUTIONS {
+            assert_eq!(name.to_ascii_lowercase(), lower);
+        }
+        for name in programs.into_iter().chain(DISTRIBUTIONS.map(|(_, lower)| lower)) {
+            assert!(NAMES.iter().any(|known| name.contains(known)), "{name}");
+        }
     }
 
     #[test]
