@@ -373,6 +373,30 @@ END
     say apply "$id"
     say undo "$run"
     echo "== end"; kept | cmp - /run/before && echo "byte for byte"
+    if [ -x "$(command -v setpriv)" ]; then
+        # Another user's own domain, in that user's own libvirt.
+        mount -t tmpfs none /home
+        mkdir -p /home/u/state /run/user
+        cp -r "$SITE/config" "$SITE/key" "$SITE/disk.raw" "$SITE/more.raw" /home/u/
+        sed "s|theirs|own|; s|$SITE|/home/u|; /emulator/d" /run/theirs.xml > /home/u/own.xml
+        chown -R 65534:65534 /home/u /run/user
+        touch /run/user-vmwright; mount --bind "$VMWRIGHT" /run/user-vmwright
+        as_user() {
+            setpriv --reuid 65534 --regid 65534 --clear-groups env -i PATH="$PATH" HOME=/home/u \
+                XDG_RUNTIME_DIR=/run/user VMWRIGHT_STATE=/home/u/state VMWRIGHT_CONFIG=/home/u/config "$@"
+        }
+        echo "== session"
+        as_user virsh -q -c qemu:///session define /home/u/own.xml
+        session=$(cat /run/user/libvirt/libvirtd.pid)
+        as_user virsh -q -c qemu:///session start own
+        id=$(as_user /run/user-vmwright plan attach own --disk /home/u/more.raw --bus usb --readonly --format json |
+            grep -o '"id": "[0-9a-f]*"' | head -n 1 | cut -d '"' -f 4)
+        as_user /run/user-vmwright approve "$id" --key /home/u/key --principal tester || echo "status $?"
+        as_user /run/user-vmwright apply "$id" || echo "status $?"
+        as_user virsh -c qemu:///session dumpxml own | grep -A 4 more.raw
+        as_user virsh -q -c qemu:///session destroy own
+        kill "$session"
+    fi
 "#;
 
 #[test]
@@ -423,4 +447,9 @@ fn devices_come_into_running_domains_and_go_and_all_is_as_before() {
     assert!(said.contains("vda is the first disk of theirs"), "{said}");
     assert!(after("off").contains("52:54:00:00:77:01"), "{said}");
     assert!(after("end").contains("byte for byte"), "{said}");
+    if said.contains("== session") {
+        assert!(after("session").contains("dev='sda' bus='usb'"), "{said}");
+    } else {
+        eprintln!("SKIPPED the part of {test} with a user's own daemon: no setpriv");
+    }
 }

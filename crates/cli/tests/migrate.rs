@@ -5,7 +5,8 @@
 mod common;
 
 use common::{Site, has};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const REFUSED: i32 = 4;
@@ -37,6 +38,12 @@ fn bad_input_names_its_place() {
     call("web", "hv2", &target).fails(USAGE, &["`hv2` is no place for a guest", "tcp:host:port"]);
     call("web", "tcp:hv2:49152", "/nonexistent-host").fails(USAGE, &["/nonexistent-host"]);
     call("wep", "tcp:hv2:49152", &target).fails(USAGE, &["wep"]);
+    let paced = |more: &[&str]| {
+        let words = ["plan", "migrate", "web", "tcp:hv2:49152", "--against", target.as_str()];
+        site.call(&[&words[..], more].concat())
+    };
+    paced(&["--bandwidth", "much"]).fails(USAGE, &["--bandwidth"]);
+    paced(&["--downtime", "soon"]).fails(USAGE, &["--downtime"]);
     site.call(&["plan", "migrate", "web", "tcp:hv2:49152"]).fails(USAGE, &["--against"]);
 }
 
@@ -62,14 +69,27 @@ fn a_machine_moves_by_a_plan_and_is_not_said_to_be_back() {
         assert!(begun.elapsed() < Duration::from_secs(60), "nobody waits at {to}");
         std::thread::sleep(Duration::from_millis(50));
     }
-    plan["steps"] = json!([{
-        "subject": {"kind": "vm", "name": "web"},
-        "action": {"action": "machine-migrate", "machine": "web", "to": to},
-        "why": "a test",
-        "disruption": "guest-pause",
-        "settles": [],
-    }]);
-    let path = here.file("plan.json", plan.to_string());
+    let mut steps = |to: &str| {
+        let step = |action: Value, disruption: &str| {
+            json!({ "subject": {"kind": "vm", "name": "web"}, "action": action, "why": "a test",
+                    "disruption": disruption, "settles": [] })
+        };
+        let downtime = json!({ "action": "qmp", "machine": "web", "value": {"kind": "migration-downtime"},
+                               "from": 300, "to": 400 });
+        let away = json!({ "action": "machine-migrate", "machine": "web", "to": to });
+        plan["steps"] = json!([step(downtime, "none"), step(away, "guest-pause")]);
+        here.file("plan.json", plan.to_string())
+    };
+    let approved = |path: &Path| {
+        here.approve(path.to_str().unwrap(), &key).ok();
+        here.call(&["apply", path.to_str().unwrap()])
+    };
+    // Where it does not arrive, QEMU has what it had.
+    let parameters = here.asked("web", "query-migrate-parameters");
+    let failed = approved(&steps(&format!("unix:{}", here.path("nobody.sock").display())));
+    assert!(failed.status != 0 && failed.out.contains("1. taken back"), "{failed:#?}");
+    assert_eq!(here.asked("web", "query-migrate-parameters"), parameters);
+    let path = steps(&to);
     let path = path.to_str().unwrap();
     here.approve(path, &key).ok();
     let applied = here.call(&["apply", path]).ok().out;

@@ -5,9 +5,7 @@
 mod common;
 
 use common::{Site, has};
-use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::UnixStream;
+use serde_json::json;
 use std::process::Command;
 
 const REFUSED: i32 = 4;
@@ -54,20 +52,6 @@ fn a_chain_is_flattened_and_grown_and_taken_back() {
     assert!(img(&["info", top]).contains("base.qcow2"), "{}", img(&["info", top]));
 }
 
-/// What a running QEMU says to a question, asked by hand.
-fn asked(site: &Site, command: &str) -> Value {
-    let record = std::fs::read_to_string(site.path("state/machines/web/process.json")).unwrap();
-    let record: Value = serde_json::from_str(&record).unwrap();
-    let socket = UnixStream::connect(record["qmp"].as_str().unwrap()).unwrap();
-    let mut lines = BufReader::new(socket.try_clone().unwrap()).lines();
-    for command in ["qmp_capabilities", command] {
-        writeln!(&socket, "{}", json!({ "execute": command })).unwrap();
-    }
-    // The greeting, the answer to the first, and what was asked; events may stand between.
-    let answers = lines.by_ref().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
-    answers.filter_map(|answer| answer.get("return").cloned()).nth(1).unwrap()
-}
-
 #[test]
 fn a_running_disk_is_limited_and_set_free() {
     if !has("a_running_disk_is_limited_and_set_free", "qemu-system-x86_64") {
@@ -80,13 +64,13 @@ fn a_running_disk_is_limited_and_set_free() {
     let spec = || std::fs::read_to_string(site.path("state/machines/web/machine.toml")).unwrap();
     let written = spec();
     site.call(&["vm", "start", "web"]).ok();
-    let before = asked(&site, "query-block");
+    let before = site.asked("web", "query-block");
     let call = |more: &[&str]| site.call(&[&["plan", "storage", "web"], more].concat());
     let plan = id(&call(&["--limit-bytes", "1MiB", "--limit-requests", "500"]).ok().out);
     site.approve(&plan, &key).ok();
     let out = site.call(&["apply", &plan]).ok().out;
     let run = out.lines().find_map(|line| line.strip_prefix("run ")).unwrap().to_owned();
-    let limited = asked(&site, "query-block");
+    let limited = site.asked("web", "query-block");
     let inserted = &limited[0]["inserted"];
     assert_eq!((&inserted["bps"], &inserted["iops"]), (&json!(1 << 20), &json!(500)), "{limited}");
     assert!(spec().contains("1048576"), "{}", spec());
@@ -96,7 +80,7 @@ fn a_running_disk_is_limited_and_set_free() {
     assert!(undone.status != 0 && undone.out.contains("requests a second of disk 1"), "{undone:#?}");
     site.call(&["vm", "limit", "web", "--disk", "0", "--operations", "500"]).ok();
     site.call(&["undo", &run]).ok();
-    assert_eq!(asked(&site, "query-block"), before);
+    assert_eq!(site.asked("web", "query-block"), before);
     assert_eq!(spec(), written);
     // What is so already, and what has other means, is said.
     call(&["--limit-requests", "0"]).fails(REFUSED, &["nothing to do"]);

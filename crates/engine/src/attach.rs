@@ -5,9 +5,18 @@ use crate::intent::AttachDevice;
 use crate::{Environment, Error, domains, storage};
 use vmwright_formats::{DomainXml, MachineSpecView};
 use vmwright_host::paths::{self, Lies as Lying};
-use vmwright_model::Plan;
+use vmwright_model::{Need, Plan, Probe};
 use vmwright_plan::intents::{AttachWish, PlugSite, attach, detach};
 use vmwright_rules::Reading;
+
+/// What is read besides what the rules need: who has which disk and address, and what domains are started from.
+pub(crate) const NEEDS: &[Need] = &[
+    Need::Probe(Probe::Vmms),
+    Need::Probe(Probe::Libvirt),
+    Need::Glob("/etc/libvirt/qemu/*.xml"),
+    Need::Glob("/home/*/.config/libvirt/qemu/*.xml"),
+    Need::Glob("/root/.config/libvirt/qemu/*.xml"),
+];
 
 /// The plan that plugs a device in; or with the name of one, that unplugs it.
 pub(crate) fn plan(

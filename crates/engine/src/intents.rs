@@ -211,7 +211,7 @@ fn needs(intent: &Intent) -> &'static [Need] {
     match intent {
         Intent::Create { .. } => create::NEEDS,
         Intent::UpgradeCheck { .. } => upgrade::NEEDS,
-        Intent::Attach { .. } | Intent::Detach { .. } => create::NEEDS,
+        Intent::Attach { .. } | Intent::Detach { .. } => attach::NEEDS,
         Intent::Fix { .. } | Intent::Sriov { .. } | Intent::Migrate { .. } => &[],
         Intent::Storage { .. } => &[],
         Intent::Network { wish: NetworkWish::Bridge { .. } } => UPLINK_NEEDS,

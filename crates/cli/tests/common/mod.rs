@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
 
 use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
@@ -110,6 +112,20 @@ impl Site {
 
     pub(crate) fn approve(&self, plan: &str, key: &Path) -> Done {
         self.call(&["approve", plan, "--key", key.to_str().unwrap(), "--principal", "tester"])
+    }
+
+    /// What the running QEMU of a machine says to a question, asked by hand.
+    pub(crate) fn asked(&self, vm: &str, command: &str) -> Value {
+        let record = fs::read_to_string(self.path(&format!("state/machines/{vm}/process.json"))).unwrap();
+        let record: Value = serde_json::from_str(&record).unwrap();
+        let mut socket = UnixStream::connect(record["qmp"].as_str().unwrap()).unwrap();
+        let lines = BufReader::new(socket.try_clone().unwrap()).lines();
+        for command in ["qmp_capabilities", command] {
+            writeln!(socket, "{}", json!({ "execute": command })).unwrap();
+        }
+        // The greeting, the answer to the first, and what was asked; events may stand between.
+        let answers = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+        answers.filter_map(|answer| answer.get("return").cloned()).nth(1).unwrap()
     }
 
     /// A machine that boots its firmware under TCG and nothing else.

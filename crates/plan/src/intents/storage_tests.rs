@@ -86,6 +86,37 @@ fn a_limit_holds_at_once_and_from_the_next_start() {
 }
 
 #[test]
+fn a_limit_goes_and_one_of_a_single_direction_is_left_to_a_person() {
+    let planned = |limits: &str| {
+        let spec = format!("{SPEC}limits = {limits}\n");
+        let guest = Guest { name: "web", path: "/m/web.toml", text: &spec };
+        let (number, lies) = (2, &Lies::Nothing);
+        let found = Found { guest, number, lies, base: None, new: None, running: true, monitored: true };
+        let wish = StorageWish::Limit { bytes: Some(0), requests: None };
+        let plan = storage("h", &found, &wish).map_err(|error| error.to_string())?;
+        assert_eq!(lint(&plan), []);
+        Ok::<_, String>(
+            plan.steps.iter().map(|step| crate::describe::words(&step.action).does).collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(
+        planned("{ bytes = 9000 }").expect("it can"),
+        [
+            "gives the running web no limit of bytes a second of disk 2, until it ends",
+            "removes `disk.1.limits.bytes` from /m/web.toml",
+        ]
+    );
+    for other in
+        ["{ bytes = 9000, read_bytes = 5 }", "{ bytes = 9000, bytes_burst = 10000, burst_seconds = 1 }"]
+    {
+        assert!(
+            planned(other).expect_err("a person").contains("of a single direction or of bursts"),
+            "{other}"
+        );
+    }
+}
+
+#[test]
 fn an_image_in_a_pool_is_kept_and_no_other() {
     let spec = "name = \"web\"\n[[disk]]\nformat = \"raw\"\nrbd = { pool = \"vms\", image = \"web\" }\n";
     let planned = |spec: &str| {
