@@ -230,6 +230,12 @@ const ON_LIBVIRT: &str = concat!(
     virsh dumpxml --inactive "their web" > "$SITE/before.xml"
     "$VMWRIGHT" review "their web" --gates boot,devices,hot-plug --format json --output "$SITE/theirs.json" || echo "status $?"
     "$VMWRIGHT" review "their web" --gates devices --baseline last --format json --output "$SITE/again.json" || echo "status $?"
+    "$VMWRIGHT" vm pause "their web"
+    virsh domstate "their web"
+    "$VMWRIGHT" vm resume "their web"
+    "$VMWRIGHT" vm exec "their web" -- /init spin 2 10 >"$SITE/spun"
+    "$VMWRIGHT" vm stats "their web" >"$SITE/counted"
+    "$VMWRIGHT" vm clone "their web" copy || echo "no copy: $?"
     virsh dumpxml --inactive "their web" > "$SITE/after.xml"
     virsh destroy "their web"
     virsh undefine "their web"
@@ -289,6 +295,15 @@ fn a_guest_on_libvirt_is_asked_by_way_of_libvirt() {
     let again = serde_json::from_str::<Value>(&read("again.json")).unwrap()["review"].clone();
     assert_eq!(gate(&again, "devices")["verdict"], "pass", "{again:#}");
     assert_eq!(read("before.xml"), read("after.xml"));
+    // What is asked of a machine is asked of it too, but for what would be left without a home.
+    assert!(done.out.contains("\npaused\n"), "{done:#?}");
+    assert_eq!(serde_json::from_str::<Vec<f64>>(&read("spun")).unwrap().len(), 2);
+    assert!(!read("counted").trim().is_empty());
+    assert!(
+        done.out.contains("cannot clone their web: vmwright makes copies of its own")
+            && done.out.contains("no copy: 2"),
+        "{done:#?}"
+    );
     assert_eq!(fs::read_dir(site.path("state/twins")).map(Iterator::count).unwrap_or(0), 0);
 }
 

@@ -1,6 +1,7 @@
 //! What can be asked of one machine beyond its start and stop, as it is typed, and what comes back.
 
 use crate::backends;
+use crate::lent::Named;
 use crate::machines::accelerator;
 use crate::{Environment, Error, Outcome, Progress};
 use serde::{Deserialize, Serialize};
@@ -273,10 +274,15 @@ pub(crate) fn ask(
     environment: &Environment,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
-    let machine = store::open(&environment.state, vm).map_err(Error::Store)?;
+    let named = Named::open(vm, environment)?;
+    let machine = &named.machine;
     match ask {
-        Ask::Snapshots => return Ok(came(Came::Snapshots { names: backends::snapshots(&machine)? })),
-        Ask::Stats { watch: Some(seconds) } => return watch(&machine, *seconds, environment, progress),
+        Ask::Clone { .. } if named.is_lent() => {
+            let why = "vmwright makes copies of its own machines: `vmwright convert` makes a specification of a domain";
+            return Err(Error::Argument(format!("cannot clone {vm}: {why}")));
+        }
+        Ask::Snapshots => return Ok(came(Came::Snapshots { names: backends::snapshots(machine)? })),
+        Ask::Stats { watch: Some(seconds) } => return watch(machine, *seconds, environment, progress),
         _ => {}
     }
     // Restored when it goes, however it ends.
@@ -286,8 +292,8 @@ pub(crate) fn ask(
     }
     let request = request(ask)?;
     let mut shown = Shown { stop: &environment.stop, progress };
-    let answer = perform(&*backends::of(&machine)?, &machine, request, &mut shown).map_err(Error::Control)?;
-    told(&machine, ask, answer).map(came)
+    let answer = perform(&*backends::of(machine)?, machine, request, &mut shown).map_err(Error::Control)?;
+    told(machine, ask, answer).map(came)
 }
 
 /// Takes a guest in.

@@ -6,6 +6,7 @@
 
 mod accepted;
 mod analysis;
+mod aside;
 mod asks;
 mod attach;
 mod backends;
@@ -28,6 +29,7 @@ mod investigation;
 mod journaled;
 mod judging;
 mod lab;
+mod lent;
 mod machines;
 mod meaning;
 mod memory;

@@ -5,7 +5,6 @@ mod channels;
 mod exercise;
 mod here;
 mod leads;
-mod lent;
 pub(crate) mod oscal;
 mod plug;
 mod rules;
@@ -13,6 +12,7 @@ pub(crate) mod seal;
 mod twin;
 
 use crate::backends::Chosen;
+use crate::lent::Named;
 use crate::{Environment, Error, Outcome, Progress, ReviewMade, Reviewing, backends, machines, memory};
 use channels::Channels;
 use exercise::Exerciser;
@@ -22,7 +22,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use vmwright_backend::store::{self, StoreError};
+use vmwright_backend::store;
 use vmwright_model::{EntryState, Gate, Mode, Review};
 use vmwright_review::{HostScope, Scope, Verdict, Wanted, subject};
 
@@ -38,24 +38,19 @@ pub(crate) fn review(
     let wanted = Wanted { gates: what.gates.clone(), depth: what.depth, frameworks: what.frameworks.clone() };
     wanted.check().map_err(Error::Gate)?;
     progress(Progress::Banner(Mode::Review.banner(&format!("vm {vm}"))));
-    let lent;
-    let machine = match store::open(&environment.state, vm) {
-        Ok(machine) => machine,
-        // A domain of libvirt's that vmwright did not make.
-        Err(error @ (StoreError::NotFound(_) | StoreError::BadName(_))) => {
-            lent = lent::lent(vm, environment, progress)?.ok_or(Error::Store(error))?;
-            lent.machine.clone()
-        }
-        Err(error) => return Err(Error::Store(error)),
-    };
-    let baseline =
-        what.baseline.as_deref().map(|name| earlier(name, &machine.name, environment)).transpose()?;
-    if !backends::of(&machine)?.look(&machine).map_err(Error::Control)?.state.alive() {
+    let mut named = Named::open(vm, environment)?;
+    if !backends::of(&named.machine)?.look(&named.machine).map_err(Error::Control)?.state.alive() {
         progress(Progress::Note(format!("{vm} does not run: starting it")));
         machines::start(vm, environment)?;
+        // Its folder is that of the next.
+        drop(named);
+        named = Named::open(vm, environment)?;
     }
-    let channels = Channels::among(&machine, &environment.state);
-    let asked = Asked { vm: Some(vm), environment, vmm: rules::vmm(&machine) };
+    let machine = &named.machine;
+    let baseline =
+        what.baseline.as_deref().map(|name| earlier(name, &machine.name, environment)).transpose()?;
+    let channels = Channels::among(machine, &environment.state);
+    let asked = Asked { vm: Some(vm), environment, vmm: rules::vmm(machine) };
     let exerciser = Exerciser { channels: &channels, stop: &environment.stop };
     let began = memory::now();
     let scope = Scope {
@@ -67,7 +62,7 @@ pub(crate) fn review(
         exercise: Some(&exerciser),
         baseline: baseline.as_ref(),
         began: &began,
-        patience: patience(&machine)?,
+        patience: patience(machine)?,
     };
     let mut review =
         vmwright_review::run(&scope, &wanted, &mut |gate| told(gate, progress)).map_err(Error::Gate)?;

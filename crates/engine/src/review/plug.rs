@@ -1,6 +1,6 @@
 //! Devices that are plugged into a running VM for a moment.
 
-use super::twin::private;
+use crate::aside::private;
 use crate::backends;
 use crate::error::chain;
 use std::fs::{self, File};

@@ -1,9 +1,9 @@
 //! A second machine of the same specification in a state directory of its own, for as long as a gate needs it.
 
 use super::channels::Channels;
+use crate::aside::private;
 use crate::error::chain;
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use vmwright_backend::qemu::Qemu;
 use vmwright_backend::store::{self, Stored};
@@ -11,9 +11,6 @@ use vmwright_backend::{Backend, Stop};
 use vmwright_formats::machine_spec::write_spec;
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::{Endpoint, NetworkKind};
-
-/// Name of the folder of the state directory that they lie in.
-const FOLDER: &str = "twins";
 
 /// The twin of a machine. It is stopped and forgotten with this value.
 pub(super) struct Twin {
@@ -81,17 +78,6 @@ impl Drop for Twin {
         let _ = store::delete(&self.place, &self.machine.name);
         let _ = fs::remove_dir_all(&self.place);
     }
-}
-
-/// A new private directory below the state directory.
-pub(super) fn private(state: &Path, name: &str) -> Result<PathBuf, String> {
-    // Short: the address of a socket has 107 bytes.
-    let place = state.join(FOLDER).join(format!("{}-{name}", std::process::id()));
-    let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
-    // One of that name is from a process that had the same id and died in between.
-    let _ = fs::remove_dir_all(&place);
-    make(&place).map_err(|error| format!("cannot make `{}`: {error}", place.display()))?;
-    Ok(place)
 }
 
 /// Why a machine has no twin on the same host; none where it can have one.
