@@ -9,7 +9,7 @@ use crate::confidence::weight;
 use crate::nearness::words;
 use crate::{CATALOGUE, Reading};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::OnceLock;
 
 /// What share of a message's weight a line must have.
@@ -42,43 +42,58 @@ struct Message {
 
 /// All messages by their words.
 struct Index {
-    /// Of each word how rare it is, and the messages that have it.
-    of: BTreeMap<Cow<'static, str>, (f64, Vec<u32>)>,
+    /// The number of each word, in the order in which the catalogue has them first.
+    numbers: HashMap<Cow<'static, str>, usize>,
+    /// Of each word how rare it is, and the messages that have it; none of those that are too common.
+    of: Vec<(f64, Vec<u32>)>,
     messages: Vec<Message>,
 }
 
 impl Index {
     fn new() -> Self {
-        // In order, so that sums are the same at each run.
-        let mut of: BTreeMap<Cow<'static, str>, (f64, Vec<u32>)> = BTreeMap::new();
+        let mut numbers: HashMap<Cow<'static, str>, usize> = HashMap::new();
+        let mut of: Vec<(f64, Vec<u32>)> = Vec::new();
         let mut messages: Vec<Message> = Vec::new();
         for (rule, entry) in CATALOGUE.iter().enumerate().filter(|(_, entry)| entry.area() != "healthy") {
             for sign in entry.rule.signs.iter().filter(|sign| !sign.against) {
-                let number = u32::try_from(messages.len()).unwrap_or(u32::MAX);
-                for word in words(sign.text).collect::<BTreeSet<_>>() {
-                    of.entry(word).or_default().1.push(number);
+                let message = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+                for word in words(sign.text) {
+                    let next = numbers.len();
+                    let number = *numbers.entry(word).or_insert(next);
+                    if number == next {
+                        of.push((0.0, Vec::new()));
+                    }
+                    let with = &mut of[number].1;
+                    if with.last() != Some(&message) {
+                        with.push(message);
+                    }
                 }
                 messages.push(Message { rule, weight: weight(sign.strength), total: 0.0 });
             }
         }
-        of.retain(|_, (_, with)| with.len() <= COMMON);
         let count = messages.len() as f64;
-        for (rarity, with) in of.values_mut() {
+        for (rarity, with) in &mut of {
+            if with.len() > COMMON {
+                with.clear();
+                continue;
+            }
             *rarity = (1.0 + count / with.len() as f64).ln();
-            for number in with.iter() {
-                messages[*number as usize].total += *rarity;
+            for message in with.iter() {
+                messages[*message as usize].total += *rarity;
             }
         }
-        Self { of, messages }
+        Self { numbers, of, messages }
     }
 
     /// Raises what `best` has of each rule to what a line echoes of its messages.
     fn hear(&self, line: &str, factor: f64, best: &mut [f64]) {
+        let mut known: Vec<usize> = words(line).filter_map(|word| self.numbers.get(&word).copied()).collect();
+        known.sort_unstable();
+        known.dedup();
         let mut heard: HashMap<u32, (f64, u32)> = HashMap::new();
-        for word in words(line).collect::<BTreeSet<_>>() {
-            let Some((rarity, with)) = self.of.get(&word) else { continue };
-            for number in with {
-                let (shared, count) = heard.entry(*number).or_default();
+        for (rarity, with) in known.into_iter().map(|word| &self.of[word]) {
+            for message in with {
+                let (shared, count) = heard.entry(*message).or_default();
                 *shared += rarity;
                 *count += 1;
             }
