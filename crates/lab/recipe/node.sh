@@ -1,10 +1,20 @@
-# Makes a lab that has just begun one node of several: $name, $number, and $hosts, who is who. All of them began in the same
-# memory, so what tells two hosts apart is set here.
+# Makes a lab that has just begun one node of several: $name, $number, $machine, its identity, and $hosts, who is who. All of
+# them began in the same memory, so what tells two hosts apart is set here.
 set -eu
 export LC_ALL=C
 echo "$name" >/proc/sys/kernel/hostname
 echo "$name" >/etc/hostname
 printf '%s' "$hosts" >/etc/hosts
+
+# Who has read the old identity starts anew: systemd, its journal, which has a folder of that name, and its network, which names
+# itself by it. The bus keeps it in its memory until the next boot; the file is for all others, its own is a link to it.
+old=$(cat /etc/machine-id)
+echo "$machine" >/etc/machine-id
+for journal in /var/log/journal /run/log/journal; do
+    [ ! -d "$journal/$old" ] || mv "$journal/$old" "$journal/$machine"
+done
+systemctl daemon-reexec
+systemctl restart systemd-journald
 
 # The NIC's own address is the same in all nodes.
 cat >/etc/systemd/network/15-nodes.network <<END
@@ -19,7 +29,7 @@ Address=10.30.0.$number/24
 LinkLocalAddressing=no
 IPv6AcceptRA=no
 END
-networkctl reload
+systemctl restart systemd-networkd
 
 # libvirt moves nothing to a host that has its own identity.
 sed -i '/^host_uuid/d' /etc/libvirt/libvirtd.conf

@@ -9,6 +9,7 @@ use crate::template::execute;
 use crate::{Hardware, LabError};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
 use std::os::unix::ffi::OsStrExt as _;
@@ -88,7 +89,20 @@ impl Node {
             // Writing to a string cannot fail.
             let _ = writeln!(hosts, "10.30.0.{number} {}", name(&self.group, number));
         }
-        format!("name={}\nnumber={}\nhosts='{hosts}'\n{BECOME}", self.name(), self.number)
+        format!(
+            "name={}\nnumber={}\nmachine={}\nhosts='{hosts}'\n{BECOME}",
+            self.name(),
+            self.number,
+            self.machine_id()
+        )
+    }
+
+    /// Its machine-id(5), the same after each reset. Not drawn in the lab: the random numbers of all of them go on from
+    /// what the same memory holds.
+    fn machine_id(&self) -> String {
+        let mut digest = Sha256::new();
+        digest.update(self.end(self.number, 0).as_os_str().as_bytes());
+        digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Makes a running lab this node.
@@ -219,6 +233,21 @@ mod tests {
         for line in ["name=lab-2\n", "number=2\n", "10.30.0.1 lab-1\n10.30.0.2 lab-2\n10.30.0.3 lab-3\n'"] {
             assert!(script.contains(line), "{script}");
         }
+    }
+
+    #[test]
+    fn each_node_is_a_host_of_its_own() {
+        let id = |node: &Node| {
+            let script = node.script();
+            let id =
+                script.lines().find_map(|line| line.strip_prefix("machine=")).expect("it has one").to_owned();
+            assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+            id
+        };
+        let elsewhere = Node { wires: "/s/b".into(), ..node(1, 2) };
+        let ids = std::collections::BTreeSet::from([&node(1, 2), &node(2, 2), &elsewhere].map(id));
+        assert_eq!(ids.len(), 3, "another number, and the same number of other nodes");
+        assert!(ids.contains(&id(&node(1, 2))), "a reset changes nothing");
     }
 
     #[test]
