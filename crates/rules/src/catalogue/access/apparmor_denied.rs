@@ -12,7 +12,9 @@
 //! ## Why it happens
 //! The path is reached through a symbolic link or a mount that virt-aa-helper does not resolve, lies in a
 //! directory that it refuses (`/etc`, `/boot`, a user's home), comes from raw arguments or a hot-plug, belongs to
-//! a backing file whose format is not told, or a newer QEMU touches a path that the template does not know.
+//! a backing file whose format is not told, or a newer QEMU touches a path that the template does not know: QEMU 7.2
+//! reads which processors a NUMA node has, and with the profile of libvirt 9.0 a VM whose huge pages are bound to a
+//! node ends with `The nodes select no CPUs`.
 //!
 //! ## Confirm
 //! `journalctl -k | grep 'apparmor="DENIED"'`: `profile` names the VM, `name` the path, `requested_mask` what was
@@ -53,6 +55,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("(/usr/lib/libvirt/virt-aa-helper *) unexpected exit status"),
         Sign::strong("(/usr/libexec/virt-aa-helper *) unexpected exit status"),
         Sign::hint("libvirt-qemu").and(&["AppArmor"]),
+        // QEMU 7.2 and newer, memory that is allocated on a node: libnuma may not read which processors the node has.
+        Sign::support("The nodes select no CPUs").and(&["/sys not mounted or invalid"]),
         Sign::support("security_apparmor*template '{path}' does not exist"),
         Sign::strong("Cannot set a base label with AppArmour"),
         Sign::strong("error getting profile status"),
@@ -90,6 +94,12 @@ const OURS: [&str; 12] = [
     "virtiofsd",
 ];
 
+/// A node's processors. Beside QEMU's word that a node has none it is what stopped the VM, though it lies where most
+/// requests harm nobody.
+const NODE_MAP: &str = "/cpumap\"";
+/// What QEMU says then (`util/thread-context.c`).
+const NO_PROCESSORS: &str = "The nodes select no CPUs";
+
 /// Requests that fail often and harm seldom.
 const HARMLESS: [&str; 18] = [
     "/queue/max_segments\"",
@@ -118,7 +128,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let lines: Vec<Evidence> = cx.hits(DENIED).iter().filter_map(|hit| cx.evidence(hit)).collect();
     let mine =
         |one: &&Evidence| !one.quote.contains("swtpm") && OURS.iter().any(|who| one.quote.contains(who));
-    let harmless = |one: &&&Evidence| HARMLESS.iter().any(|what| one.quote.contains(what));
+    let nodes = !cx.hits(NO_PROCESSORS).is_empty();
+    let harmless = |one: &&&Evidence| {
+        HARMLESS.iter().any(|what| one.quote.contains(what)) && !(nodes && one.quote.contains(NODE_MAP))
+    };
     let ours: Vec<&Evidence> = lines.iter().filter(mine).collect();
     let calm = mood(cx) >= Mood::Calm;
     if let Some(hit) = cx.hits(PROFILES).first() {

@@ -28,6 +28,10 @@
 use crate::prelude::*;
 use vmwright_formats::DomainXml;
 
+/// libvirt's word for a VLAN tag at a connection that carries none (`src/conf/domain_validate.c`): which ones do has
+/// changed with its versions, so that the definition alone proves nothing.
+const VLAN: &str = "interface {x} - vlan tag not supported for this connection type";
+
 pub const RULE: Rule = Rule {
     tags: &["machine", "libvirt"],
     signs: &[
@@ -110,7 +114,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("the QEMU binary does not support the ISA panic device"),
         Sign::strong("USB bus {n} requested but no controller with that index is present"),
         Sign::strong("requested USB port {p} not present on USB bus"),
-        Sign::strong("interface {x} - vlan tag not supported for this connection type"),
+        Sign::strong(VLAN),
         Sign::strong("disk device='lun' is not supported for"),
         Sign::strong("disk device 'lun' must use 'raw' format"),
         Sign::strong("is unrecognized, requires build"),
@@ -134,6 +138,23 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let line = raw.filter(|_| whole && !declared).map(|raw| raw.line());
         let shows = "the namespace xmlns:qemu is not declared at the domain";
         draft = draft.because(Strength::Strong, line.and_then(|line| xml.quote(line)), shows);
+        let refused = xml.domains.iter().filter(|_| cx.stands(VLAN)).find_map(|domain| {
+            let tagged = domain.devices.interfaces.iter().find_map(|one| {
+                let switch = one.virtualport.is_some()
+                    || one.interface_type.as_ref().is_some_and(|kind| kind.value == "hostdev");
+                one.vlans.first().filter(|_| !switch)
+            })?;
+            Some((domain, tagged))
+        });
+        if let Some((domain, tagged)) = refused {
+            let shows = "its network is not connected to what carries VLAN tags";
+            draft = draft.because(Strength::Strong, xml.quote(tagged.line), shows);
+            if let Some(name) = &domain.name {
+                draft = draft
+                    .title(format!("{} has VLAN tags on a connection that carries none", name.value))
+                    .about(Subject::new(SubjectKind::Vm, name.value.clone()));
+            }
+        }
     }
     vec![draft.verdict()]
 }

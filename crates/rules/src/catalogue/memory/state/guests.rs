@@ -76,15 +76,17 @@ pub(crate) fn guests(cx: &Context<'_>) -> Vec<Guest> {
         });
         let huge = path.or(object.map(|option| option.line));
         let page = object.and_then(|option| size(option.opts().get("hugetlbsize")?, 1));
+        let name = args.property("name", "guest").map(|name| name.value).unwrap_or_default();
         found.push(Guest {
-            name: args.property("name", "guest").map(|name| name.value).unwrap_or_default(),
+            // A log's last run may be the one that goes on.
+            running: text.kind.0 == "vmm_processes" || runs(&name),
+            name,
             memory: memory.as_ref().and_then(|memory| size(&memory.value, 1 << 20)),
             quote: memory.as_ref().and_then(|memory| text.quote(memory.line)),
             huge: huge.map(|line| text.quote(line)),
             page,
             strict: None,
             device: args.devices("vfio-pci").next().map(|(option, _)| text.quote(option.line)),
-            running: text.kind.0 == "vmm_processes",
         });
     }
     // Cloud Hypervisor's command line names both in one option.
