@@ -78,7 +78,8 @@ impl Work<'_> {
         // Only what runs here can be mended from here.
         let here = asked.from.is_empty() && asked.host.is_none();
         if here && found == Some(Exit::Findings as u8) && !self.stop.load(Ordering::Relaxed) {
-            self.perform("plan", Operation::Plan { intent: Intent::Fix { vm: asked.vm.clone() } });
+            let intent = Intent::Fix { vm: asked.vm.clone(), complaint: asked.text.clone() };
+            self.perform("plan", Operation::Plan { intent });
         }
     }
 

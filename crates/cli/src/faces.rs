@@ -132,6 +132,7 @@ fn pairs() -> Vec<(&'static str, &'static str, Value)> {
         ("rules", "look_up", json!({})),
         ("rules --area vfio", "look_up", json!({ "area": "vfio" })),
         ("plan --vm web", "plan", json!({ "intent": "fix", "vm": "web" })),
+        ("plan --complaint slow", "plan", json!({ "intent": "fix", "complaint": "slow" })),
         ("plan harden", "plan", json!({ "intent": "harden" })),
         (
             "plan passthrough win 01:00.0 --at-boot",

@@ -44,6 +44,7 @@ Take the `[[accept]]` out of the file, or decide again and give it a new day.
 ";
 
 /// The acceptances of this call, with the text that they stand in.
+#[cfg_attr(test, derive(Default))]
 pub(crate) struct Acceptances {
     path: PathBuf,
     text: String,

@@ -12,6 +12,9 @@ pub enum Intent {
     Fix {
         /// Name of the VM.
         vm: Option<String>,
+        /// What the user complains of, in their own words; empty where they did not say. Some things are faults for
+        /// those alone who want them otherwise.
+        complaint: String,
     },
     /// A machine made of its specification, with all that it needs and that is not there yet.
     Create {
@@ -261,7 +264,7 @@ impl Intent {
     #[must_use]
     pub fn vm(&self) -> Option<&str> {
         match self {
-            Intent::Fix { vm } | Intent::Harden { vm } | Intent::Confidential { vm, .. } => vm.as_deref(),
+            Intent::Fix { vm, .. } | Intent::Harden { vm } | Intent::Confidential { vm, .. } => vm.as_deref(),
             Intent::Storage { vm, .. } => Some(vm),
             Intent::Network { .. } => None,
             Intent::Attach { vm, .. } | Intent::Detach { vm, .. } => Some(vm),
@@ -273,8 +276,8 @@ impl Intent {
     /// It as the challenge that ANALYSIS opens with.
     pub(crate) fn challenge(&self) -> String {
         match self {
-            Intent::Fix { vm: Some(vm) } => format!("plan for vm {vm}"),
-            Intent::Fix { vm: None } => "plan for this host".to_owned(),
+            Intent::Fix { vm: Some(vm), .. } => format!("plan for vm {vm}"),
+            Intent::Fix { vm: None, .. } => "plan for this host".to_owned(),
             Intent::Create { spec, .. } => format!("plan to create a vm of {}", spec.display()),
             Intent::Passthrough { vm, device, .. } => format!("plan to give {device} to vm {vm}"),
             Intent::Sriov { device, vfs } => format!("plan for {vfs} virtual functions of {device}"),

@@ -60,9 +60,14 @@ pub(crate) fn plan(
             let asked = asked.as_ref().ok_or(Error::Unread("what is to be made"))?;
             create::plan(asked, &reading, &host.id, environment)?
         }
-        Intent::Fix { vm } => {
+        Intent::Fix { vm, complaint } => {
             let runs = vm.as_deref().map(|vm| storage::runs(&reading, vm, environment)).transpose()?;
-            let mut plan = fix(&reading, &acceptances, &host.id, vm.as_deref(), runs == Some(Some(false)))?;
+            let told = (!complaint.is_empty()).then(|| Reading::new(&snapshot, complaint));
+            let findings = to_settle(&reading, told.as_ref(), &acceptances);
+            let mut plan = vmwright_plan::fix(&findings, &host.id, vm.as_deref(), runs == Some(Some(false)));
+            if plan.steps.is_empty() {
+                return Err(Error::NothingToPlan { left: plan.left });
+            }
             if let (Some(vm), Some(None)) = (vm, runs) {
                 plan.left.push(format!("vm {vm}: nothing tells whether it runs, so that it is not started"));
             }
@@ -289,27 +294,31 @@ fn with_ground(
 
 /// A plan that settles what is wrong with a VM, or with the host where none is named. A VM that stands still is started
 /// at its end.
-fn fix(
-    reading: &Reading<'_>,
-    acceptances: &Acceptances,
-    host_id: &str,
-    vm: Option<&str>,
-    stands_still: bool,
-) -> Result<Plan, Error> {
+/// The findings that a plan is made of: those of the host, and of what the complaint adds to them those that can be
+/// settled. What somebody only suspects keeps nothing from being repaired.
+fn to_settle(reading: &Reading<'_>, told: Option<&Reading<'_>>, acceptances: &Acceptances) -> Vec<Finding> {
+    let mut findings = not_accepted(reading, acceptances);
+    for more in told.map_or_else(Vec::new, |told| not_accepted(told, acceptances)) {
+        let same = |one: &Finding| one.rule == more.rule && one.subject == more.subject;
+        match findings.iter_mut().find(|one| same(one)) {
+            _ if more.fix.actions.is_empty() => {}
+            Some(known) if known.fix.actions.is_empty() => *known = more,
+            Some(_) => {}
+            None => findings.push(more),
+        }
+    }
+    findings
+}
+
+fn not_accepted(reading: &Reading<'_>, acceptances: &Acceptances) -> Vec<Finding> {
     let diagnosis = diagnose_reading(reading, &|_| true);
-    let findings: Vec<Finding> = diagnosis
-        .findings
-        .into_iter()
-        .zip(&diagnosis.causes)
+    let causes = &diagnosis.causes;
+    let of_the_host = diagnosis.findings.into_iter().zip(causes);
+    of_the_host
         .filter(|(finding, cause)| matters(finding, cause.explained_by.is_some()))
         .filter(|(_, cause)| acceptances.of(&cause.rule, &cause.subject).is_none())
         .map(|(finding, _)| finding)
-        .collect();
-    let plan = vmwright_plan::fix(&findings, host_id, vm, stands_still);
-    if plan.steps.is_empty() {
-        return Err(Error::NothingToPlan { left: plan.left });
-    }
-    Ok(plan)
+        .collect()
 }
 
 /// What belongs into a plan: what can be done, and errors that a person has to see to. A consequence that
@@ -387,4 +396,38 @@ fn boot<'r>(reading: &'r Reading<'_>) -> Boot<'r> {
         }
     }
     boot
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vmwright_model::{Action, Kind, Record, Snapshot};
+
+    #[test]
+    fn a_complaint_adds_what_can_be_settled_and_nothing_else() {
+        let records = vec![
+            Record::new("/sys/module/kvm_amd/parameters/nested", Kind::TEXT, "0\n"),
+            Record::new("/etc/modprobe.d/kvm.conf", Kind::TEXT, "options kvm_amd nested=0\n"),
+            Record::new("vmms", Kind("vmm_processes".into()), ""),
+        ];
+        let snapshot = Snapshot { live: true, records, ..Snapshot::default() };
+        let (none, quiet) = (Acceptances::default(), Reading::new(&snapshot, ""));
+        let of = |complaint: &str| {
+            let told = Reading::new(&snapshot, complaint);
+            to_settle(&quiet, Some(&told), &none)
+        };
+        let nests = |all: &[Finding]| all.iter().any(|one| one.rule == "nested/not-exposed");
+        assert!(!nests(&to_settle(&quiet, None, &none)), "nobody wants it");
+        let wanted = of("my VMs no longer see svm in /proc/cpuinfo, so nobody can run KVM inside them");
+        assert!(nests(&wanted));
+        assert!(wanted.iter().any(|one| one.fix.actions.iter().any(|action| matches!(
+            action,
+            Action::ModuleLoad { module, .. } if module == "kvm_amd"
+        ))));
+        // A suspicion that nothing can be done about would keep machines from being started.
+        let suspected = of(
+            "error: Requested operation is not valid: cannot migrate domain: VFIO device doesn't support migration",
+        );
+        assert_eq!(suspected, to_settle(&quiet, None, &none));
+    }
 }

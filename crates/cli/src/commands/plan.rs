@@ -12,6 +12,10 @@ pub(crate) struct Args {
     /// The VM to repair; the host alone where absent.
     #[arg(long, value_name = "NAME")]
     vm: Option<String>,
+    /// What the user complains of, in their own words, as `analyze` was told: some things are faults for those alone who
+    /// want them otherwise.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    complaint: String,
     #[command(subcommand)]
     wanted: Option<Wanted>,
 }
@@ -305,7 +309,7 @@ enum Goal {
 impl Args {
     pub(crate) fn operation(self) -> Operation {
         let intent = match self.wanted {
-            None => Intent::Fix { vm: self.vm },
+            None => Intent::Fix { vm: self.vm, complaint: self.complaint },
             Some(Wanted::Create { spec, backend, sizes, copies, start }) => {
                 Intent::Create { spec, backend, sizes, copies, start }
             }

@@ -63,6 +63,7 @@ pub(crate) const TOOL: Tool = Tool {
         Parameter::optional("sizes", Takes::Texts, "create: 20GiB, or 2=20GiB for the second disk"),
         Parameter::optional("copies", Takes::Texts, "create: images, in the same way"),
         Parameter::optional("start", Takes::Flag, "create"),
+        Parameter::optional("complaint", Takes::Text, "fix: what the user says"),
         Parameter::optional("disk", Takes::Number(1, 10_000), "storage: from 1 [1]"),
         Parameter::optional(
             "wish",
@@ -108,7 +109,7 @@ fn call(given: &Given, standing: &Standing) -> Result<Call, String> {
     }
     let (vm, reboot) = (given.text("vm"), given.flag("reboot"));
     let intent = match given.words("intent").as_str() {
-        "fix" => Intent::Fix { vm },
+        "fix" => Intent::Fix { vm, complaint: given.text("complaint").unwrap_or_default() },
         "create" => Intent::Create {
             spec: needed("spec")?.into(),
             backend: given.text("backend"),
