@@ -181,7 +181,7 @@ impl Bench {
         }
         tried.timed("analyze", |tried| self.analyze(fault, &complaint, tried))?;
         println!("    named {}", tried.named.first().map_or("nothing", String::as_str));
-        self.repair(fault, tried)?;
+        self.repair(fault, &complaint, tried)?;
         let after = tried.timed("state", |_| self.state())?;
         let vm = fault.vm.as_deref();
         tried.collateral = collateral(&self.healthy, &broken, &after, &fault.may_change, vm);
@@ -244,11 +244,13 @@ impl Bench {
     }
 
     /// As a user would: a plan of what is found, signed, carried out; and again where more shows then.
-    fn repair(&self, fault: &Fault, tried: &mut Tried) -> Result<()> {
+    fn repair(&self, fault: &Fault, complaint: &str, tried: &mut Tried) -> Result<()> {
         let mut earlier = Vec::new();
         for _ in 0..ROUNDS {
             let mut words = vec!["plan", "--format", "json"];
             words.extend(fault.vm.iter().flat_map(|vm| ["--vm", vm]));
+            // What the user said is of the fault; behind the first repair it is no longer so.
+            words.extend(if earlier.is_empty() { vec!["--complaint", complaint] } else { Vec::new() });
             let done = tried.timed("plan", |_| self.lab.vmwright(&words, LIMIT))?;
             let Ok(made) = serde_json::from_str::<Value>(&done.output) else {
                 tried.remarks.push(format!("no plan: {}", done.last()));
