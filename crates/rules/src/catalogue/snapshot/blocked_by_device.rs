@@ -85,7 +85,8 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = weigh(cx, cx.draft(), MIGRATION.signs, saves(cx) != Some(false));
     if saves(cx) == Some(true) && draft.any() {
-        draft = config_blockers(cx, draft, Strength::Hint);
+        // What is refused, and the device that it is refused for: each bears the other out.
+        draft = config_blockers(cx, draft, Strength::Support);
     }
     vec![draft.verdict()]
 }

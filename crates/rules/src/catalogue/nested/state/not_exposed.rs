@@ -19,14 +19,14 @@ pub(super) fn switched_on(cx: &Context<'_>, file: &str) -> Vec<Action> {
         let set = text.lines_with("nested=").find_map(|(_, line)| {
             let mut words = line.split_whitespace();
             let ours = words.next() == Some("options") && words.next() == Some(module);
-            words.filter(|_| ours).find_map(|word| word.strip_prefix("nested="))
+            words.filter(|_| ours).find(|word| word.starts_with("nested="))
         });
         if let Some(from) = set {
             actions.push(Action::EditSetting {
                 path: text.source.to_owned(),
                 setting: Setting::ModuleOption { module: module.to_owned(), option: "nested".to_owned() },
                 from: Some(from.to_owned()),
-                to: Some("1".to_owned()),
+                to: Some("nested=1".to_owned()),
             });
         }
     }
