@@ -83,6 +83,21 @@ impl View for IpRoute {
     }
 }
 
+/// What `ip neigh` says of an address behind an interface, and `ip route` never: its lines begin alike (ip-neighbour(8)).
+const NEIGHBOUR: [&str; 11] = [
+    "lladdr",
+    "proxy",
+    "router",
+    "PERMANENT",
+    "NOARP",
+    "REACHABLE",
+    "STALE",
+    "INCOMPLETE",
+    "DELAY",
+    "PROBE",
+    "FAILED",
+];
+
 /// `192.0.2.0/24 dev virbr0 proto kernel scope link src 192.0.2.1 metric 5 linkdown`.
 fn route(line: u32, text: &str) -> Option<Route> {
     const KINDS: [&str; 6] = ["unreachable", "blackhole", "prohibit", "broadcast", "local", "multicast"];
@@ -112,6 +127,7 @@ fn route(line: u32, text: &str) -> Option<Route> {
     };
     while let Some(word) = words.next() {
         match word {
+            word if NEIGHBOUR.contains(&word) => return None,
             "via" => route.via = words.next().map(str::to_owned),
             "dev" => route.dev = words.next().map(str::to_owned),
             "metric" => route.metric = words.next()?.parse().ok()?,
@@ -129,6 +145,14 @@ fn route(line: u32, text: &str) -> Option<Route> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn neighbours_are_no_routes() {
+        let text = "192.0.2.1 dev eth0 lladdr 52:55:0a:00:02:02 REACHABLE\n\
+                    fe80::2 dev eth0 lladdr 52:56:00:00:00:02 router STALE\n192.0.2.9 dev eth0 FAILED\n";
+        assert_eq!(IpRoute::recognise("ip neigh show", text), 0);
+        assert!(IpRoute::read(text).0.routes.is_empty());
+    }
 
     #[test]
     fn routes() {
