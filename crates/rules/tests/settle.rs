@@ -255,7 +255,7 @@ fn nesting_is_switched_on_in_the_file_and_in_the_module() {
             Action::EditSetting { path, from: Some(from), to: Some(to), .. },
             Action::ModuleUnload { .. },
             Action::ModuleLoad { .. }
-        ] if path == "/etc/modprobe.d/kvm.conf" && from == "0" && to == "1"),
+        ] if path == "/etc/modprobe.d/kvm.conf" && from == "nested=0" && to == "nested=1"),
         "{:?}",
         found.fix.actions
     );
