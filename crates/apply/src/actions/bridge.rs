@@ -27,6 +27,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 #[serde(default)]
 pub(super) struct Link {
     pub(super) ifname: String,
+    pub(super) ifindex: u32,
     pub(super) address: String,
     pub(super) master: Option<String>,
     pub(super) flags: Vec<String>,

@@ -1,8 +1,11 @@
 //! Makes a card of the host the port of a bridge, which takes over what the card has; gives it back.
 
 use super::bridge::{Link, hardware_address, ip_batch, links, routes};
-use super::{Act, ActionError, World};
+use super::{Act, ActionError, World, succeed};
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 use vmwright_model::Action;
 use vmwright_model::plan::{Uplink, UplinkRoute};
 
@@ -194,6 +197,53 @@ impl Moved<'_> {
     }
 }
 
+/// How long systemd-networkd may take to set a card up by another file. Addresses that it asks for take longer; those are
+/// nothing that a bridge has taken over.
+const SETTLES: Duration = Duration::from_secs(15);
+/// Between two looks at what it says.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What systemd-networkd says of an interface, where `sd_network_link_get_network_file` of systemd reads it: by which file
+/// it has set that up, and whether it is done.
+struct Managed {
+    file: PathBuf,
+    settled: bool,
+}
+
+impl Managed {
+    /// None where it manages no such interface, or does not run.
+    fn read(link: &Link) -> Option<Self> {
+        Self::of(&fs::read_to_string(format!("/run/systemd/netif/links/{}", link.ifindex)).ok()?)
+    }
+
+    fn of(said: &str) -> Option<Self> {
+        let value = |key: &str| said.lines().find_map(|line| line.strip_prefix(key));
+        let settled = !matches!(value("ADMIN_STATE="), Some("pending" | "initialized" | "configuring"));
+        Some(Self { file: value("NETWORK_FILE=")?.into(), settled })
+    }
+
+    /// Whether its file is gone, which it has not taken in.
+    fn is_stale(&self) -> bool {
+        !self.file.exists()
+    }
+}
+
+/// Has systemd-networkd take in that the files are gone by which it has set these interfaces up: behind a boot it would plug
+/// the card in again as soon as it is unplugged, and give the bridge its routes back.
+fn let_go(world: &World<'_>, links: [&Link; 2]) -> Result<(), ActionError> {
+    let waits =
+        |is: fn(&Managed) -> bool| links.into_iter().filter_map(Managed::read).any(|managed| is(&managed));
+    if !waits(Managed::is_stale) {
+        return Ok(());
+    }
+    succeed(world, "networkctl", &["reload"])?;
+    let begin = Instant::now();
+    while waits(|managed| !managed.settled || managed.is_stale()) && begin.elapsed() < SETTLES {
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
 impl Act for Moved<'_> {
     fn expect(&self, world: &World<'_>) -> Result<Action, ActionError> {
         let now = Now::read(self.uplink)?;
@@ -234,7 +284,11 @@ impl Act for Moved<'_> {
         if found != *undo {
             return Err(ActionError::OtherUndo);
         }
-        let now = Now::read(self.uplink)?;
+        let mut now = Now::read(self.uplink)?;
+        if self.back {
+            let_go(world, [&now.card, &now.bridge])?;
+            now = Now::read(self.uplink)?;
+        }
         if !self.back {
             listen_as(world, &self.uplink.card, &self.uplink.bridge)?;
         }
@@ -244,5 +298,22 @@ impl Act for Moved<'_> {
     fn verify(&self, world: &World<'_>) -> Result<(), ActionError> {
         let now = Now::read(self.uplink)?;
         if self.back { self.must_be_apart(&now, world) } else { self.must_be_joined(&now) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Managed;
+    use std::path::Path;
+
+    #[test]
+    fn networkd_tells_by_which_file_it_has_set_a_card_up() {
+        let said = "# This is private data. Do not parse.\nADMIN_STATE=configured\nOPER_STATE=enslaved\n\
+                    NETWORK_FILE=/etc/systemd/network/10-card.network\nDNS=\n";
+        let told = Managed::of(said).expect("it manages the card");
+        assert!(told.settled && told.file == Path::new("/etc/systemd/network/10-card.network"));
+        let busy = said.replace("=configured", "=configuring");
+        assert!(!Managed::of(&busy).expect("it still does").settled);
+        assert!(Managed::of("ADMIN_STATE=unmanaged\nOPER_STATE=routable\n").is_none());
     }
 }
