@@ -39,11 +39,8 @@ impl Identity {
 
     /// When it started, in milliseconds since 1970 by the host's clock of now.
     pub(crate) fn began_ms(&self) -> io::Result<u64> {
-        let stat = std::fs::read_to_string("/proc/stat")?;
-        let boot = stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse::<u64>().ok());
-        let boot = boot.ok_or(io::ErrorKind::InvalidData)?;
         let since = self.start_time.saturating_mul(1000) / rustix::param::clock_ticks_per_second().max(1);
-        Ok(boot.saturating_mul(1000).saturating_add(since))
+        Ok(booted()?.saturating_mul(1000).saturating_add(since))
     }
 
     /// Whether this very process is there, stopped, or gone. A zombie that is our own child is reaped.
@@ -168,6 +165,13 @@ fn parse_stat(text: &[u8]) -> Option<Stat> {
         threads: fields.get(17)?.parse().ok()?,
         start_time: fields.get(19)?.parse().ok()?,
     })
+}
+
+/// When the host was started, in seconds since 1970 by its clock of now (`btime` of proc_stat(5)).
+pub(crate) fn booted() -> io::Result<u64> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    let told = stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse().ok());
+    told.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 fn boot_id() -> io::Result<String> {

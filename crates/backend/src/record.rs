@@ -1,11 +1,11 @@
 //! `process.json`: the VMM's process of the last start, written before the VMM's first instruction.
 
-use crate::process::Identity;
+use crate::process::{Identity, booted};
 use crate::store::{PROCESS, read_regular, write_atomically, write_for_now};
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 use thiserror::Error;
 use vmwright_model::machine::Accelerator;
 
@@ -212,12 +212,11 @@ mod optional {
     }
 }
 
-/// Whether a file was last changed before the host was started (`btime` of proc_stat(5)).
+/// Whether a file was last changed before the host was started.
 fn is_of_an_earlier_boot(path: &Path) -> bool {
-    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-    let booted = stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse::<i64>().ok());
-    let changed = path.symlink_metadata().map(|metadata| metadata.mtime());
-    booted.zip(changed.ok()).is_some_and(|(booted, changed)| changed < booted)
+    let changed = path.symlink_metadata().and_then(|metadata| metadata.modified());
+    let booted = booted().map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
+    matches!((changed, booted), (Ok(changed), Ok(booted)) if changed < booted)
 }
 
 #[cfg(test)]
@@ -282,6 +281,7 @@ mod tests {
             assert!(matches!(told, RecordError::Damaged { .. }), "{told}");
         }
     }
+
     #[test]
     fn what_a_power_cut_emptied_is_no_machine_that_runs() {
         let place = tempfile::tempdir().expect("a temporary directory");

@@ -2,8 +2,9 @@
 //!
 //! A machine is a persistent domain of the same name, made at the first start and forgotten with the machine. The
 //! domain carries the specification in its metadata, under a namespace of vmwright's; a domain without it is not
-//! vmwright's, and is neither changed nor taken over; to be looked at it may be lent ([`Libvirt::lend`]). What others change in a domain of vmwright's stays: a change of
-//! the specification becomes a change of the same places of the domain and of no others ([`patch`]).
+//! vmwright's, and is neither changed nor taken over, but may be lent for what somebody asks of it ([`Libvirt::lend`]).
+//! What others change in a domain of vmwright's stays: a change of the specification becomes a change of the same places
+//! of the domain and of no others ([`patch`]).
 //!
 //! Where a machine stands is asked of the daemon each time, and never remembered: a daemon that was restarted, or a
 //! domain that somebody else took away, is seen at the next question. What waits for a change is woken by libvirt's own

@@ -3,7 +3,8 @@ use vmwright_engine::{Ask, MigrateOver, MigrateTo, Operation};
 
 /// Create, start, stop, list and show machines; use, count, change and move them while they run.
 ///
-/// A domain of libvirt's that vmwright did not make takes the same verbs by its name, but for create, clone and delete.
+/// A domain of libvirt's that vmwright did not make takes the same verbs by its name, but for create, clone, receive and
+/// delete.
 #[derive(clap::Subcommand)]
 pub(crate) enum Vm {
     /// Add a machine from its specification.

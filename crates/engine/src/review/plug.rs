@@ -102,7 +102,7 @@ impl Plugs<'_> {
             Ok(_) => Ok(()),
             Err(error) => {
                 let why = chain(&error);
-                // Ours of QEMU, and libvirt's (`virDomainPCIAddressGetNextAddr`).
+                // In our own words of QEMU, and in libvirt's.
                 let full =
                     ["no free port", "No more available PCI slots"].iter().any(|said| why.contains(said));
                 Err(if full { Undone::Cannot(why) } else { Undone::Failed(why) })
