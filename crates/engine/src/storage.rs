@@ -111,25 +111,26 @@ pub(crate) fn runs(
     }
 }
 
-/// Whether a VM of this name was seen to run: as a process, by libvirt's file of a domain's state, which is there while
-/// it runs, or in its list. A process alone does not tell that none runs: an emulator may have any name.
+/// Whether a VM of this name was seen to run: by libvirt's file of a domain's state, which is there while it runs, in its
+/// list, or as a process. libvirt's word counts for its own: a process may be somebody else's VM of the same name, and an
+/// emulator may have any name.
 fn seen(reading: &Reading<'_>, vm: &str) -> Option<bool> {
+    if matches!(reading.file(&format!("/run/libvirt/qemu/{vm}.xml")), Read::Text(_)) {
+        return Some(true);
+    }
+    // virsh(1), `list`: every other word is one of a domain that has a process.
+    let listed = reading.all::<VirshTable>().into_iter().find_map(|table| {
+        let state = table.of(vm, "State").map(|(_, state)| state != "shut off");
+        state.filter(|_| table.text.source == LIST)
+    });
     let named = |argv: &str| {
         let (args, _) = QemuArgs::read(argv);
         args.property("name", "guest").is_some_and(|name| name.value == vm)
     };
     let processes = reading.one::<VmmProcesses>();
-    let mut all = processes.iter().flat_map(|seen| &seen.processes);
-    let state = matches!(reading.file(&format!("/run/libvirt/qemu/{vm}.xml")), Read::Text(_));
-    if state || all.any(|one| named(&format!("{} {}", one.exe, one.argv))) {
-        return Some(true);
-    }
-    // virsh(1), `list`: every other word is one of a domain that has a process.
-    let listed = reading.all::<VirshTable>().into_iter().find_map(|table| {
-        let state = table.of(vm, "State").map(|(_, state)| state == "shut off");
-        state.filter(|_| table.text.source == LIST)
-    });
-    listed.map(|off| !off).or_else(|| processes.is_some().then_some(false))
+    listed.or_else(|| {
+        processes.map(|seen| seen.processes.iter().any(|one| named(&format!("{} {}", one.exe, one.argv))))
+    })
 }
 
 pub(crate) fn absolute(option: &str, path: &Path) -> Result<String, Error> {
@@ -173,6 +174,8 @@ mod tests {
         // An emulator of another name is in no list of processes, and libvirt knows it.
         assert_eq!(told(&[processes(Ok("none\n")), list(row)]), Some(true));
         assert_eq!(told(&[processes(Err(Missing::Denied)), list(off)]), Some(false));
+        // Somebody else runs one of the same name.
+        assert_eq!(told(&[processes(Ok(web)), list(off)]), Some(false));
         let status = ("/run/libvirt/qemu/web.xml", "domain_xml", Ok("<domstatus state='running'/>"));
         assert_eq!(told(&[processes(Ok("none\n")), status]), Some(true));
     }
