@@ -11,9 +11,20 @@ use std::path::{Path, PathBuf};
 /// Modules without which a test guest has no disk, no network, no agent or no entropy.
 pub const REQUIRED: &[&str] = &["virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_rng"];
 
-/// Modules that are loaded where the kernel has them: the power button, devices of fuller machines, and the variables of UEFI.
-pub const WELCOME: &[&str] =
-    &["button", "evdev", "virtio_balloon", "virtio_scsi", "sd_mod", "ahci", "nvme", "efivarfs"];
+/// Modules that are loaded where the kernel has them: the power button, devices of fuller machines, the variables of
+/// UEFI, and what a machine without PCI and virtio-serial has instead of them.
+pub const WELCOME: &[&str] = &[
+    "button",
+    "evdev",
+    "virtio_balloon",
+    "virtio_scsi",
+    "sd_mod",
+    "ahci",
+    "nvme",
+    "efivarfs",
+    "virtio_mmio",
+    "vmw_vsock_virtio_transport",
+];
 
 /// A kernel that can be booted directly.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,15 +1,17 @@
-//! The QEMU guest agent protocol over virtio-serial, with the names of QEMU's `qga/qapi-schema.json`, and
-//! two of its own for a memory that changes and can be checked.
+//! The QEMU guest agent protocol over virtio-serial and over vsock, with the names of QEMU's `qga/qapi-schema.json`,
+//! and two of its own for a memory that changes and can be checked.
 
 use super::exec::Programs;
 use super::files::{Arguments, Files, integer};
 use super::frames::{Frame, Frames};
-use super::{disks, end, memory, network, stage, sysfs};
+use super::{disks, end, memory, network, stage, sysfs, vsock};
 use rustix::system::RebootCommand;
 use serde_json::{Map, Value, json};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Once;
 use std::thread;
 use std::time::Duration;
 
@@ -25,29 +27,57 @@ pub(super) fn port() -> Option<PathBuf> {
 
 /// Answers for ever. A port that comes late or goes away and comes back is found again.
 pub(super) fn serve() {
-    let mut announced = false;
     loop {
         let opened = port().and_then(|path| OpenOptions::new().read(true).write(true).open(path).ok());
         if let Some(mut channel) = opened {
-            if !announced {
-                stage("agent");
-                announced = true;
-            }
+            announce();
             // An error means that the port is gone; look for it again.
-            let _ = converse(&mut channel);
+            let _ = converse(&mut channel, &mut Agent::default(), Silence::Waits);
         }
         thread::sleep(Duration::from_millis(200));
     }
 }
 
-fn converse(channel: &mut File) -> io::Result<()> {
+/// Answers those who connect, one after the other, as QEMU's agent does. What one has left open is closed for the next.
+pub(super) fn serve_vsock(listener: &OwnedFd) {
+    announce();
     let mut agent = Agent::default();
+    loop {
+        match vsock::accept(listener) {
+            Ok(mut channel) => {
+                agent.files = Files::default();
+                // An error means that the client is gone.
+                let _ = converse(&mut channel, &mut agent, Silence::Ends);
+            }
+            Err(_) => thread::sleep(Duration::from_millis(200)),
+        }
+    }
+}
+
+/// Says once that the agent can be asked.
+fn announce() {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| stage("agent"));
+}
+
+/// What it means that nothing is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    /// Nobody has the other end of the port open; it does not block then.
+    Waits,
+    /// The client has gone.
+    Ends,
+}
+
+fn converse(channel: &mut File, agent: &mut Agent, silence: Silence) -> io::Result<()> {
     let mut frames = Frames::default();
     let mut buffer = [0; 4096];
     loop {
         let count = channel.read(&mut buffer)?;
         if count == 0 {
-            // Nobody has the other end open; the port does not block then.
+            if silence == Silence::Ends {
+                return Ok(());
+            }
             thread::sleep(Duration::from_millis(50));
             continue;
         }

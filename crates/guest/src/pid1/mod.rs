@@ -15,9 +15,11 @@ mod netlink;
 mod network;
 mod power;
 mod sysfs;
+mod vsock;
 
 use rustix::mount::{MountFlags, mount};
 use rustix::time::{ClockId, clock_gettime};
+use std::ffi::CString;
 use std::fmt::Display;
 use std::io::Write;
 use std::time::Duration;
@@ -37,7 +39,7 @@ pub(crate) fn run() -> ! {
     load_modules();
     show_variables();
     for _ in 0..PORT_WAIT {
-        if agent::port().is_some() {
+        if agent::port().is_some() || vsock::is_there() {
             break;
         }
         thread::sleep(Duration::from_millis(100));
@@ -47,6 +49,7 @@ pub(crate) fn run() -> ! {
     echo::start();
     thread::spawn(power::watch);
     thread::spawn(agent::serve);
+    vsock::start();
     loop {
         // Programs that the agent runs, and what the kernel hands to process 1, are reaped here.
         match rustix::process::wait(rustix::process::WaitOptions::empty()) {
@@ -92,21 +95,35 @@ fn say(what: impl Display) {
     let _ = console.write_all(line.as_bytes()).and_then(|()| console.flush());
 }
 
-/// Loads what the initramfs brought, in its order.
+/// Loads what the initramfs brought, in its order, with the parameters that the kernel was given for it: a kernel hands
+/// them to what is built into it alone, and Firecracker tells some kernels by them where its devices are.
 fn load_modules() {
     let order = match fs::read_to_string("/modules/order") {
         Ok(order) => order,
         Err(error) => return complain(format_args!("/modules/order: {error}")),
     };
-    for name in order.lines() {
-        let loaded = fs::File::open(format!("/modules/{name}"))
-            .and_then(|file| rustix::system::finit_module(file, c"", 0).map_err(Into::into));
+    let cmdline = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    for file in order.lines() {
+        // Loading them takes an emulated guest a tenth of a second, and few have the device, which is known by now.
+        if file.contains("vsock") && !vsock::is_there() {
+            continue;
+        }
+        let words = parameters(&cmdline, file.trim_end_matches(".ko"));
+        let words = CString::new(words).unwrap_or_default();
+        let loaded = fs::File::open(format!("/modules/{file}"))
+            .and_then(|file| rustix::system::finit_module(file, &words, 0).map_err(Into::into));
         match loaded {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::EXIST.raw_os_error()) => {}
-            Err(error) => complain(format_args!("module {name}: {error}")),
+            Err(error) => complain(format_args!("module {file}: {error}")),
         }
     }
+}
+
+/// What a kernel command line says to a module, as the module takes it: `name.key=value` is its `key=value`.
+fn parameters(cmdline: &str, module: &str) -> String {
+    let own = |word: &str| Some(word.strip_prefix(module)?.strip_prefix('.')?.to_owned());
+    cmdline.split_whitespace().filter_map(own).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes back what is cached and ends the guest.
@@ -114,5 +131,19 @@ fn end(command: rustix::system::RebootCommand) {
     rustix::fs::sync();
     if let Err(error) = rustix::system::reboot(command) {
         complain(format_args!("reboot: {error}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parameters;
+
+    #[test]
+    fn a_module_gets_the_parameters_that_are_for_it() {
+        let cmdline =
+            "quiet virtio_mmio.device=4K@0xd0000000:5 virtio.x=1 virtio_mmio.device=4K@0xd0001000:6\n";
+        assert_eq!(parameters(cmdline, "virtio_mmio"), "device=4K@0xd0000000:5 device=4K@0xd0001000:6");
+        assert_eq!(parameters(cmdline, "virtio"), "x=1");
+        assert_eq!(parameters(cmdline, "vsock"), "");
     }
 }
