@@ -8,7 +8,7 @@ use crate::account::account;
 use crate::cloud_hypervisor::CloudHypervisor;
 use crate::firecracker::Firecracker;
 use crate::libvirt::{Connection, Libvirt};
-use crate::microvm::{MicroVm, process_words};
+use crate::microvm::{MicroVm, agent_line, process_words};
 use crate::qemu::Qemu;
 use crate::qemu::argv::{self, ArgvError};
 use crate::qemu::start::{program, taps_of};
@@ -64,17 +64,27 @@ fn libvirt(spec: &MachineSpec) -> Option<Written> {
     )
 }
 
+/// The line to a guest's agent that such a VMM has, its socket where it stands unless another is named.
+fn line(spec: &MachineSpec) -> String {
+    let mut spec = spec.clone();
+    if let Some(vsock) = &mut spec.vsock {
+        vsock.socket.get_or_insert_with(|| "/s/vsock".to_owned());
+    }
+    format!("{:?}", agent_line(&spec))
+}
+
 fn firecracker(spec: &MachineSpec) -> Option<Written> {
     let machine = stored(spec);
     let mut beside = beside(&machine);
     beside.push(format!("{:?} {:?}", process_words(&spec.process, &["-"]), Firecracker::jails(spec)));
+    beside.push(line(spec));
     made(Firecracker::default().config(&machine), &beside)
 }
 
 fn cloud_hypervisor(spec: &MachineSpec) -> Option<Written> {
     let machine = stored(spec);
     let mut beside = beside(&machine);
-    beside.push(format!("{:?}", process_words(&spec.process, &["-"])));
+    beside.push(format!("{:?} {}", process_words(&spec.process, &["-"]), line(spec)));
     made(CloudHypervisor::default().words(&machine), &beside)
 }
 

@@ -21,6 +21,7 @@ mod console;
 mod disks;
 pub mod fake;
 pub mod firecracker;
+mod guest;
 pub mod http;
 mod image;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub mod state;
 pub mod store;
 mod supervise;
 mod vmm_process;
+mod vsock;
 mod whole;
 
 pub use account::AccountError;
@@ -414,6 +416,17 @@ pub enum ControlError {
     /// The machine has no guest agent by its specification.
     #[error("machine `{0}` has no guest agent by its specification (`agent = false`)")]
     NoAgent(String),
+    /// The VMM has no line to a guest agent but vsock, and the machine was started without.
+    #[error(
+        "machine `{machine}` was started without a line to a guest agent: on {vmm} that is `[vsock]` and `agent = true` \
+         in its specification, and in the guest `qemu-ga --method=vsock-listen`"
+    )]
+    NoVsock {
+        /// The machine.
+        machine: String,
+        /// The VMM.
+        vmm: &'static str,
+    },
     /// The monitor gave no usable answer.
     #[error("the monitor of machine `{machine}` gave no usable answer")]
     Monitor {

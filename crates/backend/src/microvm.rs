@@ -5,12 +5,14 @@ use crate::account::{Account, account};
 use crate::apart::Apart;
 use crate::cgroup::Group;
 use crate::console;
+use crate::guest::{self, AGENT};
 use crate::http::{Api, ApiError};
 use crate::launch::Streams;
 use crate::process::Life;
-use crate::request::Statistics;
+use crate::qemu::agent::Agent;
+use crate::request::{Answer, Request, Statistics, Watch};
 use crate::sockets::SocketDirectory;
-use crate::state::State;
+use crate::state::{Operation, State, allow};
 use crate::supervise::{self, Attempt, Vmm, interface_exists, now_ms, running};
 use crate::vmm_process::{cpus, networks, resident, threads};
 use crate::{Condition, ControlError, Running, StartError, Stored, chain};
@@ -22,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 use vmwright_model::MachineSpec;
-use vmwright_model::machine::{Accelerator, Limits, NetworkKind, Process, Requirements};
+use vmwright_model::machine::{Accelerator, Limits, NetworkKind, Process, Requirements, Vsock};
 
 /// How long a VMM may take to be gone once it is told to end.
 pub(crate) const END: Duration = Duration::from_secs(10);
@@ -80,6 +82,38 @@ pub(crate) fn api<M: MicroVm>(vmm: &M, running: &Running) -> Api {
 /// The API of a machine that runs.
 pub(crate) fn api_of<M: MicroVm>(vmm: &M, machine: &Stored) -> Result<Api, ControlError> {
     Ok(api(vmm, &running(machine)?))
+}
+
+/// The line to the agent in a machine's guest: the socket by which its VMM leads to the guest's vsock, and the agent's
+/// port there. None where the specification has no agent, or no vsock.
+pub(crate) fn agent_line(spec: &MachineSpec) -> Option<(PathBuf, u32)> {
+    let vsock = spec.vsock.as_ref().filter(|_| spec.agent)?;
+    Some((PathBuf::from(vsock.socket.as_ref()?), vsock.agent_port.unwrap_or(Vsock::AGENT_PORT)))
+}
+
+/// The agent of a machine that runs, which must answer within `patience`.
+pub(crate) fn agent<M: MicroVm>(
+    vmm: &M,
+    machine: &Stored,
+    patience: Duration,
+) -> Result<Agent, ControlError> {
+    allow(&machine.name, &look(vmm, machine)?, Operation::Query)?;
+    let running = running(machine)?;
+    let (Some(socket), Some(port)) = (running.agent, running.agent_port) else {
+        return Err(ControlError::NoVsock { machine: machine.name.clone(), vmm: M::CALLED });
+    };
+    Agent::by_vsock(&socket, port, patience)
+        .map_err(|source| ControlError::Agent { machine: machine.name.clone(), source })
+}
+
+/// Carries out a request to the guest's agent.
+pub(crate) fn ask_guest<M: MicroVm>(
+    vmm: &M,
+    machine: &Stored,
+    request: Request,
+    watch: &mut dyn Watch,
+) -> Result<Answer, ControlError> {
+    guest::carry_out(&mut agent(vmm, machine, AGENT)?, (M::NAME, machine), request, watch)
 }
 
 pub(crate) fn unusable(machine: &Stored, source: ApiError) -> ControlError {
@@ -193,6 +227,8 @@ pub(crate) struct Prepared {
     pub(crate) serial: File,
     /// Where its API is to be.
     pub(crate) api: PathBuf,
+    /// The line to its guest's agent, where it has one.
+    pub(crate) agent: Option<(PathBuf, u32)>,
     /// What a jailer needs that runs it.
     pub(crate) jailed: Option<(Account, Apart)>,
 }
@@ -209,7 +245,8 @@ pub(crate) fn run<M: MicroVm>(
     prepared: Prepared,
     ready: impl FnOnce(&mut Starting<'_>) -> Result<(), ApiError>,
 ) -> Result<Running, StartError> {
-    let Prepared { program, arguments, sockets, serial, api, jailed } = prepared;
+    let Prepared { program, arguments, sockets, serial, api, agent, jailed } = prepared;
+    let (agent, agent_port) = agent.unzip();
     let patience = vmm.common().patience;
     let deadline = Instant::now() + patience;
     let machine = attempt.machine;
@@ -227,7 +264,8 @@ pub(crate) fn run<M: MicroVm>(
         cgroup: group.as_ref().zip(door.as_ref()),
         sockets: Some(&sockets),
         qmp: Some(api.clone()),
-        agent: None,
+        agent,
+        agent_port,
         // Those of the specification are the host's own: they stay when the VMM goes.
         taps: Vec::new(),
         accelerator: Accelerator::Kvm,

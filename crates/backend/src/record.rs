@@ -29,6 +29,9 @@ pub struct Running {
     pub qmp: Option<PathBuf>,
     /// Socket to the guest agent, where the machine has one.
     pub agent: Option<PathBuf>,
+    /// Port of the guest's vsock at which its agent listens, where the socket leads to all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_port: Option<u32>,
     /// Taps that the VMM holds; they vanish with it.
     pub taps: Vec<String>,
     /// When the VMM was started, in milliseconds since 1970-01-01 UTC.
@@ -231,6 +234,7 @@ mod tests {
             user: None,
             qmp: Some("/run/q".into()),
             agent: None,
+            agent_port: None,
             taps: vec!["vmtap0".into()],
             started_ms: 1,
         };

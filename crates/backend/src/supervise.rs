@@ -154,6 +154,8 @@ pub(crate) struct Vmm<'a> {
     pub(crate) qmp: Option<std::path::PathBuf>,
     /// Its agent's socket.
     pub(crate) agent: Option<std::path::PathBuf>,
+    /// Its agent's port, where that socket leads to all ports of its guest's vsock.
+    pub(crate) agent_port: Option<u32>,
     /// Its taps.
     pub(crate) taps: Vec<String>,
     /// What is to execute guest code.
@@ -196,6 +198,7 @@ impl Attempt<'_> {
                 user: vmm.account.map(|account| account.name),
                 qmp: vmm.qmp,
                 agent: vmm.agent,
+                agent_port: vmm.agent_port,
                 taps: vmm.taps,
                 started_ms: now_ms(),
             });

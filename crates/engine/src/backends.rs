@@ -5,6 +5,7 @@ use std::time::Duration;
 use vmwright_backend::cloud_hypervisor::CloudHypervisor;
 use vmwright_backend::firecracker::Firecracker;
 use vmwright_backend::libvirt::{Connection, Found, Libvirt};
+use vmwright_backend::qemu::agent::Agent;
 use vmwright_backend::qemu::{Qemu, argv};
 use vmwright_backend::store::{self, Stored};
 use vmwright_backend::{Backend, chain};
@@ -99,6 +100,16 @@ impl Chosen {
 /// The backend of a machine.
 pub(crate) fn of(machine: &Stored) -> Result<Box<dyn Backend>, Error> {
     Chosen::of(machine).map(|chosen| chosen.backend())
+}
+
+/// The agent in the guest of a machine whose line to it is vmwright's to ask; libvirt has that of its domains to itself.
+pub(crate) fn agent(machine: &Stored, patience: Duration) -> Result<Agent, Error> {
+    let agent = match Chosen::of(machine)? {
+        Chosen::Firecracker => Firecracker::default().agent(machine, patience),
+        Chosen::CloudHypervisor => CloudHypervisor::default().agent(machine, patience),
+        Chosen::Qemu | Chosen::Libvirt(_) => Qemu::default().agent(machine, patience),
+    };
+    agent.map_err(Error::Control)
 }
 
 /// The names of a machine's snapshots.

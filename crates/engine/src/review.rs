@@ -75,9 +75,10 @@ const CONSOLE: Duration = Duration::from_secs(5);
 
 /// How long an agent is waited for, where that is not the accelerator's own limit.
 fn patience(machine: &store::Stored) -> Result<Option<Duration>, Error> {
+    let line = || machine.process().ok().flatten()?.running?.agent;
     Ok(match Chosen::of(machine)? {
-        Chosen::Firecracker | Chosen::CloudHypervisor => Some(CONSOLE),
-        Chosen::Qemu | Chosen::Libvirt(_) => None,
+        Chosen::Firecracker | Chosen::CloudHypervisor if line().is_none() => Some(CONSOLE),
+        _ => None,
     })
 }
 

@@ -347,6 +347,11 @@ bridge = "averyveryverylongbridge"
         );
         has("network = [{ kind = 'vhost-user' }]", "so `network.0.socket` must say where");
         has("network = [{ kind = 'user', vlan = 3 }]", "`network.0.vlan` is given");
+        has(
+            "agent = false\n[vsock]\ncid = 3\nagent_port = 9001",
+            "5: `vsock.agent_port` says where the guest's agent listens, but `agent` is false",
+        );
+        has("[vsock]\nagent_port = 0", "agent_port` is 0");
         has("tpm = { socket = '/s', device = '/dev/tpm0' }", "both given");
         has("share = [{ tag = 'x' }]", "neither `path` nor `socket`");
     }

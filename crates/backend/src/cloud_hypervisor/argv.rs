@@ -14,7 +14,8 @@ const INSTALL: &str = "install Cloud Hypervisor from its releases into a directo
 
 /// What the command line does not say, and a machine does not miss: names for people, the guest's agent, the machine
 /// type that stands where none is named, because Cloud Hypervisor has one kind of machine; and its log, which is its standard output.
-const UNMISSED: &[&str] = &["name", "title", "description", "agent", "machine", "serial.0.to"];
+const UNMISSED: &[&str] =
+    &["name", "title", "description", "agent", "vsock.agent_port", "machine", "serial.0.to"];
 
 /// What a console says that has no file, in the machine's directory.
 const CONSOLE: &str = "console.log";
@@ -36,7 +37,8 @@ pub(super) fn words(machine: &Stored) -> Result<Vec<String>, StartError> {
     Ok(words)
 }
 
-fn prepared(machine: &Stored) -> MachineSpec {
+/// The specification with what a command line wants said.
+pub(super) fn prepared(machine: &Stored) -> MachineSpec {
     let mut spec = microvm::alone::<super::CloudHypervisor>(&seed::with_disk(machine));
     spec.foreign.retain(|part| !part.at.starts_with('-'));
     if let Some(vsock) = &mut spec.vsock {

@@ -11,7 +11,8 @@ mod receive;
 mod snapshot;
 mod start;
 
-use crate::microvm::{Common, MicroVm};
+use crate::microvm::{self, Common, MicroVm};
+use crate::qemu::agent::Agent;
 use crate::request::Receive;
 use crate::whole;
 use crate::{
@@ -43,6 +44,14 @@ impl CloudHypervisor {
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.common.patience = patience;
         self
+    }
+
+    /// The guest agent of a running machine, which must answer within `patience`.
+    ///
+    /// # Errors
+    /// [`ControlError`]; [`ControlError::NoVsock`] where the machine was started without a line to one.
+    pub fn agent(&self, machine: &Stored, patience: Duration) -> Result<Agent, ControlError> {
+        microvm::agent(self, machine, patience)
     }
 
     /// The program that a start would run.
@@ -101,7 +110,6 @@ impl Backend for CloudHypervisor {
 
     fn lacks(&self, operation: Operation) -> Option<&'static str> {
         match operation {
-            Operation::Exec | Operation::Copy => Some("Cloud Hypervisor has no channel for a guest agent"),
             Operation::Clone => {
                 Some("a clone's disks are overlays, whose bases Cloud Hypervisor does not open unasked")
             }
@@ -125,6 +133,9 @@ impl Backend for CloudHypervisor {
             Request::Resume => control::ask(self, machine, "vm.resume", None).map(|_| Answer::Done),
             Request::Console { input, output, way_out } => {
                 crate::console::join(self, machine, input, output, way_out, watch)
+            }
+            Request::Exec(_) | Request::CopyOut { .. } | Request::CopyIn { .. } => {
+                microvm::ask_guest(self, machine, request, watch)
             }
             Request::Snapshot { name } => whole::snapshot(self, machine, condition, &name, watch),
             Request::Restore { name } => whole::restore(self, machine, condition, &name),

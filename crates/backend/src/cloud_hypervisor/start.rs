@@ -38,7 +38,8 @@ fn prepare(vmm: &CloudHypervisor, machine: &Stored, words: Vec<OsString>) -> Res
     let mut arguments: Vec<OsString> = vec!["--api-socket".into(), format!("path={}", api.display()).into()];
     arguments.extend(words);
     arguments.extend(microvm::process_words(&machine.spec.process, &["--seccomp", "false"]));
-    Ok(Prepared { program, arguments, sockets, serial, api, jailed: None })
+    let agent = microvm::agent_line(&argv::prepared(machine));
+    Ok(Prepared { program, arguments, sockets, serial, api, agent, jailed: None })
 }
 
 fn run(vmm: &CloudHypervisor, attempt: &mut Attempt<'_>, from: Option<&Path>) -> Result<Running, StartError> {

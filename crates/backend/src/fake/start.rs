@@ -36,6 +36,7 @@ fn run(fake: &Fake, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
         cgroup: None,
         qmp: None,
         agent: None,
+        agent_port: None,
         taps: Vec::new(),
         accelerator: spec.accelerator,
         streams: Streams::default(),

@@ -16,7 +16,7 @@ const INSTALL: &str = "install Firecracker from its releases into a directory of
 
 /// What a configuration does not say, and a machine does not miss: names for people, the guest's agent, and the machine
 /// type that stands where none is named, because Firecracker has one kind of machine.
-const UNMISSED: &[&str] = &["name", "title", "description", "agent", "machine"];
+const UNMISSED: &[&str] = &["name", "title", "description", "agent", "vsock.agent_port", "machine"];
 
 pub(super) fn find_program() -> Result<PathBuf, StartError> {
     find("firecracker", &["/usr/bin/firecracker".into(), "/usr/local/bin/firecracker".into()], INSTALL)

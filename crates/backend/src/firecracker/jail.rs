@@ -134,6 +134,11 @@ impl Jail {
         self.seen(API)
     }
 
+    /// The socket of the guest's vsock as the host sees it.
+    pub(super) fn vsock(&self) -> PathBuf {
+        self.seen(VSOCK)
+    }
+
     /// A path of the jail as the host sees it.
     fn seen(&self, inside: &str) -> PathBuf {
         self.root.join(inside.trim_start_matches('/'))

@@ -13,6 +13,7 @@ mod snapshot;
 mod start;
 
 use crate::microvm::{self, Common, MicroVm};
+use crate::qemu::agent::Agent;
 use crate::request::Receive;
 use crate::whole;
 use crate::{
@@ -57,6 +58,14 @@ impl Firecracker {
         let answer = microvm::api_of(self, machine)?.get("/version");
         let answer = answer.map_err(|source| microvm::unusable(machine, source))?;
         Ok(microvm::word(&answer["firecracker_version"]))
+    }
+
+    /// The guest agent of a running machine, which must answer within `patience`.
+    ///
+    /// # Errors
+    /// [`ControlError`]; [`ControlError::NoVsock`] where the machine was started without a line to one.
+    pub fn agent(&self, machine: &Stored, patience: Duration) -> Result<Agent, ControlError> {
+        microvm::agent(self, machine, patience)
     }
 
     /// The program that a start would run.
@@ -128,6 +137,8 @@ impl Backend for Firecracker {
             | Operation::Resume
             | Operation::Query
             | Operation::Console
+            | Operation::Exec
+            | Operation::Copy
             | Operation::Snapshot
             | Operation::Restore
             | Operation::Resize
@@ -135,7 +146,6 @@ impl Backend for Firecracker {
             | Operation::Metadata
             | Operation::Stats
             | Operation::Delete => None,
-            Operation::Exec | Operation::Copy => Some("Firecracker has no channel for a guest agent"),
             Operation::Clone => {
                 Some("a clone's disks are qcow2 overlays, and Firecracker reads raw images alone")
             }
@@ -160,6 +170,9 @@ impl Backend for Firecracker {
             Request::Resume => control::change(self, machine, "Resumed").map(|()| Answer::Done),
             Request::Console { input, output, way_out } => {
                 crate::console::join(self, machine, input, output, way_out, watch)
+            }
+            Request::Exec(_) | Request::CopyOut { .. } | Request::CopyIn { .. } => {
+                microvm::ask_guest(self, machine, request, watch)
             }
             Request::Snapshot { name } => whole::snapshot(self, machine, condition, &name, watch),
             Request::Restore { name } => whole::restore(self, machine, condition, &name),

@@ -78,13 +78,15 @@ fn run(
         let mut arguments = jail.words();
         arguments.extend(argv::argv(&spec, Path::new(jail::API), Path::new(jail::LOG), inside));
         let api = jail.api();
+        // Not by the link to it: who is in the jail may replace what that leads to.
+        let agent = microvm::agent_line(&spec).map(|(_, port)| (jail.vsock(), port));
         let Jail { jailer, account, apart, .. } = jail;
-        Prepared { program: jailer, arguments, sockets, serial, api, jailed: Some((account, apart)) }
+        Prepared { program: jailer, arguments, sockets, serial, api, agent, jailed: Some((account, apart)) }
     } else {
         let api = socket(&sockets);
         let file = machine.file(CONFIG);
         let arguments = argv::argv(&spec, &api, &machine.file(LOG), kept.is_none().then_some(&*file));
-        Prepared { program, arguments, sockets, serial, api, jailed: None }
+        Prepared { program, arguments, sockets, serial, api, agent: microvm::agent_line(&spec), jailed: None }
     };
     let mut text = format!("{config:#}").into_bytes();
     text.push(b'\n');

@@ -5,9 +5,7 @@ use super::control::{find, unusable};
 use super::domain::{escape, target};
 use super::rpc::{Client, Device as Scope, Domain, LibvirtError, Stats, Value};
 use super::{Libvirt, console, migrate, start};
-use crate::disks;
 use crate::qemu::argv::mac;
-use crate::qemu::{copy, exec};
 use crate::record::{Phase, ProcessRecord, Running};
 use crate::request::{
     Answer, CpuStatistics, Device, DiskStatistics, Limit, Limited, NetworkStatistics, Picture, Request,
@@ -16,6 +14,7 @@ use crate::request::{
 use crate::state::Operation;
 use crate::store::write_atomically;
 use crate::{Backend, ControlError, Stored};
+use crate::{disks, guest};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use vmwright_formats::xml::Document;
 use vmwright_model::machine::{Network, NetworkKind};
@@ -56,20 +55,9 @@ pub(super) fn carry_out(
         Request::Console { input, output, way_out } => {
             console::console(&mut client, &domain, machine, (input, output), way_out, watch)
         }
-        Request::Exec(what) => {
+        Request::Exec(_) | Request::CopyOut { .. } | Request::CopyIn { .. } => {
             let mut agent = agent(&mut client, &domain, machine)?;
-            let ended = exec::exec(&mut agent, &what, watch);
-            ended.map(Answer::Executed).map_err(|error| error.of(&machine.name))
-        }
-        Request::CopyOut { from, to } => {
-            let mut agent = agent(&mut client, &domain, machine)?;
-            let copied = copy::copy_out(&mut agent, &from, &to, watch);
-            copied.map(Answer::Copied).map_err(|error| error.of(&machine.name))
-        }
-        Request::CopyIn { from, to } => {
-            let mut agent = agent(&mut client, &domain, machine)?;
-            let copied = copy::copy_in(&mut agent, &from, &to, watch);
-            copied.map(Answer::Copied).map_err(|error| error.of(&machine.name))
+            guest::carry_out(&mut agent, (libvirt.name(), machine), request, watch)
         }
         Request::Migrate(what) => migrate::migrate(libvirt, machine, (&mut client, &domain), &what, watch),
         Request::Snapshot { name } => {
@@ -200,6 +188,7 @@ pub(super) fn write_down(libvirt: &Libvirt, machine: &Stored, domain: &Domain) -
             user: None,
             qmp: None,
             agent: None,
+            agent_port: None,
             taps: Vec::new(),
         });
     }

@@ -58,6 +58,7 @@ fn run(libvirt: &Libvirt, attempt: &mut Attempt<'_>) -> Result<Running, StartErr
         user: account.map(|account| account.name),
         qmp: None,
         agent: None,
+        agent_port: None,
         taps: Vec::new(),
         started_ms,
     })

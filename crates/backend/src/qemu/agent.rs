@@ -3,6 +3,7 @@
 
 use super::base64::decode as decode_base64;
 use crate::lines::{Lines, NoLine, dial, quote};
+use crate::vsock;
 use serde_json::{Value, json};
 use std::io;
 use std::net::IpAddr;
@@ -124,6 +125,18 @@ pub enum AgentError {
         #[source]
         source: io::Error,
     },
+    /// Nobody in the guest listens at the port of its vsock.
+    #[error(
+        "nothing in the guest listens at port {port} of its vsock (asked for {} s): what should is `qemu-ga \
+         --method=vsock-listen --path=4294967295:{port}`; another port is `vsock.agent_port` of the specification",
+        .after.as_secs_f32()
+    )]
+    Unheard {
+        /// The port.
+        port: u32,
+        /// How long was asked.
+        after: Duration,
+    },
     /// The VMM closed the connection.
     #[error("the connection was closed instead of an answer to `{0}`")]
     Closed(String),
@@ -187,18 +200,32 @@ impl Agent {
         Self::over(stream, patience)
     }
 
+    /// The same through the socket by which a VMM leads to all ports of its guest's vsock (Firecracker's and Cloud
+    /// Hypervisor's `docs/vsock.md`).
+    ///
+    /// # Errors
+    /// [`AgentError`]; [`AgentError::Unheard`] where nobody listens at the port.
+    pub fn by_vsock(socket: &Path, port: u32, patience: Duration) -> Result<Self, AgentError> {
+        let deadline = Instant::now() + patience;
+        let lines = vsock::dial(socket, port, deadline, patience)?;
+        Self::begin(lines, deadline, patience)
+    }
+
     /// The same over a connection that exists.
     ///
     /// # Errors
     /// [`AgentError`].
     pub fn over(stream: UnixStream, patience: Duration) -> Result<Self, AgentError> {
-        let lines = Lines::new(stream, ANSWER_MAX);
+        Self::begin(Lines::new(stream, ANSWER_MAX), Instant::now() + patience, patience)
+    }
+
+    fn begin(lines: Lines, deadline: Instant, patience: Duration) -> Result<Self, AgentError> {
         // The ids of clients that came before are on their way perhaps: begin somewhere else each time. 53 bits
         // survive an agent that counts in floating point.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let next_id = (u64::try_from(since.as_nanos() & u128::from(u64::MAX)).unwrap_or(1)) >> 12;
         let mut agent = Self { lines, patience, next_id, out_of_step: true };
-        agent.synchronise(Instant::now() + patience)?;
+        agent.synchronise(deadline)?;
         Ok(agent)
     }
 

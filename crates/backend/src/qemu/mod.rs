@@ -26,6 +26,7 @@ mod trace;
 mod value;
 
 use crate::disks;
+use crate::guest::{self, AGENT};
 use crate::request::{Migrate, Migrated, Place, Receive};
 use crate::state::{Operation, allow};
 use crate::{
@@ -35,9 +36,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vmwright_model::plan::QmpValue;
-
-/// How long a guest's agent may take for one answer.
-const AGENT: Duration = Duration::from_secs(20);
 
 /// Its name.
 const NAME: &str = "qemu";
@@ -185,20 +183,9 @@ impl Backend for Qemu {
             Request::Console { input, output, way_out } => {
                 console::console(self, machine, input, output, way_out, watch)
             }
-            Request::Exec(what) => {
+            Request::Exec(_) | Request::CopyOut { .. } | Request::CopyIn { .. } => {
                 let mut agent = control::agent(machine, &crate::supervise::running(machine)?, AGENT)?;
-                let ended = exec::exec(&mut agent, &what, watch);
-                ended.map(Answer::Executed).map_err(|error| error.of(&machine.name))
-            }
-            Request::CopyOut { from, to } => {
-                let mut agent = control::agent(machine, &crate::supervise::running(machine)?, AGENT)?;
-                let copied = copy::copy_out(&mut agent, &from, &to, watch);
-                copied.map(Answer::Copied).map_err(|error| error.of(&machine.name))
-            }
-            Request::CopyIn { from, to } => {
-                let mut agent = control::agent(machine, &crate::supervise::running(machine)?, AGENT)?;
-                let copied = copy::copy_in(&mut agent, &from, &to, watch);
-                copied.map(Answer::Copied).map_err(|error| error.of(&machine.name))
+                guest::carry_out(&mut agent, (NAME, machine), request, watch)
             }
             Request::Screenshot { to, format } => screenshot::screenshot(self, machine, &to, format),
             Request::Snapshot { name } if condition.state.alive() => {

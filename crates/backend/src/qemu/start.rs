@@ -121,6 +121,7 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
         cgroup: group.as_ref().zip(door.as_ref()),
         qmp: Some(qmp_path.clone()),
         agent: spec.agent.then_some(agent_path),
+        agent_port: None,
         taps: taps.iter().map(|(_, tap)| tap.name.clone()).collect(),
         accelerator: spec.accelerator,
         streams: Streams::default(),

@@ -13,6 +13,7 @@ mod placement;
 mod qemu;
 mod random;
 mod rig;
+mod vsock;
 
 /// Makes one test of each case for each backend.
 macro_rules! contract {

@@ -51,7 +51,7 @@ impl<'a> Channels<'a> {
     fn ask<T>(&self, ask: impl FnOnce(&mut Agent) -> Result<T, AgentError>) -> Result<T, GuestError> {
         let mut slot = self.agent.borrow_mut();
         if slot.is_none() {
-            let agent = Qemu::default().agent(self.machine, ANSWER);
+            let agent = backends::agent(self.machine, ANSWER);
             *slot = Some(agent.map_err(|error| GuestError::Silent(chain(&error)))?);
         }
         let agent = slot.as_mut().expect("filled just above");

@@ -4,7 +4,7 @@ use super::beside;
 use super::channels::Channels;
 use super::plug;
 use super::twin::{Twin, single};
-use crate::backends::Chosen;
+use crate::backends::{self, Chosen};
 use crate::error::chain;
 use serde_json::json;
 use std::path::Path;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use vmwright_backend::qemu::Qemu;
 use vmwright_backend::request::{self, Channel, Migrate, Migrated, Place, Receive};
 use vmwright_backend::store::Stored;
-use vmwright_backend::{Answer, Backend as _, Request, State, Told, Unwatched, Watch, perform};
+use vmwright_backend::{Answer, Backend as _, Operation, Request, State, Told, Unwatched, Watch, perform};
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::DiskFormat;
 use vmwright_review::{Exercise, Guest, Leg, Moment, Saved, Undone, Unplugged, Vmm};
@@ -68,6 +68,10 @@ impl Exerciser<'_> {
 
 impl Exercise for Exerciser<'_> {
     fn there_and_back(&self, at: &mut dyn FnMut(&dyn Guest)) -> Result<Vec<Leg>, Undone> {
+        let backend = backends::of(self.machine()).map_err(|error| Undone::Cannot(chain(&error)))?;
+        if let Some(why) = backend.lacks(Operation::Migrate) {
+            return Err(Undone::Cannot(why.to_owned()));
+        }
         let here = self.ours()?;
         let mut twin = Twin::make(here, "moved", |_, _| Ok(())).map_err(Undone::Cannot)?;
         let socket = twin.place().join("migration");

@@ -16,6 +16,15 @@ pub(super) fn check(book: &mut Book<'_>, spec: &MachineSpec) {
     numa::check(book, spec);
     disks::check(book, spec);
     networks::check(book, spec);
+    agent(book, spec);
+}
+
+/// A port for an agent that there is not.
+fn agent(book: &mut Book<'_>, spec: &MachineSpec) {
+    if !spec.agent && book.given("vsock.agent_port") {
+        let what = "`vsock.agent_port` says where the guest's agent listens, but `agent` is false".to_owned();
+        book.tell("vsock.agent_port", &["agent", "vsock.agent_port"], what);
+    }
 }
 
 /// Where keys stand, which of them are wrong already, and what is told.

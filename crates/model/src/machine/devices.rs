@@ -96,8 +96,19 @@ pub struct Vsock {
     /// Path of the socket through which a VMM without vhost-vsock talks to the host (Firecracker, Cloud Hypervisor).
     #[schemars(extend("format" = "socket-path"))]
     pub socket: Option<String>,
+    /// Port at which the guest's agent listens, 1 to 4294967294 (`vsock(7)`); 1234 where absent. Firecracker and Cloud
+    /// Hypervisor have no other line to an agent; in the guest it is `qemu-ga --method=vsock-listen
+    /// --path=4294967295:1234`.
+    #[schemars(range(min = 1, max = 4_294_967_294_u32))]
+    pub agent_port: Option<u32>,
     /// Where the guest sees it.
     pub address: Option<Address>,
+}
+
+impl Vsock {
+    /// The agent's port where none is named. QEMU's agent has no port of its own (`qemu-ga(8)` wants it written as
+    /// `CID:PORT`); this is the one of most examples of vsock, such as those of `nc-vsock`.
+    pub const AGENT_PORT: u32 = 1234;
 }
 
 /// A controller.

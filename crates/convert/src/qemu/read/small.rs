@@ -95,6 +95,7 @@ impl Reader {
         // An open `/dev/vhost-vsock` of the process that started it.
         bag.take("vhostfd");
         self.spec.vsock = Some(Vsock {
+            agent_port: None,
             cid: Some(bag.small("guest-cid")?),
             socket: None,
             address: self.buses.address(bag),

@@ -374,7 +374,14 @@ fn shares(line: &mut Line<'_>) {
             line,
             "vsock",
             keys(vsock),
-            &["cid", "address"],
+            &["cid", "socket", "address"],
+            "QEMU's guests have a port of virtio-serial for their agent",
+        );
+        left(
+            line,
+            "vsock",
+            keys(vsock),
+            &["cid", "agent_port", "address"],
             "the kernel of the host has no socket file for it",
         );
         place(line, "vsock", vsock.address.as_ref(), Plug::Pci);
