@@ -16,7 +16,7 @@ use crate::state::{Operation, State, allow};
 use crate::supervise::{self, Attempt, Vmm, interface_exists, now_ms, running};
 use crate::vmm_process::{cpus, networks, resident, threads};
 use crate::{Condition, ControlError, Running, StartError, Stored, chain};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -30,6 +30,8 @@ use vmwright_model::machine::{Accelerator, Limits, NetworkKind, Process, Require
 pub(crate) const END: Duration = Duration::from_secs(10);
 /// How long until the guest is asked once more to end: one that is still booting misses it.
 pub(crate) const AGAIN: Duration = Duration::from_secs(2);
+/// How long an agent may take to hear that its guest is to end.
+const HEARS: Duration = Duration::from_secs(2);
 /// Between two looks at a VMM that is starting.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -104,6 +106,16 @@ pub(crate) fn agent<M: MicroVm>(
     };
     Agent::by_vsock(&socket, port, patience)
         .map_err(|source| ControlError::Agent { machine: machine.name.clone(), source })
+}
+
+/// Asks a guest's agent to end its guest, by a mode of `guest-shutdown`; false where none answers soon.
+pub(crate) fn ask_to_end(running: &Running, mode: &str, patience: Duration) -> bool {
+    let (Some(socket), Some(port)) = (&running.agent, running.agent_port) else { return false };
+    // Most of the time is for the guest's end, and for its button where nobody hears this.
+    let patience = HEARS.min(patience / 4);
+    Agent::by_vsock(socket, port, patience)
+        .and_then(|mut agent| agent.tell("guest-shutdown", Some(json!({ "mode": mode }))))
+        .is_ok()
 }
 
 /// Carries out a request to the guest's agent.

@@ -63,7 +63,7 @@ pub(super) fn stop(vmm: &CloudHypervisor, machine: &Stored, how: Stop) -> Result
     }
 }
 
-/// Presses the guest's power button until it has ended or the time is up; then Cloud Hypervisor is told to end.
+/// Asks the guest's agent, or presses its power button until it has ended or the time is up; then Cloud Hypervisor is told to end.
 fn orderly(
     vmm: &CloudHypervisor,
     machine: &Stored,
@@ -76,6 +76,10 @@ fn orderly(
     let api = api(vmm, running);
     // Its API goes a moment before its process.
     let gone = || wait_gone(machine, running, Duration::from_secs(1));
+    let asked = condition.state == State::Running && microvm::ask_to_end(running, "powerdown", patience);
+    if asked && wait_gone(machine, running, left() / 2)? {
+        return Ok(Ended::ByItself);
+    }
     while condition.state == State::Running && !left().is_zero() {
         if let Err(error) = put(&api, "vm.power-button", None) {
             return if gone()? { Ok(Ended::ByItself) } else { Err(unusable(machine, error)) };

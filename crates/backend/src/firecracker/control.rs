@@ -53,7 +53,8 @@ pub(super) fn stop(firecracker: &Firecracker, machine: &Stored, how: Stop) -> Re
     }
 }
 
-/// Presses Ctrl+Alt+Del until the guest has ended or the time is up; whether it has ended.
+/// Asks the guest's agent for a restart, by which Firecracker ends (it has nothing that a guest could power off by), or
+/// presses Ctrl+Alt+Del until the guest has ended or the time is up; whether it has ended.
 fn press(
     firecracker: &Firecracker,
     machine: &Stored,
@@ -62,6 +63,9 @@ fn press(
 ) -> Result<bool, ControlError> {
     let deadline = Instant::now() + patience;
     let left = || deadline.saturating_duration_since(Instant::now());
+    if microvm::ask_to_end(running, "reboot", patience) && wait_gone(machine, running, left() / 2)? {
+        return Ok(true);
+    }
     let api = api(firecracker, running);
     while !left().is_zero() {
         match api.put("/actions", Some(&json!({ "action_type": "SendCtrlAltDel" }))) {

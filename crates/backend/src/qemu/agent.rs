@@ -576,13 +576,13 @@ mod tests {
     fn a_late_answer_is_not_taken_for_the_next() {
         let (stream, thread) = guest(|request| match request["execute"].as_str() {
             Some("slow") => {
-                std::thread::sleep(SHORT * 2);
+                std::thread::sleep(SHORT * 5);
                 line(&json!({"return": "late"}))
             }
             Some("rubbish") => Some(b"}{\n{\"return\": \"smuggled\"}\n".to_vec()),
             _ => line(&json!({"return": "in time"})),
         });
-        let mut agent = Agent::over(stream, SHORT * 2 - Duration::from_millis(100)).expect("it answers");
+        let mut agent = Agent::over(stream, SHORT * 10 / 3).expect("it answers");
         assert!(matches!(agent.execute("slow", None), Err(AgentError::Silent { .. })));
         assert_eq!(agent.execute("quick", None).expect("it answers"), json!("in time"));
         assert!(matches!(agent.execute("rubbish", None), Err(AgentError::Rubbish { .. })));
