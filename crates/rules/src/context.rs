@@ -29,7 +29,9 @@ impl<'r> Context<'r> {
     pub fn draft(&self) -> Draft<'r> {
         let mut draft = self.blank();
         let row = Numbers::of_all().row(self.entry);
-        for (at, sign) in self.entry.rule.signs.iter().enumerate() {
+        let known = self.reading.known();
+        let signs = self.entry.rule.signs.iter().enumerate();
+        for (at, sign) in signs.filter(|(_, sign)| known.has(self.entry.id, sign.text)) {
             let hits = match row.get(at) {
                 Some(number) => self.reading.hits_numbered(*number as usize, sign.text),
                 None => self.reading.hits(sign.text),
@@ -94,7 +96,9 @@ impl<'r> Context<'r> {
     /// documentation than to nearly all others'. It makes evidence of what would else be a choice, and proves nothing.
     #[must_use]
     pub fn asked(&self, patterns: &[&str]) -> bool {
-        patterns.iter().any(|pattern| self.reading.said(pattern)) || self.reading.near(self.entry.id)
+        let known = |pattern: &&&str| self.reading.known().has(self.entry.id, pattern);
+        patterns.iter().filter(known).any(|pattern| self.reading.said(pattern))
+            || self.reading.near(self.entry.id)
     }
 
     fn weigh(&self, sign: &Sign, hits: Vec<&'r Hit>, draft: &mut Draft<'r>) {

@@ -45,7 +45,7 @@ impl<'r> Draft<'r> {
     /// Evidence for the cause. Ignored where the quote is missing: what cannot be shown does not count.
     #[must_use]
     pub fn because(mut self, strength: Strength, evidence: Option<Evidence>, shows: &str) -> Self {
-        if evidence.is_some() {
+        if evidence.is_some() && self.reading.known().has(self.entry.id, shows) {
             self.add(strength, false, evidence, shows);
         }
         self

@@ -6,11 +6,11 @@
 //! stronger it speaks for its rule. Words that stand in very many messages (`failed`, `error`) count on neither side.
 
 use crate::confidence::weight;
+use crate::known::Known;
 use crate::nearness::words;
-use crate::{CATALOGUE, Reading};
+use crate::{CATALOGUE, Reading, Sign};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::OnceLock;
 
 /// What share of a message's weight a line must have.
 const LEAST: f64 = 0.5;
@@ -41,7 +41,7 @@ struct Message {
 }
 
 /// All messages by their words.
-struct Index {
+pub(crate) struct Index {
     /// The number of each word, in the order in which the catalogue has them first.
     numbers: HashMap<Cow<'static, str>, usize>,
     /// Of each word how rare it is, and the messages that have it; none of those that are too common.
@@ -50,12 +50,14 @@ struct Index {
 }
 
 impl Index {
-    fn new() -> Self {
+    /// Of the messages that are known.
+    pub(crate) fn new(known: &Known) -> Self {
         let mut numbers: HashMap<Cow<'static, str>, usize> = HashMap::new();
         let mut of: Vec<(f64, Vec<u32>)> = Vec::new();
         let mut messages: Vec<Message> = Vec::new();
         for (rule, entry) in CATALOGUE.iter().enumerate().filter(|(_, entry)| entry.area() != "healthy") {
-            for sign in entry.rule.signs.iter().filter(|sign| !sign.against) {
+            let heard = |sign: &&Sign| !sign.against && known.has(entry.id, sign.text);
+            for sign in entry.rule.signs.iter().filter(heard) {
                 let message = u32::try_from(messages.len()).unwrap_or(u32::MAX);
                 for word in words(sign.text) {
                     let next = numbers.len();
@@ -112,8 +114,7 @@ impl Index {
 /// How much of each rule's messages is heard in what was read and said, 0 to 1, in the order of the catalogue.
 /// At most `head` bytes of each text are looked at.
 pub(crate) fn echoes(reading: &Reading<'_>, head: usize) -> Vec<f64> {
-    static INDEX: OnceLock<Index> = OnceLock::new();
-    let index = INDEX.get_or_init(Index::new);
+    let index = reading.known().messages();
     let mut best = vec![0.0_f64; CATALOGUE.len()];
     let mut known: BTreeSet<&str> = BTreeSet::new();
     for text in reading.texts() {

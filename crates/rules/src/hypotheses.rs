@@ -2,6 +2,7 @@
 //! was read.
 
 use crate::confidence::weight;
+use crate::known::Known;
 use crate::ranking::judge;
 use crate::{CATALOGUE, Diagnosis, Entry, Reading, diagnose, entry, nearness};
 use vmwright_model::investigation::{Hypothesis, Origin, Prediction, Standing};
@@ -53,7 +54,7 @@ pub fn of_complaint(complaint: &str) -> Vec<Proposal> {
     for finding in &findings {
         add(&finding.rule, if finding.confidence >= crate::confidence::THRESHOLD { 1.0 } else { 0.8 });
     }
-    for id in nearness::of_complaint(complaint) {
+    for id in nearness::of_complaint(complaint, Known::all()) {
         add(id, 0.7);
     }
     for (entry, near) in nearness::of_complaint_at_length(complaint) {

@@ -9,6 +9,7 @@ mod context;
 mod draft;
 mod echo;
 pub mod hypotheses;
+mod known;
 mod marks;
 mod messages;
 mod nearness;
@@ -31,6 +32,7 @@ pub mod weighing;
 
 pub use context::Context;
 pub use draft::Draft;
+pub use known::Forgetting;
 pub use messages::meanings;
 pub use ranking::{Diagnosis, diagnose, diagnose_by, diagnose_reading};
 pub use reading::{Found, Reading, Seen, TARGET};

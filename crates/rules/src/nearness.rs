@@ -4,7 +4,8 @@
 //! query. Documents are scored by Okapi BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009,
 //! with its usual constants). The nearest few become suspicions: notes, of a confidence below every finding's,
 //! that say themselves that nothing proves them. What they quote are the lines that brought them there. What the
-//! user says counts more than what is shown, and of that the lines in which something fails. A rule one of whose messages
+//! user says counts more than what is shown, and once more by itself; of what is shown the lines in which something
+//! fails count most. A rule one of whose messages
 //! stands there in nearly its words (see `echo.rs`) is nearer by that. Names that
 //! programs are written with count as the words that they are made of too, `kvm_sev_init` and `VfioMapRegion`. A rule
 //! of one product or mechanism is farther away where nobody speaks of that.
@@ -13,11 +14,11 @@
 
 use crate::confidence::SUSPICION;
 use crate::echo::echoes;
+use crate::known::{Document, Known, Library};
 use crate::{CATALOGUE, Entry, Reading};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
-use std::sync::OnceLock;
 use vmwright_model::{
     Applicability, Disruption, Evidence, Finding, Fix, Level, Strength, Subject, SubjectKind, Support,
 };
@@ -42,20 +43,24 @@ const QUOTES: usize = 2;
 const K1: f64 = 1.2;
 const B: f64 = 0.75;
 
-/// How often a word of the heading, of the id or of the rule's words counts: they are chosen, and the rest explains.
-const CHOSEN: f64 = 3.0;
-
-/// How often a word of the messages counts, in however many of them it stands: a rule may have a hundred.
-const MESSAGE: f64 = 0.5;
-
 /// How many rules a complaint is near to.
 const NEAR: usize = 5;
 
 /// What a rule's nearness is taken times where nobody speaks of its area's subject.
 const UNSPOKEN: f64 = 0.8;
 
-/// How often a word of the complaint counts, against one of what was shown.
+/// How often a word of the complaint counts, against one of a line in which something fails.
 const SAID: f64 = 1.5;
+
+/// How often a word of what was shown counts, wherever it stands.
+const SHOWN: f64 = 0.7;
+
+/// What the complaint by itself is worth, besides its part in all that is said and shown: a text has many words, and few
+/// of them are of the problem.
+const ALONE: f64 = 0.4;
+
+/// How often a word counts at most.
+const OFTEN: f64 = 3.0;
 
 /// What the echo of a rule's message is worth, as a part of the nearest rule's score.
 const ECHO: f64 = 0.5;
@@ -150,7 +155,7 @@ impl Near {
             return Self(Vec::new());
         }
         let query = query(reading);
-        let mut scored = scores(library(), SHARED, &query, &|_| true);
+        let mut scored = scores(reading.known().whole(), SHARED, &query);
         let spoken = |begin: &&str| {
             query
                 .range::<str, _>((Bound::Included(*begin), Bound::Unbounded))
@@ -186,55 +191,53 @@ impl Near {
             self.0.iter().filter(|(_, at)| select(&CATALOGUE[*at])).take(MOST).collect();
         let all: f64 = mine.iter().map(|(score, _)| score).sum();
         let suspicion = |(score, at): &(f64, usize)| {
-            let (entry, document) = (&CATALOGUE[*at], &library().documents[*at]);
-            suspicion(entry, SUSPICION * score / all, quotes(reading, document), reading)
+            let entry = &CATALOGUE[*at];
+            suspicion(entry, SUSPICION * score / all, quotes(reading, *at), reading)
         };
         mine.into_iter().map(suspicion).collect()
     }
 }
 
-/// The ids of the rules that are nearest to a complaint alone; none where it says nothing.
-pub(crate) fn of_complaint(complaint: &str) -> Vec<&'static str> {
-    static BRIEF: OnceLock<Library> = OnceLock::new();
-    // Each complaint is asked of, and seldom of it alone: what is chosen of a rule is enough, and is read in no time.
-    let brief = BRIEF.get_or_init(|| Library::of(brief));
-    let scored = scores(brief, SHARED_BRIEFLY, &asked(complaint), &|_| true);
+/// The ids of the rules that are nearest to a complaint alone; none where it says nothing. Each complaint is asked of, and
+/// seldom of it alone: what is chosen of a rule is enough, and is read in no time.
+pub(crate) fn of_complaint(complaint: &str, known: &Known) -> Vec<&'static str> {
+    let scored = scores(known.brief(), SHARED_BRIEFLY, &asked(complaint));
     scored.iter().take(NEAR).map(|(_, at)| CATALOGUE[*at].id).collect()
 }
 
 /// The rules whose whole documentation is nearest to a complaint alone, best first, each with its score against that
 /// of the best (0 to 1).
 pub(crate) fn of_complaint_at_length(complaint: &str) -> Vec<(&'static Entry, f64)> {
-    let scored = scores(library(), SHARED_BRIEFLY, &asked(complaint), &|_| true);
+    let scored = scores(Known::all().whole(), SHARED_BRIEFLY, &asked(complaint));
     let best = scored.first().map_or(1.0, |(score, _)| *score);
     scored.iter().take(NEAR).map(|(score, at)| (&CATALOGUE[*at], score / best)).collect()
 }
 
-/// The words of a complaint, by how often they stand there.
+/// The words of a complaint, by what they weigh.
 fn asked(complaint: &str) -> BTreeMap<String, f64> {
     let mut query = BTreeMap::new();
     words(complaint).for_each(|word| *query.entry(word.into_owned()).or_default() += 1.0);
+    query.values_mut().for_each(|times| *times = weight(*times));
     query
 }
 
+/// What a word weighs by how often it counts: the second time says less than the first.
+fn weight(times: f64) -> f64 {
+    times.min(OFTEN).sqrt()
+}
+
 /// The documents that share enough with the query, by how near they are to it, best first.
-fn scores(
-    library: &Library,
-    least: usize,
-    query: &BTreeMap<String, f64>,
-    select: &dyn Fn(&Entry) -> bool,
-) -> Vec<(f64, usize)> {
+fn scores(library: &Library, least: usize, query: &BTreeMap<String, f64>) -> Vec<(f64, usize)> {
     if query.len() < least {
         return Vec::new();
     }
-    let weigh = |(word, times): (&String, &f64)| times.min(3.0).sqrt() * library.rarity(word);
-    let weights: Vec<(&String, f64)> = query.iter().map(|one| (one.0, weigh(one))).collect();
+    let weights: Vec<(&String, f64)> =
+        query.iter().map(|(word, weight)| (word, weight * library.rarity(word))).collect();
     let mut scored: Vec<(f64, usize)> = Vec::new();
     for (at, (document, length)) in library.documents.iter().zip(&library.lengths).enumerate() {
         let shared = query.keys().filter(|word| document.contains_key(word.as_str())).count();
         // That nothing is wrong is no suspicion.
-        let fault = CATALOGUE[at].area() != "healthy";
-        if shared < least || !fault || !select(&CATALOGUE[at]) {
+        if shared < least || CATALOGUE[at].area() == "healthy" {
             continue;
         }
         let score = weights.iter().filter_map(|(word, weight)| {
@@ -278,83 +281,24 @@ fn suspicion(
     }
 }
 
-/// How often each word stands in a rule's documentation and messages.
-type Document = HashMap<Cow<'static, str>, f64>;
-
-/// The documents of all rules.
-struct Library {
-    /// Each rule's, in the order of the catalogue.
-    documents: Vec<Document>,
-    /// Their lengths, in words.
-    lengths: Vec<f64>,
-    /// The usual length.
-    usual: f64,
-}
-
-impl Library {
-    fn of(document: fn(&'static Entry) -> Document) -> Self {
-        let documents: Vec<Document> = CATALOGUE.iter().map(document).collect();
-        let lengths: Vec<f64> = documents.iter().map(|document| document.values().sum()).collect();
-        let usual = lengths.iter().sum::<f64>() / lengths.len().max(1) as f64;
-        Self { documents, lengths, usual }
-    }
-
-    /// How much a word says: the fewer documents have it, the more.
-    fn rarity(&self, word: &str) -> f64 {
-        let with = self.documents.iter().filter(|document| document.contains_key(word)).count();
-        let (count, with) = (self.documents.len() as f64, with as f64);
-        (1.0 + (count - with + 0.5) / (with + 0.5)).ln()
-    }
-}
-
-/// That of whole documents, made once.
-fn library() -> &'static Library {
-    static LIBRARY: OnceLock<Library> = OnceLock::new();
-    LIBRARY.get_or_init(|| Library::of(document))
-}
-
-/// The document of a rule. Its references name files, which say nothing of the problem.
-fn document(entry: &'static Entry) -> Document {
-    let mut document = brief(entry);
-    document.values_mut().for_each(|times| *times *= CHOSEN);
-    words(entry.doc.split("## References").next().unwrap_or_default())
-        .for_each(|word| *document.entry(word).or_default() += 1.0);
-    let messages: BTreeSet<Cow<'static, str>> =
-        entry.rule.signs.iter().flat_map(|sign| words(sign.text)).collect();
-    messages.into_iter().for_each(|word| *document.entry(word).or_default() += MESSAGE);
-    document
-}
-
-/// What is chosen of a rule: its name, its heading, its words, and what people say who have the problem.
-fn brief(entry: &'static Entry) -> Document {
-    let mut document = Document::new();
-    let said = entry.rule.signs.iter().flat_map(|sign| sign.said);
-    let chosen = entry.rule.words.iter().chain(said).copied();
-    for text in [entry.id, entry.title(), heard(entry.doc)].into_iter().chain(chosen) {
-        words(text).for_each(|word| *document.entry(word).or_default() += 1.0);
-    }
-    document
-}
-
-/// What people say who have the problem: the paragraph of the documentation that begins so.
-fn heard(doc: &str) -> &str {
-    let begin = doc.find("Heard as: ").unwrap_or(doc.len());
-    doc[begin..].split("\n\n").next().unwrap_or_default()
-}
-
 /// The words of the complaint, by how often they stand there, and of each text, once, and once more those of its lines in
-/// which something fails, and what the numbers of errors mean. In order, so that sums are the same at each run.
+/// which something fails, and what the numbers of errors mean: each with its weight. In order, so that sums are the same
+/// at each run.
 fn query(reading: &Reading<'_>) -> BTreeMap<String, f64> {
     let mut query = BTreeMap::new();
     words(reading.complaint()).for_each(|word| *query.entry(word.into_owned()).or_default() += SAID);
     for text in reading.texts() {
         let head = &text.whole()[..text.whole().floor_char_boundary(HEAD)];
-        let mut add = |words: BTreeSet<Cow<'_, str>>| {
-            words.into_iter().for_each(|word| *query.entry(word.into_owned()).or_default() += 1.0);
+        let mut add = |words: BTreeSet<Cow<'_, str>>, times: f64| {
+            words.into_iter().for_each(|word| *query.entry(word.into_owned()).or_default() += times);
         };
-        add(words(head).collect());
-        add(head.lines().filter(|line| fails(line)).flat_map(words).collect());
-        add(head.lines().filter_map(error_named).flat_map(words).collect());
+        add(words(head).collect(), SHOWN);
+        add(head.lines().filter(|line| fails(line)).flat_map(words).collect(), 1.0);
+        add(head.lines().filter_map(error_named).flat_map(words).collect(), 1.0);
+    }
+    query.values_mut().for_each(|times| *times = weight(*times));
+    for (word, alone) in asked(reading.complaint()) {
+        *query.entry(word).or_default() += ALONE * alone;
     }
     query
 }
@@ -408,14 +352,16 @@ fn fails(line: &str) -> bool {
     FAILING.iter().any(|word| low.contains(word))
 }
 
-/// The lines whose words weigh most in a document, best first.
-fn quotes(reading: &Reading<'_>, document: &Document) -> Vec<Evidence> {
+/// The lines whose words weigh most in the document of a rule, best first.
+fn quotes(reading: &Reading<'_>, rule: usize) -> Vec<Evidence> {
+    let library = reading.known().whole();
+    let document: &Document = &library.documents[rule];
     let mut known: HashMap<String, f64> = HashMap::new();
     let mut rarity = |word: &str| -> f64 {
         if let Some(rarity) = known.get(word) {
             return *rarity;
         }
-        let rarity = library().rarity(word);
+        let rarity = library.rarity(word);
         known.insert(word.to_owned(), rarity);
         rarity
     };

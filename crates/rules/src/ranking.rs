@@ -248,7 +248,8 @@ pub fn score(entry: &Entry, finding: &Finding, reading: &Reading<'_>) -> Score {
         Level::Warn => -SPECIAL,
         Level::Note => -3.0 * SPECIAL,
     };
-    let words = entry.rule.words.iter().filter(|word| reading.said(word)).take(3).count();
+    let known = |word: &&&str| reading.known().has(entry.id, word);
+    let words = entry.rule.words.iter().filter(known).filter(|word| reading.said(word)).take(3).count();
     let healthy = entry.area() == "healthy" && complaint(reading, |cx| mood(cx) == Mood::Content);
     let words = WORD * words as f64 + if healthy { CONTENT } else { 0.0 };
     Score { confidence: finding.confidence, special, level, words }

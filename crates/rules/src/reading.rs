@@ -1,5 +1,6 @@
 //! A snapshot made ready for rules: texts with their lines, views on demand, hits of all signs.
 
+use crate::known::{Forgetting, Known};
 use crate::marks::Marks;
 use crate::places::Places;
 use crate::text::COMPLAINT;
@@ -110,6 +111,7 @@ pub struct Reading<'s> {
     messages: OnceLock<bool>,
     /// The rules whose documentation is nearest to the complaint.
     near: OnceLock<Vec<&'static str>>,
+    known: &'s Known,
 }
 
 impl<'s> Reading<'s> {
@@ -156,6 +158,7 @@ impl<'s> Reading<'s> {
             versions: OnceLock::new(),
             messages: OnceLock::new(),
             near: OnceLock::new(),
+            known: Known::all(),
         }
     }
 
@@ -172,6 +175,18 @@ impl<'s> Reading<'s> {
     pub fn against(mut self, target: &'s Reading<'s>) -> Self {
         self.target = Some(target);
         self
+    }
+
+    /// The same, by rules that do not know all that they know.
+    #[must_use]
+    pub fn forgetting(mut self, forgetting: &'s Forgetting) -> Self {
+        self.known = forgetting.rest();
+        self
+    }
+
+    /// What rules know of faults by their words.
+    pub(crate) fn known(&self) -> &'s Known {
+        self.known
     }
 
     /// The host that a VM is to move to, if the question is whether it can.
@@ -254,7 +269,7 @@ impl<'s> Reading<'s> {
     /// Whether a rule's documentation is among the nearest to the complaint.
     pub(crate) fn near(&self, rule: &str) -> bool {
         !self.complaint().is_empty()
-            && self.near.get_or_init(|| nearness::of_complaint(self.complaint())).contains(&rule)
+            && self.near.get_or_init(|| nearness::of_complaint(self.complaint(), self.known)).contains(&rule)
     }
 
     /// Where a pattern of the catalogue stands in the texts.

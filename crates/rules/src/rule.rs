@@ -99,7 +99,8 @@ pub enum Rank {
 pub struct Entry {
     /// `area/problem`.
     pub id: &'static str,
-    /// Its documentation, Markdown. Its paragraph that begins with `Heard as: ` says in users' words what they see.
+    /// Its documentation, Markdown. Its paragraph that begins with `Heard as: ` says in users' words what they see,
+    /// and the one that begins with `Known by: ` has messages and names that go with it, parted by semicolons.
     pub doc: &'static str,
     /// The rule.
     pub rule: &'static Rule,

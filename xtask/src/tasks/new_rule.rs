@@ -87,6 +87,8 @@ const RULE: &str = r#"//! # What is wrong, one line
 //!
 //! Heard as: what people say who have the problem, in their own words.
 //!
+//! Known by: messages; names and settings that go with it.
+//!
 //! ## Why it happens
 //!
 //! ## Confirm

@@ -9,6 +9,9 @@
 //! as /opt, /mnt or a home; the system log has DENIED lines; worked before the profile or distribution was
 //! upgraded.
 //!
+//! Known by: the profile libvirt-UUID blocks a path outside /var/lib/libvirt; works after aa-complain or aa-teardown;
+//! permission denied though ownership and mode are right, Ubuntu; virt-aa-helper left the file out.
+//!
 //! ## Why it happens
 //! The path is reached through a symbolic link or a mount that virt-aa-helper does not resolve, lies in a
 //! directory that it refuses (`/etc`, `/boot`, a user's home), comes from raw arguments or a hot-plug, belongs to

@@ -8,6 +8,10 @@
 //! Heard as: root in the container may not; operation not permitted although run as root; works on the host, not
 //! in docker, podman or a pod.
 //!
+//! Known by: operation not permitted though it runs as root; works with --privileged or sudo; CAP_SYS_ADMIN,
+//! CAP_NET_ADMIN, CAP_IPC_LOCK or CAP_SYS_RESOURCE dropped; setcap or AmbientCapabilities wanted; unprivileged
+//! container cannot.
+//!
 //! ## Why it happens
 //! Containers keep a short list of capabilities, systemd units set `CapabilityBoundingSet`, libvirt drops all
 //! capabilities of QEMU, and the session instance never had any.

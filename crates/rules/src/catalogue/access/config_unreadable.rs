@@ -8,6 +8,9 @@
 //! Heard as: QEMU ends at once without any output for normal users, even for --version; through libvirt or as root
 //! it starts.
 //!
+//! Known by: bridge.conf, kata or firecracker configuration, certificate or key has mode 0600 of root; cannot read
+//! config, permission denied at start; umask when the file was written.
+//!
 //! ## Why it happens
 //! A package or a deployment tool created the directory with mode 0700 or 0750 and owner root (umask 077 of a
 //! hardened host), while the VMM runs as an ordinary user or as `qemu`. Root and libvirt's system instance do

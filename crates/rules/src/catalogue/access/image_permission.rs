@@ -8,6 +8,9 @@
 //! Heard as: permission denied for an image in my home directory, in Downloads or on a mounted disk; the file
 //! itself is world-readable.
 //!
+//! Known by: could not open the ISO or qcow2 in my home directory or on a mounted USB drive; search permission missing
+//! for libvirt-qemu, chmod o+x; works from /var/lib/libvirt/images; wrong owner after copying as root.
+//!
 //! ## Why it happens
 //! The image lies below a home directory (mode 0700), on a medium mounted for one user, or was copied as root.
 //! libvirt changes the owner of the image itself, but never of the directories above it.

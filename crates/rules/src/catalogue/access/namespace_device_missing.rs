@@ -8,6 +8,9 @@
 //! Heard as: the device exists on the host and not in the container, LXC, jail or pod; no such device or file
 //! inside.
 //!
+//! Known by: the device exists on the host but QEMU says no such file or operation not permitted; cgroup_device_acl in
+//! qemu.conf; devices.allow; /dev/vfio, /dev/kvmfr or /dev/net/tun not in the container or jail.
+//!
 //! ## Why it happens
 //! The node is used through raw arguments, was not in `cgroup_device_acl`, was not given to the container
 //! (`--device`, a device plugin, `lxc.cgroup2.devices.allow`), or was made on the host after the VM started.

@@ -7,6 +7,9 @@
 //! Heard as: QEMU vanishes or dumps core right after the start, signal 31 or SIGSYS, with 3D, OpenGL or sandbox
 //! on.
 //!
+//! Known by: bad system call, SIGSYS, signal 31; type=1326 in audit; dies with the sandbox on, runs with -sandbox off
+//! or --no-seccomp or --seccomp false; after a glibc or kernel upgrade.
+//!
 //! ## Why it happens
 //! A library that QEMU links (a GL driver, libc, a storage client) makes a call that the list does not know:
 //! Mesa sets thread affinity (`resourcecontrol=deny` forbids it), a plugin forks (`spawn=deny`), a newer libc

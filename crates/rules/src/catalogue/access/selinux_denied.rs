@@ -8,6 +8,9 @@
 //! Heard as: with setenforce 0 or permissive it works; alerts of setroubleshoot; relabelled, moved or unlabeled
 //! files on Fedora, RHEL or Alma.
 //!
+//! Known by: avc denied for svirt_t; works with setenforce 0; Fedora, RHEL or CentOS; wrong label after mv, restorecon
+//! helps; virt_use_nfs boolean; container_t.
+//!
 //! ## Why it happens
 //! The file system cannot carry labels (NFS, FUSE, some container volumes) and its boolean is off
 //! (`virt_use_nfs`, `virt_use_fusefs`, `virt_use_samba`); a link, device or socket that libvirt does not know

@@ -8,6 +8,9 @@
 //! Heard as: the image cannot be opened on the new host or after the key was changed; operation not permitted from
 //! rbd; keyring or user.
 //!
+//! Known by: error connecting: operation not permitted; missing keyring; client.libvirt has no caps on the pool; rbd:
+//! couldn't connect to the cluster; secret value is not the key, wrong base64.
+//!
 //! ## Why it happens
 //! No keyring for that user, or not readable for QEMU's user; a key that was changed on the cluster but not in
 //! the secret; `id=` absent, so that `client.admin` is tried; capabilities without `profile rbd`, or for another

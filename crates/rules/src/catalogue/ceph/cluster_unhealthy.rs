@@ -7,6 +7,9 @@
 //!
 //! Heard as: all guests hang in I/O at once; slow ops, full OSDs, HEALTH_ERR; nothing crashed.
 //!
+//! Known by: VM disk writes hang, guest hung tasks; slow ops, OSDs down, nearfull or full OSD, HEALTH_ERR, PGs
+//! undersized or down; all VMs froze at once.
+//!
 //! ## Why it happens
 //! OSDs above `full_ratio` (95 %), pool quotas, several OSDs or a host down at once, a network split, OSDs that
 //! flap or are slow, `noup`/`pause` flags left from maintenance, monitors without majority.

@@ -7,6 +7,9 @@
 //!
 //! Heard as: mapping the image fails on an older kernel or host while older images map.
 //!
+//! Known by: image uses unsupported features: 0x38; exclusive-lock, object-map, fast-diff, deep-flatten, journaling;
+//! map failed with no such device or address, older krbd; rbd feature disable helps.
+//!
 //! ## Why it happens
 //! Images are made with the cluster's default features (61 since Jewel) and mapped by an old kernel: krbd has
 //! exclusive-lock since 4.9, data-pool since 4.11, object-map, fast-diff and deep-flatten since 5.3, and no

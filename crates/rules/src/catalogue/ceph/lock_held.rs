@@ -8,6 +8,9 @@
 //! Heard as: after a compute node crashed its VMs come up read-only or not at all elsewhere; old client, watcher
 //! or exclusive lock.
 //!
+//! Known by: after the host died the VM does not start elsewhere, image is still in use, has watchers; read-only file
+//! system behind the crash; blocklist, rbd lock rm.
+//!
 //! ## Why it happens
 //! The client's capabilities lack `osd blocklist` (part of `profile rbd`; old ones have only `allow r`); an
 //! advisory lock (`rbd lock add`) was left; the VM still runs on the other host; a mapped krbd or a backup holds

@@ -8,6 +8,9 @@
 //! Heard as: rbd commands and starts of VMs with RBD disks time out or hang on one host; monitors do not answer
 //! ping; wrong addresses in ceph.conf.
 //!
+//! Known by: rbd command hangs, connect timed out on port 6789 or 3300; monclient hunting; mon_host wrong in ceph.conf;
+//! firewall to the storage network.
+//!
 //! ## Why it happens
 //! The monitors moved and ceph.conf or the VM's definition still has the old addresses; ports 3300 (msgr2) or
 //! 6789 (msgr1) are closed; the storage network or VLAN is down, or has an MTU that large messages do not pass;

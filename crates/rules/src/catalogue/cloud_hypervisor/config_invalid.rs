@@ -5,6 +5,9 @@
 //! values that exclude each other, end the start with "Error parsing" or a validation error.
 //! Heard as: the VMM refuses to start as soon as I add an option.
 //!
+//! Known by: validation error from ch-remote or the command line; parsing --disk, --net or --memory failed; unknown
+//! option; missing shared=on or num_queues; requires, invalid.
+//!
 //! ## Why it happens
 //! An option of another version (`--kernel` and `--firmware` together, `shared=on` together with `mergeable=on`), sizes
 //! that are not multiples of the page size, vhost-user without shared memory, fewer maximum than boot vCPUs, two

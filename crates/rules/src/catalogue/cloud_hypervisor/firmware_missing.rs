@@ -6,6 +6,9 @@
 //!
 //! Heard as: the cloud image does not boot, nothing on the serial console, I gave no kernel and no firmware.
 //!
+//! Known by: payload missing, no kernel given; needs hypervisor-fw or CLOUDHV.fd; QEMU's OVMF_CODE given; no boot after
+//! --firmware; nothing on the console.
+//!
 //! ## Why it happens
 //! Only a disk was given, as one does with QEMU; the firmware was not downloaded or lies elsewhere; QEMU's OVMF
 //! (`OVMF_CODE.fd`) is used, which does not know this platform; `--kernel` names a firmware image that is no PVH ELF.

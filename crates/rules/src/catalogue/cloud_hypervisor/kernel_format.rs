@@ -6,6 +6,9 @@
 //!
 //! Heard as: my own kernel boots in QEMU and not in Cloud Hypervisor; bzImage or ELF without PVH.
 //!
+//! Known by: KernelLoad, UefiLoad or Elf error; compressed bzImage without PVH; CONFIG_PVH; distribution vmlinuz does
+//! not load, vmlinux wanted.
+//!
 //! ## Why it happens
 //! The kernel was built without `CONFIG_PVH=y` (kernels made for Firecracker's Linux boot protocol often are), the
 //! note was stripped by `objcopy`, or the file is a compressed kernel and the version is older.

@@ -6,6 +6,9 @@
 //!
 //! Heard as: QEMU prints a warning about a feature at each start and all works; svm on Intel or vmx on AMD.
 //!
+//! Known by: TCG doesn't support requested feature; host doesn't support requested feature, printed for each vCPU,
+//! guest runs nevertheless; noise in the log; svm or vmx bit warning.
+//!
 //! ## Why it happens
 //! Named models list features that TCG, this CPU or this kernel lacks (vmx on AMD, svm under TCG, monitor); without
 //! `enforce` QEMU drops them. Guests probe performance counters and power registers.

@@ -5,6 +5,9 @@
 //! start instead of leaving it out.
 //! Heard as: the VM with this CPU model is refused on our host; model chosen from a list.
 //!
+//! Known by: guest CPU doesn't match specification: missing features; the CPU is incompatible with host CPU; enforce,
+//! check; x86-64-v3, avx512, pcid or invtsc not available here; requires a feature.
+//!
 //! ## Why it happens
 //! A named model of a newer generation or of the other vendor; microcode that took TSX away; nested hosts that pass only
 //! part of the CPU on; `enforce` or `check='full'`; host-passthrough without KVM; a Hyper-V enlightenment that this kernel

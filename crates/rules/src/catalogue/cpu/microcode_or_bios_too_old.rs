@@ -5,6 +5,9 @@
 //!
 //! Heard as: guests crash at random on one kind of server; a newer BIOS or microcode exists.
 //!
+//! Known by: flag missing though the CPU model has it; fixed by intel-microcode or a BIOS update; AGESA; TSX disabled
+//! by microcode; revision in cpuinfo.
+//!
 //! ## Why it happens
 //! The microcode package is not installed or not in the initramfs; the board's firmware was never updated; a new kernel
 //! relies on something (CET, TSC deadline, RDRAND after resume) that old firmware leaves broken.

@@ -7,6 +7,9 @@
 //! Heard as: a program in the guest ends with illegal instruction, or asks for AVX or x86-64-v2, though the host's CPU
 //! has it.
 //!
+//! Known by: illegal instruction in the guest; glibc: CPU does not support x86-64-v2; AVX, AES or SSE4.2 not seen in VM
+//! with kvm64 or qemu64; host-passthrough cures; program refuses to start in the VM; MongoDB.
+//!
 //! ## Why it happens
 //! The default model of QEMU, Proxmox or a template is the least common one; software raised its level (x86-64-v2 for
 //! EL9, AVX for MongoDB 5, SSE4.2 for databases); a feature was disabled to allow migration.

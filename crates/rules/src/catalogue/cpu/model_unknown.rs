@@ -5,6 +5,9 @@
 //!
 //! Heard as: the CPU model is not known to this QEMU or libvirt; after a downgrade or on an older distribution.
 //!
+//! Known by: unable to find CPU definition; unknown CPU model; the new CPU generation's name with an old QEMU; domain
+//! capabilities does not list it; typing error in -cpu.
+//!
 //! ## Why it happens
 //! A typing error; a model of a newer QEMU or libvirt; a versioned model (`EPYC-v4`) that came later; `host` or a
 //! KVM-only model under TCG; a model of another architecture.

@@ -7,6 +7,9 @@
 //! Heard as: the guest sees or uses only two or one of its processors; no hyper-threads, cores or L3 cache in the
 //! guest; benchmark behind bare metal though pinned.
 //!
+//! Known by: guest sees many sockets, licence for two sockets only; Windows uses only part of the vCPUs; no
+//! hyperthreads or L3 cache in lscpu; topology product must match maximum.
+//!
 //! ## Why it happens
 //! Without `<topology>` libvirt and QEMU before 6.2 give one socket to each vCPU; Windows clients use two sockets at
 //! most; on AMD, threads need the feature topoext; the guest's NUMA cells cut through a socket.

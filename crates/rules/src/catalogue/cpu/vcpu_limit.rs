@@ -6,6 +6,9 @@
 //!
 //! Heard as: hundreds of vCPUs do not start; more than 255 or 288 processors.
 //!
+//! Known by: more than 255 vCPUs; maxcpus exceeds; invalid number of CPUs; number of SMP CPUs requested exceeds the
+//! recommended; needs intel-iommu with eim, x2apic; max CPUs supported by machine.
+//!
 //! ## Why it happens
 //! A flavour larger than the host; hotplug beyond the maximum that was fixed at start; more than 255 vCPUs without a
 //! virtual IOMMU that has extended interrupt mode; a boot count above the maximum.

@@ -8,6 +8,9 @@
 //! Heard as: a request is refused because the microVM has been started already, or not yet; SDK or script sends
 //! calls in another order.
 //!
+//! Known by: not supported after starting the microVM; not supported before; boot source must come first; 400 bad
+//! request from the socket; PUT after InstanceStart.
+//!
 //! ## Why it happens
 //! An SDK or script sends `PUT /drives` or `/network-interfaces` and then `/snapshot/load`, or sends a drive after the
 //! load; it starts before the kernel was set, starts twice, takes a snapshot without pausing, or reuses a socket of a

@@ -7,6 +7,9 @@
 //! Heard as: the microVM's kernel starts and finds no root or no console or never reaches init; with the example's
 //! arguments it does.
 //!
+//! Known by: kernel panics in Firecracker: unable to mount root fs; pci=off, reboot=k, panic=1, console=ttyS0,
+//! root=/dev/vda; no serial output; init not found; duplicate root device.
+//!
 //! ## Why it happens
 //! Given `boot_args` replace the default (`reboot=k panic=1 nomodule 8250.nr_uarts=0 ...`) as a whole. That default
 //! itself shows no console. `pci=off` is copied from old guides although PCI is enabled; `root=` names `sda` or a

@@ -7,6 +7,9 @@
 //!
 //! Heard as: a template T2 or T2S does not start on these hosts; Intel template on AMD.
 //!
+//! Known by: T2, T2S, T2CL, T2A or custom template; CPU vendor or model mismatched; cpuid leaf not supported; template
+//! on AMD.
+//!
 //! ## Why it happens
 //! Tools and old examples set `cpu_template: T2` (or C3) by default and the machine is a desktop, an AMD, or a newer
 //! server; static templates are deprecated and know no newer models. A custom template was made on another kernel.

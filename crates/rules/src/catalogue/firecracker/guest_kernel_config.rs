@@ -7,6 +7,9 @@
 //! Heard as: my own or the distribution's kernel finds no disk or network in Firecracker and boots in QEMU; virtio
 //! mmio not built.
 //!
+//! Known by: no network or disk in microVM; virtio-mmio not built in; CONFIG_VIRTIO_BLK, CONFIG_VIRTIO_VSOCKETS,
+//! CONFIG_SERIAL_8250, CONFIG_ACPI; own built kernel; ctrl-alt-del does nothing.
+//!
 //! ## Why it happens
 //! Distribution kernels have the virtio drivers as modules and there is no initrd; cloud kernels lack
 //! `VIRTIO_MMIO`; kernels for Firecracker before ACPI support lack `ACPI` and `PCI`. The recommended small

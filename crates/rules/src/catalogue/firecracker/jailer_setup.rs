@@ -7,6 +7,9 @@
 //! Heard as: by hand Firecracker works, through the jailer it exits; files not found in the chroot; ids or
 //! cgroups.
 //!
+//! Known by: jailer exits: mknod, chroot, pivot_root, cgroup or uid error; folder exists already; /srv/jailer; file not
+//! found inside the jail; cgroup v2 controller.
+//!
 //! ## Why it happens
 //! A chroot of an earlier run with the same id is still there (mknod: file exists); a cgroup controller is not mounted
 //! or not enabled in the parent's `cgroup.subtree_control`; version 1 is asked for on a version 2 host; the chroot base

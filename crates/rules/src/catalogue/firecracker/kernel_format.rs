@@ -6,6 +6,9 @@
 //!
 //! Heard as: Firecracker does not take the vmlinuz of /boot.
 //!
+//! Known by: invalid ELF magic; cannot load kernel; bzImage or vmlinuz in place of uncompressed vmlinux; aarch64 wants
+//! Image; KernelLoader.
+//!
 //! ## Why it happens
 //! The file is the distribution's `/boot/vmlinuz`, a bzImage or gzip of it, a kernel for the other architecture, an
 //! HTML page of a failed download, or a truncated copy. The name `vmlinux` proves nothing.

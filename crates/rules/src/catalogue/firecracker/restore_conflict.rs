@@ -6,6 +6,9 @@
 //!
 //! Heard as: restoring a second copy of a snapshot fails: tap, vsock socket or drive is in use or gone.
 //!
+//! Known by: loading the snapshot fails: tap device or vsock socket busy, address in use, disk or backing file not at
+//! its old path; cloning several microVMs from one snapshot.
+//!
 //! ## Why it happens
 //! The original or another clone still runs; the UNIX socket file of an ended one was not removed (address in use);
 //! the tap was deleted with its namespace; the disk image was moved or cleaned up; the memory file was deleted while

@@ -8,6 +8,9 @@
 //! Heard as: clones of one snapshot come up and cannot be reached; all have the same address; only the first has
 //! network.
 //!
+//! Known by: clones of one snapshot have the same IP and MAC; no ping after restore; guest keeps the old gateway;
+//! network_overrides; namespace per clone.
+//!
 //! ## Why it happens
 //! Orchestrators give each microVM a new tap and address, but nobody tells the restored guest; several clones of one
 //! snapshot have equal addresses; the gateway's MAC in the guest's ARP table is that of the old tap.

@@ -8,6 +8,9 @@
 //! Heard as: Firecracker is killed with bad system call after the host or libc was changed or with a custom filter
 //! or build.
 //!
+//! Known by: Firecracker exits with 148 or bad system call; intercepted by seccomp; built for gnu target, other libc or
+//! new kernel; custom filter; --no-seccomp works.
+//!
 //! ## Why it happens
 //! The binary was built for the gnu target, or linked against a newer libc; a filter file compiled by `seccompiler-bin`
 //! of another version is given by `--seccomp-filter`; the host kernel or a sanitizer makes the runtime use a new call.

@@ -7,6 +7,9 @@
 //!
 //! Heard as: a snapshot taken with another version or on another CPU cannot be loaded.
 //!
+//! Known by: cannot deserialize the microVM state, invalid version or magic or crc; snapshot made on another CPU, Intel
+//! and AMD, or by an older version; failed to restore msrs.
+//!
 //! ## Why it happens
 //! Firecracker was updated (a new major format version is not readable by the other side), the file is truncated or
 //! was written by a crashed run (CRC), or the snapshot was moved to a host with another CPU model, microcode or kernel.

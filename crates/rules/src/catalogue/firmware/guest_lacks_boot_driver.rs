@@ -8,6 +8,9 @@
 //! Heard as: after a move from VMware, Hyper-V or a physical machine, or a change of the disk bus, the guest ends
 //! in dracut, initramfs or with INACCESSIBLE_BOOT_DEVICE; it does not find its root disk.
 //!
+//! Known by: drops to dracut, initramfs shell or busybox: cannot find root device by UUID; after changing disk bus to
+//! virtio or scsi; after P2V or VMware conversion; blue screen inaccessible boot device.
+//!
 //! ## Why it happens
 //! The disk's bus was changed (IDE or SATA to virtio), the VM was converted from VMware, Hyper-V or metal without
 //! virtio drivers, the initramfs was made for the old hardware only, `root=` names `/dev/sda` and the disk is now

@@ -7,6 +7,9 @@
 //! Heard as: the VM ends in the EFI shell, PXE or with no bootable device; imported or cloned disk of a PC; BIOS
 //! installation in a UEFI VM or the other way round.
 //!
+//! Known by: no bootable device; boot failed: not a bootable disk; UEFI shell appears; BdsDxe failed to load Boot0001;
+//! MBR disk under OVMF; PXE loop; boot order; empty image.
+//!
 //! ## Why it happens
 //! The disk was installed with BIOS and is started with UEFI, or the reverse; the boot order lists the network or
 //! an empty CD first or leaves the disk out; the image is empty, a partition only, or has the wrong format

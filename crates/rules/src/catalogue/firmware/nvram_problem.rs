@@ -8,6 +8,9 @@
 //! Heard as: firmware settings, boot entries or Secure Boot keys are forgotten; hangs or is refused after the
 //! firmware or its variable store was exchanged; 2M and 4M.
 //!
+//! Known by: VARS file missing or wrong size; boot entries lost at each start; cannot copy nvram template; Could not
+//! open OVMF_VARS; pflash size; settings in the UEFI menu do not stay.
+//!
 //! ## Why it happens
 //! The VM was moved or restored without its NVRAM; the template is gone or not known to libvirt for a loader
 //! path given by hand; the firmware went from 2 MB to 4 MB builds (VARS of 128 KiB against 528 KiB); the store

@@ -8,6 +8,9 @@
 //! Heard as: UEFI guests do not start after an upgrade, BIOS guests do; the path of OVMF or edk2 has changed;
 //! firmware package not installed.
 //!
+//! Known by: edk2-ovmf or ovmf package not installed; could not find UEFI firmware for arch; unable to find any
+//! firmware to satisfy efi; OVMF_CODE path of another distribution.
+//!
 //! ## Why it happens
 //! The package (`ovmf`, `edk2-ovmf`, `qemu-efi-aarch64`) is not installed; a domain was moved between
 //! distributions that name the files differently (`/usr/share/OVMF`, `/usr/share/edk2/x64`, a Nix store path that

@@ -8,6 +8,9 @@
 //! Heard as: my own image, unsigned module or driver is not loaded; stops right after the firmware; access denied
 //! by Secure Boot; with Secure Boot off it boots.
 //!
+//! Known by: access denied, security violation, image rejected; unsigned kernel, driver or option ROM; verification
+//! failed 0x1A; boots with Secure Boot off; keys not enrolled.
+//!
 //! ## Why it happens
 //! A self-built kernel or out-of-tree module (nvidia, zfs, virtualbox), a distribution whose boot loader is not
 //! signed by Microsoft's key, variables with own keys and without Microsoft's (or the reverse), a revoked shim, or

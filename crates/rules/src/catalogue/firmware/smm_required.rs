@@ -7,6 +7,9 @@
 //!
 //! Heard as: Secure Boot is refused on i440fx or without SMM.
 //!
+//! Known by: secure boot needs smm=on and q35; OVMF_CODE.secboot hangs or does not start on pc-i440fx; smm not
+//! available with this accelerator; cfi.pflash01 secure.
+//!
 //! ## Why it happens
 //! `<loader secure='yes'>` was set by hand, the machine is i440fx, `<smm state='off'/>` came from a template or a
 //! performance guide, or KVM on the host was built without SMM.

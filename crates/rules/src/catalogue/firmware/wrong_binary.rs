@@ -8,6 +8,9 @@
 //! Heard as: the VM hangs before any output or is refused because the firmware image is of another architecture,
 //! size or build.
 //!
+//! Known by: black screen and nothing on serial from the start; OVMF of 4M with VARS of 2M; SEV, TDX or Xen build;
+//! AAVMF on x86; -bios against pflash; SeaBIOS given as OVMF.
+//!
 //! ## Why it happens
 //! Descriptors of several architectures lie in one directory and an old libvirt took the wrong one; a path was
 //! copied from a guide for another distribution; 2 MB and 4 MB builds have nearly the same names; an aarch64

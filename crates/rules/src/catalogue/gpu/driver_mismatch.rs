@@ -7,6 +7,9 @@
 //! Heard as: the vGPU's driver in the guest does not load after host or guest driver was updated; licence or
 //! version of the manager.
 //!
+//! Known by: NVRM: API mismatch; vGPU manager and guest GRID driver branches differ; nvidia-smi fails after an upgrade;
+//! Failed to initialize NVML: driver/library version mismatch.
+//!
 //! ## Why it happens
 //! A package update replaced the libraries while the old module stays loaded; a guest's vGPU driver is of another
 //! branch than the host's manager; the open kernel module was installed for a GPU without GSP, or the data centre

@@ -6,6 +6,9 @@
 //!
 //! Heard as: no types for a vGPU can be chosen; mdev_supported_types or mdev_bus is not there.
 //!
+//! Known by: mdev_supported_types is empty; no vGPU profiles listed; unlicensed guest slow after twenty minutes; GVT-g
+//! gone on new Intel; sriov-manage; mdevctl types shows nothing.
+//!
 //! ## Why it happens
 //! mdevs do not survive a reboot unless mdevctl defines them; `kvmgt`, `vfio_mdev`, or the vGPU manager is not loaded;
 //! `i915.enable_gvt=1` lacks, or the processor's generation has no GVT-g; all instances are taken; the licence server

@@ -8,6 +8,9 @@
 //! Heard as: no IP address is shown; a shutdown, freeze or exec is not answered although the VM is up and I can
 //! log in; waiting for the agent or for a lease until it gives up; no shared clipboard, the display does not resize.
 //!
+//! Known by: QEMU guest agent is not connected or not responding; no IP shown in the summary; shutdown or fsfreeze
+//! times out; qemu-ga not installed; org.qemu.guest_agent.0 channel missing.
+//!
 //! ## Why it happens
 //! The package is not installed or its service not started; the domain has no channel `org.qemu.guest_agent.0`
 //! (or the VM option "agent" is off); the channel was added and the guest not restarted since; Windows lacks

@@ -5,6 +5,9 @@
 //! choice makes time drift, stand wrong by whole hours, or costs an exit to the host at each reading.
 //! Heard as: the guest's clock loses or gains minutes; an idle Windows loads the host.
 //!
+//! Known by: time drifts, clock is slow or fast; tsc unstable, switched to hpet or acpi_pm; chrony cannot keep up;
+//! Windows time off by hours, localtime against utc; kvm-clock missing.
+//!
 //! ## Why it happens
 //! kvm-clock is switched off (`no-kvmclock`, `<timer name='kvmclock' present='no'/>`) or the CPU hides KVM; the
 //! host's own TSC is unstable; `clocksource=` was copied into the command line; HPET is left on for Windows;

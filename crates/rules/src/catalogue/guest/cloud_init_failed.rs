@@ -8,6 +8,9 @@
 //! Heard as: the cloud image boots to a login but neither password nor ssh key is accepted; host name not set;
 //! user-data ignored.
 //!
+//! Known by: cannot log in, user and ssh key not made; hostname stays localhost; seed ISO ignored, NoCloud not found,
+//! label cidata; no datasource found; user-data first line not #cloud-config.
+//!
 //! ## Why it happens
 //! The seed ISO is not attached, has another label, or is empty; user-data does not begin with `#cloud-config`
 //! or is broken YAML; `ds=nocloud` lacks in the SMBIOS serial; the metadata address is not reachable; the

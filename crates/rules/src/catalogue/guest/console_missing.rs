@@ -8,6 +8,9 @@
 //! Heard as: virsh console or serial shows nothing, screen stays at Booting from hard disk or is blank, yet the
 //! guest answers to ssh.
 //!
+//! Known by: virsh console shows nothing; blank or black VNC; display output is not active; guest has not initialized
+//! the display yet; console=ttyS0 and getty missing; headless; no serial device.
+//!
 //! ## Why it happens
 //! No `console=ttyS0` on the kernel's command line and no getty there; the domain has no `<serial>` or
 //! `<console>`; `-nographic` or `-display none` with a guest that draws on VGA; VNC listens on localhost of the

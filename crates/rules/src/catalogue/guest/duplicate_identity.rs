@@ -7,6 +7,9 @@
 //!
 //! Heard as: clones of a template get the same IP address or host key; machine-id.
 //!
+//! Known by: all clones get one DHCP address; template not sysprepped or without virt-sysprep; same machine-id, same
+//! SID, same ssh host keys.
+//!
 //! ## Why it happens
 //! The disk was copied, or a template was booted once before cloning, without `virt-sysprep` or cloud-init's
 //! clean; a snapshot was restored beside its original; cloud-init saw the same instance-id.

@@ -8,6 +8,9 @@
 //! Heard as: an idle Windows guest uses a lot of host CPU, is sluggish or stutters; ostype other or Linux for
 //! Windows.
 //!
+//! Known by: idle Windows VM burns CPU; slow or stuttering Windows 10 or 11; hv_stimer, hv_synic, hv_relaxed,
+//! hypervclock; timer interrupts; blue screen clock watchdog timeout.
+//!
 //! ## Why it happens
 //! The domain was written by hand or made as a Linux guest, `<hyperv>` was removed to hide the hypervisor,
 //! `-cpu host` stands without `hv-*` flags, or only the three oldest of them are set (no stimer, synic,

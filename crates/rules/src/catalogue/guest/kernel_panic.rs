@@ -7,6 +7,9 @@
 //! Heard as: the guest restarts by itself or stops with a panic, oops or BUG of its own kernel or module while the
 //! host is fine.
 //!
+//! Known by: not syncing; attempted to kill init; oops or BUG in the guest; end trace; guest reboots by itself after
+//! panic; unable to mount root; general protection fault.
+//!
 //! ## Why it happens
 //! A bad update, a broken root file system or init, a driver bug, too little memory for initramfs or workload,
 //! panic_on_* settings. What looks so may come from outside: a missing disk driver or root device, a CPU

@@ -7,6 +7,9 @@
 //! Heard as: the Windows setup finds no drive; Windows is offline or shows an unknown device after its card or
 //! disk became virtio; code 28.
 //!
+//! Known by: Windows setup shows no drive; no network adapter, unknown device in device manager; virtio-win ISO,
+//! viostor, NetKVM, vioscsi; 0x7B; FreeBSD or old Linux sees no disk.
+//!
 //! ## Why it happens
 //! The ISO of virtio-win was not attached during installation, the driver of another Windows version was taken,
 //! the bus was changed to virtio after the installation, the disk moved from virtio-blk to virtio-scsi, the

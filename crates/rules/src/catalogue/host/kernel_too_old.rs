@@ -7,6 +7,9 @@
 //! Heard as: a feature is refused on the old distribution's kernel and works on a newer one; not supported by the
 //! host kernel.
 //!
+//! Known by: ioctl not supported, ENOTTY or ENOSYS from KVM; needs kernel 5.x or later; io_uring, userfaultfd, KVM_CAP,
+//! guest_memfd missing; CentOS 7; unknown capability.
+//!
 //! ## Why it happens
 //! A new VMM on a long-term distribution; a vendor or board kernel with a trimmed configuration; an option (io_uring,
 //! guest_memfd, userfaultfd, iommufd, a Hyper-V enlightenment) that came later than the kernel.

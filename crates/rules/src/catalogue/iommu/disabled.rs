@@ -7,6 +7,9 @@
 //! Heard as: there are no IOMMU groups, the list is empty; passthrough is not offered although VT-d or AMD-Vi is
 //! on in the BIOS.
 //!
+//! Known by: VT-d or AMD-Vi off; intel_iommu=on missing; /sys/kernel/iommu_groups is empty; no DMAR in dmesg; host
+//! doesn't support passthrough of host PCI devices; please ensure all devices have an IOMMU group.
+//!
 //! ## Why it happens
 //! VT-d, AMD-Vi ("IOMMU", "AMD CBS > NBIO > IOMMU") is off in the firmware set-up, often after an update; Intel
 //! kernels without CONFIG_INTEL_IOMMU_DEFAULT_ON want `intel_iommu=on`; the parameter was put into a file that the

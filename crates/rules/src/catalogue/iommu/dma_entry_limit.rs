@@ -6,6 +6,9 @@
 //!
 //! Heard as: many VFs or a virtual IOMMU: mapping fails with no space left, error -28.
 //!
+//! Known by: no space left on device from VFIO_MAP_DMA; many mappings with virtual IOMMU; 65535 entries;
+//! dma_entry_limit module parameter; VFIO_DMA_MAP -28.
+//!
 //! ## Why it happens
 //! A virtual IOMMU in the guest in its default (lazy or strict 4 KiB) mode maps each buffer by itself: network
 //! cards with many queues, NVMe, GPUs. virtio-mem with small blocks and hundreds of devices do it too.

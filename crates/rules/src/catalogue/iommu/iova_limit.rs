@@ -8,6 +8,9 @@
 //! Heard as: starts with little memory and not with more; a large BAR or shared memory at a high address cannot be
 //! mapped; fewer physical address bits.
 //!
+//! Known by: cannot map above 39 bits; address width too small, aw-bits; guest with much memory or large BAR fails with
+//! passthrough; reserved region; invalid argument mapping at high address; host address width.
+//!
 //! ## Why it happens
 //! The guest believes in more address bits than the IOMMU has, and puts 64-bit BARs (ivshmem, another GPU) at the
 //! top; guests above about 1 TiB on AMD with an old machine type; a virtual IOMMU wider than the real one; TCG guests,

@@ -6,6 +6,9 @@
 //!
 //! Heard as: this board or the VM that is my host has no IOMMU at all.
 //!
+//! Known by: board or cloud instance without VT-d; no IOMMU in this VM; noiommu mode only; nested passthrough without
+//! virtual IOMMU; no iommu in ACPI tables; enable_unsafe_noiommu_mode.
+//!
 //! ## Why it happens
 //! Nested set-ups: KVM works in the VM, and its PCI devices have no IOMMU above them. Processors or chipsets
 //! without VT-d; boards whose firmware has no DMAR or IVRS table at all.

@@ -7,6 +7,9 @@
 //! Heard as: an HP, ProLiant or old server refuses to give away its card or controller: platform RMRR; relaxable
 //! regions.
 //!
+//! Known by: device is ineligible for IOMMU domain attach due to platform RMRR requirement; HP ProLiant; contact your
+//! platform vendor; relaxed RMRR patch; HBA or NIC refused.
+//!
 //! ## Why it happens
 //! Server firmware (HP ProLiant is known for it) names every slot's device in an RMRR for its management
 //! controller's health data; USB controllers with legacy emulation and integrated graphics have one too (the

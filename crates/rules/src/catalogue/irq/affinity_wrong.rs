@@ -7,6 +7,9 @@
 //! Heard as: latency peaks or one busy core: the interrupts of the VF, NIC or NVMe land on the VM's own CPUs or on
 //! another node; irqbalance.
 //!
+//! Known by: one core does all network interrupts; irqbalance moves interrupts onto isolated cores; latency spikes on
+//! pinned vCPUs; smp_affinity; softirq on one CPU.
+//!
 //! ## Why it happens
 //! irqbalance spreads interrupts over all CPUs, isolated ones included unless told; `isolcpus=` without
 //! `managed_irq` leaves the queues of multi-queue devices there; the kernel ran out of vectors and moved them.

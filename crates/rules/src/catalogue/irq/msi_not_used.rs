@@ -7,6 +7,9 @@
 //!
 //! Heard as: the passed-through sound or GPU crackles, drops out or has high DPC latency; line-based interrupts.
 //!
+//! Known by: legacy interrupt line, INTx shared; audio crackles or stutter in passed-through card; MSI utility; lspci
+//! shows MSI: Enable-; nobody cared irq disabled.
+//!
 //! ## Why it happens
 //! Windows leaves some drivers (HDMI audio, USB) on INTx; `pci=nomsi`; the device's INTx masking is broken and its
 //! line is shared with a host driver, which vfio-pci cannot allow; the guest driver disables MSI.

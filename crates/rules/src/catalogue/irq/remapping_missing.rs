@@ -6,6 +6,9 @@
 //!
 //! Heard as: assignment is refused for lack of interrupt remapping; allow_unsafe_interrupts.
 //!
+//! Known by: failed to set up device: interrupt remapping not supported; allow_unsafe_interrupts; x2apic off by BIOS;
+//! operation not permitted when attaching group; IR not enabled.
+//!
 //! ## Why it happens
 //! Platforms before Westmere-EP; chipsets with an erratum (5500/5520) where the kernel turns it off; AMD boards whose
 //! IVRS table lacks the IOAPIC; `intremap=off`; a virtual IOMMU without `intremap=on`; firmware that opts out.

@@ -7,6 +7,9 @@
 //! Heard as: pods with Kata stay in ContainerCreating and fail after a minute; no connection to the agent, vsock
 //! or own guest kernel.
 //!
+//! Known by: failed to check if grpc server is working; context deadline exceeded; dial vsock timeout; sandbox creation
+//! times out; guest does not come up, agent not reached; ttrpc closed.
+//!
 //! ## Why it happens
 //! Nested or emulated virtualization makes the boot slower than `dial_timeout` (45 s); the guest kernel panics; guest
 //! memory cannot be backed (a small `/dev/shm` in a nested container); `vhost_vsock` is not loaded or the CID is taken;

@@ -8,6 +8,9 @@
 //! Heard as: Kata pods cannot be created since the configuration.toml was copied or edited; a path in it does not
 //! exist.
 //!
+//! Known by: configuration.toml: file not found or invalid; runtimeClass handler not configured; valid hypervisor, path
+//! to kernel or image wrong; annotation not enabled.
+//!
 //! ## Why it happens
 //! Paths of one installation (`/usr/share/kata-containers`) on a host with another (`/opt/kata`); both `image` and
 //! `initrd` set; `shared_fs` without the daemon's path, or one that the VMM does not have; an annotation that

@@ -7,6 +7,9 @@
 //! Heard as: only the runtime or only the image was upgraded; pods start and die; unimplemented or unknown call of
 //! the agent.
 //!
+//! Known by: agent protocol or version differs from shim; kernel without needed options, image of another release;
+//! rootfs image corrupted; unimplemented method; mount of virtiofs fails inside.
+//!
 //! ## Why it happens
 //! The runtime was updated (kata-deploy, a package) and the image path still names the old one; image and initrd are
 //! mixed up; a home-made image lacks the agent, the init or features such as seccomp; the kernel lacks virtiofs, DAX or

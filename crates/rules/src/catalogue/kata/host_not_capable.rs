@@ -7,6 +7,9 @@
 //! Heard as: Kata works on some nodes and not on this pool or cloud instance; not capable of running Kata
 //! containers.
 //!
+//! Known by: kata-runtime check fails; CPU property missing, vhost_vsock or kvm module not loaded; system is not
+//! capable of running; nested virtualization off on the node.
+//!
 //! ## Why it happens
 //! The node is a VM without nested virtualization, VT-x or SVM is off, `vhost_vsock` or `vhost_net` are not loaded or
 //! not built, the module parameter `nested` or `unrestricted_guest` is off, another hypervisor holds the CPU, or

@@ -6,6 +6,9 @@
 //!
 //! Heard as: with a large memory limit the Kata pod does not start, without a limit it does.
 //!
+//! Known by: memory limit bigger than node; cannot hotplug memory; default_memory plus limit; static sandbox sizing;
+//! memory slots; max memory exceeds.
+//!
 //! ## Why it happens
 //! The limit is larger than the node, or nearly so and the base memory (`default_memory`, 2048 MiB) comes on top; the
 //! limits of several containers add up; `default_maxmemory` is set low; the slots (`memory_slots`, 10) are used up; or a

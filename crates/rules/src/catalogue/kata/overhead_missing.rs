@@ -7,6 +7,9 @@
 //!
 //! Heard as: small Kata pods die or are OOM-killed since an upgrade; RuntimeClass without overhead.
 //!
+//! Known by: pod is OOMKilled though the container uses little; runtimeClass without overhead podFixed; cgroup of the
+//! sandbox counts the VMM; sandbox_cgroup_only.
+//!
 //! ## Why it happens
 //! The RuntimeClass was written by hand with a handler only; `sandbox_cgroup_only=true` puts all of the VMM into the
 //! pod's cgroup; base memory or page cache of virtiofsd grew; huge VMs need more page tables than 160 MiB covers.

@@ -7,6 +7,9 @@
 //!
 //! Heard as: a VM stays Pending or cannot migrate since nodes were replaced; labels of CPU models or features.
 //!
+//! Known by: pod pending: node(s) didn't match node affinity/selector, cpu-model.node.kubevirt.io; host-model no
+//! matching; migration target pod unschedulable; node-labeller.
+//!
 //! ## Why it happens
 //! The nodes have other CPU generations; the model is in `obsoleteCPUModels`; the labeller does not run (annotation
 //! `node-labeller.kubevirt.io/skip-node`, no KVM on the node); a microcode update took a feature (TSX) away; or the name

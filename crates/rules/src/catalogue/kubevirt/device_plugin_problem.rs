@@ -8,6 +8,9 @@
 //! Heard as: a VM with a GPU or host device stays Pending, insufficient resource, the node shows 0 though the card
 //! is bound.
 //!
+//! Known by: insufficient nvidia.com/GPU or devices.kubevirt.io/tun; resource shows zero allocatable; virt-handler
+//! cannot register at kubelet socket; plugin crash; externalResourceProvider.
+//!
 //! ## Why it happens
 //! The device is not bound to vfio-pci, so the plugin skips it; virt-handler does not run on the node or could not
 //! register (kubelet's plugin socket in another directory); kubelet was restarted; the resource name differs between

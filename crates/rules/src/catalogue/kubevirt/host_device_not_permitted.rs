@@ -7,6 +7,9 @@
 //!
 //! Heard as: the VM with a GPU or USB device is rejected at creation: not permitted in the KubeVirt configuration.
 //!
+//! Known by: admission webhook: HostDevice is not permitted in permittedHostDevices configuration; GPU resource name
+//! unknown in KubeVirt CR; vendor selector.
+//!
 //! ## Why it happens
 //! The list was never filled, or names another resource (`nvidia.com/GA102GL_A10` against `nvidia.com/gpu`), another
 //! vendor:device selector or mdev type; `externalResourceProvider` is missing for a device of another plugin; or the

@@ -7,6 +7,9 @@
 //!
 //! Heard as: VMs with huge pages are never placed, small VMs are; insufficient hugepages-1Gi or 2Mi.
 //!
+//! Known by: insufficient hugepages-2Mi or hugepages-1Gi; pod with hugepages pending; node has no preallocated pages;
+//! kubelet restarted.
+//!
 //! ## Why it happens
 //! No pages were reserved, or of the other size; they were reserved after kubelet's start (restart it); other pods use
 //! them; they lie on two NUMA nodes and the topology manager wants one; memory is no multiple of the page size.

@@ -7,6 +7,9 @@
 //!
 //! Heard as: VMs stay in Scheduling on minikube, kind or cloud nodes; insufficient devices.kubevirt.io/kvm.
 //!
+//! Known by: insufficient devices.kubevirt.io/kvm; useEmulation wanted; nodes are VMs without nesting; virt-launcher
+//! pending on minikube or kind.
+//!
 //! ## Why it happens
 //! The nodes are VMs without nested virtualization (clouds, kind, minikube), VT-x or SVM is off in firmware, the KVM
 //! module is not loaded, or `/dev/kvm` cannot be opened by virt-handler.

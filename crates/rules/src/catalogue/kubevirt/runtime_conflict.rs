@@ -8,6 +8,9 @@
 //! Heard as: launcher pods are rejected or crash because of pod security, SELinux, cgroups, containerd or CRI-O of
 //! the nodes.
 //!
+//! Known by: virt-launcher crashes on start with this container engine, seccomp, PSA, SELinux or AppArmor; CRI-O,
+//! containerd or docker default; compute container exits; failed to connect to socket cmd server.
+//!
 //! ## Why it happens
 //! Pod Security Admission at "restricted" or a security context constraint rejects the pod; the profile
 //! `kubevirt/kubevirt.json` is not on the node; the default runtime is gVisor or Kata; containerd sets a low memlock or

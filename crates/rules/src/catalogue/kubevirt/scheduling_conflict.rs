@@ -8,6 +8,9 @@
 //! Heard as: the VM waits although there are free nodes; anti-affinity, node selector, taints or a local volume;
 //! maintenance or drain never ends.
 //!
+//! Known by: 0/3 nodes are available; untolerated taint; volume node affinity conflict; pod anti-affinity; VMI stays in
+//! Scheduling; insufficient memory or cpu.
+//!
 //! ## Why it happens
 //! A local volume ties the VM to one node and a selector to another; anti-affinity wants more nodes than there are; a
 //! control plane taint is not tolerated; a node is cordoned; claims wait for the first consumer; a cluster of one node

@@ -7,6 +7,9 @@
 //!
 //! Heard as: the Migrate button is grey; a VM is not live migratable because its volume is ReadWriteOnce.
 //!
+//! Known by: LiveMigratable false: DisksNotLiveMigratable; PVC is not shared, ReadWriteOnce; cannot drain the node;
+//! access mode of DataVolume; local-path.
+//!
 //! ## Why it happens
 //! The storage class offers RWX only for block mode and the DataVolume asks for a file system; local or hostPath storage
 //! is used; the default access mode of the storage profile is RWO; a hostDisk is not shared; the vTPM or EFI state claim

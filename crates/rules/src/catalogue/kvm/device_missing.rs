@@ -5,6 +5,9 @@
 //! is not loaded, or the container or jail was given no node.
 //! Heard as: KVM is said not to be available, /dev/kvm is not there.
 //!
+//! Known by: Could not access KVM kernel module: No such file or directory; kvm-ok says KVM acceleration can NOT be
+//! used; modprobe kvm_intel; container without /dev/kvm; WSL or CI runner.
+//!
 //! ## Why it happens
 //! The module was never loaded or is blocked in modprobe.d; the kernel was built or packaged without it; the CPU or
 //! the firmware refuses it (`kvm/no-cpu-support`, `kvm/disabled-in-firmware`); the host is a VM without nesting

@@ -5,6 +5,9 @@
 //!
 //! Heard as: works only with sudo or as root; my user is not in group kvm.
 //!
+//! Known by: Could not access KVM kernel module: Permission denied; user not in group kvm; log out and in again; ACL or
+//! udev rule; Open KVM EACCES 13; group id in container differs.
+//!
 //! ## Why it happens
 //! The user is not in group `kvm` (or has not logged in again since); a udev rule or a minimal system left the node as
 //! `root root 0600`; the container's device cgroup forbids character device 10:232; the jail was not given the node.

@@ -6,6 +6,9 @@
 //!
 //! Heard as: virtualization worked before a BIOS update or reset; SVM, VT-x disabled by BIOS.
 //!
+//! Known by: kvm: disabled by bios; VT-x locked off in IA32_FEATURE_CONTROL; SVM disabled in UEFI setup; modprobe
+//! kvm_amd: operation not supported; after a BIOS reset.
+//!
 //! ## Why it happens
 //! The factory default is off; a firmware update or a reset of its settings brought the default back; only one of two
 //! options (VT-x outside and inside TXT) is on; some machines need a cold start before a change counts.

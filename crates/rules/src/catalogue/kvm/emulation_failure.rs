@@ -6,6 +6,9 @@
 //!
 //! Heard as: the VM is paused or hangs with KVM internal error or emulation failure.
 //!
+//! Known by: KVM internal error. Suberror: 1; emulation failure; guest paused (internal-error), registers dumped; real
+//! mode, unrestricted guest missing; MMIO with SSE or AVX; invalid guest state.
+//!
 //! ## Why it happens
 //! The guest executes device memory or garbage (a jump into nowhere, broken firmware, an overwritten kernel); it uses
 //! SSE or AVX on a mapped register; the host CPU lacks unrestricted guest mode; nesting or a kernel bug leaves an

@@ -7,6 +7,9 @@
 //! Heard as: since the host's kernel was updated VMs hang, crash or are slow; with the previous kernel all is
 //! well.
 //!
+//! Known by: regression after host kernel update; WARNING or BUG in kvm, vfio or iommu modules; call trace on host;
+//! downgrade of kernel helps; host oops when starting VM.
+//!
 //! ## Why it happens
 //! A regression of one kernel series or of a distribution's backport. Nested guests, SMM, large pages, live migration and
 //! device assignment are the places where it shows first.

@@ -7,6 +7,9 @@
 //! Heard as: host or guest hangs with an assigned device since QEMU 4.0 or with split irqchip; no interrupts
 //! arrive.
 //!
+//! Known by: split, off or full irqchip; kernel_irqchip; intel-iommu with intremap wants split; ioapic; guest hang or
+//! no interrupts; KVM_CREATE_IRQCHIP failed.
+//!
 //! ## Why it happens
 //! `-device intel-iommu,intremap=on` without `kernel-irqchip=split`; machine pc-q35-4.0, whose default was split and
 //! broke INTx of assigned devices; raw arguments that contradict libvirt's `<ioapic driver='qemu'/>`; a VMM or platform

@@ -7,6 +7,9 @@
 //! Heard as: another product for VMs, such as VirtualBox or VMware, was used before; KVM VMs are refused until it
 //! is stopped; device or resource busy.
 //!
+//! Known by: VirtualBox or VMware running; ioctl(KVM_CREATE_VM) failed: 16 device or resource busy; vboxdrv uses VMX
+//! root mode; Xen dom0; kvm_intel on AMD; VM creation EBUSY.
+//!
 //! ## Why it happens
 //! Both products are installed and start at boot. Since Linux 6.12 KVM switches virtualization on when its module loads
 //! (`kvm.enable_virt_at_load=1`) and not first with the first VM, so VirtualBox fails where it worked before.

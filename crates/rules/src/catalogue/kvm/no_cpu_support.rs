@@ -6,6 +6,9 @@
 //!
 //! Heard as: an old or small CPU has no vmx or svm flag.
 //!
+//! Known by: no vmx or svm in cpuinfo; your CPU does not support KVM extensions; old Atom or Celeron; cloud instance
+//! without nested; Raspberry Pi with 32 bit.
+//!
 //! ## Why it happens
 //! A CPU of a line that never had it; far more often the host is itself a VM or cloud instance whose provider does not
 //! pass the flag on (then `nested/not-exposed` is the better name), or the firmware hides it.

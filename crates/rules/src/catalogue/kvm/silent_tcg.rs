@@ -6,6 +6,9 @@
 //!
 //! Heard as: the VM takes ten minutes to boot, is glacially slow and keeps a core busy; no acceleration.
 //!
+//! Known by: accel=tcg, type='qemu'; extremely slow guest; KVM not used, fallback to software emulation; boot takes
+//! many minutes; host CPU 100 % by qemu; virt-manager says virt type QEMU TCG.
+//!
 //! ## Why it happens
 //! QEMU's built-in default is TCG; virt-install and Vagrant choose `qemu` where they find no usable /dev/kvm, with one
 //! warning; a template was written on a machine without KVM; KubeVirt has `useEmulation` on; `accel=kvm:tcg` hides the

@@ -7,6 +7,9 @@
 //!
 //! Heard as: a VM with shares, weights or limits does not start since the host uses cgroup v2; value out of range.
 //!
+//! Known by: cpu shares out of range, value must be between; blkio weight; cputune period or quota rejected; cgroup v2
+//! after upgrade; unable to write cpu.weight; invalid argument.
+//!
 //! ## Why it happens
 //! The host was upgraded to a distribution with cgroup v2, or the VM came from one with v1. Managers such as
 //! OpenStack made shares of 1024 per vCPU, which pass 10000 with ten vCPUs. Or the controller is not delegated

@@ -8,6 +8,9 @@
 //! Heard as: I added raw arguments by qemu:commandline, a hook or wrapper, and the VM cannot open, map or place
 //! something.
 //!
+//! Known by: qemu:commandline, qemu:arg; raw -device clashes with address of libvirt; bus conflict; hand-added
+//! passthrough; permission since libvirt does not label it; file not known.
+//!
 //! ## Why it happens
 //! libvirt prepares only what its XML describes: file owners, SELinux and AppArmor labels, the private `/dev`,
 //! the device cgroup, the memlock limit, slots on buses. A raw `-device` without an address takes the next free

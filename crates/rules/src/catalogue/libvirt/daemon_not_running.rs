@@ -7,6 +7,9 @@
 //!
 //! Heard as: nothing that uses libvirt works; no socket in /run/libvirt; after an upgrade to modular daemons.
 //!
+//! Known by: Failed to connect socket to /var/run/libvirt/libvirt-sock: No such file or directory; connection refused;
+//! libvirtd or virtqemud inactive, socket unit off; modular daemons; virt-manager unable to connect.
+//!
 //! ## Why it happens
 //! The package is not installed, the service was stopped or failed while starting (a bad line in its
 //! configuration, `--listen` together with socket activation, a certificate that is missing), or the host runs

@@ -6,6 +6,9 @@
 //!
 //! Heard as: the network default is not active or not found; after a reboot or reinstallation.
 //!
+//! Known by: network 'default' is not active; no network with matching name default; net-start, net-autostart; virbr0
+//! missing behind reboot.
+//!
 //! ## Why it happens
 //! The network is not marked for autostart and the host was rebooted; its start failed (another dnsmasq on port
 //! 53, a subnet that is in use, no dnsmasq, no firewall tool); it was removed or never defined because the

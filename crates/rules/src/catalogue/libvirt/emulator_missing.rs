@@ -7,6 +7,9 @@
 //!
 //! Heard as: the emulator's path in the old definition does not exist on this distribution.
 //!
+//! Known by: Cannot check QEMU binary: No such file or directory; could not find suitable emulator for x86_64; no
+//! emulator found for arch; /usr/libexec/qemu-kvm against /usr/bin/qemu-system-x86_64; exec format error.
+//!
 //! ## Why it happens
 //! The domain was defined on another distribution (`/usr/libexec/qemu-kvm` against `/usr/bin/qemu-kvm` or
 //! `/usr/bin/qemu-system-x86_64`); QEMU was removed or moved by an upgrade; only some architectures are

@@ -7,6 +7,9 @@
 //!
 //! Heard as: virsh hangs or times out for one domain; cannot acquire state change lock.
 //!
+//! Known by: Timed out during operation: cannot acquire state change lock (held by monitor); virsh hangs for one
+//! domain; QMP no answer; qemu in D state; virsh list slow.
+//!
 //! ## Why it happens
 //! A restore, save, migration, snapshot, backup or block job is still at work; a guest agent call waits for a
 //! guest that hangs; QEMU waits in the kernel for storage that is gone (state D); or the process was stopped.

@@ -7,6 +7,9 @@
 //!
 //! Heard as: on the new host the disk of Ceph, LUKS or iSCSI has no secret with this uuid.
 //!
+//! Known by: secret not found: no secret with matching usage or uuid; ceph or luks disk; virsh secret-set-value; secret
+//! has no value after restart, ephemeral.
+//!
 //! ## Why it happens
 //! Secrets are kept per host and per instance (system or session) and travel with neither migration nor a copied
 //! XML. A new compute node was not given it, an ephemeral one was lost at a reboot, or `secret-define` was not

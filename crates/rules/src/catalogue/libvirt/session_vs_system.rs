@@ -6,6 +6,9 @@
 //!
 //! Heard as: virsh list shows none of my VMs though they run; a VM or network is there for root and not for me.
 //!
+//! Known by: VM not shown in virsh list, seen in virt-manager; qemu:///session against qemu:///system; sudo lists other
+//! domains; network default missing as user; GNOME Boxes.
+//!
 //! ## Why it happens
 //! virsh without a URI uses the session for an ordinary user and the system for root; virt-manager, vagrant,
 //! Boxes and cockpit each have their own default. A VM made in one is "not found" in the other, and the network

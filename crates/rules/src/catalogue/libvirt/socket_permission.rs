@@ -6,6 +6,9 @@
 //!
 //! Heard as: asks for a password each time; ansible, terraform or my user cannot connect without sudo.
 //!
+//! Known by: authentication unavailable: no polkit agent; permission denied on libvirt-sock; user not in libvirt group;
+//! access denied by policy; virt-manager asks for password.
+//!
 //! ## Why it happens
 //! The user is not in the group that owns the socket (`libvirt`, on old systems `libvirtd`), or was added and
 //! has not logged in again. Over SSH, in a service or in a container there is no polkit agent that could ask for

@@ -6,6 +6,9 @@
 //! xorriso, qemu-nbd or cloud-localds. The program is not in the daemon's `$PATH`.
 //! Heard as: libvirt lacks a helper program, such as dnsmasq, qemu-img, dmidecode, passt or mkisofs.
 //!
+//! Known by: cannot find dmidecode, passt, slirp4netns, swtpm, virtiofsd, dnsmasq, radvd, ebtables or genisoimage in
+//! PATH; executable file not found; unable to find; install package.
+//!
 //! ## Why it happens
 //! Distributions make these packages optional, minimal images leave them out, and a service's `$PATH` is
 //! shorter than a shell's (`/usr/sbin` is missing, or the tool lies in `/usr/local`, a Nix profile or a snap).

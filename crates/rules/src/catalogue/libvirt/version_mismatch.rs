@@ -7,6 +7,9 @@
 //!
 //! Heard as: after an update of only one of libvirt and QEMU or with an old client an option is not understood.
 //!
+//! Known by: unsupported configuration: this QEMU binary or libvirt does not support; unknown procedure; client newer
+//! than server; after partial upgrade; capability missing; version libvirt required.
+//!
 //! ## Why it happens
 //! One package was upgraded or built from source and the other was not; two copies of libvirt are installed
 //! (`/usr/local/lib` before `/usr/lib`); QEMU removed an option that an old libvirt still passes; the daemon was

@@ -7,6 +7,9 @@
 //!
 //! Heard as: LVM does not see a volume group on the LUN, multipath or new disk although lsblk shows it.
 //!
+//! Known by: pvs does not list the disk; couldn't find device with uuid; use_devicesfile, lvmdevices --adddev,
+//! global_filter; rejected by a filter; multipath component.
+//!
 //! ## Why it happens
 //! A filter written for the old device names; `/dev/sdX` names that moved; RHEL 9 and others use the devices file
 //! by default and only list what was there at installation; a replaced disk or a new multipath WWID; a filter

@@ -6,6 +6,9 @@
 //!
 //! Heard as: on the host the guest's own volume group is visible and active, and the VM's disk is in use.
 //!
+//! Known by: guest's volume group appears on host; duplicate PV or VG names, found duplicate; device busy because host
+//! activated guest LV; cannot remove LV, in use.
+//!
 //! ## Why it happens
 //! The VM's disk is an LV, LUN, zvol, mapped RBD or NBD device, and the host's lvm.conf has no filter:
 //! event-based activation takes any PV that appears. Since 2.02.173 `scan_lvs = 0` keeps LVs out, but LUNs and

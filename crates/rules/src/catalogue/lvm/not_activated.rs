@@ -6,6 +6,9 @@
 //!
 //! Heard as: after a reboot the VMs on a volume group do not start; the volume or thin pool is inactive.
 //!
+//! Known by: /dev/vg/lv missing; lvchange -ay; LV status not available; inactive after reboot; activation of logical
+//! volume is prohibited, autoactivation; thin pool tmeta check failed.
+//!
 //! ## Why it happens
 //! Activation skipped (`k` flag of thin snapshots), `auto_activation_volume_list` or `volume_list` in lvm.conf,
 //! storage that came after boot-time activation, another host that holds it exclusively (lvmlockd), thin

@@ -7,6 +7,9 @@
 //!
 //! Heard as: several VMs paused or got I/O errors at once though df shows space; thin pool at 100 percent.
 //!
+//! Known by: data percent 100; out-of-data-space; guests paused or read-only; dm-thin: reached low water mark; metadata
+//! space; cannot create new thin volume, free space in thin pool reached threshold.
+//!
 //! ## Why it happens
 //! Overcommitment with snapshots, discard that never reaches the pool, metadata made too small for many
 //! snapshots, and no automatic growth: `thin_pool_autoextend_threshold = 100` or no free extents in the group.

@@ -6,6 +6,9 @@
 //!
 //! Heard as: nothing comes up: an arm64 image in an x86 machine or the other way round.
 //!
+//! Known by: exec format error; wrong qemu-system binary; arm64 image on amd64; 32 bit against 64 bit; Apple silicon;
+//! kernel for another architecture; invalid ELF image.
+//!
 //! ## Why it happens
 //! A cloud image of the wrong architecture was downloaded (arm64 laptops); the domain's `arch` and `emulator` were edited
 //! apart; firmware of another package was named; containers run another platform's binaries.

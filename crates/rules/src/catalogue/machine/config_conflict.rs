@@ -6,6 +6,9 @@
 //!
 //! Heard as: two options of the configuration exclude each other; refused since one was added.
 //!
+//! Known by: cannot combine; mutually exclusive, conflicting, already specified; two settings exclude each other; is
+//! not compatible with; unsupported combination in configuration.
+//!
 //! ## Why it happens
 //! One place was edited and not the other; a definition was carried over to another machine type; a wrapper adds options
 //! of its own to those given by hand.

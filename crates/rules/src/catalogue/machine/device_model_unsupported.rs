@@ -6,6 +6,9 @@
 //!
 //! Heard as: old definition asks for a device that this QEMU was built without; qxl, spice, floppy.
 //!
+//! Known by: is not a valid device model name; property not found; qxl, spice, cirrus, usb-redir or vga removed;
+//! unsupported configuration: domain configuration does not support; module not installed, qemu-system-modules.
+//!
 //! ## Why it happens
 //! RHEL 9 and its rebuilds removed SPICE, QXL and most emulated NICs; QEMU was built without slirp, spice, rbd or opengl;
 //! Debian and Fedora put display, audio and block drivers into separate packages; a typing error.

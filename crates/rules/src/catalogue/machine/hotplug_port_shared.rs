@@ -6,6 +6,9 @@
 //!
 //! Heard as: a second hot-added device makes the first disappear.
 //!
+//! Known by: second hot-plugged device does not appear, or first disappears; function 0 and multifunction; slot 0;
+//! pcie-root-port has one slot only.
+//!
 //! ## Why it happens
 //! Scripts call `device_add ...,bus=rp1` for each device; an address was copied from another device; one tool adds a
 //! device with an implicit address that another tool's explicit one meets.

@@ -7,6 +7,9 @@
 //! Heard as: the name, uuid, MAC, port or socket is taken by another VM; a copy cannot be defined; same system
 //! UUID.
 //!
+//! Known by: Duplicate ID for device; address already in use (VNC port); domain already exists with uuid; bus slot
+//! already in use; socket in use by another process; Failed to find an available port.
+//!
 //! ## Why it happens
 //! A definition was copied without a new name or UUID; an earlier VM still runs, or left its socket or state behind; two
 //! VMs forward the same host port; a wrapper adds a device with an id that is there already.

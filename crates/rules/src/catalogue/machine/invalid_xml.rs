@@ -6,6 +6,9 @@
 //!
 //! Heard as: libvirt does not accept the edited XML; element or attribute is rejected by the schema.
 //!
+//! Known by: XML error; element not expected, extra element in interleave; unknown attribute; virt-xml-validate;
+//! malformed; virsh edit refused; unsupported value.
+//!
 //! ## Why it happens
 //! Editing by hand or by template; XML of a newer libvirt on an older one; `qemu:commandline` without its namespace; a tool
 //! that writes an empty attribute.

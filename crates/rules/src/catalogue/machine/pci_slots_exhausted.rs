@@ -6,6 +6,9 @@
 //!
 //! Heard as: some disks or cards can be attached and one more is refused; no more slots.
 //!
+//! Known by: No more available PCI slots; no hotpluggable port; attach-device fails after several disks; needs more
+//! pcie-root-port; pcie bus full.
+//!
 //! ## Why it happens
 //! libvirt adds root ports for what is defined and few spares; OpenStack and KubeVirt attach volumes and NICs later; a
 //! device was given the root bus `pcie.0`; i440fx has 32 slots on its one bus.

@@ -7,6 +7,9 @@
 //! Heard as: network of a large VM never gets beyond one core; number of queues is refused or does not fit the
 //! tap.
 //!
+//! Known by: multiqueue, queues=, vectors; invalid argument when opening tap with several queues; IFF_MULTI_QUEUE; only
+//! one queue used; num_queues against vcpus; vhost-user queues.
+//!
 //! ## Why it happens
 //! `queues=4` on a tap that was made with `ip tuntap add` alone; the VMM was not told that a given tap is multiqueue;
 //! the flavour's vCPU number changed; the default (one queue for each vCPU) differs between two hosts or versions.

@@ -6,6 +6,9 @@
 //!
 //! Heard as: a VM moved from another distribution or an old one does not start: machine type is not supported.
 //!
+//! Known by: unsupported machine type; use -machine help; pc-q35-x or rhel name not supported by this emulator;
+//! imported from another distribution; deprecated machine removed after QEMU upgrade.
+//!
 //! ## Why it happens
 //! The VM was made by a newer QEMU and moved to an older one; QEMU removed types older than about six years (2.3 and older
 //! in 9.1, and more with each release); a distribution's own type (rhel, ubuntu's release names) is asked of another's QEMU.

@@ -5,6 +5,9 @@
 //! driver gives pages back; without device, driver or target the VM keeps what it ever touched.
 //! Heard as: I lowered the memory or the guest freed it and the host still shows the whole in use.
 //!
+//! Known by: free memory in the guest is not returned; deflate, free-page-reporting, autodeflate; balloon driver
+//! missing in Windows; memory usage stays at maximum; virtio_balloon.
+//!
 //! ## Why it happens
 //! `<memballoon model='none'/>`; a guest without virtio_balloon (Windows without the driver and its service, a
 //! minimal kernel, a guest still in firmware); nobody sets a target, for the balloon does nothing by itself; no

@@ -8,6 +8,9 @@
 //! Heard as: since a card is passed through the VM always takes its maximum memory; minimum or ballooning has no
 //! effect.
 //!
+//! Known by: vfio device with balloon; memory is pinned in whole; all guest memory allocated at start with passthrough;
+//! ballooning inhibited; minimum memory setting ignored.
+//!
 //! ## Why it happens
 //! The VM's current memory was set below its maximum as for an ordinary VM, and a device was assigned later. vfio
 //! pins the whole maximum when the VM starts, since the device may reach any page.

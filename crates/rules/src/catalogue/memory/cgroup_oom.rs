@@ -8,6 +8,9 @@
 //! Heard as: the VM or its pod is killed or restarted now and then with exit code 137 though the host has memory;
 //! limit equals guest memory.
 //!
+//! Known by: memory cgroup out of memory: killed process qemu; MemoryMax or hard_limit; pod limit too tight; oom_memcg;
+//! VM killed though host has free memory.
+//!
 //! ## Why it happens
 //! The limit was set to the guest's size, or a little above. The overhead is roughly 100 MiB, plus 8 MiB a vCPU,
 //! plus 1/512 of guest memory for page tables, and much more with graphics, many disks or virtio-fs.

@@ -7,6 +7,9 @@
 //!
 //! Heard as: a VM is simply off, disappears at night or when others start; the host ran out of memory.
 //!
+//! Known by: cannot set up guest memory: Cannot allocate memory; Out of memory: Killed process qemu-system; not enough
+//! RAM; overcommit; VMs die at night; start fails with errno 12.
+//!
 //! ## Why it happens
 //! Guest memory is promised and not reserved, so the sum of all guests may exceed the host. No swap, a host
 //! service that grows, caches in tmpfs, huge pages set aside, or `vm.overcommit_memory=2` make it come earlier.

@@ -7,6 +7,9 @@
 //!
 //! Heard as: adding much memory to a small running guest makes it kill its processes.
 //!
+//! Known by: guest runs out of memory while adding DIMMs; page metadata, memmap_on_memory; virtio-mem large region;
+//! hotplug with small initial memory, OOM; movable zone.
+//!
 //! ## Why it happens
 //! A small boot memory with a large `maxMemory`: Kata's `default_memory`, virtio-mem with a small base, DIMMs
 //! plugged all at once; memory that stays offline cannot help either, since nobody onlines it.

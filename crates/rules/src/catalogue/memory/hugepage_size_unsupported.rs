@@ -7,6 +7,9 @@
 //!
 //! Heard as: gigabyte pages are refused on an old CPU or in a nested guest.
 //!
+//! Known by: 1 GB pages not supported, pdpe1gb missing; hugepage size not supported by host; pagesize 16 MB or 512 MB;
+//! unable to find any usable hugetlbfs mount for size.
+//!
 //! ## Why it happens
 //! An old or low-end CPU; a host that is itself a VM whose CPU model hides `pdpe1gb`; a guest that wants 1 GiB
 //! pages of its own; a spelling that the kernel does not know; memory whose size is no multiple of the page.

@@ -6,6 +6,9 @@
 //!
 //! Heard as: pages are reserved but no hugetlbfs mount is found.
 //!
+//! Known by: no mount for the page size; hugetlbfs filesystem is not mounted or disabled by administrator config;
+//! /dev/hugepages missing; mount -t hugetlbfs pagesize=1G.
+//!
 //! ## Why it happens
 //! systemd mounts `/dev/hugepages` for the default size only: pages of another size need a mount of their own. A
 //! container does not see the host's mount unless it is handed in. Or libvirt's `hugetlbfs_mount` in qemu.conf

@@ -6,6 +6,9 @@
 //!
 //! Heard as: huge pages of CMA or movable memory and a passed-through device: cannot allocate memory.
 //!
+//! Known by: pinning fails with hugepages in CMA; hugetlb_cma; VFIO_MAP_DMA with movable zone; long-term pin; -12
+//! though enough free.
+//!
 //! ## Why it happens
 //! Gigantic pages reserved with `hugetlb_cma=` come from a CMA area. Or the host was booted with `movablecore`,
 //! `kernelcore` or `movable_node`, or memory was onlined as movable, and the pool took its pages there. Ordinary

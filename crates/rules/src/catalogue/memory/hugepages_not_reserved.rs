@@ -7,6 +7,9 @@
 //! Heard as: the VM with huge pages is refused for lack of memory or ends at once though the server has much;
 //! fewer pages than it needs, or on another node.
 //!
+//! Known by: unable to map backing store for guest RAM: Cannot allocate memory; HugePages_Free 0; nr_hugepages too
+//! small; vm.nr_hugepages after fragmentation; -mem-path; os_mem_prealloc insufficient free host memory pages.
+//!
 //! ## Why it happens
 //! Nobody filled the pool, it was filled too late (memory was fragmented by then), with the other page size, or
 //! on another node; other VMs, DPDK or a database took the pages; or the file in `/dev/hugepages` of a dead

@@ -7,6 +7,9 @@
 //!
 //! Heard as: a security review complains of memory deduplication, KSM, between customers.
 //!
+//! Known by: ksmd merging between tenants; deduplication leaks; ksm run 1; page sharing as security risk; disable KSM
+//! or mem-merge=off.
+//!
 //! ## Why it happens
 //! ksmtuned or a tuned profile starts KSM when memory runs short, or somebody switched it on to fit more VMs.
 //! QEMU marks all guest memory as mergeable unless it is told `mem-merge=off`.

@@ -8,6 +8,9 @@
 //! Heard as: a VM with a passed-through device or locked memory cannot allocate memory though much is free; ulimit
 //! -l, as an ordinary user.
 //!
+//! Known by: RLIMIT_MEMLOCK, ulimit -l; VFIO_MAP_DMA cannot allocate memory; LimitMEMLOCK in the unit; mlock failed;
+//! memtune hard_limit; unprivileged user passthrough, io_uring.
+//!
 //! ## Why it happens
 //! The default limit is 64 KiB to 8 MiB. libvirt's system daemon raises it by itself for assigned devices; QEMU
 //! started by hand, by a session daemon, in a container or pod does not have that right (CAP_SYS_RESOURCE). Two

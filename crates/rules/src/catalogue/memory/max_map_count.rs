@@ -6,6 +6,9 @@
 //!
 //! Heard as: a VMM with very many mappings dies after hours; mmap fails.
 //!
+//! Known by: mmap fails with ENOMEM though memory is free; 65530 maps; vm.max_map_count sysctl; large VM with many
+//! mappings crashes; thread creation failed.
+//!
 //! ## Why it happens
 //! QEMU takes two mappings for each coroutine stack, so a disk with many requests in flight (qcow2 under heavy
 //! load, NBD, many virtio-blk queues) takes thousands; thousands of DIMMs, memory slots, vhost regions, pages

@@ -7,6 +7,9 @@
 //!
 //! Heard as: right after a reboot the VM starts, later it does not: ZFS, ARC or tmpfs holds the memory.
 //!
+//! Known by: ZFS ARC eats RAM; page cache; zfs_arc_max; available memory low while buffers are large; VM cannot start
+//! until drop_caches; tmpfs.
+//!
 //! ## Why it happens
 //! `zfs_arc_max` is left at its default, images lie on the pool so the same data is cached twice (guest and ARC),
 //! or somebody keeps large files in `/tmp` on tmpfs. After a fresh boot the cache is small and all is well.

@@ -7,6 +7,9 @@
 //!
 //! Heard as: a latency-critical guest stalls for tens of milliseconds; compaction, khugepaged.
 //!
+//! Known by: khugepaged, compaction; periodic stalls; transparent_hugepage always or madvise; kcompactd CPU; memory
+//! fragmentation; defrag.
+//!
 //! ## Why it happens
 //! `defrag` is `always`: every fault of a huge page compacts directly. Or memory is fragmented and nearly full,
 //! guests with assigned devices make unmovable islands of pinned pages, or khugepaged scans too eagerly.

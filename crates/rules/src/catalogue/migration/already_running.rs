@@ -7,6 +7,9 @@
 //!
 //! Heard as: a second attempt to move the VM fails; an interrupted migration or leftover domain is in the way.
 //!
+//! Known by: domain is already active or being migrated; job already in progress; cannot acquire lock during migrate;
+//! left over domain on destination; previous attempt hangs.
+//!
 //! ## Why it happens
 //! A cancelled or failed migration left its job, its lock (Proxmox `migrate`, nova task state, a KubeVirt
 //! migration object), or a paused QEMU on the target; a post-copy migration failed and waits for recovery; a

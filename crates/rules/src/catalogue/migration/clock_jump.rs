@@ -8,6 +8,9 @@
 //! Heard as: after a migration, resume or restore of a snapshot the guest's time is wrong, jumps or the guest
 //! hangs for minutes; certificates not yet valid.
 //!
+//! Known by: time wrong behind resume; soft lockup messages after migration; TSC frequency differs between hosts; clock
+//! in the future; hwclock after restore; timestamps jump.
+//!
 //! ## Why it happens
 //! kvmclock was saved from a stale master clock (QEMU before 2.3 with a kernel of that time), the hosts' own
 //! clocks differ, the guest was paused for long and time goes on from where it stopped, TSC frequencies of the

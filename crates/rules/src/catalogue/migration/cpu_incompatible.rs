@@ -6,6 +6,9 @@
 //! missing instruction.
 //! Heard as: VMs cannot be moved from the newer to the older host, the other way round they can.
 //!
+//! Known by: operation failed: guest CPU doesn't match on target; unacceptable CPU info; different generation, Intel to
+//! AMD; host-passthrough; guest freezes or crashes on destination; missing features.
+//!
 //! ## Why it happens
 //! The hosts have different CPU generations, microcode, BIOS settings or kernels (TSX, MPX, PCID,
 //! `arch-capabilities`), and the domain uses `host-passthrough` or a `host-model` expanded on the newer one. A

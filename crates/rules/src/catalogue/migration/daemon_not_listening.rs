@@ -6,6 +6,9 @@
 //!
 //! Heard as: the target's libvirt does not accept the connection: refused at port 16509 or 16514.
 //!
+//! Known by: unable to connect to server at 'host:16509' or 16514: Connection refused; listen_tcp off,
+//! libvirtd-tls.socket; ssh host key or login refused for qemu+ssh; auth by ssh fails.
+//!
 //! ## Why it happens
 //! libvirtd listens for the network only when told so: by the socket units `libvirtd-tls.socket` and
 //! `libvirtd-tcp.socket` (`virtproxyd-*` for modular daemons), or by `--listen` where sockets are masked. The

@@ -7,6 +7,9 @@
 //! Heard as: migration by IP address or to a name that resolves to localhost or to nothing fails; with /etc/hosts
 //! entries it works.
 //!
+//! Known by: tries localhost or 127.0.1.1; hostname resolved to localhost, but migration requires an FQDN; name not
+//! known on the target; wrong interface in /etc/hosts; Temporary failure in name resolution.
+//!
 //! ## Why it happens
 //! `/etc/hosts` of the target gives its own name to 127.0.1.1 or ::1 (the installers of Debian and Ubuntu do
 //! so), the host name is `localhost.localdomain`, DNS lacks a host or answers with the address of another

@@ -7,6 +7,9 @@
 //! Heard as: a saved or running VM is refused by another version of QEMU or another layout of devices, mostly
 //! going back to the older one.
 //!
+//! Known by: Unknown ramblock, length mismatch; Machine type received differs; missing section; device in different
+//! slot; unknown savevm section; instance id.
+//!
 //! ## Why it happens
 //! The target was started with another machine type, another memory size, another order of devices or another
 //! ROM size. An alias (`pc`, `q35`, `virt`) resolved to another version. The target's QEMU is older than the

@@ -7,6 +7,9 @@
 //!
 //! Heard as: the target has too little memory, huge pages or locked memory for the arriving VM.
 //!
+//! Known by: no room on destination; hugepages missing there; memory exceeds destination's free memory; target refuses
+//! to allocate; postcopy userfault.
+//!
 //! ## Why it happens
 //! Huge pages are reserved on the source alone; the target is fuller; a strict NUMA binding meets a full node
 //! there; RDMA, zero-copy and VFIO lock memory and no hard limit was raised; a scheduler's accounting (nova,

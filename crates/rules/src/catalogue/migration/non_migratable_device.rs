@@ -7,6 +7,9 @@
 //!
 //! Heard as: one VM cannot be moved, the others can: shared directory, host device, local TPM or bridge binding.
 //!
+//! Known by: domain has assigned non-USB host devices; cannot migrate domain with; State blocked by non-migratable
+//! device; vfio, vhost-user, 9p, ivshmem, nested VMX or SEV; migration disabled.
+//!
 //! ## Why it happens
 //! PCI or mediated devices by VFIO without a migration driver, 9p, virtio-fs with a daemon that cannot hand
 //! over, ivshmem, virtio-gpu with 3D, vhost-user backends without log support, vDPA, local or passed-through

@@ -6,6 +6,9 @@
 //! is cancelled or times out.
 //! Heard as: the migration of a busy VM never ends, hangs at some percent or times out.
 //!
+//! Known by: dirty rate higher than bandwidth; migration runs forever at 99 %; auto-converge, postcopy, downtime limit;
+//! memory remaining does not shrink; never finishes; timeout.
+//!
 //! ## Why it happens
 //! A busy database, JVM or build in a large guest; a slow or shared link, TLS or a tunnel on one CPU; a
 //! bandwidth limit; one stream only; a downtime limit too small for the dirty rate.

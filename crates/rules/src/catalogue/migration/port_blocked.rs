@@ -7,6 +7,9 @@
 //! Heard as: the migration starts and runs into a time-out though ssh works; firewall between the hosts, ports
 //! 49152.
 //!
+//! Known by: no route to host on port 49152; firewall on target, 49152-49215; connection timed out after perform;
+//! iptables, security group; unable to connect to destination.
+//!
 //! ## Why it happens
 //! A host firewall (firewalld's zone without the ports, ufw, nftables), a security group or a network policy
 //! between the hosts; a range in `qemu.conf` (migration_port_min, migration_port_max) that the firewall does

@@ -6,6 +6,9 @@
 //!
 //! Heard as: source and target are taken for one host.
 //!
+//! Known by: attempt to migrate guest to the same host; identical host uuid, sysinfo, DMI serial of cloned or cheap
+//! boards; host_uuid in libvirtd.conf.
+//!
 //! ## Why it happens
 //! Boards that ship with one default UUID (03000200-0400-0500-0006-000700080009 and the like), nested hosts
 //! cloned from one image, a `host_uuid` copied with libvirtd.conf, one machine-id on both hosts (with

@@ -6,6 +6,9 @@
 //!
 //! Heard as: the state of one device cannot be loaded at the target.
 //!
+//! Known by: error while loading state for instance 0x0 of device; load of migration failed: Invalid argument;
+//! get_pci_config_device; Bad config data; virtio features mismatched; restore of saved state fails.
+//!
 //! ## Why it happens
 //! A guest driver or backend left a queue in a state that the target cannot check (virtio indices after a lost
 //! connection), the hosts' kernels differ (nested state, XSAVE size, GIC and timer registers), a vhost-user

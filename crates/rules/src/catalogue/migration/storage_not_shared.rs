@@ -6,6 +6,9 @@
 //!
 //! Heard as: the disk is not there on the target host; local images.
 //!
+//! Known by: unable to read image on the destination; No such file on target; copy-storage-all wanted; local disk;
+//! cannot access storage file; shared file system not mounted there; unsafe migration without shared storage.
+//!
 //! ## Why it happens
 //! Images lie on a local directory, LVM or an unmounted share; the pool or mount has another name on the
 //! target; an ISO in a home directory is still in the drive; the Ceph secret or iSCSI session was made on one

@@ -4,6 +4,9 @@
 //! The target builds the VM from the same definition before the first byte arrives: each bridge, network, Open
 //! vSwitch port and host device that it names must be there under the same name.
 //!
+//! Known by: no such bridge, network or ISO on the other host; Cannot get interface MTU on; CD-ROM in local storage;
+//! mdev or USB device absent on destination; network not found.
+//!
 //! ## Why it happens
 //! Bridges were set up by hand on one host; a libvirt network was defined on the source alone; the target's card
 //! sits in another slot or is another model; mediated device types differ with the driver.

@@ -5,6 +5,9 @@
 //! that the newer one sends, although it knows the machine type; an older libvirt refuses a definition with
 //! elements that it does not know; an older kernel lacks what KVM gave the guest.
 //!
+//! Known by: from newer to older node; unknown machine type on target; downgraded; backwards migration; version not
+//! supported by destination; vmstate unknown field.
+//!
 //! ## Why it happens
 //! Hosts are upgraded one after the other, and a VM is moved back to one that was not yet; a new host was installed
 //! from an older image; one cluster spans two releases of a distribution.

@@ -6,6 +6,9 @@
 //!
 //! Heard as: certificates of migration do not fit the name or address of the target.
 //!
+//! Known by: certificate verify failed, expired or wrong common name; /etc/pki/qemu; the TLS handshake failed; CA
+//! differs; migrate_tls_x509; unable to verify server certificate.
+//!
 //! ## Why it happens
 //! The target is called by a name or address that its certificate does not carry (subjectAltName), a
 //! certificate has expired or is not active yet (clock!), the CA files differ, a key is unreadable for the

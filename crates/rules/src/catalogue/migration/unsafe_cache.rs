@@ -7,6 +7,9 @@
 //!
 //! Heard as: libvirt calls the migration unsafe because of the cache mode.
 //!
+//! Known by: Unsafe migration: Migration may lead to data corruption if disks use cache other than none or directsync;
+//! cache=writeback; --unsafe.
+//!
 //! ## Why it happens
 //! The disk has `writeback`, `writethrough` or `unsafe`, set by a tool or left over from local storage; on
 //! older libvirt the default (no cache attribute) counts as unsafe too.

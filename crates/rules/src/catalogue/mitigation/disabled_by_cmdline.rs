@@ -7,6 +7,9 @@
 //!
 //! Heard as: mitigations=off or its like was set for speed.
 //!
+//! Known by: mitigations=off, nopti, nospectre_v2, spectre_v2=off; shown as vulnerable after benchmarking; booted
+//! without protection.
+//!
 //! ## Why it happens
 //! Somebody wanted speed, a tuning guide or a template said so, or it was a test and stayed. On a host with trusted
 //! guests only, it may be a decision.

@@ -8,6 +8,9 @@
 //! Heard as: the scanner's or checker's report says that our guests are vulnerable although the provider or host
 //! is patched.
 //!
+//! Known by: spectre-meltdown-checker red inside the guest though host is patched; SMT vulnerable, host state unknown;
+//! vulnerabilities: Unknown, no microcode in VM.
+//!
 //! ## Why it happens
 //! The tool runs in the guest and takes it for a machine; the hypervisor (Xen, a cloud) has SMT off or schedules
 //! whole cores; the guest's kernel can only say "SMT Host state unknown" or "hypervisor mitigation required".

@@ -6,6 +6,9 @@
 //!
 //! Heard as: the host's own kernel says Vulnerable.
 //!
+//! Known by: /sys/devices/system/cpu/vulnerabilities says Vulnerable; no microcode; Clear CPU buffers attempted; audit
+//! of host; retbleed, mds, l1tf, mmio_stale_data, srso.
+//!
 //! ## Why it happens
 //! Microcode that the mitigation needs is missing (an old BIOS, no microcode package), the kernel was told not to
 //! mitigate, it was built without the mitigation, or there is none for this CPU.

@@ -9,6 +9,9 @@
 //! Heard as: guests say that they are vulnerable, no microcode, while the host is fully patched; CPU model without
 //! md-clear or ssbd.
 //!
+//! Known by: md-clear, ssbd, spec-ctrl, ibpb or arch-capabilities not in guest; guest reports vulnerable, no microcode;
+//! CPU model without -IBRS or -noTSX; pcid off.
+//!
 //! ## Why it happens
 //! A named CPU model from before 2018 (`Haswell`, `Skylake-Server`, `EPYC`, `kvm64`) has none of them; `-IBRS`,
 //! `-IBPB` and `-v2` variants have some; the VM was not fully restarted after the microcode came; a live migration

@@ -6,6 +6,8 @@
 //!
 //! Heard as: VMs of different customers share the threads of a core.
 //!
+//! Known by: L1TF; MDS; SMT vulnerable; hyper-threading shared by tenants; core scheduling; nosmt; L1D flush.
+//!
 //! ## Why it happens
 //! SMT is on, the CPU is affected, and nothing keeps vCPUs of different VMs off the same core. Flushing buffers on
 //! entry to the guest does not help against a sibling that runs at the same time.

@@ -6,6 +6,9 @@
 //!
 //! Heard as: QEMU aborts at the start or after a migration: failed to set MSR.
 //!
+//! Known by: error: failed to set MSR 0x to 0x; kvm_buf_set_msrs assertion ret == cpu->kvm_msr_buf->nmsrs; QEMU aborts
+//! at start; -cpu host on nested hypervisor; pmu, vmx features.
+//!
 //! ## Why it happens
 //! The CPU model promises a feature that this host's KVM, microcode or outer hypervisor does not back: 0x10a is
 //! IA32_ARCH_CAPABILITIES, 0x38d-0x38f the PMU, 0x480-0x493 VMX capabilities, 0x122 TSX control, 0xe1 UMWAIT. A state

@@ -6,6 +6,9 @@
 //!
 //! Heard as: macOS or Windows restarts, hangs at the logo or blue-screens on this host; ignore_msrs.
 //!
+//! Known by: unhandled rdmsr or wrmsr; ignore_msrs=1; macOS or Windows guest reboots or blue screen at boot;
+//! SYSTEM_SERVICE_EXCEPTION, CPU-Z or benchmark crashes it; kvm: vcpu0 ignored.
+//!
 //! ## Why it happens
 //! `host-passthrough` shows a CPU whose extra registers KVM has not; guest software probes power, thermal or performance
 //! registers; a guest newer than the host's kernel uses new ones.

@@ -7,6 +7,9 @@
 //! Heard as: saving, migration or hotplug does not work for a VM in which Docker Desktop, WSL or Hyper-V runs or
 //! that has vmx or cpu host.
 //!
+//! Known by: live migration or snapshot blocked by nested VMX; host-passthrough with vmx slows Windows, VBS, core
+//! isolation, WSL2 or Hyper-V in the guest; save not possible.
+//!
 //! ## Why it happens
 //! `host-passthrough` passes the flag on by default; QEMU before 4.1 and kernels before 4.20 have no interface for nested
 //! state; VMware and Hyper-V refuse hotplug, save or migration for such VMs; VMX capability MSRs differ between hosts.

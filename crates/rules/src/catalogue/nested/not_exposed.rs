@@ -5,6 +5,9 @@
 //! VMs of this host can only be emulated.
 //! Heard as: inside a VM, a cloud instance or a runner KVM is not available; vmx or svm missing in the guest.
 //!
+//! Known by: no vmx or svm flag in the guest; nested=0, kvm_intel nested N; ESXi, Proxmox, minikube or Android emulator
+//! in a VM; cloud VM without nested virtualization; kvm-ok fails inside.
+//!
 //! ## Why it happens
 //! L0's module has `nested=0`; the VM's CPU model hides the flag (kvm64, a named model without `+vmx`); the cloud's
 //! instance type does not offer it; "virtualize Intel VT-x/EPT" is off in VMware; Hyper-V needs

@@ -8,6 +8,9 @@
 //! Heard as: as a user the VM cannot be attached to the bridge, as root it can; bridge.conf or set-uid of the
 //! helper.
 //!
+//! Known by: access denied by acl file; /etc/qemu/bridge.conf allow br0; failed to parse default acl file; setuid on
+//! qemu-bridge-helper; unprivileged user, session; failed to create tun device.
+//!
 //! ## Why it happens
 //! No `/etc/qemu/bridge.conf` exists (the packages ship none), it does not allow this bridge, it allows another
 //! spelling, or an included file cannot be read. Distributions whose packages drop the set-uid bit (Debian,

@@ -5,6 +5,9 @@
 //!
 //! Heard as: the bridge of the configuration does not exist on this host or on the target of a migration.
 //!
+//! Known by: Cannot get interface MTU on 'br0': No such device; bridge does not exist; could not get link; vmbr0 gone
+//! after renaming; ifup failed.
+//!
 //! ## Why it happens
 //! The network that makes the bridge was not started, the bridge was made by hand and did not survive a reboot,
 //! the definition came from another host, or the interface was renamed. Or a card is named where a bridge is needed

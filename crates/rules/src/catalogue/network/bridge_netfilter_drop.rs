@@ -8,6 +8,9 @@
 //! Heard as: since Docker or Kubernetes was installed bridged VMs cannot be reached or get no answer; on the
 //! bridge their frames are filtered.
 //!
+//! Known by: guests on a bridge cannot reach each other once Docker is installed; bridge-nf-call-iptables=1; FORWARD
+//! policy DROP; ARP works, ping and TCP do not.
+//!
 //! ## Why it happens
 //! Docker loads br_netfilter and sets the policy of FORWARD to DROP (of ip6tables too, since its IPv6 support);
 //! Kubernetes, LXD and ufw do likewise. A VM on a bridge of the LAN was fine until Docker was installed, started

@@ -7,6 +7,9 @@
 //!
 //! Heard as: the network does not start since another DNS server, Pi-hole or dnsmasq listens on port 53.
 //!
+//! Known by: failed to create listening socket for 192.168.122.1: Address already in use; port 53 taken by bind, named,
+//! systemd-resolved or another dnsmasq; DHCP server port 67.
+//!
 //! ## Why it happens
 //! A system-wide dnsmasq without `bind-interfaces`/`bind-dynamic`; BIND, unbound or Pi-hole on the wildcard address, in
 //! a container with host network or a published port 53; NetworkManager's dnsmasq; a dnsmasq left over from an earlier

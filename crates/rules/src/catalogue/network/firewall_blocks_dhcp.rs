@@ -7,6 +7,9 @@
 //!
 //! Heard as: guests get no address since the firewall was switched on, ufw, firewalld or nftables on the host.
 //!
+//! Known by: no DHCP offer; firewalld zone libvirt, ufw, nftables input drop; DHCPDISCOVER repeated; guest gets 169.254
+//! address; static address works; DNS timed out.
+//!
 //! ## Why it happens
 //! ufw, a hand-made nftables ruleset, or a distribution's default (NixOS, Fedora zones) has an INPUT policy of drop.
 //! With nftables every base chain must accept: libvirt's own accept in one table does not help against a drop in

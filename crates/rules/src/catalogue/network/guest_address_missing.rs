@@ -7,6 +7,9 @@
 //! Heard as: the guest has no network after its machine type, slot or MAC was changed or after cloning; its card
 //! has another name than the configuration.
 //!
+//! Known by: interface down or renamed from eth0 to enp1s0 after changing machine or slot; netplan matches old MAC; no
+//! IPv4 in guest, lease none; ip a shows no inet; Network is unreachable in guest.
+//!
 //! ## Why it happens
 //! The card's name comes from its place on the PCI bus: a move from i440fx to q35, from e1000 to virtio, another machine
 //! version or one more device makes `ens3` an `enp1s0`. Images with `net.ifnames=0` expect `eth0`. A clone carries the

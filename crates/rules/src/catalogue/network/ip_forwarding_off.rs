@@ -6,6 +6,9 @@
 //!
 //! Heard as: guests reach the host and each other and nothing beyond; NAT or route out of another interface, VPN.
 //!
+//! Known by: guest reaches host but not internet; net.ipv4.ip_forward=0; missing masquerade or NAT rule; default route;
+//! packets not forwarded; sysctl reset.
+//!
 //! ## Why it happens
 //! Forwarding is off by default and was switched on by hand until the last reboot; a hardening profile or
 //! `sysctl.d` file switches it off after libvirt has switched it on; hand-made taps (Firecracker, Cloud Hypervisor,

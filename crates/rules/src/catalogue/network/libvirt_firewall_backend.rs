@@ -6,6 +6,9 @@
 //! network starts; if the backend changes with an update, rules that other tools made for it no longer fit.
 //! Heard as: since libvirt was updated guests have no DHCP or internet.
 //!
+//! Known by: failed to apply firewall rules, iptables or nft not found; internal error: Failed to initialize a valid
+//! firewall backend; rules vanish after firewalld reload; firewall_backend.
+//!
 //! ## Why it happens
 //! `iptables`, `ip6tables` or `nft` is not installed (minimal hosts, containers); legacy and nft variants of iptables
 //! are mixed and their modules clash; the modules of the running kernel are gone after an update without a reboot;

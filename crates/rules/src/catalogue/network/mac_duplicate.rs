@@ -6,6 +6,9 @@
 //!
 //! Heard as: two VMs lose their connection in turns; copies with the same MAC.
 //!
+//! Known by: two VMs with one MAC; received packet with own address as source address; connection flaps; clone copied
+//! the address; ARP flip-flop.
+//!
 //! ## Why it happens
 //! QEMU gives every card without `mac=` the address 52:54:00:12:34:56 (and counts up within one VM only), so that two
 //! VMs started by hand collide. A copied domain XML, a cloned disk with a MAC written in it, a template of Vagrant or

@@ -8,6 +8,9 @@
 //! Heard as: the guest reaches the internet and every other machine, but not the very host that it runs on, its
 //! shares or ssh, and the host cannot reach the guest.
 //!
+//! Known by: guest cannot ping its own host but everybody else can; direct interface, bridge mode macvtap; host to VM
+//! unreachable; macvlan.
+//!
 //! ## Why it happens
 //! It is how the driver works: in mode `bridge` the macvtaps of one card see each other, the card's own address
 //! is not among them. Mode `vepa` needs a switch that sends frames back out of the port they came from (reflective

@@ -7,6 +7,9 @@
 //! Heard as: ping and small requests work, large downloads, TLS, ssh or apt stall or hang half way; jumbo frames,
 //! tunnel, VXLAN, VPN.
 //!
+//! Known by: ssh hangs after login, small pings pass and large do not; jumbo frames, VXLAN, WireGuard or VPN overhead;
+//! TLS handshake stalls; fragmentation needed; mtu 9000 against 1500.
+//!
 //! ## Why it happens
 //! Jumbo frames were switched on at one end only; the underlay carries VXLAN, GENEVE or WireGuard and has 50 to 80
 //! bytes less for the guest (cloud hosts with MTU 1450 or 1460); a Linux bridge takes the smallest MTU of its ports

@@ -7,6 +7,9 @@
 //!
 //! Heard as: ping works but TCP or UDP through a router or firewall VM, pfSense or OPNsense, crawls or fails.
 //!
+//! Known by: bad UDP checksum, DHCP reply ignored; slow TCP upload or download, GRO, TSO, LRO; ethtool -K tx off cures;
+//! retransmissions; tcpdump cksum incorrect.
+//!
 //! ## Why it happens
 //! An old DHCP client reads raw frames and does not know "checksum not filled in"; a physical driver (e1000e, r8169,
 //! bnx2, igb with LRO, several USB and Wi-Fi cards) has a broken offload; LRO is on at a card whose frames are bridged

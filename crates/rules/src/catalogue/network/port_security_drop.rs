@@ -5,6 +5,9 @@
 //! nested VM, a container bridge, a virtual IP (VRRP, keepalived) or a guest with a changed MAC are dropped silently.
 //! Heard as: a bridged or nested VM gets no answer because the network knows only the host's MAC: wireless.
 //!
+//! Known by: MAC spoofing filter, OpenStack port security, VMware promiscuous or forged transmits, Hetzner or cloud
+//! with single MAC; bridge in nested VM gets no ARP reply; nwfilter clean-traffic.
+//!
 //! ## Why it happens
 //! libvirt's `<filterref filter='clean-traffic'/>` or `no-mac-spoofing`; OpenStack and OVN port security without
 //! allowed-address-pairs; an outer hypervisor: VMware port groups reject promiscuous mode, MAC changes and forged

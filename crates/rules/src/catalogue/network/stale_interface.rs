@@ -6,6 +6,9 @@
 //!
 //! Heard as: after a crash the network does not start, as its bridge or tap is still there.
 //!
+//! Known by: virbr0 already exists; File exists; left-over vnet or tap; could not create bridge; network already in use
+//! by interface; old bridge from docker or lxc remains.
+//!
 //! ## Why it happens
 //! The manager was killed or reinstalled while the network was up; the network was undefined by deleting its file;
 //! another tool (LXD, multipass, minikube, Vagrant, a second libvirt in a namespace) made the same bridge; persistent

@@ -7,6 +7,9 @@
 //! Heard as: a nested hypervisor or VPN uses the same addresses as the virtual network, 192.168.122.0; no route
 //! out.
 //!
+//! Known by: network is already in use by interface; overlapping 192.168.122.0/24; nested libvirt default network; VPN
+//! or LAN has the same range; routes conflict.
+//!
 //! ## Why it happens
 //! The hypervisor is itself a guest on 192.168.122.0/24 (nested libvirt: both use the default); the VPN, the office LAN
 //! or Docker (172.17.0.0/16 and up) uses the same private range; two tools (LXD, minikube, multipass) chose the same.

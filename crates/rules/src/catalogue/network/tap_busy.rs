@@ -7,6 +7,9 @@
 //!
 //! Heard as: the second VM with the same tap does not start.
 //!
+//! Known by: could not configure /dev/net/tun (tap0): Device or resource busy; tap used twice; TUNSETIFF EBUSY; other
+//! QEMU or Firecracker still holds it.
+//!
 //! ## Why it happens
 //! Two VMs were given one tap name (copied configuration, a template without a counter, a fixed `tap0`); the
 //! earlier VMM still runs, perhaps as an orphan of a crashed manager; a snapshot was restored twice; a VPN or a

@@ -6,6 +6,9 @@
 //!
 //! Heard as: a hand-made tap is given to QEMU, the guest has a link and nothing arrives; state DOWN.
 //!
+//! Known by: NO-CARRIER or state DOWN on tap or vnet; link not brought up by ifup script; port not in bridge; disabled
+//! state; ip link set up cures; interface lost at start.
+//!
 //! ## Why it happens
 //! `ip tuntap add` leaves a tap down and without master; QEMU's `script=no` leaves the work to the user; an
 //! `/etc/qemu-ifup` that is missing, not executable or fails; NetworkManager or systemd-networkd took the tap out

@@ -7,6 +7,9 @@
 //!
 //! Heard as: creating or opening the tap is not permitted to an ordinary user.
 //!
+//! Known by: could not configure /dev/net/tun: Operation not permitted; could not open /dev/net/tun: Permission denied;
+//! tuntap user; needs CAP_NET_ADMIN; rootless.
+//!
 //! ## Why it happens
 //! The VM runs as a user who owns no tap; the tap was made without `user`/`group`; a container, jailer or
 //! systemd unit took CAP_NET_ADMIN away or does not allow the device 10:200; the tap lies in another network

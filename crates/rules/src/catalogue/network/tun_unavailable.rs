@@ -6,6 +6,9 @@
 //!
 //! Heard as: no /dev/net/tun in the container or VPS.
 //!
+//! Known by: /dev/net/tun: No such file or directory or No such device; tun module not loaded; kernel just upgraded,
+//! modules gone; LXC or container without tun.
+//!
 //! ## Why it happens
 //! The module `tun` is not loaded or not built (minimal, cloud and WSL kernels; a kernel package updated without
 //! a reboot has no modules for the running kernel). Containers (Docker, LXC, Kubernetes, GitLab runners) get a

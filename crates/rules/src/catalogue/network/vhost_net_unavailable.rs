@@ -7,6 +7,9 @@
 //!
 //! Heard as: the network is slow or refused because the module vhost_net is not loaded or allowed; own kernel.
 //!
+//! Known by: /dev/vhost-net could not be opened; vhost=on requested but could not be initialized, falling back to
+//! userspace; modprobe vhost_net; slow network, high CPU of qemu.
+//!
 //! ## Why it happens
 //! The module `vhost_net` is not loaded or not built; the node is root's alone or for group kvm and the VMM's user
 //! is not in it; a container or the VM's device cgroup does not list the node (`cgroup_device_acl` of libvirt,

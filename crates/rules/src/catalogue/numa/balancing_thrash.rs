@@ -7,6 +7,9 @@
 //!
 //! Heard as: pinned or large guests have regular latency peaks; task_numa_work, page unmapping.
 //!
+//! Known by: numa_balancing=1; many NUMA hint faults, page migrations; pinned VM with jitter, EPT violations;
+//! task_numa_work; latency spikes on two-socket host.
+//!
 //! ## Why it happens
 //! `kernel.numa_balancing` is 1 by default on hosts with several nodes. The cost grows with guest memory and with
 //! the number of vCPUs; memory that many nodes use, shared memory (virtio-fs, vhost-user) and pages pinned for a

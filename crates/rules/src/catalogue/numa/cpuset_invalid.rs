@@ -7,6 +7,9 @@
 //!
 //! Heard as: a VM with a pinning does not start on a machine with fewer processors or an empty cpuset.
 //!
+//! Known by: invalid cpuset, cpu out of range; unable to set NUMA affinity; nodeset not available; offline CPU; write
+//! to cpuset.mems failed; no such node.
+//!
 //! ## Why it happens
 //! The definition was copied from a larger host; SMT was switched off; CPUs are numbered otherwise after a firmware
 //! update; `machine.slice` was made without cpuset.cpus (cgroup v1 does not inherit it); Kubernetes' CPU manager or

@@ -6,6 +6,9 @@
 //!
 //! Heard as: a VM is killed or not admitted though free shows much; its node is used up.
 //!
+//! Known by: memory strict on node 0; OOM while other node has gigabytes free; unable to allocate hugepages on that
+//! node; numactl --membind; constraint memory policy.
+//!
 //! ## Why it happens
 //! All VMs were bound to node 0; the node's share of the host is smaller than it seems (firmware that makes each L3
 //! or quadrant a node); huge pages, the page cache and unbound VMs took the node before.

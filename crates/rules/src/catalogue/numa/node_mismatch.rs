@@ -7,6 +7,9 @@
 //! Heard as: memory bandwidth or latency in the VM is worse than on the host; processors on one socket, memory or
 //! card on the other.
 //!
+//! Known by: GPU or NIC on other socket than VM; cross-node traffic; numastat other_node; memory remote; half the
+//! bandwidth; qemu emulator threads elsewhere.
+//!
 //! ## Why it happens
 //! vCPUs were pinned and memory was not bound (it goes where QEMU's threads ran when it was first touched), or the
 //! other way round; the device sits in a slot of the other socket; CPU numbers were taken for nodes; the firmware

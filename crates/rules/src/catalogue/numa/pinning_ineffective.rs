@@ -8,6 +8,9 @@
 //! Heard as: vCPUs are pinned to isolated cores and it still stutters when the disk or host is busy; emulator and
 //! I/O threads.
 //!
+//! Known by: isolcpus, nohz_full or cset missing; other tasks run on pinned cores; emulatorpin, hyperthread siblings of
+//! one core used twice; latency despite vcpupin; steal.
+//!
 //! ## Why it happens
 //! `<emulatorpin>` and `<iothreadpin>` are missing; two VMs name the same CPUs; nothing is isolated on the host
 //! (`isolcpus`, cpuset partitions, systemd AllowedCPUs); or vCPUs float over a set of CPUs that `isolcpus` took out

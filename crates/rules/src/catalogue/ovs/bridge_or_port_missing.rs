@@ -6,6 +6,9 @@
 //!
 //! Heard as: the Open vSwitch bridge of the definition does not exist since the switch was rebuilt or renamed.
 //!
+//! Known by: ovs-vsctl: no bridge named; could not open network device (No such device) in ovs-vsctl show; port error;
+//! br-int absent; failed to add port.
+//!
 //! ## Why it happens
 //! The bridge was never made or the database was emptied (`conf.db` lost, container restarted); the name in the domain or
 //! Neutron differs; a stale port of an ended VM remains with "No such device"; a leftover interface has the

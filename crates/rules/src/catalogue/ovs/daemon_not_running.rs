@@ -6,6 +6,9 @@
 //!
 //! Heard as: no VM comes up on the Open vSwitch host after a reboot; database connection failed.
 //!
+//! Known by: database connection failed, db.sock: No such file or directory; openvswitch-switch inactive; ovs-vsctl
+//! hangs; cannot connect to unix socket ovsdb-server.
+//!
 //! ## Why it happens
 //! The service is stopped, failed at start (damaged `conf.db`, kernel module missing, DPDK could not start) or is started
 //! after libvirt; a container or chroot does not see the host's `/run/openvswitch`; paths differ between packages

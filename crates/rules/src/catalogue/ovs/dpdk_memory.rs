@@ -7,6 +7,9 @@
 //!
 //! Heard as: a DPDK vhost-user port passes no packet or PMD cannot map the guest's memory.
 //!
+//! Known by: mempool creation failed, insufficient hugepages for socket; dpdk-socket-mem; EAL: cannot get hugepage;
+//! vhost memory region mmap; pmd init failed; OVS-DPDK mbuf.
+//!
 //! ## Why it happens
 //! No huge pages are reserved, or not on the NUMA node of the NIC or VM; `dpdk-socket-mem` asks for more than a node has, or
 //! gives node 1 nothing; pages are taken by guests first; the guest's memory is not shared or not from huge pages; the

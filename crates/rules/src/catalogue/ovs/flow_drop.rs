@@ -6,6 +6,9 @@
 //!
 //! Heard as: only VMs with a VLAN tag or one VM on the bridge has no network or DHCP; wrong tag, trunk or flow.
 //!
+//! Known by: tag or trunks wrong on port; VLAN mismatch; ofproto/trace says drop; dump-flows n_packets drop; no normal
+//! action; fail_mode secure without controller.
+//!
 //! ## Why it happens
 //! `fail_mode: secure` and no controller leaves empty tables; a flow of a controller (Neutron, OVN, ODL) still names an old port
 //! number or MAC; the access port has another `tag=`, or a trunk does not list the VLAN; a guest sends tagged frames

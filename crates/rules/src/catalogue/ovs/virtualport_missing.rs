@@ -7,6 +7,9 @@
 //!
 //! Heard as: an Open vSwitch bridge is used like a Linux bridge: operation not supported.
 //!
+//! Known by: virtualport type openvswitch missing in XML; brctl addif: Operation not supported on ovs-system; Unable to
+//! add port vnet to OVS bridge br-ex; can't add to bridge.
+//!
 //! ## Why it happens
 //! The domain's `<interface type='bridge'>` (or the libvirt network) names the OVS bridge without
 //! `<virtualport type='openvswitch'/>`; a script uses `brctl addif` or `ip link set master`; QEMU's

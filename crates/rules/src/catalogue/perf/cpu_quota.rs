@@ -7,6 +7,9 @@
 //!
 //! Heard as: the VM lags or stalls for parts of each period though the host is idle; cpulimit, quota, throttled.
 //!
+//! Known by: throttled, cpu.max, nr_throttled; CPU capped at one core; CFS quota, cputune; VM slow at regular
+//! intervals; container CPU limit; steal-like.
+//!
 //! ## Why it happens
 //! `<quota>` in the domain, a CPU limit of the pod or container (Kubernetes turns `limits.cpu` into a quota),
 //! `CPUQuota=` of the unit, Proxmox's `cpulimit`, or a flavor's `quota:cpu_quota`.

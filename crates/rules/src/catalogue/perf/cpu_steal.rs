@@ -7,6 +7,9 @@
 //!
 //! Heard as: everything in the VMs is slow when others are busy; high st value in top; overcommitted host.
 //!
+//! Known by: st in top is high; noisy neighbour; overcommitted host; burstable credits used up; load average of host
+//! over its cores; too many vCPUs.
+//!
 //! ## Why it happens
 //! More busy vCPUs than CPUs on the host; a neighbour; a burstable instance without credits; a quota
 //! (`perf/cpu-quota`); for a nested VM the VM below it is starved; a vCPU count above the host's CPUs.

@@ -8,6 +8,9 @@
 //! Heard as: copies and network are slow in an imported or Windows guest; IDE, SATA or e1000; a tablet keeps an
 //! idle VM awake.
 //!
+//! Known by: e1000, rtl8139, IDE, SATA or cirrus model; slow disk or network in the guest; throughput far under host's;
+//! switch to virtio; USB 1 controller.
+//!
 //! ## Why it happens
 //! The definition was made without naming the guest's system, so the tool chose what works everywhere; an imported
 //! or converted VM kept its old devices; QEMU's own defaults are IDE and e1000.

@@ -7,6 +7,9 @@
 //!
 //! Heard as: an idle guest burns host CPU or wakes slowly; halt_poll_ns.
 //!
+//! Known by: halt_poll_ns; host CPU high with idle guests; kvm halt-polling burns cycles; wake-up latency of vCPU;
+//! guest haltpoll; power use.
+//!
 //! ## Why it happens
 //! The default (200 us on x86) is too much for hosts full of idle guests or with overcommitted CPUs, and 0 too little
 //! for latency-bound guests that sleep and wake all the time; somebody raised it far beyond what helps.

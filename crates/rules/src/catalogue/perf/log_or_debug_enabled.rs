@@ -7,6 +7,9 @@
 //!
 //! Heard as: slow or disk full since debugging or tracing was switched on.
 //!
+//! Known by: debug kernel, KASAN, lockdep; trace events on; -d log; log level debug; disk fills with logs; verbose
+//! logging; ftrace left enabled.
+//!
 //! ## Why it happens
 //! It was switched on to find another fault and left; a debug kernel or a debug build is booted; the development
 //! default of a tool is to log everything.

@@ -8,6 +8,9 @@
 //!
 //! Heard as: start is slow or there are spikes from huge page splitting, kvm-nx-lpage-recovery.
 //!
+//! Known by: kvm-nx-lpage-recovery thread; nx_huge_pages; VM creation takes long after update; itlb_multihit; periodic
+//! latency every minute; pages split.
+//!
 //! ## Why it happens
 //! `nx_huge_pages` is `auto`, and the CPU is affected. Hosts that start many short VMs (Firecracker, Kata) feel the
 //! start; hosts with large guests feel the split pages and the worker's bursts once a minute.

@@ -6,6 +6,9 @@
 //!
 //! Heard as: round trips or speed vary, a busy loop on the host makes it steady; governor, C-states, turbo.
 //!
+//! Known by: cpufreq governor powersave; C-states deep; frequency low; latency jitter; performance profile of tuned;
+//! turbo off; idle states.
+//!
 //! ## Why it happens
 //! The governor is `powersave` or `schedutil` on acpi-cpufreq, the firmware's profile saves power, C-states are
 //! allowed for latency-bound guests, turbo is off, or the CPU is too hot.

@@ -7,6 +7,9 @@
 //!
 //! Heard as: network is slow with a virtual IOMMU or iommu_platform.
 //!
+//! Known by: iommu_platform=on with vhost; ats; IOTLB misses; virtio-net behind vIOMMU is slow; device-iotlb;
+//! throughput dropped with intel-iommu in guest.
+//!
 //! ## Why it happens
 //! A virtual IOMMU was added for nested assignment, more than 255 vCPUs, or DPDK in the guest, and the guest's kernel
 //! maps every packet through it (strict mode).

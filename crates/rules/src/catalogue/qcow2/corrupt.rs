@@ -8,6 +8,9 @@
 //! Heard as: qemu-img check reports errors; image marked corrupt; the guest gets I/O errors or does not boot after
 //! a crash.
 //!
+//! Known by: qcow2: Marking image as corrupt; refcount errors in qemu-img check; overlaps with active L1 or L2 table;
+//! Image is corrupt; cannot be opened read/write; Input/output error in guest.
+//!
 //! ## Why it happens
 //! Two processes wrote the image at once (the same disk in two VMs, `qemu-img` on a running VM, locking off);
 //! the host crashed with `cache=unsafe` or a lying write cache; the file was truncated by a copy or a full disk;

@@ -6,6 +6,9 @@
 //!
 //! Heard as: an older QEMU does not open the image; unsupported feature or version.
 //!
+//! Known by: unknown incompatible features; qcow version 3 not supported; compression type zstd, extended L2,
+//! data-file, or encrypted image; backing file unsupported by Firecracker or Cloud Hypervisor; only raw.
+//!
 //! ## Why it happens
 //! The image was made with a newer QEMU (v3 needs 1.1, external data 4.0, zstd 5.1, extended L2 5.2) and is used
 //! on an older host; or by a VMM with its own small reader: Cloud Hypervisor, crosvm, libkrun and Firecracker

@@ -6,6 +6,9 @@
 //!
 //! Heard as: qemu-img check reports leaked clusters, and the VM works.
 //!
+//! Known by: leaked clusters were found on the image; this means waste of disk space, but no harm to data; qemu-img
+//! check -r leaks; file larger than its content.
+//!
 //! ## Why it happens
 //! QEMU was killed, or the host crashed, between counting a cluster and using it: the order is chosen so that
 //! this can only leak. Images with lazy refcounts are repaired at the next opening. A snapshot or commit that was

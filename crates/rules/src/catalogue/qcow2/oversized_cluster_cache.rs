@@ -6,6 +6,9 @@
 //!
 //! Heard as: random reads on a very large qcow2 disk are slow, on a small one fast.
 //!
+//! Known by: l2-cache-size; random reads slow on large image; L2 table misses; cluster_size; performance falls with
+//! image of terabytes.
+//!
 //! ## Why it happens
 //! QEMU's cache was 1 MiB until 3.0; since 3.1 it grows to at most 32 MiB, which covers 256 GiB with the usual
 //! cluster size. Larger images, smaller clusters, or a long chain (each layer has a cache of its own) exceed it.

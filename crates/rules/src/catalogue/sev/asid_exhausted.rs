@@ -7,6 +7,9 @@
 //!
 //! Heard as: some confidential guests start and one more does not.
 //!
+//! Known by: no free ASID; SEV_INIT or LAUNCH_START fails with many guests; minimum SEV ASID in BIOS; max encrypted
+//! guests reached; error ENOSPC or EBUSY from KVM_SEV_INIT.
+//!
 //! ## Why it happens
 //! As many VMs of the kind run as there are ASIDs; a cgroup's `misc.max` allows fewer; or VMs were ended so fast
 //! that their ASIDs wait for a DF_FLUSH of the firmware. A small SEV-ES space limit makes SEV-ES run out early.

@@ -6,6 +6,9 @@
 //!
 //! Heard as: the measurement or report is not what was expected; launch digest.
 //!
+//! Known by: measurement differs; sevctl or snpguest verify fails; wrong digest, OVMF or kernel hash not included;
+//! policy differs; VCEK chain; TIK TEK HMAC.
+//!
 //! ## Why it happens
 //! Mostly one input of the calculation is another: a newer OVMF, another kernel, initrd or command line (a trailing
 //! blank or newline counts), the number of vCPUs, the CPU model (its signature is in the VMSA), the VMM (QEMU, EC2 and

@@ -7,6 +7,9 @@
 //!
 //! Heard as: SEV, SEV-ES or SNP is not offered though the CPU has it; BIOS setting, ASID limit, SME.
 //!
+//! Known by: SMEE, SEV-SNP or SEV control not enabled in BIOS; ccp: SEV: memory encryption not enabled by BIOS; sev_es
+//! N; kvm_amd parameters N; MSR bit not set.
+//!
 //! ## Why it happens
 //! Most boards ship with SMEE (memory encryption) off. SEV-ES and SEV-SNP VMs use the ASIDs below the BIOS value
 //! "SEV-ES ASID Space Limit" (CPUID 0x8000001F EDX, the least ASID of a plain SEV VM); its default of 1 leaves

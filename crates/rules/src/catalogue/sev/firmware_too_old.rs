@@ -6,6 +6,9 @@
 //!
 //! Heard as: the SEV firmware or API version is older than what is needed.
 //!
+//! Known by: SEV API version too low; update of PSP firmware, amd_sev_fam19h.sbin; SNP needs 1.51 or later;
+//! download_firmware; TCB version.
+//!
 //! ## Why it happens
 //! The firmware comes with the BIOS. The kernel can load a newer one from `/lib/firmware/amd/amd_sev_fam*.sbin`
 //! for the time until reboot, but only if the package has a file for this family and model, the running firmware

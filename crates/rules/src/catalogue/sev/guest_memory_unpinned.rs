@@ -7,6 +7,9 @@
 //! Heard as: a confidential guest with much memory ends at the launch as an ordinary user; registering the region
 //! fails.
 //!
+//! Known by: failed to register memory region with KVM_MEMORY_ENCRYPT_REG_REGION; RLIMIT_MEMLOCK with SEV; pin pages;
+//! sev_ram_block_added; Cannot allocate memory when launching encrypted VM.
+//!
 //! ## Why it happens
 //! The limit is the default of 8 MiB or 64 KiB because QEMU runs as a user, in a container, or under libvirt without
 //! `<memtune><hard_limit>`; the limit counts firmware and video memory too, so it must be above the VM's size.

@@ -6,6 +6,9 @@
 //! pflash for SNP, or options of another QEMU generation.
 //! Heard as: a confidential guest's definition is refused: policy, cbitpos, memory backend, machine type.
 //!
+//! Known by: policy, cbitpos, reduced-phys-bits wrong; virtio without iommu_platform; session or DH cert; memfd needed;
+//! discard, kernel-hashes; sev-guest object; LAUNCH_START invalid.
+//!
 //! ## Why it happens
 //! `cbitpos` and `reduced-phys-bits` are properties of the host CPU (47 on EPYC 7001, 51 on later ones) and get
 //! copied between hosts. Policies are bit masks (bit 2 asks for SEV-ES; SNP's reserved bit 17 must be 1). SNP guests

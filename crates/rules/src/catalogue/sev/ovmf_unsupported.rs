@@ -6,6 +6,9 @@
 //!
 //! Heard as: the confidential guest does not start with the distribution's firmware; hashes table or metadata.
 //!
+//! Known by: OVMF without SEV metadata or hashes table; OvmfPkg AmdSev build needed; kernel hashes: guest firmware does
+//! not support; pflash not allowed with SNP, use -bios.
+//!
 //! ## Why it happens
 //! Distributions ship several images. Plain SEV runs with a normal OVMF of 2019 or later; SEV-ES needs the reset
 //! block (edk2 202011), SNP the metadata (202202 or later), and measured direct boot (`kernel-hashes=on`) needs the

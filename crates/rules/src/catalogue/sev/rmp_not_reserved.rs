@@ -7,6 +7,9 @@
 //!
 //! Heard as: SNP is not enabled as no RMP table is reserved.
 //!
+//! Known by: RMP table memory not reserved by BIOS; SEV-SNP: Memory for the RMP table has not been reserved; SNP memory
+//! coverage; rmptable.
+//!
 //! ## Why it happens
 //! The BIOS setting "SNP Memory (RMP Table) Coverage" is off, or is set by hand ("custom") to less than the
 //! installed memory, often after memory was added. Some BIOSes leave the default at off although SNP is on.

@@ -6,6 +6,9 @@
 //!
 //! Heard as: saving or a snapshot with memory is refused while a shared folder or host device is there.
 //!
+//! Known by: savevm: device does not support snapshots or migration; State blocked; vfio, virtiofs or SEV VM cannot be
+//! suspended; internal snapshot refused; hibernating with passthrough.
+//!
 //! ## Why it happens
 //! A PCI or mediated host device, 9p or virtio-fs, ivshmem, 3D graphics, a vhost-user backend without logging,
 //! `invtsc`, nested VMX on an old kernel, an encrypted guest. A background snapshot has more blockers than a

@@ -7,6 +7,9 @@
 //!
 //! Heard as: commit or pivot fails and the VM stays on its overlay; job not ready.
 //!
+//! Known by: block copy still active; cannot pivot: not ready for pivot yet; commit or mirror stuck; another block job
+//! is running; backup leaves a job; disk has active block job.
+//!
 //! ## Why it happens
 //! The pivot was called too early (the guest writes faster than the job copies, or an event was missed), an
 //! earlier backup or copy was left running after its tool died, two tools (backup and snapshot) meet, or a

@@ -7,6 +7,9 @@
 //!
 //! Heard as: a snapshot is listed and cannot be deleted or is unknown to qemu-img; metadata and files differ.
 //!
+//! Known by: snapshot not found though listed; overlay lost, delete fails; metadata says other file; backing chain and
+//! domain XML differ; revert fails; checkpoint bitmap missing.
+//!
 //! ## Why it happens
 //! Overlays were committed, renamed, moved or removed by hand or by a backup tool; an image was restored from a
 //! backup with the old metadata beside it; a deletion broke off half-way; snapshots of mixed kinds were made; a

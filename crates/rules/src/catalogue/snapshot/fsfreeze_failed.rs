@@ -7,6 +7,9 @@
 //!
 //! Heard as: a backup or snapshot hangs at the beginning and with it the guest; fs-freeze.
 //!
+//! Known by: guest-fsfreeze-freeze timed out; backup hangs guest; VSS writer failed; Failed to freeze filesystems;
+//! quiesce; still frozen after backup; agent command.
+//!
 //! ## Why it happens
 //! One file system cannot be frozen (loop or bind mounts, a stuck NFS or FUSE, an overlay twice), a hook script
 //! fails, Windows' VSS writers take more than ten seconds, writes pile up while the thaw never comes, or the

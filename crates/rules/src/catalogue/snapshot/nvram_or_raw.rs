@@ -7,6 +7,9 @@
 //!
 //! Heard as: snapshots work for all VMs but those with UEFI, raw disks or a TPM.
 //!
+//! Known by: internal snapshots of a VM with pflash based firmware are not supported; raw disk does not support
+//! internal snapshot; TPM state; nvram is raw.
+//!
 //! ## Why it happens
 //! A raw disk or block device, a UEFI guest (its NVRAM is raw unless made as qcow2), a disk of kind network or
 //! lun, a vTPM whose state lies outside; storage types of Proxmox without snapshots (raw on a directory, LVM

@@ -6,6 +6,9 @@
 //!
 //! Heard as: creating virtual functions fails with no memory or no space though there is plenty.
 //!
+//! Known by: not enough MMIO resources for SR-IOV; bus number out of range; enabling VFs: cannot allocate memory; can't
+//! enable VFs; pci=realloc, above 4G decoding; ARI.
+//!
 //! ## Why it happens
 //! The firmware does not reserve VF BARs (SR-IOV support off, Above 4G decoding off); more VFs are asked for than the
 //! driver, its queues or interrupts allow; without ARI only 7 more functions fit on a bus.

@@ -6,6 +6,9 @@
 //!
 //! Heard as: no virtual functions appear after a reboot; numvfs is 0 or does not exist.
 //!
+//! Known by: sriov_numvfs is 0; no virtual functions in lspci; max_vfs; SR-IOV disabled in BIOS or card firmware
+//! (mlxconfig); sriov_totalvfs absent; write error: function not implemented.
+//!
 //! ## Why it happens
 //! SR-IOV is off in the host's firmware set-up or in the card's own (mlxconfig SRIOV_EN, NUM_OF_VFS); the physical
 //! function (PF) has no driver, or one that cannot make VFs; the device has no SR-IOV capability; nobody writes the

@@ -6,6 +6,9 @@
 //!
 //! Heard as: a VF in the guest has a link but its bridge, VLAN, virtual IP or changed MAC gets no traffic.
 //!
+//! Known by: VF has no traffic; spoofed packet detected; MAC all zeros or changed by the guest; trust off; vlan on VF;
+//! admin MAC; link-state of VF.
+//!
 //! ## Why it happens
 //! The guest changes the VF's MAC or bridges other MACs over it (containers, nested VMs, VRRP, bonding) while spoof
 //! checking is on and trust is off; it uses a VLAN that the VF was not given; the VF has an all-zero MAC.

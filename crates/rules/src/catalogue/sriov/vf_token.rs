@@ -6,6 +6,9 @@
 //!
 //! Heard as: a virtual function cannot be opened: permission denied while the physical one is with vfio-pci.
 //!
+//! Known by: VF token; PF bound to vfio-pci; error getting device from group: Permission denied; vf-token UUID; DPDK on
+//! PF.
+//!
 //! ## Why it happens
 //! DPDK drives the PF through vfio-pci with `enable_sriov=1`, and the VM's `vfio-pci` argument has no or another
 //! `vf-token`; or a token is given though the PF is on its host driver.

@@ -6,6 +6,9 @@
 //!
 //! Heard as: after a change of the cache mode in the UI the VM does not start; native AIO.
 //!
+//! Known by: aio=native was specified, but it requires cache.direct=on; io='native' needs cache none or directsync;
+//! disk does not start.
+//!
 //! ## Why it happens
 //! `cache=writeback` is QEMU's default: who sets only `io='native'`, or changes `cache='none'` to `writeback`
 //! and leaves the rest, gets a contradiction. Before QEMU 2.6 it fell back to threads in silence, so old

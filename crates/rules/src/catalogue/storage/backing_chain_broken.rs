@@ -7,6 +7,9 @@
 //!
 //! Heard as: images were moved, and the VM does not start though its path was changed; the base is not found.
 //!
+//! Known by: Could not open backing file; base image moved or deleted; relative path; backing format raw against qcow2;
+//! after copying overlay alone; linked clone template removed.
+//!
 //! ## Why it happens
 //! The base was moved, renamed, deleted as "old", or replaced; the overlay was copied to another host without
 //! it; a relative path resolves against the overlay's directory; a commit or an external snapshot's files were

@@ -8,6 +8,9 @@
 //! Heard as: fsync, apt or a database is slow in the guest on this disk, fast in a container or on the host;
 //! directsync, writethrough.
 //!
+//! Known by: disk writes slow, fsync; cache=writethrough or directsync; aio threads against native or io_uring; IOPS
+//! far below host's.
+//!
 //! ## Why it happens
 //! Old versions and some front ends default to writethrough; `directsync` is chosen for safety although `none`
 //! keeps the guest's flushes as well; a qcow2 over a slow file system syncs metadata; a host without battery

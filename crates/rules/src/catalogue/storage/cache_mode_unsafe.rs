@@ -7,6 +7,9 @@
 //!
 //! Heard as: after a power cut or crash of the host the guests' file systems were damaged.
 //!
+//! Known by: cache=unsafe or writeback lost data behind power failure; file system damaged after host crash; flush
+//! ignored; barrier.
+//!
 //! ## Why it happens
 //! Chosen for speed: installers, CI images, `-snapshot`, Packer and Vagrant defaults, then kept for production.
 //! Write-back caches of disks or RAID controllers without a battery do the same one layer further down.

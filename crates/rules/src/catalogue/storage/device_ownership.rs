@@ -6,6 +6,9 @@
 //!
 //! Heard as: the block device belongs to root and QEMU does not.
 //!
+//! Known by: Could not open '/dev/sdb' or zvol or LV: Permission denied; block device root:disk; ownership reset by
+//! udev; chown not lasting; kubernetes block volume fsGroup.
+//!
 //! ## Why it happens
 //! QEMU or Firecracker is started by hand, as a session VM, in a container or under a jailer; a chown done by
 //! hand is lost when udev makes the node anew at a reboot, activation or resize; libvirt's `dynamic_ownership` is

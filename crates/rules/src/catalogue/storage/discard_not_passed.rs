@@ -7,6 +7,9 @@
 //!
 //! Heard as: images or thin volumes only grow; deleted data does not come back.
 //!
+//! Known by: fstrim has no effect; thin volume or qcow2 never shrinks; discard=unmap missing; lsblk -D zeros; unmap;
+//! sparse; used space only grows.
+//!
 //! ## Why it happens
 //! QEMU's default is `discard=ignore`; virtio-blk knows discard since QEMU 4.0 and machine types 4.0 only; IDE
 //! passes TRIM but old controllers do not; nobody runs `fstrim` in the guest; `crypttab` has no `discard`, or

@@ -7,6 +7,9 @@
 //!
 //! Heard as: an overlay or image is refused since an upgrade: format of the base is not given.
 //!
+//! Known by: Image format was not specified and probing guessed raw; block 0 writes restricted; qcow2 seen as raw disk
+//! with wrong size in guest; driver type missing; unbootable as raw.
+//!
 //! ## Why it happens
 //! Images made by `qemu-img create -b base` without `-F`, allowed until QEMU 6.0, carry no backing format;
 //! libvirt 6.0 stopped probing backing files, 4.x and older did it by option. `-hda`, `-drive file=` without

@@ -6,6 +6,9 @@
 //!
 //! Heard as: VMs froze or are paused because the host's disk or pool is full.
 //!
+//! Known by: No space left on device; guest paused, ENOSPC; /var/lib/libvirt/images full; datastore 100 %;
+//! werror=enospc; thin overcommitted; cannot write.
+//!
 //! ## Why it happens
 //! qcow2, sparse raw files and snapshots promise more than the host has; a snapshot or a saved memory image is
 //! as large as the guest's writes or RAM; logs or backups fill the same file system; a quota or inodes run out.

@@ -6,6 +6,9 @@
 //!
 //! Heard as: qemu-img, virt-customize or a second start or host fails: another process uses the image.
 //!
+//! Known by: Failed to get "write" lock; Is another process using the image; Failed to get shared write lock; disk used
+//! by two VMs; qemu-img while running, -U; stale qemu or qemu-nbd.
+//!
 //! ## Why it happens
 //! The VM, or another one with the same disk, still runs (perhaps after its terminal was closed or its manager
 //! crashed); a restore or backup tool has the image open; or two definitions name one image.

@@ -6,6 +6,9 @@
 //!
 //! Heard as: the image does not exist at that path; not downloaded, unmounted, renamed.
 //!
+//! Known by: Could not open: No such file or directory; Cannot access storage file; ISO deleted or disk moved; volume
+//! not found in pool; storage pool not started; by-id path gone.
+//!
 //! ## Why it happens
 //! The image was moved, renamed or deleted; its file system or network share is not mounted; the pool is not
 //! started; an ISO in the drive was cleaned up; a relative path is resolved in another directory; a device name

@@ -6,6 +6,9 @@
 //!
 //! Heard as: a VM pauses again and again by itself; errors of the storage below.
 //!
+//! Known by: VM paused with io-error; Buffer I/O error, blk_update_request; SAN path lost, bad sectors; virsh
+//! domblkerror; NFS server away; resume works afterwards.
+//!
 //! ## Why it happens
 //! A disk, path, RAID, iSCSI session or network file system failed or timed out; all paths of a multipath
 //! device were down; the storage refuses one kind of request (UNMAP, WRITE SAME, discard during a rebuild);

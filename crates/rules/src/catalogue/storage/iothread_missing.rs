@@ -6,6 +6,9 @@
 //!
 //! Heard as: one QEMU thread is at 100 percent with many fast disks; during backups all disks stall.
 //!
+//! Known by: guest stutters under heavy disk load; main loop 100 %; no iothread; one thread saturated; virtio-scsi with
+//! single queue; mouse freezes while copying.
+//!
 //! ## Why it happens
 //! libvirt and QEMU give no I/O thread unless asked. With `virtio-scsi` all disks of one controller share its
 //! thread; a single virtio queue lets one vCPU at a time submit. Proxmox needs `virtio-scsi-single` with

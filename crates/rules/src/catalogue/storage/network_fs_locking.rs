@@ -7,6 +7,9 @@
 //!
 //! Heard as: locks on NFS, SMB or another network file system fail.
 //!
+//! Known by: Failed to lock byte 100; locking on NFS, CIFS, GlusterFS, 9p or sshfs; No locks available; nolock mount;
+//! rpc.statd; OFD locks.
+//!
 //! ## Why it happens
 //! NFSv3 without rpc.statd or lockd, or with port 111/lockd ports closed; mounted with `nolock` or `local_lock`;
 //! NFSv4 leases lost after a server's restart or network cut; CIFS without `nobrl` semantics that fit; GlusterFS,

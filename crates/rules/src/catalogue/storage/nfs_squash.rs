@@ -7,6 +7,9 @@
 //!
 //! Heard as: images on the NAS cannot be owned by libvirt; root squash.
 //!
+//! Known by: root_squash; unable to set user and group on NFS: Operation not permitted; nobody owner;
+//! dynamic_ownership; idmapd; chown fails on share.
+//!
 //! ## Why it happens
 //! `root_squash` is the default of exports(5); `all_squash` on NAS boxes; NFSv4 with different id domains turns
 //! owners into nobody; the QEMU user has another uid on each host. libvirt's DAC driver treats EPERM and EINVAL

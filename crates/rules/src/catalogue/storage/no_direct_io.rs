@@ -7,6 +7,9 @@
 //!
 //! Heard as: cache=none does not start on tmpfs or this file system; 4K sectors.
 //!
+//! Known by: file system does not support O_DIRECT; tmpfs, ZFS, overlayfs, encrypted folder; cache=none fails Invalid
+//! argument; 4k sectors alignment, logical_block_size.
+//!
 //! ## Why it happens
 //! tmpfs before Linux 6.6, some FUSE, overlay, 9p, encrypted and network file systems have no O_DIRECT; ZFS had
 //! none that counts before 2.3. On 4Kn disks or DASDs an image with 512-byte sectors, a qcow2 with a small

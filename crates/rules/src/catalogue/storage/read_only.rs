@@ -6,6 +6,9 @@
 //!
 //! Heard as: the guest has write errors from the start, or cannot write: image, volume or mount is read-only.
 //!
+//! Known by: Block node is read-only; Permission denied for writing; image on ISO or snapshot mount; remounted ro in
+//! host; readonly=on; read only file system.
+//!
 //! ## Why it happens
 //! The file system was remounted read-only after an error, or mounted `ro`; the block device is set read-only
 //! (`blockdev --setro`, an LV with permission `r`, an activated snapshot origin, a write-protected LUN, an RBD

@@ -7,6 +7,8 @@
 //!
 //! Heard as: the server can TDX and nothing of it appears after boot; BIOS options.
 //!
+//! Known by: TDX not enabled by BIOS; SEAM loader, TME-MT keys, SEAMRR; virt/tdx: no private KeyID range; TME bypass.
+//!
 //! ## Why it happens
 //! The switches lie in different menus and some hide until others are on (memory encryption, x2APIC, matching DIMM
 //! population, no mirrored memory). "Limit CPU PA to 46 bits" on, or an old BIOS, keeps them hidden too.

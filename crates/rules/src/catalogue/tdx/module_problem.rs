@@ -7,6 +7,9 @@
 //!
 //! Heard as: the TDX module is missing, old or fails to initialise.
 //!
+//! Known by: TDX module not initialized; SEAMLDR, P-SEAMLDR; module version too old; kvm_intel tdx=N; TDX module:
+//! initialization failed.
+//!
 //! ## Why it happens
 //! The BIOS carries a module of the 1.0 line (build date 2023) while the kernel reads metadata that exists from 1.5
 //! on; the module has a bug that the kernel refuses (RBP clobber); initialisation failed (hibernation built in

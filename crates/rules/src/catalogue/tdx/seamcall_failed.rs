@@ -6,6 +6,9 @@
 //!
 //! Heard as: a SEAMCALL fails with a code.
 //!
+//! Known by: SEAMCALL failed with 0xC0000...; TDH.MEM, TDH.VP, TDH.MNG error; operand busy; KVM_TDX_INIT_VM failed; TD
+//! exits, error code.
+//!
 //! ## Why it happens
 //! During initialisation mostly the BIOS: processors of one machine set up differently, an MSR value that the module
 //! does not accept (for example 0x122, TSX control), SMRR not locked, an old microcode. While VMs run: operands busy

@@ -7,6 +7,9 @@
 //!
 //! Heard as: QEMU, kernel or libvirt do not know TDX or know another generation of it.
 //!
+//! Known by: tdx-guest object unknown; QEMU without TDX support; old TDVF or host kernel of preview; attributes not
+//! supported; quote generation service; mixed Ubuntu and upstream packages.
+//!
 //! ## Why it happens
 //! One part was updated and the others were not: an upstream QEMU on a vendor kernel (or the reverse), QEMU or libvirt
 //! of the distribution instead of that of the TDX archive, an OVMF without TDVF metadata, a CPU model other than

@@ -6,6 +6,9 @@
 //! group and can only be assigned together.
 //! Heard as: the card is in one group with half of the board.
 //!
+//! Known by: many devices in one IOMMU group; pcie_acs_override; cannot separate two cards; chipset lanes; GPU, USB and
+//! SATA grouped together; ACS.
+//!
 //! ## Why it happens
 //! Consumer root ports, chipset ports and PCIe switches often lack ACS; multifunction devices without ACS count as
 //! one; everything behind a conventional PCI bridge shares one requester id.

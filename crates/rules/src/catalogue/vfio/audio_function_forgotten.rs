@@ -6,6 +6,9 @@
 //!
 //! Heard as: picture is fine and there is no sound over HDMI; only the first function is given.
 //!
+//! Known by: GPU's HDMI audio or USB-C function left to snd_hda_intel; pass all functions; .0 and .1; same slot must go
+//! together.
+//!
 //! ## Why it happens
 //! The configuration lists the picture function alone. The rest stays with a host driver (snd_hda_intel, xhci_hcd),
 //! so the slot or bus cannot be reset, the group is not viable, or guest drivers miss their companion.

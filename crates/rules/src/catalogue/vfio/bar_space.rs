@@ -6,6 +6,9 @@
 //!
 //! Heard as: two cards or a card with large memory: one is not usable; Above 4G decoding, Resizable BAR.
 //!
+//! Known by: BAR 0: no space for, failed to assign; above 4G decoding, resizable BAR, big GPU memory; pci-hole64-size;
+//! MMIO window; OVMF X-PciMmio64Mb; not enough address space.
+//!
 //! ## Why it happens
 //! Above 4G decoding is off; Resizable BAR enlarged the BAR; the guest has SeaBIOS on i440fx, or OVMF sized its
 //! 64-bit MMIO window for less; two large cards share a window for one; root ports have a small prefetchable

@@ -7,6 +7,9 @@
 //!
 //! Heard as: ids are listed for vfio-pci and after each boot the host's driver has the card again.
 //!
+//! Known by: nvidia, nouveau, amdgpu, xhci_hcd or ahci takes card before vfio-pci; softdep, initramfs, early load;
+//! driver in use wrong after boot; ids option too late.
+//!
 //! ## Why it happens
 //! The module options are not in the initramfs, no `softdep` puts vfio-pci before the host driver, vfio-pci is
 //! a module while the host driver (xhci_hcd, ahci, nvme) is built into the kernel, or the `ids=` list has a typo

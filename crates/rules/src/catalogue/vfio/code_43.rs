@@ -6,6 +6,9 @@
 //!
 //! Heard as: yellow triangle on the NVIDIA card in Windows; the driver stopped it; bare metal is fine.
 //!
+//! Known by: Windows has stopped this device because it has reported problems; NVIDIA error 43; hide hypervisor
+//! kvm=off, vendor_id; consumer GeForce.
+//!
 //! ## Why it happens
 //! The driver looks at the CPUID hypervisor bit, KVM's signature and the Hyper-V vendor id. Newer drivers (465 and
 //! later) allow it, but laptop cards also want a battery and an ACPI ROM, and the same code 43 comes from a bad

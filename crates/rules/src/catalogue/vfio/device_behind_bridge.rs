@@ -6,6 +6,9 @@
 //!
 //! Heard as: a bridge or root port is in the list of devices to assign.
 //!
+//! Known by: device is not an endpoint, header type; Cannot assign PCI bridge; PCIe-to-PCI bridge; non-endpoint;
+//! conventional PCI card.
+//!
 //! ## Why it happens
 //! All addresses of an IOMMU group were put into the VM, the root port among them; or a conventional PCI card sits
 //! behind a PCIe-to-PCI bridge that shows the IOMMU one requester id for all cards behind it.

@@ -6,6 +6,9 @@
 //!
 //! Heard as: the card is in use by another VM, process or display manager.
 //!
+//! Known by: Failed to open group: Device or resource busy; in use by driver or another domain; PCI device already in
+//! use; nvidia-persistenced, X server or docker uses GPU; unbind hangs.
+//!
 //! ## Why it happens
 //! Two domains list the same device and are started together; a QEMU of an earlier attempt still lives; the
 //! host driver is unbound while somebody uses the device, which blocks until the last user has closed it.

@@ -6,6 +6,9 @@
 //! Heard as: after a card was added or removed or the board changed, the VM names a PCI address that is another
 //! device or none.
 //!
+//! Known by: Device not found at address; host PCI device does not exist; bus numbers changed after adding a card; no
+//! such PCI, USB or mdev device; unplugged.
+//!
 //! ## Why it happens
 //! Bus numbers moved when a card was added, removed or put into another slot, or after a firmware update or a
 //! changed setting; the device fell off the bus; the VM came from another host; VFs were not created before the

@@ -6,6 +6,9 @@
 //!
 //! Heard as: mapping memory for the device fails for no plain reason.
 //!
+//! Known by: vfio_dma_map failed; VFIO_MAP_DMA: Bad address, File exists or Invalid argument; VFIO_IOMMU_MAP_DMA; could
+//! not map memory for device; memory listener initialization failed.
+//!
 //! ## Why it happens
 //! Part of the guest's memory is a device's own mapping (another BAR, a framebuffer, `/dev/mem`), DAX or file
 //! memory that may not be pinned long-term; two sections overlap; a host kernel has a pinning bug; the guest

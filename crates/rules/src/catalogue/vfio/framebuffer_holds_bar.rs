@@ -7,6 +7,9 @@
 //! Heard as: the boot console or framebuffer holds the GPU's memory; BAR can't be reserved; single or primary GPU
 //! stays black.
 //!
+//! Known by: BAR 1: can't reserve; efifb, simplefb, vesafb, sysfb, BOOTFB in iomem; video=efifb:off; boot GPU black
+//! with flood in dmesg; initcall_blacklist=sysfb_init.
+//!
 //! ## Why it happens
 //! The GPU given to the guest is the one that the host booted on. Since Linux 5.15 the region is registered by
 //! sysfb ("BOOTFB") even where `video=efifb:off` is given, because simpledrm or nobody took it over.

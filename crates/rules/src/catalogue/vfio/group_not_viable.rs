@@ -7,6 +7,9 @@
 //! Heard as: when the VM with one controller starts, disk, network or keyboard of the host are gone or it is
 //! refused: others share the group.
 //!
+//! Known by: Please ensure all devices within the iommu_group are bound to their vfio bus driver; other device in the
+//! same group; group is not viable.
+//!
 //! ## Why it happens
 //! The devices of a group can reach each other's memory without passing the IOMMU, so giving one of them to a
 //! guest would give it the others. Often it is the GPU's audio or USB-C function, or a neighbour behind the

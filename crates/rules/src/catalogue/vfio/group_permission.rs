@@ -7,6 +7,9 @@
 //!
 //! Heard as: an ordinary user's QEMU cannot open /dev/vfio.
 //!
+//! Known by: could not open /dev/vfio/12: Permission denied; udev rule for vfio group; non-root passthrough; chown of
+//! group file; /dev/vfio/devices.
+//!
 //! ## Why it happens
 //! QEMU runs as an ordinary user and no udev rule gives it the node; a container lacks `--device
 //! /dev/vfio/<group>`; libvirt did not know of the device (raw arguments) and so neither labelled it nor added it

@@ -7,6 +7,9 @@
 //!
 //! Heard as: the integrated Intel graphics is in the VM and the monitor stays dark.
 //!
+//! Known by: Intel iGPU, UHD or Iris; legacy-mode, opregion, x-igd, GMS, 00:02.0; UPT mode; no display from integrated
+//! graphics; vfio: IGD.
+//!
 //! ## Why it happens
 //! Legacy mode needs the i440fx machine, guest address 00:02.0 on bus 0, a ROM, no other primary VGA, and
 //! SandyBridge to CometLake or so; other machines and UEFI need UPT mode with `x-igd-opregion=on` and a GOP ROM.

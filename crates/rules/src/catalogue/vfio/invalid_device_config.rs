@@ -7,6 +7,9 @@
 //!
 //! Heard as: one function of a card is refused for its layout of MSI-X or BARs.
 //!
+//! Known by: capability chain, MSI-X table or PBA outside BAR; hardware reports invalid configuration; config space all
+//! ff; unknown header type; vfio_bar_quirk.
+//!
 //! ## Why it happens
 //! Firmware bugs of the device; a function that exists only as a stub (the storage function of a converged NIC
 //! without its licence); a function in D3 or off the bus, which reads ones; a device that needs a QEMU quirk.

@@ -7,6 +7,9 @@
 //!
 //! Heard as: vfio modules are not loaded or not built.
 //!
+//! Known by: /dev/vfio/vfio: No such file or directory; modprobe vfio-pci not found; vfio_iommu_type1; CONFIG_VFIO not
+//! set; unable to load vfio; unknown iommu type.
+//!
 //! ## Why it happens
 //! The module was never loaded, is blacklisted, its package (`linux-modules-extra`) is not installed, the
 //! running kernel's module directory went away with an update, or the kernel is built without it.

@@ -8,6 +8,9 @@
 //! Heard as: the first start works; after a shutdown or restart of the VM the card does not come back until the
 //! host is rebooted.
 //!
+//! Known by: reset bug; works once and not again until the host reboots; vendor-reset, Navi, Vega, Polaris; Cannot
+//! reset device, no available reset mechanism; host hangs at VM shutdown; FLR.
+//!
 //! ## Why it happens
 //! AMD GPUs of the Polaris, Vega and early Navi generations lack a working bus reset ("reset bug"); some USB,
 //! audio and NVMe functions announce a function level reset (FLR) that hangs them; devices on the root bus have

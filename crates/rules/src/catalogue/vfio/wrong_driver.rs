@@ -8,6 +8,9 @@
 //! Heard as: the screen goes black or the start hangs, since nvidia, amdgpu or another host driver still has the
 //! card.
 //!
+//! Known by: Kernel driver in use: nouveau or igb in place of vfio-pci; not bound to vfio-pci; driver_override, unbind,
+//! managed=no; vfio-pci.ids wrong id; no group opened.
+//!
 //! ## Why it happens
 //! Nobody bound the device: libvirt was told `managed='no'`, QEMU was started by hand, an `ids=` list lacks
 //! this device, or vfio-pci refuses the device because it stands on its deny list (Intel QAT).

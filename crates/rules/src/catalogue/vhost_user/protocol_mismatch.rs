@@ -6,6 +6,9 @@
 //!
 //! Heard as: backend and VMM of different versions close the connection.
 //!
+//! Known by: Failed to read msg header; features lack VHOST_USER_PROTOCOL; vhost-user backend disconnect; set_mem_table
+//! error; old DPDK, SPDK or OVS with new QEMU; max memslots.
+//!
 //! ## Why it happens
 //! Backend and VMM are of different generations (SPDK, DPDK, rust-vmm backends, passt); the guest was started or migrated with
 //! features the new backend does not offer; more queues are asked for than the backend has; memory hotplug needs more

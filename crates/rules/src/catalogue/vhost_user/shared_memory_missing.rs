@@ -6,6 +6,9 @@
 //!
 //! Heard as: a vhost-user card or disk is there and no packet passes or it ends; memory is not shared.
 //!
+//! Known by: memory-backend-file share=on; memfd; access mode shared in XML; vhost-user port gets no packets; guest
+//! memory not shared.
+//!
 //! ## Why it happens
 //! By default QEMU's memory is anonymous and private. The domain has no `<memoryBacking><access mode='shared'/>`, or its NUMA
 //! cells lack `memAccess='shared'`; on a raw command line `share=on` is forgotten or the backend object is not tied

@@ -6,6 +6,9 @@
 //!
 //! Heard as: the socket does not exist since the switch or backend was restarted; client and server sides.
 //!
+//! Known by: Failed to connect to vhost-user socket: Connection refused or No such file; server mode, reconnect;
+//! dpdkvhostuserclient; path in /var/run/openvswitch; order of starting.
+//!
 //! ## Why it happens
 //! The switch, SPDK or DPDK application is not running or makes the socket later or elsewhere; its directory differs in the
 //! container; both are clients, or both servers (OVS `dpdkvhostuser` makes the socket, `dpdkvhostuserclient` waits for

@@ -6,6 +6,9 @@
 //!
 //! Heard as: the backend's socket belongs to root and QEMU may not open it.
 //!
+//! Known by: vhost-user socket permission denied; owner root and qemu user; vhost-sock-owner, umask; SELinux not;
+//! hugetlbfs group.
+//!
 //! ## Why it happens
 //! ovs-vswitchd (openvswitch:hugetlbfs) or an SPDK target (root) made the socket, QEMU runs as libvirt-qemu or qemu; or QEMU is
 //! the server in a directory that only libvirt's user may enter, and the switch may not; the umask leaves no write for the

@@ -7,6 +7,9 @@
 //!
 //! Heard as: the share worked and then hangs; virtiofsd has ended.
 //!
+//! Known by: virtiofsd died, mount hangs, transport endpoint; vhost-user connection closed; Failed to write msg; guest
+//! folder stuck; daemon crashed or left after first disconnect.
+//!
 //! ## Why it happens
 //! It ran out of file descriptors or memory, a system call was outside its seccomp list, a bug hit; or it works
 //! as designed and ends with the connection: after a reboot of the VM by a VMM that reconnects, after a failed

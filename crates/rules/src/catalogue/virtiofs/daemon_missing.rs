@@ -7,6 +7,9 @@
 //!
 //! Heard as: no virtiofsd is found; path or package.
 //!
+//! Known by: unable to find a satisfying virtiofsd; /usr/libexec/virtiofsd not found; removed from QEMU 8; Rust version
+//! options -o; vhost-user binary; package virtiofsd.
+//!
 //! ## Why it happens
 //! QEMU 8.0 dropped its copy and the new package (`virtiofsd`) was not installed; Debian 12 has none at all; the
 //! path in `<binary path=...>` or in a unit is the old one (`/usr/lib/qemu/virtiofsd`); a script still passes

@@ -6,6 +6,9 @@
 //!
 //! Heard as: the share does not appear in the guest; Windows without WinFsp or driver, old kernel.
 //!
+//! Known by: mount -t virtiofs: unknown filesystem type or wrong fs type, bad option; tag not found; WinFsp,
+//! VirtioFsSvc; share not visible in guest.
+//!
 //! ## Why it happens
 //! The guest's kernel is older than 5.4 or built without CONFIG_VIRTIO_FS; the initramfs lacks the module; the
 //! mount names a path or another tag than the `<target dir=...>` of the domain; on Windows the driver was

@@ -8,6 +8,9 @@
 //! Heard as: files in the share belong to nobody or to another user on the host, what the guest writes has the wrong
 //! owner, the share cannot be written without root; owner, uid, gid or mode differ.
 //!
+//! Known by: files owned by nobody in shared folder; permission denied writing to the share; uid and gid map; idmap,
+//! subuid; --translate-uid; setgroups; posix acl.
+//!
 //! ## Why it happens
 //! Guest and host number their users differently; virtiofsd runs unprivileged and maps one id only; `/etc/subuid`
 //! or `/etc/subgid` has no or too short a range for the user; newuidmap is missing; the mapping in the domain

@@ -6,6 +6,9 @@
 //!
 //! Heard as: virtiofsd ends at its start as it may not make its sandbox or the kernel is too old.
 //!
+//! Known by: sandbox=namespace, chroot; unshare or pivot_root Operation not permitted; newuidmap; unprivileged user
+//! namespaces off; /proc/self/fd; inode-file-handles.
+//!
 //! ## Why it happens
 //! It runs inside a container without CAP_SYS_ADMIN or with a seccomp profile that forbids unshare; as an ordinary
 //! user without user namespaces (`kernel.apparmor_restrict_unprivileged_userns`, `user.max_user_namespaces=0`) or

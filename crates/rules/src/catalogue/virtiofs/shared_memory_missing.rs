@@ -7,6 +7,9 @@
 //!
 //! Heard as: adding a share makes the VM fail to start or virtiofsd die at the first use; memory is not shared.
 //!
+//! Known by: virtiofs requires shared memory; vhost_set_mem_table failed; access mode='shared' in memoryBacking; memfd;
+//! numa cell memAccess; filesystem does not attach.
+//!
 //! ## Why it happens
 //! The domain lacks `<memoryBacking>` with `<access mode='shared'/>`; a command line has the backend object but
 //! does not give it to the machine or a NUMA node; one NUMA cell is private; huge pages were set without sharing.

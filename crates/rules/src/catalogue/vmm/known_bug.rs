@@ -7,6 +7,9 @@
 //! Heard as: since an update of QEMU, libvirt or a tool this breaks; with the previous version the same
 //! configuration works.
 //!
+//! Known by: regression since upgrading QEMU, libvirt, OVMF or firmware package; older version works; fixed upstream;
+//! assertion failed; segfault in qemu; worked before update, bisected.
+//!
 //! ## Why it happens
 //! A regression of one release; a distribution's backport without its follow-up; two programs of the stack that were
 //! never tested together (a QEMU newer than libvirt knows).

@@ -6,6 +6,8 @@
 //!
 //! Heard as: is our version affected by a CVE.
 //!
+//! Known by: CVE; security scanner names QEMU, libvirt or kernel version; venom, guest escape, advisory; patch level.
+//!
 //! ## Why it happens
 //! The host was not updated, or its distribution's support has ended. Distributions mend without changing the version
 //! number in front: their own security tracker decides, not the number.

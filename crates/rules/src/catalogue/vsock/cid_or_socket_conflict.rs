@@ -6,6 +6,9 @@
 //!
 //! Heard as: the second guest with vsock does not start; same CID or leftover socket.
 //!
+//! Known by: unable to set guest cid: Address already in use; vsock.sock exists; duplicate cid 3; stale socket file;
+//! second VM with same context id.
+//!
 //! ## Why it happens
 //! A fixed `guest-cid=3` in scripts, Vagrant boxes and copied domains; the earlier VMM still runs; CIDs 0 to 2 are
 //! reserved; a VMM that was killed does not remove its socket file and the next one cannot bind; a snapshot is restored

@@ -6,6 +6,9 @@
 //!
 //! Heard as: vhost_vsock cannot be loaded inside VMware or while another transport is.
 //!
+//! Known by: /dev/vhost-vsock: Device or resource busy or missing; vmw_vsock_vmci_transport; vsock_loopback; nested
+//! VMware; modprobe vhost_vsock; VHOST_VSOCK.
+//!
 //! ## Why it happens
 //! The hypervisor is itself a VM on VMware or Hyper-V, whose tools load `vmw_vsock_vmci_transport` or `hv_sock` at boot;
 //! VMware Workstation on the same host; on newer kernels VMCI still takes the host's slot when it runs as host. Then

@@ -7,6 +7,8 @@
 //!
 //! Heard as: VMs with a TPM do not start since the upgrade; AppArmor or SELinux and swtpm.
 //!
+//! Known by: swtpm cannot write /var/lib/libvirt/swtpm or log; apparmor usr.bin.swtpm; avc swtpm_t; denied by profile.
+//!
 //! ## Why it happens
 //! A wrapper (quickemu, GNOME Boxes, a script) keeps the state in the user's home; libvirt was built with another
 //! prefix; the profile is older than the swtpm that it confines; the directory was restored without its label.

@@ -7,6 +7,9 @@
 //!
 //! Heard as: Windows asks for the BitLocker recovery key after a copy, move, restore or snapshot of the VM.
 //!
+//! Known by: BitLocker recovery key asked after copying or restoring; PIN no longer works; TPM empty behind migration,
+//! clone or snapshot; new TPM state directory.
+//!
 //! ## Why it happens
 //! The disk was copied without `/var/lib/libvirt/swtpm/<uuid>`; the VM got a new UUID or was cloned; a backup or a
 //! snapshot leaves the state out; a migration's state blob was refused because libtpms differs or because both

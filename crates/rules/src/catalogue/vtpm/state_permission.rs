@@ -7,6 +7,9 @@
 //!
 //! Heard as: after a restore as root the VM with a TPM does not start; its state belongs to another user.
 //!
+//! Known by: swtpm: could not open state, tpm2-00.permall; swtpm-localca permission; /var/lib/swtpm-localca; owner tss
+//! or swtpm; cannot create lock file.
+//!
 //! ## Why it happens
 //! The directory was copied or restored as root; `swtpm_user` in `/etc/libvirt/qemu.conf` was changed; the CA was
 //! first made by another user; the state lies on NFS with root squash; a session VM uses the system's CA.

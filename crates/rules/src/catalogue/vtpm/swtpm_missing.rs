@@ -7,6 +7,9 @@
 //!
 //! Heard as: since a TPM was added the VM does not start; swtpm is not installed.
 //!
+//! Known by: Unable to find 'swtpm_setup' or 'swtpm' binary in $PATH; TPM emulator not available; Windows 11 VM without
+//! TPM; install swtpm-tools.
+//!
 //! ## Why it happens
 //! The packages `swtpm` and `swtpm-tools` are optional and often separate; `swtpm_cert` or `swtpm_localca` is in
 //! another package; libvirt's daemon has a shorter `$PATH`; or QEMU was started by hand without swtpm.

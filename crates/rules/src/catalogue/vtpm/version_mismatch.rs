@@ -6,6 +6,9 @@
 //!
 //! Heard as: Windows 11 says that the PC does not meet the requirements though a TPM is there.
 //!
+//! Known by: Windows 11 says TPM 2.0 required; tpm-tis against tpm-crb; TPM 1.2; emulator version; guest does not see
+//! TPM; PCR banks.
+//!
 //! ## Why it happens
 //! The default of old tools is 1.2 while Windows 11 and new systems ask for 2.0; TPM 1.2 has no CRB; distributions
 //! build swtpm or libtpms without 1.2; this QEMU was built without the model; state was written by a newer swtpm.
