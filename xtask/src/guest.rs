@@ -31,8 +31,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     .without("CARGO_ENCODED_RUSTFLAGS")
     .dir(&root)
     .quiet(&step)?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let built = root.join(target).join(TARGET).join("probe/vmwright-guest");
+    let built = workspace::target().join(TARGET).join("probe/vmwright-guest");
     let place = workspace::cache().join("guest");
     fs::create_dir_all(&place).with_context(|| format!("cannot make {}", place.display()))?;
     let probe = place.join("vmwright-guest");

@@ -7,6 +7,7 @@ mod firmware;
 mod guest;
 mod install;
 mod kernel;
+mod program;
 mod progress;
 mod run;
 mod tasks;

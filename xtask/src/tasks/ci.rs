@@ -1,6 +1,6 @@
 //! `cargo xtask ci`: all that a change must pass, each part timed.
 
-use super::{Task, demo, test, tidy};
+use super::{Task, demo, repair, test, tidy};
 use crate::progress::Step;
 use crate::run::Run;
 use crate::workspace;
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 pub(crate) const TASK: Task = Task {
     name: "ci",
     usage: "",
-    summary: "format, lints with warnings denied, tidy, the demo, all tests",
+    summary: "format, lints with warnings denied, tidy, the demo, all tests, a choice of the repair bench",
     run,
 };
 
@@ -19,12 +19,13 @@ pub(crate) const TASK: Task = Task {
 type Part = (&'static str, fn() -> Result<()>);
 
 /// The parts, in order: what is quick and often wrong comes first.
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("fmt", format),
     ("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("tidy", tidy::check),
     ("demo", demo::demo),
     ("test", || test::test(&["--workspace"])),
+    ("repair", repair::check),
 ];
 
 fn run(args: &[String]) -> Result<ExitCode> {

@@ -10,7 +10,7 @@ use super::Task;
 use crate::daemon::with_daemon;
 use crate::progress::Step;
 use crate::run::Run;
-use crate::{install, workspace};
+use crate::{install, program, workspace};
 use anyhow::{Context as _, Result, bail, ensure};
 use image::Image;
 use serde_json::Value;
@@ -72,7 +72,7 @@ fn run(args: &[String]) -> Result<ExitCode> {
     install::ensure(&[install::FOR_VMS, install::FOR_TESTS].concat())?;
     let vmwright = match &wanted.vmwright {
         Some(path) => path.canonicalize().with_context(|| format!("cannot find {}", path.display()))?,
-        None => built()?,
+        None => program::built()?,
     };
     let image = image::ensure()?;
     let place = workspace::cache().join("debian/run");
@@ -95,17 +95,6 @@ fn run(args: &[String]) -> Result<ExitCode> {
     }
     ensure!(wrong.is_empty(), "not as it has to be: {}", wrong.join("; "));
     Ok(ExitCode::SUCCESS)
-}
-
-fn built() -> Result<PathBuf> {
-    let step = Step::begin("building vmwright");
-    let root = workspace::root();
-    Run::new([workspace::cargo().as_str(), "build", "--package", "vmwright-cli", "--bins"])
-        .dir(&root)
-        .quiet(&step)?;
-    step.done();
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    Ok(root.join(target).join("debug/vmwright"))
 }
 
 /// The program, its state and the folder of this run.

@@ -71,8 +71,7 @@ fn build(kernel: &kernel::Kernel, probe: &std::path::Path) -> Result<PathBuf> {
         .dir(&root)
         .quiet(&step)?;
     step.done();
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let programs = root.join(target).join("debug");
+    let programs = workspace::target().join("debug");
     Run::new([programs.join("vmwright-initramfs"), probe.to_owned(), setup::boot_files()])
         .env("VMWRIGHT_TEST_KERNEL", &kernel.image)
         .env("VMWRIGHT_TEST_MODULES", &kernel.modules)

@@ -14,9 +14,7 @@ mod report;
 mod state;
 
 use super::Task;
-use crate::progress::Step;
-use crate::run::Run;
-use crate::{install, workspace};
+use crate::{install, program, workspace};
 use anyhow::{Context as _, Result, bail, ensure};
 use bench::Bench;
 use fault::Fault;
@@ -27,7 +25,7 @@ use std::process::ExitCode;
 
 pub(crate) const TASK: Task = Task {
     name: "repair",
-    usage: "[--only AREA|NAME | --prove NAME] [--vmwright FILE] [--lab NAME] [--keep]",
+    usage: "[--only AREA|NAME | --ci | --prove NAME] [--vmwright FILE] [--lab NAME] [--keep]",
     summary: "breaks a lab, lets vmwright name and repair it, and tells how often it did",
     run,
 };
@@ -37,6 +35,8 @@ pub(crate) const TASK: Task = Task {
 struct Wanted {
     /// Areas, names or `area/name`; all where empty.
     only: Vec<String>,
+    /// Those that CI runs.
+    ci: bool,
     /// Names of proofs, instead of faults: `proofs/NAME.sh`.
     prove: Vec<String>,
     /// The program that brings the lab up and runs in it; a release build where absent.
@@ -47,17 +47,41 @@ struct Wanted {
     keep: bool,
 }
 
+/// The choice of CI, with the program that its tests have built.
+///
+/// # Errors
+/// When one of them is not named or not repaired, or the lab does not come up.
+pub(crate) fn check() -> Result<()> {
+    let wanted = Wanted { ci: true, vmwright: Some(program::built()?), ..Wanted::read(&[])? };
+    ensure!(tried(wanted)?, "see the faults above");
+    Ok(())
+}
+
 fn run(args: &[String]) -> Result<ExitCode> {
-    let wanted = Wanted::read(args)?;
+    let good = tried(Wanted::read(args)?)?;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether all went well.
+fn tried(wanted: Wanted) -> Result<bool> {
     let faults = fault::all(&workspace::root().join("faults"))?;
-    let chosen: Vec<&Fault> = faults.iter().filter(|fault| fault.is_one_of(&wanted.only)).collect();
+    let mut chosen: Vec<&Fault> =
+        faults.iter().filter(|fault| fault.is_one_of(&wanted.only) && (fault.ci || !wanted.ci)).collect();
     ensure!(!chosen.is_empty(), "no fault is called {}", wanted.only.join(", "));
+    chosen.retain(|fault| match fault.programs.iter().find(|program| install::find(program).is_none()) {
+        Some(program) => {
+            println!("SKIPPED {}: no `{program}` in PATH", fault.name);
+            false
+        }
+        None => true,
+    });
     for (program, package) in [("mmdebstrap", "mmdebstrap"), ("qemu-system-x86_64", "qemu-system-x86")] {
         ensure!(install::find(program).is_some(), "the lab needs `{program}`: `apt install {package}`");
     }
     let program = match wanted.vmwright {
         Some(path) => path.canonicalize().with_context(|| format!("cannot find {}", path.display()))?,
-        None => release()?,
+        // Under TCG an unoptimised one would take minutes for an analysis.
+        None => program::shipped()?,
     };
     let proofs = wanted.prove.iter().map(|name| Proof::open(name)).collect::<Result<Vec<_>>>()?;
     if !proofs.is_empty() {
@@ -66,29 +90,30 @@ fn run(args: &[String]) -> Result<ExitCode> {
             // Each has labs of its own: what one leaves is nothing to the next.
             all &= Bench::set(&program, &wanted.lab, proof.nodes, wanted.keep)?.prove(proof)?;
         }
-        return Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        return Ok(all);
     }
     // Faults of one lab first, then those of several nodes.
     let mut results = Vec::new();
     for nodes in chosen.iter().map(|fault| fault.nodes).collect::<BTreeSet<_>>() {
+        let here = || chosen.iter().filter(|fault| fault.nodes == nodes);
         let bench = Bench::set(&program, &wanted.lab, nodes, wanted.keep)?;
-        bench.ready()?;
+        bench.ready(here().flat_map(|fault| &fault.programs).collect())?;
         // What the bench itself stumbles over is told of its fault, and the others are tried all the same.
-        let here = chosen.iter().filter(|fault| fault.nodes == nodes);
-        results.extend(here.map(|fault| bench.try_one(fault)));
+        results.extend(here().map(|fault| bench.try_one(fault)));
     }
     let text = report::text(&results);
     print!("\n{text}");
     let kept = workspace::cache().join(format!("{}.txt", wanted.lab));
     std::fs::write(&kept, &text).with_context(|| format!("cannot write {}", kept.display()))?;
     println!("kept as {}", kept.display());
-    Ok(if results.iter().all(|result| result.good()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(results.iter().all(|result| result.good()))
 }
 
 impl Wanted {
     fn read(args: &[String]) -> Result<Self> {
         let mut wanted = Self {
             only: Vec::new(),
+            ci: false,
             prove: Vec::new(),
             vmwright: None,
             lab: "repair".to_owned(),
@@ -99,6 +124,7 @@ impl Wanted {
             let mut value = || args.next().with_context(|| format!("{arg} needs a value"));
             match arg.as_str() {
                 "--only" => wanted.only.extend(value()?.split(',').map(str::to_owned)),
+                "--ci" => wanted.ci = true,
                 "--prove" => wanted.prove.extend(value()?.split(',').map(str::to_owned)),
                 "--vmwright" => wanted.vmwright = Some(value()?.into()),
                 "--lab" => wanted.lab = value()?.clone(),
@@ -108,20 +134,6 @@ impl Wanted {
         }
         Ok(wanted)
     }
-}
-
-/// The program as it is shipped: under TCG an unoptimised one would take minutes for an analysis.
-fn release() -> Result<PathBuf> {
-    let step = Step::begin("building vmwright as it is shipped: once, some minutes");
-    let root = workspace::root();
-    let cargo = workspace::cargo();
-    Run::new([cargo.as_str(), "build", "--package", "vmwright-cli"])
-        .args(["--release"])
-        .dir(&root)
-        .quiet(&step)?;
-    step.done();
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    Ok(root.join(target).join("release/vmwright"))
 }
 
 #[cfg(test)]
@@ -141,6 +153,9 @@ mod tests {
     #[test]
     fn every_fault_of_the_project_can_be_read() {
         let faults = fault::all(&workspace::root().join("faults")).unwrap();
-        assert!(faults.len() >= 12, "{}", faults.len());
+        let ci = faults.iter().filter(|fault| fault.ci);
+        let areas: BTreeSet<_> =
+            ci.filter_map(|fault| fault.name.split_once('/')).map(|(area, _)| area).collect();
+        assert!(areas.len() >= 10, "CI runs faults of {areas:?} alone");
     }
 }

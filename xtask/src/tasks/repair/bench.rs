@@ -4,9 +4,10 @@ use super::fault::Fault;
 use super::lab::Lab;
 use super::proof::Proof;
 use super::state::{State, collateral};
-use crate::workspace;
+use crate::{install, workspace};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -127,8 +128,12 @@ impl Bench {
         Ok(Self { lab, healthy, look })
     }
 
-    /// Keeps how the lab is now, as what each fault begins in.
-    pub(crate) fn ready(&self) -> Result<()> {
+    /// Puts these programs of this machine into the lab, and keeps how it is then, as what each fault begins in.
+    pub(crate) fn ready(&self, programs: BTreeSet<&String>) -> Result<()> {
+        for program in programs {
+            let path = install::find(program).with_context(|| format!("no `{program}` in PATH"))?;
+            self.lab.put_program(&path, &format!("/usr/local/bin/{program}"))?;
+        }
         self.lab.ready()
     }
 

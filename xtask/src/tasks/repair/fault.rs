@@ -21,6 +21,10 @@ pub(crate) struct Fault {
     pub(crate) nodes: Option<u32>,
     /// Whether the host is restarted once it is broken.
     pub(crate) reboots: bool,
+    /// Programs of this machine's PATH that it takes, such as a VMM that no package has. They are put into the lab.
+    pub(crate) programs: Vec<String>,
+    /// Whether CI runs it: one of the choice that is quick and covers the areas.
+    pub(crate) ci: bool,
     /// Whether a plan can mend it; else it is for a person to decide.
     pub(crate) repairable: bool,
     /// Beginnings of facts that a repair may change.
@@ -78,6 +82,8 @@ fn read(place: &Path, name: String) -> Result<Fault> {
         vm: None,
         nodes: None,
         reboots: false,
+        programs: Vec::new(),
+        ci: false,
         repairable: true,
         may_change: Vec::new(),
         breaks: text("break.sh")?,
@@ -99,7 +105,9 @@ fn read(place: &Path, name: String) -> Result<Fault> {
             "vm" => word().map(|text| fault.vm = Some(text)),
             "nodes" => count().map(|count| fault.nodes = Some(count)),
             "reboots" => flag().map(|yes| fault.reboots = yes),
+            "ci" => flag().map(|yes| fault.ci = yes),
             "repairable" => flag().map(|yes| fault.repairable = yes),
+            "programs" => list().map(|list| fault.programs = list),
             "also" => list().map(|list| fault.also = list),
             "may_change" => list().map(|list| fault.may_change = list),
             _ => bail!("fault.toml has no key `{key}`"),

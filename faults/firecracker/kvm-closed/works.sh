@@ -1,0 +1,1 @@
+runuser -u fc -- sh -c ': <>/dev/kvm'
