@@ -133,6 +133,8 @@ const QEMU: [Anyway; 20] = [
     ("cpu.pinning.vcpu.scheduler", "", PLACED),
     ("cpu.pinning.vcpu.threads", "", PLACED),
 ];
+/// The same for libvirt.
+const LIBVIRT: [Anyway; 2] = [("network.address", "", ADDRESS), ("network.host_address", "", ADDRESS)];
 const SOCKET: &str = "a socket that has no path is made, and listens";
 const ADDRESS: &str = "the guest has it by its seed or by hand, the host by a plan; REVIEW looks for it";
 /// `each_thread_runs_where_the_specification_says` in `tests/contract/placement.rs` looks for it in the kernel.
@@ -168,7 +170,7 @@ fn every_key_changes_what_qemu_does_or_is_refused() {
 
 #[test]
 fn every_key_changes_what_libvirt_does_or_is_refused() {
-    none_is_passed_over(AROUND, libvirt, &[&ANYWAY[..], &TOPOLOGY].concat(), &ALONE);
+    none_is_passed_over(AROUND, libvirt, &[&ANYWAY[..], &LIBVIRT, &TOPOLOGY].concat(), &ALONE);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! REVIEW: starts the VM in scope where it does not run, lets the gates look, and keeps the report.
 
 mod beside;
+mod by_libvirt;
 mod channels;
 mod exercise;
 mod here;
@@ -9,6 +10,7 @@ pub(crate) mod oscal;
 mod plug;
 mod rules;
 pub(crate) mod seal;
+mod standing;
 mod twin;
 
 use crate::backends::Chosen;
@@ -51,7 +53,7 @@ pub(crate) fn review(
         what.baseline.as_deref().map(|name| earlier(name, &machine.name, environment)).transpose()?;
     let channels = Channels::among(machine, &environment.state);
     let asked = Asked { vm: Some(vm), environment, vmm: rules::vmm(machine) };
-    let exerciser = Exerciser { channels: &channels, stop: &environment.stop };
+    let exerciser = Exerciser { channels: &channels, vm, stop: &environment.stop };
     let began = memory::now();
     let scope = Scope {
         spec: &machine.spec,

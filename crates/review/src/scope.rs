@@ -153,7 +153,8 @@ pub struct Neighbour {
 /// What a review does with the VM beyond asking. Whatever comes of it, the guest runs on afterwards where it ran before,
 /// unless [`Undone::Failed`] says otherwise.
 pub trait Exercise {
-    /// Moves the running guest to a second VMM of this host, and back. `at` is called with the guest after each way.
+    /// Moves the running guest, or a copy of it that goes on from its state of this moment, to a second VMM of this host, and
+    /// back. `at` is called with the guest that moves, before and after each way.
     ///
     /// # Errors
     /// [`Undone`].
@@ -174,7 +175,8 @@ pub trait Exercise {
     fn beside(&self, look: &mut dyn FnMut(&dyn Guest, &MachineSpec)) -> Result<(), Undone>;
 
     /// Keeps the guest's state of this moment, and lets two VMMs go on from it beside the VM, one after the other, on
-    /// throw-away disks and without a network. `look` is called with each. The VM stands still meanwhile.
+    /// throw-away disks and without a network. `look` is called with each. The VM stands still meanwhile, or as long as its
+    /// disks are copied.
     ///
     /// # Errors
     /// [`Undone`].

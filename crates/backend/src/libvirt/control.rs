@@ -262,7 +262,12 @@ fn wait_off(
 }
 
 /// Ends the VMM. Fine where it has ended meanwhile.
-fn end(client: &mut Client, domain: &Domain, name: &str, in_order: bool) -> Result<(), ControlError> {
+pub(super) fn end(
+    client: &mut Client,
+    domain: &Domain,
+    name: &str,
+    in_order: bool,
+) -> Result<(), ControlError> {
     match client.destroy(domain, in_order) {
         Ok(()) => Ok(()),
         Err(error) if error.is_wrong_state() || error.is_no_domain() => Ok(()),

@@ -105,6 +105,8 @@ fn complete(spec: &MachineSpec, around: &Around<'_>) -> Result<MachineSpec, Doma
     spec.review = Requirements::default();
     spec.uuid = spec.uuid.or_else(|| around.uuid.map(ToOwned::to_owned));
     for (at, network) in spec.networks.iter_mut().enumerate() {
+        // Addresses are given by a seed or by hand, and by a plan; REVIEW looks for them.
+        (network.address, network.host_address) = (None, None);
         if network.mac.is_none() && network.kind != NetworkKind::Hostdev {
             network.mac = Some(mac(&spec.name, at, network));
         }

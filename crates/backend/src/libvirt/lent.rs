@@ -33,15 +33,20 @@ pub(super) fn of(machine: &Stored) -> Result<Option<Lent>, ControlError> {
     Ok(Some(Lent { uuid: uuid.to_owned(), name: name.to_owned() }))
 }
 
-/// Lends a domain as a machine whose directory is there, and writes down which process runs it.
-pub(super) fn lend(libvirt: &Libvirt, machine: &Stored, domain: &Found) -> Result<(), ControlError> {
-    let text = format!("{}\n{}\n", domain.uuid, domain.name);
+/// Writes down of which domain a machine is lent, whose directory is there.
+pub(super) fn mark(machine: &Stored, uuid: &str, name: &str) -> Result<(), ControlError> {
+    let text = format!("{uuid}\n{name}\n");
     let path = machine.file(LENT);
     write_for_now(&machine.directory(), LENT, text.as_bytes()).map_err(|source| ControlError::File {
         doing: "make",
         path,
         source,
-    })?;
+    })
+}
+
+/// Lends a domain as a machine whose directory is there, and writes down which process runs it.
+pub(super) fn lend(libvirt: &Libvirt, machine: &Stored, domain: &Found) -> Result<(), ControlError> {
+    mark(machine, &domain.uuid, &domain.name)?;
     match find(libvirt, machine)? {
         Some((_, found)) => request::write_down(libvirt, machine, &found),
         None => Err(ControlError::LeftBehind { machine: domain.name.clone(), what: "no domain".to_owned() }),

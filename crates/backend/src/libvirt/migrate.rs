@@ -17,7 +17,7 @@ pub(super) fn migrate(
     libvirt: &Libvirt,
     machine: &Stored,
     (client, domain): (&mut Client, &Domain),
-    what: &Migrate,
+    (what, same_files): (&Migrate, bool),
     watch: &mut dyn Watch,
 ) -> Result<Answer, ControlError> {
     let failed = |why: &str| ControlError::Failed {
@@ -27,6 +27,7 @@ pub(super) fn migrate(
     };
     let fail = |source| unusable(&machine.name, source);
     let (uri, how) = understood(what).map_err(failed)?;
+    let how = Migration { same_files, ..how };
     let before = machine.process()?;
     if what.downtime > 0 {
         client.set_max_downtime(domain, what.downtime).map_err(fail)?;
@@ -65,12 +66,24 @@ pub(super) fn migrate(
     // Where the daemon has forgotten its figures, that is no reason to call it failed.
     let figures = client.job(domain, true).unwrap_or_default();
     written_down(machine, before.as_ref())?;
-    Ok(Answer::Migrated(Migrated {
-        total_ms: whole(&figures, "time_elapsed"),
-        downtime_ms: Some(whole(&figures, "downtime")),
-        sent: Some(whole(&figures, "memory_processed")),
-        rounds: Some(whole(&figures, "memory_iteration")),
-    }))
+    Ok(Answer::Migrated(figured(&figures)))
+}
+
+/// How a guest came to a machine's domain, as its own daemon was told by the one that it came from.
+pub(super) fn arrived(libvirt: &Libvirt, machine: &Stored) -> Result<Migrated, ControlError> {
+    let (mut client, domain) = libvirt.client(machine)?;
+    let figures = client.job(&domain, true).map_err(|source| unusable(&machine.name, source))?;
+    Ok(figured(&figures))
+}
+
+fn figured(figures: &BTreeMap<String, Value>) -> Migrated {
+    let told = |name: &str| figures.contains_key(name).then(|| whole(figures, name));
+    Migrated {
+        total_ms: whole(figures, "time_elapsed"),
+        downtime_ms: told("downtime"),
+        sent: told("memory_processed"),
+        rounds: told("memory_iteration"),
+    }
 }
 
 /// What of a wish libvirt can do, and where to; else why not.
@@ -103,6 +116,7 @@ fn understood(what: &Migrate) -> Result<(&str, Migration), &'static str> {
         bandwidth: what.bandwidth.div_ceil(1 << 20),
         auto_converge: what.auto_converge,
         connections: channel.connections,
+        same_files: false,
     };
     Ok((uri, how))
 }

@@ -14,6 +14,7 @@ mod agent;
 mod connection;
 mod console;
 mod control;
+pub mod copy;
 mod device;
 mod domain;
 pub mod edit;
@@ -23,22 +24,25 @@ mod patch;
 pub mod places;
 mod request;
 pub mod rpc;
+pub mod second;
 mod start;
 mod told;
 
 pub use connection::{Connection, NotLocal};
 pub use control::{EditFailed, Found, meaning};
+pub use copy::{Copied, CopyError};
 pub use domain::DomainError;
 pub use edit::EditError;
 pub use rpc::LibvirtError;
 
 use crate::qemu::agent::{AgentError, Ask};
-use crate::request::Receive;
+use crate::request::{Migrate, Migrated, Receive};
 use crate::state::{Operation, allow};
 use crate::{
     Answer, Backend, Condition, ControlError, Ended, Request, Running, StartError, Stop, Stored, Watch,
 };
 use rpc::{Client, Domain};
+use std::path::Path;
 use std::time::Duration;
 use vmwright_model::plan::DomainEdit;
 
@@ -226,6 +230,90 @@ impl Libvirt {
     /// [`ControlError`].
     pub fn lend(&self, machine: &Stored, domain: &Found) -> Result<(), ControlError> {
         lent::lend(self, machine, domain)
+    }
+
+    /// What a copy of the machine's running domain takes; or why there can be none.
+    ///
+    /// # Errors
+    /// [`ControlError`] where libvirt does not tell.
+    pub fn copied(&self, machine: &Stored) -> Result<Result<Copied, CopyError>, ControlError> {
+        copy::copied(self, machine)
+    }
+
+    /// Keeps the memory of the machine's running domain in a file, which its copies go on from. The domain stands still
+    /// meanwhile, and goes on by itself where it did not stand still before, also where this process is gone by then.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn keep_memory(&self, machine: &Stored, copied: &Copied, state: &Path) -> Result<(), ControlError> {
+        copy::keep(self, machine, copied, state)
+    }
+
+    /// Lets a copy go on from a memory, here on a daemon that runs nothing else, as the machine `copy` of a directory of the
+    /// caller's own. `state` is the file's path as the daemon sees it, and what the copy's own files begin with `prefix`
+    /// ([`Copied::xml`]).
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn go_on_as(
+        &self,
+        copy: &Stored,
+        copied: &Copied,
+        state: &str,
+        prefix: &str,
+    ) -> Result<Domain, ControlError> {
+        let fail = |source| control::unusable(&copy.name, source);
+        let domain = copy::go_on(self, copied, state, prefix).map_err(fail)?;
+        self.stand_for(copy, &domain)?;
+        Ok(domain)
+    }
+
+    /// Lets a machine of a directory of the caller's own stand for a domain, without a record of its process.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn stand_for(&self, machine: &Stored, domain: &Domain) -> Result<(), ControlError> {
+        lent::mark(machine, &domain.uuid_text(), &domain.name)
+    }
+
+    /// Ends the VMM of a copy.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn end_copy(&self, copy: &Stored) -> Result<(), ControlError> {
+        copy::end(self, copy)
+    }
+
+    /// Moves a copy to another daemon that sees the same files of this host. How it went is for [`Self::arrived`] there: here
+    /// nothing is left of it.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn move_copy(
+        &self,
+        copy: &Stored,
+        what: &Migrate,
+        watch: &mut dyn Watch,
+    ) -> Result<(), ControlError> {
+        let (mut client, domain) = self.client(copy)?;
+        migrate::migrate(self, copy, (&mut client, &domain), (what, true), watch).map(drop)
+    }
+
+    /// How a guest came here, which the daemon that it came from has told.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn arrived(&self, machine: &Stored) -> Result<Migrated, ControlError> {
+        migrate::arrived(self, machine)
+    }
+
+    /// Starts a machine as a domain that is never defined, and that ends with the connection that is given back, also where
+    /// this process is killed.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start_for_now(&self, machine: &Stored) -> Result<Client, StartError> {
+        start::start_for_now(self, machine)
     }
 
     /// The names of a machine's snapshots.

@@ -59,7 +59,9 @@ pub(super) fn carry_out(
             let mut agent = agent(&mut client, &domain, machine)?;
             guest::carry_out(&mut agent, (libvirt.name(), machine), request, watch)
         }
-        Request::Migrate(what) => migrate::migrate(libvirt, machine, (&mut client, &domain), &what, watch),
+        Request::Migrate(what) => {
+            migrate::migrate(libvirt, machine, (&mut client, &domain), (&what, false), watch)
+        }
         Request::Snapshot { name } => {
             let xml = format!("<domainsnapshot><name>{}</name></domainsnapshot>", escape(&name));
             client.snapshot(&domain, &xml).map(|()| Answer::Done).map_err(fail)

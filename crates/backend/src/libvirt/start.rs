@@ -70,15 +70,34 @@ pub(super) fn define(libvirt: &Libvirt, machine: &Stored) -> Result<(Client, Dom
     define_as(libvirt, machine, account.as_ref())
 }
 
+/// Starts a domain that is never defined and ends with the connection.
+pub(super) fn start_for_now(libvirt: &Libvirt, machine: &Stored) -> Result<Client, StartError> {
+    let account = account(&machine.spec.process)?;
+    let text = specification(machine)?;
+    let serial_log = machine.file(SERIAL);
+    let around = Around { text: &text, serial_log: &serial_log, account: account.as_ref(), uuid: None };
+    let xml = domain::xml(&machine.spec, &around)?;
+    empty_file(&serial_log)?;
+    let fail = |source| StartError::Libvirt { machine: machine.name.clone(), source };
+    let mut client = libvirt.connection.connect(libvirt.patience).map_err(fail)?;
+    client.start_for_now(&xml).map_err(fail)?;
+    Ok(client)
+}
+
+/// The text of a machine's specification.
+fn specification(machine: &Stored) -> Result<String, StartError> {
+    let path = machine.file(SPEC);
+    let read =
+        read_regular(&path, XML_MAX).map_err(|source| crate::store::StoreError::Read { path, source })?;
+    Ok(String::from_utf8_lossy(&read).into_owned())
+}
+
 fn define_as(
     libvirt: &Libvirt,
     machine: &Stored,
     account: Option<&Account>,
 ) -> Result<(Client, Domain), StartError> {
-    let path = machine.file(SPEC);
-    let read = read_regular(&path, XML_MAX)
-        .map_err(|source| crate::store::StoreError::Read { path: path.clone(), source })?;
-    let text = String::from_utf8_lossy(&read).into_owned();
+    let text = specification(machine)?;
     let serial_log = machine.file(SERIAL);
     let around = Around { text: &text, serial_log: &serial_log, account, uuid: None };
     // A specification that cannot be said is told before the daemon is asked anything.

@@ -61,6 +61,7 @@ fn answer(command: &str, live: &str, sizes: &BTreeMap<String, u64>) -> Option<Va
         }
         "query-memory-size-summary" => Some(json!({ "base-memory": kib("memory")? })),
         "query-balloon" => Some(json!({ "actual": kib("currentMemory")? })),
+        "query-vm-generation-id" => root.child_text("genid").map(|id| json!({ "guid": id.value.trim() })),
         "query-rx-filter" => {
             let macs = devices()
                 .filter(|one| one.name() == "interface")
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     const LIVE: &str = "<domain type='qemu' id='1'><memory unit='KiB'>786432</memory><currentMemory unit='KiB'>524288</currentMemory>\
-        <vcpu placement='static' current='2'>4</vcpu><devices>\
+        <vcpu placement='static' current='2'>4</vcpu><genid>8c9b-1</genid><devices>\
         <disk type='file' device='disk'><source file='/srv/a.qcow2' index='1'><x/></source><target dev='vda' bus='virtio'/>\
         <address type='pci' domain='0x0000'/></disk>\
         <disk type='file' device='disk'><source file='/srv/b.raw'/><target dev='sda' bus='sata'/><address type='drive'/></disk>\
@@ -157,6 +158,7 @@ mod tests {
             .filter_map(|device| device["id"]["device"].as_u64())
             .collect();
         assert_eq!(ids, [0x1042, 0x1041, 0x1043, 0x1044]);
+        assert_eq!(ask("query-vm-generation-id"), Some(json!({ "guid": "8c9b-1" })));
         assert_eq!(ask("query-tpm"), None);
         assert_eq!(answer("query-cpus-fast", "no domain", &sizes), None);
     }

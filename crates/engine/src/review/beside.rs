@@ -108,7 +108,8 @@ fn is_known(table: &str, ip: Ipv4Addr) -> bool {
     })
 }
 
-fn changed(
+/// Makes a specification that of a second machine, whose own files lie in `place`.
+pub(super) fn changed(
     spec: &mut MachineSpec,
     place: &Path,
     addresses: &[Option<(String, String)>],
@@ -186,28 +187,37 @@ fn copies(spec: &mut MachineSpec, place: &Path) -> Result<(), String> {
         if spec.process.user.is_some() {
             return Err("its VMM runs as another user, who cannot reach throw-away disks".to_owned());
         }
-        let meta = fs::metadata(&path).map_err(|error| format!("{path}: {error}"))?;
-        let stored = std::os::unix::fs::MetadataExt::blocks(&meta) * 512;
-        if !meta.is_file() || stored > COPIED {
-            return Err(format!(
-                "disk {number} is no image of at most {} GiB, and is not copied",
-                COPIED >> 30
-            ));
-        }
-        let copy = place.join(format!("disk{number}.qcow2"));
-        let made = Command::new("qemu-img")
-            // The VM that has it stands still, and has written all that it held back.
-            .args(["convert", "-q", "-U", "-f", format, "-O", "qcow2", &path])
-            .arg(&copy)
-            .output()
-            .map_err(|error| format!("qemu-img: {}", chain(&error)))?;
-        if !made.status.success() {
-            return Err(format!("qemu-img: {}", String::from_utf8_lossy(&made.stderr).trim()));
-        }
-        disk.path = Some(copy.display().to_string());
+        small_enough(number, Path::new(&path))?;
+        let to = place.join(format!("disk{number}.qcow2"));
+        copy(Path::new(&path), format, &to)?;
+        disk.path = Some(to.display().to_string());
         (disk.format, disk.backing, disk.backing_format) = (DiskFormat::Qcow2, None, None);
     }
     Ok(())
+}
+
+/// Whether an image may be copied: there is a limit to what a gate writes.
+pub(super) fn small_enough(number: usize, path: &Path) -> Result<(), String> {
+    let meta = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let stored = std::os::unix::fs::MetadataExt::blocks(&meta) * 512;
+    if !meta.is_file() || stored > COPIED {
+        return Err(format!("disk {number} is no image of at most {} GiB, and is not copied", COPIED >> 30));
+    }
+    Ok(())
+}
+
+/// Copies the image of a VM that stands still.
+pub(super) fn copy(path: &Path, format: &str, to: &Path) -> Result<(), String> {
+    let made = Command::new("qemu-img")
+        // The VM that has it stands still, and has written all that it held back.
+        .args(["convert", "-q", "-U", "-f", format, "-O", "qcow2"])
+        .args([path, to])
+        .output()
+        .map_err(|error| format!("qemu-img: {}", chain(&error)))?;
+    if made.status.success() {
+        return Ok(());
+    }
+    Err(format!("qemu-img: {}", String::from_utf8_lossy(&made.stderr).trim()))
 }
 
 #[cfg(test)]

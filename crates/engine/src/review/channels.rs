@@ -28,7 +28,7 @@ const SERIAL_LIMIT: u64 = 8 << 20;
 pub(super) struct Channels<'a> {
     pub(super) machine: &'a Stored,
     /// The state directory whose machines are its neighbours.
-    state: &'a Path,
+    pub(super) state: &'a Path,
     /// The agent, once it has answered; let go after a failure, so that the next question begins anew.
     agent: RefCell<Option<Agent>>,
 }

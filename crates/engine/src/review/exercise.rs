@@ -1,6 +1,7 @@
 //! What a review does with a VM beyond asking: it moves it to a second VMM and back, and lets copies go on from its state.
 
 use super::beside;
+use super::by_libvirt;
 use super::channels::Channels;
 use super::plug;
 use super::twin::{Twin, single};
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use vmwright_backend::libvirt::{Connection, Libvirt};
 use vmwright_backend::qemu::Qemu;
 use vmwright_backend::request::{self, Channel, Migrate, Migrated, Place, Receive};
 use vmwright_backend::store::Stored;
@@ -25,14 +27,16 @@ use vmwright_review::{Exercise, Guest, Leg, Moment, Saved, Undone, Unplugged, Vm
 const LISTENS: Duration = Duration::from_secs(30);
 
 /// How long an agent may take to answer in a guest that has just come somewhere.
-const ANSWERS: Duration = Duration::from_secs(20);
+pub(super) const ANSWERS: Duration = Duration::from_secs(20);
 
 /// How long a second guest may take until its agent answers, by the slower accelerator.
-const BOOTS: Duration = Duration::from_secs(180);
+pub(super) const BOOTS: Duration = Duration::from_secs(180);
 
 /// Exercises one machine.
 pub(super) struct Exerciser<'a> {
     pub(super) channels: &'a Channels<'a>,
+    /// The VM's name, as the user said it.
+    pub(super) vm: &'a str,
     /// Set when the user wants it to end.
     pub(super) stop: &'a Arc<AtomicBool>,
 }
@@ -42,10 +46,12 @@ impl Exerciser<'_> {
         self.channels.machine
     }
 
-    /// Whether QEMU runs it, without anybody between.
-    fn by_qemu(&self, done: &str) -> Result<(), Undone> {
+    /// Who runs it, where that is one with whose machines more can be done than to ask them: QEMU without anybody between, or
+    /// the daemon of libvirt.
+    fn run_by(&self, done: &str) -> Result<Option<Connection>, Undone> {
         match Chosen::of(self.machine()).map_err(|error| Undone::Cannot(chain(&error)))? {
-            Chosen::Qemu => Ok(()),
+            Chosen::Qemu => Ok(None),
+            Chosen::Libvirt(connection) => Ok(Some(connection)),
             other => {
                 let word = other.word();
                 Err(Undone::Cannot(format!(
@@ -57,12 +63,19 @@ impl Exerciser<'_> {
 
     /// The machine, where it can have a twin on this host.
     fn ours(&self) -> Result<&Stored, Undone> {
-        self.by_qemu("moved and restored")?;
         let machine = self.machine();
         match single(&machine.spec) {
             Some(why) => Err(Undone::Cannot(format!("it has no second VMM on this host: {why}"))),
             None => Ok(machine),
         }
+    }
+}
+
+/// The daemon that runs a machine; none where it is none of libvirt's.
+pub(super) fn libvirt_of(machine: &Stored) -> Option<Libvirt> {
+    match Chosen::of(machine) {
+        Ok(Chosen::Libvirt(connection)) => Some(Libvirt::on(connection)),
+        _ => None,
     }
 }
 
@@ -72,9 +85,13 @@ impl Exercise for Exerciser<'_> {
         if let Some(why) = backend.lacks(Operation::Migrate) {
             return Err(Undone::Cannot(why.to_owned()));
         }
+        if let Some(connection) = self.run_by("moved")? {
+            return by_libvirt::there_and_back(self, &connection, at);
+        }
         let here = self.ours()?;
         let mut twin = Twin::make(here, "moved", |_, _| Ok(())).map_err(Undone::Cannot)?;
         let socket = twin.place().join("migration");
+        at(self.channels);
         self.channels.let_go();
         let there = leg(here, &twin.machine, &socket, self.stop).map_err(Undone::Failed)?;
         let channels = twin.channels();
@@ -108,7 +125,9 @@ impl Exercise for Exerciser<'_> {
     }
 
     fn beside(&self, look: &mut dyn FnMut(&dyn Guest, &MachineSpec)) -> Result<(), Undone> {
-        self.by_qemu("given a second guest")?;
+        if let Some(connection) = self.run_by("given a second guest")? {
+            return by_libvirt::second_guest(self, &connection, look);
+        }
         let here = self.ours()?;
         let addresses = beside::addresses(&here.spec).map_err(Undone::Cannot)?;
         let copied = here.spec.disks.iter().any(|disk| !disk.readonly);
@@ -135,6 +154,9 @@ impl Exercise for Exerciser<'_> {
     }
 
     fn restored_twice(&self, look: &mut dyn FnMut(&dyn Guest, &dyn Vmm)) -> Result<Saved, Undone> {
+        if let Some(connection) = self.run_by("saved and restored")? {
+            return by_libvirt::restored_twice(self, &connection, look);
+        }
         let here = self.ours()?;
         let kept = Twin::make(here, "state", |_, _| Ok(())).map_err(Undone::Cannot)?;
         let state = kept.place().join("state");
@@ -227,7 +249,7 @@ fn overlays(spec: &mut MachineSpec, place: &Path) -> Result<(), String> {
 }
 
 /// Waits until the agent answers; what asks next tells where it does not.
-fn answers(guest: &Channels<'_>, within: Duration) {
+pub(super) fn answers(guest: &Channels<'_>, within: Duration) {
     let began = Instant::now();
     while guest.execute("guest-ping", json!({})).is_err() && began.elapsed() < within {
         thread::sleep(Duration::from_millis(100));
@@ -271,10 +293,10 @@ fn leg(from: &Stored, to: &Stored, socket: &Path, stop: &Arc<AtomicBool>) -> Res
     })
 }
 
-fn told(how: Migrated, moments: Vec<Moment>) -> Leg {
+pub(super) fn told(how: Migrated, moments: Vec<Moment>) -> Leg {
     Leg {
         total: Duration::from_millis(how.total_ms),
-        // QEMU tells all three.
+        // QEMU tells all three, and libvirt what QEMU tells.
         downtime: Duration::from_millis(how.downtime_ms.unwrap_or_default()),
         sent: how.sent.unwrap_or_default(),
         rounds: how.rounds.unwrap_or_default(),
@@ -283,9 +305,9 @@ fn told(how: Migrated, moments: Vec<Moment>) -> Leg {
 }
 
 /// Keeps how a move goes.
-struct Follows<'a> {
-    stop: &'a AtomicBool,
-    moments: Vec<Moment>,
+pub(super) struct Follows<'a> {
+    pub(super) stop: &'a AtomicBool,
+    pub(super) moments: Vec<Moment>,
 }
 
 impl Watch for Follows<'_> {

@@ -1,5 +1,6 @@
 //! Devices that are plugged into a running VM for a moment.
 
+use super::channels::Channels;
 use crate::aside::private;
 use crate::backends;
 use crate::error::chain;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use vmwright_backend::request::Device;
 use vmwright_backend::store::Stored;
 use vmwright_backend::{Backend, Request, Unwatched, perform};
-use vmwright_review::{Undone, Unplugged};
+use vmwright_review::{Undone, Unplugged, Vmm};
 
 /// How long a guest may take to let go of a device.
 const LETS_GO: Duration = Duration::from_secs(15);
@@ -28,11 +29,7 @@ pub(super) fn plugged(
     bytes: &[u8],
     look: &mut dyn FnMut(&str),
 ) -> Result<Unplugged, Undone> {
-    if user(&vmm.to_string()) != user("self") {
-        return Err(Undone::Cannot(
-            "its VMM runs as another user, who cannot reach a throw-away disk".to_owned(),
-        ));
-    }
+    reaches(vmm).map_err(Undone::Cannot)?;
     let backend = backends::of(machine).map_err(|error| Undone::Cannot(chain(&error)))?;
     let to = Plugs { machine, backend: &*backend };
     let place = private(&machine.state, "plug").map_err(Undone::Cannot)?;
@@ -40,6 +37,19 @@ pub(super) fn plugged(
     // A VMM that holds the disk still goes on with it, without a name.
     let _ = fs::remove_dir_all(&place);
     result
+}
+
+/// Whether a VMM can have a throw-away disk.
+fn reaches(vmm: u32) -> Result<(), String> {
+    if user(&vmm.to_string()) == user("self") {
+        return Ok(());
+    }
+    Err("its VMM runs as another user, who cannot reach a throw-away disk".to_owned())
+}
+
+/// The same of the VMM of a machine that runs.
+pub(super) fn reachable(channels: &Channels<'_>) -> Result<(), String> {
+    channels.process().map_or(Err("its VMM does not run".to_owned()), |vmm| reaches(vmm.pid))
 }
 
 /// The effective user of a process: the second figure of `Uid` in its status (proc_pid_status(5)); none once it is gone.

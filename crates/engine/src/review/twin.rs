@@ -92,9 +92,12 @@ pub(super) fn single(spec: &MachineSpec) -> Option<&'static str> {
         (spec.vsock.is_some(), "its vsock address is taken while it runs"),
         (!spec.displays.is_empty(), "its display listens at an address that is taken while it runs"),
         (
-            spec.networks
-                .iter()
-                .any(|one| !matches!(one.kind, NetworkKind::User | NetworkKind::Bridge | NetworkKind::None)),
+            spec.networks.iter().any(|one| {
+                !matches!(
+                    one.kind,
+                    NetworkKind::User | NetworkKind::Bridge | NetworkKind::Libvirt | NetworkKind::None
+                )
+            }),
             "it has a network whose other end takes one VMM",
         ),
         (

@@ -162,7 +162,7 @@ fn randomness(first: &Copy, second: &Copy, aspects: &mut Aspects, evidence: &mut
         }
         (Some(one), Some(other)) if one != other => "its generation id changed, and the guest's kernel did not heed it",
         (Some(_), Some(_)) => "its generation id is the same in both",
-        _ => "no generation id tells the guest that it was restored (QEMU: `-device vmgenid,guid=auto`)",
+        _ => "no generation id tells the guest that it was restored (QEMU: `-device vmgenid,guid=auto`, libvirt: `<genid/>`)",
     };
     if !shared.is_empty() {
         return aspects.fail(format!(

@@ -46,7 +46,7 @@ impl Domain {
         text
     }
 
-    fn read(decoder: &mut Decoder<'_>) -> Result<Self, Malformed> {
+    pub(super) fn read(decoder: &mut Decoder<'_>) -> Result<Self, Malformed> {
         Ok(Self { name: decoder.string()?, uuid: decoder.fixed()?, id: decoder.i32()? })
     }
 
@@ -400,8 +400,12 @@ impl Client {
     /// # Errors
     /// [`LibvirtError`].
     pub fn snapshot(&mut self, domain: &Domain, xml: &str) -> Result<(), LibvirtError> {
+        self.snapshot_as(domain, xml, 0)
+    }
+
+    pub(super) fn snapshot_as(&mut self, domain: &Domain, xml: &str, flags: u32) -> Result<(), LibvirtError> {
         self.of(p::SNAPSHOT_CREATE, domain, |args| {
-            args.string(xml).u32(0);
+            args.string(xml).u32(flags);
         })
         .map(drop)
     }
@@ -472,8 +476,9 @@ impl Client {
         patience: Duration,
     ) -> Result<(), LibvirtError> {
         let (live, peer_to_peer, persist, abort_on_error) = (1, 1 << 1, 1 << 3, 1 << 12);
-        let (auto_converge, parallel) = (1 << 13, 1 << 17);
+        let (unsafe_caches, auto_converge, parallel) = (1 << 9, 1 << 13, 1 << 17);
         let mut flags = live | peer_to_peer | persist | abort_on_error;
+        flags |= if how.same_files { unsafe_caches } else { 0 };
         flags |= if how.auto_converge { auto_converge } else { 0 };
         flags |= if how.connections > 0 { parallel } else { 0 };
         let deadline = Instant::now() + patience;
@@ -661,7 +666,7 @@ impl Client {
     }
 
     /// A call whose first argument is a domain.
-    fn of(
+    pub(super) fn of(
         &mut self,
         procedure: p::Procedure,
         domain: &Domain,
@@ -685,6 +690,8 @@ pub struct Migration {
     pub auto_converge: bool,
     /// Connections side by side; one where 0.
     pub connections: u8,
+    /// Both ends have the same files of one host, so that no cache of another host is out of date.
+    pub same_files: bool,
 }
 
 enum Parameter<'a> {
@@ -761,7 +768,7 @@ fn figure(decoder: &mut Decoder<'_>) -> Result<(String, Value), Malformed> {
 }
 
 /// The whole of a reply.
-fn read<T>(
+pub(super) fn read<T>(
     procedure: p::Procedure,
     reply: &[u8],
     value: impl FnOnce(&mut Decoder<'_>) -> Result<T, Malformed>,

@@ -2,6 +2,7 @@
 //! everything. The protocol is libvirt's ABI between its library and its daemons of all versions since 0.10.
 
 mod calls;
+mod copies;
 mod error;
 mod frame;
 mod procedure;

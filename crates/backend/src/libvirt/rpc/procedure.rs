@@ -29,6 +29,7 @@ const fn remote(number: i32, name: &'static str) -> Procedure {
 
 pub(crate) const CONNECT_OPEN: Procedure = remote(1, "virConnectOpen");
 pub(crate) const CONNECT_CLOSE: Procedure = remote(2, "virConnectClose");
+pub(crate) const CREATE_XML: Procedure = remote(10, "virDomainCreateXML");
 pub(crate) const GET_XML_DESC: Procedure = remote(14, "virDomainGetXMLDesc");
 pub(crate) const LOOKUP_BY_NAME: Procedure = remote(23, "virDomainLookupByName");
 pub(crate) const RESUME: Procedure = remote(28, "virDomainResume");
@@ -56,6 +57,7 @@ pub(crate) const SET_MEMORY: Procedure = remote(204, "virDomainSetMemoryFlags");
 pub(crate) const SCREENSHOT: Procedure = remote(211, "virDomainScreenshot");
 pub(crate) const GET_STATE: Procedure = remote(212, "virDomainGetState");
 pub(crate) const UNDEFINE: Procedure = remote(231, "virDomainUndefineFlags");
+pub(crate) const RESTORE: Procedure = remote(233, "virDomainRestoreFlags");
 pub(crate) const DESTROY: Procedure = remote(234, "virDomainDestroyFlags");
 pub(crate) const BLOCK_RESIZE: Procedure = remote(251, "virDomainBlockResize");
 pub(crate) const BLOCK_IO_TUNE: Procedure = remote(252, "virDomainSetBlockIoTune");
