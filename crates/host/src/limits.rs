@@ -28,7 +28,8 @@ pub struct Limits {
     pub read_time: Duration,
     /// How long one command may take.
     pub command_time: Duration,
-    /// How long a daemon may take to answer: a healthy one needs milliseconds.
+    /// How long a daemon may take to answer: a healthy one needs milliseconds, and seconds where libvirt has to look at its
+    /// emulators first on a busy host.
     pub asking_time: Duration,
     /// Most bytes that one command may say.
     pub command: u64,
@@ -52,7 +53,7 @@ impl Default for Limits {
             matches: 4096,
             read_time: Duration::from_secs(10),
             command_time: Duration::from_secs(10),
-            asking_time: Duration::from_secs(5),
+            asking_time: Duration::from_secs(10),
             command: 8 * MIB,
             total_time: Duration::from_secs(60),
             total: 512 * MIB,
