@@ -1,7 +1,7 @@
 //! Where the catalogue's patterns stand in the texts of a reading. Each is looked for when it is asked for.
 
 use crate::patterns::Numbers;
-use crate::places::{Cell, Places};
+use crate::places::Places;
 use crate::plain::{JOINED, Plain};
 use crate::scan::{Hits, KEPT, Scanner};
 use crate::{Hit, Pattern, Text};
@@ -19,8 +19,6 @@ pub(crate) struct Marks {
     plain_places: Arc<Places>,
     /// By the pattern's number; none where there is no text. There are thousands, and few are asked for.
     found: Vec<OnceLock<Box<[Hit]>>>,
-    /// By the sign's number, whether it can stand anywhere: hardly any does, and all are asked for.
-    possible: Vec<bool>,
     /// Of signs and of words in the texts that are in no table of places.
     long: [OnceLock<Hits>; 2],
 }
@@ -34,10 +32,7 @@ impl Marks {
         // Mostly nobody complains, and nothing stands in what is not said.
         let nothing = texts.iter().all(|text| text.whole().is_empty());
         let found = vec![OnceLock::new(); if nothing { 0 } else { numbers.count() }];
-        let long = places.count() < texts.len();
-        let can = |cells: &[Cell]| long || places.can_hold(cells) || plain_places.can_hold(cells);
-        let possible = if nothing { Vec::new() } else { numbers.telling().map(can).collect() };
-        Self { places, plain: (forms, of), plain_places, found, possible, long: Default::default() }
+        Self { places, plain: (forms, of), plain_places, found, long: Default::default() }
     }
 
     /// The hits of a pattern of the catalogue, in the order of the texts, which are those that this was made of.
@@ -48,11 +43,18 @@ impl Marks {
 
     /// The same of a pattern whose number is known.
     pub(crate) fn find_numbered(&self, number: usize, pattern: &str, texts: &[Text<'_>]) -> &[Hit] {
-        if self.possible.get(number) == Some(&false) {
-            return &[];
-        }
         let Some(found) = self.found.get(number) else { return &[] };
-        found.get_or_init(|| self.look(pattern, &Pattern::anchor(pattern), texts).into())
+        found.get_or_init(|| match self.can_stand(number, texts) {
+            true => self.look(pattern, &Pattern::anchor(pattern), texts).into(),
+            false => Box::default(),
+        })
+    }
+
+    /// Whether the pattern of this number can stand anywhere: hardly any sign does, and all are asked for.
+    fn can_stand(&self, number: usize, texts: &[Text<'_>]) -> bool {
+        let Some(literal) = Numbers::of_all().literal(number) else { return true };
+        let long = self.places.count() < texts.len();
+        long || self.places.can_hold(literal) || self.plain_places.can_hold(literal)
     }
 
     fn look(&self, pattern: &str, anchor: &str, texts: &[Text<'_>]) -> Vec<Hit> {

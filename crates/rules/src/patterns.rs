@@ -1,6 +1,5 @@
 //! All patterns that the catalogue has.
 
-use crate::places::{CELLS, Cell, cells};
 use crate::{CATALOGUE, Entry};
 use memchr::memchr3;
 // Its hashes are several times faster than the usual ones, and there are thousands to make at each start.
@@ -17,12 +16,9 @@ pub(crate) struct Numbers {
     rows: Vec<u32>,
     /// Where in `rows` those of each rule end.
     row_ends: Vec<u32>,
-    /// Of each sign the cells of its longest literal's rarest runs, and where they end.
-    rare: (Vec<Cell>, Vec<u32>),
+    /// Of each sign, by its number, a literal that stands wherever it does.
+    literals: Vec<&'static str>,
 }
-
-/// How many runs of a literal tell that it stands nowhere: more of them seldom tell more, and each is a look at memory.
-const TELLING: usize = 6;
 
 impl Numbers {
     pub(crate) fn of_all() -> &'static Self {
@@ -46,8 +42,8 @@ impl Numbers {
             for word in words() {
                 add(word, &mut of, &mut texts);
             }
-            let rare = rare(&texts[..signs]);
-            Self { of, signs, rows, row_ends, rare }
+            let literals = texts[..signs].iter().map(|text| literal(text)).collect();
+            Self { of, signs, rows, row_ends, literals }
         })
     }
 
@@ -58,11 +54,9 @@ impl Numbers {
         &self.rows[begin as usize..self.row_ends[at] as usize]
     }
 
-    /// Of each sign, by its number, the cells of runs that stand wherever it stands.
-    pub(crate) fn telling(&self) -> impl Iterator<Item = &[Cell]> {
-        let (cells, ends) = &self.rare;
-        let begins = std::iter::once(&0).chain(ends);
-        begins.zip(ends).map(|(begin, end)| &cells[*begin as usize..*end as usize])
+    /// A literal that stands wherever the sign of this number does; none of what is no sign.
+    pub(crate) fn literal(&self, number: usize) -> Option<&'static str> {
+        self.literals.get(number).copied()
     }
 
     /// How many there are.
@@ -79,35 +73,6 @@ impl Numbers {
     pub(crate) fn is_sign(&self, pattern: &str) -> bool {
         self.of(pattern).is_some_and(|number| number < self.signs)
     }
-}
-
-/// The cells of the rarest runs of a literal of each pattern, those that the fewest others have, and where those of each
-/// end.
-fn rare(patterns: &[&str]) -> (Vec<Cell>, Vec<u32>) {
-    let mut shared = vec![0u16; CELLS];
-    for cell in patterns.iter().flat_map(|pattern| cells(literal(pattern).as_bytes())) {
-        let count = &mut shared[usize::from(cell)];
-        *count = count.saturating_add(1);
-    }
-    let mut kept = Vec::with_capacity(patterns.len() * TELLING);
-    let mut ends = Vec::with_capacity(patterns.len());
-    let mut rarest: Vec<(u16, Cell)> = Vec::with_capacity(TELLING + 1);
-    for pattern in patterns {
-        rarest.clear();
-        for cell in cells(literal(pattern).as_bytes()) {
-            let one = (shared[usize::from(cell)], cell);
-            // Nearly no run is rarer than the last of those that were kept.
-            if rarest.len() == TELLING && one >= rarest[TELLING - 1] {
-                continue;
-            }
-            let at = rarest.partition_point(|other| *other < one);
-            rarest.insert(at, one);
-            rarest.truncate(TELLING);
-        }
-        kept.extend(rarest.iter().map(|(_, cell)| *cell));
-        ends.push(kept.len() as u32);
-    }
-    (kept, ends)
 }
 
 /// A literal that stands wherever the pattern does, as it is written: the longest that has no letter escaped. It is
@@ -181,18 +146,6 @@ mod tests {
     }
 
     #[test]
-    fn the_rarest_runs_are_those_that_the_fewest_patterns_have() {
-        let many: Vec<String> = (0..50).map(|at| format!("the device {at:02} is not there")).collect();
-        let patterns: Vec<&str> =
-            many.iter().map(String::as_str).chain(["the device Qzx is not there"]).collect();
-        let (kept, ends) = rare(&patterns);
-        let last = &kept[ends[patterns.len() - 2] as usize..];
-        let odd: Vec<Cell> = cells(b"qzx").collect();
-        assert!(last.len() == TELLING && last.contains(&odd[0]), "{last:?}");
-        assert_eq!(ends.len(), patterns.len());
-    }
-
-    #[test]
     fn every_message_has_the_number_that_it_is_found_by() {
         let all = Numbers::of_all();
         for entry in CATALOGUE {
@@ -200,8 +153,9 @@ mod tests {
             assert_eq!(row.len(), entry.rule.signs.len());
             for (number, sign) in row.iter().zip(entry.rule.signs) {
                 assert_eq!(all.of(sign.text), Some(*number as usize));
+                assert_eq!(all.literal(*number as usize), Some(literal(sign.text)));
             }
         }
-        assert_eq!(all.telling().count(), all.signs);
+        assert_eq!(all.literal(all.signs), None, "words of complaints have none");
     }
 }

@@ -13,9 +13,6 @@ use std::sync::Arc;
 /// Bytes of a run: few runs of a word stand where the word does not, and short words have one too.
 const GRAM: usize = 3;
 
-/// The bits of a run.
-const RUN: u64 = (1 << (8 * GRAM)) - 1;
-
 /// Bytes of a chunk, a power of two.
 const CHUNK: usize = 1 << 13;
 
@@ -23,10 +20,7 @@ const CHUNK: usize = 1 << 13;
 const CHUNKS: usize = u32::BITS as usize;
 
 /// Cells of a table. 128 KiB of them stay in a processor's own cache, and are sparse for the [`CHUNKS`] chunks.
-pub(crate) const CELLS: usize = 1 << 15;
-
-/// The number of a cell.
-pub(crate) type Cell = u16;
+const CELLS: usize = 1 << 15;
 
 /// How far behind a chunk's end runs count for it too, for the words that begin in it. Of longer words only the
 /// beginning decides.
@@ -115,10 +109,17 @@ impl Places {
         self.spans(begin, length, |table| self.chunks(table, word))
     }
 
-    /// Whether a word can stand anywhere whose runs have these cells.
-    pub(crate) fn can_hold(&self, cells: &[Cell]) -> bool {
+    /// Whether a word can stand anywhere, by few looks at the tables: runs that share no byte tell most, and nearly every
+    /// sign is ruled out by the first few of them.
+    pub(crate) fn can_hold(&self, word: &str) -> bool {
+        let word = word.as_bytes();
+        let word = &word[..word.len().min(REACH)];
         let together = |table: &Vec<u32>| {
-            cells.iter().fold(u32::MAX, |chunks, cell| chunks & table[usize::from(*cell)]) != 0
+            let mut chunks = u32::MAX;
+            word.chunks_exact(GRAM).all(|run| {
+                chunks &= table[cell(number(run))];
+                chunks != 0
+            })
         };
         self.tables.iter().any(together)
     }
@@ -177,17 +178,6 @@ fn note(table: &mut [u32], bit: u32, piece: &[u8]) {
     for run in rest.windows(GRAM) {
         table[cell(number(run))] |= bit;
     }
-}
-
-/// The cells of a word's runs, but for those of a long one that do not decide.
-pub(crate) fn cells(word: &[u8]) -> impl Iterator<Item = Cell> {
-    let word = &word[..word.len().min(REACH)];
-    let (first, rest) = word.split_at(word.len().min(GRAM - 1));
-    // Each run is the one before and one byte more: of all patterns there are half a million at each start.
-    rest.iter().scan(number(first), |run, byte| {
-        *run = (*run << 8 | u64::from(*byte)) & RUN;
-        Some(cell(*run) as Cell)
-    })
 }
 
 /// A run as the number that its bytes make.
@@ -253,13 +243,14 @@ mod tests {
     fn what_can_stand_is_never_ruled_out_by_its_runs() {
         let mut places = Places::default();
         places.add(&format!("{} Group 7 is NOT viable\n", "hay ".repeat(40_000)));
-        for word in ["group 7 is not viable", "viable", "xy", ""] {
-            let all: Vec<Cell> = cells(word.as_bytes()).collect();
-            assert!((0..=all.len()).all(|count| places.can_hold(&all[all.len() - count..])), "{word}");
+        let words = "group 7 is not viable";
+        for (begin, end) in (0..=words.len()).flat_map(|end| (0..=end).map(move |begin| (begin, end))) {
+            assert!(places.can_hold(&words[begin..end]), "{}", &words[begin..end]);
         }
-        let absent: Vec<Cell> = cells(b"kubevirt.io/").collect();
-        assert!(!places.can_hold(&absent));
-        assert!(!Places::default().can_hold(&absent), "nothing stands in no text");
+        for absent in ["kubevirt.io/", "group 8 is not viable", "hay hay Group hay"] {
+            assert!(!places.can_hold(absent), "{absent}");
+        }
+        assert!(!Places::default().can_hold("kubevirt.io/"), "nothing stands in no text");
     }
 
     #[test]
