@@ -12,6 +12,10 @@ use vmwright_model::{Kind, Missing};
 /// How much of a text is looked at to tell text from binary, and to tell what it is.
 pub(crate) const HEAD: usize = 64 * 1024;
 
+/// What is read at first. Nearly all files that the kernel makes are shorter, and there are a thousand of them: room for a
+/// head would be cleared for each.
+const PAGE: usize = 4096;
+
 /// Reads a regular file. Symbolic links are followed. `limit` is in bytes.
 ///
 /// The file is first opened with `O_PATH`: opening a FIFO would wake its writer and opening some devices (a
@@ -161,20 +165,24 @@ fn reopen(found: &OwnedFd, limit: u64) -> Result<OwnedFd, Missing> {
 /// text.
 fn read_up_to(file: &impl AsFd, limit: u64) -> Result<Vec<u8>, Missing> {
     let mut bytes = Vec::new();
-    let mut buffer = vec![0; HEAD];
+    let (mut page, mut more) = ([0; PAGE], Vec::new());
     loop {
-        let read = match rustix::io::read(file, &mut buffer) {
+        let room = if more.is_empty() { &mut page[..] } else { &mut more[..] };
+        let read = match rustix::io::read(file, &mut *room) {
             Ok(0) => return Ok(bytes),
             Ok(read) => read,
             Err(Errno::INTR) => continue,
             Err(error) => return Err(missing(error)),
         };
-        bytes.extend_from_slice(&buffer[..read]);
+        bytes.extend_from_slice(&room[..read]);
         if bytes.len() as u64 > limit {
             return Err(Missing::TooLarge(bytes.len() as u64));
         }
         if bytes.len() == read && is_binary(&bytes) {
             return Err(Missing::Binary);
+        }
+        if read == PAGE {
+            more.resize(HEAD, 0);
         }
     }
 }
