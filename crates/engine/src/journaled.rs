@@ -2,7 +2,10 @@
 //! with an entry: by itself, where it knows best what to say, or here.
 
 use crate::{Ask, Environment, Error, Operation, Outcome, Progress, analysis, decide, memory};
+use std::panic::resume_unwind;
+use std::thread;
 use vmwright_model::EntryState;
+use vmwright_model::analysis::Recalled;
 
 /// What an operation has to do with the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,19 +90,46 @@ pub(crate) fn open(
     progress: &mut dyn FnMut(Progress),
 ) -> Option<Opened> {
     let Record::Line(line) = record(operation) else { return None };
-    // A plan is searched for where it is made, behind the lock; a decision behind its banner.
-    if !matches!(operation, Operation::Plan { .. } | Operation::Decide(_)) {
-        let (found, trouble) = analysis::recall(&line, environment, &mut |_| {});
-        for one in found {
-            progress(Progress::Note(format!("journal: entry {}: {}", one.entry, one.title)));
-        }
-        if let Some(error) = trouble {
-            progress(Progress::Note(format!("journal: {}", crate::error::chain(&error))));
-        }
+    // A plan is searched for where it is made, behind the lock; a decision behind its banner; a start beside it.
+    if !matches!(operation, Operation::Plan { .. } | Operation::Decide(_) | Operation::VmStart { .. }) {
+        tell(analysis::recall(&line, environment, &mut |_| {}), progress);
     }
     let tagged = serde_json::to_value(operation).ok();
     let kind = tagged.and_then(|one| one["operation"].as_str().map(str::to_owned)).unwrap_or_default();
     Some(Opened { kind, line })
+}
+
+/// Does what was opened while the journal is searched, and says then what was found: nothing in it keeps a machine from
+/// being started, and whoever starts one waits for its guest.
+pub(crate) fn beside<T>(
+    opened: &Opened,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+    work: impl FnOnce(&mut dyn FnMut(Progress)) -> T,
+) -> T {
+    let search = || analysis::recall(&opened.line, environment, &mut |_| {});
+    let (recalled, came) = thread::scope(|scope| {
+        let searching = thread::Builder::new().name("journal".to_owned()).spawn_scoped(scope, search);
+        let came = work(progress);
+        // Where there can be no more threads, it is searched now.
+        let recalled = searching.map_or_else(
+            |_| search(),
+            |searching| searching.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        );
+        (recalled, came)
+    });
+    tell(recalled, progress);
+    came
+}
+
+/// Says what the journal knows, or why it cannot be read.
+fn tell((found, trouble): (Vec<Recalled>, Option<Error>), progress: &mut dyn FnMut(Progress)) {
+    for one in found {
+        progress(Progress::Note(format!("journal: entry {}: {}", one.entry, one.title)));
+    }
+    if let Some(error) = trouble {
+        progress(Progress::Note(format!("journal: {}", crate::error::chain(&error))));
+    }
 }
 
 /// Writes what came of it. That it cannot be written is told, and changes nothing of what was done.

@@ -130,7 +130,12 @@ pub fn perform(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
     let opened = journaled::open(&operation, environment, progress);
-    let came = carry_out(operation, environment, progress);
+    let starts = matches!(operation, Operation::VmStart { .. });
+    let work = |progress: &mut dyn FnMut(Progress)| carry_out(operation, environment, progress);
+    let came = match &opened {
+        Some(opened) if starts => journaled::beside(opened, environment, progress, work),
+        _ => work(progress),
+    };
     if let Some(opened) = opened {
         journaled::close(opened, &came, environment, progress);
     }
