@@ -3,6 +3,7 @@
 mod apart;
 mod commands;
 mod events;
+mod late;
 mod output;
 mod render;
 mod token;
@@ -136,9 +137,9 @@ fn main() -> ExitCode {
         return Exit::Clean.into();
     };
     let command = match command {
-        commands::Command::Ask(args) => return told(args.answer(&cli.global)).into(),
-        commands::Command::Mcp(args) => return told(args.serve(&cli.global)).into(),
-        commands::Command::AgentFiles(args) => return told(args.write()).into(),
+        commands::Command::Ask(late::Late(args)) => return told(args.answer(&cli.global)).into(),
+        commands::Command::Mcp(late::Late(args)) => return told(args.serve(&cli.global)).into(),
+        commands::Command::AgentFiles(late::Late(args)) => return told(args.write()).into(),
         operation => operation,
     };
     if command.only_reads() {

@@ -26,40 +26,42 @@ mod undo;
 mod verify;
 mod vm;
 
+use crate::late::Late;
 use std::path::Path;
 use vmwright_engine::Operation;
 
 /// The verbs.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    Analyze(analyze::Args),
+    Analyze(Late<analyze::Args>),
+    // Its `-o` is not that of all verbs, which is seen where its arguments are there at once.
     Capture(capture::Args),
-    Investigate(investigate::Args),
-    Decide(decide::Args),
-    Explain(explain::Args),
-    Rules(rules::Args),
-    Plan(plan::Args),
-    Preview(preview::Args),
-    Approve(approve::Args),
-    Apply(apply::Args),
-    Confirm(confirm::Args),
-    Undo(undo::Args),
-    Recover(recover::Args),
-    Revert(revert::Args),
-    Review(review::Args),
-    Rehearse(rehearse::Args),
-    Verify(verify::Args),
+    Investigate(Late<investigate::Args>),
+    Decide(Late<decide::Args>),
+    Explain(Late<explain::Args>),
+    Rules(Late<rules::Args>),
+    Plan(Late<plan::Args>),
+    Preview(Late<preview::Args>),
+    Approve(Late<approve::Args>),
+    Apply(Late<apply::Args>),
+    Confirm(Late<confirm::Args>),
+    Undo(Late<undo::Args>),
+    Recover(Late<recover::Args>),
+    Revert(Late<revert::Args>),
+    Review(Late<review::Args>),
+    Rehearse(Late<rehearse::Args>),
+    Verify(Late<verify::Args>),
     #[command(subcommand)]
-    Vm(vm::Vm),
+    Vm(Late<vm::Vm>),
     #[command(subcommand)]
-    Lab(lab::Lab),
-    Convert(convert::Args),
+    Lab(Late<lab::Lab>),
+    Convert(Late<convert::Args>),
     #[command(subcommand)]
-    Journal(journal::Journal),
-    Ask(ask::Args),
-    Escalate(escalate::Args),
-    Mcp(mcp::Args),
-    AgentFiles(agent_files::Args),
+    Journal(Late<journal::Journal>),
+    Ask(Late<ask::Args>),
+    Escalate(Late<escalate::Args>),
+    Mcp(Late<mcp::Args>),
+    AgentFiles(Late<agent_files::Args>),
 }
 
 impl Command {
@@ -76,28 +78,28 @@ impl Command {
     /// The operation that was asked for; `only_one` where the output has room for one analysis.
     pub(crate) fn operation(self, only_one: bool) -> anyhow::Result<Operation> {
         Ok(match self {
-            Command::Analyze(args) => args.operation(only_one)?,
+            Command::Analyze(Late(args)) => args.operation(only_one)?,
             Command::Capture(args) => args.operation(),
-            Command::Investigate(args) => args.operation(),
-            Command::Decide(args) => args.operation(),
-            Command::Escalate(args) => args.operation(),
-            Command::Explain(args) => args.operation(),
-            Command::Rules(args) => args.operation(),
-            Command::Plan(args) => args.operation(),
-            Command::Preview(args) => args.operation(),
-            Command::Approve(args) => args.operation()?,
-            Command::Apply(args) => args.operation(),
-            Command::Confirm(args) => args.operation(),
-            Command::Undo(args) => args.operation(),
-            Command::Recover(args) => args.operation(),
-            Command::Revert(args) => args.operation(),
-            Command::Review(args) => args.operation(),
-            Command::Rehearse(args) => args.operation(),
-            Command::Verify(args) => args.operation(),
-            Command::Vm(args) => args.operation()?,
-            Command::Lab(args) => args.operation()?,
-            Command::Convert(args) => args.operation(),
-            Command::Journal(args) => args.operation()?,
+            Command::Investigate(Late(args)) => args.operation(),
+            Command::Decide(Late(args)) => args.operation(),
+            Command::Escalate(Late(args)) => args.operation(),
+            Command::Explain(Late(args)) => args.operation(),
+            Command::Rules(Late(args)) => args.operation(),
+            Command::Plan(Late(args)) => args.operation(),
+            Command::Preview(Late(args)) => args.operation(),
+            Command::Approve(Late(args)) => args.operation()?,
+            Command::Apply(Late(args)) => args.operation(),
+            Command::Confirm(Late(args)) => args.operation(),
+            Command::Undo(Late(args)) => args.operation(),
+            Command::Recover(Late(args)) => args.operation(),
+            Command::Revert(Late(args)) => args.operation(),
+            Command::Review(Late(args)) => args.operation(),
+            Command::Rehearse(Late(args)) => args.operation(),
+            Command::Verify(Late(args)) => args.operation(),
+            Command::Vm(Late(args)) => args.operation()?,
+            Command::Lab(Late(args)) => args.operation()?,
+            Command::Convert(Late(args)) => args.operation(),
+            Command::Journal(Late(args)) => args.operation()?,
             Command::Ask(_) | Command::Mcp(_) | Command::AgentFiles(_) => {
                 anyhow::bail!("it stands for no operation")
             }
