@@ -52,6 +52,15 @@ const TALKS: &[&str] = &[
 /// Place of a view: whoever asks first reads the text, and who asks meanwhile waits for it.
 type Slot = Arc<OnceLock<Arc<dyn Any + Send + Sync>>>;
 
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Asked {
+    /// The view of the text of this number.
+    Of(usize),
+    /// What the function at this address finds out.
+    By(usize),
+}
+
 /// A view and the text that it was read from.
 #[derive(Debug)]
 pub struct Seen<'r, V> {
@@ -104,7 +113,7 @@ pub struct Reading<'s> {
     complaint: Text<'s>,
     said: Marks,
     target: Option<&'s Reading<'s>>,
-    views: RwLock<HashMap<(TypeId, usize), Slot>>,
+    views: RwLock<HashMap<(TypeId, Asked), Slot>>,
     /// The texts that name versions.
     versions: OnceLock<Vec<usize>>,
     /// Whether any text is of a kind in which messages stand.
@@ -327,13 +336,24 @@ impl<'s> Reading<'s> {
     }
 
     fn view<V: View + Send + Sync>(&self, at: usize, text: &Text<'_>) -> Arc<V> {
-        let key = (TypeId::of::<V>(), at);
-        let known = self.views.read().unwrap_or_else(PoisonError::into_inner).get(&key).map(Arc::clone);
-        let slot = known.unwrap_or_else(|| {
-            Arc::clone(self.views.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_default())
-        });
+        let slot = self.slot((TypeId::of::<V>(), Asked::Of(at)));
         let view = slot.get_or_init(|| Arc::new(V::read(text.whole()).0));
         Arc::clone(view).downcast().expect("the key names the type")
+    }
+
+    /// What several rules ask of the same texts, found out by the first that asks. Who asks meanwhile waits for it.
+    pub(crate) fn once<T: Send + Sync + 'static>(&self, make: fn(&Reading<'_>) -> T) -> Arc<T> {
+        let key = (TypeId::of::<T>(), Asked::By(make as usize));
+        let made = self.slot(key).get_or_init(|| Arc::new(make(self))).clone();
+        made.downcast().expect("the key names the type")
+    }
+
+    /// The place of a view or an answer.
+    fn slot(&self, key: (TypeId, Asked)) -> Slot {
+        let known = self.views.read().unwrap_or_else(PoisonError::into_inner).get(&key).map(Arc::clone);
+        known.unwrap_or_else(|| {
+            Arc::clone(self.views.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_default())
+        })
     }
 
     /// The texts that name versions of programs.

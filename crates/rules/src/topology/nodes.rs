@@ -11,13 +11,15 @@ const NODES: usize = 256;
 
 /// The nodes by number. A host of which only its CPUs are known has one.
 pub(super) fn nodes(reading: &Reading<'_>) -> Vec<HostNode> {
-    let told = cpuset_invalid::nodes(reading).into_iter().take(NODES);
+    let told = cpuset_invalid::nodes(reading);
     let mut nodes: Vec<HostNode> = told
+        .iter()
+        .take(NODES)
         .map(|node| HostNode {
             id: node.id,
-            cpus: sorted(node.cpus),
+            cpus: sorted(node.cpus.clone()),
             memory: node.size,
-            free: node.free.map(|(free, _)| free),
+            free: node.free.as_ref().map(|(free, _)| *free),
             pools: Vec::new(),
         })
         .collect();

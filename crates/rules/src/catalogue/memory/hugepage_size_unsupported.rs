@@ -102,7 +102,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             line.quote(found.line)
         });
         let guest =
-            guests(cx).into_iter().find(|one| one.page == Some(GIB)).and_then(|one| one.huge).flatten();
+            guests(cx).iter().find(|one| one.page == Some(GIB)).and_then(|one| one.huge.clone()).flatten();
         if asked.is_some() || guest.is_some() {
             draft = draft
                 .because(Strength::Strong, quote, "the CPU has no flag pdpe1gb")
@@ -115,11 +115,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     if cx.snapshot().live {
         let sizes: Vec<u64> =
             pools(cx).iter().filter(|pool| pool.node.is_none()).map(|pool| pool.page).collect();
-        let odd = guests(cx).into_iter().find(|one| one.page.is_some_and(|page| !sizes.contains(&page)));
+        let guests = guests(cx);
+        let odd = guests.iter().find(|one| one.page.is_some_and(|page| !sizes.contains(&page)));
         if let Some(guest) = odd.filter(|_| !sizes.is_empty()) {
             draft = draft.because(
                 Strength::Strong,
-                guest.huge.flatten(),
+                guest.huge.clone().flatten(),
                 "the host has no huge pages of the size",
             );
         }

@@ -115,8 +115,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     if cx.said("migrat") {
         let wanted = guests(cx)
-            .into_iter()
-            .filter_map(|guest| Some((guest.memory?, guest.quote?)))
+            .iter()
+            .filter_map(|guest| Some((guest.memory?, guest.quote.clone()?)))
             .max_by_key(|one| one.0);
         for seen in cx.all::<Free>() {
             let there = THERE.iter().any(|name| seen.text.source.contains(name));

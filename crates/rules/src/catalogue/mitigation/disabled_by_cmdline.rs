@@ -107,13 +107,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         draft = draft.looked();
     }
     // A switched-off mitigation matters where the CPU is affected; without the list it may be.
-    let open = flaws(cx).into_iter().find(|flaw| flaw.open() || flaw.state.contains("VMX: vulnerable"));
+    let flaws = flaws(cx);
+    let open = flaws.iter().find(|flaw| flaw.open() || flaw.state.contains("VMX: vulnerable"));
     let asked = cx.entry.rule.words.iter().any(|word| cx.said(word));
     let strength = if open.is_some() || asked { Strength::Strong } else { Strength::Support };
     if let Some((name, quote)) = lines.into_iter().next() {
         draft = draft
             .because(strength, quote, "the kernel is told not to mitigate")
-            .because(Strength::Support, open.and_then(|flaw| flaw.quote), "and is vulnerable")
+            .because(Strength::Support, open.and_then(|flaw| flaw.quote.clone()), "and is vulnerable")
             .title(format!("the kernel was booted with {name}"));
     }
     vec![draft.verdict()]

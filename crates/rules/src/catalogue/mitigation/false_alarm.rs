@@ -89,10 +89,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         );
     }
     // The kernel's own list names something that the guest could be given: that is no false alarm.
-    let real = flaws.into_iter().find(|flaw| flaw.open() && !flaw.state.contains("SMT"));
+    let real = flaws.iter().find(|flaw| flaw.open() && !flaw.state.contains("SMT"));
     draft = draft.despite(
         Strength::Support,
-        real.and_then(|flaw| flaw.quote),
+        real.and_then(|flaw| flaw.quote.clone()),
         "the kernel itself lists a flaw as open",
     );
     vec![draft.verdict()]

@@ -57,7 +57,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for disk in disks(cx) {
+    for disk in disks(cx).iter() {
         draft = draft.looked();
         if disk.aio.as_deref() == Some("native") && disk.direct() == Some(false) {
             return vec![

@@ -81,7 +81,7 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let slow = cx.asked(SLOW);
-    for disk in disks(cx) {
+    for disk in disks(cx).iter() {
         draft = draft.looked();
         let flushing = matches!(disk.cache.as_deref(), Some("writethrough" | "directsync"));
         let cached = disk.direct() == Some(false) && !disk.readonly;

@@ -80,7 +80,7 @@ const LOST: &[&str] = &[
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for disk in disks(cx) {
+    for disk in disks(cx).iter() {
         draft = draft.looked();
         if disk.cache.as_deref() == Some("unsafe") || disk.no_flush {
             let after_crash = cx.asked(LOST);

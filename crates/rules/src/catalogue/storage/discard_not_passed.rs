@@ -94,7 +94,7 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let grows = cx.asked(GROWS);
-    for disk in disks(cx) {
+    for disk in disks(cx).iter() {
         draft = draft.looked();
         let ignored = disk.discard.as_deref().is_none_or(|mode| mode == "ignore" || mode == "off");
         if ignored && grows && !disk.readonly {

@@ -92,7 +92,7 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    for disk in disks(cx) {
+    for disk in disks(cx).iter() {
         draft = draft.looked();
         let Some(source) = disk.source.as_deref() else { continue };
         let name = source.to_ascii_lowercase();

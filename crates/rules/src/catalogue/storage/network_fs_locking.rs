@@ -111,7 +111,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             .title(format!("the file system {} at {} gives no working locks", mount.fs_type, mount.target));
         return vec![draft.verdict()];
     }
-    for disk in disks(cx) {
+    for disk in disks(cx).iter() {
         let path = disk.source.as_deref().filter(|path| path.starts_with('/'));
         let Some(mount) = path.and_then(|path| mounts.of_path(path)) else { continue };
         draft = draft.looked();

@@ -89,7 +89,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let Some(mounts) = cx.one::<Mounts>() else { return vec![draft.verdict()] };
     let refused = cx.stands("unable to set user and group to") || cx.stands("Permission denied");
-    for disk in disks(cx) {
+    for disk in disks(cx).iter() {
         let path = disk.source.as_deref().filter(|path| path.starts_with('/'));
         let Some(mount) = path.and_then(|path| mounts.of_path(path)) else { continue };
         draft = draft.looked();

@@ -30,6 +30,7 @@
 
 use super::wrong_driver::assigned;
 use crate::prelude::*;
+use std::sync::Arc;
 use vmwright_formats::View;
 use vmwright_formats::{PciAddress, PciDevices};
 
@@ -107,7 +108,11 @@ const CLASSES: [&str; 14] = [
 ];
 
 /// The devices in the outputs of lspci, wherever they were pasted, and in the reader's own list; 1024 at most.
-pub(crate) fn devices(cx: &Context<'_>) -> Vec<Device> {
+pub(crate) fn devices(cx: &Reading<'_>) -> Arc<Vec<Device>> {
+    cx.once(read)
+}
+
+fn read(cx: &Reading<'_>) -> Vec<Device> {
     let mut found: Vec<Device> = Vec::new();
     for seen in cx.all::<PciDevices>() {
         for one in &seen.devices {

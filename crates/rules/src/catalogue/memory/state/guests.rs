@@ -29,7 +29,11 @@ pub(crate) struct Guest {
 const GUESTS: usize = 256;
 
 /// The VMs that domain XML, QEMU command lines, logs and the listing of processes describe; [`GUESTS`] at most.
-pub(crate) fn guests(cx: &Context<'_>) -> Vec<Guest> {
+pub(crate) fn guests(cx: &Reading<'_>) -> Arc<Vec<Guest>> {
+    cx.once(read)
+}
+
+fn read(cx: &Reading<'_>) -> Vec<Guest> {
     let running = cx.all::<VmmProcesses>();
     let runs = |name: &str| {
         let names = [format!("guest={name},"), format!("-name {name} "), format!("-name {name},")];
@@ -108,33 +112,42 @@ pub(crate) fn guests(cx: &Context<'_>) -> Vec<Guest> {
 /// A QEMU command line and the text that it stands in.
 pub(crate) struct Command<'r> {
     /// Its options.
-    pub args: QemuArgs,
+    pub args: Arc<QemuArgs>,
     /// The text.
     pub text: &'r Text<'r>,
 }
 
 /// Command lines as they were typed, as libvirt logs them (the last run), and of running processes; 64 at most.
 pub(crate) fn commands<'r>(cx: &'r Reading<'_>) -> Vec<Command<'r>> {
-    let mut found = Vec::new();
-    for text in cx.texts_of(&["qemu_args", "qemu_log", "vmm_processes"]) {
-        match &*text.kind.0 {
-            "qemu_args" => found.push(Command { args: QemuArgs::clone(&one::<QemuArgs>(cx, text)), text }),
+    let lines = cx.once(lines);
+    let all = cx.texts_of(&KINDS).zip(lines.iter());
+    let found = all.flat_map(|(text, lines)| lines.iter().map(move |args| (text, Arc::clone(args))));
+    found.take(64).map(|(text, args)| Command { args, text }).collect()
+}
+
+/// Kinds of texts that have command lines.
+const KINDS: [&str; 3] = ["qemu_args", "qemu_log", "vmm_processes"];
+
+/// Those of each text.
+fn lines(cx: &Reading<'_>) -> Vec<Vec<Arc<QemuArgs>>> {
+    let mut left = 64;
+    let of = |text: &Text<'_>| {
+        let mut lines: Vec<Arc<QemuArgs>> = match &*text.kind.0 {
+            "qemu_args" => vec![one::<QemuArgs>(cx, text)],
             "qemu_log" => {
-                let log = one::<QemuLog>(cx, text);
-                found.extend(log.last().map(|run| Command { args: run.args.clone(), text }));
+                one::<QemuLog>(cx, text).last().map(|run| Arc::new(run.args.clone())).into_iter().collect()
             }
-            "vmm_processes" => {
+            _ => {
                 let processes = one::<VmmProcesses>(cx, text);
                 let qemu = processes.processes.iter().filter(|one| one.exe.contains("qemu"));
-                found.extend(
-                    qemu.take(64).map(|one| Command { args: QemuArgs::read_at(&one.argv, one.line), text }),
-                );
+                qemu.take(left).map(|one| Arc::new(QemuArgs::read_at(&one.argv, one.line))).collect()
             }
-            _ => {}
-        }
-    }
-    found.truncate(64);
-    found
+        };
+        lines.truncate(left);
+        left -= lines.len();
+        lines
+    };
+    cx.texts_of(&KINDS).map(of).collect()
 }
 
 fn one<V: vmwright_formats::View + Send + Sync>(cx: &Reading<'_>, text: &Text<'_>) -> Arc<V> {

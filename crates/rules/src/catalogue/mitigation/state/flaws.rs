@@ -2,6 +2,7 @@
 
 use crate::catalogue::memory::hugepages_not_reserved::settings::files;
 use crate::prelude::*;
+use std::sync::Arc;
 use vmwright_formats::{CpuInfo, LsCpu};
 
 /// What the kernel says of one flaw.
@@ -22,7 +23,11 @@ impl Flaw {
 }
 
 /// The flaws as the files below `vulnerabilities`, listings of them (`grep . .../vulnerabilities/*`) or lscpu tell.
-pub(crate) fn flaws(cx: &Context<'_>) -> Vec<Flaw> {
+pub(crate) fn flaws(cx: &Reading<'_>) -> Arc<Vec<Flaw>> {
+    cx.once(read)
+}
+
+fn read(cx: &Reading<'_>) -> Vec<Flaw> {
     let mut found: Vec<Flaw> = Vec::new();
     for (source, file) in files(cx, "cpu/vulnerabilities/", "") {
         let name = source.rsplit('/').next().unwrap_or_default().to_owned();
@@ -100,7 +105,7 @@ pub(crate) fn is_vm(cx: &Context<'_>) -> Option<Evidence> {
     }
     // The kernel says so where it cannot see the siblings of its CPUs.
     flaws(cx)
-        .into_iter()
+        .iter()
         .find(|flaw| flaw.state.contains("SMT Host state unknown"))
-        .and_then(|flaw| flaw.quote)
+        .and_then(|flaw| flaw.quote.clone())
 }

@@ -2,6 +2,7 @@
 
 use crate::catalogue::memory::hugepages_not_reserved::settings::{files, ids, setting};
 use crate::prelude::*;
+use std::sync::Arc;
 use vmwright_formats::{LsCpu, Numa};
 
 /// A node of the host.
@@ -18,7 +19,11 @@ pub(crate) struct Node {
 }
 
 /// The nodes by their numbers: `numactl -H`, `lscpu`, and `/sys/devices/system/node`.
-pub(crate) fn nodes(cx: &Reading<'_>) -> Vec<Node> {
+pub(crate) fn nodes(cx: &Reading<'_>) -> Arc<Vec<Node>> {
+    cx.once(read)
+}
+
+fn read(cx: &Reading<'_>) -> Vec<Node> {
     let mut found: Vec<Node> = Vec::new();
     for seen in cx.all::<Numa>() {
         for node in &seen.nodes {
@@ -93,7 +98,7 @@ pub(crate) fn online(cx: &Reading<'_>) -> Option<(Vec<u32>, Option<Evidence>)> {
         seen.quote(line)
     });
     whole.then(|| {
-        let mut cpus: Vec<u32> = nodes.into_iter().flat_map(|node| node.cpus).collect();
+        let mut cpus: Vec<u32> = nodes.iter().flat_map(|node| node.cpus.iter().copied()).collect();
         cpus.sort_unstable();
         (cpus, line)
     })

@@ -1,12 +1,17 @@
 //! The disks that configurations, command lines and running processes name.
 
 use crate::prelude::*;
+use std::sync::Arc;
 use vmwright_formats::qemu_args::QemuCommand;
 use vmwright_formats::{DomainXml, ProxmoxConf, QemuArgs, QemuLog, VmmProcesses};
 
 /// Every disk of domain definitions, QEMU command lines (in logs and of running processes too) and Proxmox
 /// configurations; optical drives and floppies left out; 512 at most.
-pub(crate) fn disks(cx: &Context<'_>) -> Vec<Disk> {
+pub(crate) fn disks(cx: &Reading<'_>) -> Arc<Vec<Disk>> {
+    cx.once(read)
+}
+
+fn read(cx: &Reading<'_>) -> Vec<Disk> {
     let mut found = Vec::new();
     for xml in cx.all::<DomainXml>() {
         let value = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.value.clone());
