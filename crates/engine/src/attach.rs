@@ -1,12 +1,11 @@
 //! `vmwright plan attach` and `plan detach`: what a domain has, and the plan that changes it.
 
 use crate::create::{self, told};
-use crate::intent::AttachDevice;
 use crate::{Environment, Error, domains, storage};
 use vmwright_formats::{DomainXml, MachineSpecView};
 use vmwright_host::paths::{self, Lies as Lying};
 use vmwright_model::{Need, Plan, Probe};
-use vmwright_plan::intents::{AttachWish, PlugSite, attach, detach};
+use vmwright_plan::intents::{AttachDevice, Lies, PlugSite, Source, attach, detach};
 use vmwright_rules::Reading;
 
 /// What is read besides what the rules need: who has which disk and address, and what domains are started from.
@@ -51,32 +50,32 @@ pub(crate) fn plan(
         taken: &create::taken(reading, environment)?,
     };
     match device {
-        Ok(device) => Ok(attach(&site, &wish(device)?)?),
+        Ok(device) => {
+            let (device, source) = looked_at(device)?;
+            Ok(attach(&site, &device, &source)?)
+        }
         Err(name) => Ok(detach(&site, name)?),
     }
 }
 
-fn wish(device: &AttachDevice) -> Result<AttachWish, Error> {
-    Ok(match device {
-        AttachDevice::Disk { path, format, bus, readonly } => {
-            for (word, known) in
-                [(format, &["raw", "qcow2"][..]), (bus, &["virtio", "scsi", "sata", "usb"][..])]
-            {
-                if !known.contains(&word.as_str()) {
-                    let word = word.escape_debug();
-                    return Err(Error::Argument(format!("`{word}` is none of {}", known.join(", "))));
-                }
-            }
-            let path = storage::absolute("--disk", path)?;
-            let lies = paths::look_at(std::slice::from_ref(&path)).remove(&path).unwrap_or(Lying::Nothing);
-            let (lies, format, bus) = (told(lies), format.clone(), bus.clone());
-            AttachWish::Disk { path, lies, format, bus, readonly: *readonly }
+/// The device with words that are known and a path that is whole, and what was found there.
+fn looked_at(device: &AttachDevice) -> Result<(AttachDevice, Source), Error> {
+    let AttachDevice::Disk { path, format, bus, readonly } = device else {
+        return Ok((device.clone(), Source { lies: Lies::Nothing, base: None }));
+    };
+    for (word, known) in [(format, &["raw", "qcow2"][..]), (bus, &["virtio", "scsi", "sata", "usb"][..])] {
+        if !known.contains(&word.as_str()) {
+            let word = word.escape_debug();
+            return Err(Error::Argument(format!("`{word}` is none of {}", known.join(", "))));
         }
-        AttachDevice::Bridge { bridge, mac } => {
-            AttachWish::Bridge { bridge: bridge.clone(), mac: mac.clone() }
-        }
-        AttachDevice::Network { network, mac } => {
-            AttachWish::Network { network: network.clone(), mac: mac.clone() }
-        }
-    })
+    }
+    let path = storage::absolute("--disk", path)?;
+    let lies = paths::look_at(std::slice::from_ref(&path)).remove(&path).unwrap_or(Lying::Nothing);
+    let base = match &lies {
+        Lying::File { base: Some((base, _)), .. } => Some(base.clone()),
+        _ => None,
+    };
+    let (format, bus, readonly) = (format.clone(), bus.clone(), *readonly);
+    let device = AttachDevice::Disk { path: path.into(), format, bus, readonly };
+    Ok((device, Source { lies: told(lies), base }))
 }

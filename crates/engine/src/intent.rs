@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 pub use vmwright_model::machine::Technology;
+pub use vmwright_plan::intents::AttachDevice;
 
 /// What a user wants done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,37 +214,6 @@ pub enum DiskWish {
     Snapshot {
         /// Name of the snapshot.
         name: String,
-    },
-}
-
-/// A device that is plugged in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum AttachDevice {
-    /// A disk image or block device.
-    Disk {
-        /// Its path.
-        path: PathBuf,
-        /// `raw` or `qcow2`. Never guessed: a guest that writes a header into a raw image could name any file.
-        format: String,
-        /// `virtio`, `scsi`, `sata` or `usb`.
-        bus: String,
-        /// The guest may not write.
-        readonly: bool,
-    },
-    /// An interface on a bridge of the host.
-    Bridge {
-        /// The bridge.
-        bridge: String,
-        /// Its MAC address; made of the names where absent.
-        mac: Option<String>,
-    },
-    /// An interface in a virtual network of libvirt's.
-    Network {
-        /// The network.
-        network: String,
-        /// Its MAC address; made of the names where absent.
-        mac: Option<String>,
     },
 }
 

@@ -3,7 +3,9 @@
 use super::create::{Lies, Taken, Thing};
 use super::{IntentError, made};
 use crate::canonical::sha256;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use vmwright_formats::xml::{Document, Element};
 use vmwright_model::{Action, Disruption, Plan};
 
@@ -26,16 +28,15 @@ pub struct PlugSite<'d> {
     pub taken: &'d [Taken],
 }
 
-/// What is plugged in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AttachWish {
+/// A device that is plugged in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum AttachDevice {
     /// A disk image or block device of the host.
     Disk {
-        /// Absolute path.
-        path: String,
-        /// What lies there.
-        lies: Lies,
-        /// `raw` or `qcow2`.
+        /// Its absolute path.
+        path: PathBuf,
+        /// `raw` or `qcow2`. Never guessed: a guest that writes a header into a raw image could name any file.
         format: String,
         /// `virtio`, `scsi`, `sata` or `usb`.
         bus: String,
@@ -58,17 +59,27 @@ pub enum AttachWish {
     },
 }
 
+/// What was found where a disk is to come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// What lies there.
+    pub lies: Lies,
+    /// The image that its own header says it builds upon.
+    pub base: Option<String>,
+}
+
 /// The plan that plugs a device in.
 ///
 /// # Errors
-/// [`IntentError::Cannot`]: what is to be plugged in is not there, or another VM has it.
-pub fn attach(site: &PlugSite<'_>, wish: &AttachWish) -> Result<Plan, IntentError> {
+/// [`IntentError::Cannot`]: what is to be plugged in is not there, is of another format than it was called, or another VM has
+/// it.
+pub fn attach(site: &PlugSite<'_>, wish: &AttachDevice, source: &Source) -> Result<Plan, IntentError> {
     let (device, name) = match wish {
-        AttachWish::Disk { path, lies, format, bus, readonly } => {
-            disk(site, path, lies, format, bus, *readonly)?
+        AttachDevice::Disk { path, format, bus, readonly } => {
+            disk(site, &path.to_string_lossy(), &source.lies, format, bus, *readonly)?
         }
-        AttachWish::Bridge { bridge, mac } => card(site, "bridge", bridge, mac.as_deref())?,
-        AttachWish::Network { network, mac } => card(site, "network", network, mac.as_deref())?,
+        AttachDevice::Bridge { bridge, mac } => card(site, "bridge", bridge, mac.as_deref())?,
+        AttachDevice::Network { network, mac } => card(site, "network", network, mac.as_deref())?,
     };
     let (connection, domain) = (site.connection.to_owned(), site.domain.to_owned());
     let action = Action::DeviceAttach { connection, domain, device, running: site.running };
@@ -78,6 +89,12 @@ pub fn attach(site: &PlugSite<'_>, wish: &AttachWish) -> Result<Plan, IntentErro
         "what libvirt adds for it besides, such as a controller where there is none, stays when it is unplugged"
             .to_owned(),
     );
+    if let (AttachDevice::Disk { path, .. }, Some(base)) = (wish, &source.base) {
+        plan.left.push(format!(
+            "the header of {} names {base} as what it builds upon: the guest reads all of that too, whoever wrote the header",
+            path.display()
+        ));
+    }
     Ok(plan)
 }
 
@@ -165,6 +182,11 @@ fn disk(
         Lies::Image { format: found, .. } if format == "qcow2" && found != format => {
             return cannot(format!("{path} is no qcow2 image, but {found}"));
         }
+        Lies::Image { format: found, .. } if format == "raw" && found != "raw" => {
+            return cannot(format!(
+                "{path} begins as {found} and was called raw: either its guest would see a header in place of its data, or a guest wrote that header, so that whoever opens it as {found} reads the files of the host that it names"
+            ));
+        }
         Lies::Image { .. } => ("file", "file"),
         Lies::Device => ("block", "dev"),
         Lies::Nothing => return cannot(format!("{path} does not exist")),
@@ -234,23 +256,29 @@ mod tests {
 
     const KEPT: &str = "<domain type='qemu'>\n  <name>web</name>\n  <devices>\n    <disk type='file' device='disk'>\n      <source file='/srv/root.qcow2'/>\n      <target dev='vda' bus='virtio'/>\n    </disk>\n    <disk type='file' device='disk'>\n      <source file='/srv/data.raw'/>\n      <target dev='sda' bus='usb'/>\n    </disk>\n    <interface type='bridge'>\n      <mac address='52:54:00:00:00:01'/>\n      <source bridge='br0'/>\n    </interface>\n  </devices>\n</domain>\n";
 
+    const NOTHING: Source = Source { lies: Lies::Nothing, base: None };
+
     fn site<'d>(running: bool, live: &'d [&'d str], taken: &'d [Taken]) -> PlugSite<'d> {
         PlugSite { id: "h", connection: "qemu:///system", domain: "web", kept: KEPT, live, running, taken }
     }
 
-    fn image(format: &str) -> AttachWish {
-        let (bus, lies) = ("virtio".to_owned(), Lies::Image { format: "qcow2".into(), size: None });
-        AttachWish::Disk { path: "/srv/d&'.qcow2".into(), lies, format: format.into(), bus, readonly: false }
+    fn image(format: &str) -> AttachDevice {
+        let bus = "virtio".to_owned();
+        AttachDevice::Disk { path: "/srv/d&'.qcow2".into(), format: format.into(), bus, readonly: false }
+    }
+
+    fn found(format: &str) -> Source {
+        Source { lies: Lies::Image { format: format.into(), size: None }, base: None }
     }
 
     #[test]
     fn a_device_gets_a_name_that_nobody_has() {
         let live = ["<domain><devices><disk><target dev='vdb'/></disk></devices></domain>"];
-        let plan = attach(&site(true, &live, &[]), &image("qcow2")).expect("it can");
+        let plan = attach(&site(true, &live, &[]), &image("qcow2"), &found("qcow2")).expect("it can");
         assert_eq!(lint(&plan), []);
         assert_eq!(
             canonical(&plan),
-            canonical(&attach(&site(true, &live, &[]), &image("qcow2")).expect("the same"))
+            canonical(&attach(&site(true, &live, &[]), &image("qcow2"), &found("qcow2")).expect("the same"))
         );
         let does = crate::describe::words(&plan.steps[0].action);
         assert!(
@@ -258,36 +286,48 @@ mod tests {
             "{does:?}"
         );
         assert!(does.does.contains("<source file='/srv/d&amp;&apos;.qcow2'/>"), "{does:?}");
-        let network = AttachWish::Network { network: "default".into(), mac: None };
-        let plan = attach(&site(false, &[], &[]), &network).expect("it can");
+        let network = AttachDevice::Network { network: "default".into(), mac: None };
+        let plan = attach(&site(false, &[], &[]), &network, &NOTHING).expect("it can");
         let Action::DeviceAttach { device, running: false, .. } = &plan.steps[0].action else {
             panic!("{plan:?}")
         };
         let mac = crate::device_name(device).expect("it has one").replace("interface ", "");
         let taken = [Taken { what: Thing::Mac(mac.clone()), by: "vm db".into() }];
-        let other = attach(&site(false, &[], &taken), &network).expect("there are more");
+        let other = attach(&site(false, &[], &taken), &network, &NOTHING).expect("there are more");
         assert_ne!(other, plan);
-        let theirs = AttachWish::Bridge { bridge: "br0".into(), mac: Some(mac.to_uppercase()) };
-        let said = attach(&site(false, &[], &taken), &theirs).expect_err("taken").to_string();
+        let theirs = AttachDevice::Bridge { bridge: "br0".into(), mac: Some(mac.to_uppercase()) };
+        let said = attach(&site(false, &[], &taken), &theirs, &NOTHING).expect_err("taken").to_string();
         assert!(said.contains("vm db has the hardware address"), "{said}");
     }
 
     #[test]
     fn what_is_not_there_or_another_vms_is_not_plugged_in() {
-        let said = |wish: &AttachWish, taken: &[Taken]| {
-            attach(&site(true, &[], taken), wish).map(|_| ()).expect_err("it cannot").to_string()
+        let said = |format: &str, source: &Source, taken: &[Taken]| {
+            attach(&site(true, &[], taken), &image(format), source)
+                .map(|_| ())
+                .expect_err("it cannot")
+                .to_string()
         };
-        let mut wish = image("qcow2");
-        if let AttachWish::Disk { lies, .. } = &mut wish {
-            *lies = Lies::Nothing;
-        }
-        assert!(said(&wish, &[]).contains("does not exist"));
-        if let AttachWish::Disk { lies, .. } = &mut wish {
-            *lies = Lies::Image { format: "raw".into(), size: None };
-        }
-        assert!(said(&wish, &[]).contains("is no qcow2 image, but raw"));
+        assert!(said("qcow2", &NOTHING, &[]).contains("does not exist"));
+        assert!(said("qcow2", &found("raw"), &[]).contains("is no qcow2 image, but raw"));
         let taken = [Taken { what: Thing::Disk("/srv/d&'.qcow2".into()), by: "vm db".into() }];
-        assert!(said(&image("qcow2"), &taken).contains("is a disk of vm db"));
+        assert!(said("qcow2", &found("qcow2"), &taken).contains("is a disk of vm db"));
+        // A header that somebody does not know of is the guest's, or makes the guest see what it should not.
+        let header = said("raw", &found("qcow2"), &[]);
+        assert!(header.contains("begins as qcow2 and was called raw"), "{header}");
+    }
+
+    #[test]
+    fn what_an_image_builds_upon_is_told() {
+        let site = site(true, &[], &[]);
+        let left = |source: &Source| attach(&site, &image("qcow2"), source).expect("it can").left;
+        let plain = left(&found("qcow2"));
+        let built = left(&Source { base: Some("/srv/base.raw".into()), ..found("qcow2") });
+        assert_eq!(built.len(), plain.len() + 1);
+        assert!(
+            built.last().expect("one more").contains("names /srv/base.raw as what it builds upon"),
+            "{built:?}"
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod tune;
 mod upgrade;
 mod uplink;
 
-pub use attach::{AttachWish, PlugSite, attach, detach};
+pub use attach::{AttachDevice, PlugSite, Source, attach, detach};
 pub use boot::{Boot, NEEDS};
 pub use confidential::{CONFIDENTIAL_NEEDS, confidential};
 pub use create::{Lies, NewImage, Site, Taken, Thing, Wish, create, things};
