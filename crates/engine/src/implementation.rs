@@ -25,8 +25,9 @@ use vmwright_backend::store::{self, StoreError};
 use vmwright_backend::{Request, Unwatched};
 use vmwright_host::{HostId, Root, Subject};
 use vmwright_model::plan::{APPROVAL_SCHEMA, DomainEdit, QmpValue, Settles};
-use vmwright_model::{Approval, EntryState, Mode, Plan, RunState, StepState, Verdict};
+use vmwright_model::{Approval, EntryState, Mode, Plan, RunState, Snapshot, StepState, Verdict};
 use vmwright_plan::{NamedPlans, Protected};
+use vmwright_rules::confidence::stands_without_words;
 use vmwright_rules::{Reading, entry, ranking};
 
 /// Has a person sign a plan.
@@ -149,9 +150,8 @@ pub(crate) fn apply(
     ))));
     let (host, approved) = approved(&made, environment)?;
     progress(Progress::Note(format!("approved by {}", approved.by())));
-    let vm = made.plan.vm.as_deref();
     let guards = Guards { environment, seconds: confirm_within };
-    let report = with_context(environment, &host.id, vm, Some(&guards), progress, |context| {
+    let report = with_context(environment, &host.id, Some(&made.plan), Some(&guards), progress, |context| {
         vmwright_apply::apply(&made.plan, &approved, context).map_err(|error| Error::Apply(Box::new(error)))
     })?;
     if report.state == RunState::Applied {
@@ -207,8 +207,7 @@ pub(crate) fn resume(
         short(&made.id),
         made.plan.title
     ))));
-    let vm = made.plan.vm.as_deref();
-    let report = with_context(environment, &host.id, vm, None, progress, |context| {
+    let report = with_context(environment, &host.id, Some(&made.plan), None, progress, |context| {
         vmwright_apply::resume_run(run, &made.plan, context).map_err(|error| Error::Resume(Box::new(error)))
     })?;
     if report.state != RunState::Applied {
@@ -353,12 +352,16 @@ pub(crate) fn recover(environment: &Environment) -> Result<Outcome, Error> {
 fn with_context<T>(
     environment: &Environment,
     host_id: &str,
-    vm: Option<&str>,
+    plan: Option<&Plan>,
     net: Option<&dyn Net>,
     progress: &mut dyn FnMut(Progress),
     act: impl FnOnce(&mut Context<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let live = Live { environment, vm };
+    let live = Live {
+        environment,
+        vm: plan.and_then(|plan| plan.vm.as_deref()),
+        complaint: plan.map_or("", |plan| &plan.complaint),
+    };
     let mut tell = |event: Event| progress(Progress::Note(words(&event)));
     act(&mut Context {
         state: &environment.state,
@@ -377,6 +380,8 @@ fn with_context<T>(
 struct Live<'a> {
     environment: &'a Environment,
     vm: Option<&'a str>,
+    /// What the user complained of, where the plan needs it.
+    complaint: &'a str,
 }
 
 impl Live<'_> {
@@ -540,18 +545,23 @@ impl Check for Live<'_> {
         snapshot
             .records
             .retain(|record| !record.kind.0.ends_with("_log") && record.kind.0 != "guest_console");
-        let reading = Reading::new(&snapshot, "");
-        for settled in settles {
-            let entry = entry(&settled.rule).ok_or_else(|| format!("no rule {}", settled.rule))?;
-            let fired = ranking::judge(entry, &reading).into_iter().find_map(|verdict| match verdict {
-                Verdict::Fired(finding) if finding.subject == settled.subject => Some(finding.title),
+        settles.iter().try_for_each(|settled| quiet(settled, &snapshot, self.complaint))
+    }
+}
+
+/// Whether a rule is quiet about a subject. What the complaint says by itself does not count: it was said before, and stays said.
+fn quiet(settled: &Settles, snapshot: &Snapshot, complaint: &str) -> Result<(), String> {
+    let entry = entry(&settled.rule).ok_or_else(|| format!("no rule {}", settled.rule))?;
+    let mut fired =
+        ranking::judge(entry, &Reading::new(snapshot, complaint)).into_iter().filter_map(|verdict| {
+            match verdict {
+                Verdict::Fired(finding) if finding.subject == settled.subject => Some(finding),
                 _ => None,
-            });
-            if let Some(title) = fired {
-                return Err(format!("{} still says: {title}", settled.rule));
             }
-        }
-        Ok(())
+        });
+    match fired.find(|finding| complaint.is_empty() || stands_without_words(finding)) {
+        Some(finding) => Err(format!("{} still says: {}", settled.rule, finding.title)),
+        None => Ok(()),
     }
 }
 
@@ -634,4 +644,36 @@ fn words(event: &Event) -> String {
 
 fn short(id: &str) -> &str {
     id.get(..12).unwrap_or(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quiet;
+    use vmwright_model::plan::Settles;
+    use vmwright_model::{Kind, Record, Snapshot, Subject};
+
+    #[test]
+    fn what_was_found_by_a_complaint_is_asked_with_it_again() {
+        let settled = Settles { rule: "nested/not-exposed".to_owned(), subject: Subject::host() };
+        let wanted = "my VMs no longer see svm in /proc/cpuinfo, so nobody can run KVM inside them";
+        let of = |nested: &str, complaint: &str| {
+            let path = "/sys/module/kvm_amd/parameters/nested";
+            let records = vec![
+                Record::new(path, Kind::TEXT, nested),
+                Record::new("vmms", Kind("vmm_processes".into()), ""),
+            ];
+            quiet(&settled, &Snapshot { live: true, records, ..Snapshot::default() }, complaint)
+        };
+        assert_eq!(of("0\n", ""), Ok(()), "nobody wants it");
+        let told = of("0\n", wanted).expect_err("it is as it was complained of");
+        assert!(told.starts_with("nested/not-exposed still says: "), "{told}");
+        assert_eq!(of("1\n", wanted), Ok(()));
+        // An error that was pasted into the complaint stays there, whatever became of its cause.
+        let pasted = "Could not access KVM kernel module: No such file or directory";
+        let nothing = Snapshot::default();
+        let found = vmwright_rules::diagnose(&nothing, pasted, &|_| true).findings;
+        let one = found.first().expect("its words lead to a cause");
+        let settled = Settles { rule: one.rule.clone(), subject: one.subject.clone() };
+        assert_eq!(quiet(&settled, &nothing, pasted), Ok(()));
+    }
 }

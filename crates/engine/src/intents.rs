@@ -18,6 +18,7 @@ use vmwright_formats::machine_spec::{MachineSpecView, parse_size};
 use vmwright_formats::mounts::Mounts;
 use vmwright_formats::pci_devices::PciDevices;
 use vmwright_host::Root;
+use vmwright_model::plan::Settles;
 use vmwright_model::{Finding, Level, Mode, Need, Plan, SubjectKind};
 use vmwright_plan::intents::{
     Boot, CONFIDENTIAL_NEEDS, Goal, Ground, Guest, HARDEN_NEEDS, Host, IntentError, NEEDS as BOOT_NEEDS,
@@ -70,6 +71,9 @@ pub(crate) fn plan(
             }
             if let (Some(vm), Some(None)) = (vm, runs) {
                 plan.left.push(format!("vm {vm}: nothing tells whether it runs, so that it is not started"));
+            }
+            if told.is_some() && asks_with_words(&plan, &reading) {
+                plan.complaint = complaint.trim().to_owned();
             }
             plan
         }
@@ -292,8 +296,6 @@ fn with_ground(
     Ok(use_it(&Ground { id, topology: &topology, values: &values })?)
 }
 
-/// A plan that settles what is wrong with a VM, or with the host where none is named. A VM that stands still is started
-/// at its end.
 /// The findings that a plan is made of: those of the host, and of what the complaint adds to them those that can be
 /// settled. What somebody only suspects keeps nothing from being repaired.
 fn to_settle(reading: &Reading<'_>, told: Option<&Reading<'_>>, acceptances: &Acceptances) -> Vec<Finding> {
@@ -308,6 +310,14 @@ fn to_settle(reading: &Reading<'_>, told: Option<&Reading<'_>>, acceptances: &Ac
         }
     }
     findings
+}
+
+/// Whether a plan settles what nobody would have found without the complaint.
+fn asks_with_words(plan: &Plan, reading: &Reading<'_>) -> bool {
+    let found = diagnose_reading(reading, &|_| true).findings;
+    let without =
+        |one: &Settles| found.iter().any(|known| known.rule == one.rule && known.subject == one.subject);
+    plan.steps.iter().flat_map(|step| &step.settles).any(|one| !without(one))
 }
 
 fn not_accepted(reading: &Reading<'_>, acceptances: &Acceptances) -> Vec<Finding> {
@@ -418,6 +428,11 @@ mod tests {
         };
         let nests = |all: &[Finding]| all.iter().any(|one| one.rule == "nested/not-exposed");
         assert!(!nests(&to_settle(&quiet, None, &none)), "nobody wants it");
+        let complaint = "my VMs no longer see svm in /proc/cpuinfo, so nobody can run KVM inside them";
+        let plan = vmwright_plan::fix(&of(complaint), "h", None, false);
+        assert!(asks_with_words(&plan, &quiet), "its rule is asked with the complaint again");
+        let plain = vmwright_plan::fix(&to_settle(&quiet, None, &none), "h", None, false);
+        assert!(!asks_with_words(&plain, &quiet));
         let wanted = of("my VMs no longer see svm in /proc/cpuinfo, so nobody can run KVM inside them");
         assert!(nests(&wanted));
         assert!(wanted.iter().any(|one| one.fix.actions.iter().any(|action| matches!(

@@ -755,6 +755,10 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Findings that no step settles, and why, one line each.
     pub left: Vec<String>,
+    /// What the user complained of, in their own words, where a step settles a finding that is one for those alone who complain
+    /// of it: its rule is asked with the same words again once the step is done. Empty where no step needs it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub complaint: String,
 }
 
 /// What an approver signs.

@@ -68,6 +68,7 @@ pub fn fix(findings: &[Finding], host_id: &str, vm: Option<&str>, start_after: b
         vm: vm.map(str::to_owned),
         steps,
         left,
+        complaint: String::new(),
     }
 }
 

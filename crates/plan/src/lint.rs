@@ -350,6 +350,7 @@ mod tests {
             vm: None,
             steps,
             left: Vec::new(),
+            complaint: String::new(),
         }
     }
 

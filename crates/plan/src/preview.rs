@@ -176,6 +176,7 @@ mod tests {
                 step(Action::FileMode { path: "/srv".into(), from: 0o700, to: 0o711 }, Disruption::None),
             ],
             left: vec!["kvm/firmware-off (host): a person has to act: switch it on".into()],
+            complaint: String::new(),
         }
     }
 

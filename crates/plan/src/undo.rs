@@ -27,6 +27,7 @@ pub fn undo(of: &Plan, done: &[(Step, Action)]) -> Plan {
         vm: of.vm.clone(),
         steps,
         left: Vec::new(),
+        complaint: String::new(),
     }
 }
 

@@ -13,7 +13,7 @@
 //! A message that stands only in the user's complaint counts one strength less and cannot be quoted as proof.
 //! A finding fires from [`THRESHOLD`] on: one usual message is enough, one compatible message is not.
 
-use vmwright_model::{Strength, Support};
+use vmwright_model::{Finding, Strength, Support};
 
 /// From here on a rule fires.
 pub const THRESHOLD: f64 = 0.30;
@@ -53,6 +53,13 @@ pub fn confidence(support: &[Support]) -> f64 {
         support.iter().filter(|one| one.against == against).map(|one| 1.0 - weight(one.strength)).product()
     };
     ((1.0 - doubt(false)) * doubt(true)).min(CEILING)
+}
+
+/// Whether what was read is enough for a finding, without what the complaint alone says.
+#[must_use]
+pub fn stands_without_words(finding: &Finding) -> bool {
+    let read: Vec<Support> = finding.support.iter().filter(|one| one.evidence.is_some()).cloned().collect();
+    confidence(&read) >= THRESHOLD
 }
 
 #[cfg(test)]

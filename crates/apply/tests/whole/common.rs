@@ -272,6 +272,7 @@ pub(crate) fn plan(steps: Vec<Step>) -> Plan {
         vm: Some("web".into()),
         steps,
         left: Vec::new(),
+        complaint: String::new(),
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         vm: Some("web".to_owned()),
         steps: [edit, bridge, start].map(step).to_vec(),
         left: vec!["host/no-swap: a person has to do it".to_owned()],
+        complaint: String::new(),
     };
     vec![canonical(&plan)]
 }

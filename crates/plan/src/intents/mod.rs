@@ -307,6 +307,7 @@ fn made(host_id: &str, vm: Option<&str>, title: String, steps: Vec<(Action, Stri
         vm: vm.map(str::to_owned),
         steps: steps.collect(),
         left: Vec::new(),
+        complaint: String::new(),
     }
 }
 
