@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
 
 mod common;
+#[path = "common/labs.rs"]
+mod labs;
 
-use common::{Done, done, has};
+use common::{done, has};
+use labs::Labs;
 use std::fs;
-use std::io::Write as _;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -26,35 +29,25 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// A state directory for labs, which stays for the next run: the image and the first boot in it are what takes long.
-struct Labs {
-    state: PathBuf,
+/// One lab.
+struct Lab {
+    labs: Labs,
     name: String,
 }
 
-impl Labs {
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vmwright"));
-        command.arg("lab").args(words).env("VMWRIGHT_STATE", &self.state).stdin(Stdio::null());
-        command
-    }
+impl Deref for Lab {
+    type Target = Labs;
 
-    fn call(&self, words: &[&str]) -> Done {
-        done(self.command(words))
+    fn deref(&self) -> &Labs {
+        &self.labs
     }
+}
 
+impl Lab {
     /// Runs a script in the lab, and gives how it ended and what it said.
     fn script(&self, script: &str) -> (i64, String) {
-        let words =
-            ["exec", &self.name, "--stdin", "--limit", "120", "--format", "json", "--", "/bin/sh", "-s"];
-        let mut command = self.command(&words);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let said: serde_json::Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
-        (said["status"].as_i64().unwrap(), format!("{}{}", said["output"].as_str().unwrap(), said["errors"]))
+        let (status, output, errors) = self.labs.script(&self.name, script);
+        (status, output + &errors)
     }
 
     /// Brings the lab up, or says why that cannot be had here.
@@ -99,7 +92,7 @@ impl Labs {
     }
 }
 
-impl Drop for Labs {
+impl Drop for Lab {
     fn drop(&mut self) {
         // What a failed test leaves; a lab that is down already says so.
         let _ = self.command(&["down", &self.name]).output();
@@ -114,7 +107,7 @@ fn a_lab_comes_up_is_broken_and_taken_back_and_leaves_nothing() {
     }
     let state = root().join("target/vmwright-test/lab");
     fs::create_dir_all(&state).unwrap();
-    let labs = Labs { state, name: format!("test-{}", std::process::id()) };
+    let labs = Lab { labs: Labs { state }, name: format!("test-{}", std::process::id()) };
     if let Err(why) = labs.up() {
         eprintln!("SKIPPED {test}: {why}");
         return;

@@ -3,50 +3,43 @@
 #![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
 
 mod common;
+#[path = "common/labs.rs"]
+mod labs;
 
-use common::{Done, done, has};
+use common::has;
+use labs::Labs;
 use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::ops::Deref;
+use std::path::Path;
 
-/// Labs of one state directory, which stays for the next run: the image and the first boot in it are what takes long.
-struct Labs {
-    state: PathBuf,
+/// Labs that share a network.
+struct Nodes {
+    labs: Labs,
     group: String,
 }
 
-impl Labs {
+impl Deref for Nodes {
+    type Target = Labs;
+
+    fn deref(&self) -> &Labs {
+        &self.labs
+    }
+}
+
+impl Nodes {
     fn name(&self, number: u32) -> String {
         format!("{}-{number}", self.group)
     }
 
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vmwright"));
-        command.arg("lab").args(words).env("VMWRIGHT_STATE", &self.state).stdin(Stdio::null());
-        command
-    }
-
-    fn call(&self, words: &[&str]) -> Done {
-        done(self.command(words))
-    }
-
     /// What a script in a lab said, which ends well.
     fn script(&self, name: &str, script: &str) -> String {
-        let words = ["exec", name, "--stdin", "--limit", "120", "--format", "json", "--", "/bin/sh", "-s"];
-        let mut command = self.command(&words);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(format!("set -eu\n{script}").as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let said: serde_json::Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
-        assert_eq!(said["status"], 0, "{said}");
-        said["output"].as_str().unwrap().trim().to_owned()
+        let (status, output, errors) = self.labs.script(name, &format!("set -eu\n{script}"));
+        assert_eq!(status, 0, "{output}{errors}");
+        output.trim().to_owned()
     }
 }
 
-impl Drop for Labs {
+impl Drop for Nodes {
     fn drop(&mut self) {
         // What a failed test leaves; a lab that is down already says so.
         for name in [self.name(1), self.name(2), self.group.clone()] {
@@ -68,7 +61,7 @@ fn nodes_reach_each_other_and_no_other_lab_and_leave_nothing() {
         eprintln!("SKIPPED {test}: no lab was up here yet, and three at once would wait for its first boot");
         return;
     }
-    let labs = Labs { state, group: format!("nodes-{}", std::process::id()) };
+    let labs = Nodes { labs: Labs { state }, group: format!("nodes-{}", std::process::id()) };
     let [one, two] = [1, 2].map(|number| labs.name(number));
     labs.call(&["up", &labs.group, "--nodes", "9"]).fails(2, &["2..=8"]);
     labs.call(&["up", &labs.group, "--nodes", "2"]).ok();

@@ -3,17 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
 
 mod common;
+#[path = "common/daemon.rs"]
+mod daemon;
 
-use common::{Site, done, has};
-use std::os::unix::fs::MetadataExt;
+use common::Site;
+use daemon::{after, can_run, run};
 use std::process::Command;
 
 /// What a shell does in a host of its own. Each call's words come before what it says.
-const SCRIPT: &str = concat!(
-    include_str!("common/daemon.sh"),
-    r#"
+const SCRIPT: &str = r#"
     trap 'set +e; kill -CONT $daemon; virsh destroy ours; virsh destroy theirs; kill $daemon; wait $daemon; true' EXIT
-    say() { echo "== $*"; "$VMWRIGHT" "$@" || echo "status $?"; }
     echo "<domain type='qemu'><name>theirs</name><memory unit='MiB'>32</memory><os><type arch='x86_64' machine='q35'>hvm</type></os></domain>" > /run/theirs.xml
     virsh -q define /run/theirs.xml
     say vm create "$SITE/ours.toml" --backend libvirt
@@ -60,17 +59,12 @@ const SCRIPT: &str = concat!(
     fi
     kill -STOP $daemon
     say vm list
-"#
-);
+"#;
 
 #[test]
 fn machines_and_other_peoples_domains() {
     let test = "machines_and_other_peoples_domains";
-    if !["libvirtd", "virsh", "virt-qemu-run", "unshare"].iter().all(|program| has(test, program)) {
-        return;
-    }
-    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
-        eprintln!("SKIPPED {test}: only root can mount something over the host's folders");
+    if !can_run(test, &["virt-qemu-run"]) {
         return;
     }
     let site = Site::new();
@@ -79,17 +73,10 @@ fn machines_and_other_peoples_domains() {
         "ours.toml",
         "name = 'ours'\naccelerator = 'tcg'\nmemory.size = '32MiB'\n[[disk]]\npath = 'disk.raw'\nformat = 'raw'\n",
     );
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "bash", "-ec", SCRIPT]);
-    command.env("VMWRIGHT", env!("CARGO_BIN_EXE_vmwright")).env("SITE", site.dir.path());
-    command.env("VMWRIGHT_STATE", site.path("state")).env("VMWRIGHT_CONFIG", site.path("config"));
-    let said = done(command).out;
+    let said = run(&site, &[], SCRIPT).out;
     println!("{said}");
-    let after = |call: &str| {
-        let from = said.find(&format!("== {call}\n")).unwrap_or_else(|| panic!("no `{call}` in {said}"));
-        let text = &said[from + call.len() + 4..];
-        text[..text.find("\n== ").unwrap_or(text.len())].to_owned()
-    };
+    // Without the mark itself: its words are those of what follows.
+    let after = |call: &str| after(&said, &format!("{call}\n"))[call.len()..].to_owned();
     let line = |text: &str, name: &str| {
         let found = text.lines().find(|line| line.trim_start().starts_with(name));
         found
@@ -155,11 +142,7 @@ const PLANNED: &str = r#"
 #[test]
 fn a_plan_defines_a_machine_and_takes_back_what_nobody_else_changed() {
     let test = "a_plan_defines_a_machine_and_takes_back_what_nobody_else_changed";
-    if !["libvirtd", "virsh", "qemu-img", "unshare"].iter().all(|program| has(test, program)) {
-        return;
-    }
-    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
-        eprintln!("SKIPPED {test}: only root can mount something over the host's folders");
+    if !can_run(test, &["qemu-img"]) {
         return;
     }
     let site = Site::new();
@@ -170,17 +153,8 @@ fn a_plan_defines_a_machine_and_takes_back_what_nobody_else_changed() {
         "name = 'made'\naccelerator = 'tcg'\nmemory.size = '32MiB'\n[[disk]]\npath = '{disk}'\nformat = 'qcow2'\n"
     );
     site.file("made.toml", spec);
-    let (daemon, _) = SCRIPT.split_once("    echo \"<domain").unwrap();
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "bash", "-ec", &format!("{daemon}{PLANNED}")]);
-    command.env("VMWRIGHT", env!("CARGO_BIN_EXE_vmwright")).env("SITE", site.dir.path());
-    command.env("VMWRIGHT_STATE", site.path("state")).env("VMWRIGHT_CONFIG", site.path("config"));
-    let said = done(command).out;
-    let after = |call: &str| {
-        let from = said.find(&format!("== {call}")).unwrap_or_else(|| panic!("no `{call}` in {said}"));
-        let text = &said[from + 3..];
-        text[..text.find("\n== ").unwrap_or(text.len())].to_owned()
-    };
+    let said = run(&site, &[], PLANNED).out;
+    let after = |call: &str| after(&said, call);
     assert!(after("made").contains("\nmade\n") && after("made").contains("root.qcow2"), "{said}");
     let other = after("plan create");
     assert!(other.contains("create vm made"), "{said}");
@@ -260,28 +234,15 @@ END
 #[test]
 fn a_domain_that_somebody_else_made_is_changed_in_its_own_places() {
     let test = "a_domain_that_somebody_else_made_is_changed_in_its_own_places";
-    if !["libvirtd", "virsh", "unshare"].iter().all(|program| has(test, program)) {
-        return;
-    }
-    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
-        eprintln!("SKIPPED {test}: only root can mount something over the host's folders");
+    if !can_run(test, &[]) {
         return;
     }
     let site = Site::new();
     site.approver();
     site.file("disk.raw", [0; 4096]);
-    let (daemon, _) = SCRIPT.split_once("    echo \"<domain").unwrap();
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "bash", "-ec", &format!("{daemon}{CHANGED}")]);
-    command.env("VMWRIGHT", env!("CARGO_BIN_EXE_vmwright")).env("SITE", site.dir.path());
-    command.env("VMWRIGHT_STATE", site.path("state")).env("VMWRIGHT_CONFIG", site.path("config"));
-    let said = done(command).out;
+    let said = run(&site, &[], CHANGED).out;
     println!("{said}");
-    let after = |call: &str| {
-        let from = said.find(&format!("== {call}")).unwrap_or_else(|| panic!("no `{call}` in {said}"));
-        let text = &said[from + 3..];
-        text[..text.find("\n== ").unwrap_or(text.len())].to_owned()
-    };
+    let after = |call: &str| after(&said, call);
     assert!(after("plan harden").contains("has it from its next start"), "{said}");
     assert!(said.contains("step 1: changes domain theirs of qemu:///system from its next start"), "{said}");
     let hardened = after("hardened");
@@ -402,11 +363,7 @@ END
 #[test]
 fn devices_come_into_running_domains_and_go_and_all_is_as_before() {
     let test = "devices_come_into_running_domains_and_go_and_all_is_as_before";
-    if !["libvirtd", "virsh", "qemu-system-x86_64", "unshare"].iter().all(|program| has(test, program)) {
-        return;
-    }
-    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
-        eprintln!("SKIPPED {test}: only root can mount something over the host's folders");
+    if !can_run(test, &["qemu-system-x86_64"]) {
         return;
     }
     let site = Site::new();
@@ -414,18 +371,9 @@ fn devices_come_into_running_domains_and_go_and_all_is_as_before() {
     for name in ["disk.raw", "more.raw", "third.raw"] {
         site.file(name, [0; 65536]);
     }
-    let (daemon, _) = SCRIPT.split_once("    echo \"<domain").unwrap();
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "bash", "-ec", &format!("{daemon}{PLUGGED}")]);
-    command.env("VMWRIGHT", env!("CARGO_BIN_EXE_vmwright")).env("SITE", site.dir.path());
-    command.env("VMWRIGHT_STATE", site.path("state")).env("VMWRIGHT_CONFIG", site.path("config"));
-    let said = done(command).out;
+    let said = run(&site, &[], PLUGGED).out;
     println!("{said}");
-    let after = |call: &str| {
-        let from = said.find(&format!("== {call}")).unwrap_or_else(|| panic!("no `{call}` in {said}"));
-        let text = &said[from + 3..];
-        text[..text.find("\n== ").unwrap_or(text.len())].to_owned()
-    };
+    let after = |call: &str| after(&said, call);
     // It runs, whatever its emulator is called.
     assert!(!after("plan --vm theirs").contains("starts theirs"), "{said}");
     assert!(after("plan attach").contains("plug disk sda into vm theirs"), "{said}");

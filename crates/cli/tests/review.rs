@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
 
 mod common;
+#[path = "common/daemon.rs"]
+mod daemon;
 #[path = "../../guest/tests/support/mod.rs"]
 mod support;
 
@@ -213,9 +215,7 @@ fn what_cannot_move_and_what_shares_its_random_numbers_fails() {
 }
 
 /// A daemon in a mount namespace of the test's own, and the probe guest on it.
-const ON_LIBVIRT: &str = concat!(
-    include_str!("common/daemon.sh"),
-    r#"
+const ON_LIBVIRT: &str = r#"
     trap 'set +e; virsh destroy web; kill $daemon; wait $daemon; true' EXIT
     "$VMWRIGHT" vm create "$SITE/web.toml" --backend libvirt
     "$VMWRIGHT" vm start web
@@ -240,27 +240,18 @@ const ON_LIBVIRT: &str = concat!(
     virsh destroy "their web"
     virsh undefine "their web"
     "$VMWRIGHT" vm list
-"#
-);
+"#;
 
 #[test]
 fn a_guest_on_libvirt_is_asked_by_way_of_libvirt() {
     let test = "a_guest_on_libvirt_is_asked_by_way_of_libvirt";
     let Some(parts) = support::parts(test) else { return };
-    if !["libvirtd", "virsh", "virt-qemu-run", "unshare"].iter().all(|program| common::has(test, program)) {
-        return;
-    }
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED {test}: only root can mount something over the host's folders");
+    if !daemon::can_run(test, &["virt-qemu-run"]) {
         return;
     }
     let site = Site::new();
     specified(&site, parts, "vmwright.net0=192.0.2.2/24", "", "");
-    let mut command = std::process::Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "bash", "-ec", ON_LIBVIRT]);
-    command.env("VMWRIGHT", env!("CARGO_BIN_EXE_vmwright")).env("SITE", site.dir.path());
-    command.env("VMWRIGHT_STATE", site.path("state")).env("VMWRIGHT_CONFIG", site.path("config"));
-    let done = common::done(command);
+    let done = daemon::run(&site, &[], ON_LIBVIRT);
     let text =
         fs::read_to_string(site.path("review.json")).unwrap_or_else(|error| panic!("{error}: {done:#?}"));
     let review = serde_json::from_str::<Value>(&text).unwrap()["review"].clone();

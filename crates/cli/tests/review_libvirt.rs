@@ -4,23 +4,23 @@
 #![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
 
 mod common;
+#[path = "common/daemon.rs"]
+mod daemon;
 #[path = "../../guest/tests/support/mod.rs"]
 mod support;
 
 use common::{Done, Site};
+use daemon::{can_run, run};
 use serde_json::Value;
 use std::fs;
 use support::Parts;
 
-/// The daemon, and the functions of the scripts.
-const DAEMON: &str = concat!(
-    include_str!("common/daemon.sh"),
-    r#"
+/// The functions of the scripts.
+const BEGIN: &str = r#"
     trap 'set +e; virsh destroy web; virsh destroy "their web"; kill $daemon; wait $daemon; true' EXIT
     left() { find "$VMWRIGHT_STATE/twins" -mindepth 1 2>/dev/null | head -n 3; virsh list --all --name; }
     review() { "$VMWRIGHT" review "$1" --gates "$2" --format json --output "$SITE/$3.json" || echo "status $?"; }
-    "#
-);
+    "#;
 
 /// The machine `web` on the daemon: vmwright's own, then the same as somebody else has it.
 const EXERCISED: &str = r#"
@@ -81,28 +81,6 @@ fn specified(parts: &Parts, address: &str, bytes: usize, more: &str) -> Site {
     site
 }
 
-/// What stands in the way of a daemon of the test's own.
-fn can_run(test: &str) -> bool {
-    if !["libvirtd", "virsh", "virt-qemu-run", "unshare"].iter().all(|program| common::has(test, program)) {
-        return false;
-    }
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        eprintln!("SKIPPED {test}: only root can mount something over the host's folders");
-    }
-    root
-}
-
-fn run(site: &Site, script: &str) -> Done {
-    let mut command = std::process::Command::new("unshare");
-    // With a network of its own the bridge is gone with it.
-    command.args(["--mount", "--net", "--propagation", "private", "bash", "-ec"]);
-    command.arg(format!("{DAEMON}{script}"));
-    command.env("VMWRIGHT", env!("CARGO_BIN_EXE_vmwright")).env("SITE", site.dir.path());
-    command.env("VMWRIGHT_STATE", site.path("state")).env("VMWRIGHT_CONFIG", site.path("config"));
-    common::done(command)
-}
-
 fn review(site: &Site, name: &str, done: &Done) -> Value {
     let text = fs::read_to_string(site.path(name)).unwrap_or_else(|error| panic!("{error}: {done:#?}"));
     serde_json::from_str::<Value>(&text).unwrap()["review"].clone()
@@ -114,22 +92,20 @@ fn gate<'a>(review: &'a Value, name: &str) -> &'a Value {
     gates.iter().find(|gate| gate["name"] == name).unwrap_or_else(|| panic!("no gate {name}: {review:#}"))
 }
 
-/// What was said between two marks.
+/// What was said behind a mark.
 fn between<'a>(done: &'a Done, mark: &str) -> &'a str {
-    let from = done.out.find(&format!("== {mark}\n")).unwrap_or_else(|| panic!("no {mark}: {done:#?}"));
-    let text = &done.out[from + mark.len() + 4..];
-    &text[..text.find("== end").unwrap_or(text.len())]
+    daemon::after(&done.out, &format!("{mark}\n")).trim_start_matches(mark)
 }
 
 #[test]
 fn copies_of_a_domain_go_on_and_move_and_the_domain_is_as_before() {
     let test = "copies_of_a_domain_go_on_and_move_and_the_domain_is_as_before";
     let Some(parts) = support::parts(test) else { return };
-    if !can_run(test) {
+    if !can_run(test, &["virt-qemu-run"]) {
         return;
     }
     let site = specified(parts, "192.0.2.2/24", 64 << 20, "[[network]]\nkind = 'user'\n");
-    let done = run(&site, EXERCISED);
+    let done = run(&site, &[], &format!("{BEGIN}{EXERCISED}"));
     for name in ["own.json", "theirs.json"] {
         let review = review(&site, name, &done);
         assert_eq!(gate(&review, "boot")["verdict"], "pass", "{:#}", gate(&review, "boot"));
@@ -196,13 +172,14 @@ const BESIDE: &str = r#"
 fn a_second_guest_of_libvirt_comes_up_and_goes() {
     let test = "a_second_guest_of_libvirt_comes_up_and_goes";
     let Some(parts) = support::parts(test) else { return };
-    if !can_run(test) || !common::has(test, "ip") {
+    if !can_run(test, &["virt-qemu-run", "ip"]) {
         return;
     }
     let network = "[[network]]\nkind = 'bridge'\nbridge = 'vmwl0'\nhost_address = '10.214.78.1/24'\n\
                    address = '10.214.78.2/24'\n";
     let site = specified(parts, "10.214.78.2/24", 1 << 20, network);
-    let done = run(&site, BESIDE);
+    // With a network of its own the bridge is gone with it.
+    let done = run(&site, &["--net"], &format!("{BEGIN}{BESIDE}"));
     let review = review(&site, "own.json", &done);
     let reached = gate(&review, "guest-to-guest");
     assert_eq!(reached["verdict"], "pass", "{reached:#}");
