@@ -19,7 +19,7 @@ use crate::{Condition, ControlError, Running, StartError, Stored, chain};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -380,6 +380,16 @@ pub(crate) fn statistics<M: MicroVm>(machine: &Stored, running: &Running) -> Sta
         balloon: None,
         kvm: Vec::new(),
     }
+}
+
+/// The disks that a VMM has by their paths on the host, as QEMU answers `query-block`: raw ones, whose files are as large as
+/// they are. None where the size of one cannot be told; a disk without a path is passed over.
+pub(crate) fn blocks(paths: impl Iterator<Item = Option<String>>) -> Option<Value> {
+    let block = |path: String| {
+        let size = File::open(&path).and_then(|mut file| file.seek(SeekFrom::End(0))).ok()?;
+        Some(json!({ "inserted": { "file": path, "image": { "virtual-size": size } } }))
+    };
+    paths.flatten().map(block).collect::<Option<Vec<_>>>().map(Value::from)
 }
 
 /// One request whose answer nobody reads.

@@ -22,6 +22,8 @@ pub const ARGV: &str = "argv";
 pub const LOG: &str = "qemu.log";
 /// Name of what the guest's first serial port said since the last start.
 pub const SERIAL: &str = "serial.log";
+/// Name of the socket of the guest's vsock, where its VMM makes one and the specification names none.
+pub(crate) const VSOCK: &str = "vsock";
 /// Name of the disk that is made of the seed at each start.
 pub const SEED: &str = "seed.iso";
 /// Name of the domain as vmwright last left it to libvirt.

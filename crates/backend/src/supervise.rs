@@ -8,7 +8,7 @@ use crate::process::Life;
 use crate::record::{Phase, ProcessRecord, Running};
 use crate::sockets::{self, SocketDirectory};
 use crate::state::{Operation, State, allow};
-use crate::store::{ARGV, LOG, PROCESS, Stored, write_for_now};
+use crate::store::{ARGV, LOG, PROCESS, Stored, VSOCK, write_for_now};
 use crate::{Condition, ControlError, StartError, chain};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
@@ -338,6 +338,8 @@ pub(crate) fn finish(machine: &Stored, ended: &Running) -> Result<Trace, Control
     let sockets = record.sockets.take();
     sockets::remove(sockets.as_deref());
     cgroup::remove(record.cgroup.take().as_deref());
+    // Firecracker leaves it. What another one has left is taken away by the next start.
+    let _ = std::fs::remove_file(machine.file(VSOCK));
     record.phase = Phase::Stopped;
     record.write(&directory)?;
     let left = ended.taps.iter().find(|tap| interface_exists(tap));

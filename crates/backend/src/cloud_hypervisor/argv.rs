@@ -4,6 +4,7 @@ use crate::microvm;
 use crate::program::find;
 use crate::sayable::refuse;
 use crate::seed;
+use crate::store::VSOCK;
 use crate::{StartError, Stored};
 use std::path::PathBuf;
 use vmwright_convert::cloud_hypervisor::args;
@@ -42,7 +43,7 @@ pub(super) fn prepared(machine: &Stored) -> MachineSpec {
     let mut spec = microvm::alone::<super::CloudHypervisor>(&seed::with_disk(machine));
     spec.foreign.retain(|part| !part.at.starts_with('-'));
     if let Some(vsock) = &mut spec.vsock {
-        vsock.socket.get_or_insert_with(|| machine.file("vsock").display().to_string());
+        vsock.socket.get_or_insert_with(|| machine.file(VSOCK).display().to_string());
     }
     // A console beside the log would fight with it for the standard output: it gets a file of its own.
     if spec.serials.iter().all(|serial| serial.to == Endpoint::Log) {

@@ -106,7 +106,7 @@ pub(super) fn statistics(firecracker: &Firecracker, machine: &Stored) -> Result<
 
 /// Bytes that the guest has beside its balloon: what the balloon holds where Firecracker counts that (`statistics` of the
 /// balloon), else what it shall hold.
-fn balloon(firecracker: &Firecracker, machine: &Stored, running: &Running) -> Option<u64> {
+pub(super) fn balloon(firecracker: &Firecracker, machine: &Stored, running: &Running) -> Option<u64> {
     let api = api(firecracker, running);
     let counted = machine.spec.balloon.as_ref().and_then(|balloon| balloon.statistics);
     let actual = counted.and_then(|_| api.get("/balloon/statistics").ok()?["actual_mib"].as_u64());

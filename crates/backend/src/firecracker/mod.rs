@@ -11,6 +11,7 @@ mod metadata;
 mod resize;
 mod snapshot;
 mod start;
+mod told;
 
 use crate::microvm::{self, Common, MicroVm};
 use crate::qemu::agent::Agent;
@@ -20,6 +21,7 @@ use crate::{
     Answer, Backend, Condition, ControlError, Ended, Operation, Request, Running, StartError, Stop, Stored,
     Watch,
 };
+use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
 use vmwright_model::MachineSpec;
@@ -66,6 +68,14 @@ impl Firecracker {
     /// [`ControlError`]; [`ControlError::NoVsock`] where the machine was started without a line to one.
     pub fn agent(&self, machine: &Stored, patience: Duration) -> Result<Agent, ControlError> {
         microvm::agent(self, machine, patience)
+    }
+
+    /// What would be QEMU's answer to a command that asks, where the VMM of a running machine tells it.
+    ///
+    /// # Errors
+    /// [`ControlError`] where it cannot be asked.
+    pub fn told(&self, machine: &Stored, command: &str) -> Result<Option<Value>, ControlError> {
+        told::told(self, machine, command)
     }
 
     /// The program that a start would run.

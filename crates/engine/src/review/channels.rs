@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use vmwright_backend::cloud_hypervisor::CloudHypervisor;
+use vmwright_backend::firecracker::Firecracker;
 use vmwright_backend::libvirt::Libvirt;
 use vmwright_backend::qemu::Qemu;
 use vmwright_backend::qemu::agent::{Agent, AgentError};
@@ -91,14 +93,25 @@ impl Channels<'_> {
                 let look = chosen.backend().look(self.machine).map_err(|error| chain(&error))?;
                 Ok(json!({ "status": look.state.to_string() }))
             }
-            _ if matches!(chosen, Chosen::Libvirt(_)) => {
-                let libvirt = self.libvirt().ok_or("no libvirt runs the VM")?;
-                let told = libvirt.told(self.machine, command).map_err(|error| chain(&error))?;
-                told.ok_or_else(|| {
-                    format!("libvirt has the VMM's monitor to itself, and `{command}` is not asked behind its back")
+            _ => {
+                let told = match chosen {
+                    Chosen::Firecracker => Firecracker::default().told(self.machine, command),
+                    Chosen::CloudHypervisor => CloudHypervisor::default().told(self.machine, command),
+                    Chosen::Libvirt(_) => {
+                        self.libvirt().ok_or("no libvirt runs the VM")?.told(self.machine, command)
+                    }
+                    Chosen::Qemu => Ok(None),
+                };
+                told.map_err(|error| chain(&error))?.ok_or_else(|| match chosen {
+                    Chosen::Libvirt(_) => format!(
+                        "libvirt has the VMM's monitor to itself, and `{command}` is not asked behind its back"
+                    ),
+                    _ => format!(
+                        "`{command}` is a question to QEMU; {} runs the VM, and does not tell it",
+                        chosen.word()
+                    ),
                 })
             }
-            _ => Err(format!("`{command}` is a question to QEMU, and {} runs the VM", chosen.word())),
         }
     }
 }
