@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::lab::Lab;
 use super::proof::Proof;
 use super::state::{State, collateral};
-use crate::{install, workspace};
+use crate::{guest, install, workspace};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -163,6 +163,13 @@ impl Bench {
         let begin = Instant::now();
         let name = &proof.name;
         println!("\n=== {name}");
+        for program in &proof.programs {
+            let path = match program.as_str() {
+                "vmwright-guest" => guest::ensure()?,
+                other => install::find(other).with_context(|| format!("no `{other}` in PATH"))?,
+            };
+            self.lab.put_program(&path, &format!("/usr/local/bin/{program}"))?;
+        }
         let done = self.lab.script(&format!("set -eu\n{}", proof.script), PROOF)?;
         print!("{}", done.output);
         let proved = done.status == Some(0);

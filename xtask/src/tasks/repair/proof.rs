@@ -3,13 +3,16 @@
 use crate::workspace;
 use anyhow::{Context as _, Result, ensure};
 
-/// A proof.
+/// A proof. Its first lines may say what it takes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Proof {
     pub(crate) name: String,
     pub(crate) script: String,
-    /// Labs that share a network, where it is run in the first of several: `# nodes: 2` is its first line.
+    /// `# nodes: 2`: labs that share a network, where it is run in the first of several.
     pub(crate) nodes: Option<u32>,
+    /// `# programs: firecracker`: programs of PATH that it finds in the lab's `/usr/local/bin`; `vmwright-guest` is the
+    /// project's own.
+    pub(crate) programs: Vec<String>,
 }
 
 impl Proof {
@@ -22,15 +25,22 @@ impl Proof {
     }
 
     fn read(name: &str, script: String) -> Result<Self> {
-        let nodes = match script.lines().next().and_then(|line| line.strip_prefix("# nodes: ")) {
-            Some(count) => {
+        let mut proof =
+            Self { name: name.to_owned(), script: String::new(), nodes: None, programs: Vec::new() };
+        for line in script.lines() {
+            if let Some(count) = line.strip_prefix("# nodes: ") {
                 let count = count.trim().parse().with_context(|| format!("`{count}` is no number"))?;
                 ensure!((2..=8).contains(&count), "{count} nodes are not 2 to 8");
-                Some(count)
+                proof.nodes = Some(count);
+            } else if let Some(names) = line.strip_prefix("# programs: ") {
+                proof.programs.extend(names.split_whitespace().map(str::to_owned));
+                ensure!(proof.programs.iter().all(|name| !name.contains('/')), "`{names}` are no names");
+            } else {
+                break;
             }
-            None => None,
-        };
-        Ok(Self { name: name.to_owned(), script, nodes })
+        }
+        proof.script = script;
+        Ok(proof)
     }
 }
 
@@ -39,12 +49,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_line_tells_how_many_nodes_it_takes() {
-        let nodes = |text: &str| Proof::read("a", text.to_owned()).map(|proof| proof.nodes);
+    fn the_first_lines_tell_what_it_takes() {
+        let read = |text: &str| Proof::read("a", text.to_owned());
+        let nodes = |text: &str| read(text).map(|proof| proof.nodes);
         assert_eq!(nodes("true\n# nodes: 2\n").unwrap(), None);
         assert_eq!(nodes("# nodes: 3\ntrue\n").unwrap(), Some(3));
         assert!(nodes("# nodes: 1\n").is_err() && nodes("# nodes: two\n").is_err());
-        for name in ["passthrough", "migration"] {
+        let both = read("# programs: a b\n# nodes: 2\n# Says what it shows.\n# programs: c\n").unwrap();
+        assert_eq!((both.programs, both.nodes), (vec!["a".to_owned(), "b".to_owned()], Some(2)));
+        assert!(read("# programs: ../a\n").is_err());
+        for name in ["passthrough", "migration", "firecracker"] {
             Proof::open(name).unwrap();
         }
     }
