@@ -46,6 +46,12 @@ impl Exerciser<'_> {
         self.channels.machine
     }
 
+    /// Whether what runs it has the operation at all. What it does not have has not failed.
+    fn able(&self, operation: Operation) -> Result<(), Undone> {
+        let backend = backends::of(self.machine()).map_err(|error| Undone::Cannot(chain(&error)))?;
+        backend.lacks(operation).map_or(Ok(()), |why| Err(Undone::Cannot(why.to_owned())))
+    }
+
     /// Who runs it, where that is one with whose machines more can be done than to ask them: QEMU without anybody between, or
     /// the daemon of libvirt.
     fn run_by(&self, done: &str) -> Result<Option<Connection>, Undone> {
@@ -81,10 +87,7 @@ pub(super) fn libvirt_of(machine: &Stored) -> Option<Libvirt> {
 
 impl Exercise for Exerciser<'_> {
     fn there_and_back(&self, at: &mut dyn FnMut(&dyn Guest)) -> Result<Vec<Leg>, Undone> {
-        let backend = backends::of(self.machine()).map_err(|error| Undone::Cannot(chain(&error)))?;
-        if let Some(why) = backend.lacks(Operation::Migrate) {
-            return Err(Undone::Cannot(why.to_owned()));
-        }
+        self.able(Operation::Migrate)?;
         if let Some(connection) = self.run_by("moved")? {
             return by_libvirt::there_and_back(self, &connection, at);
         }
@@ -119,6 +122,7 @@ impl Exercise for Exerciser<'_> {
     }
 
     fn plugged(&self, bytes: &[u8], look: &mut dyn FnMut(&dyn Guest, &str)) -> Result<Unplugged, Undone> {
+        self.able(Operation::Attach)?;
         let channels = self.channels;
         let vmm = channels.process().ok_or_else(|| Undone::Cannot("its VMM does not run".to_owned()))?;
         plug::plugged(self.machine(), vmm.pid, bytes, &mut |mac| look(channels, mac))
