@@ -38,7 +38,8 @@ impl View for FirecrackerLog {
         {
             (1.., true, _) => 94,
             (1.., false, true) => 90,
-            (1.., false, false) => 60,
+            // Other programs print a time and a word in brackets too: Proxmox the node that says something.
+            (1.., false, false) if head.lines().any(levelled) => 60,
             (0, true, true) => 60,
             (0, _, true) => 30,
             (0, true, false) if head.contains("Firecracker v") => 50,
@@ -74,6 +75,13 @@ fn message(line: u32, text: &str) -> Option<VmmMessage> {
     })
 }
 
+/// Whether a line has its level in its brackets.
+fn levelled(line: &str) -> bool {
+    let (_, rest) = split_time(line.trim_start());
+    let inside = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    inside.is_some_and(|(inside, _)| inside.split(':').skip(1).any(|part| VmmLevel::of(part).is_some()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,5 +102,13 @@ mod tests {
         );
         assert_eq!(FirecrackerLog::recognise("x", text), 94);
         assert_eq!(FirecrackerLog::recognise("x", "[    0.000000] Linux version 5.10\n"), 0);
+        let levelled = "2024-05-01T10:00:00.2 [vm1:main:ERROR:vcpu.rs:12] Failed to run vCPU\n";
+        assert_eq!(FirecrackerLog::recognise("x", levelled), 60);
+    }
+
+    #[test]
+    fn a_task_of_proxmox_is_no_log_of_firecracker() {
+        let text = "2024-05-01 10:00:00 starting migration of VM 105 to node 'pve2' (192.0.2.12)\n2024-05-01 10:00:01 [pve2] task started\n2024-05-01 10:00:04 ERROR: migration aborted\n";
+        assert_eq!(FirecrackerLog::recognise("task.log", text), 0);
     }
 }

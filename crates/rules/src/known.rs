@@ -5,8 +5,9 @@
 use crate::echo::Index;
 use crate::nearness::words;
 use crate::{CATALOGUE, Entry};
+use rustc_hash::FxHashMap;
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::OnceLock;
 
@@ -111,7 +112,7 @@ impl Known {
 
     /// What is chosen of a rule: its name, its heading, its words, and what people say who have the problem.
     fn chosen(&self, entry: &'static Entry) -> Document {
-        let mut document = Document::new();
+        let mut document = Document::default();
         let said = entry.rule.signs.iter().flat_map(|sign| sign.said);
         let words_of = entry.rule.words.iter().chain(said).copied().chain([heard(entry.doc)]);
         let known = words_of.filter(|text| self.has(entry.id, text));
@@ -129,7 +130,7 @@ fn heard(doc: &str) -> &str {
 }
 
 /// How often each word stands in a rule's documentation and messages.
-pub(crate) type Document = HashMap<Cow<'static, str>, f64>;
+pub(crate) type Document = FxHashMap<Cow<'static, str>, f64>;
 
 /// The documents of all rules.
 pub(crate) struct Library {
@@ -139,6 +140,8 @@ pub(crate) struct Library {
     pub(crate) lengths: Vec<f64>,
     /// The usual length.
     pub(crate) usual: f64,
+    /// How many documents have a word.
+    with: FxHashMap<Cow<'static, str>, u32>,
 }
 
 impl Library {
@@ -146,13 +149,20 @@ impl Library {
         let documents: Vec<Document> = CATALOGUE.iter().map(document).collect();
         let lengths: Vec<f64> = documents.iter().map(|document| document.values().sum()).collect();
         let usual = lengths.iter().sum::<f64>() / lengths.len().max(1) as f64;
-        Self { documents, lengths, usual }
+        let mut with: FxHashMap<Cow<'static, str>, u32> = FxHashMap::default();
+        for word in documents.iter().flat_map(FxHashMap::keys) {
+            match with.get_mut(word) {
+                Some(count) => *count += 1,
+                None => drop(with.insert(word.clone(), 1)),
+            }
+        }
+        Self { documents, lengths, usual, with }
     }
 
     /// How much a word says: the fewer documents have it, the more.
     pub(crate) fn rarity(&self, word: &str) -> f64 {
-        let with = self.documents.iter().filter(|document| document.contains_key(word)).count();
-        let (count, with) = (self.documents.len() as f64, with as f64);
+        let with = f64::from(self.with.get(word).copied().unwrap_or_default());
+        let count = self.documents.len() as f64;
         (1.0 + (count - with + 0.5) / (with + 0.5)).ln()
     }
 }

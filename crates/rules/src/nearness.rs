@@ -17,7 +17,7 @@ use crate::echo::echoes;
 use crate::known::{Document, Known, Library};
 use crate::{CATALOGUE, Entry, Reading};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use vmwright_model::{
     Applicability, Disruption, Evidence, Finding, Fix, Level, Strength, Subject, SubjectKind, Support,
@@ -356,15 +356,6 @@ fn fails(line: &str) -> bool {
 fn quotes(reading: &Reading<'_>, rule: usize) -> Vec<Evidence> {
     let library = reading.known().whole();
     let document: &Document = &library.documents[rule];
-    let mut known: HashMap<String, f64> = HashMap::new();
-    let mut rarity = |word: &str| -> f64 {
-        if let Some(rarity) = known.get(word) {
-            return *rarity;
-        }
-        let rarity = library.rarity(word);
-        known.insert(word.to_owned(), rarity);
-        rarity
-    };
     let mut lines: Vec<(f64, Evidence)> = Vec::new();
     for text in reading.texts() {
         for (number, line) in
@@ -372,7 +363,7 @@ fn quotes(reading: &Reading<'_>, rule: usize) -> Vec<Evidence> {
         {
             let distinct: BTreeSet<Cow<'_, str>> =
                 words(line).filter(|word| document.contains_key(&**word)).collect();
-            let weight: f64 = distinct.iter().map(|word| rarity(word)).sum();
+            let weight: f64 = distinct.iter().map(|word| library.rarity(word)).sum();
             if distinct.len() >= 2
                 && let Some(quote) = text.quote(number)
             {

@@ -15,7 +15,8 @@
 //!    same areas alone.
 //! 5. Where even the first of them rests on what is merely usual, below [`USUAL`], nearness counts: the nearest rule has
 //!    [`NEAR`] more, others their share, and a suspicion begins at [`SUSPECTED`]. What fired then stands behind what is
-//!    much nearer.
+//!    much nearer. A warning of which the complaint says no word counts as a suspicion there: a weakness that stands
+//!    whether there is trouble or not is seldom the trouble.
 //! 6. Equal causes stand in the order of their ids.
 
 use crate::catalogue::healthy::no_fault::complaint::{Mood, amiss, mood};
@@ -173,7 +174,8 @@ fn suspect(diagnosis: &mut Diagnosis, reading: &Reading<'_>, select: &dyn Fn(&En
     let (causes, findings) = (std::mem::take(&mut diagnosis.causes), std::mem::take(&mut diagnosis.findings));
     let mut all: Vec<(f64, Cause, Finding)> = Vec::new();
     for (at, (cause, finding)) in causes.into_iter().zip(findings).enumerate() {
-        let place = finding.confidence - WORD * at as f64 + NEAR * near.share(&finding.rule);
+        let weight = if beside(&finding, reading) { SUSPECTED } else { finding.confidence };
+        let place = weight - WORD * at as f64 + NEAR * near.share(&finding.rule);
         all.push((place, cause, finding));
     }
     for finding in suspicions {
@@ -188,6 +190,12 @@ fn suspect(diagnosis: &mut Diagnosis, reading: &Reading<'_>, select: &dyn Fn(&En
             diagnosis.findings.push(finding);
         }
     }
+}
+
+/// Whether a finding is a mere warning, and the complaint neither has a word of its rule nor is near to it.
+fn beside(finding: &Finding, reading: &Reading<'_>) -> bool {
+    let unsaid = |entry: &Entry| !entry.rule.words.iter().any(|word| reading.said(word));
+    finding.level != Level::Error && entry(&finding.rule).is_some_and(unsaid) && !reading.near(&finding.rule)
 }
 
 /// What one rule says: of the host that was read, or of a move to the other one. Nothing where that is the question
@@ -316,5 +324,36 @@ fn cause(finding: &Finding, explains: Vec<String>, explained_by: Option<String>)
         fix: finding.fix.clone(),
         escalation: finding.escalation,
         grounds: Grounds::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vmwright_formats::recognise;
+    use vmwright_model::Record;
+
+    #[test]
+    fn a_weakness_that_nobody_complains_of_is_beside_the_complaint() {
+        let files = [
+            ("cpuinfo", "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu vmx ssbd ibpb md_clear\n"),
+            (
+                "web.xml",
+                "<domain type='kvm'><name>web</name><cpu mode='custom'><model>IvyBridge</model></cpu></domain>\n",
+            ),
+        ];
+        let record = |(name, text): (&str, &str)| Record::new(name, recognise(name, text), text);
+        let snapshot = Snapshot { records: files.map(record).to_vec(), ..Snapshot::default() };
+        let weakness = entry("mitigation/not-exposed-to-guest").expect("a rule");
+        let beside = |complaint: &str| {
+            let reading = Reading::new(&snapshot, complaint);
+            let fired = judge(weakness, &reading).into_iter().find_map(|verdict| match verdict {
+                Verdict::Fired(finding) => Some(finding),
+                _ => None,
+            });
+            beside(&fired.expect("it fires whatever the complaint"), &reading)
+        };
+        assert!(beside("The balloon never gives memory back although programs have freed it."));
+        assert!(!beside("A scanner says that ssbd is not there in the VM."));
     }
 }

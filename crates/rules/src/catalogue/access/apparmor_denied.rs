@@ -10,7 +10,8 @@
 //! upgraded.
 //!
 //! Known by: the profile libvirt-UUID blocks a path outside /var/lib/libvirt; works after aa-complain or aa-teardown;
-//! permission denied though ownership and mode are right, Ubuntu; virt-aa-helper left the file out.
+//! permission denied though ownership and mode are right, Ubuntu; virt-aa-helper left the file out; complain mode,
+//! aa-status, aa-logprof; snap confinement; profile reload; disk on another mount point is refused, abstractions.
 //!
 //! ## Why it happens
 //! The path is reached through a symbolic link or a mount that virt-aa-helper does not resolve, lies in a

@@ -10,7 +10,8 @@
 //!
 //! Known by: operation not permitted though it runs as root; works with --privileged or sudo; CAP_SYS_ADMIN,
 //! CAP_NET_ADMIN, CAP_IPC_LOCK or CAP_SYS_RESOURCE dropped; setcap or AmbientCapabilities wanted; unprivileged
-//! container cannot.
+//! container cannot; rootless podman or docker; nspawn; CapEff, capsh; drop ALL in the security context; file
+//! capabilities lost after replacing the binary.
 //!
 //! ## Why it happens
 //! Containers keep a short list of capabilities, systemd units set `CapabilityBoundingSet`, libvirt drops all

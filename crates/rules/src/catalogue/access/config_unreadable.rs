@@ -9,7 +9,8 @@
 //! it starts.
 //!
 //! Known by: bridge.conf, kata or firecracker configuration, certificate or key has mode 0600 of root; cannot read
-//! config, permission denied at start; umask when the file was written.
+//! config, permission denied at start; umask when the file was written; started as service user instead of root;
+//! directory above it not searchable; group readable wanted; secret mounted with defaultMode.
 //!
 //! ## Why it happens
 //! A package or a deployment tool created the directory with mode 0700 or 0750 and owner root (umask 077 of a

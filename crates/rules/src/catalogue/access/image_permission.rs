@@ -9,7 +9,9 @@
 //! itself is world-readable.
 //!
 //! Known by: could not open the ISO or qcow2 in my home directory or on a mounted USB drive; search permission missing
-//! for libvirt-qemu, chmod o+x; works from /var/lib/libvirt/images; wrong owner after copying as root.
+//! for libvirt-qemu, chmod o+x; works from /var/lib/libvirt/images; wrong owner after copying as root; /root or
+//! /home/user as pool; uid of QEMU changed by distribution; namei -l shows a folder without x; encrypted home; NTFS,
+//! FUSE or gvfs mount.
 //!
 //! ## Why it happens
 //! The image lies below a home directory (mode 0700), on a medium mounted for one user, or was copied as root.

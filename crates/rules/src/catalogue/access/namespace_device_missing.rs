@@ -9,7 +9,9 @@
 //! inside.
 //!
 //! Known by: the device exists on the host but QEMU says no such file or operation not permitted; cgroup_device_acl in
-//! qemu.conf; devices.allow; /dev/vfio, /dev/kvmfr or /dev/net/tun not in the container or jail.
+//! qemu.conf; devices.allow; /dev/vfio, /dev/kvmfr or /dev/net/tun not in the container or jail; hot-added USB or
+//! serial device not seen by running domain; bind mount of /dev; mknod; devices cgroup; LXD, nspawn or kubernetes pod
+//! without the node.
 //!
 //! ## Why it happens
 //! The node is used through raw arguments, was not in `cgroup_device_acl`, was not given to the container

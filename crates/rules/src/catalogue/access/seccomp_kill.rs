@@ -8,7 +8,8 @@
 //! on.
 //!
 //! Known by: bad system call, SIGSYS, signal 31; type=1326 in audit; dies with the sandbox on, runs with -sandbox off
-//! or --no-seccomp or --seccomp false; after a glibc or kernel upgrade.
+//! or --no-seccomp or --seccomp false; after a glibc or kernel upgrade; killed at once without message, core dumped;
+//! SCMP_ACT_KILL, SECCOMP_RET_KILL; unknown syscall number; rseq, clone3, faccessat2; exit status 159.
 //!
 //! ## Why it happens
 //! A library that QEMU links (a GL driver, libc, a storage client) makes a call that the list does not know:

@@ -9,7 +9,8 @@
 //! files on Fedora, RHEL or Alma.
 //!
 //! Known by: avc denied for svirt_t; works with setenforce 0; Fedora, RHEL or CentOS; wrong label after mv, restorecon
-//! helps; virt_use_nfs boolean; container_t.
+//! helps; virt_use_nfs boolean; container_t; ausearch -m avc, audit2allow, setsebool, semanage fcontext, chcon;
+//! enforcing; virt_image_t, tcontext, scontext; custom directory for images.
 //!
 //! ## Why it happens
 //! The file system cannot carry labels (NFS, FUSE, some container volumes) and its boolean is off

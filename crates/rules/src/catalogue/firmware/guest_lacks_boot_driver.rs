@@ -9,7 +9,8 @@
 //! in dracut, initramfs or with INACCESSIBLE_BOOT_DEVICE; it does not find its root disk.
 //!
 //! Known by: drops to dracut, initramfs shell or busybox: cannot find root device by UUID; after changing disk bus to
-//! virtio or scsi; after P2V or VMware conversion; blue screen inaccessible boot device.
+//! virtio or scsi; after P2V or VMware conversion; blue screen inaccessible boot device; emergency shell; virtio_blk
+//! not in initramfs; mptsas, ahci missing; changed controller; dracut --add-drivers; INACCESSIBLE_BOOT_DEVICE.
 //!
 //! ## Why it happens
 //! The disk's bus was changed (IDE or SATA to virtio), the VM was converted from VMware, Hyper-V or metal without

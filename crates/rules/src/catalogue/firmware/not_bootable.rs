@@ -8,7 +8,8 @@
 //! installation in a UEFI VM or the other way round.
 //!
 //! Known by: no bootable device; boot failed: not a bootable disk; UEFI shell appears; BdsDxe failed to load Boot0001;
-//! MBR disk under OVMF; PXE loop; boot order; empty image.
+//! MBR disk under OVMF; PXE loop; boot order; empty image; installed in BIOS mode and started with UEFI or reverse; no
+//! bootable medium; ESP missing; disk order; iPXE; installation ISO not attached; grub rescue.
 //!
 //! ## Why it happens
 //! The disk was installed with BIOS and is started with UEFI, or the reverse; the boot order lists the network or

@@ -9,7 +9,8 @@
 //! firmware or its variable store was exchanged; 2M and 4M.
 //!
 //! Known by: VARS file missing or wrong size; boot entries lost at each start; cannot copy nvram template; Could not
-//! open OVMF_VARS; pflash size; settings in the UEFI menu do not stay.
+//! open OVMF_VARS; pflash size; settings in the UEFI menu do not stay; boot variables gone after moving, restoring or
+//! cloning; template; reset nvram; firmware upgrade changed size; UEFI settings lost.
 //!
 //! ## Why it happens
 //! The VM was moved or restored without its NVRAM; the template is gone or not known to libvirt for a loader

@@ -9,7 +9,8 @@
 //! log in; waiting for the agent or for a lease until it gives up; no shared clipboard, the display does not resize.
 //!
 //! Known by: QEMU guest agent is not connected or not responding; no IP shown in the summary; shutdown or fsfreeze
-//! times out; qemu-ga not installed; org.qemu.guest_agent.0 channel missing.
+//! times out; qemu-ga not installed; org.qemu.guest_agent.0 channel missing; virsh domifaddr --source agent;
+//! set-user-password fails; graceful shutdown ignored; service qemu-guest-agent inactive; channel disconnected.
 //!
 //! ## Why it happens
 //! The package is not installed or its service not started; the domain has no channel `org.qemu.guest_agent.0`

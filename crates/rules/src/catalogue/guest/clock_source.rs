@@ -6,7 +6,8 @@
 //! Heard as: the guest's clock loses or gains minutes; an idle Windows loads the host.
 //!
 //! Known by: time drifts, clock is slow or fast; tsc unstable, switched to hpet or acpi_pm; chrony cannot keep up;
-//! Windows time off by hours, localtime against utc; kvm-clock missing.
+//! Windows time off by hours, localtime against utc; kvm-clock missing; NTP never settles; dmesg clocksource watchdog;
+//! date wrong after reboot; time runs too fast or too slow; rtc base; jitter in audio; skew.
 //!
 //! ## Why it happens
 //! kvm-clock is switched off (`no-kvmclock`, `<timer name='kvmclock' present='no'/>`) or the CPU hides KVM; the

@@ -9,7 +9,8 @@
 //! guest answers to ssh.
 //!
 //! Known by: virsh console shows nothing; blank or black VNC; display output is not active; guest has not initialized
-//! the display yet; console=ttyS0 and getty missing; headless; no serial device.
+//! the display yet; console=ttyS0 and getty missing; headless; no serial device; screen stays black or empty though SSH
+//! works; no boot messages; -nographic, -display none; text console; getty not spawned; grub serial terminal.
 //!
 //! ## Why it happens
 //! No `console=ttyS0` on the kernel's command line and no getty there; the domain has no `<serial>` or

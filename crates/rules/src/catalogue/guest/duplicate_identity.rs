@@ -8,7 +8,8 @@
 //! Heard as: clones of a template get the same IP address or host key; machine-id.
 //!
 //! Known by: all clones get one DHCP address; template not sysprepped or without virt-sysprep; same machine-id, same
-//! SID, same ssh host keys.
+//! SID, same ssh host keys; cloned from golden image; addresses alternate; DHCP client id, DUID; dbus machine-id; ssh
+//! warns of changed key; AD trust lost.
 //!
 //! ## Why it happens
 //! The disk was copied, or a template was booted once before cloning, without `virt-sysprep` or cloud-init's

@@ -8,7 +8,8 @@
 //! host is fine.
 //!
 //! Known by: not syncing; attempted to kill init; oops or BUG in the guest; end trace; guest reboots by itself after
-//! panic; unable to mount root; general protection fault.
+//! panic; unable to mount root; general protection fault; VM crashed state, pvpanic; kdump; stack trace in serial log;
+//! root device not found; out of memory in guest and no killable; init exited.
 //!
 //! ## Why it happens
 //! A bad update, a broken root file system or init, a driver bug, too little memory for initramfs or workload,

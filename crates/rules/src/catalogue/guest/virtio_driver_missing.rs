@@ -8,7 +8,9 @@
 //! disk became virtio; code 28.
 //!
 //! Known by: Windows setup shows no drive; no network adapter, unknown device in device manager; virtio-win ISO,
-//! viostor, NetKVM, vioscsi; 0x7B; FreeBSD or old Linux sees no disk.
+//! viostor, NetKVM, vioscsi; 0x7B; FreeBSD or old Linux sees no disk; converted from VMware, Hyper-V or physical;
+//! network gone after switching model; storage controller unknown; installing Windows; load driver; blue screen at
+//! first boot.
 //!
 //! ## Why it happens
 //! The ISO of virtio-win was not attached during installation, the driver of another Windows version was taken,

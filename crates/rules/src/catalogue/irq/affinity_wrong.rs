@@ -8,7 +8,8 @@
 //! another node; irqbalance.
 //!
 //! Known by: one core does all network interrupts; irqbalance moves interrupts onto isolated cores; latency spikes on
-//! pinned vCPUs; smp_affinity; softirq on one CPU.
+//! pinned vCPUs; smp_affinity; softirq on one CPU; set_affinity, smp_affinity_list, RSS, queue to CPU mapping; NIC
+//! throughput limited by single core; NVMe on wrong socket; jitter from device interrupts.
 //!
 //! ## Why it happens
 //! irqbalance spreads interrupts over all CPUs, isolated ones included unless told; `isolcpus=` without

@@ -8,7 +8,8 @@
 //! Heard as: the passed-through sound or GPU crackles, drops out or has high DPC latency; line-based interrupts.
 //!
 //! Known by: legacy interrupt line, INTx shared; audio crackles or stutter in passed-through card; MSI utility; lspci
-//! shows MSI: Enable-; nobody cared irq disabled.
+//! shows MSI: Enable-; nobody cared irq disabled; sound crackling, GPU latency, xhci resets; interrupt storm, irq 16;
+//! MSISupported registry; line-based; pin; disabled IRQ.
 //!
 //! ## Why it happens
 //! Windows leaves some drivers (HDMI audio, USB) on INTx; `pci=nomsi`; the device's INTx masking is broken and its

@@ -7,7 +7,8 @@
 //! Heard as: assignment is refused for lack of interrupt remapping; allow_unsafe_interrupts.
 //!
 //! Known by: failed to set up device: interrupt remapping not supported; allow_unsafe_interrupts; x2apic off by BIOS;
-//! operation not permitted when attaching group; IR not enabled.
+//! operation not permitted when attaching group; IR not enabled; unsafe interrupts; no DMAR_INTR_REMAP; old chipset
+//! 5520 or X58; broken BIOS, intremap=off; device assignment refused for security.
 //!
 //! ## Why it happens
 //! Platforms before Westmere-EP; chipsets with an erratum (5500/5520) where the kernel turns it off; AMD boards whose

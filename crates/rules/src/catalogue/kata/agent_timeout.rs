@@ -8,7 +8,8 @@
 //! or own guest kernel.
 //!
 //! Known by: failed to check if grpc server is working; context deadline exceeded; dial vsock timeout; sandbox creation
-//! times out; guest does not come up, agent not reached; ttrpc closed.
+//! times out; guest does not come up, agent not reached; ttrpc closed; pod stuck ContainerCreating; guest console
+//! silent; vsock; boot too slow under nesting; dial_timeout; create container failed.
 //!
 //! ## Why it happens
 //! Nested or emulated virtualization makes the boot slower than `dial_timeout` (45 s); the guest kernel panics; guest

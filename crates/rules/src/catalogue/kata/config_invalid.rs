@@ -9,7 +9,8 @@
 //! exist.
 //!
 //! Known by: configuration.toml: file not found or invalid; runtimeClass handler not configured; valid hypervisor, path
-//! to kernel or image wrong; annotation not enabled.
+//! to kernel or image wrong; annotation not enabled; runtime handler, snapshotter, drop-in; shim cannot find; parse
+//! TOML; hypervisor not supported; default_vcpus.
 //!
 //! ## Why it happens
 //! Paths of one installation (`/usr/share/kata-containers`) on a host with another (`/opt/kata`); both `image` and

@@ -8,7 +8,8 @@
 //! Heard as: small Kata pods die or are OOM-killed since an upgrade; RuntimeClass without overhead.
 //!
 //! Known by: pod is OOMKilled though the container uses little; runtimeClass without overhead podFixed; cgroup of the
-//! sandbox counts the VMM; sandbox_cgroup_only.
+//! sandbox counts the VMM; sandbox_cgroup_only; memory limit small; hypervisor killed inside cgroup; exit 137; pod
+//! restarts; podFixed.
 //!
 //! ## Why it happens
 //! The RuntimeClass was written by hand with a handler only; `sandbox_cgroup_only=true` puts all of the VMM into the

@@ -9,7 +9,9 @@
 //! the nodes.
 //!
 //! Known by: virt-launcher crashes on start with this container engine, seccomp, PSA, SELinux or AppArmor; CRI-O,
-//! containerd or docker default; compute container exits; failed to connect to socket cmd server.
+//! containerd or docker default; compute container exits; failed to connect to socket cmd server; virt-handler or
+//! launcher CrashLoopBackOff; capabilities; cgroup v2; SELinux relabel; k3s, Talos, OpenShift SCC; libvirt inside
+//! cannot start.
 //!
 //! ## Why it happens
 //! Pod Security Admission at "restricted" or a security context constraint rejects the pod; the profile

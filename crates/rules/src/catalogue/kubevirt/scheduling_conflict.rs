@@ -9,7 +9,8 @@
 //! maintenance or drain never ends.
 //!
 //! Known by: 0/3 nodes are available; untolerated taint; volume node affinity conflict; pod anti-affinity; VMI stays in
-//! Scheduling; insufficient memory or cpu.
+//! Scheduling; insufficient memory or cpu; Unschedulable; ErrorUnschedulable; nodeSelector; taint; evicted; resources;
+//! PVC in other zone.
 //!
 //! ## Why it happens
 //! A local volume ties the VM to one node and a selector to another; anti-affinity wants more nodes than there are; a

@@ -6,7 +6,9 @@
 //! Heard as: KVM is said not to be available, /dev/kvm is not there.
 //!
 //! Known by: Could not access KVM kernel module: No such file or directory; kvm-ok says KVM acceleration can NOT be
-//! used; modprobe kvm_intel; container without /dev/kvm; WSL or CI runner.
+//! used; modprobe kvm_intel; container without /dev/kvm; WSL or CI runner; accelerator not available, emulator falls
+//! back or refuses; /dev/kvm not found in sandbox, CI, VPS or container; kvm module blacklisted; modprobe fails with
+//! not supported.
 //!
 //! ## Why it happens
 //! The module was never loaded or is blocked in modprobe.d; the kernel was built or packaged without it; the CPU or

@@ -6,7 +6,8 @@
 //! Heard as: works only with sudo or as root; my user is not in group kvm.
 //!
 //! Known by: Could not access KVM kernel module: Permission denied; user not in group kvm; log out and in again; ACL or
-//! udev rule; Open KVM EACCES 13; group id in container differs.
+//! udev rule; Open KVM EACCES 13; group id in container differs; only root can start accelerated VMs; crw-rw---- root
+//! kvm; newgrp; supplementary group; service user not a member; docker --device without group-add.
 //!
 //! ## Why it happens
 //! The user is not in group `kvm` (or has not logged in again since); a udev rule or a minimal system left the node as

@@ -7,7 +7,8 @@
 //! Heard as: virtualization worked before a BIOS update or reset; SVM, VT-x disabled by BIOS.
 //!
 //! Known by: kvm: disabled by bios; VT-x locked off in IA32_FEATURE_CONTROL; SVM disabled in UEFI setup; modprobe
-//! kvm_amd: operation not supported; after a BIOS reset.
+//! kvm_amd: operation not supported; after a BIOS reset; after firmware update, CMOS reset or new board acceleration is
+//! gone; toggle SVM mode or Intel Virtualization Technology; rdmsr 0x3a; locked.
 //!
 //! ## Why it happens
 //! The factory default is off; a firmware update or a reset of its settings brought the default back; only one of two

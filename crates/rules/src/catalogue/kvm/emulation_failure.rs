@@ -7,7 +7,8 @@
 //! Heard as: the VM is paused or hangs with KVM internal error or emulation failure.
 //!
 //! Known by: KVM internal error. Suberror: 1; emulation failure; guest paused (internal-error), registers dumped; real
-//! mode, unrestricted guest missing; MMIO with SSE or AVX; invalid guest state.
+//! mode, unrestricted guest missing; MMIO with SSE or AVX; invalid guest state; guest stops at odd instruction, state
+//! dump EAX= EIP= Code=; old OS or bootloader in real mode; paused (internal error); emulator cannot decode.
 //!
 //! ## Why it happens
 //! The guest executes device memory or garbage (a jump into nowhere, broken firmware, an overwritten kernel); it uses

@@ -8,7 +8,9 @@
 //! well.
 //!
 //! Known by: regression after host kernel update; WARNING or BUG in kvm, vfio or iommu modules; call trace on host;
-//! downgrade of kernel helps; host oops when starting VM.
+//! downgrade of kernel helps; host oops when starting VM; new kernel of distribution makes all guests crash, reboot or
+//! fail to boot; booting the previous host kernel from GRUB cures; oops, RIP, Tainted, BUG: unable to handle page
+//! fault; backported fix.
 //!
 //! ## Why it happens
 //! A regression of one kernel series or of a distribution's backport. Nested guests, SMM, large pages, live migration and

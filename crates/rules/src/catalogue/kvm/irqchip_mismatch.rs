@@ -8,7 +8,8 @@
 //! arrive.
 //!
 //! Known by: split, off or full irqchip; kernel_irqchip; intel-iommu with intremap wants split; ioapic; guest hang or
-//! no interrupts; KVM_CREATE_IRQCHIP failed.
+//! no interrupts; KVM_CREATE_IRQCHIP failed; assigned device gets no interrupt; userspace APIC; kernel_irqchip=on
+//! cures; EOI; Hyper-V SynIC needs in-kernel APIC; x2apic with more CPUs.
 //!
 //! ## Why it happens
 //! `-device intel-iommu,intremap=on` without `kernel-irqchip=split`; machine pc-q35-4.0, whose default was split and

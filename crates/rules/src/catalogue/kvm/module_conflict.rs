@@ -8,7 +8,8 @@
 //! is stopped; device or resource busy.
 //!
 //! Known by: VirtualBox or VMware running; ioctl(KVM_CREATE_VM) failed: 16 device or resource busy; vboxdrv uses VMX
-//! root mode; Xen dom0; kvm_intel on AMD; VM creation EBUSY.
+//! root mode; Xen dom0; kvm_intel on AMD; VM creation EBUSY; another virtualization program running at the same time;
+//! hypervisor already in use; VirtualBox AMD-V in use; unload vboxdrv, vmmon; Hyper-V, Xen; modprobe of both vendors.
 //!
 //! ## Why it happens
 //! Both products are installed and start at boot. Since Linux 6.12 KVM switches virtualization on when its module loads

@@ -7,7 +7,8 @@
 //! Heard as: an old or small CPU has no vmx or svm flag.
 //!
 //! Known by: no vmx or svm in cpuinfo; your CPU does not support KVM extensions; old Atom or Celeron; cloud instance
-//! without nested; Raspberry Pi with 32 bit.
+//! without nested; Raspberry Pi with 32 bit; lscpu shows no Virtualization line; grep -c for flags counts 0; virtual
+//! private server without acceleration; low-end processor; embedded board.
 //!
 //! ## Why it happens
 //! A CPU of a line that never had it; far more often the host is itself a VM or cloud instance whose provider does not

@@ -7,7 +7,8 @@
 //! Heard as: the VM takes ten minutes to boot, is glacially slow and keeps a core busy; no acceleration.
 //!
 //! Known by: accel=tcg, type='qemu'; extremely slow guest; KVM not used, fallback to software emulation; boot takes
-//! many minutes; host CPU 100 % by qemu; virt-manager says virt type QEMU TCG.
+//! many minutes; host CPU 100 % by qemu; virt-manager says virt type QEMU TCG; accelerator fell back without saying;
+//! guest ten times slower than expected; info kvm says disabled; CPU model in guest QEMU Virtual CPU or TCG CPU.
 //!
 //! ## Why it happens
 //! QEMU's built-in default is TCG; virt-install and Vagrant choose `qemu` where they find no usable /dev/kvm, with one

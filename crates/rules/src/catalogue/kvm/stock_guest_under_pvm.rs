@@ -8,7 +8,8 @@
 //! Heard as: a host whose KVM is PVM: ordinary kernels do not boot.
 //!
 //! Known by: kvm_pvm, PVM, nested in cloud sandbox; /dev/kvm exists yet ordinary kernel dies at boot; emulation failure
-//! on shlx or mov cr; needs pvm guest kernel.
+//! on shlx or mov cr; needs pvm guest kernel; shallow nesting; container cloud; dies as soon as kernel decompresses;
+//! cannot boot stock distribution kernels; pagetable-based virtual machine.
 //!
 //! ## Why it happens
 //! The host is itself a VM of a cloud that offers nested virtualization through PVM (`kvm_pvm`).

@@ -8,7 +8,8 @@
 //! Heard as: a VM with shares, weights or limits does not start since the host uses cgroup v2; value out of range.
 //!
 //! Known by: cpu shares out of range, value must be between; blkio weight; cputune period or quota rejected; cgroup v2
-//! after upgrade; unable to write cpu.weight; invalid argument.
+//! after upgrade; unable to write cpu.weight; invalid argument; shares 1024 no longer taken; start fails after
+//! distribution upgrade with resource control; memtune, numatune, cpuset, io weight write refused.
 //!
 //! ## Why it happens
 //! The host was upgraded to a distribution with cgroup v2, or the VM came from one with v1. Managers such as

@@ -9,7 +9,9 @@
 //! something.
 //!
 //! Known by: qemu:commandline, qemu:arg; raw -device clashes with address of libvirt; bus conflict; hand-added
-//! passthrough; permission since libvirt does not label it; file not known.
+//! passthrough; permission since libvirt does not label it; file not known; domain tainted custom-argv; overriding
+//! device by hand; migrations or hot-unplug do not know the extra device; namespace xmlns:qemu; file outside the
+//! sandbox.
 //!
 //! ## Why it happens
 //! libvirt prepares only what its XML describes: file owners, SELinux and AppArmor labels, the private `/dev`,

@@ -8,7 +8,9 @@
 //! Heard as: nothing that uses libvirt works; no socket in /run/libvirt; after an upgrade to modular daemons.
 //!
 //! Known by: Failed to connect socket to /var/run/libvirt/libvirt-sock: No such file or directory; connection refused;
-//! libvirtd or virtqemud inactive, socket unit off; modular daemons; virt-manager unable to connect.
+//! libvirtd or virtqemud inactive, socket unit off; modular daemons; virt-manager unable to connect; virsh,
+//! virt-install, vagrant, terraform or cockpit cannot connect; service masked, dead or crashed at boot; ECONNREFUSED;
+//! sock does not exist; systemctl start.
 //!
 //! ## Why it happens
 //! The package is not installed, the service was stopped or failed while starting (a bad line in its

@@ -7,7 +7,8 @@
 //! Heard as: the network default is not active or not found; after a reboot or reinstallation.
 //!
 //! Known by: network 'default' is not active; no network with matching name default; net-start, net-autostart; virbr0
-//! missing behind reboot.
+//! missing behind reboot; guest with NAT cannot start after boot; virsh net-list --all shows inactive, autostart no;
+//! network vagrant-libvirt; define it anew.
 //!
 //! ## Why it happens
 //! The network is not marked for autostart and the host was rebooted; its start failed (another dnsmasq on port

@@ -8,7 +8,9 @@
 //! Heard as: the emulator's path in the old definition does not exist on this distribution.
 //!
 //! Known by: Cannot check QEMU binary: No such file or directory; could not find suitable emulator for x86_64; no
-//! emulator found for arch; /usr/libexec/qemu-kvm against /usr/bin/qemu-system-x86_64; exec format error.
+//! emulator found for arch; /usr/libexec/qemu-kvm against /usr/bin/qemu-system-x86_64; exec format error; imported XML
+//! names another distribution's path; QEMU package removed or for other architecture not installed; qemu-system-aarch64
+//! or qemu-kvm not installed; no such binary.
 //!
 //! ## Why it happens
 //! The domain was defined on another distribution (`/usr/libexec/qemu-kvm` against `/usr/bin/qemu-kvm` or

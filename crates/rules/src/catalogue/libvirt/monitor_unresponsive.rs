@@ -8,7 +8,8 @@
 //! Heard as: virsh hangs or times out for one domain; cannot acquire state change lock.
 //!
 //! Known by: Timed out during operation: cannot acquire state change lock (held by monitor); virsh hangs for one
-//! domain; QMP no answer; qemu in D state; virsh list slow.
+//! domain; QMP no answer; qemu in D state; virsh list slow; every command for one VM blocks; QEMU process does not
+//! react to shutdown or destroy; job abort; stuck I/O; remoteDispatchDomain; dumpxml works, dominfo not.
 //!
 //! ## Why it happens
 //! A restore, save, migration, snapshot, backup or block job is still at work; a guest agent call waits for a

@@ -8,7 +8,8 @@
 //! Heard as: on the new host the disk of Ceph, LUKS or iSCSI has no secret with this uuid.
 //!
 //! Known by: secret not found: no secret with matching usage or uuid; ceph or luks disk; virsh secret-set-value; secret
-//! has no value after restart, ephemeral.
+//! has no value after restart, ephemeral; secret-list empty; encrypted volume or RBD disk lost its key after reboot or
+//! reinstall; auth username with secret uuid; ephemeral private.
 //!
 //! ## Why it happens
 //! Secrets are kept per host and per instance (system or session) and travel with neither migration nor a copied

@@ -7,7 +7,9 @@
 //! Heard as: virsh list shows none of my VMs though they run; a VM or network is there for root and not for me.
 //!
 //! Known by: VM not shown in virsh list, seen in virt-manager; qemu:///session against qemu:///system; sudo lists other
-//! domains; network default missing as user; GNOME Boxes.
+//! domains; network default missing as user; GNOME Boxes; virsh as user shows nothing, root shows all; two lists; VM
+//! made with Boxes or virt-manager user connection; LIBVIRT_DEFAULT_URI; default network, bridge or pool not found as
+//! user.
 //!
 //! ## Why it happens
 //! virsh without a URI uses the session for an ordinary user and the system for root; virt-manager, vagrant,

@@ -7,7 +7,8 @@
 //! Heard as: asks for a password each time; ansible, terraform or my user cannot connect without sudo.
 //!
 //! Known by: authentication unavailable: no polkit agent; permission denied on libvirt-sock; user not in libvirt group;
-//! access denied by policy; virt-manager asks for password.
+//! access denied by policy; virt-manager asks for password; polkit agent, password prompt each time; read-only
+//! connection works; unix_sock_group; usermod -aG libvirt, log in again; access denied org.libvirt.unix.manage.
 //!
 //! ## Why it happens
 //! The user is not in the group that owns the socket (`libvirt`, on old systems `libvirtd`), or was added and

@@ -7,7 +7,8 @@
 //! Heard as: libvirt lacks a helper program, such as dnsmasq, qemu-img, dmidecode, passt or mkisofs.
 //!
 //! Known by: cannot find dmidecode, passt, slirp4netns, swtpm, virtiofsd, dnsmasq, radvd, ebtables or genisoimage in
-//! PATH; executable file not found; unable to find; install package.
+//! PATH; executable file not found; unable to find; install package; minimal installation, dependency not pulled in,
+//! recommended package skipped; command not found; NixOS, Alpine, Guix or Arch; helper not in the service's PATH.
 //!
 //! ## Why it happens
 //! Distributions make these packages optional, minimal images leave them out, and a service's `$PATH` is

@@ -8,7 +8,9 @@
 //! Heard as: after an update of only one of libvirt and QEMU or with an old client an option is not understood.
 //!
 //! Known by: unsupported configuration: this QEMU binary or libvirt does not support; unknown procedure; client newer
-//! than server; after partial upgrade; capability missing; version libvirt required.
+//! than server; after partial upgrade; capability missing; version libvirt required; after dist-upgrade or backport
+//! domain does not start; binary from source mixed with packages; symbol lookup error; option removed upstream; not
+//! supported by this QEMU binary; API unknown.
 //!
 //! ## Why it happens
 //! One package was upgraded or built from source and the other was not; two copies of libvirt are installed

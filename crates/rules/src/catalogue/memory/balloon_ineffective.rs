@@ -6,7 +6,8 @@
 //! Heard as: I lowered the memory or the guest freed it and the host still shows the whole in use.
 //!
 //! Known by: free memory in the guest is not returned; deflate, free-page-reporting, autodeflate; balloon driver
-//! missing in Windows; memory usage stays at maximum; virtio_balloon.
+//! missing in Windows; memory usage stays at maximum; virtio_balloon; host RAM stays used, RSS high after guest freed;
+//! setmem has no effect; actual stays; Windows task manager; free page hinting.
 //!
 //! ## Why it happens
 //! `<memballoon model='none'/>`; a guest without virtio_balloon (Windows without the driver and its service, a

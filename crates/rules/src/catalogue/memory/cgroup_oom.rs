@@ -9,7 +9,8 @@
 //! limit equals guest memory.
 //!
 //! Known by: memory cgroup out of memory: killed process qemu; MemoryMax or hard_limit; pod limit too tight; oom_memcg;
-//! VM killed though host has free memory.
+//! VM killed though host has free memory; slice limit, systemd MemoryMax, docker -m, pod; emulator overhead; only this
+//! VM is killed; memory.max, oom_kill event.
 //!
 //! ## Why it happens
 //! The limit was set to the guest's size, or a little above. The overhead is roughly 100 MiB, plus 8 MiB a vCPU,

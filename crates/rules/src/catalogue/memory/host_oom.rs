@@ -8,7 +8,8 @@
 //! Heard as: a VM is simply off, disappears at night or when others start; the host ran out of memory.
 //!
 //! Known by: cannot set up guest memory: Cannot allocate memory; Out of memory: Killed process qemu-system; not enough
-//! RAM; overcommit; VMs die at night; start fails with errno 12.
+//! RAM; overcommit; VMs die at night; start fails with errno 12; host ran out, kernel chose the VM; swap full; sum of
+//! guests larger than RAM; start says not enough; vanished without shutdown message.
 //!
 //! ## Why it happens
 //! Guest memory is promised and not reserved, so the sum of all guests may exceed the host. No swap, a host

@@ -8,7 +8,9 @@
 //! fewer pages than it needs, or on another node.
 //!
 //! Known by: unable to map backing store for guest RAM: Cannot allocate memory; HugePages_Free 0; nr_hugepages too
-//! small; vm.nr_hugepages after fragmentation; -mem-path; os_mem_prealloc insufficient free host memory pages.
+//! small; vm.nr_hugepages after fragmentation; -mem-path; os_mem_prealloc insufficient free host memory pages; allocate
+//! at boot, fragmentation, per node; VM with memoryBacking fails; 1G pages; free_hugepages; not enough; other process
+//! eats them.
 //!
 //! ## Why it happens
 //! Nobody filled the pool, it was filled too late (memory was fragmented by then), with the other page size, or

@@ -9,7 +9,8 @@
 //! -l, as an ordinary user.
 //!
 //! Known by: RLIMIT_MEMLOCK, ulimit -l; VFIO_MAP_DMA cannot allocate memory; LimitMEMLOCK in the unit; mlock failed;
-//! memtune hard_limit; unprivileged user passthrough, io_uring.
+//! memtune hard_limit; unprivileged user passthrough, io_uring; lock pages, pin; assigned device only fails with larger
+//! memory; prlimit; LimitMEMLOCK infinity; systemd user session; rootless.
 //!
 //! ## Why it happens
 //! The default limit is 64 KiB to 8 MiB. libvirt's system daemon raises it by itself for assigned devices; QEMU

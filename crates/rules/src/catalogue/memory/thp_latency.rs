@@ -8,7 +8,8 @@
 //! Heard as: a latency-critical guest stalls for tens of milliseconds; compaction, khugepaged.
 //!
 //! Known by: khugepaged, compaction; periodic stalls; transparent_hugepage always or madvise; kcompactd CPU; memory
-//! fragmentation; defrag.
+//! fragmentation; defrag; pauses each few seconds; direct compaction stalls; never instead of always; page faults slow;
+//! khugepaged scan.
 //!
 //! ## Why it happens
 //! `defrag` is `always`: every fault of a huge page compacts directly. Or memory is fragmented and nearly full,

@@ -8,7 +8,8 @@
 //! Heard as: a second attempt to move the VM fails; an interrupted migration or leftover domain is in the way.
 //!
 //! Known by: domain is already active or being migrated; job already in progress; cannot acquire lock during migrate;
-//! left over domain on destination; previous attempt hangs.
+//! left over domain on destination; previous attempt hangs; second attempt says in progress; target has the VM defined
+//! or running; migrate cancel, abort; stuck after network loss; paused incoming leftover.
 //!
 //! ## Why it happens
 //! A cancelled or failed migration left its job, its lock (Proxmox `migrate`, nova task state, a KubeVirt

@@ -9,7 +9,8 @@
 //! hangs for minutes; certificates not yet valid.
 //!
 //! Known by: time wrong behind resume; soft lockup messages after migration; TSC frequency differs between hosts; clock
-//! in the future; hwclock after restore; timestamps jump.
+//! in the future; hwclock after restore; timestamps jump; monotonic time, NTP step, leases expire, databases complain;
+//! watchdog fires on resume; guest hours behind after suspend of the host; rcu stalls on arrival.
 //!
 //! ## Why it happens
 //! kvmclock was saved from a stale master clock (QEMU before 2.3 with a kernel of that time), the hosts' own

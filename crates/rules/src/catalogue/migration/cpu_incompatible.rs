@@ -7,7 +7,9 @@
 //! Heard as: VMs cannot be moved from the newer to the older host, the other way round they can.
 //!
 //! Known by: operation failed: guest CPU doesn't match on target; unacceptable CPU info; different generation, Intel to
-//! AMD; host-passthrough; guest freezes or crashes on destination; missing features.
+//! AMD; host-passthrough; guest freezes or crashes on destination; missing features; mixed cluster, older and newer
+//! Xeon or EPYC; kernel panic, illegal instruction or freeze shortly after move; microcode differs; baseline model;
+//! processor flags.
 //!
 //! ## Why it happens
 //! The hosts have different CPU generations, microcode, BIOS settings or kernels (TSX, MPX, PCID,

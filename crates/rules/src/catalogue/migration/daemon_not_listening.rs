@@ -7,7 +7,8 @@
 //! Heard as: the target's libvirt does not accept the connection: refused at port 16509 or 16514.
 //!
 //! Known by: unable to connect to server at 'host:16509' or 16514: Connection refused; listen_tcp off,
-//! libvirtd-tls.socket; ssh host key or login refused for qemu+ssh; auth by ssh fails.
+//! libvirtd-tls.socket; ssh host key or login refused for qemu+ssh; auth by ssh fails; remote URI qemu+tcp, qemu+tls;
+//! port closed locally on target; socket activation; libvirtd --listen; SSH works but migrate does not; peer to peer.
 //!
 //! ## Why it happens
 //! libvirtd listens for the network only when told so: by the socket units `libvirtd-tls.socket` and

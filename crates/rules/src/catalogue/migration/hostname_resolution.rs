@@ -8,7 +8,9 @@
 //! entries it works.
 //!
 //! Known by: tries localhost or 127.0.1.1; hostname resolved to localhost, but migration requires an FQDN; name not
-//! known on the target; wrong interface in /etc/hosts; Temporary failure in name resolution.
+//! known on the target; wrong interface in /etc/hosts; Temporary failure in name resolution; target answers with its
+//! short name or loopback; migrateuri with address helps; resolver, DNS search domain; 127.0.0.1 used; listening on
+//! wrong network.
 //!
 //! ## Why it happens
 //! `/etc/hosts` of the target gives its own name to 127.0.1.1 or ::1 (the installers of Debian and Ubuntu do

@@ -8,7 +8,8 @@
 //! going back to the older one.
 //!
 //! Known by: Unknown ramblock, length mismatch; Machine type received differs; missing section; device in different
-//! slot; unknown savevm section; instance id.
+//! slot; unknown savevm section; instance id; device tree unequal: other size of ROM, RAM, BAR or number of devices;
+//! incoming side started with other arguments; PCI address; load state failed; pc-i440fx against q35.
 //!
 //! ## Why it happens
 //! The target was started with another machine type, another memory size, another order of devices or another

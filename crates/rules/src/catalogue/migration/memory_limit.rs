@@ -8,7 +8,8 @@
 //! Heard as: the target has too little memory, huge pages or locked memory for the arriving VM.
 //!
 //! Known by: no room on destination; hugepages missing there; memory exceeds destination's free memory; target refuses
-//! to allocate; postcopy userfault.
+//! to allocate; postcopy userfault; target OOM or refuses while source is fine; incoming QEMU cannot allocate; RDMA
+//! pin-all, zero-copy locked memory; page size of target.
 //!
 //! ## Why it happens
 //! Huge pages are reserved on the source alone; the target is fuller; a strict NUMA binding meets a full node

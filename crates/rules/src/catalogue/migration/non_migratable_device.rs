@@ -8,7 +8,8 @@
 //! Heard as: one VM cannot be moved, the others can: shared directory, host device, local TPM or bridge binding.
 //!
 //! Known by: domain has assigned non-USB host devices; cannot migrate domain with; State blocked by non-migratable
-//! device; vfio, vhost-user, 9p, ivshmem, nested VMX or SEV; migration disabled.
+//! device; vfio, vhost-user, 9p, ivshmem, nested VMX or SEV; migration disabled; cannot live migrate with passthrough,
+//! hostdev, SR-IOV, TPM, virtiofs, local USB; error names a device or feature as the blocker; only offline possible.
 //!
 //! ## Why it happens
 //! PCI or mediated devices by VFIO without a migration driver, 9p, virtio-fs with a daemon that cannot hand

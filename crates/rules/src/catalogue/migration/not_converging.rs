@@ -7,7 +7,8 @@
 //! Heard as: the migration of a busy VM never ends, hangs at some percent or times out.
 //!
 //! Known by: dirty rate higher than bandwidth; migration runs forever at 99 %; auto-converge, postcopy, downtime limit;
-//! memory remaining does not shrink; never finishes; timeout.
+//! memory remaining does not shrink; never finishes; timeout; busy database guest; job progresses then restarts;
+//! expected downtime large; throttle; bandwidth cap too low; times out by policy; remaining keeps growing.
 //!
 //! ## Why it happens
 //! A busy database, JVM or build in a large guest; a slow or shared link, TLS or a tunnel on one CPU; a

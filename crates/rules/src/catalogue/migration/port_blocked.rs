@@ -8,7 +8,8 @@
 //! 49152.
 //!
 //! Known by: no route to host on port 49152; firewall on target, 49152-49215; connection timed out after perform;
-//! iptables, security group; unable to connect to destination.
+//! iptables, security group; unable to connect to destination; handshake goes through, transfer does not start; nc to
+//! the port fails; firewalld service; EHOSTUNREACH, i/o timeout; port range of hypervisor nodes; network policy.
 //!
 //! ## Why it happens
 //! A host firewall (firewalld's zone without the ports, ufw, nftables), a security group or a network policy

@@ -7,7 +7,8 @@
 //! Heard as: source and target are taken for one host.
 //!
 //! Known by: attempt to migrate guest to the same host; identical host uuid, sysinfo, DMI serial of cloned or cheap
-//! boards; host_uuid in libvirtd.conf.
+//! boards; host_uuid in libvirtd.conf; cloned hypervisors; two nodes with identical identity; system-uuid equal; virsh
+//! says same machine although different; dmidecode all zeros or 03000200.
 //!
 //! ## Why it happens
 //! Boards that ship with one default UUID (03000200-0400-0500-0006-000700080009 and the like), nested hosts

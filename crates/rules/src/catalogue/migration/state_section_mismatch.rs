@@ -7,7 +7,9 @@
 //! Heard as: the state of one device cannot be loaded at the target.
 //!
 //! Known by: error while loading state for instance 0x0 of device; load of migration failed: Invalid argument;
-//! get_pci_config_device; Bad config data; virtio features mismatched; restore of saved state fails.
+//! get_pci_config_device; Bad config data; virtio features mismatched; restore of saved state fails; arrives and then
+//! fails: section footer, vmstate, subsection, virtqueue state, size mismatch; qemu -loadvm; Failed to load;
+//! incompatible snapshot of memory.
 //!
 //! ## Why it happens
 //! A guest driver or backend left a queue in a state that the target cannot check (virtio indices after a lost

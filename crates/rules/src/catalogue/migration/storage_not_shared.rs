@@ -7,7 +7,9 @@
 //! Heard as: the disk is not there on the target host; local images.
 //!
 //! Known by: unable to read image on the destination; No such file on target; copy-storage-all wanted; local disk;
-//! cannot access storage file; shared file system not mounted there; unsafe migration without shared storage.
+//! cannot access storage file; shared file system not mounted there; unsafe migration without shared storage;
+//! node-local directory, LVM or ZFS dataset; target looks for image in vain; pre-create; block migration, NBD copy;
+//! pool exists on one node only.
 //!
 //! ## Why it happens
 //! Images lie on a local directory, LVM or an unmounted share; the pool or mount has another name on the

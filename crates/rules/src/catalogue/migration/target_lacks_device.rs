@@ -5,7 +5,8 @@
 //! vSwitch port and host device that it names must be there under the same name.
 //!
 //! Known by: no such bridge, network or ISO on the other host; Cannot get interface MTU on; CD-ROM in local storage;
-//! mdev or USB device absent on destination; network not found.
+//! mdev or USB device absent on destination; network not found; network, bridge, VLAN, ISO, pool, USB or PCI absent on
+//! the other node; move works after detaching it; resource mapping; different bridge names.
 //!
 //! ## Why it happens
 //! Bridges were set up by hand on one host; a libvirt network was defined on the source alone; the target's card

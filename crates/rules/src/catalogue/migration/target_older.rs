@@ -6,7 +6,8 @@
 //! elements that it does not know; an older kernel lacks what KVM gave the guest.
 //!
 //! Known by: from newer to older node; unknown machine type on target; downgraded; backwards migration; version not
-//! supported by destination; vmstate unknown field.
+//! supported by destination; vmstate unknown field; cluster half upgraded, moving back fails; newer-to-older not
+//! possible; machine version newer than destination knows; reverse direction works.
 //!
 //! ## Why it happens
 //! Hosts are upgraded one after the other, and a VM is moved back to one that was not yet; a new host was installed

@@ -7,7 +7,8 @@
 //! Heard as: certificates of migration do not fit the name or address of the target.
 //!
 //! Known by: certificate verify failed, expired or wrong common name; /etc/pki/qemu; the TLS handshake failed; CA
-//! differs; migrate_tls_x509; unable to verify server certificate.
+//! differs; migrate_tls_x509; unable to verify server certificate; x509, GnuTLS, handshake, CN or subjectAltName, CA
+//! not trusted, key unreadable, verify-peer, expired yesterday; NBD or VNC with TLS.
 //!
 //! ## Why it happens
 //! The target is called by a name or address that its certificate does not carry (subjectAltName), a

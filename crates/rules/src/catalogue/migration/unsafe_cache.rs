@@ -8,7 +8,8 @@
 //! Heard as: libvirt calls the migration unsafe because of the cache mode.
 //!
 //! Known by: Unsafe migration: Migration may lead to data corruption if disks use cache other than none or directsync;
-//! cache=writeback; --unsafe.
+//! cache=writeback; --unsafe; refused as unsafe though storage is shared; cache setting of disk; flag needed; data
+//! corruption warning.
 //!
 //! ## Why it happens
 //! The disk has `writeback`, `writethrough` or `unsafe`, set by a tool or left over from local storage; on

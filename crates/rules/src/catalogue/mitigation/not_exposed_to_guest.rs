@@ -69,7 +69,6 @@ pub const RULE: Rule = Rule {
     words: &[
         "in the guest",
         "inside the vm",
-        "guest",
         "spectre",
         "ssbd",
         "md_clear",

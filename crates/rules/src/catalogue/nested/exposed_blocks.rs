@@ -8,7 +8,8 @@
 //! that has vmx or cpu host.
 //!
 //! Known by: live migration or snapshot blocked by nested VMX; host-passthrough with vmx slows Windows, VBS, core
-//! isolation, WSL2 or Hyper-V in the guest; save not possible.
+//! isolation, WSL2 or Hyper-V in the guest; save not possible; slow Windows with memory integrity or credential guard;
+//! Hyper-V inside; remove vmx flag; guest with nested in use cannot be saved, suspended or moved.
 //!
 //! ## Why it happens
 //! `host-passthrough` passes the flag on by default; QEMU before 4.1 and kernels before 4.20 have no interface for nested

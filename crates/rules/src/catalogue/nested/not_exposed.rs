@@ -6,7 +6,9 @@
 //! Heard as: inside a VM, a cloud instance or a runner KVM is not available; vmx or svm missing in the guest.
 //!
 //! Known by: no vmx or svm flag in the guest; nested=0, kvm_intel nested N; ESXi, Proxmox, minikube or Android emulator
-//! in a VM; cloud VM without nested virtualization; kvm-ok fails inside.
+//! in a VM; cloud VM without nested virtualization; kvm-ok fails inside; virtualization inside a VM; L1, L2;
+//! VirtualBox, VMware, Hyper-V ExposeVirtualizationExtensions, cloud metal; container or kind node lacks acceleration
+//! since its host is a VM; enable nested.
 //!
 //! ## Why it happens
 //! L0's module has `nested=0`; the VM's CPU model hides the flag (kvm64, a named model without `+vmx`); the cloud's

@@ -6,7 +6,8 @@
 //! Heard as: the bridge of the configuration does not exist on this host or on the target of a migration.
 //!
 //! Known by: Cannot get interface MTU on 'br0': No such device; bridge does not exist; could not get link; vmbr0 gone
-//! after renaming; ifup failed.
+//! after renaming; ifup failed; VM start says no device; host bridge not up at boot, named otherwise; typo; interface
+//! virbr or br-lan absent; netplan, NetworkManager did not make it.
 //!
 //! ## Why it happens
 //! The network that makes the bridge was not started, the bridge was made by hand and did not survive a reboot,

@@ -8,7 +8,8 @@
 //! Heard as: guests get no address since the firewall was switched on, ufw, firewalld or nftables on the host.
 //!
 //! Known by: no DHCP offer; firewalld zone libvirt, ufw, nftables input drop; DHCPDISCOVER repeated; guest gets 169.254
-//! address; static address works; DNS timed out.
+//! address; static address works; DNS timed out; guest without lease, discover seen in tcpdump without reply; ufw,
+//! firewalld, nftables reject; DNS of guest dead; dnsmasq listening but never receives.
 //!
 //! ## Why it happens
 //! ufw, a hand-made nftables ruleset, or a distribution's default (NixOS, Fedora zones) has an INPUT policy of drop.

@@ -8,7 +8,8 @@
 //! has another name than the configuration.
 //!
 //! Known by: interface down or renamed from eth0 to enp1s0 after changing machine or slot; netplan matches old MAC; no
-//! IPv4 in guest, lease none; ip a shows no inet; Network is unreachable in guest.
+//! IPv4 in guest, lease none; ip a shows no inet; Network is unreachable in guest; nothing configured inside;
+//! predictable names, ens3, enp; cloud-init network-config; lo only; DHCP client missing; after cloning or template.
 //!
 //! ## Why it happens
 //! The card's name comes from its place on the PCI bus: a move from i440fx to q35, from e1000 to virtio, another machine

@@ -7,7 +7,8 @@
 //! Heard as: guests reach the host and each other and nothing beyond; NAT or route out of another interface, VPN.
 //!
 //! Known by: guest reaches host but not internet; net.ipv4.ip_forward=0; missing masquerade or NAT rule; default route;
-//! packets not forwarded; sysctl reset.
+//! packets not forwarded; sysctl reset; only local subnet reachable; no internet; sysctl lost at reboot; NAT table
+//! empty; upstream gateway unknown; ping to 8.8.8.8 fails.
 //!
 //! ## Why it happens
 //! Forwarding is off by default and was switched on by hand until the last reboot; a hardening profile or

@@ -7,7 +7,8 @@
 //! Heard as: two VMs lose their connection in turns; copies with the same MAC.
 //!
 //! Known by: two VMs with one MAC; received packet with own address as source address; connection flaps; clone copied
-//! the address; ARP flip-flop.
+//! the address; ARP flip-flop; intermittent loss when both VMs run; switch logs flapping; same hardware address; copied
+//! definition.
 //!
 //! ## Why it happens
 //! QEMU gives every card without `mac=` the address 52:54:00:12:34:56 (and counts up within one VM only), so that two

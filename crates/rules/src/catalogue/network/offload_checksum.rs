@@ -8,7 +8,8 @@
 //! Heard as: ping works but TCP or UDP through a router or firewall VM, pfSense or OPNsense, crawls or fails.
 //!
 //! Known by: bad UDP checksum, DHCP reply ignored; slow TCP upload or download, GRO, TSO, LRO; ethtool -K tx off cures;
-//! retransmissions; tcpdump cksum incorrect.
+//! retransmissions; tcpdump cksum incorrect; web pages half load, only TCP fails while ICMP works; slow with one kernel
+//! or card; gso, csum, vnet header; router VM, pfSense, OPNsense; DHCP client rejects.
 //!
 //! ## Why it happens
 //! An old DHCP client reads raw frames and does not know "checksum not filled in"; a physical driver (e1000e, r8169,

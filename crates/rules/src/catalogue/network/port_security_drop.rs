@@ -6,7 +6,8 @@
 //! Heard as: a bridged or nested VM gets no answer because the network knows only the host's MAC: wireless.
 //!
 //! Known by: MAC spoofing filter, OpenStack port security, VMware promiscuous or forged transmits, Hetzner or cloud
-//! with single MAC; bridge in nested VM gets no ARP reply; nwfilter clean-traffic.
+//! with single MAC; bridge in nested VM gets no ARP reply; nwfilter clean-traffic; only first MAC allowed; provider
+//! filters; bridged guest cannot be reached from outside, ARP unanswered; promiscuous; anti-spoof; ebtables rule.
 //!
 //! ## Why it happens
 //! libvirt's `<filterref filter='clean-traffic'/>` or `no-mac-spoofing`; OpenStack and OVN port security without

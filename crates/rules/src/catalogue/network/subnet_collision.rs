@@ -8,7 +8,8 @@
 //! out.
 //!
 //! Known by: network is already in use by interface; overlapping 192.168.122.0/24; nested libvirt default network; VPN
-//! or LAN has the same range; routes conflict.
+//! or LAN has the same range; routes conflict; nested network uses the same range; cannot reach LAN or VPN hosts; route
+//! points into virbr; change ip range; address conflict.
 //!
 //! ## Why it happens
 //! The hypervisor is itself a guest on 192.168.122.0/24 (nested libvirt: both use the default); the VPN, the office LAN

@@ -8,7 +8,8 @@
 //! card on the other.
 //!
 //! Known by: GPU or NIC on other socket than VM; cross-node traffic; numastat other_node; memory remote; half the
-//! bandwidth; qemu emulator threads elsewhere.
+//! bandwidth; qemu emulator threads elsewhere; memory on one socket, CPUs on another; NIC remote; QPI or UPI; lstopo;
+//! strict placement; bandwidth low.
 //!
 //! ## Why it happens
 //! vCPUs were pinned and memory was not bound (it goes where QEMU's threads ran when it was first touched), or the

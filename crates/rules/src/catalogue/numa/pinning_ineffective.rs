@@ -9,7 +9,8 @@
 //! I/O threads.
 //!
 //! Known by: isolcpus, nohz_full or cset missing; other tasks run on pinned cores; emulatorpin, hyperthread siblings of
-//! one core used twice; latency despite vcpupin; steal.
+//! one core used twice; latency despite vcpupin; steal; real-time or gaming VM stutters despite pinning; kworker,
+//! softirq or other VMs on same cores; sibling; isolate; cpuset.cpus exclusive.
 //!
 //! ## Why it happens
 //! `<emulatorpin>` and `<iothreadpin>` are missing; two VMs name the same CPUs; nothing is isolated on the host

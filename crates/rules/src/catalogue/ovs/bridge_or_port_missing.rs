@@ -7,7 +7,8 @@
 //! Heard as: the Open vSwitch bridge of the definition does not exist since the switch was rebuilt or renamed.
 //!
 //! Known by: ovs-vsctl: no bridge named; could not open network device (No such device) in ovs-vsctl show; port error;
-//! br-int absent; failed to add port.
+//! br-int absent; failed to add port; del-br by somebody; port shows error in show; interface ofport -1; patch port
+//! peer missing; integration bridge not created; recreated after reboot.
 //!
 //! ## Why it happens
 //! The bridge was never made or the database was emptied (`conf.db` lost, container restarted); the name in the domain or

@@ -7,7 +7,8 @@
 //! Heard as: no VM comes up on the Open vSwitch host after a reboot; database connection failed.
 //!
 //! Known by: database connection failed, db.sock: No such file or directory; openvswitch-switch inactive; ovs-vsctl
-//! hangs; cannot connect to unix socket ovsdb-server.
+//! hangs; cannot connect to unix socket ovsdb-server; all VMs lost network at once, service stopped or crashed; conf.db
+//! corrupt or locked; unix:/var/run/openvswitch; systemd unit failed.
 //!
 //! ## Why it happens
 //! The service is stopped, failed at start (damaged `conf.db`, kernel module missing, DPDK could not start) or is started

@@ -8,7 +8,8 @@
 //! Heard as: a DPDK vhost-user port passes no packet or PMD cannot map the guest's memory.
 //!
 //! Known by: mempool creation failed, insufficient hugepages for socket; dpdk-socket-mem; EAL: cannot get hugepage;
-//! vhost memory region mmap; pmd init failed; OVS-DPDK mbuf.
+//! vhost memory region mmap; pmd init failed; OVS-DPDK mbuf; dpdk-init, EAL initialization; vhost-user client port
+//! down; per-port memory; mempool of MTU 9000; numa socket memory zero.
 //!
 //! ## Why it happens
 //! No huge pages are reserved, or not on the NUMA node of the NIC or VM; `dpdk-socket-mem` asks for more than a node has, or

@@ -7,7 +7,9 @@
 //! Heard as: only VMs with a VLAN tag or one VM on the bridge has no network or DHCP; wrong tag, trunk or flow.
 //!
 //! Known by: tag or trunks wrong on port; VLAN mismatch; ofproto/trace says drop; dump-flows n_packets drop; no normal
-//! action; fail_mode secure without controller.
+//! action; fail_mode secure without controller; no traffic between VMs on same switch; one VLAN only; access against
+//! trunk; learned MAC on wrong port; OpenFlow controller gone; security group flows; packet counters rise in a drop
+//! rule.
 //!
 //! ## Why it happens
 //! `fail_mode: secure` and no controller leaves empty tables; a flow of a controller (Neutron, OVN, ODL) still names an old port

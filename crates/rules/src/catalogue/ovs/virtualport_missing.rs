@@ -8,7 +8,8 @@
 //! Heard as: an Open vSwitch bridge is used like a Linux bridge: operation not supported.
 //!
 //! Known by: virtualport type openvswitch missing in XML; brctl addif: Operation not supported on ovs-system; Unable to
-//! add port vnet to OVS bridge br-ex; can't add to bridge.
+//! add port vnet to OVS bridge br-ex; can't add to bridge; libvirt interface type bridge with OVS; virtualport element;
+//! bridge is not a Linux bridge, RTNETLINK Operation not supported; virt-install --network with virtualport_type.
 //!
 //! ## Why it happens
 //! The domain's `<interface type='bridge'>` (or the libvirt network) names the OVS bridge without

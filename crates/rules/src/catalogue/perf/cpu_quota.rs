@@ -8,7 +8,8 @@
 //! Heard as: the VM lags or stalls for parts of each period though the host is idle; cpulimit, quota, throttled.
 //!
 //! Known by: throttled, cpu.max, nr_throttled; CPU capped at one core; CFS quota, cputune; VM slow at regular
-//! intervals; container CPU limit; steal-like.
+//! intervals; container CPU limit; steal-like; limited to a fraction of a core; throttled_usec; slow though host idle;
+//! vcpu_quota; cgroup limit; instance type.
 //!
 //! ## Why it happens
 //! `<quota>` in the domain, a CPU limit of the pod or container (Kubernetes turns `limits.cpu` into a quota),

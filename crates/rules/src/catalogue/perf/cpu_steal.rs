@@ -8,7 +8,8 @@
 //! Heard as: everything in the VMs is slow when others are busy; high st value in top; overcommitted host.
 //!
 //! Known by: st in top is high; noisy neighbour; overcommitted host; burstable credits used up; load average of host
-//! over its cores; too many vCPUs.
+//! over its cores; too many vCPUs; guest sluggish at some hours; %st; more vCPUs than threads; run queue; ready time;
+//! neighbours; load on host.
 //!
 //! ## Why it happens
 //! More busy vCPUs than CPUs on the host; a neighbour; a burstable instance without credits; a quota

@@ -8,7 +8,8 @@
 //! Heard as: some confidential guests start and one more does not.
 //!
 //! Known by: no free ASID; SEV_INIT or LAUNCH_START fails with many guests; minimum SEV ASID in BIOS; max encrypted
-//! guests reached; error ENOSPC or EBUSY from KVM_SEV_INIT.
+//! guests reached; error ENOSPC or EBUSY from KVM_SEV_INIT; only some confidential VMs start, one more fails; ES and
+//! SNP share few identifiers; limit reached; stop another.
 //!
 //! ## Why it happens
 //! As many VMs of the kind run as there are ASIDs; a cgroup's `misc.max` allows fewer; or VMs were ended so fast

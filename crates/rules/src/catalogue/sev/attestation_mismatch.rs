@@ -7,7 +7,8 @@
 //! Heard as: the measurement or report is not what was expected; launch digest.
 //!
 //! Known by: measurement differs; sevctl or snpguest verify fails; wrong digest, OVMF or kernel hash not included;
-//! policy differs; VCEK chain; TIK TEK HMAC.
+//! policy differs; VCEK chain; TIK TEK HMAC; remote owner rejects; expected hash; report data; secret not injected;
+//! verifier, guest owner, KBS; calculated launch digest unlike the reported.
 //!
 //! ## Why it happens
 //! Mostly one input of the calculation is another: a newer OVMF, another kernel, initrd or command line (a trailing

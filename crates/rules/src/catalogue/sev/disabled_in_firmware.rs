@@ -8,7 +8,8 @@
 //! Heard as: SEV, SEV-ES or SNP is not offered though the CPU has it; BIOS setting, ASID limit, SME.
 //!
 //! Known by: SMEE, SEV-SNP or SEV control not enabled in BIOS; ccp: SEV: memory encryption not enabled by BIOS; sev_es
-//! N; kvm_amd parameters N; MSR bit not set.
+//! N; kvm_amd parameters N; MSR bit not set; BIOS menu SMEE, SNP memory coverage, SEV-ES ASID space limit; dmesg
+//! without SEV enabled; CPU capable yet not offered; cpuid 8000001f.
 //!
 //! ## Why it happens
 //! Most boards ship with SMEE (memory encryption) off. SEV-ES and SEV-SNP VMs use the ASIDs below the BIOS value

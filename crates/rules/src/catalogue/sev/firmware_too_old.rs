@@ -7,7 +7,8 @@
 //! Heard as: the SEV firmware or API version is older than what is needed.
 //!
 //! Known by: SEV API version too low; update of PSP firmware, amd_sev_fam19h.sbin; SNP needs 1.51 or later;
-//! download_firmware; TCB version.
+//! download_firmware; TCB version; security processor, PSP, fTPM update from vendor; API major minor build; platform
+//! status; unsupported command; update BIOS or firmware blob.
 //!
 //! ## Why it happens
 //! The firmware comes with the BIOS. The kernel can load a newer one from `/lib/firmware/amd/amd_sev_fam*.sbin`

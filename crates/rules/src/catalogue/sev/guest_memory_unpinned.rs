@@ -8,7 +8,8 @@
 //! fails.
 //!
 //! Known by: failed to register memory region with KVM_MEMORY_ENCRYPT_REG_REGION; RLIMIT_MEMLOCK with SEV; pin pages;
-//! sev_ram_block_added; Cannot allocate memory when launching encrypted VM.
+//! sev_ram_block_added; Cannot allocate memory when launching encrypted VM; large encrypted guest, ulimit; encrypted
+//! region; pinned pages; memfd private; hard limit.
 //!
 //! ## Why it happens
 //! The limit is the default of 8 MiB or 64 KiB because QEMU runs as a user, in a container, or under libvirt without

@@ -7,7 +7,8 @@
 //! Heard as: the host kernel or its parameter does not enable SEV or SNP.
 //!
 //! Known by: kvm_amd sev=0; mem_encrypt; no /dev/sev; SNP needs 6.11 host; CONFIG_KVM_AMD_SEV, ccp module missing;
-//! iommu=pt disables SNP; unknown sev-snp-guest object.
+//! iommu=pt disables SNP; unknown sev-snp-guest object; libvirt says sev supported no; domcapabilities; kvm_amd module
+//! parameter; host distribution kernel too old; /sys/module; SNP init disabled; unknown ioctl.
 //!
 //! ## Why it happens
 //! SEV hosts need Linux 4.16, SEV-ES 5.11, SEV-SNP 6.11 (distributions carry backports), with `CONFIG_KVM_AMD_SEV`

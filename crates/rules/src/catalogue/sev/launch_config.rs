@@ -7,7 +7,9 @@
 //! Heard as: a confidential guest's definition is refused: policy, cbitpos, memory backend, machine type.
 //!
 //! Known by: policy, cbitpos, reduced-phys-bits wrong; virtio without iommu_platform; session or DH cert; memfd needed;
-//! discard, kernel-hashes; sev-guest object; LAUNCH_START invalid.
+//! discard, kernel-hashes; sev-guest object; LAUNCH_START invalid; launchSecurity element, policy bits, wrong machine
+//! type, missing memfd or iommu; guest exits before boot; object properties; incompatible with hot-plug, ballooning or
+//! secure boot.
 //!
 //! ## Why it happens
 //! `cbitpos` and `reduced-phys-bits` are properties of the host CPU (47 on EPYC 7001, 51 on later ones) and get

@@ -7,7 +7,8 @@
 //! Heard as: the confidential guest does not start with the distribution's firmware; hashes table or metadata.
 //!
 //! Known by: OVMF without SEV metadata or hashes table; OvmfPkg AmdSev build needed; kernel hashes: guest firmware does
-//! not support; pflash not allowed with SNP, use -bios.
+//! not support; pflash not allowed with SNP, use -bios; edk2 build without confidential support; measured direct boot
+//! with kernel, initrd, cmdline; stateless firmware; OVMF.amdsev.fd.
 //!
 //! ## Why it happens
 //! Distributions ship several images. Plain SEV runs with a normal OVMF of 2019 or later; SEV-ES needs the reset

@@ -7,7 +7,8 @@
 //! Heard as: saving or a snapshot with memory is refused while a shared folder or host device is there.
 //!
 //! Known by: savevm: device does not support snapshots or migration; State blocked; vfio, virtiofs or SEV VM cannot be
-//! suspended; internal snapshot refused; hibernating with passthrough.
+//! suspended; internal snapshot refused; hibernating with passthrough; saving state, suspending to file or internal
+//! checkpoint refused because of attached hardware or share; detach first; not supported for this device.
 //!
 //! ## Why it happens
 //! A PCI or mediated host device, 9p or virtio-fs, ivshmem, 3D graphics, a vhost-user backend without logging,

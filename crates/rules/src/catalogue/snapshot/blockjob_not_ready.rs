@@ -8,7 +8,8 @@
 //! Heard as: commit or pivot fails and the VM stays on its overlay; job not ready.
 //!
 //! Known by: block copy still active; cannot pivot: not ready for pivot yet; commit or mirror stuck; another block job
-//! is running; backup leaves a job; disk has active block job.
+//! is running; backup leaves a job; disk has active block job; abort with pivot fails; commit of active layer; mirror
+//! at 99 %; job still running, conflict with backup; query-block-jobs; standby; auto-finalize.
 //!
 //! ## Why it happens
 //! The pivot was called too early (the guest writes faster than the job copies, or an event was missed), an

@@ -8,7 +8,8 @@
 //! Heard as: a snapshot is listed and cannot be deleted or is unknown to qemu-img; metadata and files differ.
 //!
 //! Known by: snapshot not found though listed; overlay lost, delete fails; metadata says other file; backing chain and
-//! domain XML differ; revert fails; checkpoint bitmap missing.
+//! domain XML differ; revert fails; checkpoint bitmap missing; orphan overlay; delete or merge fails; parent not found;
+//! snapshot-list and qemu-img info --backing-chain disagree; external snapshot removed by hand; CBT.
 //!
 //! ## Why it happens
 //! Overlays were committed, renamed, moved or removed by hand or by a backup tool; an image was restored from a

@@ -8,7 +8,8 @@
 //! Heard as: a backup or snapshot hangs at the beginning and with it the guest; fs-freeze.
 //!
 //! Known by: guest-fsfreeze-freeze timed out; backup hangs guest; VSS writer failed; Failed to freeze filesystems;
-//! quiesce; still frozen after backup; agent command.
+//! quiesce; still frozen after backup; agent command; backup job aborts quiescing; guest agent freeze-filesystem
+//! timeout; hung after backup; thaw; MySQL, Docker or loop mounts; freeze hook script; VSS provider.
 //!
 //! ## Why it happens
 //! One file system cannot be frozen (loop or bind mounts, a stuck NFS or FUSE, an overlay twice), a hook script

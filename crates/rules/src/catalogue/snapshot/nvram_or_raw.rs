@@ -8,7 +8,8 @@
 //! Heard as: snapshots work for all VMs but those with UEFI, raw disks or a TPM.
 //!
 //! Known by: internal snapshots of a VM with pflash based firmware are not supported; raw disk does not support
-//! internal snapshot; TPM state; nvram is raw.
+//! internal snapshot; TPM state; nvram is raw; UEFI guest cannot have internal snapshot; pflash qcow2 wanted; LVM or
+//! raw volume; external disk-only works; tpm emulator.
 //!
 //! ## Why it happens
 //! A raw disk or block device, a UEFI guest (its NVRAM is raw unless made as qcow2), a disk of kind network or

@@ -9,7 +9,8 @@
 //! directsync, writethrough.
 //!
 //! Known by: disk writes slow, fsync; cache=writethrough or directsync; aio threads against native or io_uring; IOPS
-//! far below host's.
+//! far below host's; database commits slow; benchmark fio far below bare metal; sync writes; host page cache off;
+//! io_uring or native helps; dsync.
 //!
 //! ## Why it happens
 //! Old versions and some front ends default to writethrough; `directsync` is chosen for safety although `none`

@@ -8,7 +8,8 @@
 //! Heard as: after a power cut or crash of the host the guests' file systems were damaged.
 //!
 //! Known by: cache=unsafe or writeback lost data behind power failure; file system damaged after host crash; flush
-//! ignored; barrier.
+//! ignored; barrier; power cut destroyed guest file system; journal lost; write-back without flush; fsync returns
+//! early; volatile cache.
 //!
 //! ## Why it happens
 //! Chosen for speed: installers, CI images, `-snapshot`, Packer and Vagrant defaults, then kept for production.

@@ -7,7 +7,8 @@
 //! Heard as: VMs froze or are paused because the host's disk or pool is full.
 //!
 //! Known by: No space left on device; guest paused, ENOSPC; /var/lib/libvirt/images full; datastore 100 %;
-//! werror=enospc; thin overcommitted; cannot write.
+//! werror=enospc; thin overcommitted; cannot write; df shows 100 %; VMs stop by themselves, cannot be resumed; snapshot
+//! or backup filled the disk; quota exceeded; pool usage; inode exhaustion.
 //!
 //! ## Why it happens
 //! qcow2, sparse raw files and snapshots promise more than the host has; a snapshot or a saved memory image is

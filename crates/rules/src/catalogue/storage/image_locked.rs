@@ -7,7 +7,8 @@
 //! Heard as: qemu-img, virt-customize or a second start or host fails: another process uses the image.
 //!
 //! Known by: Failed to get "write" lock; Is another process using the image; Failed to get shared write lock; disk used
-//! by two VMs; qemu-img while running, -U; stale qemu or qemu-nbd.
+//! by two VMs; qemu-img while running, -U; stale qemu or qemu-nbd; cannot start: locked by other; backup tool,
+//! guestfish or second hypervisor uses it; stale lock after crash; share-rw; sanlock, virtlockd, lease.
 //!
 //! ## Why it happens
 //! The VM, or another one with the same disk, still runs (perhaps after its terminal was closed or its manager

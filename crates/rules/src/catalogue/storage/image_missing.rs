@@ -7,7 +7,8 @@
 //! Heard as: the image does not exist at that path; not downloaded, unmounted, renamed.
 //!
 //! Known by: Could not open: No such file or directory; Cannot access storage file; ISO deleted or disk moved; volume
-//! not found in pool; storage pool not started; by-id path gone.
+//! not found in pool; storage pool not started; by-id path gone; path changed after moving, renaming or unmounting; USB
+//! disk or network mount not there at boot; dangling symlink; CD image removed; volume deleted.
 //!
 //! ## Why it happens
 //! The image was moved, renamed or deleted; its file system or network share is not mounted; the pool is not

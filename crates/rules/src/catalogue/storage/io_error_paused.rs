@@ -7,7 +7,8 @@
 //! Heard as: a VM pauses again and again by itself; errors of the storage below.
 //!
 //! Known by: VM paused with io-error; Buffer I/O error, blk_update_request; SAN path lost, bad sectors; virsh
-//! domblkerror; NFS server away; resume works afterwards.
+//! domblkerror; NFS server away; resume works afterwards; guest stands still, state paused, reason I/O error; disk or
+//! array failing; iSCSI, multipath all paths down; EIO; rerror, werror.
 //!
 //! ## Why it happens
 //! A disk, path, RAID, iSCSI session or network file system failed or timed out; all paths of a multipath

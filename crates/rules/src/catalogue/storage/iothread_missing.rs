@@ -7,7 +7,8 @@
 //! Heard as: one QEMU thread is at 100 percent with many fast disks; during backups all disks stall.
 //!
 //! Known by: guest stutters under heavy disk load; main loop 100 %; no iothread; one thread saturated; virtio-scsi with
-//! single queue; mouse freezes while copying.
+//! single queue; mouse freezes while copying; high iowait, latency of other devices when one disk busy;
+//! single-threaded; NVMe speeds not reached; assign iothread; poll; main-loop contention.
 //!
 //! ## Why it happens
 //! libvirt and QEMU give no I/O thread unless asked. With `virtio-scsi` all disks of one controller share its

@@ -7,7 +7,8 @@
 //! Heard as: the guest has write errors from the start, or cannot write: image, volume or mount is read-only.
 //!
 //! Known by: Block node is read-only; Permission denied for writing; image on ISO or snapshot mount; remounted ro in
-//! host; readonly=on; read only file system.
+//! host; readonly=on; read only file system; can't write, EROFS; volume, LUN, ISO, RBD snapshot, squashfs or overlay
+//! base not writable; write-protected; permission is not the reason.
 //!
 //! ## Why it happens
 //! The file system was remounted read-only after an error, or mounted `ro`; the block device is set read-only

@@ -7,7 +7,8 @@
 //!
 //! Heard as: the server can TDX and nothing of it appears after boot; BIOS options.
 //!
-//! Known by: TDX not enabled by BIOS; SEAM loader, TME-MT keys, SEAMRR; virt/tdx: no private KeyID range; TME bypass.
+//! Known by: TDX not enabled by BIOS; SEAM loader, TME-MT keys, SEAMRR; virt/tdx: no private KeyID range; TME bypass;
+//! BIOS: TME, MKTME, SGX, SEAM; no tdx in kernel log; msr; trust domain extension enabled in menu; keys split.
 //!
 //! ## Why it happens
 //! The switches lie in different menus and some hide until others are on (memory encryption, x2APIC, matching DIMM

@@ -8,7 +8,8 @@
 //! Heard as: the TDX module is missing, old or fails to initialise.
 //!
 //! Known by: TDX module not initialized; SEAMLDR, P-SEAMLDR; module version too old; kvm_intel tdx=N; TDX module:
-//! initialization failed.
+//! initialization failed; TDX_MODULE image missing, loaded too late; np-seamldr; update of SEAM module; initialisation
+//! aborted at boot; kvm_intel.tdx.
 //!
 //! ## Why it happens
 //! The BIOS carries a module of the 1.0 line (build date 2023) while the kernel reads metadata that exists from 1.5

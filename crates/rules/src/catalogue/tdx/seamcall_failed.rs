@@ -7,7 +7,8 @@
 //! Heard as: a SEAMCALL fails with a code.
 //!
 //! Known by: SEAMCALL failed with 0xC0000...; TDH.MEM, TDH.VP, TDH.MNG error; operand busy; KVM_TDX_INIT_VM failed; TD
-//! exits, error code.
+//! exits, error code; hexadecimal status; leaf, operand; trust domain cannot be created or finalised; TD_INIT,
+//! MEM_PAGE_ADD; firmware returned error.
 //!
 //! ## Why it happens
 //! During initialisation mostly the BIOS: processors of one machine set up differently, an MSR value that the module

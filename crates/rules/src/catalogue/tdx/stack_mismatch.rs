@@ -8,7 +8,9 @@
 //! Heard as: QEMU, kernel or libvirt do not know TDX or know another generation of it.
 //!
 //! Known by: tdx-guest object unknown; QEMU without TDX support; old TDVF or host kernel of preview; attributes not
-//! supported; quote generation service; mixed Ubuntu and upstream packages.
+//! supported; quote generation service; mixed Ubuntu and upstream packages; command line of an older tutorial; property
+//! of tdx object refused; Canonical TDX or CentOS SIG packages; quoting; guest kernel lacks TDX; qemu says invalid
+//! object type.
 //!
 //! ## Why it happens
 //! One part was updated and the others were not: an upstream QEMU on a vendor kernel (or the reverse), QEMU or libvirt

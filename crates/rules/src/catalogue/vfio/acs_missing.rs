@@ -52,7 +52,9 @@ pub const RULE: Rule = Rule {
         "all in one group",
         "isolation",
         "separate",
-        "split",
+        "split the",
+        "split up",
+        "split into",
         "isolate",
         "each of the",
         "to different vms",
@@ -72,9 +74,12 @@ pub const RULE: Rule = Rule {
 };
 
 /// How users say that they want to part what is in one group; the rule's words have them too.
-const PART: [&str; 8] = [
+const PART: [&str; 10] = [
     "separate",
-    "split",
+    // Alone it is a setting of QEMU's interrupt chip.
+    "split the",
+    "split up",
+    "split into",
     "isolate",
     "each of the",
     "to different vms",

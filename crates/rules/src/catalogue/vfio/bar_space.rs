@@ -7,7 +7,8 @@
 //! Heard as: two cards or a card with large memory: one is not usable; Above 4G decoding, Resizable BAR.
 //!
 //! Known by: BAR 0: no space for, failed to assign; above 4G decoding, resizable BAR, big GPU memory; pci-hole64-size;
-//! MMIO window; OVMF X-PciMmio64Mb; not enough address space.
+//! MMIO window; OVMF X-PciMmio64Mb; not enough address space; large BAR needs 64-bit window; guest sees no memory
+//! resource; code 12; cannot find enough free resources; SeaBIOS, 32-bit hole; hot-plug of big card.
 //!
 //! ## Why it happens
 //! Above 4G decoding is off; Resizable BAR enlarged the BAR; the guest has SeaBIOS on i440fx, or OVMF sized its

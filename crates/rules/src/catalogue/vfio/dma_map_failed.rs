@@ -7,7 +7,8 @@
 //! Heard as: mapping memory for the device fails for no plain reason.
 //!
 //! Known by: vfio_dma_map failed; VFIO_MAP_DMA: Bad address, File exists or Invalid argument; VFIO_IOMMU_MAP_DMA; could
-//! not map memory for device; memory listener initialization failed.
+//! not map memory for device; memory listener initialization failed; mapping refused for region; overlap, alignment,
+//! reserved range; peer-to-peer BAR; MMIO map warning; guest with ivshmem or framebuffer; bad address.
 //!
 //! ## Why it happens
 //! Part of the guest's memory is a device's own mapping (another BAR, a framebuffer, `/dev/mem`), DAX or file

@@ -7,7 +7,8 @@
 //! Heard as: the card vanished from the host, rev ff, D3cold; only a power cycle brings it back.
 //!
 //! Known by: Unable to change power state from D3cold to D0, device inaccessible; fell off the bus; config read
-//! ffffffff; stuck in D3; disable_idle_d3; link down, AER errors.
+//! ffffffff; stuck in D3; disable_idle_d3; link down, AER errors; card disappears, all ones, !!! Unknown header;
+//! runtime suspend; eGPU, laptop dGPU off; bbswitch; surprise down; power management.
 //!
 //! ## Why it happens
 //! vfio-pci puts idle devices into D3, and some never come back; the platform's ACPI cuts power (D3cold, laptop

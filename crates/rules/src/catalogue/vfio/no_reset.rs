@@ -9,7 +9,9 @@
 //! host is rebooted.
 //!
 //! Known by: reset bug; works once and not again until the host reboots; vendor-reset, Navi, Vega, Polaris; Cannot
-//! reset device, no available reset mechanism; host hangs at VM shutdown; FLR.
+//! reset device, no available reset mechanism; host hangs at VM shutdown; FLR; second start fails until reboot of host;
+//! GPU hangs after guest reboot; stuck in bad state; AMD; bus reset; function level reset missing; timeouts after
+//! shutdown.
 //!
 //! ## Why it happens
 //! AMD GPUs of the Polaris, Vega and early Navi generations lack a working bus reset ("reset bug"); some USB,

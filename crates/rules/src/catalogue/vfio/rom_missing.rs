@@ -7,7 +7,8 @@
 //! Heard as: black screen or no signal with the only graphics card though all is bound and no error is logged.
 //!
 //! Known by: no video from GPU until driver; Invalid PCI ROM header signature, expecting 0xaa55; romfile dump; vBIOS;
-//! primary GPU shadowed; cannot read device rom; techpowerup.
+//! primary GPU shadowed; cannot read device rom; techpowerup; no picture on monitor until driver loads; boot card;
+//! vbios file; UEFI GOP; 0xaa55; single GPU.
 //!
 //! ## Why it happens
 //! On the GPU that the host booted on, the firmware has copied and changed the ROM, so that what the BAR gives

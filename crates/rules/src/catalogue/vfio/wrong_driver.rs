@@ -9,7 +9,8 @@
 //! card.
 //!
 //! Known by: Kernel driver in use: nouveau or igb in place of vfio-pci; not bound to vfio-pci; driver_override, unbind,
-//! managed=no; vfio-pci.ids wrong id; no group opened.
+//! managed=no; vfio-pci.ids wrong id; no group opened; bind, unbind, new_id, driverctl; still nouveau, amdgpu, ixgbe,
+//! nvme; vfio-pci not claiming; pci stub; managed.
 //!
 //! ## Why it happens
 //! Nobody bound the device: libvirt was told `managed='no'`, QEMU was started by hand, an `ids=` list lacks

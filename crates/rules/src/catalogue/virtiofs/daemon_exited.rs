@@ -8,7 +8,8 @@
 //! Heard as: the share worked and then hangs; virtiofsd has ended.
 //!
 //! Known by: virtiofsd died, mount hangs, transport endpoint; vhost-user connection closed; Failed to write msg; guest
-//! folder stuck; daemon crashed or left after first disconnect.
+//! folder stuck; daemon crashed or left after first disconnect; share stops working, guest hangs on access; virtiofsd
+//! killed, panicked; vhost_user: disconnected; too many open files; restart needs VM restart.
 //!
 //! ## Why it happens
 //! It ran out of file descriptors or memory, a system call was outside its seccomp list, a bug hit; or it works

@@ -7,7 +7,8 @@
 //! Heard as: the share does not appear in the guest; Windows without WinFsp or driver, old kernel.
 //!
 //! Known by: mount -t virtiofs: unknown filesystem type or wrong fs type, bad option; tag not found; WinFsp,
-//! VirtioFsSvc; share not visible in guest.
+//! VirtioFsSvc; share not visible in guest; CONFIG_VIRTIO_FS; Windows share not mounted; tag mismatch; modprobe
+//! virtiofs; no such device at mount; initramfs.
 //!
 //! ## Why it happens
 //! The guest's kernel is older than 5.4 or built without CONFIG_VIRTIO_FS; the initramfs lacks the module; the

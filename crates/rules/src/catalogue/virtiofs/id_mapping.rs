@@ -9,7 +9,8 @@
 //! owner, the share cannot be written without root; owner, uid, gid or mode differ.
 //!
 //! Known by: files owned by nobody in shared folder; permission denied writing to the share; uid and gid map; idmap,
-//! subuid; --translate-uid; setgroups; posix acl.
+//! subuid; --translate-uid; setgroups; posix acl; chown refused, owner nogroup; git dubious ownership; container user;
+//! uid differ between guest and host; acl; cannot write as non-root.
 //!
 //! ## Why it happens
 //! Guest and host number their users differently; virtiofsd runs unprivileged and maps one id only; `/etc/subuid`

@@ -8,7 +8,9 @@
 //! configuration works.
 //!
 //! Known by: regression since upgrading QEMU, libvirt, OVMF or firmware package; older version works; fixed upstream;
-//! assertion failed; segfault in qemu; worked before update, bisected.
+//! assertion failed; segfault in qemu; worked before update, bisected; release notes or bugzilla describe it; patched
+//! version; workaround is another machine version or option; only since this release; double free, use after free;
+//! hypervisor process dumps core; panicked at.
 //!
 //! ## Why it happens
 //! A regression of one release; a distribution's backport without its follow-up; two programs of the stack that were

@@ -6,7 +6,8 @@
 //!
 //! Heard as: is our version affected by a CVE.
 //!
-//! Known by: CVE; security scanner names QEMU, libvirt or kernel version; venom, guest escape, advisory; patch level.
+//! Known by: CVE; security scanner names QEMU, libvirt or kernel version; venom, guest escape, advisory; patch level;
+//! vulnerability report, Nessus, Trivy, OpenVAS; which version fixes; exploit; is our version affected; end of life.
 //!
 //! ## Why it happens
 //! The host was not updated, or its distribution's support has ended. Distributions mend without changing the version
