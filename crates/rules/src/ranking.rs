@@ -6,8 +6,8 @@
 //!    general one as much less, and each of up to three of the rule's words in the complaint is worth [`WORD`]:
 //!    enough to decide between equals and no more.
 //! 3. On a running host, and in a report of a whole one, ordinary lines of every kind stand in the logs. Where no word
-//!    of the complaint goes with a cause, what is only usual for it is not enough there: one piece of strong evidence
-//!    is.
+//!    of the complaint goes with a cause and none of its messages stands in it, what is only usual for it is not enough
+//!    there: one piece of strong evidence is.
 //!    The same holds where the complaint says that all works and only asks what a message means. That nothing is wrong
 //!    is worth [`CONTENT`] more there.
 //! 4. Where fewer than three rules fire on what somebody pasted and complains of, the causes whose documentation is
@@ -218,7 +218,13 @@ fn complaint(reading: &Reading<'_>, is: impl Fn(&Context<'_>) -> bool) -> bool {
 /// of it, and where the complaint is that all works.
 fn ordinary(entry: &Entry, finding: &Finding, reading: &Reading<'_>, content: bool) -> bool {
     let strong = |one: &Support| !one.against && one.strength >= Strength::Strong;
-    let unsaid = || reading.is_whole_host() && !entry.rule.words.iter().any(|word| reading.said(word));
+    // What no text shows is one of its messages in the complaint.
+    let complained = |one: &Support| !one.against && one.evidence.is_none();
+    let unsaid = || {
+        reading.is_whole_host()
+            && !finding.support.iter().any(complained)
+            && !entry.rule.words.iter().any(|word| reading.said(word))
+    };
     !finding.support.iter().any(strong) && (content && entry.area() != "healthy" || unsaid())
 }
 

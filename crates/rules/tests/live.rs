@@ -21,3 +21,17 @@ fn an_old_kill_of_another_program_is_no_fault_of_a_running_host() {
     assert!(fires(other, false, ""), "somebody pasted it");
     assert!(fires(guest, true, ""), "a VM was the victim");
 }
+
+#[test]
+fn a_message_in_the_complaint_is_complained_of() {
+    let record = Record::new("/etc/hosts", Kind::TEXT, "127.0.0.1 localhost hv1\n");
+    let snapshot = Snapshot { live: true, records: vec![record], ..Snapshot::default() };
+    let first = |complaint: &str| {
+        let diagnosis = ranking::diagnose(&snapshot, complaint, &|_| true);
+        diagnosis.causes.first().map(|cause| cause.rule.clone())
+    };
+    // None of the rule's own words stands in it.
+    let said = first("address resolution failed for hv2:49152: Temporary failure in name resolution");
+    assert_eq!(said.as_deref(), Some("migration/hostname-resolution"));
+    assert_eq!(first("it stands still"), None);
+}
