@@ -35,3 +35,15 @@ fn a_message_in_the_complaint_is_complained_of() {
     assert_eq!(said.as_deref(), Some("migration/hostname-resolution"));
     assert_eq!(first("it stands still"), None);
 }
+
+#[test]
+fn the_hosts_own_kernel_is_no_guests() {
+    let lacks = |source: &str| {
+        let record = Record::new(source, Kind::new("kernel_config"), "CONFIG_VIRTIO_VSOCKETS=m\n");
+        let snapshot = Snapshot { live: true, records: vec![record], ..Snapshot::default() };
+        let diagnosis = ranking::diagnose(&snapshot, "firecracker exits at once", &|_| true);
+        diagnosis.causes.iter().any(|cause| cause.rule == "firecracker/guest-kernel-config")
+    };
+    assert!(!lacks("kernel-config") && !lacks("/boot/config-6.1.0-48-amd64"));
+    assert!(lacks("/srv/guest/.config"));
+}

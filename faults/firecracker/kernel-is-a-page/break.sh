@@ -8,4 +8,4 @@ cat >/srv/fc/vm.json <<END
   "machine-config": {"vcpu_count": 1, "mem_size_mib": 128}
 }
 END
-firecracker --no-api --config-file /srv/fc/vm.json 2>&1 | grep -i error | tail -n 1
+firecracker --no-api --config-file /srv/fc/vm.json 2>&1 | grep -i error | grep -v 'exiting with error' | tail -n 1

@@ -10,4 +10,4 @@ cat >/srv/fc/vm.json <<END
 END
 chown root:root /dev/kvm
 chmod 0600 /dev/kvm
-runuser -u fc -- firecracker --no-api --config-file /srv/fc/vm.json 2>&1 | grep -i error | tail -n 1
+runuser -u fc -- firecracker --no-api --config-file /srv/fc/vm.json 2>&1 | grep -i error | grep -v 'exiting with error' | tail -n 1
