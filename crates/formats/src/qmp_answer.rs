@@ -92,8 +92,6 @@ pub struct QmpAnswer {
     pub jobs: Vec<QmpJob>,
     /// The migration that is or was.
     pub migration: Option<QmpMigration>,
-    /// Bytes that a migration may send in a second, 0 for any number: `query-migrate-parameters`.
-    pub migration_bandwidth: Option<Spanned<u64>>,
     /// Whether KVM executes the guest: `query-kvm`.
     pub kvm: Option<Spanned<bool>>,
     /// QEMU's version, `10.0.2`: `query-version`.
@@ -154,8 +152,6 @@ impl QmpAnswer {
                 let version = format!("{}.{}.{}", major.value, minor.value, micro.value);
                 self.version = Some(Spanned::new(version, major.line));
             }
-        } else if members.contains_key("downtime-limit") {
-            self.migration_bandwidth = members.get("max-bandwidth").and_then(Json::number);
         } else if members.contains_key("ram") || members.contains_key("status") {
             let ram = members.get("ram").map(Json::members).unwrap_or_default();
             let number = |key: &str| ram.get(key).and_then(Json::number);
@@ -268,9 +264,6 @@ mod tests {
         .migration
         .unwrap();
         assert_eq!(migration.rates(), Some((204_800_000, 100_000_000)));
-        let limits = read("{\"return\":{\"max-bandwidth\":134217728,\n\"downtime-limit\":300,\"tls-creds\":\"\"}}");
-        assert_eq!(limits.migration_bandwidth, Some(Spanned::new(134_217_728, 1)));
-        assert_eq!(limits.migration, None);
         // A VM that was never migrated has an empty answer.
         assert_eq!(read("{\"return\": {}}"), QmpAnswer::default());
         assert_eq!(QmpAnswer::read("{}").1.len(), 1);

@@ -41,7 +41,6 @@ pub(crate) const QUESTIONS: &[(&str, Option<&str>)] = &[
     ("query-chardev", None),
     ("query-migrate", None),
     ("query-migrate-capabilities", None),
-    ("query-migrate-parameters", None),
     ("query-jobs", None),
     ("query-block-jobs", None),
     ("query-blockstats", None),

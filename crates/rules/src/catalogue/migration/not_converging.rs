@@ -24,8 +24,7 @@
 //! all: a network problem.
 //!
 //! ## Fix
-//! Where QEMU's own limit holds it (`max-bandwidth`, 128 MiB in a second where nobody said another), raise that: it counts
-//! at once (`migrate-set-parameters`, `virsh migrate-setspeed`). Allow auto-convergence (`--auto-converge`) or post-copy (`--postcopy`, then `virsh migrate-postcopy`), more
+//! Allow auto-convergence (`--auto-converge`) or post-copy (`--postcopy`, then `virsh migrate-postcopy`), more
 //! streams (`--parallel`), a longer downtime (`virsh migrate-setmaxdowntime`), a faster link without tunnel; or
 //! migrate at a quiet time.
 //!
@@ -38,9 +37,7 @@
 mod preflight;
 
 use crate::prelude::*;
-use vmwright_formats::MachineSpecView;
-use vmwright_formats::qmp_answer::{QmpAnswer, QmpMigration, vm_of};
-use vmwright_model::plan::QmpValue;
+use vmwright_formats::qmp_answer::{QmpAnswer, vm_of};
 
 #[path = "messages/not_converging.rs"]
 mod messages;
@@ -80,15 +77,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // `virsh domjobinfo`, `info migrate` of the monitor, and the answer to `query-migrate`.
     let keys = ["Iteration:", "dirty sync count:", "\"dirty-sync-count\":"];
-    let all = cx.all::<QmpAnswer>();
     for text in cx.texts_with(keys) {
-        // Rounds that were, of a migration that gets nearer now.
-        let nearer = |seen: &Seen<QmpAnswer>| {
-            seen.migration.as_ref().is_some_and(|one| gets_nearer(one) == Some(true))
-        };
-        if all.iter().any(|seen| seen.text.source == text.source && nearer(seen)) {
-            continue;
-        }
         for (number, line) in text.lines_with(keys) {
             let Some(rest) =
                 keys.iter().find_map(|key| line.split_once(key)).map(|(_, rest)| rest.trim_start())
@@ -106,7 +95,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
         }
     }
-    for seen in &all {
+    for seen in cx.all::<QmpAnswer>() {
         let Some(migration) = &seen.migration else { continue };
         draft = draft.looked();
         let active = migration.status.as_ref().is_some_and(|status| status.value == "active");
@@ -127,7 +116,6 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             ));
         if let Some(vm) = vm_of(seen.text.source) {
             draft = draft.about(Subject::new(SubjectKind::Vm, vm));
-            draft = unlimited(cx, draft, vm, (dirtied, carried), &all);
         }
     }
     for text in cx.texts_with(" VM-state") {
@@ -144,56 +132,6 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
-}
-
-/// Whether more is carried than the guest dirties; none where QEMU does not tell, or nothing moves.
-fn gets_nearer(migration: &QmpMigration) -> Option<bool> {
-    let active = migration.status.as_ref().is_some_and(|status| status.value == "active");
-    migration.rates().filter(|_| active).map(|(dirtied, carried)| dirtied < carried)
-}
-
-/// Of the limit that a migration may send, what is sent at least where the limit and not the link holds it.
-const FULL: (u64, u64) = (9, 10);
-
-/// How much faster than it dirties a guest's memory has to go over, so that the rest halves with each round.
-const FASTER: u64 = 2;
-
-/// Where it is QEMU's own limit that holds the memory back, the action that raises it. A machine of vmwright's alone: its
-/// monitor is vmwright's to use.
-fn unlimited<'r>(
-    cx: &Context<'r>,
-    draft: Draft<'r>,
-    vm: &str,
-    (dirtied, carried): (u64, u64),
-    all: &[Seen<'r, QmpAnswer>],
-) -> Draft<'r> {
-    let own = all.iter().filter(|seen| vm_of(seen.text.source) == Some(vm));
-    let limit = own.filter_map(|seen| Some((seen, seen.migration_bandwidth.as_ref()?))).next();
-    let Some((seen, limit)) =
-        limit.filter(|(_, limit)| limit.value > 0 && carried / FULL.0 >= limit.value / FULL.1)
-    else {
-        return draft;
-    };
-    let draft = draft.because(
-        Strength::Strong,
-        seen.quote(limit.line),
-        "bytes that a migration may send in a second",
-    );
-    let made = cx
-        .one::<MachineSpecView>()
-        .is_some_and(|view| view.spec.as_ref().is_some_and(|spec| spec.name == vm));
-    if !made {
-        return draft
-            .remedy("raise the migration's limit (`migrate-set-parameters`, `virsh migrate-setspeed`)");
-    }
-    // Whole mebibytes, for people.
-    let to = dirtied.saturating_mul(FASTER).div_ceil(1 << 20) << 20;
-    draft.remedy(format!("let the migration send {} MiB in a second", to >> 20)).action(Action::Qmp {
-        machine: vm.to_owned(),
-        value: QmpValue::MigrationBandwidth,
-        from: limit.value,
-        to,
-    })
 }
 
 /// A size in GiB from "70.2 GiB" or "900.1 MiB".
