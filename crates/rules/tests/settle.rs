@@ -364,3 +364,17 @@ fn a_switch_gets_its_bridge_and_a_volume_its_device() {
     let skipped = lvs("Vwi---tz-k");
     assert_eq!(actions("lvm/not-activated", &[kept, ("lvs", "text", &skipped)]), []);
 }
+
+#[test]
+fn a_guest_that_writes_the_same_pages_again_does_not_get_nearer() {
+    let fires = |mbps: &str| {
+        let moves = format!(
+            "{{\n\"return\": {{\n\"ram\": {{\n\"dirty-pages-rate\": 51200,\n\"mbps\": {mbps},\n\"page-size\": 4096,\n\"remaining\": 5\n}},\n\"status\": \"active\"\n}}}}\n"
+        );
+        finding("migration/not-converging", &[("qmp/web/query-migrate", "qmp_answer", moves.as_str())])
+            .is_some()
+    };
+    // 200 MiB a second are 1678 Mbit.
+    assert!(fires("1000.0") && fires("1720.0"));
+    assert!(!fires("3000.0"));
+}
