@@ -61,8 +61,11 @@ pub const RULE: Rule = Rule {
         Sign::support("hot-add memory").and(&["Out of memory: Kill"]),
         Sign::support("hotplug memory error: ENOMEM"),
         Sign::support("memmap_on_memory").and(&["Out of memory"]),
-        Sign::strong("pc-dimm").and(&["Out of memory"]),
-        Sign::support("pc-dimm").said(&["killing", "kills", "out of memory", "oom"]).or_near(),
+        // One that is there, and not a line of the list of what QEMU has.
+        Sign::strong("pc-dimm,").and(&["Out of memory"]),
+        Sign::strong("\"driver\":\"pc-dimm\"").and(&["Out of memory"]),
+        Sign::support("pc-dimm,").said(&["killing", "kills", "out of memory", "oom"]).or_near(),
+        Sign::support("\"driver\":\"pc-dimm\"").said(&["killing", "kills", "out of memory", "oom"]).or_near(),
         Sign::support("VM memory ({size}MB) smaller than image"),
         Sign::strong("add_memory failed"),
         Sign::support("Could not hotplug memory"),
