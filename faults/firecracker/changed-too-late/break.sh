@@ -1,7 +1,7 @@
 # A script of its own sends the settings in the order in which somebody thought of them.
 mkdir -p /srv/fc
 cat >/srv/fc/start.py <<'END'
-import http.client, json, socket, subprocess, time
+import http.client, json, os, socket, subprocess, time
 path = "/run/fc.sock"
 vmm = subprocess.Popen(["firecracker", "--api-sock", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 class Api(http.client.HTTPConnection):
@@ -21,7 +21,6 @@ for attempt in range(100):
         break
     except OSError:
         time.sleep(0.1)
-import os
 put("/boot-source", {"kernel_image_path": "/boot/vmlinuz-" + os.uname().release, "boot_args": "console=ttyS0 reboot=k panic=1"})
 put("/actions", {"action_type": "InstanceStart"})
 put("/vsock", {"guest_cid": 3, "uds_path": "/run/fc.vsock"})
