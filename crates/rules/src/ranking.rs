@@ -194,8 +194,14 @@ fn suspect(diagnosis: &mut Diagnosis, reading: &Reading<'_>, select: &dyn Fn(&En
 
 /// Whether a finding is a mere warning, and the complaint neither has a word of its rule nor is near to it.
 fn beside(finding: &Finding, reading: &Reading<'_>) -> bool {
-    let unsaid = |entry: &Entry| !entry.rule.words.iter().any(|word| reading.said(word));
-    finding.level != Level::Error && entry(&finding.rule).is_some_and(unsaid) && !reading.near(&finding.rule)
+    finding.level != Level::Error
+        && entry(&finding.rule).is_some_and(|entry| !is_spoken_of(entry, reading))
+        && !reading.near(&finding.rule)
+}
+
+/// Whether a word of the rule stands in the complaint.
+fn is_spoken_of(entry: &Entry, reading: &Reading<'_>) -> bool {
+    entry.rule.words.iter().any(|word| reading.said(word))
 }
 
 /// What one rule says: of the host that was read, or of a move to the other one. Nothing where that is the question
@@ -221,9 +227,7 @@ fn ordinary(entry: &Entry, finding: &Finding, reading: &Reading<'_>, content: bo
     // What no text shows is one of its messages in the complaint.
     let complained = |one: &Support| !one.against && one.evidence.is_none();
     let unsaid = || {
-        reading.is_whole_host()
-            && !finding.support.iter().any(complained)
-            && !entry.rule.words.iter().any(|word| reading.said(word))
+        reading.is_whole_host() && !finding.support.iter().any(complained) && !is_spoken_of(entry, reading)
     };
     !finding.support.iter().any(strong) && (content && entry.area() != "healthy" || unsaid())
 }
