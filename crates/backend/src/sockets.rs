@@ -3,7 +3,6 @@
 
 use std::fs::{DirBuilder, Metadata};
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::net::UnixListener;
@@ -14,6 +13,9 @@ use thiserror::Error;
 const PATH_MAX: usize = 107;
 /// The longest name below a base directory: the machine's directory and the socket's own name.
 const LONGEST: &str = "/0123456789ab/agent";
+/// Bytes of what stands before the path in the address of a socket of another user's VMM, with the highest thread id
+/// (`PID_MAX_LIMIT` of Linux, 2^22).
+const FOREIGN: usize = "/proc/self/task/4194304/root".len();
 
 /// Why there is no place for sockets.
 #[derive(Debug, Error)]
@@ -58,22 +60,25 @@ pub enum SocketError {
 #[derive(Debug)]
 pub(crate) struct SocketDirectory {
     path: PathBuf,
+    /// Whether its VMM runs as another user.
+    foreign: bool,
     kept: bool,
 }
 
 impl SocketDirectory {
     /// Makes a machine's: in `STATE/run`, or where that is too long in the user's runtime directory. The name is
     /// the machine's own, so that what a killed vmwright left is found; the caller holds the machine's lock and
-    /// knows that no VMM uses it.
-    pub(crate) fn make(state: &Path, machine: &str) -> Result<Self, SocketError> {
-        let base = base(state, std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).as_deref())?;
+    /// knows that no VMM uses it. `foreign` says that its VMM runs as another user.
+    pub(crate) fn make(state: &Path, machine: &str, foreign: bool) -> Result<Self, SocketError> {
+        let before = if foreign { FOREIGN } else { 0 };
+        let base = base(state, std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).as_deref(), before)?;
         let path = base.join(own_name(state, machine));
         let fail = |source| SocketError::Make { path: path.clone(), source };
         // Another machine's stop may remove the empty base between the two calls.
         for _ in 0..5 {
             private(&base)?;
             match DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => return Ok(Self { path, kept: false }),
+                Ok(()) => return Ok(Self { path, foreign, kept: false }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     std::fs::remove_dir_all(&path).map_err(fail)?;
@@ -91,20 +96,24 @@ impl SocketDirectory {
 
     /// Makes a listening socket for a VMM to inherit. A VMM removes its sockets by the address that they were
     /// bound to when it ends in order. One that runs as another user cannot reach it and would complain in its
-    /// log, so with `foreign` the address is one that only exists in this process.
-    pub(crate) fn listen(&self, name: &str, foreign: bool) -> Result<(PathBuf, UnixListener), SocketError> {
+    /// log, so its address is one that only exists in this process. Behind `root` it says the path all the same, by which the
+    /// kernel's list tells it to readers.
+    pub(crate) fn listen(&self, name: &str) -> Result<(PathBuf, UnixListener), SocketError> {
         let path = self.path.join(name);
         let fail = |source| SocketError::Bind { path: path.clone(), source };
-        let listener = if foreign {
-            let directory = std::fs::File::open(&self.path).map_err(fail)?;
+        let listener = if self.foreign {
             let here = rustix::thread::gettid().as_raw_nonzero();
-            let address = format!("/proc/self/task/{here}/fd/{}/{name}", directory.as_raw_fd());
-            UnixListener::bind(address)
+            UnixListener::bind(format!("/proc/self/task/{here}/root{}", path.display()))
         } else {
             UnixListener::bind(&path)
         };
         let listener = listener.map_err(fail)?;
         Ok((path, listener))
+    }
+
+    /// Its name, by which it is known from those of other machines.
+    pub(crate) fn name(&self) -> String {
+        self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
     /// Leaves it: the VMM's record has it from now on.
@@ -138,8 +147,9 @@ fn own_name(state: &Path, machine: &str) -> String {
     format!("{:012x}", words.fold(0xcbf2_9ce4_8422_2325, step) >> 16)
 }
 
-fn base(state: &Path, runtime: Option<&Path>) -> Result<PathBuf, SocketError> {
-    let fits = |base: &Path| base.as_os_str().len() + LONGEST.len() <= PATH_MAX;
+/// Where the sockets of a state directory lie, with `before` bytes before their paths.
+fn base(state: &Path, runtime: Option<&Path>, before: usize) -> Result<PathBuf, SocketError> {
+    let fits = |base: &Path| before + base.as_os_str().len() + LONGEST.len() <= PATH_MAX;
     let own = state.join("run");
     if fits(&own) {
         return Ok(own);
@@ -183,20 +193,24 @@ mod tests {
     #[test]
     fn short_private_and_gone_afterwards() {
         let place = tempfile::tempdir().expect("a temporary directory");
-        let sockets = SocketDirectory::make(place.path(), "a").expect("short enough");
+        let sockets = SocketDirectory::make(place.path(), "a", false).expect("short enough");
         let mode = |path: &Path| path.metadata().expect("there").mode() & 0o777;
         assert_eq!((mode(sockets.path()), mode(&place.path().join("run"))), (0o700, 0o700));
         for foreign in [false, true] {
             let name = if foreign { "agent" } else { "qmp" };
-            let (path, listener) = sockets.listen(name, foreign).expect("bound");
+            let sockets = SocketDirectory { path: sockets.path().into(), foreign, kept: true };
+            let (path, listener) = sockets.listen(name).expect("bound");
+            let list = std::fs::read_to_string("/proc/net/unix").expect("readable");
+            let told = list.lines().any(|line| line.ends_with(path.to_str().expect("text")));
+            assert!(told, "the kernel tells the path, behind what another user cannot follow");
             let _client = UnixStream::connect(&path).expect("reachable under its path");
             listener.accept().expect("a client");
         }
         // What a killed vmwright left is in nobody's way, and another machine has its own.
         sockets.keep();
-        let sockets = SocketDirectory::make(place.path(), "a").expect("made anew");
+        let sockets = SocketDirectory::make(place.path(), "a", false).expect("made anew");
         assert_eq!(std::fs::read_dir(sockets.path()).expect("there").count(), 0);
-        let other = SocketDirectory::make(place.path(), "b").expect("short enough");
+        let other = SocketDirectory::make(place.path(), "b", false).expect("short enough");
         assert_ne!(other.path(), sockets.path());
         drop((sockets, other));
         assert_eq!(std::fs::read_dir(place.path()).expect("there").count(), 0);
@@ -206,16 +220,18 @@ mod tests {
     fn long_state_directories_go_to_the_runtime_directory() {
         let long = PathBuf::from(format!("/{}", "x".repeat(200)));
         assert_eq!(
-            base(&long, Some(Path::new("/run/user/7"))).expect("fits"),
+            base(&long, Some(Path::new("/run/user/7")), 0).expect("fits"),
             Path::new("/run/user/7/vmwright")
         );
-        assert_eq!(base(Path::new("/s"), Some(Path::new("/run/user/7"))).expect("fits"), Path::new("/s/run"));
+        let runtime = Some(Path::new("/run/user/7"));
+        assert_eq!(base(Path::new("/s"), runtime, FOREIGN).expect("fits"), Path::new("/s/run"));
         // 107 bytes exactly, and one more.
         let edge = |length: usize| {
             PathBuf::from(format!("/{}", "x".repeat(length - 1 - "/run".len() - LONGEST.len())))
         };
-        assert!(base(&edge(107), None).expect("fits").ends_with("run"));
-        let over = base(&edge(108), Some(&long));
+        assert!(base(&edge(107), None, 0).expect("fits").ends_with("run"));
+        assert_eq!(base(&edge(107), runtime, FOREIGN).expect("fits"), Path::new("/run/user/7/vmwright"));
+        let over = base(&edge(108), Some(&long), 0);
         if rustix::process::geteuid().is_root() {
             assert_eq!(over.expect("root has /run"), Path::new("/run/vmwright-0"));
         } else {
@@ -229,10 +245,13 @@ mod tests {
         let run = place.path().join("run");
         std::fs::create_dir(&run).expect("made");
         std::fs::set_permissions(&run, std::fs::Permissions::from_mode(0o755)).expect("set");
-        let refused = SocketDirectory::make(place.path(), "a").expect_err("not private");
+        let refused = SocketDirectory::make(place.path(), "a", false).expect_err("not private");
         assert!(matches!(refused, SocketError::NotPrivate { mode: 0o755, .. }), "{refused}");
         std::fs::remove_dir(&run).expect("removed");
         std::os::unix::fs::symlink("/tmp", &run).expect("linked");
-        assert!(matches!(SocketDirectory::make(place.path(), "a"), Err(SocketError::NotPrivate { .. })));
+        assert!(matches!(
+            SocketDirectory::make(place.path(), "a", false),
+            Err(SocketError::NotPrivate { .. })
+        ));
     }
 }

@@ -9,6 +9,10 @@ pub use opts::{Opts, implied_key, opts};
 use vmwright_model::{Issue, Kind, Spanned};
 use words::{Token, Word, tokens};
 
+/// How the id of the monitor begins that vmwright gives its QEMUs for analyses alone, before the name of the directory of
+/// its socket: the socket is inherited, so that no path stands in the command line.
+pub const QUERIES: &str = "query-";
+
 /// Options that take no value (`qemu-options.def` of QEMU 2.0 to 10.0).
 const FLAGS: &[&str] = &[
     "S",

@@ -33,7 +33,7 @@ pub(super) fn wait(vmm: &CloudHypervisor, attempt: &mut Attempt<'_>) -> Result<R
 fn prepare(vmm: &CloudHypervisor, machine: &Stored, words: Vec<OsString>) -> Result<Prepared, StartError> {
     let program = vmm.program()?;
     let serial = empty_file(&machine.file(SERIAL))?;
-    let sockets = SocketDirectory::make(&machine.state, &machine.name)?;
+    let sockets = SocketDirectory::make(&machine.state, &machine.name, false)?;
     let api = socket(&sockets);
     let mut arguments: Vec<OsString> = vec!["--api-socket".into(), format!("path={}", api.display()).into()];
     arguments.extend(words);

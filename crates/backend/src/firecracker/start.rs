@@ -54,7 +54,7 @@ fn run(
     if let Some(vsock) = vsock {
         remove_stale(vsock);
     }
-    let sockets = SocketDirectory::make(&machine.state, &machine.name)?;
+    let sockets = SocketDirectory::make(&machine.state, &machine.name, false)?;
     let program = firecracker.program()?;
     let serial = match spec.serials.first() {
         Some(port) if port.to == Endpoint::File => {

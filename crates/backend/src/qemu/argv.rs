@@ -134,6 +134,6 @@ mod tests {
             .filter(|argument| argument.option == "-netdev")
             .filter_map(|argument| argument.value.as_deref())
             .collect();
-        assert_eq!(taps, ["tap,id=net0,fds=6:7", "tap,id=net1,fd=8"]);
+        assert_eq!(taps, ["tap,id=net0,fds=7:8", "tap,id=net1,fd=9"]);
     }
 }

@@ -85,10 +85,10 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
     }
     let spec = &spec;
     let serial = empty_file(&machine.file(SERIAL))?;
-    let sockets = SocketDirectory::make(&machine.state, &machine.name)?;
-    let foreign = account.is_some();
-    let (qmp_path, qmp) = sockets.listen("qmp", foreign)?;
-    let (agent_path, agent) = sockets.listen("agent", foreign)?;
+    let sockets = SocketDirectory::make(&machine.state, &machine.name, account.is_some())?;
+    let (qmp_path, qmp) = sockets.listen("qmp")?;
+    let (_, queries) = sockets.listen("query")?;
+    let (agent_path, agent) = sockets.listen("agent")?;
     let mut taps = Vec::new();
     for (at, wanted) in taps_of(spec) {
         taps.push((at, tap::open(wanted)?));
@@ -96,6 +96,7 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
     let handles = Handles {
         serial: Some(serial.as_raw_fd()),
         qmp: Some(qmp.as_raw_fd()),
+        queries: Some((queries.as_raw_fd(), sockets.name())),
         agent: Some(agent.as_raw_fd()),
         taps: taps.iter().map(|(at, tap)| (*at, tap.descriptors())).collect(),
         ..Handles::by_name()
@@ -106,7 +107,7 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
         // It is told over the monitor what to listen at, and how.
         arguments.extend(["-incoming".into(), "defer".into()]);
     }
-    let mut inherits = vec![serial.as_raw_fd(), qmp.as_raw_fd()];
+    let mut inherits = vec![serial.as_raw_fd(), qmp.as_raw_fd(), queries.as_raw_fd()];
     inherits.extend(seed.as_ref().map(AsRawFd::as_raw_fd));
     inherits.extend(spec.agent.then_some(agent.as_raw_fd()));
     inherits.extend(taps.iter().flat_map(|(_, tap)| tap.descriptors()));
@@ -128,7 +129,7 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
         apart: None,
     })?;
     // QEMU alone has them from here on: what it closes by ending is closed.
-    drop((qmp, agent, taps, serial, seed, door));
+    drop((qmp, queries, agent, taps, serial, seed, door));
 
     let placed = |qmp: &mut Qmp| placement::place(qmp, spec, &running, group.as_ref());
     match greet(&qmp_path, deadline, from, placed) {

@@ -15,6 +15,8 @@ pub struct Handles {
     pub serial: Option<Descriptor>,
     /// The monitor's listening socket.
     pub qmp: Option<Descriptor>,
+    /// The listening socket of the monitor for analyses, and the name of the directory that it lies in.
+    pub queries: Option<(Descriptor, String)>,
     /// The agent's listening socket; used where the machine has an agent.
     pub agent: Option<Descriptor>,
     /// Taps of a network by its place in the specification: one for each pair of queues.
@@ -46,17 +48,18 @@ impl Handles {
         self.qmp.is_some()
     }
 
-    /// The numbers to show where none are open: 3, 4, 5, and taps from 6.
+    /// The numbers to show where none are open: 3 to 6, and taps from 7.
     #[must_use]
     pub fn to_show(spec: &MachineSpec) -> Self {
-        let mut numbers = 6..;
+        let mut numbers = 7..;
         let opened = spec.networks.iter().enumerate().filter(|(_, network)| is_opened(network.kind));
         let taps = opened.map(|(at, network)| {
             let queues = network.queues.map_or(1, |queues| queues as usize);
             (at, numbers.by_ref().take(queues).collect())
         });
         let taps = taps.collect();
-        Self { serial: Some(3), qmp: Some(4), agent: Some(5), taps, ..Self::default() }
+        let queries = Some((6, "0".repeat(12)));
+        Self { serial: Some(3), qmp: Some(4), queries, agent: Some(5), taps, ..Self::default() }
     }
 }
 

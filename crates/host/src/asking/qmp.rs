@@ -6,6 +6,7 @@
 //! - the socket is one that the VMM's own command line names ([`sockets`]), it belongs to the VMM's user, and the process
 //!   that listens on it is the VMM ([`monitor`]): nobody can send us to another daemon by a line in `ps`;
 //! - a monitor serves one client at a time: one that is held by somebody, or that is libvirt's, is left alone;
+//!   vmwright's own QEMUs have a second one, which is for this alone;
 //! - a QEMU that waits for its first client, or that would drop descriptors behind its last one, is not asked.
 //!
 //! It runs in the [messenger](crate::sandbox::messenger), each VM in a thread that is confined to UNIX sockets.
@@ -122,7 +123,7 @@ fn ask_confined(machine: &Machine, bytes: u64, deadline: Instant) -> Vec<Answer>
             why = Missing::Failed(format!("not asked: {reason}"));
             continue;
         }
-        match monitor::ask(machine, &socket.path, bytes, deadline) {
+        match monitor::ask(machine, socket, bytes, deadline) {
             Ok(told) => {
                 return told.into_iter().map(|(query, text)| (machine.record(query), text)).collect();
             }

@@ -4,6 +4,7 @@ use super::super::argument::Value;
 use super::super::handles::Descriptor;
 use super::storage::host_port;
 use super::{AGENT_PORT, Line, place};
+use vmwright_formats::qemu_args::QUERIES;
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::{Address, Channel, ChannelTarget, Character, CharacterTarget, Endpoint};
 
@@ -37,6 +38,19 @@ pub(super) fn log_and_monitor(line: &mut Line<'_>) {
             "the monitor's socket, in a directory closed to others",
         );
         line.push("-mon", "chardev=qmp,mode=control", "the monitor, for state and orderly stop");
+    }
+    if let Some((number, place)) = &line.handles.queries {
+        let id = format!("{QUERIES}{place}");
+        line.push(
+            "-chardev",
+            listening(&id, *number),
+            "the socket of a second monitor, in the same directory",
+        );
+        line.push(
+            "-mon",
+            format!("chardev={id},mode=control"),
+            "the monitor for analyses, which only ask: a monitor has one client at a time",
+        );
     }
 }
 

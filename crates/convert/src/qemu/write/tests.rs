@@ -31,6 +31,8 @@ fn the_smallest_machine() {
 -serial chardev:serial0
 -chardev socket,id=qmp,fd=4,server=on,wait=off
 -mon chardev=qmp,mode=control
+-chardev socket,id=query-000000000000,fd=6,server=on,wait=off
+-mon chardev=query-000000000000,mode=control
 -device virtio-serial-pci,id=serial1
 -chardev socket,id=agent,fd=5,server=on,wait=off
 -device virtserialport,bus=serial1.0,chardev=agent,name=org.qemu.guest_agent.0
@@ -63,9 +65,9 @@ fn everything_at_once() {
         "-device virtio-blk-pci,drive=disk0,bootindex=1\n",
         "-blockdev driver=host_device,node-name=disk1-file,read-only=on,discard=unmap,filename=/dev/vg/x\n",
         "-device virtio-blk-pci,drive=disk1,bootindex=2\n",
-        "-netdev tap,id=net0,fd=6\n-device virtio-net-pci,netdev=net0,mac=52:54:00:00:00:01,romfile=\n",
+        "-netdev tap,id=net0,fd=7\n-device virtio-net-pci,netdev=net0,mac=52:54:00:00:00:01,romfile=\n",
         "-netdev user,id=net1\n",
-        "-netdev tap,id=net2,fd=7\n",
+        "-netdev tap,id=net2,fd=8\n",
     ] {
         assert!(format!("{line}\n").contains(part), "{part:?} is not in\n{line}");
     }

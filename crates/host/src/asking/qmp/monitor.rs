@@ -1,7 +1,7 @@
 //! One conversation with one monitor. The other end may be anything: it may say nothing, half a line, or rubbish.
 
 use super::QUESTIONS;
-use super::sockets::Machine;
+use super::sockets::{Machine, Socket};
 use crate::file::missing;
 use crate::limits::millis;
 use crate::root::escape_path;
@@ -13,7 +13,6 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt};
 use serde_json::Value;
 use std::io::{self, Write};
-use std::path::Path;
 use std::time::{Duration, Instant};
 use vmwright_model::Missing;
 
@@ -36,19 +35,21 @@ type Told = (&'static str, Result<Vec<u8>, Missing>);
 /// Asks everything; why not, where the monitor cannot be asked at all. `bytes` bounds all answers together.
 pub(super) fn ask(
     machine: &Machine,
-    path: &Path,
+    socket: &Socket,
     bytes: u64,
     deadline: Instant,
 ) -> Result<Vec<Told>, Missing> {
+    let path = socket.path.as_path();
+    let address = socket.address.clone().unwrap_or_else(|| path.to_string_lossy().into_owned());
     // Who asks as briefly as we do is waited for.
     if (0..LOOKS).all(|look| {
         std::thread::sleep(PAUSE * look);
-        is_held(machine.pid, path)
+        is_held(machine.pid, &address)
     }) {
         let why = "another client holds it, and it serves one at a time";
         return Err(Missing::Failed(format!("not asked: {}: {why}", escape_path(path))));
     }
-    let stream = reach(machine, path)?;
+    let stream = reach(machine, socket)?;
     let mut monitor = Monitor { stream, heard: Vec::new(), left: bytes, deadline, begun: Instant::now() };
     monitor.greet()?;
     let mut told = Vec::with_capacity(QUESTIONS.len());
@@ -72,10 +73,14 @@ pub(super) fn ask(
 
 /// Whether a connection to this socket exists already, by the kernel's list of UNIX sockets: those that were accepted, or
 /// wait to be, have the listener's name. To knock all the same would leave a dead client in the queue.
-fn is_held(pid: u32, path: &Path) -> bool {
-    // That of the VMM's own network namespace, where it may be read.
+fn is_held(pid: u32, address: &str) -> bool {
+    unix_sockets(pid).is_some_and(|list| held(&list, address))
+}
+
+/// The kernel's list of UNIX sockets: that of the VMM's own network namespace, where it may be read.
+pub(super) fn unix_sockets(pid: u32) -> Option<String> {
     let list = std::fs::read(format!("/proc/{pid}/net/unix")).or_else(|_| std::fs::read("/proc/net/unix"));
-    list.is_ok_and(|list| held(&String::from_utf8_lossy(&list), &path.to_string_lossy()))
+    list.ok().map(|list| String::from_utf8_lossy(&list).into_owned())
 }
 
 /// Lines are `Num RefCount Protocol Flags Type St Inode Path`; state 03 is `SS_CONNECTED` (`net/unix/af_unix.c`,
@@ -88,7 +93,8 @@ fn held(list: &str, path: &str) -> bool {
 }
 
 /// Connects to the socket, where it is that of the machine's user and the machine is who listens.
-fn reach(machine: &Machine, path: &Path) -> Result<OwnedFd, Missing> {
+fn reach(machine: &Machine, socket: &Socket) -> Result<OwnedFd, Missing> {
+    let path = socket.path.as_path();
     let refused = |why: &str| Missing::Failed(format!("not asked: {}: {why}", escape_path(path)));
     // What is looked at is what is connected to, even where somebody exchanges the path meanwhile.
     let found =
@@ -97,7 +103,9 @@ fn reach(machine: &Machine, path: &Path) -> Result<OwnedFd, Missing> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
         return Err(refused("it is no socket"));
     }
-    if stat.st_uid != machine.user && machine.user != 0 {
+    // A VMM that vmwright runs as another user inherits the socket of who started it.
+    let inherited = socket.address.is_some() && stat.st_uid == rustix::process::geteuid().as_raw();
+    if stat.st_uid != machine.user && machine.user != 0 && !inherited {
         return Err(refused("it is not the socket of the user whose process names it"));
     }
     let failed = |error: Errno| refused(&crate::file::words(error));

@@ -1,10 +1,12 @@
-//! Which monitors a QEMU's command line names (qemu(1): `-qmp`, `-mon`, `-chardev socket`).
+//! Which monitors a QEMU's command line names (qemu(1): `-qmp`, `-mon`, `-chardev socket`). A socket that a QEMU inherits
+//! is that of its manager, and has no path there; the one that vmwright makes for analyses says in its id which directory
+//! it lies in, and the kernel's list of sockets tells the rest.
 
 use crate::file::read_words;
 use crate::processes::{Process, user_of};
 use crate::root::check_name;
 use std::path::{Path, PathBuf};
-use vmwright_formats::qemu_args::{Opts, opts};
+use vmwright_formats::qemu_args::{Opts, QUERIES, opts};
 
 /// Most monitors of one VM that are tried.
 const MOST: usize = 4;
@@ -24,6 +26,8 @@ pub(crate) struct Machine {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Socket {
     pub(crate) path: PathBuf,
+    /// The address that it was bound to, where that is another: the kernel knows it and its connections by that.
+    pub(crate) address: Option<String>,
     /// Why asking would do more than ask.
     pub(crate) not_asked: Option<String>,
 }
@@ -40,7 +44,10 @@ impl Machine {
         let (pid, words) = (*pid, read_words(*pid).ok()?);
         let words: Vec<String> =
             words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-        let (name, sockets) = of_words(&words);
+        let (name, mut sockets, made) = of_words(&words);
+        // Ahead of the others: nobody else needs it.
+        let made = made.and_then(|directory| inherited(&super::monitor::unix_sockets(pid)?, &directory));
+        sockets.splice(0..0, made);
         let name = name.unwrap_or_else(|| format!("pid-{pid}"));
         (!sockets.is_empty()).then_some(())?;
         Some(Self { pid, user: user_of(pid)?, name, sockets })
@@ -51,9 +58,9 @@ fn is_qemu(name: &str) -> bool {
     name.starts_with("qemu-system-") || matches!(name, "qemu-kvm" | "kvm")
 }
 
-/// The VM's name and its monitors.
-fn of_words(words: &[String]) -> (Option<String>, Vec<Socket>) {
-    let mut name = None;
+/// The VM's name and its monitors, and the directory of the socket that vmwright made for analyses.
+fn of_words(words: &[String]) -> (Option<String>, Vec<Socket>, Option<String>) {
+    let (mut name, mut made) = (None, None);
     let (mut sockets, mut devices, mut controls): (Vec<Socket>, Vec<(String, Opts)>, Vec<String>) =
         Default::default();
     let mut drops_descriptors = false;
@@ -80,7 +87,11 @@ fn of_words(words: &[String]) -> (Option<String>, Vec<Socket>) {
             "mon" => {
                 let options = opts(value, Some("chardev"));
                 if options.get("mode") == Some("control") {
-                    controls.extend(options.get("chardev").map(str::to_owned));
+                    let id = options.get("chardev");
+                    made = made.or_else(|| {
+                        id?.strip_prefix(QUERIES).filter(|rest| is_directory(rest)).map(str::to_owned)
+                    });
+                    controls.extend(id.map(str::to_owned));
                 }
             }
             // monitor/fds.c, monitor_fdsets_cleanup(): what nobody has opened yet is closed behind the last client.
@@ -97,7 +108,25 @@ fn of_words(words: &[String]) -> (Option<String>, Vec<Socket>) {
             socket.not_asked.get_or_insert_with(|| why.to_owned());
         }
     }
-    (name, sockets)
+    (name, sockets, made)
+}
+
+/// Whether it can be the name of a directory of sockets: 48 bits, hexadecimal.
+fn is_directory(name: &str) -> bool {
+    name.len() == 12 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The socket for analyses, by the kernel's list. What stands before its path, where its VMM runs as another user, is a
+/// way to the root directory that only its maker could go.
+fn inherited(list: &str, directory: &str) -> Option<Socket> {
+    let end = format!("/{directory}/query");
+    let address = list
+        .lines()
+        .find_map(|line| Some(&line[line.find(" /")? + 1..]).filter(|path| path.ends_with(&end)))?;
+    let behind = address.strip_prefix("/proc/self/task/").and_then(|rest| rest.split_once("/root/"));
+    let path = behind.map(|(_, path)| PathBuf::from(format!("/{path}")));
+    let own = path.is_some().then(|| address.to_owned());
+    Some(Socket { path: path.unwrap_or_else(|| address.into()), address: own, not_asked: None })
 }
 
 /// A socket on which QEMU listens. None where it has no path, is the client itself, or is libvirt's: that has one client
@@ -116,7 +145,7 @@ fn socket(options: &Opts) -> Option<Socket> {
     } else {
         None
     };
-    Some(Socket { path: path.into(), not_asked })
+    Some(Socket { path: path.into(), address: None, not_asked })
 }
 
 /// `/var/lib/libvirt/qemu/domain-7-web/monitor.sock`, and the same below a user's configuration.
@@ -131,7 +160,7 @@ mod tests {
 
     fn of(line: &str) -> (Option<String>, Vec<(String, bool)>) {
         let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        let (name, sockets) = of_words(&words);
+        let (name, sockets, _) = of_words(&words);
         let told = |socket: Socket| (socket.path.display().to_string(), socket.not_asked.is_none());
         (name, sockets.into_iter().map(told).collect())
     }
@@ -155,6 +184,33 @@ mod tests {
             -chardev socket,id=h,path=/h,server=on,wait=off -mon chardev=h,mode=readline -qmp tcp:127.0.0.1:4,server,nowait";
         assert_eq!(of(others).1, []);
         assert_eq!(of("kvm -add-fd fd=3,set=1 -qmp unix:/q,server,nowait").1, one("/q", false));
+    }
+
+    #[test]
+    fn the_socket_for_analyses_is_found_by_its_directory() {
+        let words = |id: &str| {
+            let line = format!(
+                "qemu-system-x86_64 -name guest=a -add-fd set=1,fd=3 -chardev socket,id=qmp,fd=4,server=on,wait=off -mon chardev=qmp,mode=control \
+                 -chardev socket,id={id},fd=6,server=on,wait=off -mon chardev={id},mode=control"
+            );
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let (_, sockets, made) = of_words(&words);
+            assert_eq!(sockets, []);
+            made
+        };
+        assert_eq!(words("query-0123456789ab").as_deref(), Some("0123456789ab"));
+        assert_eq!(words("query-../../../run"), None);
+        assert_eq!(words("query-0123456789AB"), None);
+        let list = "Num       RefCount Protocol Flags    Type St Inode Path\n\
+            0000000000000000: 00000002 00000000 00010000 0001 01 77 /s/run/0123456789ab/qmp\n\
+            0000000000000000: 00000002 00000000 00010000 0001 01 78 /s/a b/run/0123456789ab/query\n\
+            0000000000000000: 00000002 00000000 00010000 0001 01 79 /proc/self/task/7/root/var/run/ba9876543210/query\n";
+        let own = inherited(list, "0123456789ab").expect("listed");
+        assert_eq!((own.path.as_path(), own.address), (Path::new("/s/a b/run/0123456789ab/query"), None));
+        let foreign = inherited(list, "ba9876543210").expect("listed");
+        assert_eq!(foreign.path, Path::new("/var/run/ba9876543210/query"));
+        assert!(foreign.address.is_some_and(|address| address.starts_with("/proc/self/task/7/root/")));
+        assert_eq!(inherited(list, "000000000000"), None);
     }
 
     #[test]
