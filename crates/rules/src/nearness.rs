@@ -288,7 +288,7 @@ fn query(reading: &Reading<'_>) -> BTreeMap<String, f64> {
     let mut query = BTreeMap::new();
     words(reading.complaint()).for_each(|word| *query.entry(word.into_owned()).or_default() += SAID);
     for text in reading.texts() {
-        let head = &text.whole()[..text.whole().floor_char_boundary(HEAD)];
+        let head = &*without_speakers(&text.whole()[..text.whole().floor_char_boundary(HEAD)]);
         let mut add = |words: BTreeSet<Cow<'_, str>>, times: f64| {
             words.into_iter().for_each(|word| *query.entry(word.into_owned()).or_default() += times);
         };
@@ -301,6 +301,32 @@ fn query(reading: &Reading<'_>) -> BTreeMap<String, f64> {
         *query.entry(word).or_default() += ALONE * alone;
     }
     query
+}
+
+/// How the names of emulators begin that stand before what they print, and what libvirt puts before any error that it
+/// has no class for: they would speak for causes of the processor or of KVM, whatever the message says.
+const SPEAKERS: &[&str] = &["qemu-system-", "qemu-kvm:", "internal error:"];
+
+/// A text without the names of those who speak in it: `qemu-system-x86_64: `, but not `qemu-system-x86_64 -machine`.
+fn without_speakers(text: &str) -> Cow<'_, str> {
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some((at, begin)) = SPEAKERS.iter().filter_map(|one| Some((rest.find(one)?, one))).min() {
+        let after = &rest[at..];
+        let name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        let end = match begin.strip_suffix(':') {
+            Some(_) => begin.len(),
+            None => begin.len() + after[begin.len()..].find(|letter| !name(letter)).unwrap_or(0),
+        };
+        let speaks = begin.ends_with(':') || after[end..].starts_with(':');
+        kept.push_str(&rest[..if speaks { at } else { at + end }]);
+        rest = &after[end..];
+    }
+    if rest.len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    kept.push_str(rest);
+    Cow::Owned(kept)
 }
 
 /// What stands before the number of an error of the C library, in lower case: Rust's `io::Error` and `errno`, QEMU's and
@@ -467,6 +493,20 @@ mod tests {
         ] {
             assert_eq!(error_named(line), means, "{line}");
         }
+    }
+
+    #[test]
+    fn who_speaks_says_nothing() {
+        let spoken =
+            "qemu-system-x86_64: no such thing\nqemu-kvm: nor this\n/usr/bin/qemu-system-arm -m 1G\n";
+        assert_eq!(without_speakers(spoken), ": no such thing\n nor this\n/usr/bin/qemu-system-arm -m 1G\n");
+        assert_eq!(without_speakers("error: internal error: oh"), "error:  oh");
+        assert!(matches!(without_speakers("qemu-system"), Cow::Borrowed(_)));
+        // A message that no rule knows leads to no cause of the processor.
+        let snapshot = pasted("qemu-system-x86_64: Getting RAM address failed\n");
+        let reading = Reading::new(&snapshot, "Live migration of the VM fails.");
+        let found = Near::of(&reading).nearest(&reading, &|_| true);
+        assert!(found[0].rule.starts_with("migration/"), "{:?}", found[0].rule);
     }
 
     #[test]

@@ -51,6 +51,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("Requested init {path} failed (error -2)").and(&["firecracker"]),
         Sign::support("Requested init {path} failed (error").and(&["kernel_image_path"]),
         Sign::support("No working init found").and(&["firecracker"]),
+        // The disk is there (254 is virtio-blk's), and the root file system lies in one of its partitions.
+        Sign::strong("Unable to mount root fs on unknown-block(254,0)")
+            .and(&["virtio_mmio.device=", " vda1"]),
+        Sign::strong("Unable to mount root fs on unknown-block(254,0)").and(&["firecracker", " vda1"]),
         Sign::support("Malformed early option").and(&["firecracker"]),
         Sign::proof("boot_args*root=/dev/sd"),
         Sign::proof("boot_args*root=/dev/hd"),

@@ -82,7 +82,7 @@ pub const RULE: Rule = Rule {
         Sign::support("Could not add interface: update interface: Link not found"),
     ],
     words: &["kata", "guest image", "old agent", "after upgrade", "initrd", "osbuilder"],
-    explains: &["kata/agent-timeout", "guest/kernel-panic"],
+    explains: &["kata/agent-timeout", "guest/kernel-panic", "virtiofs/guest-driver-missing"],
     tells: "kata-runtime env",
     remedy: "install guest kernel and image of the same Kata release as the runtime",
     disruption: Disruption::GuestRestart,

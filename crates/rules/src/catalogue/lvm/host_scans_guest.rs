@@ -58,6 +58,8 @@ pub const RULE: Rule = Rule {
         Sign::hint("Device or resource busy"),
         // multipath, rbd, iSCSI and Longhorn cannot let go of a disk that the host's LVM holds.
         Sign::support("map in use").and(&["lvm2"]),
+        // lsblk(8): logical volumes on a disk that is a guest's.
+        Sign::strong("map in use").and(&[" lvm"]).said(&["detach", "remove", "guest", "instance"]),
         Sign::support("rbd: unmap failed: (16)").and(&["lvm2"]),
         Sign::support("sysfs write failed").and(&["unmap", "lvm2"]),
         // What a complaint makes of a configuration.

@@ -55,6 +55,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Out of memory").and(&["virtio_mem_add_memory"]),
         Sign::strong("acpi PNP0C80:{n}: add_memory failed"),
         Sign::support("acpi_memory_enable_device() error"),
+        Sign::strong("acpi_memory_enable_device() error").and(&["page allocation failure"]),
+        Sign::strong("acpi_memory_enable_device() error").and(&["Out of memory"]),
         Sign::strong("virtio_mem {device}: adding memory failed: -12"),
         Sign::strong("virtio_mem {device}: could not add memory: -12"),
         Sign::support("memory hotplug").and(&["Out of memory: Kill"]),

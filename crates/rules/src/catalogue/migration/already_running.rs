@@ -35,6 +35,7 @@
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
+    rank: Rank::Specific,
     tags: &["migration"],
     signs: &[
         Sign::proof("another migration job is already running for domain"),

@@ -84,6 +84,9 @@ pub const RULE: Rule = Rule {
         Sign::support("clock*backward").and(&["migrat"]),
         Sign::support("clock*stuck").and(&["migrat"]),
         Sign::support("hrtimer: interrupt took").and(&["migrat"]),
+        // Linux, clocksource_watchdog(): the guest did not run between two readings.
+        Sign::strong("Long readout interval, skipping watchdog check").said(STOPPED),
+        Sign::strong("Long readout interval, skipping watchdog check").said(&[" move"]),
         Sign::support("since boot backward"),
         Sign::support("tsc mode").and(&["migrat"]),
         // A guest that is resumed from a snapshot has missed the time between.

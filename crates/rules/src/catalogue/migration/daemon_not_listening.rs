@@ -77,7 +77,8 @@ pub const RULE: Rule = Rule {
         // CloudStack, LibvirtMigrateCommandWrapper; its agent needs libvirtd with --listen or the TCP or TLS socket.
         Sign::strong("Migration was refused connection to"),
         Sign::support("LIBVIRTD_ARGS=\"\""),
-        Sign::strong("Can't connect to destination address using public key"),
+        Sign::strong("Can't connect to destination address using public key")
+            .unless(&["No route to host", "Connection timed out"]),
         Sign::support("Lost connection to destination host"),
         // tcpdump, nc and telnet tell of a port on which nobody listens.
         Sign::strong("16514 > {client}: Flags [R"),

@@ -55,6 +55,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("unable to execute QEMU command 'blockdev-add': Failed to connect"),
         Sign::strong("unable to execute QEMU command 'drive-mirror': Failed to connect"),
         Sign::strong("Unable to find an unused port in range 'migration'"),
+        // OpenSSH, by which Proxmox VE and libvirt reach the target.
+        Sign::strong("ssh: connect to host {host} port {port}: No route to host").and(&["migrat"]),
+        Sign::strong("ssh: connect to host {host} port {port}: Connection timed out").and(&["migrat"]),
         Sign::support("No route to host").and(&["migrati"]),
         Sign::support("No route to host").and(&["migrate"]),
         Sign::support("unable to connect to server at * Connection timed out").and(&["migrati"]),

@@ -64,6 +64,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("ls_in_check_port_sec * drop"),
         Sign::strong("ls_in_apply_port_sec * drop"),
         Sign::strong("neutron-openvswi-s{port} * DROP"),
+        // neutron's Open vSwitch agent: its tables against forged ARP and forged MACs.
+        Sign::strong("table=24,*arp_spa=").and(&["table=24,*actions=drop"]),
+        Sign::strong("table=25,*dl_src=").and(&["keepalived"]),
         Sign::support("Drop traffic without an IP/MAC allow rule"),
         Sign::strong("FILTER_ARP_{port} * DROP"),
         Sign::strong("\"macspoofchk\": true").and(&["nested"]),
@@ -122,6 +125,7 @@ pub const RULE: Rule = Rule {
         "bridge",
         "self-assigned",
     ],
+    explains: &["ovs/flow-drop"],
     tells: "virsh -r nwfilter-binding-list",
     remedy: "allow the guest's additional MAC or address at the filter that drops it, or route instead of bridging",
     escalation: Some(Agent::SecurityEngineer),

@@ -18,6 +18,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Target CPU * does not match source"),
     Sign::strong("host doesn't support requested feature").and(&["-incoming"]),
     Sign::support("host doesn't support requested feature").and(&["migrat"]),
+    // What ends a start with enforced features; the line above is but a warning.
+    Sign::strong("Host doesn't support requested features").and(&["migrat"]),
     Sign::support("missing features: ").and(&["migrat"]),
     Sign::strong("CPU described in * is incompatible with host CPU").and(&["migrat"]),
     // The state arrives, and KVM refuses it.

@@ -36,6 +36,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Features 0x* unsupported. Allowed features"),
     Sign::strong("VQ {n} size 0x{size} < last_avail_idx").and(&["-incoming"]),
     Sign::support("Input validation failed: "),
+    // RAM blocks are ROMs, too: one of another size on the target is refused here.
+    Sign::strong("error while loading state for instance 0x{n} of device 'ram'"),
     Sign::hint("error while loading state for instance 0x{n} of device"),
     Sign::hint("error while loading state section id"),
     // libvirt compares the definitions, on migration, restore and revert.
@@ -45,6 +47,8 @@ pub(super) const SIGNS: &[Sign] = &[
     // The target cannot even build the source's machine.
     Sign::strong("unsupported machine type").and(&["-incoming"]),
     Sign::strong("unsupported machine type").and(&["live migrat"]),
+    Sign::strong("unsupported machine type").and(&["migration out job"]),
+    Sign::strong("unsupported machine type").and(&["online migrate failure"]),
     Sign::strong("does not support machine type").and(&["migrat"]),
     Sign::strong("is not a valid device model name").and(&["-incoming"]),
     Sign::strong("Property '*' not found").and(&["-incoming"]),

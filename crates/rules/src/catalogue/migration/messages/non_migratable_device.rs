@@ -51,7 +51,7 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("migration with transient disk is not supported"),
     Sign::support("cannot migrate domain with I/O error"),
     Sign::strong("hardware poisoned memory"),
-    Sign::strong("can't migrate VM which uses local devices"),
+    Sign::proof("can't migrate VM which uses local devices"),
     Sign::strong("can't migrate running VM which uses"),
     Sign::strong("cannot migrate VMI which does not use"),
     Sign::strong("VMI uses a PCI host devices"),
