@@ -84,6 +84,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("Failed to open userfault fd: Operation not permitted"),
         Sign::strong("Could not create TAP interface").and(&["operation not permitted"]),
         Sign::strong("Unable to enable namespace"),
+        // QEMU in a container, as its scripts say.
+        Sign::strong("Add the NET_ADMIN capability"),
+        Sign::strong("failed to create bridge. * --cap-add NET_ADMIN"),
+        Sign::strong("No permission to create macvtap interface"),
         Sign::strong("Raw I/O is not supported on this platform"),
         Sign::strong("Daemon failed to setup shared mounts base"),
         Sign::strong("process is missing required capability"),

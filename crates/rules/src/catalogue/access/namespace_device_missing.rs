@@ -76,6 +76,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Group devices ACL is not accessible"),
         Sign::strong("Unable to remove {x} device from /dev"),
         Sign::strong("Unable to find any /dev mount"),
+        Sign::strong("cannot be found! Please add it to the 'devices' section"),
         Sign::strong("failed to umount devfs on /dev"),
         Sign::strong("Unable to remove host device cgroup ACL"),
         Sign::strong("Failed to remove host device cgroup ACL"),

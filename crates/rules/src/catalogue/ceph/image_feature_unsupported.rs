@@ -64,6 +64,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("requires rbd-nbd for mounter"),
         Sign::strong("unknown encryption algorithm").and(&["rbd"]),
         Sign::strong("unknown image encryption format"),
+        Sign::strong("rbd image must be at format V2"),
         Sign::strong("RBD options encoded in the filename as keyvalue pairs is deprecated"),
     ],
     words: &["rbd map", "features", "krbd", "rbd", "unsupported features", "object-map"],

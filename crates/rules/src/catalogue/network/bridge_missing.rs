@@ -64,6 +64,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("couldn't find bridge"),
         Sign::strong("Bridge {bridge} not found"),
         Sign::strong("bridge interface {bridge} not found"),
+        // Go's net package, as in Packer, minikube and machine drivers.
+        Sign::strong("Error getting the bridge {bridge} interface"),
+        Sign::strong("route ip+net: no such network interface"),
+        Sign::strong("Network interface '{name}' does not exist inside the container"),
         // A card is named where a bridge is needed.
         Sign::strong("Unable to add bridge en{card} port {tap}: Operation not supported"),
         Sign::strong("Unable to add bridge eth{card} port {tap}: Operation not supported"),

@@ -65,6 +65,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("network {name} conflicts with"),
         Sign::strong("bridge '{b}' has an invalid netmask or IP address"),
         Sign::strong("Failed to automatically find an unused IPv4 subnet"),
+        Sign::strong("VM subnet {subnet} conflicts with an existing route"),
+        Sign::strong("No available VM subnet found in"),
         Sign::strong("IP address {a} is assigned to parent managed network device"),
         Sign::strong("does not match with network name"),
         Sign::strong("Network {n} exists but does not have dhcp"),

@@ -59,6 +59,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("/dev/net/tun is missing"),
         Sign::strong("tun/tap device * not available"),
         Sign::strong("TUN device is missing"),
+        // QEMU in a container, as its scripts say.
+        Sign::strong("TUN device missing"),
+        Sign::strong("mknod: /dev/net/tun: Operation not permitted"),
         Sign::strong("with --device /dev/net/tun"),
         Sign::strong("with --device=/dev/net/tun"),
         Sign::strong("Module tun not found"),
@@ -67,7 +70,7 @@ pub const RULE: Rule = Rule {
         Sign::support("is tun module loaded?"),
     ],
     words: &["/dev/net/tun", "tun module", "tun/tap", "container"],
-    explains: &["network/tap-permission", "access/namespace-device-missing"],
+    explains: &["network/tap-permission", "access/namespace-device-missing", "network/vhost-net-unavailable"],
     tells: "ls -l /dev/net/tun",
     remedy: "load the tun module, or hand /dev/net/tun to the container",
     applicability: Applicability::NeedsApproval,

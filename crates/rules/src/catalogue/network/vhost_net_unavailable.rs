@@ -52,6 +52,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("/dev/vhost-net*operation not permitted"),
         Sign::strong("vhost-net device * not available"),
         Sign::strong("/dev/vhost-net not found"),
+        Sign::strong("VHOST can not be found"),
         Sign::strong("vhost-net is not available"),
         Sign::strong("Module vhost_net not found"),
         Sign::strong("could not insert 'vhost_net'"),

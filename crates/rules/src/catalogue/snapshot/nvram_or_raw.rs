@@ -79,6 +79,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("this domain does not have a device to delete snapshots"),
         Sign::strong("resetting of nvram is not supported with network backed nvram"),
         Sign::strong("disk-only snapshots require at least one disk"),
+        // Proxmox VE, of storage that cannot.
+        Sign::strong("storage '{name}' does not support snapshots"),
+        Sign::strong("can't snapshot this image format"),
+        Sign::strong("creating snapshots is not supported for"),
         Sign::strong("live snapshot creation is supported only during full system snapshots"),
         Sign::strong("removal of existing managed saved state strongly recommended"),
         Sign::strong("not supported with NVRAM"),

@@ -15,6 +15,7 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Not enough space left in storage pool"),
     Sign::strong("There is not enough free space to create the disk"),
     Sign::strong("not enough free space on"),
+    Sign::strong("Insufficient free disk space to"),
     Sign::support("Disk quota exceeded"),
     Sign::strong("Could not resize file: No space left"),
     Sign::strong("Could not write to*No space left on device"),

@@ -83,5 +83,6 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("failed to stat kernel image path,"),
     Sign::strong("failed to stat initrd image path,"),
     Sign::strong("failed to stat host drive path,"),
+    Sign::strong("cannot be found! Please add it to the 'volumes' section"),
     Sign::strong("failed to stat drive path,"),
 ];
