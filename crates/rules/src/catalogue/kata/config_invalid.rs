@@ -8,7 +8,8 @@
 //! Heard as: Kata pods cannot be created since the configuration.toml was copied or edited; a path in it does not
 //! exist.
 //!
-//! Known by: configuration.toml: file not found or invalid; runtimeClass handler not configured; valid hypervisor, path
+//! Known by: failed to create shim task; failed to create containerd task; pods with the runtime class do not start;
+//! configuration.toml: file not found or invalid; runtimeClass handler not configured; valid hypervisor, path
 //! to kernel or image wrong; annotation not enabled; runtime handler, snapshotter, drop-in; shim cannot find; parse
 //! TOML; hypervisor not supported; default_vcpus.
 //!

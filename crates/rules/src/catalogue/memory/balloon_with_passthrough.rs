@@ -55,6 +55,12 @@ pub const RULE: Rule = Rule {
         Sign::strong("failed to inflate balloon").and(&["vfio"]),
         Sign::support("balloon:").and(&["hostpci"]).said(&["memory", "ram"]),
         Sign::support("<memballoon model=*virtio").and(&["<hostdev"]).said(&["memory", "ram"]),
+        // Who asks the balloon for memory and gets none of it has a device that pins all.
+        Sign::strong("<memballoon model=*virtio").and(&["<hostdev"]).said(&[
+            "setmem",
+            "balloon",
+            "back to the host",
+        ]),
         Sign::strong("x-balloon-allowed only potentially compatible with mdev devices"),
     ],
     words: &[

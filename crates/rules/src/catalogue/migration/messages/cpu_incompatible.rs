@@ -30,6 +30,9 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Failed to set XSAVE").and(&["migrat"]),
     Sign::strong("Failed to set special registers").and(&["migrat"]),
     Sign::support("failed to set MSR").and(&["-incoming"]),
+    Sign::strong("failed to set MSR").and(&["migrat", "Intel", "AMD EPYC"]),
+    Sign::strong("failed to set MSR").and(&["migrat", "Intel", "AMD Ryzen"]),
+    Sign::strong("host doesn't support requested feature").and(&["online migrate failure"]),
     Sign::support("Failed to set nested state").and(&["migrat"]),
     // Managers above.
     Sign::strong("host-model-required-features").and(&["migrat"]),
