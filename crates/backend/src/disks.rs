@@ -140,6 +140,17 @@ pub fn snapshots(machine: &Stored) -> Vec<String> {
     names
 }
 
+/// Forgets a machine's snapshots, where its disks were replaced and hold nothing any more of what was kept.
+///
+/// # Errors
+/// Where their directory cannot be removed.
+pub fn forget_snapshots(machine: &Stored) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(machine.file(SNAPSHOTS)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn others(machine: &Stored) -> String {
     let names = snapshots(machine);
     if names.is_empty() { String::new() } else { format!("; it has {}", names.join(", ")) }

@@ -49,7 +49,7 @@ mod whole;
 
 pub use account::AccountError;
 pub use cgroup::CgroupError;
-pub use disks::snapshots;
+pub use disks::{forget_snapshots, snapshots};
 pub use image::overlay;
 pub use process::Identity;
 pub use record::{Phase, ProcessRecord, RecordError, Running};

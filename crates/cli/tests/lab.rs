@@ -24,6 +24,14 @@ const FAULTS: [(&str, &str); 2] = [
     ("kvm/module-unloaded", "kvm/device-missing"),
 ];
 
+/// Gives the lab's NVMe controller to a machine of its own.
+const GIVE: &str = r#"modprobe vfio-pci
+function=$(basename "$(readlink -f /sys/class/nvme/nvme0/device)")
+bus=$(echo "$function" | cut -d : -f 2)
+sed -e 's/<name>web/<name>nvme/' -e "s,<serial type,<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0' bus='0x$bus' slot='0' function='0'/></source></hostdev><serial type," /root/web.xml >/root/nvme.xml
+virsh -q define /root/nvme.xml
+"#;
+
 /// The folder of the project.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -132,7 +140,11 @@ fn a_lab_comes_up_is_broken_and_taken_back_and_leaves_nothing() {
     labs.call(&["cp", &format!("{}:/root/none", labs.name), back.to_str().unwrap()])
         .fails(3, &["/root/none"]);
 
+    // Its NVMe controller comes out for the snapshot, and is back behind it with what is on its disk.
+    let found = "head -c 4 /dev/nvme0n1 | tr -d '\\0'\n";
+    assert_eq!(labs.script("echo kept >/dev/nvme0n1\nsync\n").0, 0);
     labs.call(&["snapshot", &labs.name, "before"]).ok();
+    assert_eq!(labs.script(found), (0, "kept".to_owned()));
     for (fault, cause) in FAULTS {
         let read = |name: &str| fs::read_to_string(root().join("faults").join(fault).join(name)).unwrap();
         let (status, said) = labs.script(&format!("set -eu\n{}", read("break.sh")));
@@ -149,10 +161,20 @@ fn a_lab_comes_up_is_broken_and_taken_back_and_leaves_nothing() {
         labs.call(&["restore", &labs.name, "before"]).ok();
         let (status, said) = labs.script("set -eu\nvirsh -q net-list --name\ntest -c /dev/kvm\n");
         assert!(status == 0 && said.contains("default"), "{fault}: {said}");
+        assert_eq!(labs.script(found), (0, String::new()), "an empty disk, as at first");
     }
+    labs.call(&["restore", &labs.name, "none"]).fails(3, &["no snapshot `none`", "before"]);
     // A machine runs under the lab's own KVM.
     let (status, said) = labs.script("set -eu\nvirsh -q start web\nvirsh -q domstate web\n");
     assert!(status == 0 && said.contains("running"), "{said}");
+
+    // One that a machine has cannot come out.
+    let given = format!("set -eu\nvirsh -q destroy web\n{GIVE}virsh -q start nvme\nvirsh -q domstate nvme\n");
+    let (status, said) = labs.script(&given);
+    assert!(status == 0 && said.contains("running"), "{said}");
+    labs.call(&["snapshot", &labs.name, "after"]).fails(3, &["NVMe controller is in use"]);
+    labs.call(&["reset", &labs.name]).ok();
+    labs.call(&["restore", &labs.name, "before"]).fails(3, &["no snapshot `before`"]);
 
     labs.call(&["down", &labs.name]).ok();
     assert_eq!(labs.processes(), Vec::<String>::new());

@@ -5,7 +5,7 @@ use crate::machines::accelerator;
 use crate::{Environment, Error, Outcome, Progress, rehearse};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use vmwright_backend::Watch as _;
+use vmwright_backend::{Answer, Watch as _};
 use vmwright_formats::machine_spec::parse_size;
 use vmwright_host::kvm::{self, KvmVerdict};
 use vmwright_lab::likeness::Likeness;
@@ -92,7 +92,7 @@ pub enum LabAsk {
 pub struct LabUp {
     /// Its name.
     pub name: String,
-    /// Parts that it lacks: `iommu`, `interrupt-remapping`, `svm`, `numa`, `sriov`.
+    /// Parts that it lacks: `iommu`, `interrupt-remapping`, `svm`, `numa`, `sriov`, `nvme`.
     pub without: Vec<String>,
     /// Machine type.
     pub machine: String,
@@ -175,12 +175,16 @@ pub(crate) fn ask(
             machine(&labs, name, &Ask::CopyOut { from: from.clone(), to: to.clone() }, &mut shown)
         }
         LabAsk::Snapshot { name, snapshot } => {
-            machine(&labs, name, &Ask::Snapshot { name: snapshot.clone() }, &mut shown)
+            let lab = labs.open(name).map_err(lab_error)?;
+            lab.snapshot(snapshot, &mut shown).map_err(lab_error)?;
+            let ask = Ask::Snapshot { name: snapshot.clone() };
+            asks::told(lab.machine(), &ask, Answer::Done).map(asks::came)
         }
         LabAsk::Restore { name, snapshot } => {
-            let outcome = machine(&labs, name, &Ask::Restore { name: snapshot.clone() }, &mut shown)?;
-            labs.open(name).and_then(|lab| lab.set_clock()).map_err(lab_error)?;
-            Ok(outcome)
+            let lab = labs.open(name).map_err(lab_error)?;
+            lab.restore(snapshot, &mut shown).map_err(lab_error)?;
+            let ask = Ask::Restore { name: snapshot.clone() };
+            asks::told(lab.machine(), &ask, Answer::Done).map(asks::came)
         }
         LabAsk::Wait { name } => {
             let lab = labs.open(name).map_err(lab_error)?;

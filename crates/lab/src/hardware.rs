@@ -39,11 +39,14 @@ pub enum Part {
     Numa,
     /// The NIC with virtual functions.
     Sriov,
+    /// The NVMe controller.
+    Nvme,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Part; 5] = [Part::Iommu, Part::InterruptRemapping, Part::Svm, Part::Numa, Part::Sriov];
+    pub const ALL: [Part; 6] =
+        [Part::Iommu, Part::InterruptRemapping, Part::Svm, Part::Numa, Part::Sriov, Part::Nvme];
 
     /// As it is typed.
     #[must_use]
@@ -54,6 +57,7 @@ impl Part {
             Part::Svm => "svm",
             Part::Numa => "numa",
             Part::Sriov => "sriov",
+            Part::Nvme => "nvme",
         }
     }
 }
@@ -66,7 +70,7 @@ impl fmt::Display for Part {
 
 /// No part has this name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is no part of a lab that can be left out: iommu, interrupt-remapping, svm, numa, sriov")]
+#[error("`{0}` is no part of a lab that can be left out: iommu, interrupt-remapping, svm, numa, sriov, nvme")]
 pub struct UnknownPart(String);
 
 impl FromStr for Part {
@@ -179,6 +183,11 @@ impl Hardware {
         push("-netdev", "user,id=nic0,restrict=on");
         let nic = if igb && self.has(Part::Sriov) { "igb" } else { "e1000e" };
         push("-device", &format!("{nic},bus=lab-port0,netdev=nic0,mac=52:54:00:1a:b0:10"));
+        if self.has(Part::Nvme) {
+            // What is plugged into it, and when: `nvme.rs`.
+            let id = crate::nvme::PORT;
+            push("-device", &format!("pcie-root-port,id={id},chassis=41,slot=41,addr=1d.0"));
+        }
         // Two functions of one device without ACS: one group that spans both. Not an e1000e: Linux trusts functions of
         // Intel's that are a part of the root complex to be apart (`pci_quirk_rciep_acs`). This one is no PCI Express.
         for (at, more) in [(0, ",multifunction=on"), (1, "")] {

@@ -13,7 +13,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vmwright_backend::request::Place;
 use vmwright_backend::request::{Channel, Receive};
 use vmwright_backend::store::{self, StoreError, Stored};
-use vmwright_backend::{Answer, Backend as _, Request, State, Stop, Told, Watch, overlay, perform, request};
+use vmwright_backend::{
+    Answer, Backend as _, Request, State, Stop, Told, Watch, forget_snapshots, overlay, perform, request,
+};
 
 /// Name of the file beside a lab's specification that says what it is.
 const RECORD: &str = "lab.json";
@@ -319,11 +321,19 @@ impl Lab {
                 _ => overlay(base, "qcow2", disk).map_err(LabError::Image)?,
             }
         }
+        // They were in the disks.
+        forget_snapshots(&self.machine)
+            .map_err(LabError::file("remove the snapshots of", self.machine.directory()))?;
         let qemu = self.qemu();
         let from = Receive { from: Place::File(kept.memory), channel: Channel::default(), within: None };
         request::receive(&qemu, &self.machine, &from, watch)?;
         self.set_clock()?;
+        self.plug_empty(&self.record.hardware.nvme_ports(), watch)?;
         self.record.node.as_ref().map_or(Ok(()), |node| node.settle(self, watch))
+    }
+
+    pub(crate) fn hardware(&self) -> &Hardware {
+        &self.record.hardware
     }
 
     /// Sets its clock: it stood still since what was restored was kept.

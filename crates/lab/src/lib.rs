@@ -15,6 +15,7 @@ mod labs;
 pub mod likeness;
 mod mbr;
 mod nodes;
+mod nvme;
 mod operate;
 mod run;
 mod template;

@@ -53,8 +53,9 @@ pub enum Kind {
     Display,
     /// A USB controller.
     Usb,
-    /// Anything else: a function that does nothing. An NVMe controller too, because QEMU's cannot be kept (its `VMStateDescription`
-    /// is `unmigratable`), and a lab begins in the kept memory of its first boot.
+    /// An NVMe controller, where it is the only function of its bus: one that is plugged in has none beside it.
+    Nvme,
+    /// Anything else: a function that does nothing.
     Other,
 }
 
@@ -91,10 +92,8 @@ impl Likeness {
             };
             push("-device", format!("pcie-root-port,id=like{bus},chassis={chassis},slot={chassis},{above}"));
         }
-        for one in &self.functions {
-            let alone =
-                !self.functions.iter().any(|other| other.bus == one.bus && other.function != one.function);
-            let several = if one.function == 0 && !alone { ",multifunction=on" } else { "" };
+        for one in self.functions.iter().filter(|one| !self.is_plugged(one)) {
+            let several = if one.function == 0 && !self.is_alone(one) { ",multifunction=on" } else { "" };
             let (bus, function) = (one.bus, one.function);
             let device = match one.kind {
                 Kind::Network => {
@@ -103,11 +102,24 @@ impl Likeness {
                 }
                 Kind::Display => "bochs-display".to_owned(),
                 Kind::Usb => "qemu-xhci".to_owned(),
-                Kind::Other => "pci-testdev".to_owned(),
+                Kind::Nvme | Kind::Other => "pci-testdev".to_owned(),
             };
             push("-device", format!("{device},bus=like{bus},addr=0.{function}{several}"));
         }
         words
+    }
+
+    /// The port of each NVMe controller, which is plugged into it once the lab has begun.
+    pub(crate) fn nvme_ports(&self) -> impl Iterator<Item = String> + '_ {
+        self.functions.iter().filter(|one| self.is_plugged(one)).map(|one| format!("like{}", one.bus))
+    }
+
+    fn is_plugged(&self, one: &Function) -> bool {
+        one.kind == Kind::Nvme && self.is_alone(one)
+    }
+
+    fn is_alone(&self, one: &Function) -> bool {
+        !self.functions.iter().any(|other| other.bus == one.bus && other.function != one.function)
     }
 
     /// Functions that this has no place for: their bus has no number that can be given. They are taken out.
@@ -127,7 +139,7 @@ impl Likeness {
         let mut ports: BTreeMap<u8, Place> =
             (1..=low).map(|bus| (bus, Place::Chipset(SLOTS + bus - 1))).collect();
         // Behind the low ones come the lab's own ports, and a bridge takes a number itself.
-        let first = low + 4;
+        let first = low + 5;
         let (mut begins, mut last, mut bridges) = (0, 0, 0);
         for bus in buses.range(LOW + 1..).copied() {
             if ports.len() >= PORTS {
@@ -176,6 +188,7 @@ mod tests {
                 function(2, 1, Kind::Other),
                 function(0x41, 0, Kind::Network),
                 function(0x42, 0, Kind::Other),
+                function(0x43, 0, Kind::Nvme),
                 function(0xc1, 0, Kind::Usb),
             ],
             ..Likeness::default()
@@ -195,6 +208,9 @@ mod tests {
         ] {
             assert!(words.contains(wanted), "{wanted} is not in {words}");
         }
+        // It is plugged in later, and its port is there.
+        assert!(words.contains("id=like67,") && !words.contains("bus=like67"), "{words}");
+        assert_eq!(likeness.nvme_ports().collect::<Vec<_>>(), ["like67"]);
     }
 
     #[test]

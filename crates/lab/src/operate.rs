@@ -158,7 +158,8 @@ impl Lab {
         if state.alive() || state == State::Starting {
             qemu.stop(self.machine(), Stop::Force)?;
         }
-        qemu.start(self.machine()).map(drop).map_err(LabError::from)
+        qemu.start(self.machine())?;
+        self.connect(&self.hardware().nvme_ports())
     }
 
     /// Whether its system is reached from outside, by the address that it was given first: its kernel answers there.

@@ -127,7 +127,7 @@ fn make(
     fs::create_dir_all(place).map_err(LabError::file("make", place))?;
     let kept = Template::at(place);
     overlay(&image.disk, "raw", &kept.system).map_err(LabError::Image)?;
-    empty(&kept.data)?;
+    empty(&kept.data, DATA)?;
     let spec = hardware.spec(NAME, &kept.system, &kept.data);
     let machine = store::create_from_text(work, Path::new("the lab"), &spec, "qemu")?;
     let qemu = emulator.qemu(hardware);
@@ -147,8 +147,9 @@ fn make(
     staged
 }
 
-fn empty(disk: &Path) -> Result<(), LabError> {
-    let made = Command::new("qemu-img").args(["create", "-q", "-f", "qcow2"]).arg(disk).arg(DATA).output();
+/// Makes an empty disk, also where one is.
+pub(crate) fn empty(disk: &Path, size: &str) -> Result<(), LabError> {
+    let made = Command::new("qemu-img").args(["create", "-q", "-f", "qcow2"]).arg(disk).arg(size).output();
     let made = made.map_err(LabError::file("run", "qemu-img"))?;
     if made.status.success() {
         return Ok(());

@@ -17,8 +17,8 @@ use vmwright_model::{Action, Applicability, Disruption, Finding, Level, Plan, St
 /// its rule is asked again only when all of them are done. What no step settles goes to `left` with the reason:
 /// work for a person, and actions that contradict those of a better ranked finding.
 ///
-/// `start_after` adds a start of `vm` where no finding asks for it, unless an error is left: the VM would fail as it did
-/// before, and with that step the whole run would be taken back.
+/// `start_after` adds a start of `vm` where no finding asks for it, unless an error is left or the host restarts at the end: the VM
+/// would fail as it did before, and with that step the whole run would be taken back.
 #[must_use]
 pub fn fix(findings: &[Finding], host_id: &str, vm: Option<&str>, start_after: bool) -> Plan {
     let mut drafts = Drafts::default();
@@ -41,8 +41,13 @@ pub fn fix(findings: &[Finding], host_id: &str, vm: Option<&str>, start_after: b
     if let Some(vm) = vm.filter(|_| start_after) {
         let action = Action::MachineStart { machine: vm.to_owned() };
         let asked = drafts.iter().any(|draft| draft.action == action);
+        let restarts = drafts.iter().any(|draft| matches!(draft.action, Action::Reboot { .. }));
         if unsettled && !asked {
             left.push(format!("vm {vm}: it is not started before the errors above are settled"));
+        } else if restarts && !asked {
+            left.push(format!(
+                "vm {vm}: it is started after the restart of the host, which settles what keeps it from that"
+            ));
         } else if !asked {
             let why = vec![format!("so that {vm} is seen to run")];
             drafts.push(Draft { action, why, disruption: Disruption::None, wanted_by: Vec::new() });
@@ -282,6 +287,22 @@ mod tests {
         );
         assert_eq!(plan.steps.len(), 1);
         assert_eq!(plan.title, "settle 1 finding of vm web");
+    }
+
+    #[test]
+    fn where_the_host_restarts_the_vm_is_not_started_before() {
+        let boots = finding(
+            "iommu/disabled",
+            "switch it on",
+            vec![mode("/etc/a", 0o640), Action::Reboot { left: None }],
+        );
+        let plan = fix(&[boots], "h1", Some("web"), true);
+        assert!(
+            !plan.steps.iter().any(|step| matches!(step.action, Action::MachineStart { .. })),
+            "{plan:?}"
+        );
+        assert!(plan.left.iter().any(|line| line.contains("vm web") && line.contains("after the restart")));
+        assert_eq!(lint(&plan), []);
     }
 
     #[test]

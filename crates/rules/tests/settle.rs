@@ -317,6 +317,62 @@ fn devices_are_given_where_nobody_uses_them() {
 }
 
 #[test]
+fn vfio_is_first_at_the_next_boot_where_the_host_needs_none_of_its_devices() {
+    let own = ("/etc/modprobe.d/vfio.conf", "text", "options vfio-pci ids=1b36:0010\n");
+    let lspci = (
+        "lspci -nnk",
+        "text",
+        "02:00.0 Non-Volatile memory controller [0108]: Red Hat, Inc. QEMU NVM Express Controller [1b36:0010] (rev 02)\n\tKernel driver in use: nvme\n",
+    );
+    const FACTS: &str = "0000:02:00.0 class 0x010802\n0000:02:00.0 id 1b36:0010\n0000:02:00.0 driver nvme\n0000:02:00.0 nvme nvme0n1\n";
+    let devices = ("pci-devices", "pci_devices", FACTS);
+    let links = ("links", "links", "eth3 flags 0x1002\n");
+    let mounts = ("/proc/mounts", "mounts", "/dev/vda1 / ext4 rw 0 0\n");
+    let kernel = ("/proc/sys/kernel/osrelease", "text", "6.1.0-48-amd64\n");
+    let listed = ("/etc/initramfs-tools/modules", "text", "# modules\n");
+    let program = ("/usr/sbin/update-initramfs", "text", "");
+    let with = |changed: &[(&'static str, &'static str, &'static str)]| {
+        let mut all = vec![own, lspci, devices, links, mounts, kernel, listed, program];
+        for one in changed {
+            all.retain(|other| other.0 != one.0);
+            all.push(*one);
+        }
+        // What was looked for and is not there.
+        let record =
+            |(source, kind, text): &(&str, &'static str, &str)| Record::new(*source, Kind::new(kind), *text);
+        let absent = Record::missing("/etc/modprobe.d/vmwright-vfio.conf", Kind::TEXT, Missing::Absent);
+        let records = all.iter().map(record).chain([absent]).collect();
+        let snapshot = Snapshot { live: true, records, ..Snapshot::default() };
+        let reading = Reading::new(&snapshot, "");
+        let verdicts = ranking::judge(entry("vfio/bind-order").expect("a rule"), &reading);
+        verdicts.into_iter().find_map(|one| match one {
+            Verdict::Fired(finding) => Some(finding.fix.actions),
+            _ => None,
+        })
+    };
+    let found = with(&[]).expect("it fires");
+    assert!(
+        matches!(found.as_slice(), [
+            Action::FileCreate { text, .. },
+            Action::EditSetting { setting: Setting::Module { .. }, to: Some(to), .. },
+            Action::Regenerate { outputs, .. },
+            Action::Reboot { left: None },
+        ] if text.contains("softdep nvme pre: vfio-pci\n") && to == "vfio-pci" && outputs == &["/boot/initrd.img-6.1.0-48-amd64"]),
+        "{found:?}"
+    );
+    let on_it = ("/proc/mounts", "mounts", "/dev/nvme0n1p2 / ext4 rw 0 0\n");
+    assert_eq!(with(&[on_it]).expect("it fires"), [], "the host boots from it");
+    let twin = "0000:02:00.0 id 1b36:0010\n0000:02:00.0 class 0x010802\n0000:02:00.0 driver nvme\n0000:03:00.0 id 1b36:0010\n";
+    assert_eq!(
+        with(&[("pci-devices", "pci_devices", twin)]).expect("it fires"),
+        [],
+        "ids do not tell two apart"
+    );
+    let off = ("/etc/modprobe.d/vfio.conf", "text", "# options vfio-pci ids=1b36:0010\n");
+    assert_eq!(with(&[off]), None, "nobody asks for it");
+}
+
+#[test]
 fn a_kernel_that_was_told_to_leave_the_iommu_off_is_told_otherwise() {
     let line = ("/proc/cmdline", "kernel_cmdline", "root=/dev/vda1 intel_iommu=off\n");
     let defaults = (

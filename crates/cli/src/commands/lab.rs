@@ -14,7 +14,7 @@ pub(crate) enum Lab {
         /// Its name.
         #[arg(default_value = "lab")]
         name: String,
-        /// Leave a part out: iommu, interrupt-remapping, svm, numa, sriov; several with commas.
+        /// Leave a part out: iommu, interrupt-remapping, svm, numa, sriov, nvme; several with commas.
         #[arg(long, value_name = "PART", value_delimiter = ',')]
         without: Vec<String>,
         /// Machine type, a q35: `pc-q35-6.2` is an old one.

@@ -161,6 +161,7 @@ fn functions(host: &Host<'_>, likeness: &mut Likeness, not: &mut Vec<String>) {
 fn kind(one: &PciFacts) -> Kind {
     match one.class().unwrap_or(0) >> 8 {
         0x0200 => Kind::Network,
+        0x0108 => Kind::Nvme,
         0x0300 | 0x0302 | 0x0380 => Kind::Display,
         0x0c03 => Kind::Usb,
         _ => Kind::Other,

@@ -12,8 +12,10 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Seconds that an analysis or a run may take in the lab.
+/// Seconds that an analysis may take in the lab.
 const LIMIT: u64 = 240;
+/// Seconds that a run may take: an initramfs alone is made in minutes under an emulator.
+const RUN: u64 = 900;
 /// Seconds that a proof may take: machines of the lab are started in it.
 const PROOF: u64 = 1200;
 /// How often a plan may be followed by another: what hid behind one cause shows once that is settled.
@@ -298,17 +300,18 @@ impl Bench {
         }
         let boot = self.lab.boot()?;
         // Where it restarts the lab, nobody is left to answer.
-        let applied = tried.timed("apply", |_| self.lab.vmwright(&["apply", id, "--format", "json"], LIMIT));
+        let applied = tried.timed("apply", |_| self.lab.vmwright(&["apply", id, "--format", "json"], RUN));
         let value = applied.as_ref().ok().and_then(|done| serde_json::from_str::<Value>(&done.output).ok());
         let state = value.as_ref().and_then(|value| value["state"].as_str()).unwrap_or("unknown").to_owned();
         let run = value.as_ref().and_then(|value| value["run"].as_str()).map(str::to_owned);
         match state.as_str() {
             "applied" => {}
-            "rebooting" => {
+            // A lab that is busy may restart before its answer is fetched.
+            "rebooting" | "unknown" if run.is_some() || applied.is_err() => {
                 tried.timed("restart", |_| self.lab.restarted(&boot))?;
-                let run = run.context("a run has an id")?;
+                let run = run.map_or_else(|| self.lab.last_run(), Ok)?;
                 let resumed =
-                    tried.timed("apply", |_| self.lab.vmwright(&["apply", "--resume", &run], LIMIT))?;
+                    tried.timed("apply", |_| self.lab.vmwright(&["apply", "--resume", &run], RUN))?;
                 if resumed.status != Some(0) {
                     tried.remarks.push(format!("behind the restart: {}", resumed.last()));
                     return Ok(false);

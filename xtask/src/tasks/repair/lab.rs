@@ -119,6 +119,14 @@ impl Lab {
         self.exec(&[&["/usr/local/bin/vmwright"], words].concat(), None, limit)
     }
 
+    /// The run that was begun last.
+    pub(crate) fn last_run(&self) -> Result<String> {
+        let done = self.script("ls -t /var/lib/vmwright/runs | sed -n '1s/[.]jsonl$//p'\n", 60)?;
+        let run = done.output.trim();
+        ensure!(!run.is_empty(), "no run was begun in the lab: {}", done.last());
+        Ok(run.to_owned())
+    }
+
     fn exec(&self, words: &[&str], input: Option<&str>, limit: u64) -> Result<Done> {
         let limit = limit.to_string();
         let mut all = vec!["exec", &self.name, "--limit", &limit, "--format", "json"];

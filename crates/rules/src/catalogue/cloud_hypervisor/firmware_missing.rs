@@ -36,6 +36,8 @@ pub const RULE: Rule = Rule {
     signs: &[
         Sign::proof("No bootitem provided: neither firmware nor kernel"),
         Sign::proof("Payload configuration is not bootable"),
+        // clap, where neither option of the group `payload` is given.
+        Sign::proof("<--firmware <firmware>|--kernel <kernel>"),
         Sign::proof("KernelFile(Os { code: 2"),
         Sign::proof("VmBoot(FirmwareFile("),
         Sign::strong("FirmwareFile(Os { code: 2"),

@@ -30,6 +30,9 @@
 //! `modprobe.d(5)` (softdep, options); `initramfs-tools(7)`, `dracut.conf(5)`, `mkinitcpio.conf(5)`; Linux
 //! `drivers/vfio/pci/vfio_pci.c`, `vfio_pci_fill_ids()`.
 
+#[path = "state/bind_order.rs"]
+mod state;
+
 use crate::prelude::*;
 
 /// What lspci says after a device line whose id vfio-pci was told to take.
@@ -64,6 +67,13 @@ pub const RULE: Rule = Rule {
         Need::Command(&["lspci", "-nnk"]),
         Need::File("/proc/cmdline"),
         Need::Glob("/etc/modprobe.d/*.conf"),
+        Need::Probe(Probe::Pci),
+        Need::Probe(Probe::Links),
+        Need::File("/proc/mounts"),
+        Need::File("/proc/sys/kernel/osrelease"),
+        Need::File(state::KEPT),
+        Need::File(state::MODULES),
+        Need::Exists(state::MAKE),
     ],
     check,
     ..Rule::NEW
@@ -73,8 +83,10 @@ pub const RULE: Rule = Rule {
 fn wanted(cx: &Context<'_>) -> Vec<(String, Option<Evidence>)> {
     let mut ids = Vec::new();
     for (text, number, line) in cx.lines_with(["vfio-pci", "vfio_pci"]) {
-        let told =
-            line.find("vfio-pci").or_else(|| line.find("vfio_pci")).filter(|_| !line.contains("softdep"));
+        let off = line.trim_start().trim_start_matches(['#', ' ']).starts_with("options")
+            && line.trim_start().starts_with('#');
+        let told = line.find("vfio-pci").or_else(|| line.find("vfio_pci"));
+        let told = told.filter(|_| !off && !line.contains("softdep"));
         let Some(list) = told.and_then(|at| line[at..].split_once("ids=")).map(|(_, list)| list) else {
             continue;
         };
@@ -111,6 +123,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             .title(format!("{driver} took the device {id} before vfio-pci could"));
         // One is enough: more of the same kind add no certainty.
         break;
+    }
+    if draft.any() {
+        let mut ids: Vec<String> = wanted.into_iter().map(|(id, _)| id).collect();
+        ids.sort();
+        ids.dedup();
+        draft = draft.actions(state::first(cx, &ids));
     }
     vec![draft.verdict()]
 }

@@ -1,0 +1,166 @@
+//! NVMe controllers of a lab. QEMU's cannot be kept (their `VMStateDescription` is `unmigratable`), and a lab begins in the
+//! kept memory of its first boot. So they are plugged in where it has begun, and come out before its memory is kept again:
+//! what is on their disks is in no snapshot.
+
+use crate::template::{Template, empty, execute};
+use crate::{Hardware, Lab, LabError, Part};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Duration;
+use vmwright_backend::qemu::qmp::Qmp;
+use vmwright_backend::{Request, Watch, chain, snapshots};
+
+/// The port that the lab's own one is plugged into.
+pub(crate) const PORT: &str = "lab-port1";
+/// Bytes of a controller's disk: room for a file system, not for a guest.
+const SIZE: &str = "256M";
+/// How long the lab's system may take to let go of one. What it drives is gone in a second, also under TCG.
+const LET_GO: Duration = Duration::from_secs(10);
+/// How long one may take to go with a reset.
+const RESET: Duration = Duration::from_secs(5);
+/// Seconds until the lab's system has its driver at one.
+const APPEAR: u64 = 60;
+/// Run in the lab: waits for so many disks.
+const WAIT: &str = "until set -- /dev/nvme*n1 && [ -b \"$1\" ] && [ $# -ge $wanted ]; do sleep 0.1; done\n";
+
+impl Hardware {
+    /// The port of each NVMe controller: the lab's own, and those that stand for a host's.
+    pub(crate) fn nvme_ports(&self) -> Vec<String> {
+        let own = self.has(Part::Nvme).then(|| PORT.to_owned());
+        own.into_iter().chain(self.like.iter().flat_map(|like| like.nvme_ports())).collect()
+    }
+}
+
+/// A controller's name, by its port.
+fn id(port: &str) -> String {
+    format!("nvme-{port}")
+}
+
+/// The block node of its disk.
+fn node(id: &str) -> String {
+    format!("{id}-node")
+}
+
+impl Lab {
+    /// Keeps disks and memory as they are now, but for its NVMe controllers: they come out and go in again, and what is on
+    /// their disks stays as it is.
+    ///
+    /// # Errors
+    /// [`LabError`]; also where its system does not let go of a controller.
+    pub fn snapshot(&self, name: &str, watch: &mut dyn Watch) -> Result<(), LabError> {
+        let ports = self.hardware().nvme_ports();
+        if let Err(error) = self.unplug(&ports, LET_GO, watch) {
+            return Err(LabError::Image(format!(
+                "its NVMe controller is in use, and would have to come out: end what uses it ({})",
+                chain(&error)
+            )));
+        }
+        let kept = self.ask(Request::Snapshot { name: name.to_owned() }, watch).map(drop);
+        let plugged = self.plug(&ports, watch);
+        kept.and(plugged)
+    }
+
+    /// Goes back to a snapshot. The disks of its NVMe controllers are empty then, as at its beginning.
+    ///
+    /// # Errors
+    /// [`LabError`].
+    pub fn restore(&self, name: &str, watch: &mut dyn Watch) -> Result<(), LabError> {
+        let ports = self.hardware().nvme_ports();
+        // One that is not there costs nothing.
+        if snapshots(self.machine()).iter().any(|one| one == name) {
+            self.take_out(&ports, watch)?;
+        }
+        let back = self.ask(Request::Restore { name: name.to_owned() }, watch).map(drop);
+        if back.is_err() {
+            // The first error is the one to tell.
+            let _ = self.connect(&ports);
+        }
+        back.and_then(|()| self.set_clock())?;
+        self.plug_empty(&ports, watch)
+    }
+
+    /// Plugs controllers with empty disks into a lab that has just begun.
+    pub(crate) fn plug_empty(&self, ports: &[String], watch: &mut dyn Watch) -> Result<(), LabError> {
+        for port in ports {
+            empty(&self.disk(port), SIZE)?;
+        }
+        self.plug(ports, watch)
+    }
+
+    /// Plugs those controllers that are out, and waits until the lab's system has them.
+    pub(crate) fn plug(&self, ports: &[String], watch: &mut dyn Watch) -> Result<(), LabError> {
+        if ports.is_empty() {
+            return Ok(());
+        }
+        self.connect(ports)?;
+        let done =
+            execute(&self.qemu(), self.machine(), &format!("wanted={}\n{WAIT}", ports.len()), APPEAR, watch)?;
+        if done.status == Some(0) {
+            return Ok(());
+        }
+        Err(LabError::Unstaged {
+            why: format!("its NVMe controller has no driver after {APPEAR} s"),
+            said: String::from_utf8_lossy(&done.errors).trim().to_owned(),
+        })
+    }
+
+    /// Plugs those controllers that are out, whatever the lab's system makes of it.
+    pub(crate) fn connect(&self, ports: &[String]) -> Result<(), LabError> {
+        let mut monitor = self.qemu().monitor(self.machine())?;
+        let there = plugged(&mut monitor)?;
+        for port in ports.iter().filter(|port| !there.contains(&id(port))) {
+            let id = id(port);
+            let node = node(&id);
+            let file = json!({ "driver": "file", "filename": self.disk(port), "discard": "unmap" });
+            let disk = json!({ "driver": "qcow2", "node-name": node, "discard": "unmap", "file": file });
+            ask(&mut monitor, "blockdev-add", disk)?;
+            let device = json!({ "driver": "nvme", "id": id, "serial": id, "drive": node, "bus": port });
+            ask(&mut monitor, "device_add", device)?;
+        }
+        Ok(())
+    }
+
+    /// Takes controllers out, also those that the lab's system holds on to: its memory is about to be another.
+    fn take_out(&self, ports: &[String], watch: &mut dyn Watch) -> Result<(), LabError> {
+        if self.unplug(ports, RESET, watch).is_ok() {
+            return Ok(());
+        }
+        // With a reset goes what waits for the guest (`acpi_pcihp_reset`).
+        ask(&mut self.qemu().monitor(self.machine())?, "system_reset", json!({}))?;
+        self.unplug(ports, RESET, watch)
+    }
+
+    fn unplug(&self, ports: &[String], patience: Duration, watch: &mut dyn Watch) -> Result<(), LabError> {
+        if ports.is_empty() {
+            return Ok(());
+        }
+        let there = plugged(&mut self.qemu().monitor(self.machine())?)?;
+        for device in ports.iter().map(|port| id(port)) {
+            if there.contains(&device) {
+                self.ask(Request::Detach { device, patience }, watch)?;
+            } else {
+                // What is out may have left its disk behind; where it has not, this is refused.
+                let disk = json!({ "node-name": node(&device) });
+                let _ = ask(&mut self.qemu().monitor(self.machine())?, "blockdev-del", disk);
+            }
+        }
+        Ok(())
+    }
+
+    fn disk(&self, port: &str) -> PathBuf {
+        Template::at(&self.machine().directory()).data.with_file_name(format!("{}.qcow2", id(port)))
+    }
+}
+
+/// Names of the devices that are plugged in.
+fn plugged(monitor: &mut Qmp) -> Result<Vec<String>, LabError> {
+    let listed = ask(monitor, "qom-list", json!({ "path": "/machine/peripheral" }))?;
+    let names = listed.as_array().into_iter().flatten().filter_map(|one| one["name"].as_str());
+    Ok(names.map(str::to_owned).collect())
+}
+
+fn ask(monitor: &mut Qmp, command: &str, arguments: Value) -> Result<Value, LabError> {
+    let refused =
+        |error| LabError::Image(format!("QEMU has no NVMe controller for the lab: {command}: {error}"));
+    monitor.execute(command, Some(arguments)).map_err(refused)
+}

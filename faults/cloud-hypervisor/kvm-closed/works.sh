@@ -1,0 +1,1 @@
+runuser -u ch -- sh -c ': <>/dev/kvm'
