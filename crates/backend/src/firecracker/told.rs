@@ -2,13 +2,10 @@
 //! one it is.
 
 use super::{Firecracker, argv, control};
-use crate::microvm::{api_of, blocks, unusable};
+use crate::microvm::{api_of, blocks, unusable, virtio};
 use crate::supervise::running;
 use crate::{ControlError, Stored};
 use serde_json::{Value, json};
-
-/// PCI vendor of every virtio device, and the id of type 0 (virtio 1.2, section 4.1.2); Firecracker has them without PCI.
-const VIRTIO: (u64, u64) = (0x1af4, 0x1040);
 
 /// The parts of its configuration that are virtio devices, with their types (virtio 1.2, section 5).
 const DEVICES: [(&str, u64); 6] =
@@ -55,11 +52,8 @@ fn answer(command: &str, config: &Value) -> Option<Value> {
             Some(macs.map(|mac| json!({ "main-mac": mac })).collect())
         }
         "query-pci" => {
-            let (vendor, first) = VIRTIO;
             let count = |part: &str| list(config, part).len() + usize::from(config[part].is_object());
-            let all = DEVICES.iter().flat_map(|(part, kind)| std::iter::repeat_n(*kind, count(part)));
-            let ids = all.map(|kind| json!({ "id": { "vendor": vendor, "device": first + kind } }));
-            Some(json!([{ "devices": ids.collect::<Vec<_>>() }]))
+            Some(virtio(DEVICES.iter().flat_map(|(part, kind)| std::iter::repeat_n(*kind, count(part)))))
         }
         _ => None,
     }

@@ -2,6 +2,7 @@
 
 use crate::workspace;
 use anyhow::{Context as _, Result, ensure};
+use std::path::Path;
 
 /// A proof. Its first lines may say what it takes.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,20 +14,34 @@ pub(crate) struct Proof {
     /// `# programs: firecracker`: programs of PATH that it finds in the lab's `/usr/local/bin`; `vmwright-guest` is the
     /// project's own.
     pub(crate) programs: Vec<String>,
+    /// `# body: microvm`: what several proofs share, behind their own lines; `proofs/bodies/microvm.sh`.
+    body: Option<String>,
 }
 
 impl Proof {
     /// Reads `proofs/NAME.sh`.
     pub(crate) fn open(name: &str) -> Result<Self> {
-        let path = workspace::root().join("proofs").join(format!("{name}.sh"));
-        let script =
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::read(name, script).with_context(|| format!("cannot understand {}", path.display()))
+        let place = workspace::root().join("proofs");
+        let text = |path: &Path| {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+        };
+        let path = place.join(format!("{name}.sh"));
+        let mut proof = Self::read(name, text(&path)?)
+            .with_context(|| format!("cannot understand {}", path.display()))?;
+        if let Some(body) = &proof.body {
+            proof.script.push_str(&text(&place.join("bodies").join(format!("{body}.sh")))?);
+        }
+        Ok(proof)
     }
 
     fn read(name: &str, script: String) -> Result<Self> {
-        let mut proof =
-            Self { name: name.to_owned(), script: String::new(), nodes: None, programs: Vec::new() };
+        let mut proof = Self {
+            name: name.to_owned(),
+            script: String::new(),
+            nodes: None,
+            programs: Vec::new(),
+            body: None,
+        };
         for line in script.lines() {
             if let Some(count) = line.strip_prefix("# nodes: ") {
                 let count = count.trim().parse().with_context(|| format!("`{count}` is no number"))?;
@@ -35,6 +50,9 @@ impl Proof {
             } else if let Some(names) = line.strip_prefix("# programs: ") {
                 proof.programs.extend(names.split_whitespace().map(str::to_owned));
                 ensure!(proof.programs.iter().all(|name| !name.contains('/')), "`{names}` are no names");
+            } else if let Some(name) = line.strip_prefix("# body: ") {
+                ensure!(!name.contains(['/', '.']), "`{name}` is no name");
+                proof.body = Some(name.trim().to_owned());
             } else {
                 break;
             }
@@ -58,7 +76,8 @@ mod tests {
         let both = read("# programs: a b\n# nodes: 2\n# Says what it shows.\n# programs: c\n").unwrap();
         assert_eq!((both.programs, both.nodes), (vec!["a".to_owned(), "b".to_owned()], Some(2)));
         assert!(read("# programs: ../a\n").is_err());
-        for name in ["passthrough", "migration", "firecracker"] {
+        assert!(read("# body: ../a\n").is_err());
+        for name in ["passthrough", "migration", "firecracker", "cloud-hypervisor"] {
             Proof::open(name).unwrap();
         }
     }
