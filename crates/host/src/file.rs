@@ -25,6 +25,16 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Missing> {
     read_text(&found, limit)
 }
 
+/// [`read`] of a file that the kernel makes, of a file system that has nothing but such files: neither a FIFO nor a device
+/// can be there, so that it is opened at once.
+pub(crate) fn read_made(path: &Path, limit: u64) -> Result<Vec<u8>, Missing> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = open(path, flags, Mode::empty()).map_err(missing)?;
+    check(&file, limit)?;
+    let bytes = read_up_to(&file, limit)?;
+    if is_binary(&bytes) { Err(Missing::Binary) } else { Ok(bytes) }
+}
+
 /// [`read`], but of a log that is larger than `limit` its end.
 pub(crate) fn read_newest(path: &Path, limit: u64) -> Result<Part, Missing> {
     let found = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(missing)?;
@@ -146,7 +156,8 @@ fn is_log_kind(kind: &Kind) -> bool {
     kind.0.ends_with("_log") || kind.0 == "guest_console"
 }
 
-fn reopen(found: &OwnedFd, limit: u64) -> Result<OwnedFd, Missing> {
+/// Whether this is a regular file that says to be no larger than `limit`.
+fn check(found: &OwnedFd, limit: u64) -> Result<(), Missing> {
     let stat = fstat(found).map_err(missing)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Missing::NotRegular);
@@ -156,6 +167,11 @@ fn reopen(found: &OwnedFd, limit: u64) -> Result<OwnedFd, Missing> {
     if size > limit {
         return Err(Missing::TooLarge(size));
     }
+    Ok(())
+}
+
+fn reopen(found: &OwnedFd, limit: u64) -> Result<OwnedFd, Missing> {
+    check(found, limit)?;
     let again = format!("/proc/self/fd/{}", found.as_raw_fd());
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     open(again, flags, Mode::empty()).map_err(missing)

@@ -1,9 +1,11 @@
 //! Patterns of paths: `*` stands for any run of characters inside one component.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most names that are looked at in one directory.
 const NAMES: usize = 65_536;
@@ -19,8 +21,50 @@ pub(crate) struct Expansion {
     pub(crate) more: bool,
 }
 
+/// What stands in folders, each of which is listed once for all patterns of one collection: hundreds of patterns go through
+/// the same few.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Folders(Arc<Mutex<HashMap<PathBuf, Arc<Listing>>>>);
+
+/// What stands in a folder.
+#[derive(Debug, Default)]
+struct Listing {
+    /// Sorted.
+    names: Vec<OsString>,
+    /// Whether it may not be read.
+    denied: bool,
+}
+
+impl Folders {
+    fn list(&self, folder: &Path) -> Arc<Listing> {
+        // Not held while the folder is read, which may never end.
+        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(listing) = known().get(folder) {
+            return Arc::clone(listing);
+        }
+        let listing = Arc::new(match std::fs::read_dir(folder) {
+            Ok(entries) => {
+                let mut names: Vec<OsString> =
+                    entries.flatten().take(NAMES).map(|entry| entry.file_name()).collect();
+                names.sort();
+                Listing { names, denied: false }
+            }
+            Err(error) => {
+                Listing { names: Vec::new(), denied: error.kind() == io::ErrorKind::PermissionDenied }
+            }
+        });
+        known().insert(folder.to_owned(), Arc::clone(&listing));
+        listing
+    }
+}
+
 /// Expands an absolute pattern to at most `most` paths. As in a shell, `*` does not match a leading dot.
 pub(crate) fn expand(pattern: &str, most: usize) -> Expansion {
+    expand_in(&Folders::default(), pattern, most)
+}
+
+/// [`expand`] by what is known of the folders on the way.
+pub(crate) fn expand_in(folders: &Folders, pattern: &str, most: usize) -> Expansion {
     let mut found = Expansion { paths: vec![PathBuf::from("/")], ..Expansion::default() };
     for component in pattern.split('/').filter(|component| !component.is_empty()) {
         let bases = std::mem::take(&mut found.paths);
@@ -29,21 +73,14 @@ pub(crate) fn expand(pattern: &str, most: usize) -> Expansion {
                 found.paths.push(base.join(component));
                 continue;
             }
-            let entries = match std::fs::read_dir(&base) {
-                Ok(entries) => entries,
-                Err(error) => {
-                    found.denied |= error.kind() == io::ErrorKind::PermissionDenied;
-                    continue;
-                }
-            };
-            let mut names: Vec<OsString> =
-                entries.flatten().take(NAMES).map(|entry| entry.file_name()).collect();
-            found.more |= names.len() == NAMES;
-            names.retain(|name| matches(component.as_bytes(), name.as_bytes()));
-            names.sort();
+            let listing = folders.list(&base);
+            found.denied |= listing.denied;
+            found.more |= listing.names.len() == NAMES;
+            let fits = |name: &&OsString| matches(component.as_bytes(), name.as_bytes());
+            let mut names = listing.names.iter().filter(fits);
             let room = most.saturating_sub(found.paths.len());
-            found.more |= names.len() > room;
-            found.paths.extend(names.into_iter().take(room).map(|name| base.join(name)));
+            found.paths.extend(names.by_ref().take(room).map(|name| base.join(name)));
+            found.more |= names.next().is_some();
         }
     }
     found.paths.retain(|path| match path.symlink_metadata() {
@@ -118,6 +155,14 @@ mod tests {
         assert_eq!(found.paths, [folder.path().join("a/x/value"), folder.path().join("b/x/value")]);
         assert!(!found.denied && !found.more);
         assert_eq!(expand(&format!("{root}/*/nothing"), 10), Expansion::default());
+        let folders = Folders::default();
+        let twice = [0, 1].map(|_| expand_in(&folders, &format!("{root}/*/x/value"), 10));
+        assert_eq!(twice[0], twice[1], "what is known of the folders is what they hold");
+        assert_eq!(twice[0].paths.len(), 2);
+        std::fs::create_dir_all(folder.path().join("d/x")).unwrap();
+        std::fs::write(folder.path().join("d/x/value"), "1").unwrap();
+        assert_eq!(expand_in(&folders, &format!("{root}/*/x/value"), 10), twice[0], "each is listed once");
+        std::fs::remove_dir_all(folder.path().join("d")).unwrap();
         let cut = expand(&format!("{root}/*"), 2);
         assert_eq!((cut.paths.len(), cut.more), (2, true));
     }

@@ -3,10 +3,12 @@
 use crate::asking::Errand;
 use crate::bounded::{within, within_each};
 use crate::file::{self, Part, kind_of};
+use crate::glob::{self, Folders};
 use crate::limits::{Budget, Limits};
 use crate::probes::{self, Machines};
 use crate::root::{CollectError, Subject, escape_path};
-use crate::{asking, commands, glob, identity, processes};
+use crate::{asking, commands, identity, processes};
+use rustix::fs::statfs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -101,6 +103,13 @@ fn is_attribute(path: &str) -> bool {
     path.starts_with("/sys/") || path.starts_with("/proc/sys/")
 }
 
+/// Whether `/sys` and `/proc` are the kernel's own file systems, which hold no file that acts when it is opened.
+fn made_by_kernel() -> bool {
+    // linux/magic.h
+    const OF: [(&str, i64); 2] = [("/sys", 0x6265_6572), ("/proc", 0x9fa0)];
+    OF.iter().all(|(path, magic)| statfs(*path).is_ok_and(|found| found.f_type == *magic))
+}
+
 /// Largest attribute, in bytes. A page is the rule; lists of reserved regions and statistics are longer.
 const ATTRIBUTE: u64 = 64 * 1024;
 
@@ -143,11 +152,14 @@ impl Collector<'_> {
         let files = items.partition_point(|item| !matches!(item, Item::Attribute(_)));
         items[files..].sort_unstable();
         items.dedup();
-        let (limits, budget) = (self.limits.clone(), self.budget.clone());
+        let (limits, budget, made) = (self.limits.clone(), self.budget.clone(), made_by_kernel());
         let read = move |item: &Item| {
             let content = match item {
                 Item::File(path) => text(path, &limits, &budget, file::read_newest),
                 Item::Exists(path) => exists(path).map(Part::whole),
+                Item::Attribute(path) if made => {
+                    file::read_made(path, budget.bytes(ATTRIBUTE)).map(Part::whole)
+                }
                 Item::Attribute(path) => file::read(path, budget.bytes(ATTRIBUTE)).map(Part::whole),
             };
             budget.spend(content.as_ref().map_or(0, |part| part.bytes.len()));
@@ -179,7 +191,8 @@ impl Collector<'_> {
         let most = self.limits.matches;
         let (time, limit) = (self.budget.clone(), self.limits.read_time);
         let mut all = Vec::new();
-        let expand = move |pattern: &&'static str| glob::expand(pattern, most);
+        let folders = Folders::default();
+        let expand = move |pattern: &&'static str| glob::expand_in(&folders, pattern, most);
         within_each(
             || time.time(limit),
             &patterns,

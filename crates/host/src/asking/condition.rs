@@ -1,5 +1,6 @@
 //! When a question has no effect of its own.
 
+use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
 use std::fs;
 use std::path::Path;
 use vmwright_model::Missing;
@@ -69,12 +70,28 @@ fn has_module(root: &Path, name: &str) -> bool {
     small && fs::read_to_string(list).is_ok_and(|text| text.lines().any(|line| line.ends_with(&wanted)))
 }
 
-/// Whether a process of one of these names runs (`TASK_COMM_LEN` cuts names at 15 bytes).
+/// Longest name of a process, in bytes (`TASK_COMM_LEN` without its end). Longer names of programs are cut.
+const COMM: usize = 15;
+
+/// Whether a process of one of these names runs. There may be thousands: each is opened from `/proc` on, and read once.
 fn runs(root: &Path, names: &[&str]) -> bool {
-    let entries = fs::read_dir(root.join("proc")).into_iter().flatten().flatten();
-    let pids = entries.filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
-    pids.map(|entry| fs::read(entry.path().join("comm")).unwrap_or_default())
-        .any(|comm| names.iter().any(|name| comm.trim_ascii_end() == &name.as_bytes()[..name.len().min(15)]))
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let Ok(processes) = openat(CWD, root.join("proc"), flags | OFlags::DIRECTORY, Mode::empty()) else {
+        return false;
+    };
+    let Ok(entries) = Dir::read_from(&processes) else { return false };
+    let runs = |id: &[u8]| {
+        let file = openat(&processes, [id, b"/comm"].concat(), flags, Mode::empty()).ok()?;
+        // A byte more for the line's end.
+        let mut name = [0; COMM + 1];
+        let read = rustix::io::read(file, &mut name).ok()?;
+        let name = name[..read].trim_ascii_end();
+        Some(names.iter().any(|wanted| name == &wanted.as_bytes()[..wanted.len().min(COMM)]))
+    };
+    entries.flatten().any(|entry| {
+        let id = entry.file_name().to_bytes();
+        id.iter().all(u8::is_ascii_digit) && runs(id) == Some(true)
+    })
 }
 
 #[cfg(test)]
