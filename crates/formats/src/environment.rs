@@ -125,6 +125,16 @@ static FINDERS: LazyLock<[Finder<'static>; NAMES.len()]> =
 /// supported`) are not taken for them.
 #[must_use]
 pub fn versions(text: &str) -> Versions {
+    versions_where(text, |_| true)
+}
+
+/// [`versions`] of a text of which is known which of [`NAMES`] can stand in it: the others are not looked for.
+#[must_use]
+pub fn versions_where(text: &str, can_stand: impl Fn(&str) -> bool) -> Versions {
+    let possible: Vec<usize> = (0..NAMES.len()).filter(|name| can_stand(NAMES[*name])).collect();
+    if possible.is_empty() {
+        return Versions::default();
+    }
     let mut found = Versions::default();
     let mut after_uname = false;
     // Most texts name few of these, and a look through the whole is much faster than one through each line.
@@ -132,7 +142,7 @@ pub fn versions(text: &str) -> Versions {
     let find = |name: usize, from: usize| Some(from + FINDERS[name].find(&whole.as_bytes()[from..])?);
     // Each name that stands there, by its place in the list, and where it stands next.
     let mut next: Vec<(usize, usize)> =
-        (0..NAMES.len()).filter_map(|name| Some((name, find(name, 0)?))).collect();
+        possible.into_iter().filter_map(|name| Some((name, find(name, 0)?))).collect();
     if next.is_empty() {
         return found;
     }

@@ -67,6 +67,9 @@ const DAEMONS: [&str; 12] = [
 impl View for LibvirtLog {
     const KIND: Kind = Kind::new("libvirt_log");
 
+    // How severe a message is, whose it is, and how virt-manager's begin.
+    const MARKS: &[&str] = &["error", "warning", "info", "debug", "virt", "Error ", "Unable to "];
+
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let messages = lines(text).filter_map(|(number, line)| message(number, line)).collect();
         (Self { messages }, Vec::new())
@@ -238,6 +241,11 @@ Error starting domain: Requested operation is not valid
         assert_eq!(log.messages[0].time, "2024-05-01 10:00:00.123+0000");
         assert_eq!(log.messages[2].time, "May 01 10:00:00");
         assert_eq!(log.errors().count(), 7);
+    }
+
+    #[test]
+    fn every_daemon_has_a_mark() {
+        assert!(DAEMONS.iter().all(|daemon| daemon.contains("virt")) && LibvirtLog::MARKS.contains(&"virt"));
     }
 
     #[test]

@@ -253,7 +253,17 @@ impl View for QemuArgs {
     fn recognise(name: &str, head: &str) -> u8 {
         let mut best = 0;
         let (mut options, mut signs, mut others) = (0, 0, 0);
+        // Where the next program can be named: a look through the whole is much faster than one at each word.
+        let find = |part: &str, from: usize| {
+            memchr::memmem::find(&head.as_bytes()[from..], part.as_bytes()).map_or(usize::MAX, |at| from + at)
+        };
+        let mut next = PROGRAMS.map(|part| find(part, 0));
         for line in head.lines() {
+            let begin = line.as_ptr() as usize - head.as_ptr() as usize;
+            let end = begin + line.len();
+            for (part, at) in PROGRAMS.iter().zip(&mut next).filter(|(_, at)| **at < begin) {
+                *at = find(part, begin);
+            }
             let line = unprompted(line);
             let mut words = line.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
             let Some(first) = words.next() else { continue };
@@ -262,7 +272,9 @@ impl View for QemuArgs {
             }
             if is_program(first) || (first.starts_with(['/', '"', '$']) && is_program_or_variable(first)) {
                 best = best.max(if others == 0 { 88 } else { 75 });
-            } else if words.by_ref().any(is_program) && words.next().is_some_and(|word| word.starts_with('-'))
+            } else if next.iter().any(|at| *at < end)
+                && words.by_ref().any(is_program)
+                && words.next().is_some_and(|word| word.starts_with('-'))
             {
                 // `sudo qemu-kvm -m 1G`, or the listing of a process.
                 best = best.max(if others == 0 { 80 } else { 60 });
@@ -294,6 +306,9 @@ pub(crate) fn unprompted(line: &str) -> &str {
     let is_prompt = prompt.contains('@') && prompt.ends_with(['$', '#', '%', '>']);
     if is_prompt { rest.trim_start() } else { line }
 }
+
+/// Parts of the names of emulators, one of which each name has.
+const PROGRAMS: [&str; 2] = ["qemu-system", "kvm"];
 
 /// Whether a word is a QEMU emulator's path or name.
 pub(crate) fn is_program(word: &str) -> bool {
@@ -525,6 +540,17 @@ mod tests {
         assert_eq!(sure("- one\n- two\nthe kvm module is not loaded\n"), 0);
         assert_eq!(sure("-A INPUT -j ACCEPT\n"), 0);
         assert_eq!(sure("QEMU 7.2.1\n"), 0);
+    }
+
+    #[test]
+    fn programs_are_known_wherever_they_stand() {
+        for name in ["qemu-system-x86_64", "qemu-kvm", "kvm", "kvm-spice", "qemu-system"] {
+            assert!(is_program(name) && PROGRAMS.iter().any(|part| name.contains(part)), "{name}");
+            for before in ["", "a\n\n", "a\r\nthe kvm module\n", "qemu-system is not\nkvm\n-x\n"] {
+                let text = format!("{before}root 8 /usr/bin/{name} -name x\nb\n");
+                assert!(QemuArgs::recognise("x", &text) >= 60, "{text}");
+            }
+        }
     }
 
     #[test]

@@ -136,15 +136,19 @@ impl View for QemuLog {
 
     fn recognise(name: &str, head: &str) -> u8 {
         let mut best = 0;
+        // Most texts have none of these, and a look through the whole is much faster than one through each line.
+        let stands = |words: &str| memchr::memmem::find(head.as_bytes(), words.as_bytes()).is_some();
+        let starts = stands("starting up");
+        let ends = stands(": shutting down, reason=") || stands(" is tainted: ");
         for line in head.lines() {
-            if start_line(1, line).is_some() {
+            if starts && start_line(1, line).is_some() {
                 return 95;
             }
             let said = message(1, line).is_some_and(|message| message.program != "libvirt");
             let kvm = line.starts_with("KVM internal error. Suberror") || line.starts_with("kvm run failed");
             if said || kvm {
                 best = best.max(90);
-            } else if line.contains(": shutting down, reason=") || line.contains(" is tainted: ") {
+            } else if ends && (line.contains(": shutting down, reason=") || line.contains(" is tainted: ")) {
                 best = best.max(80);
             }
         }
