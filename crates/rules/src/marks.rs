@@ -44,10 +44,11 @@ impl Marks {
     /// The same of a pattern whose number is known.
     pub(crate) fn find_numbered(&self, number: usize, pattern: &str, texts: &[Text<'_>]) -> &[Hit] {
         let Some(found) = self.found.get(number) else { return &[] };
-        found.get_or_init(|| match self.can_stand(number, texts) {
-            true => self.look(pattern, &Pattern::anchor(pattern), texts).into(),
-            false => Box::default(),
-        })
+        // Most can stand nowhere and are asked for once: to note that would take longer than to tell it again.
+        if found.get().is_none() && !self.can_stand(number, texts) {
+            return &[];
+        }
+        found.get_or_init(|| self.look(pattern, &Pattern::anchor(pattern), texts).into())
     }
 
     /// Whether the pattern of this number can stand anywhere: hardly any sign does, and all are asked for.

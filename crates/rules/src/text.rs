@@ -5,7 +5,7 @@ use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
-use vmwright_formats::environment::{Versions, versions};
+use vmwright_formats::environment::{Versions, versions_where};
 use vmwright_formats::lines::lines;
 use vmwright_model::{Evidence, Kind};
 
@@ -187,7 +187,8 @@ impl<'s> Text<'s> {
     /// The versions that it names. Many rules ask for them; they are looked for once.
     #[must_use]
     pub fn versions(&self) -> &Versions {
-        self.versions.get_or_init(|| versions(&self.text))
+        let can_stand = |name: &str| !self.ranges(name.as_bytes()).is_empty();
+        self.versions.get_or_init(|| versions_where(&self.text, can_stand))
     }
 
     /// A line, counted from 1, without its ending.
