@@ -32,7 +32,10 @@ pub(crate) enum Life {
 
 impl Identity {
     /// The identity of a process that exists.
-    pub(crate) fn of(pid: i32) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// Where there is none, or the kernel does not tell.
+    pub fn of(pid: i32) -> io::Result<Self> {
         let stat = stat(pid)?.ok_or_else(|| io::Error::from(Errno::SRCH))?;
         Ok(Self { pid, start_time: stat.start_time, boot_id: boot_id()? })
     }

@@ -147,6 +147,15 @@ fn carry_out(
     environment: &Environment,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
+    match &operation {
+        Operation::VmList => review::unfinished::put_right(None, environment, progress),
+        Operation::VmStart { vm }
+        | Operation::VmStop { vm, .. }
+        | Operation::VmShow { vm }
+        | Operation::VmAsk { vm, .. } => review::unfinished::put_right(Some(vm), environment, progress),
+        Operation::Review(what) => review::unfinished::put_right(Some(&what.vm), environment, progress),
+        _ => {}
+    }
     match operation {
         Operation::Analyze(what) => analysis::analyze(&what, environment, progress),
         Operation::Capture(what) => capture::capture(&what, environment, progress),

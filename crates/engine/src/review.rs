@@ -12,6 +12,7 @@ mod rules;
 pub(crate) mod seal;
 mod standing;
 mod twin;
+pub(crate) mod unfinished;
 
 use crate::backends::Chosen;
 use crate::lent::Named;

@@ -10,6 +10,7 @@ pub(crate) mod copy;
 pub(crate) mod exec;
 mod hotplug;
 mod jobs;
+mod left;
 mod limit;
 mod migrate;
 mod placement;
@@ -32,6 +33,7 @@ use crate::state::{Operation, allow};
 use crate::{
     Answer, Backend, Condition, ControlError, Ended, Request, Running, StartError, Stop, Stored, Watch,
 };
+pub use left::Holds;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -122,6 +124,15 @@ impl Qemu {
     /// [`ControlError`]; the guest stands still.
     pub fn go_on(&self, machine: &Stored) -> Result<(), ControlError> {
         control::ask(self, machine, "cont", None).map(drop)
+    }
+
+    /// Gives up what a machine's VMM is still sending away, and tells what it holds of the guest then. For a machine that was
+    /// moved or kept by somebody who is gone.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn settle(&self, machine: &Stored) -> Result<Holds, ControlError> {
+        left::settle(self, machine)
     }
 
     /// Writes the state of a guest that stands still into a file that does not exist yet, and leaves it standing still: who

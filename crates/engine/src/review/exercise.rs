@@ -5,6 +5,7 @@ use super::by_libvirt;
 use super::channels::Channels;
 use super::plug;
 use super::twin::{Twin, single};
+use super::unfinished::{Kind, Pending};
 use crate::backends::{self, Chosen};
 use crate::error::chain;
 use serde_json::json;
@@ -31,6 +32,10 @@ pub(super) const ANSWERS: Duration = Duration::from_secs(20);
 
 /// How long a second guest may take until its agent answers, by the slower accelerator.
 pub(super) const BOOTS: Duration = Duration::from_secs(180);
+
+/// The folder of the machine that a guest is moved to, and in it the socket that it moves over.
+pub(super) const MOVED: &str = "moved";
+pub(super) const SOCKET: &str = "migration";
 
 /// Exercises one machine.
 pub(super) struct Exerciser<'a> {
@@ -92,8 +97,9 @@ impl Exercise for Exerciser<'_> {
             return by_libvirt::there_and_back(self, &connection, at);
         }
         let here = self.ours()?;
-        let mut twin = Twin::make(here, "moved", |_, _| Ok(())).map_err(Undone::Cannot)?;
-        let socket = twin.place().join("migration");
+        let _pending = Pending::of(self, Kind::Moved)?;
+        let mut twin = Twin::make(here, MOVED, |_, _| Ok(())).map_err(Undone::Cannot)?;
+        let socket = twin.place().join(SOCKET);
         at(self.channels);
         self.channels.let_go();
         let there = leg(here, &twin.machine, &socket, self.stop).map_err(Undone::Failed)?;
@@ -135,6 +141,7 @@ impl Exercise for Exerciser<'_> {
         let here = self.ours()?;
         let addresses = beside::addresses(&here.spec).map_err(Undone::Cannot)?;
         let copied = here.spec.disks.iter().any(|disk| !disk.readonly);
+        let _pending = Pending::of(self, Kind::Still)?;
         let twin = if copied {
             self.channels.let_go();
             perform(&Qemu::default(), here, Request::Pause, &mut Unwatched)
@@ -162,6 +169,7 @@ impl Exercise for Exerciser<'_> {
             return by_libvirt::restored_twice(self, &connection, look);
         }
         let here = self.ours()?;
+        let _pending = Pending::of(self, Kind::Still)?;
         let kept = Twin::make(here, "state", |_, _| Ok(())).map_err(Undone::Cannot)?;
         let state = kept.place().join("state");
         self.channels.let_go();
@@ -261,7 +269,7 @@ pub(super) fn answers(guest: &Channels<'_>, within: Duration) {
 }
 
 /// Sends a guest to a VMM that is started for it.
-fn leg(from: &Stored, to: &Stored, socket: &Path, stop: &Arc<AtomicBool>) -> Result<Leg, String> {
+pub(super) fn leg(from: &Stored, to: &Stored, socket: &Path, stop: &Arc<AtomicBool>) -> Result<Leg, String> {
     let given_up = AtomicBool::new(false);
     thread::scope(|scope| {
         let arrival = scope.spawn(|| {

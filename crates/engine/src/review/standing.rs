@@ -3,7 +3,7 @@
 
 use super::channels::Channels;
 use crate::error::chain;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -17,6 +17,10 @@ rm -rf -- "$1" "$2"
 shift 2
 exec "$@""#;
 
+/// The same of a machine whose state directory says what is to be done: whoever asks for the machine next does it.
+const AFTER_OWN: &str = r#"read -r _ && exit
+exec "$@""#;
+
 /// Somebody who looks after a VM and a folder if the review is killed. It ends with this value.
 pub(super) struct Afterwards(Child);
 
@@ -28,12 +32,23 @@ impl Afterwards {
         // Of a domain that is lent, which lies in the state directory for as long as the review lasts.
         let lent = (channels.machine.state != channels.state).then_some(channels.machine.state.as_path());
         let mut command = Command::new("sh");
-        command.args(["-c", AFTER, "sh"]).arg(place).arg(lent.unwrap_or(place)).arg(program);
-        command.arg("--state").arg(channels.state).args(["vm", "resume", "--", vm]);
+        command.args(["-c", AFTER, "sh"]).arg(place).arg(lent.unwrap_or(place));
+        Self::spawn(command, &program, channels.state, vm).map_err(|error| cannot("sh", &error))
+    }
+
+    /// Somebody who puts a machine right of whose review a record is kept ([`super::unfinished`]).
+    pub(super) fn of_own(state: &Path, vm: &str) -> io::Result<Self> {
+        let mut command = Command::new("sh");
+        command.args(["-c", AFTER_OWN, "sh"]);
+        Self::spawn(command, &std::env::current_exe()?, state, vm)
+    }
+
+    fn spawn(mut command: Command, program: &Path, state: &Path, vm: &str) -> io::Result<Self> {
+        command.arg(program).arg("--state").arg(state).args(["vm", "resume", "--", vm]);
         // What ends the review from a terminal is not for this one.
         command.process_group(0).current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().map(Self).map_err(|error| cannot("sh", &error))
+        command.spawn().map(Self)
     }
 }
 
