@@ -44,6 +44,8 @@ const EXERCISED: &str = r#"
     virsh dumpxml --inactive "their web" | cmp - "$SITE/before.xml" && echo "theirs as before"
     virsh dumpxml "their web" | cmp - "$SITE/live.xml" && echo "theirs runs as before"
     echo "== left"; left; echo "== end"
+    # Rules are asked about a name with a blank as well, and what to do next has it as one word.
+    review "their web" cpu-flaws,isolation,known-flaws asked 2>"$SITE/asked.txt"
     # A review that is killed while the VM stands still.
     for _ in 1 2 3; do
         grep -q . /run/stood 2>/dev/null && break
@@ -132,6 +134,18 @@ fn copies_of_a_domain_go_on_and_move_and_the_domain_is_as_before() {
         assert!(done.out.contains(words), "{words}: {done:#?}");
     }
     assert_eq!(between(&done, "left").trim(), "their web", "{done:#?}");
+    let asked = review(&site, "asked.json", &done);
+    let told = format!("{asked:#}{}", fs::read_to_string(site.path("asked.txt")).unwrap());
+    assert!(!told.contains("no name of a VM") && !told.contains("no rule was asked"), "{told}");
+    let gates = asked["gates"].as_array().unwrap();
+    let next: Vec<&str> = gates
+        .iter()
+        .filter(|gate| gate["verdict"] == "fail")
+        .flat_map(|gate| gate["next"].as_array().unwrap())
+        .filter_map(Value::as_str)
+        .filter(|command| command.contains("--vm"))
+        .collect();
+    assert!(!next.is_empty() && next.iter().all(|one| one.ends_with("--vm 'their web'")), "{asked:#}");
     let killed: Vec<&str> = between(&done, "killed").split_whitespace().collect();
     assert_eq!(
         killed,

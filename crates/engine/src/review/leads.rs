@@ -66,7 +66,7 @@ pub(super) fn follow(
 /// What goes on from findings: a plan where one can settle any of them, their explanation where a person has to, and an
 /// analysis where there is none. None of a guest's words is in a command.
 fn next(leads: &[Cause], vm: Option<&str>) -> Vec<String> {
-    let about = vm.map(|vm| format!(" --vm {vm}")).unwrap_or_default();
+    let about = vm.map(|vm| format!(" --vm {}", word(vm))).unwrap_or_default();
     let planned = |cause: &&Cause| {
         cause.fix.applicability != Applicability::ManualOnly && !cause.fix.actions.is_empty()
     };
@@ -81,9 +81,22 @@ fn next(leads: &[Cause], vm: Option<&str>) -> Vec<String> {
     all
 }
 
+/// A name as one word of a shell: a domain's may have blanks in it.
+fn word(name: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    if name.chars().all(plain) { name.to_owned() } else { format!("'{}'", name.replace('\'', r"'\''")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_take_a_name_as_one_word() {
+        assert_eq!(next(&[], Some("web-1.a")), ["vmwright analyze --vm web-1.a"]);
+        assert_eq!(next(&[], Some("their web")), ["vmwright analyze --vm 'their web'"]);
+        assert_eq!(next(&[], Some("it's $(x)")), [r"vmwright analyze --vm 'it'\''s $(x)'"]);
+    }
     use vmwright_review::gate_names;
 
     #[test]

@@ -4,7 +4,7 @@
 
 use crate::file::read_words;
 use crate::processes::{Process, user_of};
-use crate::root::check_name;
+use crate::root::is_plain;
 use std::path::{Path, PathBuf};
 use vmwright_formats::qemu_args::{Opts, QUERIES, opts};
 
@@ -70,7 +70,7 @@ fn of_words(words: &[String]) -> (Option<String>, Vec<Socket>, Option<String>) {
         match option {
             "name" => {
                 let guest = opts(value, Some("guest")).get("guest").map(str::to_owned);
-                name = guest.filter(|name| check_name(name).is_ok());
+                name = guest.filter(|name| is_plain(name));
             }
             "qmp" | "qmp-pretty" => {
                 let options = value.strip_prefix("unix:").map(|rest| opts(rest, Some("path")));
