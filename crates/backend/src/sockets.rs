@@ -1,6 +1,7 @@
 //! The private directory of a machine's sockets. The address of a UNIX socket has 108 bytes with its final NUL
 //! (`sun_path` of unix(7)), so a long state directory gets its sockets elsewhere.
 
+use crate::store::VSOCK;
 use std::fs::{DirBuilder, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -26,6 +27,9 @@ pub enum SocketError {
         .0.display()
     )]
     TooLong(PathBuf),
+    /// One that the specification names.
+    #[error("the socket `{}` is longer than the 107 bytes that the address of one has; name a shorter one in `vsock.socket`", .0.display())]
+    LongPath(PathBuf),
     /// A directory for them cannot be made.
     #[error("cannot make the socket directory `{}`", .path.display())]
     Make {
@@ -167,6 +171,23 @@ fn base(state: &Path, runtime: Option<&Path>, before: usize) -> Result<PathBuf, 
     Err(SocketError::TooLong(state.to_owned()))
 }
 
+/// Where the socket of a guest's vsock lies that its specification does not place: at `usual`, or where that is too long
+/// among the other sockets of its machine.
+pub(crate) fn short(state: &Path, machine: &str, usual: PathBuf) -> PathBuf {
+    if usual.as_os_str().len() <= PATH_MAX {
+        return usual;
+    }
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    // Where there is no short place either, the machine's start says so.
+    let place = base(state, runtime.as_deref(), 0).map(|base| base.join(own_name(state, machine)));
+    place.map_or(usual, |place| place.join(VSOCK))
+}
+
+/// Whether a VMM can make a socket at a path.
+pub(crate) fn check(path: &Path) -> Result<(), SocketError> {
+    if path.as_os_str().len() <= PATH_MAX { Ok(()) } else { Err(SocketError::LongPath(path.to_owned())) }
+}
+
 /// Makes a directory that only this user can enter, or checks that an existing one is.
 fn private(base: &Path) -> Result<(), SocketError> {
     let fail = |source| SocketError::Make { path: base.to_owned(), source };
@@ -237,6 +258,17 @@ mod tests {
         } else {
             assert!(matches!(over, Err(SocketError::TooLong(_))));
         }
+    }
+
+    #[test]
+    fn a_vsock_lies_where_its_address_fits() {
+        let usual = |length: usize| PathBuf::from(format!("/{}", "x".repeat(length - 1)));
+        assert_eq!(short(Path::new("/s"), "a", usual(107)), usual(107));
+        let moved = short(Path::new("/s"), "a", usual(108));
+        assert!(moved.starts_with("/s/run") && moved.ends_with("vsock"), "{}", moved.display());
+        check(&moved).expect("it fits");
+        let refused = check(&usual(108)).expect_err("too long").to_string();
+        assert!(refused.contains("107 bytes") && refused.contains("`vsock.socket`"), "{refused}");
     }
 
     #[test]

@@ -3,9 +3,8 @@
 use crate::microvm;
 use crate::program::find;
 use crate::sayable::refuse;
-use crate::seed;
 use crate::store::VSOCK;
-use crate::{StartError, Stored};
+use crate::{StartError, Stored, seed, sockets};
 use std::path::PathBuf;
 use vmwright_convert::cloud_hypervisor::args;
 use vmwright_model::MachineSpec;
@@ -43,7 +42,9 @@ pub(super) fn prepared(machine: &Stored) -> MachineSpec {
     let mut spec = microvm::alone::<super::CloudHypervisor>(&seed::with_disk(machine));
     spec.foreign.retain(|part| !part.at.starts_with('-'));
     if let Some(vsock) = &mut spec.vsock {
-        vsock.socket.get_or_insert_with(|| machine.file(VSOCK).display().to_string());
+        vsock.socket.get_or_insert_with(|| {
+            sockets::short(&machine.state, &machine.name, machine.file(VSOCK)).display().to_string()
+        });
     }
     // A console beside the log would fight with it for the standard output: it gets a file of its own.
     if spec.serials.iter().all(|serial| serial.to == Endpoint::Log) {

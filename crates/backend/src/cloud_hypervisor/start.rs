@@ -2,7 +2,7 @@
 
 use super::{CloudHypervisor, NAME, argv, control};
 use crate::microvm::{self, Prepared, check, socket};
-use crate::sockets::SocketDirectory;
+use crate::sockets::{self, SocketDirectory};
 use crate::store::SERIAL;
 use crate::supervise::{self, Attempt, empty_file};
 use crate::{Running, StartError, Stored};
@@ -32,13 +32,16 @@ pub(super) fn wait(vmm: &CloudHypervisor, attempt: &mut Attempt<'_>) -> Result<R
 /// Program, sockets and streams, and the words that every VMM gets around those of its machine.
 fn prepare(vmm: &CloudHypervisor, machine: &Stored, words: Vec<OsString>) -> Result<Prepared, StartError> {
     let program = vmm.program()?;
+    let spec = argv::prepared(machine);
+    let vsock = spec.vsock.as_ref().and_then(|vsock| vsock.socket.as_deref());
+    vsock.map_or(Ok(()), |vsock| sockets::check(Path::new(vsock)))?;
     let serial = empty_file(&machine.file(SERIAL))?;
     let sockets = SocketDirectory::make(&machine.state, &machine.name, false)?;
     let api = socket(&sockets);
     let mut arguments: Vec<OsString> = vec!["--api-socket".into(), format!("path={}", api.display()).into()];
     arguments.extend(words);
     arguments.extend(microvm::process_words(&machine.spec.process, &["--seccomp", "false"]));
-    let agent = microvm::agent_line(&argv::prepared(machine));
+    let agent = microvm::agent_line(&spec);
     Ok(Prepared { program, arguments, sockets, serial, api, agent, jailed: None })
 }
 

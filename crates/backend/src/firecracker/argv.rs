@@ -4,9 +4,8 @@ use super::jail;
 use crate::microvm;
 use crate::program::find;
 use crate::sayable::refuse;
-use crate::seed;
 use crate::store::VSOCK;
-use crate::{StartError, Stored};
+use crate::{StartError, Stored, seed, sockets};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -28,7 +27,9 @@ pub(super) fn find_program() -> Result<PathBuf, StartError> {
 pub(super) fn whole(machine: &Stored) -> MachineSpec {
     let mut spec = seed::with_disk(machine);
     if let Some(vsock) = &mut spec.vsock {
-        vsock.socket.get_or_insert_with(|| machine.file(VSOCK).display().to_string());
+        vsock.socket.get_or_insert_with(|| {
+            sockets::short(&machine.state, &machine.name, machine.file(VSOCK)).display().to_string()
+        });
     }
     spec
 }

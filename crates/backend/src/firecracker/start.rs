@@ -4,7 +4,7 @@ use super::jail::{self, Jail};
 use super::{Firecracker, NAME, argv};
 use crate::http::{Api, ApiError};
 use crate::microvm::{self, Prepared, check, socket};
-use crate::sockets::SocketDirectory;
+use crate::sockets::{self, SocketDirectory};
 use crate::store::{SERIAL, write_for_now};
 use crate::supervise::{self, Attempt, empty_file};
 use crate::{Running, StartError, Stored};
@@ -52,6 +52,10 @@ fn run(
     crate::seed::make(machine)?;
     let vsock = spec.vsock.as_ref().and_then(|vsock| vsock.socket.as_deref()).map(Path::new);
     if let Some(vsock) = vsock {
+        // In a jail it is a link to a short one.
+        if !jail::wanted(&spec) {
+            sockets::check(vsock)?;
+        }
         remove_stale(vsock);
     }
     let sockets = SocketDirectory::make(&machine.state, &machine.name, false)?;

@@ -121,6 +121,10 @@ fn describe(port: &mut Port<'_>, spec: &mut MachineSpec) {
     devices::balloon(port, &mut spec.balloon);
     devices::shares(port, &mut spec.shares);
     devices::vsock(port, &mut spec.vsock);
+    // The one way to a guest's agent, of which the configuration does not speak.
+    if port.reading() {
+        spec.agent = spec.vsock.is_some();
+    }
     devices::tpm(port, &mut spec.tpm);
     devices::host_devices(port, &mut spec.host_devices);
     devices::small(port, spec);

@@ -94,6 +94,10 @@ fn describe(port: &mut Port<'_>, spec: &mut MachineSpec) {
     networks::networks(port, &mut spec.networks);
     devices::balloon(port, &mut spec.balloon);
     devices::vsock(port, &mut spec.vsock);
+    // The one way to a guest's agent, of which the configuration does not speak.
+    if port.reading() {
+        spec.agent = spec.vsock.is_some();
+    }
     devices::entropy(port, &mut spec.rngs);
     devices::serial(port, &mut spec.serials);
     devices::memory(port, &mut spec.memory.devices);

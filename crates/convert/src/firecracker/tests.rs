@@ -61,6 +61,7 @@ fn what_a_whole_configuration_says_is_understood() {
     );
     assert_eq!(network.inbound.as_ref().map(|limit| limit.bytes), Some(1_000_000));
     assert_eq!(spec.vsock.as_ref().and_then(|vsock| vsock.cid), Some(7));
+    assert!(spec.agent, "a guest with a vsock may have an agent");
     assert_eq!((spec.rngs[0].bytes, spec.rngs[0].period), (Some(1000), Some(100)));
     assert_eq!((spec.serials[0].to, spec.serials[0].path.as_deref()), (Endpoint::File, Some("/run/serial")));
     assert_eq!(spec.memory.devices[0].size, "2GiB");
