@@ -68,6 +68,18 @@ pub const RULE: Rule = Rule {
     ..Rule::NEW
 };
 
+/// How a strict binding is written, by libvirt and on QEMU's command line.
+const BOUND: [&str; 4] = ["mode='strict'", "mode=\"strict\"", "policy=bind", "\"policy\":\"bind\""];
+
+/// What says that memory was asked for and not given.
+const REFUSED: [&str; 2] = ["Cannot allocate memory", "Insufficient free host memory"];
+
+/// Bytes below which a node has nothing for a VM: about what the kernel and its daemons keep.
+const DRY: u64 = 1 << 30;
+
+/// How many times that another node must have, for the host as a whole to have memory.
+const MUCH_MORE: u64 = 8;
+
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let said = draft.any();
@@ -98,7 +110,24 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             break;
         }
     }
-    if !said {
+    // A VM of unknown size that did not get the memory that it is bound to, while one node is dry and another is not.
+    // A whole host's logs have such lines for many reasons.
+    let refused = !cx.is_whole_host()
+        && cx.texts_with(REFUSED).next().is_some()
+        && cx.texts_with(["hugepages", "hugetlb"]).next().is_none();
+    let free = host.iter().filter_map(|node| node.free.as_ref());
+    if let (Some(least), Some(most)) = (free.clone().min_by_key(|one| one.0), free.max_by_key(|one| one.0))
+        && refused
+        && cx.texts_with(BOUND).next().is_some()
+        && least.0 < DRY
+        && most.0 / MUCH_MORE > DRY
+    {
+        draft = draft
+            .because(Strength::Strong, least.1.clone(), "this node has next to nothing free")
+            .because(Strength::Hint, most.1.clone(), "while another has")
+            .title("a node is out of memory while another has plenty, and the VM is bound strictly");
+    }
+    if !said && !refused {
         draft = draft.level(Level::Warn);
     }
     vec![draft.verdict()]

@@ -35,6 +35,7 @@ use crate::prelude::*;
 pub const RULE: Rule = Rule {
     tags: &["storage", "boot"],
     signs: &[
+        Sign::strong("Cannot store dirty bitmaps in qcow2 v2 files"),
         Sign::proof("Unsupported qcow2 feature(s)"),
         Sign::strong("uses a qcow2 feature which is not supported by this qemu version"),
         Sign::strong("Unsupported qcow2 version"),
