@@ -63,6 +63,8 @@ pub struct QmpMigration {
     pub mbps: Option<Spanned<f64>>,
     /// How often the memory was gone through.
     pub rounds: Option<Spanned<u64>>,
+    /// Milliseconds that the guest would stand still for what is left.
+    pub expected_downtime: Option<u64>,
     /// Percentage by which the vCPUs are held back.
     pub throttle: Option<Spanned<u64>>,
 }
@@ -92,6 +94,10 @@ pub struct QmpAnswer {
     pub jobs: Vec<QmpJob>,
     /// The migration that is or was.
     pub migration: Option<QmpMigration>,
+    /// Bytes that a migration may send in a second, 0 for any number: `query-migrate-parameters`.
+    pub migration_bandwidth: Option<Spanned<u64>>,
+    /// Milliseconds that a guest may stand still at the end of its migration: `query-migrate-parameters`.
+    pub migration_downtime: Option<u64>,
     /// Whether KVM executes the guest: `query-kvm`.
     pub kvm: Option<Spanned<bool>>,
     /// QEMU's version, `10.0.2`: `query-version`.
@@ -152,6 +158,10 @@ impl QmpAnswer {
                 let version = format!("{}.{}.{}", major.value, minor.value, micro.value);
                 self.version = Some(Spanned::new(version, major.line));
             }
+        } else if members.contains_key("downtime-limit") {
+            self.migration_bandwidth = members.get("max-bandwidth").and_then(Json::number);
+            self.migration_downtime =
+                members.get("downtime-limit").and_then(Json::number).map(|limit| limit.value);
         } else if members.contains_key("ram") || members.contains_key("status") {
             let ram = members.get("ram").map(Json::members).unwrap_or_default();
             let number = |key: &str| ram.get(key).and_then(Json::number);
@@ -163,6 +173,10 @@ impl QmpAnswer {
                 page_size: number("page-size").map_or(4096, |size| size.value),
                 mbps: ram.get("mbps").and_then(Json::float),
                 rounds: number("dirty-sync-count"),
+                expected_downtime: members
+                    .get("expected-downtime")
+                    .and_then(Json::number)
+                    .map(|time| time.value),
                 throttle: members.get("cpu-throttle-percentage").and_then(Json::number),
             });
         }
@@ -264,6 +278,9 @@ mod tests {
         .migration
         .unwrap();
         assert_eq!(migration.rates(), Some((204_800_000, 100_000_000)));
+        let limits = read("{\"return\":{\"max-bandwidth\":134217728,\n\"downtime-limit\":300,\"tls-creds\":\"\"}}");
+        assert_eq!(limits.migration_bandwidth, Some(Spanned::new(134_217_728, 1)));
+        assert_eq!(limits.migration, None);
         // A VM that was never migrated has an empty answer.
         assert_eq!(read("{\"return\": {}}"), QmpAnswer::default());
         assert_eq!(QmpAnswer::read("{}").1.len(), 1);

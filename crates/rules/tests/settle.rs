@@ -1,6 +1,6 @@
 //! What rules offer to do on a running host, by its state alone: each action expects what was read.
 
-use vmwright_model::plan::{DomainEdit, Owner, ServiceState, Setting};
+use vmwright_model::plan::{DomainEdit, Owner, QmpValue, ServiceState, Setting};
 use vmwright_model::{Action, Applicability, Finding, Kind, Missing, Record, Snapshot, Verdict};
 use vmwright_rules::{Reading, entry, ranking};
 
@@ -433,4 +433,49 @@ fn a_guest_that_writes_the_same_pages_again_does_not_get_nearer() {
     // 200 MiB a second are 1678 Mbit.
     assert!(fires("1000.0") && fires("1720.0"));
     assert!(!fires("3000.0"));
+}
+
+#[test]
+fn a_migration_that_its_own_limit_holds_back_may_send_more() {
+    let spec = ("machine.toml", "machine_spec", "name = \"web\"\n[memory]\nsize = \"1GiB\"\n");
+    let moves = |mbps: &str| {
+        format!(
+            "{{\n\"return\": {{\n\"ram\": {{\n\"dirty-pages-rate\": 51200,\n\"dirty-sync-count\": 40,\n\"mbps\": {mbps},\n\"page-size\": 4096,\n\"remaining\": 5\n}},\n\"status\": \"active\"\n}}}}\n"
+        )
+    };
+    let limit = |bytes: u64| {
+        format!("{{\n\"return\": {{\n\"max-bandwidth\": {bytes},\n\"downtime-limit\": 300\n}}}}\n")
+    };
+    let of = |mbps: &str, bytes: u64, spec: &[(&str, &'static str, &str)]| {
+        let (moves, limit) = (moves(mbps), limit(bytes));
+        let qmp = [
+            ("qmp/web/query-migrate", "qmp_answer", moves.as_str()),
+            ("qmp/web/query-migrate-parameters", "qmp_answer", limit.as_str()),
+        ];
+        finding("migration/not-converging", &[&qmp[..], spec].concat()).map(|found| found.fix.actions)
+    };
+    // 1000 Mbit a second are 125 MB; it dirties 200 MiB a second, and may send 128 MiB.
+    let raised = Action::Qmp {
+        machine: "web".into(),
+        value: QmpValue::MigrationBandwidth,
+        from: 128 << 20,
+        to: 400 << 20,
+    };
+    assert_eq!(of("1000.0", 128 << 20, &[spec]), Some(vec![raised]));
+    assert_eq!(of("1000.0", 1 << 30, &[spec]), Some(Vec::new()), "the link holds it");
+    assert_eq!(of("1000.0", 0, &[spec]), Some(Vec::new()), "it has no limit");
+    assert_eq!(of("1000.0", 128 << 20, &[]), Some(Vec::new()), "its monitor is somebody else's");
+    // 125 MB a second for 3 s are left again and again, and have to go in 300 ms.
+    let rest = |mbps: &str| moves(mbps).replace("\"status\"", "\"expected-downtime\": 3000,\n\"status\"");
+    let (moving, parameters) = (rest("1000.0"), limit(128 << 20));
+    let qmp = [
+        ("qmp/web/query-migrate", "qmp_answer", moving.as_str()),
+        ("qmp/web/query-migrate-parameters", "qmp_answer", parameters.as_str()),
+        spec,
+    ];
+    let to = 1_562_500_000_u64.div_ceil(1 << 20) << 20;
+    let found = actions("migration/not-converging", &qmp);
+    assert!(matches!(&found[..], [Action::Qmp { to: raised, .. }] if *raised == to), "{found:?}");
+    // Once it gets nearer, the rounds that were prove nothing.
+    assert_eq!(of("3000.0", 400 << 20, &[spec]), None);
 }

@@ -42,6 +42,7 @@ pub(crate) const QUESTIONS: &[(&str, Option<&str>)] = &[
     ("query-chardev", None),
     ("query-migrate", None),
     ("query-migrate-capabilities", None),
+    ("query-migrate-parameters", None),
     ("query-jobs", None),
     ("query-block-jobs", None),
     ("query-blockstats", None),

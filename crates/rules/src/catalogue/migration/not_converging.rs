@@ -24,8 +24,9 @@
 //! all: a network problem.
 //!
 //! ## Fix
-//! Allow auto-convergence (`--auto-converge`) or post-copy (`--postcopy`, then `virsh migrate-postcopy`), more
-//! streams (`--parallel`), a longer downtime (`virsh migrate-setmaxdowntime`), a faster link without tunnel; or
+//! Where QEMU's own limit holds it (`max-bandwidth`, 128 MiB in a second where nobody said another), raise that: it counts
+//! at once (`migrate-set-parameters`, `virsh migrate-setspeed`). Allow auto-convergence (`--auto-converge`) or post-copy
+//! (`--postcopy`, then `virsh migrate-postcopy`), more streams (`--parallel`), a longer downtime (`virsh migrate-setmaxdowntime`), a faster link without tunnel; or
 //! migrate at a quiet time.
 //!
 //! ## References
@@ -37,8 +38,10 @@
 mod preflight;
 
 use crate::prelude::*;
-use vmwright_formats::qmp_answer::{QmpAnswer, vm_of};
+use vmwright_formats::qmp_answer::{QmpAnswer, QmpMigration, vm_of};
 
+#[path = "state/limit.rs"]
+mod limit;
 #[path = "messages/not_converging.rs"]
 mod messages;
 
@@ -77,7 +80,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     // `virsh domjobinfo`, `info migrate` of the monitor, and the answer to `query-migrate`.
     let keys = ["Iteration:", "dirty sync count:", "\"dirty-sync-count\":"];
+    let all = cx.all::<QmpAnswer>();
     for text in cx.texts_with(keys) {
+        // Rounds of a migration that gets nearer by now, or is over.
+        if all
+            .iter()
+            .any(|seen| seen.text.source == text.source && seen.migration.as_ref().is_some_and(is_well))
+        {
+            continue;
+        }
         for (number, line) in text.lines_with(keys) {
             let Some(rest) =
                 keys.iter().find_map(|key| line.split_once(key)).map(|(_, rest)| rest.trim_start())
@@ -95,11 +106,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             }
         }
     }
-    for seen in cx.all::<QmpAnswer>() {
+    for seen in &all {
         let Some(migration) = &seen.migration else { continue };
         draft = draft.looked();
-        let active = migration.status.as_ref().is_some_and(|status| status.value == "active");
-        let Some((dirtied, carried)) = migration.rates().filter(|_| active) else { continue };
+        let Some((dirtied, carried)) = migration.rates().filter(|_| is_active(migration)) else { continue };
         let rate = migration.dirty_pages_rate.as_ref().and_then(|rate| seen.quote(rate.line));
         let link = migration.mbps.as_ref().and_then(|mbps| seen.quote(mbps.line));
         if gets_nearer(dirtied, carried) {
@@ -116,6 +126,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             ));
         if let Some(vm) = vm_of(seen.text.source) {
             draft = draft.about(Subject::new(SubjectKind::Vm, vm));
+            draft = limit::raised(cx, draft, (vm, migration), (dirtied, carried), &all);
         }
     }
     for text in cx.texts_with(" VM-state") {
@@ -132,6 +143,18 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     vec![draft.verdict()]
+}
+
+fn is_active(migration: &QmpMigration) -> bool {
+    migration.status.as_ref().is_some_and(|status| status.value == "active")
+}
+
+/// Whether a migration needs nothing: it has ended, or the rest shrinks.
+fn is_well(migration: &QmpMigration) -> bool {
+    let ended = ["completed", "failed", "cancelled"];
+    migration.status.as_ref().is_some_and(|status| ended.contains(&status.value.as_str()))
+        || is_active(migration)
+            && migration.rates().is_some_and(|(dirtied, carried)| gets_nearer(dirtied, carried))
 }
 
 /// Whether the rest shrinks by more than a tenth with each round: a guest that writes the same pages again and again dirties
