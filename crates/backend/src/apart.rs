@@ -11,6 +11,7 @@ use std::path::Path;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Apart {
     mounts: Vec<Mount>,
+    own_network: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -21,6 +22,11 @@ struct Mount {
 }
 
 impl Apart {
+    /// Gives it a network of its own as well, in which nothing leads to the host's (network_namespaces(7)).
+    pub(crate) fn own_network(&mut self) {
+        self.own_network = true;
+    }
+
     /// Shows a file of the host at another place, which exists.
     pub(crate) fn show(&mut self, from: &Path, to: &Path, readonly: bool) -> io::Result<()> {
         let text = |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(io::Error::from);
@@ -31,8 +37,9 @@ impl Apart {
     /// Takes the calling process, which has one thread, into a mount namespace of its own with these mounts. Makes
     /// system calls only.
     pub(crate) fn mount(&self) -> io::Result<()> {
+        let network = if self.own_network { libc::CLONE_NEWNET } else { 0 };
         // SAFETY: system calls on plain values; it concerns the calling process alone.
-        check(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;
+        check(unsafe { libc::unshare(libc::CLONE_NEWNS | network) })?;
         // What is mounted here is not to reach the host; what the host mounts later may come in.
         mount(None, c"/", libc::MS_REC | libc::MS_SLAVE)?;
         for Mount { from, to, readonly } in &self.mounts {

@@ -58,6 +58,7 @@ pub use seed::with_disk as as_started;
 pub use sockets::SocketError;
 pub use state::{Illegal, Operation, State, legal};
 pub use store::{Listed, Stored};
+pub use whole::Copies;
 
 use std::io;
 use std::path::PathBuf;

@@ -241,8 +241,10 @@ pub(crate) struct Prepared {
     pub(crate) api: PathBuf,
     /// The line to its guest's agent, where it has one.
     pub(crate) agent: Option<(PathBuf, u32)>,
-    /// What a jailer needs that runs it.
-    pub(crate) jailed: Option<(Account, Apart)>,
+    /// The user that a jailer becomes.
+    pub(crate) account: Option<Account>,
+    /// Its namespaces, where it has some of its own.
+    pub(crate) apart: Option<Apart>,
 }
 
 /// Where a VMM's API is to be.
@@ -257,7 +259,7 @@ pub(crate) fn run<M: MicroVm>(
     prepared: Prepared,
     ready: impl FnOnce(&mut Starting<'_>) -> Result<(), ApiError>,
 ) -> Result<Running, StartError> {
-    let Prepared { program, arguments, sockets, serial, api, agent, jailed } = prepared;
+    let Prepared { program, arguments, sockets, serial, api, agent, account, apart } = prepared;
     let (agent, agent_port) = agent.unzip();
     let patience = vmm.common().patience;
     let deadline = Instant::now() + patience;
@@ -282,14 +284,14 @@ pub(crate) fn run<M: MicroVm>(
         taps: Vec::new(),
         accelerator: Accelerator::Kvm,
         streams: Streams { input: Some(&input), output: Some(&serial), title: Some(&title) },
-        apart: jailed.as_ref().map(|(_, apart)| apart),
+        apart: apart.as_ref(),
     })?;
     let mut starting = Starting { api: Api::at(&api, patience), child: &mut child, deadline };
     match ready(&mut starting) {
         Ok(()) => {
             sockets.keep();
             // The jailer has become another user by now.
-            Ok(Running { user: jailed.map(|(account, _)| account.name), ..running })
+            Ok(Running { user: account.map(|account| account.name), ..running })
         }
         Err(error) => Err(told(attempt, &mut child, patience, error)),
     }

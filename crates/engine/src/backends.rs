@@ -8,7 +8,7 @@ use vmwright_backend::libvirt::{Connection, Found, Libvirt};
 use vmwright_backend::qemu::agent::Agent;
 use vmwright_backend::qemu::{Qemu, argv};
 use vmwright_backend::store::{self, Stored};
-use vmwright_backend::{Backend, chain};
+use vmwright_backend::{Backend, Copies, chain};
 
 /// How long a daemon may take to answer a question about its domains.
 const ASK: Duration = Duration::from_secs(5);
@@ -84,6 +84,15 @@ impl Chosen {
                 let domain = Libvirt::on(connection.clone()).domain_of(machine, text);
                 domain.map(drop).map_err(|error| fail(error.into()))
             }
+        }
+    }
+
+    /// A microVM's VMM, of which a second one can go on from a guest's state.
+    pub(crate) fn copies(&self) -> Option<Box<dyn Copies>> {
+        match self {
+            Self::Firecracker => Some(Box::new(Firecracker::default())),
+            Self::CloudHypervisor => Some(Box::new(CloudHypervisor::default())),
+            Self::Qemu | Self::Libvirt(_) => None,
         }
     }
 

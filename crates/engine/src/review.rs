@@ -2,6 +2,7 @@
 
 mod beside;
 mod by_libvirt;
+mod by_microvm;
 mod channels;
 mod exercise;
 mod here;

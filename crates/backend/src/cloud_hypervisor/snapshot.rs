@@ -1,10 +1,10 @@
 //! Snapshots: a directory with the configuration, the state and the memory, as Cloud Hypervisor writes it.
 
 use super::control::ask;
-use super::start::go_on;
+use super::start::{go_on, go_on_beside};
 use super::{CloudHypervisor, argv};
 use crate::disks::Snapshot;
-use crate::whole::Whole;
+use crate::whole::{self, Copies, Whole};
 use crate::{ControlError, Running, StartError, Stored};
 use serde_json::json;
 use std::os::unix::fs::DirBuilderExt;
@@ -46,5 +46,17 @@ impl Whole for CloudHypervisor {
 
     fn go_on(&self, machine: &Stored, name: &str) -> Result<Running, StartError> {
         go_on(self, machine, &directory(machine, name))
+    }
+}
+
+impl Copies for CloudHypervisor {
+    fn keep_for_copies(&self, machine: &Stored, kept: &Stored) -> Result<u64, ControlError> {
+        whole::keep_for_copies(self, machine, kept)
+    }
+
+    fn go_on_beside(&self, copy: &Stored, of: &Stored, kept: &Stored) -> Result<Running, StartError> {
+        whole::own_disks(copy, of, kept)?;
+        let [from] = whole::kept_for_copies::<Self>(kept).try_into().unwrap_or_default();
+        go_on_beside(self, copy, of, &from)
     }
 }

@@ -3,19 +3,29 @@
 use super::{CloudHypervisor, NAME, argv, control};
 use crate::microvm::{self, Prepared, check, socket};
 use crate::sockets::{self, SocketDirectory};
-use crate::store::SERIAL;
+use crate::store::{SERIAL, VSOCK};
 use crate::supervise::{self, Attempt, empty_file};
-use crate::{Running, StartError, Stored};
+use crate::{Running, StartError, Stored, whole};
 use std::ffi::OsString;
 use std::path::Path;
 
 pub(super) fn start(vmm: &CloudHypervisor, machine: &Stored) -> Result<Running, StartError> {
-    supervise::start(machine, NAME, |attempt| run(vmm, attempt, None))
+    supervise::start(machine, NAME, |attempt| run(vmm, attempt, None, None))
 }
 
 /// Starts a VMM whose guest goes on from the snapshot in this directory.
 pub(super) fn go_on(vmm: &CloudHypervisor, machine: &Stored, from: &Path) -> Result<Running, StartError> {
-    supervise::start(machine, NAME, |attempt| run(vmm, attempt, Some(from)))
+    supervise::start(machine, NAME, |attempt| run(vmm, attempt, Some(from), None))
+}
+
+/// The same of a copy of the machine `of`.
+pub(super) fn go_on_beside(
+    vmm: &CloudHypervisor,
+    copy: &Stored,
+    of: &Stored,
+    from: &Path,
+) -> Result<Running, StartError> {
+    supervise::start(copy, NAME, |attempt| run(vmm, attempt, Some(from), Some(of)))
 }
 
 /// Starts a VMM that has no machine: it gets one from elsewhere. What of the machine is this host's own is made as for a
@@ -42,10 +52,15 @@ fn prepare(vmm: &CloudHypervisor, machine: &Stored, words: Vec<OsString>) -> Res
     arguments.extend(words);
     arguments.extend(microvm::process_words(&machine.spec.process, &["--seccomp", "false"]));
     let agent = microvm::agent_line(&spec);
-    Ok(Prepared { program, arguments, sockets, serial, api, agent, jailed: None })
+    Ok(Prepared { program, arguments, sockets, serial, api, agent, account: None, apart: None })
 }
 
-fn run(vmm: &CloudHypervisor, attempt: &mut Attempt<'_>, from: Option<&Path>) -> Result<Running, StartError> {
+fn run(
+    vmm: &CloudHypervisor,
+    attempt: &mut Attempt<'_>,
+    from: Option<&Path>,
+    copy_of: Option<&Stored>,
+) -> Result<Running, StartError> {
     let machine = attempt.machine;
     let boots = machine.spec.boot.kernel.is_some() || machine.spec.firmware.path.is_some();
     let none = "neither a kernel nor `firmware.path` is named, and one of them is started";
@@ -56,7 +71,12 @@ fn run(vmm: &CloudHypervisor, attempt: &mut Attempt<'_>, from: Option<&Path>) ->
         None => words.into_iter().map(OsString::from).collect(),
         Some(from) => vec!["--restore".into(), format!("source_url=file://{}", from.display()).into()],
     };
-    let prepared = prepare(vmm, machine, words)?;
+    let mut prepared = prepare(vmm, machine, words)?;
+    if let Some(of) = copy_of {
+        prepared.apart = Some(whole::apart(machine, of)?);
+        // It makes its socket in the machine's directory as it sees it.
+        prepared.agent = prepared.agent.map(|(_, port)| (machine.file(VSOCK), port));
+    }
     microvm::run(vmm, attempt, prepared, |starting| match from {
         None => starting.greet::<CloudHypervisor>("Running"),
         // It was kept standing still.

@@ -3,7 +3,7 @@
 //! snapshot after the first one holds the guest up for that alone.
 
 use super::control::change;
-use super::start::{Kept, go_on};
+use super::start::{Kept, go_on, go_on_beside};
 use super::{Firecracker, argv, jail};
 use crate::account::account;
 use crate::disks::Snapshot;
@@ -11,7 +11,7 @@ use crate::microvm::{api_of, done, unusable};
 use crate::process::Identity;
 use crate::store::{read_regular, write_atomically};
 use crate::supervise::running;
-use crate::whole::Whole;
+use crate::whole::{self, Copies, Whole};
 use crate::{ControlError, Operation, Running, StartError, Stored};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -102,6 +102,18 @@ impl Whole for Firecracker {
         // Where that cannot be written down, the next snapshot is a whole one.
         let _ = remember(machine, name, &running);
         Ok(running)
+    }
+}
+
+impl Copies for Firecracker {
+    fn keep_for_copies(&self, machine: &Stored, kept: &Stored) -> Result<u64, ControlError> {
+        whole::keep_for_copies(self, machine, kept)
+    }
+
+    fn go_on_beside(&self, copy: &Stored, of: &Stored, kept: &Stored) -> Result<Running, StartError> {
+        whole::own_disks(copy, of, kept)?;
+        let [state, memory] = whole::kept_for_copies::<Self>(kept).try_into().unwrap_or_default();
+        go_on_beside(self, copy, of, &Kept { state, memory })
     }
 }
 

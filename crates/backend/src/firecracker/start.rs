@@ -5,9 +5,9 @@ use super::{Firecracker, NAME, argv};
 use crate::http::{Api, ApiError};
 use crate::microvm::{self, Prepared, check, socket};
 use crate::sockets::{self, SocketDirectory};
-use crate::store::{SERIAL, write_for_now};
+use crate::store::{SERIAL, VSOCK, write_for_now};
 use crate::supervise::{self, Attempt, empty_file};
-use crate::{Running, StartError, Stored};
+use crate::{Running, StartError, Stored, whole};
 use serde_json::{Value, json};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ const STARTED: &str = "uccessfully started microvm";
 const QUIET: Duration = Duration::from_secs(2);
 
 pub(super) fn start(firecracker: &Firecracker, machine: &Stored) -> Result<Running, StartError> {
-    supervise::start(machine, NAME, |attempt| run(firecracker, attempt, None))
+    supervise::start(machine, NAME, |attempt| run(firecracker, attempt, None, None))
 }
 
 /// What a VMM goes on from: the state and the memory of a snapshot.
@@ -36,13 +36,24 @@ pub(super) struct Kept {
 }
 
 pub(super) fn go_on(firecracker: &Firecracker, machine: &Stored, kept: &Kept) -> Result<Running, StartError> {
-    supervise::start(machine, NAME, |attempt| run(firecracker, attempt, Some(kept)))
+    supervise::start(machine, NAME, |attempt| run(firecracker, attempt, Some(kept), None))
+}
+
+/// The same of a copy of the machine `of`.
+pub(super) fn go_on_beside(
+    firecracker: &Firecracker,
+    copy: &Stored,
+    of: &Stored,
+    kept: &Kept,
+) -> Result<Running, StartError> {
+    supervise::start(copy, NAME, |attempt| run(firecracker, attempt, Some(kept), Some(of)))
 }
 
 fn run(
     firecracker: &Firecracker,
     attempt: &mut Attempt<'_>,
     kept: Option<&Kept>,
+    copy_of: Option<&Stored>,
 ) -> Result<Running, StartError> {
     let machine = attempt.machine;
     let none = "Firecracker has no firmware: it starts a kernel, and none is named";
@@ -84,13 +95,23 @@ fn run(
         let api = jail.api();
         // Not by the link to it: who is in the jail may replace what that leads to.
         let agent = microvm::agent_line(&spec).map(|(_, port)| (jail.vsock(), port));
-        let Jail { jailer, account, apart, .. } = jail;
-        Prepared { program: jailer, arguments, sockets, serial, api, agent, jailed: Some((account, apart)) }
+        let Jail { jailer, account, mut apart, .. } = jail;
+        if copy_of.is_some() {
+            apart.own_network();
+        }
+        let (account, apart) = (Some(account), Some(apart));
+        Prepared { program: jailer, arguments, sockets, serial, api, agent, account, apart }
     } else {
         let api = socket(&sockets);
         let file = machine.file(CONFIG);
         let arguments = argv::argv(&spec, &api, &machine.file(LOG), kept.is_none().then_some(&*file));
-        Prepared { program, arguments, sockets, serial, api, agent: microvm::agent_line(&spec), jailed: None }
+        let apart = copy_of.map(|of| whole::apart(machine, of)).transpose()?;
+        let mut agent = microvm::agent_line(&spec);
+        if apart.is_some() {
+            // It makes its socket in the machine's directory as it sees it.
+            agent = agent.map(|(_, port)| (machine.file(VSOCK), port));
+        }
+        Prepared { program, arguments, sockets, serial, api, agent, account: None, apart }
     };
     let mut text = format!("{config:#}").into_bytes();
     text.push(b'\n');

@@ -4,6 +4,7 @@
 
 mod cases;
 mod cloud_hypervisor;
+mod copies;
 mod daemon;
 mod firecracker;
 mod guest;

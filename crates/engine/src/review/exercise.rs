@@ -2,6 +2,7 @@
 
 use super::beside;
 use super::by_libvirt;
+use super::by_microvm;
 use super::channels::Channels;
 use super::plug;
 use super::twin::{Twin, single};
@@ -165,6 +166,10 @@ impl Exercise for Exerciser<'_> {
     }
 
     fn restored_twice(&self, look: &mut dyn FnMut(&dyn Guest, &dyn Vmm)) -> Result<Saved, Undone> {
+        let chosen = Chosen::of(self.machine()).map_err(|error| Undone::Cannot(chain(&error)))?;
+        if let Some(vmm) = chosen.copies() {
+            return by_microvm::restored_twice(self, &*vmm, look);
+        }
         if let Some(connection) = self.run_by("saved and restored")? {
             return by_libvirt::restored_twice(self, &connection, look);
         }

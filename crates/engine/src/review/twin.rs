@@ -2,12 +2,12 @@
 
 use super::channels::Channels;
 use crate::aside::private;
+use crate::backends::{self, Chosen};
 use crate::error::chain;
 use std::fs;
 use std::path::{Path, PathBuf};
-use vmwright_backend::qemu::Qemu;
+use vmwright_backend::Stop;
 use vmwright_backend::store::{self, Stored};
-use vmwright_backend::{Backend, Stop};
 use vmwright_formats::machine_spec::write_spec;
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::{Endpoint, NetworkKind};
@@ -36,7 +36,8 @@ impl Twin {
             }
             change(&mut spec, &place)?;
             let text = write_spec(&spec).map_err(|error| chain(&error))?;
-            store::create_from_text(&place, Path::new("of the twin"), &text, "qemu")
+            let backend = Chosen::of(of).map_err(|error| chain(&error))?.word();
+            store::create_from_text(&place, Path::new("of the twin"), &text, &backend)
                 .map_err(|error| chain(&error))
         };
         match made() {
@@ -70,10 +71,11 @@ impl Drop for Twin {
         if self.kept {
             return;
         }
-        let qemu = Qemu::default();
-        if qemu.look(&self.machine).is_ok_and(|condition| condition.state.alive()) {
+        if let Ok(backend) = backends::of(&self.machine)
+            && backend.look(&self.machine).is_ok_and(|condition| condition.state.alive())
+        {
             // What cannot be stopped is shown by `vm list` of its own state directory.
-            let _ = qemu.stop(&self.machine, Stop::Force);
+            let _ = backend.stop(&self.machine, Stop::Force);
         }
         let _ = store::delete(&self.place, &self.machine.name);
         let _ = fs::remove_dir_all(&self.place);

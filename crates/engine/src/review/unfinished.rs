@@ -1,4 +1,4 @@
-//! A machine of QEMU's that a review has made to stand still, or moved to a second VMM, is as it was also where the review is
+//! A machine of QEMU's or a microVM that a review has made to stand still, or moved to a second VMM, is as it was also where the review is
 //! killed: that it is away stands in its directory before it goes, and whoever asks for the machine next brings it back. A
 //! process of the review's own does so at once where it is left to.
 
@@ -6,7 +6,7 @@ use super::exercise::{Exerciser, MOVED, SOCKET, leg};
 use super::standing::Afterwards;
 use crate::aside::left_by;
 use crate::error::chain;
-use crate::{Environment, Progress};
+use crate::{Environment, Progress, backends};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use vmwright_backend::qemu::{Holds, Qemu};
 use vmwright_backend::store::{self, Stored};
-use vmwright_backend::{Backend as _, Identity, State, Stop};
+use vmwright_backend::{Backend as _, Identity, Request, State, Stop, Unwatched, perform};
 use vmwright_review::Undone;
 
 /// Name of the record in a machine's directory.
@@ -71,8 +71,7 @@ impl<'a> Pending<'a> {
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        let look = Qemu::default().look(self.machine);
-        if look.is_ok_and(|condition| condition.state == State::Running) {
+        if state(self.machine).is_ok_and(|state| state == State::Running) {
             // One that stays is of a process that is gone, and finds the machine as it should be.
             let _ = fs::remove_file(self.machine.file(RECORD));
         }
@@ -160,6 +159,17 @@ fn brought_back(
 fn go_on(machine: &Stored) -> Result<&'static str, String> {
     let qemu = Qemu::default();
     let failed = |error: vmwright_backend::ControlError| chain(&error);
+    let backend = backends::of(machine).map_err(|error| chain(&error))?;
+    if backend.name() != qemu.name() {
+        return match state(machine)? {
+            State::Running => Ok("the guest runs"),
+            State::Paused => perform(&*backend, machine, Request::Resume, &mut Unwatched)
+                .map(|_| "the guest goes on")
+                .map_err(failed),
+            other if other.alive() => Err(format!("it is {other}")),
+            _ => Ok("it has ended since"),
+        };
+    }
     match qemu.settle(machine).map_err(failed)? {
         Holds::Nothing => Ok("it has ended since"),
         Holds::Room => Err("its VMM waits for a guest that nobody sends".to_owned()),
@@ -230,9 +240,14 @@ fn end(place: &Path) -> Result<(), String> {
 
 /// Ends a machine's VMM where there is one.
 fn stop(machine: &Stored) -> Result<(), String> {
-    let qemu = Qemu::default();
-    if qemu.look(machine).map_err(|error| chain(&error))?.state.alive() {
-        qemu.stop(machine, Stop::Force).map_err(|error| chain(&error))?;
+    if state(machine)?.alive() {
+        let backend = backends::of(machine).map_err(|error| chain(&error))?;
+        backend.stop(machine, Stop::Force).map_err(|error| chain(&error))?;
     }
     Ok(())
+}
+
+fn state(machine: &Stored) -> Result<State, String> {
+    let backend = backends::of(machine).map_err(|error| chain(&error))?;
+    backend.look(machine).map(|condition| condition.state).map_err(|error| chain(&error))
 }

@@ -31,6 +31,8 @@ pub(crate) struct Copy {
     pub(crate) draws: Result<Vec<Vec<u8>>, String>,
     /// Its generation id, as the VMM says; none where it has none.
     pub(crate) generation: Option<String>,
+    /// Whether the VMM does not tell of one in any case.
+    pub(crate) untold: bool,
     /// Whether its kernel has a driver that heeds it.
     pub(crate) heeds: bool,
     /// Seconds that its clock is before the host's once it was told the time; or why it could not be told.
@@ -65,9 +67,10 @@ fn copy(guest: &dyn Guest, vmm: &dyn Vmm) -> Copy {
     // First of all: whatever else the guest does draws numbers too.
     let draw = |_| guest.file_read("/dev/urandom", BYTES).map_err(|error| format!("/dev/urandom: {error}"));
     let draws = (0..DRAWS).map(draw).collect();
-    let generation = vmm.query("query-vm-generation-id").ok();
-    let generation = generation.and_then(|answer| answer.get("guid").and_then(Value::as_str).map(str::to_owned));
-    Copy { seen: moment::look(guest, false), draws, generation, heeds: heeds(guest), set: set_time(guest) }
+    let generation = vmm.query("query-vm-generation-id");
+    let untold = generation.as_ref().is_err_and(|why| why.contains("does not tell"));
+    let generation = generation.ok().and_then(|answer| answer.get("guid").and_then(Value::as_str).map(str::to_owned));
+    Copy { seen: moment::look(guest, false), draws, generation, untold, heeds: heeds(guest), set: set_time(guest) }
 }
 
 /// Whether the guest's kernel has the driver `vmgenid`: its folder cannot be read as a file, and is there all the same. It lies
@@ -162,6 +165,8 @@ fn randomness(first: &Copy, second: &Copy, aspects: &mut Aspects, evidence: &mut
         }
         (Some(one), Some(other)) if one != other => "its generation id changed, and the guest's kernel did not heed it",
         (Some(_), Some(_)) => "its generation id is the same in both",
+        _ if first.untold && first.heeds => "whether a generation id told the guest that it was restored the VMM does not tell",
+        _ if first.untold => "the guest's kernel has no driver for a generation id, which would tell it that it was restored",
         _ => "no generation id tells the guest that it was restored (QEMU: `-device vmgenid,guid=auto`, libvirt: `<genid/>`)",
     };
     if !shared.is_empty() {
@@ -201,6 +206,7 @@ mod tests {
             seen: seen(),
             draws: Ok(draws(from)),
             generation: generation.map(str::to_owned),
+            untold: false,
             heeds: true,
             set: Ok(0.01),
         };
