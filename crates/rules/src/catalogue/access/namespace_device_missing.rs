@@ -45,7 +45,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Could not open '/dev/{node}': Operation not permitted"),
         Sign::strong("vhost-net requested but could not be initialized").and(&["Operation not permitted"]),
         Sign::strong("\"/dev/{node}\", *= -1 EPERM"),
-        Sign::strong("/dev/{node}: Operation not permitted"),
+        Sign::strong("/dev/{node}: Operation not permitted")
+            .unless(&["/dev/vfio/*: Operation not permitted"]),
         Sign::support("TUN device missing. Please add the following setting to your container"),
         Sign::support("KVM acceleration not available (no write access)").and(DOCKER),
         Sign::support("KVM acceleration not detected*device").and(DOCKER),

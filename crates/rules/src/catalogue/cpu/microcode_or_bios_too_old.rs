@@ -29,6 +29,9 @@
 
 use crate::prelude::*;
 
+/// What shows the microcode of the host.
+const MICROCODE: &[&str] = &["microcode: *revision"];
+
 pub const RULE: Rule = Rule {
     tags: &["cpu", "firmware"],
     needs: &[Need::Command(&["dmesg"]), Need::File("/proc/cpuinfo")],
@@ -59,7 +62,15 @@ pub const RULE: Rule = Rule {
         Sign::strong("BIOS microcode update recommended"),
         Sign::support("potential BIOS update"),
         Sign::strong("kvm: CPU {cpu} feature inconsistency!"),
+        // Features that came to these CPUs by microcode alone (Linux arch/x86/include/asm/cpufeatures.h, word 18).
+        Sign::strong("support requested feature: *.spec-ctrl [").and(MICROCODE),
+        Sign::strong("support requested feature: *.ssbd [").and(MICROCODE),
+        Sign::strong("support requested feature: *.md-clear [").and(MICROCODE),
+        Sign::strong("missing features: *spec-ctrl").and(MICROCODE),
+        Sign::strong("missing features: *ssbd").and(MICROCODE),
+        Sign::strong("missing features: *md-clear").and(MICROCODE),
     ],
+    explains: &["cpu/feature-not-supported"],
     words: &["microcode", "bios update", "old bios", "firmware update", "errata", "old cpu"],
     tells: "dmesg",
     remedy: "install the newest microcode package or firmware and reboot the host",

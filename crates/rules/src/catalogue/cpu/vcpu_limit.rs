@@ -54,6 +54,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("DesiredVCpuCountExceedsMax"),
         Sign::strong("Desired vCPU count exceeds maximum"),
         Sign::strong("Requested vCPUs exceed maximum"),
+        // Linux drivers/firmware/psci/psci.c in a guest: the VMM or its interrupt controller has no such vCPU.
+        Sign::strong("psci: failed to boot CPU{n} ("),
         Sign::support("kvm_get_vcpu failed ({n}): Invalid argument"),
         Sign::support("KVM_CREATE_VCPU IOCTL failed"),
         Sign::strong("Too many vCPUs"),

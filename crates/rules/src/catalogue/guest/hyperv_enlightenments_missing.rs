@@ -41,6 +41,10 @@ use vmwright_formats::{DomainXml, QemuArgs};
 /// Words of those who see nothing.
 const DARK: [&str; 4] = ["black screen", "stays dark", "stays black", "no signal"];
 
+/// Names by which people call Windows.
+const WINDOWS: [&str; 8] =
+    ["windows", "server 2012", "server 2016", "server 2019", "server 2022", "server 2025", "win10", "win11"];
+
 pub const RULE: Rule = Rule {
     tags: &["guest", "windows", "performance"],
     rank: Rank::Specific,
@@ -76,6 +80,15 @@ pub const RULE: Rule = Rule {
         "enlightenment",
         "idling",
         "cpu load",
+        "times the",
+        "the time of",
+        WINDOWS[1],
+        WINDOWS[2],
+        WINDOWS[3],
+        WINDOWS[4],
+        WINDOWS[5],
+        WINDOWS[6],
+        WINDOWS[7],
         DARK[0],
         DARK[1],
         DARK[2],
@@ -97,9 +110,9 @@ fn whole(domain: &Domain) -> bool {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let windows = cx.said("windows");
+    let windows = WINDOWS.iter().any(|name| cx.said(name));
     // A complaint about speed makes the lack the cause; else it is only worth a note.
-    let slow = cx.asked(&["slow", "idle", "idling", "cpu usage", "cpu load", "stutter", "latency", "hyper-v"])
+    let slow = cx.asked(&["slow", "idle", "idling", "cpu usage", "cpu load", "stutter", "latency", "hyper-v", "times the", "the time of"])
         // A screen that stays dark is no lack of speed either.
         && !DARK.iter().any(|word| cx.said(word))
         // That it uses fewer processors than it has is no lack of speed: its topology is.

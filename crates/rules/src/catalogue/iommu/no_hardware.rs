@@ -29,6 +29,7 @@
 //! libvirt `tools/virt-host-validate-common.c`; Linux `drivers/iommu/intel/dmar.c`,
 //! `Documentation/driver-api/vfio.rst`; QEMU `hw/i386/intel_iommu.c`, `docs/devel/` on virtio-iommu.
 
+use crate::catalogue::mitigation::host_vulnerable::is_vm;
 use crate::prelude::*;
 
 pub const RULE: Rule = Rule {
@@ -49,7 +50,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("vfio-noiommu"),
         Sign::strong("does not support VT-d"),
         Sign::strong("vIOMMU").and(&["no iommu_group found"]),
-        Sign::strong("DMAR: IOMMU enabled").against(),
+        Sign::strong("DMAR: DRHD base").against(),
         Sign::strong("Adding to iommu group").against(),
         Sign::hint("has no iommuGroup available"),
         Sign::strong("No supported address widths. Not attempting DMA translation"),
@@ -75,5 +76,22 @@ pub const RULE: Rule = Rule {
     disruption: Disruption::HostReboot,
     escalation: Some(Agent::SystemsArchitect),
     needs: &[Need::Command(&["dmesg"])],
+    check,
     ..Rule::NEW
 };
+
+/// `DMAR: IOMMU enabled` echoes `intel_iommu=on` and nothing more; where there is a unit, lines on it follow.
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let found =
+        ["DRHD base", "Adding to iommu group", "DMAR-IR: Enabled", "Virtualization Technology for Directed"];
+    if let Some((text, number, _)) = cx.lines_with("DMAR: IOMMU enabled").next()
+        && cx.lines_with(found).next().is_none()
+        && let Some(vm) = is_vm(cx)
+    {
+        draft = draft
+            .because(Strength::Strong, text.quote(number), "switched on, and no unit was found")
+            .because(Strength::Hint, Some(vm), "the host is a VM, which was given none");
+    }
+    vec![draft.verdict()]
+}

@@ -33,6 +33,9 @@
 use crate::prelude::*;
 use vmwright_formats::{AcpiTables, DomainXml, PciAddress, PciDevices};
 
+/// Interrupts that are not remapped are another reason for the same EPERM.
+const UNSAFE: &[&str] = &["No interrupt remapping", "allow_unsafe_interrupts", "nointremap", "intremap=off"];
+
 pub const RULE: Rule = Rule {
     tags: &["passthrough", "firmware"],
     signs: &[
@@ -47,9 +50,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("relaxable_rmrr"),
         Sign::support("Failed to set iommu for container: Operation not permitted").and(&["RMRR"]),
         Sign::support("bad RMRR ["),
-        Sign::hint("Failed to set iommu for container: Operation not permitted"),
+        Sign::hint("Failed to set iommu for container: Operation not permitted").unless(UNSAFE),
         Sign::hint("to container for group: Operation not permitted"),
-        Sign::strong("Failed to set group container: Operation not permitted"),
+        Sign::support("Failed to set group container: Operation not permitted").unless(UNSAFE),
     ],
     words: &["rmrr", "proliant", "reserved memory", "1:1 mapping", "platform vendor"],
     explains: &["irq/remapping-missing", "vfio/dma-map-failed"],

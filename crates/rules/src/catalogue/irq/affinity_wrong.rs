@@ -31,7 +31,7 @@
 //! `kernel/irq/cpuhotplug.c`, `arch/x86/kernel/apic/vector.c`; irqbalance(1).
 
 use crate::prelude::*;
-use vmwright_formats::{Interrupts, KernelCmdline};
+use vmwright_formats::{DomainXml, Interrupts, KernelCmdline};
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -68,7 +68,21 @@ pub const RULE: Rule = Rule {
 
 /// The CPUs that the kernel keeps for vCPUs, at most 4096.
 fn isolated(cmdline: &KernelCmdline) -> Vec<usize> {
-    let Some(value) = cmdline.get("isolcpus").and_then(|found| found.value) else { return Vec::new() };
+    cmdline.get("isolcpus").and_then(|found| found.value).map(cpus_of).unwrap_or_default()
+}
+
+/// The CPUs to which domains pin their vCPUs, where that is what is complained of.
+fn pinned(cx: &Context<'_>) -> Vec<usize> {
+    if !cx.asked(RULE.words) {
+        return Vec::new();
+    }
+    let domains = cx.all::<DomainXml>();
+    let pins = domains.iter().flat_map(|seen| &seen.domains).flat_map(|domain| &domain.cputune.vcpus);
+    pins.flat_map(|pin| cpus_of(&pin.cpuset)).collect()
+}
+
+/// The CPUs of a list like `2-5,8`; what is no number (`managed_irq`, `^3`) is passed over.
+fn cpus_of(value: &str) -> Vec<usize> {
     let mut cpus = Vec::new();
     for part in value.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -82,7 +96,11 @@ fn isolated(cmdline: &KernelCmdline) -> Vec<usize> {
 /// A device of the host most of whose interrupts are handled on isolated CPUs.
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let isolated: Vec<usize> = cx.all::<KernelCmdline>().iter().flat_map(|one| isolated(one)).collect();
+    let mut isolated: Vec<usize> = cx.all::<KernelCmdline>().iter().flat_map(|one| isolated(one)).collect();
+    let pinned = pinned(cx);
+    // Whoever pins vCPUs and complains of jitter has no other use for these CPUs.
+    let strength = if pinned.is_empty() { Strength::Support } else { Strength::Strong };
+    isolated.extend(pinned);
     for text in cx.texts_with(["CPU0 ", "-MSI", "-edge"]).filter(|_| !isolated.is_empty()) {
         let mut columns: Vec<usize> = Vec::new();
         for (number, line) in text.lines() {
@@ -110,9 +128,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 let device = words.last().unwrap_or("a device").to_owned();
                 draft = draft
                     .because(
-                        Strength::Support,
+                        strength,
                         text.quote(number),
-                        "most of its interrupts hit isolated CPUs",
+                        "most of its interrupts hit CPUs that are kept for vCPUs",
                     )
                     .title(format!("interrupts of {device} are handled on CPUs that are kept for vCPUs"));
                 // One is enough: more of the same kind add no certainty.

@@ -60,6 +60,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("AMD SVM support is required"),
         Sign::strong("CPU does not support KVM extensions"),
         Sign::strong("KVM is unsupported when running as an SEV guest"),
+        // Arm, arch/arm64/kvm/arm.c and its 32-bit sibling: the CPUs were not started in hypervisor mode.
+        Sign::strong("HYP mode not available"),
+        Sign::strong("kvm [{task}]: Error, CPU {cpu} not supported"),
+        Sign::strong("kvm [{task}]: KVM is not supported by this hardware"),
     ],
     words: &[
         "no vmx",

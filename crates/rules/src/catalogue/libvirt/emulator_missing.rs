@@ -79,7 +79,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("execvp: *qemu-system-*No such file"),
         Sign::strong("fork/exec *qemu*: no such file or directory"),
         Sign::proof("QEMU command not available for CPU architecture"),
-        Sign::support("could not find capabilities for domaintype=kvm").against(),
+        Sign::support("could not find capabilities for*domaintype=kvm").against(),
         // libvirt 0.x and 1.x; where KVM is asked for, it may be KVM that lacks.
         Sign::strong("no supported architecture for os type").unless(&["/dev/kvm"]),
         Sign::strong("does not support os type").and(&["Emulator"]),

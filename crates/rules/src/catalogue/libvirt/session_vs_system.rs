@@ -59,6 +59,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("virsh list*")
             .and(&["sudo virsh list*", "Id * Name * State"])
             .unless(&["Permission denied", "No such file or directory"]),
+        // The network runs, and is not seen by who asks as an ordinary user.
+        Sign::strong("network '{name}' is not active").and(&["sudo virsh net-list", "{name} * active * yes"]),
+        Sign::strong("no network with matching name").and(&["sudo virsh net-list", "{name} * active * yes"]),
         // An empty list, and the VM in the list of the other libvirt.
         Sign::strong("--connect qemu:///system list").and(&["virsh list"]),
         Sign::strong("-c qemu:///system list").and(&["virsh list"]),

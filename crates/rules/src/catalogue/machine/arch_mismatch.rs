@@ -31,7 +31,17 @@ use crate::prelude::*;
 use vmwright_formats::{CpuInfo, DomainXml, QemuArgs};
 
 /// What people say of a guest of another architecture.
-const MUTE: &[&str] = &["nothing", "not boot", "no output", "hang", "blank", "does not start"];
+const MUTE: &[&str] = &[
+    "nothing",
+    "not boot",
+    "no output",
+    "hang",
+    "blank",
+    "does not start",
+    "the shell",
+    "a shell",
+    "efi shell",
+];
 
 pub const RULE: Rule = Rule {
     tags: &["machine", "boot"],
@@ -131,7 +141,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let files = command
                 .options
                 .iter()
-                .filter(|option| ["bios", "kernel", "drive", "pflash"].contains(&&*option.name));
+                .filter(|option| ["bios", "kernel", "drive", "pflash", "cdrom"].contains(&&*option.name));
             let wrong = files.into_iter().find(|option| {
                 let other = option.value.as_deref().and_then(arch_of);
                 other.is_some_and(|other| other != arch)

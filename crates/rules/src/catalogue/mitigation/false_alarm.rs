@@ -53,6 +53,7 @@ pub const RULE: Rule = Rule {
         Sign::support("spectre-meltdown-checker").and(&["virtual machine"]),
         Sign::hint("spectre-meltdown-checker"),
         Sign::hint("Spectre and Meltdown mitigation detection tool"),
+        Sign::hint("This system is a host running a hypervisor"),
         Sign::hint("SMT Host state unknown"),
         Sign::support("false positive").and(&["vulnerab"]),
         Sign::support("false alarm").and(&["vulnerab"]),
@@ -71,7 +72,11 @@ pub const RULE: Rule = Rule {
 };
 
 /// Words by which one sees that a scanner spoke.
-const SCANNER: [&str; 2] = ["spectre-meltdown-checker", "Spectre and Meltdown mitigation detection tool"];
+const SCANNER: [&str; 3] = [
+    "spectre-meltdown-checker",
+    "Spectre and Meltdown mitigation detection tool",
+    "This system is a host running a hypervisor",
+];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();

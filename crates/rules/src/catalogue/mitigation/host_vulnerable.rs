@@ -33,7 +33,7 @@
 mod state;
 
 use crate::prelude::*;
-pub(crate) use state::{flaws, is_vm};
+pub(crate) use state::{detected, flaws, is_vm};
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,
@@ -68,6 +68,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("WARNING: ITS mitigation depends on retpoline and rethunk support"),
     ],
     words: &["spectre", "meltdown", "vulnerable", "vulnerability", "cve-", "microcode", "mitigation"],
+    explains: &["mitigation/smt-exposed"],
     tells: "/sys/devices/system/cpu/vulnerabilities/*",
     remedy: "install current microcode and kernel, and leave the mitigations on",
     applicability: Applicability::NeedsApproval,

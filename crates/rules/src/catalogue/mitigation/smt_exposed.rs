@@ -82,11 +82,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let off = active.as_ref().is_some_and(|one| one.value == "0");
     // On a live host somebody must share the siblings: one VM does so with the host alone.
     let shared = !cx.snapshot().live || guests(cx).iter().any(|one| one.running);
-    if let Some(flaw) = flaws(cx).iter().find(|flaw| flaw.state.contains("SMT vulnerable")) {
+    let flaws = flaws(cx);
+    // What is open altogether is another rule's, and more urgent.
+    let open = flaws.iter().any(|flaw| flaw.open());
+    let strength = if open { Strength::Support } else { Strength::Strong };
+    if let Some(flaw) = flaws.iter().find(|flaw| !flaw.open() && flaw.state.contains("SMT vulnerable")) {
         draft = draft.looked();
         if shared && !off && is_vm(cx).is_none() {
             draft = draft
-                .because(Strength::Strong, flaw.quote.clone(), "the flaw reaches across siblings")
+                .because(strength, flaw.quote.clone(), "the flaw reaches across siblings")
                 .because(Strength::Hint, active.and_then(|one| one.quote), "and SMT is on")
                 .title(format!("SMT is on and the CPU leaks between siblings ({})", flaw.name));
         }

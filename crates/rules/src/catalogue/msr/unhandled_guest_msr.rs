@@ -64,6 +64,11 @@ pub const RULE: Rule = Rule {
         Sign::support("KMODE_EXCEPTION_NOT_HANDLED").and(&["ignore_msrs"]),
         Sign::support("general protection fault*rdmsr"),
         Sign::support("general protection fault*wrmsr"),
+        // The guest's own kernel: the register access that KVM answered with a fault.
+        Sign::strong("RIP: *native_read_msr").and(&["general protection fault"]),
+        Sign::strong("RIP: *native_write_msr").and(&["general protection fault"]),
+        Sign::strong("EIP: native_read_msr").and(&["general protection fault"]),
+        Sign::strong("EIP: native_write_msr").and(&["general protection fault"]),
         // Already answered with 0: not why it dies.
         Sign::support("ignored rdmsr: ").against(),
         Sign::support("ignored wrmsr: ").against(),
@@ -98,6 +103,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("KERNEL SECURITY CHECK FAILURE"),
     ],
     words: &["macos", "bsod", "blue screen", "ignore_msrs", "reboot loop", "crashes", "rdmsr", "wrmsr"],
+    explains: &["guest/kernel-panic"],
     tells: "dmesg",
     remedy: "give the guest a named CPU model without the feature, or set ignore_msrs=1 of module kvm",
     applicability: Applicability::NeedsApproval,

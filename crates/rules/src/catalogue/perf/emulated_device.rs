@@ -71,6 +71,8 @@ pub const RULE: Rule = Rule {
         Sign::support("bus: sata").said(SLOW).or_near(),
         Sign::support("model: e1000").said(SLOW).or_near(),
         Sign::support("model: rtl8139").said(SLOW).or_near(),
+        Sign::support("net{n}: e1000=").said(SLOW).or_near(),
+        Sign::support("net{n}: rtl8139=").said(SLOW).or_near(),
         Sign::support("usb-tablet").said(&["idle", "wakeup", "fan", "battery", "powertop"]),
     ],
     words: &["slow", "throughput", "mb/s", "mbit", "high cpu", "disk speed", "bandwidth"],

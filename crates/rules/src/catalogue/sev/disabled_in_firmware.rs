@@ -59,6 +59,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("SEV supported: {n} ASIDs")
             .and(&["sev-snp"])
             .unless(&["SEV-ES supported: {n} ASIDs", "SEV-ES and SEV-SNP supported"]),
+        // The kernel was told to allow it.
+        Sign::strong("SEV supported: {n} ASIDs")
+            .and(&["kvm_amd.sev_es=1"])
+            .unless(&["SEV-ES supported: {n} ASIDs", "SEV-ES and SEV-SNP supported"]),
+        Sign::strong("SEV enabled (ASIDs 1 - {max})").and(&["kvm_amd.sev_es=1"]),
         Sign::proof("IOMMU SNP feature not enabled, SNP cannot be supported"),
         Sign::proof("IOMMU SNP feature is not enabled, SNP cannot be supported"),
         // QEMU asks the firmware whether SEV-ES was initialised.

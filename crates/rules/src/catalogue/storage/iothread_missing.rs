@@ -65,6 +65,7 @@ pub const RULE: Rule = Rule {
         Sign::hint("aio_poll"),
         Sign::hint("iothread").unless(&["iothread,id=", "qom-type\":\"iothread"]),
         Sign::support("scsihw: virtio-scsi-pci")
+            .unless(&["sata0: ", "ide0: *-disk-"])
             .said(&["stall", "iops", "one thread", "slow", "freez", "frozen"])
             .or_near(),
     ],

@@ -53,6 +53,9 @@ pub const RULE: Rule = Rule {
         // What a complaint makes of a configuration.
         Sign::support("<hostdev").unless(HIDDEN).said(STOPPED),
         Sign::support("vfio-pci").unless(HIDDEN).said(STOPPED),
+        Sign::support("hostpci{n}: ").unless(HIDDEN).said(STOPPED),
+        // Intel's driver of a virtual function wants to see the hypervisor.
+        Sign::strong("hypervisor=off").said(STOPPED),
     ],
     words: &["code 43", "error 43", "device manager", "geforce", "nvidia driver"],
     explains: &[],

@@ -67,7 +67,8 @@ pub const RULE: Rule = Rule {
         Sign::hint("swtpm didn't show up"),
         Sign::strong("tpm-emulator: Failed to send CMD_SET_DATAFD"),
         Sign::strong("tpm_passthrough: Bad TPM device path"),
-        Sign::strong("Cannot access TPM device using"),
+        Sign::strong("Cannot access TPM device using")
+            .unless(&["Device or resource busy", "Permission denied"]),
         Sign::strong("tpm_passthrough: Could not guess TPM cancel path"),
         Sign::strong("to create config files. exitstatus"),
         Sign::strong("--reconfigure'. exitstatus"),

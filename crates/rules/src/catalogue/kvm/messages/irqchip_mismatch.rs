@@ -43,4 +43,8 @@ pub(super) const SIGNS: &[Sign] = &[
     // A host whose interrupt controller is a GICv2, and a VMM that knows GICv3 alone.
     Sign::support("kvmgicv3.rs"),
     Sign::support("KVM GICv3 creation failed"),
+    Sign::strong("CreateGic(CreateVgic("),
+    Sign::strong("CreateGic(CreateDevice("),
+    Sign::strong("Error setting up VGIC"),
+    Sign::strong("KVM does not support GICv{version} emulation"),
 ];

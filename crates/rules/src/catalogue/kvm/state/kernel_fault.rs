@@ -102,59 +102,128 @@ pub(crate) fn compared(cx: &Context<'_>) -> Option<(Option<Evidence>, Option<Evi
 }
 
 /// Words of a clause that says that something cured it, whatever else it names.
-const CURES: [&str; 9] =
-    ["resolve", "fixes", "fixed", "solve", "cure", "helps", "helped", "goes away", "went away"];
+const CURES: [&str; 11] = [
+    "resolve",
+    "fixes",
+    "fixed",
+    "solve",
+    "cure",
+    "helps",
+    "helped",
+    "goes away",
+    "went away",
+    "stable again",
+    "are stable",
+];
 
 /// Words of a clause that is of how it was before.
-const FORMER: [&str; 5] = ["previous", "old kernel", "older", "used to", "downgrad"];
+const FORMER: [&str; 8] =
+    ["previous", "old kernel", "older", "used to", "downgrad", "up to ", "until ", " again"];
+
+/// Words of a clause that is of what changed.
+const CHANGED: [&str; 6] = ["since", "after", "got broken", "upgraded", "updated", "moved"];
+
+/// Words of a clause that says that all was well with it, and in no other place.
+const WELL: [&str; 5] = ["was ok", "were ok", "are ok", "was good", "were good"];
+
+/// Other programs whose versions look like a kernel's.
+const OTHERS: [&str; 8] =
+    ["qemu", "libvirt", "firecracker", "ovmf", "driver", "edk2", "virtualbox", "cloud-hypervisor"];
 
 /// Whether the complaint tells of one version of the host's kernel under which VMs go wrong, and of another under which
 /// they do not.
 pub(crate) fn complains_of_version(cx: &Context<'_>) -> bool {
-    versions_told_apart(cx.complaint())
+    versions_told_apart(cx.complaint(), cx.lines_with(["uname -r", "uname -a"]).next().is_some())
 }
 
-/// A version counts in the clause that speaks of a kernel, and in those after it until another program is named.
-fn versions_told_apart(complaint: &str) -> bool {
+/// A version counts in the clause that speaks of a kernel; where no other program is named at all, in every clause. One
+/// of which its own clause says nothing has what the next clause of the sentence says.
+/// `asked` is whether the kernel's own name was pasted, which says what versions without a name are of.
+fn versions_told_apart(complaint: &str, asked: bool) -> bool {
     let text = complaint.to_ascii_lowercase();
-    if !text.contains("kernel") {
+    if !text.contains("kernel") && !asked {
         return false;
     }
+    let alone = !OTHERS.iter().any(|word| text.contains(word));
     let (mut good, mut bad) = (Vec::new(), Vec::new());
-    for clause in text.split([';', '\n']).flat_map(|part| part.split(". ")).flat_map(|part| part.split(", "))
-    {
-        let guests = ["guest kernel", "guest's kernel", "in the guest", "kernel of the guest"];
-        let other = ["qemu", "libvirt", "firecracker", "ovmf", "driver"];
-        let Some(version) = kernel_version(clause).or_else(|| short_version(clause)) else { continue };
-        if guests.iter().chain(&other).any(|word| clause.contains(word)) {
-            continue;
-        }
-        let has = |words: &[&str]| words.iter().any(|word| clause.contains(word));
-        if has(&CURES) || has(&FORMER) {
-            good.push(version);
-        } else if has(&BAD) || has(&["since", "after", "got broken", "upgraded", "updated"]) {
-            bad.push(version);
-        } else if has(&GOOD) {
-            good.push(version);
+    for sentence in text.split([';', '\n']).flat_map(|part| part.split(". ")) {
+        let mut open: Vec<String> = Vec::new();
+        for clause in sentence.split(", ") {
+            let guests = ["guest kernel", "guest's kernel", "in the guest", "kernel of the guest"];
+            if guests.iter().chain(&OTHERS).any(|word| clause.contains(word)) {
+                continue;
+            }
+            let mut named = versions(clause, alone);
+            let has = |words: &[&str]| words.iter().any(|word| clause.contains(word));
+            let judged =
+                has(&CURES) || has(&FORMER) || has(&BAD) || has(&CHANGED) || has(&GOOD) || has(&WELL);
+            if !judged {
+                open.append(&mut named);
+                continue;
+            }
+            // `from 5.15 to 6.2`: the first is the one that was left.
+            if named.len() > 1 && clause.contains("from ") && clause.contains(" to ") {
+                good.push(named.remove(0));
+            }
+            let list = if has(&CURES) || has(&FORMER) || has(&WELL) {
+                &mut good
+            } else if has(&BAD) || has(&CHANGED) {
+                &mut bad
+            } else {
+                &mut good
+            };
+            list.append(&mut open);
+            list.append(&mut named);
         }
     }
     good.iter().any(|one| bad.iter().any(|other| other != one))
 }
 
+/// The versions of Linux that a clause names, in its order; `alone` where no other program's could be meant.
+fn versions(clause: &str, alone: bool) -> Vec<String> {
+    let long = kernel_version(clause);
+    let first = long.clone().or_else(|| short_version(clause));
+    let Some(first) = first else {
+        return if alone { shorts(clause).collect() } else { Vec::new() };
+    };
+    let mut all = vec![first];
+    if alone {
+        all.extend(shorts(clause));
+        if let Some(rest) = long.and_then(|long| Some(clause.split_once(&long)?.1)) {
+            all.extend(kernel_version(rest));
+        }
+    }
+    all.sort_by_key(|one| clause.find(one.as_str()));
+    all.dedup();
+    all
+}
+
+/// The words of a clause, without what stands around them.
+fn bare_words(clause: &str) -> impl Iterator<Item = &str> {
+    clause.split_whitespace().map(|word| word.trim_matches(|letter: char| "().,:".contains(letter)))
+}
+
+/// Whether a word is two numbers of which the first is a series of Linux: `4.19`, `5.18.*`, `6.1.x`.
+fn is_short(word: &str) -> bool {
+    let word = word.trim_end_matches('*').trim_end_matches(".x").trim_end_matches('.');
+    let mut parts = word.split('.').map(str::parse::<u32>);
+    matches!((parts.next(), parts.next(), parts.next()), (Some(Ok(3..=9)), Some(Ok(_)), None))
+}
+
+/// Those words of a clause.
+fn shorts(clause: &str) -> impl Iterator<Item = String> {
+    bare_words(clause).filter(|word| is_short(word)).map(str::to_owned)
+}
+
 /// `4.19` of `the 4.19 kernel`, of `kernel (4.19)` and of `Linux 4.19`.
 fn short_version(clause: &str) -> Option<String> {
-    let bare = |word| str::trim_matches(word, |letter: char| "().,:".contains(letter));
-    let words: Vec<&str> = clause.split_whitespace().map(bare).collect();
-    let is = |word: &str| {
-        let mut parts = word.split('.').map(str::parse::<u32>);
-        matches!((parts.next(), parts.next(), parts.next()), (Some(Ok(3..=9)), Some(Ok(_)), None))
-    };
+    let words: Vec<&str> = bare_words(clause).collect();
     let beside = |at: usize| {
         let next =
             |other: Option<&&str>| other.is_some_and(|word| word.starts_with("kernel") || *word == "linux");
         next(words.get(at + 1)) || at > 0 && next(words.get(at - 1))
     };
-    (0..words.len()).find(|at| is(words[*at]) && beside(*at)).map(|at| words[at].to_owned())
+    (0..words.len()).find(|at| is_short(words[*at]) && beside(*at)).map(|at| words[at].to_owned())
 }
 
 /// The first word of a line that is a version of Linux: 3 to 9, then two numbers or more, or one and `.x`.
@@ -180,17 +249,26 @@ mod tests {
         for told in [
             "I upgraded to kernel 4.14.95, and almost all VMs break. Switching to the 4.19 kernel resolved the problems.",
             "The host crashes since kernel 5.7.8; 5.7.7 works.",
+            "Up to 5.17.15 all guests were OK. With every 5.18 and with 5.19 the laptop freezes. I use my own kernel.",
+            "They hang some hours after we moved from pve kernel 5.15 to 6.2.",
+            "Host kernel upgraded to 4.14.95. Nearly all VM tests fail now in random ways; with 4.19 they pass, with 4.14.93 they work.",
+            "It freezes from kernel 5.18 on when a Windows VM starts. 5.17.15 was OK.",
             "With Linux 5.15 there is a regression of the kernel. With the previous kernel (4.19) it was 60 us.",
         ] {
-            assert!(versions_told_apart(told), "{told}");
+            assert!(versions_told_apart(told, false), "{told}");
         }
         for not in [
             "The VM does not start. Kernel 6.1.0.",
             "QEMU 7.2.0 crashes, QEMU 8.0.0 works. The kernel is 6.1.0.",
             "With guest kernel 5.4.0 it hangs, with guest kernel 5.10.1 it works.",
             "It works with kernel 6.1.9.",
+            "Kernel 6.1 and QEMU 7.2. After the update to 8.0 it fails.",
+            "I moved from kernel 6.1 to 6.1.",
+            "We upgraded the kernel to 6.8 and now plan for 6.11.",
         ] {
-            assert!(!versions_told_apart(not), "{not}");
+            assert!(!versions_told_apart(not, false), "{not}");
         }
+        let bare = "Up to 5.17.15 all guests were OK. With every 5.18 the laptop freezes.";
+        assert!(versions_told_apart(bare, true) && !versions_told_apart(bare, false));
     }
 }

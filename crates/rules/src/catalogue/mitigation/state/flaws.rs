@@ -88,6 +88,21 @@ const NAMES: [&str; 18] = [
     "vmscape:",
 ];
 
+/// What `systemd-detect-virt` prints of a VM (systemd-detect-virt(1), "VM").
+const DETECTED: [&str; 9] =
+    ["qemu", "kvm", "amazon", "vmware", "microsoft", "oracle", "powervm", "xen", "google"];
+
+/// The answer below a typed `systemd-detect-virt`, where it is a VM's.
+pub(crate) fn detected(cx: &Context<'_>) -> Option<Evidence> {
+    let host = |source: &str| !source.contains("guest") && !source.contains("console");
+    let mut asked = cx.lines_with("systemd-detect-virt").filter(|(text, ..)| host(text.source));
+    asked.find_map(|(text, number, line)| {
+        let answer = text.line(number + 1).unwrap_or("").trim();
+        let typed = line.trim_end().ends_with("systemd-detect-virt");
+        text.quote(number + 1).filter(|_| typed && DETECTED.contains(&answer))
+    })
+}
+
 /// Whether the machine that was read is a VM itself, and by what one sees it.
 pub(crate) fn is_vm(cx: &Context<'_>) -> Option<Evidence> {
     for seen in cx.all::<CpuInfo>() {
@@ -102,6 +117,9 @@ pub(crate) fn is_vm(cx: &Context<'_>) -> Option<Evidence> {
         if seen.has_flag("hypervisor") == Some(true) {
             return seen.pairs.get("Flags").and_then(|flags| seen.quote(flags.line));
         }
+    }
+    if let Some(said) = detected(cx) {
+        return Some(said);
     }
     // The kernel says so where it cannot see the siblings of its CPUs.
     flaws(cx)

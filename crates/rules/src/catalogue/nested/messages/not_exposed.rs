@@ -2,6 +2,22 @@
 
 use crate::prelude::*;
 
+/// What people say of a hypervisor in a VM.
+const INSIDE: &[&str] = &[
+    "nested",
+    "in a vm",
+    "inside a vm",
+    "inner vm",
+    "inner guest",
+    "in proxmox",
+    "within proxmox",
+    "in a pve vm",
+    "vm of hyper-v",
+    "in hyper-v",
+    "in vmware",
+    "in virtualbox",
+];
+
 pub(super) const SIGNS: &[Sign] = &[
     Sign::proof("Virtualized Intel VT-x/EPT is not supported"),
     Sign::proof("Virtualized AMD-V/RVI is not supported"),
@@ -64,6 +80,9 @@ pub(super) const SIGNS: &[Sign] = &[
         "virtualbox",
         "hyper-v",
     ]),
+    // Proxmox in a VM.
+    Sign::strong("KVM virtualisation configured, but not available").said(INSIDE),
+    Sign::strong("CPU does not support KVM extensions").said(INSIDE),
     Sign::strong("Does security.nesting need to be turned on"),
     Sign::strong("HOST_VIRT_UNAVAILABLE"),
     // Hyper-V, WSL and Docker in a Windows guest.

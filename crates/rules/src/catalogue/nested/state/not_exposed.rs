@@ -1,6 +1,7 @@
 //! What shows that this host is a VM without nesting, and what switches it on.
 
 use crate::catalogue::kvm::no_cpu_support::RULE;
+use crate::catalogue::mitigation::host_vulnerable::detected;
 use crate::prelude::*;
 use vmwright_formats::VmmProcesses;
 use vmwright_model::plan::Setting;
@@ -46,5 +47,5 @@ pub(super) fn refused(cx: &Context<'_>) -> bool {
 pub(super) fn hypervisor(cx: &Context<'_>) -> Option<Evidence> {
     let host = |source: &str| !source.contains("guest") && !source.contains("console");
     let mut lines = cx.lines_with(NAMES).filter(|(text, ..)| host(text.source));
-    lines.find_map(|(text, line, _)| text.quote(line))
+    lines.find_map(|(text, line, _)| text.quote(line)).or_else(|| detected(cx))
 }

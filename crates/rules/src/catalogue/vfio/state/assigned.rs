@@ -58,5 +58,9 @@ fn words_after(line: &str) -> Vec<&str> {
         return Vec::new();
     };
     let word = |rest: &'_ str| rest.find(|c: char| !(c.is_ascii_hexdigit() || c == ':' || c == '.'));
-    line.split(key).skip(1).take(16).map(|rest| &rest[..word(rest).unwrap_or(rest.len())]).collect()
+    line.split(key)
+        .skip(1)
+        .take(16)
+        .map(|rest| rest[..word(rest).unwrap_or(rest.len())].trim_end_matches(':'))
+        .collect()
 }

@@ -3,6 +3,8 @@
 use crate::prelude::*;
 
 pub(super) const SIGNS: &[Sign] = &[
+    // libvirt src/conf/domain_validate.c: only a removable drive can be without a medium.
+    Sign::strong("disk must not be empty"),
     Sign::strong("options are incompatible"),
     Sign::strong("invalid slot# {n}, should be less than {max}"),
     Sign::strong("' are incompatible").and(&["prealloc=on"]),
