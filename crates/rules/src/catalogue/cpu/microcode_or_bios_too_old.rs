@@ -61,6 +61,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("Microcode update needed! Disabling AVX"),
         Sign::strong("BIOS microcode update recommended"),
         Sign::support("potential BIOS update"),
+        Sign::strong("KVM internal error. Suberror: 3").and(&["microcode"]),
         Sign::strong("kvm: CPU {cpu} feature inconsistency!"),
         // Features that came to these CPUs by microcode alone (Linux arch/x86/include/asm/cpufeatures.h, word 18).
         Sign::strong("support requested feature: *.spec-ctrl [").and(MICROCODE),
@@ -70,7 +71,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("missing features: *ssbd").and(MICROCODE),
         Sign::strong("missing features: *md-clear").and(MICROCODE),
     ],
-    explains: &["cpu/feature-not-supported"],
+    explains: &["cpu/feature-not-supported", "kvm/host-kernel-bug"],
     words: &["microcode", "bios update", "old bios", "firmware update", "errata", "old cpu"],
     tells: "dmesg",
     remedy: "install the newest microcode package or firmware and reboot the host",

@@ -34,7 +34,7 @@ mod state;
 
 use crate::prelude::*;
 use state::{one_thread, socket_each, threads_asked};
-use vmwright_formats::{CpuInfo, DomainXml};
+use vmwright_formats::{CpuInfo, DomainXml, QemuArgs};
 
 #[path = "messages/topology_not_exposed.rs"]
 mod messages;
@@ -75,6 +75,8 @@ pub const RULE: Rule = Rule {
         "without smt",
         "not show threads",
         "only sees",
+        "no hyperthreads",
+        "no hyper-threads",
     ],
     tells: "virsh -r dumpxml VM",
     remedy: "write the CPU topology out (one socket, cores, threads), with topoext on AMD",
@@ -128,6 +130,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 );
             }
         }
+    }
+    let named = cx.complaint().to_ascii_lowercase();
+    let ryzen = amd.is_some() || ["ryzen", "epyc", "threadripper"].iter().any(|name| named.contains(name));
+    for seen in cx.all::<QemuArgs>().iter().filter(|_| asked && ryzen) {
+        let value = |name: &str| seen.first(name).and_then(|option| option.value.clone()).unwrap_or_default();
+        let threads = value("smp").split(',').any(|part| part.starts_with("threads=") && part != "threads=1");
+        let cpu = seen.first("cpu").filter(|_| threads && !value("cpu").contains("topoext"));
+        let quote = cpu.and_then(|cpu| seen.quote(cpu.value_line));
+        draft = draft.because(Strength::Strong, quote, "threads on an AMD CPU without topoext");
     }
     if asked && let Some(sockets) = socket_each(cx) {
         draft = draft.because(Strength::Support, Some(sockets), "each vCPU is shown as a socket of its own");

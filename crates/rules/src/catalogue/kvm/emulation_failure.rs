@@ -37,7 +37,10 @@ pub const RULE: Rule = Rule {
     tags: &["kvm", "boot"],
     signs: &[
         Sign::strong("KVM internal error. Suberror: 1"),
-        Sign::strong("KVM internal error. Suberror: {code}").unless(&["KVM internal error. Suberror: 1"]),
+        Sign::strong("KVM internal error. Suberror: {code}")
+            .unless(&["KVM internal error. Suberror: 1", "KVM internal error. Suberror: 3"]),
+        // An exit in the midst of delivering an event: nothing was emulated.
+        Sign::hint("KVM internal error. Suberror: 3"),
         Sign::support("emulation failure").and(&["KVM internal error"]),
         Sign::support("KVM: entry failed, hardware error 0x80000021"),
         Sign::support("KVM: entry failed, hardware error 0x"),

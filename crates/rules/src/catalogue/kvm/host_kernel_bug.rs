@@ -34,6 +34,7 @@
 mod state;
 
 use crate::prelude::*;
+pub(crate) use state::{Judged, judged};
 use state::{add_fault, compared, complains_of_version};
 
 pub const RULE: Rule = Rule {
@@ -62,6 +63,8 @@ pub const RULE: Rule = Rule {
         // SMM and nesting left states that the CPU refuses to enter (5.15 to 5.18, and again with nested SMM).
         Sign::strong("KVM: entry failed, hardware error 0x80000021").and(&["SMM=1"]),
         Sign::strong("KVM internal error. Suberror: 1").and(&["SMM=1"]),
+        // KVM_INTERNAL_ERROR_DELIVERY_EV (arch/x86/kvm/vmx/vmx.c): the guest can do nothing for it.
+        Sign::support("KVM internal error. Suberror: 3"),
         Sign::support("kvm_intel.dump_invalid_vmcs=1"),
         Sign::support("kvm_amd.dump_invalid_vmcb=1"),
         // The host's interrupt was taken away while the device still used it.

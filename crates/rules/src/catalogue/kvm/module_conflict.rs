@@ -44,6 +44,12 @@ pub const RULE: Rule = Rule {
         Sign::proof("VERR_VMX_IN_VMX_ROOT_MODE"),
         Sign::proof("operate in VMX root mode"),
         Sign::proof("VERR_SVM_IN_USE"),
+        Sign::strong("Hypervisor detected: Xen PV").said(&[
+            "dom0",
+            "installed xen",
+            "xen hypervisor",
+            "boot xen",
+        ]),
         Sign::strong("is being used by another hypervisor"),
         Sign::strong("is in use by another hypervisor"),
         Sign::support("another hypervisor is running"),

@@ -47,6 +47,9 @@ const OLD: &str = "486 pentium pentium2 pentium3 Conroe Penryn Nehalem Westmere 
 const FLAGS: [&str; 8] =
     ["spec-ctrl", "ssbd", "ibpb", "md-clear", "virt-ssbd", "amd-ssbd", "stibp", "arch-capabilities"];
 
+/// What people call a machine that has its CPU from a model.
+const GUEST: &[&str] = &["guest", "in a vm", "the vm", "virtual machine", "instance"];
+
 pub const RULE: Rule = Rule {
     level: Level::Warn,
     tags: &["security", "cpu"],
@@ -63,6 +66,9 @@ pub const RULE: Rule = Rule {
         Sign::support("spec_store_bypass:Vulnerable").and(&["in the guest"]),
         Sign::support("Hardware support (CPU microcode) for mitigation techniques").and(&["virtual machine"]),
         Sign::support("Unknown: Dependent on hypervisor status"),
+        // PowerShell's SpeculationControl, where Windows is the guest.
+        Sign::strong("Hardware support for branch target injection mitigation is present: False").said(GUEST),
+        Sign::strong("disabled by absence of hardware support: True").said(GUEST),
         Sign::support("md_clear").and(&["in the guest", "missing"]),
         Sign::support("md-clear").and(&["not exposed"]),
     ],

@@ -34,7 +34,17 @@ use crate::prelude::*;
 use vmwright_formats::DomainXml;
 
 /// What people say of a VM that is throttled.
-const LAGS: &[&str] = &["slow", "stall", "throttl", "lag", "stutter", "latency"];
+const LAGS: &[&str] = &[
+    "slow",
+    "stall",
+    "throttl",
+    "lag",
+    "stutter",
+    "latency",
+    "half speed",
+    "half the speed",
+    "half as fast",
+];
 
 pub const RULE: Rule = Rule {
     level: Level::Warn,

@@ -40,6 +40,8 @@ use wordings::{CRASHES, REGRESSIONS, SIGNS, UPDATES};
 
 #[path = "state/bugs.rs"]
 mod bugs;
+#[path = "state/compared.rs"]
+mod compared;
 #[path = "state/programs.rs"]
 pub(crate) mod programs;
 #[path = "state/wordings.rs"]
@@ -87,6 +89,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             let strength = if shows == "the program broke" { Strength::Hint } else { Strength::Support };
             draft.add(strength, false, None, "the complaint says so");
         }
+    }
+    if compared::told_apart(cx.complaint()) {
+        let why = "the complaint tells a version that works from one that does not";
+        draft.add(Strength::Support, false, None, why);
     }
     for bug in BUGS {
         let signs = bug.signs.iter().filter_map(|sign| shown(cx, sign));

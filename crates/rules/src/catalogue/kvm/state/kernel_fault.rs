@@ -136,6 +136,27 @@ pub(crate) fn complains_of_version(cx: &Context<'_>) -> bool {
     versions_told_apart(cx.complaint(), cx.lines_with(["uname -r", "uname -a"]).next().is_some())
 }
 
+/// What a clause says of the versions in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judged {
+    /// All is well with them.
+    Well,
+    /// They are where it goes wrong, or when it began.
+    Amiss,
+}
+
+/// What a clause in lower case says of the versions in it; `None` where it says nothing.
+pub(crate) fn judged(clause: &str) -> Option<Judged> {
+    let has = |words: &[&str]| words.iter().any(|word| clause.contains(word));
+    if has(&CURES) || has(&FORMER) || has(&WELL) {
+        Some(Judged::Well)
+    } else if has(&BAD) || has(&CHANGED) {
+        Some(Judged::Amiss)
+    } else {
+        has(&GOOD).then_some(Judged::Well)
+    }
+}
+
 /// A version counts in the clause that speaks of a kernel; where no other program is named at all, in every clause. One
 /// of which its own clause says nothing has what the next clause of the sentence says.
 /// `asked` is whether the kernel's own name was pasted, which says what versions without a name are of.
@@ -154,24 +175,15 @@ fn versions_told_apart(complaint: &str, asked: bool) -> bool {
                 continue;
             }
             let mut named = versions(clause, alone);
-            let has = |words: &[&str]| words.iter().any(|word| clause.contains(word));
-            let judged =
-                has(&CURES) || has(&FORMER) || has(&BAD) || has(&CHANGED) || has(&GOOD) || has(&WELL);
-            if !judged {
+            let Some(said) = judged(clause) else {
                 open.append(&mut named);
                 continue;
-            }
+            };
             // `from 5.15 to 6.2`: the first is the one that was left.
             if named.len() > 1 && clause.contains("from ") && clause.contains(" to ") {
                 good.push(named.remove(0));
             }
-            let list = if has(&CURES) || has(&FORMER) || has(&WELL) {
-                &mut good
-            } else if has(&BAD) || has(&CHANGED) {
-                &mut bad
-            } else {
-                &mut good
-            };
+            let list = if said == Judged::Well { &mut good } else { &mut bad };
             list.append(&mut open);
             list.append(&mut named);
         }
