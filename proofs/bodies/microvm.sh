@@ -123,6 +123,17 @@ for name in ("boot", "devices", "cpu-flaws", "utilisation"):
     assert verdicts[name] == "pass", (name, verdicts)
 assert [name for name in verdicts if verdicts[name] == "fail"] in ([], ["isolation"]), verdicts
 END
+# Two copies of it go on from its state, apart from the host. Whether they share random numbers is told, and is up to the VMM.
+vmwright review own --gates save-restore --full --format json >/root/copies.json || true
+python3 - <<'END'
+import json
+[gate] = json.load(open("/root/copies.json"))["review"]["gates"]
+for check in gate["checks"]:
+    print(f'own: copies: {check["name"]}: {check["verdict"]} {check.get("why", "")}')
+verdicts = {check["name"]: check["verdict"] for check in gate["checks"]}
+for name in ("restores", "guest", "clock"):
+    assert verdicts[name] == "pass", (name, verdicts)
+END
 # The guest has no driver for the keyboard or the button by which the VMM asks: its agent is asked.
 vmwright vm stop own >/dev/null
 vmwright vm list | grep -q '^own *defined'
