@@ -88,7 +88,7 @@ impl Lab {
     }
 
     /// Plugs those controllers that are out, and waits until the lab's system has them.
-    pub(crate) fn plug(&self, ports: &[String], watch: &mut dyn Watch) -> Result<(), LabError> {
+    fn plug(&self, ports: &[String], watch: &mut dyn Watch) -> Result<(), LabError> {
         if ports.is_empty() {
             return Ok(());
         }
