@@ -10,6 +10,8 @@ use crate::{
 };
 use jiff::Timestamp;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 use vmwright_apply::commit::{About, Trees, commit};
 use vmwright_apply::recover::Found;
 use vmwright_apply::report::{Event, RunReport};
@@ -531,6 +533,10 @@ fn failed(error: &dyn std::error::Error) -> MachineError {
     MachineError(crate::error::chain(error))
 }
 
+/// After how long a rule that still fires is asked again: what a kernel or a VMM counts follows a change after a moment.
+const AGAIN: [Duration; 4] =
+    [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+
 impl Check for Live<'_> {
     /// Asks the rules again, on the state of now. The logs are left out: they tell of the start that failed, and
     /// only the next start can add to them. A rule that knows nothing but messages is therefore unknown here;
@@ -539,6 +545,21 @@ impl Check for Live<'_> {
         if settles.is_empty() {
             return Ok(());
         }
+        let mut told = self.asked(settles);
+        for pause in AGAIN {
+            if told.is_ok() || self.environment.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            std::thread::sleep(pause);
+            told = self.asked(settles);
+        }
+        told
+    }
+}
+
+impl Live<'_> {
+    /// What the rules say of the state of now.
+    fn asked(&self, settles: &[Settles]) -> Result<(), String> {
         let subject = Subject { vm: self.vm.map(str::to_owned), state: self.environment.state.clone() };
         let mut snapshot =
             read(&Root::Live, &subject, self.environment).map_err(|error| crate::error::chain(&error))?;

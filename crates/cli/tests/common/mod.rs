@@ -121,7 +121,8 @@ impl Site {
         let mut socket = UnixStream::connect(record["qmp"].as_str().unwrap()).unwrap();
         let lines = BufReader::new(socket.try_clone().unwrap()).lines();
         for command in ["qmp_capabilities", command] {
-            writeln!(socket, "{}", json!({ "execute": command })).unwrap();
+            // In one piece: a QEMU that is told to quit does not wait for the end of the line.
+            socket.write_all(format!("{}\n", json!({ "execute": command })).as_bytes()).unwrap();
         }
         // The greeting, the answer to the first, and what was asked; events may stand between.
         let answers = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
