@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 use vmwright_backend::qemu::qmp::Qmp;
-use vmwright_backend::{Request, Watch, chain, snapshots};
+use vmwright_backend::{Backend as _, Request, Watch, chain, snapshots};
 
 /// The port that the lab's own one is plugged into.
 pub(crate) const PORT: &str = "lab-port1";
@@ -48,7 +48,9 @@ impl Lab {
     /// # Errors
     /// [`LabError`]; also where its system does not let go of a controller.
     pub fn snapshot(&self, name: &str, watch: &mut dyn Watch) -> Result<(), LabError> {
-        let ports = self.hardware().nvme_ports();
+        // One that does not run has none plugged in, and its disks alone are kept.
+        let alive = self.qemu().look(self.machine())?.state.alive();
+        let ports = if alive { self.hardware().nvme_ports() } else { Vec::new() };
         if let Err(error) = self.unplug(&ports, LET_GO, watch) {
             return Err(LabError::Image(format!(
                 "its NVMe controller is in use, and would have to come out: end what uses it ({})",
