@@ -18,6 +18,7 @@ mod rules;
 mod scan;
 mod sos;
 mod start;
+mod virtme_ng;
 
 use super::Task;
 use crate::workspace;
@@ -52,6 +53,7 @@ const BENCHES: &[Bench] = &[
     scan::BENCH,
     libvirt::BENCH,
     start::BENCH,
+    virtme_ng::BENCH,
     firecracker::BENCH,
     review::BENCH,
     journal::BENCH,

@@ -23,7 +23,7 @@ pub(super) const BENCH: Bench = Bench {
 /// What the firmware says first: until then a guest has done nothing that takes long.
 const FIRMWARE: &str = "SeaBIOS";
 /// What the guest's first program says first.
-const INIT: &str = "vmwright-guest: init";
+pub(super) const INIT: &str = "vmwright-guest: init";
 /// How long a guest may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// How many machines are started at once.
@@ -38,15 +38,10 @@ fn run(site: &Site) -> Result<()> {
     fs::create_dir_all(&place).context("cannot make the bench's own folder")?;
     let machine = |name: &str, more: &str| -> Result<String> {
         let spec = place.join(format!("{name}.toml"));
-        let text = format!("name = '{name}'\naccelerator = 'tcg'\n{more}");
-        fs::write(&spec, text).context("cannot write a machine")?;
+        fs::write(&spec, translated(name, more)).context("cannot write a machine")?;
         Ok(spec.display().to_string())
     };
-    let guest = format!(
-        "memory.size = '160MiB'\nboot.kernel = '{}'\nboot.initrd = '{}'\nboot.cmdline = 'console=ttyS0 no_timer_check panic=-1'\n",
-        kernel.display(),
-        initrd.display()
-    );
+    let guest = booting(&kernel, &initrd);
     let ours = Ours { bin: site.bin.clone(), state: place.join("state") };
     ours.run(&["vm", "create", &machine("own", &guest)?])?;
     against_bare(site, &ours, &place)?;
@@ -83,6 +78,20 @@ pub(super) fn guest() -> Result<(PathBuf, PathBuf)> {
         boot.display()
     );
     Ok((kernel, initrd))
+}
+
+/// A machine whose processor QEMU translates.
+pub(super) fn translated(name: &str, more: &str) -> String {
+    format!("name = '{name}'\naccelerator = 'tcg'\n{more}")
+}
+
+/// What a machine boots that starts our guest.
+pub(super) fn booting(kernel: &Path, initrd: &Path) -> String {
+    format!(
+        "memory.size = '160MiB'\nboot.kernel = '{}'\nboot.initrd = '{}'\nboot.cmdline = 'console=ttyS0 no_timer_check panic=-1'\n",
+        kernel.display(),
+        initrd.display()
+    )
 }
 
 /// The program with a state of its own.
