@@ -181,4 +181,21 @@ mod tests {
         assert!(!fires(true, &[&format!("-device vhost-user-fs-pci\n{message}\n")], ""));
         assert!(!fires(true, &[], &format!("virtiofs: {message}")));
     }
+
+    /// What blocks another VM's migration is told by its own monitor.
+    #[test]
+    fn what_another_vm_says_is_nothing_about_the_one_that_is_asked_about() {
+        let rule = entry("migration/non-migratable-device").expect("a rule");
+        let fires = |vm: Option<&str>, source: &str| {
+            let text = "{\"blocked-reasons\": [\n\"non-migratable device: 0000:00:1d.0:00.0/nvme\"\n]}\n";
+            let records = vec![Record::new(source, Kind::TEXT, text)];
+            let snapshot = Snapshot { records, live: true, vm: vm.map(str::to_owned), ..Snapshot::default() };
+            let reading = Reading::new(&snapshot, "");
+            ranking::judge(rule, &reading).iter().any(|verdict| matches!(verdict, Verdict::Fired(_)))
+        };
+        for source in ["qmp/db/query-migrate", "/var/log/libvirt/qemu/db.log"] {
+            assert!(fires(Some("db"), source) && fires(None, source), "{source}");
+            assert!(!fires(Some("web"), source), "{source}");
+        }
+    }
 }

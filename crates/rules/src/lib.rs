@@ -29,6 +29,7 @@ mod topology;
 mod transcript;
 mod translated;
 pub mod weighing;
+mod whose;
 
 pub use context::Context;
 pub use draft::Draft;

@@ -103,7 +103,7 @@ impl Marks {
 /// All patterns of a scanner, in one pass over the texts from one on.
 fn scan(scanner: &Scanner, from: usize, texts: &[Text<'_>]) -> Hits {
     let mut pass = scanner.pass();
-    for (number, text) in texts.iter().enumerate().skip(from).filter(|(_, text)| !text.is_listing()) {
+    for (number, text) in texts.iter().enumerate().skip(from).filter(|(_, text)| !text.is_silent()) {
         pass.with_remarks(text.is_settings());
         pass.scan(number, text.whole(), &text.starts);
     }
@@ -124,7 +124,7 @@ struct Sought<'p> {
 impl Sought<'_> {
     /// Where it stands in a text, of which these are the spots: no more lines than are kept.
     fn stands(&self, text: &Text<'_>, spots: &[(usize, Range<usize>)]) -> Vec<Hit> {
-        if text.is_listing() {
+        if text.is_silent() {
             return Vec::new();
         }
         let number = spots.first().map_or(0, |spot| spot.0);

@@ -68,7 +68,7 @@ impl Plain {
     /// The plain forms of what has one. `pasted` says that somebody chose these texts: only they are broken by hand.
     pub(crate) fn of(texts: &[Text<'_>], pasted: bool) -> Self {
         let mut plain = Self::default();
-        for (number, text) in texts.iter().enumerate() {
+        for (number, text) in texts.iter().enumerate().filter(|(_, text)| !text.is_silent()) {
             // What is remarked in settings says nothing in any form.
             let remark = |line: &str| text.is_settings() && line.trim_start().starts_with('#');
             let mut lines: Vec<usize> = TRACES

@@ -4,7 +4,7 @@ use crate::known::{Forgetting, Known};
 use crate::marks::Marks;
 use crate::places::Places;
 use crate::text::COMPLAINT;
-use crate::{Hit, Text, Words, nearness, spoken, transcript};
+use crate::{Hit, Text, Words, nearness, spoken, transcript, whose};
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -127,12 +127,15 @@ impl<'s> Reading<'s> {
     /// Reads a snapshot and what the user says of it.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot, complaint: &'s str) -> Self {
+        let vm = snapshot.vm.as_deref();
         let mut texts: Vec<Text<'s>> = snapshot
             .records
             .iter()
             .filter_map(|record| {
                 let bytes = record.content.as_ref().ok()?;
-                Some(Text::new(&record.source, record.kind.clone(), vmwright_formats::text(bytes)))
+                let mut text = Text::new(&record.source, record.kind.clone(), vmwright_formats::text(bytes));
+                text.of_another = vm.is_some_and(|vm| whose::is_of_another(&record.source, vm));
+                Some(text)
             })
             .collect();
         let long = |text: &Text<'_>| text.whole().len() > SHORT;

@@ -25,6 +25,8 @@ pub struct Text<'s> {
     /// The source that this is a part of, and how many lines of it stand before: quotes are of there.
     pub(crate) part_of: Option<(&'s str, u32)>,
     pub(crate) starts: Vec<usize>,
+    /// Whether it is of another VM than the one that is asked about.
+    pub(crate) of_another: bool,
     versions: OnceLock<Versions>,
     lower: OnceLock<Vec<u8>>,
     /// How many of its lines were looked at one by one.
@@ -70,6 +72,7 @@ impl<'s> Text<'s> {
             side: "",
             part_of: None,
             starts,
+            of_another: false,
             versions: OnceLock::new(),
             lower: OnceLock::new(),
             #[cfg(test)]
@@ -88,9 +91,10 @@ impl<'s> Text<'s> {
         self.source.trim_start_matches('/').starts_with("etc/")
     }
 
-    /// Whether it lists what an emulator can do, as libvirt keeps it: in its words nothing has happened, whatever they are.
-    pub(crate) fn is_listing(&self) -> bool {
-        self.source.contains("var/cache/libvirt/qemu/capabilities/")
+    /// Whether its words are no messages about what is asked: of another VM, or a list of what an emulator can do, as libvirt
+    /// keeps it, in which nothing has happened.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.of_another || self.source.contains("var/cache/libvirt/qemu/capabilities/")
     }
 
     /// Notes where its words can stand: `begin` is what [`Places::add`] said of it.
