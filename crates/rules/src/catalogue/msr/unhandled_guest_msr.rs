@@ -62,6 +62,9 @@ pub const RULE: Rule = Rule {
         Sign::hint("SYSTEM THREAD EXCEPTION NOT HANDLED"),
         Sign::support("SYSTEM_THREAD_EXCEPTION_NOT_HANDLED").and(&["ignore_msrs"]),
         Sign::support("KMODE_EXCEPTION_NOT_HANDLED").and(&["ignore_msrs"]),
+        // A guest that never ran here before: its first boot meets the CPU that it is given.
+        Sign::strong("SYSTEM_THREAD_EXCEPTION").said(&["install", " iso", "setup"]),
+        Sign::strong("KMODE_EXCEPTION_NOT_HANDLED").said(&["install", " iso", "setup"]),
         Sign::support("general protection fault*rdmsr"),
         Sign::support("general protection fault*wrmsr"),
         // The guest's own kernel: the register access that KVM answered with a fault.

@@ -20,6 +20,9 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Ignoring failed restore attempt on"),
     Sign::strong("Unable to restore label on '{f}'. XATTRs might have been left"),
     Sign::strong("cannot generate dac user and group id for domain"),
+    // virt-manager, and what translations of it say in English.
+    Sign::strong("emulator may not have search permissions for the path"),
+    Sign::strong("emulator * search * for the path"),
     Sign::strong("may not be accessible by the hypervisor. You will need to grant the"),
     Sign::strong("Could not reopen file: Permission denied"),
     Sign::strong("Could not create file: Permission denied"),

@@ -200,6 +200,9 @@ pub(super) const WORKS: &[&str] = &[
     "configured correctly",
     "boots and is fast",
     "and can be managed",
+    "i get a login",
+    "get a login prompt",
+    "gives me a login",
 ];
 
 /// It is there, which says nothing of how it does.
@@ -577,6 +580,10 @@ pub(super) const AMISS: &[&str] = &[
     "get this error",
     "getting this error",
     "with an error",
+    "fix this",
+    "fix it",
+    "can we fix",
+    "causes this error",
 ];
 
 /// It goes on to say what does not work.
@@ -608,6 +615,7 @@ pub(super) const ATTEMPTS: &[&str] = &[
     "others ",
     "another vm",
     "empty",
+    "instead of ",
 ];
 
 /// It works, beyond doubt.

@@ -38,6 +38,13 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("ensure -accel kvm is set"),
     Sign::strong("vhost initialization failed: requires kvm"),
     Sign::strong("KVM not enabled"),
+    // What people say who have found out.
+    Sign::strong("without kvm").said(SLOW),
+    Sign::strong("not running in kvm").said(SLOW),
+    Sign::strong("not using kvm").said(SLOW),
+    Sign::strong("entirely emulated").said(SLOW),
+    Sign::strong("fully emulated").said(SLOW),
+    Sign::strong("no hardware acceleration").said(SLOW),
     // Lima.
     Sign::strong("/dev/kvm is not available. Disabling KVM. Expect very poor performance"),
 ];

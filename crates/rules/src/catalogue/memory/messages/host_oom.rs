@@ -54,5 +54,6 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("RSRC_KVM_OOM"),
     Sign::strong("Insufficient free memory on compute node"),
     Sign::strong("Insufficient compute resources: Free memory"),
-    Sign::strong("System is deadlocked on memory"),
+    Sign::strong("System is deadlocked on memory")
+        .unless(&["Kernel panic - not syncing: System is deadlocked"]),
 ];

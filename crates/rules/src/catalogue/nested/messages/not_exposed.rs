@@ -85,6 +85,12 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("CPU does not support KVM extensions").said(INSIDE),
     Sign::strong("Does security.nesting need to be turned on"),
     Sign::strong("HOST_VIRT_UNAVAILABLE"),
+    // A guest that is to be a hypervisor, seen from inside.
+    Sign::strong("access '/dev/kvm': No such file").said(INSIDE),
+    Sign::strong("access /dev/kvm: No such file").said(INSIDE),
+    Sign::strong("open /dev/kvm: No such file").said(INSIDE),
+    Sign::strong("/dev/kvm doesn't exist").and(&["nested"]),
+    Sign::strong("/dev/kvm does not exist").and(&["nested"]),
     // Hyper-V, WSL and Docker in a Windows guest.
     Sign::strong("0x80370102"),
     Sign::strong("0x80370109"),

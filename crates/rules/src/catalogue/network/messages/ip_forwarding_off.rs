@@ -2,6 +2,9 @@
 
 use crate::prelude::*;
 
+/// Frames are switched there, or Docker decides what is forwarded.
+const BRIDGED: &[&str] = &["docker", "bridge", "ip_forward = 1", "ip_forward=1"];
+
 pub(super) const SIGNS: &[Sign] = &[
     Sign::proof("failed to enable IP forwarding"),
     Sign::proof("IPv4 forwarding is disabled"),
@@ -27,4 +30,11 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("IPMasquerade=no"),
     Sign::strong("has kernel autoconfigured IPv6 routes and enabling forwarding"),
     Sign::strong("Unable to read {f} for ipv6 forwarding checks"),
+    // Where guests are routed and nobody else's rules stand in the way.
+    Sign::strong("outbound network connect").unless(BRIDGED),
+    Sign::strong("outbound connect").unless(BRIDGED),
+    Sign::strong("outbound internet").unless(BRIDGED),
+    Sign::strong("no internet").and(&["firecracker"]).unless(BRIDGED),
+    Sign::strong("access the internet").and(&["firecracker"]).unless(BRIDGED),
+    Sign::strong("reach the internet").and(&["firecracker"]).unless(BRIDGED),
 ];
