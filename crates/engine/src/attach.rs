@@ -35,7 +35,7 @@ pub(crate) fn plan(
         return Err(Error::Unread("what the domain is started from (root can read it)"));
     }
     let running = storage::runs(reading, vm, environment)?.ok_or(storage::UNSEEN)?;
-    let seen = reading.all::<DomainXml>();
+    let seen = reading.of_every_vm::<DomainXml>();
     let own = seen.iter().filter(|seen| {
         seen.domains.iter().any(|domain| domain.name.as_ref().is_some_and(|name| name.value == vm))
     });

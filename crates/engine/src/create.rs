@@ -169,7 +169,7 @@ pub(crate) fn taken(reading: &Reading<'_>, environment: &Environment) -> Result<
         }
         known.push(one.name);
     }
-    for seen in reading.all::<DomainXml>() {
+    for seen in reading.of_every_vm::<DomainXml>() {
         for domain in seen.domains.iter().filter(|domain| !domain.fragment) {
             let Some(name) = domain.name.as_ref().map(|name| name.value.clone()) else { continue };
             if known.contains(&name) || domains.contains(&name) {

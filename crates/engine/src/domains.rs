@@ -31,7 +31,7 @@ pub(crate) struct Domain {
 /// Every domain that was read whole, each once: as it is kept goes before as it runs.
 pub(crate) fn all(reading: &Reading<'_>) -> Vec<Domain> {
     let mut domains: Vec<Domain> = Vec::new();
-    let seen = reading.all::<DomainXml>();
+    let seen = reading.of_every_vm::<DomainXml>();
     let kept = |source: &str| source.ends_with(".xml") && !source.starts_with("/run/");
     let (first, then): (Vec<_>, Vec<_>) = seen.iter().partition(|seen| kept(seen.text.source));
     for seen in first.into_iter().chain(then) {

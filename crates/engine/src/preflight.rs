@@ -33,7 +33,7 @@ pub(crate) fn target(what: &Analyze, environment: &Environment) -> Result<Option
 /// [`Error::UnknownVm`].
 pub(crate) fn check_vm(reading: &Reading<'_>) -> Result<(), Error> {
     let (Some(vm), Some(_)) = (reading.vm(), reading.target()) else { return Ok(()) };
-    let seen = reading.all::<DomainXml>();
+    let seen = reading.of_every_vm::<DomainXml>();
     let names = seen.iter().flat_map(|seen| &seen.domains).filter_map(|domain| domain.name.as_ref());
     let known: Vec<&str> = names.map(|name| name.value.as_str()).collect();
     if known.is_empty() || known.contains(&vm) {

@@ -132,7 +132,7 @@ impl Machine {
 
 fn domains(reading: &Reading<'_>, known: &mut Vec<String>) -> Vec<Used<'static>> {
     let mut all = Vec::new();
-    for seen in reading.all::<DomainXml>() {
+    for seen in reading.of_every_vm::<DomainXml>() {
         let at = |line: u32| format!("{}:{line}", seen.text.source);
         for domain in seen.domains.iter().filter(|domain| !domain.fragment) {
             let Some(name) = domain.name.as_ref().map(|name| name.value.clone()) else { continue };

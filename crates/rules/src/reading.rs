@@ -134,7 +134,7 @@ impl<'s> Reading<'s> {
             .filter_map(|record| {
                 let bytes = record.content.as_ref().ok()?;
                 let mut text = Text::new(&record.source, record.kind.clone(), vmwright_formats::text(bytes));
-                text.of_another = vm.is_some_and(|vm| whose::is_of_another(&record.source, vm));
+                text.of_another = vm.is_some_and(|vm| whose::is_of_another(text.source, text.whole(), vm));
                 Some(text)
             })
             .collect();
@@ -226,12 +226,18 @@ impl<'s> Reading<'s> {
         &self.texts[..self.short]
     }
 
+    /// Whether rules go through a text: not what is another VM's than the one that is asked about.
+    fn is_asked(text: &Text<'_>) -> bool {
+        !text.of_another
+    }
+
     /// The texts in which one of the words stands.
     pub fn texts_with<'r, 'w: 'r>(
         &'r self,
         words: impl Words<'w> + 'r,
     ) -> impl Iterator<Item = &'r Text<'r>> {
-        self.places.texts(words).map(|at| &self.texts[at]).filter(move |text| text.holds(words))
+        let texts = self.places.texts(words).map(|at| &self.texts[at]).filter(|text| Self::is_asked(text));
+        texts.filter(move |text| text.holds(words))
     }
 
     /// The lines of all texts in which one of the words stands, each once, in order.
@@ -239,19 +245,20 @@ impl<'s> Reading<'s> {
         &'r self,
         words: impl Words<'w> + 'r,
     ) -> impl Iterator<Item = (&'r Text<'r>, u32, &'r str)> {
-        let texts = self.places.texts(words).map(|at| &self.texts[at]);
+        let texts = self.places.texts(words).map(|at| &self.texts[at]).filter(|text| Self::is_asked(text));
         texts.flat_map(move |text| text.lines_with(words).map(move |(number, line)| (text, number, line)))
     }
 
     /// The texts of sources whose name fits.
     pub fn texts_named<'r>(&'r self, fits: impl Fn(&str) -> bool + 'r) -> impl Iterator<Item = &'r Text<'r>> {
-        self.texts().iter().chain(&self.answers).filter(move |text| fits(text.source)).map(|text| text as _)
+        let all = self.texts().iter().chain(&self.answers).filter(|text| Self::is_asked(text));
+        all.filter(move |text| fits(text.source)).map(|text| text as _)
     }
 
     /// The texts of some kinds.
     pub fn texts_of<'r>(&'r self, kinds: &'r [&'r str]) -> impl Iterator<Item = &'r Text<'r>> {
         let told = self.answers.iter().filter(|text| text.kind != Kind::TEXT);
-        let all = self.texts().iter().chain(told);
+        let all = self.texts().iter().chain(told).filter(|text| Self::is_asked(text));
         all.filter(move |text| kinds.contains(&&*text.kind.0)).map(|text| text as _)
     }
 
@@ -307,6 +314,13 @@ impl<'s> Reading<'s> {
         self.texts.get(hit.text)?.quote(hit.line)
     }
 
+    /// Every text of a kind, read, those of other VMs than the one that is asked about too: for what VMs share.
+    #[must_use]
+    pub fn of_every_vm<V: View + Send + Sync>(&self) -> Vec<Seen<'_, V>> {
+        let every = self.every(&V::KIND);
+        every.map(|(at, text)| Seen { text, view: self.view(at, text) }).collect()
+    }
+
     /// Every text of a kind, read.
     #[must_use]
     pub fn all<V: View + Send + Sync>(&self) -> Vec<Seen<'_, V>> {
@@ -330,6 +344,11 @@ impl<'s> Reading<'s> {
 
     /// The texts of a kind, with their numbers.
     fn of_kind<'r>(&'r self, kind: &Kind) -> impl Iterator<Item = (usize, &'r Text<'s>)> + use<'r, 's> {
+        self.every(kind).filter(|(_, text)| Self::is_asked(text))
+    }
+
+    /// The same, with those of other VMs than the one that is asked about.
+    fn every<'r>(&'r self, kind: &Kind) -> impl Iterator<Item = (usize, &'r Text<'s>)> + use<'r, 's> {
         self.kinds.get(kind).into_iter().flatten().filter_map(|at| Some((*at, self.at(*at)?)))
     }
 
@@ -399,6 +418,12 @@ impl<'s> Reading<'s> {
     #[must_use]
     pub fn vm(&self) -> Option<&str> {
         self.snapshot.vm.as_deref()
+    }
+
+    /// Whether the VM of this name is asked about: it, or all of the host's.
+    #[must_use]
+    pub fn asks_about(&self, vm: &str) -> bool {
+        self.vm().is_none_or(|asked| asked == vm)
     }
 }
 

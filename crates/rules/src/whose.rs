@@ -1,13 +1,35 @@
-//! Which VM's program wrote a text, by where it lies.
+//! Which VM a text is of, by where it lies.
 
-/// Whether the text of this source is what the program of another VM than `vm` wrote or answered. What it says has not
+use memchr::memmem;
+
+/// Whether a text is another VM's than `vm`: its definition, or what its program wrote or answered. What it says has not
 /// happened to `vm`.
-pub(crate) fn is_of_another(source: &str, vm: &str) -> bool {
+pub(crate) fn is_of_another(source: &str, text: &str, vm: &str) -> bool {
+    if is_definition(source) {
+        return defined(text).is_some_and(|other| other != vm);
+    }
     writer(source).is_some_and(|other| {
         // Where several QEMUs have one name, its pid stands behind a monitor's.
         let more = other.strip_prefix(vm).and_then(|more| more.strip_prefix('-'));
         other != vm && !more.is_some_and(|pid| pid.bytes().all(|byte| byte.is_ascii_digit()))
     })
+}
+
+/// Whether it is a domain as libvirt keeps it, or prints it.
+fn is_definition(source: &str) -> bool {
+    let folder = source.rsplit_once('/').map_or("", |(folder, _)| folder);
+    source.starts_with("virsh -r dumpxml ")
+        || source.ends_with(".xml")
+            && ["etc/libvirt/qemu", "run/libvirt/qemu", ".config/libvirt/qemu"]
+                .iter()
+                .any(|it| folder.ends_with(it))
+}
+
+/// The name that a domain's XML begins with; none where it has letters that XML writes otherwise.
+fn defined(text: &str) -> Option<&str> {
+    let text = &text[memmem::find(text.as_bytes(), b"<name>")? + "<name>".len()..];
+    let name = text.split('<').next()?;
+    (!name.contains('&')).then_some(name)
 }
 
 /// The VM whose program wrote it; none where that is not known.
@@ -40,7 +62,7 @@ mod tests {
             "qmp/db/query-status",
             "qmp/web-server/query-status",
         ] {
-            assert!(is_of_another(other, "web"), "{other}");
+            assert!(is_of_another(other, "", "web"), "{other}");
         }
         for own in [
             "/var/log/libvirt/qemu/web.log",
@@ -49,10 +71,22 @@ mod tests {
             "qmp/web-4711/query-status",
             "/var/log/swtpm/libvirt/qemu/web-swtpm.log",
             "/var/log/libvirt/libvirtd.log",
-            "/etc/libvirt/qemu/db.xml",
+            "/etc/libvirt/qemu/networks/db.xml",
             "dmesg",
         ] {
-            assert!(!is_of_another(own, "web"), "{own}");
+            assert!(!is_of_another(own, "", "web"), "{own}");
         }
+    }
+
+    #[test]
+    fn a_definition_is_known_by_the_name_in_it() {
+        let domain = |name: &str| format!("<domain type='kvm'>\n  <name>{name}</name>\n");
+        for source in ["/etc/libvirt/qemu/db.xml", "/run/libvirt/qemu/db.xml", "virsh -r dumpxml db"] {
+            assert!(is_of_another(source, &domain("db"), "web"), "{source}");
+            for own in [domain("web"), domain("web &amp; db"), "<domain>".to_owned(), String::new()] {
+                assert!(!is_of_another(source, &own, "web"), "{source}: {own}");
+            }
+        }
+        assert!(!is_of_another("/etc/libvirt/qemu/networks/default.xml", &domain("default"), "web"));
     }
 }

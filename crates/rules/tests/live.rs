@@ -47,3 +47,28 @@ fn the_hosts_own_kernel_is_no_guests() {
     assert!(!lacks("kernel-config") && !lacks("/boot/config-6.1.0-48-amd64"));
     assert!(lacks("/srv/guest/.config"));
 }
+
+#[test]
+fn another_vms_definition_is_no_fault_of_the_one_that_is_asked_about() {
+    let domain = |name: &str, card: &str| {
+        let text = format!(
+            "<domain type='kvm'>\n<name>{name}</name>\n<uuid>7e4c0c2e-0000-4000-8000-000000000001</uuid>\n\
+             <os><type arch='x86_64' machine='q35'>hvm</type></os>\n<devices>\n\
+             <interface type='network'><source network='default'/><model type='{card}'/></interface>\n\
+             </devices>\n</domain>\n"
+        );
+        Record::new(format!("/etc/libvirt/qemu/{name}.xml"), Kind::new("domain_xml"), text)
+    };
+    let fires = |rule: &str, vm: Option<&str>| {
+        let records = vec![domain("db", "e1000"), domain("web", "virtio")];
+        let snapshot = Snapshot { live: true, records, vm: vm.map(str::to_owned), ..Snapshot::default() };
+        let entry = entry(rule).expect("it is in the catalogue");
+        let verdicts = ranking::judge(entry, &Reading::new(&snapshot, "the network is slow"));
+        verdicts.iter().any(|one| matches!(one, Verdict::Fired(_)))
+    };
+    assert!(fires("perf/emulated-device", None) && fires("perf/emulated-device", Some("db")));
+    assert!(!fires("perf/emulated-device", Some("web")));
+    for vm in [None, Some("db"), Some("web")] {
+        assert!(fires("machine/id-in-use", vm), "both have one UUID");
+    }
+}

@@ -1,7 +1,7 @@
 //! What VMs are given of the host: CPUs, nodes and devices, by their configurations and command lines.
 
 use crate::Reading;
-use crate::catalogue::memory::hugepages_not_reserved::{guests::commands, settings::ids};
+use crate::catalogue::memory::hugepages_not_reserved::{guests::every_command, settings::ids};
 use vmwright_formats::domain_xml::Domain;
 use vmwright_formats::{DomainXml, PciAddress, ProxmoxConf};
 use vmwright_model::topology::{CpuSet, Placement};
@@ -19,7 +19,7 @@ const NAMED: usize = 1 << 18;
 pub(super) fn placements(reading: &Reading<'_>) -> Vec<Placement> {
     let mut found: Vec<Placement> = Vec::new();
     let mut left = NAMED;
-    for seen in reading.all::<DomainXml>() {
+    for seen in reading.of_every_vm::<DomainXml>() {
         for domain in seen.domains.iter().take(VMS) {
             let name = domain.name.as_ref().map_or("", |name| name.value.as_str());
             let pins = domain.cputune.vcpus.iter().take(EACH);
@@ -34,7 +34,7 @@ pub(super) fn placements(reading: &Reading<'_>) -> Vec<Placement> {
             note(&mut found, name, pins, nodes, devices(domain));
         }
     }
-    for command in commands(reading) {
+    for command in every_command(reading) {
         let name = command.args.property("name", "guest").map(|name| name.value).unwrap_or_default();
         let addresses = command.args.devices("vfio-pci").filter_map(|(_, opts)| {
             let named = opts.get("host").or_else(|| opts.get("sysfsdev")?.rsplit('/').next())?;

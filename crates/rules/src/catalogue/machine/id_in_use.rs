@@ -82,7 +82,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         }
     }
     let mut uuids: BTreeMap<String, (String, Option<Evidence>)> = BTreeMap::new();
-    for xml in cx.all::<DomainXml>() {
+    for xml in cx.of_every_vm::<DomainXml>() {
         for domain in &xml.domains {
             let (Some(uuid), Some(name)) = (&domain.uuid, &domain.name) else { continue };
             let mine = (name.value.clone(), xml.quote(uuid.line));

@@ -31,7 +31,7 @@
 //! Linux `mm/oom_kill.c` (`dump_oom_summary`, `__oom_kill_process`), `mm/util.c` (`__vm_enough_memory`),
 //! `Documentation/mm/overcommit-accounting.rst`; QEMU `system/physmem.c` (`ram_block_add`).
 
-use super::hugepages_not_reserved::guests::guests;
+use super::hugepages_not_reserved::guests::{every_guest, guests};
 use crate::prelude::*;
 use vmwright_formats::free::Row;
 use vmwright_formats::{Free, MemInfo};
@@ -90,7 +90,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             .because(Strength::Hint, guest.quote.clone(), "than this VM is to have")
             .title("one VM is to have more memory than the host");
     } else {
-        let running = guests.iter().filter(|one| one.running).filter_map(|one| one.memory);
+        let every = every_guest(cx);
+        let running = every.iter().filter(|one| one.running).filter_map(|one| one.memory);
         let sum = running.fold(0_u64, u64::saturating_add);
         if sum > total.value.saturating_add(swap) {
             draft = draft

@@ -28,7 +28,7 @@
 //! Linux `Documentation/admin-guide/mm/ksm.rst`; QEMU `-machine mem-merge=`; libvirt formatdomain, "Memory
 //! Backing"; Firecracker `docs/prod-host-setup.md`; Suzaki et al., "Memory Deduplication as a Threat", EuroSec 2011.
 
-use super::hugepages_not_reserved::guests::guests;
+use super::hugepages_not_reserved::guests::every_guest;
 use super::hugepages_not_reserved::settings::{line_with, setting};
 use crate::prelude::*;
 
@@ -74,7 +74,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let shares = sharing.as_ref().and_then(|one| one.number());
     let kept_apart = line_with(cx, "mem-merge=off").or_else(|| line_with(cx, "<nosharepages"));
     // A host without guests merges nobody's memory; and one owner's guests are for that owner to judge.
-    let several = !cx.snapshot().live || guests(cx).iter().filter(|one| one.running).count() > 1;
+    let several = !cx.snapshot().live || every_guest(cx).iter().filter(|one| one.running).count() > 1;
     if run.number() == Some(1) && several && kept_apart.is_none() {
         draft = match shares {
             Some(0) => draft.because(Strength::Hint, run.quote, "KSM runs"),

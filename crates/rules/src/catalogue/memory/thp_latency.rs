@@ -30,7 +30,7 @@
 //! Linux `Documentation/admin-guide/mm/transhuge.rst`, `mm/compaction.c`, `mm/khugepaged.c`; QEMU
 //! `util/oslib-posix.c` (`qemu_madvise`).
 
-use super::hugepages_not_reserved::guests::guests;
+use super::hugepages_not_reserved::guests::every_guest;
 use super::hugepages_not_reserved::settings::{busy, setting};
 use crate::prelude::*;
 
@@ -78,7 +78,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let Some(defrag) = defrag else { return vec![draft.verdict()] };
     draft = draft.looked();
     let off = enabled.as_ref().is_some_and(|one| one.value.contains("[never]"));
-    let concerned = !cx.snapshot().live || guests(cx).iter().any(|one| one.running && one.huge.is_none());
+    let concerned =
+        !cx.snapshot().live || every_guest(cx).iter().any(|one| one.running && one.huge.is_none());
     if defrag.value.contains("[always]") && !off && concerned {
         let always = enabled.filter(|one| one.value.contains("[always]")).and_then(|one| one.quote);
         draft = draft

@@ -29,7 +29,7 @@
 //! (`vmx_vm_init`), `arch/x86/kernel/cpu/bugs.c` (`cpu_bugs_smt_update`); Firecracker `docs/prod-host-setup.md`.
 
 use super::host_vulnerable::{flaws, is_vm};
-use crate::catalogue::memory::hugepages_not_reserved::guests::guests;
+use crate::catalogue::memory::hugepages_not_reserved::guests::every_guest;
 use crate::catalogue::memory::hugepages_not_reserved::settings::setting;
 use crate::prelude::*;
 
@@ -81,7 +81,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     let off = active.as_ref().is_some_and(|one| one.value == "0");
     // On a live host somebody must share the siblings: one VM does so with the host alone.
-    let shared = !cx.snapshot().live || guests(cx).iter().any(|one| one.running);
+    let shared = !cx.snapshot().live || every_guest(cx).iter().any(|one| one.running);
     let flaws = flaws(cx);
     // What is open altogether is another rule's, and more urgent.
     let open = flaws.iter().any(|flaw| flaw.open());

@@ -141,10 +141,6 @@ fn of_domains(cx: &Context<'_>, interfaces: &Interfaces) -> Vec<Verdict> {
     let mut looked = false;
     for seen in cx.all::<DomainXml>() {
         for domain in &seen.domains {
-            let name = domain.name.as_ref().map(|name| name.value.as_str());
-            if cx.vm().is_some_and(|vm| name.is_some_and(|name| name != vm)) {
-                continue;
-            }
             for card in &domain.devices.interfaces {
                 let plain = card.interface_type.as_ref().is_some_and(|kind| kind.value == "bridge");
                 let Some(bridge) = card.source.as_ref().filter(|_| plain && card.virtualport.is_none())

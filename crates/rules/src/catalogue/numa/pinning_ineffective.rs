@@ -36,6 +36,7 @@ use super::cpuset_invalid::{BUDGET, sets};
 use crate::catalogue::memory::hugepages_not_reserved::settings::ids;
 use crate::prelude::*;
 use std::collections::BTreeSet;
+use vmwright_formats::domain_xml::Domain;
 use vmwright_formats::{DomainXml, KernelCmdline};
 
 pub const RULE: Rule = Rule {
@@ -80,6 +81,10 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let pins = sets(tune.vcpus.iter().map(|pin| (pin.cpuset.as_str(), pin.line)), &mut budget);
         let single = pins.iter().all(|(set, _)| set.len() == 1);
         let pinned: BTreeSet<u32> = pins.iter().flat_map(|(set, _)| set.iter().copied()).collect();
+        if !is_asked(cx, domain) {
+            taken.extend(&pinned);
+            continue;
+        }
         if let Some(cpu) = pinned.intersection(&taken).next() {
             draft = draft
                 .because(Strength::Strong, quote(), "another VM is pinned to the same CPUs")
@@ -114,11 +119,15 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     vec![draft.verdict()]
 }
 
-/// Every domain with the text that it stands in; two texts of one domain count once.
+fn is_asked(cx: &Context<'_>, domain: &Domain) -> bool {
+    domain.name.as_ref().is_none_or(|name| cx.asks_about(&name.value))
+}
+
+/// Every domain with the text that it stands in, those that nobody asks about first; two texts of one domain count once.
 fn domains<'r>(cx: &'r Context<'_>) -> Vec<(Seen<'r, DomainXml>, usize)> {
     let mut known: BTreeSet<String> = BTreeSet::new();
     let mut found = Vec::new();
-    for seen in cx.all::<DomainXml>() {
+    for seen in cx.of_every_vm::<DomainXml>() {
         for at in 0..seen.domains.len() {
             let name = seen.domains[at].name.as_ref().map(|name| name.value.clone());
             if name.as_ref().is_some_and(|name| known.contains(name)) {
@@ -129,5 +138,6 @@ fn domains<'r>(cx: &'r Context<'_>) -> Vec<(Seen<'r, DomainXml>, usize)> {
             found.push((again, at));
         }
     }
+    found.sort_by_key(|(seen, at)| is_asked(cx, &seen.domains[*at]));
     found
 }

@@ -104,10 +104,6 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     for seen in cx.all::<DomainXml>() {
         for domain in &seen.domains {
-            let name = domain.name.as_ref().map(|name| name.value.as_str());
-            if cx.vm().is_some_and(|vm| name.is_some_and(|name| name != vm)) {
-                continue;
-            }
             for card in &domain.devices.interfaces {
                 let ovs = card.virtualport.as_ref().is_some_and(|port| port.value == "openvswitch");
                 let bridge = card.interface_type.as_ref().is_some_and(|kind| kind.value == "bridge");

@@ -109,10 +109,7 @@ fn of_domains(cx: &Context<'_>) -> Vec<Verdict> {
         if !xml.text.source.starts_with("/etc/libvirt/qemu/") {
             continue;
         }
-        let other = |name: &str| cx.vm().is_some_and(|vm| vm != name);
-        let wanted =
-            xml.domains.iter().filter(|domain| !domain.name.as_ref().is_some_and(|name| other(&name.value)));
-        for disk in wanted.flat_map(|domain| &domain.devices.disks) {
+        for disk in xml.domains.iter().flat_map(|domain| &domain.devices.disks) {
             let Some(source) = &disk.source else { continue };
             let gone = images.of(&source.value).and_then(|image| image.missing());
             if let Some(gone) = gone.filter(|why| why.value == "does not exist") {

@@ -73,7 +73,7 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let mut found: Vec<(String, String, Option<Evidence>)> = Vec::new();
-    for seen in cx.all::<DomainXml>() {
+    for seen in cx.of_every_vm::<DomainXml>() {
         for domain in &seen.domains {
             let vm =
                 domain.name.as_ref().map_or_else(|| seen.text.source.to_owned(), |name| name.value.clone());

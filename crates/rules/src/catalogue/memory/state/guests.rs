@@ -28,8 +28,18 @@ pub(crate) struct Guest {
 /// More VMs than one host runs; a text with more is not worth the time.
 const GUESTS: usize = 256;
 
-/// The VMs that domain XML, QEMU command lines, logs and the listing of processes describe; [`GUESTS`] at most.
+/// The VMs that domain XML, QEMU command lines, logs and the listing of processes describe; [`GUESTS`] at most. Of one that
+/// is asked about no other.
 pub(crate) fn guests(cx: &Reading<'_>) -> Arc<Vec<Guest>> {
+    cx.once(|cx| {
+        let mut guests = read(cx);
+        guests.retain(|guest| guest.name.is_empty() || cx.asks_about(&guest.name));
+        guests
+    })
+}
+
+/// The same, and all others too: what they take together.
+pub(crate) fn every_guest(cx: &Reading<'_>) -> Arc<Vec<Guest>> {
     cx.once(read)
 }
 
@@ -41,7 +51,7 @@ fn read(cx: &Reading<'_>) -> Vec<Guest> {
         !name.is_empty() && all.into_iter().any(|one| names.iter().any(|name| one.argv.contains(name)))
     };
     let mut found = Vec::new();
-    for seen in cx.all::<DomainXml>() {
+    for seen in cx.of_every_vm::<DomainXml>() {
         for domain in seen.domains.iter().take(GUESTS) {
             let backing = &domain.memory_backing;
             let name = domain.name.as_ref().map(|name| name.value.clone()).unwrap_or_default();
@@ -66,7 +76,7 @@ fn read(cx: &Reading<'_>) -> Vec<Guest> {
             });
         }
     }
-    for command in commands(cx) {
+    for command in every_command(cx) {
         let (args, text) = (&command.args, command.text);
         let memory = args.property("m", "size").or_else(|| {
             args.first("m").and_then(|option| {
@@ -117,8 +127,22 @@ pub(crate) struct Command<'r> {
     pub text: &'r Text<'r>,
 }
 
-/// Command lines as they were typed, as libvirt logs them (the last run), and of running processes; 64 at most.
+/// Command lines as they were typed, as libvirt logs them (the last run), and of running processes; 64 at most. Where one VM
+/// is asked about, no other's.
 pub(crate) fn commands<'r>(cx: &'r Reading<'_>) -> Vec<Command<'r>> {
+    let mut found = every_command(cx);
+    found.retain(|command| is_asked(cx, &command.args));
+    found
+}
+
+/// Whether a command line is of the VM that is asked about, or may be.
+pub(crate) fn is_asked(cx: &Reading<'_>, args: &QemuArgs) -> bool {
+    let name = args.property("name", "guest");
+    name.is_none_or(|name| cx.asks_about(&name.value))
+}
+
+/// The same as [`commands`], those of other VMs too.
+pub(crate) fn every_command<'r>(cx: &'r Reading<'_>) -> Vec<Command<'r>> {
     let lines = cx.once(lines);
     let all = cx.texts_of(&KINDS).zip(lines.iter());
     let found = all.flat_map(|(text, lines)| lines.iter().map(move |args| (text, Arc::clone(args))));

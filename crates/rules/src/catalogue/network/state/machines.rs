@@ -23,7 +23,7 @@ pub(crate) fn listed(text: &Text<'_>, note: &mut impl FnMut(&str, String, Option
 
 /// The cards of libvirt's definitions. A card of the same VM whose MAC another one has counts as another VM's.
 pub(crate) fn defined(cx: &Context<'_>, note: &mut impl FnMut(&str, String, Option<Evidence>)) {
-    for seen in cx.all::<DomainXml>() {
+    for seen in cx.of_every_vm::<DomainXml>() {
         for domain in &seen.domains {
             let vm = domain
                 .name

@@ -1,5 +1,6 @@
 //! The disks that configurations, command lines and running processes name.
 
+use crate::catalogue::memory::hugepages_not_reserved::guests::is_asked;
 use crate::prelude::*;
 use std::sync::Arc;
 use vmwright_formats::qemu_args::QemuCommand;
@@ -44,6 +45,9 @@ fn read(cx: &Reading<'_>) -> Vec<Disk> {
     for seen in cx.all::<VmmProcesses>() {
         for process in &seen.processes {
             let args = QemuArgs::read_at(&process.argv, process.line);
+            if !is_asked(cx, &args) {
+                continue;
+            }
             args.commands.iter().for_each(|one| of_command(one, &|line| seen.quote(line), &mut found));
         }
     }
