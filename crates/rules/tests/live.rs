@@ -1,6 +1,6 @@
 //! What a running host's old log lines make of it.
 
-use vmwright_model::{Kind, Record, Snapshot, Verdict};
+use vmwright_model::{Kind, Level, Record, Snapshot, Verdict};
 use vmwright_rules::{Reading, entry, ranking};
 
 /// Whether `memory/host-oom` fires on a kernel's log.
@@ -71,4 +71,19 @@ fn another_vms_definition_is_no_fault_of_the_one_that_is_asked_about() {
     for vm in [None, Some("db"), Some("web")] {
         assert!(fires("machine/id-in-use", vm), "both have one UUID");
     }
+}
+
+#[test]
+fn what_would_block_a_migration_is_no_error_while_nobody_migrates() {
+    let level = |source: &str, complaint: &str| {
+        let text = "{\"blocked-reasons\": [\n\"non-migratable device: 0000:00:1d.0:00.0/nvme\"\n]}\n";
+        let records = vec![Record::new(source, Kind::TEXT, text)];
+        let snapshot = Snapshot { live: true, records, ..Snapshot::default() };
+        let diagnosis = ranking::diagnose(&snapshot, complaint, &|_| true);
+        diagnosis.causes.into_iter().map(|cause| cause.level).max()
+    };
+    assert_eq!(level("qmp/web/query-migrate", ""), Some(Level::Note), "QEMU tells it unasked");
+    assert_eq!(level("qmp/web/query-migrate", "it does not migrate"), Some(Level::Error));
+    assert_eq!(level("qmp/web/query-migrate", "a snapshot with memory is refused"), Some(Level::Error));
+    assert_eq!(level("/var/log/libvirt/qemu/web.log", ""), Some(Level::Error), "it was refused");
 }

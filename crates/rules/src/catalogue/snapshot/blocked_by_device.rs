@@ -98,31 +98,43 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
 /// Whether the user saves or snapshots (true) or migrates (false), by the complaint first and then by the
 /// commands and messages in what was read; none where both or neither are named.
 pub(crate) fn saves(cx: &Context<'_>) -> Option<bool> {
-    let save = [
-        "snapshot",
-        "savevm",
-        "virsh save",
-        "managedsave",
-        "managed save",
-        "saving",
-        "save state",
-        "hibernate",
-        "failed to save domain",
-    ];
-    let migrate = ["virsh migrate", "qm migrate", "another host", "other host", "MigrateToURI"];
     let one = |save: bool, migrate: bool| (save != migrate).then_some(save);
-    one(save.iter().any(|word| cx.said(word)), migrate.iter().any(|word| cx.said(word)) || cx.said("migrat"))
-        .or_else(|| one(save.iter().any(|word| cx.stands(word)), migrate.iter().any(|word| cx.stands(word))))
+    let stands = |words: &[&str]| words.iter().any(|word| cx.stands(word));
+    one(said(cx, &SAVE), said(cx, &MIGRATE) || cx.said("migrat"))
+        .or_else(|| one(stands(&SAVE), stands(&MIGRATE)))
 }
 
+fn said(cx: &Context<'_>, words: &[&str]) -> bool {
+    words.iter().any(|word| cx.said(word))
+}
+
+/// Words of who saves.
+const SAVE: [&str; 9] = [
+    "snapshot",
+    "savevm",
+    "virsh save",
+    "managedsave",
+    "managed save",
+    "saving",
+    "save state",
+    "hibernate",
+    "failed to save domain",
+];
+
+/// Words of who moves a VM.
+const MIGRATE: [&str; 5] = ["virsh migrate", "qm migrate", "another host", "other host", "MigrateToURI"];
+
 /// The blockers at their strength where the operation is the rule's own, one strength less where it is the
-/// neighbour's: both print the same words.
+/// neighbour's: both print the same words. What would be refused QEMU's monitor tells unasked: worth knowing, no more, while
+/// nobody saves or moves the VM.
 pub(crate) fn weigh<'r>(cx: &Context<'r>, mut draft: Draft<'r>, signs: &[Sign], mine: bool) -> Draft<'r> {
+    let mut refused = said(cx, &SAVE) || said(cx, &MIGRATE) || cx.said("migrat");
     for sign in signs {
         let quote = cx.hits_of(sign).first().and_then(|hit| cx.evidence(hit));
         let shown = quote.is_some();
         let strength = if mine && shown { Some(sign.strength) } else { weaker(sign.strength) };
         if let Some(strength) = strength.filter(|_| shown || mine && cx.said(sign.text)) {
+            refused |= quote.as_ref().is_none_or(|quote| !quote.source.starts_with("qmp/"));
             draft.add(
                 strength,
                 false,
@@ -131,7 +143,7 @@ pub(crate) fn weigh<'r>(cx: &Context<'r>, mut draft: Draft<'r>, signs: &[Sign], 
             );
         }
     }
-    draft
+    if refused || !draft.any() { draft } else { draft.level(Level::Note) }
 }
 
 /// Devices of the domain that neither migrate nor can be saved.
