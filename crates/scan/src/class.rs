@@ -27,41 +27,45 @@ struct Size {
     through: Through,
 }
 
-/// Each takes the longest grams and the widest stride that its shortest word allows: `gram + stride - 1` bytes. Those
-/// whose few words are looked up often ask their filters for whole bytes (see [`next`]). As long as the words are
-/// thousands, all filters together stay in the second cache.
+/// Each takes the longest grams and the widest stride that its shortest word allows: `gram + stride - 1` bytes. As long
+/// as the words are thousands, the filters of short words stay in the first cache and all together in the second.
 pub(crate) const CLASSES: [Shape; 4] = [
     Shape {
         lengths: (11, usize::MAX),
         gram: 8,
         stride: 4,
         sizes: &[
-            Size { bits: 21, through: through::<8, 4, 21, false> },
-            Size { bits: 23, through: through::<8, 4, 23, false> },
+            Size { bits: 20, through: through::<8, 4, 20> },
+            Size { bits: 22, through: through::<8, 4, 22> },
+            Size { bits: 24, through: through::<8, 4, 24> },
         ],
     },
     Shape {
         lengths: (7, 10),
         gram: 6,
         stride: 2,
-        sizes: &[Size { bits: 20, through: through::<6, 2, 20, true> }],
+        sizes: &[
+            Size { bits: 17, through: through::<6, 2, 17> },
+            Size { bits: 20, through: through::<6, 2, 20> },
+        ],
     },
     Shape {
         lengths: (3, 6),
         gram: 4,
         stride: 1,
-        sizes: &[Size { bits: 19, through: through::<4, 1, 19, true> }],
+        sizes: &[
+            Size { bits: 17, through: through::<4, 1, 17> },
+            Size { bits: 20, through: through::<4, 1, 20> },
+        ],
     },
-    Shape {
-        lengths: (1, 2),
-        gram: 2,
-        stride: 1,
-        sizes: &[Size { bits: 16, through: through::<2, 1, 16, false> }],
-    },
+    Shape { lengths: (1, 2), gram: 2, stride: 1, sizes: &[Size { bits: 17, through: through::<2, 1, 17> }] },
 ];
 
-/// Bits of a filter for each gram, where there can be so many: one place in so many is then looked at in vain.
-const SPARSE: usize = 32;
+/// Bits of a filter for each gram, where there can be so many: one place in fifty is then looked at in vain.
+const SPARSE: usize = 11;
+
+/// Bits of a cell of a filter, as a power of two.
+const CELL: u32 = u64::BITS.trailing_zeros();
 
 /// 2^64 divided by the golden ratio, made odd: spreads neighbouring numbers (Knuth, vol. 3, 6.4).
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -84,23 +88,45 @@ struct Gram {
     length: u32,
     /// Where in the word the gram begins.
     offset: u32,
+    /// Four bytes of the word that lie away from the gram, folded.
+    beside: u32,
 }
+
+impl Gram {
+    /// Where in the word `beside` is taken from: the end that is farther from the gram.
+    fn other_end(&self) -> usize {
+        if self.offset > self.length / 2 { 0 } else { self.length as usize - BESIDE }
+    }
+
+    /// Where the word begins if it is the word whose gram stands at `at`; none where its other end says that it is not.
+    /// Most that share a gram are told apart so, and the words themselves, which lie far away, are not touched.
+    #[inline(always)]
+    fn begin(&self, text: &[u8], at: usize) -> Option<usize> {
+        let begin = at.checked_sub(self.offset as usize)?;
+        if self.length as usize >= BESIDE {
+            let end = begin + self.other_end();
+            let here = text.get(end..end + BESIDE)?.try_into().ok().map(u32::from_le_bytes)?;
+            return (here | FOLD as u32 == self.beside).then_some(begin);
+        }
+        Some(begin)
+    }
+}
+
+/// Bytes of a word that are kept with each of its grams.
+const BESIDE: usize = 4;
 
 /// The words of one shape.
 #[derive(Debug)]
 pub(crate) struct Class {
     /// Goes through a part of a text.
     pub(crate) through: Through,
-    /// A bit for each value of the upper bits of a hash: set where a gram has it.
-    pub(crate) filter: Vec<u8>,
-    /// The same for the hashes of the hashes. It halts most of what the first lets through by chance.
-    again: Vec<u8>,
-    /// How far a hash is shifted to give a bit of a filter.
+    /// A Bloom filter in blocks (Putze, Sanders and Singler 2007): the upper bits of a gram's hash name a cell, its lower
+    /// bits two bits of this that are set. One look tells as much as two filters would.
+    pub(crate) filter: Vec<u64>,
+    /// How far a hash is shifted to give its cell.
     shift: u32,
-    /// How far a hash is shifted to give the bucket of its grams.
-    spread: u32,
-    /// Where the grams of each bucket begin; one more at the end.
-    buckets: Vec<u32>,
+    /// Where the grams of each cell begin; one more at the end.
+    cells: Vec<u32>,
     grams: Vec<Gram>,
 }
 
@@ -111,28 +137,29 @@ impl Class {
         let mine: Vec<usize> = (0..words.len()).filter(mine).collect();
         let kept = choose(&mine, words, gram, stride);
         let fits = |size: &&Size| kept.len() * SPARSE <= 1 << size.bits;
-        let Size { bits, through } = *sizes.iter().find(fits).unwrap_or(&sizes[sizes.len() - 1]);
-        let count = kept.len().next_power_of_two().clamp(2, 1 << bits);
+        let Size { bits, mut through } = *sizes.iter().find(fits).unwrap_or(&sizes[sizes.len() - 1]);
+        if mine.len() <= FEW && mine.iter().all(|number| words.word(*number).len() == 2) {
+            through = pairs;
+        }
+        let count = 1 << (bits - CELL);
         let mut made = Self {
             through,
-            filter: vec![0; 1 << (bits - 3)],
-            again: vec![0; 1 << (bits - 3)],
-            shift: 32 - bits,
-            spread: 32 - count.trailing_zeros(),
-            buckets: vec![0; count + 1],
+            filter: vec![0; count],
+            shift: 32 - (bits - CELL),
+            cells: vec![0; count + 1],
             grams: kept.clone(),
         };
         for one in &kept {
-            set(&mut made.filter, one.hash >> made.shift);
-            set(&mut made.again, other(one.hash) >> made.shift);
-            made.buckets[(one.hash >> made.spread) as usize + 1] += 1;
+            let cell = made.cell(one.hash);
+            made.filter[cell] |= mask(one.hash);
+            made.cells[cell + 1] += 1;
         }
-        for place in 1..made.buckets.len() {
-            made.buckets[place] += made.buckets[place - 1];
+        for place in 1..made.cells.len() {
+            made.cells[place] += made.cells[place - 1];
         }
-        let mut next = made.buckets.clone();
+        let mut next = made.cells.clone();
         for one in kept {
-            let place = &mut next[(one.hash >> made.spread) as usize];
+            let place = &mut next[made.cell(one.hash)];
             made.grams[*place as usize] = one;
             *place += 1;
         }
@@ -143,37 +170,29 @@ impl Class {
         self.grams.is_empty()
     }
 
-    /// The grams that share a bucket with this hash; among them are all that set the same bit of the filter.
-    fn bucket(&self, hash: u32) -> &[Gram] {
-        let bucket = (hash >> self.spread) as usize;
-        &self.grams[self.buckets[bucket] as usize..self.buckets[bucket + 1] as usize]
+    fn cell(&self, hash: u32) -> usize {
+        (hash >> self.shift) as usize
     }
 }
 
-/// Sets a bit of a filter.
-pub(crate) fn set(filter: &mut [u8], bit: u32) {
-    filter[bit as usize / 8] |= 1 << (bit % 8);
-}
-
-fn is_set(filter: &[u8], bit: u32) -> bool {
-    filter[bit as usize / 8] >> (bit % 8) & 1 == 1
-}
-
-/// Another hash, of a hash.
-fn other(hash: u32) -> u32 {
-    (hash ^ hash >> 15).wrapping_mul(SPREAD as u32)
-}
-
-/// Takes a bit out of a filter.
-fn clear(filter: &mut [u8], bit: u32) {
-    filter[bit as usize / 8] &= !(1 << (bit % 8));
+/// The bits that a hash has in its cell.
+#[inline(always)]
+fn mask(hash: u32) -> u64 {
+    1 << (hash & 63) | 1 << (hash >> CELL & 63)
 }
 
 impl Words {
     /// A gram of this word, but for what it is.
     fn gram(&self, number: usize) -> Gram {
         let length = self.word(number).len() as u32;
-        Gram { hash: 0, word: number as u32, begins: self.ends[number] - length, length, offset: 0 }
+        Gram {
+            hash: 0,
+            word: number as u32,
+            begins: self.ends[number] - length,
+            length,
+            offset: 0,
+            beside: 0,
+        }
     }
 }
 
@@ -211,6 +230,12 @@ fn choose(mine: &[usize], words: &Words, gram: usize, stride: usize) -> Vec<Gram
         // From behind, so that of two places that one gram gives the first one comes first.
         let run = (best..best + stride).rev();
         kept.extend(run.map(|at| Gram { hash: costs[at].0, offset: at as u32, ..words.gram(number) }));
+    }
+    for one in &mut kept {
+        if one.length as usize >= BESIDE {
+            let word = words.word(one.word as usize);
+            one.beside = load(word, one.other_end()) as u32 | FOLD as u32;
+        }
     }
     kept
 }
@@ -275,15 +300,19 @@ fn whole_gram(text: &[u8], at: usize) -> u64 {
 #[inline(always)]
 fn hash(bytes: u64, gram: usize) -> u32 {
     if gram <= 4 {
+        // Not shifted to the upper end: every bit of the product's upper half is mixed of all bytes then.
         let folded = (bytes as u32 | FOLD as u32) << (32 - 8 * gram);
-        return folded.wrapping_mul(SPREAD as u32);
+        return (u64::from(folded).wrapping_mul(SPREAD) >> 32) as u32;
     }
     let folded = (bytes | FOLD) << (64 - 8 * gram);
     (folded.wrapping_mul(SPREAD) >> 32) as u32
 }
 
 /// Looks up each gram that begins in `from..to`.
-fn through<const GRAM: usize, const STRIDE: usize, const BITS: u32, const WIDE: bool>(
+///
+/// What the filter lets through is noted first and looked at then: the grams and words lie scattered in memory, and a
+/// processor waits for many of them at once where no decision stands between.
+fn through<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
     search: &mut Search<'_>,
     number: usize,
     text: &[u8],
@@ -291,42 +320,98 @@ fn through<const GRAM: usize, const STRIDE: usize, const BITS: u32, const WIDE: 
     to: usize,
     found: &mut dyn FnMut(usize, usize) -> Then,
 ) {
+    let class = &search.words.classes[number];
+    search.let_through.clear();
     let mut at = from;
-    while let Some((place, hash)) = next::<GRAM, STRIDE, BITS, WIDE>(&search.filters[number], text, at, to) {
-        if !compare(search, number, hash, text, place, found) {
-            let bit = hash >> (32 - BITS);
-            clear(&mut search.filters[number], bit);
-            search.taken.push((number, bit));
-        }
+    while let Some((place, hash)) = next::<GRAM, STRIDE, BITS>(&search.filters[number], text, at, to) {
+        let cell = class.cell(hash);
+        search.let_through.push(Place { at: place, hash, grams: (class.cells[cell], class.cells[cell + 1]) });
         at = place + STRIDE;
     }
+    search.likely.clear();
+    for place in &search.let_through {
+        for gram in place.grams.0..place.grams.1 {
+            let one = &class.grams[gram as usize];
+            if one.hash == place.hash
+                && let Some(begin) = one.begin(text, place.at)
+            {
+                search.likely.push((begin, gram));
+            }
+        }
+    }
+    compare(search, number, text, found);
+}
+
+/// How many words of two bytes are looked for one by one: nearly nobody looks for any, and a look at every place of a
+/// text would cost as much as all longer words.
+const FEW: usize = 4;
+
+/// Bytes of which is asked at once whether a pair stands there.
+const BLOCK: usize = 64;
+
+/// Looks for each word of two bytes by itself, many bytes at once.
+fn pairs(
+    search: &mut Search<'_>,
+    number: usize,
+    text: &[u8],
+    from: usize,
+    to: usize,
+    found: &mut dyn FnMut(usize, usize) -> Then,
+) {
+    let class = &search.words.classes[number];
+    let fold = |byte: u8| byte | FOLD as u8;
+    search.likely.clear();
+    for (gram, one) in (0..).zip(&class.grams) {
+        if search.enough[one.word as usize] == search.text {
+            continue;
+        }
+        let word = search.words.word(one.word as usize);
+        let (first, second) = (fold(word[0]), fold(word[1]));
+        // The last byte of a text begins no pair.
+        for at in (from..to.min(text.len() - 1)).step_by(BLOCK) {
+            let end = to.min(at + BLOCK).min(text.len() - 1);
+            let both = text[at..end].iter().zip(&text[at + 1..end + 1]);
+            let stands = |(one, next): (&u8, &u8)| (fold(*one) == first) & (fold(*next) == second);
+            if both.clone().fold(false, |any, pair| any | stands(pair)) {
+                let places = both.enumerate().filter(|(_, pair)| stands(*pair));
+                search.likely.extend(places.map(|(place, _)| (at + place, gram)));
+            }
+        }
+    }
+    compare(search, number, text, found);
+}
+
+/// A place that a filter let through.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    at: usize,
+    hash: u32,
+    /// The grams of its cell, from and to.
+    grams: (u32, u32),
 }
 
 /// The first place from `at` on and before `to` with a gram that the filter lets through, and its hash. A loop of its
 /// own, so that the processor keeps all that it needs in registers.
-///
-/// Where `WIDE`, the first question is whether any bit of a byte of the filter is set: half the instructions, and with
-/// few bits set nearly as often the right answer.
-fn next<const GRAM: usize, const STRIDE: usize, const BITS: u32, const WIDE: bool>(
-    filter: &[u8],
+fn next<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
+    filter: &[u64],
     text: &[u8],
     mut at: usize,
     to: usize,
 ) -> Option<(usize, u32)> {
     // As long as the compiler knows it, no index needs a check.
-    let filter = filter.get(..1 << (BITS - 3))?;
-    let byte = |hash: u32| filter[(hash >> (35 - BITS)) as usize];
-    let bit = |hash: u32| byte(hash) >> (hash >> (32 - BITS) & 7) & 1;
+    let filter = filter.get(..1 << (BITS - CELL))?;
+    // Whether both bits are set: the lowest of what comes.
+    let look = |hash: u32| {
+        let cell = filter[(hash >> (32 - (BITS - CELL))) as usize];
+        cell >> (hash & 63) & cell >> (hash >> CELL & 63)
+    };
     let whole = &text[..text.len().min(to + 7)];
     // Several at once, and one question about them: nearly always the answer is no.
     while at < to {
         let mut end = to;
         while let Some(block) = whole.get(at..at + (AT_ONCE - 1) * STRIDE + 8) {
-            let one = |number: usize| {
-                let hash = hash(whole_gram(block, number * STRIDE), GRAM);
-                if WIDE { byte(hash) } else { bit(hash) }
-            };
-            if (0..AT_ONCE).fold(0, |all, number| all | one(number)) != 0 {
+            let one = |number: usize| look(hash(whole_gram(block, number * STRIDE), GRAM));
+            if (0..AT_ONCE).fold(0, |all, number| all | one(number)) & 1 != 0 {
                 end = to.min(at + AT_ONCE * STRIDE);
                 break;
             }
@@ -334,7 +419,7 @@ fn next<const GRAM: usize, const STRIDE: usize, const BITS: u32, const WIDE: boo
         }
         while at < end {
             let hash = hash(load(text, at), GRAM);
-            if bit(hash) == 1 {
+            if look(hash) & 1 != 0 {
                 return Some((at, hash));
             }
             at += STRIDE;
@@ -343,37 +428,36 @@ fn next<const GRAM: usize, const STRIDE: usize, const BITS: u32, const WIDE: boo
     None
 }
 
-/// Compares the words that have the gram at `at`. False where nobody wants any of those any more that set its bit.
+/// Compares the words that are likely.
 #[inline(never)]
-fn compare(
-    search: &mut Search<'_>,
-    number: usize,
-    hash: u32,
-    text: &[u8],
-    at: usize,
-    found: &mut dyn FnMut(usize, usize) -> Then,
-) -> bool {
-    let class = &search.words.classes[number];
-    if !is_set(&class.again, other(hash) >> class.shift) {
-        return true;
-    }
-    let mut enough = false;
-    for gram in class.bucket(hash).iter().filter(|gram| gram.hash == hash) {
-        if search.enough[gram.word as usize] == search.text {
-            enough = true;
-            continue;
-        }
-        let word = &search.words.text[gram.begins as usize..(gram.begins + gram.length) as usize];
-        let begin = at.checked_sub(gram.offset as usize);
-        let begin = begin.filter(|begin| {
-            text.get(*begin..begin + word.len()).is_some_and(|here| here.eq_ignore_ascii_case(word))
-        });
-        if begin.is_some_and(|begin| found(gram.word as usize, begin) == Then::Enough) {
+fn compare(search: &mut Search<'_>, number: usize, text: &[u8], found: &mut dyn FnMut(usize, usize) -> Then) {
+    let words = search.words;
+    for likely in 0..search.likely.len() {
+        let (begin, gram) = search.likely[likely];
+        let gram = &words.classes[number].grams[gram as usize];
+        let word = &words.text[gram.begins as usize..(gram.begins + gram.length) as usize];
+        if search.enough[gram.word as usize] != search.text {
+            let stands =
+                text.get(begin..begin + word.len()).is_some_and(|here| here.eq_ignore_ascii_case(word));
+            if !stands || found(gram.word as usize, begin) == Then::More {
+                continue;
+            }
             search.enough[gram.word as usize] = search.text;
-            enough = true;
+        }
+        search.forget(number, gram.hash);
+    }
+}
+
+impl Search<'_> {
+    /// Takes out of the cell of a hash what only words have of which the caller has enough.
+    fn forget(&mut self, number: usize, hash: u32) {
+        let class = &self.words.classes[number];
+        let cell = class.cell(hash);
+        let grams = &class.grams[class.cells[cell] as usize..class.cells[cell + 1] as usize];
+        let wanted = grams.iter().filter(|gram| self.enough[gram.word as usize] != self.text);
+        let wanted = wanted.fold(0, |all, gram| all | mask(gram.hash));
+        if std::mem::replace(&mut self.filters[number][cell], wanted) != wanted {
+            self.taken.push((number, cell));
         }
     }
-    let same = |gram: &&Gram| gram.hash >> class.shift == hash >> class.shift;
-    !enough
-        || class.bucket(hash).iter().filter(same).any(|gram| search.enough[gram.word as usize] != search.text)
 }

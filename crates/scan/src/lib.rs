@@ -9,7 +9,7 @@
 
 mod class;
 
-use class::{CLASSES, Class};
+use class::{CLASSES, Class, Place};
 
 /// Bytes of a text that all classes go through before the next are touched: they stay in the first cache.
 const CHUNK: usize = 16 * 1024;
@@ -74,12 +74,16 @@ pub enum Then {
 pub struct Search<'w> {
     words: &'w Words,
     /// Each class's filter, without the bits of words of which the caller has enough.
-    filters: Vec<Vec<u8>>,
-    /// The bits that were taken out, to be put back for the next text: class and bit.
-    taken: Vec<(usize, u32)>,
+    filters: Vec<Vec<u64>>,
+    /// The cells from which bits were taken, to be put back for the next text: class and cell.
+    taken: Vec<(usize, usize)>,
     /// Which text, counted from 1, has had enough of a word.
     enough: Vec<u32>,
     text: u32,
+    /// What a filter let through of the part of a text at hand.
+    let_through: Vec<Place>,
+    /// Where words are likely to stand there: the first byte, and the number of one of its grams in its class.
+    likely: Vec<(usize, u32)>,
 }
 
 impl<'w> Search<'w> {
@@ -87,7 +91,8 @@ impl<'w> Search<'w> {
     #[must_use]
     pub fn new(words: &'w Words) -> Self {
         let filters = words.classes.iter().map(|class| class.filter.clone()).collect();
-        Self { words, filters, taken: Vec::new(), enough: vec![0; words.len()], text: 0 }
+        let (let_through, likely) = (Vec::new(), Vec::new());
+        Self { words, filters, taken: Vec::new(), enough: vec![0; words.len()], text: 0, let_through, likely }
     }
 
     /// Tells `found` of every place in `text` where a word stands: the word's number and its first byte. Places of
@@ -105,8 +110,8 @@ impl<'w> Search<'w> {
             }
             from = to;
         }
-        for (class, bit) in self.taken.drain(..) {
-            class::set(&mut self.filters[class], bit);
+        for (class, cell) in self.taken.drain(..) {
+            self.filters[class][cell] = words.classes[class].filter[cell];
         }
     }
 }

@@ -72,6 +72,20 @@ fn enough_of_a_word_is_enough_for_one_text() {
 }
 
 #[test]
+fn few_words_of_two_bytes_are_found_like_many() {
+    let text = format!("{}pV{}Pv pv{}p", "x".repeat(super::CHUNK - 1), "é ".repeat(70), "-pvx".repeat(40));
+    let few = ["pv", "vx"];
+    let many: Vec<String> = ('a'..='z').map(|letter| format!("p{letter}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for words in [&few[..], &many] {
+        for end in [1, 2, super::CHUNK, super::CHUNK + 1, text.len() - 1, text.len()] {
+            assert_eq!(all(words, &text[..end]), naive(words, &text[..end]), "{words:?} up to {end}");
+        }
+    }
+    assert!(all(&few, &text).len() > 80);
+}
+
+#[test]
 fn no_words_and_no_text_are_no_trouble() {
     assert!(all(&[], "text").is_empty());
     assert!(all(&["", "word"], "").is_empty());
