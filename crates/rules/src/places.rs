@@ -5,6 +5,9 @@
 //! lie one behind the other, cut into chunks of [`CHUNK`] bytes. For each run of [`GRAM`] bytes the table keeps in
 //! which chunks it begins, one bit a chunk; a word can only stand where all its runs do. What is left is searched. The
 //! case of letters is no part of it, so that both kinds of search are served.
+//!
+//! The signs are long, and made of syllables that stand everywhere. Of each text the longer run at every fourth byte is
+//! kept besides: a word of [`LONG`] bytes or more holds some of them, wherever it stands, and few have just those.
 
 use crate::{Text, Words};
 use std::ops::Range;
@@ -26,9 +29,20 @@ const CELLS: usize = 1 << 15;
 /// beginning decides.
 const REACH: usize = 64;
 
+/// Bytes of a longer run.
+const RUN: usize = size_of::<u64>();
+
+/// A longer run is kept at every so many bytes of a text.
+const STRIDE: usize = 4;
+
+/// From this length on a word holds a whole run that is kept, wherever it stands.
+const LONG: usize = RUN + STRIDE - 1;
+
 /// Where words can stand in some texts.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
+    /// The longer runs of all texts.
+    runs: Runs,
     /// One table for each [`CHUNKS`] chunks.
     tables: Vec<Vec<u32>>,
     /// Where each text begins.
@@ -50,6 +64,7 @@ impl Places {
     /// Adds a text behind those that there are, and says where it begins.
     fn add(&mut self, text: &str) -> usize {
         let (begin, text) = (self.end, text.as_bytes());
+        self.runs.add(text);
         let mut from = 0;
         while from < text.len() {
             let chunk = (begin + from) / CHUNK;
@@ -96,7 +111,8 @@ impl Places {
                 }
                 let end = self.begins.get(at + 1).copied().unwrap_or(self.end);
                 let (from, to) = (span.start.max(*begin), span.end.min(end));
-                if from < to {
+                // There are hundreds of texts that are shorter than most words.
+                if from < to && end - begin >= word.len() {
                     spots.push((at, from - begin..to - begin));
                 }
             }
@@ -113,6 +129,9 @@ impl Places {
     /// sign is ruled out by the first few of them.
     pub(crate) fn can_hold(&self, word: &str) -> bool {
         let word = word.as_bytes();
+        if !self.runs.can_hold(word) {
+            return false;
+        }
         let word = &word[..word.len().min(REACH)];
         let together = |table: &Vec<u32>| {
             let mut chunks = u32::MAX;
@@ -160,6 +179,52 @@ impl Places {
         }
         chunks
     }
+}
+
+/// Which longer runs stand in some texts: a bit for each value of a hash.
+#[derive(Debug, Default)]
+struct Runs {
+    bits: Vec<u64>,
+}
+
+/// Bits of [`Runs`], as a power of two: 128 KiB, sparse for the runs of a megabyte.
+const RUN_BITS: u32 = 20;
+
+impl Runs {
+    fn add(&mut self, text: &[u8]) {
+        if text.len() < RUN {
+            return;
+        }
+        self.bits.resize(1 << (RUN_BITS - 6), 0);
+        let bits = &mut self.bits[..1 << (RUN_BITS - 6)];
+        for run in text.windows(RUN).step_by(STRIDE) {
+            let bit = run_bit(run);
+            bits[bit / 64] |= 1 << (bit % 64);
+        }
+    }
+
+    /// Whether a word can stand in the texts. If it does, then at one of the first few of its bytes a run begins that is
+    /// kept, and so are those that follow.
+    fn can_hold(&self, word: &[u8]) -> bool {
+        if word.len() < LONG {
+            return true;
+        }
+        if self.bits.is_empty() {
+            return false;
+        }
+        let kept = |run: &[u8]| {
+            let bit = run_bit(run);
+            self.bits[bit / 64] >> (bit % 64) & 1 == 1
+        };
+        (0..STRIDE).any(|first| word[first..].windows(RUN).step_by(STRIDE).all(kept))
+    }
+}
+
+/// The bit of a longer run, in either case.
+fn run_bit(run: &[u8]) -> usize {
+    let bytes = run.try_into().map_or(0, u64::from_le_bytes) | 0x2020_2020_2020_2020;
+    // As in `cell`, with the golden ratio of 64 bits.
+    (bytes.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - RUN_BITS)) as usize
 }
 
 /// Adds a chunk's bit to the cells of all runs of a piece of text.
@@ -244,6 +309,8 @@ mod tests {
         let mut places = Places::default();
         places.add(&format!("{} Group 7 is NOT viable\n", "hay ".repeat(40_000)));
         let words = "group 7 is not viable";
+        let (capitals, longer) = (words.to_ascii_uppercase(), format!("{words} at all"));
+        assert!(places.can_hold(&capitals) && !places.can_hold(&longer));
         for (begin, end) in (0..=words.len()).flat_map(|end| (0..=end).map(move |begin| (begin, end))) {
             assert!(places.can_hold(&words[begin..end]), "{}", &words[begin..end]);
         }
@@ -251,6 +318,33 @@ mod tests {
             assert!(!places.can_hold(absent), "{absent}");
         }
         assert!(!Places::default().can_hold("kubevirt.io/"), "nothing stands in no text");
+    }
+
+    /// A sign of syllables that all stand somewhere is ruled out where they never stand together.
+    #[test]
+    fn long_words_are_ruled_out_by_their_longer_runs() {
+        let texts = ["Operation not permitted", "cannot open", "device not found", "open the device file"];
+        for shift in 0..STRIDE {
+            let mut places = Places::default();
+            for text in texts {
+                places.add(&format!("{}{text}", "-".repeat(shift)));
+            }
+            assert!(texts.iter().all(|text| places.can_hold(text)));
+            for absent in ["cannot open the device", "device not permitted", "operation not found"] {
+                assert!(places.chunks(0, absent.as_bytes()) != 0, "its short runs all stand: {absent}");
+                assert!(!places.can_hold(absent), "{absent}");
+            }
+        }
+    }
+
+    #[test]
+    fn texts_that_are_shorter_than_a_word_are_no_spots_of_it() {
+        let mut places = Places::default();
+        for text in ["on\n", "the needle\n", "needle", "needl"] {
+            places.add(text);
+        }
+        let spots = places.spots("needle");
+        assert_eq!(spots.iter().map(|(text, _)| *text).collect::<Vec<_>>(), [1, 2]);
     }
 
     #[test]
