@@ -5,6 +5,7 @@
 //! - the network ([`Asks::Network`]): without `CAP_NET_ADMIN` the kernel answers questions and refuses the rest;
 //! - libvirt ([`Asks::Libvirt`]): the read-only socket, on which libvirt refuses every change;
 //! - the firewall and Open vSwitch: the words of the command alone, which are fixed here and name a reading verb;
+//! - the kernel, where it answers this program itself ([`kernel`]): constants, each a request for a list;
 //! - QEMU's own monitors ([`qmp`]): no command at all but constants that begin with `query-`, in this program itself.
 //!
 //! Asking must not have effects of its own either: a daemon that sleeps is not woken, no module is loaded, and libvirt
@@ -13,6 +14,7 @@
 //! [messenger]: crate::sandbox::messenger
 
 pub(crate) mod condition;
+pub(crate) mod kernel;
 pub(crate) mod libvirt;
 pub(crate) mod qmp;
 
@@ -20,6 +22,7 @@ use crate::commands;
 use crate::sandbox::messenger;
 use crate::text::escape;
 use condition::Condition;
+pub(crate) use kernel::Kernel;
 use std::path::Path;
 use std::time::Duration;
 use vmwright_model::{Missing, Need, Probe};
@@ -153,6 +156,28 @@ impl Errand {
                 vec![(words.join(" "), content)]
             }
         }
+    }
+
+    /// Whether the kernel itself may have the answer, so that no program need be started.
+    pub(crate) fn is_for_kernel(self) -> bool {
+        matches!(self, Errand::Command(at) if kernel::knows(ASKING[at].words))
+    }
+
+    /// What can be said at once, because the kernel has the answer or there is no such program; none where a program or
+    /// a daemon must be asked.
+    pub(crate) fn at_once(self, kernel: &mut Kernel, bounds: Bounds) -> Option<Vec<Answer>> {
+        let Errand::Command(at) = self else { return None };
+        let Asking { words, when, .. } = &ASKING[at];
+        let content = match commands::installed(words[0]) {
+            Err(why) => Err(why),
+            Ok(()) if kernel::knows(words) => {
+                when.holds(Path::new("/")).ok()?;
+                kernel.answer(words)?.map(String::into_bytes)
+            }
+            Ok(()) => return None,
+        };
+        let fits = content.as_ref().map_or(true, |said| said.len() as u64 <= bounds.bytes);
+        fits.then(|| vec![(words.join(" "), content)])
     }
 
     /// What of an errand cannot be told, under its name.

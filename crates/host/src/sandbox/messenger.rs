@@ -3,12 +3,13 @@
 //! It is forked before the lock and locks itself like this process, with three differences: it may connect to UNIX
 //! sockets and open netlink sockets, it keeps the capability to be answered by the firewall, and it may write
 //! nowhere, not even in the state directory. It takes numbers of errands from a fixed list, and nothing else: whoever
-//! takes over this process can make it ask, not say what. Each command is confined further, to what its kind needs.
+//! takes over this process can make it ask, not say what. Each command is confined further, to what its kind needs; what
+//! the kernel answers to a constant question is asked without a command.
 
 use super::companion::{self, Pipes, Us, read_u32};
 use super::files::{self, Landlock};
 use super::{Role, privileges, syscalls};
-use crate::asking::{Answer, Bounds, Errand};
+use crate::asking::{Answer, Bounds, Errand, Kernel};
 use crate::limits::millis;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
@@ -136,18 +137,47 @@ fn serve(newest: u32, mut questions: File, mut answers: File) -> io::Result<()> 
     }
 }
 
+/// An errand that is done, and what was said.
+type Done = (Errand, Vec<Answer>);
+
 /// Runs errands side by side; each pair comes as soon as it is there.
-fn run_all(errands: &[Errand], bounds: Bounds) -> mpsc::IntoIter<(Errand, Vec<Answer>)> {
+fn run_all(errands: &[Errand], bounds: Bounds) -> mpsc::IntoIter<Done> {
     let (sender, receiver) = mpsc::channel();
-    for errand in errands.iter().copied() {
+    let (commands, others): (Vec<Errand>, Vec<Errand>) =
+        errands.iter().partition(|errand| matches!(errand, Errand::Command(_)));
+    for errand in others {
         let sender = sender.clone();
-        let run = move || drop(sender.send((errand, errand.run(bounds))));
-        // Without a thread it is done before the next.
-        if let Err(run) = std::thread::Builder::new().spawn(run.clone()).map_err(|_| run) {
-            run();
+        beside(move || run(errand, bounds, &sender));
+    }
+    beside(move || run_commands(commands, bounds, &sender));
+    receiver.into_iter()
+}
+
+/// Does something on a thread of its own; without one, before anything else.
+fn beside(work: impl FnOnce() + Clone + Send + 'static) {
+    if let Err(work) = std::thread::Builder::new().spawn(work.clone()).map_err(|_| work) {
+        work();
+    }
+}
+
+fn run(errand: Errand, bounds: Bounds, sender: &mpsc::Sender<Done>) {
+    let _ = sender.send((errand, errand.run(bounds)));
+}
+
+/// Runs commands: each in a thread of its own, but for those that are answered sooner than a thread begins.
+fn run_commands(mut commands: Vec<Errand>, bounds: Bounds, sender: &mpsc::Sender<Done>) {
+    // Programs run while the kernel is asked.
+    commands.sort_by_key(|errand| errand.is_for_kernel());
+    let mut kernel = Kernel::default();
+    for errand in commands {
+        match errand.at_once(&mut kernel, bounds) {
+            Some(said) => drop(sender.send((errand, said))),
+            None => {
+                let sender = sender.clone();
+                beside(move || run(errand, bounds, &sender));
+            }
         }
     }
-    receiver.into_iter()
 }
 
 fn tell(to: &mut File, errand: Errand, answers: &[Answer]) -> io::Result<()> {

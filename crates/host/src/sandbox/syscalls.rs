@@ -225,7 +225,7 @@ pub(super) fn restrict(landlock: &Landlock, role: Role, sandbox: &mut Sandbox) -
     });
     if role == Role::LiveHost {
         enforced(
-            "libvirt, Open vSwitch, the kernel's network: asked by fixed commands in a process of their own",
+            "libvirt, Open vSwitch, the kernel's network: fixed commands and questions, in a process of their own",
         );
         enforced(
             "QEMU's monitors: fixed queries by that process, to sockets on which the VMM itself listens",
