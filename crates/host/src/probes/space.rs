@@ -75,15 +75,15 @@ pub(super) fn run(collector: &mut Collector<'_>) {
     }
 }
 
-/// The mounts of `mountinfo` (proc_pid_mountinfo(5)) that hold data: each file system once, where it was mounted first,
-/// and of several at one place the last.
+/// The mounts of `mountinfo` (proc_pid_mountinfo(5)) that hold data: each file system once, as df chooses, where it was
+/// mounted first, or later nearer to the root and not by a deeper part of it; of several at one place the last.
 fn listed(text: &str) -> Vec<Mounted> {
-    let mut found: Vec<(String, Mounted)> = Vec::new();
+    let mut found: Vec<((&str, usize), Mounted)> = Vec::new();
     for line in text.lines() {
         let Some((before, behind)) = line.split_once(" - ") else { continue };
         let before: Vec<&str> = before.split(' ').collect();
         let behind: Vec<&str> = behind.split(' ').collect();
-        let ([_, _, device, _, target, ..], [kind, source, ..]) = (&before[..], &behind[..]) else {
+        let ([_, _, device, part, target, ..], [kind, source, ..]) = (&before[..], &behind[..]) else {
             continue;
         };
         if EMPTY.contains(kind) || found.len() >= MOST {
@@ -94,11 +94,15 @@ fn listed(text: &str) -> Vec<Mounted> {
         };
         let target = unescaped(target);
         found.retain(|(_, other)| other.target != target);
-        if found.iter().any(|(other, _)| other == device) {
-            continue;
+        if let Some(at) = found.iter().position(|((other, _), _)| other == device) {
+            let ((_, other_part), other) = &found[at];
+            if other.target.len() <= target.len() || *other_part < part.len() {
+                continue;
+            }
+            found.remove(at);
         }
         let source = escape(unescaped(source).replace(' ', "_").as_bytes());
-        found.push(((*device).to_owned(), Mounted { source, kind: (*kind).to_owned(), target }));
+        found.push(((*device, part.len()), Mounted { source, kind: (*kind).to_owned(), target }));
     }
     found.into_iter().map(|(_, mount)| mount).collect()
 }
@@ -154,11 +158,17 @@ mod tests {
                     23 22 0:21 / /proc rw - proc proc rw\n\
                     24 22 254:0 /x /srv/bind rw - ext4 /dev/vda rw\n\
                     25 22 0:44 / /srv/a\\040b rw - nfs4 server:/x\\040y rw\n\
+                    28 22 0:52 / /srv/build/target rw - overlay overlay rw\n\
+                    29 22 0:52 / /build rw - overlay overlay rw\n30 22 0:52 /x /b rw - overlay overlay rw\n\
                     26 22 0:50 / /mnt rw - tmpfs tmpfs rw\n27 22 0:51 / /mnt rw - xfs /dev/vdb rw\nodd\n";
         let found: Vec<_> =
             listed(text).into_iter().map(|mount| (mount.target, mount.kind, mount.source)).collect();
-        let expected =
-            [("/", "ext4", "/dev/vda"), ("/srv/a b", "nfs4", "server:/x_y"), ("/mnt", "xfs", "/dev/vdb")];
+        let expected = [
+            ("/", "ext4", "/dev/vda"),
+            ("/srv/a b", "nfs4", "server:/x_y"),
+            ("/build", "overlay", "overlay"),
+            ("/mnt", "xfs", "/dev/vdb"),
+        ];
         assert_eq!(found, expected.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned())));
     }
 
