@@ -49,6 +49,13 @@ const NEAR: usize = 5;
 /// What a rule's nearness is taken times where nobody speaks of its area's subject.
 const UNSPOKEN: f64 = 0.8;
 
+/// The same of a product's area: whoever runs Kata or Ceph names it, by its programs if not by its name.
+const FOREIGN: f64 = 0.6;
+
+/// Areas that are products.
+const PRODUCTS: &[&str] =
+    &["ceph", "cloud-hypervisor", "firecracker", "kata", "kubevirt", "ovs", "sev", "tdx"];
+
 /// How often a word of the complaint counts, against one of a line in which something fails.
 const SAID: f64 = 1.5;
 
@@ -166,7 +173,7 @@ impl Near {
             SUBJECTS.iter().filter(|(_, begins)| !begins.iter().any(&spoken)).map(|one| one.0).collect();
         for (score, at) in &mut scored {
             if silent.contains(&CATALOGUE[*at].area()) {
-                *score *= UNSPOKEN;
+                *score *= if PRODUCTS.contains(&CATALOGUE[*at].area()) { FOREIGN } else { UNSPOKEN };
             }
         }
         let best = scored.iter().map(|(score, _)| *score).fold(0.0, f64::max);

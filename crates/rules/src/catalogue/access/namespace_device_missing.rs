@@ -58,7 +58,12 @@ pub const RULE: Rule = Rule {
         Sign::support("/dev/kvm: No such file or directory").and(DOCKER),
         Sign::support("Could not access KVM kernel module: No such file or directory").and(DOCKER),
         Sign::support("No such file or directory").and(&["kubectl exec", "/dev/{node}"]),
-        Sign::strong("error gathering device information while adding custom device").and(&["no such file"]),
+        // Of /dev/kvm it says that the host has none.
+        Sign::strong("error gathering device information while adding custom device")
+            .and(&["no such file"])
+            .unless(&["custom device \"/dev/kvm\""]),
+        // The scripts of QEMU in containers, under Docker Desktop.
+        Sign::proof("Please bind '/dev/kvm' as a volume"),
         Sign::strong("No such file or directory").and(&["crw*/dev/", "nsenter"]),
         Sign::strong("Could not open '/dev/*': No such file or directory").and(&["crw*/dev/"]),
         Sign::strong("Could not open '/dev/*': No such file or directory").and(&["brw*/dev/"]),
@@ -74,7 +79,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("sev*: Failed to open * 'Permission denied"),
         Sign::strong("/dev/kvm is not found").and(&["container", "KVM (version"]),
         Sign::support("/dev/kvm is not found").said(&["container", "docker", "podman", "lxc"]),
-        Sign::strong("Group devices ACL is not accessible"),
+        // libvirt goes on without the controller of devices.
+        Sign::hint("Group devices ACL is not accessible"),
         Sign::strong("Unable to remove {x} device from /dev"),
         Sign::strong("Unable to find any /dev mount"),
         Sign::strong("cannot be found! Please add it to the 'devices' section"),

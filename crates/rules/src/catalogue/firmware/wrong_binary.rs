@@ -57,6 +57,8 @@ pub const RULE: Rule = Rule {
         Sign::support("-bios *OVMF_CODE"),
         Sign::strong("if=pflash,*unit=0*OVMF_VARS"),
         Sign::strong("<loader*_VARS"),
+        Sign::strong("<loader*/qemu/nvram/"),
+        Sign::support("Initialization of device cfi.pflash01 failed: Block node is read-only"),
         Sign::strong("<loader*/aarch64/").and(&["arch='x86_64'"]),
         Sign::strong("<loader*AAVMF").and(&["arch='x86_64'"]),
         Sign::strong("<loader*OVMF").and(&["arch='aarch64'"]),

@@ -35,9 +35,11 @@ use crate::prelude::*;
 use std::ops::Range;
 
 /// QEMU's report of a refused mapping: 2.x to 8.x, then 9.x and later.
-const MAPS: [&str; 2] = [
+pub(crate) const MAPS: [&str; 4] = [
     "vfio_dma_map({container}, 0x{iova}, 0x{size}, {pointer} = -22",
     "vfio_container_dma_map({container}, 0x{iova}, 0x{size}, {pointer} = -22",
+    "vfio_dma_map({container}, 0x{iova}, 0x{size}, {pointer} = -2 (",
+    "vfio_container_dma_map({container}, 0x{iova}, 0x{size}, {pointer} = -2 (",
 ];
 
 pub const RULE: Rule = Rule {
@@ -50,6 +52,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("Address space limit 0x{limit} < 0x{need}"),
         Sign::hint(MAPS[0]),
         Sign::hint(MAPS[1]),
+        Sign::hint(MAPS[2]),
+        Sign::hint(MAPS[3]),
         Sign::strong(", 0xfd00000000, 0x").and(&["dma_map("]),
         Sign::support(", 0xfee00000, 0x").and(&["dma_map("]),
         Sign::hint("host-phys-bits-limit"),

@@ -30,6 +30,7 @@
 //! Linux `drivers/iommu/intel/iommu.c`, `device_is_rmrr_locked()`; `drivers/iommu/iommu.c` (require_direct);
 //! `Documentation/ABI/testing/sysfs-kernel-iommu_groups`; Intel VT-d specification 8.4 (RMRR).
 
+use crate::catalogue::iommu::iova_limit::MAPS;
 use crate::prelude::*;
 use vmwright_formats::{AcpiTables, DomainXml, PciAddress, PciDevices};
 
@@ -93,7 +94,35 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
                 ));
         }
     }
+    for (text, number, line) in cx.lines_with(" direct").take(64) {
+        let mut words = line.split_whitespace();
+        let (Some(first), Some(last)) = (words.next().and_then(hex), words.next().and_then(hex)) else {
+            continue;
+        };
+        if words.next() != Some("direct") {
+            continue;
+        }
+        let refused = MAPS.iter().flat_map(|map| cx.hits(map)).find(|hit| {
+            let number = |name| hit.get(name).and_then(|digits| hex(digits.trim_end_matches([',', ')'])));
+            let (Some(iova), Some(size)) = (number("iova"), number("size")) else { return false };
+            iova <= last && first < iova.saturating_add(size)
+        });
+        if let Some(hit) = refused {
+            draft = draft
+                .because(Strength::Strong, text.quote(number), "the group maps this range one to one")
+                .because(Strength::Strong, cx.evidence(hit), "guest memory over that range is refused")
+                .title(format!(
+                    "the device's group keeps {first:#x}-{last:#x} for firmware, in the midst of guest memory"
+                ));
+            break;
+        }
+    }
     vec![draft.verdict()]
+}
+
+/// A number in base 16, with `0x` or without.
+fn hex(digits: &str) -> Option<u64> {
+    u64::from_str_radix(digits.trim_start_matches("0x"), 16).ok()
 }
 
 /// Functions that are bound for a guest, or that a domain names; without those that the kernel lets go in spite of their

@@ -73,6 +73,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("unable to find cgroup").and(&["virt-handler"]),
         Sign::strong("cannot set memory lock limits").and(&["virt-handler"]),
         Sign::strong("failed to set memlock").and(&["virt-handler"]),
+        // NVIDIA's runtime as the node's default finds no GPU where vfio-pci has it.
+        Sign::strong("no cuda-capable device").and(&["vfio-pci", "kubevirt"]),
+        Sign::strong("default runtime: nvidia").and(&["vfio-pci"]),
+        Sign::strong("Default Runtime: nvidia").and(&["vfio-pci"]),
         Sign::strong("runsc: ").and(&["virt-launcher"]),
         Sign::support("no runtime for").and(&["virt-launcher"]),
         Sign::support("server error. command SyncVMI failed").and(&["Operation not permitted"]),

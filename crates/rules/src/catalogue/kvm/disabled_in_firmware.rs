@@ -78,6 +78,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("KVM support is not enabled on this machine"),
         Sign::strong("Please ensure the following KVM").and(&["BIOS"]),
         Sign::strong("No virtualization Hardware was detected"),
+        Sign::support("Host does not support domain type kvm"),
         Sign::strong("VMX disabled by TXT or BIOS"),
         Sign::strong("NX (Execute Disable) not supported"),
         Sign::strong("kvm: VMX is disabled on CPU"),

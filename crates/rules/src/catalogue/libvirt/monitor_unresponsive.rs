@@ -33,6 +33,10 @@
 
 use crate::prelude::*;
 
+/// What people say of commands that do not come back.
+const HANGS: &[&str] =
+    &["just hang", "will hang", "it hangs", "hangs for", "hang for", "never returns", "does not return"];
+
 pub const RULE: Rule = Rule {
     tags: &["libvirt", "qmp"],
     signs: &[
@@ -84,6 +88,11 @@ pub const RULE: Rule = Rule {
         Sign::strong("QEMU monitor connect error"),
         Sign::strong("Monitor is disconnected"),
         Sign::strong("Timed out during operation: cannot acquire state change lock"),
+        // The daemon itself stands still.
+        Sign::strong("virsh list").said(HANGS),
+        Sign::strong("virsh hangs"),
+        Sign::strong("libvirtd hangs"),
+        Sign::strong("libvirtd is hung"),
     ],
     words: &["virsh hangs", "does not respond", "hangs", "locked", "timeout", "restor"],
     explains: &["migration/already-running"],

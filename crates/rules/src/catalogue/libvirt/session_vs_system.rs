@@ -48,6 +48,8 @@ pub const RULE: Rule = Rule {
         Sign::support("Storage pool not found: no storage pool with matching name"),
         Sign::support("qemu:///session").and(&["qemu:///system"]),
         Sign::hint("qemu:///session"),
+        Sign::proof("unexpected qemu URI path '"),
+        Sign::proof("unexpected QEMU URI path '"),
         Sign::strong("cannot use namespaces in session mode"),
         Sign::strong("is not supported in session mode"),
         Sign::strong("is not yet supported in session mode"),

@@ -40,6 +40,8 @@ use vmwright_formats::changes::libvirt_changes;
 pub const RULE: Rule = Rule {
     tags: &["libvirt", "upgrade"],
     signs: &[
+        // Vagrant, of a provider older than the setting.
+        Sign::strong("The following settings shouldn't exist").and(&["ibvirt"]),
         Sign::strong("unknown procedure: {number}"),
         Sign::strong("Cannot find program {program} version {version}"),
         Sign::strong("unsupported flags (0x{flags}) in function"),

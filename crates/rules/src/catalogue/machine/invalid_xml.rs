@@ -40,6 +40,13 @@ pub const RULE: Rule = Rule {
     signs: &[
         Sign::proof("XML document failed to validate against schema"),
         Sign::proof("Unable to validate doc against"),
+        // libvirt `src/util/virerror.c`: what the XML leaves out.
+        Sign::strong("missing target information for device"),
+        Sign::strong("missing source information for device"),
+        Sign::strong("missing name information in"),
+        Sign::strong("missing operating system information for"),
+        Sign::strong("missing devices information for"),
+        Sign::strong("missing root device information in"),
         Sign::strong("failed to validate content"),
         Sign::strong("Extra element {element} in interleave"),
         Sign::strong("Invalid sequence in interleave"),

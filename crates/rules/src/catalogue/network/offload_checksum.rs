@@ -68,6 +68,7 @@ pub const RULE: Rule = Rule {
         Sign::support("tx-checksumming: on").said(BROKEN).or_near(),
         Sign::support("tcp-segmentation-offload: on").said(BROKEN).or_near(),
         Sign::support("checksum offload").said(BROKEN).or_near(),
+        Sign::strong("checksum offload").said(&["dropped", "lost", "crawl", "it works", "retransmi"]),
         Sign::support("vtnet").said(BROKEN).or_near(),
         Sign::support("tcp-segmentation-offload: off")
             .said(&["throughput", "slow", "bandwidth", "gbit", "gbps", "mbps"])

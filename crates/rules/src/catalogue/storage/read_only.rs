@@ -48,7 +48,7 @@ pub const RULE: Rule = Rule {
         Sign::strong("could not open disk image {path}: Read-only file system"),
         Sign::support("Read-only file system").unless(&["virtiofs", "jailer", "chroot"]),
         Sign::support("(os error 30)"),
-        Sign::support("Block node is read-only"),
+        Sign::support("Block node is read-only").unless(&["cfi.pflash01 failed: Block node is read-only"]),
         Sign::strong("Read-only block node '{node}' cannot support"),
         Sign::support("Node '{node}' is read only"),
         Sign::support("Device '{device}' is read only"),

@@ -61,6 +61,11 @@ pub const RULE: Rule = Rule {
         Sign::support("tpm_tis*: probe * failed with error"),
         Sign::strong("TPM 2.0 must be supported and enabled"),
         Sign::strong("TPM 2.0 is required"),
+        // Windows' TPM console, where a TPM is there that it does not take.
+        Sign::proof("no compatible TPM").and(&["tpmdev"]),
+        Sign::proof("ompatible TPM cannot be found").and(&["tpmdev"]),
+        Sign::proof("ompatible TPM cannot be found").and(&["<tpm "]),
+        Sign::proof("no compatible TPM").and(&["<tpm "]),
         Sign::strong("TPM version 1.2 * Windows 11"),
         Sign::support("This PC can't run Windows 11"),
         Sign::support("This PC doesn't currently meet Windows 11"),

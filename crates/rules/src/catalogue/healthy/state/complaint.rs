@@ -581,6 +581,7 @@ pub(super) const AMISS: &[&str] = &[
     "getting this error",
     "with an error",
     "fix this",
+    "dropped",
     "fix it",
     "can we fix",
     "causes this error",

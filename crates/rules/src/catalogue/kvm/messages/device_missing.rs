@@ -26,6 +26,7 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("Domain requires KVM, but it is not available"),
     Sign::support("could not get preferred machine for*type=kvm"),
     Sign::support("Host does not support domain type kvm").unless(&["with machine '"]),
+    Sign::hint("Host does not support domain type kvm"),
     Sign::support("Host does not support any virtualization options"),
     Sign::support("KVM is not available. This may mean"),
     Sign::support("KVM virtualisation configured, but not available"),

@@ -45,6 +45,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("entirely emulated").said(SLOW),
     Sign::strong("fully emulated").said(SLOW),
     Sign::strong("no hardware acceleration").said(SLOW),
+    // libvirt: the domain is of type qemu, and its CPU asks for KVM.
+    Sign::proof("CPU mode 'host-passthrough' for x86_64 qemu domain on x86_64 host"),
     // Lima.
     Sign::strong("/dev/kvm is not available. Disabling KVM. Expect very poor performance"),
 ];

@@ -76,4 +76,8 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("VFIO-user socket path already in use"),
     Sign::strong("CID already in use by another vsock device"),
     Sign::support("socket {path} already exists").and(&["firecracker"]),
+    // Proxmox VE: LVM's exit code 5 where the volume is there already.
+    Sign::strong("exit code 5: while executing command pvesm alloc"),
+    Sign::strong("ogical volume \"{name}\" already exists in volume group"),
+    Sign::strong("ogical Volume \"{name}\" already exists in volume group"),
 ];

@@ -112,4 +112,6 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("Live Migration is not supported when TDX is enabled"),
     Sign::strong("Migration is not supported by this vhost-user device"),
     Sign::strong("vDPA device can't be suspended"),
+    // KubeVirt's file systems.
+    Sign::strong("virtiofs:").said(&["migrat"]),
 ];

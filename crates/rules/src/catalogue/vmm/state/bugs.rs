@@ -386,4 +386,15 @@ pub(crate) const BUGS: &[Bug] = &[
         signs: &[Sign::strong("Reset to device, \\\\Device\\\\RaidPort")],
         what: "virtio-win's vioscsi and viostor lose requests under load, and Windows resets the device (event 129)",
     },
+    Bug {
+        source: "QEMU commit 76525114736e",
+        program: Qemu,
+        range: since(&[2, 12], &[&[4, 2, 1], &[5]]),
+        mark: Mark::Message,
+        signs: &[
+            Sign::strong("Overlapping but not coherent sections"),
+            Sign::strong("vhost_region_add_section*ection rounded to"),
+        ],
+        what: "QEMU 2.12 to 4.2 round the kernel's vhost sections to huge pages, which small pages of devices tear; 5.0 has the fix",
+    },
 ];

@@ -3,6 +3,9 @@
 use super::bugs::BUGS;
 use crate::Sign;
 
+/// What people say of Windows that stops.
+const STOPS: &[&str] = &["bsod", "blue screen", "bluescreen", "bugcheck", "bug check"];
+
 /// Messages by which any VMM or tool says that it broke.
 pub(crate) const CRASHES: &[Sign] = &[
     // glibc's assert, in QEMU and its tools, swtpm, virtiofsd in C, dnsmasq, ovs-vswitchd; GLib's g_assert.
@@ -47,6 +50,13 @@ pub(crate) const CRASHES: &[Sign] = &[
     Sign::support("attempt to add with overflow"),
     Sign::support("index out of bounds: the len is"),
     Sign::support("BUG in qemuMonitor"),
+    // Windows stops in a driver of virtio-win.
+    Sign::strong("balloon.sys").said(STOPS),
+    Sign::strong("netkvm.sys").said(STOPS),
+    Sign::strong("viostor.sys").said(STOPS),
+    Sign::strong("vioscsi.sys").said(STOPS),
+    Sign::strong("viofs.sys").said(STOPS),
+    Sign::strong("viogpudo.sys").said(STOPS),
     // edk2.
     Sign::support("ASSERT_EFI_ERROR"),
     Sign::support("ASSERT [{module}]"),
