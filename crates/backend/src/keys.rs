@@ -89,7 +89,7 @@ fn cloud_hypervisor(spec: &MachineSpec) -> Option<Written> {
 }
 
 /// Keys that say what is so anyway, and such as are not the backend's.
-const ANYWAY: [Anyway; 16] = [
+const ANYWAY: [Anyway; 17] = [
     ("title", "", PEOPLE),
     ("description", "", PEOPLE),
     ("disk.target", "", PEOPLE),
@@ -104,6 +104,7 @@ const ANYWAY: [Anyway; 16] = [
     ("review.reach", "", REVIEW),
     ("review.round_trip_us", "", REVIEW),
     ("review.services", "", REVIEW),
+    ("review.side_by_side", "", REVIEW),
     ("review.steal_percent", "", REVIEW),
     ("agent", "", "a guest runs its agent itself"),
 ];

@@ -54,6 +54,10 @@ fn the_guest_boots_answers_and_obeys_guest_shutdown() {
     assert_eq!(ok("guest-ping", json!({})), json!({}));
     assert_eq!(ok("guest-get-osinfo", json!({}))["id"], "vmwright-guest");
     assert_eq!(ok("guest-get-vcpus", json!({})).as_array().unwrap().len(), 2);
+    // What the processor says is what the kernel read of it at boot: `sse2` is bit 26 of EDX of the first leaf.
+    let words = ok("vmwright-cpuid", json!({}));
+    assert_eq!(words[0]["leaf"], 1, "{words}");
+    assert_eq!(words[0]["edx"].as_u64().unwrap() >> 26 & 1, 1, "{words}");
 
     let interfaces = ok("guest-network-get-interfaces", json!({}));
     for (mac, address, prefix) in

@@ -1,7 +1,7 @@
 //! The network interfaces of a VM, as its guest and its VMM tell them.
 
-use crate::scope::Session;
-use serde_json::Value;
+use crate::scope::{Guest, Session, Vmm};
+use serde_json::{Value, json};
 use std::net::IpAddr;
 use vmwright_model::machine::Network;
 
@@ -39,11 +39,21 @@ impl Interface {
 
 /// What the guest says, by `guest-network-get-interfaces`.
 pub(crate) fn of_guest(session: &Session<'_>) -> Result<Vec<Interface>, String> {
-    let answer = session.ask("guest-network-get-interfaces")?;
-    parse(&answer).ok_or_else(|| "guest-network-get-interfaces: the answer is no list".to_owned())
+    listed(&session.ask("guest-network-get-interfaces")?)
 }
 
-pub(crate) fn parse(answer: &Value) -> Option<Vec<Interface>> {
+/// The same of any guest.
+pub(crate) fn told(guest: &dyn Guest) -> Result<Vec<Interface>, String> {
+    let answer =
+        guest.execute("guest-network-get-interfaces", json!({})).map_err(|error| error.to_string())?;
+    listed(&answer)
+}
+
+fn listed(answer: &Value) -> Result<Vec<Interface>, String> {
+    parse(answer).ok_or_else(|| "guest-network-get-interfaces: the answer is no list".to_owned())
+}
+
+fn parse(answer: &Value) -> Option<Vec<Interface>> {
     let interface = |entry: &Value| {
         let addresses =
             entry.get("ip-addresses").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -60,10 +70,26 @@ pub(crate) fn parse(answer: &Value) -> Option<Vec<Interface>> {
     Some(answer.as_array()?.iter().take(MOST).filter_map(interface).collect())
 }
 
+/// The address of the specification with its prefix.
+pub(crate) fn specified(network: &Network) -> Option<(IpAddr, u64)> {
+    let (ip, prefix) = network.address.as_deref()?.split_once('/')?;
+    Some((ip.parse().ok()?, prefix.parse().ok()?))
+}
+
+/// The interface with that MAC address.
+pub(crate) fn find<'a>(interfaces: &'a [Interface], mac: Option<&str>) -> Option<&'a Interface> {
+    interfaces.iter().find(|interface| mac.is_some() && interface.mac.as_deref() == mac)
+}
+
 /// MAC addresses of the VM's network devices, in the order in which QEMU lists them, by `query-rx-filter`: those
 /// of virtio devices.
 pub(crate) fn macs_of_vmm(session: &Session<'_>) -> Result<Vec<String>, String> {
-    let answer = session.scope.vmm.query("query-rx-filter")?;
+    macs_of(session.scope.vmm)
+}
+
+/// The same of any VMM.
+pub(crate) fn macs_of(vmm: &dyn Vmm) -> Result<Vec<String>, String> {
+    let answer = vmm.query("query-rx-filter")?;
     let list = answer.as_array().ok_or("query-rx-filter: the answer is no list")?;
     Ok(list.iter().filter_map(|entry| Some(entry.get("main-mac")?.as_str()?.to_ascii_lowercase())).collect())
 }

@@ -24,8 +24,8 @@ mod wait;
 pub use gates::{areas, names as gate_names};
 pub use hosts::HostScope;
 pub use scope::{
-    Exercise, Guest, GuestError, Host, Leg, Moment, Neighbour, Owner, Process, Ran, Rules, Saved, Says,
-    Scope, Undone, Unplugged, Vmm,
+    Exercise, Guest, GuestError, Host, Leg, Moment, Moved, Neighbour, Owner, Process, Ran, Rules, Saved,
+    Says, Scope, Undone, Unplugged, Vmm,
 };
 
 use gates::{Entry, GATES};

@@ -1,8 +1,18 @@
 //! What tells whether a guest is the same after a move or a restore: what cannot change, and what can only grow.
 
-use crate::scope::Guest;
+pub(crate) mod cards;
+pub(crate) mod processor;
+
+use crate::aspects::Aspects;
+use crate::gates::cpu_flaws::{self, OfGuest, OfHost};
+use crate::interfaces;
+use crate::scope::{Guest, Session};
+use cards::Card;
+use processor::Features;
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
+use vmwright_model::MachineSpec;
+use vmwright_model::machine::Accelerator;
 
 /// A guest at one moment. Every answer may be missing for a reason of its own.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +25,46 @@ pub(crate) struct Seen {
     pub(crate) ahead: Result<f64, String>,
     /// What became of the memory that was put under load; none where the guest is not our probe.
     pub(crate) memory: Option<Result<Memory, String>>,
+    /// Its network cards.
+    pub(crate) cards: Result<Vec<Card>, String>,
+    /// What its kernel says of the processor's flaws.
+    pub(crate) flaws: Result<OfGuest, String>,
+    /// What its processor says of itself; none where the guest is not our probe.
+    pub(crate) features: Option<Result<Features, String>>,
+}
+
+/// What a guest is held against wherever it goes on.
+pub(crate) struct Ground {
+    /// What executes it.
+    pub(crate) accelerator: Result<Accelerator, String>,
+    /// What the host's kernel says of the processor's flaws.
+    pub(crate) host: OfHost,
+    /// MAC addresses of the VM's network devices, before.
+    pub(crate) macs: Result<Vec<String>, String>,
+}
+
+impl Ground {
+    pub(crate) fn of(session: &Session<'_>) -> Self {
+        Self {
+            accelerator: session.waited.accelerator.clone(),
+            host: cpu_flaws::of_host(session),
+            macs: interfaces::macs_of_vmm(session),
+        }
+    }
+}
+
+/// Whether a guest has the MAC and the addresses that it is meant to have, and the processor that its kernel found at boot, with
+/// the flaws that it was told of. `when` says where it was looked at the second time.
+pub(crate) fn keeps(
+    seen: (&Seen, &Seen),
+    ground: &Ground,
+    spec: &MachineSpec,
+    when: &str,
+    aspects: &mut Aspects,
+    evidence: &mut Vec<String>,
+) {
+    cards::judge(seen, ground, spec, when, aspects);
+    processor::judge(seen, ground, when, aspects, evidence);
 }
 
 /// A memory that changes all the time and can be checked.
@@ -40,6 +90,9 @@ pub(crate) fn look(guest: &dyn Guest, loaded: bool) -> Seen {
         uptime,
         ahead: ahead(guest),
         memory: loaded.then(|| memory(guest)),
+        cards: cards::look(guest),
+        flaws: cpu_flaws::of_guest(guest),
+        features: processor::look(guest),
     }
 }
 
@@ -77,3 +130,6 @@ fn memory(guest: &dyn Guest) -> Result<Memory, String> {
         .map(|(wrong, changes)| Memory { wrong, changes })
         .ok_or_else(|| "vmwright-memory-check: the answer has another form".to_owned())
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

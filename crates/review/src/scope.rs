@@ -158,7 +158,7 @@ pub trait Exercise {
     ///
     /// # Errors
     /// [`Undone`].
-    fn there_and_back(&self, at: &mut dyn FnMut(&dyn Guest)) -> Result<Vec<Leg>, Undone>;
+    fn there_and_back(&self, at: &mut dyn FnMut(&dyn Guest)) -> Result<Moved, Undone>;
 
     /// Plugs a throw-away disk with these bytes and a network card that leads nowhere into the running VM, and unplugs both.
     /// `look` is called in between with the guest and the card's MAC address, in lower case.
@@ -174,13 +174,13 @@ pub trait Exercise {
     /// [`Undone`].
     fn beside(&self, look: &mut dyn FnMut(&dyn Guest, &MachineSpec)) -> Result<(), Undone>;
 
-    /// Keeps the guest's state of this moment, and lets two VMMs go on from it beside the VM, one after the other, on
-    /// throw-away disks and without a network. `look` is called with each. The VM stands still meanwhile, or as long as its
-    /// disks are copied.
+    /// Keeps the guest's state of this moment, and lets VMMs go on from it beside the VM, one after the other, on throw-away
+    /// disks and without a network. `look` is called with each, and says whether there has to be another. The VM stands still
+    /// meanwhile, or as long as its disks are copied.
     ///
     /// # Errors
     /// [`Undone`].
-    fn restored_twice(&self, look: &mut dyn FnMut(&dyn Guest, &dyn Vmm)) -> Result<Saved, Undone>;
+    fn restored(&self, look: &mut dyn FnMut(&dyn Guest, &dyn Vmm) -> bool) -> Result<Saved, Undone>;
 }
 
 /// Why something was not done.
@@ -205,6 +205,15 @@ pub struct Unplugged {
     pub bytes: Vec<u8>,
     /// Bytes that it took of the host's storage before the guest had it, and afterwards.
     pub stored: (u64, u64),
+}
+
+/// A guest that moved and came back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Its ways, in their order.
+    pub legs: Vec<Leg>,
+    /// Where a copy moved: what the VM has and the copy went without, a noun with its reason each.
+    pub without: Vec<String>,
 }
 
 /// One way of a move, as the VMM that was left counts.
@@ -232,12 +241,14 @@ pub struct Moment {
 }
 
 /// A state that was kept and restored.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Saved {
     /// Its size in bytes.
     pub bytes: u64,
     /// How long the VM stood still in all.
     pub stood_still: Duration,
+    /// What the VM has and those that went on went without, a noun with its reason each.
+    pub without: Vec<String>,
 }
 
 /// The machine that the VM runs on.

@@ -51,6 +51,8 @@ pub struct Copied {
     pub writable: Vec<Writable>,
     /// The file of its firmware's variables.
     pub variables: Option<String>,
+    /// Models of the security labels that it runs under and a copy does not, as `apparmor`.
+    pub labels: Vec<String>,
 }
 
 impl Copied {
@@ -99,7 +101,10 @@ impl Copied {
             Some(_) => return single("firmware variables that are no plain file"),
         };
         let name = child(root, "name").and_then(|name| name.text()).unwrap_or_default().to_owned();
-        Ok(Self { name, disks, writable, variables, live })
+        let labels = root.children().filter(|node| node.has_tag_name("seclabel") && is_dropped(*node));
+        let labels = labels.filter(|node| node.attribute("type") != Some("none"));
+        let labels = labels.filter_map(|node| node.attribute("model")).map(str::to_owned).collect();
+        Ok(Self { name, disks, writable, variables, labels, live })
     }
 
     /// The XML of a copy whose own files begin with `prefix`: the disks `prefix-disk0.qcow2` and so on, the firmware's variables
@@ -116,7 +121,7 @@ impl Copied {
                 "cputune" | "blkiotune" | "memtune" | "resource" => {
                     changes.push((node.range(), String::new()))
                 }
-                "seclabel" if node.attribute("model") != Some("dac") => {
+                "seclabel" if is_dropped(node) => {
                     changes.push((node.range(), String::new()));
                 }
                 _ => {}
@@ -178,6 +183,11 @@ fn child<'a, 'input>(of: Node<'a, 'input>, name: &str) -> Option<Node<'a, 'input
 
 fn children<'a, 'input>(of: Node<'a, 'input>, name: &str) -> impl Iterator<Item = Node<'a, 'input>> {
     child(of, name).into_iter().flat_map(|found| found.children()).filter(Node::is_element)
+}
+
+/// Whether a copy is without this label. Whose the process is stays; what a security driver labels needs the host's daemon.
+fn is_dropped(label: Node<'_, '_>) -> bool {
+    label.attribute("model") != Some("dac")
 }
 
 fn is_written(disk: Node<'_, '_>) -> bool {
@@ -314,6 +324,7 @@ mod tests {
     fn a_copy_has_the_same_devices_and_files_of_its_own() {
         let copied = Copied::of(LIVE.to_owned()).expect("it can be copied");
         assert_eq!(copied.writable, [Writable { path: "/srv/web.raw".to_owned(), format: "raw".to_owned() }]);
+        assert_eq!(copied.labels, ["apparmor"]);
         assert_eq!(copied.variables.as_deref(), Some("/var/lib/libvirt/qemu/nvram/web.fd"));
         let xml = copied.xml("/p/1");
         for part in [

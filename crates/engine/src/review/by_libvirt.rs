@@ -22,7 +22,7 @@ use vmwright_backend::request::{Migrate, Place};
 use vmwright_backend::store::{self, Stored};
 use vmwright_backend::{Backend, State};
 use vmwright_formats::machine_spec::write_spec;
-use vmwright_review::{Guest, Leg, Saved, Undone, Vmm};
+use vmwright_review::{Guest, Leg, Moved, Saved, Undone, Vmm};
 
 /// How long a daemon may take to start a VMM.
 const STARTS: Duration = Duration::from_secs(180);
@@ -126,6 +126,16 @@ impl Copies {
         Ok(copy)
     }
 
+    /// What the VM has and its copies are without.
+    fn without(&self) -> Vec<String> {
+        let told = |model: &String| {
+            format!(
+                "the VM's label of {model}, which could be taken from the VM itself: both have one UUID; what the label forbids was allowed"
+            )
+        };
+        self.copied.labels.iter().map(told).collect()
+    }
+
     /// A machine that stands for a copy on a daemon.
     fn machine(&self, daemon: &Second, name: &str) -> Result<Stored, Undone> {
         let place = self.place.0.join(format!("machine-{name}"));
@@ -147,29 +157,32 @@ fn goes_on(of: &Exerciser<'_>, connection: &Connection) -> Result<(), Undone> {
     Ok(())
 }
 
-pub(super) fn restored_twice(
+pub(super) fn restored(
     of: &Exerciser<'_>,
     connection: &Connection,
-    look: &mut dyn FnMut(&dyn Guest, &dyn Vmm),
+    look: &mut dyn FnMut(&dyn Guest, &dyn Vmm) -> bool,
 ) -> Result<Saved, Undone> {
     let copies = Copies::of(of, connection)?;
-    for number in 0..2 {
+    for number in 0.. {
         let copy = copies.go_on(number)?;
         let channels = Channels::of(&copy);
         answers(&channels, ANSWERS);
-        look(&channels, &channels);
+        let another = look(&channels, &channels);
         let ended = Libvirt::on(copies.daemon.connection().clone()).end_copy(&copy);
         ended.map_err(|error| cannot(chain(&error)))?;
+        if !another {
+            break;
+        }
     }
     goes_on(of, connection)?;
-    Ok(Saved { bytes: copies.bytes, stood_still: copies.still })
+    Ok(Saved { bytes: copies.bytes, stood_still: copies.still, without: copies.without() })
 }
 
 pub(super) fn there_and_back(
     of: &Exerciser<'_>,
     connection: &Connection,
     at: &mut dyn FnMut(&dyn Guest),
-) -> Result<Vec<Leg>, Undone> {
+) -> Result<Moved, Undone> {
     let copies = Copies::of(of, connection)?;
     let other = Second::begin(&copies.place.0, DAEMONS[1]).map_err(|error| cannot(chain(&error)))?;
     let here = copies.go_on(0)?;
@@ -194,7 +207,7 @@ pub(super) fn there_and_back(
     at(&channels);
     drop(channels);
     goes_on(of, connection)?;
-    Ok(legs)
+    Ok(Moved { legs, without: copies.without() })
 }
 
 /// Moves a copy from one daemon to another.

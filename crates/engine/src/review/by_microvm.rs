@@ -18,10 +18,10 @@ use vmwright_review::{Guest, Saved, Undone, Vmm};
 /// Longest address of a UNIX socket, in bytes (unix(7)): a longer one of a vsock does not lie in the machine's directory.
 const ADDRESS: usize = 107;
 
-pub(super) fn restored_twice(
+pub(super) fn restored(
     of: &Exerciser<'_>,
     vmm: &dyn Copies,
-    look: &mut dyn FnMut(&dyn Guest, &dyn Vmm),
+    look: &mut dyn FnMut(&dyn Guest, &dyn Vmm) -> bool,
 ) -> Result<Saved, Undone> {
     let (channels, here) = (of.channels, of.channels.machine);
     if let Some(why) = single(here) {
@@ -37,16 +37,18 @@ pub(super) fn restored_twice(
     let began = Instant::now();
     let bytes = vmm.keep_for_copies(here, &kept.machine).map_err(|error| Undone::Failed(chain(&error)))?;
     let stood_still = began.elapsed();
-    for _ in 0..2 {
+    loop {
         let copy = Twin::make(here, "copy", disks).map_err(Undone::Cannot)?;
         vmm.go_on_beside(&copy.machine, here, &kept.machine)
             .map_err(|error| Undone::Failed(chain(&error)))?;
         let channels = copy.channels();
         answers(&channels, ANSWERS);
-        look(&channels, &channels);
+        if !look(&channels, &channels) {
+            break;
+        }
     }
     goes_on(channels)?;
-    Ok(Saved { bytes, stood_still })
+    Ok(Saved { bytes, stood_still, without: Vec::new() })
 }
 
 fn goes_on(channels: &Channels<'_>) -> Result<(), Undone> {

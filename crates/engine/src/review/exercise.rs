@@ -23,7 +23,7 @@ use vmwright_backend::store::Stored;
 use vmwright_backend::{Answer, Backend as _, Operation, Request, State, Told, Unwatched, Watch, perform};
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::DiskFormat;
-use vmwright_review::{Exercise, Guest, Leg, Moment, Saved, Undone, Unplugged, Vmm};
+use vmwright_review::{Exercise, Guest, Leg, Moment, Moved, Saved, Undone, Unplugged, Vmm};
 
 /// How long a second VMM may take until it listens.
 const LISTENS: Duration = Duration::from_secs(30);
@@ -92,7 +92,7 @@ pub(super) fn libvirt_of(machine: &Stored) -> Option<Libvirt> {
 }
 
 impl Exercise for Exerciser<'_> {
-    fn there_and_back(&self, at: &mut dyn FnMut(&dyn Guest)) -> Result<Vec<Leg>, Undone> {
+    fn there_and_back(&self, at: &mut dyn FnMut(&dyn Guest)) -> Result<Moved, Undone> {
         self.able(Operation::Migrate)?;
         if let Some(connection) = self.run_by("moved")? {
             return by_libvirt::there_and_back(self, &connection, at);
@@ -125,7 +125,7 @@ impl Exercise for Exerciser<'_> {
         self.channels.let_go();
         answers(self.channels, ANSWERS);
         at(self.channels);
-        Ok(vec![there, back])
+        Ok(Moved { legs: vec![there, back], without: Vec::new() })
     }
 
     fn plugged(&self, bytes: &[u8], look: &mut dyn FnMut(&dyn Guest, &str)) -> Result<Unplugged, Undone> {
@@ -165,13 +165,13 @@ impl Exercise for Exerciser<'_> {
         Ok(())
     }
 
-    fn restored_twice(&self, look: &mut dyn FnMut(&dyn Guest, &dyn Vmm)) -> Result<Saved, Undone> {
+    fn restored(&self, look: &mut dyn FnMut(&dyn Guest, &dyn Vmm) -> bool) -> Result<Saved, Undone> {
         let chosen = Chosen::of(self.machine()).map_err(|error| Undone::Cannot(chain(&error)))?;
         if let Some(vmm) = chosen.copies() {
-            return by_microvm::restored_twice(self, &*vmm, look);
+            return by_microvm::restored(self, &*vmm, look);
         }
         if let Some(connection) = self.run_by("saved and restored")? {
-            return by_libvirt::restored_twice(self, &connection, look);
+            return by_libvirt::restored(self, &connection, look);
         }
         let here = self.ours()?;
         let _pending = Pending::of(self, Kind::Still)?;
@@ -185,16 +185,15 @@ impl Exercise for Exerciser<'_> {
         let saved = Qemu::default()
             .save(here, &state, &mut Unwatched)
             .map_err(|error| Undone::Failed(chain(&error)))?;
-        for _ in 0..2 {
-            restored(here, &state, look)?;
-        }
+        while restored(here, &state, look)? {}
         drop(going_on);
         let state = Qemu::default().look(here).map_err(|error| Undone::Failed(chain(&error)))?.state;
         if state != State::Running {
             return Err(Undone::Failed(format!("it was saved, and does not go on: it is {state}")));
         }
         answers(self.channels, ANSWERS);
-        Ok(Saved { bytes: saved.sent.unwrap_or_default(), stood_still: began.elapsed() })
+        let bytes = saved.sent.unwrap_or_default();
+        Ok(Saved { bytes, stood_still: began.elapsed(), without: Vec::new() })
     }
 }
 
@@ -208,8 +207,12 @@ impl Drop for GoesOn<'_> {
     }
 }
 
-/// One copy that goes on from the state, and ends.
-fn restored(here: &Stored, state: &Path, look: &mut dyn FnMut(&dyn Guest, &dyn Vmm)) -> Result<(), Undone> {
+/// One copy that goes on from the state, and ends. Gives whether there has to be another.
+fn restored(
+    here: &Stored,
+    state: &Path,
+    look: &mut dyn FnMut(&dyn Guest, &dyn Vmm) -> bool,
+) -> Result<bool, Undone> {
     let copy = Twin::make(here, "copy", overlays).map_err(Undone::Cannot)?;
     let receive = Receive { from: Place::File(state.to_owned()), channel: Channel::default(), within: None };
     request::receive(&Qemu::default(), &copy.machine, &receive, &mut Unwatched)
@@ -217,8 +220,7 @@ fn restored(here: &Stored, state: &Path, look: &mut dyn FnMut(&dyn Guest, &dyn V
     apart(&copy.machine).map_err(Undone::Cannot)?;
     let channels = copy.channels();
     answers(&channels, ANSWERS);
-    look(&channels, &channels);
-    Ok(())
+    Ok(look(&channels, &channels))
 }
 
 /// Unplugs the cables of a copy before its guest goes on: two guests of one address would disturb each other.

@@ -1,10 +1,10 @@
 //! The QEMU guest agent protocol over virtio-serial and over vsock, with the names of QEMU's `qga/qapi-schema.json`,
-//! and two of its own for a memory that changes and can be checked.
+//! and some of its own: for a memory that changes and can be checked, and for what the processor says of itself.
 
 use super::exec::Programs;
 use super::files::{Arguments, Files, integer};
 use super::frames::{Frame, Frames};
-use super::{disks, end, memory, network, stage, sysfs, vsock};
+use super::{disks, end, memory, network, processor, stage, sysfs, vsock};
 use rustix::system::RebootCommand;
 use serde_json::{Map, Value, json};
 use std::fs::{self, File, OpenOptions};
@@ -128,6 +128,7 @@ const COMMANDS: &[(&str, Command)] = &[
     ("guest-shutdown", |_, _| Ok(json!({}))),
     ("guest-sync", |_, arguments| integer(arguments, "id").map(Value::from)),
     ("guest-sync-delimited", |_, arguments| integer(arguments, "id").map(Value::from)),
+    ("vmwright-cpuid", |_, _| processor::cpuid()),
     ("vmwright-memory-check", |_, _| memory::check()),
     ("vmwright-memory-drop", |_, _| Ok(memory::give_back())),
     ("vmwright-memory-fill", |_, arguments| memory::fill(arguments)),

@@ -14,6 +14,7 @@ mod memory;
 mod netlink;
 mod network;
 mod power;
+mod processor;
 mod sysfs;
 mod vsock;
 

@@ -27,6 +27,9 @@ pub struct Requirements {
     /// Milliseconds that the guest may stand still on each way of a live migration.
     #[schemars(range(min = 1, max = 3_600_000))]
     pub downtime_ms: Option<u32>,
+    /// Whether guests that go on from one state of it are meant to run side by side on one network. Each has the same MAC and
+    /// address, so that they must be told apart there.
+    pub side_by_side: Option<bool>,
     /// Microseconds of a round trip from the host over the network and back, at most, as the median.
     #[schemars(range(min = 1, max = 60_000_000))]
     pub round_trip_us: Option<u32>,

@@ -47,7 +47,7 @@ const CONTROLS: &[Demand] = &[
     checks(
         "125 4.2 images",
         "copies of a guest do not share what has to be single",
-        &["save-restore/random numbers"],
+        &["save-restore/random numbers", "save-restore/side by side"],
     ),
     checks(
         "125A HY-BF1",

@@ -11,9 +11,9 @@ mod flaws;
 use super::{Judged, table};
 use crate::aspects::Aspects;
 use crate::quote;
-use crate::scope::{GuestError, Session};
-use flaws::{FLAWS, Flaw};
+use crate::scope::{Guest, GuestError, Session};
 pub(crate) use flaws::State;
+use flaws::{FLAWS, Flaw};
 use std::collections::{BTreeMap, BTreeSet};
 use vmwright_model::machine::Accelerator;
 use vmwright_model::{MachineSpec, Missing};
@@ -27,13 +27,17 @@ const STATEMENT: usize = 1024;
 /// The head of `/proc/cpuinfo` that holds the first processor's flags.
 const CPUINFO: usize = 16 << 10;
 
+/// By flaw: a guest's statement; none where its kernel has none.
+pub(crate) type OfGuest = BTreeMap<&'static str, Option<String>>;
+
+/// By flaw: the host's statement.
+pub(crate) type OfHost = BTreeMap<&'static str, Result<String, Missing>>;
+
 /// What was seen.
 pub(crate) struct Observed {
     pub(crate) accelerator: Result<Accelerator, String>,
-    /// By flaw: the host's statement.
-    pub(crate) host: BTreeMap<&'static str, Result<String, Missing>>,
-    /// By flaw: the guest's statement; none where its kernel has none.
-    pub(crate) guest: Result<BTreeMap<&'static str, Option<String>>, String>,
+    pub(crate) host: OfHost,
+    pub(crate) guest: Result<OfGuest, String>,
     /// Flags of the first processor; none where they could not be read.
     pub(crate) host_flags: Option<BTreeSet<String>>,
     pub(crate) guest_flags: Option<BTreeSet<String>>,
@@ -42,22 +46,65 @@ pub(crate) struct Observed {
 }
 
 pub(crate) fn observe(session: &Session<'_>) -> Observed {
-    let statement = |text: String| text.lines().next().unwrap_or_default().trim().to_owned();
-    let path = |flaw: &Flaw| format!("{DIRECTORY}/{}", flaw.name);
-    let host = FLAWS.iter().map(|flaw| (flaw.name, session.host_file(&path(flaw)).map(statement))).collect();
-    let of_guest = |flaw: &Flaw| match session.guest_file(&path(flaw), STATEMENT) {
-        Ok(text) => Ok((flaw.name, Some(statement(text)))),
-        Err(GuestError::Refused(why)) if why.contains("No such file") => Ok((flaw.name, None)),
-        Err(error) => Err(error.to_string()),
-    };
     Observed {
         accelerator: session.waited.accelerator.clone(),
-        host,
-        guest: FLAWS.iter().map(of_guest).collect(),
+        host: of_host(session),
+        guest: session.waited.agent.clone().and_then(|_| of_guest(session.scope.guest)),
         host_flags: session.host_file("/proc/cpuinfo").ok().and_then(|text| flags(&text)),
         guest_flags: session.guest_file("/proc/cpuinfo", CPUINFO).ok().and_then(|text| flags(&text)),
         guest_cmdline: session.guest_file("/proc/cmdline", 4096).unwrap_or_default(),
     }
+}
+
+fn path(flaw: &Flaw) -> String {
+    format!("{DIRECTORY}/{}", flaw.name)
+}
+
+fn statement(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// What the host's kernel states.
+pub(crate) fn of_host(session: &Session<'_>) -> OfHost {
+    let of = |flaw: &Flaw| (flaw.name, session.host_file(&path(flaw)).map(|text| statement(&text)));
+    FLAWS.iter().map(of).collect()
+}
+
+/// What a guest's kernel states.
+///
+/// # Errors
+/// Why the guest could not be asked.
+pub(crate) fn of_guest(guest: &dyn Guest) -> Result<OfGuest, String> {
+    let of = |flaw: &Flaw| match guest.file_read(&path(flaw), STATEMENT) {
+        Ok(bytes) => Ok((flaw.name, Some(statement(&String::from_utf8_lossy(&bytes))))),
+        Err(GuestError::Refused(why)) if why.contains("No such file") => Ok((flaw.name, None)),
+        Err(error) => Err(error.to_string()),
+    };
+    FLAWS.iter().map(of).collect()
+}
+
+/// Flaws that a guest under KVM calls itself vulnerable to where its host does not, each in words that say so.
+pub(crate) fn worse_off(guest: &OfGuest, host: &OfHost) -> Vec<String> {
+    let one = |flaw: &Flaw| {
+        let own = guest.get(flaw.name)?.as_deref().filter(|own| State::of(own) == State::Vulnerable)?;
+        let host = host.get(flaw.name).and_then(|host| host.as_ref().ok()).map(|host| State::of(host));
+        (!flaw.hosts_matter && host != Some(State::Vulnerable)).then(|| vulnerable(flaw, own, host))
+    };
+    FLAWS.iter().filter_map(one).collect()
+}
+
+/// Flaws against which a kernel uses this flag of the processor.
+pub(crate) fn fought_by(flag: &str) -> Vec<&'static str> {
+    FLAWS.iter().filter(|flaw| flaw.flags.contains(&flag)).map(|flaw| flaw.name).collect()
+}
+
+fn vulnerable(flaw: &Flaw, own: &str, host: Option<State>) -> String {
+    let host = match host {
+        Some(State::NotAffected) => "by which the host is not affected",
+        Some(State::Mitigated) => "which the host mitigates",
+        _ => "of which the host says nothing",
+    };
+    format!("the guest is vulnerable to {} (`{}`), {host}", flaw.name, quote::line(own))
 }
 
 /// The first line `flags : ...` of a `/proc/cpuinfo`.
@@ -153,15 +200,10 @@ fn compare(
         Some(State::Vulnerable) if flaw.hosts_matter => "a matter of the host",
         Some(State::Vulnerable) if host == Some(State::Vulnerable) => "both are vulnerable",
         Some(State::Vulnerable) => {
-            let text = quote::line(guest.unwrap_or_default());
-            let host = match host {
-                Some(State::NotAffected) => "by which the host is not affected",
-                Some(State::Mitigated) => "which the host mitigates",
-                _ => "of which the host says nothing",
-            };
+            let text = guest.unwrap_or_default();
             let reason = reason(seen, flaw).map_or_else(String::new, |reason| format!(": {reason}"));
-            aspects.fail(format!("the guest is vulnerable to {} (`{text}`), {host}{reason}", flaw.name));
-            evidence.push(quote::from(&format!("guest {DIRECTORY}/{}", flaw.name), &text));
+            aspects.fail(format!("{}{reason}", vulnerable(flaw, text, host)));
+            evidence.push(quote::from(&format!("guest {DIRECTORY}/{}", flaw.name), text));
             "the guest is worse off than its host"
         }
         // A guest kernel that does not know a flaw cannot mitigate it.

@@ -10,7 +10,7 @@ use crate::interfaces::{self, Interface};
 use crate::quote;
 use crate::scope::{Guest, GuestError, Session, Undone};
 use crate::statistics::median;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::net::IpAddr;
 use std::time::Duration;
 use vmwright_model::MachineSpec;
@@ -113,8 +113,7 @@ fn address_of(other: &dyn Guest, network: &Network) -> Result<IpAddr, String> {
 }
 
 fn interface(guest: &dyn Guest, mac: Option<&str>) -> Result<Option<Interface>, String> {
-    let answer = guest.execute("guest-network-get-interfaces", json!({})).map_err(|error| error.to_string())?;
-    let all = interfaces::parse(&answer).ok_or("guest-network-get-interfaces: the answer is no list")?;
+    let all = interfaces::told(guest)?;
     let mac = mac.map(str::to_ascii_lowercase);
     Ok(all.into_iter().find(|one| mac.is_some() && one.mac == mac))
 }

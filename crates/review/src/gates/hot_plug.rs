@@ -78,9 +78,7 @@ fn look(guest: &dyn Guest, mac: &str, before: &[String], probe: bool) -> Seen {
         Ok(new.map(|name| (driver(guest, &format!("/sys/block/{name}/device/uevent")), name)))
     });
     let card = found(|| {
-        let answer = guest.execute("guest-network-get-interfaces", json!({})).map_err(|error| error.to_string())?;
-        let all = interfaces::parse(&answer).ok_or("guest-network-get-interfaces: the answer is no list")?;
-        let own = all.into_iter().find(|one| one.mac.as_deref() == Some(mac));
+        let own = interfaces::told(guest)?.into_iter().find(|one| one.mac.as_deref() == Some(mac));
         let own = own.and_then(|own| component(&own.name).map(str::to_owned));
         Ok(own.map(|name| (driver(guest, &format!("/sys/class/net/{name}/device/uevent")), name)))
     });

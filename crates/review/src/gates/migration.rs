@@ -1,14 +1,15 @@
 //! `migration`: the guest moves to a second VMM of this host and back, under load, and is the same afterwards.
 //!
-//! Where the guest is our probe, a part of its memory is changed all the time and checked after each way. Downtime, total
+//! Behind each way it has its MAC and addresses, and the processor that its kernel found at boot, with the flaws that it was told
+//! of. Where the guest is our probe, a part of its memory is changed all the time and checked after each way. Downtime, total
 //! time, bytes and dirty rate are the VMM's own counts. What moves of a VM of libvirt's is a copy that goes on from its memory,
 //! between two daemons of their own, so that the domain itself stays where it is.
 
 use super::{Judged, measurement, table};
 use crate::aspects::Aspects;
-use crate::moment::{self, Seen};
+use crate::moment::{self, Ground, Seen, cards, processor};
 use crate::quote;
-use crate::scope::{Leg, Session, Undone};
+use crate::scope::{Leg, Moved, Session, Undone};
 use std::time::Duration;
 use vmwright_model::machine::Accelerator;
 use vmwright_model::{MachineSpec, Measurement};
@@ -34,34 +35,39 @@ const CLOCK: f64 = 1.0;
 
 /// What was seen.
 pub(crate) struct Observed {
-    pub(crate) legs: Result<Vec<Leg>, Undone>,
+    pub(crate) moved: Result<Moved, Undone>,
     /// Before, and after each way.
     pub(crate) seen: Vec<Seen>,
-    pub(crate) accelerator: Option<Accelerator>,
+    pub(crate) ground: Ground,
 }
 
 pub(crate) fn observe(session: &Session<'_>) -> Observed {
-    let accelerator = session.waited.accelerator.as_ref().ok().copied();
-    let cannot = |why: &str| Observed { legs: Err(Undone::Cannot(why.to_owned())), seen: Vec::new(), accelerator };
-    let Some(exercise) = session.scope.exercise else { return cannot("nothing may be done with this VM here") };
+    let ground = Ground::of(session);
+    let mut seen = Vec::new();
+    let moved = move_it(session, &mut seen);
+    Observed { moved, seen, ground }
+}
+
+fn move_it(session: &Session<'_>, seen: &mut Vec<Seen>) -> Result<Moved, Undone> {
+    let cannot = |why: &str| Undone::Cannot(why.to_owned());
+    let exercise = session.scope.exercise.ok_or_else(|| cannot("nothing may be done with this VM here"))?;
     if let Err(why) = &session.waited.agent {
-        return cannot(why);
+        return Err(cannot(why));
     }
     let guest = session.scope.guest;
     let loaded = moment::load(guest, LOAD);
-    let mut seen = Vec::new();
-    let legs = exercise.there_and_back(&mut |guest| seen.push(moment::look(guest, loaded)));
+    let moved = exercise.there_and_back(&mut |guest| seen.push(moment::look(guest, loaded)));
     if loaded {
         moment::unload(guest);
     }
-    Observed { legs, seen, accelerator }
+    moved
 }
 
 pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     let mut aspects = Aspects::default();
     aspects.about("moves");
-    let legs = match &seen.legs {
-        Ok(legs) => legs,
+    let moved = match &seen.moved {
+        Ok(moved) => moved,
         Err(Undone::Cannot(why)) => {
             aspects.unknown(quote::line(why));
             return Judged::of(aspects, "");
@@ -71,15 +77,22 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
             return Judged::of(aspects, "");
         }
     };
+    let legs = moved.legs.as_slice();
+    let mut evidence: Vec<String> = moved.without.iter().map(|what| format!("what moved is a copy, without {what}")).collect();
     aspects.expect(!legs.is_empty(), || "it did not move".to_owned());
-    downtime(legs, seen.accelerator, spec, &mut aspects);
+    downtime(legs, seen.ground.accelerator.as_ref().ok().copied(), spec, &mut aspects);
     for (way, pair) in seen.seen.windows(2).enumerate() {
         same(&pair[0], &pair[1], legs.get(way), WAYS[way.min(1)], &mut aspects);
+        let when = format!("on its way {}", WAYS[way.min(1)]);
+        moment::keeps((&pair[0], &pair[1]), &seen.ground, spec, &when, &mut aspects, &mut evidence);
     }
     if seen.seen.len() != legs.len() + 1 {
         aspects.about("guest").unknown("the guest was not looked at on each way");
     }
-    Judged { measurements: measurements(legs), tables: vec![ways(legs, &seen.seen)], ..Judged::of(aspects, "") }
+    let mut tables = vec![ways(legs, &seen.seen)];
+    let moments = ["before".to_owned(), "there".to_owned(), "back".to_owned()].into_iter().zip(&seen.seen);
+    tables.extend(processor::told(&moments.collect::<Vec<_>>()));
+    Judged { measurements: measurements(legs), evidence, tables, ..Judged::of(aspects, "") }
 }
 
 const WAYS: [&str; 2] = ["there", "back"];
@@ -146,7 +159,7 @@ fn measurements(legs: &[Leg]) -> Vec<Measurement> {
 }
 
 fn ways(legs: &[Leg], seen: &[Seen]) -> vmwright_model::Table {
-    let mut table = table("Ways", &["way", "total", "downtime", "sent", "rounds", "pages wrong"]);
+    let mut table = table("Ways", &["way", "total", "downtime", "sent", "rounds", "pages wrong", "MACs and addresses"]);
     for (number, (way, leg)) in WAYS.iter().zip(legs).enumerate() {
         let wrong = match seen.get(number + 1).and_then(|seen| seen.memory.as_ref()) {
             Some(Ok(memory)) => memory.wrong.to_string(),
@@ -159,6 +172,7 @@ fn ways(legs: &[Leg], seen: &[Seen]) -> vmwright_model::Table {
             format!("{} MiB", leg.sent >> 20),
             leg.rounds.to_string(),
             wrong,
+            seen.get(number + 1).map_or_else(|| "not looked at".to_owned(), cards::text),
         ]);
     }
     table
@@ -177,9 +191,11 @@ mod tests {
             uptime: Ok(uptime),
             ahead: Ok(0.1 - uptime / 100.0),
             memory: Some(Ok(Memory { wrong: 0, changes })),
+            ..crate::moment::tests::seen()
         };
         let leg = Leg { downtime: Duration::from_millis(120), total: Duration::from_secs(2), sent: 50 << 20, rounds: 3, ..Leg::default() };
-        Observed { legs: Ok(vec![leg.clone(), leg]), seen: vec![at(10.0, 5), at(13.0, 50), at(16.0, 90)], accelerator: Some(Accelerator::Tcg) }
+        let moved = Moved { legs: vec![leg.clone(), leg], without: Vec::new() };
+        Observed { moved: Ok(moved), seen: vec![at(10.0, 5), at(13.0, 50), at(16.0, 90)], ground: crate::moment::tests::ground() }
     }
 
     fn why(seen: &Observed) -> String {
@@ -205,8 +221,8 @@ mod tests {
         seen.seen[2].ahead = Ok(-9.0);
         assert!(why(&seen).contains("clock changed by"));
         let mut seen = moved();
-        if let Ok(legs) = &mut seen.legs {
-            legs[0].downtime = Duration::from_secs(9);
+        if let Ok(moved) = &mut seen.moved {
+            moved.legs[0].downtime = Duration::from_secs(9);
         }
         assert!(why(&seen).contains("stood still for 9000 ms on its way there, the limit is 3000 ms"));
         let mut strict = spec();
@@ -217,9 +233,9 @@ mod tests {
     #[test]
     fn not_tried_is_unknown_and_tried_in_vain_fails() {
         let mut seen = moved();
-        seen.legs = Err(Undone::Failed("State blocked by non-migratable device".to_owned()));
+        seen.moved = Err(Undone::Failed("State blocked by non-migratable device".to_owned()));
         assert!(why(&seen).starts_with("Fail(\"it does not move: State blocked"));
-        seen.legs = Err(Undone::Cannot("another backend".to_owned()));
+        seen.moved = Err(Undone::Cannot("another backend".to_owned()));
         assert!(why(&seen).starts_with("Unknown"));
     }
 }

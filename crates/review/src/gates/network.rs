@@ -7,7 +7,7 @@
 use super::{Judged, component, measurement, table};
 use crate::aspects::Aspects;
 use crate::echo::{EchoPlan, Echoed};
-use crate::interfaces::{self, Interface};
+use crate::interfaces::{self, Interface, find, specified};
 use crate::quote;
 use crate::scope::Session;
 use crate::statistics::{interval, median};
@@ -115,16 +115,6 @@ fn settled(session: &Session<'_>, vmm_macs: &Result<Vec<String>, String>) -> Res
         }
         thread::sleep(Duration::from_millis(250));
     }
-}
-
-fn find<'a>(interfaces: &'a [Interface], mac: Option<&str>) -> Option<&'a Interface> {
-    interfaces.iter().find(|interface| mac.is_some() && interface.mac.as_deref() == mac)
-}
-
-/// The address of the specification with its prefix.
-fn specified(network: &Network) -> Option<(IpAddr, u64)> {
-    let (ip, prefix) = network.address.as_deref()?.split_once('/')?;
-    Some((ip.parse().ok()?, prefix.parse().ok()?))
 }
 
 pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {

@@ -1,19 +1,26 @@
-//! `save-restore`: a guest whose state was kept goes on from it as itself, and two that go on from one state do not share
-//! what must be single: random numbers.
+//! `save-restore`: a guest whose state was kept goes on from it as itself, with its clock, its MAC and addresses and the processor
+//! that it was told of, and guests that go on from one state do not share what must be single: random numbers, and on one
+//! network MAC and address.
 //!
 //! A state holds the generator of random numbers too. A guest that is not told that it was restored gives the same numbers
 //! twice: keys, nonces and identifiers with them. It is told by a generation id (Microsoft's "Virtual Machine Generation
 //! ID", QEMU's `vmgenid`), on which Linux 5.18 and later mix it in anew. Two VMMs go on from the same state beside the VM,
-//! and each is asked for numbers.
+//! and each is asked for numbers; a third where those of two differ and nothing says that they had to.
+//!
+//! What the guest was told of its network goes on as well: no VMM changes it. Guests of one state that run side by side on one
+//! network therefore have one MAC and one address there, unless somebody tells them apart. That is demanded where the
+//! specification says so (`review.side_by_side`), and told in any case.
 
 use super::{Judged, measurement, table};
 use crate::aspects::Aspects;
-use crate::moment::{self, Seen};
+use crate::interfaces;
+use crate::moment::{self, Ground, Seen, cards, processor};
 use crate::quote;
 use crate::scope::{Guest, GuestError, Saved, Session, Undone, Vmm};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use vmwright_model::MachineSpec;
+use vmwright_model::machine::Network;
+use vmwright_model::{GateOutcome, MachineSpec};
 
 /// How often each is asked for random numbers. Kernels draw some of their own in between, so that the same numbers may
 /// stand at different places: those of Linux 6.1.192 draw so many that 16 never met in 25 tries, and 200 at once.
@@ -21,6 +28,9 @@ const DRAWS: usize = 200;
 
 /// Bytes of each draw: as many as Linux gives of one key of its generator.
 const BYTES: usize = 32;
+
+/// The most that are restored.
+const MOST: usize = 3;
 
 /// Seconds by which a clock that was set may be wrong.
 const CLOCK: f64 = 1.0;
@@ -33,6 +43,8 @@ pub(crate) struct Copy {
     pub(crate) generation: Option<String>,
     /// Whether the VMM does not tell of one in any case.
     pub(crate) untold: bool,
+    /// MAC addresses of its network devices, as the VMM says.
+    pub(crate) macs: Result<Vec<String>, String>,
     /// Whether its kernel has a driver that heeds it.
     pub(crate) heeds: bool,
     /// Seconds that its clock is before the host's once it was told the time; or why it could not be told.
@@ -44,23 +56,37 @@ pub(crate) struct Observed {
     pub(crate) saved: Result<Saved, Undone>,
     pub(crate) before: Option<Seen>,
     pub(crate) copies: Vec<Copy>,
+    pub(crate) ground: Ground,
 }
 
 pub(crate) fn observe(session: &Session<'_>) -> Observed {
-    let cannot = |why: &str| Observed { saved: Err(Undone::Cannot(why.to_owned())), before: None, copies: Vec::new() };
-    let Some(exercise) = session.scope.exercise else { return cannot("nothing may be done with this VM here") };
+    let (mut before, mut copies) = (None, Vec::new());
+    let saved = restore(session, &mut before, &mut copies);
+    Observed { saved, before, copies, ground: Ground::of(session) }
+}
+
+fn restore(session: &Session<'_>, before: &mut Option<Seen>, copies: &mut Vec<Copy>) -> Result<Saved, Undone> {
+    let cannot = |why: &str| Undone::Cannot(why.to_owned());
+    let exercise = session.scope.exercise.ok_or_else(|| cannot("nothing may be done with this VM here"))?;
     if let Err(why) = &session.waited.agent {
-        return cannot(why);
+        return Err(cannot(why));
     }
     let guest = session.scope.guest;
-    let before = Some(moment::look(guest, false));
-    let mut copies = Vec::new();
-    let saved = exercise.restored_twice(&mut |guest, vmm| copies.push(copy(guest, vmm)));
-    if saved.is_ok() {
-        // The VM itself stood still: it is told the time that went by.
-        let _ = set_time(guest);
-    }
-    Observed { saved, before, copies }
+    *before = Some(moment::look(guest, false));
+    let saved = exercise.restored(&mut |guest, vmm| {
+        copies.push(copy(guest, vmm));
+        copies.len() < 2 || copies.len() < MOST && is_open(copies)
+    })?;
+    // The VM itself stood still: it is told the time that went by.
+    let _ = set_time(guest);
+    Ok(saved)
+}
+
+/// Whether the numbers differ, and nothing says that they had to: another guest may still draw those of the others.
+fn is_open(copies: &[Copy]) -> bool {
+    let mut aspects = Aspects::default();
+    randomness(copies, &mut aspects, &mut Vec::new());
+    matches!(aspects.conclude("").0, GateOutcome::Unknown(_))
 }
 
 fn copy(guest: &dyn Guest, vmm: &dyn Vmm) -> Copy {
@@ -70,7 +96,8 @@ fn copy(guest: &dyn Guest, vmm: &dyn Vmm) -> Copy {
     let generation = vmm.query("query-vm-generation-id");
     let untold = generation.as_ref().is_err_and(|why| why.contains("does not tell"));
     let generation = generation.ok().and_then(|answer| answer.get("guid").and_then(Value::as_str).map(str::to_owned));
-    Copy { seen: moment::look(guest, false), draws, generation, untold, heeds: heeds(guest), set: set_time(guest) }
+    let (macs, heeds) = (interfaces::macs_of(vmm), heeds(guest));
+    Copy { seen: moment::look(guest, false), draws, generation, untold, macs, heeds, set: set_time(guest) }
 }
 
 /// Whether the guest's kernel has the driver `vmgenid`: its folder cannot be read as a file, and is there all the same. It lies
@@ -90,7 +117,7 @@ fn set_time(guest: &dyn Guest) -> Result<f64, String> {
     moment::ahead(guest)
 }
 
-pub(crate) fn judge(seen: &Observed, _spec: &MachineSpec) -> Judged {
+pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     let mut aspects = Aspects::default();
     aspects.about("restores");
     let saved = match &seen.saved {
@@ -104,28 +131,103 @@ pub(crate) fn judge(seen: &Observed, _spec: &MachineSpec) -> Judged {
             return Judged::of(aspects, "");
         }
     };
-    if seen.copies.len() == 2 {
+    if seen.copies.len() >= 2 {
         aspects.pass();
     } else {
         aspects.unknown(format!("{} of 2 restored guests were looked at", seen.copies.len()));
     }
-    let mut table = table("Restored", &["guest", "random numbers", "generation id", "clock behind", "once set"]);
+    let mut evidence: Vec<String> = saved.without.iter().map(|what| format!("the restored guests ran without {what}")).collect();
+    let columns = ["guest", "random numbers", "generation id", "clock behind", "once set", "MACs and addresses", "MACs of the VMM"];
+    let mut table = table("Restored", &columns);
     for (number, copy) in (1..).zip(&seen.copies) {
         one(number, copy, seen.before.as_ref(), &mut aspects);
-        let seconds = |time: &Result<f64, String>| time.as_ref().map_or_else(|why| quote::line(why), |ahead| format!("{:.1} s", -ahead));
-        let first = copy.draws.as_ref().ok().and_then(|draws| draws.first()).map_or_else(|| "not read".to_owned(), |draw| hex(draw));
-        let generation = copy.generation.clone().unwrap_or_else(|| "none".to_owned());
-        table.rows.push(vec![number.to_string(), first, quote::line(&generation), seconds(&copy.seen.ahead), seconds(&copy.set)]);
+        if let Some(before) = &seen.before {
+            let when = format!("guest {number}");
+            moment::keeps((before, &copy.seen), &seen.ground, spec, &when, &mut aspects, &mut evidence);
+        }
+        table.rows.push(row(number, copy));
     }
-    let mut evidence = Vec::new();
-    if let [first, second] = seen.copies.as_slice() {
-        randomness(first, second, &mut aspects, &mut evidence);
+    if seen.copies.len() >= 2 {
+        randomness(&seen.copies, &mut aspects, &mut evidence);
+        side_by_side(seen, spec, &mut aspects, &mut evidence);
     }
     let measurements = vec![
         measurement("state", saved.bytes as f64, "bytes"),
         measurement("VM stood still", saved.stood_still.as_secs_f64(), "s"),
     ];
-    Judged { measurements, evidence, tables: vec![table], ..Judged::of(aspects, "") }
+    let mut tables = vec![table];
+    let restored = (1..).zip(&seen.copies).map(|(number, copy)| (format!("guest {number}"), &copy.seen));
+    let moments = seen.before.iter().map(|before| ("before".to_owned(), before)).chain(restored);
+    tables.extend(processor::told(&moments.collect::<Vec<_>>()));
+    Judged { measurements, evidence, tables, ..Judged::of(aspects, "") }
+}
+
+fn row(number: usize, copy: &Copy) -> Vec<String> {
+    let seconds = |time: &Result<f64, String>| time.as_ref().map_or_else(|why| quote::line(why), |ahead| format!("{:.1} s", -ahead));
+    let first = copy.draws.as_ref().ok().and_then(|draws| draws.first()).map_or_else(|| "not read".to_owned(), |draw| hex(draw));
+    let generation = copy.generation.clone().unwrap_or_else(|| "none".to_owned());
+    let macs = copy.macs.as_ref().map_or_else(|why| why.clone(), |macs| macs.join(" "));
+    vec![
+        number.to_string(),
+        first,
+        quote::line(&generation),
+        seconds(&copy.seen.ahead),
+        seconds(&copy.set),
+        cards::text(&copy.seen),
+        quote::line(&macs),
+    ]
+}
+
+/// Whether guests that went on from one state could be on one network together, where the specification wants that.
+fn side_by_side(seen: &Observed, spec: &MachineSpec, aspects: &mut Aspects, evidence: &mut Vec<String>) {
+    aspects.about("side by side");
+    if spec.networks.is_empty() {
+        aspects.none("the machine has no network");
+    }
+    for (index, network) in spec.networks.iter().enumerate() {
+        let label = named(index, network);
+        if !network.kind.leads_in() {
+            evidence.push(format!("{label}: it is each VMM's own: guests of one MAC and address do not meet there"));
+            aspects.pass();
+            continue;
+        }
+        match shared(seen, network, index) {
+            Ok(shared) if shared.is_empty() => aspects.pass(),
+            Ok(shared) => {
+                let told = format!("{label}: guests that go on from one state all have {}", shared.join(" and "));
+                evidence.push(told.clone());
+                if spec.review.side_by_side == Some(true) {
+                    aspects.fail(format!("{told}: on one network they disturb each other, and nothing tells them apart"));
+                } else {
+                    aspects.none(format!("{told}: one at a time may be there (`review.side_by_side` would demand more)"));
+                }
+            }
+            Err(why) => aspects.unknown(format!("{label}: {why}")),
+        }
+    }
+}
+
+/// What the restored guests have in common on a network: MAC address and addresses, in words.
+fn shared(seen: &Observed, network: &Network, index: usize) -> Result<Vec<String>, String> {
+    let mac = interfaces::expected_mac(network, index, &seen.ground.macs)
+        .ok_or_else(|| "its MAC address is not known, so its interface cannot be told".to_owned())?;
+    let mut common: Option<BTreeSet<String>> = None;
+    for copy in &seen.copies {
+        let cards = copy.seen.cards.as_ref().map_err(|why| quote::line(why))?;
+        let words = cards::find(cards, &mac).map_or_else(BTreeSet::new, |card| {
+            let addresses = cards::lasting(&card.interface).into_iter().map(|(ip, prefix)| format!("the address {ip}/{prefix}"));
+            addresses.chain([format!("MAC address {mac}")]).collect()
+        });
+        common = Some(common.map_or_else(|| words.clone(), |common| &common & &words));
+    }
+    Ok(common.unwrap_or_default().into_iter().collect())
+}
+
+fn named(index: usize, network: &Network) -> String {
+    match &network.bridge {
+        Some(bridge) => format!("network {index} ({} {bridge})", network.kind.name()),
+        None => format!("network {index} ({})", network.kind.name()),
+    }
 }
 
 /// What each restored guest has to be by itself.
@@ -145,40 +247,56 @@ fn one(number: usize, copy: &Copy, before: Option<&Seen>, aspects: &mut Aspects)
     }
 }
 
-/// Whether two guests that went on from one state gave numbers of their own.
-fn randomness(first: &Copy, second: &Copy, aspects: &mut Aspects, evidence: &mut Vec<String>) {
+/// Whether guests that went on from one state gave numbers of their own.
+fn randomness(copies: &[Copy], aspects: &mut Aspects, evidence: &mut Vec<String>) {
     aspects.about("random numbers");
-    let (one, other) = match (&first.draws, &second.draws) {
-        (Ok(one), Ok(other)) => (one, other),
-        (Err(why), _) | (_, Err(why)) => return aspects.unknown(quote::line(why)),
-    };
-    let whole = |draws: &[Vec<u8>]| draws.len() == DRAWS && draws.iter().all(|draw| draw.len() == BYTES);
-    if !whole(one) || !whole(other) {
-        return aspects.unknown("the restored guests gave fewer random bytes than were asked for");
+    for copy in copies {
+        match &copy.draws {
+            Ok(draws) if draws.len() == DRAWS && draws.iter().all(|draw| draw.len() == BYTES) => {}
+            Ok(_) => return aspects.unknown("the restored guests gave fewer random bytes than were asked for"),
+            Err(why) => return aspects.unknown(quote::line(why)),
+        }
     }
-    let all: BTreeSet<&Vec<u8>> = one.iter().collect();
-    let shared: Vec<&Vec<u8>> = other.iter().filter(|draw| all.contains(draw)).collect();
-    evidence.extend(shared.iter().take(3).map(|draw| format!("both guests drew {}", hex(draw))));
-    let told = match (&first.generation, &second.generation) {
-        (Some(one), Some(other)) if one != other && !(first.heeds && second.heeds) => {
+    let pairs: Vec<(&Copy, &Copy)> =
+        (0..copies.len()).flat_map(|other| copies[..other].iter().map(move |one| (one, &copies[other]))).collect();
+    for (one, other) in &pairs {
+        let shared = drawn_by_both(one, other);
+        if !shared.is_empty() {
+            evidence.extend(shared.iter().take(3).map(|draw| format!("two guests drew {}", hex(draw))));
+            return aspects.fail(format!(
+                "two guests that were restored from one state share {} of {DRAWS} random numbers: {}",
+                shared.len(),
+                told(one, other)
+            ));
+        }
+    }
+    let proven = |(one, other): &&(&Copy, &Copy)| match (&one.generation, &other.generation) {
+        (Some(first), Some(second)) => first != second && one.heeds && other.heeds,
+        _ => false,
+    };
+    match pairs.iter().find(|pair| !proven(pair)) {
+        None => aspects.pass(),
+        // That they differ this time has chance for a reason: an interrupt, or the time of a new key.
+        Some((one, other)) => aspects.unknown(format!("the random numbers differ this time, but {}", told(one, other))),
+    }
+}
+
+fn drawn_by_both<'a>(one: &Copy, other: &'a Copy) -> Vec<&'a Vec<u8>> {
+    let all: BTreeSet<&Vec<u8>> = one.draws.iter().flatten().collect();
+    other.draws.iter().flatten().filter(|draw| all.contains(draw)).collect()
+}
+
+/// What told two guests that they were restored, and what came of it.
+fn told(one: &Copy, other: &Copy) -> &'static str {
+    match (&one.generation, &other.generation) {
+        (Some(first), Some(second)) if first != second && !(one.heeds && other.heeds) => {
             "its generation id changed, and the guest's kernel has no driver for it"
         }
-        (Some(one), Some(other)) if one != other => "its generation id changed, and the guest's kernel did not heed it",
+        (Some(first), Some(second)) if first != second => "its generation id changed, and the guest's kernel did not heed it",
         (Some(_), Some(_)) => "its generation id is the same in both",
-        _ if first.untold && first.heeds => "whether a generation id told the guest that it was restored the VMM does not tell",
-        _ if first.untold => "the guest's kernel has no driver for a generation id, which would tell it that it was restored",
+        _ if one.untold && one.heeds => "whether a generation id told the guest that it was restored the VMM does not tell",
+        _ if one.untold => "the guest's kernel has no driver for a generation id, which would tell it that it was restored",
         _ => "no generation id tells the guest that it was restored (QEMU: `-device vmgenid,guid=auto`, libvirt: `<genid/>`)",
-    };
-    if !shared.is_empty() {
-        return aspects.fail(format!(
-            "two guests that were restored from one state share {} of {DRAWS} random numbers: {told}",
-            shared.len()
-        ));
-    }
-    match (&first.generation, &second.generation) {
-        (Some(one), Some(other)) if one != other && first.heeds && second.heeds => aspects.pass(),
-        // That they differ this time has chance for a reason: an interrupt, or the time of a new key.
-        _ => aspects.unknown(format!("the random numbers differ this time, but {told}")),
     }
 }
 
@@ -189,12 +307,12 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gates::tests_support::spec;
+    use crate::gates::tests_support::{network, spec};
     use std::time::Duration;
-    use vmwright_model::GateOutcome;
+    use vmwright_model::machine::NetworkKind;
 
     fn seen() -> Seen {
-        Seen { boot_id: Ok("b".to_owned()), uptime: Ok(1.0), ahead: Ok(-4.0), memory: None }
+        Seen { ahead: Ok(-4.0), ..moment::tests::seen() }
     }
 
     fn draws(from: usize) -> Vec<Vec<u8>> {
@@ -207,13 +325,15 @@ mod tests {
             draws: Ok(draws(from)),
             generation: generation.map(str::to_owned),
             untold: false,
+            macs: Ok(Vec::new()),
             heeds: true,
             set: Ok(0.01),
         };
         Observed {
-            saved: Ok(Saved { bytes: 1, stood_still: Duration::from_secs(4) }),
+            saved: Ok(Saved { bytes: 1, stood_still: Duration::from_secs(4), without: Vec::new() }),
             before: Some(seen()),
             copies: vec![copy(first, generations[0]), copy(second, generations[1])],
+            ground: moment::tests::ground(),
         }
     }
 
@@ -246,6 +366,57 @@ mod tests {
         assert!(why(&deaf).contains("Unknown(\"the random numbers differ this time, but its generation id changed, and the guest's kernel has no driver"));
         short.copies.pop();
         assert!(why(&short).starts_with("Unknown"));
+    }
+
+    #[test]
+    fn a_third_is_asked_where_nothing_is_proven_and_counts_with_each() {
+        let proven = restored(0, DRAWS, [Some("a"), Some("b")]);
+        assert!(!is_open(&proven.copies));
+        assert!(!is_open(&restored(0, 0, [None, None]).copies), "what failed stays so");
+        let mut open = restored(0, DRAWS, [None, None]);
+        assert!(is_open(&open.copies));
+        open.copies.extend(restored(2 * DRAWS, 0, [None, None]).copies.drain(..1));
+        assert!(why(&open).starts_with("Unknown(\"the random numbers differ this time"));
+        open.copies[2].draws = Ok(draws(DRAWS - 1));
+        let told = why(&open);
+        assert!(told.contains("two guests that were restored from one state share 1 of 200 random numbers"), "{told}");
+    }
+
+    #[test]
+    fn side_by_side_is_judged_where_it_is_wanted_and_told_in_any_case() {
+        let mut seen = restored(0, DRAWS, [Some("a"), Some("b")]);
+        let mut bridged = spec();
+        bridged.networks = vec![network(NetworkKind::Bridge, Some("10.0.0.2/24"), None)];
+        let check = |seen: &Observed, spec: &MachineSpec| {
+            let judged = judge(seen, spec);
+            let found = judged.checks.iter().find(|check| check.name == "side by side").expect("it is judged");
+            (found.outcome.clone(), judged.evidence.join("\n"))
+        };
+        let common = "guests that go on from one state all have MAC address 52:54:00:00:00:01 and the address 10.0.0.2/24";
+        let (outcome, evidence) = check(&seen, &bridged);
+        assert!(matches!(outcome, GateOutcome::NotApplicable(why) if why.contains("one at a time")));
+        assert!(evidence.contains(common), "{evidence}");
+        bridged.review.side_by_side = Some(true);
+        let (outcome, _) = check(&seen, &bridged);
+        assert!(matches!(outcome, GateOutcome::Fail(why) if why.contains(common) && why.contains("disturb each other")));
+        // Each VMM's own network holds one of them.
+        let mut own = bridged.clone();
+        own.networks = vec![network(NetworkKind::User, None, None)];
+        assert_eq!(check(&seen, &own).0, GateOutcome::Pass);
+        // A guest that took others when it went on.
+        let card = &mut seen.copies[1].seen.cards.as_mut().expect("cards")[0];
+        card.interface.mac = Some("52:54:00:00:00:09".to_owned());
+        assert_eq!(check(&seen, &bridged).0, GateOutcome::Pass);
+        seen.copies[1].seen.cards = Err("closed".to_owned());
+        assert!(matches!(check(&seen, &bridged).0, GateOutcome::Unknown(_)));
+    }
+
+    #[test]
+    fn what_the_copies_went_without_is_told() {
+        let mut seen = restored(0, DRAWS, [Some("a"), Some("b")]);
+        seen.saved.as_mut().expect("saved").without.push("the label of apparmor".to_owned());
+        let evidence = judge(&seen, &spec()).evidence;
+        assert!(evidence.contains(&"the restored guests ran without the label of apparmor".to_owned()), "{evidence:?}");
     }
 
     #[test]
