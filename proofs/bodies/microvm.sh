@@ -56,8 +56,9 @@ chmod 755 $guest/init
 ln -sf bin/sh $guest/sh
 pack /root/qemu.img
 
-machine() { # NAME INITRD
+machine() { # NAME INITRD 'PROGRAM ARGUMENTS' [SECTIONS]
     truncate -s 16M "/root/$1.raw"
+    test -z "${4:-}" || chown nobody "/root/$1.raw"
     cat >"/root/$1.toml" <<END
 name = "$1"
 accelerator = "kvm"
@@ -78,12 +79,13 @@ path = "/root/$1.raw"
 format = "raw"
 
 [vsock]
+${4:-}
 END
     vmwright vm create --backend $backend "/root/$1.toml" >/dev/null
     vmwright vm start "$1" >/dev/null
     # An agent that comes up late is waited for.
     for try in 1 2 3 4 5 6; do
-        vmwright vm exec "$1" -- "$3" $4 >/root/said 2>/root/why && return
+        vmwright vm exec "$1" -- $3 >/root/said 2>/root/why && return
     done
     cat /root/why
     tail -n 5 $state/machines/"$1"/serial.log
@@ -96,7 +98,7 @@ copied() { # NAME: a file of 300 kB goes in and comes out
     cmp /root/in /root/out
 }
 
-machine own /root/own.img /init 'say hello'
+machine own /root/own.img '/init say hello'
 echo "own: $(cat /root/said)"
 grep -qx hello /root/said
 copied own
@@ -140,9 +142,36 @@ vmwright vm list | grep -q '^own *defined'
 test ! -e $state/machines/own/vsock
 echo "own: ended by itself, and left nothing"
 
-machine qemu /root/qemu.img /bin/uname -r
+machine qemu /root/qemu.img '/bin/uname -r'
 echo "qemu: $(cat /root/said)"
 grep -qx "$release" /root/said
 copied qemu
 echo "qemu: 300000 bytes in and out"
 vmwright vm stop qemu --force >/dev/null
+
+test -n "${jail:-}" || exit 0
+# In the jail, as a user of its own: the same line to the agent leads in, and who runs the VMM is no finding any more.
+machine jailed /root/own.img '/init say hello' "$jail"
+grep -qx hello /root/said
+copied jailed
+pid=$(vmwright vm list | sed -n 's/^jailed .*pid \([0-9]*\).*/\1/p')
+test "$(stat -c %U "/proc/$pid")" = nobody
+echo "jailed: runs as nobody, and 300000 bytes in and out"
+vmwright vm snapshot jailed one >/dev/null
+vmwright vm cp /root/other jailed:/tmp/copy >/dev/null
+vmwright vm restore jailed one >/dev/null
+vmwright vm cp jailed:/tmp/copy /root/out >/dev/null
+cmp /root/in /root/out
+echo "jailed: a snapshot brought its memory back, and its agent answers"
+vmwright review jailed --format json >/root/jailed.json || true
+python3 - <<'END'
+import json
+gates = json.load(open("/root/jailed.json"))["review"]["gates"]
+verdicts = {gate["name"]: gate["verdict"] for gate in gates}
+for name, verdict in verdicts.items():
+    print(f"jailed: gate {name}: {verdict}")
+assert verdicts["isolation"] == "pass", verdicts
+assert "fail" not in verdicts.values(), verdicts
+END
+vmwright vm stop jailed >/dev/null
+echo "jailed: ended by itself"
