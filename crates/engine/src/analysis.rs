@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::thread;
 use vmwright_host::sandbox::{self, Purpose};
 use vmwright_host::{Limits, Root};
+use vmwright_journal::Journal;
 use vmwright_model::analysis::{ANALYSIS_SCHEMA, Accepted, Recalled, Sandbox};
 use vmwright_model::{
     Analysis, Cause, EntryId, Exit, HostIdentity, Issue, Level, Missing, Mode, Need, Snapshot,
@@ -89,7 +90,7 @@ pub(crate) fn analyze(
         );
         (searched, read)
     });
-    let (journal, mut trouble) = tell(searched, progress);
+    let (journal, opened, mut trouble) = tell(searched, progress);
     let mut snapshot = read?;
     snapshot.vm = what.vm.clone().or(snapshot.vm);
     let target = preflight::target(what, environment)?;
@@ -110,7 +111,7 @@ pub(crate) fn analyze(
     let wanted = |entry: &Entry| select(what, entry.id).unwrap_or(false);
     let diagnosis = diagnose_by(&|rules| judging::at_once(rules, &reading), &reading, &wanted);
     let Judged { diagnosis, causes, accepted } = judge(diagnosis, &reading, what, &acceptances);
-    if let Err(error) = remember(&challenge, what, &host, &diagnosis, environment) {
+    if let Err(error) = remember(&challenge, what, &host, &diagnosis, opened, environment) {
         trouble = Some(error);
     }
     let mut unread = unread(&snapshot);
@@ -327,11 +328,12 @@ pub(crate) fn recall(
     environment: &Environment,
     progress: &mut dyn FnMut(Progress),
 ) -> (Vec<Recalled>, Option<Error>) {
-    tell(search(challenge, environment), progress)
+    let (recalled, _, trouble) = tell(search(challenge, environment), progress);
+    (recalled, trouble)
 }
 
-/// Entries of the journal, or why it cannot be read.
-type Searched = Result<Vec<(EntryId, vmwright_model::Entry)>, Error>;
+/// The journal and entries of it, or why it cannot be read.
+type Searched = Result<(Journal, Vec<(EntryId, vmwright_model::Entry)>), Error>;
 
 /// The entries that are like the question.
 fn search(challenge: &str, environment: &Environment) -> Searched {
@@ -339,13 +341,18 @@ fn search(challenge: &str, environment: &Environment) -> Searched {
     let host = vmwright_host::identity(&environment.state);
     let found = journal.recall(challenge, &host.id, RECALL).map_err(Error::Journal)?;
     let now = memory::under(&host, environment);
-    found.into_iter().map(|(id, entry)| memory::of_now(&mut journal, id, entry, &host, &now)).collect()
+    let of_now = |(id, entry)| memory::of_now(&mut journal, id, entry, &host, &now);
+    let entries = found.into_iter().map(of_now).collect::<Result<_, _>>()?;
+    Ok((journal, entries))
 }
 
-/// Says how many there are, and keeps of them what an analysis shows.
-fn tell(searched: Searched, progress: &mut dyn FnMut(Progress)) -> (Vec<Recalled>, Option<Error>) {
+/// Says how many there are, and keeps of them what an analysis shows; and the journal, for the entry of this one.
+fn tell(
+    searched: Searched,
+    progress: &mut dyn FnMut(Progress),
+) -> (Vec<Recalled>, Option<Journal>, Option<Error>) {
     match searched {
-        Ok(entries) => {
+        Ok((journal, entries)) => {
             progress(Progress::Note(match entries.len() {
                 0 => "journal: nothing like this yet".to_owned(),
                 1 => "journal: 1 entry looks like this".to_owned(),
@@ -356,9 +363,9 @@ fn tell(searched: Searched, progress: &mut dyn FnMut(Progress)) -> (Vec<Recalled
                 title: entry.title,
                 state: entry.state,
             };
-            (entries.into_iter().map(recalled).collect(), None)
+            (entries.into_iter().map(recalled).collect(), Some(journal), None)
         }
-        Err(error) => (Vec::new(), Some(error)),
+        Err(error) => (Vec::new(), None, Some(error)),
     }
 }
 
@@ -422,6 +429,7 @@ fn remember(
     what: &Analyze,
     host: &HostIdentity,
     diagnosis: &Diagnosis,
+    opened: Option<Journal>,
     environment: &Environment,
 ) -> Result<(), Error> {
     let about = what.vm.as_ref().map(|vm| format!("vm {vm}: ")).unwrap_or_default();
@@ -440,8 +448,8 @@ fn remember(
     if host.live {
         entry.evidence = memory::under(host, environment);
     }
-    memory::append(entry, environment)?;
-    Ok(())
+    let journal = opened.map_or_else(|| memory::open(environment), Ok)?;
+    memory::append_lightly(entry, journal)
 }
 
 /// The exit status of an analysis.

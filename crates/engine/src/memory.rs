@@ -83,6 +83,12 @@ pub(crate) fn under(host: &HostIdentity, environment: &Environment) -> Vec<Strin
 const KERNEL: &str = "kernel ";
 const PROGRAMS: &str = "programs ";
 
+/// [`append`] of an analysis, which can be made again where the power fails before its entry is safe.
+pub(crate) fn append_lightly(entry: Entry, mut journal: Journal) -> Result<(), Error> {
+    journal.append_lightly(&clean(entry)).map_err(Error::Journal)?;
+    Ok(())
+}
+
 /// An entry as it counts now: one of this host that was learned under another kernel, or with other programs, is stale, and
 /// said to be so in the journal, until somebody proves it again. `now` is [`under`] of the host.
 pub(crate) fn of_now(

@@ -197,7 +197,13 @@ fn keep(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -16_384)?;
     // Overwrites the rollback journal instead of deleting it: one file less to make for each entry.
     connection.pragma_update(None, "journal_mode", "truncate")?;
-    connection.pragma_update(None, "synchronous", "full")
+    force(connection, true)
+}
+
+/// Whether a change is on disk when it is made, whatever happens. Without that it is there too, but while the rollback journal
+/// still says otherwise, which takes it back where the power fails within some seconds.
+pub(crate) fn force(connection: &Connection, forced: bool) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", if forced { "full" } else { "normal" })
 }
 
 /// The version of the journal; 0 where it is still empty.

@@ -548,3 +548,22 @@ fn a_model_of_words_finds_what_is_said_otherwise_and_keeps_what_is_said_the_same
     let with = found(query, Some(&Pairs));
     assert!(place(&with, meant) < place(&plain, meant), "{plain:?} {with:?}");
 }
+
+#[test]
+fn what_follows_a_light_entry_is_forced_to_the_disk_again() {
+    let (_folder, mut journal) = fresh();
+    // FULL is 2 (sqlite.org/pragma.html).
+    let forced = |journal: &Journal| {
+        journal.connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0)).unwrap() == 2
+    };
+    assert!(forced(&journal));
+    journal.append_lightly(&note("light", EntryState::Pending)).unwrap();
+    assert!(forced(&journal));
+    let pages: i64 = journal.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    journal.connection.pragma_update(None, "max_page_count", pages).unwrap();
+    let mut large = note("large", EntryState::Pending);
+    large.body = "words ".repeat(20_000);
+    assert!(matches!(journal.append_lightly(&large), Err(Error::Full { .. })));
+    assert!(forced(&journal));
+    assert_eq!(journal.verify().unwrap(), 1);
+}
