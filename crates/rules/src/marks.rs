@@ -37,7 +37,7 @@ impl Marks {
 
     /// The hits of a pattern of the catalogue, in the order of the texts, which are those that this was made of.
     pub(crate) fn find(&self, pattern: &str, texts: &[Text<'_>]) -> &[Hit] {
-        let number = Numbers::of_all().of(pattern);
+        let number = Numbers::of_all().asked(pattern);
         number.map_or(&[], |number| self.find_numbered(number, pattern, texts))
     }
 

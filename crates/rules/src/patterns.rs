@@ -64,6 +64,20 @@ impl Numbers {
         self.of.len()
     }
 
+    /// The same of a pattern that a rule asks for.
+    ///
+    /// # Panics
+    /// Where debugging is on, as in tests: no rule has this pattern among its signs or words, so it is not looked for, and
+    /// would silently stand nowhere.
+    pub(crate) fn asked(&self, pattern: &str) -> Option<usize> {
+        let number = self.of(pattern);
+        debug_assert!(
+            number.is_some(),
+            "no rule has `{pattern}` among its signs or words: it is looked for nowhere"
+        );
+        number
+    }
+
     /// The number of a pattern.
     pub(crate) fn of(&self, pattern: &str) -> Option<usize> {
         self.of.get(pattern).map(|number| *number as usize)
@@ -143,6 +157,90 @@ mod tests {
             assert!(Pattern::anchor(pattern).len() >= literal(pattern).len(), "{pattern}");
             assert!(pattern.contains(literal(pattern)));
         }
+    }
+
+    /// Words that stand in no rule's signs and words are not looked for. Where a case asks for one, [`Numbers::asked`] tells;
+    /// here are those that rules write where they ask, whether a case comes there or not.
+    #[test]
+    fn what_rules_ask_for_is_looked_for() {
+        let (mut asked, mut unknown) = (0, Vec::new());
+        let mut files = vec![concat!(env!("CARGO_MANIFEST_DIR"), "/src/catalogue").into()];
+        while let Some(path) = files.pop() {
+            let path: std::path::PathBuf = path;
+            if path.is_dir() {
+                let entries = std::fs::read_dir(&path).expect("a folder");
+                files.extend(entries.map(|entry| entry.expect("an entry").path()));
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("a text");
+            for pattern in asked_for(&text) {
+                asked += 1;
+                if Numbers::of_all().of(&pattern).is_none() {
+                    unknown.push(format!("{} asks for `{pattern}`", path.display()));
+                }
+            }
+        }
+        assert!(unknown.is_empty(), "no rule has these among its signs or words: {unknown:#?}");
+        assert!(asked > 100, "{asked}");
+    }
+
+    /// The texts that stand as such in `cx.said("...")`, `cx.stands("...")`, `cx.asked(&["...", ...])`, and in a list all of
+    /// which is asked for: `["...", ...].iter().any(|word| cx.said(word))`.
+    fn asked_for(source: &str) -> Vec<String> {
+        let code: String = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let mut found = Vec::new();
+        for call in ["cx.said(", "cx.stands(", "cx.asked(&["] {
+            for (at, _) in code.match_indices(call) {
+                found.extend(literals(&code[at + call.len()..]));
+                let before = code[..at].trim_end();
+                let list = before.strip_suffix("word|").or_else(|| before.strip_suffix("words|"));
+                let list = list.and_then(|list| list.trim_end().strip_suffix(".any(|"));
+                let list = list.and_then(|list| list.trim_end().strip_suffix(".iter()"));
+                if let Some(list) = list.and_then(|list| list.trim_end().strip_suffix(']')) {
+                    found.extend(literals(&list[list.rfind('[').map_or(0, |at| at + 1)..]));
+                }
+            }
+        }
+        found
+    }
+
+    /// The texts at the beginning, with commas between them.
+    fn literals(code: &str) -> Vec<String> {
+        let (mut found, mut rest) = (Vec::new(), code.trim_start());
+        while let Some(inside) = rest.strip_prefix('"') {
+            let (mut text, mut letters) = (String::new(), inside.char_indices());
+            let end = loop {
+                match letters.next().expect("a text ends") {
+                    (at, '"') => break at,
+                    (_, '\\') => text.extend(letters.next().map(|(_, letter)| letter)),
+                    (_, letter) => text.push(letter),
+                }
+            };
+            found.push(text);
+            rest = inside[end + 1..].trim_start().trim_start_matches(',').trim_start();
+        }
+        found
+    }
+
+    #[test]
+    fn what_a_rule_asks_for_is_found_in_its_text() {
+        let source = r#"
+            // cx.said("a remark")
+            if cx.said("one") || ["two", "thr\"ee"].iter().any(|word| cx.stands(word)) {
+                cx.asked(&[ "four", "five" ]); cx.said(OTHER);
+                other(["no"]).iter().any(|word| cx.said(word));
+        "#;
+        let mut found = asked_for(source);
+        found.sort();
+        assert_eq!(found, ["five", "four", "one", "thr\"ee", "two"]);
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "no rule has `a word of nobody`")]
+    fn to_ask_for_another_word_fails_a_test() {
+        let snapshot = vmwright_model::Snapshot::default();
+        let _ = crate::Reading::new(&snapshot, "").said("a word of nobody");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::known::{Forgetting, Known};
 use crate::marks::Marks;
+use crate::patterns::Numbers;
 use crate::places::Places;
 use crate::text::COMPLAINT;
 use crate::{Hit, Text, Words, nearness, spoken, transcript, whose};
@@ -281,6 +282,7 @@ impl<'s> Reading<'s> {
     /// Whether a pattern of the catalogue stands in the complaint.
     #[must_use]
     pub fn said(&self, pattern: &str) -> bool {
+        debug_assert!(Numbers::of_all().asked(pattern).is_some());
         !self.complaint.whole().is_empty()
             && !self.said.find(pattern, std::slice::from_ref(&self.complaint)).is_empty()
     }

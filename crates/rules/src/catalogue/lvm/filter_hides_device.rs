@@ -95,7 +95,8 @@ const REJECT_ALL: &[&str] =
     &["\"r|.*|\"", "\"r/.*/\"", "\"r|.|\"", "'r|.*|'", "\"r@.*@\"", "\"r#.*#\"", "\"r|.*\"", "\"r!.*!\""];
 
 /// What people say of a group that is not there.
-const GONE: &[&str] = &["volume group", "not activated", "vgs", "pvs", "lvm", "not found", "disappear"];
+const GONE: &[&str] =
+    &["volume group not found", "not activated", "vgs", "pvs", "lvm", "not found", "disappear"];
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();

@@ -97,8 +97,8 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         && hosts.len() < 2
         && cx.stands("migrat")
     {
-        let own =
-            ["host-passthrough", "host-model", "cpu: host", "-cpu host"].iter().any(|word| cx.stands(word));
+        let own = ["host-passthrough", "host-model"].iter().any(|word| cx.stands(word))
+            || cx.lines_with(["cpu: host", "-cpu host"]).next().is_some();
         let strength = if own { Strength::Strong } else { Strength::Support };
         draft = draft
             .because(strength, other.quote, "the other host has another processor")

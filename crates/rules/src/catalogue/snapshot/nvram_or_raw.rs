@@ -98,7 +98,9 @@ pub const RULE: Rule = Rule {
 
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
-    let asked = cx.said("snapshot") && !cx.said("disk-only") && !cx.said("external");
+    let complaint = cx.complaint().to_lowercase();
+    let external = ["disk-only", "external"].iter().any(|word| complaint.contains(word));
+    let asked = cx.said("snapshot") && !external;
     for seen in cx.all::<DomainXml>() {
         for domain in &seen.domains {
             // UEFI: `firmware='efi'`, or a loader mapped as flash; its store is raw unless it says qcow2.

@@ -36,8 +36,10 @@ use crate::prelude::*;
 use vmwright_formats::Mounts;
 
 const LOCK: &[&str] = &[
-    "Failed to get shared",
-    "Failed to get \"",
+    "Failed to get \"write\" lock",
+    "Failed to get shared \"write\" lock",
+    "Failed to get \"consistent read\" lock",
+    "Failed to get shared \"consistent read\" lock",
     "Failed to lock byte",
     "Is another process using the image",
 ];
