@@ -1,6 +1,6 @@
 //! What rules offer to do on a running host, by its state alone: each action expects what was read.
 
-use vmwright_model::plan::{DomainEdit, Owner, QmpValue, ServiceState, Setting};
+use vmwright_model::plan::{DomainEdit, Generator, Owner, QmpValue, ServiceState, Setting};
 use vmwright_model::{Action, Applicability, Finding, Kind, Missing, Record, Snapshot, Verdict};
 use vmwright_rules::{Reading, entry, ranking};
 
@@ -318,6 +318,8 @@ fn devices_are_given_where_nobody_uses_them() {
 
 #[test]
 fn vfio_is_first_at_the_next_boot_where_the_host_needs_none_of_its_devices() {
+    /// Of a file that was looked for and is not there.
+    const GONE: &str = "(gone)";
     let own = ("/etc/modprobe.d/vfio.conf", "text", "options vfio-pci ids=1b36:0010\n");
     let lspci = (
         "lspci -nnk",
@@ -338,10 +340,18 @@ fn vfio_is_first_at_the_next_boot_where_the_host_needs_none_of_its_devices() {
             all.push(*one);
         }
         // What was looked for and is not there.
-        let record =
-            |(source, kind, text): &(&str, &'static str, &str)| Record::new(*source, Kind::new(kind), *text);
-        let absent = Record::missing("/etc/modprobe.d/vmwright-vfio.conf", Kind::TEXT, Missing::Absent);
-        let records = all.iter().map(record).chain([absent]).collect();
+        let record = |(source, kind, text): &(&str, &'static str, &str)| match *text {
+            GONE => Record::missing(*source, Kind::new(kind), Missing::Absent),
+            text => Record::new(*source, Kind::new(kind), text),
+        };
+        let absent = [
+            "/etc/modprobe.d/vmwright-vfio.conf",
+            "/etc/dracut.conf.d/vmwright-vfio.conf",
+            "/etc/kernel/postinst.d/dracut",
+        ];
+        let absent = absent.iter().filter(|path| all.iter().all(|one| one.0 != **path));
+        let absent = absent.map(|path| Record::missing(*path, Kind::TEXT, Missing::Absent));
+        let records = all.iter().map(record).chain(absent).collect();
         let snapshot = Snapshot { live: true, records, ..Snapshot::default() };
         let reading = Reading::new(&snapshot, "");
         let verdicts = ranking::judge(entry("vfio/bind-order").expect("a rule"), &reading);
@@ -360,6 +370,30 @@ fn vfio_is_first_at_the_next_boot_where_the_host_needs_none_of_its_devices() {
         ] if text.contains("softdep nvme pre: vfio-pci\n") && to == "vfio-pci" && outputs == &["/boot/initrd.img-6.1.0-48-amd64"]),
         "{found:?}"
     );
+    // Elsewhere it is dracut that makes the initramfs, and under another name.
+    let debian = ("/etc/kernel/postinst.d/dracut", "text", "");
+    for (more, made) in
+        [(None, "/boot/initramfs-6.1.0-48-amd64.img"), (Some(debian), "/boot/initrd.img-6.1.0-48-amd64")]
+    {
+        let dracut = ("/usr/bin/dracut", "text", "");
+        let mut host = vec![(listed.0, "text", GONE), (program.0, "text", GONE), dracut];
+        host.extend(more);
+        let found = with(&host).expect("it fires");
+        assert!(
+            matches!(found.as_slice(), [
+                Action::FileCreate { .. },
+                Action::FileCreate { path, text, .. },
+                Action::Regenerate { generator: Generator::Dracut { kernel }, outputs, .. },
+                Action::Reboot { left: None },
+            ] if path == "/etc/dracut.conf.d/vmwright-vfio.conf"
+                && text.contains("force_drivers+=\" vfio-pci \"\n")
+                && text.contains("install_items+=\" /etc/modprobe.d/vmwright-vfio.conf /etc/modprobe.d/vfio.conf \"\n")
+                && kernel == "6.1.0-48-amd64" && outputs == &[made]),
+            "{found:?}"
+        );
+    }
+    let nothing = [(program.0, "text", GONE)];
+    assert_eq!(with(&nothing).expect("it fires"), [], "nobody knows what makes the initramfs");
     let on_it = ("/proc/mounts", "mounts", "/dev/nvme0n1p2 / ext4 rw 0 0\n");
     assert_eq!(with(&[on_it]).expect("it fires"), [], "the host boots from it");
     let twin = "0000:02:00.0 id 1b36:0010\n0000:02:00.0 class 0x010802\n0000:02:00.0 driver nvme\n0000:03:00.0 id 1b36:0010\n";

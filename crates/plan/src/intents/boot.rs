@@ -17,6 +17,8 @@ const VARIABLE: &str = "GRUB_CMDLINE_LINUX_DEFAULT";
 pub(super) const MODPROBE: &str = "/etc/modprobe.d/vmwright-vfio.conf";
 pub(super) const LOAD: &str = "/etc/modules-load.d/vmwright-vfio.conf";
 const DRACUT: &str = "/etc/dracut.conf.d/vmwright-vfio.conf";
+/// Debian's package of dracut has it, and names the initramfs as initramfs-tools does.
+const DEBIAN_DRACUT: &str = "/etc/kernel/postinst.d/dracut";
 
 pub(super) const GRUB: &str = "/etc/default/grub";
 pub(super) const DROP_INS: &str = "/etc/default/grub.d/";
@@ -57,6 +59,7 @@ pub const NEEDS: &[Need] = &[
     Need::Exists("/usr/bin/grub-mkconfig"),
     Need::Exists("/usr/sbin/update-initramfs"),
     Need::Exists("/usr/bin/dracut"),
+    Need::Exists(DEBIAN_DRACUT),
     Need::Exists(SYSTEMD_BOOT[0]),
     Need::Exists(SYSTEMD_BOOT[1]),
     Need::Exists(SYSTEMD_BOOT[2]),
@@ -210,8 +213,14 @@ impl Boot<'_> {
             steps.extend(edit(INITRAMFS_MODULES, text, setting, Some(module), &why)?);
             (Generator::UpdateInitramfs { kernel }, format!("/boot/initrd.img-{}", self.kernel))
         } else if self.programs.contains("/usr/bin/dracut") {
-            steps.extend(self.own(DRACUT, format!("force_drivers+=\" {module} \"\n"), &why));
-            (Generator::Dracut { kernel }, format!("/boot/initramfs-{}.img", self.kernel))
+            // Where dracut does not make it for this host alone, it leaves /etc/modprobe.d out.
+            let text = format!("force_drivers+=\" {module} \"\ninstall_items+=\" {MODPROBE} \"\n");
+            steps.extend(self.own(DRACUT, text, &why));
+            let output = match self.programs.contains(DEBIAN_DRACUT) {
+                true => format!("/boot/initrd.img-{}", self.kernel),
+                false => format!("/boot/initramfs-{}.img", self.kernel),
+            };
+            (Generator::Dracut { kernel }, output)
         } else {
             return Err(IntentError::NoInitramfs);
         };

@@ -186,6 +186,46 @@ fn at_boot_the_loader_and_the_initramfs_know_it() {
 }
 
 #[test]
+fn dracut_makes_what_the_host_boots() {
+    let alone = GPU.split_inclusive('\n').take(4).collect::<String>();
+    let devices = PciDevices::read(&alone).0;
+    let (mounts, routes, links) = (Mounts::read("").0, IpRoute::read("").0, Links::read("").0);
+    let guest = Guest { name: "win", path: "/m/win.toml", text: SPEC };
+    for (debian_has_it, made) in [
+        (None, "dracut --force /boot/initramfs-6.1.0-18-amd64.img 6.1.0-18-amd64"),
+        (
+            Some("/etc/kernel/postinst.d/dracut"),
+            "dracut --force /boot/initrd.img-6.1.0-18-amd64 6.1.0-18-amd64",
+        ),
+    ] {
+        let mut boot = debian();
+        boot.programs.remove("/usr/sbin/update-initramfs");
+        boot.programs.insert("/usr/bin/dracut");
+        boot.programs.extend(debian_has_it);
+        let host = Host {
+            id: "h",
+            devices: &devices,
+            modules: None,
+            mounts: &mounts,
+            routes: &routes,
+            links: &links,
+            boot: &boot,
+        };
+        let plan = passthrough(&host, &guest, "02:00.0", true).expect("it can go");
+        assert_eq!(lint(&plan), []);
+        let does = does(&plan);
+        assert!(does.iter().any(|step| step.contains(made)), "{made}: {does:#?}");
+        // The options of vfio-pci are where it is loaded.
+        let items = "install_items+=\" /etc/modprobe.d/vmwright-vfio.conf \"\n";
+        assert!(
+            plan.steps.iter().any(|step| matches!(&step.action, Action::FileCreate { path, text, .. }
+                if path == "/etc/dracut.conf.d/vmwright-vfio.conf" && text.contains(items))),
+            "{does:#?}"
+        );
+    }
+}
+
+#[test]
 fn a_second_device_joins_what_the_first_plan_wrote() {
     let pci = GPU
         .replace("0000:03:00.0 id 10de:1b80", "0000:03:00.0 id 1af4:1041")

@@ -74,6 +74,9 @@ pub const RULE: Rule = Rule {
         Need::File(state::KEPT),
         Need::File(state::MODULES),
         Need::Exists(state::MAKE),
+        Need::Exists(state::DRACUT),
+        Need::Exists(state::DEBIAN),
+        Need::File(state::DRACUT_KEPT),
     ],
     check,
     ..Rule::NEW

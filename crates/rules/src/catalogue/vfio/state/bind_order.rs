@@ -11,6 +11,13 @@ pub(super) const KEPT: &str = "/etc/modprobe.d/vmwright-vfio.conf";
 pub(super) const MODULES: &str = "/etc/initramfs-tools/modules";
 /// Makes the initramfs anew, on Debian and what comes of it.
 pub(super) const MAKE: &str = "/usr/sbin/update-initramfs";
+/// Makes it anew on Fedora, RHEL and what comes of it, and where its package has taken the place of initramfs-tools.
+pub(super) const DRACUT: &str = "/usr/bin/dracut";
+/// What dracut is told there (`dracut.conf(5)`).
+pub(super) const DRACUT_KEPT: &str = "/etc/dracut.conf.d/vmwright-vfio.conf";
+/// Debian's package of dracut has it, and makes `/boot/initrd.img-KERNEL` with each kernel; elsewhere it is dracut's own
+/// `/boot/initramfs-KERNEL.img`.
+pub(super) const DEBIAN: &str = "/etc/kernel/postinst.d/dracut";
 /// Storage controllers (class 01); of NVMe's (01/08) the disks are known by name.
 const STORAGE: u32 = 0x01;
 const NVME: u32 = 0x0108;
@@ -23,7 +30,7 @@ pub(super) fn taken<'c>(devices: &'c PciDevices, ids: &[String]) -> Vec<(&'c Pci
     all.filter(|(_, driver)| !driver.contains("vfio") && *driver != "pci-stub").collect()
 }
 
-/// The steps, on a host with initramfs-tools. Nothing where ids do not tell the VMs' devices from the host's own, or the
+/// The steps, on a host with initramfs-tools or dracut. Nothing where ids do not tell the VMs' devices from the host's own, or the
 /// host may need one of them: it would miss it at the next boot.
 pub(super) fn first(cx: &Context<'_>, ids: &[String]) -> Vec<Action> {
     let (Some(devices), Some(mounts), Some(links)) =
@@ -39,34 +46,57 @@ pub(super) fn first(cx: &Context<'_>, ids: &[String]) -> Vec<Action> {
     {
         return Vec::new();
     }
-    let (Found::Text(listed), Found::Text(kernel), Found::Absent) =
-        (cx.file(MODULES), cx.file("/proc/sys/kernel/osrelease"), cx.file(KEPT))
-    else {
+    let (Found::Text(kernel), Found::Absent) = (cx.file("/proc/sys/kernel/osrelease"), cx.file(KEPT)) else {
         return Vec::new();
     };
-    if matches!(cx.file(MAKE), Found::Absent | Found::Unread(_)) {
-        return Vec::new();
-    }
+    let Some(made) = initramfs(cx, kernel.as_str().trim()) else { return Vec::new() };
     let mut drivers: Vec<&str> = taken.iter().map(|(_, driver)| *driver).collect();
     drivers.sort_unstable();
     drivers.dedup();
     let order: String = drivers.iter().map(|driver| format!("softdep {driver} pre: vfio-pci\n")).collect();
     let text = format!("# Made by vmwright: these drivers wait until vfio-pci has its devices.\n{order}");
     let mut actions = vec![Action::FileCreate { path: KEPT.to_owned(), text, mode: 0o644 }];
-    let setting = Setting::Module { module: "vfio-pci".to_owned() };
-    if vmwright_formats::edits::get(listed.as_str(), &setting).is_ok_and(|found| found.is_none()) {
-        let (from, to) = (None, Some("vfio-pci".to_owned()));
-        actions.push(Action::EditSetting { path: MODULES.to_owned(), setting, from, to });
-    }
-    let kernel = kernel.as_str().trim().to_owned();
-    let outputs = vec![format!("/boot/initrd.img-{kernel}")];
-    actions.push(Action::Regenerate {
-        generator: Generator::UpdateInitramfs { kernel },
-        outputs,
-        holds: Vec::new(),
-    });
+    actions.extend(made);
     actions.push(Action::Reboot { left: None });
     actions
+}
+
+/// The steps that have the initramfs load vfio-pci, with the files of modprobe's that it needs there; none where it is not
+/// known what makes it.
+fn initramfs(cx: &Context<'_>, kernel: &str) -> Option<Vec<Action>> {
+    let there = |program: &str| !matches!(cx.file(program), Found::Absent | Found::Unread(_));
+    let kernel = kernel.to_owned();
+    let (before, generator, output) = if there(MAKE) {
+        let Found::Text(listed) = cx.file(MODULES) else { return None };
+        let setting = Setting::Module { module: "vfio-pci".to_owned() };
+        let known = vmwright_formats::edits::get(listed.as_str(), &setting);
+        let (from, to) = (None, Some("vfio-pci".to_owned()));
+        let edit = Action::EditSetting { path: MODULES.to_owned(), setting, from, to };
+        let output = format!("/boot/initrd.img-{kernel}");
+        (
+            known.is_ok_and(|found| found.is_none()).then_some(edit),
+            Generator::UpdateInitramfs { kernel },
+            output,
+        )
+    } else {
+        let (true, Found::Absent) = (there(DRACUT), cx.file(DRACUT_KEPT)) else { return None };
+        // Where dracut does not make it for this host alone, it leaves /etc/modprobe.d out.
+        let mut items = vec![KEPT];
+        let texts = cx.texts_with(["vfio-pci", "vfio_pci"]).map(|text| text.source);
+        items.extend(texts.filter(|path| path.starts_with("/etc/modprobe.d/") && !path.contains(' ')));
+        let text = format!(
+            "# Made by vmwright: vfio-pci comes before other drivers, with what it is told.\nforce_drivers+=\" vfio-pci \"\ninstall_items+=\" {} \"\n",
+            items.join(" ")
+        );
+        let output = match there(DEBIAN) {
+            true => format!("/boot/initrd.img-{kernel}"),
+            false => format!("/boot/initramfs-{kernel}.img"),
+        };
+        let file = Action::FileCreate { path: DRACUT_KEPT.to_owned(), text, mode: 0o644 };
+        (Some(file), Generator::Dracut { kernel }, output)
+    };
+    let make = Action::Regenerate { generator, outputs: vec![output], holds: Vec::new() };
+    Some(before.into_iter().chain([make]).collect())
 }
 
 /// Whether the host shows, stores or sends something with it, or nobody can tell.
