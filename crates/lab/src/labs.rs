@@ -288,12 +288,13 @@ impl Lab {
         perform(&self.qemu(), &self.machine, request, watch).map_err(LabError::from)
     }
 
-    /// Waits until it answers, as after a restart.
+    /// Waits until it answers and has its NVMe disks, as after a restart.
     ///
     /// # Errors
     /// [`LabError`].
     pub fn wait(&self, watch: &mut dyn Watch) -> Result<(), LabError> {
-        booted(&self.qemu(), &self.machine, watch)
+        booted(&self.qemu(), &self.machine, watch)?;
+        self.has_nvme(watch)
     }
 
     pub(crate) fn qemu(&self) -> vmwright_backend::qemu::Qemu {

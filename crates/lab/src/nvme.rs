@@ -23,6 +23,29 @@ const APPEAR: u64 = 60;
 /// Run in the lab: waits for so many disks.
 const WAIT: &str = "until set -- /dev/nvme*n1 && [ -b \"$1\" ] && [ $# -ge $wanted ]; do sleep 0.1; done\n";
 
+/// Seconds that a restarted system may take to have what is plugged in: it loads all its other drivers as well.
+const BOOT: u64 = 180;
+/// Run in the lab behind a restart: waits until so many controllers are there, each with its disk, or with a driver that makes
+/// none (`vfio-pci`), or with none because udev has gone through all devices and nothing takes it.
+const READY: &str = r#"
+ready() {
+    count=0
+    for function in "$root"/sys/bus/pci/devices/*; do
+        case "$(cat "$function/class")" in 0x0108*) ;; *) continue ;; esac
+        count=$((count + 1))
+        case "$(readlink "$function/driver")" in
+        */nvme)
+            set -- "$function"/nvme/nvme*/nvme*n1
+            [ -b "$root/dev/${1##*/}" ] || [ -f "$root/dev/${1##*/}" ] || return 1
+            ;;
+        "") udevadm settle --timeout=1 || return 1 ;;
+        esac
+    done
+    [ $count -ge $wanted ]
+}
+until ready; do sleep 0.2; done
+"#;
+
 impl Hardware {
     /// The port of each NVMe controller: the lab's own, and those that stand for a host's.
     pub(crate) fn nvme_ports(&self) -> Vec<String> {
@@ -106,6 +129,25 @@ impl Lab {
         })
     }
 
+    /// Waits until a system that has just booted has those controllers that are plugged in.
+    pub(crate) fn has_nvme(&self, watch: &mut dyn Watch) -> Result<(), LabError> {
+        let ports = self.hardware().nvme_ports();
+        if ports.is_empty() {
+            return Ok(());
+        }
+        let there = plugged(&mut self.qemu().monitor(self.machine())?)?;
+        let wanted = ports.iter().filter(|port| there.contains(&id(port))).count();
+        let script = format!("root=\nwanted={wanted}\n{READY}");
+        let done = execute(&self.qemu(), self.machine(), &script, BOOT, watch)?;
+        if done.status == Some(0) {
+            return Ok(());
+        }
+        Err(LabError::Unstaged {
+            why: format!("its NVMe controller is not there {BOOT} s behind the restart"),
+            said: String::from_utf8_lossy(&done.errors).trim().to_owned(),
+        })
+    }
+
     /// Plugs those controllers that are out, whatever the lab's system makes of it.
     pub(crate) fn connect(&self, ports: &[String]) -> Result<(), LabError> {
         let mut monitor = self.qemu().monitor(self.machine())?;
@@ -165,4 +207,77 @@ fn ask(monitor: &mut Qmp, command: &str, arguments: Value) -> Result<Value, LabE
     let refused =
         |error| LabError::Image(format!("QEMU has no NVMe controller for the lab: {command}: {error}"));
     monitor.execute(command, Some(arguments)).map_err(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::READY;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+    use std::process::{Child, Command};
+    use std::time::Duration;
+
+    /// The script that waits, on a made-up system.
+    fn waits(root: &Path, wanted: u32) -> Child {
+        let bin = root.join("bin");
+        let path = format!("{}:/usr/bin:/bin", bin.display());
+        let script = format!("root='{}'\nwanted={wanted}\n{READY}", root.display());
+        Command::new("sh").args(["-c", &script]).env("PATH", path).spawn().expect("run")
+    }
+
+    fn ends(child: &mut Child) -> bool {
+        for _ in 0..50 {
+            if child.try_wait().expect("asked").is_some() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        false
+    }
+
+    #[test]
+    fn a_restarted_lab_is_there_with_its_disks() {
+        let place = tempfile::tempdir().expect("a directory");
+        let root = place.path();
+        let function = root.join("sys/bus/pci/devices/0000:02:00.0");
+        for folder in [&function, &root.join("dev"), &root.join("bin")] {
+            fs::create_dir_all(folder).expect("made");
+        }
+        // udev is at work as long as this file is there.
+        let busy = root.join("busy");
+        fs::write(&busy, "").expect("written");
+        let udevadm = root.join("bin/udevadm");
+        fs::write(&udevadm, format!("#!/bin/sh\n! [ -e '{}' ]\n", busy.display())).expect("written");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(&udevadm, mode).expect("its own file");
+        fs::write(function.join("class"), "0x010802\n").expect("written");
+        let short = |child: &mut Child| {
+            std::thread::sleep(Duration::from_secs(1));
+            child.try_wait().expect("asked").is_none()
+        };
+
+        let mut child = waits(root, 1);
+        assert!(short(&mut child), "udev has not come to it");
+        symlink("../../../../bus/pci/drivers/nvme", function.join("driver")).expect("made");
+        assert!(short(&mut child), "it has no disk yet");
+        fs::create_dir_all(function.join("nvme/nvme0/nvme0n1")).expect("made");
+        assert!(short(&mut child), "its disk has no node yet");
+        fs::write(root.join("dev/nvme0n1"), "").expect("written");
+        assert!(ends(&mut child));
+
+        let mut child = waits(root, 2);
+        assert!(short(&mut child), "the other is not there yet");
+        let other = root.join("sys/bus/pci/devices/0000:03:00.0");
+        fs::create_dir_all(&other).expect("made");
+        symlink("../../../../bus/pci/drivers/vfio-pci", other.join("driver")).expect("made");
+        fs::write(other.join("class"), "0x010802\n").expect("written");
+        assert!(ends(&mut child), "what is for guests has no disk here");
+
+        fs::remove_file(other.join("driver")).expect("there");
+        let mut child = waits(root, 2);
+        assert!(short(&mut child), "it may still get one");
+        fs::remove_file(&busy).expect("there");
+        assert!(ends(&mut child), "nothing takes it");
+    }
 }
