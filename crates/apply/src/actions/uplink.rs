@@ -41,6 +41,32 @@ impl Now {
     }
 }
 
+/// The card, where there is no bridge any more: who made that at a boot has taken it away.
+struct Alone {
+    card: Link,
+    by_card: BTreeSet<UplinkRoute>,
+}
+
+impl Alone {
+    /// [`ActionError::Gone`] where there is no card, drift where there is a bridge.
+    fn read(uplink: &Uplink) -> Result<Self, ActionError> {
+        let links = links()?;
+        if links.iter().any(|link| link.ifname == uplink.bridge) {
+            return Err(drift(&uplink.bridge, "away", "there"));
+        }
+        let card = links.into_iter().find(|link| link.ifname == uplink.card);
+        let card = card.ok_or_else(|| ActionError::Gone(format!("interface {}", uplink.card)))?;
+        Ok(Self { by_card: routes(&uplink.card)?, card })
+    }
+
+    fn must_have_all(&self, uplink: &Uplink) -> Result<(), ActionError> {
+        if let Some(master) = &self.card.master {
+            return Err(drift(&uplink.card, "a port of nothing", format!("a port of {master}")));
+        }
+        must_hold(&self.card, &self.by_card, &uplink.addresses, &uplink.routes)
+    }
+}
+
 fn drift(what: &str, expected: impl Into<String>, found: impl Into<String>) -> ActionError {
     ActionError::Drift { what: format!("interface {what}"), expected: expected.into(), found: found.into() }
 }
@@ -226,20 +252,46 @@ impl Managed {
     fn is_stale(&self) -> bool {
         !self.file.exists()
     }
+
+    /// Whether netplan has made its file, which it does at each boot and where it is asked to.
+    fn is_netplans(&self) -> bool {
+        self.file.to_string_lossy().contains("-netplan-")
+    }
 }
 
-/// Has systemd-networkd take in that the files are gone by which it has set these interfaces up: behind a boot it would plug
-/// the card in again as soon as it is unplugged, and give the bridge its routes back.
-fn let_go(world: &World<'_>, links: [&Link; 2]) -> Result<(), ActionError> {
+/// The file of NetworkManager's state directory that says what an interface is to it (`nm_config_device_state_write`).
+fn is_network_managers(link: &Link) -> bool {
+    let said = fs::read_to_string(format!("/run/NetworkManager/devices/{}", link.ifindex));
+    said.is_ok_and(|said| said.lines().any(|line| line.starts_with("connection-uuid=")))
+}
+
+/// Has systemd-networkd take in that the files are gone by which it has set these interfaces up, and NetworkManager that its
+/// profiles are others: behind a boot they would plug the card in again as soon as it is unplugged, and give the bridge its
+/// routes back. NetworkManager takes a bridge away that it has made, and netplan's files follow those that it reads.
+fn let_go(uplink: &Uplink, world: &World<'_>, links: [&Link; 2]) -> Result<(), ActionError> {
+    let begin = Instant::now();
     let waits =
         |is: fn(&Managed) -> bool| links.into_iter().filter_map(Managed::read).any(|managed| is(&managed));
-    if !waits(Managed::is_stale) {
+    // A port is joined until then, whoever else has let go of what.
+    let joined = || Now::read(uplink).is_ok_and(|now| now.joined());
+    let settle = |busy: &dyn Fn() -> bool| {
+        while busy() && begin.elapsed() < SETTLES {
+            std::thread::sleep(LOOK);
+        }
+    };
+    if links.into_iter().all(is_network_managers) {
+        succeed(world, "nmcli", &["connection", "reload"])?;
+        let given_back = || Alone::read(uplink).is_ok_and(|alone| alone.must_have_all(uplink).is_ok());
+        settle(&|| !given_back());
         return Ok(());
     }
-    succeed(world, "networkctl", &["reload"])?;
-    let begin = Instant::now();
-    while waits(|managed| !managed.settled || managed.is_stale()) && begin.elapsed() < SETTLES {
-        std::thread::sleep(LOOK);
+    let made = waits(Managed::is_netplans);
+    if made {
+        succeed(world, "netplan", &["generate"])?;
+    }
+    if waits(Managed::is_stale) {
+        succeed(world, "networkctl", &["reload"])?;
+        settle(&|| waits(|managed| !managed.settled || managed.is_stale()) || made && joined());
     }
     Ok(())
 }
@@ -286,7 +338,10 @@ impl Act for Moved<'_> {
         }
         let mut now = Now::read(self.uplink)?;
         if self.back {
-            let_go(world, [&now.card, &now.bridge])?;
+            let_go(self.uplink, world, [&now.card, &now.bridge])?;
+            if Alone::read(self.uplink).is_ok_and(|alone| alone.must_have_all(self.uplink).is_ok()) {
+                return Ok(());
+            }
             now = Now::read(self.uplink)?;
         }
         if !self.back {
@@ -296,6 +351,9 @@ impl Act for Moved<'_> {
     }
 
     fn verify(&self, world: &World<'_>) -> Result<(), ActionError> {
+        if let Some(alone) = Alone::read(self.uplink).ok().filter(|_| self.back) {
+            return alone.must_have_all(self.uplink);
+        }
         let now = Now::read(self.uplink)?;
         if self.back { self.must_be_apart(&now, world) } else { self.must_be_joined(&now) }
     }
