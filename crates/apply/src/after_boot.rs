@@ -153,6 +153,8 @@ pub fn resume_run(run: &str, plan: &Plan, context: &mut Context<'_>) -> Result<R
             _ if left(at) => StepState::OutcomeUnknown,
             _ => StepState::Undone,
         },
+        // What a restarted host had running is gone.
+        remark: None,
     });
     let report = RunReport {
         schema: RUN_SCHEMA.to_owned(),

@@ -193,6 +193,15 @@ pub trait Machines {
         self.value(name, value).map(drop)
     }
 
+    /// Where a machine's guest went, by a migration that has ended well since the machine was started here; none where it has
+    /// not gone.
+    ///
+    /// # Errors
+    /// If that cannot be told.
+    fn moved(&self, _name: &str) -> Result<Option<String>, MachineError> {
+        Ok(None)
+    }
+
     /// Stops a machine that runs, in order and then by force, and returns when it is gone.
     ///
     /// # Errors

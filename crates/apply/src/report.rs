@@ -33,6 +33,13 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// What became of a step's subject meanwhile: the step stands as it is done, or taken back.
+    Remark {
+        /// The step.
+        step: usize,
+        /// What is so.
+        what: String,
+    },
     /// A step is being taken back.
     Undoing {
         /// The step.
@@ -90,6 +97,9 @@ pub struct StepReport {
     pub what: String,
     /// Where it stands now.
     pub state: StepState,
+    /// What became of its subject meanwhile, where that is more than the step itself did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
 }
 
 /// Something that is not as before, and stays so.

@@ -292,6 +292,8 @@ struct Going<'p, 'c, 'w> {
     context: &'c mut Context<'w>,
     /// Steps whose intent is on disk, with what takes them back.
     begun: Vec<(usize, Action)>,
+    /// What is to be said of steps besides.
+    remarks: Vec<(usize, String)>,
 }
 
 fn execute(
@@ -301,7 +303,7 @@ fn execute(
     wal: Wal,
     context: &mut Context<'_>,
 ) -> Result<RunReport, ApplyError> {
-    let mut going = Going { plan, id, run, wal, context, begun: Vec::new() };
+    let mut going = Going { plan, id, run, wal, context, begun: Vec::new(), remarks: Vec::new() };
     for at in 0..plan.steps.len() {
         if matches!(plan.steps[at].action, Action::Reboot { left: None }) {
             return going.reboot(at);
@@ -365,6 +367,10 @@ impl Going<'_, '_, '_> {
 
         self.log(&RunEvent::Done { step: at }).map_err(|why| Halt::Stop(StopKind::Log, why))?;
         (self.context.progress)(Event::Done { step: at + 1 });
+        if let Some(what) = act.remark(&self.context.world()) {
+            (self.context.progress)(Event::Remark { step: at + 1, what: what.clone() });
+            self.remarks.push((at, what));
+        }
         self.fault(Point::AfterDone(at)).map(|_| ())
     }
 
@@ -475,6 +481,7 @@ impl Going<'_, '_, '_> {
                     (true, true) if left => StepState::OutcomeUnknown,
                     (true, true) => StepState::Undone,
                 },
+                remark: self.remarks.iter().find(|(of, _)| *of == at).map(|(_, what)| what.clone()),
             }
         });
         let report = RunReport {
@@ -537,11 +544,13 @@ pub(crate) fn take_back(
 fn machine_of(undo: &Action) -> Option<&str> {
     match undo {
         Action::MachineStop { machine } | Action::MachineDelete { machine, .. } => Some(machine),
+        Action::DeviceDetach { domain, .. } => Some(domain),
         _ => None,
     }
 }
 
-/// Whether a disk or a link that a machine could use is gone afterwards. A file can be written anew as the plan has it.
+/// Whether a disk, a link or a device that a machine could use is gone afterwards. A file can be written anew as the plan has
+/// it. A driver that is taken from a device which a VMM has open waits for that VMM, without an end.
 fn takes_away(undo: &Action) -> bool {
     matches!(
         undo,
@@ -551,6 +560,7 @@ fn takes_away(undo: &Action) -> bool {
             | Action::TapRemove { .. }
             | Action::BridgeRemove { .. }
             | Action::OvsBridgeRemove { .. }
+            | Action::DriverBind { .. }
     )
 }
 

@@ -130,6 +130,7 @@ fn take_back_run(
         } else {
             StepState::Undone
         },
+        remark: actions::of(&begun.undo).remark(&context.world()),
     });
     let mut report = RunReport {
         schema: RUN_SCHEMA.to_owned(),

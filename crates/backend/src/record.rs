@@ -64,6 +64,9 @@ pub struct ProcessRecord {
     /// Why it failed; empty otherwise.
     #[serde(default)]
     pub why: String,
+    /// Where its guest went: a migration ended well, and what is left of the VMM here is of no use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<String>,
     /// Private directory of the sockets, to be removed with the process.
     #[serde(default)]
     pub sockets: Option<PathBuf>,
@@ -123,6 +126,7 @@ impl ProcessRecord {
             backend: backend.to_owned(),
             phase,
             why: String::new(),
+            moved: None,
             sockets: None,
             cgroup: None,
             running: None,

@@ -350,6 +350,18 @@ pub enum Place {
     Libvirt(String),
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unix(path) => write!(out, "unix:{}", path.display()),
+            Self::Tcp { host, port } if host.contains(':') => write!(out, "tcp:[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(out, "tcp:{host}:{port}"),
+            Self::File(path) => write!(out, "{}", path.display()),
+            Self::Libvirt(uri) => out.write_str(uri),
+        }
+    }
+}
+
 /// How a guest is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migrate {

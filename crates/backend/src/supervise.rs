@@ -270,7 +270,10 @@ pub(crate) fn look(
         return Ok(Condition::new(State::Starting, ""));
     }
     match record.phase {
-        Phase::Stopped => return Ok(Condition::new(State::Defined, "")),
+        Phase::Stopped => {
+            let moved = record.moved.map(|to| format!("its guest went to {to}"));
+            return Ok(Condition::new(State::Defined, moved.unwrap_or_default()));
+        }
         Phase::Failed => return Ok(Condition::new(State::Failed, record.why)),
         Phase::Starting | Phase::Running => {}
     }
@@ -292,6 +295,21 @@ pub(crate) fn running(machine: &Stored) -> Result<Running, ControlError> {
         machine: machine.name.clone(),
         what: "no process".to_owned(),
     })
+}
+
+/// Writes down where a machine's guest went, before its VMM here ends: who finds that gone knows why.
+pub(crate) fn note_moved(machine: &Stored, to: &str) -> Result<(), ControlError> {
+    let directory = machine.directory();
+    let moved = running(machine)?;
+    let Some(_lock) = Lock::wait(&directory, &machine.name, Duration::from_secs(10))? else {
+        return Err(ControlError::Busy(machine.name.clone()));
+    };
+    let Some(mut record) = machine.process()? else { return Ok(()) };
+    if record.expected().is_some_and(|running| running.process == moved.process) {
+        record.moved = Some(to.to_owned());
+        record.write_for_now(&directory)?;
+    }
+    Ok(())
 }
 
 /// Kills a machine's VMM and clears up.

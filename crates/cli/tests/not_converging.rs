@@ -105,4 +105,8 @@ fn a_migration_that_a_limit_holds_back_ends_by_a_plan() {
     assert!(migrate.wait().unwrap().success() && receive.wait().unwrap().success(), "{applied:#?}");
     eprintln!("it arrived {:.1?} after the limit was raised", begun.elapsed());
     assert!(there.call(&["vm", "list"]).ok().out.contains("running"));
+    // The run stands, and nothing of it is left to be taken back: the limit has gone with the QEMU that had it.
+    let run = applied.out.lines().find_map(|line| line.strip_prefix("run ")).unwrap();
+    let undone = here.call(&["undo", run]).ok();
+    assert!(undone.out.contains(&format!("machine web went to {to} meanwhile")), "{undone:#?}");
 }

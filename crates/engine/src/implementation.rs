@@ -10,7 +10,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use vmwright_apply::commit::{About, Trees, commit};
 use vmwright_apply::recover::Found;
@@ -511,6 +511,10 @@ impl Machines for Live<'_> {
         Qemu::default().value(&self.of_qemu(name)?, value).map_err(|error| failed(&error))
     }
 
+    fn moved(&self, name: &str) -> Result<Option<String>, MachineError> {
+        Qemu::default().moved(&self.of_qemu(name)?).map_err(|error| failed(&error))
+    }
+
     fn set_value(&self, name: &str, value: &QmpValue, to: u64) -> Result<(), MachineError> {
         Qemu::default().set_value(&self.of_qemu(name)?, value, to).map_err(|error| failed(&error))
     }
@@ -545,16 +549,21 @@ impl Check for Live<'_> {
         if settles.is_empty() {
             return Ok(());
         }
-        let mut told = self.asked(settles);
-        for pause in AGAIN {
-            if told.is_ok() || self.environment.stop.load(Ordering::Relaxed) {
-                break;
-            }
-            std::thread::sleep(pause);
-            told = self.asked(settles);
-        }
-        told
+        again(|| self.asked(settles), &self.environment.stop)
     }
+}
+
+/// What is told in the end, where it is asked again as long as it is no good, as [`AGAIN`] says. Nobody waits behind `stop`.
+fn again(mut ask: impl FnMut() -> Result<(), String>, stop: &AtomicBool) -> Result<(), String> {
+    let mut told = ask();
+    for pause in AGAIN {
+        if told.is_ok() || stop.load(Ordering::Relaxed) {
+            break;
+        }
+        std::thread::sleep(pause);
+        told = ask();
+    }
+    told
 }
 
 impl Live<'_> {
@@ -646,7 +655,8 @@ fn lines(report: &RunReport) -> Vec<String> {
             StepState::Undone => "taken back",
             StepState::OutcomeUnknown => "outcome unknown",
         };
-        format!("{}. {state}: {}", step.step, step.what)
+        let remark = step.remark.as_ref().map(|remark| format!(" ({remark})")).unwrap_or_default();
+        format!("{}. {state}: {}{remark}", step.step, step.what)
     };
     report.steps.iter().map(line).collect()
 }
@@ -658,6 +668,7 @@ fn words(event: &Event) -> String {
         Event::Done { step } => format!("step {step}: done and verified"),
         Event::Stopped { step, why } => format!("stopped at step {step}: {why}"),
         Event::Undoing { step, what } => format!("taking step {step} back: {what}"),
+        Event::Remark { step, what } => format!("step {step}: {what}"),
         Event::Undone { step } => format!("step {step}: as before"),
         Event::NotUndone { step, why } => format!("step {step} could not be taken back: {why}"),
     }
@@ -669,7 +680,9 @@ fn short(id: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::quiet;
+    use super::{AGAIN, again, quiet};
+    use std::sync::atomic::AtomicBool;
+    use std::time::{Duration, Instant};
     use vmwright_model::plan::Settles;
     use vmwright_model::{Kind, Record, Snapshot, Subject};
 
@@ -696,5 +709,42 @@ mod tests {
         let one = found.first().expect("its words lead to a cause");
         let settled = Settles { rule: one.rule.clone(), subject: one.subject.clone() };
         assert_eq!(quiet(&settled, &nothing, pasted), Ok(()));
+    }
+
+    #[test]
+    fn what_follows_a_change_late_is_waited_for() {
+        let goes_on = AtomicBool::new(false);
+        let (begun, late) = (Instant::now(), Duration::from_millis(600));
+        let mut asked = 0;
+        let counts = || {
+            asked += 1;
+            // Never at once, however slow this machine is.
+            if asked > 1 && begun.elapsed() >= late { Ok(()) } else { Err("it still fires".to_owned()) }
+        };
+        assert_eq!(again(counts, &goes_on), Ok(()));
+        assert!(begun.elapsed() >= late && asked <= 3, "{asked}");
+    }
+
+    #[test]
+    fn what_stays_is_told_at_last_and_what_is_good_or_stopped_at_once() {
+        let (goes_on, stops) = (AtomicBool::new(false), AtomicBool::new(true));
+        let asked = |told: Result<(), String>, stop: &AtomicBool| {
+            let (mut times, begun) = (0, Instant::now());
+            let ended = again(
+                || {
+                    times += 1;
+                    told.clone()
+                },
+                stop,
+            );
+            assert_eq!(ended, told);
+            (times, begun.elapsed())
+        };
+        let fires = || Err("it still fires".to_owned());
+        let (times, took) = asked(fires(), &goes_on);
+        assert_eq!(times, AGAIN.len() + 1);
+        assert!(took >= AGAIN.iter().sum(), "{took:?}");
+        assert_eq!(asked(fires(), &stops).0, 1);
+        assert_eq!(asked(Ok(()), &goes_on).0, 1);
     }
 }

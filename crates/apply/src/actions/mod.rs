@@ -322,6 +322,11 @@ pub(crate) trait Act {
     /// Reads back whether it is done.
     fn verify(&self, world: &World<'_>) -> Result<(), ActionError>;
 
+    /// What became of its subject meanwhile, where that is more than a verified step says. Hardly any has more.
+    fn remark(&self, _: &World<'_>) -> Option<String> {
+        None
+    }
+
     /// Removes what a crash in the middle left behind. Most actions leave nothing.
     fn sweep(&self, _: &World<'_>) -> Result<(), ActionError> {
         Ok(())

@@ -43,6 +43,18 @@ impl Act for Qmp<'_> {
     }
 
     fn verify(&self, world: &World<'_>) -> Result<(), ActionError> {
-        self.must_be(world, self.to)
+        match self.must_be(world, self.to) {
+            // There is nobody left to ask.
+            Err(ActionError::Machine { .. }) if self.remark(world).is_some() => Ok(()),
+            told => told,
+        }
+    }
+
+    fn remark(&self, world: &World<'_>) -> Option<String> {
+        let to = world.machines.moved(self.machine).ok().flatten()?;
+        Some(format!(
+            "machine {} went to {to} meanwhile, and {} with its QEMU here",
+            self.machine, self.value
+        ))
     }
 }

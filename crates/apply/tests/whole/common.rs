@@ -164,6 +164,9 @@ impl Machines for FileMachines {
     }
 
     fn value(&self, name: &str, _: &QmpValue) -> Result<u64, MachineError> {
+        if self.0.join(format!("{name}.moved")).exists() {
+            return Err(MachineError("its QEMU is gone".into()));
+        }
         let text = std::fs::read_to_string(self.0.join(format!("{name}.value")));
         text.ok()
             .and_then(|text| text.parse().ok())
@@ -171,8 +174,14 @@ impl Machines for FileMachines {
     }
 
     fn set_value(&self, name: &str, _: &QmpValue, to: u64) -> Result<(), MachineError> {
+        // A migration that ends as soon as its limit is raised.
+        let _ = std::fs::rename(self.0.join(format!("{name}.moves")), self.0.join(format!("{name}.moved")));
         std::fs::write(self.0.join(format!("{name}.value")), to.to_string())
             .map_err(|error| MachineError(error.to_string()))
+    }
+
+    fn moved(&self, name: &str) -> Result<Option<String>, MachineError> {
+        Ok(std::fs::read_to_string(self.0.join(format!("{name}.moved"))).ok())
     }
 
     fn stop(&self, name: &str) -> Result<(), MachineError> {

@@ -606,3 +606,41 @@ fn a_machine_that_moved_is_not_taken_back_and_one_that_did_not_goes_on() {
     assert_eq!(host.undo(&report.run, &mut Hooks::default()).expect("begun").state, RunState::Undone);
     assert_eq!(host.look(), before);
 }
+
+#[test]
+fn a_machine_that_has_moved_as_its_limit_allows_leaves_a_complete_run() {
+    let limit = |from, to| {
+        let value = vmwright_model::plan::QmpValue::MigrationBandwidth;
+        plan(vec![step(Action::Qmp { machine: "web".into(), value, from, to }, None)])
+    };
+    let host = Host::new();
+    std::fs::write(host.path("machines/web.moves"), "tcp:hv2:4444").expect("written");
+    let plan = limit(0, 500);
+    let approved = host.approver.approve(&plan);
+    let mut told = Vec::new();
+    let mut hooks = Hooks { progress: Some(Box::new(|event| told.push(event))), ..Hooks::default() };
+    let report = host.apply(&plan, &approved, &mut hooks).expect("begun");
+    drop(hooks);
+    assert_eq!((report.state, &report.stopped), (RunState::Applied, &None));
+    let remark = report.steps[0].remark.clone().expect("it is said what is so");
+    assert!(remark.starts_with("machine web went to tcp:hv2:4444 meanwhile"), "{remark}");
+    assert!(told.contains(&Event::Remark { step: 1, what: remark.clone() }), "{told:?}");
+    // Nothing of it is left to be taken back.
+    let undone = host.undo(&report.run, &mut Hooks::default()).expect("begun");
+    assert_eq!((undone.state, undone.not_undone.len()), (RunState::Undone, 0));
+    assert_eq!(undone.steps[0].remark.as_ref(), Some(&remark));
+
+    // A QEMU that is gone for another reason leaves it open.
+    let host = Host::new();
+    let approved = host.approver.approve(&plan);
+    let gone = host.path("machines/web.value");
+    let lose = |point: Point| {
+        if point == Point::AfterDo(0) {
+            std::fs::remove_file(&gone).expect("there");
+        }
+        Fault::None
+    };
+    let mut hooks = Hooks { fault: Some(Box::new(lose)), ..Hooks::default() };
+    let report = host.apply(&plan, &approved, &mut hooks).expect("begun");
+    assert_eq!(report.state, RunState::UndoIncomplete, "{report:?}");
+}

@@ -8,7 +8,7 @@ use super::schema::Schema;
 use crate::place::address;
 use crate::request::{Answer, Migrate, Migrated, MigrationProgress, Place, Told, Watch};
 use crate::state::State;
-use crate::supervise::{kill, running, said};
+use crate::supervise::{kill, note_moved, running, said};
 use crate::{Condition, ControlError, Operation, Stored};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -53,6 +53,7 @@ pub(super) fn migrate(
     };
     match migrated {
         Ok(migrated) => {
+            note_moved(machine, &what.to.to_string())?;
             kill(machine, END)?;
             Ok(Answer::Migrated(migrated))
         }

@@ -56,6 +56,11 @@ pub(super) fn set(qemu: &Qemu, machine: &Stored, value: &QmpValue, to: u64) -> R
     limit::limit(qemu, machine, &Limit { device, bytes, operations }).map(drop)
 }
 
+/// Whether it is a parameter of migrations, and of nothing else.
+pub(super) fn is_of_migration(value: &QmpValue) -> bool {
+    matches!(value, QmpValue::MigrationBandwidth | QmpValue::MigrationDowntime)
+}
+
 fn parameter(value: &QmpValue) -> &'static str {
     match value {
         QmpValue::MigrationDowntime => "downtime-limit",
