@@ -30,18 +30,19 @@ const BOOT: u64 = 180;
 const READY: &str = r#"
 ready() {
     count=0
+    driven=0
     for function in "$root"/sys/bus/pci/devices/*; do
         case "$(cat "$function/class")" in 0x0108*) ;; *) continue ;; esac
         count=$((count + 1))
         case "$(readlink "$function/driver")" in
-        */nvme)
-            set -- "$function"/nvme/nvme*/nvme*n1
-            [ -b "$root/dev/${1##*/}" ] || [ -f "$root/dev/${1##*/}" ] || return 1
-            ;;
+        */nvme) driven=$((driven + 1)) ;;
         "") udevadm settle --timeout=1 || return 1 ;;
         esac
     done
-    [ $count -ge $wanted ]
+    # With multipath the disk is not below its controller in /sys.
+    set -- "$root"/dev/nvme*n1
+    [ -e "$1" ] || set --
+    [ $count -ge $wanted ] && [ $# -ge $driven ]
 }
 until ready; do sleep 0.2; done
 "#;
@@ -261,7 +262,7 @@ mod tests {
         assert!(short(&mut child), "udev has not come to it");
         symlink("../../../../bus/pci/drivers/nvme", function.join("driver")).expect("made");
         assert!(short(&mut child), "it has no disk yet");
-        fs::create_dir_all(function.join("nvme/nvme0/nvme0n1")).expect("made");
+        fs::create_dir_all(function.join("nvme/nvme0/nvme0c0n1")).expect("made");
         assert!(short(&mut child), "its disk has no node yet");
         fs::write(root.join("dev/nvme0n1"), "").expect("written");
         assert!(ends(&mut child));

@@ -269,12 +269,10 @@ fn is_network_managers(link: &Link) -> bool {
 /// profiles are others: behind a boot they would plug the card in again as soon as it is unplugged, and give the bridge its
 /// routes back. NetworkManager takes a bridge away that it has made, and netplan's files follow those that it reads.
 fn let_go(uplink: &Uplink, world: &World<'_>, links: [&Link; 2]) -> Result<(), ActionError> {
-    let begin = Instant::now();
     let waits =
         |is: fn(&Managed) -> bool| links.into_iter().filter_map(Managed::read).any(|managed| is(&managed));
-    // A port is joined until then, whoever else has let go of what.
-    let joined = || Now::read(uplink).is_ok_and(|now| now.joined());
     let settle = |busy: &dyn Fn() -> bool| {
+        let begin = Instant::now();
         while busy() && begin.elapsed() < SETTLES {
             std::thread::sleep(LOOK);
         }
@@ -291,7 +289,14 @@ fn let_go(uplink: &Uplink, world: &World<'_>, links: [&Link; 2]) -> Result<(), A
     }
     if waits(Managed::is_stale) {
         succeed(world, "networkctl", &["reload"])?;
-        settle(&|| waits(|managed| !managed.settled || managed.is_stale()) || made && joined());
+        // What netplan makes for the card has its old name, and gives it everything back: what is done here meanwhile would be
+        // done twice.
+        let given_back = || {
+            Now::read(uplink).is_ok_and(|now| {
+                !now.joined() && must_hold(&now.card, &now.by_card, &uplink.addresses, &uplink.routes).is_ok()
+            })
+        };
+        settle(&|| waits(|managed| !managed.settled || managed.is_stale()) || made && !given_back());
     }
     Ok(())
 }
