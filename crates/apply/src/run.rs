@@ -544,13 +544,11 @@ pub(crate) fn take_back(
 fn machine_of(undo: &Action) -> Option<&str> {
     match undo {
         Action::MachineStop { machine } | Action::MachineDelete { machine, .. } => Some(machine),
-        Action::DeviceDetach { domain, .. } => Some(domain),
         _ => None,
     }
 }
 
-/// Whether a disk, a link or a device that a machine could use is gone afterwards. A file can be written anew as the plan has
-/// it. A driver that is taken from a device which a VMM has open waits for that VMM, without an end.
+/// Whether a disk or a link that a machine could use is gone afterwards. A file can be written anew as the plan has it.
 fn takes_away(undo: &Action) -> bool {
     matches!(
         undo,
@@ -560,7 +558,6 @@ fn takes_away(undo: &Action) -> bool {
             | Action::TapRemove { .. }
             | Action::BridgeRemove { .. }
             | Action::OvsBridgeRemove { .. }
-            | Action::DriverBind { .. }
     )
 }
 

@@ -63,7 +63,11 @@ impl Alone {
         if let Some(master) = &self.card.master {
             return Err(drift(&uplink.card, "a port of nothing", format!("a port of {master}")));
         }
-        must_hold(&self.card, &self.by_card, &uplink.addresses, &uplink.routes)
+        // NetworkManager gives each card another metric, by those that have one already.
+        let without = |route: &UplinkRoute| UplinkRoute { metric: 0, ..route.clone() };
+        let (found, wanted): (BTreeSet<_>, Vec<_>) =
+            (self.by_card.iter().map(without).collect(), uplink.routes.iter().map(without).collect());
+        must_hold(&self.card, &found, &uplink.addresses, &wanted)
     }
 }
 
@@ -259,10 +263,10 @@ impl Managed {
     }
 }
 
-/// The file of NetworkManager's state directory that says what an interface is to it (`nm_config_device_state_write`).
+/// Whether NetworkManager has made an interface, as it says itself (`nm_config_device_state_write`, `nm-owned`).
 fn is_network_managers(link: &Link) -> bool {
     let said = fs::read_to_string(format!("/run/NetworkManager/devices/{}", link.ifindex));
-    said.is_ok_and(|said| said.lines().any(|line| line.starts_with("connection-uuid=")))
+    said.is_ok_and(|said| said.lines().any(|line| line == "nm-owned=true"))
 }
 
 /// Has systemd-networkd take in that the files are gone by which it has set these interfaces up, and NetworkManager that its
@@ -277,7 +281,7 @@ fn let_go(uplink: &Uplink, world: &World<'_>, links: [&Link; 2]) -> Result<(), A
             std::thread::sleep(LOOK);
         }
     };
-    if links.into_iter().all(is_network_managers) {
+    if links.into_iter().any(is_network_managers) {
         succeed(world, "nmcli", &["connection", "reload"])?;
         let given_back = || Alone::read(uplink).is_ok_and(|alone| alone.must_have_all(uplink).is_ok());
         settle(&|| !given_back());

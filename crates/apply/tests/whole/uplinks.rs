@@ -189,3 +189,46 @@ fn what_is_not_as_the_plan_says_is_left_alone() {
     assert_eq!(undone.state, RunState::UndoIncomplete);
     assert!(undone.not_undone.iter().any(|left| left.why.contains("10.9.9.9/24")), "{undone:?}");
 }
+
+#[test]
+fn who_takes_the_bridge_away_and_gives_the_card_everything_has_taken_it_back() {
+    if elsewhere("uplinks::who_takes_the_bridge_away_and_gives_the_card_everything_has_taken_it_back") {
+        return;
+    }
+    card();
+    let host = Host::new();
+    let wanted = wanted();
+    let approved = host.approver.approve(&wanted);
+    let applied = |back: &[&str]| {
+        let report = host.apply(&wanted, &approved, &mut Hooks::default()).expect("begun");
+        assert_eq!(report.state, RunState::Applied, "{report:?}");
+        // As NetworkManager does where its profiles are as before, which counts metrics by its own cards.
+        ip("link del vmw0");
+        for words in back {
+            ip(words);
+        }
+        report.run
+    };
+    let addresses = [
+        "address add 192.0.2.7/24 broadcast 192.0.2.255 dev up0",
+        "address add 198.51.100.9/32 dev up0",
+        "address add 192.0.2.6/24 dev up0",
+        "address add 2001:db8::7/64 dev up0 nodad",
+    ];
+    let routes = [
+        "route add default via 192.0.2.1 metric 425 proto static dev up0",
+        "route add 203.0.113.0/24 proto static dev up0",
+        "-6 route add default via 2001:db8::1 proto static dev up0",
+    ];
+    let whole: Vec<&str> = addresses.iter().chain(&routes).copied().collect();
+    let run = applied(&whole);
+    let undone = host.undo(&run, &mut Hooks::default()).expect("begun");
+    assert_eq!((undone.state, undone.not_undone.len()), (RunState::Undone, 0), "{undone:?}");
+
+    // Without its way out the card is not as before.
+    ip("route del default dev up0");
+    ip("route add default via 192.0.2.1 metric 100 proto static dev up0");
+    let run = applied(&whole[..whole.len() - 3]);
+    let undone = host.undo(&run, &mut Hooks::default()).expect("begun");
+    assert_eq!(undone.state, RunState::UndoIncomplete, "{undone:?}");
+}
