@@ -1,5 +1,5 @@
 //! `vmwright review`: what a guest keeps where it goes on. Its MAC and addresses, its processor and what it was told of its flaws;
-//! and what guests that go on from one state have in common.
+//! and what guests that go on from one state have in common. Each on a VM that keeps it and one that does not.
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
 
@@ -9,6 +9,8 @@ mod support;
 
 use common::Site;
 use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use support::Parts;
 
@@ -26,10 +28,12 @@ fn started(site: &Site, parts: &Parts, processor: &str, parameters: &str, more: 
     site.call(&["vm", "start", "web"]).ok();
 }
 
-/// Gates of the machine, which runs on afterwards.
+/// Gates of the machine, reviewed with the programs of the site's own folder, if there is one.
 fn gates(site: &Site, names: &str) -> Vec<Value> {
-    let done = site.call(&["review", "web", "--gates", names, "--format", "json"]);
-    let review = done.json()["review"].clone();
+    let mut command = site.command(&["review", "web", "--gates", names, "--format", "json"]);
+    let path = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("{}:{path}", site.path("bin").display()));
+    let review = common::done(command).json()["review"].clone();
     let list = site.call(&["vm", "list"]).ok().out;
     assert!(list.contains("running"), "{list}");
     review["gates"].as_array().unwrap().clone()
@@ -60,6 +64,22 @@ fn fails(gate: &Value, name: &str, why: &str) {
     assert!(verdict == "fail" && told.contains(why), "{why}: {verdict} {told}");
 }
 
+/// A QEMU that gives whoever comes from elsewhere a processor without these features, as that of another host would be.
+fn another_processor(site: &Site, without: &[&str]) {
+    let real = Command::new("sh").args(["-c", "command -v qemu-system-x86_64"]).output().unwrap();
+    let real = String::from_utf8(real.stdout).unwrap();
+    let off: String = without.iter().map(|feature| format!(",{feature}=off")).collect();
+    let script = format!(
+        "#!/bin/bash\nwords=(\"$@\")\ncase \" $* \" in *' -incoming '*)\n\
+         for at in \"${{!words[@]}}\"; do [ \"${{words[$at]}}\" = -cpu ] && words[$at+1]+='{off}'; done;;\nesac\n\
+         exec {} \"${{words[@]}}\"\n",
+        real.trim()
+    );
+    fs::create_dir_all(site.path("bin")).unwrap();
+    let path = site.file("bin/qemu-system-x86_64", script);
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 const TCG: &str = "accelerator = 'tcg'\ncpu.model = 'max'\n";
 
 /// What is looked at behind each move and each restore.
@@ -77,6 +97,8 @@ fn a_guest_that_goes_on_keeps_its_card_and_its_processor() {
         for name in KEPT {
             passes(gate, name);
         }
+        passes(gate, "memory");
+        assert_eq!(says(gate, "open connection").0, "not-applicable", "nothing leads to the guest");
         // In the guest's own words, before and behind it.
         let tables = gate["tables"].as_array().unwrap();
         let flaws = tables
@@ -97,6 +119,12 @@ fn a_guest_that_goes_on_keeps_its_card_and_its_processor() {
         "guest and VMM tell one MAC: {row:#}"
     );
 
+    // Where it goes on is no `movbe`, which its kernel found at boot and does not use itself.
+    another_processor(&site, &["movbe"]);
+    for gate in gates(&site, "migration") {
+        fails(&gate, "processor", "has lost what its kernel found at boot: bit 22 of ECX of CPUID 0x1");
+        assert_eq!(gate["verdict"], "fail", "{gate:#}");
+    }
     gone(&site);
 }
 
@@ -145,8 +173,10 @@ fn guests_of_one_state_on_one_bridge_are_told_to_be_one_too_many() {
     started(&site, parts, TCG, "", &network);
     let [moved, restored] = gates(&site, "migration,save-restore").try_into().unwrap();
     // It is the same one that goes on here, with what is its own.
-    passes(&moved, "MAC and address");
-    passes(&restored, "MAC and address");
+    for gate in [&moved, &restored] {
+        passes(gate, "MAC and address");
+        passes(gate, "open connection");
+    }
     let (verdict, why) = says(&restored, "side by side");
     assert!(
         verdict == "not-applicable" && why.contains(common) && why.contains("one at a time"),

@@ -79,6 +79,36 @@ pub fn over_tcp(address: IpAddr, plan: &EchoPlan) -> Echoed {
     }
 }
 
+/// A connection to the service that stays open, however long nothing is sent over it.
+#[derive(Debug)]
+pub struct Held {
+    stream: Option<TcpStream>,
+    address: SocketAddr,
+    plan: EchoPlan,
+    trips: u32,
+}
+
+impl Held {
+    /// Opens it. A trip over it may take as long as the patience of the plan.
+    ///
+    /// # Errors
+    /// Of the connection; [`ErrorKind::ConnectionRefused`] where nothing listens.
+    pub fn open(address: IpAddr, plan: &EchoPlan) -> io::Result<Self> {
+        let address = SocketAddr::new(address, plan.port);
+        let stream = Some(connected(address, plan)?);
+        Ok(Self { stream, address, plan: plan.clone(), trips: 0 })
+    }
+
+    /// One round trip over it, in milliseconds.
+    ///
+    /// # Errors
+    /// What became of the connection; [`ErrorKind::InvalidData`] where other bytes come back.
+    pub fn trip(&mut self) -> io::Result<f64> {
+        self.trips += 1;
+        trip(&mut self.stream, self.address, &self.plan, self.trips)
+    }
+}
+
 /// The same with datagrams, each of which goes as one packet or not at all: Linux lets none be cut that fits the
 /// interface (`IP_PMTUDISC_WANT` of ip(7)). One that is too large for some way in between gets lost.
 #[must_use]
@@ -151,12 +181,7 @@ fn trip(
 ) -> io::Result<f64> {
     let stream = match connection {
         Some(stream) => stream,
-        None => {
-            let stream = TcpStream::connect_timeout(&address, plan.patience)?;
-            stream.set_nodelay(true)?;
-            stream.set_write_timeout(Some(plan.patience))?;
-            connection.insert(stream)
-        }
+        None => connection.insert(connected(address, plan)?),
     };
     let sent = payload(number, plan.size);
     let began = Instant::now();
@@ -185,6 +210,13 @@ fn trip(
         }
     }
     if back == sent { Ok(began.elapsed().as_secs_f64() * 1e3) } else { Err(ErrorKind::InvalidData.into()) }
+}
+
+fn connected(address: SocketAddr, plan: &EchoPlan) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, plan.patience)?;
+    stream.set_nodelay(true)?;
+    stream.set_write_timeout(Some(plan.patience))?;
+    Ok(stream)
 }
 
 /// A payload that differs from all others of this plan.
@@ -242,6 +274,18 @@ mod tests {
         assert_eq!(trips.iter().filter(|trip| trip.is_none()).count(), 1);
         assert_eq!(trips.iter().position(Option::is_none), Some(5));
         assert!(first_loss.is_some());
+    }
+
+    #[test]
+    fn a_connection_that_is_held_is_not_made_anew() {
+        let plan = server(|_, stream| reflect(stream, 2));
+        let mut held = Held::open(HERE, &plan).unwrap();
+        assert!(held.trip().is_ok());
+        std::thread::sleep(plan.patience * 2);
+        assert!(held.trip().is_ok(), "silence does not end it");
+        // The other end has gone; there is somebody else who would answer.
+        assert!(held.trip().is_err() && held.trip().is_err());
+        assert!(matches!(over_tcp(HERE, &EchoPlan { trips: 1, ..plan }), Echoed::Answered { .. }));
     }
 
     #[test]

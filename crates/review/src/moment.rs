@@ -1,6 +1,7 @@
 //! What tells whether a guest is the same after a move or a restore: what cannot change, and what can only grow.
 
 pub(crate) mod cards;
+pub(crate) mod line;
 pub(crate) mod processor;
 
 use crate::aspects::Aspects;

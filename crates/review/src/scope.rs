@@ -1,9 +1,10 @@
 //! What a review is about, and the ways to learn of it. The engine implements the traits over the
 //! machine's own channels; a test may implement them over anything.
 
-use crate::echo::{self, EchoPlan, Echoed};
+use crate::echo::{self, EchoPlan, Echoed, Held};
 use crate::wait::Waited;
 use serde_json::{Value, json};
+use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 use vmwright_model::machine::Accelerator;
@@ -212,6 +213,8 @@ pub struct Unplugged {
 pub struct Moved {
     /// Its ways, in their order.
     pub legs: Vec<Leg>,
+    /// Whether it was a copy, whose network leads nowhere, and the guest itself stayed.
+    pub copy: bool,
     /// Where a copy moved: what the VM has and the copy went without, a noun with its reason each.
     pub without: Vec<String>,
 }
@@ -298,6 +301,15 @@ pub trait Host {
     /// The same with datagrams that must not be cut in pieces.
     fn datagrams(&self, address: IpAddr, plan: &EchoPlan) -> Echoed {
         echo::over_udp(address, plan)
+    }
+
+    /// A connection to the guest's echo service that stays open; each trip over it may take five seconds, in which TCP has sent
+    /// again what got lost.
+    ///
+    /// # Errors
+    /// Of the connection.
+    fn hold(&self, address: IpAddr) -> io::Result<Held> {
+        Held::open(address, &EchoPlan { patience: Duration::from_secs(5), ..EchoPlan::default() })
     }
 
     /// The host's own figure for what the guest's probe measures as `spin`: rounds a second, in each of so many runs of so

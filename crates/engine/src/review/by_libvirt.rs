@@ -207,7 +207,7 @@ pub(super) fn there_and_back(
     at(&channels);
     drop(channels);
     goes_on(of, connection)?;
-    Ok(Moved { legs, without: copies.without() })
+    Ok(Moved { legs, copy: true, without: copies.without() })
 }
 
 /// Moves a copy from one daemon to another.

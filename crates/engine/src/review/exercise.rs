@@ -125,7 +125,7 @@ impl Exercise for Exerciser<'_> {
         self.channels.let_go();
         answers(self.channels, ANSWERS);
         at(self.channels);
-        Ok(Moved { legs: vec![there, back], without: Vec::new() })
+        Ok(Moved { legs: vec![there, back], ..Moved::default() })
     }
 
     fn plugged(&self, bytes: &[u8], look: &mut dyn FnMut(&dyn Guest, &str)) -> Result<Unplugged, Undone> {

@@ -12,8 +12,8 @@ const PORT: u16 = 7;
 /// Connections at once; more are closed at once.
 const CONNECTIONS: usize = 32;
 
-/// A connection that is silent for so long is closed.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A connection that is silent for so long is closed: longer than the host's review leaves one alone while the guest moves.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Begins to echo, over IPv6 and IPv4 where the kernel has both.
 pub(super) fn start() {

@@ -1,18 +1,19 @@
 //! `migration`: the guest moves to a second VMM of this host and back, under load, and is the same afterwards.
 //!
 //! Behind each way it has its MAC and addresses, and the processor that its kernel found at boot, with the flaws that it was told
-//! of. Where the guest is our probe, a part of its memory is changed all the time and checked after each way. Downtime, total
+//! of, and a connection from the host is still open. Where the guest is our probe, a part of its memory is changed all the time and checked after each way. Downtime, total
 //! time, bytes and dirty rate are the VMM's own counts. What moves of a VM of libvirt's is a copy that goes on from its memory,
 //! between two daemons of their own, so that the domain itself stays where it is.
 
 use super::{Judged, measurement, table};
 use crate::aspects::Aspects;
+use crate::moment::line::{self, Line, Open};
 use crate::moment::{self, Ground, Seen, cards, processor};
 use crate::quote;
 use crate::scope::{Leg, Moved, Session, Undone};
 use std::time::Duration;
 use vmwright_model::machine::Accelerator;
-use vmwright_model::{MachineSpec, Measurement};
+use vmwright_model::{GateOutcome, MachineSpec, Measurement};
 
 /// Memory that is put under load, in MiB: enough for several rounds, little enough for a small guest.
 const LOAD: u64 = 32;
@@ -39,16 +40,18 @@ pub(crate) struct Observed {
     /// Before, and after each way.
     pub(crate) seen: Vec<Seen>,
     pub(crate) ground: Ground,
+    /// A connection from the host, before and after each way.
+    pub(crate) line: Line,
 }
 
 pub(crate) fn observe(session: &Session<'_>) -> Observed {
     let ground = Ground::of(session);
-    let mut seen = Vec::new();
-    let moved = move_it(session, &mut seen);
-    Observed { moved, seen, ground }
+    let (mut seen, mut open) = (Vec::new(), Open::of(session));
+    let moved = move_it(session, &mut seen, &mut open);
+    Observed { moved, seen, ground, line: open.map(Open::close) }
 }
 
-fn move_it(session: &Session<'_>, seen: &mut Vec<Seen>) -> Result<Moved, Undone> {
+fn move_it(session: &Session<'_>, seen: &mut Vec<Seen>, open: &mut Result<Open, GateOutcome>) -> Result<Moved, Undone> {
     let cannot = |why: &str| Undone::Cannot(why.to_owned());
     let exercise = session.scope.exercise.ok_or_else(|| cannot("nothing may be done with this VM here"))?;
     if let Err(why) = &session.waited.agent {
@@ -56,7 +59,12 @@ fn move_it(session: &Session<'_>, seen: &mut Vec<Seen>) -> Result<Moved, Undone>
     }
     let guest = session.scope.guest;
     let loaded = moment::load(guest, LOAD);
-    let moved = exercise.there_and_back(&mut |guest| seen.push(moment::look(guest, loaded)));
+    let moved = exercise.there_and_back(&mut |guest| {
+        seen.push(moment::look(guest, loaded));
+        if let Ok(open) = open.as_mut() {
+            open.ask();
+        }
+    });
     if loaded {
         moment::unload(guest);
     }
@@ -85,6 +93,11 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
         same(&pair[0], &pair[1], legs.get(way), WAYS[way.min(1)], &mut aspects);
         let when = format!("on its way {}", WAYS[way.min(1)]);
         moment::keeps((&pair[0], &pair[1]), &seen.ground, spec, &when, &mut aspects, &mut evidence);
+    }
+    if moved.copy {
+        aspects.about("open connection").none("what moved is a copy, whose network leads nowhere");
+    } else {
+        line::judge(&seen.line, &["on its way there", "on its way back"], &mut aspects);
     }
     if seen.seen.len() != legs.len() + 1 {
         aspects.about("guest").unknown("the guest was not looked at on each way");
@@ -183,7 +196,6 @@ mod tests {
     use super::*;
     use crate::gates::tests_support::spec;
     use crate::moment::Memory;
-    use vmwright_model::GateOutcome;
 
     fn moved() -> Observed {
         let at = |uptime: f64, changes| Seen {
@@ -194,8 +206,8 @@ mod tests {
             ..crate::moment::tests::seen()
         };
         let leg = Leg { downtime: Duration::from_millis(120), total: Duration::from_secs(2), sent: 50 << 20, rounds: 3, ..Leg::default() };
-        let moved = Moved { legs: vec![leg.clone(), leg], without: Vec::new() };
-        Observed { moved: Ok(moved), seen: vec![at(10.0, 5), at(13.0, 50), at(16.0, 90)], ground: crate::moment::tests::ground() }
+        let moved = Moved { legs: vec![leg.clone(), leg], ..Moved::default() };
+        Observed { moved: Ok(moved), seen: vec![at(10.0, 5), at(13.0, 50), at(16.0, 90)], ground: crate::moment::tests::ground(), line: Err(GateOutcome::NotApplicable("no bridge".to_owned())) }
     }
 
     fn why(seen: &Observed) -> String {

@@ -14,6 +14,7 @@
 use super::{Judged, measurement, table};
 use crate::aspects::Aspects;
 use crate::interfaces;
+use crate::moment::line::{self, Line, Open};
 use crate::moment::{self, Ground, Seen, cards, processor};
 use crate::quote;
 use crate::scope::{Guest, GuestError, Saved, Session, Undone, Vmm};
@@ -28,6 +29,9 @@ const DRAWS: usize = 200;
 
 /// Bytes of each draw: as many as Linux gives of one key of its generator.
 const BYTES: usize = 32;
+
+/// Memory that is put under load, in MiB: as much as is while a guest moves.
+const LOAD: u64 = 32;
 
 /// The most that are restored.
 const MOST: usize = 3;
@@ -57,12 +61,21 @@ pub(crate) struct Observed {
     pub(crate) before: Option<Seen>,
     pub(crate) copies: Vec<Copy>,
     pub(crate) ground: Ground,
+    /// A connection from the host to the VM itself, before and once it goes on.
+    pub(crate) line: Line,
 }
 
 pub(crate) fn observe(session: &Session<'_>) -> Observed {
-    let (mut before, mut copies) = (None, Vec::new());
+    let (mut before, mut copies, mut open) = (None, Vec::new(), Open::of(session));
+    let ask = |open: &mut Result<Open, GateOutcome>| {
+        if let Ok(open) = open {
+            open.ask();
+        }
+    };
+    ask(&mut open);
     let saved = restore(session, &mut before, &mut copies);
-    Observed { saved, before, copies, ground: Ground::of(session) }
+    ask(&mut open);
+    Observed { saved, before, copies, ground: Ground::of(session), line: open.map(Open::close) }
 }
 
 fn restore(session: &Session<'_>, before: &mut Option<Seen>, copies: &mut Vec<Copy>) -> Result<Saved, Undone> {
@@ -72,11 +85,16 @@ fn restore(session: &Session<'_>, before: &mut Option<Seen>, copies: &mut Vec<Co
         return Err(cannot(why));
     }
     let guest = session.scope.guest;
-    *before = Some(moment::look(guest, false));
+    let loaded = moment::load(guest, LOAD);
+    *before = Some(moment::look(guest, loaded));
     let saved = exercise.restored(&mut |guest, vmm| {
-        copies.push(copy(guest, vmm));
+        copies.push(copy(guest, vmm, loaded));
         copies.len() < 2 || copies.len() < MOST && is_open(copies)
-    })?;
+    });
+    if loaded {
+        moment::unload(guest);
+    }
+    let saved = saved?;
     // The VM itself stood still: it is told the time that went by.
     let _ = set_time(guest);
     Ok(saved)
@@ -89,7 +107,7 @@ fn is_open(copies: &[Copy]) -> bool {
     matches!(aspects.conclude("").0, GateOutcome::Unknown(_))
 }
 
-fn copy(guest: &dyn Guest, vmm: &dyn Vmm) -> Copy {
+fn copy(guest: &dyn Guest, vmm: &dyn Vmm, loaded: bool) -> Copy {
     // First of all: whatever else the guest does draws numbers too.
     let draw = |_| guest.file_read("/dev/urandom", BYTES).map_err(|error| format!("/dev/urandom: {error}"));
     let draws = (0..DRAWS).map(draw).collect();
@@ -97,7 +115,7 @@ fn copy(guest: &dyn Guest, vmm: &dyn Vmm) -> Copy {
     let untold = generation.as_ref().is_err_and(|why| why.contains("does not tell"));
     let generation = generation.ok().and_then(|answer| answer.get("guid").and_then(Value::as_str).map(str::to_owned));
     let (macs, heeds) = (interfaces::macs_of(vmm), heeds(guest));
-    Copy { seen: moment::look(guest, false), draws, generation, untold, macs, heeds, set: set_time(guest) }
+    Copy { seen: moment::look(guest, loaded), draws, generation, untold, macs, heeds, set: set_time(guest) }
 }
 
 /// Whether the guest's kernel has the driver `vmgenid`: its folder cannot be read as a file, and is there all the same. It lies
@@ -147,6 +165,7 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
         }
         table.rows.push(row(number, copy));
     }
+    line::judge(&seen.line, &["once the VM goes on"], &mut aspects);
     if seen.copies.len() >= 2 {
         randomness(&seen.copies, &mut aspects, &mut evidence);
         side_by_side(seen, spec, &mut aspects, &mut evidence);
@@ -240,6 +259,15 @@ fn one(number: usize, copy: &Copy, before: Option<&Seen>, aspects: &mut Aspects)
         (Some(Err(why)), _) | (_, Err(why)) => aspects.unknown(format!("guest {number}: {}", quote::line(why))),
         (None, _) => aspects.unknown("the guest was not looked at before"),
     }
+    aspects.about("memory");
+    match (before.and_then(|seen| seen.memory.as_ref()), &copy.seen.memory) {
+        (Some(Ok(before)), Some(Ok(after))) => {
+            aspects.expect(after.wrong == 0, || format!("{} pages of the memory of guest {number} are not as it wrote them", after.wrong));
+            aspects.expect(after.changes >= before.changes, || format!("the memory of guest {number} is older than the state that it goes on from"));
+        }
+        (Some(Err(why)), _) | (_, Some(Err(why))) => aspects.unknown(format!("memory of guest {number}: {}", quote::line(why))),
+        (None, _) | (_, None) => aspects.none("the guest is not vmwright's probe: its memory is not checked page by page"),
+    }
     aspects.about("clock");
     match &copy.set {
         Ok(ahead) => aspects.expect(ahead.abs() <= CLOCK, || format!("the clock of guest {number} is {ahead:.1} s wrong although it was told the time")),
@@ -308,6 +336,7 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::gates::tests_support::{network, spec};
+    use crate::moment::Memory;
     use std::time::Duration;
     use vmwright_model::machine::NetworkKind;
 
@@ -334,6 +363,7 @@ mod tests {
             before: Some(seen()),
             copies: vec![copy(first, generations[0]), copy(second, generations[1])],
             ground: moment::tests::ground(),
+            line: Err(GateOutcome::NotApplicable("no bridge".to_owned())),
         }
     }
 
@@ -417,6 +447,20 @@ mod tests {
         seen.saved.as_mut().expect("saved").without.push("the label of apparmor".to_owned());
         let evidence = judge(&seen, &spec()).evidence;
         assert!(evidence.contains(&"the restored guests ran without the label of apparmor".to_owned()), "{evidence:?}");
+    }
+
+    #[test]
+    fn memory_that_is_not_as_it_was_written_fails() {
+        let mut seen = restored(0, DRAWS, [Some("a"), Some("b")]);
+        let memory = |wrong, changes| Some(Ok(Memory { wrong, changes }));
+        seen.before.as_mut().expect("looked at").memory = memory(0, 10);
+        seen.copies[0].seen.memory = memory(0, 12);
+        seen.copies[1].seen.memory = memory(2, 9);
+        let told = why(&seen);
+        assert!(told.contains("2 pages of the memory of guest 2 are not as it wrote them"), "{told}");
+        assert!(told.contains("the memory of guest 2 is older") && !told.contains("guest 1"), "{told}");
+        seen.copies[1].seen.memory = memory(0, 10);
+        assert_eq!(why(&seen), "Pass");
     }
 
     #[test]
