@@ -5,7 +5,7 @@
 
 use crate::tool::{self, ToolError};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2, readlinkat};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -51,6 +51,12 @@ pub trait System {
     /// # Errors
     /// As the kernel says; `NotFound` where there is no such link.
     fn link(&self, path: &str) -> io::Result<String>;
+
+    /// The process that has a PCI function open through VFIO, as `NAME (pid N)`; none where nobody has.
+    ///
+    /// # Errors
+    /// The processes cannot be listed.
+    fn holder(&self, device: &str) -> io::Result<Option<String>>;
 
     /// The folder of units that an administrator makes; none where systemd does not run the host.
     fn units(&self) -> Option<PathBuf> {
@@ -108,6 +114,26 @@ impl System for Live {
         let target = readlinkat(CWD, path, Vec::new())?;
         let target = target.to_string_lossy();
         Ok(target.rsplit('/').next().unwrap_or_default().to_owned())
+    }
+
+    fn holder(&self, device: &str) -> io::Result<Option<String>> {
+        let of = format!("/sys/bus/pci/devices/{device}");
+        // Kernel, Documentation/driver-api/vfio.rst: a group's node, and since Linux 6.6 one of each device.
+        let group = self.link(&format!("{of}/iommu_group")).map(|group| format!("/dev/vfio/{group}"));
+        let devices = fs::read_dir(format!("{of}/vfio-dev")).into_iter().flatten().flatten();
+        let devices = devices.map(|one| format!("/dev/vfio/devices/{}", one.file_name().display()));
+        let nodes: Vec<PathBuf> = group.into_iter().chain(devices).map(PathBuf::from).collect();
+        for process in fs::read_dir("/proc")?.flatten() {
+            let open = fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten();
+            if open
+                .map(|fd| fs::read_link(fd.path()))
+                .any(|file| file.is_ok_and(|file| nodes.contains(&file)))
+            {
+                let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+                return Ok(Some(format!("{} (pid {})", name.trim(), process.file_name().display())));
+            }
+        }
+        Ok(None)
     }
 
     fn run(&self, program: &'static str, args: &[&str]) -> Result<Ran, RunError> {

@@ -60,6 +60,19 @@ impl DriverBind<'_> {
         self.must_be(world, self.from).map(|()| found)
     }
 
+    /// That nobody has it open. From a driver of VFIO's the kernel takes a device only once that is so, and whoever asks for it
+    /// waits in the kernel until then (`vfio_unregister_group_dev` in drivers/vfio/vfio_main.c).
+    fn must_be_free(&self, world: &World<'_>, driver: &str) -> Result<(), ActionError> {
+        if !driver.contains("vfio") {
+            return Ok(());
+        }
+        let holder = world.system.holder(self.device);
+        let holder =
+            holder.map_err(|source| ActionError::Io { path: "/proc".to_owned(), what: "list", source })?;
+        let device = self.device.to_owned();
+        holder.map_or(Ok(()), |holder| Err(ActionError::Held { device, holder }))
+    }
+
     fn write(&self, world: &World<'_>, path: &str, value: &str) -> Result<(), ActionError> {
         Value { path, name: path.to_owned() }.write(world, value)
     }
@@ -83,6 +96,11 @@ impl Act for DriverBind<'_> {
             return Err(ActionError::OtherUndo);
         }
         let found = self.begin(world)?;
+        if let Some(driver) =
+            found.driver.as_deref().filter(|driver| Some(*driver) != self.to.driver.as_deref())
+        {
+            self.must_be_free(world, driver)?;
+        }
         if found.only != self.to.only {
             let only = self.to.only.as_deref().unwrap_or_default();
             self.write(world, &self.attribute("driver_override"), &format!("{only}\n"))?;

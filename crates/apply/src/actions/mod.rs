@@ -77,6 +77,14 @@ pub enum ActionError {
     /// It does not exist.
     #[error("{0} does not exist")]
     Gone(String),
+    /// A device that a process has open through VFIO.
+    #[error("{device} is in use by {holder}: it has to let go of it first, or the kernel waits for that")]
+    Held {
+        /// Its address.
+        device: String,
+        /// The process.
+        holder: String,
+    },
     /// A symbolic link on the way.
     #[error("{path} is reached through the symbolic link {link}; links are not followed")]
     Symlink {

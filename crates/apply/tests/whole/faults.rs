@@ -281,6 +281,10 @@ impl Failing {
 }
 
 impl System for Failing {
+    fn holder(&self, device: &str) -> io::Result<Option<String>> {
+        if self.now() { Err(self.error()) } else { self.inner.holder(device) }
+    }
+
     fn read(&self, path: &str) -> io::Result<String> {
         if self.now() { Err(self.error()) } else { self.inner.read(path) }
     }

@@ -129,6 +129,10 @@ impl MadeUp {
 }
 
 impl System for MadeUp {
+    fn holder(&self, device: &str) -> io::Result<Option<String>> {
+        Ok(self.get(&format!("/sys/bus/pci/devices/{device}/holder")).ok())
+    }
+
     fn read(&self, path: &str) -> io::Result<String> {
         self.get(path)
     }
@@ -148,6 +152,7 @@ impl System for MadeUp {
             return Ok(());
         }
         if path == format!("{driver}/unbind") {
+            assert!(self.holder(DEVICE)?.is_none(), "the kernel would wait here for good");
             return fs::remove_file(self.at(&driver));
         }
         let shown = if path.ends_with("nr_hugepages") {
@@ -367,6 +372,30 @@ fn a_device_changes_hands_and_comes_back() {
         host.system().link(&format!("/sys/bus/pci/devices/{DEVICE}/driver")).expect("bound"),
         "vfio-pci"
     );
+    assert_eq!(host.undo(&report.run, &mut Hooks::default()).expect("begun").state, RunState::Undone);
+    assert_eq!(host.look(), before);
+}
+
+/// A guest that does not let go of what is unplugged has it open still.
+#[test]
+fn a_device_that_somebody_holds_is_not_taken_away_and_nobody_waits_for_it() {
+    let host = Host::new();
+    let before = host.look();
+    let bind = Action::DriverBind {
+        device: DEVICE.into(),
+        from: binding(Some("nvme"), None),
+        to: binding(Some("vfio-pci"), Some("vfio-pci")),
+    };
+    let plan = plan(vec![step(bind, None)]);
+    let approved = host.approver.approve(&plan);
+    let report = host.apply(&plan, &approved, &mut Hooks::default()).expect("begun");
+    let holder = format!("/sys/bus/pci/devices/{DEVICE}/holder");
+    host.system().put(&holder, "qemu-system-x86 (pid 7)");
+    let undone = host.undo(&report.run, &mut Hooks::default()).expect("begun");
+    assert_eq!(undone.state, RunState::UndoIncomplete, "{undone:?}");
+    let told = format!("{undone:?}");
+    assert!(told.contains("in use by qemu-system-x86 (pid 7)"), "{told}");
+    host.system().remove(&holder);
     assert_eq!(host.undo(&report.run, &mut Hooks::default()).expect("begun").state, RunState::Undone);
     assert_eq!(host.look(), before);
 }
