@@ -1,9 +1,11 @@
 //! Running another program: bounded in time and output, without the caller's environment.
 
 use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -84,6 +86,8 @@ pub(crate) fn run(program: &Path, args: &[&OsStr], input: &[u8], limit: Duration
         // Scripts look for their own tools here, and for nothing that a caller put before them.
         .env("PATH", PATH)
         .current_dir("/")
+        // With those that it starts: a script whose time is up must not go on by its children.
+        .process_group(0)
         .stdin(Stdio::from(stdin))
         .stdout(Stdio::from(stdout.try_clone().map_err(failed)?))
         .stderr(Stdio::from(stderr.try_clone().map_err(failed)?))
@@ -95,8 +99,8 @@ pub(crate) fn run(program: &Path, args: &[&OsStr], input: &[u8], limit: Duration
             break status;
         }
         if begun.elapsed() > limit {
-            // It may have ended in this moment; both errors mean that nothing is left to stop.
-            let _ = child.kill();
+            // They may have ended in this moment; both errors mean that nothing is left to stop.
+            let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
             let _ = child.wait();
             return Err(ToolError::TimeOut { program: program.to_owned(), seconds: limit.as_secs() });
         }
@@ -160,6 +164,16 @@ mod tests {
     #[test]
     fn a_program_that_hangs_is_stopped() {
         assert!(matches!(sh("exec sleep 60", b"", 50), Err(ToolError::TimeOut { .. })));
+    }
+
+    #[test]
+    fn what_a_program_that_hangs_has_started_is_stopped_too() {
+        let place = tempfile::tempdir().expect("a folder");
+        let late = place.path().join("late");
+        let script = format!("(sleep 1; echo late >{}) & sleep 60", late.display());
+        assert!(matches!(sh(&script, b"", 50), Err(ToolError::TimeOut { .. })));
+        std::thread::sleep(Duration::from_millis(1500));
+        assert!(!late.exists(), "it went on");
     }
 
     #[test]
