@@ -345,16 +345,21 @@ fn passthrough(host: &Host) -> Plan {
             sysfs("/sys/kernel/mm/transparent_hugepage/enabled", "madvise", "never"),
             pages(None, 0, 256),
             pages(Some(0), 0, 128),
-            Action::DriverBind {
-                device: DEVICE.into(),
-                from: binding(Some("nvme"), None),
-                to: binding(Some("vfio-pci"), Some("vfio-pci")),
-            },
+            to_vfio_pci(),
             Action::Service { unit: unit.into(), from: state(false, false), to: state(true, true) },
         ]
         .map(|action| step(action, None))
         .to_vec(),
     )
+}
+
+/// The device from its own driver to vfio-pci.
+fn to_vfio_pci() -> Action {
+    Action::DriverBind {
+        device: DEVICE.into(),
+        from: binding(Some("nvme"), None),
+        to: binding(Some("vfio-pci"), Some("vfio-pci")),
+    }
 }
 
 #[test]
@@ -381,12 +386,7 @@ fn a_device_changes_hands_and_comes_back() {
 fn a_device_that_somebody_holds_is_not_taken_away_and_nobody_waits_for_it() {
     let host = Host::new();
     let before = host.look();
-    let bind = Action::DriverBind {
-        device: DEVICE.into(),
-        from: binding(Some("nvme"), None),
-        to: binding(Some("vfio-pci"), Some("vfio-pci")),
-    };
-    let plan = plan(vec![step(bind, None)]);
+    let plan = plan(vec![step(to_vfio_pci(), None)]);
     let approved = host.approver.approve(&plan);
     let report = host.apply(&plan, &approved, &mut Hooks::default()).expect("begun");
     let holder = format!("/sys/bus/pci/devices/{DEVICE}/holder");
@@ -428,12 +428,7 @@ fn a_binding_that_was_cut_off_half_way_is_seen_and_undone() {
         let host = Host::new();
         let system = host.system();
         let before = host.look();
-        let bind = Action::DriverBind {
-            device: DEVICE.into(),
-            from: binding(Some("nvme"), None),
-            to: binding(Some("vfio-pci"), Some("vfio-pci")),
-        };
-        let plan = plan(vec![step(bind, None)]);
+        let plan = plan(vec![step(to_vfio_pci(), None)]);
         let approved = host.approver.approve(&plan);
         let crash = &mut Hooks::crash_at(Point::AfterIntent(0));
         let ApplyError::Injected { run, .. } = host.apply(&plan, &approved, crash).expect_err("it crashes")
