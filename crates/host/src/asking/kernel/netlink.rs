@@ -1,6 +1,7 @@
 //! Questions to the kernel over netlink (Documentation/userspace-api/netlink/intro.rst), and what their answers are made of.
 
 use rustix::fd::OwnedFd;
+use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -142,6 +143,8 @@ fn ask(question: &Question) -> rustix::io::Result<OwnedFd> {
         question.protocol,
     )?;
     set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
+    // To a port that the kernel chooses: sending would do so too, but then no tracer could name the question.
+    rustix::net::bind(&socket, &SocketAddrNetlink::new(0, 0))?;
     rustix::net::send(&socket, &question.message(), SendFlags::empty())?;
     Ok(socket)
 }
