@@ -99,7 +99,8 @@ impl Journal {
     }
 
     /// [`Journal::append`] of an entry that is no loss where the power fails: it waits for the disk three times instead of
-    /// five. The journal stays whole then, and may end before this entry.
+    /// five. The journal may end before this entry then. By SQLite's manual (`PRAGMA synchronous`, NORMAL) it can be damaged so
+    /// very rarely, on older file systems; its chain tells.
     ///
     /// # Errors
     /// As [`Journal::append`].
