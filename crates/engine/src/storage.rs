@@ -111,13 +111,10 @@ pub(crate) fn runs(
     }
 }
 
-/// Whether a VM of this name was seen to run: by libvirt's file of a domain's state, which is there while it runs, in its
-/// list, or as a process. libvirt's word counts for its own: a process may be somebody else's VM of the same name, and an
-/// emulator may have any name.
+/// Whether a VM of this name was seen to run: in libvirt's list, by its file of a domain's state, which is there while it runs
+/// and may outlive it for a moment, or as a process. libvirt's word counts for its own: a process may be somebody else's VM of
+/// the same name, and an emulator may have any name.
 fn seen(reading: &Reading<'_>, vm: &str) -> Option<bool> {
-    if matches!(reading.file(&format!("/run/libvirt/qemu/{vm}.xml")), Read::Text(_)) {
-        return Some(true);
-    }
     // virsh(1), `list`: every other word is one of a domain that has a process.
     let listed = reading.all::<VirshTable>().into_iter().find_map(|table| {
         let state = table.of(vm, "State").map(|(_, state)| state != "shut off");
@@ -128,7 +125,9 @@ fn seen(reading: &Reading<'_>, vm: &str) -> Option<bool> {
         args.property("name", "guest").is_some_and(|name| name.value == vm)
     };
     let processes = reading.one::<VmmProcesses>();
-    listed.or_else(|| {
+    let kept =
+        || matches!(reading.file(&format!("/run/libvirt/qemu/{vm}.xml")), Read::Text(_)).then_some(true);
+    listed.or_else(kept).or_else(|| {
         processes.map(|seen| seen.processes.iter().any(|one| named(&format!("{} {}", one.exe, one.argv))))
     })
 }
@@ -176,7 +175,8 @@ mod tests {
         assert_eq!(told(&[processes(Err(Missing::Denied)), list(off)]), Some(false));
         // Somebody else runs one of the same name.
         assert_eq!(told(&[processes(Ok(web)), list(off)]), Some(false));
-        let status = ("/run/libvirt/qemu/web.xml", "domain_xml", Ok("<domstatus state='running'/>"));
-        assert_eq!(told(&[processes(Ok("none\n")), status]), Some(true));
+        let status = || ("/run/libvirt/qemu/web.xml", "domain_xml", Ok("<domstatus state='running'/>"));
+        assert_eq!(told(&[processes(Ok("none\n")), status()]), Some(true));
+        assert_eq!(told(&[status(), list(off)]), Some(false), "it was left behind");
     }
 }
