@@ -17,6 +17,7 @@ pub mod preview;
 mod secret;
 pub mod target;
 pub mod undo;
+mod ways_in;
 
 pub use actions::{device_name, inverse};
 pub use build::fix;
@@ -29,10 +30,14 @@ pub use undo::undo;
 
 use vmwright_model::{Disruption, Plan};
 
-/// Whether one of a plan's steps can cut its user off: the network of the host, or a device that may carry it.
+/// Whether one of a plan's steps can cut its user off: the network of the host, a device that may carry it, or what a
+/// login reads.
 #[must_use]
 pub fn may_lock_out(plan: &Plan) -> bool {
-    plan.steps.iter().any(|step| actions::of(&step.action).may_lock_out())
+    plan.steps.iter().any(|step| {
+        let action = actions::of(&step.action);
+        action.may_lock_out() || ways_in::touched(&action.target())
+    })
 }
 
 /// Whether what an action does is still there after the host was restarted.

@@ -63,6 +63,12 @@ impl Facts for ModuleUnload<'_> {
         Phase::Module
     }
 
+    fn may_lock_out(&self) -> bool {
+        // A network card's driver goes though its interface is up. KVM's and VFIO's drive none of the host's own.
+        let name = self.module.replace('-', "_");
+        !["kvm", "vfio", "vhost", "nbd"].iter().any(|known| name.starts_with(known))
+    }
+
     fn follows(&self, earlier: &Action) -> bool {
         matches!(earlier, Action::ModuleLoad { .. })
     }

@@ -32,8 +32,11 @@ impl Facts for Service<'_> {
 
     fn may_lock_out(&self) -> bool {
         // What carries a login, an address or a packet filter.
-        const NETWORK: [&str; 10] = [
+        const NETWORK: [&str; 20] = [
             "ssh",
+            "dropbear",
+            "systemd-logind",
+            "sssd",
             "NetworkManager",
             "systemd-networkd",
             "systemd-resolved",
@@ -43,6 +46,13 @@ impl Facts for Service<'_> {
             "ovs-",
             "firewalld",
             "nftables",
+            "iptables",
+            "ip6tables",
+            "netfilter-persistent",
+            "ufw",
+            "wpa_supplicant",
+            "dhcpcd",
+            "wg-quick",
         ];
         NETWORK.iter().any(|name| self.unit.starts_with(name))
     }
