@@ -59,6 +59,16 @@ pub enum LintError {
         /// The step behind it.
         after: usize,
     },
+    /// What can be taken back comes behind what cannot: where it fails, half of the plan stays done.
+    #[error(
+        "step {after} comes after step {first}, which nothing here takes back; what cannot be taken back comes last"
+    )]
+    CannotReturn {
+        /// What cannot be taken back.
+        first: usize,
+        /// The step behind it.
+        after: usize,
+    },
     /// The boot loader would try something, and nobody would say that it was good.
     #[error(
         "step {trial} has the boot loader try an entry, and no restart of the host follows, behind which that ends"
@@ -285,6 +295,12 @@ fn starts(plan: &Plan, errors: &mut Vec<LintError>) {
     {
         errors.push(LintError::TrialWithoutReboot { trial: trial + 1 });
     }
+    let stays = |at: usize| !actions::of(&plan.steps[at].action).can_be_undone();
+    if let Some(first) = (0..plan.steps.len()).find(|at| stays(*at))
+        && let Some(after) = (first + 1..plan.steps.len()).find(|at| !stays(*at) && !is_reboot(*at))
+    {
+        errors.push(LintError::CannotReturn { first: first + 1, after: after + 1 });
+    }
     let is_start = |at: usize| matches!(plan.steps[at].action, Action::MachineStart { .. });
     // What takes the host or a machine away may come behind.
     let is_last = |at: usize| {
@@ -371,6 +387,10 @@ mod tests {
         Action::MachineStart { machine: "m".into() }
     }
 
+    fn leave() -> Action {
+        Action::MachineMigrate { machine: "m".into(), to: "tcp:hv2:49152".into() }
+    }
+
     #[test]
     fn a_sound_plan_has_nothing_against_it() {
         let sound = plan(vec![
@@ -436,6 +456,10 @@ mod tests {
                 "step 2 comes after the restart of the host in step 1; it comes last",
             ),
             (
+                vec![leave(), mode("/a", 1, 2)],
+                "step 2 comes after step 1, which nothing here takes back; what cannot be taken back comes last",
+            ),
+            (
                 vec![Action::BridgeAdd { name: "a-name-too-long-".into(), address: None }],
                 "step 1: interface name `a-name-too-long-`: it does not have 1 to 15 bytes",
             ),
@@ -455,6 +479,25 @@ mod tests {
         for (actions, error) in cases {
             assert_eq!(one(actions), [error]);
         }
+    }
+
+    #[test]
+    fn a_host_may_be_emptied_and_restarted() {
+        let mut other = leave();
+        let Action::MachineMigrate { machine, .. } = &mut other else { unreachable!("it leaves") };
+        "n".clone_into(machine);
+        assert_eq!(lint(&plan(vec![mode("/a", 1, 2), leave(), other, Action::Reboot { left: None }])), []);
+    }
+
+    /// Steps have an order and no other bonds, so that a circle is two steps of which each expects what the other leaves.
+    #[test]
+    fn an_order_in_a_circle_is_refused() {
+        let said = |actions| lint(&plan(actions)).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let circle = said(vec![mode("/a", 1, 2), mode("/b", 1, 2), mode("/a", 3, 1), mode("/b", 3, 1)]);
+        assert_eq!(circle.len(), 2, "{circle:?}");
+        assert!(circle[0].starts_with("step 3 contradicts step 1: both change the mode of /a"), "{circle:?}");
+        // There and back is no circle: each step expects what was left.
+        assert_eq!(said(vec![mode("/a", 1, 2), mode("/a", 2, 1)]), Vec::<String>::new());
     }
 
     #[test]

@@ -44,6 +44,10 @@ impl Facts for MachineMigrate<'_> {
         if self.back { Disruption::None } else { Disruption::GuestPause }
     }
 
+    fn can_be_undone(&self) -> bool {
+        self.back
+    }
+
     fn follows(&self, earlier: &Action) -> bool {
         matches!(earlier, Action::MachineStart { .. })
     }

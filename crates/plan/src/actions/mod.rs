@@ -70,6 +70,11 @@ pub(crate) trait Facts {
         false
     }
 
+    /// Whether it can be taken back by whoever did it, on this host.
+    fn can_be_undone(&self) -> bool {
+        true
+    }
+
     /// Whether it expects exactly the state that `earlier` leaves, whose target overlaps with its own. False where
     /// that cannot be told before anything is done.
     fn follows(&self, earlier: &Action) -> bool;
