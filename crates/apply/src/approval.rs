@@ -462,10 +462,42 @@ pub fn seat_path(state: &Path, plan_id: &str, seat: Seat) -> Option<PathBuf> {
 fn signed_by(signature: &[u8]) -> Option<Vec<u8>> {
     let body = std::str::from_utf8(signature).ok()?.lines().filter(|line| !line.starts_with('-'));
     let bytes = decoded(&body.collect::<String>())?;
-    let rest = bytes.strip_prefix(b"SSHSIG")?.get(4..)?;
-    let (length, rest) = rest.split_at_checked(4)?;
-    let length = u32::from_be_bytes(length.try_into().ok()?);
-    rest.get(..usize::try_from(length).ok()?).map(<[u8]>::to_vec)
+    let (key, _) = string(bytes.strip_prefix(b"SSHSIG")?.get(4..)?)?;
+    of_certificate(key).unwrap_or_else(|| Some(key.to_vec()))
+}
+
+/// The key that a certificate is for, as it is written without one: a person has one key, and as many certificates of it
+/// as a CA gives (PROTOCOL.certkeys of OpenSSH: kind, nonce, the fields of the plain key, and what the CA says). None where
+/// it is no certificate; none inside where it is a broken one or of an unknown kind.
+fn of_certificate(key: &[u8]) -> Option<Option<Vec<u8>>> {
+    let (kind, rest) = string(key)?;
+    let plain = std::str::from_utf8(kind).ok()?.strip_suffix("-cert-v01@openssh.com")?;
+    // The name of a key on a token has the address itself; how many fields there are is in PROTOCOL.u2f and RFC 4253, 5656.
+    let (name, fields) = match plain {
+        "ssh-ed25519" => (plain.to_owned(), 1),
+        "ssh-rsa" => (plain.to_owned(), 2),
+        "sk-ssh-ed25519" => (format!("{plain}@openssh.com"), 2),
+        "sk-ecdsa-sha2-nistp256" => (format!("{plain}@openssh.com"), 3),
+        _ if plain.starts_with("ecdsa-sha2-") => (plain.to_owned(), 2),
+        _ => return Some(None),
+    };
+    let mut out = u32::try_from(name.len()).ok()?.to_be_bytes().to_vec();
+    out.extend_from_slice(name.as_bytes());
+    let behind_nonce = |rest| string(rest).map(|(_, rest)| rest);
+    let Some(start) = behind_nonce(rest) else { return Some(None) };
+    let mut end = start;
+    for _ in 0..fields {
+        let Some(rest) = behind_nonce(end) else { return Some(None) };
+        end = rest;
+    }
+    out.extend_from_slice(&start[..start.len() - end.len()]);
+    Some(Some(out))
+}
+
+/// A string with its length before it (RFC 4251, section 5), and what follows.
+fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_at_checked(4)?;
+    rest.split_at_checked(usize::try_from(u32::from_be_bytes(length.try_into().ok()?)).ok()?)
 }
 
 /// Base64 (RFC 4648, section 4).

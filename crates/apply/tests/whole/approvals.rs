@@ -345,3 +345,65 @@ fn where_two_have_to_approve_one_person_does_not_pass_for_two() {
     std::fs::copy(signature_path(&case.file()), signature_path(&file)).expect("copied");
     assert!(matches!(case.verify(&both), Err(Refused::OnePerson { .. })));
 }
+
+/// Has the CA at `ca` certify a key, and gives the certificate's path.
+fn certified(ca: &Path, key: &Path, principal: &str) -> PathBuf {
+    let done = Command::new(SSH_KEYGEN)
+        .args(["-q", "-I", principal, "-n", principal, "-s"])
+        .arg(ca)
+        .arg(key.with_extension("pub"))
+        .output()
+        .expect("run");
+    assert!(done.status.success(), "{done:?}");
+    let made = PathBuf::from(format!("{}-cert.pub", key.display()));
+    let kept = PathBuf::from(format!("{}-{principal}-cert.pub", key.display()));
+    std::fs::rename(&made, &kept).expect("made");
+    // ssh-keygen finds the private key by the certificate's name.
+    std::fs::copy(key, format!("{}-{principal}", key.display())).expect("copied");
+    kept
+}
+
+#[test]
+fn a_key_that_an_allowed_ca_has_signed_is_let_through_and_is_one_key_in_every_certificate() {
+    let case = Case::new();
+    let place = |name: &str| case.host.dir.path().join(name);
+    let (ca, stranger) = (place("ca"), place("other-ca"));
+    let (public, _) = (keygen(&ca), keygen(&stranger));
+    let list = std::fs::read_to_string(case.signers()).expect("read");
+    for kind in ["ed25519", "ecdsa", "rsa"] {
+        let own = place(kind);
+        let made = Command::new(SSH_KEYGEN).args(["-q", "-t", kind, "-N", "", "-f"]).arg(&own).status();
+        assert!(made.expect("run").success());
+        // Nobody has listed the key itself.
+        let by_ca = format!("*@ca cert-authority,namespaces=\"approval@vmwright\" {public}");
+        std::fs::write(case.signers(), format!("{list}{by_ca}")).expect("written");
+        let sign = |seat: Seat, key: &Path, principal: &str| {
+            let approval = Approval { principal: principal.into(), ..case.approver().approval(&case.plan) };
+            sign_with(&approval, seat, key, &case.approver().state, Path::new(SSH_KEYGEN)).expect("signed");
+        };
+        let bob = certified(&ca, &own, "bob@ca");
+        sign(Seat::First, &bob, "bob@ca");
+        assert_eq!(case.verify(&case.ask()).expect("by the CA").by(), "bob@ca", "{kind}");
+        // Under another name than the CA's, without a certificate, and by a CA that nobody allows.
+        sign(Seat::First, &bob, "eve@ca");
+        assert!(case.verify(&case.ask()).is_err());
+        sign(Seat::First, &own, "bob@ca");
+        assert!(case.verify(&case.ask()).is_err());
+        sign(Seat::First, &certified(&stranger, &own, "bob@ca"), "bob@ca");
+        assert!(case.verify(&case.ask()).is_err());
+        // The same key with a certificate of another name, and without any, is no second person.
+        let two = Ask { two: true, ..case.ask() };
+        sign(Seat::First, &certified(&ca, &own, "bob@ca"), "bob@ca");
+        sign(Seat::Second, &certified(&ca, &own, "eve@ca"), "eve@ca");
+        let refused = case.verify(&two).expect_err("it is one key");
+        assert!(refused.to_string().contains("by one key"), "{kind}: {refused}");
+        let plain = std::fs::read_to_string(own.with_extension("pub")).expect("made");
+        std::fs::write(case.signers(), format!("{list}{by_ca}carl@example {plain}")).expect("written");
+        sign(Seat::Second, &own, "carl@example");
+        let refused = case.verify(&two).expect_err("it is one key");
+        assert!(refused.to_string().contains("by one key"), "{kind}: {refused}");
+        // Another key is.
+        sign(Seat::Second, &case.approver().key, "ana@example");
+        assert_eq!(case.verify(&two).expect("they are two").by(), "bob@ca and ana@example", "{kind}");
+    }
+}
