@@ -1,8 +1,7 @@
-use super::tests::debian;
+use super::tests::{Texts, debian, with_texts};
 use super::*;
 use crate::{canonical, lint};
 use std::collections::BTreeMap;
-use vmwright_formats::View;
 use vmwright_model::machine::Technology;
 
 const SPEC: &str = "name = \"web\"\n[[disk]]\npath = \"/srv/web.qcow2\"\nformat = \"qcow2\"\n\
@@ -144,22 +143,12 @@ fn confide(
     technology: Technology,
     guest: bool,
 ) -> Result<(Vec<String>, Vec<String>), String> {
-    let (devices, mounts) = (PciDevices::read("").0, Mounts::read("").0);
-    let (routes, links) = (IpRoute::read("").0, Links::read("").0);
     let boot = Boot { vendor: Some(vendor), cmdline, ..debian() };
-    let host = Host {
-        id: "h",
-        devices: &devices,
-        modules: None,
-        mounts: &mounts,
-        routes: &routes,
-        links: &links,
-        boot: &boot,
-    };
     let values: BTreeMap<&str, &str> = values.iter().copied().collect();
     let web = Guest { name: "web", path: "/m/web.toml", text: "name = \"web\"\n" };
-    let plan =
-        confidential(&host, &values, technology, guest.then_some(&web)).map_err(|error| error.to_string())?;
+    let plan = with_texts(Texts::default(), &boot, |host| {
+        confidential(host, &values, technology, guest.then_some(&web)).map_err(|error| error.to_string())
+    })?;
     assert_eq!(lint(&plan), []);
     let does = plan.steps.iter().map(|step| crate::describe::words(&step.action).does).collect();
     Ok((does, plan.left))

@@ -46,14 +46,28 @@ fn with<R>(pci: &str, use_it: impl FnOnce(&Host<'_>) -> R) -> R {
 }
 
 fn with_routes<R>(pci: &str, routes: &str, links: &str, use_it: impl FnOnce(&Host<'_>) -> R) -> R {
-    let links = &Links::read(links).0;
-    let devices = PciDevices::read(pci).0;
     let modules = LsMod::read("Module Size Used by\nkvm 1 0\n").0;
-    let mounts = Mounts::read("/dev/nvme0n1p2 / ext4 rw 0 0\n").0;
-    let routes = IpRoute::read(routes).0;
-    let (devices, modules, mounts, routes) = (&devices, Some(&modules), &mounts, &routes);
-    let boot = &debian();
-    use_it(&Host { id: "h", devices, modules, mounts, routes, links, boot })
+    with_texts(Texts { pci, routes, links, mounts: ROOT }, &debian(), |host| {
+        use_it(&Host { modules: Some(&modules), ..*host })
+    })
+}
+
+const ROOT: &str = "/dev/nvme0n1p2 / ext4 rw 0 0\n";
+
+/// What a host is made of.
+#[derive(Default)]
+pub(super) struct Texts<'t> {
+    pub(super) pci: &'t str,
+    pub(super) routes: &'t str,
+    pub(super) links: &'t str,
+    pub(super) mounts: &'t str,
+}
+
+/// A host of these texts, whose kernel has no modules.
+pub(super) fn with_texts<R>(texts: Texts<'_>, boot: &Boot<'_>, use_it: impl FnOnce(&Host<'_>) -> R) -> R {
+    let (devices, links) = (&PciDevices::read(texts.pci).0, &Links::read(texts.links).0);
+    let (mounts, routes) = (&Mounts::read(texts.mounts).0, &IpRoute::read(texts.routes).0);
+    use_it(&Host { id: "h", devices, modules: None, mounts, routes, links, boot })
 }
 
 const GRUB: &str = "# Read by update-grub\nGRUB_DEFAULT=0\nGRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n";
@@ -350,12 +364,10 @@ const BLOCK: &str = "# GRUB Environment Block\nsaved_entry=gnulinux-simple-1\n##
 /// A plan that is kept at boot with a restart, on a host that boots so and has its boot loader there.
 fn tried(boot: &Boot<'_>, mounts: &str) -> Plan {
     let pci = GPU.split_inclusive('\n').take(4).collect::<String>();
-    let devices = PciDevices::read(&pci).0;
-    let (mounts, routes, links) = (Mounts::read(mounts).0, IpRoute::read("").0, Links::read("").0);
-    let (mounts, routes, links, devices) = (&mounts, &routes, &links, &devices);
-    let host = Host { id: "h", devices, modules: None, mounts, routes, links, boot };
     let guest = Guest { name: "win", path: "/m/win.toml", text: SPEC };
-    let plan = with_reboot(passthrough(&host, &guest, "02:00.0", true).expect("it can go"), &host);
+    let plan = with_texts(Texts { pci: &pci, mounts, ..Texts::default() }, boot, |host| {
+        with_reboot(passthrough(host, &guest, "02:00.0", true).expect("it can go"), host)
+    });
     assert_eq!(lint(&plan), []);
     plan
 }

@@ -9,6 +9,7 @@ use crate::preview::GIVEN_UP;
 use std::fmt;
 use vmwright_formats::machine_spec::parse_size;
 use vmwright_model::machine::{Accelerator, Cache, DiskBus, DiskDevice, NetworkKind, NetworkModel};
+use vmwright_model::plan::ServiceState;
 use vmwright_model::{Action, Need, Plan};
 
 /// What a VM is tuned for.
@@ -42,6 +43,10 @@ const MEMINFO: &str = "/proc/meminfo";
 /// Where distributions keep what irqbalance(1) is told: Debian, and Fedora.
 const IRQBALANCE: [&str; 2] = ["/etc/default/irqbalance", "/etc/sysconfig/irqbalance"];
 
+/// Whether irqbalance runs, and is started at boot, as systemd tells it in files.
+const IRQBALANCE_RUNS: &str = "/sys/fs/cgroup/system.slice/irqbalance.service/cgroup.procs";
+const IRQBALANCE_STARTED: &str = "/etc/systemd/system/multi-user.target.wants/irqbalance.service";
+
 /// Size of the huge pages that are used: every x86 has them, and they are found without a restart.
 const PAGE: u64 = 2 << 20;
 
@@ -68,6 +73,8 @@ pub const TUNE_NEEDS: &[Need] = &[
     Need::Glob("/sys/devices/system/cpu/cpu*/topology/thread_siblings_list"),
     Need::File(IRQBALANCE[0]),
     Need::File(IRQBALANCE[1]),
+    Need::File(IRQBALANCE_RUNS),
+    Need::Exists(IRQBALANCE_STARTED),
     SESSIONS[0],
     SESSIONS[1],
 ];
@@ -155,8 +162,22 @@ fn host_side(ground: &Ground<'_>, goal: Goal, draft: &mut Draft<'_>) -> (Vec<sup
     let new =
         format!("{text}{gap}# CPUs of vm {vm}. Written by vmwright.\nIRQBALANCE_BANNED_CPULIST=\"{cpus}\"\n");
     let write = Action::FileWrite { path: path.to_owned(), from_sha256: sha256(text.as_bytes()), text: new };
-    left.push("irqbalance keeps to it from its next start (systemctl restart irqbalance)".to_owned());
-    (vec![(write, format!("interrupts of devices do not come to the CPUs of {vm}"))], left)
+    let mut steps = vec![(write, format!("interrupts of devices do not come to the CPUs of {vm}"))];
+    if ground.values.get(IRQBALANCE_RUNS).is_some_and(|pids| !pids.trim().is_empty()) {
+        // Stopped before and started behind, also where the run is taken back.
+        let enabled = ground.values.contains_key(IRQBALANCE_STARTED);
+        let state = |active| ServiceState { active, enabled };
+        let turn = |from, to| Action::Service {
+            unit: "irqbalance.service".to_owned(),
+            from: state(from),
+            to: state(to),
+        };
+        let why = "irqbalance reads its file when it starts".to_owned();
+        steps.extend([(turn(true, false), why.clone()), (turn(false, true), why)]);
+    } else {
+        left.push("irqbalance keeps to it from its next start".to_owned());
+    }
+    (steps, left)
 }
 
 /// Where virtual CPUs run.
@@ -296,9 +317,8 @@ fn room_for(ground: &Ground<'_>, size: u64) -> Option<(u64, u64)> {
 
 /// Disks and networks.
 fn devices(goal: Goal, draft: &mut Draft<'_>, given_up: &mut Vec<String>) -> Result<(), IntentError> {
-    if goal == Goal::Density {
-        return Ok(());
-    }
+    // Threads and queues are what many VMs on one host have least to spare of.
+    let dense = goal == Goal::Density;
     let spec = draft.spec.clone();
     let mut threads = 0_u32;
     for (at, disk) in spec.disks.iter().enumerate() {
@@ -307,6 +327,7 @@ fn devices(goal: Goal, draft: &mut Draft<'_>, given_up: &mut Vec<String>) -> Res
             continue;
         }
         match disk.bus {
+            None | Some(DiskBus::Virtio) if dense => {}
             None | Some(DiskBus::Virtio) => {
                 threads += 1;
                 let thread = threads.to_string();
@@ -325,7 +346,10 @@ fn devices(goal: Goal, draft: &mut Draft<'_>, given_up: &mut Vec<String>) -> Res
             )),
         }
         if disk.cache.is_none() && local {
-            let why = "the guest's own cache is enough, and what it flushes is on the disk";
+            let why = match dense {
+                true => "what the guest has in its own cache does not take memory of the host's a second time",
+                false => "the guest's own cache is enough, and what it flushes is on the disk",
+            };
             draft.set(&format!("disk.{at}.cache"), "\"none\"", why)?;
         }
         if disk.aio.is_none() && local && matches!(disk.cache, None | Some(Cache::None | Cache::Directsync)) {

@@ -130,6 +130,7 @@ fn for_latency_each_virtual_cpu_has_a_core_of_one_node() {
     let own = "# mine\n# CPUs of vm web. Written by vmwright.\nIRQBALANCE_BANNED_CPULIST=\"8,10\"\n";
     assert_eq!(irqs, Some(own), "the user's own lines stay");
     assert!(plan.left.iter().any(|line| line.starts_with("performance-engineer: ")), "{:?}", plan.left);
+    assert!(plan.left.iter().any(|line| line.contains("from its next start")), "it does not run: {:?}", plan.left);
     has_not(&does, &["network.0.queues", "ksm"]);
     let reserved = plan.steps.iter().find_map(|step| match step.action {
         Action::HugePages { node, from, to, .. } => Some((node, from, to)),
@@ -146,6 +147,23 @@ fn for_latency_each_virtual_cpu_has_a_core_of_one_node() {
         shown.contains("\ngiven up:\n") && shown.contains("\n   for security: the mitigations"),
         "{shown}"
     );
+}
+
+#[test]
+fn irqbalance_reads_its_file_anew_where_it_runs() {
+    let (topology, mut values) = (topology(), values());
+    values.insert("/sys/fs/cgroup/system.slice/irqbalance.service/cgroup.procs", "612\n");
+    values.insert("/etc/systemd/system/multi-user.target.wants/irqbalance.service", "");
+    let ground = Ground { id: "h", topology: &topology, values: &values };
+    let plan = tune(&ground, &GUEST, Goal::Latency).expect("made");
+    assert_eq!(lint(&plan), []);
+    let does: Vec<String> = plan.steps.iter().map(|step| words(&step.action).does).collect();
+    let at = |text: &str| does.iter().position(|step| step.contains(text)).unwrap_or_else(|| panic!("{text}: {does:#?}"));
+    let (stop, write, start) =
+        (at("irqbalance.service: stops it"), at("to /etc/default/irqbalance"), at("irqbalance.service: starts it"));
+    assert!(stop < write && write < start, "{does:#?}");
+    assert_eq!(crate::disruption(&plan), Disruption::ServiceRestart, "that is said");
+    assert!(!plan.left.iter().any(|line| line.contains("next start")), "{:?}", plan.left);
 }
 
 #[test]
@@ -175,9 +193,11 @@ fn for_throughput_there_are_queues_and_for_density_no_shared_pages() {
             "writes `50000` to /sys/module/kvm/parameters/halt_poll_ns",
             "`balloon.free_page_reporting = true`",
             "writes `madvise` to",
+            "`disk.0.cache = \"none\"`",
+            "`disk.0.aio = \"native\"`",
         ],
     );
-    has_not(&does, &["pinning", "hugepages", "ksm"]);
+    has_not(&does, &["pinning", "hugepages", "ksm", "iothread", "queues"]);
     assert!(plan.left.iter().any(|line| line.contains("for security: equal pages")), "{:?}", plan.left);
 }
 
