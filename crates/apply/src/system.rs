@@ -118,16 +118,17 @@ impl System for Live {
 
     fn holder(&self, device: &str) -> io::Result<Option<String>> {
         let of = format!("/sys/bus/pci/devices/{device}");
-        // Kernel, Documentation/driver-api/vfio.rst: a group's node, and since Linux 6.6 one of each device.
-        let group = self.link(&format!("{of}/iommu_group")).map(|group| format!("/dev/vfio/{group}"));
+        // Kernel, Documentation/driver-api/vfio.rst: a group's node, and since Linux 6.6 one of each device. A process in
+        // a jail has opened a node of its own there, so that only the end of the path is the same.
+        let group = self.link(&format!("{of}/iommu_group")).map(|group| format!("vfio/{group}"));
         let devices = fs::read_dir(format!("{of}/vfio-dev")).into_iter().flatten().flatten();
-        let devices = devices.map(|one| format!("/dev/vfio/devices/{}", one.file_name().display()));
-        let nodes: Vec<PathBuf> = group.into_iter().chain(devices).map(PathBuf::from).collect();
+        let devices = devices.map(|one| format!("vfio/devices/{}", one.file_name().display()));
+        let nodes: Vec<String> = group.into_iter().chain(devices).collect();
         for process in fs::read_dir("/proc")?.flatten() {
             let open = fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten();
             if open
                 .map(|fd| fs::read_link(fd.path()))
-                .any(|file| file.is_ok_and(|file| nodes.contains(&file)))
+                .any(|file| file.is_ok_and(|file| nodes.iter().any(|node| file.ends_with(node))))
             {
                 let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
                 return Ok(Some(format!("{} (pid {})", name.trim(), process.file_name().display())));

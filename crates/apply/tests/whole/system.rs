@@ -587,3 +587,70 @@ fn no_path_leads_out_of_the_kernels_files() {
         assert!(Live.write(path, "").is_err(), "{path}");
     }
 }
+
+/// A process that has a file open until it is ended.
+struct Holding(std::process::Child);
+
+impl Holding {
+    fn new(file: &Path) -> Self {
+        fs::create_dir_all(file.parent().expect("below a folder")).expect("made");
+        fs::write(file, "").expect("written");
+        let file = fs::File::open(file).expect("there");
+        Self(std::process::Command::new("sleep").arg("600").stdin(file).spawn().expect("begun"))
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.0.kill().expect("it is ours");
+        self.0.wait().expect("it ends");
+    }
+}
+
+/// Who has a device open, as `/proc` tells it of real processes: by the group's node, by the device's own, and by one in a
+/// jail. The nodes are plain files, which only their paths tell from the kernel's.
+#[test]
+fn whoever_has_a_device_open_is_found() {
+    let name = "system::whoever_has_a_device_open_is_found";
+    if !is_child() {
+        if let Err(why) = again_in(&["--mount", "--propagation", "private"], name) {
+            eprintln!("SKIPPED {name}: no mount namespace ({why})");
+        }
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    for place in ["/sys", "/dev"] {
+        let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "none", place]).status();
+        assert!(mounted.expect("run").success(), "{place}");
+    }
+    let device = Path::new("/sys/bus/pci/devices").join(DEVICE);
+    fs::create_dir_all(device.join("vfio-dev/vfio3")).expect("made");
+    std::os::unix::fs::symlink("../../../../kernel/iommu_groups/7", device.join("iommu_group")).expect("linked");
+    let holder = || Live.holder(DEVICE).expect("the processes are listed");
+    let told = |holding: &Holding| Some(format!("sleep (pid {})", holding.0.id()));
+    assert_eq!(holder(), None);
+    for file in [
+        PathBuf::from("/dev/vfio/7"),
+        PathBuf::from("/dev/vfio/devices/vfio3"),
+        dir.path().join("jail/root/dev/vfio/7"),
+    ] {
+        let holding = Holding::new(&file);
+        assert_eq!(holder(), told(&holding), "{}", file.display());
+        drop(holding);
+        assert_eq!(holder(), None, "{}", file.display());
+    }
+    // Other devices' nodes, and VFIO's own, which every user of VFIO has open.
+    for file in ["/dev/vfio/17", "/dev/vfio/devices/vfio30", "/dev/vfio/vfio", "/dev/vfio/7/7"] {
+        let (file, group) = (Path::new(file), Path::new("/dev/vfio/7"));
+        if group.is_file() {
+            fs::remove_file(group).expect("there");
+        }
+        let _holding = Holding::new(file);
+        assert_eq!(holder(), None, "{}", file.display());
+    }
+    // Without an IOMMU group there is nothing to hold it by but its own node.
+    fs::remove_file(device.join("iommu_group")).expect("there");
+    assert_eq!(holder(), None);
+    let own = Holding::new(Path::new("/dev/vfio/devices/vfio3"));
+    assert_eq!(holder(), told(&own));
+}
