@@ -526,6 +526,52 @@ fn a_link_in_the_place_of_a_target_is_refused() {
 }
 
 #[test]
+fn a_target_that_vanishes_stops_the_run_and_is_named() {
+    let mode = |host: &Host, name: &str| Action::FileMode { path: host.path(name), from: 0o644, to: 0o640 };
+    let made = || {
+        let host = Host::new();
+        for name in ["srv/first", "srv/second"] {
+            std::fs::write(host.path(name), name).expect("written");
+            chmod(&host.dir.path().join(name), 0o644);
+        }
+        let both = plan(vec![step(mode(&host, "srv/first"), None), step(mode(&host, "srv/second"), None)]);
+        let approved = host.approver.approve(&both);
+        (host, both, approved)
+    };
+    // Since the plan was made: seen before the first step.
+    let (host, both, approved) = made();
+    std::fs::remove_file(host.path("srv/second")).expect("there");
+    let before = host.look();
+    let error = host.apply(&both, &approved, &mut Hooks::default()).expect_err("it is gone");
+    assert!(matches!(&error, ApplyError::Expect { step: 2, source: ActionError::Gone(what) }
+        if *what == host.path("srv/second")), "{error}");
+    assert_eq!(host.look(), before);
+    // Behind the first step, and after its own: what can be taken back is, and what is gone is named.
+    for (point, state, not_undone) in [
+        (Point::AfterDone(0), RunState::Undone, 0),
+        (Point::AfterDo(1), RunState::UndoIncomplete, 1),
+    ] {
+        let (host, both, approved) = made();
+        let mut before = host.look();
+        let gone = host.path("srv/second");
+        let mut hooks = Hooks::fault(|now| {
+            if now == point {
+                std::fs::remove_file(&gone).expect("there");
+            }
+            Fault::None
+        });
+        let report = host.apply(&both, &approved, &mut hooks).expect("begun");
+        drop(hooks);
+        assert_eq!((report.state, report.not_undone.len()), (state, not_undone), "{report:?}");
+        let stop = report.stopped.as_ref().expect("stopped");
+        assert!(stop.step == 2 && stop.why.contains(&gone), "{stop:?}");
+        assert!(report.not_undone.iter().all(|left| left.step == 2 && left.why.contains(&gone)), "{report:?}");
+        before.remove(&gone);
+        assert_eq!(host.look(), before, "{point:?}");
+    }
+}
+
+#[test]
 fn a_state_directory_that_others_may_write_to_is_not_relied_on() {
     let host = Host::new();
     let plan = host.plan();

@@ -7,6 +7,7 @@ mod common;
 mod executor;
 mod faults;
 mod generated;
+mod generated_links;
 mod images;
 mod keepers;
 mod namespaces;

@@ -6,7 +6,7 @@ use vmwright_apply::{ApplyError, Point};
 use vmwright_model::plan::{Uplink, UplinkRoute};
 use vmwright_model::{Action, Plan, RunState};
 
-fn ip(words: &str) -> String {
+pub(crate) fn ip(words: &str) -> String {
     let output = Command::new("ip").args(words.split(' ')).output().expect("run");
     assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -25,7 +25,7 @@ fn elsewhere(name: &str) -> bool {
 
 /// Addresses and routes as `ip` tells them, without the numbers of interfaces, which count on, and without what
 /// the kernel gives by itself.
-fn look() -> String {
+pub(crate) fn look() -> String {
     let addresses = ip("-o address show scope global");
     let addresses = addresses.lines().filter_map(|line| line.split_once(": ")).map(|(_, rest)| rest);
     let mut all: Vec<String> = addresses.map(str::to_owned).collect();
