@@ -288,7 +288,10 @@ fn with_ground(
             values.insert(source, text.as_str());
         }
         if record.content.is_ok()
-            && HARDEN_NEEDS.iter().chain(TUNE_NEEDS).any(|need| matches!(need, Need::Exists(path) if *path == source))
+            && HARDEN_NEEDS
+                .iter()
+                .chain(TUNE_NEEDS)
+                .any(|need| matches!(need, Need::Exists(path) if *path == source))
         {
             values.insert(source, "");
         }

@@ -39,7 +39,8 @@ pub(crate) fn touched(target: &Target) -> bool {
     let path = Path::new(path);
     let keys = path.components().any(|part| part.as_os_str() == ".ssh");
     let home = path == Path::new("/root") || path.parent() == Some(Path::new("/home"));
-    let above = || WAYS.iter().any(|way| Path::new(way).starts_with(path)) || home || path == Path::new("/home");
+    let above =
+        || WAYS.iter().any(|way| Path::new(way).starts_with(path)) || home || path == Path::new("/home");
     keys || WAYS.iter().any(|way| path.starts_with(way)) || access && above()
 }
 

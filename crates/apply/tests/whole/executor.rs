@@ -543,14 +543,16 @@ fn a_target_that_vanishes_stops_the_run_and_is_named() {
     std::fs::remove_file(host.path("srv/second")).expect("there");
     let before = host.look();
     let error = host.apply(&both, &approved, &mut Hooks::default()).expect_err("it is gone");
-    assert!(matches!(&error, ApplyError::Expect { step: 2, source: ActionError::Gone(what) }
-        if *what == host.path("srv/second")), "{error}");
+    assert!(
+        matches!(&error, ApplyError::Expect { step: 2, source: ActionError::Gone(what) }
+        if *what == host.path("srv/second")),
+        "{error}"
+    );
     assert_eq!(host.look(), before);
     // Behind the first step, and after its own: what can be taken back is, and what is gone is named.
-    for (point, state, not_undone) in [
-        (Point::AfterDone(0), RunState::Undone, 0),
-        (Point::AfterDo(1), RunState::UndoIncomplete, 1),
-    ] {
+    for (point, state, not_undone) in
+        [(Point::AfterDone(0), RunState::Undone, 0), (Point::AfterDo(1), RunState::UndoIncomplete, 1)]
+    {
         let (host, both, approved) = made();
         let mut before = host.look();
         let gone = host.path("srv/second");
@@ -565,7 +567,10 @@ fn a_target_that_vanishes_stops_the_run_and_is_named() {
         assert_eq!((report.state, report.not_undone.len()), (state, not_undone), "{report:?}");
         let stop = report.stopped.as_ref().expect("stopped");
         assert!(stop.step == 2 && stop.why.contains(&gone), "{stop:?}");
-        assert!(report.not_undone.iter().all(|left| left.step == 2 && left.why.contains(&gone)), "{report:?}");
+        assert!(
+            report.not_undone.iter().all(|left| left.step == 2 && left.why.contains(&gone)),
+            "{report:?}"
+        );
         before.remove(&gone);
         assert_eq!(host.look(), before, "{point:?}");
     }

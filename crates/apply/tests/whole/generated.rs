@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 use vmwright_model::machine::DiskFormat;
 use vmwright_model::plan::{
-    Base, DomainEdit, Generator, ImageFormat, OvsPort, Owner, QmpValue, RbdSnapshot, ServiceState, Setting, Trial,
+    Base, DomainEdit, Generator, ImageFormat, OvsPort, Owner, QmpValue, RbdSnapshot, ServiceState, Setting,
+    Trial,
 };
 use vmwright_model::{Action, RunState};
 use vmwright_plan::canonical::sha256;
@@ -186,7 +187,12 @@ fn steps(host: &Host, made: &Made) -> Vec<Action> {
     grown.set_len(size).expect("ours");
     let sized = std::fs::File::create(path("srv/sized.raw")).expect("made");
     sized.set_len(size).expect("ours");
-    all.push(Action::ImageCopy { path: path("srv/copy.qcow2"), format: ImageFormat::Qcow2, from: source, size });
+    all.push(Action::ImageCopy {
+        path: path("srv/copy.qcow2"),
+        format: ImageFormat::Qcow2,
+        from: source,
+        size,
+    });
     let (from, to) = (size, size + (numbers.1 << 16));
     all.push(Action::ImageResize { path: path("srv/sized.raw"), format: ImageFormat::Raw, from, to });
     let (machine, text) = (format!("m{}", numbers.0), texts.1.clone());
@@ -213,7 +219,12 @@ fn edited(host: &Host, made: &Made) -> Vec<Action> {
     let at = |kind: usize| usize::try_from(numbers.0).expect("small") + kind;
     let remark = format!("# {name}\n");
     let all = [
-        ("title a\noptions root=/dev/sda1 ro", " iommu=", "\n", Setting::EntryParameter { parameter: "iommu".into() }),
+        (
+            "title a\noptions root=/dev/sda1 ro",
+            " iommu=",
+            "\n",
+            Setting::EntryParameter { parameter: "iommu".into() },
+        ),
         ("root=/dev/sda1 ro", " iommu=", "\n", Setting::CmdlineParameter { parameter: "iommu".into() }),
         (
             "options kvm_intel",
@@ -228,7 +239,12 @@ fn edited(host: &Host, made: &Made) -> Vec<Action> {
             " \"\n",
             Setting::DracutWord { list: "add_drivers".into(), word: "vfio".into() },
         ),
-        ("vm.overcommit_memory = 1\n", "vm.swappiness = ", "\n", Setting::Sysctl { key: "vm.swappiness".into() }),
+        (
+            "vm.overcommit_memory = 1\n",
+            "vm.swappiness = ",
+            "\n",
+            Setting::Sysctl { key: "vm.swappiness".into() },
+        ),
     ];
     let edit = |(kind, (before, own, behind, setting)): (usize, (&str, &str, &str, Setting))| {
         let path = host.path(&format!("etc/edited-{kind}"));
@@ -356,10 +372,13 @@ fn proven(action: &Action) -> (&'static str, &'static str) {
         Action::FileAcl { .. } => {
             (include_str!("../../src/actions/file_acl.rs"), "fn who_may_access_a_file_comes_back(")
         }
-        Action::FileLabel { .. } => (include_str!("../../src/actions/file_label.rs"), "fn a_label_comes_back("),
-        Action::BootTrial { .. } | Action::BootTrialEnd { .. } => {
-            (include_str!("../../src/actions/boot_trial.rs"), "fn an_environment_block_comes_back_byte_for_byte(")
+        Action::FileLabel { .. } => {
+            (include_str!("../../src/actions/file_label.rs"), "fn a_label_comes_back(")
         }
+        Action::BootTrial { .. } | Action::BootTrialEnd { .. } => (
+            include_str!("../../src/actions/boot_trial.rs"),
+            "fn an_environment_block_comes_back_byte_for_byte(",
+        ),
         Action::ImageRebase { .. } => {
             (include_str!("based_images.rs"), "fn a_guest_sees_the_same_upon_whatever_base(")
         }
@@ -370,10 +389,13 @@ fn proven(action: &Action) -> (&'static str, &'static str) {
         | Action::UplinkAdd { .. }
         | Action::UplinkRemove { .. } => links,
         // A host that was restarted is as it was when it was restarted again, and a machine that left is asked back.
-        Action::Reboot { .. } => (include_str!("reboot.rs"), "fn what_the_boot_did_not_settle_is_taken_back("),
-        Action::MachineMigrate { .. } | Action::MachineReturn { .. } => {
-            (include_str!("executor.rs"), "fn a_machine_that_moved_is_not_taken_back_and_one_that_did_not_goes_on(")
+        Action::Reboot { .. } => {
+            (include_str!("reboot.rs"), "fn what_the_boot_did_not_settle_is_taken_back(")
         }
+        Action::MachineMigrate { .. } | Action::MachineReturn { .. } => (
+            include_str!("executor.rs"),
+            "fn a_machine_that_moved_is_not_taken_back_and_one_that_did_not_goes_on(",
+        ),
         // Those that a plan has, and those that take them back.
         Action::EditSpec { .. }
         | Action::EditSetting { .. }

@@ -23,7 +23,8 @@ struct Made {
 }
 
 fn made() -> impl Strategy<Value = Made> {
-    let card = (subsequence((0..4).collect::<Vec<_>>(), 1..=4), subsequence((0..4).collect::<Vec<_>>(), 0..=4));
+    let card =
+        (subsequence((0..4).collect::<Vec<_>>(), 1..=4), subsequence((0..4).collect::<Vec<_>>(), 0..=4));
     (
         any::<bool>(),
         prop::option::of((any::<bool>(), 1..250_u8, 8..=30_u8)),

@@ -625,7 +625,8 @@ fn whoever_has_a_device_open_is_found() {
     }
     let device = Path::new("/sys/bus/pci/devices").join(DEVICE);
     fs::create_dir_all(device.join("vfio-dev/vfio3")).expect("made");
-    std::os::unix::fs::symlink("../../../../kernel/iommu_groups/7", device.join("iommu_group")).expect("linked");
+    std::os::unix::fs::symlink("../../../../kernel/iommu_groups/7", device.join("iommu_group"))
+        .expect("linked");
     let holder = || Live.holder(DEVICE).expect("the processes are listed");
     let told = |holding: &Holding| Some(format!("sleep (pid {})", holding.0.id()));
     assert_eq!(holder(), None);

@@ -347,7 +347,9 @@ fn devices(goal: Goal, draft: &mut Draft<'_>, given_up: &mut Vec<String>) -> Res
         }
         if disk.cache.is_none() && local {
             let why = match dense {
-                true => "what the guest has in its own cache does not take memory of the host's a second time",
+                true => {
+                    "what the guest has in its own cache does not take memory of the host's a second time"
+                }
                 false => "the guest's own cache is enough, and what it flushes is on the disk",
             };
             draft.set(&format!("disk.{at}.cache"), "\"none\"", why)?;

@@ -130,7 +130,11 @@ fn for_latency_each_virtual_cpu_has_a_core_of_one_node() {
     let own = "# mine\n# CPUs of vm web. Written by vmwright.\nIRQBALANCE_BANNED_CPULIST=\"8,10\"\n";
     assert_eq!(irqs, Some(own), "the user's own lines stay");
     assert!(plan.left.iter().any(|line| line.starts_with("performance-engineer: ")), "{:?}", plan.left);
-    assert!(plan.left.iter().any(|line| line.contains("from its next start")), "it does not run: {:?}", plan.left);
+    assert!(
+        plan.left.iter().any(|line| line.contains("from its next start")),
+        "it does not run: {:?}",
+        plan.left
+    );
     has_not(&does, &["network.0.queues", "ksm"]);
     let reserved = plan.steps.iter().find_map(|step| match step.action {
         Action::HugePages { node, from, to, .. } => Some((node, from, to)),
@@ -158,9 +162,14 @@ fn irqbalance_reads_its_file_anew_where_it_runs() {
     let plan = tune(&ground, &GUEST, Goal::Latency).expect("made");
     assert_eq!(lint(&plan), []);
     let does: Vec<String> = plan.steps.iter().map(|step| words(&step.action).does).collect();
-    let at = |text: &str| does.iter().position(|step| step.contains(text)).unwrap_or_else(|| panic!("{text}: {does:#?}"));
-    let (stop, write, start) =
-        (at("irqbalance.service: stops it"), at("to /etc/default/irqbalance"), at("irqbalance.service: starts it"));
+    let at = |text: &str| {
+        does.iter().position(|step| step.contains(text)).unwrap_or_else(|| panic!("{text}: {does:#?}"))
+    };
+    let (stop, write, start) = (
+        at("irqbalance.service: stops it"),
+        at("to /etc/default/irqbalance"),
+        at("irqbalance.service: starts it"),
+    );
     assert!(stop < write && write < start, "{does:#?}");
     assert_eq!(crate::disruption(&plan), Disruption::ServiceRestart, "that is said");
     assert!(!plan.left.iter().any(|line| line.contains("next start")), "{:?}", plan.left);
