@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
 
+#[path = "common/bridge.rs"]
+mod bridge;
 mod common;
 #[path = "../../guest/tests/support/mod.rs"]
 mod support;
 
+use bridge::Bridge;
 use common::Site;
 use serde_json::Value;
 use support::Parts;
@@ -28,41 +31,11 @@ fn reviewed(site: &Site, words: &[&str]) -> Value {
     site.call(&[&["review", "web", "--format", "json"], words].concat()).json()["review"].clone()
 }
 
-/// A bridge of the host with an address; it goes with the test.
-struct Bridge(String);
-
-impl Bridge {
-    fn make() -> Result<Self, String> {
-        let bridge = Self(format!("vmwg{}", std::process::id()));
-        for words in [
-            format!("link add {} type bridge", bridge.0),
-            format!("address add 10.214.77.1/24 dev {}", bridge.0),
-            format!("link set {} up", bridge.0),
-        ] {
-            let output = std::process::Command::new("ip").args(words.split(' ')).output();
-            let output = output.map_err(|error| format!("cannot run ip: {error}"))?;
-            if !output.status.success() {
-                return Err(format!("ip {words}: {}", String::from_utf8_lossy(&output.stderr).trim()));
-            }
-        }
-        Ok(bridge)
-    }
-}
-
-impl Drop for Bridge {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("ip").args(["link", "delete", &self.0]).output();
-    }
-}
-
 #[test]
 fn two_guests_reach_each_other_or_are_kept_apart() {
     let test = "two_guests_reach_each_other_or_are_kept_apart";
     let Some(parts) = support::parts(test) else { return };
-    let bridge = match Bridge::make() {
-        Ok(bridge) => bridge,
-        Err(why) => return eprintln!("SKIPPED {test}: no bridge can be made: {why}"),
-    };
+    let Some(bridge) = Bridge::make(test, "vmwg", &["10.214.77.1/24"]) else { return };
     let site = Site::new();
     let disk = site.file("web.raw", vec![0; 1 << 20]);
     let run = |network: &str| {

@@ -3,11 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
 
+#[path = "common/bridge.rs"]
+mod bridge;
 mod common;
 #[path = "../../guest/tests/support/mod.rs"]
 mod support;
 
-use common::Site;
+use bridge::Bridge;
+use common::{Done, Site};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -19,21 +22,27 @@ fn started(site: &Site, parts: &Parts, processor: &str, parameters: &str, more: 
     let initrd = site.file("initrd", &parts.initrd);
     let spec = format!(
         "name = 'web'\n{processor}[memory]\nsize = '192MiB'\n[boot]\nkernel = '{}'\ninitrd = '{}'\n\
-         cmdline = 'console=ttyS0 no_timer_check panic=-1 vmwright.net0=10.214.79.2/24 {parameters}'\n{more}",
+         cmdline = 'console=ttyS0 no_timer_check panic=-1 {parameters}'\n{more}",
         parts.kernel.display(),
         initrd.display(),
     );
     let path = site.file("web.toml", spec);
-    site.call(&["vm", "create", path.to_str().unwrap()]).ok();
-    site.call(&["vm", "start", "web"]).ok();
+    called(site, &["vm", "create", path.to_str().unwrap()]).ok();
+    called(site, &["vm", "start", "web"]).ok();
 }
 
-/// Gates of the machine, reviewed with the programs of the site's own folder, if there is one.
-fn gates(site: &Site, names: &str) -> Vec<Value> {
-    let mut command = site.command(&["review", "web", "--gates", names, "--format", "json"]);
+/// What comes of vmwright with the programs of the site's own folder, if there is one.
+fn called(site: &Site, words: &[&str]) -> Done {
+    let mut command = site.command(words);
     let path = std::env::var("PATH").unwrap();
     command.env("PATH", format!("{}:{path}", site.path("bin").display()));
-    let review = common::done(command).json()["review"].clone();
+    common::done(command)
+}
+
+/// Gates of the machine.
+fn gates(site: &Site, names: &str) -> Vec<Value> {
+    let review =
+        called(site, &["review", "web", "--gates", names, "--format", "json"]).json()["review"].clone();
     let list = site.call(&["vm", "list"]).ok().out;
     assert!(list.contains("running"), "{list}");
     review["gates"].as_array().unwrap().clone()
@@ -64,15 +73,14 @@ fn fails(gate: &Value, name: &str, why: &str) {
     assert!(verdict == "fail" && told.contains(why), "{why}: {verdict} {told}");
 }
 
-/// A QEMU that gives whoever comes from elsewhere a processor without these features, as that of another host would be.
-fn another_processor(site: &Site, without: &[&str]) {
+/// A QEMU in front of which bash does this with its `words`; `$comes` is 1 for one that waits for a guest from elsewhere.
+fn another_qemu(site: &Site, script: &str) {
     let real = Command::new("sh").args(["-c", "command -v qemu-system-x86_64"]).output().unwrap();
     let real = String::from_utf8(real.stdout).unwrap();
-    let off: String = without.iter().map(|feature| format!(",{feature}=off")).collect();
     let script = format!(
-        "#!/bin/bash\nwords=(\"$@\")\ncase \" $* \" in *' -incoming '*)\n\
-         for at in \"${{!words[@]}}\"; do [ \"${{words[$at]}}\" = -cpu ] && words[$at+1]+='{off}'; done;;\nesac\n\
-         exec {} \"${{words[@]}}\"\n",
+        "#!/bin/bash\nwords=(\"$@\")\ncase \" $* \" in *' -incoming '*) comes=1;; *) comes=0;; esac\n\
+         processor() {{ for at in \"${{!words[@]}}\"; do [ \"${{words[$at]}}\" = -cpu ] && words[$at+1]+=\",$1\"; done; }}\n\
+         {script}\nexec {} \"${{words[@]}}\"\n",
         real.trim()
     );
     fs::create_dir_all(site.path("bin")).unwrap();
@@ -81,6 +89,9 @@ fn another_processor(site: &Site, without: &[&str]) {
 }
 
 const TCG: &str = "accelerator = 'tcg'\ncpu.model = 'max'\n";
+
+/// The address of the guest's card.
+const ADDRESS: &str = "vmwright.net0=10.214.79.2/24";
 
 /// What is looked at behind each move and each restore.
 const KEPT: [&str; 3] = ["MAC and address", "processor flaws", "processor"];
@@ -91,7 +102,7 @@ fn a_guest_that_goes_on_keeps_its_card_and_its_processor() {
     let Some(parts) = support::parts(test) else { return };
     let site = Site::new();
     let network = |address: &str| format!("[[network]]\nkind = 'user'\naddress = '{address}'\n");
-    started(&site, parts, TCG, "", &network("10.214.79.2/24"));
+    started(&site, parts, TCG, ADDRESS, &network("10.214.79.2/24"));
     let kept = gates(&site, "migration,save-restore");
     for gate in &kept {
         for name in KEPT {
@@ -120,49 +131,21 @@ fn a_guest_that_goes_on_keeps_its_card_and_its_processor() {
     );
 
     // Where it goes on is no `movbe`, which its kernel found at boot and does not use itself.
-    another_processor(&site, &["movbe"]);
+    another_qemu(&site, "[ $comes = 0 ] || processor movbe=off");
     for gate in gates(&site, "migration") {
+        passes(&gate, "processor flaws");
+        passes(&gate, "MAC and address");
         fails(&gate, "processor", "has lost what its kernel found at boot: bit 22 of ECX of CPUID 0x1");
         assert_eq!(gate["verdict"], "fail", "{gate:#}");
     }
     gone(&site);
 }
 
-/// A bridge of the host; it goes with the test.
-struct Bridge(String);
-
-impl Bridge {
-    fn make() -> Result<Self, String> {
-        let bridge = Self(format!("vmwk{}", std::process::id()));
-        for words in [
-            format!("link add {} type bridge", bridge.0),
-            format!("address add 10.214.79.1/24 dev {}", bridge.0),
-            format!("link set {} up", bridge.0),
-        ] {
-            let output = Command::new("ip").args(words.split(' ')).output();
-            let output = output.map_err(|error| format!("cannot run ip: {error}"))?;
-            if !output.status.success() {
-                return Err(format!("ip {words}: {}", String::from_utf8_lossy(&output.stderr).trim()));
-            }
-        }
-        Ok(bridge)
-    }
-}
-
-impl Drop for Bridge {
-    fn drop(&mut self) {
-        let _ = Command::new("ip").args(["link", "delete", &self.0]).output();
-    }
-}
-
 #[test]
 fn guests_of_one_state_on_one_bridge_are_told_to_be_one_too_many() {
     let test = "guests_of_one_state_on_one_bridge_are_told_to_be_one_too_many";
     let Some(parts) = support::parts(test) else { return };
-    let bridge = match Bridge::make() {
-        Ok(bridge) => bridge,
-        Err(why) => return eprintln!("SKIPPED {test}: no bridge can be made: {why}"),
-    };
+    let Some(bridge) = Bridge::make(test, "vmwk", &["10.214.79.1/24"]) else { return };
     let site = Site::new();
     let network = format!(
         "[[network]]\nkind = 'bridge'\nbridge = '{}'\nhost_address = '10.214.79.1/24'\naddress = '10.214.79.2/24'\n\
@@ -170,7 +153,7 @@ fn guests_of_one_state_on_one_bridge_are_told_to_be_one_too_many() {
         bridge.0
     );
     let common = "guests that go on from one state all have MAC address 52:54:00:79:00:02 and the address 10.214.79.2/24";
-    started(&site, parts, TCG, "", &network);
+    started(&site, parts, TCG, ADDRESS, &network);
     let [moved, restored] = gates(&site, "migration,save-restore").try_into().unwrap();
     // It is the same one that goes on here, with what is its own.
     for gate in [&moved, &restored] {
@@ -185,10 +168,106 @@ fn guests_of_one_state_on_one_bridge_are_told_to_be_one_too_many() {
     assert!(restored["evidence"].to_string().contains(common), "{restored:#}");
     gone(&site);
 
-    started(&site, parts, TCG, "", &format!("[review]\nside_by_side = true\n{network}"));
+    started(&site, parts, TCG, ADDRESS, &format!("[review]\nside_by_side = true\n{network}"));
     let restored = &gates(&site, "save-restore")[0];
     fails(restored, "side by side", common);
     fails(restored, "side by side", "on one network they disturb each other");
-    passes(restored, "MAC and address");
+    // What they should not have in common is not demanded of them.
+    assert_eq!(says(restored, "MAC and address").0, "not-applicable", "{restored:#}");
     gone(&site);
+}
+
+#[test]
+fn guests_that_renew_their_cards_may_run_side_by_side_and_are_not_what_they_were() {
+    let test = "guests_that_renew_their_cards_may_run_side_by_side_and_are_not_what_they_were";
+    let Some(parts) = support::parts_that_know_when_they_are_restored(test) else { return };
+    let Some(bridge) = Bridge::make(test, "vmwm", &["10.215.0.1/16"]) else { return };
+    let site = Site::new();
+    let more = |review: &str| {
+        format!(
+            "[process]\narguments = ['-device', 'vmgenid,guid=auto']\n{review}[[network]]\nkind = 'bridge'\n\
+             bridge = '{}'\nhost_address = '10.215.0.1/16'\naddress = '10.215.0.2/16'\nmac = '52:54:00:79:00:02'\n",
+            bridge.0
+        )
+    };
+    let renews = "vmwright.net0=10.215.0.2/16 vmwright.renews";
+    started(&site, &parts, TCG, renews, &more("[review]\nside_by_side = true\n"));
+    let restored = &gates(&site, "save-restore")[0];
+    passes(restored, "side by side");
+    assert_eq!(restored["verdict"], "pass", "{restored:#}");
+    let rows = &restored["tables"][0]["rows"];
+    assert!(rows[0][5] != rows[1][5] && !rows[0][5].as_str().unwrap().contains("10.215.0.2/16"), "{rows:#}");
+    gone(&site);
+
+    // One that alone takes the place of what was there before is lost to its network with it.
+    started(&site, &parts, TCG, renews, &more(""));
+    let restored = &gates(&site, "save-restore")[0];
+    fails(
+        restored,
+        "MAC and address",
+        "the guest has no interface with MAC address 52:54:00:79:00:02; it had one before",
+    );
+    assert_eq!(restored["verdict"], "fail", "{restored:#}");
+    gone(&site);
+}
+
+#[test]
+fn a_processor_that_fights_flaws_no_more_fails_behind_a_move_and_a_restore() {
+    let test = "a_processor_that_fights_flaws_no_more_fails_behind_a_move_and_a_restore";
+    let Some(parts) = support::parts(test) else { return };
+    let site = Site::new();
+    // TCG has none of these features. What it is forced to claim the guest's kernel believes.
+    another_qemu(
+        &site,
+        "[ $comes = 1 ] && md_clear=off || md_clear=on\nprocessor x-force-features=on,md-clear=$md_clear",
+    );
+    started(&site, parts, TCG, ADDRESS, "[[network]]\nkind = 'user'\naddress = '10.214.79.2/24'\n");
+    let [moved, restored] = gates(&site, "migration,save-restore").try_into().unwrap();
+    for (gate, when) in [(&moved, "on its way there"), (&restored, "guest 1")] {
+        let lost =
+            format!("{when}: the guest's processor has lost `md_clear`, which what its kernel says of mds");
+        fails(gate, "processor flaws", &lost);
+        fails(gate, "processor", "`md_clear` (bit 10 of EDX of CPUID 0x7)");
+        assert_eq!(gate["verdict"], "fail", "{gate:#}");
+        // Nothing else is the matter.
+        for name in ["MAC and address", "memory", "guest", "clock"] {
+            passes(gate, name);
+        }
+    }
+    gone(&site);
+}
+
+#[test]
+fn a_connection_that_does_not_outlive_a_move_or_a_restore_fails() {
+    let test = "a_connection_that_does_not_outlive_a_move_or_a_restore_fails";
+    let Some(parts) = support::parts(test) else { return };
+    let Some(bridge) = Bridge::make(test, "vmwl", &["10.214.80.1/24"]) else { return };
+    let site = Site::new();
+    let network = format!(
+        "[[network]]\nkind = 'bridge'\nbridge = '{}'\nhost_address = '10.214.80.1/24'\naddress = '10.214.80.2/24'\n",
+        bridge.0
+    );
+    // Whoever brings another VM up next to it takes its tap from the bridge, and that of the other with it.
+    another_qemu(
+        &site,
+        &format!(
+            "[ $comes = 0 ] || for port in /sys/class/net/{}/brif/*; do ip link set \"${{port##*/}}\" nomaster; done",
+            bridge.0
+        ),
+    );
+    for (name, when) in [("migration", "on its way there"), ("save-restore", "once the VM goes on")] {
+        started(&site, parts, TCG, "vmwright.net0=10.214.80.2/24", &network);
+        let gate = &gates(&site, name)[0];
+        fails(
+            gate,
+            "open connection",
+            &format!("{when}: the connection from the host to 10.214.80.2, open before, is lost"),
+        );
+        assert_eq!(gate["verdict"], "fail", "{gate:#}");
+        // The guest itself has what it had.
+        for kept in KEPT {
+            passes(gate, kept);
+        }
+        gone(&site);
+    }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Ground {
     pub(crate) host: OfHost,
     /// MAC addresses of the VM's network devices, before.
     pub(crate) macs: Result<Vec<String>, String>,
+    /// Whether several go on from one state.
+    pub(crate) several: bool,
 }
 
 impl Ground {
@@ -50,6 +52,7 @@ impl Ground {
             accelerator: session.waited.accelerator.clone(),
             host: cpu_flaws::of_host(session),
             macs: interfaces::macs_of_vmm(session),
+            several: false,
         }
     }
 }

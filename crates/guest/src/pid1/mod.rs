@@ -9,6 +9,7 @@ mod disks;
 mod echo;
 mod exec;
 mod files;
+mod fork;
 mod frames;
 mod memory;
 mod netlink;
@@ -48,6 +49,7 @@ pub(crate) fn run() -> ! {
     stage("devices");
     network::configure();
     echo::start();
+    fork::start();
     thread::spawn(power::watch);
     thread::spawn(agent::serve);
     vsock::start();

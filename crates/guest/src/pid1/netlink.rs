@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_NEWADDR: u16 = 20;
+const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
@@ -15,6 +16,7 @@ const NLM_F_REQUEST: u16 = 0x001;
 const NLM_F_ACK: u16 = 0x004;
 const NLM_F_DUMP: u16 = 0x300;
 const NLM_F_REPLACE_OR_CREATE: u16 = 0x100 | 0x400;
+const IFLA_ADDRESS: u16 = 1;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 /// No duplicate address detection, or an IPv6 address would be of no use for its first second.
@@ -42,8 +44,26 @@ pub(super) fn set_up(interface: u32) -> io::Result<()> {
     change(RTM_NEWLINK, 0, body)
 }
 
+/// Gives an interface another MAC address; those of virtio take one while they are up.
+pub(super) fn set_mac(interface: u32, mac: [u8; 6]) -> io::Result<()> {
+    let mut body = vec![0; 16];
+    body[4..8].copy_from_slice(&interface.to_ne_bytes());
+    attribute(&mut body, IFLA_ADDRESS, &mac);
+    change(RTM_NEWLINK, 0, body)
+}
+
 /// Gives an interface an address; having it already is fine.
 pub(super) fn add(address: Address) -> io::Result<()> {
+    change(RTM_NEWADDR, NLM_F_REPLACE_OR_CREATE, body(address))
+}
+
+/// Takes an address from an interface.
+pub(super) fn remove(address: Address) -> io::Result<()> {
+    change(RTM_DELADDR, 0, body(address))
+}
+
+/// An address as the kernel takes it.
+fn body(address: Address) -> Vec<u8> {
     let (family, octets, flags) = match address.ip {
         IpAddr::V4(ip) => (AF_INET, ip.octets().to_vec(), 0),
         IpAddr::V6(ip) => (AF_INET6, ip.octets().to_vec(), IFA_F_NODAD),
@@ -51,12 +71,18 @@ pub(super) fn add(address: Address) -> io::Result<()> {
     let mut body = vec![family, address.prefix, flags, 0];
     body.extend_from_slice(&address.interface.to_ne_bytes());
     for kind in [IFA_LOCAL, IFA_ADDRESS] {
-        let length = u16::try_from(4 + octets.len()).expect("an address has 4 or 16 bytes");
-        body.extend_from_slice(&length.to_ne_bytes());
-        body.extend_from_slice(&kind.to_ne_bytes());
-        body.extend_from_slice(&octets);
+        attribute(&mut body, kind, &octets);
     }
-    change(RTM_NEWADDR, NLM_F_REPLACE_OR_CREATE, body)
+    body
+}
+
+/// Appends an attribute, which begins at a multiple of four bytes.
+fn attribute(body: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    body.resize(body.len().next_multiple_of(4), 0);
+    let length = u16::try_from(4 + value.len()).expect("an address has 16 bytes at most");
+    body.extend_from_slice(&length.to_ne_bytes());
+    body.extend_from_slice(&kind.to_ne_bytes());
+    body.extend_from_slice(value);
 }
 
 /// Every address of every interface.
@@ -165,6 +191,8 @@ mod tests {
     fn the_kernel_refuses_what_does_not_exist() {
         let address = Address { interface: 0x7fff_fff0, ip: "10.0.0.1".parse().unwrap(), prefix: 8 };
         assert!(add(address).is_err());
+        assert!(remove(address).is_err());
+        assert!(set_mac(0x7fff_fff0, [2, 0, 0, 0, 0, 1]).is_err());
         assert!(set_up(0x7fff_fff0).is_err());
     }
 

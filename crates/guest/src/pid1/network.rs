@@ -32,7 +32,7 @@ pub(super) fn configure() {
 }
 
 /// Interfaces that are devices, by PCI address.
-fn pci_order() -> Vec<String> {
+pub(super) fn pci_order() -> Vec<String> {
     let device = |name: &str| format!("/sys/class/net/{name}/device");
     let mut names: Vec<String> = sysfs::names("/sys/class/net")
         .into_iter()
@@ -42,7 +42,7 @@ fn pci_order() -> Vec<String> {
     names
 }
 
-fn index(name: &str) -> std::io::Result<u32> {
+pub(super) fn index(name: &str) -> std::io::Result<u32> {
     let text = fs::read_to_string(format!("/sys/class/net/{name}/ifindex"))?;
     text.trim().parse().map_err(|_| std::io::ErrorKind::InvalidData.into())
 }

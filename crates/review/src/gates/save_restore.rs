@@ -75,7 +75,7 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
     ask(&mut open);
     let saved = restore(session, &mut before, &mut copies);
     ask(&mut open);
-    Observed { saved, before, copies, ground: Ground::of(session), line: open.map(Open::close) }
+    Observed { saved, before, copies, ground: Ground { several: true, ..Ground::of(session) }, line: open.map(Open::close) }
 }
 
 fn restore(session: &Session<'_>, before: &mut Option<Seen>, copies: &mut Vec<Copy>) -> Result<Saved, Undone> {
@@ -210,7 +210,7 @@ fn side_by_side(seen: &Observed, spec: &MachineSpec, aspects: &mut Aspects, evid
             aspects.pass();
             continue;
         }
-        match shared(seen, network, index) {
+        match shared(seen, spec, index) {
             Ok(shared) if shared.is_empty() => aspects.pass(),
             Ok(shared) => {
                 let told = format!("{label}: guests that go on from one state all have {}", shared.join(" and "));
@@ -226,17 +226,27 @@ fn side_by_side(seen: &Observed, spec: &MachineSpec, aspects: &mut Aspects, evid
     }
 }
 
-/// What the restored guests have in common on a network: MAC address and addresses, in words.
-fn shared(seen: &Observed, network: &Network, index: usize) -> Result<Vec<String>, String> {
-    let mac = interfaces::expected_mac(network, index, &seen.ground.macs)
-        .ok_or_else(|| "its MAC address is not known, so its interface cannot be told".to_owned())?;
+/// What the restored guests have in common on a network: MAC address and addresses, in words. A card of a MAC address that is of
+/// no network of the specification may be on this one, with a MAC address that its guest gave it.
+fn shared(seen: &Observed, spec: &MachineSpec, index: usize) -> Result<Vec<String>, String> {
+    let macs: Vec<Option<String>> =
+        spec.networks.iter().enumerate().map(|(at, network)| interfaces::expected_mac(network, at, &seen.ground.macs)).collect();
+    if macs[index].is_none() {
+        return Err("its MAC address is not known, so its interface cannot be told".to_owned());
+    }
+    let elsewhere = |mac: &String| {
+        // The loopback's is all zeros.
+        mac == "00:00:00:00:00:00" || macs.iter().enumerate().any(|(at, other)| at != index && other.as_ref() == Some(mac))
+    };
     let mut common: Option<BTreeSet<String>> = None;
     for copy in &seen.copies {
         let cards = copy.seen.cards.as_ref().map_err(|why| quote::line(why))?;
-        let words = cards::find(cards, &mac).map_or_else(BTreeSet::new, |card| {
-            let addresses = cards::lasting(&card.interface).into_iter().map(|(ip, prefix)| format!("the address {ip}/{prefix}"));
-            addresses.chain([format!("MAC address {mac}")]).collect()
-        });
+        let mut words = BTreeSet::new();
+        for card in cards {
+            let Some(mac) = card.interface.mac.as_ref().filter(|mac| !elsewhere(mac)) else { continue };
+            words.insert(format!("MAC address {mac}"));
+            words.extend(cards::lasting(&card.interface).into_iter().map(|(ip, prefix)| format!("the address {ip}/{prefix}")));
+        }
         common = Some(common.map_or_else(|| words.clone(), |common| &common & &words));
     }
     Ok(common.unwrap_or_default().into_iter().collect())
@@ -434,9 +444,26 @@ mod tests {
         own.networks = vec![network(NetworkKind::User, None, None)];
         assert_eq!(check(&seen, &own).0, GateOutcome::Pass);
         // A guest that took others when it went on.
-        let card = &mut seen.copies[1].seen.cards.as_mut().expect("cards")[0];
-        card.interface.mac = Some("52:54:00:00:00:09".to_owned());
+        let took = |seen: &mut Observed, number: usize, mac: &str, ip: &str| {
+            let card = &mut seen.copies[number].seen.cards.as_mut().expect("cards")[0];
+            card.interface.mac = Some(mac.to_owned());
+            card.interface.addresses[0].0 = ip.parse().expect("an address");
+        };
+        took(&mut seen, 1, "52:54:00:00:00:09", "10.0.0.2");
+        assert!(matches!(check(&seen, &bridged).0, GateOutcome::Fail(why) if why.contains("all have the address 10.0.0.2/24:")));
+        took(&mut seen, 1, "52:54:00:00:00:09", "10.0.0.9");
         assert_eq!(check(&seen, &bridged).0, GateOutcome::Pass);
+        // Both took the same.
+        took(&mut seen, 0, "52:54:00:00:00:09", "10.0.0.8");
+        assert!(matches!(check(&seen, &bridged).0, GateOutcome::Fail(why) if why.contains("all have MAC address 52:54:00:00:00:09:")));
+        // What differs as it is meant to is not held against what was before.
+        took(&mut seen, 0, "52:54:00:00:00:08", "10.0.0.8");
+        seen.ground.several = true;
+        assert_eq!(judge(&seen, &bridged).outcome, GateOutcome::Pass);
+        bridged.review.side_by_side = None;
+        let told = format!("{:?}", judge(&seen, &bridged).outcome);
+        assert!(told.contains("the guest has no interface with MAC address 52:54:00:00:00:01; it had one before"), "{told}");
+        bridged.review.side_by_side = Some(true);
         seen.copies[1].seen.cards = Err("closed".to_owned());
         assert!(matches!(check(&seen, &bridged).0, GateOutcome::Unknown(_)));
     }

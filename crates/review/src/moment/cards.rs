@@ -47,6 +47,12 @@ pub(super) fn judge(
     }
     for (index, network) in spec.networks.iter().enumerate() {
         let label = format!("{when}: network {index}");
+        if ground.several && network.kind.leads_in() && spec.review.side_by_side == Some(true) {
+            aspects.none(format!(
+                "{label}: guests that run side by side are meant to differ there (`review.side_by_side`)"
+            ));
+            continue;
+        }
         let Some(mac) = interfaces::expected_mac(network, index, &ground.macs) else {
             aspects
                 .unknown(format!("{label}: its MAC address is not known, so its interface cannot be told"));

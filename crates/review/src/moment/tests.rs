@@ -29,6 +29,7 @@ pub(crate) fn ground() -> Ground {
         accelerator: Ok(Accelerator::Tcg),
         host: BTreeMap::from([("mds", Ok("Mitigation: Clear CPU buffers".to_owned()))]),
         macs: Ok(vec![MAC.to_owned()]),
+        several: false,
     }
 }
 
