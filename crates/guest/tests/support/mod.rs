@@ -130,6 +130,8 @@ pub(crate) struct Vm {
     dir: tempfile::TempDir,
     /// Other VMs with a file of theirs, as a review is told of them.
     pub(crate) neighbours: Vec<(String, String)>,
+    /// Files that its host is said to have, with their content.
+    pub(crate) host_files: Vec<(String, String)>,
     qmp: Mutex<Channel>,
     agent: Option<Mutex<Channel>>,
     started: Instant,
@@ -191,7 +193,15 @@ impl Vm {
         assert!(greeting.get("QMP").is_some(), "{greeting}");
         qmp.ask("qmp_capabilities", json!({})).unwrap();
         let agent = options.agent.then(|| Mutex::new(Channel::open(Path::new(&at("agent")), AGENT_ANSWER)));
-        Self { child: Mutex::new(child), dir, neighbours: Vec::new(), qmp: Mutex::new(qmp), agent, started }
+        Self {
+            child: Mutex::new(child),
+            dir,
+            neighbours: Vec::new(),
+            host_files: Vec::new(),
+            qmp: Mutex::new(qmp),
+            agent,
+            started,
+        }
     }
 
     /// Everything that the guest wrote on its serial line so far.

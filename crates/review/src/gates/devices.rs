@@ -3,11 +3,13 @@
 //! Three are compared: the specification, what the VMM says that it made, and what the guest sees. A virtio
 //! device that the VMM made and no driver took is a failure whatever it is for.
 
+mod assigned;
 mod layout;
 mod observe;
 mod shared;
 mod virtio;
 
+pub(super) use observe::{blocks, disks_of_guest};
 pub(crate) use observe::{GuestDisk, Observed, observe};
 
 use super::{Judged, table};
@@ -45,6 +47,7 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     virtio::judge(seen, &mut gate);
     layout::judge(seen, spec, &mut gate);
     shared::judge(seen, spec, &mut gate);
+    assigned::judge(seen, spec, &mut gate);
     if gate.agent {
         gate.aspects.about("agent").pass();
         gate.row("agent channel", "yes", "yes", "answers");

@@ -7,7 +7,9 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use vmwright_model::machine::{Accelerator, Disk, DiskFormat, NetworkKind, NumaCell, Topology};
+use vmwright_model::machine::{
+    Accelerator, Disk, DiskFormat, HostDevice, HostDeviceKind, NetworkKind, NumaCell, Topology,
+};
 use vmwright_model::{GateOutcome, Missing};
 use vmwright_review::{
     Guest, GuestError, Host, Neighbour, Owner, Process, Ran, Rules, Says, Scope, Vmm, Wanted, reports,
@@ -79,6 +81,49 @@ fn a_machine_as_specified_passes_what_can_be_tested() {
 
     let page = reports::html(&review);
     assert!(page.contains("<svg") && !page.contains("<script") && page.contains("spectre_v2"));
+}
+
+#[test]
+fn a_device_of_the_host_that_no_driver_takes_or_that_is_not_there_fails() {
+    let Some(parts) = parts("a_device_of_the_host_that_no_driver_takes_or_that_is_not_there_fails") else {
+        return;
+    };
+    // This machine may have no device to give away: a second source of random numbers stands for one that a driver of the guest
+    // takes, and a device of QEMU's for its own tests for one that none takes. What the host has in their places it is said to have.
+    let words = ["-device", "virtio-rng-pci,addr=10", "-device", "pci-testdev,addr=11"];
+    let mut vm = Vm::start(parts, &Options { more: words.map(str::to_owned).to_vec(), ..Options::default() });
+    let given = [
+        ("0000:41:00.0", "0x1af4", "0x1005"),
+        ("0000:42:00.0", "0x1b36", "0x0005"),
+        ("0000:43:00.0", "0x10de", "0x2236"),
+    ];
+    for (address, vendor, device) in given {
+        for (file, text) in [("vendor", vendor), ("device", device)] {
+            vm.host_files.push((format!("/sys/bus/pci/devices/{address}/{file}"), format!("{text}\n")));
+        }
+    }
+    let mut wanted = spec();
+    let host = |index: usize| HostDevice::of(HostDeviceKind::Pci, given[index].0);
+    wanted.host_devices = vec![host(0)];
+    let good = review(&vm, &wanted, &["devices"], None);
+    assert_eq!(gate(&good, "devices").outcome, GateOutcome::Pass);
+    let rows = &gate(&good, "devices").tables[0].rows;
+    assert!(
+        rows.iter().any(|row| row[0].starts_with("host device 0000:41:00.0") && row[3] == "virtio-pci"),
+        "{rows:#?}"
+    );
+    wanted.host_devices = vec![host(1)];
+    let why = failure(&review(&vm, &wanted, &["devices"], None), "devices").to_owned();
+    assert_eq!(why, "host device 0000:42:00.0 (1b36:0005): no driver of the guest took it");
+    wanted.host_devices = vec![host(2)];
+    let why = failure(&review(&vm, &wanted, &["devices"], None), "devices").to_owned();
+    assert_eq!(why, "host device 0000:43:00.0 (10de:2236): the VMM has no such device");
+    // What the host does not tell nobody knows.
+    wanted.host_devices = vec![HostDevice::of(HostDeviceKind::Pci, "0000:7f:1f.7")];
+    let dark = review(&vm, &wanted, &["devices"], None);
+    assert!(
+        matches!(&gate(&dark, "devices").outcome, GateOutcome::Unknown(why) if why.contains("0000:7f:1f.7"))
+    );
 }
 
 /// A node of memory alone.
@@ -296,7 +341,7 @@ fn the_host_reaches_the_guest_through_a_tap() {
     }
     let Some(parts) = parts(NAME) else { return };
     let options = Options {
-        cmdline: "vmwright.net0=192.0.2.2/24".to_owned(),
+        cmdline: "vmwright.net0=192.0.2.2/24 vmwright.net0=fd00::2/64".to_owned(),
         networks: vec![("tap,ifname=vmwtest0,script=no,downscript=no".to_owned(), MAC.to_owned())],
         ..Options::default()
     };
@@ -315,6 +360,43 @@ fn the_host_reaches_the_guest_through_a_tap() {
         network_gate.evidence.iter().any(|line| line.starts_with("/proc/net/arp: ") && line.contains(MAC))
     );
     assert!(reports::html(&good).matches("<circle").count() == 20);
+
+    // The host is not on the network of its other address, and passes nothing for it; then it is.
+    assert!(!network_gate.checks.iter().any(|check| check.name == "the other family"));
+    ip(&["address", "add", "fd00::1/64", "dev", "vmwtest0", "nodad"]);
+    let both = review(&vm, &spec, &["network"], None);
+    let network_gate = gate(&both, "network");
+    assert_eq!(network_gate.outcome, GateOutcome::Pass);
+    assert!(
+        network_gate.checks.iter().any(|check| check.name == "the other family"),
+        "{:?}",
+        network_gate.checks
+    );
+    assert_eq!((figure(network_gate, "fd00::2 sent"), figure(network_gate, "fd00::2 lost")), (20.0, 0.0));
+    // Another station is asked for it, which is not there.
+    ip(&[
+        "neighbour",
+        "replace",
+        "fd00::2",
+        "lladdr",
+        "52:54:00:ff:ff:ff",
+        "nud",
+        "permanent",
+        "dev",
+        "vmwtest0",
+    ]);
+    let deaf = review(&vm, &spec, &["network"], None);
+    assert!(failure(&deaf, "network").contains("fd00::2 is not reached from the host"), "{deaf:?}");
+    ip(&["address", "delete", "fd00::1/64", "dev", "vmwtest0"]);
+
+    // What goes over is measured, and held against what is demanded.
+    assert!(figure(network_gate, "network 0: throughput") > 1.0);
+    spec.review.network_mib_s = Some(1);
+    assert_eq!(gate(&review(&vm, &spec, &["network"], None), "network").outcome, GateOutcome::Pass);
+    spec.review.network_mib_s = Some(1_000_000);
+    let slow = review(&vm, &spec, &["network"], None);
+    assert!(failure(&slow, "network").contains("MiB/s go to 192.0.2.2 and back"), "{slow:?}");
+    spec.review.network_mib_s = None;
 
     // Without an address in the specification, the one that the guest has is used.
     spec.networks = vec![network(NetworkKind::Bridge, None)];

@@ -76,6 +76,9 @@ impl Rules for Live<'_> {
 
 impl Host for Live<'_> {
     fn file(&self, path: &str) -> Result<Vec<u8>, Missing> {
+        if let Some((_, text)) = self.0.host_files.iter().find(|(name, _)| name == path) {
+            return Ok(text.clone().into_bytes());
+        }
         std::fs::read(path).map_err(|error| missing(&error))
     }
 

@@ -1,5 +1,6 @@
 //! Asking the VMM and the guest for their devices.
 
+use super::assigned::{self, Assigned};
 use super::layout::{self, Layout};
 use super::shared;
 use super::virtio::{self, GuestVirtio};
@@ -37,6 +38,8 @@ pub(crate) struct Observed {
     pub(crate) layout: Layout,
     /// What the guest has mounted; none where no directory is shared.
     pub(crate) shared: Option<Result<String, String>>,
+    /// Devices of the host, and graphics cards.
+    pub(crate) assigned: Assigned,
     /// Lines that were read.
     pub(crate) evidence: Vec<String>,
 }
@@ -89,11 +92,12 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
             answer.get("base-memory")?.as_u64()?.checked_add(plugged)
         }),
         memory_guest: memory(session, &mut evidence),
-        blocks: ask_vmm(session, "query-block", |answer| Some(answer.as_array()?.iter().filter_map(block).collect())),
-        disks: disks(session),
+        blocks: blocks(session),
+        disks: disks_of_guest(session),
         vmm_macs: interfaces::macs_of_vmm(session),
         layout: layout::observe(session, &names),
         shared: shared::observe(session),
+        assigned: assigned::observe(session),
         interfaces,
         virtio_vmm: ask_vmm(session, "query-pci", virtio::types_of_vmm),
         virtio_guest: agent.clone().and_then(|()| virtio::of_guest(session)),
@@ -105,6 +109,11 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
 fn ask_vmm<T>(session: &Session<'_>, command: &str, read: impl Fn(&Value) -> Option<T>) -> Result<T, String> {
     let answer = session.scope.vmm.query(command)?;
     read(&answer).ok_or_else(|| format!("{command}: the answer has another form"))
+}
+
+/// The VM's disks, as its VMM says.
+pub(crate) fn blocks(session: &Session<'_>) -> Result<Vec<Block>, String> {
+    ask_vmm(session, "query-block", |answer| Some(answer.as_array()?.iter().filter_map(block).collect()))
 }
 
 fn block(entry: &Value) -> Option<Block> {
@@ -129,7 +138,7 @@ fn memory(session: &Session<'_>, evidence: &mut Vec<String>) -> Result<u64, Stri
 }
 
 /// Disks by `guest-get-disks`, without partitions and optical drives.
-fn disks(session: &Session<'_>) -> Result<Vec<GuestDisk>, String> {
+pub(crate) fn disks_of_guest(session: &Session<'_>) -> Result<Vec<GuestDisk>, String> {
     let answer = session.ask("guest-get-disks")?;
     let list = answer.as_array().ok_or("guest-get-disks: the answer is no list")?;
     let name = |entry: &Value| {

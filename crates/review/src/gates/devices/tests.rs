@@ -1,3 +1,4 @@
+use super::assigned::{Assigned, Function, InGuest};
 use super::layout::Layout;
 use super::observe::Block;
 use super::virtio::GuestVirtio;
@@ -5,7 +6,9 @@ use super::*;
 use crate::gates::tests_support::{network, spec};
 use crate::interfaces::Interface;
 use vmwright_model::GateOutcome;
-use vmwright_model::machine::{Disk, DiskFormat, NetworkKind, NumaCell, Topology};
+use vmwright_model::machine::{
+    Disk, DiskFormat, HostDevice, HostDeviceKind, NetworkKind, NumaCell, Topology, Video,
+};
 
 const MAC: &str = "52:54:00:00:00:01";
 
@@ -47,6 +50,7 @@ fn good() -> Observed {
         ]),
         layout: Layout { random: Some(Ok("virtio_rng.0".to_owned())), ..Layout::default() },
         shared: None,
+        assigned: Assigned::default(),
         evidence: Vec::new(),
     }
 }
@@ -195,4 +199,57 @@ fn shared_directories_and_the_socket() {
         let told = judge(&seen, &spec).outcome;
         assert!(told.word() == "unknown" && told.why().contains("has not mounted `x`"), "{told:?}");
     }
+}
+
+/// A machine that a graphics card of the host was given to.
+fn given() -> (Observed, MachineSpec) {
+    let (mut seen, mut spec) = (good(), machine());
+    spec.host_devices = vec![HostDevice::of(HostDeviceKind::Pci, "0000:41:00.0")];
+    let id = (0x10de, 0x2236);
+    let function = Function { address: "0000:01:00.0".to_owned(), id, graphics: true };
+    let in_guest = InGuest { id: Some(id), driver: Some("nvidia".to_owned()), shown: Some("DRM card1".to_owned()) };
+    seen.assigned = Assigned {
+        wanted: vec![("0000:41:00.0".to_owned(), Ok(id))],
+        functions: Some(Ok(vec![(function, Ok(in_guest))])),
+    };
+    (seen, spec)
+}
+
+#[test]
+fn a_device_of_the_host_has_a_driver_and_a_graphics_card_is_up() {
+    let (seen, spec) = given();
+    let judged = judge(&seen, &spec);
+    assert_eq!(judged.outcome, GateOutcome::Pass);
+    assert!(judged.checks.iter().any(|check| check.name == "host devices"));
+    let row = judged.tables[0].rows.iter().find(|row| row[0] == "host device 0000:41:00.0 (10de:2236)").expect("a row");
+    assert_eq!(row[1..], ["0000:41:00.0", "0000:01:00.0", "nvidia, DRM card1"]);
+    let told = |change: fn(&mut Assigned, &mut InGuest)| {
+        let (mut seen, spec) = given();
+        let mut functions = seen.assigned.functions.take().expect("functions").expect("an answer");
+        let mut own = functions[0].1.clone().expect("seen");
+        change(&mut seen.assigned, &mut own);
+        functions[0].1 = Ok(own);
+        seen.assigned.functions = Some(Ok(functions));
+        format!("{:?}", judge(&seen, &spec).outcome)
+    };
+    assert!(told(|_, own| own.driver = None).starts_with("Fail(\"host device 0000:41:00.0 (10de:2236): no driver of the guest took it"));
+    assert!(told(|_, own| own.id = None).contains("the guest does not see it at 0000:01:00.0"));
+    assert!(told(|_, own| own.shown = None).starts_with("Unknown(\"host device 0000:41:00.0 (10de:2236): nvidia took it, and neither DRM"));
+    assert!(told(|all, _| all.wanted[0].1 = Ok((0x10de, 1))).contains("(10de:0001): the VMM has no such device"));
+    assert!(told(|all, _| all.wanted[0].1 = Err("not root".to_owned())).starts_with("Unknown("));
+}
+
+#[test]
+fn an_emulated_graphics_card_needs_no_driver_and_passes_nothing_without() {
+    let (mut seen, mut spec) = given();
+    spec.host_devices.clear();
+    spec.videos = vec![serde_json::from_value::<Video>(serde_json::json!({ "model": "vga" })).expect("a card")];
+    seen.assigned.wanted.clear();
+    assert_eq!(judge(&seen, &spec).outcome, GateOutcome::Pass);
+    if let Some(Ok(functions)) = &mut seen.assigned.functions {
+        functions[0].1 = Ok(InGuest { id: Some((0x10de, 0x2236)), driver: None, shown: None });
+    }
+    let judged = judge(&seen, &spec);
+    let check = judged.checks.iter().find(|check| check.name == "graphics").expect("it is judged");
+    assert_eq!((judged.outcome, check.outcome.word()), (GateOutcome::Pass, "not applicable"));
 }
