@@ -27,6 +27,20 @@ impl Default for EchoPlan {
     }
 }
 
+/// The address from which this machine would send to another; none where it has no way there. Nothing is sent.
+#[must_use]
+pub fn source(address: IpAddr) -> Option<IpAddr> {
+    // The port says nothing: a datagram's socket that is connected has only looked for the way.
+    let socket = UdpSocket::bind((any(address), 0)).ok()?;
+    socket.connect((address, 7)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+/// All of this machine's addresses of the same family.
+fn any(address: IpAddr) -> IpAddr {
+    if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
+}
+
 /// What came back.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Echoed {
@@ -113,9 +127,7 @@ impl Held {
 /// interface (`IP_PMTUDISC_WANT` of ip(7)). One that is too large for some way in between gets lost.
 #[must_use]
 pub fn over_udp(address: IpAddr, plan: &EchoPlan) -> Echoed {
-    let any: IpAddr =
-        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = match UdpSocket::bind((any, 0)).and_then(|socket| {
+    let socket = match UdpSocket::bind((any(address), 0)).and_then(|socket| {
         socket.connect((address, plan.port))?;
         Ok(socket)
     }) {
@@ -258,6 +270,13 @@ mod tests {
     }
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn what_is_here_is_reached_from_here() {
+        assert_eq!(source(HERE), Some(HERE));
+        // Multicast of the whole link without a link: no way.
+        assert_eq!(source("ff02::1".parse().unwrap()).filter(|ip| !ip.is_ipv6()), None);
+    }
 
     #[test]
     fn an_echo_is_timed() {

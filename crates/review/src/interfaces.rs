@@ -21,13 +21,23 @@ pub(crate) struct Interface {
 impl Interface {
     /// The address that the host would use: IPv4 first, never one that only counts on the link.
     pub(crate) fn reachable(&self) -> Option<IpAddr> {
-        let usable = |ip: &IpAddr| match ip {
+        let mut found: Vec<IpAddr> = self.usable().map(|(ip, _)| ip).collect();
+        found.sort_by_key(IpAddr::is_ipv6);
+        found.first().copied()
+    }
+
+    /// The first address of the other family than this one's, with the length of its network part.
+    pub(crate) fn of_the_other_family(&self, than: IpAddr) -> Option<(IpAddr, u64)> {
+        self.usable().find(|(ip, _)| ip.is_ipv4() != than.is_ipv4())
+    }
+
+    /// Addresses that count beyond the link.
+    fn usable(&self) -> impl Iterator<Item = (IpAddr, u64)> {
+        let usable = |(ip, _): &(IpAddr, u64)| match ip {
             IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),
             IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local() && !ip.is_unspecified(),
         };
-        let mut found: Vec<IpAddr> = self.addresses.iter().map(|(ip, _)| *ip).filter(usable).collect();
-        found.sort_by_key(IpAddr::is_ipv6);
-        found.first().copied()
+        self.addresses.iter().copied().filter(usable)
     }
 
     /// Addresses as one text.
@@ -74,6 +84,19 @@ fn parse(answer: &Value) -> Option<Vec<Interface>> {
 pub(crate) fn specified(network: &Network) -> Option<(IpAddr, u64)> {
     let (ip, prefix) = network.address.as_deref()?.split_once('/')?;
     Some((ip.parse().ok()?, prefix.parse().ok()?))
+}
+
+/// Whether two addresses are of one network whose part of an address has this length.
+pub(crate) fn of_one_network(one: IpAddr, other: IpAddr, prefix: u64) -> bool {
+    let bits = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => (u128::from(u32::from(ip)), 32),
+        IpAddr::V6(ip) => (u128::from(ip), 128),
+    };
+    let ((one, length), (other, other_length)) = (bits(one), bits(other));
+    let Some(hosts) = u32::try_from(prefix).ok().and_then(|prefix| u32::checked_sub(length, prefix)) else {
+        return false;
+    };
+    length == other_length && one.checked_shr(hosts).unwrap_or(0) == other.checked_shr(hosts).unwrap_or(0)
 }
 
 /// The interface with that MAC address.
@@ -132,6 +155,25 @@ mod tests {
         assert_eq!(found[1].mac.as_deref(), Some("52:54:00:aa:00:01"));
         assert_eq!(found[1].reachable(), Some("10.0.0.5".parse().unwrap()));
         assert_eq!(found[1].addresses_text(), "fe80::1/64 fd00::1/64 10.0.0.5/24");
+        assert_eq!(
+            found[1].of_the_other_family("10.0.0.5".parse().unwrap()),
+            Some(("fd00::1".parse().unwrap(), 64))
+        );
+        assert_eq!(
+            found[1].of_the_other_family("fd00::1".parse().unwrap()),
+            Some(("10.0.0.5".parse().unwrap(), 24))
+        );
         assert_eq!(parse(&json!({})), None);
+    }
+
+    #[test]
+    fn networks_are_told_by_their_part_of_an_address() {
+        let of = |one: &str, other: &str, prefix| {
+            of_one_network(one.parse().unwrap(), other.parse().unwrap(), prefix)
+        };
+        assert!(of("10.0.0.1", "10.0.0.2", 24) && !of("10.0.1.1", "10.0.0.2", 24));
+        assert!(of("fd00::1", "fd00::2", 64) && !of("fd01::1", "fd00::2", 64));
+        assert!(of("1.2.3.4", "5.6.7.8", 0) && of("fd00::1", "::1", 0) && !of("fd00::1", "10.0.0.1", 0));
+        assert!(!of("10.0.0.1", "10.0.0.1", 33) && of("10.0.0.1", "10.0.0.1", 32));
     }
 }

@@ -298,6 +298,11 @@ pub trait Host {
         echo::over_tcp(address, plan)
     }
 
+    /// The address from which the host would send to another; none where it has no way there.
+    fn source(&self, address: IpAddr) -> Option<IpAddr> {
+        echo::source(address)
+    }
+
     /// The same with datagrams that must not be cut in pieces.
     fn datagrams(&self, address: IpAddr, plan: &EchoPlan) -> Echoed {
         echo::over_udp(address, plan)

@@ -7,7 +7,8 @@ use vmwright_model::Depth;
 ///
 /// Gates that notice nothing and take seconds (--quick): boot, network, devices, cpu-flaws, isolation, secure-boot, vtpm,
 /// confidential. That disturb nobody: known-flaws, utilisation. That load the guest or make it stand still for moments (--full):
-/// performance, guest-to-guest, migration, save-restore, hot-plug. Only where it is named, or a framework asks for it: fips.
+/// performance, guest-to-guest, migration, save-restore, disks (those that the specification gives free), hot-plug. Only where it
+/// is named, or a framework asks for it: fips.
 ///
 /// Of this host itself (`localhost`): cpu-flaws, isolation (each VMM that runs here, whoever started it; merged pages, threads
 /// of a core, IOMMU), known-flaws, utilisation (what all VMs were promised), fips. Nothing is started or changed.

@@ -115,6 +115,7 @@ const COMMANDS: &[(&str, Command)] = &[
     ("guest-file-flush", |agent, arguments| agent.files.flush(arguments)),
     ("guest-file-open", |agent, arguments| agent.files.open(arguments)),
     ("guest-file-read", |agent, arguments| agent.files.read(arguments)),
+    ("guest-file-seek", |agent, arguments| agent.files.seek(arguments)),
     ("guest-file-write", |agent, arguments| agent.files.write(arguments)),
     ("guest-get-disks", |_, _| Ok(disks::list())),
     ("guest-get-host-name", |_, _| Ok(json!({ "host-name": text(rustix::system::uname().nodename()) }))),
@@ -345,7 +346,14 @@ mod tests {
             assert_eq!(done("guest-file-flush", json!({ "handle": handle })), json!({}));
             done("guest-file-close", json!({ "handle": handle }));
         }
-        assert_eq!(std::fs::read(path).unwrap(), b"foobar");
+        assert_eq!(std::fs::read(&path).unwrap(), b"foobar");
+        let handle = done("guest-file-open", json!({ "path": path }));
+        for (offset, whence, position, text) in [(4, json!("set"), 4, "YXI="), (-3, json!(2), 3, "YmFy")] {
+            let sought =
+                done("guest-file-seek", json!({ "handle": handle, "offset": offset, "whence": whence }));
+            assert_eq!(sought, json!({ "position": position, "eof": false }));
+            assert_eq!(done("guest-file-read", json!({ "handle": handle }))["buf-b64"], text);
+        }
     }
 
     #[test]

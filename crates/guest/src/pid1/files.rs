@@ -4,7 +4,7 @@ use super::base64;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 /// Files open at once.
@@ -29,7 +29,7 @@ impl Files {
         let mode = arguments.get("mode").and_then(Value::as_str).unwrap_or("r");
         let (write, append) = match mode.trim_end_matches('b') {
             "r" => (false, false),
-            "w" => (true, false),
+            "w" | "r+" => (true, false),
             "a" => (true, true),
             _ => return Err(format!("invalid file open mode '{mode}'")),
         };
@@ -41,8 +41,8 @@ impl Files {
             .read(!write)
             .write(write && !append)
             .append(append)
-            .create(write)
-            .truncate(write && !append)
+            .create(write && !mode.starts_with('r'))
+            .truncate(mode.starts_with('w'))
             .custom_flags(i32::from_ne_bytes(rustix::fs::OFlags::NONBLOCK.bits().to_ne_bytes()))
             .open(path)
             .map_err(|error| format!("failed to open file '{path}' (mode: '{mode}'): {}", plain(&error)))?;
@@ -68,6 +68,25 @@ impl Files {
     pub(super) fn close(&mut self, arguments: &Arguments) -> Result<Value, String> {
         let handle = integer(arguments, "handle")?;
         self.open.remove(&handle).map(|_| json!({})).ok_or_else(|| unknown_handle(handle))
+    }
+
+    pub(super) fn seek(&mut self, arguments: &Arguments) -> Result<Value, String> {
+        let offset = integer(arguments, "offset")?;
+        // By name, or by the number that fseek(3) has for it.
+        let to = match arguments.get("whence") {
+            Some(Value::String(word)) if word == "set" => u64::try_from(offset).map(SeekFrom::Start).ok(),
+            Some(Value::Number(number)) if number.as_u64() == Some(0) => {
+                u64::try_from(offset).map(SeekFrom::Start).ok()
+            }
+            Some(Value::String(word)) if word == "cur" => Some(SeekFrom::Current(offset)),
+            Some(Value::Number(number)) if number.as_u64() == Some(1) => Some(SeekFrom::Current(offset)),
+            Some(Value::String(word)) if word == "end" => Some(SeekFrom::End(offset)),
+            Some(Value::Number(number)) if number.as_u64() == Some(2) => Some(SeekFrom::End(offset)),
+            _ => None,
+        };
+        let to = to.ok_or("invalid whence code or offset")?;
+        let position = self.file(arguments)?.seek(to).map_err(|error| plain(&error))?;
+        Ok(json!({ "position": position, "eof": false }))
     }
 
     pub(super) fn write(&mut self, arguments: &Arguments) -> Result<Value, String> {

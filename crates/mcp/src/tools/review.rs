@@ -20,8 +20,8 @@ pub(crate) const TOOL: Tool = Tool {
             "gates",
             Takes::Texts,
             "only these: boot, network, devices, cpu-flaws, isolation, secure-boot, vtpm, confidential, known-flaws, \
-             utilisation, performance, guest-to-guest, migration, save-restore, hot-plug, fips; of localhost cpu-flaws, isolation, known-flaws, \
-             utilisation, fips",
+             utilisation, performance, guest-to-guest, migration, save-restore, disks, hot-plug, fips; of localhost cpu-flaws, isolation, \
+             known-flaws, utilisation, fips",
         ),
         Parameter::optional(
             "depth",

@@ -21,6 +21,11 @@ pub struct Requirements {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("items" = {"type": "string", "format": "host-port"}))]
     pub no_reach: Vec<String>,
+    /// Disks of the specification, by their paths, whose bytes a review may overwrite: what is on them is lost. Without them only
+    /// throw-away disks are written to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("items" = {"type": "string", "format": "path"}))]
+    pub overwrite: Vec<String>,
     /// Milliseconds from power-on to the guest's agent, at most.
     #[schemars(range(min = 1, max = 3_600_000))]
     pub boot_ms: Option<u32>,
@@ -33,6 +38,10 @@ pub struct Requirements {
     /// Microseconds of a round trip from the host over the network and back, at most, as the median.
     #[schemars(range(min = 1, max = 60_000_000))]
     pub round_trip_us: Option<u32>,
+    /// Mebibytes a second between the host and the guest over each network, what goes and what comes back together, at least,
+    /// as the median.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub network_mib_s: Option<u32>,
     /// Computing power of one virtual CPU, in percent of a processor of the host, at least.
     #[schemars(range(min = 1, max = 100))]
     pub cpu_percent: Option<u32>,

@@ -63,7 +63,7 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
 }
 
 /// Bytes that no other disk has by chance: a generator of Lehmer's, begun anew for each.
-fn pattern(seed: u64) -> Vec<u8> {
+pub(super) fn pattern(seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let next = |_| {
         state = state.wrapping_mul(0xda94_2042_e4dd_58b5);
@@ -89,7 +89,7 @@ fn look(guest: &dyn Guest, mac: &str, before: &[String], probe: bool) -> Seen {
     let path = format!("/dev/{name}");
     let read = guest.file_read(&path, PART).map(|bytes| bytes == pattern(1)[..PART]).map_err(|error| format!("{path}: {error}"));
     let written = write(guest, &path, &pattern(2)[..PART]);
-    let discarded = discard(guest, &path, probe);
+    let discarded = discard(guest, &path, (HALF as u64, HALF as u64), probe);
     Seen { read, written, discarded, disk: swapped(disk), card: swapped(card) }
 }
 
@@ -141,13 +141,13 @@ fn write(guest: &dyn Guest, path: &str, bytes: &[u8]) -> Result<(), String> {
     if count == Some(bytes.len() as u64) { Ok(()) } else { Err(format!("{count:?} of {} bytes were written", bytes.len())) }
 }
 
-/// Discards the second half of a disk: by our probe, or blkdiscard(8).
-fn discard(guest: &dyn Guest, path: &str, probe: bool) -> Result<(), String> {
-    let (offset, limit) = (HALF.to_string(), Duration::from_secs(15));
+/// Discards bytes of a disk from an offset on: by our probe, or blkdiscard(8).
+pub(super) fn discard(guest: &dyn Guest, path: &str, (offset, length): (u64, u64), probe: bool) -> Result<(), String> {
+    let (offset, length, limit) = (offset.to_string(), length.to_string(), Duration::from_secs(15));
     let ran = if probe {
-        guest.run("/init", &["discard", path, &offset, &offset], limit)
+        guest.run("/init", &["discard", path, &offset, &length], limit)
     } else {
-        guest.run("/usr/sbin/blkdiscard", &["--force", "--offset", &offset, "--length", &offset, path], limit)
+        guest.run("/usr/sbin/blkdiscard", &["--force", "--offset", &offset, "--length", &length, path], limit)
     };
     let ran = ran.map_err(|error| error.to_string())?;
     let said = String::from_utf8_lossy(&ran.errors).trim().to_owned();
@@ -155,7 +155,7 @@ fn discard(guest: &dyn Guest, path: &str, probe: bool) -> Result<(), String> {
 }
 
 /// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
+pub(super) fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {

@@ -45,6 +45,7 @@ gates! {
     guest_to_guest = "guest-to-guest" from Some(Depth::Full), of ["network", "ovs", "vhost-user", "libvirt"];
     migration = "migration" from Some(Depth::Full), of ["migration", "machine", "cpu", "storage", "network"];
     save_restore = "save-restore" from Some(Depth::Full), of ["snapshot", "migration", "storage", "guest"];
+    disks = "disks" from Some(Depth::Full), of ["storage", "qcow2"];
     hot_plug = "hot-plug" from Some(Depth::Full), of ["machine", "guest", "storage", "network"];
     fips = "fips" from None, of ["host"];
 }

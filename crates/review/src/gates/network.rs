@@ -1,7 +1,8 @@
 //! `network`: the host reaches the guest, at the address that was asked for, and its bytes come back.
 //!
 //! Twenty payloads go to the echo service on TCP port 7 of the guest and are timed, and five of a frame's full size to UDP
-//! port 7. A user-mode network has no way in, so that there the question does not arise. From the guest, services that the
+//! port 7; larger ones tell how much goes over. A guest that has an address of the other family too, on a network that the
+//! host is on, has to answer there as well. A user-mode network has no way in, so that there the question does not arise. From the guest, services that the
 //! specification names are reached, or must not be: other guests, the world outside, the host's metadata.
 
 use super::{Judged, component, measurement, table};
@@ -9,19 +10,27 @@ use crate::aspects::Aspects;
 use crate::echo::{EchoPlan, Echoed};
 use crate::interfaces::{self, Interface, find, specified};
 use crate::quote;
-use crate::scope::Session;
+use crate::scope::{Host, Session};
 use crate::statistics::{interval, median};
 use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 use vmwright_model::machine::{Network, NetworkKind};
-use vmwright_model::{MachineSpec, Missing};
+use vmwright_model::{MachineSpec, Measurement, Missing};
 
 /// In the name of a measurement of one round trip, between the address and the trip's number.
 pub(crate) const TRIP: &str = " round trip ";
 
 /// Where the host keeps which MAC address answered for an IPv4 address.
 const ARP: &str = "/proc/net/arp";
+
+/// Bytes of a round trip that tells how much goes over, and how many there are. A sender that has not read its echo yet must
+/// find room for all of it on the way.
+const BULK: (usize, u32) = (64 << 10, 64);
+
+/// How long an address of the other family may take to answer: one of IPv6 that has just come is not used for a second, in which
+/// its neighbours may say that they have it (RFC 4862, section 5.4).
+const OTHER: Duration = Duration::from_secs(3);
 
 /// How long a guest that has just started its agent may take to get its addresses: a DHCP client is told to wait
 /// between 1 and 10 s before it asks (RFC 2131, section 4.4.1).
@@ -36,6 +45,10 @@ pub(crate) struct Observed {
     /// For each network of the specification: the address that was tried and what came of it; none where there
     /// was nothing to try.
     pub(crate) tried: Vec<Option<(IpAddr, Echoed)>>,
+    /// For each network: the guest's address of the other family, and what came of it; or why it was not tried.
+    pub(crate) other: Vec<Option<(IpAddr, Result<Echoed, String>)>>,
+    /// For each network: what came of large payloads.
+    pub(crate) bulk: Vec<Option<Echoed>>,
     /// The host's table of IPv4 neighbours after the trials.
     pub(crate) arp: Result<String, Missing>,
     /// For each network: the largest packet of the guest's interface, in bytes.
@@ -83,10 +96,24 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
         let plan = EchoPlan { size, trips: 5, give_up: 3, ..EchoPlan::default() };
         Some(session.scope.host.datagrams(*ip, &plan))
     };
+    let bulk = |one: &Option<(IpAddr, Echoed)>| {
+        let (ip, Echoed::Answered { .. }) = one.as_ref()? else { return None };
+        let plan = EchoPlan { size: BULK.0, trips: BULK.1, give_up: 2, patience: Duration::from_secs(3), ..EchoPlan::default() };
+        Some(session.scope.host.echo(*ip, &plan))
+    };
+    let other = |(index, network): (usize, &Network)| {
+        let (first, _) = tried[index].as_ref()?;
+        let mac = interfaces::expected_mac(network, index, &vmm_macs);
+        let own = interfaces.as_ref().ok().and_then(|all| find(all, mac.as_deref()))?;
+        let (ip, prefix) = own.of_the_other_family(*first)?;
+        Some((ip, by_the_other_family(session.scope.host, ip, prefix)))
+    };
     let wanted = &session.scope.spec.review;
     let reach = |all: &[String]| all.iter().map(|to| (to.clone(), session.reach(to))).collect();
     Observed {
         full: networks.iter().enumerate().map(full).collect(),
+        bulk: tried.iter().map(bulk).collect(),
+        other: networks.iter().enumerate().map(other).collect(),
         reach: reach(&wanted.reach),
         no_reach: reach(&wanted.no_reach),
         mtus,
@@ -94,6 +121,24 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
         arp: session.host_file(ARP),
         interfaces,
         vmm_macs,
+    }
+}
+
+/// What comes of an address that the specification does not name, where the host is on its network: another way there is not the
+/// VM's.
+fn by_the_other_family(host: &dyn Host, ip: IpAddr, prefix: u64) -> Result<Echoed, String> {
+    match host.source(ip) {
+        Some(source) if interfaces::of_one_network(source, ip, prefix) => {}
+        Some(_) | None => return Err("the host has no address on its network".to_owned()),
+    }
+    let began = Instant::now();
+    loop {
+        let echoed = host.echo(ip, &EchoPlan::default());
+        let clean = !matches!(&echoed, Echoed::Answered { first_loss: Some(_), .. } | Echoed::Unreachable(_));
+        if clean || began.elapsed() >= OTHER {
+            return Ok(echoed);
+        }
+        thread::sleep(Duration::from_millis(250));
     }
 }
 
@@ -147,7 +192,18 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
             (true, Some((ip, echoed))) => {
                 judge_echo(*ip, echoed, &label, spec, &mut aspects, &mut report);
                 judge_neighbour(seen, *ip, mac.as_deref(), &label, &mut aspects, &mut report);
-                summary(*ip, echoed)
+                let bulk = seen.bulk.get(index).and_then(Option::as_ref);
+                let more = judge_bulk(bulk, index, *ip, &label, spec, &mut aspects, &mut report);
+                format!("{}{more}", summary(*ip, echoed))
+            }
+        };
+        let way = match seen.other.get(index).and_then(Option::as_ref) {
+            None => way,
+            Some((ip, Err(why))) => format!("{way}; {ip}: not tried: {why}"),
+            Some((ip, Ok(echoed))) => {
+                aspects.about("the other family");
+                judge_echo(*ip, echoed, &label, spec, &mut aspects, &mut report);
+                format!("{way}; {}", summary(*ip, echoed))
             }
         };
         let name = own.map_or("not found", |interface| interface.name.as_str());
@@ -284,7 +340,57 @@ fn judge_time(ip: IpAddr, times: &[f64], label: &str, spec: &MachineSpec, aspect
         }
         None => aspects.unknown(format!("{label}: {} round trips to {ip} are too few to tell how long they take", times.len())),
     }
-    aspects.about("from the host");
+}
+
+/// How much goes over, and whether that is as much as it has to be. Gives words for it.
+fn judge_bulk(
+    bulk: Option<&Echoed>,
+    index: usize,
+    ip: IpAddr,
+    label: &str,
+    spec: &MachineSpec,
+    aspects: &mut Aspects,
+    report: &mut Judged,
+) -> String {
+    let wanted = spec.review.network_mib_s;
+    let Some(Echoed::Answered { trips, first_loss }) = bulk else {
+        if let (Some(_), Some(wanted)) = (bulk, wanted) {
+            aspects.about("throughput").fail(format!(
+                "{label}: payloads of {} bytes do not come back from {ip}, the specification demands {wanted} MiB/s",
+                BULK.0
+            ));
+        } else if wanted.is_some() {
+            aspects.about("throughput").unknown(format!("{label}: {ip} does not answer, so how much goes over is not known"));
+        }
+        return String::new();
+    };
+    let size = 2.0 * BULK.0 as f64 / f64::from(1 << 20);
+    // There and back. What got lost took no time that could be told, and counts as nothing that came over.
+    let rate = |trip: &Option<f64>| trip.filter(|time| *time > 0.0).map_or(0.0, |time| size / (time / 1e3));
+    let rates: Vec<f64> = trips.iter().map(rate).collect();
+    let (Some(middle), bounds) = (median(&rates), interval(&rates)) else { return String::new() };
+    report.measurements.push(Measurement {
+        samples: rates,
+        interval: bounds,
+        ..measurement(format!("network {index}: throughput"), middle, "MiB/s")
+    });
+    let lost = trips.iter().filter(|trip| trip.is_none()).count();
+    let lost = first_loss.as_deref().map(|why| format!(" ({lost} of {} lost: {})", trips.len(), quote::line(why))).unwrap_or_default();
+    if let Some(wanted) = wanted {
+        aspects.about("throughput");
+        let wanted = f64::from(wanted);
+        match bounds {
+            Some((low, _)) if low >= wanted => aspects.pass(),
+            Some((low, high)) => {
+                let told = format!(
+                    "{label}: between {low:.1} and {high:.1} MiB/s go to {ip} and back{lost}, the specification demands at least {wanted:.0}"
+                );
+                if high < wanted { aspects.fail(told) } else { aspects.unknown(told) }
+            }
+            None => aspects.unknown(format!("{label}: {} payloads to {ip} are too few to tell how much goes over", trips.len())),
+        }
+    }
+    format!(", {middle:.1} MiB/s{lost}")
 }
 
 fn judge_echo(
@@ -308,11 +414,11 @@ fn judge_echo(
             }
             report.measurements.push(measurement(format!("{ip} sent"), trips.len() as f64, "count"));
             report.measurements.push(measurement(format!("{ip} lost"), lost as f64, "count"));
-            judge_time(ip, &times, label, spec, aspects);
             aspects.expect(lost == 0, || {
                 let why = first_loss.as_deref().unwrap_or("no reason given");
                 format!("{label}: {lost} of {} round trips to {ip} were lost: {why}", trips.len())
             });
+            judge_time(ip, &times, label, spec, aspects);
         }
         Echoed::Refused => aspects.unknown(format!(
             "{label}: {ip} answers, but nothing listens on its TCP port {port} (an echo service there would tell)"
@@ -332,6 +438,7 @@ fn judge_neighbour(
     report: &mut Judged,
 ) {
     let (Ok(arp), Some(mac)) = (&seen.arp, mac) else { return };
+    aspects.about("from the host");
     for line in arp.lines() {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let [address, _, _, found, ..] = fields[..] else { continue };
@@ -390,6 +497,8 @@ mod tests {
             interfaces: Ok(vec![interface(&["10.213.0.2/24"])]),
             vmm_macs: Ok(vec![MAC.to_owned()]),
             tried: vec![Some(("10.213.0.2".parse().unwrap(), answered(&[Some(0.5), Some(0.3), Some(0.9), Some(0.4)])))],
+            other: vec![None],
+            bulk: vec![Some(answered(&[Some(2.0); 64]))],
             mtus: vec![Some(Ok(1500))],
             full: vec![Some(answered(&[Some(0.9)]))],
             reach: Vec::new(),
@@ -415,7 +524,53 @@ mod tests {
         assert_eq!(figure("10.213.0.2 median"), Some(0.45));
         assert_eq!(figure("10.213.0.2 lost"), Some(0.0));
         assert_eq!(figure("10.213.0.2 round trip 3"), Some(0.9));
-        assert_eq!(judged.tables[0].rows[0][3], "10.213.0.2: 4 of 4 came back, median 0.45 ms");
+        assert_eq!(judged.tables[0].rows[0][3], "10.213.0.2: 4 of 4 came back, median 0.45 ms, 62.5 MiB/s");
+        assert_eq!(figure("network 0: throughput"), Some(62.5), "64 KiB there and back in 2 ms");
+    }
+
+    #[test]
+    fn what_goes_over_is_held_against_the_specification() {
+        let (mut seen, mut spec) = bridged();
+        for (wanted, verdict) in [(62, "pass"), (63, "fail")] {
+            spec.review.network_mib_s = Some(wanted);
+            assert_eq!(judge(&seen, &spec).outcome.word(), verdict, "{wanted}");
+        }
+        assert!(why(&judge(&seen, &spec)).contains("between 62.5 and 62.5 MiB/s go to 10.213.0.2 and back, the specification demands at least 63"));
+        let mut trips = vec![Some(2.0); 64];
+        trips[..32].fill(Some(0.5));
+        seen.bulk = vec![Some(answered(&trips))];
+        assert_eq!(judge(&seen, &spec).outcome.word(), "unknown", "the interval lies on both sides");
+        // Most of it gets lost: what comes over is nothing.
+        trips[..50].fill(None);
+        seen.bulk = vec![Some(answered(&trips))];
+        let told = why(&judge(&seen, &spec));
+        assert!(told.contains("Fail(") && told.contains("(50 of 64 lost: no echo within 1000 ms)"), "{told}");
+        seen.bulk = vec![Some(Echoed::Unreachable("closed".to_owned()))];
+        assert!(why(&judge(&seen, &spec)).contains("payloads of 65536 bytes do not come back from 10.213.0.2"));
+        seen.bulk = vec![None];
+        assert_eq!(judge(&seen, &spec).outcome.word(), "unknown");
+        // Not demanded, it is told and no more.
+        spec.review.network_mib_s = None;
+        seen.bulk = vec![Some(answered(&trips))];
+        assert_eq!(judge(&seen, &spec).outcome, GateOutcome::Pass);
+    }
+
+    #[test]
+    fn a_guest_of_both_families_answers_by_both() {
+        let (mut seen, spec) = bridged();
+        let ip: IpAddr = "fd00::2".parse().unwrap();
+        let other = |echoed| vec![Some((ip, echoed))];
+        seen.other = other(Ok(answered(&[Some(0.5); 20])));
+        let judged = judge(&seen, &spec);
+        assert_eq!(judged.outcome, GateOutcome::Pass);
+        assert!(judged.checks.iter().any(|check| check.name == "the other family"));
+        assert!(judged.tables[0].rows[0][3].ends_with("; fd00::2: 20 of 20 came back, median 0.50 ms"), "{:?}", judged.tables);
+        seen.other = other(Ok(Echoed::Unreachable("no route to host".to_owned())));
+        assert!(why(&judge(&seen, &spec)).contains("fd00::2 is not reached from the host: no route to host"));
+        seen.other = other(Err("the host has no address on its network".to_owned()));
+        let judged = judge(&seen, &spec);
+        assert_eq!(judged.outcome, GateOutcome::Pass);
+        assert!(!judged.checks.iter().any(|check| check.name == "the other family"), "not tried is not passed");
     }
 
     #[test]

@@ -1,0 +1,137 @@
+//! `vmwright review` on disks that may be overwritten: one that keeps what is written, one that somebody else writes to, one that
+//! gives nothing back, and one that the guest uses.
+
+#![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
+
+mod common;
+#[path = "../../guest/tests/support/mod.rs"]
+mod support;
+
+use common::{Done, Site};
+use serde_json::Value;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+const MIB: u64 = 1 << 20;
+
+/// What comes of vmwright with the programs of the site's own folder, if there is one.
+fn called(site: &Site, words: &[&str]) -> Done {
+    let mut command = site.command(words);
+    let path = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("{}:{path}", site.path("bin").display()));
+    common::done(command)
+}
+
+/// Starts `web` with a disk of 8 MiB, of which the specification says this beside its path.
+fn started(site: &Site, parts: &support::Parts, disk: &Path, more: &str) {
+    let initrd = site.file("initrd", &parts.initrd);
+    let spec = format!(
+        "name = 'web'\naccelerator = 'tcg'\ncpu.model = 'max'\n[memory]\nsize = '192MiB'\n[boot]\nkernel = '{}'\n\
+         initrd = '{}'\ncmdline = 'console=ttyS0 no_timer_check panic=-1'\n[[disk]]\npath = '{}'\nformat = 'raw'\n{more}",
+        parts.kernel.display(),
+        initrd.display(),
+        disk.display(),
+    );
+    let path = site.file("web.toml", spec);
+    called(site, &["vm", "create", path.to_str().unwrap()]).ok();
+    called(site, &["vm", "start", "web"]).ok();
+}
+
+fn disks(site: &Site) -> Value {
+    let done = called(site, &["review", "web", "--gates", "boot,disks", "--format", "json"]);
+    done.json()["review"]["gates"][1].clone()
+}
+
+fn gone(site: &Site) {
+    called(site, &["vm", "stop", "web", "--force"]).ok();
+    called(site, &["vm", "delete", "web"]).ok();
+}
+
+#[track_caller]
+fn fails(gate: &Value, why: &str) {
+    assert!(gate["verdict"] == "fail" && gate["why"].as_str().unwrap().contains(why), "{gate:#}");
+}
+
+#[test]
+fn a_disk_that_may_be_overwritten_keeps_what_is_written_or_fails() {
+    let test = "a_disk_that_may_be_overwritten_keeps_what_is_written_or_fails";
+    let Some(parts) = support::parts(test) else { return };
+    let site = Site::new();
+    let disk = site.path("free.raw");
+    let filled = |path: &Path| fs::write(path, vec![7; 8 * MIB as usize]).unwrap();
+    filled(&disk);
+    let free = format!("discard = 'unmap'\n[review]\noverwrite = ['{}']\n", disk.display());
+    started(&site, parts, &disk, &free);
+    let good = disks(&site);
+    assert_eq!(good["verdict"], "pass", "{good:#}");
+    assert_eq!(good["tables"][0]["rows"][0][2], "3 of 3 places of 64 KiB", "{good:#}");
+    // The host finds what the guest wrote in the middle, and what nobody wrote beside it; the begin was given back.
+    let bytes = fs::read(&disk).unwrap();
+    let at = |place: u64| bytes[usize::try_from(place).unwrap()];
+    assert!(bytes[4 << 20..][..65536].iter().any(|byte| *byte != 7));
+    assert_eq!((at(0), at(2 * MIB), at(6 * MIB)), (0, 7, 7));
+
+    // Somebody else writes to the same image all the time.
+    let over = AtomicBool::new(false);
+    let bad = thread::scope(|scope| {
+        scope.spawn(|| {
+            let other = File::options().write(true).open(&disk).unwrap();
+            while !over.load(Ordering::Relaxed) {
+                other.write_all_at(&[9; 4096], 4 * MIB).unwrap();
+                thread::sleep(Duration::from_micros(200));
+            }
+        });
+        let bad = disks(&site);
+        over.store(true, Ordering::Relaxed);
+        bad
+    });
+    fails(&bad, "at byte 4194304 the guest reads other bytes than it wrote");
+    gone(&site);
+
+    // A QEMU that gives nothing back to the host.
+    let real = Command::new("sh").args(["-c", "command -v qemu-system-x86_64"]).output().unwrap();
+    let script = format!(
+        "#!/bin/bash\nexec {} \"${{@//unmap/ignore}}\"\n",
+        String::from_utf8(real.stdout).unwrap().trim()
+    );
+    fs::create_dir_all(site.path("bin")).unwrap();
+    let program = site.file("bin/qemu-system-x86_64", script);
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+    started(&site, parts, &disk, &free);
+    fails(&disks(&site), "what the guest discards stays there, the specification says that it is unmapped");
+    gone(&site);
+}
+
+#[test]
+fn a_disk_that_may_not_be_overwritten_or_is_not_known_is_left_alone() {
+    let test = "a_disk_that_may_not_be_overwritten_or_is_not_known_is_left_alone";
+    let Some(parts) = support::parts(test) else { return };
+    let site = Site::new();
+    let (disk, twin) = (site.path("own.raw"), site.path("twin.raw"));
+    for path in [&disk, &twin] {
+        fs::write(path, vec![7; 8 * MIB as usize]).unwrap();
+    }
+    started(&site, parts, &disk, "");
+    assert_eq!(disks(&site)["verdict"], "not-applicable");
+    gone(&site);
+    // Two of one size, and nothing that tells them apart.
+    let more = format!(
+        "[[disk]]\npath = '{}'\nformat = 'raw'\n[review]\noverwrite = ['{}', '/nonexistent.raw']\n",
+        twin.display(),
+        twin.display()
+    );
+    started(&site, parts, &disk, &more);
+    let gate = disks(&site);
+    let why = gate["why"].as_str().unwrap();
+    assert!(gate["verdict"] == "unknown" && why.contains("several are of its size"), "{gate:#}");
+    assert!(why.contains("/nonexistent.raw: the specification has no such disk"), "{gate:#}");
+    for path in [&disk, &twin] {
+        assert!(fs::read(path).unwrap().iter().all(|byte| *byte == 7), "{} was written to", path.display());
+    }
+    gone(&site);
+}
