@@ -222,8 +222,9 @@ fn a_processor_that_fights_flaws_no_more_fails_behind_a_move_and_a_restore() {
         "[ $comes = 1 ] && md_clear=off || md_clear=on\nprocessor x-force-features=on,md-clear=$md_clear",
     );
     started(&site, parts, TCG, ADDRESS, "[[network]]\nkind = 'user'\naddress = '10.214.79.2/24'\n");
-    let [moved, restored] = gates(&site, "migration,save-restore").try_into().unwrap();
-    for (gate, when) in [(&moved, "on its way there"), (&restored, "guest 1")] {
+    // The restore first: a guest that was moved has lost it for good.
+    for (name, when) in [("save-restore", "guest 1"), ("migration", "on its way there")] {
+        let gate = &gates(&site, name)[0];
         let lost =
             format!("{when}: the guest's processor has lost `md_clear`, which what its kernel says of mds");
         fails(gate, "processor flaws", &lost);
