@@ -18,13 +18,21 @@ const CARDS: usize = 8;
 /// The class of graphics cards (PCI Code and ID Assignment Specification, base class 3).
 const GRAPHICS: u64 = 0x03;
 
+/// Vendor and device.
+type Id = (u64, u64);
+
+/// What the guest sees where the VMM has a function.
+pub(crate) type Seen = (Function, Result<InGuest, String>);
+
+/// A device of the host by its address, and what it is.
+pub(crate) type Wanted = (String, Result<Id, String>);
+
 /// A PCI function as the VMM has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Function {
     /// Where the guest has it: `0000:01:00.0`.
     pub(crate) address: String,
-    /// Vendor and device.
-    pub(crate) id: (u64, u64),
+    pub(crate) id: Id,
     pub(crate) graphics: bool,
 }
 
@@ -32,7 +40,7 @@ pub(crate) struct Function {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InGuest {
     /// Vendor and device; none where nothing is there.
-    pub(crate) id: Option<(u64, u64)>,
+    pub(crate) id: Option<Id>,
     pub(crate) driver: Option<String>,
     /// What tells of it as a graphics card.
     pub(crate) shown: Option<String>,
@@ -42,16 +50,15 @@ pub(crate) struct InGuest {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Assigned {
     /// Vendor and device of each PCI device of the host that the specification gives, as the host has it.
-    pub(crate) wanted: Vec<(String, Result<(u64, u64), String>)>,
+    pub(crate) wanted: Vec<Wanted>,
     /// Functions that are among those or graphics cards, with what the guest sees there.
-    pub(crate) functions: Option<Result<Vec<(Function, Result<InGuest, String>)>, String>>,
+    pub(crate) functions: Option<Result<Vec<Seen>, String>>,
 }
 
 pub(super) fn observe(session: &Session<'_>) -> Assigned {
     let spec = session.scope.spec;
     let given = spec.host_devices.iter().filter(|device| device.kind == HostDeviceKind::Pci);
-    let wanted: Vec<(String, Result<(u64, u64), String>)> =
-        given.map(|device| (device.device.clone(), of_host(session.scope.host, &device.device))).collect();
+    let wanted: Vec<Wanted> = given.map(|device| (device.device.clone(), of_host(session.scope.host, &device.device))).collect();
     if wanted.is_empty() && spec.videos.iter().all(|video| video.model == "none") {
         return Assigned::default();
     }
@@ -66,7 +73,7 @@ pub(super) fn observe(session: &Session<'_>) -> Assigned {
     Assigned { wanted, functions: Some(functions) }
 }
 
-fn of_host(host: &dyn Host, address: &str) -> Result<(u64, u64), String> {
+fn of_host(host: &dyn Host, address: &str) -> Result<Id, String> {
     let number = |file: &str| {
         let path = format!("/sys/bus/pci/devices/{address}/{file}");
         let bytes = host.file(&path).map_err(|why| format!("{path}: {why}"))?;
