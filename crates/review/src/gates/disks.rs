@@ -1,4 +1,5 @@
-//! `disks`: what the guest writes on a disk of its own is what it reads there afterwards, and what it discards is given back.
+//! `disks`: what the guest writes on a disk of its own is what it reads there afterwards, and what it discards reads as zeros.
+//! That the host has its storage back is for `hot-plug` to see, whose disk is the host's own.
 //!
 //! Only disks that the specification gives free (`review.overwrite`) are written to, at their begin, middle and end, and only
 //! while nothing of the guest uses them. A disk is read past the guest's cache: Linux forgets what it has cached of a disk when
