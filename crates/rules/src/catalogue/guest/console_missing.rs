@@ -38,7 +38,18 @@ use vmwright_formats::domain_xml::Domain;
 use vmwright_formats::{DomainXml, QemuArgs};
 
 /// What people say of a console that stays empty.
-const MUTE: &[&str] = &["nothing", "hang", "no output", "blank", "booting from hard disk", "empty"];
+const MUTE: &[&str] = &[
+    "nothing",
+    "hang",
+    "no output",
+    "no kernel output",
+    "no response",
+    "any response",
+    "blank",
+    "booting from hard disk",
+    "empty",
+    "not show",
+];
 
 pub const RULE: Rule = Rule {
     tags: &["guest", "console"],
@@ -73,6 +84,11 @@ pub const RULE: Rule = Rule {
         Sign::support("-nographic").unless(&["console=ttyS0"]).said(MUTE),
         Sign::support("--serial tty").unless(&["console=ttyS0", "console=hvc0"]).said(MUTE),
         Sign::support("virsh console").unless(&["console=ttyS0"]).said(MUTE),
+        // The same port by the names of the tools around libvirt.
+        Sign::strong("virtctl console").unless(&["console=ttyS0"]).said(MUTE),
+        Sign::strong("incus console").unless(&["console=ttyS0"]).said(MUTE),
+        Sign::strong("lxc console").unless(&["console=ttyS0"]).said(MUTE),
+        Sign::strong("qm terminal").unless(&["console=ttyS0"]).said(MUTE),
         Sign::strong("chardev: serial/tty: no device path given"),
         Sign::strong("Failed to create PTY"),
         Sign::strong("could not connect serial device to character backend"),

@@ -69,6 +69,10 @@ pub const RULE: Rule = Rule {
         Sign::support("unable to map backing store for guest RAM").and(RAW),
         Sign::support("<emulator>*.sh</emulator>"),
         Sign::support("<emulator>*wrapper*</emulator>"),
+        // QEMU system/vl.c, parse_fw_cfg(): libvirt before 6.5 has no element for it, and labels no file of it.
+        Sign::strong("-fw_cfg *: can't load ").and(&["connecting to monitor"]),
+        Sign::strong("-fw_cfg *: can't load ").and(&["closed the monitor"]),
+        Sign::strong("-fw_cfg *: can't load ").and(RAW),
         Sign::strong("Hook script execution failed"),
         Sign::support("/etc/libvirt/hooks/* unexpected exit status"),
         Sign::strong("hook script execution failed: internal error: Child process (/etc/libvirt/hooks/"),

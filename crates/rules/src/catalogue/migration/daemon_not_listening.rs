@@ -25,7 +25,9 @@
 //! ## Fix
 //! On the target, with the daemon stopped: `systemctl enable --now libvirtd-tls.socket` (or
 //! `virtproxyd-tls.socket`), certificates in place; TCP only inside a trusted network with SASL. Without
-//! sockets: mask them and pass `--listen`. For SSH install netcat or a libvirt with virt-ssh-helper.
+//! sockets: mask them and pass `--listen`. For SSH install netcat or a libvirt with virt-ssh-helper; where ssh itself
+//! says "Host key verification failed" or "Permission denied (publickey)", the key of the other host, or the login of the
+//! user that migrates, is to be set up first: the daemon was never asked.
 //!
 //! ## References
 //! libvirt `docs/remote.rst`, `docs/daemons.rst`, "Socket activation"; `src/rpc/virnetsocket.c`;
@@ -59,6 +61,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("End of file while reading data: ssh: connect to host"),
         Sign::strong("Cannot recv data: Host key verification failed"),
         Sign::strong("End of file while reading data: Host key verification failed"),
+        Sign::strong("Host key verification failed").and(&["migrati"]),
+        Sign::strong("Host key verification failed").and(&["migrate"]),
+        Sign::strong("Host key verification failed").and(&["qemu+ssh"]),
         Sign::strong("Cannot recv data: Permission denied (publickey"),
         Sign::strong("End of file while reading data: Permission denied"),
         Sign::strong("ssh: connect to host {host} port 22: Connection refused").and(&["migrati"]),
@@ -113,6 +118,14 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         if let Some((number, _)) = text.lines().find(|(_, line)| off(line)) {
             draft = draft.because(Strength::Support, text.quote(number), "this transport is switched off");
         }
+    }
+    // ssh (`sshconnect.c`, `sshconnect2.c`) says so before it has asked the target for a daemon.
+    let refused = cx.lines_with(["Host key verification failed", "Permission denied (publickey"]).next();
+    if refused.is_some() && draft.any() {
+        draft = draft.title("ssh refuses the connection to the other host before libvirt's daemon is asked").remedy(
+            "as the user that migrates, with the name that the URI has: check the other host's key and put it into \
+             known_hosts, and put that user's public key into authorized_keys there",
+        );
     }
     vec![draft.verdict()]
 }

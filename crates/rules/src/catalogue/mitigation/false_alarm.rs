@@ -61,6 +61,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("an up-to-date CPU microcode is needed to mitigate").and(&["inside a VM"]),
         Sign::strong("an up-to-date CPU microcode is needed to mitigate").and(&["instance"]),
         Sign::strong("an up-to-date CPU microcode is needed to mitigate").and(&["virtual machine"]),
+        // spectre-meltdown-checker's look at the microcode: a VM's revision is what its hypervisor says it is.
+        Sign::strong("CPU microcode is the latest known available version: ").said(VM),
+        Sign::strong("your microcode version is unknown").said(VM),
+        Sign::strong("your microcode version is unknown").and(&["hypervisor"]),
         Sign::support("STATUS: VULNERABLE").said(&["scanner", "checker", "report"]).or_near(),
     ],
     words: &["checker", "scanner", "scan", "false positive", "nessus", "audit", "wants me to", "complains"],
@@ -70,6 +74,9 @@ pub const RULE: Rule = Rule {
     check,
     ..Rule::NEW
 };
+
+/// How people call what the scanner ran in.
+const VM: &[&str] = &["vm", "virtual machine", "guest", "instance", "vps"];
 
 /// Words by which one sees that a scanner spoke.
 const SCANNER: [&str; 3] = [

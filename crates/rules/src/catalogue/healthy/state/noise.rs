@@ -29,6 +29,10 @@ pub(super) const NOISE: &[Sign] = &[
     Sign::hint("[Firmware Bug]: RMRR entry for device * is broken - applying workaround"),
     Sign::hint("perf: interrupt took too long"),
     Sign::hint("virt/tdx: Disable ACPI S3* Turn off TDX in the BIOS to use ACPI S3"),
+    // systemd-udevd (src/udev/net/link-config.c) goes on after a property that the driver does not know.
+    Sign::hint("Failed to configure SR-IOV virtual function {n}, ignoring"),
+    // bash: the answer of a command that a management script keeps in a variable.
+    Sign::hint("warning: command substitution: ignored null byte in input"),
     // Who makes a VM asks first whether its name is free.
     Sign::hint("virDomainLookupByName failed: Domain not found"),
     // Corrected machine checks: Haswell's erratum HSW131 logs them whenever VMs run.

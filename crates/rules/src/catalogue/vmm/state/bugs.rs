@@ -387,7 +387,9 @@ pub(crate) const BUGS: &[Bug] = &[
         what: "virtio-win's vioscsi and viostor lose requests under load, and Windows resets the device (event 129)",
     },
     Bug {
-        source: "QEMU commit 76525114736e",
+        // Aligned since c1ece84e7c93 (2018, behind 2.11), no longer for vhost of the kernel since 76525114736e (January
+        // 2020, behind 4.2.0).
+        source: "QEMU commits c1ece84e7c93 and 76525114736e",
         program: Qemu,
         range: since(&[2, 12], &[&[4, 2, 1], &[5]]),
         mark: Mark::Message,

@@ -3,7 +3,7 @@
 use crate::catalogue::kvm::host_kernel_bug::{Judged, judged};
 
 /// Names by which people call them, in lower case.
-const PROGRAMS: [&str; 14] = [
+const PROGRAMS: [&str; 23] = [
     "qemu",
     "libvirt",
     "ovmf",
@@ -18,6 +18,15 @@ const PROGRAMS: [&str; 14] = [
     "seabios",
     "kata",
     "kubevirt",
+    "hypervisor-fw",
+    "hypervisor-firmware",
+    "virt-manager",
+    "virt-launcher",
+    "vmm",
+    "driver version",
+    "openvswitch",
+    "open vswitch",
+    "dpdk",
 ];
 
 /// Whether a complaint tells of a version under which it goes wrong, and of another under which it does not. A version

@@ -4,7 +4,17 @@ use super::bugs::BUGS;
 use crate::Sign;
 
 /// What people say of Windows that stops.
-const STOPS: &[&str] = &["bsod", "blue screen", "bluescreen", "bugcheck", "bug check"];
+const STOPS: &[&str] = &["bsod", "blue screen", "bluescreen", "bugcheck", "bug check", "stop code"];
+
+/// With these the driver is not there, rather than wrong: Windows stops since it finds no disk.
+const ABSENT: &[&str] = &[
+    "INACCESSIBLE_BOOT_DEVICE",
+    "INACCESSIBLE BOOT DEVICE",
+    "0x7B",
+    "0x0000007B",
+    "no driver",
+    "not installed",
+];
 
 /// Messages by which any VMM or tool says that it broke.
 pub(crate) const CRASHES: &[Sign] = &[
@@ -57,6 +67,19 @@ pub(crate) const CRASHES: &[Sign] = &[
     Sign::strong("vioscsi.sys").said(STOPS),
     Sign::strong("viofs.sys").said(STOPS),
     Sign::strong("viogpudo.sys").said(STOPS),
+    // The same by the driver's or the library's name: viostor.sys is a miniport of storport.sys, netkvm.sys of ndis.sys.
+    Sign::strong("viostor").said(STOPS).unless(ABSENT),
+    Sign::strong("vioscsi").said(STOPS).unless(ABSENT),
+    Sign::strong("NetKVM").said(STOPS).unless(ABSENT),
+    Sign::strong("netkvm").said(STOPS).unless(ABSENT),
+    Sign::strong("viofs").said(STOPS).unless(ABSENT),
+    Sign::strong("vioser").said(STOPS).unless(ABSENT),
+    Sign::strong("viosock").said(STOPS).unless(ABSENT),
+    Sign::strong("viogpu").said(STOPS).unless(ABSENT),
+    Sign::strong("viomem").said(STOPS).unless(ABSENT),
+    Sign::strong("viorng").said(STOPS).unless(ABSENT),
+    Sign::strong("qxldod").said(STOPS).unless(ABSENT),
+    Sign::strong("virtio-win").said(STOPS).unless(ABSENT),
     // edk2.
     Sign::support("ASSERT_EFI_ERROR"),
     Sign::support("ASSERT [{module}]"),

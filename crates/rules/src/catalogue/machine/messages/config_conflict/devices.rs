@@ -22,6 +22,9 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("Bus '{bus}' not found"),
     Sign::strong("machine type does not support if="),
     Sign::strong("UEFI requires ACPI"),
+    // libvirt src/qemu/qemu_validate.c, qemuValidateDomainDefFeatures(); of other features without the word "type".
+    Sign::proof("machine type '{machine}' does not support ACPI"),
+    Sign::strong("is not supported with machine type '"),
     Sign::strong("used for more than one device"),
     Sign::support("cannot be used together"),
     Sign::support("can't be used together"),
