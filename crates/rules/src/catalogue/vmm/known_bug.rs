@@ -36,7 +36,7 @@ use crate::catalogue::healthy::no_fault::complaint::amiss;
 use crate::prelude::*;
 use bugs::{BUGS, Bug, Mark};
 use programs::version_of;
-use wordings::{CRASHES, REGRESSIONS, SIGNS, UPDATES};
+use wordings::{ABSENT, CRASHES, DRIVERS, REGRESSIONS, SIGNS, STOPS, UPDATES};
 
 #[path = "state/bugs.rs"]
 mod bugs;
@@ -73,18 +73,21 @@ pub const RULE: Rule = Rule {
 fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.blank();
     // One of each kind is enough: more of the same add no certainty.
+    let stops = STOPS.iter().any(|word| cx.said(word)) && !ABSENT.iter().any(|word| cx.said(word));
     let kinds = [
-        (CRASHES, "the program broke", true),
-        (REGRESSIONS, "another version works", true),
+        (CRASHES, "the program broke", Strength::Support, true),
+        // Windows names who stopped it.
+        (DRIVERS, "a driver of virtio-win broke", Strength::Strong, stops),
+        (REGRESSIONS, "another version works", Strength::Support, true),
         // An update after which all goes on is none.
-        (UPDATES, "it was updated", amiss(cx)),
+        (UPDATES, "it was updated", Strength::Support, amiss(cx)),
     ];
-    for (signs, shows, alone) in kinds {
+    for (signs, shows, most, alone) in kinds {
         let quoted = |sign: &&Sign| {
             cx.hits_of(sign).first().and_then(|hit| cx.evidence(hit)).map(|hit| (hit, sign.strength))
         };
         if let Some((quote, strength)) = signs.iter().find_map(|sign| quoted(&sign)) {
-            draft = draft.because(strength.min(Strength::Support), Some(quote), shows);
+            draft = draft.because(strength.min(most), Some(quote), shows);
         } else if alone && signs.iter().any(|sign| cx.said(sign.text)) {
             let strength = if shows == "the program broke" { Strength::Hint } else { Strength::Support };
             draft.add(strength, false, None, "the complaint says so");
@@ -92,7 +95,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     }
     if compared::told_apart(cx.complaint()) {
         let why = "the complaint tells a version that works from one that does not";
-        draft.add(Strength::Support, false, None, why);
+        draft.add(Strength::Strong, false, None, why);
     }
     for bug in BUGS {
         let signs = bug.signs.iter().filter_map(|sign| shown(cx, sign));

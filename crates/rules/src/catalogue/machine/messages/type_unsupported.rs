@@ -10,6 +10,9 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::strong("could not get preferred machine for").unless(&["type=kvm"]),
     Sign::proof("is too old to run machine type"),
     Sign::strong("Unknown machine type"),
+    // terraform-provider-libvirt, getHostCapabilities' caller: the host's list has no such name.
+    Sign::strong("Cannot find machine type {machine} for"),
+    Sign::strong("cannot find machine type {machine} for"),
     Sign::strong("invalid machine type"),
     Sign::strong("machine type * is not supported"),
     Sign::strong("machine type * is not available"),

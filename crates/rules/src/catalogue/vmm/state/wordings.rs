@@ -4,10 +4,11 @@ use super::bugs::BUGS;
 use crate::Sign;
 
 /// What people say of Windows that stops.
-const STOPS: &[&str] = &["bsod", "blue screen", "bluescreen", "bugcheck", "bug check", "stop code"];
+pub(crate) const STOPS: &[&str] =
+    &["bsod", "blue screen", "bluescreen", "bugcheck", "bug check", "stop code"];
 
 /// With these the driver is not there, rather than wrong: Windows stops since it finds no disk.
-const ABSENT: &[&str] = &[
+pub(crate) const ABSENT: &[&str] = &[
     "INACCESSIBLE_BOOT_DEVICE",
     "INACCESSIBLE BOOT DEVICE",
     "0x7B",
@@ -60,7 +61,16 @@ pub(crate) const CRASHES: &[Sign] = &[
     Sign::support("attempt to add with overflow"),
     Sign::support("index out of bounds: the len is"),
     Sign::support("BUG in qemuMonitor"),
-    // Windows stops in a driver of virtio-win.
+    // edk2.
+    Sign::support("ASSERT_EFI_ERROR"),
+    Sign::support("ASSERT [{module}]"),
+    Sign::support("ASSERT *.c("),
+    Sign::support("!!!! X64 Exception Type"),
+    Sign::support("Synchronous Exception at 0x"),
+];
+
+/// Windows stops in a driver of virtio-win.
+pub(crate) const DRIVERS: &[Sign] = &[
     Sign::strong("balloon.sys").said(STOPS),
     Sign::strong("netkvm.sys").said(STOPS),
     Sign::strong("viostor.sys").said(STOPS),
@@ -80,12 +90,6 @@ pub(crate) const CRASHES: &[Sign] = &[
     Sign::strong("viorng").said(STOPS).unless(ABSENT),
     Sign::strong("qxldod").said(STOPS).unless(ABSENT),
     Sign::strong("virtio-win").said(STOPS).unless(ABSENT),
-    // edk2.
-    Sign::support("ASSERT_EFI_ERROR"),
-    Sign::support("ASSERT [{module}]"),
-    Sign::support("ASSERT *.c("),
-    Sign::support("!!!! X64 Exception Type"),
-    Sign::support("Synchronous Exception at 0x"),
 ];
 
 /// What people say of a regression; in the complaint it weighs one strength less.
@@ -148,7 +152,7 @@ pub(crate) const UPDATES: &[Sign] = &[
 const NO_BUG: &[&str] =
     &["kvm_buf_set_msrs", "kvm_put_msrs", "kvm_get_msrs", "error: failed to set MSR", "Permission denied"];
 
-const COUNT: usize = CRASHES.len() + REGRESSIONS.len() + UPDATES.len() + bug_signs();
+const COUNT: usize = CRASHES.len() + DRIVERS.len() + REGRESSIONS.len() + UPDATES.len() + bug_signs();
 
 const fn bug_signs() -> usize {
     let (mut count, mut at) = (0, 0);
@@ -163,12 +167,13 @@ const fn bug_signs() -> usize {
 pub(crate) const SIGNS: [Sign; COUNT] = {
     let mut signs = [Sign::hint(""); COUNT];
     let (mut to, mut list) = (0, 0);
-    while list < 3 + BUGS.len() {
+    while list < 4 + BUGS.len() {
         let from = match list {
             0 => CRASHES,
-            1 => REGRESSIONS,
-            2 => UPDATES,
-            bug => BUGS[bug - 3].signs,
+            1 => DRIVERS,
+            2 => REGRESSIONS,
+            3 => UPDATES,
+            bug => BUGS[bug - 4].signs,
         };
         let mut at = 0;
         while at < from.len() {
