@@ -6,22 +6,23 @@
 //! commands said. Of a tar of loose files everything stays, as from a folder.
 
 mod entries;
+mod leaves;
 mod tree;
 mod unpack;
 
 use crate::bounded::within;
 use crate::capture::{self, INDEX, Index};
-use crate::file::{HEAD, end, is_binary, is_log, kind_of};
-use crate::glob::matches;
+use crate::file::{HEAD, end, is_binary, is_log, is_value, kind_of};
 use crate::limits::{Budget, Limits};
 use crate::root::CollectError;
 use crate::text::escape;
 use entries::{Entries, Entry, Stop, What};
+use leaves::Leaves;
 use rustix::fd::AsRawFd;
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tree::{Node, Tree, normal};
@@ -31,6 +32,9 @@ use vmwright_model::{Kind, Missing, Need, Record, Snapshot};
 /// Largest output of a command in a sos report that is kept though nothing recognises it, in bytes: an error
 /// message is short.
 const SAID: usize = 64 << 10;
+
+/// How much is unpacked at once, in bytes.
+const UNPACKED: usize = 64 << 10;
 
 /// Most bytes of all names together.
 const NAMES: usize = 64 << 20;
@@ -89,7 +93,8 @@ fn read(path: &Path, needs: &[Need], limits: &Limits) -> io::Result<Option<Snaps
     let Some(packing) = Packing::of(&head) else { return Ok(None) };
     let stream = unpack::unpack(file, packing, limits, Instant::now() + limits.total_time)?;
     let mut reading = Reading::new(needs, limits);
-    reading.all(Entries::new(stream));
+    // Headers and most members are a few hundred bytes: each read of what unpacks costs as much as many of them.
+    reading.all(Entries::new(BufReader::with_capacity(UNPACKED, stream)));
     Ok(Some(reading.finish(needs)))
 }
 
@@ -97,12 +102,13 @@ fn read(path: &Path, needs: &[Need], limits: &Limits) -> io::Result<Option<Snaps
 struct Reading<'a> {
     limits: &'a Limits,
     budget: Budget,
-    /// Last folder and last component of what the rules name.
-    leaves: Vec<(&'static str, &'static str)>,
+    leaves: Leaves,
     layout: Layout,
     tree: Tree,
     /// Size of the logs of which only the end was read, by their paths.
     ends: BTreeMap<String, u64>,
+    /// What members are of which that was asked to know whether to keep them, by their paths.
+    kinds: HashMap<String, Kind>,
     names: usize,
     members: usize,
     /// What is wrong with the archive as a whole, and members that could not be named.
@@ -114,21 +120,14 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn new(needs: &[Need], limits: &'a Limits) -> Self {
-        let leaf = |need: &Need| match need {
-            Need::File(path) | Need::Glob(path) => {
-                let mut parts = path.rsplit('/');
-                let leaf = parts.next()?;
-                Some((parts.next().unwrap_or_default(), leaf))
-            }
-            Need::Exists(_) | Need::Command(_) | Need::Probe(_) => None,
-        };
         Self {
             limits,
             budget: Budget::new(limits),
-            leaves: needs.iter().filter_map(leaf).collect(),
+            leaves: Leaves::of(needs),
             layout: Layout::Loose,
             tree: Tree::default(),
             ends: BTreeMap::new(),
+            kinds: HashMap::new(),
             names: 0,
             members: 0,
             notes: Vec::new(),
@@ -260,12 +259,12 @@ impl<'a> Reading<'a> {
 
     /// Whether a member of this name can be worth reading at all.
     fn wants(&self, path: &str) -> bool {
-        self.layout != Layout::Sos || !is_of_sos(path) && (self.is_leaf(path) || !is_noise(path))
+        self.layout != Layout::Sos || !is_of_sos(path) && (self.leaves.name(path) || !is_noise(path))
     }
 
     /// Whether a member that was read is worth keeping.
-    fn keeps(&self, path: &str, content: &Result<Vec<u8>, Missing>) -> bool {
-        if self.layout != Layout::Sos || self.is_leaf(path) {
+    fn keeps(&mut self, path: &str, content: &Result<Vec<u8>, Missing>) -> bool {
+        if self.layout != Layout::Sos || self.leaves.name(path) {
             return true;
         }
         let inner = path.split_once('/').map_or(path, |(_, rest)| rest);
@@ -275,22 +274,19 @@ impl<'a> Reading<'a> {
             Ok(bytes) => {
                 is_log
                     || bytes.len() <= SAID && inner.starts_with("sos_commands/")
-                    || kind_of(path, bytes) != Kind::TEXT
+                    || self.kind(path, bytes) != Kind::TEXT
             }
         }
     }
 
-    /// Whether the last component is that of something a rule names: the folders before it may be links, and have
-    /// other names. Where a pattern takes every name of a folder, the folder's own has to be right too.
-    fn is_leaf(&self, path: &str) -> bool {
-        let fits = |pattern: &str, name: &str| {
-            pattern == name || pattern.contains('*') && matches(pattern.as_bytes(), name.as_bytes())
-        };
-        let mut parts = path.rsplit('/');
-        let (leaf, parent) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        self.leaves.iter().any(|(folder, pattern)| {
-            fits(pattern, leaf) && (pattern.bytes().any(|byte| byte != b'*') || fits(folder, parent))
-        })
+    /// What a member is. Asked once more when it becomes a record.
+    fn kind(&mut self, path: &str, bytes: &[u8]) -> Kind {
+        let kind = kind_of(path, bytes);
+        // Of a name with blanks it matters what stands before it, which a record leaves away.
+        if !path.contains(' ') {
+            self.kinds.insert(path.to_owned(), kind.clone());
+        }
+        kind
     }
 
     fn note(&mut self, source: String, why: Missing) {
@@ -328,7 +324,7 @@ impl<'a> Reading<'a> {
         if self.layout == Layout::Sos {
             named = self.alias(&top, needs, &mut records);
         }
-        let ends = std::mem::take(&mut self.ends);
+        let (ends, mut kinds) = (std::mem::take(&mut self.ends), std::mem::take(&mut self.kinds));
         for (path, node) in std::mem::take(&mut self.tree).into_nodes() {
             if self.layout == Layout::Sos && is_noise(&path) && !named.contains(&path) {
                 continue;
@@ -346,7 +342,8 @@ impl<'a> Reading<'a> {
                 records.push(Record::missing(".", Kind::TEXT, Missing::Failed(why)));
                 break;
             }
-            records.push(Record { end_of: ends.get(&path).copied(), ..record(source, content) });
+            let known = kinds.remove(&path);
+            records.push(Record { end_of: ends.get(&path).copied(), ..record(source, content, known) });
         }
         Snapshot { records, ..Snapshot::default() }
     }
@@ -382,7 +379,7 @@ impl<'a> Reading<'a> {
                     continue;
                 }
                 self.budget.spend(content.as_ref().map_or(0, Vec::len));
-                records.push(Record { end_of, ..record(shown.trim_start_matches('/'), content) });
+                records.push(Record { end_of, ..record(shown.trim_start_matches('/'), content, None) });
             }
         }
         named
@@ -440,8 +437,13 @@ fn is_noise(path: &str) -> bool {
     lies_in(path, &NOISE)
 }
 
-fn record(source: &str, content: Result<Vec<u8>, Missing>) -> Record {
+/// A record; `known` is what its text is, if that was asked before.
+fn record(source: &str, content: Result<Vec<u8>, Missing>, known: Option<Kind>) -> Record {
     // Values of sysfs are told from others by where they lie on a host.
-    let kind = kind_of(&format!("/{source}"), content.as_deref().unwrap_or_default());
+    let place = format!("/{source}");
+    let kind = match known {
+        Some(kind) if !is_value(&place) => kind,
+        _ => kind_of(&place, content.as_deref().unwrap_or_default()),
+    };
     Record { source: source.to_owned(), kind, content, end_of: None }
 }

@@ -211,10 +211,15 @@ pub(crate) fn is_binary(bytes: &[u8]) -> bool {
 /// What a text is. Attributes of sysfs and sysctl are single values: no content tells them apart, and their
 /// path says all.
 pub(crate) fn kind_of(source: &str, bytes: &[u8]) -> Kind {
-    if source.starts_with("/sys/") || source.starts_with("/proc/sys/") {
+    if is_value(source) {
         return Kind::TEXT;
     }
     recognise(source, &text(&bytes[..bytes.len().min(HEAD)]))
+}
+
+/// Whether a path is that of an attribute of sysfs or sysctl.
+pub(crate) fn is_value(path: &str) -> bool {
+    path.starts_with("/sys/") || path.starts_with("/proc/sys/")
 }
 
 /// Why there are no bytes, by the system's answer.
