@@ -89,7 +89,7 @@ fn cloud_hypervisor(spec: &MachineSpec) -> Option<Written> {
 }
 
 /// Keys that say what is so anyway, and such as are not the backend's.
-const ANYWAY: [Anyway; 17] = [
+const ANYWAY: [Anyway; 19] = [
     ("title", "", PEOPLE),
     ("description", "", PEOPLE),
     ("disk.target", "", PEOPLE),
