@@ -77,7 +77,7 @@ mod tests {
         assert_eq!((both.programs, both.nodes), (vec!["a".to_owned(), "b".to_owned()], Some(2)));
         assert!(read("# programs: ../a\n").is_err());
         assert!(read("# body: ../a\n").is_err());
-        for name in ["passthrough", "migration", "firecracker", "cloud-hypervisor", "labels"] {
+        for name in ["passthrough", "hot-plug", "migration", "firecracker", "cloud-hypervisor", "labels"] {
             Proof::open(name).unwrap();
         }
     }
