@@ -34,10 +34,7 @@ use vmwright_model::{Disruption, Plan};
 /// login reads.
 #[must_use]
 pub fn may_lock_out(plan: &Plan) -> bool {
-    plan.steps.iter().any(|step| {
-        let action = actions::of(&step.action);
-        action.may_lock_out() || ways_in::touched(&action.target())
-    })
+    plan.steps.iter().any(|step| actions::of(&step.action).may_lock_out() || ways_in::touched(&step.action))
 }
 
 /// Whether what an action does is still there after the host was restarted.
