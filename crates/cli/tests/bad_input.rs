@@ -109,6 +109,52 @@ fn a_plan_that_is_cut_edited_or_of_another_host_does_nothing() {
 }
 
 #[test]
+fn a_plan_of_too_many_steps_or_in_a_circle_does_nothing() {
+    let site = Site::new();
+    let key = site.approver();
+    site.machine("web", "").ok();
+    let plan = site.call(&["plan", "--vm", "web", "--format", "json"]).ok().json()["plan"].take();
+    let folder = site.path("many");
+    fs::create_dir(&folder).unwrap();
+    let of = |steps: Vec<(String, u32, u32)>| {
+        let mut plan = plan.clone();
+        plan["steps"] = steps
+            .into_iter()
+            .map(|(path, from, to)| {
+                serde_json::json!({
+                    "subject": {"kind": "path", "name": path}, "why": "a test", "disruption": "none", "settles": [],
+                    "action": {"action": "file-mode", "path": path, "from": from, "to": to},
+                })
+            })
+            .collect();
+        plan
+    };
+    let many =
+        |count: usize| of((0..count).map(|n| (format!("{}/{n}", folder.display()), 0o600, 0o640)).collect());
+    let refused = |plan: serde_json::Value, words: &[&str]| {
+        let path = site.file("refused.json", plan.to_string());
+        let path = path.to_str().unwrap();
+        site.approve(path, &key).fails(REFUSED, words);
+        site.call(&["apply", path]).fails(REFUSED, &["nobody has approved"]);
+    };
+    refused(many(10_001), &["10001 steps, more than 10000"]);
+    let file = site.file("many/0", "");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let name = file.display().to_string();
+    refused(of(vec![(name.clone(), 0o600, 0o640), (name, 0o644, 0o600)]), &["step 2 contradicts step 1"]);
+    // As many as there may be are shown and approved in seconds; the second one is not there, so nothing is done.
+    let path = site.file("most.json", many(10_000).to_string());
+    let path = path.to_str().unwrap();
+    let began = Instant::now();
+    assert!(site.call(&["preview", path]).ok().out.contains("10000"), "the preview counts the steps");
+    site.approve(path, &key).ok();
+    site.call(&["apply", path]).fails(REFUSED, &["step 2", "/many/1"]);
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+}
+
+#[test]
 fn what_is_protected_is_neither_approved_nor_disturbed() {
     let site = Site::new();
     let key = site.approver();

@@ -39,6 +39,11 @@ pub(crate) fn approve(what: &Approve, environment: &Environment) -> Result<Outco
     if made.plan.host_id != host.id {
         return Err(Error::OtherHost { plan: made.plan.host_id, this: host.id });
     }
+    // Nobody is asked to sign what would be refused.
+    let problems = vmwright_plan::lint(&made.plan);
+    if !problems.is_empty() {
+        return Err(Error::Lint(problems.iter().map(ToString::to_string).collect()));
+    }
     unprotected(&made.plan, environment)?;
     rehearse::policy::check(&made, environment)?;
     let expires = Timestamp::now().as_second().saturating_add(what.valid_for);
