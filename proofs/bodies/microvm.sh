@@ -156,6 +156,45 @@ vmwright vm list | grep -q '^own *defined'
 test ! -e $state/machines/own/vsock
 echo "own: ended by itself, and left nothing"
 
+# What the way to a VMM costs: from the word to start until the guest's first program speaks, beside the same VMM that is run by
+# hand with the same kernel, initramfs and devices. Only told: how fast a lab is depends on its host.
+python3 - $backend <<'END'
+import os, statistics, subprocess, sys, time
+machine, init = "/var/lib/vmwright/machines/own", b"vmwright-guest: init"
+words = open(machine + "/argv").read().splitlines()
+# By hand nobody asks it anything.
+api = "--api-sock" if sys.argv[1] == "firecracker" else "--api-socket"
+at = words.index(api)
+words[at:at + 2] = ["--no-api"] if sys.argv[1] == "firecracker" else []
+def until(path, begin):
+    while init not in open(path, "rb").read():
+        assert time.monotonic() - begin < 300, "no word of the guest's"
+        time.sleep(0.005)
+    return time.monotonic() - begin
+def by_hand():
+    if os.path.lexists(machine + "/vsock"):
+        os.unlink(machine + "/vsock")
+    with open("/root/by-hand.log", "wb") as log:
+        begin = time.monotonic()
+        vmm = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.DEVNULL)
+        took = until("/root/by-hand.log", begin)
+    vmm.kill()
+    vmm.wait()
+    return took
+def by_us():
+    open(machine + "/serial.log", "wb").close()
+    begin = time.monotonic()
+    start = subprocess.Popen(["vmwright", "vm", "start", "own"], stdout=subprocess.DEVNULL)
+    took = until(machine + "/serial.log", begin)
+    assert start.wait() == 0
+    subprocess.run(["vmwright", "vm", "stop", "own", "--force"], check=True, stdout=subprocess.DEVNULL)
+    return took
+# The first of each fills the page cache.
+rounds = [(by_us(), by_hand()) for _ in range(6)][1:]
+ours, theirs = (statistics.median(side) for side in zip(*rounds))
+print(f"own: until its init {ours:.2f} s, by hand {theirs:.2f} s: {ours / theirs:.3f}x in the medians of {len(rounds)}")
+END
+
 machine qemu /root/qemu.img '/bin/uname -r'
 echo "qemu: $(cat /root/said)"
 grep -qx "$release" /root/said

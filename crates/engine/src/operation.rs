@@ -353,6 +353,9 @@ pub struct Reviewing {
     /// The earlier review that figures are compared with: the name of its file, `last`, or a path.
     #[serde(default)]
     pub baseline: Option<String>,
+    /// How the guest is asked: `agent` (where absent), `console`, or the address of its SSH server like `ssh://root@10.0.0.5`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<String>,
     /// Path of a person's own SSH key, with which they sign the review.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<PathBuf>,

@@ -3,17 +3,21 @@
 mod beside;
 mod by_libvirt;
 mod by_microvm;
+mod by_shell;
 mod channels;
 mod exercise;
 mod here;
 mod leads;
+mod line;
 pub(crate) mod oscal;
 mod plug;
 mod rules;
 pub(crate) mod seal;
+mod shell;
 mod standing;
 mod twin;
 pub(crate) mod unfinished;
+mod way;
 
 use crate::backends::Chosen;
 use crate::lent::Named;
@@ -22,9 +26,11 @@ use channels::Channels;
 use exercise::Exerciser;
 use here::Here;
 use rules::Asked;
+use way::Way;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 use std::time::Duration;
 use vmwright_backend::store;
 use vmwright_model::{EntryState, Gate, Mode, Review};
@@ -41,6 +47,7 @@ pub(crate) fn review(
     }
     let wanted = Wanted { gates: what.gates.clone(), depth: what.depth, frameworks: what.frameworks.clone() };
     wanted.check().map_err(Error::Gate)?;
+    let way = what.guest.as_deref().map(Way::from_str).transpose().map_err(Error::Argument)?.unwrap_or_default();
     progress(Progress::Banner(Mode::Review.banner(&format!("vm {vm}"))));
     let mut named = Named::open(vm, environment)?;
     if !backends::of(&named.machine)?.look(&named.machine).map_err(Error::Control)?.state.alive() {
@@ -53,12 +60,15 @@ pub(crate) fn review(
     let machine = &named.machine;
     let baseline =
         what.baseline.as_deref().map(|name| earlier(name, &machine.name, environment)).transpose()?;
-    let channels = Channels::among(machine, &environment.state);
+    let channels = Channels::among(machine, &environment.state).by(way.clone());
     let asked = Asked { vm: Some(vm), environment, vmm: rules::vmm(machine) };
     let exerciser = Exerciser { channels: &channels, vm, stop: &environment.stop };
     let began = memory::now();
+    // A guest that is asked by its shell is asked, whether or not it has an agent.
+    let mut spec = machine.spec.clone();
+    spec.agent |= way != Way::Agent;
     let scope = Scope {
-        spec: &machine.spec,
+        spec: &spec,
         guest: &channels,
         vmm: &channels,
         host: &channels,
@@ -66,7 +76,7 @@ pub(crate) fn review(
         exercise: Some(&exerciser),
         baseline: baseline.as_ref(),
         began: &began,
-        patience: patience(machine)?,
+        patience: if way == Way::Agent { patience(machine)? } else { None },
     };
     let mut review =
         vmwright_review::run(&scope, &wanted, &mut |gate| told(gate, progress)).map_err(Error::Gate)?;
@@ -111,6 +121,9 @@ fn host(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
     let wanted = Wanted { gates: what.gates.clone(), depth: what.depth, frameworks: what.frameworks.clone() };
+    if what.guest.is_some() {
+        return Err(Error::Argument("`--guest` goes with a VM: a host's review asks no guest".to_owned()));
+    }
     if what.baseline.is_some() {
         let why = "a host's review measures nothing that an earlier one is compared with: `--baseline` goes with a VM";
         return Err(Error::Argument(why.to_owned()));

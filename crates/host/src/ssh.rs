@@ -19,6 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, Write};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
+pub use script::quoted;
 pub use target::{Target, TargetError};
 use vmwright_model::{Missing, Need, Record, Snapshot};
 
@@ -39,6 +40,21 @@ pub struct Connection {
     needs: Vec<Need>,
 }
 
+/// The user's own `ssh`, which takes nothing of this host along: no terminal, agent, display or forwarded port. A POSIX
+/// shell there reads what it is to do. These settings of ssh_config(5) come before the user's.
+#[must_use]
+pub fn command(target: &Target, settings: &[&str]) -> Command {
+    let mut command = Command::new("ssh");
+    command.args(["-T", "-a", "-x", "-o", "ClearAllForwardings=yes", "-o", "PermitLocalCommand=no"]);
+    command.args(["-o", &format!("ConnectTimeout={CONNECT}")]);
+    command.args(["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]);
+    for setting in settings {
+        command.args(["-o", setting]);
+    }
+    command.args(target.arguments());
+    command
+}
+
 /// Starts `ssh` and hands it the questions. To be called before the lock.
 ///
 /// # Errors
@@ -48,11 +64,7 @@ pub fn connect(target: &Target, needs: &[Need], limits: &Limits) -> Result<Conne
     let failed = |why: String| CollectError::Ssh { target: target.to_string(), why };
     let mark = Mark::new().map_err(|error| failed(format!("/dev/urandom cannot be read: {error}")))?;
     let script = script::script(needs, limits, &mark);
-    let mut command = Command::new("ssh");
-    command.args(["-T", "-a", "-x", "-o", "ClearAllForwardings=yes", "-o", "PermitLocalCommand=no"]);
-    command.args(["-o", &format!("ConnectTimeout={CONNECT}")]);
-    command.args(["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]);
-    command.args(target.arguments());
+    let mut command = command(target, &[]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut ssh = command.spawn().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => failed("the program `ssh` is not installed here".to_owned()),

@@ -3,6 +3,7 @@
 use crate::scope::{Guest, Session, Vmm};
 use serde_json::{Value, json};
 use std::net::IpAddr;
+use vmwright_model::MachineSpec;
 use vmwright_model::machine::Network;
 
 /// The most interfaces and addresses that are looked at: what a guest says has no end of its own.
@@ -115,6 +116,13 @@ pub(crate) fn macs_of(vmm: &dyn Vmm) -> Result<Vec<String>, String> {
     let answer = vmm.query("query-rx-filter")?;
     let list = answer.as_array().ok_or("query-rx-filter: the answer is no list")?;
     Ok(list.iter().filter_map(|entry| Some(entry.get("main-mac")?.as_str()?.to_ascii_lowercase())).collect())
+}
+
+/// The MAC addresses by which a VM's guest is known, as far as its specification or its VMM tells them.
+pub fn macs(spec: &MachineSpec, vmm: &dyn Vmm) -> Vec<String> {
+    let told = macs_of(vmm);
+    let networks = spec.networks.iter().enumerate();
+    networks.filter_map(|(index, network)| expected_mac(network, index, &told)).collect()
 }
 
 /// The MAC address that the network at `index` of the specification should have in the guest: the one that is

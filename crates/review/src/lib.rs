@@ -23,6 +23,7 @@ mod wait;
 
 pub use gates::{areas, names as gate_names};
 pub use hosts::HostScope;
+pub use interfaces::macs;
 pub use scope::{
     Exercise, Guest, GuestError, Host, Leg, Moment, Moved, Neighbour, Owner, Process, Ran, Rules, Saved,
     Says, Scope, Undone, Unplugged, Vmm,

@@ -37,15 +37,20 @@ pub struct Scope<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GuestError {
     /// No answer: nobody listens, the channel is broken, or the time ran out.
-    #[error("the guest's agent does not answer: {0}")]
+    #[error("the guest does not answer: {0}")]
     Silent(String),
     /// The agent answered with an error, in its own words. Untrusted.
-    #[error("the guest's agent refused: {0}")]
+    #[error("the guest refused: {0}")]
     Refused(String),
 }
 
-/// An agent that speaks the QEMU guest agent protocol. Everything that it says is untrusted.
+/// An agent that speaks the QEMU guest agent protocol, or what answers in its place. Everything that it says is untrusted.
 pub trait Guest {
+    /// What answers in the guest, for people.
+    fn called(&self) -> &'static str {
+        "agent"
+    }
+
     /// Asks, and gives the content of `return`. Bounded in time by the implementation.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Waiting until the VM is up, or shows that it will not be.
 
 use crate::gates::boot::{self, Limits};
-use crate::scope::Scope;
+use crate::scope::{GuestError, Scope};
 use serde_json::{Value, json};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +15,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Waited {
     /// What runs the guest, as the VMM says; or why that is not known.
     pub(crate) accelerator: Result<Accelerator, String>,
+    /// What is asked in the guest, for people.
+    pub(crate) asked: &'static str,
     /// Whether the agent answers; or why it is not asked.
     pub(crate) agent: Result<Answered, String>,
     /// What showed that waiting longer is of no use.
@@ -41,6 +43,7 @@ pub(crate) fn until_up(scope: &Scope<'_>) -> Waited {
     let patience = scope.patience.unwrap_or(limit);
     let mut first = true;
     let mut waited = Waited {
+        asked: scope.guest.called(),
         accelerator,
         agent: Err("the specification says that the guest runs no agent".to_owned()),
         hopeless: None,
@@ -57,7 +60,14 @@ pub(crate) fn until_up(scope: &Scope<'_>) -> Waited {
                     waited.agent = Ok(Answered { came_up: age.filter(|_| !first) });
                     break;
                 }
-                Err(error) => waited.agent = Err(error.to_string()),
+                Err(error) => {
+                    waited.agent = Err(error.to_string());
+                    // One that answers no ping will not answer the next.
+                    if let GuestError::Refused(why) = error {
+                        waited.hopeless = Some(why);
+                        break;
+                    }
+                }
             }
         } else if boot::reached_userland(&serial) {
             break;

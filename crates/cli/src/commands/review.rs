@@ -33,6 +33,10 @@ pub(crate) struct Args {
     /// Compare figures with an earlier review: its name (`web-2026-01-31T091500Z`), `last`, or a path.
     #[arg(long, value_name = "REVIEW")]
     baseline: Option<String>,
+    /// How the guest is asked: by its agent (`agent`), by its SSH server with your own keys (`ssh://root@10.0.0.5`; nothing is
+    /// installed there), or by the shell that is open at its first serial port (`console`).
+    #[arg(long, value_name = "WAY")]
+    guest: Option<String>,
     /// Sign the review's files with your SSH key (the private key, or the public one of a key in an agent or on a token).
     /// `vmwright verify` checks them.
     #[arg(long, value_name = "KEY")]
@@ -46,7 +50,7 @@ impl Args {
             (false, true) => Depth::Full,
             (false, false) => Depth::Usual,
         };
-        let Self { vm, gates, frameworks, baseline, key, .. } = self;
-        Operation::Review(Reviewing { vm, gates, depth, frameworks, baseline, key })
+        let Self { vm, gates, frameworks, baseline, guest, key, .. } = self;
+        Operation::Review(Reviewing { vm, gates, depth, frameworks, baseline, guest, key })
     }
 }

@@ -1,6 +1,8 @@
 //! What gates ask of a machine, over the machine's own channels, and of this host.
 
+use super::by_shell::ByShell;
 use super::here::{self, Here};
+use super::way::Way;
 use crate::backends::{self, Chosen};
 use crate::error::chain;
 use jiff::Timestamp;
@@ -33,6 +35,10 @@ pub(super) struct Channels<'a> {
     pub(super) state: &'a Path,
     /// The agent, once it has answered; let go after a failure, so that the next question begins anew.
     agent: RefCell<Option<Agent>>,
+    /// How its guest is asked.
+    way: Way,
+    /// The shell of a guest that is not asked by an agent; let go in the same way.
+    shell: RefCell<Option<ByShell>>,
 }
 
 impl<'a> Channels<'a> {
@@ -42,12 +48,55 @@ impl<'a> Channels<'a> {
 
     /// The same for a machine that does not lie beside the others.
     pub(super) fn among(machine: &'a Stored, state: &'a Path) -> Self {
-        Self { machine, state, agent: RefCell::new(None) }
+        let (agent, shell) = (RefCell::new(None), RefCell::new(None));
+        Self { machine, state, agent, way: Way::Agent, shell }
+    }
+
+    /// The same by another way to its guest.
+    pub(super) fn by(self, way: Way) -> Self {
+        Self { way, ..self }
     }
 
     /// Lets go of the agent: the VMM at the other end is about to be another one.
     pub(super) fn let_go(&self) {
         *self.agent.borrow_mut() = None;
+        *self.shell.borrow_mut() = None;
+    }
+
+    /// Asks the guest's shell, where it is asked by one.
+    fn by_shell<T>(
+        &self,
+        ask: impl FnOnce(&ByShell) -> Result<T, GuestError>,
+    ) -> Option<Result<T, GuestError>> {
+        let mut slot = self.shell.borrow_mut();
+        if slot.is_none() {
+            match self.way.shell(self.machine)?.and_then(|shell| self.is_its_own(shell)) {
+                Ok(shell) => *slot = Some(shell),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let answer = ask(slot.as_ref()?);
+        if matches!(answer, Err(GuestError::Silent(_))) {
+            *slot = None;
+        }
+        Some(answer)
+    }
+
+    /// Refuses the guest behind an address where none of its network cards is one of this VM's: addresses are given to others.
+    fn is_its_own(&self, shell: ByShell) -> Result<ByShell, GuestError> {
+        let Way::Ssh(_) = self.way else { return Ok(shell) };
+        let own = vmwright_review::macs(&self.machine.spec, self);
+        let told = shell.execute("guest-network-get-interfaces", &json!({}))?;
+        let cards = told.as_array().map(Vec::as_slice).unwrap_or_default();
+        let cards: Vec<String> = cards
+            .iter()
+            .filter_map(|card| Some(card.get("hardware-address")?.as_str()?.to_ascii_lowercase()))
+            .collect();
+        if own.is_empty() || cards.iter().any(|card| own.contains(card)) {
+            return Ok(shell);
+        }
+        let why = format!("its network cards are {}, the VM's {}", list(&cards), list(&own));
+        Err(GuestError::Refused(format!("{}: another machine answers there: {why}", self.way)))
     }
 
     fn ask<T>(&self, ask: impl FnOnce(&mut Agent) -> Result<T, AgentError>) -> Result<T, GuestError> {
@@ -116,6 +165,10 @@ impl Channels<'_> {
     }
 }
 
+fn list(words: &[String]) -> String {
+    if words.is_empty() { "none".to_owned() } else { words.join(" ") }
+}
+
 /// The words of an agent by way of libvirt.
 fn through<T>(result: Result<T, ControlError>) -> Result<T, GuestError> {
     result.map_err(|error| {
@@ -129,7 +182,18 @@ fn through<T>(result: Result<T, ControlError>) -> Result<T, GuestError> {
 }
 
 impl Guest for Channels<'_> {
+    fn called(&self) -> &'static str {
+        match self.way {
+            Way::Agent => "agent",
+            Way::Console => "shell at the console",
+            Way::Ssh(_) => "shell by SSH",
+        }
+    }
+
     fn execute(&self, command: &str, arguments: Value) -> Result<Value, GuestError> {
+        if let Some(answer) = self.by_shell(|shell| shell.execute(command, &arguments)) {
+            return answer;
+        }
         if let Some(libvirt) = self.libvirt() {
             return through(libvirt.ask_agent(self.machine, command, Some(arguments)));
         }
@@ -137,6 +201,9 @@ impl Guest for Channels<'_> {
     }
 
     fn file_read(&self, path: &str, max: usize) -> Result<Vec<u8>, GuestError> {
+        if let Some(answer) = self.by_shell(|shell| shell.file(path, max)) {
+            return answer;
+        }
         if let Some(libvirt) = self.libvirt() {
             return through(libvirt.guest_file(self.machine, path, max));
         }
@@ -144,6 +211,9 @@ impl Guest for Channels<'_> {
     }
 
     fn run(&self, program: &str, arguments: &[&str], limit: Duration) -> Result<Ran, GuestError> {
+        if let Some(answer) = self.by_shell(|shell| shell.run(program, arguments, limit)) {
+            return answer;
+        }
         // The agent serves one client at a time.
         self.let_go();
         let silent = |why: String| GuestError::Silent(why);

@@ -81,8 +81,9 @@ const SHARED: &str = r#"b() { printf '\n%s %s\n' "$M" "$1"; }
 w() { b n; printf %s "$*"; }
 "#;
 
-/// A word for the shell, in quotes.
-fn quoted(word: &str) -> String {
+/// A word for a POSIX shell, in quotes.
+#[must_use]
+pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 

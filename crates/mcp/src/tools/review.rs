@@ -66,5 +66,5 @@ fn call(given: &Given, standing: &Standing) -> Result<Call, String> {
         return Err("`baseline` is the name of a review that vmwright has kept, not a path".to_owned());
     }
     let (gates, frameworks) = (given.texts("gates"), given.texts("frameworks"));
-    perform(Operation::Review(Reviewing { vm, gates, depth, frameworks, baseline, key: None }))
+    perform(Operation::Review(Reviewing { vm, gates, depth, frameworks, baseline, guest: None, key: None }))
 }

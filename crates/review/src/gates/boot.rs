@@ -112,7 +112,12 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     } else if goal {
         aspects.pass();
     } else {
-        let missing = if spec.agent { "the agent does not answer" } else { "no sign of init on the serial console" };
+        let asked = seen.waited.asked;
+        let missing = match spec.agent {
+            true => format!("the {asked} does not answer"),
+            false => "no sign of init on the serial console".to_owned(),
+        };
+        evidence.extend(seen.waited.agent.as_ref().err().filter(|_| spec.agent).map(|why| quote::line(why)));
         let waited = seen.waited.waited.as_secs_f64();
         if !spec.agent && serial.trim().is_empty() {
             aspects.unknown("nothing on the serial console and no agent to ask: how far it booted cannot be told");
@@ -193,7 +198,7 @@ struct Stage {
 fn stages(seen: &Observed, console: &Console<'_>, accelerator: Option<Accelerator>) -> [Stage; 4] {
     let answered = seen.waited.agent.as_ref().ok();
     let serial = |line: &str| quote::from("serial console", from_sign(line));
-    let agent_how = answered.map(|_| "agent: guest-ping answered".to_owned());
+    let agent_how = answered.map(|_| format!("{}: guest-ping answered", seen.waited.asked));
     let implied = |what: &str, later: &Option<String>| later.as_ref().map(|_| format!("{what}: a later stage was seen"));
     let init_how = console.init.map(|(line, _)| serial(line)).or_else(|| implied("init", &agent_how));
     let kernel_how = console.kernel.map(serial).or_else(|| implied("kernel", &init_how));

@@ -18,6 +18,7 @@ fn spec(accelerator: Accelerator) -> MachineSpec {
 fn up() -> Observed {
     Observed {
         waited: Waited {
+            asked: "agent",
             accelerator: Ok(Accelerator::Tcg),
             agent: Ok(Answered { came_up: Some(3.3) }),
             hopeless: None,
