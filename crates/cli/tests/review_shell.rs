@@ -70,7 +70,8 @@ fn started(test: &str, site: &Site) -> Option<String> {
     let key = site.path("key");
     let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
     assert!(made.unwrap().success());
-    let packed = Command::new("sh").args(["-ec", PACK, "pack"]).arg(site.path("tree")).arg(&key).output().unwrap();
+    let packed =
+        Command::new("sh").args(["-ec", PACK, "pack"]).arg(site.path("tree")).arg(&key).output().unwrap();
     assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
     // A kernel unpacks one archive after the other; the later one has the last word.
     let mut initrd = parts.initrd.clone();

@@ -26,7 +26,6 @@ use channels::Channels;
 use exercise::Exerciser;
 use here::Here;
 use rules::Asked;
-use way::Way;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -35,6 +34,7 @@ use std::time::Duration;
 use vmwright_backend::store;
 use vmwright_model::{EntryState, Gate, Mode, Review};
 use vmwright_review::{HostScope, Scope, Verdict, Wanted, subject};
+use way::Way;
 
 pub(crate) fn review(
     what: &Reviewing,
@@ -47,7 +47,8 @@ pub(crate) fn review(
     }
     let wanted = Wanted { gates: what.gates.clone(), depth: what.depth, frameworks: what.frameworks.clone() };
     wanted.check().map_err(Error::Gate)?;
-    let way = what.guest.as_deref().map(Way::from_str).transpose().map_err(Error::Argument)?.unwrap_or_default();
+    let way =
+        what.guest.as_deref().map(Way::from_str).transpose().map_err(Error::Argument)?.unwrap_or_default();
     progress(Progress::Banner(Mode::Review.banner(&format!("vm {vm}"))));
     let mut named = Named::open(vm, environment)?;
     if !backends::of(&named.machine)?.look(&named.machine).map_err(Error::Control)?.state.alive() {

@@ -16,10 +16,10 @@ use crate::root::{CollectError, Subject, check_name};
 use crate::text::escape;
 use crate::{file, identity};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+pub use script::quoted;
 use std::io::{self, Write};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
-pub use script::quoted;
 pub use target::{Target, TargetError};
 use vmwright_model::{Missing, Need, Record, Snapshot};
 

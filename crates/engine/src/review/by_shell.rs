@@ -90,7 +90,8 @@ impl ByShell {
     fn time(&self) -> Result<Value, GuestError> {
         let told = self.told("date +%s.%N")?;
         let (seconds, rest) = told.trim().split_once('.').unwrap_or_default();
-        let parts: Option<(u64, u64)> = seconds.parse().ok().zip(rest.parse().ok().filter(|_| rest.len() == 9));
+        let parts: Option<(u64, u64)> =
+            seconds.parse().ok().zip(rest.parse().ok().filter(|_| rest.len() == 9));
         let (seconds, rest) = parts.ok_or_else(|| refused("its date(1) tells no parts of a second"))?;
         Ok(json!(seconds.saturating_mul(1_000_000_000).saturating_add(rest)))
     }
@@ -117,7 +118,8 @@ impl ByShell {
     }
 
     fn interfaces(&self) -> Result<Value, GuestError> {
-        let cards = self.told(r#"for i in /sys/class/net/*/address; do read -r a <"$i" && echo "$i $a"; done"#)?;
+        let cards =
+            self.told(r#"for i in /sys/class/net/*/address; do read -r a <"$i" && echo "$i $a"; done"#)?;
         // One that has no address says nothing there.
         let addresses = self.told("ip -o address")?;
         Ok(cards.lines().filter_map(|line| interface(line, &addresses)).collect())
@@ -257,7 +259,9 @@ mod tests {
         assert_eq!(guest.file(path, 5).expect("read"), [7; 5]);
         let handle = guest.execute("guest-file-open", &json!({ "path": path, "mode": "w" })).expect("open");
         for text in ["AAEC", "Aw=="] {
-            guest.execute("guest-file-write", &json!({ "handle": handle, "buf-b64": text })).expect("written");
+            guest
+                .execute("guest-file-write", &json!({ "handle": handle, "buf-b64": text }))
+                .expect("written");
         }
         let mut whole = vec![7; 20];
         whole[..4].copy_from_slice(&[0, 1, 2, 3]);
@@ -284,7 +288,10 @@ mod tests {
                          3: eth0.5@eth0    inet6 fe80::1/64 scope link \n";
         let eth0 = interface("/sys/class/net/eth0/address 52:54:00:00:00:01", addresses).expect("one");
         let address = json!([{ "ip-address-type": "ipv4", "ip-address": "10.0.2.15", "prefix": 24 }]);
-        assert_eq!((&eth0["ip-addresses"], &eth0["hardware-address"]), (&address, &json!("52:54:00:00:00:01")));
+        assert_eq!(
+            (&eth0["ip-addresses"], &eth0["hardware-address"]),
+            (&address, &json!("52:54:00:00:00:01"))
+        );
         let lo = interface("/sys/class/net/lo/address 00:00:00:00:00:00", addresses).expect("one");
         assert_eq!((lo.get("hardware-address"), &lo["ip-addresses"][0]["prefix"]), (None, &json!(8)));
         assert_eq!((decoded("AAEC"), decoded("Aw=="), decoded("AAE=")), (3, 1, 2));

@@ -226,7 +226,9 @@ fn is_prompt(said: &[u8]) -> Result<(), String> {
     Err(match last {
         "" => "the console says nothing: no shell listens at the guest's first serial port".to_owned(),
         _ if last.ends_with("login:") || last.ends_with("assword:") => {
-            format!("nobody is logged in at the console (`{shown}`): log in with `vmwright vm console`, and leave it so")
+            format!(
+                "nobody is logged in at the console (`{shown}`): log in with `vmwright vm console`, and leave it so"
+            )
         }
         _ => format!("no shell waits for words at the console; its last line is `{shown}`"),
     })
@@ -262,7 +264,12 @@ mod tests {
 
     #[test]
     fn a_prompt_is_known_by_its_end_and_a_login_is_told() {
-        for prompt in ["\r\nroot@web:~# ", "/ # ", "\u{1b}[01;32mroot@web\u{1b}[0m:~$ \u{1b}[K", "\u{1b}]0;t\u{7}sh-5.2# "] {
+        for prompt in [
+            "\r\nroot@web:~# ",
+            "/ # ",
+            "\u{1b}[01;32mroot@web\u{1b}[0m:~$ \u{1b}[K",
+            "\u{1b}]0;t\u{7}sh-5.2# ",
+        ] {
             assert_eq!(is_prompt(prompt.as_bytes()), Ok(()), "{prompt:?}");
         }
         let refused = |said: &str| is_prompt(said.as_bytes()).expect_err("no prompt");

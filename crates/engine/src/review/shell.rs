@@ -131,7 +131,8 @@ mod tests {
             assert_eq!(quiet, Ran { status: Some(0), ..Ran::default() });
             let none = shell.run(&words("/no/such program", &["it's", "$(x)"]), limit).expect("an answer");
             assert_eq!(none.status, Some(127));
-            let told = shell.run(&words("printf", &["%s|", "it's", "$(x)", "a  b"]), limit).expect("an answer");
+            let told =
+                shell.run(&words("printf", &["%s|", "it's", "$(x)", "a  b"]), limit).expect("an answer");
             assert_eq!(told.output, b"it's|$(x)|a  b|");
             let long = shell.run("head -c 300000 /dev/zero", limit).expect("an answer");
             assert_eq!(long.output, vec![0; 300_000]);

@@ -15,7 +15,8 @@ use vmwright_review::GuestError;
 
 /// What `ssh` says where it will say the same in a minute (OpenSSH, `sshconnect2.c`, `sshconnect.c`); who comes again and again
 /// is shut out by a guest that counts.
-const FINAL: [&str; 3] = ["Permission denied", "Host key verification failed", "Too many authentication failures"];
+const FINAL: [&str; 3] =
+    ["Permission denied", "Host key verification failed", "Too many authentication failures"];
 /// How long a server that does not answer is left in peace.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -38,9 +39,10 @@ impl FromStr for Way {
         match text {
             "agent" => Ok(Self::Agent),
             "console" => Ok(Self::Console),
-            other if other.starts_with("ssh://") => {
-                other.parse().map(Self::Ssh).map_err(|error: vmwright_host::ssh::TargetError| error.to_string())
-            }
+            other if other.starts_with("ssh://") => other
+                .parse()
+                .map(Self::Ssh)
+                .map_err(|error: vmwright_host::ssh::TargetError| error.to_string()),
             other => Err(format!(
                 "`{}` is no way to a guest: `agent`, `console` or ssh://user@address",
                 other.escape_debug().take(80).collect::<String>()
