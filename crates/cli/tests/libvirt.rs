@@ -329,6 +329,8 @@ END
     echo "== again"; kept | cmp - /run/before && echo "byte for byte"
     say plan detach theirs vda
     virsh -q destroy theirs
+    # libvirt may be at it for a moment longer, and says then that a domain that it is about to end is not running.
+    until [ "$(virsh -q domstate theirs)" = "shut off" ] && ! [ -e /run/libvirt/qemu/theirs.xml ]; do sleep 0.1; done
     carry_out attach theirs --bridge br77 --mac 52:54:00:00:77:01
     echo "== off"; kept | grep -B 1 -A 1 "br77"
     say apply "$id"
