@@ -5,8 +5,10 @@ use crate::echo::Held;
 use crate::interfaces::{self, Interface, find, specified};
 use crate::quote;
 use crate::scope::Session;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
+use std::thread;
+use std::time::{Duration, Instant};
 use vmwright_model::GateOutcome;
 use vmwright_model::machine::NetworkKind;
 
@@ -23,6 +25,10 @@ pub(crate) enum Trip {
 
 /// Where it leads, and what came of each time that it was used; or what there is to say where there is none.
 pub(crate) type Line = Result<(IpAddr, Vec<Trip>), GateOutcome>;
+
+/// How long the way to a guest is looked for: Linux asks for its hardware address for 3 s until it says that there is none
+/// (arp(7): `mcast_solicit`, `retrans_time`).
+const FOUND: Duration = Duration::from_secs(10);
 
 /// A connection that is open.
 pub(crate) struct Open {
@@ -45,7 +51,7 @@ impl Open {
         };
         let address = specified(network).map(|(ip, _)| ip).or_else(own);
         let address = address.ok_or_else(|| none("the guest has no address that the host could reach"))?;
-        match session.scope.host.hold(address) {
+        match held(session, address) {
             Ok(held) => Ok(Self { held, line: (address, Vec::new()) }),
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 Err(none("the guest has no echo service on TCP port 7, to which a connection could be held"))
@@ -66,6 +72,19 @@ impl Open {
     /// What came of it.
     pub(crate) fn close(self) -> (IpAddr, Vec<Trip>) {
         self.line
+    }
+}
+
+/// Opens a connection. A bridge that has just got its port, or a guest that has just come up, is unreachable for a moment.
+fn held(session: &Session<'_>, address: IpAddr) -> io::Result<Held> {
+    let began = Instant::now();
+    loop {
+        match session.scope.host.hold(address) {
+            Err(error) if error.kind() == ErrorKind::HostUnreachable && began.elapsed() < FOUND => {
+                thread::sleep(Duration::from_millis(200));
+            }
+            other => return other,
+        }
     }
 }
 
