@@ -20,8 +20,8 @@ pub(super) const BENCH: Bench = Bench {
     run,
 };
 
-/// What virtme-ng's first program in the guest calls itself.
-const THEIRS: &str = "virtme-ng-init";
+/// How virtme-ng's first program in the guest begins to speak. Its name alone stands in the kernel's command line too.
+const THEIRS: &str = "virtme-ng-init: ";
 /// Each takes seconds.
 const ROUNDS: usize = 5;
 
