@@ -5,11 +5,14 @@
 //! that this module does not know how the program would show, it says nothing, and the program is asked. Each question
 //! is a constant that lists ([`QUESTIONS`]), so that no more can be changed by it than by the program.
 
+mod addresses;
+mod interfaces;
 mod neighbours;
 mod netlink;
 mod routes;
 mod rules;
 
+use interfaces::interfaces;
 use netlink::{Links, Question, Said, dump};
 use vmwright_model::Missing;
 
@@ -19,6 +22,8 @@ const QUESTIONS: &[(&[&str], Question)] = &[
     (&["bridge", "-d", "vlan", "show"], netlink::BRIDGE_VLANS),
     (&["ip", "-4", "rule", "list"], netlink::RULES),
     (&["ip", "-6", "route", "show", "table", "all"], netlink::ROUTES_V6),
+    (&["ip", "-d", "address"], netlink::ADDRESSES),
+    (&["ip", "-s", "-d", "link"], netlink::COUNTED_LINKS),
     (&["ip", "neigh", "show"], netlink::NEIGHBOURS),
     (&["ip", "route", "show", "table", "all"], netlink::ROUTES),
     (&["nft", "list", "ruleset"], netlink::TABLES),
@@ -59,6 +64,13 @@ impl Kernel {
         let said = match words {
             ["bridge", .., "link", "show"] | ["nft", ..] => told.is_empty().then(String::new),
             ["bridge", .., "vlan", "show"] => told.is_empty().then(|| VLAN_HEADING.to_owned()),
+            ["ip", .., "link"] => {
+                interfaces(&told, true).map(|all| all.into_iter().map(|interface| interface.lines).collect())
+            }
+            ["ip", .., "address"] => {
+                let Said::List(links) = dump(&netlink::LINKS)? else { return None };
+                addresses::all(interfaces(&links, false)?, &told)
+            }
             ["ip", .., "rule", "list"] => lines(&told, rules::line),
             ["ip", "neigh", ..] => lines(&told, |entry| neighbours::line(entry, self.links()?)),
             _ => lines(&told, |entry| routes::line(entry, self.links()?)),

@@ -23,6 +23,8 @@ pub(super) struct Question {
 // linux/rtnetlink.h.
 const RTM_NEWLINK: u16 = 16;
 pub(super) const RTM_GETLINK: u16 = 18;
+const RTM_NEWADDR: u16 = 20;
+pub(super) const RTM_GETADDR: u16 = 22;
 const RTM_NEWROUTE: u16 = 24;
 pub(super) const RTM_GETROUTE: u16 = 26;
 const RTM_NEWNEIGH: u16 = 28;
@@ -49,12 +51,20 @@ pub(super) const BRIDGE_PORTS: Question =
 /// VLANs of bridges and their ports: BRIDGE_VLANDB_DUMP_FLAGS (1) without any.
 pub(super) const BRIDGE_VLANS: Question =
     routing(RTM_GETVLAN, &[AF_BRIDGE, 0, 0, 0, 0, 0, 0, 0, 8, 0, 1, 0, 0, 0, 0, 0], RTM_NEWVLAN);
-/// Interfaces, without their counters: IFLA_EXT_MASK with RTEXT_FILTER_SKIP_STATS.
-const LINKS: Question = routing(
+/// Interfaces, without their counters: IFLA_EXT_MASK with RTEXT_FILTER_VF and RTEXT_FILTER_SKIP_STATS.
+pub(super) const LINKS: Question = routing(
     RTM_GETLINK,
-    &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 29, 0, 8, 0, 0, 0],
+    &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 29, 0, 9, 0, 0, 0],
     RTM_NEWLINK,
 );
+/// The same with their counters.
+pub(super) const COUNTED_LINKS: Question = routing(
+    RTM_GETLINK,
+    &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 29, 0, 1, 0, 0, 0],
+    RTM_NEWLINK,
+);
+/// Addresses of all families.
+pub(super) const ADDRESSES: Question = routing(RTM_GETADDR, &[0; 8], RTM_NEWADDR);
 /// Rules of IPv4 that choose a table of routes.
 pub(super) const RULES: Question =
     routing(RTM_GETRULE, &[AF_INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], RTM_NEWRULE);

@@ -1,4 +1,6 @@
-use super::netlink::{NFT_MSG_GETTABLE, RTM_GETLINK, RTM_GETNEIGH, RTM_GETROUTE, RTM_GETRULE, RTM_GETVLAN};
+use super::netlink::{
+    NFT_MSG_GETTABLE, RTM_GETADDR, RTM_GETLINK, RTM_GETNEIGH, RTM_GETROUTE, RTM_GETRULE, RTM_GETVLAN,
+};
 use super::*;
 use std::process::Command;
 
@@ -9,7 +11,15 @@ fn every_question_only_asks_for_a_list() {
         let message = question.message();
         assert_eq!(message.len(), u32::from_ne_bytes(message[..4].try_into().unwrap()) as usize);
         assert_eq!(message[6..8], (0x301_u16).to_ne_bytes(), "NLM_F_REQUEST and NLM_F_DUMP: {words:?}");
-        let lists = [RTM_GETLINK, RTM_GETNEIGH, RTM_GETROUTE, RTM_GETRULE, RTM_GETVLAN, NFT_MSG_GETTABLE];
+        let lists = [
+            RTM_GETADDR,
+            RTM_GETLINK,
+            RTM_GETNEIGH,
+            RTM_GETROUTE,
+            RTM_GETRULE,
+            RTM_GETVLAN,
+            NFT_MSG_GETTABLE,
+        ];
         assert!(lists.contains(&question.kind), "{words:?}");
     }
 }
@@ -75,7 +85,12 @@ fn it_says_what_the_program_says() {
         ip neigh add 192.0.2.51 lladdr 02:00:00:00:00:51 dev v0 nud stale
         ip neigh add 2001:db8::50 lladdr 02:00:00:00:00:50 dev v0 nud reachable router
         ip neigh add 192.0.2.52 dev v0 nud failed
-        ip neigh add 192.0.2.53 lladdr 02:00:00:00:00:53 dev v0 nud noarp";
+        ip neigh add 192.0.2.53 lladdr 02:00:00:00:00:53 dev v0 nud noarp
+        ip address add 192.0.2.77/24 brd + dev v2 metric 50 valid_lft 9000 preferred_lft 8000
+        ip -6 address add 2001:db8:7::1/64 dev v0 noprefixroute valid_lft 9000 preferred_lft 0
+        ip link property add dev v2 altname other
+        ip link set v2 mtu 1400 txqueuelen 0
+        ip link set v2 promisc on";
     in_a_network("it_says_what_the_program_says", &["bridge"], scene, || {
         let mut kernel = Kernel::default();
         for (words, _) in QUESTIONS.iter().filter(|(words, _)| words[0] != "nft") {
@@ -84,6 +99,14 @@ fn it_says_what_the_program_says() {
         let routes = program(&["ip", "route", "show", "table", "all"]).unwrap();
         for shown in ["linkdown", "onlink", "expires", "unreachable", "table local", "pref high"] {
             assert!(routes.contains(shown), "{shown}: {routes}");
+        }
+        let links = program(&["ip", "-s", "-d", "link"]).unwrap();
+        for shown in ["altname other", "NO-CARRIER", "M-DOWN", "v0@v1", "promiscuity 1"] {
+            assert!(links.contains(shown), "{shown}: {links}");
+        }
+        let addresses = program(&["ip", "-d", "address"]).unwrap();
+        for shown in ["metric 50 brd 192.0.2.255", "dynamic", "deprecated", "noprefixroute"] {
+            assert!(addresses.contains(shown), "{shown}: {addresses}");
         }
     });
 }
