@@ -3,6 +3,8 @@
 # out, a snapshot brings memory back, and the gates that ask the guest have their answers.
 state=/var/lib/vmwright
 release=$(uname -r)
+# What guests and VMMs said last, where something is not as it should be.
+trap 'test $? = 0 || tail -n 8 $state/machines/*/serial.log $state/machines/*/vmm.log 2>/dev/null' EXIT
 
 # Firecracker starts no compressed kernel: where that lies in a vmlinuz is told by the boot protocol of x86 (`payload_offset`).
 python3 - "/boot/vmlinuz-$release" /root/vmlinux <<'END'
@@ -79,6 +81,9 @@ path = "/root/$1.raw"
 format = "raw"
 
 [vsock]
+
+[review]
+overwrite = ["/root/$1.raw"]
 ${4:-}
 END
     vmwright vm create --backend $backend "/root/$1.toml" >/dev/null
@@ -120,6 +125,19 @@ assert set(failed) <= set(sys.argv[2:]), verdicts
 END
 }
 
+# What is done with a disk that may be overwritten. Whether a discard reaches it is the VMM's: it is told.
+disks() { # NAME
+    vmwright review "$1" --gates disks --full --format json >/root/disks.json || true
+    python3 - "$1" <<'END'
+import json, sys
+[gate] = json.load(open("/root/disks.json"))["review"]["gates"]
+for check in gate["checks"]:
+    print(f'{sys.argv[1]}: disks: {check["name"]}: {check["verdict"]} {check.get("why", "")}')
+verdicts = {check["name"]: check["verdict"] for check in gate["checks"]}
+assert gate["verdict"] == verdicts["write"] == verdicts["read"] == "pass", (gate["verdict"], verdicts)
+END
+}
+
 machine own /root/own.img '/init say hello'
 echo "own: $(cat /root/said)"
 grep -qx hello /root/said
@@ -132,6 +150,7 @@ echo "own: a snapshot brought its memory back, and its agent answers"
 # Of the gates that ask the guest none is without its answer. What the VMM does not tell stays unknown, and that it runs as
 # root is a finding.
 judged own isolation
+disks own
 # Two copies of it go on from its state, apart from the host. Whether they share random numbers is told, and is up to the VMM.
 vmwright review own --gates save-restore --full --format json >/root/copies.json || true
 python3 - <<'END'
@@ -161,23 +180,25 @@ echo "own: ended by itself, and left nothing"
 python3 - $backend <<'END'
 import os, statistics, subprocess, sys, time
 machine, init = "/var/lib/vmwright/machines/own", b"vmwright-guest: init"
-words = open(machine + "/argv").read().splitlines()
-# By hand nobody asks it anything.
-api = "--api-sock" if sys.argv[1] == "firecracker" else "--api-socket"
-at = words.index(api)
-words[at:at + 2] = ["--no-api"] if sys.argv[1] == "firecracker" else []
-def until(path, begin):
+def until(path, begin, lives):
     while init not in open(path, "rb").read():
-        assert time.monotonic() - begin < 300, "no word of the guest's"
+        assert time.monotonic() - begin < 120, f"no word of the guest's: {open(path).read()}"
+        assert lives(), f"it has ended: {open(path).read()}"
         time.sleep(0.005)
     return time.monotonic() - begin
 def by_hand():
+    # As it was started last; what a restore was started with names no kernel.
+    words = open(machine + "/argv").read().splitlines()
+    # By hand nobody asks it anything.
+    api = "--api-sock" if sys.argv[1] == "firecracker" else "--api-socket"
+    at = words.index(api)
+    words[at:at + 2] = ["--no-api"] if sys.argv[1] == "firecracker" else []
     if os.path.lexists(machine + "/vsock"):
         os.unlink(machine + "/vsock")
     with open("/root/by-hand.log", "wb") as log:
         begin = time.monotonic()
         vmm = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.DEVNULL)
-        took = until("/root/by-hand.log", begin)
+        took = until("/root/by-hand.log", begin, lambda: vmm.poll() is None)
     vmm.kill()
     vmm.wait()
     return took
@@ -185,7 +206,7 @@ def by_us():
     open(machine + "/serial.log", "wb").close()
     begin = time.monotonic()
     start = subprocess.Popen(["vmwright", "vm", "start", "own"], stdout=subprocess.DEVNULL)
-    took = until(machine + "/serial.log", begin)
+    took = until(machine + "/serial.log", begin, lambda: start.poll() in (None, 0))
     assert start.wait() == 0
     subprocess.run(["vmwright", "vm", "stop", "own", "--force"], check=True, stdout=subprocess.DEVNULL)
     return took
@@ -200,6 +221,7 @@ echo "qemu: $(cat /root/said)"
 grep -qx "$release" /root/said
 copied qemu
 echo "qemu: 300000 bytes in and out"
+disks qemu
 vmwright vm stop qemu --force >/dev/null
 
 test -n "${jail:-}" || exit 0
@@ -213,5 +235,6 @@ echo "jailed: runs as nobody, and 300000 bytes in and out"
 went_back jailed
 echo "jailed: a snapshot brought its memory back, and its agent answers"
 judged jailed
+disks jailed
 vmwright vm stop jailed >/dev/null
 echo "jailed: ended by itself"

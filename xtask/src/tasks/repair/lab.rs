@@ -7,9 +7,38 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// The snapshot that each fault begins in.
 const READY: &str = "ready";
+
+/// Where a script lies that is followed, with what it says and how it ended.
+const FOLLOWED: &str = "/run/followed";
+/// Begins it: standard input is the script.
+const BEGIN: &str = "rm -rf DIR; mkdir DIR; cat >DIR/script; : >DIR/output
+setsid sh -c 'sh DIR/script >DIR/output 2>DIR/errors </dev/null; echo $? >DIR/status.new; mv DIR/status.new DIR/status' \
+    >/dev/null 2>&1 </dev/null & echo $! >DIR/pid";
+/// Waits a while for more lines than were seen or for its end, and shows them; the status goes to standard error.
+const MORE: &str = "for try in 1 2 3 4 5 6 7 8 9 10; do
+    test ! -e DIR/status -a $(wc -l <DIR/output) -le SEEN || break
+    sleep 1
+done
+if test -e DIR/status; then
+    tail -n +$((SEEN + 1)) DIR/output
+    cat DIR/status >&2
+else
+    head -n $(wc -l <DIR/output) DIR/output | tail -n +$((SEEN + 1))
+fi";
+/// Ends it before its time.
+const GIVE_UP: &str = "kill -KILL -- -$(cat DIR/pid); cat DIR/errors; echo it has not ended in time";
+
+fn inside(text: &str, directory: &str) -> String {
+    text.replace("DIR", directory)
+}
+
+fn more(directory: &str, seen: usize) -> String {
+    inside(MORE, directory).replace("SEEN", &seen.to_string())
+}
 
 /// A lab that is up. It goes when this goes, unless it is to stay.
 pub(crate) struct Lab {
@@ -114,6 +143,24 @@ impl Lab {
         self.exec(&["/bin/sh", "-s"], Some(script), limit)
     }
 
+    /// Runs a script in it, and gives each line that it says when it says it. One that has not ended in time is killed.
+    pub(crate) fn follow(&self, script: &str, limit: Duration, mut told: impl FnMut(&str)) -> Result<Done> {
+        let begun = self.exec(&["/bin/sh", "-c", &inside(BEGIN, FOLLOWED)], Some(script), 60)?;
+        ensure!(begun.status == Some(0), "the script cannot be begun: {}", begun.last());
+        let begin = Instant::now();
+        let mut output = String::new();
+        loop {
+            let more = self.script(&more(FOLLOWED, output.lines().count()), 60)?;
+            more.output.lines().for_each(&mut told);
+            output.push_str(&more.output);
+            let status = more.errors.trim().parse().ok();
+            if status.is_some() || begin.elapsed() > limit {
+                let end = inside(if status.is_some() { "cat DIR/errors" } else { GIVE_UP }, FOLLOWED);
+                return Ok(Done { status, output, errors: self.script(&end, 60)?.output });
+            }
+        }
+    }
+
     /// Runs vmwright in it.
     pub(crate) fn vmwright(&self, words: &[&str], limit: u64) -> Result<Done> {
         self.exec(&[&["/usr/local/bin/vmwright"], words].concat(), None, limit)
@@ -181,5 +228,54 @@ impl Drop for Lab {
                 eprintln!("    the lab {name} is not down: {error:#}");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Output;
+
+    fn sh(script: &str, input: &str) -> Output {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    #[test]
+    fn a_script_is_followed_line_by_line_and_to_its_end() {
+        let place = std::env::temp_dir().join(format!("vmwright-followed-{}", std::process::id()));
+        let place = place.to_str().unwrap();
+        let go = format!("{place}.go");
+        let script = format!(
+            "echo one; printf half; until test -e {go}; do sleep 0.1; done; echo; echo why >&2; exit 3"
+        );
+        assert!(sh(&inside(BEGIN, place), &script).status.success());
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        // What is no whole line yet is not told.
+        let first = sh(&more(place, 0), "");
+        assert_eq!((text(&first.stdout), text(&first.stderr)), ("one\n".to_owned(), String::new()));
+        std::fs::write(&go, "").unwrap();
+        // A line and the end are two moments.
+        let (mut seen, mut status) = (first.stdout.clone(), String::new());
+        while status.is_empty() {
+            let next = sh(&more(place, text(&seen).lines().count()), "");
+            seen.extend(next.stdout);
+            status = text(&next.stderr);
+        }
+        assert_eq!((text(&seen), status.trim()), ("one\nhalf\n".to_owned(), "3"));
+        assert_eq!(std::fs::read_to_string(format!("{place}/errors")).unwrap(), "why\n");
+
+        // One that does not end.
+        assert!(sh(&inside(BEGIN, place), "exec sleep 1000").status.success());
+        let pid = std::fs::read_to_string(format!("{place}/pid")).unwrap();
+        let given_up = sh(&inside(GIVE_UP, place), "");
+        assert_eq!(text(&given_up.stdout), "it has not ended in time\n");
+        let gone = format!("until ! kill -0 -- -{} 2>/dev/null; do sleep 0.1; done", pid.trim());
+        assert!(sh(&format!("timeout 10 sh -c '{gone}'"), "").status.success());
+        std::fs::remove_dir_all(place).unwrap();
+        std::fs::remove_file(go).unwrap();
     }
 }
