@@ -76,7 +76,16 @@ pub trait Backend {
     ///
     /// # Errors
     /// [`StartError`].
-    fn start(&self, machine: &Stored) -> Result<Running, StartError>;
+    fn start(&self, machine: &Stored) -> Result<Running, StartError> {
+        self.start_telling(machine, &mut || {})
+    }
+
+    /// As [`Self::start`]. `launched` is called when the VMM's program runs, or the daemon that runs it is about to be
+    /// asked, before that is waited for; not where it does not get so far.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    fn start_telling(&self, machine: &Stored, launched: &mut dyn FnMut()) -> Result<Running, StartError>;
 
     /// Looks where a machine stands. Changes nothing.
     ///

@@ -26,10 +26,11 @@ const SAID_BYTES: u64 = 8 * 1024;
 const SAID_LINES: usize = 20;
 
 /// Starts a machine: takes the lock, asks the table, clears what an earlier VMM left, and lets `attempt` do the
-/// backend's part. Where that fails its reason is put into the log and the record.
+/// backend's part, whose launch is told to `launched`. Where that fails its reason is put into the log and the record.
 pub(crate) fn start(
     machine: &Stored,
     backend: &'static str,
+    launched: &mut dyn FnMut(),
     attempt: impl FnOnce(&mut Attempt<'_>) -> Result<Running, StartError>,
 ) -> Result<Running, StartError> {
     let directory = machine.directory();
@@ -46,7 +47,8 @@ pub(crate) fn start(
     }
     taken(machine)?;
     let log = empty_file(&machine.file(LOG))?;
-    let mut attempt_at = Attempt { machine, log, record: ProcessRecord::new(backend, Phase::Starting) };
+    let mut attempt_at =
+        Attempt { machine, log, record: ProcessRecord::new(backend, Phase::Starting), launched };
     let result = attempt(&mut attempt_at);
     let Attempt { mut log, mut record, .. } = attempt_at;
     match &result {
@@ -134,6 +136,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) machine: &'a Stored,
     log: File,
     record: ProcessRecord,
+    launched: &'a mut dyn FnMut(),
 }
 
 /// What a backend's VMM is started with.
@@ -208,8 +211,14 @@ impl Attempt<'_> {
             LaunchError::Run(source) => StartError::Launch { program: vmm.program.to_owned(), source },
             LaunchError::Record(error) => error.into(),
         })?;
+        self.launched();
         let running = self.record.running.clone().expect("the launch has put it there");
         Ok((child, running))
+    }
+
+    /// Tells whoever waits for it that there is nothing to do but to wait.
+    pub(crate) fn launched(&mut self) {
+        (self.launched)();
     }
 
     /// The VMM has ended, or its monitor is closed, which it does when it ends: says how. It is killed where it

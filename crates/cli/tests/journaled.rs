@@ -47,3 +47,17 @@ fn a_plan_is_written_with_its_id_and_rules() {
         (&"plan".into(), &format!("plan {plan}").into())
     );
 }
+
+#[test]
+fn a_start_is_searched_for_also_where_it_never_comes_to_wait() {
+    let site = Site::new();
+    site.machine("web", "[[network]]\nkind = 'bridge'\nbridge = 'vmw-nobr'\n").ok();
+    let first = site.call(&["vm", "start", "web"]);
+    assert!(first.err.contains("no bridge `vmw-nobr`"), "{first:?}");
+    let again = site.call(&["vm", "start", "web"]);
+    assert_ne!(again.status, 0);
+    assert!(
+        again.err.contains("journal: entry ") && again.err.contains("vm web: started: failed"),
+        "{again:?}"
+    );
+}

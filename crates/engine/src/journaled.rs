@@ -90,7 +90,7 @@ pub(crate) fn open(
     progress: &mut dyn FnMut(Progress),
 ) -> Option<Opened> {
     let Record::Line(line) = record(operation) else { return None };
-    // A plan is searched for where it is made, behind the lock; a decision behind its banner; a start beside it.
+    // A plan is searched for where it is made, behind the lock; a decision behind its banner; a start while it waits.
     if !matches!(operation, Operation::Plan { .. } | Operation::Decide(_) | Operation::VmStart { .. }) {
         tell(analysis::recall(&line, environment, &mut |_| {}), progress);
     }
@@ -99,23 +99,25 @@ pub(crate) fn open(
     Some(Opened { kind, line })
 }
 
-/// Does what was opened while the journal is searched, and says then what was found: nothing in it keeps a machine from
-/// being started, and whoever starts one waits for its guest.
+/// Does what was opened, whose second argument is to be called once it waits: from then on the journal is searched, and what
+/// was found is said when both are through. Nothing in it keeps a machine from being started, whoever starts one waits for
+/// its guest, and a search beside the launch would hold that up: both fault in pages of one program.
 pub(crate) fn beside<T>(
     opened: &Opened,
     environment: &Environment,
     progress: &mut dyn FnMut(Progress),
-    work: impl FnOnce(&mut dyn FnMut(Progress)) -> T,
+    work: impl FnOnce(&mut dyn FnMut(Progress), &mut dyn FnMut()) -> T,
 ) -> T {
     let search = || analysis::recall(&opened.line, environment, &mut |_| {});
     let (recalled, came) = thread::scope(|scope| {
-        let searching = thread::Builder::new().name("journal".to_owned()).spawn_scoped(scope, search);
-        let came = work(progress);
-        // Where there can be no more threads, it is searched now.
-        let recalled = searching.map_or_else(
-            |_| search(),
-            |searching| searching.join().unwrap_or_else(|panic| resume_unwind(panic)),
-        );
+        let mut searching = None;
+        let came = work(progress, &mut || {
+            let thread = || thread::Builder::new().name("journal".to_owned()).spawn_scoped(scope, search);
+            searching = searching.take().or_else(|| thread().ok());
+        });
+        // Where it never came to wait, or there can be no more threads, it is searched now.
+        let recalled = searching
+            .map_or_else(search, |searching| searching.join().unwrap_or_else(|panic| resume_unwind(panic)));
         (recalled, came)
     });
     tell(recalled, progress);

@@ -131,10 +131,11 @@ pub fn perform(
 ) -> Result<Outcome, Error> {
     let opened = journaled::open(&operation, environment, progress);
     let starts = matches!(operation, Operation::VmStart { .. });
-    let work = |progress: &mut dyn FnMut(Progress)| carry_out(operation, environment, progress);
     let came = match &opened {
-        Some(opened) if starts => journaled::beside(opened, environment, progress, work),
-        _ => work(progress),
+        Some(opened) if starts => journaled::beside(opened, environment, progress, |progress, launched| {
+            carry_out(operation, environment, progress, launched)
+        }),
+        _ => carry_out(operation, environment, progress, &mut || {}),
     };
     if let Some(opened) = opened {
         journaled::close(opened, &came, environment, progress);
@@ -146,6 +147,7 @@ fn carry_out(
     operation: Operation,
     environment: &Environment,
     progress: &mut dyn FnMut(Progress),
+    launched: &mut dyn FnMut(),
 ) -> Result<Outcome, Error> {
     match &operation {
         Operation::VmList => review::unfinished::put_right(None, environment, progress),
@@ -180,7 +182,7 @@ fn carry_out(
         Operation::Rehearse(what) => rehearse::rehearse(&what, environment, progress),
         Operation::Verify { review } => review::seal::verify(&review, environment),
         Operation::VmCreate { spec, backend } => machines::create(&spec, backend.as_deref(), environment),
-        Operation::VmStart { vm } => machines::start(&vm, environment),
+        Operation::VmStart { vm } => machines::start(&vm, environment, launched),
         Operation::VmStop { vm, force } => machines::stop(&vm, force, environment),
         Operation::VmDelete { vm } => machines::delete(&vm, environment),
         Operation::VmList => machines::list(environment),

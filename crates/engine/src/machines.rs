@@ -60,16 +60,22 @@ fn taken(machine: Stored, chosen: &Chosen, environment: &Environment) -> Result<
     Ok(machine)
 }
 
-pub(crate) fn start(vm: &str, environment: &Environment) -> Result<Outcome, Error> {
+/// Starts a machine. `launched` is called once there is nothing to do but to wait for its VMM.
+pub(crate) fn start(
+    vm: &str,
+    environment: &Environment,
+    launched: &mut dyn FnMut(),
+) -> Result<Outcome, Error> {
     match open(vm, environment)? {
         Named::Machine(machine) => {
             backends::of(&machine)?
-                .start(&machine)
+                .start_telling(&machine, launched)
                 .map_err(|source| Error::Start { vm: vm.to_owned(), source: Box::new(source) })?;
             summary(&machine).map(|summary| Outcome::Machine(Box::new(summary)))
         }
         Named::Other(other) => {
             let libvirt = Libvirt::on(other.connection);
+            launched();
             let domain = libvirt.start_domain(vm).map_err(Error::Control)?;
             Ok(Outcome::Machine(Box::new(other_summary(libvirt.connection(), &domain))))
         }

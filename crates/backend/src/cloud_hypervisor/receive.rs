@@ -28,7 +28,7 @@ pub(super) fn receive(
     let body =
         channel(&from.channel, &from.from, "receiver_url").map_err(|why| not_arrived(why, String::new()))?;
     clear(&from.from);
-    let running = supervise::start(machine, NAME, |attempt| start::wait(vmm, attempt))?;
+    let running = supervise::start(machine, NAME, &mut || {}, |attempt| start::wait(vmm, attempt))?;
     watch.tell(Told::Note(format!("waits at {}", address(&from.from).unwrap_or_default())));
     let socket = running.qmp.clone().unwrap_or_default();
     let (answered, answer) = mpsc::channel();

@@ -9,13 +9,17 @@ use crate::{Running, StartError, Stored, whole};
 use std::ffi::OsString;
 use std::path::Path;
 
-pub(super) fn start(vmm: &CloudHypervisor, machine: &Stored) -> Result<Running, StartError> {
-    supervise::start(machine, NAME, |attempt| run(vmm, attempt, None, None))
+pub(super) fn start(
+    vmm: &CloudHypervisor,
+    machine: &Stored,
+    launched: &mut dyn FnMut(),
+) -> Result<Running, StartError> {
+    supervise::start(machine, NAME, launched, |attempt| run(vmm, attempt, None, None))
 }
 
 /// Starts a VMM whose guest goes on from the snapshot in this directory.
 pub(super) fn go_on(vmm: &CloudHypervisor, machine: &Stored, from: &Path) -> Result<Running, StartError> {
-    supervise::start(machine, NAME, |attempt| run(vmm, attempt, Some(from), None))
+    supervise::start(machine, NAME, &mut || {}, |attempt| run(vmm, attempt, Some(from), None))
 }
 
 /// The same of a copy of the machine `of`.
@@ -25,7 +29,7 @@ pub(super) fn go_on_beside(
     of: &Stored,
     from: &Path,
 ) -> Result<Running, StartError> {
-    supervise::start(copy, NAME, |attempt| run(vmm, attempt, Some(from), Some(of)))
+    supervise::start(copy, NAME, &mut || {}, |attempt| run(vmm, attempt, Some(from), Some(of)))
 }
 
 /// Starts a VMM that has no machine: it gets one from elsewhere. What of the machine is this host's own is made as for a

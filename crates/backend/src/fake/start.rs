@@ -10,8 +10,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use vmwright_model::machine::NetworkKind;
 
-pub(super) fn start(fake: &Fake, machine: &Stored) -> Result<Running, StartError> {
-    supervise::start(machine, fake.name(), |attempt| run(fake, attempt))
+pub(super) fn start(
+    fake: &Fake,
+    machine: &Stored,
+    launched: &mut dyn FnMut(),
+) -> Result<Running, StartError> {
+    supervise::start(machine, fake.name(), launched, |attempt| run(fake, attempt))
 }
 
 fn run(fake: &Fake, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {

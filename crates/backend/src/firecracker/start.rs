@@ -25,8 +25,12 @@ const STARTED: &str = "uccessfully started microvm";
 /// of the question, and its reason with it.
 const QUIET: Duration = Duration::from_secs(2);
 
-pub(super) fn start(firecracker: &Firecracker, machine: &Stored) -> Result<Running, StartError> {
-    supervise::start(machine, NAME, |attempt| run(firecracker, attempt, None, None))
+pub(super) fn start(
+    firecracker: &Firecracker,
+    machine: &Stored,
+    launched: &mut dyn FnMut(),
+) -> Result<Running, StartError> {
+    supervise::start(machine, NAME, launched, |attempt| run(firecracker, attempt, None, None))
 }
 
 /// What a VMM goes on from: the state and the memory of a snapshot.
@@ -36,7 +40,7 @@ pub(super) struct Kept {
 }
 
 pub(super) fn go_on(firecracker: &Firecracker, machine: &Stored, kept: &Kept) -> Result<Running, StartError> {
-    supervise::start(machine, NAME, |attempt| run(firecracker, attempt, Some(kept), None))
+    supervise::start(machine, NAME, &mut || {}, |attempt| run(firecracker, attempt, Some(kept), None))
 }
 
 /// The same of a copy of the machine `of`.
@@ -46,7 +50,7 @@ pub(super) fn go_on_beside(
     of: &Stored,
     kept: &Kept,
 ) -> Result<Running, StartError> {
-    supervise::start(copy, NAME, |attempt| run(firecracker, attempt, Some(kept), Some(of)))
+    supervise::start(copy, NAME, &mut || {}, |attempt| run(firecracker, attempt, Some(kept), Some(of)))
 }
 
 fn run(

@@ -16,8 +16,12 @@ use vmwright_model::machine::NetworkKind;
 /// Largest domain that is kept, in bytes: libvirt's own limit of a string.
 const XML_MAX: u64 = 4 << 20;
 
-pub(super) fn start(libvirt: &Libvirt, machine: &Stored) -> Result<Running, StartError> {
-    supervise::start(machine, libvirt.name(), |attempt| run(libvirt, attempt))
+pub(super) fn start(
+    libvirt: &Libvirt,
+    machine: &Stored,
+    launched: &mut dyn FnMut(),
+) -> Result<Running, StartError> {
+    supervise::start(machine, libvirt.name(), launched, |attempt| run(libvirt, attempt))
 }
 
 fn run(libvirt: &Libvirt, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
@@ -32,6 +36,7 @@ fn run(libvirt: &Libvirt, attempt: &mut Attempt<'_>) -> Result<Running, StartErr
     let fail = |source| StartError::Libvirt { machine: machine.name.clone(), source };
     let (mut client, domain) = define_as(libvirt, machine, account.as_ref())?;
     empty_file(&machine.file(SERIAL))?;
+    attempt.launched();
     match client.start(&domain) {
         Ok(_) => {}
         Err(error) if error.is_wrong_state() => {

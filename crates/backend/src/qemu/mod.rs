@@ -172,8 +172,8 @@ impl Backend for Qemu {
         NAME
     }
 
-    fn start(&self, machine: &Stored) -> Result<Running, StartError> {
-        start::start(self, machine)
+    fn start_telling(&self, machine: &Stored, launched: &mut dyn FnMut()) -> Result<Running, StartError> {
+        start::start(self, machine, launched)
     }
 
     fn look(&self, machine: &Stored) -> Result<Condition, ControlError> {

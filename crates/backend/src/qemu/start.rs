@@ -25,8 +25,12 @@ use vmwright_model::machine::{Accelerator, NetworkKind};
 const OWN_PLACE: &str = "/usr/libexec/qemu-kvm";
 const INSTALL: &str = "install QEMU: `apt install qemu-system-x86`, or `dnf install qemu-kvm`";
 
-pub(super) fn start(qemu: &Qemu, machine: &Stored) -> Result<Running, StartError> {
-    supervise::start(machine, qemu.name(), |attempt| run(qemu, attempt, None))
+pub(super) fn start(
+    qemu: &Qemu,
+    machine: &Stored,
+    launched: &mut dyn FnMut(),
+) -> Result<Running, StartError> {
+    supervise::start(machine, qemu.name(), launched, |attempt| run(qemu, attempt, None))
 }
 
 /// Starts a VMM that waits for its guest, and waits with it.
@@ -36,7 +40,8 @@ pub(super) fn receive(
     from: &Receive,
     watch: &mut dyn Watch,
 ) -> Result<Running, StartError> {
-    let running = supervise::start(machine, qemu.name(), |attempt| run(qemu, attempt, Some(from)))?;
+    let running =
+        supervise::start(machine, qemu.name(), &mut || {}, |attempt| run(qemu, attempt, Some(from)))?;
     receive::arrival(qemu, machine, &running, from, watch)?;
     Ok(running)
 }

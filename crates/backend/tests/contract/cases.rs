@@ -16,7 +16,14 @@ pub(crate) fn starts_and_stops(rig: &Rig) {
     let place = rig::Place::of(rig);
     let machine = place.machine("");
     assert_eq!(state(rig, &machine), State::Defined);
-    let running = start(rig, &machine);
+    let mut told = Vec::new();
+    let running = rig.backend.start_telling(&machine, &mut || {
+        told.push(machine.process().ok().flatten().map(|record| record.phase));
+    });
+    let running = running.unwrap_or_else(|error| panic!("{error:?}; log: {}", text(&machine, "qemu.log")));
+    // libvirt launches it behind the call, before it has a record.
+    let phase = (rig.backend.name() != "libvirt").then_some(Phase::Starting);
+    assert_eq!(told, [phase], "once, before it is waited for");
     assert_eq!(state(rig, &machine), State::Running);
     assert_eq!(processes(&machine.name).len(), sleeping(rig), "as many as the backend needs");
     let record = machine.process().expect("readable").expect("written");
@@ -39,7 +46,7 @@ pub(crate) fn a_second_start_is_refused(rig: &Rig) {
     let machine = place.machine("");
     let first = start(rig, &machine);
     let log = text(&machine, "qemu.log");
-    match rig.backend.start(&machine) {
+    match rig.backend.start_telling(&machine, &mut || panic!("nothing is launched")) {
         Err(StartError::Illegal(Illegal { operation: Operation::Start, state: State::Running, .. })) => {}
         other => panic!("{other:?}"),
     }
