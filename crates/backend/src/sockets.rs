@@ -5,8 +5,8 @@ use crate::store::VSOCK;
 use std::fs::{DirBuilder, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -188,6 +188,19 @@ pub(crate) fn check(path: &Path) -> Result<(), SocketError> {
     if path.as_os_str().len() <= PATH_MAX { Ok(()) } else { Err(SocketError::LongPath(path.to_owned())) }
 }
 
+/// Removes a socket at which nobody listens any more, or the link to one in a jail: microVMs' VMMs refuse to make theirs
+/// where one is, and one that was killed leaves it.
+pub(crate) fn remove_stale(socket: &Path) {
+    let is_stale = socket.symlink_metadata().is_ok_and(|metadata| {
+        let kind = metadata.file_type();
+        kind.is_socket() || (kind.is_symlink() && !socket.exists())
+    });
+    if is_stale && UnixStream::connect(socket).is_err() {
+        // Where that fails, the VMM says so.
+        let _ = std::fs::remove_file(socket);
+    }
+}
+
 /// Makes a directory that only this user can enter, or checks that an existing one is.
 fn private(base: &Path) -> Result<(), SocketError> {
     let fail = |source| SocketError::Make { path: base.to_owned(), source };
@@ -209,7 +222,6 @@ fn private(base: &Path) -> Result<(), SocketError> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
-    use std::os::unix::net::UnixStream;
 
     #[test]
     fn short_private_and_gone_afterwards() {

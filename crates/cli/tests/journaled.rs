@@ -22,12 +22,15 @@ fn a_machines_life_is_written() {
     site.call(&["vm", "list"]).ok();
     site.call(&["vm", "show", "web"]).ok();
     assert_eq!(entries(&site).len(), before, "a look leaves no entry");
+    assert_ne!(site.call(&["vm", "kill", "web"]).status, 0, "it does not run");
     assert_ne!(site.call(&["vm", "stop", "web"]).status, 0);
     site.call(&["vm", "clone", "web", "web2"]).ok();
     let again = site.call(&["vm", "delete", "web"]).ok();
     let written = entries(&site);
     let lines: Vec<&str> = written.iter().map(|(_, title)| title.as_str()).collect();
-    assert_eq!(lines[..3], ["vm web: deleted", "vm web: clone", "vm web: stopped: failed"], "{written:?}");
+    let last =
+        ["vm web: deleted", "vm web: clone", "vm web: stopped: failed", "vm web: stopped by force: failed"];
+    assert_eq!(lines[..4], last, "{written:?}");
     assert!(written.last().unwrap().1.starts_with("a machine made of "), "{written:?}");
     assert_eq!(written[0].0, "vm-delete");
     assert!(again.err.contains("journal: entry "), "it opens with what is known of the VM: {again:?}");

@@ -47,8 +47,10 @@ pub(super) fn wait(vmm: &CloudHypervisor, attempt: &mut Attempt<'_>) -> Result<R
 fn prepare(vmm: &CloudHypervisor, machine: &Stored, words: Vec<OsString>) -> Result<Prepared, StartError> {
     let program = vmm.program()?;
     let spec = argv::prepared(machine);
-    let vsock = spec.vsock.as_ref().and_then(|vsock| vsock.socket.as_deref());
-    vsock.map_or(Ok(()), |vsock| sockets::check(Path::new(vsock)))?;
+    if let Some(vsock) = spec.vsock.as_ref().and_then(|vsock| vsock.socket.as_deref()) {
+        sockets::check(Path::new(vsock))?;
+        sockets::remove_stale(Path::new(vsock));
+    }
     let serial = empty_file(&machine.file(SERIAL))?;
     let sockets = SocketDirectory::make(&machine.state, &machine.name, false)?;
     let api = socket(&sockets);

@@ -9,7 +9,6 @@ use crate::store::{SERIAL, VSOCK, write_for_now};
 use crate::supervise::{self, Attempt, empty_file};
 use crate::{Running, StartError, Stored, whole};
 use serde_json::{Value, json};
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use vmwright_model::machine::Endpoint;
@@ -71,7 +70,7 @@ fn run(
         if !jail::wanted(&spec) {
             sockets::check(vsock)?;
         }
-        remove_stale(vsock);
+        sockets::remove_stale(vsock);
     }
     let sockets = SocketDirectory::make(&machine.state, &machine.name, false)?;
     let program = firecracker.program()?;
@@ -137,18 +136,6 @@ fn run(
             starting.greet::<Firecracker>("Not started").and_then(|()| load(&starting.api, kept, tracked))
         }
     })
-}
-
-/// A socket that a VMM before has left, or the link to that in its jail: Firecracker removes none.
-fn remove_stale(socket: &Path) {
-    let is_stale = socket.symlink_metadata().is_ok_and(|metadata| {
-        let kind = metadata.file_type();
-        kind.is_socket() || (kind.is_symlink() && !socket.exists())
-    });
-    if is_stale && std::os::unix::net::UnixStream::connect(socket).is_err() {
-        // Where that fails, Firecracker says so.
-        let _ = std::fs::remove_file(socket);
-    }
 }
 
 fn load(api: &Api, kept: &Kept, tracked: bool) -> Result<(), ApiError> {

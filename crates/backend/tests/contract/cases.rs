@@ -8,8 +8,8 @@ use vmwright_backend::request::{
     Channel, Device, Exec, Limit, Limited, Migrate, Picture, Place, Receive, Resize, receive,
 };
 use vmwright_backend::{
-    ControlError, Ended, Illegal, Operation, Phase, Request, Running, StartError, State, Stop, Stored,
-    Unwatched, legal, store,
+    ControlError, Ended, Identity, Illegal, Operation, Phase, Request, Running, StartError, State, Stop,
+    Stored, Unwatched, legal, store,
 };
 
 pub(crate) fn starts_and_stops(rig: &Rig) {
@@ -432,6 +432,28 @@ pub(crate) fn a_damaged_record_is_not_taken_for_absence(rig: &Rig) {
     assert!(matches!(rig.backend.look(&machine), Err(ControlError::Record(_))));
     assert!(matches!(store::delete(&place.state, &machine.name), Err(store::StoreError::Record(_))));
     std::fs::write(machine.file("process.json"), &whole).expect("written");
+    kill(rig, &machine);
+    place.assert_nothing_left(&[]);
+}
+
+/// A pid of the boot before may be anybody's: here it is that of the test itself.
+pub(crate) fn behind_a_restart_of_the_host_nothing_runs(rig: &Rig) {
+    let place = rig::Place::of(rig);
+    let machine = place.machine("");
+    let running = start(rig, &machine);
+    kill_process(rustix_pid(running.process.pid), Signal::KILL).expect("it runs");
+    eventually("its end is seen", || state(rig, &machine) == State::Gone);
+    let own = Identity::of(i32::try_from(std::process::id()).expect("a pid")).expect("it lives");
+    let mut record: serde_json::Value =
+        serde_json::from_str(&text(&machine, "process.json")).expect("a record");
+    record["pid"] = own.pid.into();
+    record["start_time"] = own.start_time.into();
+    record["boot_id"] = "00000000-0000-4000-8000-000000000000".into();
+    std::fs::write(machine.file("process.json"), record.to_string()).expect("written");
+    assert_eq!(state(rig, &machine), State::Gone);
+    assert!(matches!(rig.backend.stop(&machine, Stop::Force), Err(ControlError::Illegal(_))));
+    start(rig, &machine);
+    assert_eq!(state(rig, &machine), State::Running);
     kill(rig, &machine);
     place.assert_nothing_left(&[]);
 }

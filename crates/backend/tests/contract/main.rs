@@ -61,6 +61,7 @@ contract! {
     a_kill_comes_between_an_orderly_stop,
     moves_and_stays_where_nobody_waits,
     a_damaged_record_is_not_taken_for_absence,
+    behind_a_restart_of_the_host_nothing_runs,
     a_killed_vmwright_leaves_a_machine_that_can_be_found,
     vmwright_killed_at_any_moment_of_a_start_loses_nothing,
 }

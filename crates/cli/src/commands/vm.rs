@@ -29,6 +29,11 @@ pub(crate) enum Vm {
         #[arg(long)]
         force: bool,
     },
+    /// End a machine's VMM at once, without asking the guest: 'stop --force'.
+    Kill {
+        /// Its name.
+        vm: String,
+    },
     /// Make the guest stand still, until 'resume'.
     Pause {
         /// Its name.
@@ -330,6 +335,7 @@ impl Vm {
             }
             Vm::Start { vm } => return Ok(Operation::VmStart { vm }),
             Vm::Stop { vm, force } => return Ok(Operation::VmStop { vm, force }),
+            Vm::Kill { vm } => return Ok(Operation::VmStop { vm, force: true }),
             Vm::Delete { vm } => return Ok(Operation::VmDelete { vm }),
             Vm::List => return Ok(Operation::VmList),
             Vm::Show { vm } => return Ok(Operation::VmShow { vm }),
