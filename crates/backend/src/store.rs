@@ -294,6 +294,14 @@ pub fn list(state: &Path) -> Result<Vec<Listed>, StoreError> {
     Ok(names.into_iter().map(|name| Listed { machine: open(state, &name), name }).collect())
 }
 
+/// Whether a machine of a state directory is of one of these backends: told with one small file of each.
+pub(crate) fn any_on(state: &Path, backends: &[&str]) -> bool {
+    let entries = std::fs::read_dir(state.join("machines")).into_iter().flatten().flatten();
+    let word = |directory: PathBuf| read_regular(&directory.join(BACKEND), BACKEND_MAX).ok();
+    let mut words = entries.filter_map(|entry| word(entry.path()));
+    words.any(|word| backends.contains(&String::from_utf8_lossy(&word).trim()))
+}
+
 /// Deletes a machine: its directory with specification and logs. Its images stay.
 ///
 /// # Errors

@@ -16,6 +16,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -45,7 +46,7 @@ pub(crate) fn start(
         sockets::remove(record.sockets.as_deref());
         cgroup::remove(record.cgroup.as_deref());
     }
-    taken(machine)?;
+    taken(machine, backend)?;
     let log = empty_file(&machine.file(LOG))?;
     let mut attempt_at =
         Attempt { machine, log, record: ProcessRecord::new(backend, Phase::Starting), launched };
@@ -77,10 +78,16 @@ pub(crate) fn start(
     Ok(running)
 }
 
+/// VMMs that lock no image, where all others do: they would write to one that another machine has, and others to theirs.
+const LOCKS_NOTHING: &[&str] = &[crate::firecracker::NAME];
+/// VMMs whose guests' context ids lead to a socket of their own, and not to the kernel: several may have the same.
+const OWN_CIDS: &[&str] = &[crate::firecracker::NAME, crate::cloud_hypervisor::NAME];
+
 /// Refuses a machine that would have what a running one of the same state directory has: a MAC address on the same
-/// bridge, a context id, or a socket that it listens at. QEMU does not notice the first, tells the second in words of
-/// the kernel's, and takes the third away from the one that has it.
-fn taken(machine: &Stored) -> Result<(), StartError> {
+/// bridge, a context id, a socket that it listens at, or an image that one of them writes to and one of them does not lock.
+/// QEMU does not notice the first, tells the second in words of the kernel's, and takes the third away from the one that has
+/// it.
+fn taken(machine: &Stored, backend: &str) -> Result<(), StartError> {
     let macs = |machine: &Stored| -> Vec<(String, String)> {
         let networks = machine.spec.networks.iter().enumerate();
         networks
@@ -90,33 +97,66 @@ fn taken(machine: &Stored) -> Result<(), StartError> {
             })
             .collect()
     };
-    let cid = |machine: &Stored| machine.spec.vsock.as_ref().and_then(|vsock| vsock.cid);
-    let (own_macs, own_cid, own_sockets) = (macs(machine), cid(machine), sockets(machine));
-    if own_macs.is_empty() && own_cid.is_none() && own_sockets.is_empty() {
+    let cid = |machine: &Stored, backend: &str| {
+        let vsock = machine.spec.vsock.as_ref().filter(|_| !OWN_CIDS.contains(&backend));
+        vsock.and_then(|vsock| vsock.cid)
+    };
+    let (own_macs, own_cid, own_sockets) = (macs(machine), cid(machine, backend), sockets(machine));
+    let lockless = LOCKS_NOTHING.contains(&backend) || crate::store::any_on(&machine.state, LOCKS_NOTHING);
+    let own_images = if lockless { images(machine) } else { Vec::new() };
+    if own_macs.is_empty() && own_cid.is_none() && own_sockets.is_empty() && own_images.is_empty() {
         return Ok(());
     }
     let listed = crate::store::list(&machine.state)?;
     // What cannot be read does not keep others from starting.
     for other in listed.into_iter().filter_map(|listed| listed.machine.ok()) {
-        let runs = || {
-            other
-                .process()
-                .ok()
-                .flatten()
-                .is_some_and(|record| record.alive(&other.file(PROCESS)).unwrap_or(false))
+        let record = other.process().ok().flatten().filter(|_| other.name != machine.name);
+        let Some(record) = record.filter(|one| one.alive(&other.file(PROCESS)).unwrap_or(false)) else {
+            continue;
         };
         let mac = macs(&other)
             .into_iter()
             .find(|mac| own_macs.contains(mac))
             .map(|(_, mac)| format!("MAC address {mac}"));
-        let same_cid = own_cid.filter(|own| cid(&other) == Some(*own)).map(|cid| format!("context id {cid}"));
+        let same_cid = own_cid.filter(|own| cid(&other, &record.backend) == Some(*own));
+        let same_cid = same_cid.map(|cid| format!("context id {cid}"));
         let socket = sockets(&other).into_iter().find(|socket| own_sockets.contains(socket));
         let socket = socket.map(|socket| format!("socket `{socket}`"));
-        if let Some(what) = mac.or(same_cid).or(socket).filter(|_| other.name != machine.name && runs()) {
+        let locked = ![backend, &record.backend].iter().any(|one| LOCKS_NOTHING.contains(one));
+        let theirs = if locked { Vec::new() } else { images(&other) };
+        let image = own_images.iter().find(|own| {
+            theirs.iter().any(|their| their.which == own.which && (their.written || own.written))
+        });
+        let image = image.map(|image| format!("disk `{}`", image.path));
+        if let Some(what) = mac.or(same_cid).or(socket).or(image) {
             return Err(StartError::Taken { what, other: other.name });
         }
     }
     Ok(())
+}
+
+/// An image of a machine's, or a device of the host's in its place.
+struct Image {
+    path: String,
+    /// Device and inode, whatever it is called; of a device its number.
+    which: (u64, u64),
+    written: bool,
+}
+
+/// The images of a machine that are there and that its specification does not share with others.
+fn images(machine: &Stored) -> Vec<Image> {
+    let own = machine.spec.disks.iter().filter(|disk| !disk.shareable);
+    own.filter_map(|disk| {
+        let path = disk.host_path()?;
+        let file = std::fs::metadata(&path).ok()?;
+        let which = if file.file_type().is_block_device() {
+            (u64::MAX, file.rdev())
+        } else {
+            (file.dev(), file.ino())
+        };
+        Some(Image { path, which, written: !disk.readonly })
+    })
+    .collect()
 }
 
 /// The sockets that a machine's VMM listens at by its specification.

@@ -9,7 +9,7 @@ use std::process::Command;
 use vmwright_backend::http::Api;
 use vmwright_backend::request::{Limit, Limited, Metadata, Resize};
 use vmwright_backend::{
-    Answer, Backend as _, ControlError, Request, StartError, State, Stop, Stored, snapshots,
+    Answer, Backend as _, ControlError, Request, StartError, State, Stop, Stored, chain, snapshots,
 };
 
 fn state(rig: &Rig, machine: &Stored) -> State {
@@ -390,5 +390,46 @@ fn a_machine_that_it_cannot_be_told_is_refused_item_by_item() {
         other => panic!("{other:?}"),
     }
     assert_eq!(backend.look(&machine).expect("it can be told").state, State::Failed);
+    place.assert_nothing_left(&[]);
+}
+
+#[test]
+fn two_machines_write_to_no_image_that_one_of_them_does_not_lock() {
+    let Some(rig) = rig::firecracker("two_machines_write_to_no_image_that_one_of_them_does_not_lock") else {
+        return;
+    };
+    let place = Place::of(&rig);
+    let own = tempfile::tempdir().expect("a temporary directory");
+    let (image, link) = (own.path().join("image"), own.path().join("link"));
+    std::fs::write(&image, vec![0; 1 << 20]).expect("written");
+    std::os::unix::fs::symlink(&image, &link).expect("linked");
+    let disk = |path: &std::path::Path, more: &str| {
+        format!("vsock.cid = 7\n[[disk]]\npath = '{}'\nformat = 'raw'\n{more}", path.display())
+    };
+    let start = |machine: &Stored| {
+        rig.backend
+            .start(machine)
+            .unwrap_or_else(|error| panic!("{error:?}; log: {}", text(machine, "qemu.log")))
+    };
+    let kill = |machine: &Stored| {
+        rig.backend.stop(machine, Stop::Force).expect("it runs");
+    };
+    let one = place.machine(&disk(&image, ""));
+    for other in [disk(&link, ""), disk(&link, "readonly = true\n")] {
+        let two = place.machine(&other);
+        for (first, second) in [(&one, &two), (&two, &one)] {
+            start(first);
+            let told = chain(&rig.backend.start(second).expect_err("the other one has it"));
+            let path = second.spec.disks[0].path.as_deref().expect("a path");
+            assert_eq!(told, format!("machine `{}` runs and has the disk `{path}` too", first.name));
+            kill(first);
+        }
+        start(&two);
+        kill(&two);
+    }
+    // Both only read; a context id is of one VMM alone.
+    let both = [&image, &link].map(|path| place.machine(&disk(path, "readonly = true\n")));
+    both.iter().for_each(|machine| drop(start(machine)));
+    both.iter().for_each(kill);
     place.assert_nothing_left(&[]);
 }
