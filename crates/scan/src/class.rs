@@ -25,6 +25,17 @@ struct Size {
     bits: u32,
     /// Goes through a part of a text.
     through: Through,
+    /// The same for processors that shift by a number in a register in one step ([`fast::is_there`]).
+    through_fast: Through,
+}
+
+/// A size, and what goes through a text with it.
+const fn size<const GRAM: usize, const STRIDE: usize, const BITS: u32>() -> Size {
+    Size {
+        bits: BITS,
+        through: through::<GRAM, STRIDE, BITS>,
+        through_fast: fast::through::<GRAM, STRIDE, BITS>,
+    }
 }
 
 /// Each takes the longest grams and the widest stride that its shortest word allows: `gram + stride - 1` bytes. As long
@@ -34,31 +45,11 @@ pub(crate) const CLASSES: [Shape; 4] = [
         lengths: (11, usize::MAX),
         gram: 8,
         stride: 4,
-        sizes: &[
-            Size { bits: 20, through: through::<8, 4, 20> },
-            Size { bits: 22, through: through::<8, 4, 22> },
-            Size { bits: 24, through: through::<8, 4, 24> },
-        ],
+        sizes: &[size::<8, 4, 20>(), size::<8, 4, 22>(), size::<8, 4, 24>()],
     },
-    Shape {
-        lengths: (7, 10),
-        gram: 6,
-        stride: 2,
-        sizes: &[
-            Size { bits: 17, through: through::<6, 2, 17> },
-            Size { bits: 20, through: through::<6, 2, 20> },
-        ],
-    },
-    Shape {
-        lengths: (3, 6),
-        gram: 4,
-        stride: 1,
-        sizes: &[
-            Size { bits: 17, through: through::<4, 1, 17> },
-            Size { bits: 20, through: through::<4, 1, 20> },
-        ],
-    },
-    Shape { lengths: (1, 2), gram: 2, stride: 1, sizes: &[Size { bits: 17, through: through::<2, 1, 17> }] },
+    Shape { lengths: (7, 10), gram: 6, stride: 2, sizes: &[size::<6, 2, 17>(), size::<6, 2, 20>()] },
+    Shape { lengths: (3, 6), gram: 4, stride: 1, sizes: &[size::<4, 1, 17>(), size::<4, 1, 20>()] },
+    Shape { lengths: (1, 2), gram: 2, stride: 1, sizes: &[size::<2, 1, 17>()] },
 ];
 
 /// Bits of a filter for each gram, where there can be so many: one place in fifty is then looked at in vain.
@@ -131,13 +122,15 @@ pub(crate) struct Class {
 }
 
 impl Class {
-    pub(crate) fn new(shape: Shape, words: &Words) -> Self {
+    pub(crate) fn new(shape: Shape, words: &Words, fast: bool) -> Self {
         let Shape { lengths, gram, stride, sizes } = shape;
         let mine = |number: &usize| (lengths.0..=lengths.1).contains(&words.word(*number).len());
         let mine: Vec<usize> = (0..words.len()).filter(mine).collect();
         let kept = choose(&mine, words, gram, stride);
         let fits = |size: &&Size| kept.len() * SPARSE <= 1 << size.bits;
-        let Size { bits, mut through } = *sizes.iter().find(fits).unwrap_or(&sizes[sizes.len() - 1]);
+        let Size { bits, through, through_fast } =
+            *sizes.iter().find(fits).unwrap_or(&sizes[sizes.len() - 1]);
+        let mut through = if fast { through_fast } else { through };
         if mine.len() <= FEW && mine.iter().all(|number| words.word(*number).len() == 2) {
             through = pairs;
         }
@@ -312,6 +305,7 @@ fn hash(bytes: u64, gram: usize) -> u32 {
 ///
 /// What the filter lets through is noted first and looked at then: the grams and words lie scattered in memory, and a
 /// processor waits for many of them at once where no decision stands between.
+#[inline(always)]
 fn through<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
     search: &mut Search<'_>,
     number: usize,
@@ -340,6 +334,52 @@ fn through<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
         }
     }
     compare(search, number, text, found);
+}
+
+/// The same with the shifts of BMI2, each of which is one step where the usual ones are three: a third more of a text in
+/// the same time.
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod fast {
+    use super::{Search, Then};
+
+    /// Whether this processor has them.
+    pub(crate) fn is_there() -> bool {
+        std::arch::is_x86_feature_detected!("bmi2")
+    }
+
+    /// Only to be called where [`is_there`] says so.
+    pub(super) fn through<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
+        search: &mut Search<'_>,
+        number: usize,
+        text: &[u8],
+        from: usize,
+        to: usize,
+        found: &mut dyn FnMut(usize, usize) -> Then,
+    ) {
+        // SAFETY: words take this only where the processor was found to have BMI2.
+        unsafe { with_bmi2::<GRAM, STRIDE, BITS>(search, number, text, from, to, found) }
+    }
+
+    #[target_feature(enable = "bmi2")]
+    fn with_bmi2<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
+        search: &mut Search<'_>,
+        number: usize,
+        text: &[u8],
+        from: usize,
+        to: usize,
+        found: &mut dyn FnMut(usize, usize) -> Then,
+    ) {
+        super::through::<GRAM, STRIDE, BITS>(search, number, text, from, to, found);
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) mod fast {
+    pub(super) use super::through;
+
+    pub(crate) fn is_there() -> bool {
+        false
+    }
 }
 
 /// How many words of two bytes are looked for one by one: nearly nobody looks for any, and a look at every place of a
@@ -392,6 +432,7 @@ pub(crate) struct Place {
 
 /// The first place from `at` on and before `to` with a gram that the filter lets through, and its hash. A loop of its
 /// own, so that the processor keeps all that it needs in registers.
+#[inline(always)]
 fn next<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
     filter: &[u64],
     text: &[u8],

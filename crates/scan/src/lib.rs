@@ -31,6 +31,11 @@ impl Words {
     /// list; an empty one is never found.
     #[must_use]
     pub fn new<'w>(words: impl IntoIterator<Item = &'w str>) -> Self {
+        Self::of(words, class::fast::is_there())
+    }
+
+    /// [`Words::new`]; `fast` only where the processor is so ([`class::fast::is_there`]).
+    fn of<'w>(words: impl IntoIterator<Item = &'w str>, fast: bool) -> Self {
         let (mut text, mut ends) = (Vec::new(), Vec::new());
         for word in words {
             text.extend(word.bytes().map(|byte| byte.to_ascii_lowercase()));
@@ -38,7 +43,7 @@ impl Words {
         }
         let usual = class::usual(&text);
         let mut made = Self { text, ends, usual, classes: Vec::new() };
-        made.classes = CLASSES.iter().map(|shape| Class::new(*shape, &made)).collect();
+        made.classes = CLASSES.iter().map(|shape| Class::new(*shape, &made, fast)).collect();
         made
     }
 

@@ -1,10 +1,15 @@
 use super::{Search, Then, Words};
 use proptest::prelude::*;
 
-/// Every place of every word, by word and place.
+/// Every place of every word, by word and place, on this processor as on any other.
 fn all(words: &[&str], text: &str) -> Vec<(usize, usize)> {
-    let words = Words::new(words.iter().copied());
-    let mut search = Search::new(&words);
+    let places = all_of(&Words::new(words.iter().copied()), text);
+    assert_eq!(places, all_of(&Words::of(words.iter().copied(), false), text));
+    places
+}
+
+fn all_of(words: &Words, text: &str) -> Vec<(usize, usize)> {
+    let mut search = Search::new(words);
     let mut places = Vec::new();
     search.run(text, &mut |word, at| {
         places.push((word, at));
