@@ -5,6 +5,7 @@ mod version;
 
 use crate::{View, lines::lines};
 use memchr::memmem::Finder;
+use std::borrow::Cow;
 use std::sync::LazyLock;
 pub use version::Version;
 use vmwright_model::{Issue, Kind, Spanned};
@@ -125,12 +126,17 @@ static FINDERS: LazyLock<[Finder<'static>; NAMES.len()]> =
 /// supported`) are not taken for them.
 #[must_use]
 pub fn versions(text: &str) -> Versions {
-    versions_where(text, |_| true)
+    versions_where(text, || text.to_ascii_lowercase().into(), |_| true)
 }
 
-/// [`versions`] of a text of which is known which of [`NAMES`] can stand in it: the others are not looked for.
+/// [`versions`] of a text of which is known which of [`NAMES`] can stand in it: the others are not looked for. `lower` is
+/// the text in lower case, which is asked for where one can.
 #[must_use]
-pub fn versions_where(text: &str, can_stand: impl Fn(&str) -> bool) -> Versions {
+pub fn versions_where<'l>(
+    text: &str,
+    lower: impl FnOnce() -> Cow<'l, str>,
+    can_stand: impl Fn(&str) -> bool,
+) -> Versions {
     let possible: Vec<usize> = (0..NAMES.len()).filter(|name| can_stand(NAMES[*name])).collect();
     if possible.is_empty() {
         return Versions::default();
@@ -138,7 +144,7 @@ pub fn versions_where(text: &str, can_stand: impl Fn(&str) -> bool) -> Versions 
     let mut found = Versions::default();
     let mut after_uname = false;
     // Most texts name few of these, and a look through the whole is much faster than one through each line.
-    let whole = text.to_ascii_lowercase();
+    let whole = lower();
     let find = |name: usize, from: usize| Some(from + FINDERS[name].find(&whole.as_bytes()[from..])?);
     // Each name that stands there, by its place in the list, and where it stands next.
     let mut next: Vec<(usize, usize)> =
@@ -178,6 +184,9 @@ pub fn versions_where(text: &str, can_stand: impl Fn(&str) -> bool) -> Versions 
     for (number, line) in lines(text) {
         let begin = line.as_ptr() as usize - text.as_ptr() as usize;
         if !after_uname && soonest.is_none_or(|at| at >= begin + line.len()) {
+            if soonest.is_none_or(|at| at == usize::MAX) {
+                break;
+            }
             continue;
         }
         let lower = &whole[begin..begin + line.len()];

@@ -75,6 +75,9 @@ impl View for GroupFile {
 }
 
 fn group(line: u32, text: &str) -> Option<Group> {
+    if memchr::memchr_iter(b':', text.as_bytes()).count() != 3 {
+        return None;
+    }
     let fields: Vec<&str> = text.splitn(5, ':').collect();
     let [name, _, gid, members] = fields[..] else { return None };
     if name.is_empty() || name.contains(char::is_whitespace) || members.contains(char::is_whitespace) {

@@ -64,6 +64,7 @@ impl Images {
 
 impl View for Images {
     const KIND: Kind = Kind::new("images");
+    const MARKS: &[&str] = &[" file ", " named-by ", " format ", " virtual-size ", " missing "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

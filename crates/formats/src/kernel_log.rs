@@ -1,6 +1,7 @@
 //! Messages of the kernel: `dmesg` in any of its forms, `journalctl -k`, `/var/log/kern.log`. Of the host; those of
 //! a guest are [`crate::GuestKernelLog`], told apart by the name that the text was given.
 
+use std::cell::Cell;
 use crate::qemu_log::split_time;
 use crate::{View, lines::lines, lines::share};
 use memchr::memmem::Finder;
@@ -71,12 +72,16 @@ pub(crate) fn named_guest(name: &str) -> bool {
 
 /// How sure it is that a text is the kernel's.
 pub(crate) fn sure(head: &str) -> u8 {
-    let (stamped, all) = share(head, |line| prefix(line).is_some());
+    let looked_at = Cell::new(0);
+    let (stamped, all) = share(head, |line| {
+        looked_at.set(line.as_ptr() as usize - head.as_ptr() as usize + line.len());
+        prefix(line).is_some()
+    });
     if stamped > 0 && stamped * 2 >= all {
         return 88;
     }
     // Most texts have few of them, and a look through the whole is much faster than one through each line.
-    let there = |finder: &Finder<'static>| finder.find(head.as_bytes()).is_some();
+    let there = |finder: &Finder<'static>| finder.find(&head.as_bytes()[..looked_at.get()]).is_some();
     let there: Vec<&&str> =
         SIGNS.iter().zip(&*FINDERS).filter(|(_, finder)| there(finder)).map(|(sign, _)| sign).collect();
     let (signed, _) = match there.as_slice() {

@@ -94,6 +94,10 @@ fn are_options(word: &str) -> bool {
 }
 
 fn mount(line: u32, text: &str) -> Option<Mount> {
+    // Every mount names where it is, and nearly no other line has to be looked at then.
+    if memchr::memchr(b'/', text.as_bytes()).is_none() && !text.contains("none") {
+        return None;
+    }
     let make = |source: &str, target: &str, fs_type: &str, options: &str| {
         let fits = (target.starts_with('/') || target == "none") && are_options(options);
         fits.then(|| Mount {

@@ -84,14 +84,16 @@ impl View for Packages {
 /// `ii  qemu-system-x86  1:7.2+dfsg-7+deb12u7  amd64  QEMU full system emulation binaries (x86)`.
 fn of_dpkg(line: u32, text: &str) -> Option<Package> {
     let mut words = text.split_whitespace();
-    let (state, name, version) = (words.next()?, words.next()?, words.next()?);
+    let state = words.next()?;
     let mut letters = state.chars();
     let (wanted, is) = (letters.next()?, letters.next()?);
-    let fits = "uihrp".contains(wanted) && "ncHUFWti".contains(is) && state.len() <= 3;
+    // First this: nearly no line of another text begins so.
+    let fits = state.len() <= 3 && "uihrp".contains(wanted) && "ncHUFWti".contains(is);
+    let (name, version) = (words.next().filter(|_| fits)?, words.next()?);
     let versioned = version.starts_with(|letter: char| letter.is_ascii_digit())
         && (version.len() > 4 || version.contains(['.', '-', ':']));
     let (name, _) = name.split_once(':').unwrap_or((name, ""));
-    (fits && versioned).then(|| Package {
+    versioned.then(|| Package {
         line,
         name: name.to_owned(),
         version: version.to_owned(),

@@ -70,6 +70,9 @@ impl View for Passwd {
 }
 
 fn user(line: u32, text: &str) -> Option<User> {
+    if memchr::memchr_iter(b':', text.as_bytes()).count() != 6 {
+        return None;
+    }
     let fields: Vec<&str> = text.splitn(8, ':').collect();
     let [name, _, uid, gid, _, home, _] = fields[..] else { return None };
     if name.is_empty() || name.contains(char::is_whitespace) {

@@ -127,6 +127,7 @@ impl PciDevices {
 
 impl View for PciDevices {
     const KIND: Kind = Kind::new("pci_devices");
+    const MARKS: &[&str] = &[" id ", " class ", " driver ", " iommu_group ", " subsystem "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

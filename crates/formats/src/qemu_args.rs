@@ -297,12 +297,11 @@ impl View for QemuArgs {
 /// The line without a shell prompt in front: `$ `, `# `, `user@host:~$ `.
 pub(crate) fn unprompted(line: &str) -> &str {
     let line = line.trim_start();
-    for prompt in ["$ ", "# ", "% ", "> "] {
-        if let Some(rest) = line.strip_prefix(prompt) {
-            return rest.trim_start();
-        }
+    if let [b'$' | b'#' | b'%' | b'>', b' ', ..] = line.as_bytes() {
+        return line[2..].trim_start();
     }
-    let Some((prompt, rest)) = line.split_once(' ') else { return line };
+    let Some(blank) = memchr::memchr(b' ', line.as_bytes()) else { return line };
+    let (prompt, rest) = (&line[..blank], &line[blank + 1..]);
     let is_prompt = prompt.contains('@') && prompt.ends_with(['$', '#', '%', '>']);
     if is_prompt { rest.trim_start() } else { line }
 }

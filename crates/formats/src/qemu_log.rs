@@ -86,6 +86,9 @@ impl QemuLog {
     }
 }
 
+/// One of these stands in every line in which a program of QEMU's or the kernel speaks of a VM.
+const NAMES: [&str; 3] = ["qemu", "kvm", "KVM internal error. Suberror"];
+
 impl View for QemuLog {
     const KIND: Kind = Kind::new("qemu_log");
     const MARKS: &[&str] = &["qemu", "libvirt", "kvm", "KVM internal error. Suberror", "starting up", "shutting down, reason=", " is tainted: "];
@@ -140,7 +143,22 @@ impl View for QemuLog {
         let stands = |words: &str| memchr::memmem::find(head.as_bytes(), words.as_bytes()).is_some();
         let starts = stands("starting up");
         let ends = stands(": shutting down, reason=") || stands(" is tainted: ");
+        // Where a program of QEMU's can be named next.
+        let find = |name: &str, from: usize| {
+            memchr::memmem::find(&head.as_bytes()[from..], name.as_bytes()).map_or(usize::MAX, |at| from + at)
+        };
+        let mut next = NAMES.map(|name| find(name, 0));
         for line in head.lines() {
+            let begin = line.as_ptr() as usize - head.as_ptr() as usize;
+            for (name, at) in NAMES.iter().zip(&mut next).filter(|(_, at)| **at < begin) {
+                *at = find(name, begin);
+            }
+            if !starts && !ends && next.iter().all(|at| *at >= begin + line.len()) {
+                if next == [usize::MAX; NAMES.len()] {
+                    break;
+                }
+                continue;
+            }
             if starts && start_line(1, line).is_some() {
                 return 95;
             }

@@ -197,9 +197,11 @@ impl Runs {
         }
         self.bits.resize(1 << (RUN_BITS - 6), 0);
         let bits = &mut self.bits[..1 << (RUN_BITS - 6)];
-        for run in text.windows(RUN).step_by(STRIDE) {
+        let mut rest = text;
+        while let Some(run) = rest.first_chunk::<RUN>() {
             let bit = run_bit(run);
             bits[bit / 64] |= 1 << (bit % 64);
+            rest = rest.get(STRIDE..).unwrap_or_default();
         }
     }
 

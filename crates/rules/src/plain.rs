@@ -54,6 +54,19 @@ const TRACES: &[&[u8]] = &[
     b"''",
 ];
 
+/// Where these stand, in three passes for all of them, of which most texts need two: each begins with one of few bytes,
+/// and hardly any text has those at all.
+fn traces(text: &[u8]) -> Vec<usize> {
+    let begins = |at: &usize| TRACES.iter().any(|trace| text[*at..].starts_with(trace));
+    let mut places: Vec<usize> =
+        memchr::memchr3_iter(b'\\', b'\x1b', b'&', text).filter(begins).take(MOST).collect();
+    places.extend(memmem::find_iter(text, b"''").take(MOST));
+    if !text.is_ascii() {
+        places.extend(memchr::memchr2_iter(0xe2, 0xc2, text).filter(begins).take(MOST));
+    }
+    places
+}
+
 /// Plain forms of lines, one below the other.
 #[derive(Debug, Default)]
 pub(crate) struct Plain {
@@ -71,11 +84,9 @@ impl Plain {
         for (number, text) in texts.iter().enumerate().filter(|(_, text)| !text.is_silent()) {
             // What is remarked in settings says nothing in any form.
             let remark = |line: &str| text.is_settings() && line.trim_start().starts_with('#');
-            let mut lines: Vec<usize> = TRACES
-                .iter()
-                .flat_map(|trace| memmem::find_iter(text.whole().as_bytes(), trace).take(MOST))
-                .map(|at| text.starts.partition_point(|start| *start <= at))
-                .collect();
+            let places = traces(text.whole().as_bytes());
+            let mut lines: Vec<usize> =
+                places.iter().map(|at| text.starts.partition_point(|start| start <= at)).collect();
             lines.sort_unstable();
             lines.dedup();
             for line in lines {

@@ -100,6 +100,8 @@ pub enum Found<'r> {
 /// A snapshot made ready for rules.
 pub struct Reading<'s> {
     snapshot: &'s Snapshot,
+    /// Whether everything of a host was read.
+    whole: bool,
     /// The short ones first.
     texts: Vec<Text<'s>>,
     short: usize,
@@ -155,8 +157,10 @@ impl<'s> Reading<'s> {
         let mut complaint = Text::new(COMPLAINT, Kind::TEXT, spoken::in_english(complaint));
         let said = Places::of(std::slice::from_mut(&mut complaint));
         let said = Marks::of(std::slice::from_ref(&complaint), said, true);
+        let whole = snapshot.live || snapshot.records.iter().any(|record| reported(&record.source));
         Self {
             snapshot,
+            whole,
             texts,
             short,
             answers,
@@ -216,7 +220,7 @@ impl<'s> Reading<'s> {
 
     /// Whether everything of a host was read, and not what somebody chose to paste: a report has sos's layout.
     pub(crate) fn is_whole_host(&self) -> bool {
-        self.snapshot.live || self.snapshot.records.iter().any(|record| reported(&record.source))
+        self.whole
     }
 
     /// All texts of at most 1 MiB. Longer ones are logs: signs find their messages.

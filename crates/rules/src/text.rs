@@ -6,7 +6,6 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use vmwright_formats::environment::{Versions, versions_where};
-use vmwright_formats::lines::lines;
 use vmwright_model::{Evidence, Kind};
 
 /// The name under which the user's complaint is read. It is never quoted as evidence.
@@ -25,10 +24,13 @@ pub struct Text<'s> {
     /// The source that this is a part of, and how many lines of it stand before: quotes are of there.
     pub(crate) part_of: Option<(&'s str, u32)>,
     pub(crate) starts: Vec<usize>,
+    /// Whether its source is a file of settings, and whether it is a list of what an emulator can do.
+    settings: bool,
+    offers: bool,
     /// Whether it is of another VM than the one that is asked about.
     pub(crate) of_another: bool,
     versions: OnceLock<Versions>,
-    lower: OnceLock<Vec<u8>>,
+    lower: OnceLock<String>,
     /// How many of its lines were looked at one by one.
     #[cfg(test)]
     walked: std::sync::atomic::AtomicUsize,
@@ -63,10 +65,13 @@ impl<'w> Words<'w> for &'w [&'w str] {
 
 impl<'s> Text<'s> {
     pub(crate) fn new(source: &'s str, kind: Kind, text: Cow<'s, str>) -> Self {
-        let base = text.as_ptr() as usize;
-        let starts = lines(&text).map(|(_, line)| line.as_ptr() as usize - base).collect();
+        let starts = starts(&text);
+        let settings = source.trim_start_matches('/').starts_with("etc/");
+        let offers = source.contains("var/cache/libvirt/qemu/capabilities/");
         Self {
             source,
+            settings,
+            offers,
             kind,
             text,
             side: "",
@@ -88,13 +93,13 @@ impl<'s> Text<'s> {
 
     /// Whether it is a file of settings, whose remarks are its author's and not this host's words.
     pub(crate) fn is_settings(&self) -> bool {
-        self.source.trim_start_matches('/').starts_with("etc/")
+        self.settings
     }
 
     /// Whether its words are no messages about what is asked: of another VM, or a list of what an emulator can do, as libvirt
     /// keeps it, in which nothing has happened.
     pub(crate) fn is_silent(&self) -> bool {
-        self.of_another || self.source.contains("var/cache/libvirt/qemu/capabilities/")
+        self.of_another || self.offers
     }
 
     /// Notes where its words can stand: `begin` is what [`Places::add`] said of it.
@@ -122,8 +127,8 @@ impl<'s> Text<'s> {
     }
 
     /// The whole in lower case. Many messages are looked for in it, letters of either case being the same.
-    fn lower(&self) -> &[u8] {
-        self.lower.get_or_init(|| self.text.as_bytes().to_ascii_lowercase())
+    fn lower(&self) -> &str {
+        self.lower.get_or_init(|| self.text.to_ascii_lowercase())
     }
 
     /// The whole, for what goes through every text once: the search for signs, and views.
@@ -169,7 +174,7 @@ impl<'s> Text<'s> {
         lower: &'r Finder<'_>,
         ranges: Vec<Range<usize>>,
     ) -> impl Iterator<Item = (u32, &'r str)> {
-        let finds = Finds { text: self.lower(), finder: lower.as_ref(), ranges };
+        let finds = Finds { text: self.lower().as_bytes(), finder: lower.as_ref(), ranges };
         let mut at = 0;
         std::iter::from_fn(move || {
             let found = finds.from(at)?;
@@ -192,7 +197,8 @@ impl<'s> Text<'s> {
     #[must_use]
     pub fn versions(&self) -> &Versions {
         let can_stand = |name: &str| !self.ranges(name.as_bytes()).is_empty();
-        self.versions.get_or_init(|| versions_where(&self.text, can_stand))
+        let lower = || Cow::Borrowed(self.lower());
+        self.versions.get_or_init(|| versions_where(&self.text, lower, can_stand))
     }
 
     /// A line, counted from 1, without its ending.
@@ -214,6 +220,20 @@ impl<'s> Text<'s> {
             quote: text.to_owned(),
         })
     }
+}
+
+/// Where the lines of a text begin, as [`vmwright_formats::lines::lines`] tells them: for all at once, since a log has
+/// thousands.
+fn starts(text: &str) -> Vec<usize> {
+    let bytes = text.as_bytes();
+    let mut starts = Vec::new();
+    if !bytes.is_empty() {
+        starts.push(0);
+    }
+    let ends = memchr::memchr2_iter(b'\n', b'\r', bytes);
+    let ends = ends.filter(|at| bytes[*at] == b'\n' || bytes.get(at + 1) != Some(&b'\n'));
+    starts.extend(ends.map(|at| at + 1).filter(|start| *start < bytes.len()));
+    starts
 }
 
 /// Where a word stands in a text.

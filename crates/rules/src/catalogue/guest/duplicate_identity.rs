@@ -90,8 +90,12 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let words = ["machine-id", "Machine ID", " ff:", "ipv4"];
     let is_file = |source: &str| source.contains("machine-id");
     let notes = cx.texts_with(words).filter(|text| !is_file(text.source));
-    for text in cx.texts_named(is_file).chain(notes) {
-        for (number, line) in text.lines().take(5_000) {
+    // In notes only lines with one of the words say anything.
+    let telling = ["machine-id", "Machine ID", "ff:", "ipv4"];
+    let of_files = cx.texts_named(is_file).map(|text| (text, text.lines().collect::<Vec<_>>()));
+    let of_notes = notes.map(|text| (text, text.lines_with(telling).collect()));
+    for (text, lines) in of_files.chain(of_notes) {
+        for (number, line) in lines.into_iter().take_while(|(number, _)| *number <= 5_000) {
             let id = line.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| is_machine_id(word));
             let named = is_file(text.source) || line.contains("machine-id") || line.contains("Machine ID");
             if let Some(id) = id.filter(|_| named && ids.len() < 256) {

@@ -115,7 +115,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         VM_DEVICE.iter().any(|part| device.contains(part))
             || disks.iter().any(|disk| disk.source.as_deref() == Some(device))
     };
-    for text in cx.texts_with("PV ") {
+    for text in cx.texts_with("PV ").filter(|text| text.holds("VG")) {
         let mut listing = false;
         for (number, line) in text.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
