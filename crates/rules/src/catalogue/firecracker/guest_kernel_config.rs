@@ -32,6 +32,24 @@
 
 use crate::prelude::*;
 
+/// What people say of a guest that does not find its devices.
+const UNSEEN: &[&str] = &[
+    "only a loopback",
+    "only the loopback",
+    "only loopback",
+    "only has lo",
+    "no virtio",
+    "virtio_net is never",
+    "virtio_net is not",
+    "detect the network",
+    "detect the disk",
+    "detect any disk",
+    "no network interface",
+    "no network device",
+    "no block device",
+    "no vsock device",
+];
+
 pub const RULE: Rule = Rule {
     rank: Rank::Specific,
     tags: &["firecracker", "boot"],
@@ -57,6 +75,8 @@ pub const RULE: Rule = Rule {
         Sign::support("No filesystem could mount root, tried").and(&["firecracker"]),
         Sign::support("VFS: Cannot open root device").and(&["reboot=k"]),
         Sign::strong("VFS: Cannot open root device \"{device}").and(&["firectl", "available partitions"]),
+        // What a complaint makes of a machine that is described right.
+        Sign::support("kernel_image_path").said(UNSEEN),
     ],
     words: &["firecracker", "microvm", "guest kernel", "kernel config", "custom kernel", "config_"],
     explains: &["firmware/guest-lacks-boot-driver", "guest/kernel-panic", "guest/virtio-driver-missing"],

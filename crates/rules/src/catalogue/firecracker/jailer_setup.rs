@@ -109,6 +109,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("ChrootStrategy cannot be nil"),
         Sign::strong("userfaultfd device not loaded"),
         Sign::strong("Could not jail resource"),
+        // The SDK sees no more than that the jailed process is gone.
+        Sign::support("Firecracker did not create API socket").and(&["jailer"]),
         Sign::strong("CgroupHierarchyMissing("),
         Sign::strong("No hierarchy found for this cgroup version"),
     ],

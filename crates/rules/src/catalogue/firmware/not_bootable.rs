@@ -49,6 +49,10 @@ const WANTED: &[&str] =
 /// What people say of a firmware that finds nothing to boot.
 const BOOT: &[&str] = &["efi shell", "uefi shell", "does not boot", "not boot", "no bootable"];
 
+/// What people say of a boot that ends in the firmware's shell.
+const ENDS: &[&str] =
+    &["stuck", "drops", "ends in", "ends up", "lands in", "remain", "instead", "only get", "falls into"];
+
 pub const RULE: Rule = Rule {
     tags: &["boot"],
     signs: messages::SIGNS,

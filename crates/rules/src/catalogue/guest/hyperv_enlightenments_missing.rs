@@ -68,6 +68,8 @@ pub const RULE: Rule = Rule {
         Sign::support("IPI_WATCHDOG_TIMEOUT"),
         Sign::support("HAL_INITIALIZATION_FAILED"),
         Sign::support("HAL INITIALIZATION FAILED"),
+        // A part of a domain's XML.
+        Sign::support("<features>").unless(&["<hyperv", "hv-", "hv_"]).and(&["slow"]).said(&WINDOWS),
     ],
     words: &[
         "windows",

@@ -64,6 +64,10 @@ pub const RULE: Rule = Rule {
         Sign::strong("MTU not supported by the backend"),
         Sign::strong("Too big size {n} max_packet_len"),
         Sign::strong("dropping oversized"),
+        // What a complaint says of it.
+        Sign::strong("large packets * dropped"),
+        Sign::strong("large packets * lost"),
+        Sign::strong("large packets * disappear"),
     ],
     words: &[
         "large",

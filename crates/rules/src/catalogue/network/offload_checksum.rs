@@ -37,6 +37,9 @@ use crate::prelude::*;
 /// What people say of connections that offloads break.
 const BROKEN: &[&str] = &["pfsense", "opnsense", "crawl", "kbit", "retransmi", "tcp", "udp", "checksum"];
 
+/// What has a checksum on its way, where files and images have one too.
+const FRAMES: &[&str] = &["dhcp", "udp", "tcp", "packet", "frames", "datagram"];
+
 pub const RULE: Rule = Rule {
     tags: &["network", "performance"],
     signs: &[
@@ -70,6 +73,10 @@ pub const RULE: Rule = Rule {
         Sign::support("checksum offload").said(BROKEN).or_near(),
         Sign::strong("checksum offload").said(&["dropped", "lost", "crawl", "it works", "retransmi"]),
         Sign::support("vtnet").said(BROKEN).or_near(),
+        Sign::strong("checksum failure").said(FRAMES),
+        Sign::strong("checksum error").said(FRAMES),
+        Sign::strong("invalid checksum").said(FRAMES),
+        Sign::strong("wrong checksum").said(FRAMES),
         Sign::support("tcp-segmentation-offload: off")
             .said(&["throughput", "slow", "bandwidth", "gbit", "gbps", "mbps"])
             .or_near(),

@@ -93,6 +93,8 @@ pub const RULE: Rule = Rule {
         Sign::support("no-mac-spoofing"),
         Sign::support("no-ip-spoofing"),
         Sign::support("no-arp-spoofing"),
+        // OVN knows the addresses that were given out, and answers for no other.
+        Sign::support("ovn.kubernetes.io/logical_switch").said(&["keepalived", "virtual ip", "vrrp", " vip"]),
         Sign::support("SourceDestCheck*true"),
         Sign::support("promiscuous mode*reject"),
         Sign::strong("MAC changes*reject"),

@@ -54,6 +54,8 @@ pub const RULE: Rule = Rule {
         Sign::support("No errors were found on the image").against(),
         Sign::strong("Data may be corrupted, or further writes to the image may corrupt it"),
         Sign::strong("ERROR cluster {cluster} refcount={count} reference="),
+        // What a repair prints in place of "ERROR": in use, and counted as free.
+        Sign::strong("Repairing cluster {cluster} refcount=0 reference="),
         Sign::strong("ERROR OFLAG_COPIED"),
         Sign::strong("ERROR: counting reference for region exceeding the end of the file"),
         Sign::strong("L2 entry corrupted"),

@@ -39,6 +39,8 @@ pub const RULE: Rule = Rule {
         Sign::strong("leaked clusters were found on the image"),
         Sign::strong("This means waste of disk space, but no harm to data"),
         Sign::strong("Leaked cluster {cluster} refcount={count} reference="),
+        // What a repair prints in place of "Leaked": counted, and used by nothing.
+        Sign::strong("Repairing cluster {cluster} refcount={count} reference=0"),
         Sign::strong("The following inconsistencies were found and repaired").and(&["0 corruptions"]),
         Sign::support("Leaked cluster"),
         Sign::support("\"leaks\": ").unless(&["\"leaks\": 0"]),

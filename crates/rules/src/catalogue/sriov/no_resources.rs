@@ -49,7 +49,9 @@ pub const RULE: Rule = Rule {
         Sign::strong("Limited to {n} VFs due to device resource constraints"),
         Sign::strong("VFs, max VFs supported is"),
         Sign::strong("VFs requested; only {n} enabled"),
-        Sign::strong("MSI-X interrupts available for SR-IOV. Not enough to support"),
+        Sign::strong("MSI-X interrupts available for SR-IOV"),
+        // ice of kernels before 5.9.
+        Sign::strong("Not enough vectors to support {n} VFs"),
         Sign::strong("write error: Cannot allocate memory").and(&["sriov_numvfs"]),
         Sign::support("sriov_numvfs: Cannot allocate memory"),
         Sign::support("write error: Numerical result out of range").and(&["sriov_numvfs"]),

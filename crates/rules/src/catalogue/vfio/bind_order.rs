@@ -55,6 +55,11 @@ pub const RULE: Rule = Rule {
             .unless(VFIO)
             .said(&["after each boot", "after every boot", "after boot", "at boot", "still with", "again"])
             .or_near(),
+        // What a complaint says of it.
+        Sign::strong("vfio never gets"),
+        Sign::strong("vfio-pci never gets"),
+        Sign::strong("vfio gets no chance"),
+        Sign::strong("vfio-pci gets no chance"),
         Sign::strong("VF {address} bound to driver {driver} while PF bound to driver"),
     ],
     words: &["at boot", "softdep", "initramfs", "vfio-pci.ids", "vfio.conf", "grabs"],

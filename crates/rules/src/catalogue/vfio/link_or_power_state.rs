@@ -75,12 +75,39 @@ pub const RULE: Rule = Rule {
         Sign::strong(": Couldn't reload saved state"),
     ],
     words: &["d3cold", "d3", "power state", "fell off", "riser", "link down", "sleep", "rev ff"],
-    explains: &["vfio/invalid-device-config", "vfio/rom-missing"],
+    explains: &["vfio/invalid-device-config", "vfio/rom-missing", "vfio/no-reset"],
     tells: "/sys/bus/pci/devices/<address>/power_state",
     remedy: "keep the device out of D3 (disable_idle_d3=1, d3cold_allowed 0) and look at its slot, riser and power",
     applicability: Applicability::ManualOnly,
     disruption: Disruption::HostReboot,
     escalation: Some(Agent::DebugSpecialist),
     needs: &[Need::Glob("/sys/bus/pci/devices/*/power_state"), Need::Command(&["dmesg"])],
+    check,
     ..Rule::NEW
 };
+
+/// What the kernel says of a device that does not wake.
+const ASLEEP: [&str; 3] =
+    ["Unable to change power state from D3", "config space inaccessible", "stuck in D3"];
+
+/// What it says of a reset.
+const RESETS: [&str; 6] = [
+    "pending transaction; performing",
+    "after FLR",
+    "after bus reset",
+    "after slot reset",
+    ": resetting",
+    "reset done",
+];
+
+/// A device that did not wake before anything reset it: that a reset fails then is what comes of it, and not why.
+fn check(cx: &Context<'_>) -> Vec<Verdict> {
+    let mut draft = cx.draft();
+    let first = cx.texts_with(ASLEEP).find_map(|text| {
+        let asleep = text.lines_with(ASLEEP).next()?.0;
+        let reset = text.lines_with(RESETS).next()?.0;
+        (asleep < reset).then(|| text.quote(reset)).flatten()
+    });
+    draft = draft.because(Strength::Strong, first, "it had not woken when this reset came");
+    vec![draft.verdict()]
+}

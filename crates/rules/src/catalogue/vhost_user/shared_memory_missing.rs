@@ -113,12 +113,16 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             value.contains("vhost-user") && !value.contains("vhost-user-fs")
         });
         let Some(user) = user else { continue };
+        // Of several, each counts: what lies in a private one the other side cannot reach.
         let private = seen.options("object").find(|one| {
             let opts = one.opts();
-            let file = opts.parts.iter().any(|(key, value)| {
-                key == "memory-backend-file" || value.as_deref() == Some("memory-backend-file")
-            });
-            file && opts.switch("share") != Some(true)
+            let is = |kind: &str| {
+                opts.parts.iter().any(|(key, value)| key == kind || value.as_deref() == Some(kind))
+            };
+            let share = opts.switch("share");
+            // Of a memfd sharing is what QEMU takes by itself.
+            (is("memory-backend-file") || is("memory-backend-ram")) && share != Some(true)
+                || is("memory-backend-memfd") && share == Some(false)
         });
         let backend = seen
             .options("object")

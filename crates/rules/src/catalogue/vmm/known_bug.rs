@@ -36,7 +36,7 @@ use crate::catalogue::healthy::no_fault::complaint::amiss;
 use crate::prelude::*;
 use bugs::{BUGS, Bug, Mark};
 use programs::version_of;
-use wordings::{ABSENT, CRASHES, DRIVERS, REGRESSIONS, SIGNS, STOPS, UPDATES};
+use wordings::{ABOVE, ABSENT, CRASHES, DRIVERS, REGRESSIONS, SIGNS, STOPS, UPDATES};
 
 #[path = "state/bugs.rs"]
 mod bugs;
@@ -81,6 +81,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         (REGRESSIONS, "another version works", Strength::Support, true),
         // An update after which all goes on is none.
         (UPDATES, "it was updated", Strength::Support, amiss(cx)),
+        (ABOVE, "a known bug of what runs the VMs", Strength::Strong, false),
     ];
     for (signs, shows, most, alone) in kinds {
         let quoted = |sign: &&Sign| {

@@ -1,6 +1,6 @@
 //! The messages of the rule beside: the firmware finds nothing that it can boot.
 
-use super::{BOOT, STARTED};
+use super::{BOOT, ENDS, STARTED};
 use crate::prelude::*;
 
 pub(super) const SIGNS: &[Sign] = &[
@@ -45,7 +45,10 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::hint("Guest has not initialized the display"),
     Sign::hint("Booting from Hard Disk..."),
     Sign::strong("BdsDxe: failed to load Boot*: Access Denied").against(),
-    // What a complaint makes of a configuration.
+    // What a complaint makes of a configuration, and of where the boot ends.
+    Sign::strong("efi shell").said(ENDS),
+    Sign::strong("find an image to boot"),
+    Sign::strong("finds nothing to boot"),
     Sign::strong("Disklabel type: dos").and(&["firmware=*efi"]).said(BOOT),
     Sign::strong("Disklabel type: dos").and(&["OVMF"]).said(BOOT),
     Sign::strong("Partition Table: msdos").and(&["OVMF"]).said(BOOT),

@@ -6,6 +6,7 @@ pub(super) const NOISE: &[Sign] = &[
     // arch/x86/kvm of the host: reported and answered with #GP or 0; guests probe with safe accessors.
     Sign::hint("disabled perfctr wrmsr: "),
     Sign::hint("unimplemented perfctr wrmsr: "),
+    Sign::hint("unimplemented wrmsr: "),
     Sign::hint("unhandled rdmsr: "),
     Sign::hint("unhandled wrmsr: "),
     Sign::hint("unhandled rdmsr("),
@@ -136,6 +137,8 @@ pub(super) const NOISE: &[Sign] = &[
     Sign::hint("ConvertPages: failed to find range"),
     Sign::hint("does not match Required Alignment"),
     Sign::hint("error: no suitable video mode found"),
+    // Linux guests: a register that is not there, where the kernel goes on with 0 (arch/x86/mm/extable.c).
+    Sign::hint("unchecked MSR access error: "),
     // Linux guests: hardware that a VM does not have.
     Sign::hint("piix4_smbus {address}: SMBus Host Controller not enabled"),
     Sign::hint("i8042: Can't read CTR while initializing i8042"),

@@ -35,6 +35,10 @@ pub(super) const SIGNS: &[Sign] = &[
     Sign::support("iommu_groups/': No such file or directory"),
     Sign::support("iommu_groups/*': No such file or directory"),
     Sign::strong("Adding to iommu group").against(),
+    // What a complaint says of it.
+    Sign::hint("IOMMU is enabled").against(),
+    Sign::support("passthrough otherwise works").against(),
+    Sign::support("passthrough works otherwise").against(),
     // Harvester: the device plugin finds no group in sysfs.
     Sign::strong("has no iommuGroup available"),
     Sign::support("missing group for address: "),
