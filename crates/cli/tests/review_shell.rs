@@ -8,11 +8,14 @@ mod support;
 
 use common::Site;
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, File};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 /// Fills the folder `$1` with what the guest has beyond our initramfs, from what is installed and from what was unpacked for
 /// tests, and packs it. The key `$2` may log in there.
@@ -24,9 +27,10 @@ const PACK: &str = r#"
     cp "$busybox" "$tree/bin/busybox"
     sshd=/usr/sbin/sshd
     [ -e $sshd ] || sshd=$VMWRIGHT_TEST_PROGRAMS/usr/sbin/sshd
-    cp "$sshd" "$tree/usr/sbin/sshd"
+    blkdiscard=$(command -v blkdiscard || true)
+    cp "$sshd" $blkdiscard "$tree/usr/sbin"
     unpacked=$VMWRIGHT_TEST_PROGRAMS/usr/lib/x86_64-linux-gnu:$VMWRIGHT_TEST_PROGRAMS/lib/x86_64-linux-gnu
-    LD_LIBRARY_PATH=$unpacked ldd "$sshd" | grep -o '/[^ ]*' | while read -r library; do
+    LD_LIBRARY_PATH=$unpacked ldd "$sshd" $blkdiscard | grep -o '/[^ :]*' | while read -r library; do
         to=$library
         case $to in "$VMWRIGHT_TEST_PROGRAMS"*) to=${to#"$VMWRIGHT_TEST_PROGRAMS"} ;; esac
         mkdir -p "$tree$(dirname "$to")"
@@ -78,12 +82,15 @@ fn started(test: &str, site: &Site) -> Option<String> {
     initrd.extend(packed.stdout);
     let initrd = site.file("initrd", &initrd);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let disk = site.file("free.raw", vec![7; 8 << 20]);
     let spec = format!(
         "name = 'web'\naccelerator = 'tcg'\nagent = false\n[cpu]\ncount = 2\n[memory]\nsize = '256MiB'\n\
-         [boot]\nkernel = '{}'\ninitrd = '{}'\ncmdline = 'console=ttyS0 no_timer_check panic=-1'\n\
-         [[network]]\nkind = 'user'\nmac = '52:54:00:12:34:56'\naddress = '10.0.2.15/24'\n[[network.forward]]\nhost = {port}\nguest = 22\n",
-        parts.kernel.display(),
-        initrd.display(),
+         [boot]\nkernel = '{kernel}'\ninitrd = '{initrd}'\ncmdline = 'console=ttyS0 no_timer_check panic=-1'\n\
+         [[network]]\nkind = 'user'\nmac = '52:54:00:12:34:56'\naddress = '10.0.2.15/24'\n[[network.forward]]\nhost = {port}\nguest = 22\n\
+         [[disk]]\npath = '{0}'\nformat = 'raw'\ndiscard = 'unmap'\n[review]\noverwrite = ['{0}']\n",
+        disk.display(),
+        kernel = parts.kernel.display(),
+        initrd = initrd.display(),
     );
     let spec = site.file("web.toml", spec);
     site.call(&["vm", "create", spec.to_str().unwrap()]).ok();
@@ -142,6 +149,8 @@ fn a_guest_without_an_agent_is_asked_at_its_console_and_by_ssh() {
         }
         assert!(network["tables"].to_string().contains("10.0.2.15/24"), "{way}: {network:#}");
     }
+    written(&site, &["console", &address]);
+    restored(&site, &address);
     // Twice: the console's own shell is there again.
     assert_eq!(says(&gates(&site, "console", "boot")[0], "reached"), "pass");
     // Behind the same address is another machine, as far as its network cards tell: at once, and not by waiting.
@@ -157,6 +166,60 @@ fn a_guest_without_an_agent_is_asked_at_its_console_and_by_ssh() {
     let boot = &gates(&site, &address, "boot")[0];
     assert!(boot["why"].to_string().contains("Permission denied"), "{boot:#}");
     site.call(&["vm", "stop", "web", "--force"]).ok();
+}
+
+/// A disk that may be overwritten is proven by each way, and fails where somebody else writes to it.
+fn written(site: &Site, ways: &[&str]) {
+    let disk = site.path("free.raw");
+    for way in ways {
+        fs::write(&disk, vec![7; 8 << 20]).unwrap();
+        let all = gates(site, way, "disks");
+        let row = &all[0]["tables"][0]["rows"][0];
+        assert_eq!(row[2], "3 of 3 places of 32 KiB", "{way}: {all:#?}");
+        // Where no blkdiscard(8) could be packed for the guest, that is not known, and no failure.
+        let discards = Command::new("blkdiscard").arg("--version").output().is_ok();
+        let (gate, discard) = if discards { ("pass", "pass") } else { ("unknown", "unknown") };
+        assert_eq!(
+            (all[0]["verdict"].as_str(), &*says(&all[0], "discard")),
+            (Some(gate), discard),
+            "{all:#?}"
+        );
+        // The host finds what the guest wrote in the middle, and what nobody wrote beside it.
+        let bytes = fs::read(&disk).unwrap();
+        assert!(bytes[4 << 20..][..32768].iter().any(|byte| *byte != 7), "{way}");
+        assert_eq!((bytes[2 << 20], bytes[6 << 20]), (7, 7), "{way}");
+    }
+    let over = AtomicBool::new(false);
+    let bad = thread::scope(|scope| {
+        scope.spawn(|| {
+            let other = File::options().write(true).open(&disk).unwrap();
+            while !over.load(Ordering::Relaxed) {
+                other.write_all_at(&[9; 4096], 4 << 20).unwrap();
+                thread::sleep(Duration::from_micros(200));
+            }
+        });
+        let bad = gates(site, ways[ways.len() - 1], "disks");
+        over.store(true, Ordering::Relaxed);
+        bad
+    });
+    let why = bad[0]["why"].as_str().unwrap_or_default();
+    assert!(
+        bad[0]["verdict"] == "fail" && why.contains("at byte 4194304 the guest reads other bytes"),
+        "{bad:#?}"
+    );
+}
+
+/// Copies that go on from the guest's state are asked at their consoles; by SSH they cannot be, and that is told.
+fn restored(site: &Site, address: &str) {
+    let gate = &gates(site, "console", "save-restore")[0];
+    for name in ["restores", "guest", "clock"] {
+        assert_eq!(says(gate, name), "pass", "{name}: {gate:#}");
+    }
+    // Nothing told them that they were restored, and no kernel can know by itself.
+    assert_ne!(says(gate, "random numbers"), "pass", "{gate:#}");
+    let gate = &gates(site, address, "save-restore")[0];
+    let why = gate["why"].as_str().unwrap_or_default();
+    assert!(gate["verdict"] == "unknown" && why.contains("its SSH server is not reached there"), "{gate:#}");
 }
 
 #[test]

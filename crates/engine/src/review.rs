@@ -14,6 +14,7 @@ mod plug;
 mod rules;
 pub(crate) mod seal;
 mod shell;
+mod shell_files;
 mod standing;
 mod twin;
 pub(crate) mod unfinished;

@@ -80,7 +80,7 @@ pub(crate) struct Memory {
     pub(crate) changes: u64,
 }
 
-pub(crate) fn look(guest: &dyn Guest, loaded: bool) -> Seen {
+pub(crate) fn look(guest: &dyn Guest, loaded: &Load) -> Seen {
     let text = |path: &str| {
         let bytes = guest.file_read(path, 128).map_err(|error| format!("{path}: {error}"))?;
         Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
@@ -93,7 +93,11 @@ pub(crate) fn look(guest: &dyn Guest, loaded: bool) -> Seen {
         boot_id: text("/proc/sys/kernel/random/boot_id"),
         uptime,
         ahead: ahead(guest),
-        memory: loaded.then(|| memory(guest)),
+        memory: match loaded {
+            Load::None => None,
+            Load::Failed(why) => Some(Err(format!("it was not put under load: {why}"))),
+            Load::Runs => Some(memory(guest)),
+        },
         cards: cards::look(guest),
         flaws: cpu_flaws::of_guest(guest),
         features: processor::look(guest),
@@ -115,13 +119,31 @@ pub(crate) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
-/// Fills `mib` MiB of our own probe's memory and keeps changing them. False where the guest is another.
-pub(crate) fn load(guest: &dyn Guest, mib: u64) -> bool {
-    guest.execute("vmwright-memory-fill", json!({ "mib": mib, "pause-us": 500 })).is_ok()
+/// What became of putting a guest's memory under load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// The guest is not our probe, and nothing was tried.
+    None,
+    /// It changes all the time.
+    Runs,
+    /// Our probe did not do it, for this reason.
+    Failed(String),
+}
+
+/// Fills `mib` MiB of our own probe's memory and keeps changing them.
+pub(crate) fn load(session: &Session<'_>, mib: u64) -> Load {
+    if !session.is_probe() {
+        return Load::None;
+    }
+    let asked = session.scope.guest.execute("vmwright-memory-fill", json!({ "mib": mib, "pause-us": 500 }));
+    asked.map_or_else(|error| Load::Failed(error.to_string()), |_| Load::Runs)
 }
 
 /// Gives the memory back.
-pub(crate) fn unload(guest: &dyn Guest) {
+pub(crate) fn unload(guest: &dyn Guest, loaded: &Load) {
+    if *loaded != Load::Runs {
+        return;
+    }
     // One that runs on in a guest of a test harms nobody.
     let _ = guest.execute("vmwright-memory-drop", json!({}));
 }

@@ -63,6 +63,14 @@ pub trait Guest {
     /// [`GuestError`]; a file that does not exist is [`GuestError::Refused`].
     fn file_read(&self, path: &str, max: usize) -> Result<Vec<u8>, GuestError>;
 
+    /// So many reads, one after the other, of `bytes` bytes each, of a file that gives others each time.
+    ///
+    /// # Errors
+    /// [`GuestError`].
+    fn file_reads(&self, path: &str, bytes: usize, count: usize) -> Result<Vec<Vec<u8>>, GuestError> {
+        (0..count).map(|_| self.file_read(path, bytes)).collect()
+    }
+
     /// Runs a program to its end, which must come within `limit`.
     ///
     /// # Errors
@@ -383,14 +391,22 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Why it could not be tried.
     pub(crate) fn reach(&self, to: &str) -> Result<Result<(), String>, String> {
+        self.reach_within(to, Duration::from_secs(5))
+    }
+
+    /// The same with so much time for each address of the service, in whole seconds.
+    ///
+    /// # Errors
+    /// Why it could not be tried.
+    pub(crate) fn reach_within(&self, to: &str, within: Duration) -> Result<Result<(), String>, String> {
         self.up()?;
         let (host, port) = to.rsplit_once(':').ok_or_else(|| format!("`{to}` is not HOST:PORT"))?;
-        let limit = Duration::from_secs(15);
+        let limit = within + Duration::from_secs(10);
         if self.is_probe() {
             let ran = self
                 .scope
                 .guest
-                .run("/init", &["reach", to, "3000"], limit)
+                .run("/init", &["reach", to, &within.as_millis().min(3000).to_string()], limit)
                 .map_err(|error| error.to_string())?;
             let said = lossy(&ran.output).trim().to_owned();
             return match (ran.status, said.as_str()) {
@@ -400,13 +416,15 @@ impl<'a> Session<'a> {
             };
         }
         // Nothing but what a usual guest has; host and port are arguments and no part of the script.
-        let words = ["5", "bash", "-c", "exec 3<>\"/dev/tcp/$0/$1\"", host.trim_matches(['[', ']']), port];
+        let seconds = within.as_secs().max(1).to_string();
+        let words =
+            [&*seconds, "bash", "-c", "exec 3<>\"/dev/tcp/$0/$1\"", host.trim_matches(['[', ']']), port];
         let ran =
             self.scope.guest.run("/usr/bin/timeout", &words, limit).map_err(|error| error.to_string())?;
         let said = lossy(&ran.errors).lines().next().unwrap_or_default().to_owned();
         match ran.status {
             Some(0) => Ok(Ok(())),
-            Some(124) => Ok(Err("no answer within 5 s".to_owned())),
+            Some(124) => Ok(Err(format!("no answer within {seconds} s"))),
             Some(1) => Ok(Err(said)),
             _ => Err(format!("bash in the guest: {said}")),
         }

@@ -3,7 +3,8 @@
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Bytes as text, padded.
-pub(super) fn encode(bytes: &[u8]) -> String {
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
         let group =
@@ -17,8 +18,9 @@ pub(super) fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// Text as bytes; strict: padded, no blanks, no stray bits.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+/// Text as bytes; strict: padded, no blanks, no stray bits. None where it is none.
+#[must_use]
+pub fn decode(text: &str) -> Option<Vec<u8>> {
     let bytes = text.as_bytes();
     if !bytes.len().is_multiple_of(4) {
         return None;

@@ -2,7 +2,7 @@
 
 pub mod agent;
 pub mod argv;
-mod base64;
+pub mod base64;
 mod channel;
 pub(crate) mod console;
 mod control;

@@ -34,7 +34,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "REVIEW")]
     baseline: Option<String>,
     /// How the guest is asked: by its agent (`agent`), by its SSH server with your own keys (`ssh://root@10.0.0.5`; nothing is
-    /// installed there), or by the shell that is open at its first serial port (`console`).
+    /// installed there), or by the shell that is open at its first serial port (`console`). A shell answers all that QEMU's agent is
+    /// asked; what only vmwright's own probe tells stays unknown. Copies without a network do not answer by SSH.
     #[arg(long, value_name = "WAY")]
     guest: Option<String>,
     /// Sign the review's files with your SSH key (the private key, or the public one of a key in an agent or on a token).

@@ -162,10 +162,11 @@ pub(super) fn restored(
     connection: &Connection,
     look: &mut dyn FnMut(&dyn Guest, &dyn Vmm) -> bool,
 ) -> Result<Saved, Undone> {
+    let way = of.channels.way_of_copy()?;
     let copies = Copies::of(of, connection)?;
     for number in 0.. {
         let copy = copies.go_on(number)?;
-        let channels = Channels::of(&copy);
+        let channels = Channels::of(&copy).by(way.clone());
         answers(&channels, ANSWERS);
         let another = look(&channels, &channels);
         let ended = Libvirt::on(copies.daemon.connection().clone()).end_copy(&copy);
@@ -183,12 +184,13 @@ pub(super) fn there_and_back(
     connection: &Connection,
     at: &mut dyn FnMut(&dyn Guest),
 ) -> Result<Moved, Undone> {
+    let way = of.channels.way_of_copy()?;
     let copies = Copies::of(of, connection)?;
     let other = Second::begin(&copies.place.0, DAEMONS[1]).map_err(|error| cannot(chain(&error)))?;
     let here = copies.go_on(0)?;
     let there = copies.machine(&other, "there")?;
     {
-        let channels = Channels::of(&here);
+        let channels = Channels::of(&here).by(way.clone());
         answers(&channels, ANSWERS);
         // It stood still until now, which is nothing of the move's.
         let now = u64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(0);
@@ -197,12 +199,12 @@ pub(super) fn there_and_back(
         at(&channels);
     }
     let mut legs = vec![leg(&here, (&there, &other), of.stop)?];
-    let channels = Channels::of(&there);
+    let channels = Channels::of(&there).by(way.clone());
     answers(&channels, ANSWERS);
     at(&channels);
     drop(channels);
     legs.push(leg(&there, (&here, &copies.daemon), of.stop)?);
-    let channels = Channels::of(&here);
+    let channels = Channels::of(&here).by(way.clone());
     answers(&channels, ANSWERS);
     at(&channels);
     drop(channels);
@@ -239,6 +241,7 @@ pub(super) fn second_guest(
     if let Some(why) = single(&spec) {
         return Err(cannot(format!("it has no second VMM on this host: {why}")));
     }
+    let way = channels.way_of_copy()?;
     let addresses = beside::addresses(&spec).map_err(cannot)?;
     let place = Folder(private(channels.state, "beside").map_err(cannot)?);
     let _afterwards = Afterwards::of(channels, of.vm, &place.0)?;
@@ -264,7 +267,7 @@ pub(super) fn second_guest(
     let second = made.map_err(|error| cannot(chain(&error)))?;
     let starts = |why: String| cannot(format!("a second VM of it does not start: {why}"));
     let ends_with = libvirt.start_for_now(&second).map_err(|error| starts(chain(&error)))?;
-    let guest = Channels::of(&second);
+    let guest = Channels::of(&second).by(way);
     answers(&guest, BOOTS);
     let up = guest.execute("guest-ping", json!({})).map_err(|error| starts(error.to_string()));
     if up.is_ok() {

@@ -31,6 +31,7 @@ pub(super) fn restored(
         let path = disk.path.as_deref().unwrap_or_default();
         beside::small_enough(number, Path::new(path)).map_err(Undone::Cannot)?;
     }
+    let way = channels.way_of_copy()?;
     let _pending = Pending::of(of, Kind::Still)?;
     let kept = Twin::make(here, "state", |_, _| Ok(())).map_err(Undone::Cannot)?;
     channels.let_go();
@@ -41,7 +42,7 @@ pub(super) fn restored(
         let copy = Twin::make(here, "copy", disks).map_err(Undone::Cannot)?;
         vmm.go_on_beside(&copy.machine, here, &kept.machine)
             .map_err(|error| Undone::Failed(chain(&error)))?;
-        let channels = copy.channels();
+        let channels = copy.channels().by(way.clone());
         answers(&channels, ANSWERS);
         if !look(&channels, &channels) {
             break;

@@ -1,22 +1,23 @@
 //! What gates ask an agent, answered by a shell in the guest, in the form of QEMU's guest agent (`qga/qapi-schema.json`).
 
 use super::shell::{Shell, words};
+use super::shell_files::Files;
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
-use std::time::Duration;
-use vmwright_host::ssh::quoted;
+use std::time::{Duration, Instant};
 use vmwright_review::{GuestError, Ran};
 
 /// How long a question may take.
 const ANSWER: Duration = Duration::from_secs(20);
+/// Nanoseconds of a second.
+const NANO: u64 = 1_000_000_000;
 /// The most that a file of facts has, in bytes.
 const FACTS: usize = 64 << 10;
 
 /// A guest by its shell.
 pub(super) struct ByShell {
     shell: RefCell<Shell>,
-    /// The files that are open for writing, with how many bytes went into them.
-    files: RefCell<Vec<(String, u64)>>,
+    files: RefCell<Files>,
 }
 
 impl ByShell {
@@ -33,17 +34,26 @@ impl ByShell {
             "guest-get-vcpus" => self.vcpus(),
             "guest-get-disks" => self.disks(),
             "guest-network-get-interfaces" => self.interfaces(),
-            "guest-file-open" => self.open(arguments),
-            "guest-file-write" => self.write(arguments),
-            "guest-file-flush" | "guest-file-close" => Ok(json!({})),
+            "guest-file-open" => self.files.borrow_mut().open(arguments, |script| self.bytes(script)),
+            "guest-file-seek" => self.files.borrow_mut().seek(arguments),
+            "guest-file-read" => self.files.borrow_mut().read(arguments, |script| self.bytes(script)),
+            "guest-file-write" => self.files.borrow_mut().write(arguments, |script| self.bytes(script)),
+            "guest-file-flush" => self.files.borrow_mut().flush(arguments),
+            "guest-file-close" => self.files.borrow_mut().close(arguments),
             other => Err(refused(format!("`{other}` is a question to an agent, and a shell is asked"))),
         }
     }
 
     /// The first `max` bytes of a file.
     pub(super) fn file(&self, path: &str, max: usize) -> Result<Vec<u8>, GuestError> {
-        let ran = self.ran(&words("head", &["-c", &max.to_string(), path]), ANSWER)?;
-        succeeded(ran).map(|ran| ran.output)
+        self.bytes(&words("head", &["-c", &max.to_string(), path]))
+    }
+
+    /// So many reads of so many bytes of a file: dd(1) reads a block at a time, and nothing else runs in between.
+    pub(super) fn reads(&self, path: &str, bytes: usize, count: usize) -> Result<Vec<Vec<u8>>, GuestError> {
+        let (from, block, count) = (format!("if={path}"), format!("bs={bytes}"), format!("count={count}"));
+        let all = self.bytes(&words("dd", &[&from, &block, &count]))?;
+        Ok(all.chunks(bytes.max(1)).map(<[u8]>::to_vec).collect())
     }
 
     /// Runs a program.
@@ -61,9 +71,12 @@ impl ByShell {
     }
 
     /// What a line of shell says where it succeeds.
+    fn bytes(&self, script: &str) -> Result<Vec<u8>, GuestError> {
+        succeeded(self.ran(script, ANSWER)?).map(|ran| ran.output)
+    }
+
     fn told(&self, script: &str) -> Result<String, GuestError> {
-        let ran = succeeded(self.ran(script, ANSWER)?)?;
-        Ok(String::from_utf8_lossy(&ran.output).into_owned())
+        self.bytes(script).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     fn osinfo(&self) -> Result<Value, GuestError> {
@@ -92,15 +105,31 @@ impl ByShell {
         let (seconds, rest) = told.trim().split_once('.').unwrap_or_default();
         let parts: Option<(u64, u64)> =
             seconds.parse().ok().zip(rest.parse().ok().filter(|_| rest.len() == 9));
-        let (seconds, rest) = parts.ok_or_else(|| refused("its date(1) tells no parts of a second"))?;
-        Ok(json!(seconds.saturating_mul(1_000_000_000).saturating_add(rest)))
+        match parts {
+            Some((seconds, rest)) => Ok(json!(seconds.saturating_mul(NANO).saturating_add(rest))),
+            None => self.next_second(),
+        }
+    }
+
+    /// The same of a date(1) that tells no parts of a second, like busybox's: its next second is waited for. What the middle of the
+    /// question is to be told is its begin, less half of what the question takes.
+    fn next_second(&self) -> Result<Value, GuestError> {
+        let began = Instant::now();
+        let told =
+            self.told("a=$(date +%s); b=$a; while [ \"$b\" = \"$a\" ]; do b=$(date +%s); done; echo \"$b\"")?;
+        let half = u64::try_from(began.elapsed().as_nanos() / 2).unwrap_or(u64::MAX);
+        let seconds: u64 = told.trim().parse().map_err(|_| refused("its date(1) tells no seconds"))?;
+        Ok(json!(seconds.saturating_mul(NANO).saturating_sub(half)))
     }
 
     fn set_time(&self, arguments: &Value) -> Result<Value, GuestError> {
         let time = arguments.get("time").and_then(Value::as_u64);
         let time = time.ok_or_else(|| refused("it sets a clock to a time that is told"))?;
-        let (seconds, rest) = (time / 1_000_000_000, time % 1_000_000_000);
-        self.told(&format!("date -s @{seconds}.{rest:09}")).map(|_| json!({}))
+        let (seconds, rest) = (time / NANO, time % NANO);
+        // Busybox's takes whole seconds.
+        let nearest = time.saturating_add(NANO / 2) / NANO;
+        self.told(&format!("date -s @{seconds}.{rest:09} 2>/dev/null || date -s @{nearest}"))
+            .map(|_| json!({}))
     }
 
     fn vcpus(&self) -> Result<Value, GuestError> {
@@ -124,36 +153,9 @@ impl ByShell {
         let addresses = self.told("ip -o address")?;
         Ok(cards.lines().filter_map(|line| interface(line, &addresses)).collect())
     }
-
-    fn open(&self, arguments: &Value) -> Result<Value, GuestError> {
-        let path = arguments.get("path").and_then(Value::as_str);
-        let path = path.ok_or_else(|| refused("it opens a file that is named"))?;
-        if arguments.get("mode").and_then(Value::as_str) != Some("w") {
-            return Err(refused("a shell opens files to write them"));
-        }
-        let mut files = self.files.borrow_mut();
-        files.push((path.to_owned(), 0));
-        Ok(json!(files.len() - 1))
-    }
-
-    /// Writes behind what was written before, down to the disk.
-    fn write(&self, arguments: &Value) -> Result<Value, GuestError> {
-        let handle = arguments.get("handle").and_then(Value::as_u64).and_then(|at| usize::try_from(at).ok());
-        let text = arguments.get("buf-b64").and_then(Value::as_str);
-        let mut files = self.files.borrow_mut();
-        let file = handle.and_then(|at| files.get_mut(at));
-        let ((path, at), text) = file.zip(text).ok_or_else(|| refused("no such file is open"))?;
-        // A block as long as what stands before: it begins behind one of them.
-        let place = if *at == 0 { "bs=65536".to_owned() } else { format!("bs={at} seek=1") };
-        let (words, to) = (quoted(text), quoted(&format!("of={path}")));
-        self.told(&format!("printf %s {words} | base64 -d | dd {place} conv=notrunc,fsync {to}"))?;
-        let count = decoded(text);
-        *at += count;
-        Ok(json!({ "count": count }))
-    }
 }
 
-fn refused(why: impl Into<String>) -> GuestError {
+pub(super) fn refused(why: impl Into<String>) -> GuestError {
     GuestError::Refused(why.into())
 }
 
@@ -163,12 +165,6 @@ fn said(errors: &[u8]) -> String {
 
 fn succeeded(ran: Ran) -> Result<Ran, GuestError> {
     if ran.status == Some(0) { Ok(ran) } else { Err(refused(said(&ran.errors))) }
-}
-
-/// How many bytes a text of base64 stands for (RFC 4648, section 4).
-fn decoded(text: &str) -> u64 {
-    let padding = text.bytes().rev().take_while(|byte| *byte == b'=').count();
-    (text.len() / 4 * 3).saturating_sub(padding) as u64
 }
 
 /// The value of a variable in os-release(5).
@@ -242,6 +238,11 @@ mod tests {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time");
         let told = ask("guest-get-time").as_u64().expect("nanoseconds");
         assert!(u128::from(told).abs_diff(now.as_nanos()) < 60_000_000_000, "{told}");
+        let (begin, next) = (std::time::SystemTime::now(), guest.next_second().expect("a time"));
+        let half = begin.elapsed().expect("later") / 2;
+        let middle = (begin + half).duration_since(std::time::UNIX_EPOCH).expect("a time").as_nanos();
+        let off = u128::from(next.as_u64().expect("nanoseconds")).abs_diff(middle);
+        assert!(off < 300_000_000, "{off} ns beside the middle of the question");
         let online = std::fs::read_to_string("/sys/devices/system/cpu/online").expect("processors");
         let vcpus = ask("guest-get-vcpus");
         assert_eq!(vcpus.as_array().map(Vec::len), ranges(online.trim()).map(|all| all.len()));
@@ -266,6 +267,26 @@ mod tests {
         let mut whole = vec![7; 20];
         whole[..4].copy_from_slice(&[0, 1, 2, 3]);
         assert_eq!(std::fs::read(path).expect("read"), whole, "nothing is cut off");
+        // At a place, and past the end; what is not there is not made.
+        let handle = guest.execute("guest-file-open", &json!({ "path": path, "mode": "r+" })).expect("open");
+        let ask = |command: &str, rest: Value| {
+            let mut arguments = rest;
+            arguments["handle"] = handle.clone();
+            guest.execute(command, &arguments)
+        };
+        ask("guest-file-seek", json!({ "offset": 18, "whence": 0 })).expect("there");
+        let end = ask("guest-file-read", json!({ "count": 6 })).expect("read");
+        assert_eq!(end, json!({ "count": 2, "buf-b64": "Bwc=", "eof": true }));
+        ask("guest-file-seek", json!({ "offset": 6, "whence": "set" })).expect("there");
+        ask("guest-file-write", json!({ "buf-b64": "/w==" })).expect("written");
+        whole[6] = 255;
+        assert_eq!(std::fs::read(path).expect("read"), whole);
+        ask("guest-file-close", json!({})).expect("closed");
+        let absent = place.path().join("absent");
+        let asked = json!({ "path": absent, "mode": "r+" });
+        assert!(matches!(guest.execute("guest-file-open", &asked), Err(GuestError::Refused(_))));
+        assert!(!absent.exists());
+        assert_eq!(guest.reads(path, 8, 2).expect("read"), [whole[..8].to_vec(), whole[8..16].to_vec()]);
         let missing = guest.file("/no/such/file", 5).expect_err("not there").to_string();
         assert!(missing.contains("No such file"), "{missing}");
         let limit = Duration::from_secs(5);
@@ -294,6 +315,5 @@ mod tests {
         );
         let lo = interface("/sys/class/net/lo/address 00:00:00:00:00:00", addresses).expect("one");
         assert_eq!((lo.get("hardware-address"), &lo["ip-addresses"][0]["prefix"]), (None, &json!(8)));
-        assert_eq!((decoded("AAEC"), decoded("Aw=="), decoded("AAE=")), (3, 1, 2));
     }
 }

@@ -20,7 +20,7 @@ use vmwright_backend::store::{self, Stored};
 use vmwright_backend::{Answer, ControlError, Request, Running, Unwatched, perform};
 use vmwright_model::Missing;
 use vmwright_model::machine::{Accelerator, Endpoint};
-use vmwright_review::{Guest, GuestError, Host, Neighbour, Owner, Process, Ran, Vmm};
+use vmwright_review::{Guest, GuestError, Host, Neighbour, Owner, Process, Ran, Undone, Vmm};
 
 /// How long an agent may take for one answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -55,6 +55,21 @@ impl<'a> Channels<'a> {
     /// The same by another way to its guest.
     pub(super) fn by(self, way: Way) -> Self {
         Self { way, ..self }
+    }
+
+    /// How a copy of this guest that goes on from its state is asked, whose network leads nowhere: as the guest itself is, where that
+    /// goes without a network; else by the agent that the specification says it has.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    pub(super) fn way_of_copy(&self) -> Result<Way, Undone> {
+        match &self.way {
+            Way::Ssh(_) if self.machine.spec.agent => Ok(Way::Agent),
+            Way::Ssh(_) => Err(Undone::Cannot(
+                "a copy of it has no network, so that its SSH server is not reached there: `--guest console` would ask it".to_owned(),
+            )),
+            way => Ok(way.clone()),
+        }
     }
 
     /// Lets go of the agent: the VMM at the other end is about to be another one.
@@ -212,6 +227,13 @@ impl Guest for Channels<'_> {
             return through(libvirt.guest_file(self.machine, path, max));
         }
         self.ask(|agent| agent.file_head(path, max))
+    }
+
+    fn file_reads(&self, path: &str, bytes: usize, count: usize) -> Result<Vec<Vec<u8>>, GuestError> {
+        if let Some(answer) = self.by_shell(|shell| shell.reads(path, bytes, count)) {
+            return answer;
+        }
+        (0..count).map(|_| self.file_read(path, bytes)).collect()
     }
 
     fn run(&self, program: &str, arguments: &[&str], limit: Duration) -> Result<Ran, GuestError> {

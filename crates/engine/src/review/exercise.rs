@@ -7,6 +7,7 @@ use super::channels::Channels;
 use super::plug;
 use super::twin::{Twin, single};
 use super::unfinished::{Kind, Pending};
+use super::way::Way;
 use crate::backends::{self, Chosen};
 use crate::error::chain;
 use serde_json::json;
@@ -98,13 +99,14 @@ impl Exercise for Exerciser<'_> {
             return by_libvirt::there_and_back(self, &connection, at);
         }
         let here = self.ours()?;
+        let way = self.channels.way_of_copy()?;
         let _pending = Pending::of(self, Kind::Moved)?;
         let mut twin = Twin::make(here, MOVED, |_, _| Ok(())).map_err(Undone::Cannot)?;
         let socket = twin.place().join(SOCKET);
         at(self.channels);
         self.channels.let_go();
         let there = leg(here, &twin.machine, &socket, self.stop).map_err(Undone::Failed)?;
-        let channels = twin.channels();
+        let channels = twin.channels().by(way);
         answers(&channels, ANSWERS);
         at(&channels);
         drop(channels);
@@ -140,6 +142,7 @@ impl Exercise for Exerciser<'_> {
             return by_libvirt::second_guest(self, &connection, look);
         }
         let here = self.ours()?;
+        let way = self.channels.way_of_copy()?;
         let addresses = beside::addresses(&here.spec).map_err(Undone::Cannot)?;
         let copied = here.spec.disks.iter().any(|disk| !disk.readonly);
         let _pending = Pending::of(self, Kind::Still)?;
@@ -158,7 +161,7 @@ impl Exercise for Exerciser<'_> {
         let twin = twin.map_err(Undone::Cannot)?;
         let cannot = |why: String| Undone::Cannot(format!("a second VM of it does not start: {why}"));
         Qemu::default().start(&twin.machine).map_err(|error| cannot(chain(&error)))?;
-        let channels = twin.channels();
+        let channels = twin.channels().by(way);
         answers(&channels, BOOTS);
         channels.execute("guest-ping", json!({})).map_err(|error| cannot(error.to_string()))?;
         look(&channels, &twin.machine.spec);
@@ -174,6 +177,7 @@ impl Exercise for Exerciser<'_> {
             return by_libvirt::restored(self, &connection, look);
         }
         let here = self.ours()?;
+        let way = self.channels.way_of_copy()?;
         let _pending = Pending::of(self, Kind::Still)?;
         let kept = Twin::make(here, "state", |_, _| Ok(())).map_err(Undone::Cannot)?;
         let state = kept.place().join("state");
@@ -185,7 +189,7 @@ impl Exercise for Exerciser<'_> {
         let saved = Qemu::default()
             .save(here, &state, &mut Unwatched)
             .map_err(|error| Undone::Failed(chain(&error)))?;
-        while restored(here, &state, look)? {}
+        while restored(here, &state, &way, look)? {}
         drop(going_on);
         let state = Qemu::default().look(here).map_err(|error| Undone::Failed(chain(&error)))?.state;
         if state != State::Running {
@@ -211,6 +215,7 @@ impl Drop for GoesOn<'_> {
 fn restored(
     here: &Stored,
     state: &Path,
+    way: &Way,
     look: &mut dyn FnMut(&dyn Guest, &dyn Vmm) -> bool,
 ) -> Result<bool, Undone> {
     let copy = Twin::make(here, "copy", overlays).map_err(Undone::Cannot)?;
@@ -218,7 +223,7 @@ fn restored(
     request::receive(&Qemu::default(), &copy.machine, &receive, &mut Unwatched)
         .map_err(|error| Undone::Failed(chain(&error)))?;
     apart(&copy.machine).map_err(Undone::Cannot)?;
-    let channels = copy.channels();
+    let channels = copy.channels().by(way.clone());
     answers(&channels, ANSWERS);
     Ok(look(&channels, &channels))
 }

@@ -31,6 +31,8 @@ pub(super) struct Line {
     /// What has come and was not asked for yet.
     rest: Vec<u8>,
     end: End,
+    /// Whether a shell of ours runs within the one at a console.
+    within: bool,
 }
 
 enum End {
@@ -54,7 +56,7 @@ impl Line {
         };
         let file = |fd: OwnedFd| File::from(fd);
         let end = End::Program(child);
-        Ok(Self { to: Some(file(to.into())), from: file(from.into()), rest: Vec::new(), end })
+        Ok(Self { to: Some(file(to.into())), from: file(from.into()), rest: Vec::new(), end, within: false })
     }
 
     /// A shell on the guest's own SSH server. Nobody is asked for a password.
@@ -84,12 +86,18 @@ impl Line {
             let _ = says.send(ended);
         });
         let (to, from): (OwnedFd, OwnedFd) = (to.into(), from.into());
-        let mut line =
-            Self { to: Some(to.into()), from: from.into(), rest: Vec::new(), end: End::Console(end) };
+        let mut line = Self {
+            to: Some(to.into()),
+            from: from.into(),
+            rest: Vec::new(),
+            end: End::Console(end),
+            within: false,
+        };
         line.say(b"\n")?;
         let prompt = line.heard(Instant::now() + PROMPT)?;
         is_prompt(&prompt)?;
         // The shell within is no interactive one: it prints no prompt and edits no line. The terminal is as before behind it.
+        line.within = true;
         line.say(b"s=$(stty -g); stty -echo -icanon; sh -s 2>/dev/null | cat; stty \"$s\"\n")?;
         Ok(line)
     }
@@ -183,12 +191,18 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        // A shell ends with its input; a console's own is there again.
-        if let (Some(to), End::Console(_)) = (&mut self.to, &self.end) {
+        // A shell ends with its input; a console's own is there again, once it shows its prompt: the guest is then quiet, and whoever
+        // comes next finds it so. Where none of ours runs, a word would be typed into a login.
+        if let (Some(to), true) = (&mut self.to, self.within) {
             // It may have gone with its machine.
             let _ = to.write_all(b"exit\n");
+            let _ = self.heard(Instant::now() + PROMPT);
         }
         self.to = None;
+        if let End::Console(end) = &self.end {
+            // The port is given back, as the next visitor needs it.
+            let _ = end.recv_timeout(PROMPT);
+        }
         if let End::Program(child) = &mut self.end {
             let _ = child.kill();
             let _ = child.wait();

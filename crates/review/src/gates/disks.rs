@@ -33,8 +33,8 @@ pub(crate) struct Tried {
     pub(crate) disk: Result<(usize, String), String>,
     /// Each place, in bytes from the begin, and what the guest did there.
     pub(crate) places: Vec<(u64, Place)>,
-    /// Whether the begin was discarded, and reads as zeros since; none where it was not tried.
-    pub(crate) discarded: Option<Result<bool, String>>,
+    /// Whether the begin was discarded, and reads as zeros since, or why it could not be; outside of it why it was not tried.
+    pub(crate) discarded: Result<Result<bool, String>, String>,
 }
 
 /// What came of one place.
@@ -62,7 +62,8 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
 }
 
 fn tried(session: &Session<'_>, path: &str) -> Tried {
-    let mut tried = Tried { path: path.to_owned(), disk: Err(String::new()), places: Vec::new(), discarded: None };
+    let untried = Err("the disk was not found".to_owned());
+    let mut tried = Tried { path: path.to_owned(), disk: Err(String::new()), places: Vec::new(), discarded: untried };
     let found = found(session, path);
     if let Ok((_, name, size)) = &found {
         let (guest, device) = (session.scope.guest, format!("/dev/{name}"));
@@ -73,8 +74,8 @@ fn tried(session: &Session<'_>, path: &str) -> Tried {
         let place = |(written, same)| Place { written, same };
         tried.places = places.into_iter().zip(written.into_iter().zip(same).map(place)).collect();
         let given = discard(guest, &device, (0, PART as u64), session.is_probe());
-        tried.discarded =
-            Some(given.and_then(|()| Ok(read(guest, &device, 0)? == base64(&vec![0; PART]))));
+        let reads_zeros = |()| Ok(read(guest, &device, 0)? == base64(&vec![0; PART]));
+        tried.discarded = given.map(|done| done.and_then(reads_zeros));
     }
     tried.disk = found.map(|(index, name, _)| (index, name));
     tried
@@ -217,27 +218,34 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
         let unmaps = spec.disks.get(index).is_some_and(|disk| disk.discard == Some(Discard::Unmap));
         aspects.about("discard");
         let given = match &tried.discarded {
-            Some(Ok(true)) => {
+            Ok(Ok(true)) => {
                 aspects.pass();
                 "reads as zeros"
             }
-            Some(Ok(false)) if unmaps => {
+            Ok(Ok(false)) if unmaps => {
                 aspects.fail(format!("{path}: what the guest discards stays there, the specification says that it is unmapped"));
                 "stays"
             }
-            Some(Ok(false)) => {
+            Ok(Ok(false)) => {
                 aspects.none(format!("{path}: what the guest discards stays there, and the specification does not say that it is unmapped"));
                 "stays"
             }
-            Some(Err(why)) if unmaps => {
+            Ok(Err(why)) if unmaps => {
                 aspects.fail(format!("{path}: the guest cannot discard: {}", quote::line(why)));
                 "refused"
             }
-            Some(Err(why)) => {
+            Ok(Err(why)) => {
                 aspects.none(format!("{path}: the guest cannot discard, and the specification does not say that it can: {}", quote::line(why)));
                 "refused"
             }
-            None => "not tried",
+            Err(why) if unmaps => {
+                aspects.unknown(format!("{path}: whether the guest can discard: {}", quote::line(why)));
+                "not tried"
+            }
+            Err(why) => {
+                aspects.none(format!("{path}: that the guest discards was not tried, nor does the specification ask for it: {}", quote::line(why)));
+                "not tried"
+            }
         };
         let told = format!("{good} of {} places of {} KiB", tried.places.len(), PART >> 10);
         table.rows.push([path.as_str(), name, &told, given].map(quote::line).to_vec());
@@ -263,7 +271,7 @@ mod tests {
             path: "/a.raw".to_owned(),
             disk: Ok((0, "vda".to_owned())),
             places: vec![place(0), place(4096), place(8192)],
-            discarded: Some(Ok(true)),
+            discarded: Ok(Ok(true)),
         };
         (Observed { agent: Ok(()), tried: vec![tried] }, spec)
     }
@@ -295,19 +303,21 @@ mod tests {
         fails(|tried, _| tried.places[1].1.same = Ok(false), "at byte 4096 the guest reads other bytes than it wrote");
         fails(|tried, _| tried.places[2].1.same = Err("an I/O error".to_owned()), "cannot read at byte 8192: an I/O error");
         fails(|tried, _| tried.places[0].1.written = Err("No space left".to_owned()), "cannot write at byte 0: No space left");
-        fails(|tried, _| tried.discarded = Some(Ok(false)), "what the guest discards stays there");
-        fails(|tried, _| tried.discarded = Some(Err("not supported".to_owned())), "cannot discard: not supported");
+        fails(|tried, _| tried.discarded = Ok(Ok(false)), "what the guest discards stays there");
+        fails(|tried, _| tried.discarded = Ok(Err("not supported".to_owned())), "cannot discard: not supported");
     }
 
     #[test]
     fn what_is_not_demanded_and_what_is_not_tried_passes_nothing() {
-        for discarded in [Ok(false), Err("not supported".to_owned())] {
+        for discarded in [Ok(Ok(false)), Ok(Err("not supported".to_owned())), Err("it has no blkdiscard".to_owned())] {
             let (mut seen, mut spec) = good();
             spec.disks[0].discard = None;
-            seen.tried[0].discarded = Some(discarded);
+            seen.tried[0].discarded = discarded;
             let judged = judge(&seen, &spec);
             assert_eq!((judged.outcome, judged.checks[2].outcome.word()), (GateOutcome::Pass, "not applicable"));
         }
+        let untried = outcome(|tried, _| tried.discarded = Err("it has no blkdiscard".to_owned()));
+        assert!(matches!(untried, GateOutcome::Unknown(why) if why.contains("it has no blkdiscard")));
         let used = outcome(|tried, _| {
             tried.disk = Err("the guest uses it: /dev/vda1 / ext4".to_owned());
             tried.places.clear();

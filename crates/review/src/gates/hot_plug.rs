@@ -89,7 +89,7 @@ fn look(guest: &dyn Guest, mac: &str, before: &[String], probe: bool) -> Seen {
     let path = format!("/dev/{name}");
     let read = guest.file_read(&path, PART).map(|bytes| bytes == pattern(1)[..PART]).map_err(|error| format!("{path}: {error}"));
     let written = write(guest, &path, &pattern(2)[..PART]);
-    let discarded = discard(guest, &path, (HALF as u64, HALF as u64), probe);
+    let discarded = discard(guest, &path, (HALF as u64, HALF as u64), probe).flatten();
     Seen { read, written, discarded, disk: swapped(disk), card: swapped(card) }
 }
 
@@ -141,8 +141,9 @@ fn write(guest: &dyn Guest, path: &str, bytes: &[u8]) -> Result<(), String> {
     if count == Some(bytes.len() as u64) { Ok(()) } else { Err(format!("{count:?} of {} bytes were written", bytes.len())) }
 }
 
-/// Discards bytes of a disk from an offset on: by our probe, or blkdiscard(8).
-pub(super) fn discard(guest: &dyn Guest, path: &str, (offset, length): (u64, u64), probe: bool) -> Result<(), String> {
+/// Discards bytes of a disk from an offset on: by our probe, or blkdiscard(8). Within it what that says; outside of it why it was
+/// not tried.
+pub(super) fn discard(guest: &dyn Guest, path: &str, (offset, length): (u64, u64), probe: bool) -> Result<Result<(), String>, String> {
     let (offset, length, limit) = (offset.to_string(), length.to_string(), Duration::from_secs(15));
     let ran = if probe {
         guest.run("/init", &["discard", path, &offset, &length], limit)
@@ -151,7 +152,7 @@ pub(super) fn discard(guest: &dyn Guest, path: &str, (offset, length): (u64, u64
     };
     let ran = ran.map_err(|error| error.to_string())?;
     let said = String::from_utf8_lossy(&ran.errors).trim().to_owned();
-    if ran.status == Some(0) { Ok(()) } else { Err(said) }
+    Ok(if ran.status == Some(0) { Ok(()) } else { Err(said) })
 }
 
 /// RFC 4648, section 4.

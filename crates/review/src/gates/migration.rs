@@ -58,16 +58,14 @@ fn move_it(session: &Session<'_>, seen: &mut Vec<Seen>, open: &mut Result<Open, 
         return Err(cannot(why));
     }
     let guest = session.scope.guest;
-    let loaded = moment::load(guest, LOAD);
+    let loaded = moment::load(session, LOAD);
     let moved = exercise.there_and_back(&mut |guest| {
-        seen.push(moment::look(guest, loaded));
+        seen.push(moment::look(guest, &loaded));
         if let Ok(open) = open.as_mut() {
             open.ask();
         }
     });
-    if loaded {
-        moment::unload(guest);
-    }
+    moment::unload(guest, &loaded);
     moved
 }
 

@@ -15,7 +15,7 @@ use super::{Judged, measurement, table};
 use crate::aspects::Aspects;
 use crate::interfaces;
 use crate::moment::line::{self, Line, Open};
-use crate::moment::{self, Ground, Seen, cards, processor};
+use crate::moment::{self, Ground, Load, Seen, cards, processor};
 use crate::quote;
 use crate::scope::{Guest, GuestError, Saved, Session, Undone, Vmm};
 use serde_json::{Value, json};
@@ -85,15 +85,13 @@ fn restore(session: &Session<'_>, before: &mut Option<Seen>, copies: &mut Vec<Co
         return Err(cannot(why));
     }
     let guest = session.scope.guest;
-    let loaded = moment::load(guest, LOAD);
-    *before = Some(moment::look(guest, loaded));
+    let loaded = moment::load(session, LOAD);
+    *before = Some(moment::look(guest, &loaded));
     let saved = exercise.restored(&mut |guest, vmm| {
-        copies.push(copy(guest, vmm, loaded));
+        copies.push(copy(guest, vmm, &loaded));
         copies.len() < 2 || copies.len() < MOST && is_open(copies)
     });
-    if loaded {
-        moment::unload(guest);
-    }
+    moment::unload(guest, &loaded);
     let saved = saved?;
     // The VM itself stood still: it is told the time that went by.
     let _ = set_time(guest);
@@ -107,10 +105,9 @@ fn is_open(copies: &[Copy]) -> bool {
     matches!(aspects.conclude("").0, GateOutcome::Unknown(_))
 }
 
-fn copy(guest: &dyn Guest, vmm: &dyn Vmm, loaded: bool) -> Copy {
+fn copy(guest: &dyn Guest, vmm: &dyn Vmm, loaded: &Load) -> Copy {
     // First of all: whatever else the guest does draws numbers too.
-    let draw = |_| guest.file_read("/dev/urandom", BYTES).map_err(|error| format!("/dev/urandom: {error}"));
-    let draws = (0..DRAWS).map(draw).collect();
+    let draws = guest.file_reads("/dev/urandom", BYTES, DRAWS).map_err(|error| format!("/dev/urandom: {error}"));
     let generation = vmm.query("query-vm-generation-id");
     let untold = generation.as_ref().is_err_and(|why| why.contains("does not tell"));
     let generation = generation.ok().and_then(|answer| answer.get("guid").and_then(Value::as_str).map(str::to_owned));
