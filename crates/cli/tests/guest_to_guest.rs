@@ -61,10 +61,19 @@ fn two_guests_reach_each_other_or_are_kept_apart() {
     assert!(row[2].as_str().unwrap().starts_with("20 of 20 back"), "{row:#}");
     assert!(row[3].as_str().unwrap().starts_with("1500 bytes: 5 of 5 back"), "{row:#}");
     assert!(row[4].as_str().unwrap().ends_with("MiB/s"), "{row:#}");
+    // By IPv6 as well, over the addresses that both have on the link.
+    assert_eq!(good["tables"][0]["rows"].as_array().unwrap().len(), 2, "{good:#}");
+    let row = &good["tables"][0]["rows"][1];
+    assert!(row[1].as_str().unwrap().starts_with("fe80::"), "{row:#}");
+    assert!(row[2].as_str().unwrap().starts_with("20 of 20 back"), "{row:#}");
+    assert!(row[3].as_str().unwrap().starts_with("1500 bytes: 5 of 5 back"), "{row:#}");
     // Ports that are isolated from each other send each other nothing.
     let apart = run("isolated = true\n");
     assert_eq!(apart["verdict"], "pass", "{apart:#}");
-    assert!(!apart["tables"][0]["rows"][0][2].as_str().unwrap().contains("back"), "{apart:#}");
+    for row in apart["tables"][0]["rows"].as_array().unwrap() {
+        assert!(!row[2].as_str().unwrap().contains("back"), "{apart:#}");
+    }
+    assert_eq!(apart["tables"][0]["rows"].as_array().unwrap().len(), 2, "each family was tried: {apart:#}");
     // The guest is told of larger packets than the bridge lets through.
     let large = run("mtu = 4000\n");
     assert_eq!(large["verdict"], "fail", "{large:#}");

@@ -126,6 +126,44 @@ fn a_guest_moves_and_is_restored_and_runs_on() {
     assert_eq!(gate(&reviewed(&site, &["--gates", "devices"]), "devices")["verdict"], "pass");
 }
 
+#[test]
+fn a_socket_of_the_host_that_the_guest_reaches_fails() {
+    let test = "a_socket_of_the_host_that_the_guest_reaches_fails";
+    let Some(parts) = support::parts(test) else { return };
+    let site = Site::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let run = |more: &str| {
+        let more =
+            format!("[[network]]\nkind = 'user'\n[[network.forward]]\nhost = {port}\nguest = 22\n{more}");
+        started_as(&site, parts, "vmwright.net0=10.0.2.15/24", "", &more);
+        let review = reviewed(&site, &["--gates", "isolation"]);
+        site.call(&["vm", "stop", "web", "--force"]).ok();
+        site.call(&["vm", "delete", "web"]).ok();
+        let isolation = gate(&review, "isolation").clone();
+        let check = isolation["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|check| check["name"] == "from the guest")
+            .cloned();
+        (isolation, check.unwrap())
+    };
+    // The port that leads into the guest is no control of the host.
+    let (isolation, check) = run("");
+    assert_eq!(check["verdict"], "pass", "{isolation:#}");
+    // A monitor for the loopback alone: QEMU's network in user space leads there. For a debugger its guest would stop.
+    let ports = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let [monitor, debugger] = ports.map(|port| port.local_addr().unwrap().port());
+    let (isolation, check) = run(&format!(
+        "[process]\narguments = ['-qmp', 'tcp:127.0.0.1:{monitor},server=on,wait=off', '-gdb', 'tcp:127.0.0.1:{debugger}']\n"
+    ));
+    assert_eq!(check["verdict"], "fail", "{isolation:#}");
+    let why = check["why"].as_str().unwrap();
+    assert_eq!(why, format!("the guest reaches this VM's VMM at 10.0.2.2:{monitor}"), "{isolation:#}");
+    let rows = isolation["tables"][0]["rows"].to_string();
+    assert!(rows.contains("not tried: it listens for a debugger"), "{isolation:#}");
+}
+
 /// Two ports that something can be plugged into.
 const PORTS: &str = "[[controller]]\nkind = 'pci'\nmodel = 'pcie-root-port'\nindex = 1\nport = 8\nchassis = 1\n\
                      [[controller]]\nkind = 'pci'\nmodel = 'pcie-root-port'\nindex = 2\nport = 9\nchassis = 2\n";

@@ -62,7 +62,12 @@ pub enum Echoed {
 /// Sends and takes back; takes at most about `patience` times `give_up` more than the trips themselves.
 #[must_use]
 pub fn over_tcp(address: IpAddr, plan: &EchoPlan) -> Echoed {
-    let address = SocketAddr::new(address, plan.port);
+    tcp_to(SocketAddr::new(address, plan.port), plan)
+}
+
+/// The same to an address that may name the interface which leads there.
+#[must_use]
+pub fn tcp_to(address: SocketAddr, plan: &EchoPlan) -> Echoed {
     let mut connection = None;
     let mut trips = Vec::new();
     let mut losses = 0;
@@ -127,8 +132,14 @@ impl Held {
 /// interface (`IP_PMTUDISC_WANT` of ip(7)). One that is too large for some way in between gets lost.
 #[must_use]
 pub fn over_udp(address: IpAddr, plan: &EchoPlan) -> Echoed {
-    let socket = match UdpSocket::bind((any(address), 0)).and_then(|socket| {
-        socket.connect((address, plan.port))?;
+    udp_to(SocketAddr::new(address, plan.port), plan)
+}
+
+/// The same to an address that may name the interface which leads there.
+#[must_use]
+pub fn udp_to(address: SocketAddr, plan: &EchoPlan) -> Echoed {
+    let socket = match UdpSocket::bind((any(address.ip()), 0)).and_then(|socket| {
+        socket.connect(address)?;
         Ok(socket)
     }) {
         Ok(socket) => socket,

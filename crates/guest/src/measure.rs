@@ -5,7 +5,7 @@ use serde_json::json;
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::{self, ErrorKind};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, SocketAddrV6, TcpStream, ToSocketAddrs};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -117,17 +117,17 @@ pub(crate) fn reach(to: &str, milliseconds: u64) -> String {
 /// Round trips of so many bytes to the echo service of another guest, by `tcp` or by `udp`, as JSON: `trips` with
 /// milliseconds, null for a lost one, and `why` the first was lost; or `none`, why nobody answers.
 pub(crate) fn trips(by: &str, to: &str, size: u64, count: u64) -> io::Result<serde_json::Value> {
-    let address =
-        to.parse().map_err(|_| io::Error::new(ErrorKind::InvalidInput, format!("no address: {to}")))?;
     let plan = EchoPlan {
         trips: u32::try_from(count.clamp(1, 1000)).unwrap_or(1),
         size: usize::try_from(size.clamp(8, 1 << 20)).unwrap_or(8),
         give_up: 3,
         ..EchoPlan::default()
     };
+    let address = address(to, plan.port)
+        .ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, format!("no address: {to}")))?;
     let echoed = match by {
-        "tcp" => echo::over_tcp(address, &plan),
-        "udp" => echo::over_udp(address, &plan),
+        "tcp" => echo::tcp_to(address, &plan),
+        "udp" => echo::udp_to(address, &plan),
         _ => return Err(io::Error::new(ErrorKind::InvalidInput, format!("neither tcp nor udp: {by}"))),
     };
     Ok(match echoed {
@@ -136,6 +136,14 @@ pub(crate) fn trips(by: &str, to: &str, size: u64, count: u64) -> io::Result<ser
         Echoed::Garbled => json!({ "none": "other bytes came back than were sent" }),
         Echoed::Unreachable(why) => json!({ "none": why }),
     })
+}
+
+/// An address with a port; one that counts on a link alone names the interface by its number, `fe80::1%2` (RFC 4007, section 11).
+fn address(text: &str, port: u16) -> Option<SocketAddr> {
+    match text.split_once('%') {
+        Some((ip, scope)) => Some(SocketAddrV6::new(ip.parse().ok()?, port, 0, scope.parse().ok()?).into()),
+        None => Some(SocketAddr::new(text.parse().ok()?, port)),
+    }
 }
 
 /// The figure that one of a hundred exceeds.
@@ -197,6 +205,13 @@ mod tests {
     use super::*;
     use std::io::Write;
     use std::net::TcpListener;
+
+    #[test]
+    fn an_address_may_name_its_interface() {
+        let text = |text| address(text, 7).map(|address| address.to_string());
+        assert_eq!(text("fe80::1%2").as_deref(), Some("[fe80::1%2]:7"));
+        assert_eq!((text("10.0.0.1").as_deref(), text("10.0.0.1%2")), (Some("10.0.0.1:7"), None));
+    }
 
     #[test]
     fn every_run_has_its_figure() {

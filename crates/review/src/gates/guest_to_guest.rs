@@ -2,7 +2,8 @@
 //! over; and guests that are isolated from each other do not.
 //!
 //! The other guest is one of the same specification that is started for it, with addresses of its own. vmwright's own probe
-//! asks the other one's echo service on port 7; other guests use their `ping`, which tells no throughput.
+//! asks the other one's echo service on port 7; other guests use their `ping`, which tells no throughput. Beside the address that
+//! the specification says, one of the other family is tried: of IPv6 each guest has one on its link, unless it has none at all.
 
 use super::{Judged, component, measurement, table};
 use crate::aspects::Aspects;
@@ -12,7 +13,8 @@ use crate::scope::{Guest, GuestError, Session, Undone};
 use crate::statistics::median;
 use serde_json::Value;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::Network;
 
@@ -25,6 +27,10 @@ const FULL: u64 = 5;
 /// Bytes of a round trip that tells how much goes over, and how many there are. A sender that has not read its echo yet must
 /// find room for all of it on the way.
 const BULK: (u64, u64) = (256 << 10, 8);
+
+/// How long a guest may take until its addresses of IPv6 are there and it has found that nobody else has them (RFC 4862, section
+/// 5.4): a second, and what the guest is late.
+const SETTLES: Duration = Duration::from_secs(5);
 
 /// How long all round trips of one kind may take.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -50,6 +56,17 @@ pub(crate) struct Seen {
     pub(crate) full: Result<(u64, Trips), String>,
     /// Only vmwright's own probe tells it.
     pub(crate) bulk: Option<Result<Trips, String>>,
+    /// The same by the other family of addresses; or why there is none.
+    pub(crate) family: Result<Family, String>,
+}
+
+/// What was seen by the other family of addresses.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Family {
+    /// Address of the other guest, with the interface that leads there where it counts on the link alone.
+    pub(crate) ip: String,
+    pub(crate) small: Result<Trips, String>,
+    pub(crate) full: Result<(u64, Trips), String>,
 }
 
 /// What was seen.
@@ -89,17 +106,64 @@ fn look(guest: &dyn Guest, other: &dyn Guest, mac: Option<&str>, network: &Netwo
     let address = address_of(other, network);
     let Ok(ip) = address else {
         let why = || "the other guest has no address".to_owned();
-        return Seen { other: address, small: Err(why()), full: Err(why()), bulk: None };
+        return Seen { other: address, small: Err(why()), full: Err(why()), bulk: None, family: Err(why()) };
     };
-    let trips = |by: &str, (bytes, count): (u64, u64)| {
-        if probe { echoed(guest, by, ip, bytes, count) } else { pinged(guest, ip, bytes, count) }
+    let by = |by: &str, to: &str, (bytes, count): (u64, u64)| {
+        if probe { echoed(guest, by, to, bytes, count) } else { pinged(guest, to, bytes, count) }
     };
-    let full = frame(guest, mac).and_then(|mtu| {
+    let mtu = frame(guest, mac);
+    let full = |to: &str, is_ipv4: bool| {
+        let mtu = mtu.clone()?;
         // Headers of IP, and of UDP or ICMP.
-        let headers = if ip.is_ipv4() { 28 } else { 48 };
-        Ok((mtu, trips("udp", (mtu.saturating_sub(headers).max(8), FULL))?))
+        let headers = if is_ipv4 { 28 } else { 48 };
+        Ok((mtu, by("udp", to, (mtu.saturating_sub(headers).max(8), FULL))?))
+    };
+    let to = ip.to_string();
+    let mut seen = Seen {
+        small: by("tcp", &to, SMALL),
+        full: full(&to, ip.is_ipv4()),
+        bulk: probe.then(|| by("tcp", &to, BULK)),
+        other: Ok(ip),
+        family: Err(String::new()),
+    };
+    let began = Instant::now();
+    loop {
+        let family = other_family(guest, other, (mac, network.mac.as_deref()), ip);
+        seen.family = family.map(|(to, is_ipv4)| Family { small: by("tcp", &to, SMALL), full: full(&to, is_ipv4), ip: to });
+        let clean = seen.family.as_ref().is_ok_and(|family| all_back(&family.small));
+        // Where the first family comes through, so will this one, once the guests have made sure that their addresses are single.
+        if clean || !all_back(&seen.small) || began.elapsed() >= SETTLES {
+            return seen;
+        }
+        thread::sleep(Duration::from_millis(250));
+    }
+}
+
+/// Whether nothing was lost.
+fn all_back(trips: &Result<Trips, String>) -> bool {
+    trips.as_ref().is_ok_and(|trips| trips.none.is_none() && trips.trips.iter().all(Option::is_some))
+}
+
+/// An address of the other guest that is of the other family than `first`, and whether that is IPv4. Before the address on the
+/// link comes one that leads further, where the two guests do not share it: a second guest was not told another one.
+fn other_family(
+    guest: &dyn Guest,
+    other: &dyn Guest,
+    (mac, others): (Option<&str>, Option<&str>),
+    first: IpAddr,
+) -> Result<(String, bool), String> {
+    let own = interface(guest, mac)?.ok_or("the guest does not have the interface")?;
+    let theirs = interface(other, others)?.ok_or("the other guest does not have the interface")?;
+    let has = |ip: IpAddr| own.addresses.iter().any(|(one, _)| *one == ip);
+    if let Some((ip, _)) = theirs.of_the_other_family(first).filter(|(ip, _)| !has(*ip)) {
+        return Ok((ip.to_string(), ip.is_ipv4()));
+    }
+    let on_the_link = theirs.addresses.iter().find_map(|(ip, _)| match ip {
+        IpAddr::V6(ip) if ip.is_unicast_link_local() && first.is_ipv4() => Some(*ip),
+        _ => None,
     });
-    Seen { other: Ok(ip), small: trips("tcp", SMALL), full, bulk: probe.then(|| echoed(guest, "tcp", ip, BULK.0, BULK.1)) }
+    let ip = on_the_link.ok_or("the other guest has no address of the other family")?;
+    Ok((format!("{ip}%{}", number(guest, &own, "ifindex")?), false))
 }
 
 /// The address of the other guest: the one that it was given, or the one that it has.
@@ -121,16 +185,21 @@ fn interface(guest: &dyn Guest, mac: Option<&str>) -> Result<Option<Interface>, 
 /// Bytes of the largest packet of the guest's interface.
 fn frame(guest: &dyn Guest, mac: Option<&str>) -> Result<u64, String> {
     let own = interface(guest, mac)?.ok_or("the guest does not have the interface")?;
+    number(guest, &own, "mtu")
+}
+
+/// A number that the guest's kernel tells of an interface.
+fn number(guest: &dyn Guest, own: &Interface, file: &str) -> Result<u64, String> {
     let name = component(&own.name).ok_or("the interface has no usable name")?;
-    let path = format!("/sys/class/net/{name}/mtu");
+    let path = format!("/sys/class/net/{name}/{file}");
     let text = guest.file_read(&path, 32).map_err(|error| format!("{path}: {error}"))?;
     let text = String::from_utf8_lossy(&text).into_owned();
     text.trim().parse().map_err(|_| format!("{path} is no number"))
 }
 
 /// Round trips of our probe to another's echo service.
-fn echoed(guest: &dyn Guest, by: &str, to: IpAddr, bytes: u64, count: u64) -> Result<Trips, String> {
-    let words = ["trips", by, &to.to_string(), &bytes.to_string(), &count.to_string()];
+fn echoed(guest: &dyn Guest, by: &str, to: &str, bytes: u64, count: u64) -> Result<Trips, String> {
+    let words = ["trips", by, to, &bytes.to_string(), &count.to_string()];
     let ran = guest.run("/init", &words, LIMIT).map_err(|error| error.to_string())?;
     if ran.status != Some(0) {
         return Err(format!("the probe says: {}", String::from_utf8_lossy(&ran.errors).trim()));
@@ -149,9 +218,9 @@ fn of_probe(output: &[u8], count: u64) -> Option<Trips> {
 }
 
 /// Round trips of `ping` (iputils), whose packets are not cut in pieces.
-fn pinged(guest: &dyn Guest, to: IpAddr, bytes: u64, count: u64) -> Result<Trips, String> {
-    let (to, bytes, number) = (to.to_string(), bytes.to_string(), count.to_string());
-    let words = ["-n", "-i", "0.2", "-W", "1", "-M", "do", "-s", &bytes, "-c", &number, &to];
+fn pinged(guest: &dyn Guest, to: &str, bytes: u64, count: u64) -> Result<Trips, String> {
+    let (bytes, number) = (bytes.to_string(), count.to_string());
+    let words = ["-n", "-i", "0.2", "-W", "1", "-M", "do", "-s", &bytes, "-c", &number, to];
     match guest.run("ping", &words, LIMIT) {
         Ok(ran) if matches!(ran.status, Some(0 | 1)) => {
             Ok(of_ping(&String::from_utf8_lossy(&ran.output), &String::from_utf8_lossy(&ran.errors), count))
@@ -224,9 +293,40 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
             }
         }
         table.rows.push(row);
+        if let Some(row) = by_the_other_family(seen, &label, way.isolated, &mut aspects) {
+            table.rows.push(row);
+        }
     }
     let tables = if table.rows.is_empty() { Vec::new() } else { vec![table] };
     Judged { measurements, tables, ..Judged::of(aspects, "the machine has no network on which another guest could be") }
+}
+
+/// Judges what was seen by the other family of addresses, and gives its row.
+fn by_the_other_family(seen: &Seen, label: &str, isolated: bool, aspects: &mut Aspects) -> Option<Vec<String>> {
+    let family = match &seen.family {
+        Ok(family) => family,
+        Err(why) => {
+            aspects.about("the other family").none(format!("{label}: {}", quote::line(why)));
+            return None;
+        }
+    };
+    let way = Way { label, ip: &family.ip, isolated };
+    let small = way.judge("the other family", &family.small, aspects);
+    let mut full = "not tried".to_owned();
+    if !isolated && !small.is_empty() {
+        full = match &family.full {
+            Ok((mtu, trips)) => {
+                let trips = Ok(trips.clone());
+                way.judge("full frames of the other family", &trips, aspects);
+                format!("{mtu} bytes: {}", told(&trips))
+            }
+            Err(why) => {
+                aspects.about("full frames of the other family").unknown(format!("{label}: {}", quote::line(why)));
+                "not known".to_owned()
+            }
+        };
+    }
+    Some(vec![label.to_owned(), quote::line(&family.ip), told(&family.small), full, "not told".to_owned()])
 }
 
 /// A way from the guest to another one.
@@ -298,6 +398,11 @@ mod tests {
     }
 
     fn judged(small: Trips, full: Trips, isolated: Option<bool>) -> Judged {
+        let family = if isolated == Some(true) { none("timed out") } else { back(5, 0) };
+        judged_with(small, full, isolated, Ok(family))
+    }
+
+    fn judged_with(small: Trips, full: Trips, isolated: Option<bool>, family: Result<Trips, String>) -> Judged {
         let mut spec = spec();
         spec.networks = vec![Network { isolated, ..network(NetworkKind::Bridge, Some("10.0.0.2/24"), None) }];
         let seen = Seen {
@@ -305,6 +410,7 @@ mod tests {
             small: Ok(small),
             full: Ok((1500, full)),
             bulk: Some(Ok(back(8, 0))),
+            family: Ok(Family { ip: "fe80::3%2".to_owned(), small: family.clone(), full: family.map(|trips| (1500, trips)) }),
         };
         judge(&Observed { done: Ok(()), seen: vec![Some(seen)] }, &spec)
     }
@@ -333,6 +439,15 @@ mod tests {
         says(&judged(back(20, 0), back(5, 0), Some(true)), "fail", "from which it is isolated");
         // Who refuses is reached.
         says(&judged(none("refused"), none("refused"), Some(true)), "fail", "from which it is isolated");
+    }
+
+    #[test]
+    fn the_other_family_counts_as_the_first() {
+        let with = |isolated, family| judged_with(if isolated { none("timed out") } else { back(20, 0) }, back(5, 0), Some(isolated), family);
+        says(&with(false, Ok(none("no route"))), "fail", "the guest does not reach the other guest at fe80::3%2: no route");
+        says(&with(false, Ok(back(5, 1))), "fail", "fe80::3%2 were lost");
+        says(&with(true, Ok(back(5, 0))), "fail", "reaches the other guest at fe80::3%2, from which it is isolated");
+        says(&with(false, Err("it has no ping".to_owned())), "unknown", "it has no ping");
     }
 
     #[test]

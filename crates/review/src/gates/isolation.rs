@@ -2,10 +2,11 @@
 //!
 //! Everything is read from `/proc` and `/sys`, nothing from configuration: the VMM's user and capabilities, seccomp of
 //! each of its threads, namespaces, control group and label; who may open the sockets that control it; which files of
-//! other VMs its user could open. One layer that is missing is told; the gate fails where a layer that vmwright sets by
+//! other VMs its user could open. What of the host's control the guest reaches over its networks is tried from within. One layer that is missing is told; the gate fails where a layer that vmwright sets by
 //! default is off, and where something of others is in reach.
 
 mod observe;
+mod outward;
 mod reach;
 
 pub(crate) use observe::{Observed, observe, of_process};
@@ -82,6 +83,7 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     listeners(seen, &mut gate);
     devices(seen, spec, &mut gate);
     reach::judge(seen, who.as_ref(), confined, &mut gate);
+    outward::judge(seen, spec, &mut gate);
     Judged { evidence: gate.evidence, tables: vec![gate.table], ..Judged::of(gate.aspects, "") }
 }
 

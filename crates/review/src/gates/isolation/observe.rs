@@ -1,5 +1,6 @@
 //! Reading the VMM's process and what lies around it.
 
+use super::outward::{self, Outward};
 use crate::scope::{Host, Neighbour, Owner, Session};
 use vmwright_model::Missing;
 
@@ -59,6 +60,8 @@ pub(crate) struct Observed {
     pub(crate) controls: Vec<Foreign>,
     /// Files of other VMs.
     pub(crate) foreign: Vec<Foreign>,
+    /// What the guest reaches; none where no network leads out of it, or it was not looked at.
+    pub(crate) outward: Option<Outward>,
 }
 
 impl Observed {
@@ -80,6 +83,7 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
     Observed {
         controls: host.controls().into_iter().map(|path| foreign(host, String::new(), path)).collect(),
         foreign: files.take(MOST).map(|(name, path)| foreign(host, name, path)).collect(),
+        outward: outward::observe(session),
         ..of_process(host, session.scope.vmm.process().map(|process| process.pid))
     }
 }
@@ -129,6 +133,7 @@ pub(crate) fn of_process(host: &dyn Host, pid: Option<u32>) -> Observed {
         }),
         controls: Vec::new(),
         foreign: Vec::new(),
+        outward: None,
         group,
     }
 }

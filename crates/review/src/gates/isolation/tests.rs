@@ -1,4 +1,5 @@
 use super::observe::Foreign;
+use super::outward::{Outward, Tried};
 use super::reach::may_open;
 use super::*;
 use crate::gates::tests_support::spec;
@@ -33,7 +34,14 @@ fn held() -> Observed {
         open: Ok(vec!["/images/a.raw".to_owned()]),
         controls: vec![file("", "/run/a/qmp", (0, 0, 0o140_600), 0o755)],
         foreign: vec![file("b", "/images/b.raw", (0, 0, 0o100_600), 0o755)],
+        outward: Some(outward(Ok(Err("timed out".to_owned())))),
     }
+}
+
+/// One service of the host that was tried from the guest.
+fn outward(reached: Result<Result<(), String>, String>) -> Outward {
+    let tried = Tried { what: "libvirt's daemon".to_owned(), to: "10.0.2.2:16509".to_owned(), reached };
+    Outward { silent: None, dark: None, tried: vec![tried], left: 0 }
 }
 
 fn file(vm: &str, path: &str, (uid, gid, mode): (u32, u32, u32), above: u32) -> Foreign {
@@ -163,4 +171,29 @@ fn a_limit_that_is_not_in_force_fails() {
     let mut jailed = spec();
     jailed.process.jailer = Some(true);
     assert!(failure(&held(), &jailed).contains("shares the host's namespace `mnt`"));
+}
+
+#[test]
+fn what_the_guest_reaches_of_the_host_fails_and_what_was_not_tried_is_not_passed() {
+    let after = |outward: Option<Outward>, reach: &[&str]| {
+        let mut asked = spec();
+        asked.review.reach = reach.iter().map(|&to| to.to_owned()).collect();
+        judge(&Observed { outward, ..held() }, &asked).outcome
+    };
+    let reached = || Some(outward(Ok(Ok(()))));
+    assert_eq!(
+        after(reached(), &[]),
+        GateOutcome::Fail("the guest reaches libvirt's daemon at 10.0.2.2:16509".to_owned())
+    );
+    assert_eq!(after(reached(), &["10.0.2.2:16509"]), GateOutcome::Pass, "as the specification wants");
+    assert_eq!(after(None, &[]), GateOutcome::Pass, "no network");
+    let good = || outward(Ok(Err("timed out".to_owned())));
+    for dark in [
+        outward(Err("it has no bash".to_owned())),
+        Outward { silent: Some("the guest does not answer".to_owned()), ..good() },
+        Outward { dark: Some(Missing::Absent), ..good() },
+        Outward { left: 3, ..good() },
+    ] {
+        assert_eq!(after(Some(dark), &[]).word(), "unknown");
+    }
 }
