@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a helper that cannot help fails its test")]
 
 mod common;
+#[path = "common/daemon.rs"]
+mod daemon;
 #[path = "../../guest/tests/support/mod.rs"]
 mod support;
 
@@ -62,8 +64,9 @@ END
     cd "$tree" && find . | "$busybox" cpio -o -H newc 2>/dev/null
 "#;
 
-/// A running machine `web` whose guest has a shell at its console and an SSH server, and no agent; and the address of that.
-fn started(test: &str, site: &Site) -> Option<String> {
+/// The specification of a machine `web` whose guest has a shell at its console and an SSH server, and no agent. The key is the
+/// site's `key`.
+fn specified(test: &str, site: &Site, network: &str) -> Option<PathBuf> {
     let parts = support::parts(test)?;
     let unpacked = std::env::var("VMWRIGHT_TEST_PROGRAMS").unwrap_or_default();
     let there = |file: &str| ["/", &unpacked].iter().any(|root| Path::new(root).join(file).exists());
@@ -81,18 +84,24 @@ fn started(test: &str, site: &Site) -> Option<String> {
     let mut initrd = parts.initrd.clone();
     initrd.extend(packed.stdout);
     let initrd = site.file("initrd", &initrd);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let disk = site.file("free.raw", vec![7; 8 << 20]);
     let spec = format!(
         "name = 'web'\naccelerator = 'tcg'\nagent = false\n[cpu]\ncount = 2\n[memory]\nsize = '256MiB'\n\
          [boot]\nkernel = '{kernel}'\ninitrd = '{initrd}'\ncmdline = 'console=ttyS0 no_timer_check panic=-1'\n\
-         [[network]]\nkind = 'user'\nmac = '52:54:00:12:34:56'\naddress = '10.0.2.15/24'\n[[network.forward]]\nhost = {port}\nguest = 22\n\
+         [[network]]\nkind = 'user'\nmac = '52:54:00:12:34:56'\naddress = '10.0.2.15/24'\n{network}\
          [[disk]]\npath = '{0}'\nformat = 'raw'\ndiscard = 'unmap'\n[review]\noverwrite = ['{0}']\n",
         disk.display(),
         kernel = parts.kernel.display(),
         initrd = initrd.display(),
     );
-    let spec = site.file("web.toml", spec);
+    Some(site.file("web.toml", spec))
+}
+
+/// The same, running; and the address of its SSH server.
+fn started(test: &str, site: &Site) -> Option<String> {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let spec = specified(test, site, &format!("[[network.forward]]\nhost = {port}\nguest = 22\n"))?;
+    let key = site.path("key");
     site.call(&["vm", "create", spec.to_str().unwrap()]).ok();
     site.call(&["vm", "start", "web"]).ok();
     let host_key = fs::read_to_string(site.path("key.pub")).unwrap();
@@ -220,6 +229,47 @@ fn restored(site: &Site, address: &str) {
     let gate = &gates(site, address, "save-restore")[0];
     let why = gate["why"].as_str().unwrap_or_default();
     assert!(gate["verdict"] == "unknown" && why.contains("its SSH server is not reached there"), "{gate:#}");
+}
+
+/// The machine on libvirt's daemon; and the same once nobody is at its console any more.
+const ON_LIBVIRT: &str = r#"
+    trap 'set +e; virsh destroy web; kill $daemon; wait $daemon; true' EXIT
+    "$VMWRIGHT" vm create "$SITE/web.toml" --backend libvirt
+    "$VMWRIGHT" vm start web
+    for name in first second; do
+        "$VMWRIGHT" review web --guest console --gates boot,devices,disks,save-restore --format json --output "$SITE/$name.json" \
+            || echo "status $?"
+    done
+    virsh domstate web
+"#;
+
+#[test]
+fn a_guest_of_libvirt_is_asked_at_its_console() {
+    let test = "a_guest_of_libvirt_is_asked_at_its_console";
+    let site = Site::new();
+    if !daemon::can_run(test, &["virt-qemu-run"]) || specified(test, &site, "").is_none() {
+        return;
+    }
+    let done = daemon::run(&site, &[], ON_LIBVIRT);
+    // Twice: the console is free again behind a review.
+    for name in ["first.json", "second.json"] {
+        let text = fs::read_to_string(site.path(name)).unwrap_or_else(|error| panic!("{error}: {done:#?}"));
+        let review = serde_json::from_str::<Value>(&text).unwrap()["review"].clone();
+        let [boot, devices, restored, disks] = review["gates"].as_array().unwrap().as_slice() else {
+            panic!("four gates: {review:#}")
+        };
+        assert_eq!(says(boot, "reached"), "pass", "{boot:#}");
+        assert_eq!(says(devices, "processors"), "pass", "{devices:#}");
+        assert_eq!(
+            (says(disks, "write"), says(disks, "read")),
+            ("pass".to_owned(), "pass".to_owned()),
+            "{disks:#}"
+        );
+        for name in ["restores", "guest", "clock"] {
+            assert_eq!(says(restored, name), "pass", "{name}: {restored:#}");
+        }
+    }
+    assert!(done.out.contains("running"), "{done:#?}");
 }
 
 #[test]
