@@ -503,6 +503,13 @@ pub(super) const TROUBLE: &[&str] = &[
     "turns off",
     "error occurs",
     "error occurred",
+    // It does not get there, whatever it reaches.
+    "before it reaches",
+    "before reaching",
+    "never reaches",
+    "restarts again",
+    "reboots again",
+    "starts over and over",
 ];
 
 /// Trouble as a rule, though it may be what a harmless message says.
