@@ -1,9 +1,12 @@
 //! Finds the rules: every `src/catalogue/<area>/<problem>.rs` is one. Refuses a rule without documentation or
-//! without cases, so that no rule can be added half.
+//! without cases, so that no rule can be added half, and one that is too long to be read at a glance.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
+
+/// Most lines of a rule's file besides its doc comment: what takes more stands beside it, in a folder of its area.
+const LONGEST: usize = 150;
 
 /// What the doc comment of a rule must have, in this order.
 const SECTIONS: [&str; 6] =
@@ -23,6 +26,11 @@ fn main() {
             let id = format!("{}/{}", area.replace('_', "-"), problem.replace('_', "-"));
             let text = fs::read_to_string(&file).expect("listed just now");
             problems.extend(documentation(&text).into_iter().map(|what| format!("{id}: {what}")));
+            let lines = text.lines().filter(|line| !line.starts_with("//!")).count();
+            if lines > LONGEST {
+                problems
+                    .push(format!("{id}: {lines} lines besides its documentation, the limit is {LONGEST}"));
+            }
             for case in ["fires", "quiet", "unknown"] {
                 let folder = root.join("cases").join(&id);
                 if !names(&folder, None).iter().any(|name| name.starts_with(case)) {

@@ -35,11 +35,14 @@
 
 #[path = "state/assigned.rs"]
 mod state;
+#[path = "state/virtual_function.rs"]
+mod virtual_function;
 
 use super::device_behind_bridge::devices;
 use crate::catalogue::healthy::no_fault::complaint::amiss;
 use crate::prelude::*;
 pub(crate) use state::assigned;
+use virtual_function::kubevirt;
 use vmwright_formats::PciAddress;
 use vmwright_formats::pci_devices::{PciDevices, PciFacts};
 
@@ -163,33 +166,11 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
             break;
         }
     }
-    // KubeVirt gives a VF to a VM only from vfio-pci; a VF with a network driver is one for containers.
-    let free = devices.iter().any(|one| one.driver.as_ref().is_some_and(|(driver, _)| driver == "vfio-pci"));
-    if let (Some(wanted), false) = (wants_function(cx), free) {
-        let function = devices.iter().find_map(|one| {
-            let (driver, quote) = one.driver.as_ref()?;
-            one.what.contains("Virtual Function").then_some((one.address, driver, quote))
-        });
-        if let Some((address, driver, quote)) = function {
-            draft = draft
-                .because(Strength::Support, Some(wanted), "the VM wants a virtual function")
-                .because(Strength::Strong, quote.clone(), "the host's network driver has it")
-                .about(Subject::new(SubjectKind::Pci, address.to_string()))
-                .title(format!("{address} is bound to {driver} and not to vfio-pci"));
-        }
-    }
-    vec![draft.verdict()]
+    vec![kubevirt(cx, draft, &devices).verdict()]
 }
 
 /// What gives a device to VMs with all that shares its group; nothing where one of them may be in use.
 fn given(cx: &Context<'_>, address: PciAddress) -> Vec<Action> {
     let group = cx.one::<PciDevices>().and_then(|devices| PciFacts::group(devices.of(address)?)?.value);
     group.map_or_else(Vec::new, |group| super::group_not_viable::given(cx, &group.to_string()))
-}
-
-/// KubeVirt's SR-IOV binding in a VM's manifest.
-fn wants_function(cx: &Context<'_>) -> Option<Evidence> {
-    let asks = |line: &str| matches!(line.trim().trim_start_matches("- "), "sriov: {}" | "\"sriov\": {}");
-    let mut lines = cx.lines_with("sriov").filter(|(_, _, line)| asks(line));
-    lines.find_map(|(text, number, _)| text.quote(number))
 }
