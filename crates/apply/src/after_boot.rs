@@ -1,8 +1,8 @@
-//! A run that restarts its host: what waits for it behind the boot, and how it goes on.
+//! A run that restarts its host, or waits until somebody does: what waits for it behind the boot, and how it goes on.
 //!
 //! Before the restart a unit of systemd is made, `vmwright-after-RUN.service`. After it, the unit reports that the run
 //! waits, and then does what a guard does: where nobody goes on with the run in time, it is taken back and the host
-//! restarted once more, so that it is as before. Where the boot loader tries an entry once, a host that does not come up
+//! restarted once more, so that it is as before; a host that somebody else restarted is left to them. Where the boot loader tries an entry once, a host that does not come up
 //! at all is as before at its next start. Whoever goes on with the run takes the unit away, and so does whoever takes the run back.
 
 use crate::actions::{self, ActionError, World};
@@ -47,6 +47,11 @@ pub enum ResumeError {
     /// The restart is still to come.
     #[error("run {0} waits for a restart of the host, which has not been restarted since")]
     NotRestarted(String),
+    /// It is not to be let stay before the restart.
+    #[error(
+        "run {0} restarts this host, or it was restarted; the run goes on behind that: vmwright apply --resume {0}"
+    )]
+    Restarts(String),
     /// It was on another host.
     #[error("run {run} was on host `{}`, and this is `{}`", host.escape_debug(), this.escape_debug())]
     OtherHost {
@@ -95,6 +100,20 @@ pub fn plan_of(state: &Path, run: &str) -> Result<Option<String>, LogError> {
 /// # Errors
 /// [`ResumeError`] where nothing was changed.
 pub fn resume_run(run: &str, plan: &Plan, context: &mut Context<'_>) -> Result<RunReport, ResumeError> {
+    go_on(run, plan, context, true)
+}
+
+/// Lets a run stay that waits for a restart which somebody else would do, before that: nothing waits for it any more, and
+/// the boot loader boots what it made from now on, tried or not. Where that cannot be, the run is taken back.
+///
+/// # Errors
+/// [`ResumeError`] where nothing was changed.
+pub fn keep_untried(run: &str, plan: &Plan, context: &mut Context<'_>) -> Result<RunReport, ResumeError> {
+    go_on(run, plan, context, false)
+}
+
+/// Goes on with a run, `behind` its restart or before it.
+fn go_on(run: &str, plan: &Plan, context: &mut Context<'_>, behind: bool) -> Result<RunReport, ResumeError> {
     trust::check(context.state)?;
     let _lock = log::lock(context.state)?;
     let not_waiting = || ResumeError::NotWaiting(run.to_owned());
@@ -109,10 +128,14 @@ pub fn resume_run(run: &str, plan: &Plan, context: &mut Context<'_>) -> Result<R
     if wanted != found {
         return Err(ResumeError::OtherPlan { run: run.to_owned(), wanted, found });
     }
-    match net::of_log(run, &log).and_then(|awaiting| awaiting.restarted) {
+    let awaiting = net::of_log(run, &log).ok_or_else(not_waiting)?;
+    match awaiting.restarted {
         None => return Err(not_waiting()),
-        Some(false) => return Err(ResumeError::NotRestarted(run.to_owned())),
-        Some(true) => {}
+        Some(false) if behind => return Err(ResumeError::NotRestarted(run.to_owned())),
+        Some(restarted) if !behind && (restarted || !awaiting.awaited) => {
+            return Err(ResumeError::Restarts(run.to_owned()));
+        }
+        Some(_) => {}
     }
     let last = plan.steps.len().saturating_sub(1);
     let mut wal = Wal::resume(&log)?;
@@ -120,7 +143,11 @@ pub fn resume_run(run: &str, plan: &Plan, context: &mut Context<'_>) -> Result<R
     wal.reserve((open.len() as u64 + 3) * 2 * EVENT)?;
     let mut stopped = None;
     let mut not_undone = Vec::new();
-    let state = match tried(plan, context).and_then(|()| stands(plan, context)) {
+    let good = match behind {
+        true => tried(plan, context).and_then(|()| stands(plan, context)),
+        false => end_trials(plan, context),
+    };
+    let state = match good {
         Ok(()) => {
             let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
             wal.append(&RunEvent::Done { step: last }).map_err(ResumeError::Write)?;
@@ -177,27 +204,39 @@ pub fn resume_run(run: &str, plan: &Plan, context: &mut Context<'_>) -> Result<R
 /// Ends what the boot loader tries once, and says whether it was that which was booted.
 fn tried(plan: &Plan, context: &Context<'_>) -> Result<(), Stop> {
     const CMDLINE: &str = "/proc/cmdline";
+    end_trials(plan, context)?;
+    let Some(at) = plan.steps.iter().rposition(|step| is_trial(&step.action)) else { return Ok(()) };
+    let stop = |kind, why| Stop { step: at + 1, kind, why };
+    let cmdline = context.world().system.read(CMDLINE).map_err(|source| {
+        let error = ActionError::Io { path: CMDLINE.to_owned(), what: "read", source };
+        stop(StopKind::Failed, error.chain())
+    })?;
+    if cmdline.split_ascii_whitespace().any(|word| word == BOOTED_BEFORE) {
+        let why = "the host booted the entry from before: what was made did not come up".to_owned();
+        return Err(stop(StopKind::NotSettled, why));
+    }
+    Ok(())
+}
+
+/// Has the boot loader try nothing any more: it boots what was made.
+fn end_trials(plan: &Plan, context: &Context<'_>) -> Result<(), Stop> {
     let world = context.world();
     for (at, step) in plan.steps.iter().enumerate() {
         let Action::BootTrial { trial } = &step.action else { continue };
-        let stop = |kind, why| Stop { step: at + 1, kind, why };
-        let failed = |error: ActionError| stop(StopKind::Failed, error.chain());
-        let cmdline = world
-            .system
-            .read(CMDLINE)
-            .map_err(|source| failed(ActionError::Io { path: CMDLINE.to_owned(), what: "read", source }))?;
         let end = Action::BootTrialEnd { trial: trial.clone() };
         let act = actions::of(&end);
         if act.verify(&world).is_err() {
-            let undo = act.resume(&world).map_err(failed)?;
-            act.perform(&world, &undo).and_then(|()| act.verify(&world)).map_err(failed)?;
-        }
-        if cmdline.split_ascii_whitespace().any(|word| word == BOOTED_BEFORE) {
-            let why = "the host booted the entry from before: what was made did not come up".to_owned();
-            return Err(stop(StopKind::NotSettled, why));
+            let undo = act.resume(&world);
+            undo.and_then(|undo| act.perform(&world, &undo))
+                .and_then(|()| act.verify(&world))
+                .map_err(|error| Stop { step: at + 1, kind: StopKind::Failed, why: error.chain() })?;
         }
     }
     Ok(())
+}
+
+fn is_trial(action: &Action) -> bool {
+    matches!(action, Action::BootTrial { .. })
 }
 
 /// Whether what a plan wrote for the boot stands, and its findings are settled. What ended with the last boot, values of

@@ -21,7 +21,7 @@ pub mod trust;
 pub mod undo;
 
 pub use actions::ActionError;
-pub use after_boot::{ResumeError, Waiting, resume_run};
+pub use after_boot::{ResumeError, Waiting, keep_untried, resume_run};
 pub use approval::{Approved, Ask, Refused, Seat, SignError, sign, verify};
 pub use net::{Awaiting, ConfirmError, Net, confirm_run};
 pub use recover::{Interrupted, RecoverError, recover};

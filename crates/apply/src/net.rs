@@ -38,8 +38,10 @@ pub struct Awaiting {
     pub left: Option<u64>,
     /// Whether it came to its end, so that it can be confirmed.
     pub applied: bool,
-    /// Of a run that restarts its host, whether that has happened; none of others.
+    /// Of a run that restarts its host or waits until somebody does, whether that has happened; none of others.
     pub restarted: Option<bool>,
+    /// Whether the restart is somebody else's.
+    pub awaited: bool,
 }
 
 /// Why a run was not confirmed.
@@ -114,20 +116,21 @@ pub(crate) fn of_log(run: &str, log: &Log) -> Option<Awaiting> {
     for event in &log.events {
         match event {
             RunEvent::Guarded { boot, until } => guarded = Some((boot, *until)),
-            RunEvent::Rebooting { boot, within } => restart = Some((boot, *within)),
+            RunEvent::Rebooting { boot, within, awaited } => restart = Some((boot, *within, *awaited)),
             RunEvent::Confirmed { .. } => (guarded, restart) = (None, None),
             RunEvent::Ended { state: ended } => state = Some(*ended),
             _ => {}
         }
     }
-    if let Some((boot, within)) = restart
+    if let Some((boot, within, awaited)) = restart
         && state.is_none()
     {
         let (this, now) = boot_clock();
         // The time runs from the boot; before it, nobody is late.
         let restarted = *boot != this;
         let left = if restarted { within.checked_sub(now).filter(|left| *left > 0) } else { Some(within) };
-        return Some(Awaiting { run: run.to_owned(), left, applied: false, restarted: Some(restarted) });
+        let run = run.to_owned();
+        return Some(Awaiting { run, left, applied: false, restarted: Some(restarted), awaited });
     }
     let (boot, until) = guarded?;
     if matches!(state, Some(RunState::Undone | RunState::UndoIncomplete)) {
@@ -135,7 +138,8 @@ pub(crate) fn of_log(run: &str, log: &Log) -> Option<Awaiting> {
     }
     let (this, now) = boot_clock();
     let left = until.checked_sub(now).filter(|left| *left > 0 && *boot == this);
-    Some(Awaiting { run: run.to_owned(), left, applied: state == Some(RunState::Applied), restarted: None })
+    let applied = state == Some(RunState::Applied);
+    Some(Awaiting { run: run.to_owned(), left, applied, restarted: None, awaited: false })
 }
 
 /// The event that gives a run so many seconds from now.
@@ -145,8 +149,8 @@ pub(crate) fn guarded(seconds: u64) -> RunEvent {
 }
 
 /// The event that a restart follows, behind which there are so many seconds.
-pub(crate) fn rebooting(within: u64) -> RunEvent {
-    RunEvent::Rebooting { boot: boot_clock().0, within }
+pub(crate) fn rebooting(within: u64, awaited: bool) -> RunEvent {
+    RunEvent::Rebooting { boot: boot_clock().0, within, awaited }
 }
 
 /// Id of the boot, and the seconds since. Both are there wherever `/proc` is; without it every deadline is over.

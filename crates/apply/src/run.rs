@@ -305,8 +305,10 @@ fn execute(
 ) -> Result<RunReport, ApplyError> {
     let mut going = Going { plan, id, run, wal, context, begun: Vec::new(), remarks: Vec::new() };
     for at in 0..plan.steps.len() {
-        if matches!(plan.steps[at].action, Action::Reboot { left: None }) {
-            return going.reboot(at);
+        match plan.steps[at].action {
+            Action::Reboot { left: None } => return going.reboot(at, RunState::Rebooting),
+            Action::AwaitReboot { left: None } => return going.reboot(at, RunState::AwaitingReboot),
+            _ => {}
         }
         if let Err(halt) = going.step(at) {
             return match halt {
@@ -374,11 +376,11 @@ impl Going<'_, '_, '_> {
         self.fault(Point::AfterDone(at)).map(|_| ())
     }
 
-    /// Has the host restarted. The run goes on behind it.
-    fn reboot(mut self, at: usize) -> Result<RunReport, ApplyError> {
-        match self.restart(at) {
+    /// Has the host restarted, or waits until it is. The run goes on behind it.
+    fn reboot(mut self, at: usize, state: RunState) -> Result<RunReport, ApplyError> {
+        match self.restart(at, state == RunState::AwaitingReboot) {
             Ok(within) => {
-                let mut report = self.end(RunState::Rebooting, None, Vec::new())?;
+                let mut report = self.end(state, None, Vec::new())?;
                 report.confirm_within = Some(within);
                 Ok(report)
             }
@@ -387,7 +389,7 @@ impl Going<'_, '_, '_> {
         }
     }
 
-    fn restart(&mut self, at: usize) -> Result<u64, Halt> {
+    fn restart(&mut self, at: usize, awaited: bool) -> Result<u64, Halt> {
         if self.context.interrupted.load(Ordering::SeqCst) {
             return Err(Halt::Stop(StopKind::Interrupted, "interrupted".to_owned()));
         }
@@ -411,7 +413,7 @@ impl Going<'_, '_, '_> {
         self.fault(Point::AfterIntent(at))?;
         after_boot::install(&world, &self.run, &waiting).map_err(failed)?;
         self.fault(Point::AfterDo(at))?;
-        self.log(&net::rebooting(within)).map_err(stop(StopKind::Log))?;
+        self.log(&net::rebooting(within, awaited)).map_err(stop(StopKind::Log))?;
         actions::of(action).perform(&world, &undo).map_err(failed)?;
         Ok(within)
     }
@@ -456,7 +458,8 @@ impl Going<'_, '_, '_> {
         if self.context.at(Point::BeforeEnd) == Fault::Crash {
             return Err(ApplyError::Injected { run: self.run, point: Point::BeforeEnd });
         }
-        if state != RunState::Rebooting {
+        let restarts = matches!(state, RunState::Rebooting | RunState::AwaitingReboot);
+        if !restarts {
             let _ = self.log(&RunEvent::Ended { state });
         }
         let net = self.context.net.filter(|_| vmwright_plan::may_lock_out(self.plan));
@@ -474,9 +477,7 @@ impl Going<'_, '_, '_> {
                 what: words(&step.action).does,
                 state: match (begun, stopped.is_some()) {
                     (false, _) => StepState::Planned,
-                    (true, false) if state == RunState::Rebooting && at + 1 == self.plan.steps.len() => {
-                        StepState::OutcomeUnknown
-                    }
+                    (true, false) if restarts && at + 1 == self.plan.steps.len() => StepState::OutcomeUnknown,
                     (true, false) => StepState::Applied,
                     (true, true) if left => StepState::OutcomeUnknown,
                     (true, true) => StepState::Undone,

@@ -89,7 +89,9 @@ fn take_back_run(
     if overdue.is_some() && awaiting.as_ref().is_none_or(|awaiting| awaiting.left.is_some()) {
         return Err(UndoError::NotDue(run.to_owned()));
     }
-    let restarted = overdue.is_some() && awaiting.is_some_and(|awaiting| awaiting.restarted == Some(true));
+    // A restart that somebody else does was never approved.
+    let restarts = overdue.is_some()
+        && awaiting.is_some_and(|awaiting| awaiting.restarted == Some(true) && !awaiting.awaited);
     let all = begun(&log);
     let open: Vec<(usize, Action)> = all
         .iter()
@@ -112,7 +114,7 @@ fn take_back_run(
     wal.append(&event).map_err(UndoError::Begin)?;
     let mut not_undone = take_back(&open, &mut wal, context)
         .map_err(|point| UndoError::Injected { run: run.to_owned(), point })?;
-    if all.iter().any(|begun| matches!(begun.undo, Action::Reboot { .. }))
+    if all.iter().any(|begun| matches!(begun.undo, Action::Reboot { .. } | Action::AwaitReboot { .. }))
         && let Err(error) = after_boot::remove(&context.world(), run)
     {
         let step = all.last().map_or(1, |begun| begun.step + 1);
@@ -148,7 +150,7 @@ fn take_back_run(
     };
     wal.finish();
     // Nobody reaches a host that came up otherwise than before; the restart that was approved brings it back.
-    if restarted
+    if restarts
         && state == RunState::Undone
         && let Err(error) = actions::succeed(&context.world(), "systemctl", &["reboot"])
     {

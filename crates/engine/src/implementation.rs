@@ -204,18 +204,29 @@ pub(crate) fn resume(
     environment: &Environment,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
+    go_on(run, "behind the restart", vmwright_apply::resume_run, environment, progress)
+}
+
+/// Goes on with a run, `when` and as `how` says.
+fn go_on(
+    run: &str,
+    when: &str,
+    how: fn(&str, &Plan, &mut Context<'_>) -> Result<RunReport, ResumeError>,
+    environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Error> {
     let host = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?;
     let of = vmwright_apply::after_boot::plan_of(&environment.state, run);
     let of = of.map_err(|error| Error::Resume(Box::new(error.into())))?;
     let of = of.ok_or_else(|| Error::Resume(Box::new(ResumeError::NotWaiting(run.to_owned()))))?;
     let made = plans::load(&of, environment)?;
     progress(Progress::Banner(Mode::Implementation.banner(&format!(
-        "run {run} behind the restart, plan {}: {}",
+        "run {run} {when}, plan {}: {}",
         short(&made.id),
         made.plan.title
     ))));
     let report = with_context(environment, &host.id, Some(&made.plan), None, progress, |context| {
-        vmwright_apply::resume_run(run, &made.plan, context).map_err(|error| Error::Resume(Box::new(error)))
+        how(run, &made.plan, context).map_err(|error| Error::Resume(Box::new(error)))
     })?;
     if report.state != RunState::Applied {
         progress(Progress::Note(
@@ -234,6 +245,10 @@ pub(crate) fn confirm(
     environment: &Environment,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Error> {
+    let awaiting = vmwright_apply::net::awaiting(&environment.state, run);
+    if awaiting.map_err(|error| Error::Confirm(Box::new(error.into())))?.is_some_and(|run| run.awaited) {
+        return go_on(run, "before the restart", vmwright_apply::keep_untried, environment, progress);
+    }
     vmwright_apply::confirm_run(&environment.state, run).map_err(|error| Error::Confirm(Box::new(error)))?;
     let host = vmwright_host::host_id(&environment.state).map_err(Error::Identity)?;
     let entry = memory::entry("apply", format!("run {run} confirmed"), String::new(), &host.id);
@@ -301,6 +316,10 @@ pub(crate) fn recover(environment: &Environment) -> Result<Outcome, Error> {
         .map_err(|error| Error::Recover(Box::new(error.into())))?;
     for run in waiting.iter().filter(|run| run.restarted.is_some()) {
         lines.push(match (run.restarted, run.left) {
+            (Some(false), _) if run.awaited => format!(
+                "run {0} waits until somebody restarts this host; behind that: vmwright apply --resume {0}, or without it: vmwright confirm {0}",
+                run.run
+            ),
             (Some(true), Some(left)) => format!(
                 "run {0} goes on behind the restart, and is taken back in {left} s unless you do so: vmwright apply --resume {0}",
                 run.run
@@ -611,6 +630,7 @@ fn remember(
     let outcome = match report.state {
         RunState::Applied => "applied",
         RunState::Rebooting => "applied up to the restart",
+        RunState::AwaitingReboot => "applied, and waits for a restart",
         RunState::Undone => "stopped and taken back",
         RunState::UndoIncomplete => "stopped, and not fully taken back",
         RunState::Interrupted => "cut off",

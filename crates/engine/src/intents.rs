@@ -22,11 +22,11 @@ use vmwright_model::plan::Settles;
 use vmwright_model::{Finding, Level, Mode, Need, Plan, SubjectKind};
 use vmwright_plan::intents::{
     Boot, CONFIDENTIAL_NEEDS, Goal, Ground, Guest, HARDEN_NEEDS, Host, IntentError, NEEDS as BOOT_NEEDS,
-    NETWORK_NEEDS, Network, Pace, TUNE_NEEDS, UPLINK_NEEDS, bridge, bridge_filter_off, confidential,
-    harden_host, harden_vm, migrate, mtu, ovs_port, passthrough, passthrough_to_domain, sriov, tune,
-    with_reboot,
+    NETWORK_NEEDS, Network, Pace, TUNE_NEEDS, UPLINK_NEEDS, awaiting_reboot, bridge, bridge_filter_off,
+    confidential, harden_host, harden_vm, migrate, mtu, ovs_port, passthrough, passthrough_to_domain, sriov,
+    tune, way_back, with_reboot,
 };
-use vmwright_rules::{Found, Reading, diagnose_reading};
+use vmwright_rules::{Found, Reading, Seen, diagnose_reading};
 
 /// Makes the plan and keeps it.
 pub(crate) fn plan(
@@ -75,7 +75,8 @@ pub(crate) fn plan(
             if told.is_some() && asks_with_words(&plan, &reading) {
                 plan.complaint = complaint.trim().to_owned();
             }
-            plan
+            let mounts = mounts(&reading)?;
+            way_back(plan, &boot(&reading), &mounts)
         }
         Intent::Passthrough { vm, device, at_boot, reboot } => {
             let own = specification(&reading).ok();
@@ -96,7 +97,7 @@ pub(crate) fn plan(
                         passthrough(host, &Guest { name: vm, path, text }, device, *at_boot)?
                     }
                 };
-                Ok::<_, IntentError>(if *reboot { with_reboot(plan, host) } else { plan })
+                Ok::<_, IntentError>(restarted(plan, host, *reboot))
             })??
         }
         Intent::Sriov { device, vfs } => with_host(&reading, &host.id, |host| sriov(host, device, *vfs))??,
@@ -126,7 +127,7 @@ pub(crate) fn plan(
             let values = values(&reading, CONFIDENTIAL_NEEDS);
             with_host(&reading, &host.id, |host| {
                 let plan = confidential(host, &values, *technology, guest.as_ref())?;
-                Ok::<_, IntentError>(if *reboot { with_reboot(plan, host) } else { plan })
+                Ok::<_, IntentError>(restarted(plan, host, *reboot))
             })??
         }
         Intent::Attach { vm, device } => attach::plan(&reading, vm, Ok(device), &host.id, environment)?,
@@ -164,7 +165,9 @@ pub(crate) fn plan(
         Intent::Harden { vm: Some(vm) } => for_vm(&reading, &host.id, vm, harden_vm)?,
         Intent::Harden { vm: None } => {
             let boot = boot(&reading);
-            with_ground(&reading, &host.id, |ground| harden_host(ground, &boot))?
+            let plan = with_ground(&reading, &host.id, |ground| harden_host(ground, &boot))?;
+            let mounts = mounts(&reading)?;
+            awaiting_reboot(plan, &boot, &mounts)
         }
     };
     let problems = vmwright_plan::lint(&plan);
@@ -221,12 +224,12 @@ fn needs(intent: &Intent) -> &'static [Need] {
         Intent::Create { .. } => create::NEEDS,
         Intent::UpgradeCheck { .. } => upgrade::NEEDS,
         Intent::Attach { .. } | Intent::Detach { .. } => attach::NEEDS,
-        Intent::Fix { .. } | Intent::Sriov { .. } | Intent::Migrate { .. } => &[],
+        Intent::Sriov { .. } | Intent::Migrate { .. } => &[],
         Intent::Storage { .. } => &[],
         Intent::Network { wish: NetworkWish::Bridge { .. } } => UPLINK_NEEDS,
         Intent::Network { .. } => NETWORK_NEEDS,
         Intent::Confidential { .. } => WITH_BOOT,
-        Intent::Passthrough { .. } => BOOT_NEEDS,
+        Intent::Fix { .. } | Intent::Passthrough { .. } => BOOT_NEEDS,
         Intent::Tune { .. } => TUNE_NEEDS,
         Intent::Harden { vm: None } => HOST_WITH_BOOT,
         Intent::Harden { .. } => HARDEN_NEEDS,
@@ -348,7 +351,7 @@ fn with_host<R>(reading: &Reading<'_>, id: &str, use_it: impl FnOnce(&Host<'_>) 
     if modules.is_none() && !matches!(reading.file("/proc/modules"), Found::Absent) {
         return Err(Error::Unread("the loaded modules (/proc/modules)"));
     }
-    let mounts = reading.one::<Mounts>().ok_or(Error::Unread("the mounted file systems (/proc/mounts)"))?;
+    let mounts = mounts(reading)?;
     // Without `ip` nobody can tell which card the host is reached by.
     let routes = reading.one::<IpRoute>().ok_or(Error::Unread("the routes (ip route show table all)"))?;
     // Without the interfaces nobody can tell what lies below a bridge.
@@ -356,6 +359,16 @@ fn with_host<R>(reading: &Reading<'_>, id: &str, use_it: impl FnOnce(&Host<'_>) 
     let boot = boot(reading);
     let (devices, mounts, routes, links) = (&devices, &mounts, &routes, &links);
     Ok(use_it(&Host { id, devices, modules: modules.as_deref(), mounts, routes, links, boot: &boot }))
+}
+
+fn mounts<'r>(reading: &'r Reading<'_>) -> Result<Seen<'r, Mounts>, Error> {
+    reading.one::<Mounts>().ok_or(Error::Unread("the mounted file systems (/proc/mounts)"))
+}
+
+/// A plan that restarts the host at its end, or waits until somebody does, where it makes something for the boot.
+fn restarted(plan: Plan, host: &Host<'_>, reboot: bool) -> Plan {
+    let how = if reboot { with_reboot } else { awaiting_reboot };
+    how(plan, host.boot, host.mounts)
 }
 
 /// Shows an intent the host's network.

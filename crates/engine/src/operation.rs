@@ -715,7 +715,7 @@ impl Outcome {
             Outcome::Analyses(made) if made.incomplete + made.unread > 0 => Exit::Incomplete,
             Outcome::Captured(captured) if !captured.unread.is_empty() => Exit::Incomplete,
             Outcome::Run(run) => match run.state {
-                RunState::Applied | RunState::Rebooting => Exit::Clean,
+                RunState::Applied | RunState::Rebooting | RunState::AwaitingReboot => Exit::Clean,
                 // After a failed step it is a refusal by reality.
                 RunState::Undone if run.asked_for => Exit::Clean,
                 RunState::Undone => Exit::Refused,

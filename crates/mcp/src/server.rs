@@ -156,8 +156,9 @@ impl Server {
 
     /// Whatever did not end as it was approved ends the mode.
     async fn after(&self, mut made: Answer, changes: bool, context: &RequestContext<RoleServer>) -> Answer {
-        let stands =
-            ["applied", "rebooting"].iter().any(|state| made.structured["result"]["state"] == *state);
+        let stands = ["applied", "rebooting", "awaiting-reboot"]
+            .iter()
+            .any(|state| made.structured["result"]["state"] == *state);
         if changes && !stands {
             self.session().standing.mode = At::Analysis;
             let _ = context.peer.notify_tool_list_changed().await;

@@ -487,6 +487,13 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         left: Option<String>,
     },
+    /// Waits for the restart of the host, which somebody else does when it suits; always the last step. The run goes on
+    /// behind it.
+    AwaitReboot {
+        /// In what takes it back: id of the boot in which it began to wait. Nothing is done then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<String>,
+    },
     /// Starts a machine; expects it stopped.
     MachineStart {
         /// Name of the machine.

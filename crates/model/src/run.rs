@@ -29,6 +29,8 @@ pub enum RunState {
     UndoIncomplete,
     /// Every step but the restart of the host is applied; the run goes on behind it.
     Rebooting,
+    /// Every step is applied; the run waits for a restart of the host that somebody else does, and goes on behind it.
+    AwaitingReboot,
     /// The log ends in the middle.
     Interrupted,
 }
@@ -57,12 +59,15 @@ pub enum RunEvent {
         /// When the time is over, in seconds since that boot. A clock that is set back changes nothing.
         until: u64,
     },
-    /// The host is about to be restarted. Behind it the run goes on, or is taken back.
+    /// The host is about to be restarted, or will be by somebody. Behind it the run goes on, or is taken back.
     Rebooting {
         /// Id of the boot that is left.
         boot: String,
         /// How many seconds after the next boot somebody has to have gone on with it.
         within: u64,
+        /// The run restarts nothing itself: it waits until somebody else does.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        awaited: bool,
     },
     /// Somebody confirmed that they still reach the host; the run stays.
     Confirmed {

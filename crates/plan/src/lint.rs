@@ -283,7 +283,9 @@ fn contradictions(plan: &Plan, errors: &mut Vec<LintError>) {
 }
 
 fn starts(plan: &Plan, errors: &mut Vec<LintError>) {
-    let is_reboot = |at: usize| matches!(plan.steps[at].action, Action::Reboot { left: None });
+    let is_reboot = |at: usize| {
+        matches!(plan.steps[at].action, Action::Reboot { left: None } | Action::AwaitReboot { left: None })
+    };
     if let Some(reboot) = (0..plan.steps.len()).find(|at| is_reboot(*at))
         && reboot + 1 < plan.steps.len()
     {
@@ -304,9 +306,7 @@ fn starts(plan: &Plan, errors: &mut Vec<LintError>) {
     let is_start = |at: usize| matches!(plan.steps[at].action, Action::MachineStart { .. });
     // What takes the host or a machine away may come behind.
     let is_last = |at: usize| {
-        let leaves =
-            matches!(plan.steps[at].action, Action::MachineMigrate { .. } | Action::Reboot { left: None });
-        is_start(at) || leaves
+        is_start(at) || is_reboot(at) || matches!(plan.steps[at].action, Action::MachineMigrate { .. })
     };
     let first = (0..plan.steps.len()).find(|at| is_start(*at));
     if let Some(start) = first

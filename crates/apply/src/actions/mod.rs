@@ -474,6 +474,7 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
         Action::MachineMigrate { machine, to } => Box::new(machine_migrate::MachineMigrate { machine, to }),
         Action::MachineReturn { machine, to } => Box::new(machine_migrate::MachineReturn { machine, to }),
         Action::Reboot { left } => Box::new(reboot::Reboot { left: left.as_deref() }),
+        Action::AwaitReboot { left } => Box::new(reboot::AwaitReboot { left: left.as_deref() }),
         Action::MachineStart { machine } => Box::new(machine_start::MachineStart { machine }),
         Action::MachineStop { machine } => Box::new(machine_stop::MachineStop { machine }),
     }

@@ -544,6 +544,7 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
         | Action::DeviceDetach { .. }
         | Action::MachineDelete { .. }
         | Action::Reboot { .. }
+        | Action::AwaitReboot { .. }
         | Action::MachineMigrate { .. }
         | Action::MachineReturn { .. }
         | Action::FileCopyRemove { .. }

@@ -392,6 +392,10 @@ fn proven(action: &Action) -> (&'static str, &'static str) {
         Action::Reboot { .. } => {
             (include_str!("reboot.rs"), "fn what_the_boot_did_not_settle_is_taken_back(")
         }
+        Action::AwaitReboot { .. } => (
+            include_str!("reboot.rs"),
+            "fn what_waits_for_a_restart_may_stay_untried_or_be_undone_before_it(",
+        ),
         Action::MachineMigrate { .. } | Action::MachineReturn { .. } => (
             include_str!("executor.rs"),
             "fn a_machine_that_moved_is_not_taken_back_and_one_that_did_not_goes_on(",
@@ -464,6 +468,7 @@ fn every_action_has_its_property() {
         Action::ImageRebase { path: "/a".into(), from: None, to: None },
         Action::BridgeAdd { name: "br0".into(), address: None },
         Action::Reboot { left: None },
+        Action::AwaitReboot { left: None },
         Action::MachineMigrate { machine: "m".into(), to: "tcp:h:1".into() },
     ]);
     for action in all {

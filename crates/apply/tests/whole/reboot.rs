@@ -2,7 +2,9 @@
 
 use crate::common::{Hooks, Host, Rules, plan, step};
 use std::path::PathBuf;
-use vmwright_apply::{ApplyError, Net, Point, ResumeError, Waiting, net, resume_run, revert_run};
+use vmwright_apply::{
+    ApplyError, Net, Point, ResumeError, Waiting, keep_untried, net, resume_run, revert_run,
+};
 use vmwright_formats::grub_environment;
 use vmwright_model::plan::{Generator, Setting, Trial};
 use vmwright_model::{Action, Plan, RunState, StepState};
@@ -30,6 +32,10 @@ impl Net for Told {
 }
 
 fn with_reboot(host: &Host) -> Plan {
+    that_ends(host, Action::Reboot { left: None })
+}
+
+fn that_ends(host: &Host, last: Action) -> Plan {
     let setting = Setting::GrubParameter {
         variable: "GRUB_CMDLINE_LINUX_DEFAULT".into(),
         parameter: "intel_iommu".into(),
@@ -46,13 +52,12 @@ fn with_reboot(host: &Host) -> Plan {
         holds: vec!["intel_iommu=on".into()],
     };
     let ksm = Action::Sysfs { path: "/sys/kernel/mm/ksm/run".into(), from: "1".into(), to: "0".into() };
-    let reboot = Action::Reboot { left: None };
     plan(vec![
         step(edit, None),
         step(make, None),
         step(Action::BootTrial { trial: trial(host) }, None),
         step(ksm, None),
-        step(reboot, Some("iommu/disabled")),
+        step(last, Some("iommu/disabled")),
     ])
 }
 
@@ -181,6 +186,73 @@ fn a_restart_that_nobody_follows_is_taken_back() {
     assert!(!unit(&host, &run).exists());
     host.system().remove("/rebooted");
     assert_eq!(host.look(), before);
+}
+
+/// A run that waits until somebody restarts the host.
+fn awaiting(host: &Host, net: &Told) -> (Plan, String) {
+    let plan = that_ends(host, Action::AwaitReboot { left: None });
+    assert_eq!(vmwright_plan::lint(&plan), []);
+    let report = host.apply(&plan, &host.approver.approve(&plan), &mut hooks(net)).expect("begun");
+    assert_eq!((report.state, report.confirm_within), (RunState::AwaitingReboot, Some(net.0)));
+    assert_eq!(host.system().read_plain("/rebooted"), "", "nothing is restarted");
+    assert!(unit(host, &report.run).is_file(), "it waits in the next boot");
+    assert_eq!(tries(host), [Some("0".to_owned()), Some("1".to_owned())]);
+    (plan, report.run)
+}
+
+#[test]
+fn a_restart_that_somebody_else_does_is_waited_for() {
+    let (host, net) = (Host::new(), Told(300));
+    let before = host.look();
+    let (plan, run) = awaiting(&host, &net);
+    let again = host.apply(&plan, &host.approver.approve(&plan), &mut hooks(&net)).expect_err("it waits");
+    assert!(matches!(&again, ApplyError::Restarting(waits) if *waits == run), "{again}");
+    restarted(&host, &run);
+    let untried = host.context(&mut hooks(&net), |context| keep_untried(&run, &plan, context));
+    assert!(matches!(untried, Err(ResumeError::Restarts(_))), "it was restarted: {untried:?}");
+    let report = host.context(&mut hooks(&net), |context| resume_run(&run, &plan, context)).expect("begun");
+    assert_eq!(report.state, RunState::Applied, "{report:?}");
+    assert_eq!(tries(&host), [None, None], "it boots like this from now on");
+    assert!(!unit(&host, &run).exists());
+    assert_eq!(host.undo(&run, &mut hooks(&net)).expect("begun").state, RunState::Undone);
+    assert_eq!(host.look(), before);
+}
+
+#[test]
+fn what_waits_for_a_restart_is_taken_back_where_nobody_goes_on_and_restarts_nothing() {
+    let (host, net) = (Host::new(), Told(0));
+    let before = host.look();
+    let (_, run) = awaiting(&host, &net);
+    let early = host.context(&mut hooks(&net), |context| revert_run(&run, context));
+    assert!(early.is_err(), "before the restart the time does not run: {early:?}");
+    restarted(&host, &run);
+    let report = host.context(&mut hooks(&net), |context| revert_run(&run, context)).expect("begun");
+    assert_eq!(report.state, RunState::Undone, "{report:?}");
+    assert_eq!(host.system().read_plain("/rebooted"), "", "nobody approved that");
+    assert!(!unit(&host, &run).exists());
+    assert_eq!(host.look(), before);
+}
+
+#[test]
+fn what_waits_for_a_restart_may_stay_untried_or_be_undone_before_it() {
+    let (host, net) = (Host::new(), Told(300));
+    let before = host.look();
+    let (plan, run) = awaiting(&host, &net);
+    assert_eq!(host.undo(&run, &mut hooks(&net)).expect("begun").state, RunState::Undone);
+    assert!(!unit(&host, &run).exists());
+    assert_eq!(host.look(), before);
+    let (_, run) = awaiting(&host, &net);
+    let report = host.context(&mut hooks(&net), |context| keep_untried(&run, &plan, context)).expect("begun");
+    assert_eq!(report.state, RunState::Applied, "{report:?}");
+    assert_eq!(tries(&host), [None, None], "the boot loader tries nothing any more");
+    assert!(!unit(&host, &run).exists());
+    assert_eq!(net::awaiting(&host.state(), &run).expect("read"), None);
+    assert_eq!(host.undo(&run, &mut hooks(&net)).expect("begun").state, RunState::Undone);
+    assert_eq!(host.look(), before);
+    // A restart of the run's own comes at once, and is not to be waited for.
+    let (plan, run) = before_restart(&host, &net);
+    let own = host.context(&mut hooks(&net), |context| keep_untried(&run, &plan, context));
+    assert!(matches!(own, Err(ResumeError::Restarts(_))), "{own:?}");
 }
 
 #[test]

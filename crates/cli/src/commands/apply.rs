@@ -7,7 +7,9 @@ use vmwright_engine::Operation;
 ///
 /// A run with a step that could cut you off from this host waits for `vmwright confirm` at its end. Without one in time a
 /// process that outlives your connection takes it back. A run that restarts this host goes on behind that with --resume;
-/// where nobody does so in time, what it wrote for the boot is taken back and the host restarted once more.
+/// where nobody does so in time, what it wrote for the boot is taken back and the host restarted once more. A run that
+/// changes how this host boots and does not restart it waits until you do, and then in the same way, but restarts nothing;
+/// `vmwright confirm` lets it stay before that, untried.
 ///
 /// What `/etc/vmwright/commit` names, the path of a git work tree a line (`/etc` with etckeeper), gets a commit of the files
 /// that a run changed or took back there, with an `Assisted-By` trailer; what others left uncommitted stays so.

@@ -53,7 +53,7 @@ enum Wanted {
         at_boot: bool,
         /// Restart this host at the end; the run goes on behind that with `vmwright apply --resume`.
         ///
-        /// Where the boot loader can (GRUB on a plain disk, systemd-boot), it tries what was made once, and boots as before
+        /// Without it the run waits until you restart the host, and goes on behind that in the same way. Where the boot loader can (GRUB on a plain disk, systemd-boot), it tries what was made once, and boots as before
         /// from then on, until you go on with the run.
         #[arg(long, requires = "at_boot")]
         reboot: bool,
@@ -91,7 +91,8 @@ enum Wanted {
         /// By which means.
         #[arg(long = "by", value_enum, value_name = "MEANS")]
         technology: Means,
-        /// Restart this host at the end; the run goes on behind that with `vmwright apply --resume`.
+        /// Restart this host at the end; the run goes on behind that with `vmwright apply --resume`. Without it the run
+        /// waits until you restart the host.
         #[arg(long)]
         reboot: bool,
     },

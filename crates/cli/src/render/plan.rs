@@ -76,6 +76,7 @@ pub(crate) fn run(run: &RunSummary) -> String {
     let state = match run.state {
         RunState::Applied => "applied: every step is done and verified",
         RunState::Rebooting => "applied up to the restart of this host, which comes now",
+        RunState::AwaitingReboot => "applied for the next boot: restart this host when it suits you",
         RunState::Undone => "taken back: everything is as it was before",
         RunState::UndoIncomplete => "undo incomplete: see the steps",
         RunState::Interrupted => "interrupted: see 'vmwright recover'",
@@ -88,7 +89,7 @@ pub(crate) fn run(run: &RunSummary) -> String {
         let _ = writeln!(out, "stopped: {}", shown(why));
     }
     let _ = writeln!(out, "{state}");
-    if let (RunState::Rebooting, Some(seconds)) = (run.state, run.confirm_within) {
+    if let (RunState::Rebooting | RunState::AwaitingReboot, Some(seconds)) = (run.state, run.confirm_within) {
         let _ = writeln!(
             out,
             "behind it you have {seconds} s to go on, or it is taken back: vmwright apply --resume {}",

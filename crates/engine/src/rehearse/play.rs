@@ -73,7 +73,10 @@ pub(super) fn play(
 /// Whether what an action does is read by the next boot of the host.
 fn holds_at_boot(action: &Action) -> bool {
     let path = match action {
-        Action::Reboot { .. } | Action::Regenerate { .. } | Action::BootTrial { .. } => return true,
+        Action::Reboot { .. }
+        | Action::AwaitReboot { .. }
+        | Action::Regenerate { .. }
+        | Action::BootTrial { .. } => return true,
         Action::EditSetting { path, .. }
         | Action::FileWrite { path, .. }
         | Action::FileCreate { path, .. }
@@ -288,8 +291,10 @@ impl Play<'_, '_> {
             self.rehearsal.stopped = Some(format!("the lab's plan is not approved: {why}"));
             return Ok(());
         }
-        let reboots = plan.steps.iter().any(|step| matches!(step.action, Action::Reboot { .. }));
-        let within = if reboots { CONFIRM_BOOT } else { CONFIRM };
+        let any = |is: fn(&Action) -> bool| plan.steps.iter().any(|step| is(&step.action));
+        let reboots = any(|action| matches!(action, Action::Reboot { .. }));
+        let awaits = any(|action| matches!(action, Action::AwaitReboot { .. }));
+        let within = if reboots || awaits { CONFIRM_BOOT } else { CONFIRM };
         let before = self.hands.lab.boot(&mut Quiet(self.hands.shown))?;
         self.hands.note(format!("carrying out {} steps in the lab", plan.steps.len()));
         let script = format!("{PROGRAM} apply {id} --confirm-within {within} --format json\n");
@@ -318,6 +323,11 @@ impl Play<'_, '_> {
                 self.applied(&run, guarded, boots)
             }
             None | Some("rebooting") if reboots => self.behind_restart(&before),
+            Some("awaiting-reboot") => {
+                // The answer may be lost with the system that gives it.
+                let _ = self.hands.run("sync\nsystemctl reboot\n", 10);
+                self.behind_restart(&before)
+            }
             _ => Ok(()),
         }
     }

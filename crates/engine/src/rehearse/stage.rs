@@ -215,7 +215,8 @@ pub(super) fn cannot(action: &Action) -> Option<String> {
         | Action::Restore { .. }
         | Action::MachineDelete { .. }
         | Action::MachineReturn { .. }
-        | Action::Reboot { left: Some(_) } => {
+        | Action::Reboot { left: Some(_) }
+        | Action::AwaitReboot { left: Some(_) } => {
             Some("it takes back what an earlier run did, which the lab has not seen".to_owned())
         }
         _ => None,

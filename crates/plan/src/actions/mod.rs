@@ -268,6 +268,7 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
             Box::new(machine_migrate::MachineMigrate { machine, to, back: true })
         }
         Action::Reboot { left } => Box::new(reboot::Reboot { left: left.as_deref() }),
+        Action::AwaitReboot { left } => Box::new(reboot::AwaitReboot { left: left.as_deref() }),
         Action::MachineStart { machine } => Box::new(machine::MachineStart { machine }),
         Action::MachineStop { machine } => Box::new(machine::MachineStop { machine }),
     }

@@ -1,4 +1,4 @@
-//! A restart of the host, and how a run goes on behind it.
+//! A restart of the host, by the run or by somebody else, and how the run goes on behind it.
 
 use super::{Facts, Fault, Phase, quoted};
 use crate::describe::Words;
@@ -49,15 +49,61 @@ impl Facts for Reboot<'_> {
     }
 
     fn faults(&self) -> Vec<Fault> {
-        // As the kernel writes it (Documentation/admin-guide/sysctl/kernel.rst, `random`).
-        let good = |boot: &str| {
-            (1..=64).contains(&boot.len())
-                && boot.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
-        };
-        self.left
-            .filter(|boot| !good(boot))
-            .map(|boot| Fault::Value(format!("{} is not the id of a boot", quoted(boot))))
-            .into_iter()
-            .collect()
+        boot_faults(self.left)
     }
+}
+
+/// See [`Action::AwaitReboot`].
+pub(super) struct AwaitReboot<'a> {
+    pub(super) left: Option<&'a str>,
+}
+
+impl Facts for AwaitReboot<'_> {
+    fn target(&self) -> Target {
+        Target::Boot
+    }
+
+    fn words(&self) -> Words {
+        let nothing = "nothing by itself: the steps before put back what the next boot uses".to_owned();
+        match self.left {
+            None => Words {
+                expects: "systemd, which waits for the run behind the restart".to_owned(),
+                does: "waits for the restart of the host, which you do when it suits you; behind it the run goes on with `vmwright apply --resume`, or is taken back".to_owned(),
+                undone_by: nothing,
+            },
+            Some(_) => Words {
+                expects: "the host, restarted or not".to_owned(),
+                does: nothing,
+                undone_by: "waits for the restart of the host".to_owned(),
+            },
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        Phase::Reboot
+    }
+
+    fn may_lock_out(&self) -> bool {
+        true
+    }
+
+    fn follows(&self, earlier: &Action) -> bool {
+        matches!(earlier, Action::AwaitReboot { left: None }) && self.left.is_some()
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        boot_faults(self.left)
+    }
+}
+
+/// What is wrong with the id of a boot.
+fn boot_faults(left: Option<&str>) -> Vec<Fault> {
+    // As the kernel writes it (Documentation/admin-guide/sysctl/kernel.rst, `random`).
+    let good = |boot: &str| {
+        (1..=64).contains(&boot.len()) && boot.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+    };
+    left.filter(|boot| !good(boot))
+        .map(|boot| Fault::Value(format!("{} is not the id of a boot", quoted(boot))))
+        .into_iter()
+        .collect()
 }

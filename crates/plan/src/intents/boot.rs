@@ -16,6 +16,8 @@ const VARIABLE: &str = "GRUB_CMDLINE_LINUX_DEFAULT";
 /// Files of vmwright's own that keep devices for VMs.
 pub(super) const MODPROBE: &str = "/etc/modprobe.d/vmwright-vfio.conf";
 pub(super) const LOAD: &str = "/etc/modules-load.d/vmwright-vfio.conf";
+/// It is there where systemd runs (sd_booted(3)).
+pub(super) const SYSTEMD: &str = "/run/systemd/system";
 const DRACUT: &str = "/etc/dracut.conf.d/vmwright-vfio.conf";
 /// Debian's package of dracut has it, and names the initramfs as initramfs-tools does.
 const DEBIAN_DRACUT: &str = "/etc/kernel/postinst.d/dracut";
@@ -60,6 +62,7 @@ pub const NEEDS: &[Need] = &[
     Need::Exists("/usr/sbin/update-initramfs"),
     Need::Exists("/usr/bin/dracut"),
     Need::Exists(DEBIAN_DRACUT),
+    Need::Exists(SYSTEMD),
     Need::Exists(SYSTEMD_BOOT[0]),
     Need::Exists(SYSTEMD_BOOT[1]),
     Need::Exists(SYSTEMD_BOOT[2]),

@@ -1,10 +1,11 @@
 //! A way back at the boot loader: an entry that boots as before, made of the one that is booted now, with the initramfs
 //! as it was; and the boot loader told to take it where nobody confirms what was tried.
 
+use super::Wanted;
 use super::boot::{Boot, DROP_INS, GRUB, GRUBS};
-use super::{Host, Wanted};
 use crate::header;
 use vmwright_formats::grub_environment;
+use vmwright_formats::mounts::Mounts;
 use vmwright_model::Action;
 use vmwright_model::plan::{Generator, Trial};
 
@@ -117,10 +118,9 @@ impl Boot<'_> {
 }
 
 /// The step that has the boot loader try once what a plan makes; or why there is none.
-pub(super) fn trial(host: &Host<'_>, made: &[&Action]) -> Result<Wanted, String> {
-    let boot = host.boot;
+pub(super) fn trial(boot: &Boot<'_>, mounts: &Mounts, made: &[&Action]) -> Result<Wanted, String> {
     let trial = match boot.grub() {
-        Some(output) => grub_trial(host, output, made)?,
+        Some(output) => grub_trial(boot, mounts, output, made)?,
         None => {
             if !SYSTEMD_BOOT.iter().any(|program| boot.programs.contains(program)) {
                 return Err("this boot loader tries no entry once: where the host does not come up, choose the entry `As before vmwright` by hand".to_owned());
@@ -137,8 +137,7 @@ pub(super) fn trial(host: &Host<'_>, made: &[&Action]) -> Result<Wanted, String>
     Ok((Action::BootTrial { trial }, why))
 }
 
-fn grub_trial(host: &Host<'_>, output: &str, made: &[&Action]) -> Result<Trial, String> {
-    let boot = host.boot;
+fn grub_trial(boot: &Boot<'_>, mounts: &Mounts, output: &str, made: &[&Action]) -> Result<Trial, String> {
     let path = custom(output);
     let makes = |action: &&Action| matches!(action, Action::FileCreate { path: made, .. } if *made == path);
     if !made.iter().any(makes) && !boot.texts.get(path.as_str()).is_some_and(|text| text.contains(TAKEN_BACK))
@@ -149,7 +148,7 @@ fn grub_trial(host: &Host<'_>, output: &str, made: &[&Action]) -> Result<Trial, 
     let block = boot.texts.get(environment.as_str());
     let block =
         block.ok_or_else(|| format!("{environment} was not read, so GRUB cannot try an entry once"))?;
-    if let Some(mount) = host.mounts.of_path(&environment) {
+    if let Some(mount) = mounts.of_path(&environment) {
         // GRUB writes blocks of plain disks alone (its manual, "The GRUB environment block").
         let layered =
             ["/dev/mapper/", "/dev/dm-", "/dev/md"].iter().any(|kind| mount.source.starts_with(kind));

@@ -14,6 +14,7 @@ mod migrate;
 mod network;
 mod passthrough;
 mod pinning;
+mod restart;
 mod sriov;
 mod storage;
 mod tune;
@@ -30,6 +31,7 @@ pub use harden::{HARDEN_NEEDS, harden_host, harden_vm};
 pub use migrate::{Pace, migrate};
 pub use network::{NETWORK_NEEDS, bridge_filter_off, mtu, ovs_port};
 pub use passthrough::{Guest, passthrough, passthrough_to_domain};
+pub use restart::{awaiting_reboot, way_back, with_reboot};
 pub use sriov::sriov;
 pub use storage::{Found, StorageWish, storage};
 pub use tune::{Goal, TUNE_NEEDS, tune};
@@ -235,50 +237,6 @@ impl<'h> Host<'h> {
 
 /// An action with its reason.
 type Wanted = (Action, String);
-
-/// A plan that restarts the host at its end, if it makes something for the boot. Where the boot loader can, it tries
-/// that once, and boots as before where nobody confirms it.
-#[must_use]
-pub fn with_reboot(mut plan: Plan, host: &Host<'_>) -> Plan {
-    if !plan.steps.iter().any(|step| crate::lasts(&step.action)) {
-        return plan;
-    }
-    // What only the next boot can settle is asked behind it.
-    let mut settles: Vec<_> = plan
-        .steps
-        .iter_mut()
-        .filter(|step| crate::lasts(&step.action))
-        .flat_map(|step| std::mem::take(&mut step.settles))
-        .collect();
-    settles.sort();
-    settles.dedup();
-    let made: Vec<&Action> = plan.steps.iter().map(|step| &step.action).collect();
-    match fallback::trial(host, &made) {
-        Ok((action, why)) => {
-            let phase = crate::actions::of(&action).phase();
-            let behind = |step: &Step| crate::actions::of(&step.action).phase() > phase;
-            let at = plan.steps.iter().position(behind).unwrap_or(plan.steps.len());
-            let step = Step {
-                subject: Target::of(&action).subject(),
-                disruption: least_disruption(&action),
-                action,
-                why,
-                settles: Vec::new(),
-            };
-            plan.steps.insert(at, step);
-        }
-        Err(why) => plan.left.push(why),
-    }
-    let action = Action::Reboot { left: None };
-    plan.steps.push(Step {
-        subject: Target::of(&action).subject(),
-        disruption: least_disruption(&action),
-        action,
-        why: "what was written for the boot holds from there".to_owned(),
-        settles,
-    });
-    plan
-}
 
 /// A plan of these steps in the order of their kinds.
 fn plan_of(host_id: &str, vm: Option<&str>, title: String, mut steps: Vec<Wanted>) -> Plan {

@@ -86,7 +86,7 @@ pub(super) fn debian() -> Boot<'static> {
             ("/boot/grub/grub.cfg", CFG),
         ]
         .into(),
-        programs: ["/usr/sbin/update-grub", "/usr/sbin/update-initramfs"].into(),
+        programs: ["/usr/sbin/update-grub", "/usr/sbin/update-initramfs", "/run/systemd/system"].into(),
     }
 }
 
@@ -280,7 +280,7 @@ fn a_second_device_joins_what_the_first_plan_wrote() {
         "{does:#?}"
     );
     assert!(does.iter().any(|step| step.starts_with("runs update-initramfs")), "{does:#?}");
-    let mut with = with_reboot(plan, &host);
+    let mut with = with_reboot(plan, host.boot, host.mounts);
     assert!(with.left[0].contains("has no entry that GRUB could take"), "{:?}", with.left);
     assert_eq!((lint(&with), with.steps.len()), (vec![], does.len() + 1));
     assert_eq!(crate::disruption(&with), Disruption::HostReboot);
@@ -365,11 +365,59 @@ const BLOCK: &str = "# GRUB Environment Block\nsaved_entry=gnulinux-simple-1\n##
 fn tried(boot: &Boot<'_>, mounts: &str) -> Plan {
     let pci = GPU.split_inclusive('\n').take(4).collect::<String>();
     let guest = Guest { name: "win", path: "/m/win.toml", text: SPEC };
-    let plan = with_texts(Texts { pci: &pci, mounts, ..Texts::default() }, boot, |host| {
-        with_reboot(passthrough(host, &guest, "02:00.0", true).expect("it can go"), host)
-    });
+    with_texts(Texts { pci: &pci, mounts, ..Texts::default() }, boot, |host| {
+        let plan = passthrough(host, &guest, "02:00.0", true).expect("it can go");
+        let [reboot, awaits] =
+            [with_reboot, awaiting_reboot].map(|how| how(plan.clone(), host.boot, host.mounts));
+        assert_eq!((lint(&reboot), lint(&awaits)), (vec![], vec![]));
+        assert_eq!(awaits.steps.len(), reboot.steps.len(), "the same way back: {:?}", does(&awaits));
+        assert!(matches!(awaits.steps.last().map(|step| &step.action), Some(Action::AwaitReboot { .. })));
+        assert!(crate::disruption(&awaits) < Disruption::HostReboot, "it restarts nothing itself");
+        reboot
+    })
+}
+
+#[test]
+fn what_no_boot_reads_waits_for_none_and_without_systemd_nothing_would_wait() {
+    let awaited = |boot: &Boot<'_>, at_boot| {
+        let guest = Guest { name: "win", path: "/m/win.toml", text: SPEC };
+        let pci = GPU.split_inclusive('\n').take(4).collect::<String>();
+        with_texts(Texts { pci: &pci, mounts: ROOT, ..Texts::default() }, boot, |host| {
+            let plan = passthrough(host, &guest, "02:00.0", at_boot).expect("it can go");
+            awaiting_reboot(plan, host.boot, host.mounts)
+        })
+    };
+    let waits = |plan: &Plan| plan.steps.iter().any(|step| matches!(step.action, Action::AwaitReboot { .. }));
+    assert!(waits(&awaited(&debian(), true)) && !waits(&awaited(&debian(), false)));
+    let mut boot = debian();
+    boot.programs.remove("/run/systemd/system");
+    let plan = awaited(&boot, true);
+    assert!(!waits(&plan) && plan.left.iter().any(|line| line.contains("no systemd")), "{:?}", plan.left);
+}
+
+#[test]
+fn a_repair_that_restarts_the_host_has_a_way_back_where_it_changes_the_boot() {
+    let block = BLOCK.trim_end();
+    let mut boot = debian();
+    boot.texts.insert("/boot/grub/grubenv", block);
+    let mounts = Mounts::read("/dev/sda1 / ext4 rw 0 0\n").0;
+    let make = Action::Regenerate {
+        generator: vmwright_model::plan::Generator::UpdateGrub,
+        outputs: vec!["/boot/grub/grub.cfg".into()],
+        holds: vec!["intel_iommu=on".into()],
+    };
+    let of = |actions: Vec<Action>| {
+        let steps = actions.into_iter().map(|action| (action, String::new(), Disruption::None)).collect();
+        way_back(made("h", None, "a repair".into(), steps), &boot, &mounts)
+    };
+    let plan = of(vec![make.clone(), Action::Reboot { left: None }]);
     assert_eq!(lint(&plan), []);
-    plan
+    let said = does(&plan);
+    assert!(said.iter().any(|step| step.contains("/boot/grub/custom.cfg")), "{said:#?}");
+    assert!(said[said.len() - 2].contains("has GRUB boot its entry `0` once"), "{said:#?}");
+    assert_eq!(way_back(plan.clone(), &boot, &mounts), plan, "once is enough");
+    assert_eq!(of(vec![make]).steps.len(), 1, "it restarts nothing");
+    assert_eq!(of(vec![Action::Reboot { left: None }]).steps.len(), 1, "it changes nothing that boots");
 }
 
 #[test]
@@ -418,7 +466,7 @@ fn systemd_boot_counts_the_tries_of_an_entry() {
         "title Arch\nlinux /vmlinuz-6.1\ninitrd /initramfs-6.1.0-18-amd64.img\noptions ro intel_iommu=on\n";
     let boot = Boot {
         texts: [("/boot/loader/entries/abc-6.1.0-18-amd64.conf", entry)].into(),
-        programs: ["/usr/bin/dracut", "/boot/EFI/systemd/systemd-bootx64.efi"].into(),
+        programs: ["/usr/bin/dracut", "/boot/EFI/systemd/systemd-bootx64.efi", "/run/systemd/system"].into(),
         ..debian()
     };
     let said = does(&tried(&boot, "/dev/sda1 / ext4 rw 0 0\n"));
@@ -429,7 +477,7 @@ fn systemd_boot_counts_the_tries_of_an_entry() {
     ] {
         assert!(said.iter().any(|step| step.contains(text)), "{text}: {said:#?}");
     }
-    let other = Boot { programs: ["/usr/bin/dracut"].into(), ..boot };
+    let other = Boot { programs: ["/usr/bin/dracut", "/run/systemd/system"].into(), ..boot };
     let left = tried(&other, "/dev/sda1 / ext4 rw 0 0\n").left;
     assert!(left.iter().any(|line| line.contains("this boot loader tries no entry once")), "{left:?}");
 }
