@@ -105,9 +105,9 @@ pub enum ApplyError {
     /// An earlier run ended in the middle.
     #[error("run {0} ended in the middle: undo it first, so that nobody has to guess what it left")]
     Unresolved(String),
-    /// An earlier run restarts the host, and waits for somebody to go on with it.
+    /// An earlier run waits for a restart of the host, and for somebody to go on with it.
     #[error(
-        "run {0} restarts this host, and goes on behind that (vmwright apply --resume {0}); or undo it first"
+        "run {0} waits for a restart of this host, and goes on behind that (vmwright apply --resume {0}); or undo it first"
     )]
     Restarting(String),
     /// An earlier run still waits for its confirmation, and may be taken back at any moment.
@@ -477,7 +477,10 @@ impl Going<'_, '_, '_> {
                 what: words(&step.action).does,
                 state: match (begun, stopped.is_some()) {
                     (false, _) => StepState::Planned,
-                    (true, false) if restarts && at + 1 == self.plan.steps.len() => StepState::OutcomeUnknown,
+                    (true, false) if restarts && at + 1 == self.plan.steps.len() => match state {
+                        RunState::AwaitingReboot => StepState::Planned,
+                        _ => StepState::OutcomeUnknown,
+                    },
                     (true, false) => StepState::Applied,
                     (true, true) if left => StepState::OutcomeUnknown,
                     (true, true) => StepState::Undone,

@@ -675,6 +675,11 @@ fn summary(report: RunReport, asked_for: bool) -> RunSummary {
 fn lines(report: &RunReport) -> Vec<String> {
     let line = |step: &vmwright_apply::report::StepReport| {
         let state = match step.state {
+            StepState::Planned
+                if step.step == report.steps.len() && report.state == RunState::AwaitingReboot =>
+            {
+                "to come"
+            }
             StepState::Planned => "not begun",
             StepState::Applied => "done",
             StepState::Undone => "taken back",

@@ -195,6 +195,7 @@ fn awaiting(host: &Host, net: &Told) -> (Plan, String) {
     let report = host.apply(&plan, &host.approver.approve(&plan), &mut hooks(net)).expect("begun");
     assert_eq!((report.state, report.confirm_within), (RunState::AwaitingReboot, Some(net.0)));
     assert_eq!(host.system().read_plain("/rebooted"), "", "nothing is restarted");
+    assert_eq!(report.steps.last().map(|step| &step.state), Some(&StepState::Planned), "it is to come");
     assert!(unit(host, &report.run).is_file(), "it waits in the next boot");
     assert_eq!(tries(host), [Some("0".to_owned()), Some("1".to_owned())]);
     (plan, report.run)
