@@ -407,3 +407,60 @@ fn a_key_that_an_allowed_ca_has_signed_is_let_through_and_is_one_key_in_every_ce
         assert_eq!(case.verify(&two).expect("they are two").by(), "bob@ca and ana@example", "{kind}");
     }
 }
+
+/// A FIDO authenticator of software, from OpenSSH's own tests (regress/misc/sk-dummy).
+const TOKEN: &str = "usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so";
+
+#[test]
+fn a_key_on_a_fido_token_approves_where_the_token_was_touched() {
+    let unpacked = std::env::var("VMWRIGHT_TEST_PROGRAMS").unwrap_or_default();
+    let Some(token) =
+        ["/", &unpacked].map(|root| Path::new(root).join(TOKEN)).into_iter().find(|it| it.is_file())
+    else {
+        eprintln!("SKIPPED a_key_on_a_fido_token_approves_where_the_token_was_touched: no {TOKEN}");
+        return;
+    };
+    let case = Case::new();
+    let place = |name: &str| case.host.dir.path().join(name);
+    // What a user has in the environment of a login.
+    let keygen_of_token = place("ssh-keygen");
+    let script = format!("#!/bin/sh\nSSH_SK_PROVIDER={} exec {SSH_KEYGEN} \"$@\"\n", token.display());
+    std::fs::write(&keygen_of_token, script).expect("written");
+    chmod(&keygen_of_token, 0o755);
+    let make = |name: &str, kind: &str, more: &[&str]| {
+        let made = Command::new(&keygen_of_token)
+            .args(["-q", "-N", "", "-t", kind])
+            .args(more)
+            .arg("-f")
+            .arg(place(name))
+            .output()
+            .expect("run");
+        assert!(made.status.success(), "{made:?}");
+        std::fs::read_to_string(place(name).with_extension("pub")).expect("made")
+    };
+    let sign = |seat: Seat, key: &Path, principal: &str| {
+        let approval = Approval { principal: principal.into(), ..case.approver().approval(&case.plan) };
+        sign_with(&approval, seat, key, &case.approver().state, &keygen_of_token).expect("signed");
+    };
+    let list = std::fs::read_to_string(case.signers()).expect("read");
+    let ca = keygen(&place("ca"));
+    for kind in ["ed25519-sk", "ecdsa-sk"] {
+        let public = make(kind, kind, &[]);
+        std::fs::write(case.signers(), format!("{list}bob@example {public}")).expect("written");
+        sign(Seat::First, &place(kind), "bob@example");
+        assert_eq!(case.verify(&case.ask()).expect("touched").by(), "bob@example", "{kind}");
+        // A key that signs without anybody's finger is no person, though the list has it.
+        let untouched = format!("{kind}-untouched");
+        let public = make(&untouched, kind, &["-O", "no-touch-required"]);
+        std::fs::write(case.signers(), format!("{list}bob@example {public}")).expect("written");
+        sign(Seat::First, &place(&untouched), "bob@example");
+        assert!(case.verify(&case.ask()).is_err(), "{kind}: nobody touched it");
+        // In certificates of two names it is one key.
+        std::fs::write(case.signers(), format!("{list}*@ca cert-authority {ca}")).expect("written");
+        sign(Seat::First, &certified(&place("ca"), &place(kind), "bob@ca"), "bob@ca");
+        assert_eq!(case.verify(&case.ask()).expect("by the CA").by(), "bob@ca", "{kind}");
+        sign(Seat::Second, &certified(&place("ca"), &place(kind), "eve@ca"), "eve@ca");
+        let refused = case.verify(&Ask { two: true, ..case.ask() }).expect_err("it is one key");
+        assert!(refused.to_string().contains("by one key"), "{kind}: {refused}");
+    }
+}
