@@ -6,6 +6,7 @@
 //! in `<config>/allowed_signers` (see ALLOWED SIGNERS in ssh-keygen(1)). Both directions use ssh-keygen, so keys
 //! on tokens, agents and passphrases work as they do for SSH, and no key is ever read here.
 
+use crate::signature::Signature;
 use crate::tool::{self, Said, ToolError};
 use crate::trust::{self, Untrusted};
 use rustix::fs::OFlags;
@@ -115,6 +116,12 @@ pub enum Refused {
         /// `by ana`, or `by one key`.
         whose: String,
     },
+    /// A token signed by itself.
+    #[error(
+        "the key of {} is on a token, which signed without being touched: whoever has its file could have done so",
+        .0.escape_debug()
+    )]
+    Untouched(String),
     /// The approval lacks its signature.
     #[error("the approval of plan {0} has no signature")]
     NoSignature(String),
@@ -271,9 +278,12 @@ fn verify_one(
         return Err(Refused::OtherPlan(approval.plan.escape_debug().to_string()));
     }
     covers(&approval, ask)?;
-    let key = signed_by(&signature)
+    let made = Signature::read(&signature)
         .ok_or_else(|| Refused::BadSignature("it does not name the key that signed".to_owned()))?;
-    Ok((approval, key))
+    if !made.present {
+        return Err(Refused::Untouched(approval.principal));
+    }
+    Ok((approval, made.key))
 }
 
 /// Whether a verified approval still covers what is asked.
@@ -456,64 +466,6 @@ pub fn seat_path(state: &Path, plan_id: &str, seat: Seat) -> Option<PathBuf> {
         Seat::Second => "second.json",
     };
     is_sha256(plan_id).then(|| state.join("approvals").join(format!("{plan_id}.{ending}")))
-}
-
-/// The public key that a signature names: behind the preamble and a version, a string (PROTOCOL.sshsig of OpenSSH).
-fn signed_by(signature: &[u8]) -> Option<Vec<u8>> {
-    let body = std::str::from_utf8(signature).ok()?.lines().filter(|line| !line.starts_with('-'));
-    let bytes = decoded(&body.collect::<String>())?;
-    let (key, _) = string(bytes.strip_prefix(b"SSHSIG")?.get(4..)?)?;
-    of_certificate(key).unwrap_or_else(|| Some(key.to_vec()))
-}
-
-/// The key that a certificate is for, as it is written without one: a person has one key, and as many certificates of it
-/// as a CA gives (PROTOCOL.certkeys of OpenSSH: kind, nonce, the fields of the plain key, and what the CA says). None where
-/// it is no certificate; none inside where it is a broken one or of an unknown kind.
-fn of_certificate(key: &[u8]) -> Option<Option<Vec<u8>>> {
-    let (kind, rest) = string(key)?;
-    let plain = std::str::from_utf8(kind).ok()?.strip_suffix("-cert-v01@openssh.com")?;
-    // The name of a key on a token has the address itself; how many fields there are is in PROTOCOL.u2f and RFC 4253, 5656.
-    let (name, fields) = match plain {
-        "ssh-ed25519" => (plain.to_owned(), 1),
-        "ssh-rsa" => (plain.to_owned(), 2),
-        "sk-ssh-ed25519" => (format!("{plain}@openssh.com"), 2),
-        "sk-ecdsa-sha2-nistp256" => (format!("{plain}@openssh.com"), 3),
-        _ if plain.starts_with("ecdsa-sha2-") => (plain.to_owned(), 2),
-        _ => return Some(None),
-    };
-    let mut out = u32::try_from(name.len()).ok()?.to_be_bytes().to_vec();
-    out.extend_from_slice(name.as_bytes());
-    let behind_nonce = |rest| string(rest).map(|(_, rest)| rest);
-    let Some(start) = behind_nonce(rest) else { return Some(None) };
-    let mut end = start;
-    for _ in 0..fields {
-        let Some(rest) = behind_nonce(end) else { return Some(None) };
-        end = rest;
-    }
-    out.extend_from_slice(&start[..start.len() - end.len()]);
-    Some(Some(out))
-}
-
-/// A string with its length before it (RFC 4251, section 5), and what follows.
-fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_at_checked(4)?;
-    rest.split_at_checked(usize::try_from(u32::from_be_bytes(length.try_into().ok()?)).ok()?)
-}
-
-/// Base64 (RFC 4648, section 4).
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut out, mut held, mut bits) = (Vec::with_capacity(text.len() / 4 * 3), 0_u32, 0);
-    for byte in text.trim_end_matches('=').bytes() {
-        let value = LETTERS.iter().position(|letter| *letter == byte)?;
-        held = held << 6 | u32::try_from(value).ok()?;
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            out.push(u8::try_from(held >> bits & 0xff).ok()?);
-        }
-    }
-    Some(out)
 }
 
 /// Where the signature of an approval lies.

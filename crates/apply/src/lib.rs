@@ -15,6 +15,7 @@ pub mod net;
 pub mod recover;
 pub mod report;
 pub mod run;
+mod signature;
 pub mod system;
 mod tool;
 pub mod trust;

@@ -454,7 +454,8 @@ fn a_key_on_a_fido_token_approves_where_the_token_was_touched() {
         let public = make(&untouched, kind, &["-O", "no-touch-required"]);
         std::fs::write(case.signers(), format!("{list}bob@example {public}")).expect("written");
         sign(Seat::First, &place(&untouched), "bob@example");
-        assert!(case.verify(&case.ask()).is_err(), "{kind}: nobody touched it");
+        let refused = case.verify(&case.ask()).expect_err("nobody touched it");
+        assert!(matches!(&refused, Refused::Untouched(by) if by == "bob@example"), "{kind}: {refused}");
         // In certificates of two names it is one key.
         std::fs::write(case.signers(), format!("{list}*@ca cert-authority {ca}")).expect("written");
         sign(Seat::First, &certified(&place("ca"), &place(kind), "bob@ca"), "bob@ca");
