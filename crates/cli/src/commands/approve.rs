@@ -5,9 +5,9 @@ use vmwright_model::Disruption;
 
 /// Sign a plan with your SSH key, so that it may be applied on this host.
 ///
-/// `ssh-keygen -Y sign` asks for the key's passphrase or touch; a FIDO token that signed untouched does not count. The key must be among the allowed signers:
-/// `/etc/vmwright/allowed_signers`, in the format of ssh-keygen(1). The signature covers the plan's id, the host,
-/// the highest disruption allowed and the time at which it becomes void.
+/// `ssh-keygen -Y sign` asks for the key's passphrase or touch; a FIDO token that signed untouched does not count. The
+/// key must be among the allowed signers: `/etc/vmwright/allowed_signers`, in the format of ssh-keygen(1). The signature
+/// covers the plan's id, the host, the highest disruption allowed and the time at which it becomes void.
 ///
 /// With --check nothing is signed: it is told whether a signature allows the plan now.
 ///
