@@ -1,5 +1,5 @@
 //! What a VMM may take of its host: a control group of its own (cgroup v2), which it is in before its first
-//! instruction.
+//! instruction. It also holds what the VMM takes apart from all others, and keeps it out of the login that started it.
 //!
 //! As root the group lies below the root of the hierarchy, else below the topmost group that the user may change: what
 //! systemd delegates to a user's session. `Documentation/admin-guide/cgroup-v2.rst` of Linux has the files.
@@ -65,19 +65,35 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Makes the group of a machine with limits, and sets those that are of the whole VMM; none where it has none.
+    /// Makes the group of a machine and sets the limits that are of the whole VMM. A machine without limits has one where
+    /// root starts it, and goes without where the host's groups cannot be changed, as in a container.
     pub(crate) fn make(machine: &Stored) -> Result<Option<Self>, CgroupError> {
         let limits = &machine.spec.limits;
-        if *limits == Limits::default() {
-            return Ok(None);
+        if *limits != Limits::default() {
+            return Self::made(machine, limits).map(Some);
         }
+        let root = rustix::process::geteuid().is_root();
+        // Whoever is in a threaded hierarchy cannot be joined by a process.
+        Ok(root.then(|| Self::made(machine, limits).ok()).flatten().filter(Self::takes_processes))
+    }
+
+    fn made(machine: &Stored, limits: &Limits) -> Result<Self, CgroupError> {
         let text = |path| std::fs::read_to_string(path).unwrap_or_default();
         let mount = mount_point(&text("/proc/self/mountinfo")).ok_or(CgroupError::None)?;
         let root = rustix::process::geteuid().is_root();
         let base = if root { mount } else { delegated(&mount, &text("/proc/self/cgroup"))? };
         let group = Self { path: base.join(place(machine)) };
         group.create(&base, limits).inspect_err(|_| group.remove())?;
-        Ok(Some(group))
+        Ok(group)
+    }
+
+    fn takes_processes(&self) -> bool {
+        let kind = std::fs::read_to_string(self.path.join("cgroup.type")).unwrap_or_default();
+        let takes = kind.trim() == "domain" && self.door().is_ok();
+        if !takes {
+            self.remove();
+        }
+        takes
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -76,6 +76,29 @@ fn each_thread_runs_where_the_specification_says() {
 }
 
 #[test]
+fn a_machine_that_root_starts_is_in_a_group_of_its_own_without_limits_too() {
+    const TEST: &str = "a_machine_that_root_starts_is_in_a_group_of_its_own_without_limits_too";
+    let Some(qemu) = qemu(TEST) else { return };
+    let place = Place::new();
+    let machine = place.machine("");
+    let running = qemu.start(&machine).expect("it starts with a group or without");
+    let told = std::fs::read_to_string(format!("/proc/{}/cgroup", running.process.pid)).expect("it runs");
+    let own = told.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default().to_owned();
+    let group = machine.process().expect("readable").expect("written").cgroup;
+    qemu.stop(&machine, Stop::Force).expect("it runs");
+    place.assert_nothing_left(&[]);
+    let Some(group) = group else {
+        assert!(!own.contains(&machine.name), "{own}");
+        return eprintln!("SKIPPED {TEST}: not root, or no control group can be made here");
+    };
+    assert!(
+        rustix::process::geteuid().is_root() && group.ends_with(&own) && own.contains(&machine.name),
+        "{own}"
+    );
+    assert!(!group.exists(), "it goes with the machine");
+}
+
+#[test]
 fn a_machine_with_limits_is_in_a_group_of_its_own() {
     const TEST: &str = "a_machine_with_limits_is_in_a_group_of_its_own";
     let Some(qemu) = qemu(TEST) else { return };
