@@ -2,8 +2,9 @@
 //!
 //! Before the restart a unit of systemd is made, `vmwright-after-RUN.service`. After it, the unit reports that the run
 //! waits, and then does what a guard does: where nobody goes on with the run in time, it is taken back and the host
-//! restarted once more, so that it is as before; a host that somebody else restarted is left to them. Where the boot loader tries an entry once, a host that does not come up
-//! at all is as before at its next start. Whoever goes on with the run takes the unit away, and so does whoever takes the run back.
+//! restarted once more, so that it is as before; a host that somebody else restarted is left to them. Where the boot
+//! loader tries an entry once, a host that does not come up at all is as before at its next start. Whoever goes on with the
+//! run takes the unit away, and so does whoever takes the run back.
 
 use crate::actions::{self, ActionError, World};
 use crate::assisted_by;

@@ -2,8 +2,9 @@
 //!
 //! Everything is read from `/proc` and `/sys`, nothing from configuration: the VMM's user and capabilities, seccomp of
 //! each of its threads, namespaces, control group and label; who may open the sockets that control it; which files of
-//! other VMs its user could open. What of the host's control the guest reaches over its networks is tried from within. One layer that is missing is told; the gate fails where a layer that vmwright sets by
-//! default is off, and where something of others is in reach.
+//! other VMs its user could open. What of the host's control the guest reaches over its networks is tried from within. One
+//! layer that is missing is told; the gate fails where a layer that vmwright sets by default is off, and where something of
+//! others is in reach.
 
 mod observe;
 mod outward;
