@@ -14,8 +14,13 @@ pub struct FirecrackerLog {
     pub messages: Vec<VmmMessage>,
 }
 
+/// What stands in its messages and in few others: its name, its source, its threads.
+const OWN: [&str; 3] = ["irecracker", "src/vmm/", ":fc_"];
+
 impl View for FirecrackerLog {
     const KIND: Kind = Kind::new("firecracker_log");
+    // The bracket stands in every message.
+    const MARKS: &[&str] = &["[", OWN[0], OWN[1], OWN[2]];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();
@@ -34,15 +39,15 @@ impl View for FirecrackerLog {
     fn recognise(name: &str, head: &str) -> u8 {
         let named = name.contains("firecracker") || name.starts_with("fc") && !name.starts_with("fc_info");
         let (hits, _) = crate::lines::share(head, |line| message(1, line).is_some());
-        match (hits, head.contains("irecracker") || head.contains("src/vmm/") || head.contains(":fc_"), named)
-        {
+        let own = (hits > 0 || named) && OWN.iter().any(|own| head.contains(own));
+        match (hits, own, named) {
             (1.., true, _) => 94,
             (1.., false, true) => 90,
             // Other programs print a time and a word in brackets too: Proxmox the node that says something.
             (1.., false, false) if head.lines().any(levelled) => 60,
             (0, true, true) => 60,
             (0, _, true) => 30,
-            (0, true, false) if head.contains("Firecracker v") => 50,
+            (0, _, false) if head.contains("Firecracker v") => 50,
             _ => 0,
         }
     }

@@ -64,10 +64,15 @@ impl View for GroupFile {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let groups = head.lines().take(20).filter(|line| group(1, line).is_some()).count();
-        let other = head.lines().take(20).count() - groups;
+        let (mut groups, mut others) = (0, 0);
+        for line in head.lines().take(20) {
+            match group(1, line) {
+                Some(_) => groups += 1,
+                None => others += 1,
+            }
+        }
         match groups {
-            1.. if groups > other => 85,
+            1.. if groups > others => 85,
             _ if name == "group" => 30,
             _ => 0,
         }

@@ -101,6 +101,11 @@ const NEIGHBOUR: [&str; 11] = [
 /// `192.0.2.0/24 dev virbr0 proto kernel scope link src 192.0.2.1 metric 5 linkdown`.
 fn route(line: u32, text: &str) -> Option<Route> {
     const KINDS: [&str; 6] = ["unreachable", "blackhole", "prohibit", "broadcast", "local", "multicast"];
+    // First this: few lines of another text begin as an address or one of these words does.
+    let begins = |first: char| first.is_ascii_hexdigit() || ".:/ubplm".contains(first);
+    if !text.starts_with(begins) {
+        return None;
+    }
     let mut words = text.split_whitespace().peekable();
     let special = words.next_if(|word| KINDS.contains(word)).is_some();
     let destination = words.next()?;

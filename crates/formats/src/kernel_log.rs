@@ -51,6 +51,17 @@ impl KernelLog {
 
 impl View for KernelLog {
     const KIND: Kind = Kind::new("kernel_log");
+    // The signs, and what stands around the time or behind the name of the host.
+    const MARKS: &[&str] = &{
+        let mut marks = ["["; SIGNS.len() + 2];
+        let mut at = 0;
+        while at < SIGNS.len() {
+            marks[at] = SIGNS[at];
+            at += 1;
+        }
+        marks[at] = " kernel: ";
+        marks
+    };
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         (Self::read_all(text), Vec::new())
@@ -125,6 +136,9 @@ const SIGNS: [&str; 14] = [
 static FINDERS: LazyLock<[Finder<'static>; SIGNS.len()]> =
     LazyLock::new(|| SIGNS.map(|sign| Finder::new(sign.as_bytes())));
 
+/// What finds the kernel's name in a line of a journal, for the same reason.
+static KERNEL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(" kernel: "));
+
 struct Prefix<'a> {
     seconds: Option<f64>,
     time: &'a str,
@@ -148,7 +162,8 @@ fn prefix(line: &str) -> Option<Prefix<'_>> {
     if let Some(bracket) = bracket(rest) {
         return Some(bracket);
     }
-    let (before, text) = rest.split_once(" kernel: ")?;
+    let at = KERNEL.find(rest.as_bytes())?;
+    let (before, text) = (&rest[..at], &rest[at + KERNEL.needle().len()..]);
     // `Jan  1 12:00:00 host`, `2024-01-01T12:00:00+0100 host`: a time and one word.
     let (time, _host) = before.rsplit_once(' ')?;
     let is_time = time.len() <= 40 && time.bytes().filter(|byte| *byte == b':').count() >= 2;

@@ -52,8 +52,12 @@ impl View for KubectlDescribe {
 
     fn recognise(name: &str, head: &str) -> u8 {
         let has = |key: &str| head.lines().any(|line| line.starts_with(key));
+        let (named, told) = (has("Name:"), name.contains("describe"));
+        if !named && !told {
+            return 0;
+        }
         let count = Self::MARKS.iter().filter(|key| has(key)).count();
-        match (has("Name:"), count, name.contains("describe")) {
+        match (named, count, told) {
             (true, 2.., _) => 92,
             (_, 1.., true) => 70,
             (_, 0, true) => 25,

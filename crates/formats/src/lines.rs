@@ -21,10 +21,18 @@ pub fn lines(text: &str) -> impl Iterator<Item = (u32, &str)> {
 /// Lines that are looked at: enough to know a listing by its habit.
 const LOOKED_AT: usize = 64;
 
+/// The first lines that are not blank.
+fn first(head: &str) -> impl Iterator<Item = &str> {
+    // Nearly every line begins with a letter or a sign: no look at its other end is needed then.
+    let blank =
+        |line: &str| !line.starts_with(|first: char| first.is_ascii_graphic()) && line.trim().is_empty();
+    lines(head).map(|(_, line)| line).filter(move |line| !blank(line)).take(LOOKED_AT)
+}
+
 /// How many of the first lines that are not blank fit, and how many were looked at.
 pub(crate) fn share(head: &str, fits: impl Fn(&str) -> bool) -> (usize, usize) {
     let (mut hits, mut all) = (0, 0);
-    for (_, line) in lines(head).filter(|(_, line)| !line.trim().is_empty()).take(LOOKED_AT) {
+    for line in first(head) {
         hits += usize::from(fits(line));
         all += 1;
     }
@@ -35,7 +43,7 @@ pub(crate) fn share(head: &str, fits: impl Fn(&str) -> bool) -> (usize, usize) {
 /// as soon as so many do not fit that it cannot be.
 pub(crate) fn most(head: &str, (part, whole): (usize, usize), fits: impl Fn(&str) -> bool) -> usize {
     let (mut hits, mut misses) = (0, 0);
-    for (_, line) in lines(head).filter(|(_, line)| !line.trim().is_empty()).take(LOOKED_AT) {
+    for line in first(head) {
         if fits(line) {
             hits += 1;
         } else {

@@ -108,9 +108,10 @@ impl View for NftRuleset {
         const FAMILIES: [&str; 6] = ["ip", "ip6", "inet", "bridge", "arp", "netdev"];
         let table = |line: &str| {
             let mut words = line.split_whitespace();
-            words.next() == Some("table")
+            // First this: few lines of another text end so.
+            line.ends_with('{')
+                && words.next() == Some("table")
                 && words.next().is_some_and(|family| FAMILIES.contains(&family))
-                && line.ends_with('{')
         };
         let all = || head.lines().map(str::trim);
         if all().any(table) && all().any(|line| line.starts_with("chain ") && line.ends_with('{')) {

@@ -83,13 +83,15 @@ impl View for Packages {
 
 /// `ii  qemu-system-x86  1:7.2+dfsg-7+deb12u7  amd64  QEMU full system emulation binaries (x86)`.
 fn of_dpkg(line: u32, text: &str) -> Option<Package> {
-    let mut words = text.split_whitespace();
-    let state = words.next()?;
-    let mut letters = state.chars();
-    let (wanted, is) = (letters.next()?, letters.next()?);
     // First this: nearly no line of another text begins so.
-    let fits = state.len() <= 3 && "uihrp".contains(wanted) && "ncHUFWti".contains(is);
-    let (name, version) = (words.next().filter(|_| fits)?, words.next()?);
+    let [b'u' | b'i' | b'h' | b'r' | b'p', is @ (b'n' | b'c' | b'H' | b'U' | b'F' | b'W' | b't' | b'i'), ..] =
+        text.as_bytes()
+    else {
+        return None;
+    };
+    let mut words = text.split_whitespace();
+    words.next().filter(|state| state.len() <= 3)?;
+    let (name, version) = (words.next()?, words.next()?);
     let versioned = version.starts_with(|letter: char| letter.is_ascii_digit())
         && (version.len() > 4 || version.contains(['.', '-', ':']));
     let (name, _) = name.split_once(':').unwrap_or((name, ""));
@@ -98,7 +100,7 @@ fn of_dpkg(line: u32, text: &str) -> Option<Package> {
         name: name.to_owned(),
         version: version.to_owned(),
         architecture: words.next().unwrap_or_default().to_owned(),
-        installed: matches!(is, 'i' | 'W' | 't'),
+        installed: matches!(is, b'i' | b'W' | b't'),
     })
 }
 

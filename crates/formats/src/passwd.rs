@@ -59,10 +59,15 @@ impl View for Passwd {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let users = head.lines().take(20).filter(|line| user(1, line).is_some()).count();
-        let other = head.lines().take(20).count() - users;
+        let (mut users, mut others) = (0, 0);
+        for line in head.lines().take(20) {
+            match user(1, line) {
+                Some(_) => users += 1,
+                None => others += 1,
+            }
+        }
         match users {
-            1.. if users > other => 90,
+            1.. if users > others => 90,
             _ if name == "passwd" => 30,
             _ => 0,
         }
