@@ -218,7 +218,8 @@ impl Runs {
             let bit = run_bit(run);
             self.bits[bit / 64] >> (bit % 64) & 1 == 1
         };
-        (0..STRIDE).any(|first| word[first..].windows(RUN).step_by(STRIDE).all(kept))
+        let last = word.len() - RUN;
+        (0..STRIDE).any(|first| (first..last + 1).step_by(STRIDE).all(|at| kept(&word[at..at + RUN])))
     }
 }
 

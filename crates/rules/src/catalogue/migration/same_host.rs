@@ -83,34 +83,29 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut seen: Vec<(String, &str, u32)> = Vec::new();
     let words = ["uuid", "UUID", "Uuid"];
     let is_file = |source: &str| source.contains("product_uuid");
-    let notes = cx.texts_with(words).filter(|text| !is_file(text.source));
-    'texts: for text in cx.texts_named(is_file).chain(notes) {
-        let listed = is_file(text.source);
-        for (number, line) in text.lines() {
-            if !listed && !words.iter().any(|word| line.contains(word)) {
-                continue;
-            }
-            let lower = line.to_ascii_lowercase();
-            let names = ["host_uuid", "systemuuid", "system-uuid", "system uuid", "product_uuid"];
-            if !names.iter().any(|name| lower.contains(name)) && !listed {
-                continue;
-            }
-            let Some(uuid) =
-                lower.split(|c: char| !c.is_ascii_hexdigit() && c != '-').find(|word| is_uuid(word))
-            else {
-                continue;
-            };
-            if let Some((_, source, line)) = seen.iter().find(|(known, ..)| known == uuid)
-                && (*source != text.source || *line != number)
-            {
-                draft = draft
-                    .because(Strength::Strong, text.quote(number), "another host has the same UUID")
-                    .title(format!("two hosts have the UUID {uuid}"));
-                break 'texts;
-            }
-            if seen.len() < 256 {
-                seen.push((uuid.to_owned(), text.source, number));
-            }
+    let files = cx.texts_named(is_file);
+    let files = files.flat_map(|text| text.lines().map(move |(number, line)| (text, number, line)));
+    let notes = cx.lines_with(words).filter(|(text, ..)| !is_file(text.source));
+    for (text, number, line) in files.chain(notes) {
+        let lower = line.to_ascii_lowercase();
+        let names = ["host_uuid", "systemuuid", "system-uuid", "system uuid", "product_uuid"];
+        if !names.iter().any(|name| lower.contains(name)) && !is_file(text.source) {
+            continue;
+        }
+        let Some(uuid) = lower.split(|c: char| !c.is_ascii_hexdigit() && c != '-').find(|word| is_uuid(word))
+        else {
+            continue;
+        };
+        if let Some((_, source, line)) = seen.iter().find(|(known, ..)| known == uuid)
+            && (*source != text.source || *line != number)
+        {
+            draft = draft
+                .because(Strength::Strong, text.quote(number), "another host has the same UUID")
+                .title(format!("two hosts have the UUID {uuid}"));
+            break;
+        }
+        if seen.len() < 256 {
+            seen.push((uuid.to_owned(), text.source, number));
         }
     }
     vec![draft.verdict()]

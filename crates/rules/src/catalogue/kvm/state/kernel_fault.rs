@@ -82,10 +82,9 @@ pub(crate) fn compared(cx: &Context<'_>) -> Option<(Option<Evidence>, Option<Evi
     let named = ["ernel", "KERNEL", "ernal", "inux-"];
     cx.texts_with(named).filter(|text| text.as_str().len() <= NOTES).find_map(|text| {
         let (mut good, mut bad) = (Vec::new(), Vec::new());
-        let mut kernel = false;
-        for (number, line) in text.lines() {
+        // A version has a dot.
+        for (number, line) in text.lines().filter(|(_, line)| line.contains('.')) {
             let line = line.to_ascii_lowercase();
-            kernel |= ["kernel", "kernal", "linux-"].iter().any(|word| line.contains(word));
             let Some(version) = kernel_version(&line) else { continue };
             let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
             if has(&BAD) {
@@ -96,7 +95,9 @@ pub(crate) fn compared(cx: &Context<'_>) -> Option<(Option<Evidence>, Option<Evi
         }
         let works = |version: &String| good.iter().any(|(other, _)| other == version);
         let (_, bad_line) = bad.iter().find(|(version, _)| !works(version))?;
-        let (_, good_line) = good.first().filter(|_| kernel)?;
+        let names = |line: &str| ["kernel", "kernal", "linux-"].iter().any(|word| line.contains(word));
+        let kernel = || text.lines().any(|(_, line)| names(&line.to_ascii_lowercase()));
+        let (_, good_line) = good.first().filter(|_| kernel())?;
         Some((text.quote(*good_line), text.quote(*bad_line)))
     })
 }

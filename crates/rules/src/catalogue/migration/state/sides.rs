@@ -28,7 +28,8 @@ pub(crate) fn two_qemus(cx: &Context<'_>) -> Option<[Side; 2]> {
     let named = ["qemu", "QEMU", "Qemu"];
     let notes =
         cx.texts_with(named).filter(|text| text.as_str().len() < NOTES && !text.kind.0.ends_with("_log"));
-    for text in notes {
+    // What names no version as a whole has no line that does: most of a host's settings name QEMU in many lines.
+    for text in notes.filter(|text| text.versions().qemu.is_some()) {
         for (number, line) in text.lines_with(named) {
             // `virsh version` gives libvirt's own number as that of the API.
             let Some(version) = versions(line).qemu.filter(|_| !line.contains("Using API")) else { continue };

@@ -39,6 +39,10 @@ fn mask(address: u32, prefix: u32) -> u32 {
     if prefix == 0 { 0 } else { address & (u32::MAX << (32 - prefix.min(32))) }
 }
 
+/// What stands in each line of `/proc/net/route`: two columns that the kernel no longer fills (Linux,
+/// `fib_route_seq_show()` in `net/ipv4/fib_trie.c`).
+const ROUTE: &str = "\t0\t0\t";
+
 /// Private IPv4 networks as `ip addr`, `ip -br addr` and `ip route` list them; 256 at most.
 pub(crate) fn networks<'r>(cx: &'r Context<'_>) -> Vec<Network<'r>> {
     let mut found: Vec<Network<'r>> = Vec::new();
@@ -63,7 +67,7 @@ pub(crate) fn networks<'r>(cx: &'r Context<'_>) -> Vec<Network<'r>> {
             }
         }
     }
-    for (text, number, line) in cx.lines_with([" UP ", " DOWN ", " UNKNOWN ", " dev ", " via ", "\t"]) {
+    for (text, number, line) in cx.lines_with([" UP ", " DOWN ", " UNKNOWN ", " dev ", " via ", ROUTE]) {
         let mut words = line.split_whitespace();
         match (words.next(), words.next()) {
             (Some(name), Some("UP" | "DOWN" | "UNKNOWN")) => {
