@@ -3,6 +3,7 @@
 
 mod apt;
 mod daemon;
+mod daemons;
 mod firmware;
 mod guest;
 mod install;

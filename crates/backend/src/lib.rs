@@ -18,6 +18,7 @@ mod apart;
 mod cgroup;
 pub mod cloud_hypervisor;
 mod console;
+pub mod deposit;
 mod disks;
 pub mod fake;
 pub mod firecracker;
@@ -45,6 +46,7 @@ pub mod store;
 mod supervise;
 mod vmm_process;
 mod vsock;
+pub mod vsock_port;
 mod whole;
 
 pub use account::AccountError;

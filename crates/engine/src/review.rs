@@ -1,6 +1,7 @@
 //! REVIEW: starts the VM in scope where it does not run, lets the gates look, and keeps the report.
 
 mod beside;
+mod between;
 mod by_libvirt;
 mod by_microvm;
 mod by_shell;

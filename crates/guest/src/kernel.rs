@@ -24,6 +24,7 @@ pub const WELCOME: &[&str] = &[
     "efivarfs",
     "virtio_mmio",
     "vmw_vsock_virtio_transport",
+    "virtiofs",
 ];
 
 /// A kernel that can be booted directly.

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod between;
 mod measure;
 mod pid1;
 mod program;

@@ -1,13 +1,14 @@
 //! The one program of a test guest, for what runs programs there: it says, reads, waits and ends as it is told.
 
-use crate::measure;
+use crate::{between, measure};
 use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// Words: `say TEXT` (standard output), `complain TEXT` (standard error), `echo` (what it reads), `fill BYTES` (so many
 /// on standard output), `sleep MILLISECONDS`, `write FILE BLOCKS FIRST LAST` (generations of blocks), `discard FILE OFFSET
-/// BYTES`, `end STATUS`, in any order and number; and what `measure` has, whose first number is how many runs there are: `spin`, `copy`, `read`, `seek`,
+/// BYTES`, `mount KIND TAG PLACE rw|ro`, `show FILE`, `carry FILE FILE`, `call PORT BYTES` (what `between` has), `end STATUS`, in any
+/// order and number; and what `measure` has, whose first number is how many runs there are: `spin`, `copy`, `read`, `seek`,
 /// `wake`, `steal` say a figure for each in a list, `reach HOST:PORT MILLISECONDS` says `open` or why not, `trips tcp|udp
 /// ADDRESS BYTES COUNT` the milliseconds of round trips to the echo service there.
 pub(crate) fn run(mut words: impl Iterator<Item = String>) -> ExitCode {
@@ -38,6 +39,19 @@ pub(crate) fn run(mut words: impl Iterator<Item = String>) -> ExitCode {
                 let path = words.next().unwrap_or_default();
                 let mut number = || words.next().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
                 discard(&path, number(), number())
+            }
+            "mount" => {
+                let [kind, tag, place, mode] = std::array::from_fn(|_| words.next().unwrap_or_default());
+                between::mount(&kind, &tag, &place, &mode)
+            }
+            "show" => between::show(&words.next().unwrap_or_default()),
+            "carry" => {
+                let (from, to) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+                between::carry(&from, &to)
+            }
+            "call" => {
+                let port = number().and_then(|port| u32::try_from(port).ok()).unwrap_or(0);
+                between::call(port, number().unwrap_or(0))
             }
             "spin" => list(&measure::spin(number().unwrap_or(0), number().unwrap_or(0))),
             "copy" => list(&measure::copy(number().unwrap_or(0), number().unwrap_or(1))),

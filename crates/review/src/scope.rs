@@ -195,6 +195,32 @@ pub trait Exercise {
     /// # Errors
     /// [`Undone`].
     fn restored(&self, look: &mut dyn FnMut(&dyn Guest, &dyn Vmm) -> bool) -> Result<Saved, Undone>;
+
+    /// Lays a file with these bytes into a directory of the host that the VM shares. `look` is called with where it lies, and
+    /// where the guest may leave one, both below the directory. Gives what the guest has left there, one byte more than was
+    /// laid at most; none where it has left nothing. Both are gone afterwards.
+    ///
+    /// # Errors
+    /// [`Undone`].
+    fn shared(
+        &self,
+        directory: &str,
+        bytes: &[u8],
+        look: &mut dyn FnMut(&str, &str),
+    ) -> Result<Option<Vec<u8>>, Undone>;
+
+    /// Listens at a port of the host's side of the VM's vsock while `look` is called with its number, sends these bytes to the
+    /// guest if it calls, and gives as many as it sends back; none where it does not call.
+    ///
+    /// # Errors
+    /// [`Undone`].
+    fn called(&self, bytes: &[u8], look: &mut dyn FnMut(u32)) -> Result<Option<Vec<u8>>, Undone>;
+
+    /// Runs iperf3's server at an address of the host while `look` is called with its port.
+    ///
+    /// # Errors
+    /// [`Undone`].
+    fn iperf3(&self, at: IpAddr, look: &mut dyn FnMut(u16)) -> Result<(), Undone>;
 }
 
 /// Why something was not done.

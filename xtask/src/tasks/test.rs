@@ -3,7 +3,7 @@
 use super::Task;
 use crate::progress::Step;
 use crate::run::Run;
-use crate::{firmware, guest, install, kernel, unpacked, workspace};
+use crate::{daemons, firmware, guest, install, kernel, unpacked, workspace};
 use anyhow::{Result, bail};
 use std::process::ExitCode;
 
@@ -31,7 +31,9 @@ pub(crate) fn test(scope: &[&str]) -> Result<()> {
     let kernel = kernel::ensure()?;
     eprintln!("    kernel for test guests: {}", kernel.image.display());
     kernel::ensure_with_generation_id();
+    kernel::ensure_with_devices();
     firmware::ensure();
+    daemons::ensure();
     guest::ensure()?;
     let cargo = workspace::cargo();
     let step = Step::begin("building");

@@ -1,6 +1,7 @@
 //! What a review does with a VM beyond asking: it moves it to a second VMM and back, and lets copies go on from its state.
 
 use super::beside;
+use super::between;
 use super::by_libvirt;
 use super::by_microvm;
 use super::channels::Channels;
@@ -11,6 +12,7 @@ use super::way::Way;
 use crate::backends::{self, Chosen};
 use crate::error::chain;
 use serde_json::json;
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -198,6 +200,23 @@ impl Exercise for Exerciser<'_> {
         answers(self.channels, ANSWERS);
         let bytes = saved.sent.unwrap_or_default();
         Ok(Saved { bytes, stood_still: began.elapsed(), without: Vec::new() })
+    }
+
+    fn shared(
+        &self,
+        directory: &str,
+        bytes: &[u8],
+        look: &mut dyn FnMut(&str, &str),
+    ) -> Result<Option<Vec<u8>>, Undone> {
+        between::shared(directory, bytes, look)
+    }
+
+    fn called(&self, bytes: &[u8], look: &mut dyn FnMut(u32)) -> Result<Option<Vec<u8>>, Undone> {
+        between::called(self.machine(), bytes, look)
+    }
+
+    fn iperf3(&self, at: IpAddr, look: &mut dyn FnMut(u16)) -> Result<(), Undone> {
+        between::iperf3(at, look)
     }
 }
 

@@ -108,7 +108,8 @@ fn load_modules() {
     let cmdline = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     for file in order.lines() {
         // Loading them takes an emulated guest a tenth of a second, and few have the device, which is known by now.
-        if file.contains("vsock") && !vsock::is_there() {
+        if (file.contains("vsock") && !vsock::is_there()) || (is_of_shares(file) && !sysfs::has_virtio(FILES))
+        {
             continue;
         }
         let words = parameters(&cmdline, file.trim_end_matches(".ko"));
@@ -121,6 +122,13 @@ fn load_modules() {
             Err(error) => complain(format_args!("module {file}: {error}")),
         }
     }
+}
+
+/// The device of a shared directory among those of virtio: its number by the virtio specification, section 5.
+const FILES: &str = "0x001a";
+
+fn is_of_shares(file: &str) -> bool {
+    matches!(file, "fuse.ko" | "virtiofs.ko")
 }
 
 /// What a kernel command line says to a module, as the module takes it: `name.key=value` is its `key=value`.

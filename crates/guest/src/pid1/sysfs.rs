@@ -20,6 +20,13 @@ pub(super) fn names(path: impl AsRef<Path>) -> Vec<String> {
     names
 }
 
+/// Whether a device of this kind is on the virtio bus: its number by the virtio specification, section 5, as `0x0013`.
+pub(super) fn has_virtio(kind: &str) -> bool {
+    let devices = "/sys/bus/virtio/devices";
+    let is_one = |name: &String| value(format!("{devices}/{name}/device")).as_deref() == Some(kind);
+    names(devices).iter().any(is_one)
+}
+
 /// A PCI address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Pci {

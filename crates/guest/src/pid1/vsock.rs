@@ -23,9 +23,7 @@ const DEVICE: &str = "0x0013";
 
 /// Whether the guest has a way to its host by vsock.
 pub(super) fn is_there() -> bool {
-    let devices = "/sys/bus/virtio/devices";
-    let kind = |name: &String| sysfs::value(format!("{devices}/{name}/device"));
-    sysfs::names(devices).iter().any(|name| kind(name).as_deref() == Some(DEVICE))
+    sysfs::has_virtio(DEVICE)
 }
 
 /// Begins to answer at the port, where the guest has vsock.

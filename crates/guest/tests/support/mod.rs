@@ -40,13 +40,24 @@ pub(crate) fn parts(test: &str) -> Option<&'static Parts> {
 
 /// The same with a kernel that has the driver of the VM generation id, which tells a guest that it was restored.
 pub(crate) fn parts_that_know_when_they_are_restored(test: &str) -> Option<Parts> {
-    let unpacked = workspace().join("target/vmwright-test/kernel-vmgenid");
-    let found = parts(test).map(|_| {
-        let places = Places { unpacked: Some(unpacked.clone()), ..Places::default() };
-        kernel::find(&places).map_err(|error| error.to_string())
-    });
-    match found? {
-        Ok(kernel) => Some(packed(kernel)),
+    Some(packed(other_kernel(test, "kernel-vmgenid")?))
+}
+
+/// The same with a kernel that has drivers for more devices, of which these are loaded.
+pub(crate) fn parts_with_drivers(test: &str, drivers: &[&str]) -> Option<Parts> {
+    let kernel = other_kernel(test, "kernel-devices")?;
+    let place = kernel.modules_dir.as_deref().expect("it has a place");
+    let modules =
+        kernel::modules_for(place, &[kernel::REQUIRED, drivers].concat()).expect("Debian's kernel has them");
+    Some(Parts { initrd: initramfs::build(&probe(), &modules), kernel: kernel.image })
+}
+
+/// A kernel that is not the usual one; none, with the reason on stderr, where it is not there.
+fn other_kernel(test: &str, name: &str) -> Option<Kernel> {
+    parts(test)?;
+    let unpacked = workspace().join("target/vmwright-test").join(name);
+    match kernel::find(&Places { unpacked: Some(unpacked), ..Places::default() }) {
+        Ok(kernel) => Some(kernel),
         Err(why) => {
             eprintln!("SKIPPED {test}: {why} (`cargo xtask test` fetches it)");
             None
@@ -63,6 +74,21 @@ pub(crate) fn firmware(test: &str) -> Option<PathBuf> {
         .find(|folder| folder.join("OVMF_CODE_4M.secboot.fd").exists());
     if found.is_none() {
         eprintln!("SKIPPED {test}: no UEFI firmware of the package ovmf (`cargo xtask test` fetches it)");
+    }
+    found
+}
+
+/// A program that no package of this machine has: installed for the tests, or on the path. None, with the reason on stderr, where
+/// it is neither.
+pub(crate) fn program(test: &str, name: &str) -> Option<PathBuf> {
+    let own = ["virtiofsd/usr/lib/qemu", "virtiofsd/usr/libexec", "vsock/bin"]
+        .map(|place| workspace().join("target/vmwright-test").join(place));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let usual = ["/usr/libexec", "/usr/lib/qemu"].map(PathBuf::from);
+    let places = std::env::split_paths(&path).chain(usual).chain(own);
+    let found = places.map(|place| place.join(name)).find(|file| file.is_file());
+    if found.is_none() {
+        eprintln!("SKIPPED {test}: no {name} (`cargo xtask test` fetches it)");
     }
     found
 }
@@ -87,8 +113,11 @@ fn make() -> Result<Parts, String> {
 
 fn packed(kernel: Kernel) -> Parts {
     let modules = kernel.guest_modules().expect("find() has checked them");
-    let probe = probe::build(workspace()).and_then(|path| probe::read(&path)).expect("the probe builds");
-    Parts { kernel: kernel.image, initrd: initramfs::build(&probe, &modules) }
+    Parts { kernel: kernel.image, initrd: initramfs::build(&probe(), &modules) }
+}
+
+fn probe() -> Vec<u8> {
+    probe::build(workspace()).and_then(|path| probe::read(&path)).expect("the probe builds")
 }
 
 /// What the VM has.

@@ -6,7 +6,9 @@
 mod assigned;
 mod layout;
 mod observe;
-mod shared;
+mod peripherals;
+mod shares;
+mod socket;
 mod virtio;
 
 pub(super) use observe::{blocks, disks_of_guest};
@@ -46,7 +48,9 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     gate.aspects.about("virtio");
     virtio::judge(seen, &mut gate);
     layout::judge(seen, spec, &mut gate);
-    shared::judge(seen, spec, &mut gate);
+    shares::judge(seen, spec, &mut gate);
+    socket::judge(seen, spec, &mut gate);
+    peripherals::judge(seen, spec, &mut gate);
     assigned::judge(seen, spec, &mut gate);
     if gate.agent {
         gate.aspects.about("agent").pass();
@@ -74,6 +78,18 @@ impl Gate {
             return None;
         }
         answer.as_ref().map_err(|why| self.aspects.unknown(format!("{device} in the guest: {}", quote::line(why)))).ok()
+    }
+
+    /// Whether the VMM has made as many virtio devices of a kind as the specification says. Whether the guest has a driver for
+    /// each is said with all virtio devices.
+    fn made(&mut self, seen: &Observed, name: &str, kind: u32, wanted: usize, about: &str) {
+        if wanted == 0 {
+            return;
+        }
+        self.aspects.about(about);
+        let Some(all) = self.of_vmm(name, &seen.virtio_vmm) else { return };
+        let made = all.iter().filter(|one| **one == kind).count();
+        self.aspects.expect(made >= wanted, || format!("{name}: the VMM has {made}, the specification says {wanted}"));
     }
 
     fn of_vmm<'a, T>(&mut self, device: &str, answer: &'a Result<T, String>) -> Option<&'a T> {

@@ -1,9 +1,11 @@
 //! `network`: the host reaches the guest, at the address that was asked for, and its bytes come back.
 //!
 //! Twenty payloads go to the echo service on TCP port 7 of the guest and are timed, and five of a frame's full size to UDP
-//! port 7; larger ones tell how much goes over. A guest that has an address of the other family too, on a network that the
+//! port 7; larger ones tell how much goes over, and iperf3 where both have it. A guest that has an address of the other family too, on a network that the
 //! host is on, has to answer there as well. A user-mode network has no way in, so that there the question does not arise. From the guest, services that the
 //! specification names are reached, or must not be: other guests, the world outside, the host's metadata.
+
+mod iperf;
 
 use super::{Judged, component, measurement, table};
 use crate::aspects::Aspects;
@@ -49,6 +51,8 @@ pub(crate) struct Observed {
     pub(crate) other: Vec<Option<(IpAddr, Result<Echoed, String>)>>,
     /// For each network: what came of large payloads.
     pub(crate) bulk: Vec<Option<Echoed>>,
+    /// For each network: how much goes over by iperf3; none where nothing is demanded.
+    pub(crate) iperf: Vec<Option<iperf::Rates>>,
     /// The host's table of IPv4 neighbours after the trials.
     pub(crate) arp: Result<String, Missing>,
     /// For each network: the largest packet of the guest's interface, in bytes.
@@ -108,11 +112,18 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
         let (ip, prefix) = own.of_the_other_family(*first)?;
         Some((ip, by_the_other_family(session.scope.host, ip, prefix)))
     };
+    let by_iperf = |(index, network): (usize, &Network)| {
+        let mac = interfaces::expected_mac(network, index, &vmm_macs);
+        let own = interfaces.as_ref().ok().and_then(|all| find(all, mac.as_deref()));
+        let guest = tried[index].as_ref().map(|(ip, _)| *ip).or_else(|| own?.reachable());
+        iperf::observe(session, network.kind, guest)
+    };
     let wanted = &session.scope.spec.review;
     let reach = |all: &[String]| all.iter().map(|to| (to.clone(), session.reach(to))).collect();
     Observed {
         full: networks.iter().enumerate().map(full).collect(),
         bulk: tried.iter().map(bulk).collect(),
+        iperf: networks.iter().enumerate().map(by_iperf).collect(),
         other: networks.iter().enumerate().map(other).collect(),
         reach: reach(&wanted.reach),
         no_reach: reach(&wanted.no_reach),
@@ -193,7 +204,10 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
                 judge_echo(*ip, echoed, &label, spec, &mut aspects, &mut report);
                 judge_neighbour(seen, *ip, mac.as_deref(), &label, &mut aspects, &mut report);
                 let bulk = seen.bulk.get(index).and_then(Option::as_ref);
-                let more = judge_bulk(bulk, index, *ip, &label, spec, &mut aspects, &mut report);
+                // What fills the way decides where it was to be had.
+                let by_iperf = matches!(seen.iperf.get(index), Some(Some(Ok(_))));
+                let wanted = spec.review.network_mib_s.filter(|_| !by_iperf);
+                let more = judge_bulk(bulk, index, *ip, &label, wanted, &mut aspects, &mut report);
                 format!("{}{more}", summary(*ip, echoed))
             }
         };
@@ -221,6 +235,9 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     // Addresses alone are half of the question: without a bridge nothing was reached, so nothing is passed.
     if !spec.networks.iter().any(|network| network.kind.leads_in()) {
         aspects.forget_passes();
+    }
+    for (index, network) in spec.networks.iter().enumerate() {
+        iperf::judge(seen.iperf.get(index).and_then(Option::as_ref), index, network, spec, (&mut aspects, &mut report));
     }
     judge_reach(seen, &mut aspects, &mut report);
     (report.outcome, report.checks) = aspects.conclude(if spec.networks.is_empty() {
@@ -348,11 +365,10 @@ fn judge_bulk(
     index: usize,
     ip: IpAddr,
     label: &str,
-    spec: &MachineSpec,
+    wanted: Option<u32>,
     aspects: &mut Aspects,
     report: &mut Judged,
 ) -> String {
-    let wanted = spec.review.network_mib_s;
     let Some(Echoed::Answered { trips, first_loss }) = bulk else {
         if let (Some(_), Some(wanted)) = (bulk, wanted) {
             aspects.about("throughput").fail(format!(
@@ -499,6 +515,7 @@ mod tests {
             tried: vec![Some(("10.213.0.2".parse().unwrap(), answered(&[Some(0.5), Some(0.3), Some(0.9), Some(0.4)])))],
             other: vec![None],
             bulk: vec![Some(answered(&[Some(2.0); 64]))],
+            iperf: vec![None],
             mtus: vec![Some(Ok(1500))],
             full: vec![Some(answered(&[Some(0.9)]))],
             reach: Vec::new(),
@@ -540,6 +557,22 @@ mod tests {
         trips[..32].fill(Some(0.5));
         seen.bulk = vec![Some(answered(&trips))];
         assert_eq!(judge(&seen, &spec).outcome.word(), "unknown", "the interval lies on both sides");
+        // What was measured by iperf3 decides, and where it was not, that is said of a network that has no other way.
+        spec.review.network_mib_s = Some(100);
+        seen.iperf = vec![Some(Ok(vec![120.0; 12]))];
+        let judged = judge(&seen, &spec);
+        assert_eq!(judged.outcome, GateOutcome::Pass, "{judged:?}");
+        seen.iperf = vec![Some(Ok(vec![90.0; 12]))];
+        assert!(why(&judge(&seen, &spec)).contains("network 0: between 90.0 and 90.0 MiB/s go between guest and host by iperf3"));
+        let (mut closed, mut user) = (bridged().0, spec.clone());
+        user.networks[0].kind = NetworkKind::User;
+        closed.tried = vec![None];
+        closed.iperf = vec![Some(Err("the guest has no iperf3".to_owned()))];
+        let told = judge(&closed, &user);
+        assert!(told.outcome.word() == "unknown" && told.outcome.why().contains("the guest has no iperf3"), "{told:?}");
+        closed.iperf = vec![Some(Ok(vec![120.0; 12]))];
+        assert_eq!(judge(&closed, &user).outcome, GateOutcome::Pass);
+        seen.iperf = vec![None];
         // Most of it gets lost: what comes over is nothing.
         trips[..50].fill(None);
         seen.bulk = vec![Some(answered(&trips))];

@@ -8,6 +8,7 @@
 mod crowd;
 mod exits;
 mod fio;
+mod interrupts;
 
 use super::{Judged, table};
 use crate::aspects::Aspects;
@@ -16,7 +17,7 @@ use crate::scope::Session;
 use crate::statistics::{NEGLIGIBLE, Shift, interval, median, shift};
 use serde_json::Value;
 use std::time::{Duration, Instant};
-use vmwright_model::{MachineSpec, Measurement, Table};
+use vmwright_model::{GateOutcome, MachineSpec, Measurement, Table};
 
 /// Runs of each measurement. Twelve give an interval from the second to the eleventh figure, and tell a tenth.
 const RUNS: usize = 12;
@@ -126,12 +127,14 @@ pub(crate) struct Observed {
     pub(crate) baseline: Option<String>,
     /// Why the guest left its processors meanwhile, where KVM's counters can be read.
     pub(crate) exits: Option<Table>,
+    /// What ran beside the VM's processors: a table, and a sentence for each that ran where one is pinned.
+    pub(crate) beside: Option<(Table, Vec<String>)>,
 }
 
 pub(crate) fn observe(session: &Session<'_>) -> Observed {
     let baseline = session.scope.baseline;
     let disk = disk(session);
-    let (began, before) = (Instant::now(), exits::counted(session));
+    let (began, before, looked) = (Instant::now(), exits::counted(session), interrupts::look(session));
     let one = |kind: &'static Kind| {
         let earlier = baseline.and_then(|review| {
             let gate = review.gates.iter().find(|gate| gate.name == NAME)?;
@@ -141,7 +144,8 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
     };
     let series = KINDS.iter().map(one).collect();
     let exits = before.and_then(|before| exits::between(&before, &exits::counted(session)?, began.elapsed().as_secs_f64()));
-    Observed { series, exits, baseline: baseline.map(|review| review.began.clone()) }
+    let beside = looked.and_then(|before| Some(interrupts::between(&before, &interrupts::look(session)?)));
+    Observed { series, exits, beside, baseline: baseline.map(|review| review.began.clone()) }
 }
 
 /// The figures of one thing, and the part of the time that the VM waited for processors.
@@ -245,8 +249,12 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
         }
     }
     let otherwise = "the specification demands nothing of its performance, and there is no earlier review to compare with";
-    let tables = std::iter::once(table).chain(seen.exits.clone()).collect();
-    Judged { measurements, tables, ..Judged::of(aspects, otherwise) }
+    let judged = Judged::of(aspects, otherwise);
+    // It explains a failure, and is none by itself.
+    let beside = seen.beside.as_ref().filter(|_| matches!(judged.outcome, GateOutcome::Fail(_)));
+    let evidence = beside.map(|(_, said)| said.iter().map(|line| quote::line(line)).collect()).unwrap_or_default();
+    let tables = std::iter::once(table).chain(seen.exits.clone()).chain(beside.map(|(table, _)| table.clone())).collect();
+    Judged { measurements, evidence, tables, ..judged }
 }
 
 /// Whether the interval lies on the right side.
@@ -302,11 +310,10 @@ fn compare(series: &Series, baseline: Option<&str>, figures: &[f64], aspects: &m
 mod tests {
     use super::*;
     use crate::gates::tests_support::spec;
-    use vmwright_model::GateOutcome;
 
     fn seen(figures: Result<Vec<f64>, String>, before: Vec<f64>) -> Observed {
         let baseline = (!before.is_empty()).then(|| "2026-01-01T00:00:00Z".to_owned());
-        Observed { series: vec![Series { kind: &KINDS[1], figures, before, crowded: None }], baseline, exits: None }
+        Observed { series: vec![Series { kind: &KINDS[1], figures, before, crowded: None }], baseline, exits: None, beside: None }
     }
 
     fn around(middle: f64) -> Vec<f64> {
@@ -342,7 +349,7 @@ mod tests {
         let GateOutcome::Fail(why) = judge(&slower, &spec()).outcome else { panic!("it fails") };
         assert!(why.contains("memory: -10 %") && why.contains("against the review of 2026-01-01"), "{why}");
         // Less of what should be little is no fault.
-        let better = Observed { series: vec![Series { kind: &KINDS[4], figures: Ok(around(900.0)), before: around(1000.0), crowded: None }], baseline: Some(String::new()), exits: None };
+        let better = Observed { series: vec![Series { kind: &KINDS[4], figures: Ok(around(900.0)), before: around(1000.0), crowded: None }], baseline: Some(String::new()), exits: None, beside: None };
         assert_eq!(judge(&better, &spec()).outcome, GateOutcome::Pass);
     }
 
@@ -370,7 +377,7 @@ mod tests {
         assert_eq!(slower(500.0, Some(0.3)), "fail", "more than the wait explains");
         assert_eq!(slower(1000.0, Some(0.3)), "pass");
         // One wait makes the longest time.
-        let mut late = Observed { series: vec![Series { kind: &KINDS[4], figures: Ok(around(9000.0)), before: around(1000.0), crowded: Some(0.1) }], baseline: Some(String::new()), exits: None };
+        let mut late = Observed { series: vec![Series { kind: &KINDS[4], figures: Ok(around(9000.0)), before: around(1000.0), crowded: Some(0.1) }], baseline: Some(String::new()), exits: None, beside: None };
         assert_eq!(judge(&late, &spec()).outcome.word(), "unknown");
         late.series[0].crowded = None;
         assert_eq!(judge(&late, &spec()).outcome.word(), "fail");

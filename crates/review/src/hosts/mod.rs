@@ -5,7 +5,7 @@ mod cpu_flaws;
 mod fips;
 mod isolation;
 mod known_flaws;
-mod threads;
+pub(crate) mod threads;
 mod utilisation;
 mod vmms;
 

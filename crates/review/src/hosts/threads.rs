@@ -66,11 +66,15 @@ pub(super) fn of(scope: &HostScope<'_>, pid: u32) -> Cores {
 }
 
 /// Threads that are virtual processors, as QEMU, Firecracker and Cloud Hypervisor name them.
-fn is_processor(name: &str) -> bool {
-    name.starts_with("CPU ") || name.starts_with("fc_vcpu") || name.starts_with("vcpu")
+pub(crate) fn is_processor(name: &str) -> bool {
+    // One thread of QEMU's may be all of them, where it translates.
+    name.starts_with("CPU ")
+        || name.starts_with("ALL CPUs/")
+        || name.starts_with("fc_vcpu")
+        || name.starts_with("vcpu")
 }
 
-fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
@@ -82,7 +86,7 @@ fn core(scope: &HostScope<'_>, processor: u32) -> u32 {
 }
 
 /// `0-2,8` as the numbers that it names.
-fn list(text: &str) -> Vec<u32> {
+pub(crate) fn list(text: &str) -> Vec<u32> {
     let range = |part: &str| {
         let (from, to) = part.split_once('-').unwrap_or((part, part));
         let (from, to) = (from.parse::<u32>().ok()?, to.parse::<u32>().ok()?);

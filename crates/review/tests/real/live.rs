@@ -6,7 +6,8 @@ use std::time::Duration;
 use vmwright_model::machine::{Accelerator, Network, NetworkKind};
 use vmwright_model::{Gate, GateOutcome, MachineSpec, Missing, Review};
 use vmwright_review::{
-    Guest, GuestError, Host, Neighbour, Owner, Process, Ran, Rules, Says, Scope, Vmm, Wanted, reports,
+    Exercise, Guest, GuestError, Host, Neighbour, Owner, Process, Ran, Rules, Says, Scope, Vmm, Wanted,
+    reports,
 };
 
 /// A VM's own channels, and this machine.
@@ -159,6 +160,22 @@ pub(crate) fn review_against(
     patience: Option<Duration>,
     baseline: Option<&Review>,
 ) -> Review {
+    reviewed(vm, spec, gates, patience, baseline, None)
+}
+
+/// The same where something may be done with the VM.
+pub(crate) fn review_with(vm: &Vm, spec: &MachineSpec, gates: &[&str], exercise: &dyn Exercise) -> Review {
+    reviewed(vm, spec, gates, None, None, Some(exercise))
+}
+
+fn reviewed(
+    vm: &Vm,
+    spec: &MachineSpec,
+    gates: &[&str],
+    patience: Option<Duration>,
+    baseline: Option<&Review>,
+    exercise: Option<&dyn Exercise>,
+) -> Review {
     let live = Live(vm);
     let began = "2026-01-01T00:00:00Z";
     let scope = Scope {
@@ -167,7 +184,7 @@ pub(crate) fn review_against(
         vmm: &live,
         host: &live,
         rules: &live,
-        exercise: None,
+        exercise,
         baseline,
         began,
         patience,

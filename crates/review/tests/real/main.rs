@@ -10,3 +10,4 @@ mod live;
 mod network;
 mod performance;
 mod security;
+mod vsock;

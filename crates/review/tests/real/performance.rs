@@ -4,7 +4,7 @@ use crate::live::{failure, gate, spec};
 use crate::support::{Options, Vm, parts};
 use serde_json::json;
 use std::fs::File;
-use vmwright_model::machine::{Disk, DiskFormat};
+use vmwright_model::machine::{Disk, DiskFormat, HostDevice, HostDeviceKind};
 use vmwright_model::{GateOutcome, Review};
 
 fn review(vm: &Vm, spec: &vmwright_model::MachineSpec, baseline: Option<&Review>) -> Review {
@@ -50,4 +50,49 @@ fn a_disk_that_is_held_back_is_noticed() {
     let why = failure(&held, "performance");
     assert!(why.contains("disk reads: the median lies between"), "{why}");
     assert!(why.contains("disk reads: -") && why.contains("against the review of"), "{why}");
+}
+
+#[test]
+fn a_failure_names_the_interrupts_that_share_a_processor_with_the_guest() {
+    let test = "a_failure_names_the_interrupts_that_share_a_processor_with_the_guest";
+    let Some(parts) = parts(test) else { return };
+    let more = ["-name", "reviewed,debug-threads=on"].map(str::to_owned).to_vec();
+    let mut vm = Vm::start(parts, &Options { memory: 192, more, ..Options::default() });
+    vm.wait_for("vmwright-guest: agent ", std::time::Duration::from_secs(120));
+    let is_vcpu = |thread: &std::path::PathBuf| {
+        std::fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.starts_with("ALL CPUs/TCG"))
+    };
+    let threads = std::fs::read_dir(format!("/proc/{}/task", vm.pid())).unwrap();
+    let thread = threads.map(|thread| thread.unwrap().path()).find(is_vcpu).unwrap();
+    let thread = thread.file_name().unwrap().to_str().unwrap();
+    let pinned = std::process::Command::new("taskset").args(["-p", "-c", "0", thread]).output().unwrap();
+    if !pinned.status.success() {
+        eprintln!("SKIPPED {test}: taskset: {}", String::from_utf8_lossy(&pinned.stderr).trim());
+        return;
+    }
+    // This machine may have no device to give away: it is said to have one, whose interrupt is sent somewhere.
+    let mut wanted = spec();
+    wanted.host_devices = vec![HostDevice::of(HostDeviceKind::Pci, "0000:41:00.0")];
+    wanted.review.memory_mib_s = Some(1_000_000);
+    let mut evidence = |to: &str| {
+        let text = "           CPU0       CPU1\n 55:   7   8  IR-PCI-MSI-0000:41:00.0    0-edge      vfio-msix[0](0000:41:00.0)\n";
+        vm.host_files = vec![
+            ("/proc/interrupts".to_owned(), text.to_owned()),
+            ("/proc/irq/55/effective_affinity_list".to_owned(), format!("{to}\n")),
+            ("/sys/devices/system/cpu/online".to_owned(), "0-1\n".to_owned()),
+        ];
+        let review = review(&vm, &wanted, None);
+        assert!(failure(&review, "performance").contains("memory: the median lies between"));
+        let gate = gate(&review, "performance");
+        assert!(gate.tables.iter().any(|table| table.title == "Beside the virtual processors"));
+        gate.evidence.join("\n")
+    };
+    let shared = evidence("0");
+    assert!(
+        shared.contains(
+            "interrupt 55 (vfio-msix[0](0000:41:00.0)) is served on processor 0, where the VM's ALL CPUs/TCG"
+        ),
+        "{shared}"
+    );
+    assert_eq!(evidence("1"), "");
 }

@@ -33,7 +33,14 @@ pub(crate) struct Function {
     /// Where the guest has it: `0000:01:00.0`.
     pub(crate) address: String,
     pub(crate) id: Id,
-    pub(crate) graphics: bool,
+    /// Class and subclass (PCI Code and ID Assignment Specification).
+    pub(crate) class: u64,
+}
+
+impl Function {
+    fn graphics(&self) -> bool {
+        self.class >> 8 == GRAPHICS
+    }
 }
 
 /// The same in the guest. Untrusted.
@@ -65,7 +72,7 @@ pub(super) fn observe(session: &Session<'_>) -> Assigned {
     let functions = session.scope.vmm.query("query-pci").and_then(|answer| {
         functions(&answer).ok_or_else(|| "query-pci: the answer has another form".to_owned())
     });
-    let concerns = |function: &Function| function.graphics || wanted.iter().any(|(_, id)| id.as_ref() == Ok(&function.id));
+    let concerns = |function: &Function| function.graphics() || wanted.iter().any(|(_, id)| id.as_ref() == Ok(&function.id));
     let functions = functions.map(|all| {
         let seen = |function: Function| (function.clone(), in_guest(session, &function));
         all.into_iter().filter(concerns).map(seen).collect()
@@ -87,7 +94,7 @@ fn hexadecimal(text: &str) -> Option<u64> {
 }
 
 /// Every function in an answer to `query-pci`, behind bridges too.
-fn functions(answer: &Value) -> Option<Vec<Function>> {
+pub(super) fn functions(answer: &Value) -> Option<Vec<Function>> {
     let mut found = Vec::new();
     let mut pending: Vec<&Value> = answer.as_array()?.iter().collect();
     while let Some(bus) = pending.pop() {
@@ -98,7 +105,7 @@ fn functions(answer: &Value) -> Option<Vec<Function>> {
                 let address = format!("0000:{bus:02x}:{slot:02x}.{:x}", number(device, "function")?);
                 let id = device.get("id")?;
                 let class = number(device.get("class_info")?, "class")?;
-                Some(Function { address, id: (number(id, "vendor")?, number(id, "device")?), graphics: class >> 8 == GRAPHICS })
+                Some(Function { address, id: (number(id, "vendor")?, number(id, "device")?), class })
             };
             if found.len() < MOST {
                 found.extend(function());
@@ -110,14 +117,14 @@ fn functions(answer: &Value) -> Option<Vec<Function>> {
     Some(found)
 }
 
-fn in_guest(session: &Session<'_>, function: &Function) -> Result<InGuest, String> {
+pub(super) fn in_guest(session: &Session<'_>, function: &Function) -> Result<InGuest, String> {
     session.ask("guest-ping")?;
     let place = format!("/sys/bus/pci/devices/{}", function.address);
     let number = |file: &str| read(session, &format!("{place}/{file}")).ok().and_then(|text| hexadecimal(&text));
     let id = number("vendor").zip(number("device"));
     let driver = id.and_then(|_| read(session, &format!("{place}/uevent")).ok());
     let driver = driver.and_then(|text| uevent(&text, "DRIVER").map(str::to_owned));
-    let shown = if function.graphics && driver.is_some() { shown(session, &function.address) } else { None };
+    let shown = if function.graphics() && driver.is_some() { shown(session, &function.address) } else { None };
     Ok(InGuest { id, driver, shown })
 }
 
@@ -162,7 +169,7 @@ pub(super) fn judge(seen: &Observed, spec: &MachineSpec, gate: &mut Gate) {
     }
     // Cards that the VMM emulates: what no driver takes still shows what the firmware draws.
     let emulated = spec.videos.iter().filter(|video| video.model != "none").count();
-    for (function, in_guest) in left.into_iter().filter(|(function, _)| function.graphics).take(emulated) {
+    for (function, in_guest) in left.into_iter().filter(|(function, _)| function.graphics()).take(emulated) {
         let label = format!("graphics card ({:04x}:{:04x})", function.id.0, function.id.1);
         gate.aspects.about("graphics");
         let told = taken(&label, function, in_guest, false, gate);
@@ -188,7 +195,7 @@ fn taken(label: &str, function: &Function, in_guest: &Result<InGuest, String>, m
     };
     let driver = quote::line(&driver);
     match found.shown {
-        _ if !function.graphics => gate.aspects.pass(),
+        _ if !function.graphics() => gate.aspects.pass(),
         Some(shown) => {
             gate.aspects.pass();
             return format!("{driver}, {}", quote::line(&shown));
@@ -212,7 +219,7 @@ mod tests {
         bridge["pci_bridge"] = json!({ "bus": {}, "devices": [device(1, 0, (0x10de, 0x2236), 0x0302)] });
         let answer = json!([{ "bus": 0, "devices": [bridge, device(0, 1, (0x1234, 0x1111), 0x0300), 5] }]);
         let all = functions(&answer).unwrap();
-        let told: Vec<(&str, bool)> = all.iter().map(|one| (one.address.as_str(), one.graphics)).collect();
+        let told: Vec<(&str, bool)> = all.iter().map(|one| (one.address.as_str(), one.graphics())).collect();
         assert_eq!(told, [("0000:00:01.0", true), ("0000:00:02.0", false), ("0000:01:00.0", true)]);
         assert_eq!(all[2].id, (0x10de, 0x2236));
         assert_eq!(functions(&json!("no list")), None);

@@ -2,7 +2,9 @@
 
 use super::assigned::{self, Assigned};
 use super::layout::{self, Layout};
-use super::shared;
+use super::peripherals::{self, Peripherals};
+use super::shares;
+use super::socket;
 use super::virtio::{self, GuestVirtio};
 use crate::gates::{component, uevent};
 use crate::interfaces::{self, Interface};
@@ -36,8 +38,12 @@ pub(crate) struct Observed {
     /// The virtio devices that the guest sees.
     pub(crate) virtio_guest: Result<Vec<GuestVirtio>, String>,
     pub(crate) layout: Layout,
-    /// What the guest has mounted; none where no directory is shared.
-    pub(crate) shared: Option<Result<String, String>>,
+    /// Each directory that is shared; none where none is.
+    pub(crate) shares: Option<Result<Vec<shares::Seen>, String>>,
+    /// A call from the guest by vsock; none where the specification has none.
+    pub(crate) call: Option<Result<socket::Call, String>>,
+    /// Sound cards, watchdogs and USB.
+    pub(crate) peripherals: Peripherals,
     /// Devices of the host, and graphics cards.
     pub(crate) assigned: Assigned,
     /// Lines that were read.
@@ -96,7 +102,9 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
         disks: disks_of_guest(session),
         vmm_macs: interfaces::macs_of_vmm(session),
         layout: layout::observe(session, &names),
-        shared: shared::observe(session),
+        shares: shares::observe(session),
+        call: socket::observe(session),
+        peripherals: peripherals::observe(session),
         assigned: assigned::observe(session),
         interfaces,
         virtio_vmm: ask_vmm(session, "query-pci", virtio::types_of_vmm),

@@ -1,6 +1,9 @@
 use super::assigned::{Assigned, Function, InGuest};
 use super::layout::Layout;
 use super::observe::Block;
+use super::peripherals::Peripherals;
+use super::shares::{Mount, Passed, Seen};
+use super::socket::Call;
 use super::virtio::GuestVirtio;
 use super::*;
 use crate::gates::tests_support::{network, spec};
@@ -49,7 +52,9 @@ fn good() -> Observed {
             driver(4, "virtio_rng"),
         ]),
         layout: Layout { random: Some(Ok("virtio_rng.0".to_owned())), ..Layout::default() },
-        shared: None,
+        shares: None,
+        call: None,
+        peripherals: Peripherals::default(),
         assigned: Assigned::default(),
         evidence: Vec::new(),
     }
@@ -187,18 +192,57 @@ fn shared_directories_and_the_socket() {
     let with = |kind, driver: Option<&str>| GuestVirtio { kind, driver: driver.map(str::to_owned) };
     let guest = seen.virtio_guest.as_mut().expect("devices");
     guest.extend([with(9, Some("9pnet_virtio")), with(19, None)]);
-    seen.shared = Some(Ok("x /mnt/x 9p rw 0 0\n".to_owned()));
+    let whole = || Seen {
+        mount: Some(Mount { place: "/mnt/x".to_owned(), readonly: false }),
+        lost: None,
+        bytes: Ok(Passed { there: Ok(Ok(true)), back: Some(Ok(Ok(true))) }),
+    };
+    seen.shares = Some(Ok(vec![whole()]));
     let why = judge(&seen, &spec).outcome.why().to_owned();
     assert!(why.contains("virtio socket: 1 of 1 have no driver in the guest"), "{why}");
     spec.vsock = None;
     seen.virtio_vmm = Ok(vec![1, 2, 2, 4, 9]);
     assert_eq!(judge(&seen, &spec).outcome, GateOutcome::Pass);
-    // Another file system of that name, and none at all: not seen is not passed.
-    for mounts in ["x /mnt/x tmpfs rw 0 0\n", "y /mnt/y 9p rw 0 0\n"] {
-        seen.shared = Some(Ok(mounts.to_owned()));
-        let told = judge(&seen, &spec).outcome;
-        assert!(told.word() == "unknown" && told.why().contains("has not mounted `x`"), "{told:?}");
-    }
+    let told = |change: fn(&mut Seen, &mut MachineSpec)| {
+        let (mut one, mut spec) = (whole(), spec.clone());
+        change(&mut one, &mut spec);
+        let mut seen = Observed { shares: Some(Ok(vec![one])), ..good() };
+        seen.virtio_vmm = Ok(vec![1, 2, 2, 4, 9]);
+        seen.virtio_guest.as_mut().expect("devices").push(with(9, Some("9pnet_virtio")));
+        format!("{:?}", judge(&seen, &spec).outcome)
+    };
+    assert_eq!(told(|_, _| ()), "Pass");
+    assert!(told(|one, _| one.mount = None).starts_with("Unknown(\"the guest has not mounted `x`"));
+    assert!(told(|one, _| one.mount.as_mut().unwrap().readonly = true).starts_with("Fail(\"the guest has mounted `x` read-only"));
+    assert!(told(|one, _| one.lost = Some("/s".to_owned())).contains("lost the daemon behind `/s`"));
+    assert!(told(|one, _| one.bytes = Err("no exercise".to_owned())).starts_with("Unknown("));
+    assert!(told(|one, _| there(one, Ok(Ok(false)))).contains("reads other bytes"));
+    assert!(told(|one, _| there(one, Ok(Err("EIO".to_owned())))).contains("has laid there: EIO"));
+    assert!(told(|one, _| there(one, Err("deaf".to_owned()))).starts_with("Unknown("));
+    assert!(told(|one, _| back(one, Ok(Ok(false)))).contains("finds other bytes than the guest wrote"));
+    assert!(told(|one, _| back(one, Ok(Err("EROFS".to_owned())))).contains("cannot write there: EROFS"));
+    // What only may be read has to refuse.
+    let mut only = |change: fn(&mut Seen)| {
+        spec.shares[0].readonly = true;
+        let mut one = whole();
+        change(&mut one);
+        let mut seen = Observed { shares: Some(Ok(vec![one])), ..good() };
+        seen.virtio_vmm = Ok(vec![1, 2, 2, 4, 9]);
+        seen.virtio_guest.as_mut().expect("devices").push(with(9, Some("9pnet_virtio")));
+        format!("{:?}", judge(&seen, &spec).outcome)
+    };
+    assert!(only(|_| ()).contains("the guest writes there, the specification says that it may only read"));
+    assert_eq!(only(|one| back(one, Ok(Err("EROFS".to_owned())))), "Pass");
+}
+
+type Tried = Result<Result<bool, String>, String>;
+
+fn there(one: &mut Seen, tried: Tried) {
+    one.bytes = Ok(Passed { there: tried, back: None });
+}
+
+fn back(one: &mut Seen, tried: Tried) {
+    one.bytes = Ok(Passed { there: Ok(Ok(true)), back: Some(tried) });
 }
 
 /// A machine that a graphics card of the host was given to.
@@ -206,7 +250,7 @@ fn given() -> (Observed, MachineSpec) {
     let (mut seen, mut spec) = (good(), machine());
     spec.host_devices = vec![HostDevice::of(HostDeviceKind::Pci, "0000:41:00.0")];
     let id = (0x10de, 0x2236);
-    let function = Function { address: "0000:01:00.0".to_owned(), id, graphics: true };
+    let function = Function { address: "0000:01:00.0".to_owned(), id, class: 0x0302 };
     let in_guest = InGuest { id: Some(id), driver: Some("nvidia".to_owned()), shown: Some("DRM card1".to_owned()) };
     seen.assigned = Assigned {
         wanted: vec![("0000:41:00.0".to_owned(), Ok(id))],
@@ -252,4 +296,84 @@ fn an_emulated_graphics_card_needs_no_driver_and_passes_nothing_without() {
     let judged = judge(&seen, &spec);
     let check = judged.checks.iter().find(|check| check.name == "graphics").expect("it is judged");
     assert_eq!((judged.outcome, check.outcome.word()), (GateOutcome::Pass, "not applicable"));
+}
+
+#[test]
+fn a_call_by_vsock() {
+    use crate::scope::Undone;
+    use vmwright_model::machine::Vsock;
+    let told = |came, guest| {
+        let mut spec = machine();
+        spec.vsock = Some(Vsock::default());
+        let mut seen = Observed { call: Some(Ok(Call { came, guest })), ..good() };
+        seen.virtio_vmm = Ok(vec![1, 2, 2, 4, 19]);
+        let driver = Some("vmw_vsock_virtio_transport".to_owned());
+        seen.virtio_guest.as_mut().unwrap().push(GuestVirtio { kind: 19, driver });
+        format!("{:?}", judge(&seen, &spec).outcome)
+    };
+    let no = |why: &str| Ok(Err(why.to_owned()));
+    assert_eq!(told(Ok(Some(Ok(()))), Ok(Ok(()))), "Pass");
+    assert!(told(Ok(Some(Err(7))), Ok(Ok(()))).starts_with("Fail(\"vsock: of the bytes that the host sent, 7 came back"));
+    assert!(told(Ok(None), no("No such device")).starts_with("Fail(\"vsock: the guest cannot call its host: No such device"));
+    assert!(told(Ok(None), Ok(Ok(()))).contains("the host heard nobody"));
+    assert!(told(Err(Undone::Failed("it broke".to_owned())), no("it broke")).starts_with("Fail("));
+    assert!(told(Ok(None), Err("neither python3 nor socat".to_owned())).starts_with("Unknown(\"vsock: no bytes were sent: neither"));
+    assert!(told(Err(Undone::Cannot("no vsock".to_owned())), no("x")).starts_with("Unknown(\"vsock: no bytes were sent: no vsock"));
+}
+
+/// A machine with a sound card, a watchdog, and a tablet on USB.
+fn furnished() -> (Peripherals, MachineSpec) {
+    let mut spec = machine();
+    let value = |model: &str| serde_json::json!({ "model": model });
+    spec.sounds = vec![serde_json::from_value(value("ich9")).unwrap()];
+    spec.watchdogs = vec![serde_json::from_value(value("i6300esb")).unwrap()];
+    spec.inputs = vec![serde_json::from_value(serde_json::json!({ "kind": "tablet" })).unwrap()];
+    let function = |slot: u64, id, class, driver: &str| {
+        let function = Function { address: format!("0000:00:{slot:02x}.0"), id, class };
+        (function, Ok(InGuest { id: Some(id), driver: Some(driver.to_owned()), shown: None }))
+    };
+    let functions = vec![
+        function(1, (0x8086, 0x293e), 0x0403, "snd_hda_intel"),
+        function(2, (0x8086, 0x25ab), 0x0880, "i6300ESB timer"),
+        function(3, (0x1b36, 0x000d), 0x0c03, "xhci_hcd"),
+    ];
+    let seen = Peripherals {
+        functions: Some(Ok(functions)),
+        cards: Some(1),
+        watchdogs: Some(vec!["Software Watchdog".to_owned(), "i6300ESB timer".to_owned()]),
+        usb: Some(vec![((0x0627, 1), Some("usbhid".to_owned()))]),
+    };
+    (seen, spec)
+}
+
+#[test]
+fn sound_cards_watchdogs_and_usb_have_their_drivers() {
+    let judged = |change: fn(&mut Peripherals)| {
+        let (mut peripherals, spec) = furnished();
+        change(&mut peripherals);
+        judge(&Observed { peripherals, ..good() }, &spec)
+    };
+    let told = |change| format!("{:?}", judged(change).outcome);
+    let whole = judged(|_| ());
+    assert_eq!(whole.outcome, GateOutcome::Pass, "{whole:?}");
+    let names: Vec<&str> = whole.checks.iter().map(|check| check.name.as_str()).collect();
+    assert!(["sound", "watchdog", "USB"].iter().all(|name| names.contains(name)), "{names:?}");
+    assert!(told(|seen| seen.cards = Some(0)).contains("has 0 sound cards, the specification says 1"));
+    assert!(told(|seen| bare(seen, 0)).contains("sound card ich9: no driver of the guest took it"));
+    assert!(told(|seen| bare(seen, 1)).contains("watchdog i6300esb: no driver of the guest took it"));
+    assert!(told(|seen| bare(seen, 2)).contains("USB controller 1b36:000d: no driver of the guest took it"));
+    // The kernel's own is no device of the VM.
+    let software = told(|seen| drop(seen.watchdogs.as_mut().unwrap().pop()));
+    assert!(software.contains("is its `i6300ESB timer`; it has Software Watchdog"), "{software}");
+    assert!(told(|seen| seen.usb = Some(Vec::new())).contains("USB tablet (0627:0001): the guest sees no such device"));
+    assert!(told(|seen| seen.usb.as_mut().unwrap()[0].1 = None).contains("USB tablet: no driver of the guest took it"));
+    assert!(told(|seen| seen.functions = Some(Ok(Vec::new()))).contains("sound card ich9: the VMM has no 8086:293e"));
+    assert!(told(|seen| seen.functions = Some(Err("broken pipe".to_owned()))).starts_with("Unknown("));
+}
+
+/// Takes a function its driver.
+fn bare(seen: &mut Peripherals, at: usize) {
+    if let Some(Ok(all)) = &mut seen.functions {
+        all[at].1.as_mut().unwrap().driver = None;
+    }
 }
