@@ -1,4 +1,4 @@
-//! `cargo xtask debian`: a Debian guest of packages (systemd, cloud-init, QEMU's guest agent, fio), reviewed in full on QEMU
+//! `cargo xtask debian`: a Debian guest of packages (systemd, cloud-init, QEMU's guest agent, fio, iperf3), reviewed in full on QEMU
 //! and by libvirt.
 //!
 //! The guests of the tests are the project's own probe: small, quick, and of its making. This one is of Debian's making, so
@@ -8,9 +8,10 @@ mod image;
 
 use super::Task;
 use crate::daemon::with_daemon;
+use crate::install::{self, Wanted as Program};
 use crate::progress::Step;
 use crate::run::Run;
-use crate::{install, program, workspace};
+use crate::{program, workspace};
 use anyhow::{Context as _, Result, bail, ensure};
 use image::Image;
 use serde_json::Value;
@@ -25,6 +26,9 @@ pub(crate) const TASK: Task = Task {
     summary: "reviews a Debian guest of packages in full, on QEMU and by libvirt",
     run,
 };
+
+/// The host's end of what the guest has for the review.
+const IPERF: Program = Program { program: "iperf3", package: "iperf3" };
 
 /// Seconds that a review in full may take on a machine without other work.
 const LIMIT: f64 = 240.0;
@@ -69,7 +73,7 @@ impl Wanted {
 
 fn run(args: &[String]) -> Result<ExitCode> {
     let wanted = Wanted::read(args)?;
-    install::ensure(&[install::FOR_VMS, install::FOR_TESTS].concat())?;
+    install::ensure(&[install::FOR_VMS, install::FOR_TESTS, &[IPERF]].concat())?;
     let vmwright = match &wanted.vmwright {
         Some(path) => path.canonicalize().with_context(|| format!("cannot find {}", path.display()))?,
         None => program::built()?,
@@ -155,7 +159,7 @@ fn specification(name: &str, image: &Image, disk: &Path) -> String {
         "name = '{name}'\naccelerator = 'tcg'\ncpu.model = 'max'\ncpu.count = 2\nmemory.size = '768MiB'\n\
          boot.kernel = '{}'\nboot.initrd = '{}'\n\
          boot.cmdline = 'console=ttyS0 root=LABEL={} ro no_timer_check tsc=reliable'\n\
-         {seed}[review]\nservices = ['qemu-guest-agent.service', 'cloud-init.service', 'ssh.service']\n\
+         {seed}[review]\nservices = ['qemu-guest-agent.service', 'cloud-init.service', 'ssh.service']\nnetwork_mib_s = 1\n\
          [[disk]]\npath = '{}'\nformat = 'qcow2'\n[[network]]\nkind = 'user'\n\
          [[controller]]\nkind = 'pci'\nmodel = 'pcie-root-port'\nindex = 1\nport = 8\nchassis = 1\n\
          [[controller]]\nkind = 'pci'\nmodel = 'pcie-root-port'\nindex = 2\nport = 9\nchassis = 2\n",

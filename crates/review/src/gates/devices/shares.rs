@@ -180,8 +180,11 @@ fn pass(session: &Session<'_>, mount: &Mount, directory: &str) -> Result<Passed,
     Ok(Passed { there, back })
 }
 
-/// Runs a word of our probe, or a program in another guest: what it says where it succeeds, else why it does not.
-fn run(session: &Session<'_>, words: &[&str], (program, arguments): (&str, &[&str])) -> Tried2 {
+/// What a program says, or why it fails; outside of it why it was not run.
+type Said = Result<Result<Vec<u8>, String>, String>;
+
+/// Runs a word of our probe, or a program in another guest.
+fn run(session: &Session<'_>, words: &[&str], (program, arguments): (&str, &[&str])) -> Said {
     let guest = session.scope.guest;
     let ran = if session.is_probe() { guest.run("/init", words, LIMIT) } else { guest.run(program, arguments, LIMIT) };
     match ran {
@@ -195,8 +198,6 @@ fn run(session: &Session<'_>, words: &[&str], (program, arguments): (&str, &[&st
         Err(GuestError::Silent(why)) => Err(why),
     }
 }
-
-type Tried2 = Result<Result<Vec<u8>, String>, String>;
 
 pub(super) fn judge(seen: &Observed, spec: &MachineSpec, gate: &mut Gate) {
     for (name, kind, driver) in [("virtio-fs", FILES, ShareDriver::VirtioFs), ("9p", NINE_P, ShareDriver::NineP)] {
