@@ -32,11 +32,11 @@ pub(crate) fn ensure() {
     }
 }
 
-fn told(step: &Step, got: Result<()>) {
+fn told(step: Step, got: Result<()>) {
     match got {
         Ok(()) => step.done(),
         Err(error) => step.failed(&error),
-    }
+    };
 }
 
 /// The package of newer releases, or QEMU's own daemon of a version that still had one.
