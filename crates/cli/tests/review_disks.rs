@@ -113,3 +113,34 @@ fn a_disk_that_may_not_be_overwritten_or_is_not_known_is_left_alone() {
     }
     gone(&site);
 }
+
+#[test]
+fn writes_to_a_free_disk_are_measured_and_a_disk_that_is_held_back_is_noticed() {
+    let test = "writes_to_a_free_disk_are_measured_and_a_disk_that_is_held_back_is_noticed";
+    let Some(parts) = support::parts(test) else { return };
+    let site = Site::new();
+    let disk = site.path("free.raw");
+    fs::write(&disk, vec![7; 8 * MIB as usize]).unwrap();
+    let measured = |words: &[&str]| {
+        let all = ["review", "web", "--gates", "performance", "--format", "json"];
+        site.call(&[&all[..], words].concat()).json()["review"]["gates"][0].clone()
+    };
+    let has = |gate: &Value, name: &str| {
+        gate["measurements"].as_array().unwrap().iter().any(|one| one["name"] == name)
+    };
+    // One that is not free is read alone.
+    started(&site, parts, &disk, "");
+    let kept = measured(&[]);
+    assert!(has(&kept, "disk reads") && !has(&kept, "disk writes"), "{kept:#}");
+    assert!(fs::read(&disk).unwrap().iter().all(|byte| *byte == 7));
+    gone(&site);
+
+    started(&site, parts, &disk, &format!("[review]\noverwrite = ['{}']\n", disk.display()));
+    let before = measured(&[]);
+    assert!(has(&before, "disk writes") && has(&before, "disk write latency, 99th percentile"), "{before:#}");
+    assert!(fs::read(&disk).unwrap().contains(&0xa5));
+    site.call(&["vm", "limit", "web", "--disk", "0", "--bytes", "1024KiB"]).ok();
+    let held = measured(&["--baseline", "last"]);
+    fails(&held, "disk writes: -");
+    gone(&site);
+}

@@ -63,6 +63,39 @@ pub(crate) fn seek(runs: u64, count: u64, path: &str) -> io::Result<Vec<f64>> {
         .collect()
 }
 
+/// Mebibytes a second that are written to a disk past the cache, in the same way. What was there is lost.
+pub(crate) fn overwrite(runs: u64, bytes: u64, path: &str) -> io::Result<Vec<f64>> {
+    let disk = Disk::open_to_write(path)?;
+    let size = usize::try_from(bytes.clamp(1, 64 << 20)).unwrap_or(BLOCK).next_multiple_of(BLOCK);
+    let mut buffer = Buffer::of(size.min(disk.size()));
+    buffer.fill();
+    (0..runs)
+        .map(|run| {
+            let began = Instant::now();
+            let written = disk.write(&mut buffer, run)?;
+            Ok(written as f64 / f64::from(1 << 20) / began.elapsed().as_secs_f64())
+        })
+        .collect()
+}
+
+/// Microseconds until a write of 4 KiB is done, in the same way as [`seek`].
+pub(crate) fn scatter(runs: u64, count: u64, path: &str) -> io::Result<Vec<f64>> {
+    let disk = Disk::open_to_write(path)?;
+    let mut buffer = Buffer::of(BLOCK.min(disk.size()));
+    buffer.fill();
+    (0..runs)
+        .map(|run| {
+            let mut times = Vec::new();
+            for number in 0..count {
+                let began = Instant::now();
+                disk.write(&mut buffer, run * count + number)?;
+                times.push(began.elapsed().as_secs_f64() * 1e6);
+            }
+            Ok(latest(times))
+        })
+        .collect()
+}
+
 /// Microseconds that a thread is woken late that sleeps `pause` microseconds, of `count` sleeps in each run the 99th
 /// percentile.
 pub(crate) fn wake(runs: u64, count: u64, pause: u64) -> Vec<f64> {
@@ -161,8 +194,16 @@ struct Disk {
 
 impl Disk {
     fn open(path: &str) -> io::Result<Self> {
+        Self::opened(path, false)
+    }
+
+    fn open_to_write(path: &str) -> io::Result<Self> {
+        Self::opened(path, true)
+    }
+
+    fn opened(path: &str, write: bool) -> io::Result<Self> {
         let direct = OFlags::DIRECT.bits().cast_signed();
-        let file = File::options().read(true).custom_flags(direct).open(path)?;
+        let file = File::options().read(true).write(write).custom_flags(direct).open(path)?;
         // The length of a block device is where its end is.
         let size = io::Seek::seek(&mut &file, io::SeekFrom::End(0))?;
         let blocks = size / BLOCK as u64;
@@ -176,10 +217,20 @@ impl Disk {
     /// Reads at a place that follows from a number, anywhere on the disk.
     fn read(&self, buffer: &mut Buffer, number: u64) -> io::Result<usize> {
         let slice = buffer.slice();
-        let places = self.blocks - (slice.len() / BLOCK) as u64 + 1;
-        let place = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % places;
-        self.file.read_exact_at(slice, place * BLOCK as u64)?;
+        self.file.read_exact_at(slice, self.place(slice.len(), number))?;
         Ok(slice.len())
+    }
+
+    /// Writes at such a place.
+    fn write(&self, buffer: &mut Buffer, number: u64) -> io::Result<usize> {
+        let slice = buffer.slice();
+        self.file.write_all_at(slice, self.place(slice.len(), number))?;
+        Ok(slice.len())
+    }
+
+    fn place(&self, length: usize, number: u64) -> u64 {
+        let places = self.blocks - (length / BLOCK) as u64 + 1;
+        number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % places * BLOCK as u64
     }
 }
 
@@ -192,6 +243,11 @@ struct Buffer {
 impl Buffer {
     fn of(size: usize) -> Self {
         Self { bytes: vec![0; size + BLOCK], size }
+    }
+
+    /// Other bytes than zeros, which might be left out on the way.
+    fn fill(&mut self) {
+        self.bytes.fill(0xa5);
     }
 
     fn slice(&mut self) -> &mut [u8] {
@@ -232,6 +288,13 @@ mod tests {
             Ok(figures) => {
                 assert_eq!(figures.len(), 5);
                 assert_eq!(seek(3, 20, path).unwrap().len(), 3);
+                assert_eq!(
+                    (overwrite(4, 4096, path).unwrap().len(), scatter(2, 20, path).unwrap().len()),
+                    (4, 2)
+                );
+                let bytes = fs::read(path).unwrap();
+                assert!(bytes.len() == 3 * BLOCK + 100 && bytes[3 * BLOCK..].iter().all(|byte| *byte == 7));
+                assert!(bytes[..3 * BLOCK].contains(&0xa5));
             }
             Err(error) => eprintln!("SKIPPED a_disk_is_read_from_end_to_end_and_never_beyond: {error}"),
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// on standard output), `sleep MILLISECONDS`, `write FILE BLOCKS FIRST LAST` (generations of blocks), `discard FILE OFFSET
 /// BYTES`, `mount KIND TAG PLACE rw|ro`, `show FILE`, `carry FILE FILE`, `call PORT BYTES` (what `between` has), `end STATUS`, in any
 /// order and number; and what `measure` has, whose first number is how many runs there are: `spin`, `copy`, `read`, `seek`,
-/// `wake`, `steal` say a figure for each in a list, `reach HOST:PORT MILLISECONDS` says `open` or why not, `trips tcp|udp
+/// `overwrite`, `scatter`, `wake`, `steal` say a figure for each in a list, `reach HOST:PORT MILLISECONDS` says `open` or why not, `trips tcp|udp
 /// ADDRESS BYTES COUNT` the milliseconds of round trips to the echo service there.
 pub(crate) fn run(mut words: impl Iterator<Item = String>) -> ExitCode {
     while let Some(word) = words.next() {
@@ -61,10 +61,15 @@ pub(crate) fn run(mut words: impl Iterator<Item = String>) -> ExitCode {
             "steal" => {
                 measure::steal(number().unwrap_or(0), number().unwrap_or(0)).and_then(|all| list(&all))
             }
-            "read" | "seek" => {
+            "read" | "seek" | "overwrite" | "scatter" => {
                 let (runs, count) = (number().unwrap_or(0), number().unwrap_or(0));
                 let path = words.next().unwrap_or_default();
-                let measure = if word == "read" { measure::read } else { measure::seek };
+                let measure = match word.as_str() {
+                    "read" => measure::read,
+                    "seek" => measure::seek,
+                    "overwrite" => measure::overwrite,
+                    _ => measure::scatter,
+                };
                 measure(runs, count, &path).and_then(|all| list(&all))
             }
             "reach" => {

@@ -461,7 +461,8 @@ impl<'a> Session<'a> {
         self.scope.host.file(path).map(|bytes| lossy(&bytes))
     }
 
-    fn up(&self) -> Result<(), String> {
+    /// Why the guest cannot be asked, where it cannot.
+    pub(crate) fn up(&self) -> Result<(), String> {
         self.waited.agent.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 }

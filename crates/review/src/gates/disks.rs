@@ -89,7 +89,7 @@ fn bytes(at: u64) -> Vec<u8> {
 }
 
 /// Place in the specification, name in the guest and size in bytes of the disk that may be overwritten.
-fn found(session: &Session<'_>, path: &str) -> Result<(usize, String, u64), String> {
+pub(super) fn found(session: &Session<'_>, path: &str) -> Result<(usize, String, u64), String> {
     let disks = &session.scope.spec.disks;
     let index = disks.iter().position(|disk| disk.host_path().as_deref() == Some(path));
     let index = index.ok_or("the specification has no such disk")?;

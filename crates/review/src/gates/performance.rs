@@ -58,8 +58,12 @@ impl Kind {
     }
 }
 
+/// What stands for a disk among the words: the first that the guest sees, and the first that may be overwritten.
+const FIRST: &str = "DISK";
+const FREE: &str = "FREE DISK";
+
 /// What is measured, in this order.
-static KINDS: [Kind; 6] = [
+static KINDS: [Kind; 8] = [
     Kind {
         name: "processor",
         unit: "% of the host's",
@@ -80,7 +84,7 @@ static KINDS: [Kind; 6] = [
         name: "disk reads",
         unit: "MiB/s",
         better: Better::More,
-        words: &["read", "12", "1048576", "DISK"],
+        words: &["read", "12", "1048576", FIRST],
         took: |figure| 1.0 / figure,
         demands: |spec| spec.review.disk_read_mib_s,
     },
@@ -88,9 +92,25 @@ static KINDS: [Kind; 6] = [
         name: "disk latency, 99th percentile",
         unit: "us",
         better: Better::Less,
-        words: &["seek", "12", "50", "DISK"],
+        words: &["seek", "12", "50", FIRST],
         took: |figure| figure / 1e6,
         demands: |spec| spec.review.disk_read_us,
+    },
+    Kind {
+        name: "disk writes",
+        unit: "MiB/s",
+        better: Better::More,
+        words: &["overwrite", "12", "1048576", FREE],
+        took: |figure| 1.0 / figure,
+        demands: |_| None,
+    },
+    Kind {
+        name: "disk write latency, 99th percentile",
+        unit: "us",
+        better: Better::Less,
+        words: &["scatter", "12", "50", FREE],
+        took: |figure| figure / 1e6,
+        demands: |_| None,
     },
     Kind {
         name: "late wake-ups, 99th percentile",
@@ -133,28 +153,37 @@ pub(crate) struct Observed {
 
 pub(crate) fn observe(session: &Session<'_>) -> Observed {
     let baseline = session.scope.baseline;
-    let disk = disk(session);
+    let disks = Disks { first: disk(session), free: free(session) };
     let (began, before, looked) = (Instant::now(), exits::counted(session), interrupts::look(session));
     let one = |kind: &'static Kind| {
         let earlier = baseline.and_then(|review| {
             let gate = review.gates.iter().find(|gate| gate.name == NAME)?;
             Some(gate.measurements.iter().find(|one| one.name == kind.name)?.samples.clone())
         });
-        measured(session, kind, disk.as_deref(), earlier.unwrap_or_default())
+        measured(session, kind, &disks, earlier.unwrap_or_default())
     };
-    let series = KINDS.iter().map(one).collect();
+    // Where nothing may be overwritten, that it was not measured is no news.
+    let may_be = !session.scope.spec.review.overwrite.is_empty();
+    let is_asked = |kind: &&'static Kind| may_be || !kind.words.contains(&FREE);
+    let series = KINDS.iter().filter(is_asked).map(one).collect();
     let exits = before.and_then(|before| exits::between(&before, &exits::counted(session)?, began.elapsed().as_secs_f64()));
     let beside = looked.and_then(|before| Some(interrupts::between(&before, &interrupts::look(session)?)));
     Observed { series, exits, beside, baseline: baseline.map(|review| review.began.clone()) }
 }
 
+/// The disks that are measured, as the guest names them; or why there is none.
+struct Disks {
+    first: Result<String, String>,
+    free: Result<String, String>,
+}
+
 /// The figures of one thing, and the part of the time that the VM waited for processors.
 type Run = (Result<Vec<f64>, String>, Option<f64>);
 
-fn measured(session: &Session<'_>, kind: &'static Kind, disk: Result<&str, &String>, before: Vec<f64>) -> Series {
+fn measured(session: &Session<'_>, kind: &'static Kind, disks: &Disks, before: Vec<f64>) -> Series {
     let once = || {
         let (looked, from) = (crowd::look(session), Instant::now());
-        let figures = figures(session, kind, disk);
+        let figures = figures(session, kind, disks);
         let took = figures.iter().flatten().map(|figure| (kind.took)(*figure)).sum();
         let crowded = looked.and_then(|looked| crowd::between(&looked, &crowd::look(session)?, took, from.elapsed()));
         (figures, crowded)
@@ -178,20 +207,38 @@ fn disk(session: &Session<'_>) -> Result<String, String> {
     first.map(str::to_owned).ok_or_else(|| "the guest has no disk".to_owned())
 }
 
-fn figures(session: &Session<'_>, kind: &Kind, disk: Result<&str, &String>) -> Result<Vec<f64>, String> {
-    let mut words = Vec::new();
+/// The first disk that may be overwritten, and that nothing of the guest uses.
+fn free(session: &Session<'_>) -> Result<String, String> {
+    let path = session.scope.spec.review.overwrite.first();
+    let path = path.ok_or("the specification gives no disk free to be written to (`review.overwrite`)")?;
+    // Without an exercise nothing may be changed.
+    session.scope.exercise.ok_or("nothing may be done with this VM here")?;
+    session.up()?;
+    super::disks::found(session, path).map(|(_, name, _)| format!("/dev/{name}")).map_err(|why| format!("{path}: {why}"))
+}
+
+fn figures(session: &Session<'_>, kind: &Kind, disks: &Disks) -> Result<Vec<f64>, String> {
+    let (mut words, mut disk) = (Vec::new(), "");
     for word in kind.words {
-        words.push(if *word == "DISK" { disk.map_err(Clone::clone)? } else { *word });
+        words.push(match *word {
+            FIRST | FREE => {
+                disk = if *word == FIRST { &disks.first } else { &disks.free }.as_deref().map_err(Clone::clone)?;
+                disk
+            }
+            other => other,
+        });
     }
     let by_fio = match kind.words[0] {
         "read" => Some(fio::What::Reads),
-        "seek" => Some(fio::What::Latency),
+        "seek" => Some(fio::What::ReadLatency),
+        "overwrite" => Some(fio::What::Writes),
+        "scatter" => Some(fio::What::WriteLatency),
         _ => None,
     };
     if let Some(what) = by_fio
         && !session.is_probe()
     {
-        return fio::figures(session, what, disk.map_err(Clone::clone)?);
+        return fio::figures(session, what, disk);
     }
     // Half of the host's runs come before the guest's: what the host does otherwise for a while is in both.
     let spins = |runs| if kind.words[0] == "spin" { session.scope.host.spin(runs, 100) } else { Vec::new() };
@@ -349,7 +396,7 @@ mod tests {
         let GateOutcome::Fail(why) = judge(&slower, &spec()).outcome else { panic!("it fails") };
         assert!(why.contains("memory: -10 %") && why.contains("against the review of 2026-01-01"), "{why}");
         // Less of what should be little is no fault.
-        let better = Observed { series: vec![Series { kind: &KINDS[4], figures: Ok(around(900.0)), before: around(1000.0), crowded: None }], baseline: Some(String::new()), exits: None, beside: None };
+        let better = Observed { series: vec![Series { kind: &KINDS[6], figures: Ok(around(900.0)), before: around(1000.0), crowded: None }], baseline: Some(String::new()), exits: None, beside: None };
         assert_eq!(judge(&better, &spec()).outcome, GateOutcome::Pass);
     }
 
@@ -377,7 +424,7 @@ mod tests {
         assert_eq!(slower(500.0, Some(0.3)), "fail", "more than the wait explains");
         assert_eq!(slower(1000.0, Some(0.3)), "pass");
         // One wait makes the longest time.
-        let mut late = Observed { series: vec![Series { kind: &KINDS[4], figures: Ok(around(9000.0)), before: around(1000.0), crowded: Some(0.1) }], baseline: Some(String::new()), exits: None, beside: None };
+        let mut late = Observed { series: vec![Series { kind: &KINDS[6], figures: Ok(around(9000.0)), before: around(1000.0), crowded: Some(0.1) }], baseline: Some(String::new()), exits: None, beside: None };
         assert_eq!(judge(&late, &spec()).outcome.word(), "unknown");
         late.series[0].crowded = None;
         assert_eq!(judge(&late, &spec()).outcome.word(), "fail");
