@@ -1,10 +1,18 @@
 //! The user and group that a VMM runs as.
 
+use crate::Stored;
+use crate::sockets::hash;
 use nix::unistd::{Gid, Group, User, getegid, geteuid, getgrouplist};
 use std::ffi::CString;
 use std::io;
+use std::ops::Range;
 use thiserror::Error;
-use vmwright_model::machine::Process;
+use vmwright_model::MachineSpec;
+use vmwright_model::machine::{HostDeviceKind, Process, ShareDriver};
+
+/// User and group ids of machines that root starts. They are nobody's: systemd's page "Users, Groups, UIDs and GIDs on
+/// systemd Systems" gives out 524288 to 1879048191 to containers, and 2147352576 and above to foreign images.
+const OWN: Range<u32> = 0x7000_0000..0x7ffe_0000;
 
 /// A user with the groups that a login would give.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,9 +81,45 @@ pub(crate) fn account(process: &Process) -> Result<Option<Account>, AccountError
     }))
 }
 
+/// The id of the user and the group that a machine's QEMU becomes once it has opened all that it needs, where root starts
+/// it and its specification names nobody: this machine's alone, so that who takes over one VMM is nobody to the others.
+/// None where vmwright is not root or root of a container without such ids, and where [`needs_root`] says why.
+pub(crate) fn own(machine: &Stored) -> Option<u32> {
+    let Process { user: None, group: None, .. } = machine.spec.process else { return None };
+    if !geteuid().is_root() || needs_root(&machine.spec).is_some() {
+        return None;
+    }
+    let span = u64::from(OWN.end - OWN.start);
+    let id = OWN.start + u32::try_from(hash(&machine.state, &machine.name) % span).expect("below the span");
+    let there = |map: &str| std::fs::read_to_string(map).is_ok_and(|map| is_mapped(&map, id));
+    (there("/proc/self/uid_map") && there("/proc/self/gid_map")).then_some(id)
+}
+
+/// What QEMU opens while its guest runs, and could not as another user.
+pub(crate) fn needs_root(spec: &MachineSpec) -> Option<&'static str> {
+    if spec.shares.iter().any(|share| share.driver == ShareDriver::NineP) {
+        return Some("QEMU serves 9p itself, and reads and writes the share's files as root");
+    }
+    if spec.host_devices.iter().any(|device| device.kind == HostDeviceKind::Usb) {
+        return Some("QEMU opens a USB device anew whenever it is reset or plugged in again");
+    }
+    None
+}
+
+/// Whether an id is one on this side of a user namespace (user_namespaces(7): `inside outside length` on each line).
+fn is_mapped(map: &str, id: u32) -> bool {
+    map.lines().any(|line| {
+        let mut numbers = line.split_ascii_whitespace().map(|word| word.parse::<u64>().ok());
+        let (inside, _, length) = (numbers.next().flatten(), numbers.next(), numbers.next().flatten());
+        let range = inside.zip(length).map(|(first, length)| first..first.saturating_add(length));
+        range.is_some_and(|range| range.contains(&u64::from(id)))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vmwright_model::machine::HostDevice;
 
     fn by(user: Option<&str>, group: Option<&str>) -> Process {
         let owned = |name: Option<&str>| name.map(str::to_owned);
@@ -92,6 +136,46 @@ mod tests {
         let unknown = |user, group| account(&by(user, group)).expect_err("unknown").to_string();
         assert_eq!(unknown(Some("no-such-user-here"), None), "no user `no-such-user-here` on this host");
         assert_eq!(unknown(None, Some("no-such-group-here")), "no group `no-such-group-here` on this host");
+    }
+
+    #[test]
+    fn each_machine_of_root_is_a_user_of_its_own() {
+        let machine =
+            |name: &str| Stored { name: name.to_owned(), state: "/s".into(), spec: MachineSpec::named(name) };
+        let (a, b) = (machine("a"), machine("b"));
+        if own(&a).is_some() {
+            assert!(OWN.contains(&own(&a).expect("one")));
+            assert_eq!(own(&a), own(&machine("a")), "each time the same");
+            assert_ne!(own(&a), own(&b));
+            assert_ne!(own(&a), own(&Stored { state: "/t".into(), ..a.clone() }));
+        } else {
+            assert!(
+                !geteuid().is_root()
+                    || !is_mapped(&std::fs::read_to_string("/proc/self/uid_map").unwrap(), OWN.start)
+            );
+        }
+        let with = |change: fn(&mut MachineSpec)| {
+            let mut machine = machine("a");
+            change(&mut machine.spec);
+            own(&machine)
+        };
+        assert_eq!(with(|spec| spec.process.user = Some("root".to_owned())), None);
+        assert_eq!(with(|spec| spec.process.group = Some("daemon".to_owned())), None);
+        assert_eq!(
+            with(|spec| spec.host_devices = vec![HostDevice::of(HostDeviceKind::Usb, "1234:5678")]),
+            None
+        );
+    }
+
+    #[test]
+    fn ids_of_a_user_namespace() {
+        assert!(is_mapped("         0          0 4294967295\n", OWN.start));
+        for (map, there) in
+            [("0 100000 65536", false), ("0 1 10\n65536 9 4294901759\n", true), ("", false), ("0 x", false)]
+        {
+            assert_eq!(is_mapped(map, OWN.start), there, "{map}");
+        }
+        assert!(is_mapped("0 100000 65536", 65535) && !is_mapped("0 100000 65536", 65536));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Disk images, through `qemu-img`: it knows the formats, and locks what a VMM has open.
 
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -51,6 +52,33 @@ pub fn overlay(base: &Path, format: &str, new: &Path) -> Result<(), String> {
         let _ = std::fs::remove_file(new);
         format!("`{}` cannot be given to the owner of its base: {error}", new.display())
     })
+}
+
+/// An image that another one stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Layer {
+    pub(crate) path: PathBuf,
+    pub(crate) format: String,
+}
+
+/// What an image stands on, the uppermost first; up to what is no file of this host.
+pub(crate) fn layers(path: &Path, format: &str) -> Result<Vec<Layer>, String> {
+    let words: [&OsStr; 7] = [
+        "info".as_ref(),
+        "-U".as_ref(),
+        "--backing-chain".as_ref(),
+        "--output=json".as_ref(),
+        "-f".as_ref(),
+        format.as_ref(),
+        path.as_ref(),
+    ];
+    let told = qemu_img(&words)?;
+    let told: Value = serde_json::from_str(&told).map_err(|error| format!("`qemu-img info`: {error}"))?;
+    let layer = |one: &Value| {
+        let (path, format) = (PathBuf::from(one["filename"].as_str()?), one["format"].as_str()?.to_owned());
+        path.is_absolute().then_some(Layer { path, format })
+    };
+    Ok(told.as_array().into_iter().flatten().skip(1).map_while(layer).collect())
 }
 
 /// Puts, applies or deletes (`-c`, `-a`, `-d`) a snapshot inside a qcow2 image that nobody uses.

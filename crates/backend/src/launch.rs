@@ -30,6 +30,17 @@ pub(crate) struct Launch<'a> {
     pub(crate) cgroup: Option<&'a File>,
     /// What it sees of the host's files and processes; all where absent.
     pub(crate) apart: Option<&'a Apart>,
+    /// What is special about its rights.
+    pub(crate) rights: Rights,
+}
+
+/// What a VMM may do beside what its user may.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rights {
+    /// Whether it may lock any amount of memory, as root may (getrlimit(2), `RLIMIT_MEMLOCK`).
+    pub(crate) locks: bool,
+    /// Whether no program that it executes gives it more (prctl(2), `PR_SET_NO_NEW_PRIVS`).
+    pub(crate) no_new: bool,
 }
 
 /// Standard streams of a VMM that joins them with its guest, and the name that process lists show.
@@ -82,7 +93,9 @@ pub(crate) fn launch<E>(
     let cgroup = launch.cgroup.map(File::try_clone).transpose().map_err(LaunchError::Run)?;
     let apart = launch.apart.cloned();
     let own_processes = apart.is_some();
+    let rights = launch.rights;
     let prepare = move || {
+        rights.set()?;
         join(cgroup.as_ref())?;
         if let Some(apart) = &apart {
             apart.mount()?;
@@ -140,6 +153,23 @@ fn become_daemon(account: Option<&Account>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+impl Rights {
+    fn set(self) -> io::Result<()> {
+        // SAFETY: system calls on plain values, and on one on the stack that is read only.
+        unsafe {
+            if self.locks {
+                let all = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+                // Who may not lift it gets the VMM's own complaint.
+                libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const all);
+            }
+            if self.no_new {
+                check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Closes every file to the program but its own.
@@ -226,6 +256,7 @@ mod tests {
             account: None,
             cgroup: None,
             apart: None,
+            rights: Rights::default(),
         };
         (launch(&it, |_| recorded), log)
     }
@@ -280,6 +311,7 @@ mod tests {
             account: None,
             cgroup: None,
             apart: None,
+            rights: Rights::default(),
         };
         let child = launch::<()>(&it, |identity| {
             std::thread::sleep(Duration::from_millis(100));
@@ -305,6 +337,7 @@ mod tests {
             account: None,
             cgroup: None,
             apart: None,
+            rights: Rights::default(),
         };
         match launch::<()>(&it, |_| Ok(())) {
             Err(LaunchError::Run(error)) => assert_eq!(error.kind(), io::ErrorKind::NotFound),

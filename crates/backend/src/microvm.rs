@@ -7,7 +7,7 @@ use crate::cgroup::Group;
 use crate::console;
 use crate::guest::{self, AGENT};
 use crate::http::{Api, ApiError};
-use crate::launch::Streams;
+use crate::launch::{Rights, Streams};
 use crate::process::Life;
 use crate::qemu::agent::Agent;
 use crate::request::{Answer, Request, Statistics, Watch};
@@ -285,6 +285,7 @@ pub(crate) fn run<M: MicroVm>(
         accelerator: Accelerator::Kvm,
         streams: Streams { input: Some(&input), output: Some(&serial), title: Some(&title) },
         apart: apart.as_ref(),
+        rights: Rights::default(),
     })?;
     let mut starting = Starting { api: Api::at(&api, patience), child: &mut child, deadline };
     match ready(&mut starting) {

@@ -43,11 +43,14 @@ pub(crate) fn address(place: &Place) -> Result<String, String> {
     }
 }
 
-/// Removes the socket of an earlier try. Only a socket that nobody listens at.
+/// Removes the socket of an earlier try, or the link to it. Only one that nobody listens at.
 pub(crate) fn clear(place: &Place) {
     let Place::Unix(path) = place else { return };
-    let is_socket = path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket());
-    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
+    // A link that leads nowhere any more is one to a socket.
+    let is_socket = |meta: fs::Metadata| meta.file_type().is_socket();
+    let is_link = path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_symlink());
+    let was_socket = path.metadata().map_or(is_link, is_socket);
+    if was_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
         // What cannot be removed the VMM tells of.
         let _ = fs::remove_file(path);
     }

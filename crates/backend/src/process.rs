@@ -30,6 +30,15 @@ pub(crate) enum Life {
     Dead,
 }
 
+/// The effective user and group of a process (proc_pid_status(5)).
+pub(crate) fn user(pid: i32) -> io::Result<(u32, u32)> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let effective = |name: &str| -> Option<u32> {
+        status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().nth(1)?.parse().ok())
+    };
+    effective("Uid:").zip(effective("Gid:")).ok_or_else(|| io::Error::other("its status tells no user"))
+}
+
 impl Identity {
     /// The identity of a process that exists.
     ///

@@ -2,7 +2,7 @@
 
 use crate::apart::Apart;
 use crate::cgroup::{self, Group};
-use crate::launch::{Launch, LaunchError, Streams, launch};
+use crate::launch::{Launch, LaunchError, Rights, Streams, launch};
 use crate::lock::Lock;
 use crate::process::Life;
 use crate::record::{Phase, ProcessRecord, Running};
@@ -49,7 +49,7 @@ pub(crate) fn start(
     taken(machine, backend)?;
     let log = empty_file(&machine.file(LOG))?;
     let mut attempt_at =
-        Attempt { machine, log, record: ProcessRecord::new(backend, Phase::Starting), launched };
+        Attempt { machine, log, record: ProcessRecord::new(backend, Phase::Starting), launched, told: false };
     let result = attempt(&mut attempt_at);
     let Attempt { mut log, mut record, .. } = attempt_at;
     match &result {
@@ -177,6 +177,8 @@ pub(crate) struct Attempt<'a> {
     log: File,
     record: ProcessRecord,
     launched: &'a mut dyn FnMut(),
+    /// Whether that was told.
+    told: bool,
 }
 
 /// What a backend's VMM is started with.
@@ -207,6 +209,8 @@ pub(crate) struct Vmm<'a> {
     pub(crate) streams: Streams<'a>,
     /// Its namespaces, where it has some of its own.
     pub(crate) apart: Option<&'a Apart>,
+    /// What is special about its rights.
+    pub(crate) rights: Rights,
 }
 
 impl Attempt<'_> {
@@ -232,6 +236,7 @@ impl Attempt<'_> {
             account: vmm.account.clone(),
             cgroup: vmm.cgroup.map(|(_, door)| door),
             apart: vmm.apart,
+            rights: vmm.rights,
         };
         let record = &mut self.record;
         let child = launch(&it, |process| {
@@ -256,9 +261,12 @@ impl Attempt<'_> {
         Ok((child, running))
     }
 
-    /// Tells whoever waits for it that there is nothing to do but to wait.
+    /// Tells whoever waits for it that there is nothing to do but to wait; once, though it may be launched in other
+    /// words again.
     pub(crate) fn launched(&mut self) {
-        (self.launched)();
+        if !std::mem::replace(&mut self.told, true) {
+            (self.launched)();
+        }
     }
 
     /// The VMM has ended, or its monitor is closed, which it does when it ends: says how. It is killed where it
@@ -279,6 +287,11 @@ impl Attempt<'_> {
     pub(crate) fn abandon(&self, child: &mut Child) -> io::Result<()> {
         child.kill()?;
         child.wait().map(drop)
+    }
+
+    /// Forgets what the VMM said: it is started once more, in other words.
+    pub(crate) fn unsaid(&mut self) -> io::Result<()> {
+        self.log.set_len(0)
     }
 
     /// The last lines that the VMM said.
@@ -440,13 +453,13 @@ fn unreachable_process(machine: &Stored, running: &Running, source: io::Error) -
     ControlError::Process { machine: machine.name.clone(), pid: running.process.pid, source }
 }
 
-/// Whether a VMM that is gone ended in order: it removes its sockets then. None where it cannot be told: a VMM of
-/// another user cannot remove them, and Firecracker never does.
+/// Whether a VMM that is gone ended in order: it removes its sockets then. None where it cannot be told: Firecracker
+/// never does.
 fn ended_in_order(record: &ProcessRecord, running: &Running) -> Option<bool> {
     if record.backend == crate::firecracker::NAME {
         return None;
     }
-    let qmp = running.qmp.as_deref().filter(|_| running.user.is_none() && record.sockets.is_some())?;
+    let qmp = running.qmp.as_deref().filter(|_| record.sockets.is_some())?;
     Some(qmp.symlink_metadata().is_err())
 }
 

@@ -70,9 +70,7 @@ impl Chosen {
         match self {
             Self::Qemu => {
                 let spec = vmwright_backend::as_started(machine);
-                argv::argv(&spec, &argv::Handles::to_show(&spec))
-                    .map(drop)
-                    .map_err(|error| fail(error.into()))
+                argv::argv(&spec, &argv::to_show(machine)).map(drop).map_err(|error| fail(error.into()))
             }
             Self::Firecracker => {
                 Firecracker::default().config(machine).map(drop).map_err(|error| fail(error.into()))

@@ -151,7 +151,7 @@ pub(crate) fn show(vm: &str, environment: &Environment) -> Result<Outcome, Error
     match Chosen::of(&machine)? {
         Chosen::Qemu => {
             let spec = vmwright_backend::as_started(&machine);
-            let arguments = argv::argv(&spec, &argv::Handles::to_show(&spec))
+            let arguments = argv::argv(&spec, &argv::to_show(&machine))
                 .map_err(|source| Error::Start { vm: vm.to_owned(), source: Box::new(source) })?;
             let words =
                 |one: &argv::Argument| format!("{} {}", one.option, one.value.as_deref().unwrap_or(""));

@@ -52,7 +52,7 @@ fn prepare(vmm: &CloudHypervisor, machine: &Stored, words: Vec<OsString>) -> Res
         sockets::remove_stale(Path::new(vsock));
     }
     let serial = empty_file(&machine.file(SERIAL))?;
-    let sockets = SocketDirectory::make(&machine.state, &machine.name, false)?;
+    let sockets = SocketDirectory::make(&machine.state, &machine.name, None)?;
     let api = socket(&sockets);
     let mut arguments: Vec<OsString> = vec!["--api-socket".into(), format!("path={}", api.display()).into()];
     arguments.extend(words);

@@ -2,7 +2,7 @@
 
 use super::{Fake, argv};
 use crate::account::account;
-use crate::launch::Streams;
+use crate::launch::{Rights, Streams};
 use crate::store::SERIAL;
 use crate::supervise::{self, Attempt, Vmm, empty_file, interface_exists};
 use crate::{Backend, Running, StartError, Stored};
@@ -45,6 +45,7 @@ fn run(fake: &Fake, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
         accelerator: spec.accelerator,
         streams: Streams::default(),
         apart: None,
+        rights: Rights::default(),
     })?;
     if refusal.is_some() {
         return Err(attempt.ended(&mut child));

@@ -72,7 +72,7 @@ fn run(
         }
         sockets::remove_stale(vsock);
     }
-    let sockets = SocketDirectory::make(&machine.state, &machine.name, false)?;
+    let sockets = SocketDirectory::make(&machine.state, &machine.name, None)?;
     let program = firecracker.program()?;
     let serial = match spec.serials.first() {
         Some(port) if port.to == Endpoint::File => {

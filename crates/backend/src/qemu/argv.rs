@@ -1,13 +1,20 @@
 //! QEMU's command line for a machine that this backend starts. The line itself is made in `vmwright_convert::qemu`;
 //! here is decided what this backend cannot start, because a part of the machine would silently be missing.
 
-use crate::StartError;
 use crate::sayable::refuse;
+use crate::{StartError, Stored};
 use vmwright_convert::{Effect, Remark};
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::{BootDevice, Disk, DiskDevice, Limits, NetworkKind, Pinning, Requirements};
 
-pub use vmwright_convert::qemu::{AGENT_PORT, Argument, ArgvError, Handles, mac, words};
+pub use vmwright_convert::qemu::{AGENT_PORT, Argument, ArgvError, Becomes, Handles, mac, words};
+
+/// The handles to show a machine's line with: those that a start would open, and who its QEMU would become.
+#[must_use]
+pub fn to_show(machine: &Stored) -> Handles {
+    let becomes = crate::account::own(machine).map(|id| Becomes { id, by_runas: false });
+    Handles { becomes, ..Handles::to_show(&machine.spec) }
+}
 
 /// The command line of a machine, without the program.
 ///

@@ -2,9 +2,10 @@
 
 use super::control::unusable;
 use super::qmp::{Qmp, QmpError};
+use super::reach::Certificates;
 use super::schema::Schema;
 use crate::request::Channel;
-use crate::{ControlError, Operation, Stored};
+use crate::{ControlError, Operation, Running, Stored};
 use serde_json::json;
 
 /// Name of the credentials in QEMU.
@@ -46,6 +47,7 @@ impl Unset {
 /// Sets capabilities and parameters; all of them, so that nothing of an earlier try stays.
 pub(super) fn prepare(
     qmp: &mut Qmp,
+    running: &Running,
     schema: &Schema,
     channel: &Channel,
     post_copy: bool,
@@ -79,9 +81,10 @@ pub(super) fn prepare(
     let _ = qmp.execute("migrate-set-parameters", Some(json!({ "tls-creds": "", "tls-hostname": "" })));
     let _ = qmp.execute("object-del", Some(json!({ "id": TLS })));
     if let Some(directory) = &channel.tls {
-        let text = directory
-            .to_str()
-            .ok_or_else(|| Unset::Words("the directory of certificates is not UTF-8".to_owned()))?;
+        let unusable = |why: String| Unset::Words(format!("the directory of certificates {why}"));
+        let certificates = Certificates::of(running, directory)
+            .map_err(|error| unusable(format!("`{}` cannot be read: {error}", directory.display())))?;
+        let text = certificates.directory.to_str().ok_or_else(|| unusable("is not UTF-8".to_owned()))?;
         let endpoint = if side == Side::Source { "client" } else { "server" };
         qmp.execute(
             "object-add",

@@ -3,10 +3,11 @@
 use super::Qemu;
 use super::control::{ask, monitor, unusable};
 use super::qmp::{Qmp, QmpError};
+use super::reach;
 use super::tap;
 use crate::request::{Answer, Device};
 use crate::supervise::running;
-use crate::{ControlError, Operation, Stored};
+use crate::{ControlError, Operation, Running, Stored};
 use serde_json::{Value, json};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -41,7 +42,8 @@ pub(super) fn attach(qemu: &Qemu, machine: &Stored, device: &Device) -> Result<A
             name.escape_debug()
         )));
     }
-    let mut qmp = monitor(machine, &running(machine)?, qemu.patience)?;
+    let running = running(machine)?;
+    let mut qmp = monitor(machine, &running, qemu.patience)?;
     let peripherals = peripherals(&mut qmp).map_err(|source| unusable(machine, source))?;
     if peripherals.contains(name) {
         return Err(refuse(format!("it has a device `{name}` already")));
@@ -49,7 +51,7 @@ pub(super) fn attach(qemu: &Qemu, machine: &Stored, device: &Device) -> Result<A
     let bus = free_bus(&mut qmp).map_err(|source| unusable(machine, source))?;
     let plugged = match device {
         Device::Disk { path, format, readonly, .. } => {
-            disk(&mut qmp, machine, name, path, format, *readonly, &bus)
+            disk(&mut qmp, &running, name, path, format, *readonly, &bus)
         }
         Device::Network { bridge, mac, .. } => {
             let to = bridge.as_deref().map_or(Leads::Out, Leads::Bridge);
@@ -63,15 +65,14 @@ pub(super) fn attach(qemu: &Qemu, machine: &Stored, device: &Device) -> Result<A
             refuse(format!("it has no free port to plug it into; its specification needs a `[[controller]]` of kind `pci` and model `pcie-root-port` for each ({description})"))
         }
         Unplugged::Monitor(QmpError::Refused { description, .. }) => refuse(description),
+        Unplugged::Monitor(error @ QmpError::Lent { .. }) => refuse(crate::chain(&error)),
         Unplugged::Monitor(source) => unusable(machine, source),
-        Unplugged::Host(error) => *error,
     })
 }
 
 enum Unplugged {
     Words(String),
     Monitor(QmpError),
-    Host(Box<ControlError>),
 }
 
 impl From<QmpError> for Unplugged {
@@ -82,35 +83,25 @@ impl From<QmpError> for Unplugged {
 
 fn disk(
     qmp: &mut Qmp,
-    machine: &Stored,
+    running: &Running,
     name: &str,
     path: &Path,
     format: &str,
     readonly: bool,
     bus: &Option<String>,
 ) -> Result<(), Unplugged> {
-    let Some(text) = path.to_str().filter(|_| path.is_absolute()) else {
+    if path.to_str().is_none() || !path.is_absolute() {
         return Err(Unplugged::Words(format!("the path `{}` is not absolute, or not UTF-8", path.display())));
-    };
+    }
     if !matches!(format, "raw" | "qcow2") {
         return Err(Unplugged::Words(format!("`{}` is no format: raw or qcow2", format.escape_debug())));
     }
-    // A path that is not there is told before anything is made; of the rest QEMU judges.
-    let device = std::fs::metadata(path).map(|meta| !meta.is_file()).map_err(|source| {
-        Unplugged::Host(Box::new(ControlError::File { doing: "use", path: path.to_owned(), source }))
-    })?;
-    let driver = if device { "host_device" } else { "file" };
     let node = format!("{name}-node");
-    qmp.execute(
-        "blockdev-add",
-        Some(json!({
-            "driver": format, "node-name": node, "read-only": readonly, "discard": "unmap",
-            "file": { "driver": driver, "filename": text, "read-only": readonly, "discard": "unmap" },
-        })),
-    )?;
+    let mut nodes = reach::disk(qmp, running, path, format, readonly)?;
+    nodes["node-name"] = node.as_str().into();
+    qmp.execute("blockdev-add", Some(nodes))?;
     let mut arguments = json!({ "driver": "virtio-blk-pci", "id": name, "drive": node });
     on(&mut arguments, bus);
-    let _ = machine;
     qmp.execute("device_add", Some(arguments)).map(drop).map_err(|error| {
         // The first error is the one to tell.
         let _ = qmp.execute("blockdev-del", Some(json!({ "node-name": node })));

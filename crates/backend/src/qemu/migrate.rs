@@ -4,12 +4,13 @@ use super::Qemu;
 use super::channel::{self, Side};
 use super::control::{ask, look, monitor, unusable};
 use super::qmp::{Qmp, QmpError};
+use super::reach;
 use super::schema::Schema;
 use crate::place::address;
 use crate::request::{Answer, Migrate, Migrated, MigrationProgress, Place, Told, Watch};
 use crate::state::State;
 use crate::supervise::{kill, note_moved, running, said};
-use crate::{Condition, ControlError, Operation, Stored};
+use crate::{Condition, ControlError, Operation, Stored, chain};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -111,17 +112,27 @@ fn run_on(qemu: &Qemu, machine: &Stored, before: &Condition, error: ControlError
 }
 
 fn begin(qemu: &Qemu, machine: &Stored, what: &Migrate, file: Option<&File>) -> Result<(), ControlError> {
-    let mut qmp = monitor(machine, &running(machine)?, qemu.patience)?;
+    let running = running(machine)?;
+    let mut qmp = monitor(machine, &running, qemu.patience)?;
     let schema = qmp.schema().map_err(|source| unusable(machine, source))?;
     let words = |error: QmpError| match error {
         QmpError::Refused { description, .. } => failed(machine, description),
+        QmpError::Lent { .. } => failed(machine, chain(&error)),
         source => unusable(machine, source),
     };
-    if what.resume {
+    let to = |qmp: &mut Qmp| -> Result<String, ControlError> {
         let to = address(&what.to).map_err(|why| failed(machine, why))?;
+        let lent = match &what.to {
+            Place::Unix(path) => reach::target(qmp, &running, path).map_err(words)?,
+            _ => None,
+        };
+        Ok(lent.unwrap_or(to))
+    };
+    if what.resume {
+        let to = to(&mut qmp)?;
         return qmp.execute("migrate", Some(json!({ "uri": to, "resume": true }))).map(drop).map_err(words);
     }
-    channel::prepare(&mut qmp, &schema, &what.channel, what.post_copy, Side::Source)
+    channel::prepare(&mut qmp, &running, &schema, &what.channel, what.post_copy, Side::Source)
         .map_err(|why| why.of(machine, Operation::Migrate))?;
     let mut parameters = json!({});
     if what.bandwidth > 0 {
@@ -134,7 +145,7 @@ fn begin(qemu: &Qemu, machine: &Stored, what: &Migrate, file: Option<&File>) -> 
     qmp.execute("migrate-set-capabilities", Some(json!({ "capabilities": on }))).map_err(words)?;
     qmp.execute("migrate-set-parameters", Some(parameters)).map_err(words)?;
     let to = match file {
-        None => address(&what.to).map_err(|why| failed(machine, why))?,
+        None => to(&mut qmp)?,
         Some(file) => lend(&mut qmp, &schema, file).map_err(words)?,
     };
     qmp.execute("migrate", Some(json!({ "uri": to }))).map(drop).map_err(words)

@@ -15,6 +15,7 @@ mod limit;
 mod migrate;
 mod placement;
 pub mod qmp;
+mod reach;
 mod receive;
 mod resize;
 pub mod schema;

@@ -49,6 +49,15 @@ pub struct Event {
 /// Why a monitor gave no answer.
 #[derive(Debug, Error)]
 pub enum QmpError {
+    /// What it is to use cannot be opened for it.
+    #[error("cannot open `{}` for it", .path.display())]
+    Lent {
+        /// The file or socket.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// Its socket cannot be reached.
     #[error("cannot connect to `{}`", .path.display())]
     Connect {
@@ -187,7 +196,15 @@ impl Qmp {
     /// # Errors
     /// [`QmpError`].
     pub fn lend(&mut self, file: BorrowedFd<'_>) -> Result<String, QmpError> {
-        let set = self.execute_with("add-fd", json!({ "opaque": "vmwright" }), file)?;
+        self.lend_as(file, "vmwright")
+    }
+
+    /// The same with words that QEMU keeps with it (`opaque` of `query-fdsets`).
+    ///
+    /// # Errors
+    /// [`QmpError`].
+    pub fn lend_as(&mut self, file: BorrowedFd<'_>, words: &str) -> Result<String, QmpError> {
+        let set = self.execute_with("add-fd", json!({ "opaque": words }), file)?;
         match set["fdset-id"].as_u64() {
             Some(set) => Ok(format!("/dev/fdset/{set}")),
             None => Err(QmpError::NotQmp(quote(set.to_string().as_bytes()))),

@@ -5,6 +5,7 @@ use super::channel::{self, Side, Unset};
 use super::control::{ask, look};
 use super::migrate::lend;
 use super::qmp::{Qmp, QmpError};
+use super::reach::Arrival;
 use crate::place::{address, clear};
 use crate::process::Life;
 use crate::request::{Place, Receive, Told, Watch};
@@ -22,24 +23,43 @@ const LOOK: Duration = Duration::from_millis(100);
 const END: Duration = Duration::from_secs(30);
 
 /// Lets a VMM that waits (`-incoming defer`) listen at the address, or read the file.
-pub(super) fn listen(qmp: &mut Qmp, receive: &Receive) -> Result<(), Unset> {
+pub(super) fn listen(qmp: &mut Qmp, running: &Running, receive: &Receive) -> Result<(), Unset> {
     let schema = qmp.schema()?;
-    channel::prepare(qmp, &schema, &receive.channel, false, Side::Target)?;
-    let from = match &receive.from {
+    channel::prepare(qmp, running, &schema, &receive.channel, false, Side::Target)?;
+    // QEMU's default for a failed migration is to end: then its log has the reason, and nothing is left.
+    match &receive.from {
         Place::File(path) => {
             let file = File::open(path)
                 .map_err(|error| Unset::Words(format!("`{}` cannot be read: {error}", path.display())))?;
-            lend(qmp, &schema, &file)?
+            let from = lend(qmp, &schema, &file)?;
+            qmp.execute("migrate-incoming", Some(json!({ "uri": from })))?;
+            Ok(())
         }
-        place => {
-            let from = address(place).map_err(Unset::Words)?;
-            clear(place);
-            from
-        }
+        place => wait_at(running, place, |from| {
+            qmp.execute("migrate-incoming", Some(json!({ "uri": from }))).map(drop)
+        }),
+    }
+}
+
+/// Lets a VMM listen at an address by one of its monitor's commands.
+fn wait_at(
+    running: &Running,
+    place: &Place,
+    begin: impl FnOnce(&str) -> Result<(), QmpError>,
+) -> Result<(), Unset> {
+    let mut from = address(place).map_err(Unset::Words)?;
+    clear(place);
+    let arrival = match place {
+        Place::Unix(path) => Arrival::at(running, path)
+            .map_err(|error| Unset::Words(format!("`{}`: {error}", path.display())))?,
+        _ => None,
     };
-    // QEMU's default for a failed migration is to end: then its log has the reason, and nothing is left.
-    qmp.execute("migrate-incoming", Some(json!({ "uri": from })))?;
-    Ok(())
+    if let Some(arrival) = &arrival {
+        from.clone_from(&arrival.address);
+    }
+    begin(&from)?;
+    let Some(arrival) = arrival else { return Ok(()) };
+    arrival.show().map_err(|error| Unset::Words(format!("the socket cannot be shown at {place}: {error}")))
 }
 
 /// Waits until the guest is here. Where it does not come, the VMM is ended.
@@ -112,17 +132,22 @@ fn remove(receive: &Receive) {
 /// on memory that has not come (`exec-oob`).
 fn recover(qemu: &Qemu, machine: &Stored, running: &Running, receive: &Receive, watch: &mut dyn Watch) {
     let Ok(to) = address(&receive.from) else { return };
-    clear(&receive.from);
     let path = running.qmp.as_deref().unwrap_or_else(|| Path::new(""));
-    let asked = Qmp::connect_out_of_band(path, qemu.patience)
-        .and_then(|mut qmp| qmp.execute_out_of_band("migrate-recover", Some(json!({ "uri": to }))));
+    let mut listens_already = false;
+    let asked = wait_at(running, &receive.from, |from| {
+        let mut qmp = Qmp::connect_out_of_band(path, qemu.patience)?;
+        let told = qmp.execute_out_of_band("migrate-recover", Some(json!({ "uri": from })));
+        listens_already = matches!(told, Err(QmpError::Refused { .. }));
+        told.map(drop)
+    });
+    let mut told = |note: String| watch.tell(Told::Note(note));
     match asked {
-        Ok(_) => watch.tell(Told::Note(format!(
+        Ok(()) => told(format!(
             "the connection was lost; {} waits at {to} again: 'vm migrate --resume' at the source goes on",
             machine.name
-        ))),
-        // It listens already.
-        Err(QmpError::Refused { .. }) => {}
-        Err(error) => watch.tell(Told::Note(format!("it cannot listen again yet: {}", crate::chain(&error)))),
+        )),
+        Err(_) if listens_already => {}
+        Err(Unset::Words(why)) => told(format!("it cannot listen again yet: {why}")),
+        Err(Unset::Monitor(error)) => told(format!("it cannot listen again yet: {}", crate::chain(&error))),
     }
 }

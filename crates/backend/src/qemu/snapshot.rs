@@ -4,14 +4,15 @@
 //! is from then on, and memory goes into a file.
 
 use super::Qemu;
-use super::control::{ask, unusable};
+use super::control::{ask, monitor, unusable};
 use super::qmp::QmpError;
+use super::reach::{self, path_of};
 use super::{jobs, migrate};
 use crate::disks::{self, Kept, SCHEMA, Snapshot, failed, use_images, writable};
 use crate::image::{self, beside};
 use crate::request::{Answer, Migrate, Place, Receive, Unwatched, Watch};
 use crate::state::State;
-use crate::supervise::now_ms;
+use crate::supervise::{now_ms, running};
 use crate::{Condition, ControlError, Operation, Stop, Stored, chain};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -66,17 +67,18 @@ pub(super) fn snapshot(
 }
 
 fn understands(qemu: &Qemu, machine: &Stored, command: &str) -> Result<bool, ControlError> {
-    let mut qmp = super::control::monitor(machine, &crate::supervise::running(machine)?, qemu.patience)?;
+    let mut qmp = monitor(machine, &running(machine)?, qemu.patience)?;
     qmp.schema().map(|schema| schema.has(command)).map_err(|source| unusable(machine, source))
 }
 
 /// The disks that the guest may write to, as QEMU has them.
 fn live(qemu: &Qemu, machine: &Stored) -> Result<Vec<Live>, ControlError> {
     let blocks = ask(qemu, machine, "query-block", None)?;
+    let lent = ask(qemu, machine, "query-fdsets", None)?;
     let node = |path: &PathBuf| {
         let found = blocks.as_array().into_iter().flatten().find(|block| {
             let file = block["inserted"]["file"].as_str().unwrap_or_default();
-            path == std::path::Path::new(file)
+            path == std::path::Path::new(&path_of(&lent, file))
         });
         found.and_then(|block| block["inserted"]["node-name"].as_str().map(str::to_owned))
     };
@@ -125,6 +127,9 @@ fn external(
             let _ = std::fs::remove_file(overlay);
         }
     };
+    let running = running(machine)?;
+    // One connection for all: what is lent over it goes with it where nothing has it open.
+    let mut qmp = monitor(machine, &running, qemu.patience)?;
     let mut actions = Vec::new();
     for disk in live {
         let overlay = beside(&disk.path, name);
@@ -132,21 +137,26 @@ fn external(
             remove(&moves);
             return Err(refuse(why));
         }
-        actions.push(json!({ "type": "blockdev-snapshot-sync", "data": {
-            "node-name": disk.node, "snapshot-file": overlay, "format": "qcow2", "mode": "existing",
-            "snapshot-node-name": format!("{}.{}", disk.node.chars().take(12).collect::<String>(), now_ms() % 1_000_000_000),
-        } }));
-        moves.push((disk.at, overlay));
+        moves.push((disk.at, overlay.clone()));
+        match reach::image(&mut qmp, &running, &overlay, false) {
+            Ok(file) => actions.push(json!({ "type": "blockdev-snapshot-sync", "data": {
+                "node-name": disk.node, "snapshot-file": file, "format": "qcow2", "mode": "existing",
+                "snapshot-node-name": format!("{}.{}", disk.node.chars().take(12).collect::<String>(), now_ms() % 1_000_000_000),
+            } })),
+            Err(error) => {
+                remove(&moves);
+                return Err(refuse(chain(&error)));
+            }
+        }
     }
-    if let Err(error) = ask(qemu, machine, "transaction", Some(json!({ "actions": actions }))) {
+    if let Err(error) = qmp.execute("transaction", Some(json!({ "actions": actions }))) {
         remove(&moves);
         return Err(match error {
-            ControlError::Monitor { source: QmpError::Refused { description, .. }, .. } => {
-                refuse(description)
-            }
-            other => other,
+            QmpError::Refused { description, .. } => refuse(description),
+            other => unusable(machine, other),
         });
     }
+    drop(qmp);
     // From here on the guest writes to the overlays, whatever becomes of the rest.
     use_images(machine, Operation::Snapshot, &moves)?;
     let memory = Snapshot::file(machine, name, "memory");

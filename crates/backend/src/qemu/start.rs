@@ -1,14 +1,14 @@
 //! Starting: files, sockets and taps first, then the process, then its monitor until the guest runs.
 
-use super::argv::{Handles, argv, words};
+use super::argv::{Becomes, Handles, argv, words};
 use super::channel::Unset;
 use super::qmp::{Qmp, QmpError};
 use super::{Qemu, placement, receive, tap};
-use crate::account::account;
+use crate::account::{account, own};
 use crate::cgroup::Group;
-use crate::launch::Streams;
+use crate::launch::{Rights, Streams};
 use crate::program::find;
-use crate::request::{Receive, Watch};
+use crate::request::{Receive, Told, Watch};
 use crate::seed;
 use crate::sockets::SocketDirectory;
 use crate::store::{SEED, SERIAL};
@@ -19,7 +19,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use vmwright_model::MachineSpec;
-use vmwright_model::machine::{Accelerator, NetworkKind};
+use vmwright_model::machine::{Accelerator, HostDeviceKind, NetworkKind};
 
 /// Where QEMU lies on hosts that do not have it in PATH: a short PATH of a service, and RHEL's own place.
 const OWN_PLACE: &str = "/usr/libexec/qemu-kvm";
@@ -33,6 +33,20 @@ pub(super) fn start(
     supervise::start(machine, qemu.name(), launched, |attempt| run(qemu, attempt, None))
 }
 
+/// What a QEMU says that does not know `-run-with` yet, before 9.1, or not with a user.
+const NO_RUN_WITH: [&str; 2] = ["-run-with: invalid option", "-run-with user="];
+
+/// Runs it in the words of today's QEMU, and where it does not know them in those that it had until 10.0.
+fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result<Running, StartError> {
+    match run_by(qemu, attempt, from, false) {
+        Err(StartError::Exited { said, .. }) if NO_RUN_WITH.iter().any(|words| said.contains(words)) => {
+            attempt.unsaid().map_err(StartError::Process)?;
+            run_by(qemu, attempt, from, true)
+        }
+        ran => ran,
+    }
+}
+
 /// Starts a VMM that waits for its guest, and waits with it.
 pub(super) fn receive(
     qemu: &Qemu,
@@ -40,6 +54,11 @@ pub(super) fn receive(
     from: &Receive,
     watch: &mut dyn Watch,
 ) -> Result<Running, StartError> {
+    if fetches(Some(from)) && own(machine).is_some() {
+        watch.tell(Told::Note(
+            "QEMU stays root: of pages that post-copy has not brought yet the kernel tells nobody else (vm.unprivileged_userfaultfd)".to_owned(),
+        ));
+    }
     let running =
         supervise::start(machine, qemu.name(), &mut || {}, |attempt| run(qemu, attempt, Some(from)))?;
     receive::arrival(qemu, machine, &running, from, watch)?;
@@ -75,12 +94,26 @@ pub(crate) fn taps_of(spec: &MachineSpec) -> impl Iterator<Item = (usize, tap::W
     })
 }
 
-fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result<Running, StartError> {
+/// Whether memory of the host is held for the guest: all of it, or what its devices write to.
+fn locks(spec: &MachineSpec) -> bool {
+    let writes = |kind: HostDeviceKind| matches!(kind, HostDeviceKind::Pci | HostDeviceKind::Mdev);
+    spec.memory.locked
+        || spec.host_devices.iter().any(|device| writes(device.kind))
+        || spec.networks.iter().any(|network| network.kind == NetworkKind::Vdpa)
+}
+
+fn run_by(
+    qemu: &Qemu,
+    attempt: &mut Attempt<'_>,
+    from: Option<&Receive>,
+    by_runas: bool,
+) -> Result<Running, StartError> {
     let deadline = Instant::now() + qemu.patience;
     let machine = attempt.machine;
     let mut spec = seed::with_disk(machine);
     let program = program(qemu, &spec)?;
     let account = account(&spec.process)?;
+    let becomes = own(machine).filter(|_| !fetches(from));
     seed::make(machine)?;
     // The machine's directory is closed to another user: QEMU gets the file itself.
     let seed = account.as_ref().and(machine.spec.seed.as_ref()).map(|_| File::open(machine.file(SEED)));
@@ -90,7 +123,8 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
     }
     let spec = &spec;
     let serial = empty_file(&machine.file(SERIAL))?;
-    let sockets = SocketDirectory::make(&machine.state, &machine.name, account.is_some())?;
+    let owner = account.as_ref().map(|account| (account.uid, account.gid)).or(becomes.map(|id| (id, id)));
+    let sockets = SocketDirectory::make(&machine.state, &machine.name, owner)?;
     let (qmp_path, qmp) = sockets.listen("qmp")?;
     let (_, queries) = sockets.listen("query")?;
     let (agent_path, agent) = sockets.listen("agent")?;
@@ -104,6 +138,7 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
         queries: Some((queries.as_raw_fd(), sockets.name())),
         agent: Some(agent.as_raw_fd()),
         taps: taps.iter().map(|(at, tap)| (*at, tap.descriptors())).collect(),
+        becomes: becomes.map(|id| Becomes { id, by_runas }),
         ..Handles::by_name()
     };
     let mut arguments = words(&argv(spec, &handles)?);
@@ -113,6 +148,7 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
         arguments.extend(["-incoming".into(), "defer".into()]);
     }
     let mut inherits = vec![serial.as_raw_fd(), qmp.as_raw_fd(), queries.as_raw_fd()];
+    inherits.extend(sockets.way());
     inherits.extend(seed.as_ref().map(AsRawFd::as_raw_fd));
     inherits.extend(spec.agent.then_some(agent.as_raw_fd()));
     inherits.extend(taps.iter().flat_map(|(_, tap)| tap.descriptors()));
@@ -125,19 +161,22 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
         account,
         sockets: Some(&sockets),
         cgroup: group.as_ref().zip(door.as_ref()),
-        qmp: Some(qmp_path.clone()),
+        qmp: Some(qmp_path),
         agent: spec.agent.then_some(agent_path),
         agent_port: None,
         taps: taps.iter().map(|(_, tap)| tap.name.clone()).collect(),
         accelerator: spec.accelerator,
         streams: Streams::default(),
         apart: None,
+        // Its own filter cannot forbid it what it needs to become another user.
+        rights: Rights { locks: locks(spec), no_new: becomes.is_some() },
     })?;
+    running.user = running.user.or_else(|| becomes.map(|id| id.to_string()));
     // QEMU alone has them from here on: what it closes by ending is closed.
     drop((qmp, queries, agent, taps, serial, seed, door));
 
     let placed = |qmp: &mut Qmp| placement::place(qmp, spec, &running, group.as_ref());
-    match greet(&qmp_path, deadline, from, placed) {
+    match greet(&running, deadline, from, placed) {
         Err(Unready::Start(error)) => {
             attempt.abandon(&mut child).map_err(StartError::Process)?;
             Err(error)
@@ -168,6 +207,16 @@ fn run(qemu: &Qemu, attempt: &mut Attempt<'_>, from: Option<&Receive>) -> Result
     }
 }
 
+/// Whether a guest's memory may have to be fetched page by page while it runs, where the kernel tells root alone which
+/// pages are missing (userfaultfd(2), `/proc/sys/vm/unprivileged_userfaultfd`).
+fn fetches(from: Option<&Receive>) -> bool {
+    let for_all = || {
+        let switch = std::fs::read_to_string("/proc/sys/vm/unprivileged_userfaultfd");
+        switch.is_ok_and(|switch| switch.trim() == "1")
+    };
+    from.is_some_and(|from| from.channel.post_copy) && !for_all()
+}
+
 /// Why a VMM does not run its guest.
 enum Unready {
     /// Its monitor, or what is received.
@@ -191,11 +240,12 @@ impl From<Unset> for Unready {
 /// Waits until the monitor answers commands, which it does once all devices are made and the guest was let go:
 /// the greeting alone comes before that. Gives what executes guest code.
 fn greet(
-    path: &Path,
+    running: &Running,
     deadline: Instant,
     from: Option<&Receive>,
     placed: impl FnOnce(&mut Qmp) -> Result<(), placement::Unplaced>,
 ) -> Result<Accelerator, Unready> {
+    let path = running.qmp.as_deref().unwrap_or_else(|| Path::new(""));
     let mut qmp = Qmp::connect(path, deadline.saturating_duration_since(Instant::now()))?;
     let answer = qmp.execute("query-kvm", None)?;
     placed(&mut qmp).map_err(|unplaced| match unplaced {
@@ -203,7 +253,7 @@ fn greet(
         placement::Unplaced::Start(error) => Unready::Start(error),
     })?;
     if let Some(from) = from {
-        receive::listen(&mut qmp, from)?;
+        receive::listen(&mut qmp, running, from)?;
     }
     match answer["enabled"].as_bool() {
         Some(true) => Ok(Accelerator::Kvm),

@@ -471,6 +471,45 @@ fn the_files_of_a_machine_are_private_and_its_sockets_too() {
 }
 
 #[test]
+fn each_vmm_that_root_starts_is_a_user_of_its_own() {
+    let Some(qemu) = qemu_as_root("each_vmm_that_root_starts_is_a_user_of_its_own") else { return };
+    let place = Place::new();
+    // Disks that root alone may open, below a directory that root alone may enter.
+    let closed = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("set");
+    };
+    closed(place.directory.path(), 0o700);
+    let mut users = Vec::new();
+    for _ in 0..2 {
+        let disk = place.disk();
+        closed(&disk, 0o600);
+        let machine = place.machine_on(&disk, "");
+        let running = start(&qemu, &machine);
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", running.process.pid)).expect("it runs");
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("it has the line");
+            line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let user = running.user.clone().expect("not root");
+        assert!(user != "0" && field("Uid:").iter().all(|id| *id == user), "{status}");
+        assert_eq!((field("Gid:"), field("Groups:")), (field("Uid:"), vec![user.clone()]));
+        assert_eq!((field("CapPrm:"), field("NoNewPrivs:")), (vec!["0".repeat(16)], vec!["1".to_owned()]));
+        eventually("the guest is up", || text(&machine, "serial.log").contains(guest::READY));
+        users.push(user);
+        kill(&qemu, &machine);
+    }
+    assert_ne!(users[0], users[1]);
+    // Root it is where the specification says so.
+    let machine = place.machine("process.user = 'root'\n");
+    let running = start(&qemu, &machine);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.process.pid)).expect("it runs");
+    assert!(status.contains("\nUid:\t0\t0\t0\t0\n") && running.user.is_none(), "{status}");
+    kill(&qemu, &machine);
+    place.assert_nothing_left(&[]);
+}
+
+#[test]
 fn a_machine_of_another_backend_is_left_alone() {
     let Some(qemu) = qemu("a_machine_of_another_backend_is_left_alone") else { return };
     let place = Place::new();

@@ -33,6 +33,17 @@ pub struct Handles {
     pub secrets: BTreeMap<String, String>,
     /// Generic SCSI device (`/dev/sg0`) of a host device, by its place.
     pub scsi: BTreeMap<usize, String>,
+    /// Who QEMU becomes by itself, once it has opened everything and before its guest runs.
+    pub becomes: Option<Becomes>,
+}
+
+/// The user and the group of one number that QEMU becomes, and in which words it is told so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Becomes {
+    /// The number.
+    pub id: u32,
+    /// Whether by `-runas`, which QEMU 10.0 has no more; else by `-run-with user=`, which QEMU has since 9.1.
+    pub by_runas: bool,
 }
 
 impl Handles {

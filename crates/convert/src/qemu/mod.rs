@@ -13,7 +13,7 @@ mod write;
 
 pub(crate) use argument::escape;
 pub use argument::{Argument, shell, words};
-pub use handles::{Descriptor, Handles};
+pub use handles::{Becomes, Descriptor, Handles};
 pub use network_address::mac;
 pub use read::{command, read};
 pub use write::{AGENT_PORT, ArgvError, CommandLine, write};

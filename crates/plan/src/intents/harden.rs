@@ -250,7 +250,7 @@ pub fn harden_vm(ground: &Ground<'_>, guest: &Guest<'_>) -> Result<Plan, IntentE
     }
     if spec.process.user.as_deref() == Some("root") {
         given_up.push(
-            "nothing here, but look: QEMU runs as root; give it a user of its own, who owns its disks, in `process.user`"
+            "nothing here, but look: QEMU runs as root, as `process.user` says; without it QEMU is a user of its own"
                 .to_owned(),
         );
     }

@@ -166,21 +166,26 @@ fn seccomp(seen: &Observed, spec: &MachineSpec, gate: &mut Gate) {
     }
     gate.aspects.about("sandbox");
     match &seen.words {
-        Ok(words) if words.first().is_some_and(|program| program.contains("qemu")) => sandbox(words, gate),
+        Ok(words) if words.first().is_some_and(|program| program.contains("qemu")) => sandbox(words, seen, gate),
         Ok(_) => gate.aspects.none("the VMM is not QEMU: its filter is its own"),
         Err(why) => gate.aspects.unknown(format!("the VMM's command line: {why}")),
     }
 }
 
 /// What QEMU's filter was told to forbid.
-fn sandbox(words: &[String], gate: &mut Gate) {
+fn sandbox(words: &[String], seen: &Observed, gate: &mut Gate) {
     let value = words.iter().position(|word| word == "-sandbox").and_then(|at| words.get(at + 1));
     let Some(value) = value else {
         gate.row("-sandbox", "not given");
         return gate.aspects.fail("QEMU was started without -sandbox");
     };
     gate.row("-sandbox", value);
-    let denies = |part: &str| value.split(',').any(|word| word.strip_prefix(part) == Some("=deny"));
+    // Who becomes another user by itself cannot be denied to; then the kernel has to.
+    let becomes = words.iter().any(|word| matches!(word.as_str(), "-runas" | "-run-with"));
+    let denied = becomes && seen.status.as_ref().is_ok_and(|status| status.contains("NoNewPrivs:\t1\n"));
+    let denies = |part: &str| {
+        value.split(',').any(|word| word.strip_prefix(part) == Some("=deny")) || denied && part == "elevateprivileges"
+    };
     let allowed: Vec<&str> = SANDBOX.into_iter().filter(|part| !denies(part)).collect();
     let on = value.split(',').next().is_some_and(|word| matches!(word, "on" | "enable=on"));
     gate.aspects.expect(on && allowed.is_empty(), || {

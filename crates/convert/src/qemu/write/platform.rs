@@ -1,6 +1,7 @@
 //! The process, and the machine type with what belongs to it as a whole.
 
 use super::super::argument::{Value, escape, on_off};
+use super::super::handles::Becomes;
 use super::{ArgvError, Line, memory};
 use vmwright_model::machine::{Accelerator, MemoryDeviceKind, Reaction};
 
@@ -14,11 +15,21 @@ pub(super) fn process(line: &mut Line<'_>) {
         line.push("-display", "none", "no window; the console is the serial port");
     }
     if spec.process.sandbox.unwrap_or(true) {
+        // Who is to become another user cannot be denied to; behind it there are no rights to gain, `spawn` denies
+        // programs that have them.
+        let gain = if line.handles.becomes.is_some() { "allow" } else { "deny" };
         line.push(
             "-sandbox",
-            "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+            format!("on,obsolete=deny,elevateprivileges={gain},spawn=deny,resourcecontrol=deny"),
             "seccomp: a guest that breaks out cannot start programs or gain rights",
         );
+    }
+    if let Some(Becomes { id, by_runas }) = line.handles.becomes {
+        let why = "root has opened all that it needs; before the guest runs it becomes a user that is this machine's alone";
+        match by_runas {
+            true => line.push("-runas", format!("{id}:{id}"), why),
+            false => line.push("-run-with", format!("user={id}:{id}"), why),
+        }
     }
     if let Some(uuid) = &spec.uuid {
         line.push("-uuid", escape(uuid), "the identity that the guest sees in its firmware tables");

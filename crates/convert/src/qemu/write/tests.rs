@@ -1,3 +1,4 @@
+use super::super::handles::Becomes;
 use super::super::words;
 use super::*;
 use vmwright_formats::{View, machine_spec::MachineSpecView};
@@ -38,6 +39,24 @@ fn the_smallest_machine() {
 -device virtserialport,bus=serial1.0,chardev=agent,name=org.qemu.guest_agent.0
 -device virtio-rng-pci";
     assert_eq!(line(&spec("name = 'tiny'\n")), expected);
+}
+
+#[test]
+fn who_becomes_another_user_is_not_denied_to() {
+    let spec = spec("name = 'tiny'\n");
+    let told = |by_runas| {
+        let becomes = Some(Becomes { id: 1_900_000_000, by_runas });
+        let handles = Handles { becomes, ..Handles::to_show(&spec) };
+        let arguments = write(&spec, &handles).expect("a good specification").arguments;
+        words(&arguments).into_iter().map(|word| word.into_string().expect("text")).collect::<Vec<_>>()
+    };
+    let sandbox = "on,obsolete=deny,elevateprivileges=allow,spawn=deny,resourcecontrol=deny";
+    for (by_runas, option, value) in
+        [(true, "-runas", "1900000000:1900000000"), (false, "-run-with", "user=1900000000:1900000000")]
+    {
+        let words = told(by_runas);
+        assert!(words.windows(4).any(|four| four == ["-sandbox", sandbox, option, value]), "{words:?}");
+    }
 }
 
 #[test]

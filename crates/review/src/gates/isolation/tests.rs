@@ -97,6 +97,15 @@ fn each_thread_counts_for_seccomp_and_each_part_for_the_sandbox() {
     assert_eq!(failure(&seen, &spec()), "QEMU was started without -sandbox");
     seen.words = Ok(["qemu", "-sandbox", "on,obsolete=deny,spawn=allow"].map(str::to_owned).to_vec());
     assert_eq!(failure(&seen, &spec()), "-sandbox leaves elevateprivileges, spawn, resourcecontrol allowed");
+    // Who becomes another user by itself needs its right to; the kernel then denies it any further one.
+    let becomes = ["qemu", "-sandbox", "on,obsolete=deny,elevateprivileges=allow,spawn=deny,resourcecontrol=deny"];
+    let with = |more: &[&str]| Ok([&becomes, more].concat().into_iter().map(str::to_owned).collect());
+    seen.words = with(&["-run-with", "user=1900000000:1900000000"]);
+    assert_eq!(judge(&seen, &spec()).outcome, GateOutcome::Pass);
+    seen.status = Ok(STATUS.replace("NoNewPrivs:\t1", "NoNewPrivs:\t0"));
+    assert_eq!(failure(&seen, &spec()), "-sandbox leaves elevateprivileges allowed");
+    (seen.status, seen.words) = (Ok(STATUS.to_owned()), with(&[]));
+    assert_eq!(failure(&seen, &spec()), "-sandbox leaves elevateprivileges allowed");
     seen.words = Err(Missing::Denied);
     assert!(matches!(judge(&seen, &spec()).outcome, GateOutcome::Unknown(_)));
 }
