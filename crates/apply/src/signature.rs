@@ -1,6 +1,8 @@
 //! What a signature of ssh-keygen's tells of itself, besides that it is one: which key made it, and whether a person was
 //! there. ssh-keygen has verified it by then, and with it all that is read here.
 
+use vmwright_formats::base64;
+
 /// A signature.
 pub(crate) struct Signature {
     /// The public key, without its certificate.
@@ -14,7 +16,7 @@ impl Signature {
     /// something reserved, the hash and what was made. None where it is broken or its key of an unknown kind.
     pub(crate) fn read(armoured: &[u8]) -> Option<Self> {
         let body = std::str::from_utf8(armoured).ok()?.lines().filter(|line| !line.starts_with('-'));
-        let bytes = decoded(&body.collect::<String>())?;
+        let bytes = base64::decode(&body.collect::<String>())?;
         let (key, rest) = string(bytes.strip_prefix(b"SSHSIG")?.get(4..)?)?;
         let behind = |rest| string(rest).map(|(_, rest)| rest);
         let (made, _) = string(behind(behind(behind(rest)?)?)?)?;
@@ -58,20 +60,4 @@ fn of_certificate(key: &[u8]) -> Option<Option<Vec<u8>>> {
 fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_at_checked(4)?;
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(length.try_into().ok()?)).ok()?)
-}
-
-/// Base64 (RFC 4648, section 4).
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut out, mut held, mut bits) = (Vec::with_capacity(text.len() / 4 * 3), 0_u32, 0);
-    for byte in text.trim_end_matches('=').bytes() {
-        let value = LETTERS.iter().position(|letter| *letter == byte)?;
-        held = held << 6 | u32::try_from(value).ok()?;
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            out.push(u8::try_from(held >> bits & 0xff).ok()?);
-        }
-    }
-    Some(out)
 }

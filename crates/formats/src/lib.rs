@@ -5,6 +5,7 @@
 //! name it in [`views!`] below; its kind is the module's name.
 
 pub mod acl;
+pub mod base64;
 pub mod changes;
 pub mod codes;
 pub mod cpu_models;

@@ -1,7 +1,6 @@
 //! A client of the QEMU guest agent protocol (`qga/qapi-schema.json` in QEMU's source). Everything that comes
 //! back was written inside the guest: it is data to show or compare, never to obey, and bounded here.
 
-use super::base64::decode as decode_base64;
 use crate::lines::{Lines, NoLine, dial, quote};
 use crate::vsock;
 use serde_json::{Value, json};
@@ -11,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
+use vmwright_formats::base64;
 
 /// Longest answer, in bytes. An agent keeps at most 16 MiB of each of a program's two outputs (`GUEST_EXEC_MAX_OUTPUT`
 /// of `qga/commands.c`) and sends them as base64 together; of files this client asks for less.
@@ -77,7 +77,7 @@ fn file_rest(
         let count = PIECE.min(max - bytes.len() + usize::from(whole));
         let piece = agent.execute("guest-file-read", Some(json!({ "handle": handle, "count": count })))?;
         let rubbish = || rubbish("guest-file-read", &piece);
-        let read = piece["buf-b64"].as_str().and_then(decode_base64).ok_or_else(rubbish)?;
+        let read = piece["buf-b64"].as_str().and_then(base64::decode).ok_or_else(rubbish)?;
         let end = piece["eof"].as_bool().ok_or_else(rubbish)?;
         if read.len() > count || piece["count"].as_u64() != Some(read.len() as u64) {
             return Err(rubbish());
@@ -415,7 +415,6 @@ fn field(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::base64::encode as encode_base64;
     use super::*;
     use std::io::{BufRead, BufReader, Read, Write};
     use std::thread::JoinHandle;
@@ -522,7 +521,7 @@ mod tests {
                     let end = content.len().min(at + count.min(50_000));
                     let piece = &content[at..end];
                     at = end;
-                    json!({"return": {"count": piece.len(), "buf-b64": encode_base64(piece), "eof": at == content.len()}})
+                    json!({"return": {"count": piece.len(), "buf-b64": base64::encode(piece), "eof": at == content.len()}})
                 }
                 "guest-file-close" => {
                     open -= 1;
@@ -555,7 +554,7 @@ mod tests {
             json!({"count": 99, "buf-b64": "AAAA", "eof": true}),
             json!({"count": 3, "buf-b64": "AAA", "eof": true}),
             json!({"count": 3, "buf-b64": "\u{0}\u{0}==", "eof": true}),
-            json!({"count": 300_000, "buf-b64": encode_base64(&vec![0; 300_000]), "eof": true}),
+            json!({"count": 300_000, "buf-b64": base64::encode(&vec![0; 300_000]), "eof": true}),
             json!([]),
         ] {
             let told = lie.clone();

@@ -1,7 +1,6 @@
 //! Files into the guest and out of it, through its agent.
 
 use super::agent::{AgentError, Ask};
-use super::base64;
 use crate::ControlError;
 use crate::request::{Told, Watch};
 use serde_json::{Value, json};
@@ -9,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use vmwright_formats::base64;
 
 /// How much is asked for at a time, in bytes; an agent may send less.
 const READ: usize = 256 << 10;

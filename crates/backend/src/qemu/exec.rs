@@ -1,11 +1,11 @@
 //! Programs in the guest, through its agent.
 
 use super::agent::{AgentError, Ask};
-use super::base64;
 use crate::request::{Exec, Executed, Told, Watch};
 use crate::{ControlError, Operation};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use vmwright_formats::base64;
 
 /// How long a program may run where nobody said.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -2,7 +2,6 @@
 
 pub mod agent;
 pub mod argv;
-pub mod base64;
 mod channel;
 pub(crate) mod console;
 mod control;

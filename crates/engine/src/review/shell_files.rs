@@ -4,7 +4,7 @@
 
 use super::by_shell::refused;
 use serde_json::{Value, json};
-use vmwright_backend::qemu::base64;
+use vmwright_formats::base64;
 use vmwright_host::ssh::quoted;
 use vmwright_review::GuestError;
 

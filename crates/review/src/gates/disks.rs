@@ -6,12 +6,13 @@
 //! its last user closes it.
 
 use super::devices::{blocks, disks_of_guest};
-use super::hot_plug::{base64, discard, pattern};
+use super::hot_plug::{discard, pattern};
 use super::{Judged, table};
 use crate::aspects::Aspects;
 use crate::quote;
 use crate::scope::{Guest, GuestError, Session};
 use serde_json::{Value, json};
+use vmwright_formats::base64;
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::Discard;
 
@@ -70,11 +71,11 @@ fn tried(session: &Session<'_>, path: &str) -> Tried {
         let places = [0, size / 2, size - PART as u64].map(|at| at / 4096 * 4096);
         // All are written before one is read: a place that is another one's is seen.
         let written = places.map(|at| write(guest, &device, at, &bytes(at)));
-        let same = places.map(|at| read(guest, &device, at).map(|text| text == base64(&bytes(at))));
+        let same = places.map(|at| read(guest, &device, at).map(|text| text == base64::encode(&bytes(at))));
         let place = |(written, same)| Place { written, same };
         tried.places = places.into_iter().zip(written.into_iter().zip(same).map(place)).collect();
         let given = discard(guest, &device, (0, PART as u64), session.is_probe());
-        let reads_zeros = |()| Ok(read(guest, &device, 0)? == base64(&vec![0; PART]));
+        let reads_zeros = |()| Ok(read(guest, &device, 0)? == base64::encode(&vec![0; PART]));
         tried.discarded = given.map(|done| done.and_then(reads_zeros));
     }
     tried.disk = found.map(|(index, name, _)| (index, name));
@@ -164,7 +165,7 @@ fn opened<T>(
 
 fn write(guest: &dyn Guest, path: &str, at: u64, bytes: &[u8]) -> Result<(), String> {
     opened(guest, (path, "r+", at), |handle, ask| {
-        let written = ask("guest-file-write", json!({ "handle": handle, "buf-b64": base64(bytes) }))?;
+        let written = ask("guest-file-write", json!({ "handle": handle, "buf-b64": base64::encode(bytes) }))?;
         ask("guest-file-flush", json!({ "handle": handle }))?;
         match written.get("count").and_then(Value::as_u64) {
             Some(count) if count == bytes.len() as u64 => Ok(()),

@@ -12,6 +12,7 @@ use crate::scope::{Guest, Session, Undone, Unplugged};
 use serde_json::{Value, json};
 use std::thread;
 use std::time::{Duration, Instant};
+use vmwright_formats::base64;
 use vmwright_model::MachineSpec;
 
 /// Bytes of the disk.
@@ -133,7 +134,7 @@ fn driver(guest: &dyn Guest, path: &str) -> String {
 fn write(guest: &dyn Guest, path: &str, bytes: &[u8]) -> Result<(), String> {
     let ask = |command: &str, arguments| guest.execute(command, arguments).map_err(|error| format!("{command}: {error}"));
     let handle = ask("guest-file-open", json!({ "path": path, "mode": "w" }))?;
-    let written = ask("guest-file-write", json!({ "handle": handle, "buf-b64": base64(bytes) }));
+    let written = ask("guest-file-write", json!({ "handle": handle, "buf-b64": base64::encode(bytes) }));
     let flushed = ask("guest-file-flush", json!({ "handle": handle }));
     ask("guest-file-close", json!({ "handle": handle }))?;
     let count = written?.get("count").and_then(Value::as_u64);
@@ -153,21 +154,6 @@ pub(super) fn discard(guest: &dyn Guest, path: &str, (offset, length): (u64, u64
     let ran = ran.map_err(|error| error.to_string())?;
     let said = String::from_utf8_lossy(&ran.errors).trim().to_owned();
     Ok(if ran.status == Some(0) { Ok(()) } else { Err(said) })
-}
-
-/// RFC 4648, section 4.
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let at = |index: usize| u32::from(three.get(index).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for place in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * place) & 63) as usize];
-            text.push(if place <= three.len() { char::from(letter) } else { '=' });
-        }
-    }
-    text
 }
 
 pub(crate) fn judge(seen: &Observed, _spec: &MachineSpec) -> Judged {
@@ -296,12 +282,5 @@ mod tests {
         assert_eq!(judge(&none, &spec()).outcome.word(), "not applicable");
         let other = Observed { done: Err(Undone::Cannot("no agent".to_owned())), seen: None };
         assert_eq!(judge(&other, &spec()).outcome.word(), "unknown");
-    }
-
-    #[test]
-    fn letters_of_base64() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
-            assert_eq!(base64(bytes.as_bytes()), text, "{bytes}");
-        }
     }
 }

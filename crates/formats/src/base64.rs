@@ -1,4 +1,4 @@
-//! Base64 (RFC 4648, section 4), as the guest agent protocol wraps bytes.
+//! Base64 (RFC 4648, section 4), as the guest agent protocol wraps bytes and ssh-keygen its signatures.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
