@@ -10,7 +10,7 @@ use crate::actions::{self, ActionError, World};
 use crate::assisted_by;
 use crate::files::{Content, Free};
 use crate::log::{self, EVENT, LogError, Wal};
-use crate::net;
+use crate::net::{self, Awaiting};
 use crate::recover::{beginning, begun};
 use crate::report::{Event, NotUndone, RUN_SCHEMA, RunReport, StepReport, Stop, StopKind};
 use crate::run::{Context, Point, take_back};
@@ -101,7 +101,7 @@ pub fn plan_of(state: &Path, run: &str) -> Result<Option<String>, LogError> {
 /// # Errors
 /// [`ResumeError`] where nothing was changed.
 pub fn resume_run(run: &str, plan: &Plan, context: &mut Context<'_>) -> Result<RunReport, ResumeError> {
-    go_on(run, plan, context, true)
+    go_on(run, plan, context, &Moment { may: was_restarted, good: came_up })
 }
 
 /// Lets a run stay that waits for a restart which somebody else would do, before that: nothing waits for it any more, and
@@ -110,11 +110,44 @@ pub fn resume_run(run: &str, plan: &Plan, context: &mut Context<'_>) -> Result<R
 /// # Errors
 /// [`ResumeError`] where nothing was changed.
 pub fn keep_untried(run: &str, plan: &Plan, context: &mut Context<'_>) -> Result<RunReport, ResumeError> {
-    go_on(run, plan, context, false)
+    go_on(run, plan, context, &Moment { may: may_be_left, good: end_trials })
 }
 
-/// Goes on with a run, `behind` its restart or before it.
-fn go_on(run: &str, plan: &Plan, context: &mut Context<'_>, behind: bool) -> Result<RunReport, ResumeError> {
+/// When a run is gone on with.
+struct Moment {
+    /// Whether that moment has come.
+    may: fn(&Awaiting) -> Result<(), ResumeError>,
+    /// Ends what the boot loader tries, and says whether the run may stay.
+    good: fn(&Plan, &Context<'_>) -> Result<(), Stop>,
+}
+
+/// Behind the restart.
+fn was_restarted(awaiting: &Awaiting) -> Result<(), ResumeError> {
+    let run = awaiting.run.clone();
+    match awaiting.restarted {
+        Some(true) => Ok(()),
+        Some(false) => Err(ResumeError::NotRestarted(run)),
+        None => Err(ResumeError::NotWaiting(run)),
+    }
+}
+
+/// Before a restart that is somebody else's.
+fn may_be_left(awaiting: &Awaiting) -> Result<(), ResumeError> {
+    let run = awaiting.run.clone();
+    match awaiting.restarted {
+        Some(false) if awaiting.awaited => Ok(()),
+        Some(_) => Err(ResumeError::Restarts(run)),
+        None => Err(ResumeError::NotWaiting(run)),
+    }
+}
+
+/// Goes on with a run, or takes it back.
+fn go_on(
+    run: &str,
+    plan: &Plan,
+    context: &mut Context<'_>,
+    moment: &Moment,
+) -> Result<RunReport, ResumeError> {
     trust::check(context.state)?;
     let _lock = log::lock(context.state)?;
     let not_waiting = || ResumeError::NotWaiting(run.to_owned());
@@ -129,26 +162,14 @@ fn go_on(run: &str, plan: &Plan, context: &mut Context<'_>, behind: bool) -> Res
     if wanted != found {
         return Err(ResumeError::OtherPlan { run: run.to_owned(), wanted, found });
     }
-    let awaiting = net::of_log(run, &log).ok_or_else(not_waiting)?;
-    match awaiting.restarted {
-        None => return Err(not_waiting()),
-        Some(false) if behind => return Err(ResumeError::NotRestarted(run.to_owned())),
-        Some(restarted) if !behind && (restarted || !awaiting.awaited) => {
-            return Err(ResumeError::Restarts(run.to_owned()));
-        }
-        Some(_) => {}
-    }
+    (moment.may)(&net::of_log(run, &log).ok_or_else(not_waiting)?)?;
     let last = plan.steps.len().saturating_sub(1);
     let mut wal = Wal::resume(&log)?;
     let open: Vec<(usize, Action)> = begun(&log).into_iter().map(|begun| (begun.step, begun.undo)).collect();
     wal.reserve((open.len() as u64 + 3) * 2 * EVENT)?;
     let mut stopped = None;
     let mut not_undone = Vec::new();
-    let good = match behind {
-        true => tried(plan, context).and_then(|()| stands(plan, context)),
-        false => end_trials(plan, context),
-    };
-    let state = match good {
+    let state = match (moment.good)(plan, context) {
         Ok(()) => {
             let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
             wal.append(&RunEvent::Done { step: last }).map_err(ResumeError::Write)?;
@@ -200,6 +221,12 @@ fn go_on(run: &str, plan: &Plan, context: &mut Context<'_>, behind: bool) -> Res
     };
     wal.finish();
     Ok(report)
+}
+
+/// Whether what was made was booted, and does what it was for.
+fn came_up(plan: &Plan, context: &Context<'_>) -> Result<(), Stop> {
+    tried(plan, context)?;
+    stands(plan, context)
 }
 
 /// Ends what the boot loader tries once, and says whether it was that which was booted.

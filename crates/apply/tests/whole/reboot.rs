@@ -257,6 +257,33 @@ fn what_waits_for_a_restart_may_stay_untried_or_be_undone_before_it() {
 }
 
 #[test]
+fn what_may_not_stay_untried_is_taken_back() {
+    let (host, net) = (Host::new(), Told(300));
+    let before = host.look();
+    let (plan, run) = awaiting(&host, &net);
+    // Somebody has chosen another entry since, so that vmwright does not end the trial.
+    let block = host.path("boot/grub/grubenv");
+    let choose = |entry: &str| {
+        let text = std::fs::read_to_string(&block).expect("there");
+        let text = grub_environment::set(&text, "next_entry", Some(entry)).expect("it is a block");
+        std::fs::write(&block, text).expect("written");
+    };
+    choose("7");
+    let report = host.context(&mut hooks(&net), |context| keep_untried(&run, &plan, context)).expect("begun");
+    assert_eq!(report.state, RunState::UndoIncomplete, "{report:?}");
+    let stopped = report.stopped.expect("stopped");
+    assert!(stopped.step == 3 && stopped.why.contains("next_entry"), "{stopped:?}");
+    let left: Vec<usize> = report.not_undone.iter().map(|left| left.step).collect();
+    assert_eq!(left, [3], "all but the trial is as before: {:?}", report.not_undone);
+    assert_eq!(tries(&host), [Some("7".to_owned()), Some("1".to_owned())], "their choice stays");
+    assert!(!unit(&host, &run).exists(), "nothing waits any more");
+    assert_eq!(net::awaiting(&host.state(), &run).expect("read"), None);
+    choose("0");
+    assert_eq!(host.undo(&run, &mut hooks(&net)).expect("begun").state, RunState::Undone);
+    assert_eq!(host.look(), before);
+}
+
+#[test]
 fn a_crash_on_the_way_to_the_restart_leaves_nothing_that_cannot_be_undone() {
     let (host, net) = (Host::new(), Told(300));
     let before = host.look();
