@@ -176,6 +176,20 @@ fn a_lab_comes_up_is_broken_and_taken_back_and_leaves_nothing() {
     labs.call(&["reset", &labs.name]).ok();
     labs.call(&["restore", &labs.name, "before"]).fails(3, &["no snapshot `before`"]);
 
+    // A restart is waited for from its first moment on, at which the system still answers.
+    let boot = || labs.call(&["exec", &labs.name, "--", "cat", "/proc/sys/kernel/random/boot_id"]);
+    let before = boot().ok().out;
+    labs.call(&["exec", &labs.name, "--", "systemctl", "reboot"]);
+    let begin = Instant::now();
+    loop {
+        labs.call(&["wait", &labs.name]).ok();
+        let now = boot();
+        if now.status == 0 && now.out != before {
+            break;
+        }
+        assert!(begin.elapsed() < UP, "it has not restarted: {now:#?}");
+    }
+
     labs.call(&["down", &labs.name]).ok();
     assert_eq!(labs.processes(), Vec::<String>::new());
     assert!(!labs.state.join("lab/machines").join(&labs.name).exists());

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use vmwright_backend::request::Place;
 use vmwright_backend::request::{Channel, Receive};
 use vmwright_backend::store::{self, StoreError, Stored};
@@ -19,6 +19,10 @@ use vmwright_backend::{
 
 /// Name of the file beside a lab's specification that says what it is.
 const RECORD: &str = "lab.json";
+/// How long a system may take to go down and come up again.
+const RESTART: Duration = Duration::from_secs(600);
+/// Between two tries at one that goes down.
+const LOOK: Duration = Duration::from_millis(500);
 /// How long the agent of a lab that was just restored may take for its first answer.
 const FIRST: Duration = Duration::from_secs(60);
 
@@ -293,8 +297,20 @@ impl Lab {
     /// # Errors
     /// [`LabError`].
     pub fn wait(&self, watch: &mut dyn Watch) -> Result<(), LabError> {
-        booted(&self.qemu(), &self.machine, watch)?;
-        self.has_nvme(watch)
+        let begin = Instant::now();
+        outlived(|| {
+            booted(&self.qemu(), &self.machine, watch)?;
+            match self.has_nvme(watch) {
+                Ok(false) if begin.elapsed() > RESTART => Err(LabError::Unstaged {
+                    why: format!(
+                        "it goes down again and again, also {} s behind the restart",
+                        RESTART.as_secs()
+                    ),
+                    said: String::new(),
+                }),
+                there => there,
+            }
+        })
     }
 
     pub(crate) fn qemu(&self) -> vmwright_backend::qemu::Qemu {
@@ -351,10 +367,35 @@ impl Lab {
     }
 }
 
+/// Asks until it is answered by a system that lives on: one that goes down to restart answers for a moment still, and then
+/// not to the end.
+fn outlived(mut ask: impl FnMut() -> Result<bool, LabError>) -> Result<(), LabError> {
+    while !ask()? {
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
 /// What a file or folder takes on disk.
 fn bytes(path: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt as _;
     let Ok(meta) = path.symlink_metadata() else { return 0 };
     let below = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| bytes(&entry.path()));
     meta.blocks() * 512 + if meta.is_dir() { below.sum() } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_that_goes_down_is_asked_again_and_one_that_fails_is_not() {
+        let of =
+            |answers: &mut Vec<Result<bool, LabError>>| outlived(|| answers.pop().expect("no more asked"));
+        let mut answers = vec![Ok(true), Ok(false), Ok(false)];
+        assert!(of(&mut answers).is_ok() && answers.is_empty(), "{answers:?}");
+        let mut answers = vec![Ok(true), Err(LabError::Stopped), Ok(false)];
+        assert!(matches!(of(&mut answers), Err(LabError::Stopped)));
+        assert_eq!(answers.len(), 1, "it is not asked behind an error");
+    }
 }

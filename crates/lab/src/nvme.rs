@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 use vmwright_backend::qemu::qmp::Qmp;
-use vmwright_backend::{Backend as _, Request, Watch, chain, snapshots};
+use vmwright_backend::{Backend as _, ControlError, Request, Watch, chain, snapshots};
 
 /// The port that the lab's own one is plugged into.
 pub(crate) const PORT: &str = "lab-port1";
@@ -130,23 +130,22 @@ impl Lab {
         })
     }
 
-    /// Waits until a system that has just booted has those controllers that are plugged in.
-    pub(crate) fn has_nvme(&self, watch: &mut dyn Watch) -> Result<(), LabError> {
+    /// Waits until a system that has just booted has those controllers that are plugged in. False where the system did not
+    /// live to the end of it.
+    pub(crate) fn has_nvme(&self, watch: &mut dyn Watch) -> Result<bool, LabError> {
         let ports = self.hardware().nvme_ports();
         if ports.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let there = plugged(&mut self.qemu().monitor(self.machine())?)?;
         let wanted = ports.iter().filter(|port| there.contains(&id(port))).count();
         let script = format!("root=\nwanted={wanted}\n{READY}");
-        let done = execute(&self.qemu(), self.machine(), &script, BOOT, watch)?;
-        if done.status == Some(0) {
-            return Ok(());
+        match execute(&self.qemu(), self.machine(), &script, BOOT, watch) {
+            // By itself it ends in no other way than with 0.
+            Ok(done) => Ok(done.status == Some(0)),
+            Err(LabError::Control(error)) if matches!(*error, ControlError::Agent { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
-        Err(LabError::Unstaged {
-            why: format!("its NVMe controller is not there {BOOT} s behind the restart"),
-            said: String::from_utf8_lossy(&done.errors).trim().to_owned(),
-        })
     }
 
     /// Plugs those controllers that are out, whatever the lab's system makes of it.

@@ -123,9 +123,8 @@ impl Lab {
     /// Waits until its system has restarted.
     pub(crate) fn restarted(&self, boot: &str) -> Result<()> {
         for _ in 0..60 {
-            // A system that goes down still answers for a moment, and then not to the end.
-            let waited = self.quiet(&["wait", &self.name]);
-            if waited.is_ok() && self.boot().is_ok_and(|now| now != boot) {
+            self.quiet(&["wait", &self.name])?;
+            if self.boot().is_ok_and(|now| now != boot) {
                 self.script("systemctl is-system-running --wait; true", 120)?;
                 return Ok(());
             }
