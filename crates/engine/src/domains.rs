@@ -8,7 +8,7 @@ use vmwright_formats::DomainXml;
 use vmwright_formats::machine_spec::{MachineSpecView, set_value, write_spec};
 use vmwright_formats::{View, nearest};
 use vmwright_model::plan::DomainEdit;
-use vmwright_model::{Action, MachineSpec, Plan};
+use vmwright_model::{Action, MachineSpec, Plan, Step};
 use vmwright_plan::target::{Target, least_disruption};
 use vmwright_rules::Reading;
 
@@ -117,18 +117,26 @@ pub(crate) fn as_domain(mut plan: Plan, domain: &Domain) -> Result<Plan, Error> 
     }
     plan.steps = steps;
     let Some(mut step) = first else { return Ok(plan) };
+    // What the plan changes of the domain besides is one change with it.
+    let own = plan.steps.iter().position(|step| matches!(step.action, Action::EditDomain { .. }));
+    let besides = own.map(|at| plan.steps.remove(at));
     let (before, after) = read(&domain.text)
         .zip(read(&text))
         .ok_or_else(|| cannot("what it says is no specification".to_owned()))?;
-    let edits = places::places(&libvirt::write(&before).text, &libvirt::write(&after).text, &domain.xml)
+    let mut edits = places::places(&libvirt::write(&before).text, &libvirt::write(&after).text, &domain.xml)
         .map_err(|error| cannot(error.to_string()))?;
     if edits.is_empty() {
         plan.left.push(format!("libvirt has no word for what {} should be given", domain.name));
+        plan.steps.extend(besides);
         return Ok(plan);
     }
     let changed = places::changed(&domain.xml, &edits).map_err(|error| cannot(error.to_string()))?;
     if !says(&changed, &after) {
         plan.left.push(format!("libvirt has no word for all that {} should be given", domain.name));
+    }
+    if let Some(Step { action: Action::EditDomain { edits: more, .. }, why, .. }) = besides {
+        edits.extend(more);
+        whys.push(why);
     }
     step.action = action(domain, edits);
     step.subject = Target::of(&step.action).subject();

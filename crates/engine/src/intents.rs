@@ -18,12 +18,13 @@ use vmwright_formats::machine_spec::{MachineSpecView, parse_size};
 use vmwright_formats::mounts::Mounts;
 use vmwright_formats::pci_devices::PciDevices;
 use vmwright_host::Root;
+use vmwright_model::need::Probe;
 use vmwright_model::plan::Settles;
 use vmwright_model::{Finding, Level, Mode, Need, Plan, SubjectKind};
 use vmwright_plan::intents::{
     Boot, CONFIDENTIAL_NEEDS, Goal, Ground, Guest, HARDEN_NEEDS, Host, IntentError, NEEDS as BOOT_NEEDS,
     NETWORK_NEEDS, Network, Pace, TUNE_NEEDS, UPLINK_NEEDS, awaiting_reboot, bridge, bridge_filter_off,
-    confidential, harden_host, harden_vm, migrate, mtu, ovs_port, passthrough, passthrough_to_domain, sriov,
+    confidential, harden_host, harden_vm, joined, migrate, mtu, ovs_port, passthrough, passthrough_to_domain, sriov,
     tune, way_back, with_reboot,
 };
 use vmwright_rules::{Found, Reading, Seen, diagnose_reading};
@@ -208,7 +209,12 @@ fn for_vm(
     }
     let domain = domains::named(reading, vm)?;
     let guest = Guest { name: vm, path: &domain.source, text: &domain.text };
-    let plan = with_ground(reading, id, |ground| intent(ground, &guest))?;
+    let plan = with_ground(reading, id, |ground| {
+        // Where libvirt alone told of it, no file has it.
+        let mut values = ground.values.clone();
+        values.insert(&domain.source, &domain.xml);
+        intent(&Ground { values: &values, ..*ground }, &guest)
+    })?;
     domains::as_domain(plan, &domain)
 }
 
@@ -237,20 +243,12 @@ fn needs(intent: &Intent) -> &'static [Need] {
 }
 
 /// How the host boots, and what keeps its VMs' memory from it.
-static WITH_BOOT: &[Need] = &with_boot::<{ BOOT_NEEDS.len() + CONFIDENTIAL_NEEDS.len() }>(CONFIDENTIAL_NEEDS);
+static WITH_BOOT: &[Need] =
+    &joined::<{ BOOT_NEEDS.len() + CONFIDENTIAL_NEEDS.len() }>(BOOT_NEEDS, CONFIDENTIAL_NEEDS);
 
 /// How the host boots, and what is too open in it.
-static HOST_WITH_BOOT: &[Need] = &with_boot::<{ BOOT_NEEDS.len() + HARDEN_NEEDS.len() }>(HARDEN_NEEDS);
-
-const fn with_boot<const N: usize>(more: &[Need]) -> [Need; N] {
-    let mut needs = [Need::File("/proc/cmdline"); N];
-    let mut at = 0;
-    while at < needs.len() {
-        needs[at] = if at < BOOT_NEEDS.len() { BOOT_NEEDS[at] } else { more[at - BOOT_NEEDS.len()] };
-        at += 1;
-    }
-    needs
-}
+static HOST_WITH_BOOT: &[Need] =
+    &joined::<{ BOOT_NEEDS.len() + HARDEN_NEEDS.len() }>(BOOT_NEEDS, HARDEN_NEEDS);
 
 /// The texts that needs asked for, by path.
 fn values<'r>(reading: &'r Reading<'_>, needs: &[Need]) -> BTreeMap<&'r str, &'r str> {
@@ -271,6 +269,7 @@ fn named(needs: &[Need], source: &str) -> bool {
         Need::Glob(pattern) => pattern.split_once('*').is_some_and(|(front, back)| {
             source.len() >= front.len() + back.len() && source.starts_with(front) && source.ends_with(back)
         }),
+        Need::Probe(Probe::Services) => source == "services",
         _ => false,
     })
 }

@@ -5,6 +5,7 @@
 
 mod dracut;
 mod kernel_parameters;
+mod libvirt_conf;
 mod modules;
 mod shell;
 mod sysctl;
@@ -151,7 +152,7 @@ pub fn may_stand(setting: &Setting, value: &str) -> Result<(), EditError> {
         | Setting::CmdlineParameter { parameter: name }
         | Setting::ModuleOption { option: name, .. } => same_name(name_of(value), name),
         Setting::Module { module: name } | Setting::DracutWord { word: name, .. } => value == name,
-        Setting::Sysctl { .. } => true,
+        Setting::Sysctl { .. } | Setting::LibvirtOption { .. } => true,
     };
     if own { Ok(()) } else { bad("it is another setting") }
 }
@@ -172,6 +173,7 @@ fn one(text: &str, setting: &Setting) -> Result<Option<Found>, EditError> {
         Setting::Module { module } => modules::listed(text, module),
         Setting::DracutWord { list, word } => dracut::words(text, list, word)?,
         Setting::Sysctl { key } => sysctl::values(text, key),
+        Setting::LibvirtOption { option } => libvirt_conf::values(text, option)?,
     };
     if found.len() > 1 {
         return Err(EditError::Several {
@@ -193,6 +195,7 @@ fn insertion(text: &str, setting: &Setting, to: &str) -> Result<Vec<Splice>, Edi
         Setting::Module { .. } => Ok(vec![last_line(text, to)]),
         Setting::DracutWord { list, .. } => dracut::insertion(text, list, to),
         Setting::Sysctl { key } => Ok(vec![last_line(text, &format!("{key} = {to}"))]),
+        Setting::LibvirtOption { option } => Ok(vec![last_line(text, &libvirt_conf::line(option, to))]),
     }
 }
 

@@ -99,7 +99,7 @@ proptest! {
     fn any_text_is_edited_or_refused_and_what_is_written_is_read(
         text in "([a-z=\"'\\\\\n #;$(){}+]|options |force_drivers|iommu=|if |vfio-pci|\u{e9}){0,60}",
     ) {
-        let settings: [(Setting, &str); 7] = [
+        let settings: [(Setting, &str); 8] = [
             (setting(), "iommu=pt"),
             (Setting::EntryParameter { parameter: "iommu".into() }, "iommu=pt"),
             (Setting::CmdlineParameter { parameter: "iommu".into() }, "iommu=pt"),
@@ -107,6 +107,7 @@ proptest! {
             (Setting::Module { module: "vfio-pci".into() }, "vfio-pci"),
             (Setting::DracutWord { list: "force_drivers".into(), word: "vfio-pci".into() }, "vfio-pci"),
             (Setting::Sysctl { key: "vm.nr".into() }, "1"),
+            (Setting::LibvirtOption { option: "iommu".into() }, "pt"),
         ];
         for (setting, to) in settings {
             let Ok(from) = get(&text, &setting) else { continue };

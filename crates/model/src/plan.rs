@@ -601,6 +601,11 @@ pub enum Setting {
         /// Its key, `net.ipv4.ip_forward`.
         key: String,
     },
+    /// A text or a number in a configuration of libvirt's daemons, `/etc/libvirt/qemu.conf`. A text without its quotes.
+    LibvirtOption {
+        /// Its name, `security_driver`.
+        option: String,
+    },
 }
 
 impl std::fmt::Display for Setting {
@@ -615,7 +620,7 @@ impl std::fmt::Display for Setting {
             Setting::ModuleOption { module, option } => write!(f, "option `{option}` of module {module}"),
             Setting::Module { module } => write!(f, "module {module}"),
             Setting::DracutWord { list, word } => write!(f, "`{word}` in {list}"),
-            Setting::Sysctl { key } => write!(f, "`{key}`"),
+            Setting::Sysctl { key: name } | Setting::LibvirtOption { option: name } => write!(f, "`{name}`"),
         }
     }
 }

@@ -245,6 +245,12 @@ fn edited(host: &Host, made: &Made) -> Vec<Action> {
             "\n",
             Setting::Sysctl { key: "vm.swappiness".into() },
         ),
+        (
+            "# security_driver = \"selinux\"\n",
+            "security_driver = \"",
+            "\" # not mine\n",
+            Setting::LibvirtOption { option: "security_driver".into() },
+        ),
     ];
     let edit = |(kind, (before, own, behind, setting)): (usize, (&str, &str, &str, Setting))| {
         let path = host.path(&format!("etc/edited-{kind}"));
@@ -252,7 +258,7 @@ fn edited(host: &Host, made: &Made) -> Vec<Action> {
         let remark = if matches!(setting, Setting::CmdlineParameter { .. }) { "" } else { &remark };
         let value = |number: u64| match setting {
             Setting::Module { .. } | Setting::DracutWord { .. } => "vfio".to_owned(),
-            Setting::Sysctl { .. } => number.to_string(),
+            Setting::Sysctl { .. } | Setting::LibvirtOption { .. } => number.to_string(),
             _ => format!("{}{number}", own.trim_start()),
         };
         let lone = matches!(setting, Setting::Module { .. } | Setting::DracutWord { .. });
@@ -263,7 +269,7 @@ fn edited(host: &Host, made: &Made) -> Vec<Action> {
         let there = match (&from, &setting) {
             (None, _) => String::new(),
             (Some(_), Setting::Module { .. } | Setting::DracutWord { .. }) => own.to_owned(),
-            (Some(from), Setting::Sysctl { .. }) => format!("{own}{from}"),
+            (Some(from), Setting::Sysctl { .. } | Setting::LibvirtOption { .. }) => format!("{own}{from}"),
             (Some(from), _) => format!(" {from}"),
         };
         std::fs::write(&path, format!("{remark}{before}{there}{behind}")).expect("written");

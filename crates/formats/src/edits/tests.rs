@@ -224,6 +224,45 @@ fn sysctl_keys_are_found_however_they_are_written() {
 }
 
 #[test]
+fn options_of_libvirts_daemons_change_within_their_quotes() {
+    let driver = Setting::LibvirtOption { option: "security_driver".into() };
+    check(
+        &driver,
+        Some("none"),
+        Some("apparmor"),
+        &[
+            (
+                "#security_driver = \"selinux\"\n  security_driver=\"none\" # \"mine\"\n\n",
+                "#security_driver = \"selinux\"\n  security_driver=\"apparmor\" # \"mine\"\n\n",
+            ),
+            ("user = \"a\"\r\nsecurity_driver = 'none'\r\n", "user = \"a\"\r\nsecurity_driver = 'apparmor'\r\n"),
+        ],
+    );
+    check(&driver, Some("none"), None, &[("a = 1\nsecurity_driver = \"none\" # x\nb = 2", "a = 1\nb = 2")]);
+    check(&driver, None, Some("selinux"), &[("a = 1", "a = 1\nsecurity_driver = \"selinux\"\n")]);
+    let confined = Setting::LibvirtOption { option: "security_default_confined".into() };
+    check(
+        &confined,
+        Some("0"),
+        Some("1"),
+        &[("security_default_confined = 0# x\n", "security_default_confined = 1# x\n")],
+    );
+    check(&confined, None, Some("1"), &[("", "security_default_confined = 1\n")]);
+    for (text, line) in [
+        ("a = 1\nsecurity_driver = [ \"none\" ]\n", 2),
+        ("security_driver = \"none\n", 1),
+        ("security_driver =\n", 1),
+        ("security_driver = \"none\" \"x\"\n", 1),
+        ("a = \"\"\"\nsecurity_driver = \"none\"\n\"\"\"\n", 1),
+    ] {
+        let found = get(text, &driver);
+        assert!(matches!(found, Err(EditError::Written { line: found, .. }) if found == line), "{text}: {found:?}");
+    }
+    let twice = get("security_driver = \"none\"\nsecurity_driver = \"selinux\"\n", &driver);
+    assert!(matches!(twice, Err(EditError::Several { times: 2, .. })), "{twice:?}");
+}
+
+#[test]
 fn what_a_shell_acts_on_is_not_written() {
     for bad in [
         "iommu=$(reboot)",

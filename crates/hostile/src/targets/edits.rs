@@ -18,7 +18,7 @@ pub(super) fn run(bytes: &[u8]) {
     }
 }
 
-pub(crate) fn settings() -> [(Setting, &'static str); 7] {
+pub(crate) fn settings() -> [(Setting, &'static str); 8] {
     [
         (
             Setting::GrubParameter {
@@ -33,6 +33,7 @@ pub(crate) fn settings() -> [(Setting, &'static str); 7] {
         (Setting::Module { module: "vfio-pci".into() }, "vfio-pci"),
         (Setting::DracutWord { list: "force_drivers".into(), word: "vfio-pci".into() }, "vfio-pci"),
         (Setting::Sysctl { key: "vm.nr_hugepages".into() }, "1"),
+        (Setting::LibvirtOption { option: "security_driver".into() }, "apparmor"),
     ]
 }
 
@@ -46,6 +47,7 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         "# c\nvfio-pci\n",
         "force_drivers+=\" ext4 vfio-pci \"\n",
         "-vm.nr_hugepages = 7\n",
+        "security_driver = \"none\" # mine\nsecurity_driver = [ \"selinux\",\n  'x' ]\n",
     ]
     .map(|text| text.as_bytes().to_vec())
     .to_vec()

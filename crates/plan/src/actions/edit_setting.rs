@@ -79,6 +79,7 @@ fn bad_name(setting: &Setting) -> Option<String> {
         Setting::DracutWord { list, .. } if !fits(list, b"_") => (list, false),
         Setting::DracutWord { word: name, .. } => (name, fits(name, b"_-./")),
         Setting::Sysctl { key: name } => (name, fits(name, b"_-./*")),
+        Setting::LibvirtOption { option: name } => (name, fits(name, b"_")),
     };
     (!good).then(|| format!("{} is not the name of a setting", quoted(name)))
 }

@@ -8,8 +8,19 @@ use vmwright_model::Action;
 
 /// Where values of the running kernel may be written. Not among them: `/sys/power` and `/sys/firmware`, where one
 /// write ends the host, and `/sys/kernel/debug` and `/sys/kernel/security`, which are interfaces and no values.
-const OPEN: &[&str] =
-    &["/sys/module/", "/sys/kernel/mm/", "/sys/bus/", "/sys/class/", "/sys/devices/", "/sys/block/"];
+const OPEN: &[&str] = &[
+    "/sys/module/",
+    "/sys/kernel/mm/",
+    "/sys/bus/",
+    "/sys/class/",
+    "/sys/devices/",
+    "/sys/block/",
+    SELINUX,
+];
+
+/// Whether SELinux enforces (kernel, `security/selinux/selinuxfs.c`): nobody may get in where it denies what a login
+/// needs.
+const SELINUX: &str = "/sys/fs/selinux/enforce";
 
 /// Longest value: sysfs hands over one page (kernel, `fs/sysfs/file.c`).
 const LONGEST: usize = 4095;
@@ -40,7 +51,7 @@ impl Facts for Sysfs<'_> {
     }
 
     fn may_lock_out(&self) -> bool {
-        self.path.ends_with("/sriov_numvfs") || self.path.starts_with("/sys/class/net/")
+        self.path.ends_with("/sriov_numvfs") || self.path.starts_with("/sys/class/net/") || self.path == SELINUX
     }
 
     fn follows(&self, earlier: &Action) -> bool {

@@ -5,11 +5,27 @@ use super::{Guest, IntentError, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
 use vmwright_formats::machine_spec::{EditError, parse_cpu_list, set_value};
 use vmwright_formats::{View, machine_spec::MachineSpecView};
+use vmwright_model::need::Probe;
 use vmwright_model::{Action, MachineSpec, Need, Topology};
 
 /// Domains of users' own libvirts, which no rule asks for.
 pub(super) const SESSIONS: [Need; 2] =
     [Need::Glob("/home/*/.config/libvirt/qemu/*.xml"), Need::Glob("/root/.config/libvirt/qemu/*.xml")];
+
+/// Which services of virtualization run; in [`Ground::values`] by the name of its record.
+pub(super) const SERVICES: Need = Need::Probe(Probe::Services);
+
+/// Both lists as one.
+#[must_use]
+pub const fn joined<const N: usize>(one: &[Need], other: &[Need]) -> [Need; N] {
+    let mut needs = [SERVICES; N];
+    let mut at = 0;
+    while at < N {
+        needs[at] = if at < one.len() { one[at] } else { other[at - one.len()] };
+        at += 1;
+    }
+    needs
+}
 
 /// A host, as far as tuning and hardening ask.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +34,7 @@ pub struct Ground<'h> {
     pub id: &'h str,
     /// Its nodes, and what VMs are given of them.
     pub topology: &'h Topology,
-    /// Files of the kernel that were read, by path, and which of `/etc/sysctl.d` are there.
+    /// Files that were asked for, by path, which of `/etc/sysctl.d` are there, and records of probes by their names.
     pub values: &'h BTreeMap<&'h str, &'h str>,
 }
 
@@ -41,6 +57,14 @@ impl<'h> Ground<'h> {
         let action = Action::Sysfs { path: path.to_owned(), from: from.to_owned(), to: to.to_owned() };
         Some((action, why.to_owned()))
     }
+}
+
+/// Whether a service runs, and whether it is started at boot; none where it is not installed, or that was not read.
+pub(super) fn unit(ground: &Ground<'_>, name: &str) -> Option<(bool, bool)> {
+    let mut lines = ground.values.get("services")?.lines();
+    let state = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+    let (active, boot) = state.split_once(' ')?;
+    Some((active == "active", boot == "enabled"))
 }
 
 /// A specification while it is edited. Each edit is a step of its own, and the text with all of them is read again.

@@ -1,8 +1,8 @@
 //! A host or a VM with less to attack. What that costs in performance or comfort is said in the plan.
 
 use super::boot::{self, Boot};
-use super::ground::{Draft, Ground, SESSIONS};
-use super::{Guest, IntentError, Wanted, plan_of};
+use super::ground::{Draft, Ground, SESSIONS, joined};
+use super::{Guest, IntentError, Wanted, labels, plan_of};
 use crate::header;
 use crate::preview::GIVEN_UP;
 use vmwright_model::machine::FirmwareKind;
@@ -14,9 +14,6 @@ const L1D_FLUSH: &str = "/sys/module/kvm_intel/parameters/vmentry_l1d_flush";
 const KEPT: &str = "/etc/sysctl.d/90-vmwright-harden.conf";
 
 const SWTPM: &str = "/usr/bin/swtpm";
-const LIBVIRT: &str = "/etc/libvirt/qemu.conf";
-const SELINUX: &str = "/sys/fs/selinux/enforce";
-const APPARMOR: &str = "/sys/module/apparmor/parameters/enabled";
 
 /// Parameters that switch mitigations of the kernel off (Documentation/admin-guide/kernel-parameters.txt).
 const SWITCHED_OFF: [&str; 12] = [
@@ -86,7 +83,9 @@ const SYSCTLS: [(&str, &[&str], &str, &str, &str); 6] = [
 ];
 
 /// What has to be read of a host before it is hardened.
-pub const HARDEN_NEEDS: &[Need] = &[
+pub const HARDEN_NEEDS: &[Need] = &joined::<{ VALUES.len() + labels::NEEDS.len() }>(VALUES, labels::NEEDS);
+
+const VALUES: &[Need] = &[
     Need::File(KSM),
     Need::File(SMT),
     Need::File(L1D_FLUSH),
@@ -101,9 +100,6 @@ pub const HARDEN_NEEDS: &[Need] = &[
     Need::File("/proc/sys/kernel/unprivileged_bpf_disabled"),
     Need::File("/proc/sys/net/core/bpf_jit_harden"),
     Need::File("/proc/sys/vm/unprivileged_userfaultfd"),
-    Need::File(LIBVIRT),
-    Need::File(SELINUX),
-    Need::File(APPARMOR),
     Need::Exists(SWTPM),
     SESSIONS[0],
     SESSIONS[1],
@@ -115,9 +111,9 @@ pub const HARDEN_NEEDS: &[Need] = &[
 /// [`IntentError::Nothing`].
 pub fn harden_host(ground: &Ground<'_>, boot: &Boot<'_>) -> Result<Plan, IntentError> {
     let mut steps: Vec<(Wanted, Disruption)> = Vec::new();
-    let mut given_up = Vec::new();
-    let mut left = labels(ground);
-    let mut kernel: Vec<Wanted> = Vec::new();
+    let labels::Labels { steps: apart, boot: mut kernel, mut left, mut given_up } = labels::host(ground, boot);
+    steps.extend(apart.into_iter().map(|step| (step, Disruption::None)));
+    let labelled = kernel.len();
     for word in SWITCHED_OFF.into_iter().filter(|word| boot.runs_with(word)) {
         match boot.without(word, "the kernel guards itself against weaknesses of this processor") {
             Ok(more) if more.is_empty() => {
@@ -127,8 +123,10 @@ pub fn harden_host(ground: &Ground<'_>, boot: &Boot<'_>) -> Result<Plan, IntentE
             Err(error) => left.push(format!("the kernel runs with `{word}`: {error}")),
         }
     }
-    if !kernel.is_empty() {
+    if kernel.len() > labelled {
         given_up.push("for security: the speed that the kernel has without its mitigations; they hold from the next boot".to_owned());
+    }
+    if !kernel.is_empty() {
         match boot.fallback(None, &kernel) {
             Ok(entry) => kernel.extend(entry),
             Err(why) => left.push(why),
@@ -179,29 +177,14 @@ pub fn harden_host(ground: &Ground<'_>, boot: &Boot<'_>) -> Result<Plan, IntentE
         given_up.push("for security: some time at entries of guests that the host had work for".to_owned());
     }
     if steps.is_empty() {
-        return Err(IntentError::Nothing(
+        return Err(nothing(
             "the host's kernel is as closed as this plan would make it (as far as could be read)".to_owned(),
+            left,
         ));
     }
     let mut plan = finish(ground, None, "harden the host".to_owned(), steps, given_up)?;
     plan.left.extend(left);
     Ok(plan)
-}
-
-/// What keeps VMs apart by labels, where it is off: whoever administers the host has to switch it on, because what runs
-/// without a label today may be stopped by one tomorrow.
-fn labels(ground: &Ground<'_>) -> Vec<String> {
-    let mut left = Vec::new();
-    let on = |path: &str| ground.value(path).is_some_and(|value| matches!(value, "1" | "Y"));
-    if !on(SELINUX) && !on(APPARMOR) {
-        left.push("neither SELinux enforces nor AppArmor is on, so nothing but users keeps VMs apart: switch one of them on (security-engineer)".to_owned());
-    }
-    let lines = ground.values.get(LIBVIRT).into_iter().flat_map(|text| text.lines());
-    let driver = lines.filter_map(|line| line.trim().strip_prefix("security_driver")).next_back();
-    if driver.is_some_and(|value| value.contains("\"none\"")) {
-        left.push(format!("libvirt gives VMs no labels: take `security_driver = \"none\"` out of {LIBVIRT} (security-engineer)"));
-    }
-    left
 }
 
 /// The plan that hardens a VM; it holds from the VM's next start.
@@ -254,12 +237,21 @@ pub fn harden_vm(ground: &Ground<'_>, guest: &Guest<'_>) -> Result<Plan, IntentE
                 .to_owned(),
         );
     }
+    let labels::Labels { steps: apart, left, given_up: costs, .. } = labels::domain(ground, guest);
+    given_up.extend(costs);
     let steps: Vec<(Wanted, Disruption)> =
-        draft.finish()?.into_iter().map(|step| (step, Disruption::None)).collect();
+        draft.finish()?.into_iter().chain(apart).map(|step| (step, Disruption::None)).collect();
     if steps.is_empty() {
-        return Err(IntentError::Nothing(format!("{} is as closed as this plan would make it", guest.name)));
+        return Err(nothing(format!("{} is as closed as this plan would make it", guest.name), left));
     }
-    finish(ground, Some(guest.name), format!("harden vm {}", guest.name), steps, given_up)
+    let mut plan = finish(ground, Some(guest.name), format!("harden vm {}", guest.name), steps, given_up)?;
+    plan.left.extend(left);
+    Ok(plan)
+}
+
+/// Nothing that a plan would do; what is left to others is told all the same.
+fn nothing(why: String, left: Vec<String>) -> IntentError {
+    IntentError::Nothing(std::iter::once(why).chain(left).collect::<Vec<_>>().join("; "))
 }
 
 /// Firmware that starts signed code alone, and a TPM that tells what was started.

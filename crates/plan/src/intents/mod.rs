@@ -10,6 +10,7 @@ mod create;
 mod fallback;
 mod ground;
 mod harden;
+mod labels;
 mod migrate;
 mod network;
 mod passthrough;
@@ -26,7 +27,7 @@ pub use boot::{Boot, NEEDS};
 pub use confidential::{CONFIDENTIAL_NEEDS, confidential};
 pub use create::{Lies, NewImage, Site, Taken, Thing, Wish, create, things};
 pub use fallback::{BOOTED_BEFORE, entry_before};
-pub use ground::Ground;
+pub use ground::{Ground, joined};
 pub use harden::{HARDEN_NEEDS, harden_host, harden_vm};
 pub use migrate::{Pace, migrate};
 pub use network::{NETWORK_NEEDS, bridge_filter_off, mtu, ovs_port};
@@ -271,6 +272,8 @@ fn made(host_id: &str, vm: Option<&str>, title: String, steps: Vec<(Action, Stri
 
 #[cfg(test)]
 mod create_tests;
+#[cfg(test)]
+mod labels_tests;
 #[cfg(test)]
 mod storage_tests;
 #[cfg(test)]
