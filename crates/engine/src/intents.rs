@@ -270,6 +270,8 @@ fn named(needs: &[Need], source: &str) -> bool {
             source.len() >= front.len() + back.len() && source.starts_with(front) && source.ends_with(back)
         }),
         Need::Probe(Probe::Services) => source == "services",
+        Need::Probe(Probe::Irqs) => source == "irq-affinity",
+        Need::Probe(Probe::Links) => source == "links",
         _ => false,
     })
 }

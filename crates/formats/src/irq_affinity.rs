@@ -1,7 +1,12 @@
 //! Interrupts and their CPUs as vmwright's probe writes them from `/proc/irq`.
 
+use crate::machine_spec::parse_cpu_list;
 use crate::{View, lines::lines};
+use vmwright_model::topology::CpuSet;
 use vmwright_model::{Issue, Kind};
+
+/// As many groups of 32 as hold the most CPUs that a kernel is made for (`NR_CPUS_RANGE_END` of x86 in its `arch/x86/Kconfig`).
+const GROUPS: usize = 8192 / 32;
 
 /// One interrupt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,9 +76,58 @@ fn irq(line: u32, text: &str) -> Option<Irq> {
     })
 }
 
+/// A list of CPUs, `0-3,8`.
+#[must_use]
+pub fn cpus(list: &str) -> Option<CpuSet> {
+    let ranges = parse_cpu_list(list).ok()?;
+    Some(CpuSet(ranges.into_iter().map(|range| (*range.start(), *range.end())).collect()))
+}
+
+/// The CPUs of a mask, `ff,ffffffff`, as the kernel writes one: in hexadecimal groups of 32, the highest first.
+#[must_use]
+pub fn cpus_of_mask(text: &str) -> Option<CpuSet> {
+    let groups: Vec<&str> = text.split(',').collect();
+    if groups.len() > GROUPS || groups.iter().skip(1).any(|group| group.len() != 8) {
+        return None;
+    }
+    let mut cpus = Vec::new();
+    for (first, group) in (0..).step_by(32).zip(groups.iter().rev()) {
+        let digits = (1..=8).contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let bits = digits.then(|| u32::from_str_radix(group, 16).ok()).flatten()?;
+        cpus.extend((0..32).filter(|bit| bits >> bit & 1 == 1).map(|bit| first + bit));
+    }
+    Some(cpus.into_iter().collect())
+}
+
+/// CPUs as a mask.
+#[must_use]
+pub fn mask(cpus: &CpuSet) -> String {
+    let last = cpus.0.last().map_or(0, |(_, last)| *last);
+    let group = |group: u32| (0..32).filter(|bit| cpus.has(group * 32 + bit)).fold(0_u32, |bits, bit| bits | 1 << bit);
+    let rest = (0..last / 32).rev().map(|at| format!(",{:08x}", group(at)));
+    std::iter::once(format!("{:x}", group(last / 32))).chain(rest).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn masks_and_lists_say_the_same() {
+        for (text, list) in [("1", "0"), ("ff", "0-7"), ("f,fffffff3", "0-1,4-35"), ("80000000,00000000,00000001", "0,95")] {
+            let read = cpus_of_mask(text).expect("it is one");
+            assert_eq!(read.to_string(), list);
+            assert_eq!(Some(&read), cpus(list).as_ref());
+            assert_eq!(mask(&read), text);
+        }
+        assert_eq!(cpus_of_mask("000f").map(|cpus| cpus.to_string()).as_deref(), Some("0-3"), "padded");
+        for bad in ["", "g", "f,f", "fffffffff", "1,2345678,", &["ffffffff"; 300].join(",")] {
+            assert_eq!(cpus_of_mask(bad), None, "{bad}");
+        }
+        for bad in ["", "a", "3-1", "0-9999999", "8192"] {
+            assert_eq!(cpus(bad).filter(|cpus| !cpus.0.is_empty()), None, "{bad}");
+        }
+    }
 
     #[test]
     fn interrupts() {

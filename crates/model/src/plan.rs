@@ -322,6 +322,16 @@ pub enum Action {
         /// How many there shall be.
         to: u64,
     },
+    /// Has other CPUs serve an interrupt, or those that are set up from now on. One whose CPUs the kernel itself chooses
+    /// keeps them, which is told. It holds until the interrupt's device is set up anew, or until the next boot.
+    IrqAffinity {
+        /// Its number; none for those that are set up from now on.
+        irq: Option<u32>,
+        /// The CPUs that may serve it now, as the kernel writes lists: `0-3,8`.
+        from: String,
+        /// The CPUs that shall.
+        to: String,
+    },
     /// Gives a PCI function to another driver.
     DriverBind {
         /// PCI address, `0000:01:00.0`.

@@ -24,6 +24,7 @@ mod image;
 mod image_copy;
 mod image_overlay;
 mod image_rebase;
+mod irq_affinity;
 mod logical_volume;
 mod machine_migrate;
 mod machine_record;
@@ -432,6 +433,9 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
             Box::new(file_owner::FileOwner { path, from: *from, to: *to })
         }
         Action::Sysfs { path, from, to } => Box::new(sysfs::Sysfs { path, from, to }),
+        Action::IrqAffinity { irq, from, to } => {
+            Box::new(irq_affinity::IrqAffinity { irq: *irq, from, to })
+        }
         Action::Sysctl { key, from, to } => Box::new(sysctl::Sysctl { key, from, to }),
         Action::HugePages { node, size_kib, from, to } => {
             Box::new(huge_pages::HugePages { node: *node, size_kib: *size_kib, from: *from, to: *to })
@@ -523,6 +527,10 @@ mod tests {
 
     pub(super) fn with_state<R>(state: &Path, use_it: impl FnOnce(&World<'_>) -> R) -> R {
         use_it(&World { machines: &NoMachines, host_id: "h", system: &crate::Live, state })
+    }
+
+    pub(super) fn with_system<R>(system: &dyn System, use_it: impl FnOnce(&World<'_>) -> R) -> R {
+        use_it(&World { machines: &NoMachines, host_id: "h", system, state: Path::new("/nowhere") })
     }
 
     #[test]

@@ -129,6 +129,7 @@ pub(super) fn of(
         Action::Sysctl { key, from, .. } => {
             Ok(format!("value {} {}\n", word(&format!("/proc/sys/{key}")), word(from)))
         }
+        Action::IrqAffinity { .. } => Err("the lab has interrupts of its own".to_owned()),
         Action::HugePages { node, size_kib, from, .. } => {
             let above = match node {
                 Some(node) => format!("/sys/devices/system/node/node{node}"),

@@ -113,6 +113,13 @@ impl<'g> Draft<'g> {
         lists.filter_map(|pin| parse_cpu_list(pin.cpus.as_deref()?).ok()).flatten().flatten().collect()
     }
 
+    /// The CPUs of the host where the VMM's other threads run, as the text has it now.
+    pub(super) fn beside(&self) -> BTreeSet<u32> {
+        let spec = read(self.guest, &self.text).ok();
+        let list = spec.as_ref().and_then(|spec| spec.cpu.pinning.emulator.as_deref());
+        list.and_then(|list| parse_cpu_list(list).ok()).into_iter().flatten().flatten().collect()
+    }
+
     /// Takes `key` away; nothing where it is not there.
     pub(super) fn unset(&mut self, key: &str, why: &str) -> Result<(), IntentError> {
         let from = match set_value(&self.text, key, None, None) {

@@ -10,6 +10,7 @@ mod create;
 mod fallback;
 mod ground;
 mod harden;
+mod interrupts;
 mod labels;
 mod migrate;
 mod network;

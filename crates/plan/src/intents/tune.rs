@@ -1,8 +1,8 @@
 //! A VM tuned for what it is for. Where advice conflicts, security wins over performance, and performance over
 //! integration; what was given up is said in the plan.
 
-use super::ground::{Draft, Ground, SESSIONS};
-use super::{Guest, IntentError, pinning, plan_of};
+use super::ground::{Draft, Ground, SESSIONS, joined};
+use super::{Guest, IntentError, interrupts, pinning, plan_of};
 use crate::canonical::sha256;
 use crate::header;
 use crate::preview::GIVEN_UP;
@@ -63,7 +63,9 @@ const QUEUES_MOST: u32 = 8;
 const HOST_PART: u64 = 10;
 
 /// What has to be read of a host before a VM of it is tuned.
-pub const TUNE_NEEDS: &[Need] = &[
+pub const TUNE_NEEDS: &[Need] = &joined::<{ VALUES.len() + interrupts::NEEDS.len() }>(VALUES, interrupts::NEEDS);
+
+const VALUES: &[Need] = &[
     Need::File(KSM),
     Need::File(THP),
     Need::File(HALT_POLL),
@@ -116,7 +118,7 @@ pub fn tune(ground: &Ground<'_>, guest: &Guest<'_>, goal: Goal) -> Result<Plan, 
         "for security: the mitigations of the processor stay on, and so do the VMM's sandbox and what keeps VMs apart"
             .to_owned(),
     );
-    let (apart, left) = host_side(ground, goal, &mut draft);
+    let (apart, left) = host_side(ground, goal, &draft);
     steps.extend(apart);
     let edits = draft.finish()?;
     if edits.is_empty() && steps.is_empty() {
@@ -132,38 +134,42 @@ pub fn tune(ground: &Ground<'_>, guest: &Guest<'_>, goal: Goal) -> Result<Plan, 
     Ok(plan)
 }
 
-/// What keeps the host's own work off the CPUs of a VM that has them for itself: interrupts by irqbalance, where it is
-/// there; the rest is the host's tuning beyond the VM, and handed over.
-fn host_side(ground: &Ground<'_>, goal: Goal, draft: &mut Draft<'_>) -> (Vec<super::Wanted>, Vec<String>) {
-    let own: Vec<String> = draft.bound().iter().map(ToString::to_string).collect();
+/// What keeps the host's own work off the CPUs of a VM that has them for itself: interrupts by irqbalance where it runs, else
+/// one by one; the rest is the host's tuning beyond the VM, and handed over.
+fn host_side(ground: &Ground<'_>, goal: Goal, draft: &Draft<'_>) -> (Vec<super::Wanted>, Vec<String>) {
+    let own = draft.bound();
     if goal != Goal::Latency || own.is_empty() {
         return (Vec::new(), Vec::new());
     }
-    let cpus = own.join(",");
+    let cpus = own.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let mut left = vec![format!(
         "performance-engineer: whether the host's own work stays off CPUs {cpus} (isolcpus, nohz_full, rcu_nocbs on the kernel's command line) is the host's tuning beyond this VM"
     )];
+    let runs = ground.values.get(IRQBALANCE_RUNS).is_some_and(|pids| !pids.trim().is_empty());
+    let mut steps = Vec::new();
+    if !runs {
+        let (moved, stay) = interrupts::away(ground, &draft.spec, &own, &draft.beside());
+        steps.extend(moved);
+        left.extend(stay);
+    }
     let Some((path, text)) = IRQBALANCE.iter().find_map(|path| Some((*path, *ground.values.get(path)?)))
     else {
-        left.push(format!(
-            "interrupts may come to CPUs {cpus}: irqbalance is not there to keep them away (/proc/irq/*/smp_affinity_list does so by hand)"
-        ));
-        return (Vec::new(), left);
+        return (steps, left);
     };
     let banned = |line: &&str| line.trim_start().starts_with("IRQBALANCE_BANNED_CPU");
     if let Some(line) = text.lines().find(banned) {
         if !line.contains(&format!("\"{cpus}\"")) {
             left.push(format!("{path} has `{}` already: add CPUs {cpus} to it by hand", line.trim()));
         }
-        return (Vec::new(), left);
+        return (steps, left);
     }
     let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     let vm = &draft.spec.name;
     let new =
         format!("{text}{gap}# CPUs of vm {vm}. Written by vmwright.\nIRQBALANCE_BANNED_CPULIST=\"{cpus}\"\n");
     let write = Action::FileWrite { path: path.to_owned(), from_sha256: sha256(text.as_bytes()), text: new };
-    let mut steps = vec![(write, format!("interrupts of devices do not come to the CPUs of {vm}"))];
-    if ground.values.get(IRQBALANCE_RUNS).is_some_and(|pids| !pids.trim().is_empty()) {
+    steps.push((write, format!("interrupts of devices do not come to the CPUs of {vm}")));
+    if runs {
         // Stopped before and started behind, also where the run is taken back.
         let enabled = ground.values.contains_key(IRQBALANCE_STARTED);
         let state = |active| ServiceState { active, enabled };

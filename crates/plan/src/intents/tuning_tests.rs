@@ -176,6 +176,68 @@ fn irqbalance_reads_its_file_anew_where_it_runs() {
 }
 
 #[test]
+fn where_no_irqbalance_runs_interrupts_of_the_vms_devices_go_to_cpus_near_by() {
+    let irqs = "\
+default mask ffff
+irq 9 allowed 0-15 effective 0 node -1 acpi
+irq 24 allowed 0-15 effective 3 node 0 nvme0q1
+irq 30 allowed 8 effective 8 node 1 eth0-TxRx-0
+irq 31 allowed 0-7 effective 1 node 1 eth0-TxRx-1
+irq 32 allowed 0-15 effective 9 node 1 eth01-TxRx-0
+irq 40 allowed 0-15 effective 10 node 1 vfio-msix[0](0000:3b:00.0)
+";
+    let links = "br0 bridge 1\neth0 master br0\neth0 device 0000:05:00.0\neth01 device 0000:05:00.1\n";
+    let text = format!("{SPEC}\n[[host_device]]\nkind = \"pci\"\ndevice = \"0000:3b:00.0\"\n");
+    let guest = Guest { text: &text, ..GUEST };
+    let (topology, mut values) = (topology(), values());
+    values.remove("/etc/default/irqbalance");
+    values.extend([("irq-affinity", irqs), ("links", links), ("/etc/tmpfiles.d", "")]);
+    let made = |values: &BTreeMap<&str, &str>| {
+        let plan = tune(&Ground { id: "h", topology: &topology, values }, &guest, Goal::Latency).expect("made");
+        assert_eq!(lint(&plan), []);
+        plan
+    };
+    let plan = made(&values);
+    let moved = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::IrqAffinity { irq, from, to } => Some((*irq, from.as_str(), to.as_str())),
+        _ => None,
+    });
+    assert_eq!(
+        moved.collect::<Vec<_>>(),
+        [(Some(30), "8", "12-15"), (Some(40), "0-15", "12-15"), (None, "0-15", "0-7,9,11-15")],
+        "8 and 10 are the VM's, and what does not come to them stays"
+    );
+    let does: Vec<String> = plan.steps.iter().map(|step| words(&step.action).does).collect();
+    has(&does, &["interrupt 30 served by CPUs 12-15", "makes /etc/tmpfiles.d/90-vmwright-interrupts.conf"]);
+    let kept = plan.steps.iter().find_map(|step| match &step.action {
+        Action::FileCreate { path, text, .. } if path.contains("tmpfiles.d") => Some(text.clone()),
+        _ => None,
+    });
+    let kept = kept.expect("made");
+    assert!(kept.ends_with("w /proc/irq/default_smp_affinity - - - - faff\n"), "{kept}");
+    for part in ["3 interrupts of other devices may come to CPUs 8,10", "those of NVMe queues"] {
+        assert!(plan.left.iter().any(|line| line.contains(part)), "{part}: {:#?}", plan.left);
+    }
+    // What is so already is not done again; of another VM's the file is changed.
+    let done = irqs.replace("ffff", "faff").replace("allowed 8 ", "allowed 12-15 ");
+    let mut again = values.clone();
+    again.extend([("irq-affinity", done.as_str()), ("/etc/tmpfiles.d/90-vmwright-interrupts.conf", kept.as_str())]);
+    let plan = made(&again);
+    let moved = |plan: &Plan| {
+        plan.steps.iter().filter(|step| matches!(step.action, Action::IrqAffinity { .. })).count()
+    };
+    assert_eq!(moved(&plan), 1, "that of the VM's device, which was set up anew");
+    again.insert("irq-affinity", irqs);
+    again.insert("/etc/tmpfiles.d/90-vmwright-interrupts.conf", "w /proc/irq/default_smp_affinity - - - - ff00\n");
+    assert!(made(&again).steps.iter().any(|step| matches!(&step.action,
+        Action::FileWrite { path, .. } if path.contains("tmpfiles.d"))));
+    // Where irqbalance runs, it is told, and nothing is done behind its back.
+    values.insert("/etc/default/irqbalance", "");
+    values.insert("/sys/fs/cgroup/system.slice/irqbalance.service/cgroup.procs", "612\n");
+    assert_eq!(moved(&made(&values)), 0);
+}
+
+#[test]
 fn for_throughput_there_are_queues_and_for_density_no_shared_pages() {
     let (_, does) = made(|ground| tune(ground, &GUEST, Goal::Throughput));
     has(
