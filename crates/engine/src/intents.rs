@@ -24,8 +24,8 @@ use vmwright_model::{Finding, Level, Mode, Need, Plan, SubjectKind};
 use vmwright_plan::intents::{
     Boot, CONFIDENTIAL_NEEDS, Goal, Ground, Guest, HARDEN_NEEDS, Host, IntentError, NEEDS as BOOT_NEEDS,
     NETWORK_NEEDS, Network, Pace, TUNE_NEEDS, UPLINK_NEEDS, awaiting_reboot, bridge, bridge_filter_off,
-    confidential, harden_host, harden_vm, joined, migrate, mtu, ovs_port, passthrough, passthrough_to_domain, sriov,
-    tune, way_back, with_reboot,
+    confidential, harden_host, harden_vm, joined, migrate, mtu, ovs_port, passthrough, passthrough_to_domain,
+    sriov, tune, way_back, with_reboot,
 };
 use vmwright_rules::{Found, Reading, Seen, diagnose_reading};
 

@@ -174,7 +174,10 @@ mod tests {
             });
         }
         let plain = |text: &str| cpus_of_mask(text).map(|cpus| cpus.to_string());
-        assert_eq!(plain(&irqs.0.borrow()[&of("default_smp_affinity")]), plain(&before[&of("default_smp_affinity")]));
+        assert_eq!(
+            plain(&irqs.0.borrow()[&of("default_smp_affinity")]),
+            plain(&before[&of("default_smp_affinity")])
+        );
         assert_eq!(irqs.0.borrow()[&of("24/smp_affinity_list")], "0-7");
         let drifted = IrqAffinity { irq: Some(24), from: "0-3", to: "0" };
         with_system(&irqs, |world| {

@@ -433,9 +433,7 @@ pub(crate) fn of(action: &Action) -> Box<dyn Act + '_> {
             Box::new(file_owner::FileOwner { path, from: *from, to: *to })
         }
         Action::Sysfs { path, from, to } => Box::new(sysfs::Sysfs { path, from, to }),
-        Action::IrqAffinity { irq, from, to } => {
-            Box::new(irq_affinity::IrqAffinity { irq: *irq, from, to })
-        }
+        Action::IrqAffinity { irq, from, to } => Box::new(irq_affinity::IrqAffinity { irq: *irq, from, to }),
         Action::Sysctl { key, from, to } => Box::new(sysctl::Sysctl { key, from, to }),
         Action::HugePages { node, size_kib, from, to } => {
             Box::new(huge_pages::HugePages { node: *node, size_kib: *size_kib, from: *from, to: *to })

@@ -145,6 +145,8 @@ enum Wanted {
     },
     /// Tune a VM for what it is for: where its CPUs and memory lie, its disks and networks. What that costs is said.
     ///
+    /// For latency the interrupts of its devices come to other CPUs: by irqbalance where that runs, else one by one.
+    ///
     /// Of a VM of libvirt's that vmwright did not make, the places of its own domain are changed, from its next start.
     Tune {
         /// Name of the VM.
@@ -154,6 +156,9 @@ enum Wanted {
         goal: Goal,
     },
     /// Leave less to attack: of a VM, or of this host where none is named. What that costs is said.
+    ///
+    /// Labels of AppArmor or SELinux that are off come back: on the host in libvirt's qemu.conf, the kernel's own switch or its
+    /// command line, of a VM in its domain and its profile. VMs have them from their next start, and those that run are named.
     ///
     /// Of a VM of libvirt's that vmwright did not make, the places of its own domain are changed, from its next start.
     Harden {

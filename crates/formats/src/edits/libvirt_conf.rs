@@ -15,7 +15,8 @@ pub(super) fn values(text: &str, option: &str) -> Result<Vec<Found>, EditError> 
         if name.trim() != option {
             continue;
         }
-        let wrong = || EditError::Written { line: line_at(text, start), how: "something else than one value" };
+        let wrong =
+            || EditError::Written { line: line_at(text, start), how: "something else than one value" };
         let from = start + line.len() - rest.trim_start().len();
         let rest = rest.trim_start();
         let (value, behind, at) = match rest.chars().next().ok_or_else(wrong)? {

@@ -235,7 +235,10 @@ fn options_of_libvirts_daemons_change_within_their_quotes() {
                 "#security_driver = \"selinux\"\n  security_driver=\"none\" # \"mine\"\n\n",
                 "#security_driver = \"selinux\"\n  security_driver=\"apparmor\" # \"mine\"\n\n",
             ),
-            ("user = \"a\"\r\nsecurity_driver = 'none'\r\n", "user = \"a\"\r\nsecurity_driver = 'apparmor'\r\n"),
+            (
+                "user = \"a\"\r\nsecurity_driver = 'none'\r\n",
+                "user = \"a\"\r\nsecurity_driver = 'apparmor'\r\n",
+            ),
         ],
     );
     check(&driver, Some("none"), None, &[("a = 1\nsecurity_driver = \"none\" # x\nb = 2", "a = 1\nb = 2")]);
@@ -256,7 +259,10 @@ fn options_of_libvirts_daemons_change_within_their_quotes() {
         ("a = \"\"\"\nsecurity_driver = \"none\"\n\"\"\"\n", 1),
     ] {
         let found = get(text, &driver);
-        assert!(matches!(found, Err(EditError::Written { line: found, .. }) if found == line), "{text}: {found:?}");
+        assert!(
+            matches!(found, Err(EditError::Written { line: found, .. }) if found == line),
+            "{text}: {found:?}"
+        );
     }
     let twice = get("security_driver = \"none\"\nsecurity_driver = \"selinux\"\n", &driver);
     assert!(matches!(twice, Err(EditError::Several { times: 2, .. })), "{twice:?}");

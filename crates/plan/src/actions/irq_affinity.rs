@@ -31,7 +31,9 @@ impl Facts for IrqAffinity<'_> {
     fn words(&self) -> Words {
         let (name, Self { from, to, .. }) = (self.name(), self);
         let but = match self.irq {
-            Some(_) => ", unless the kernel itself chooses them, until its device is set up anew or the next boot",
+            Some(_) => {
+                ", unless the kernel itself chooses them, until its device is set up anew or the next boot"
+            }
             None => ", until the next boot",
         };
         Words {
@@ -51,9 +53,12 @@ impl Facts for IrqAffinity<'_> {
 
     fn faults(&self) -> Vec<Fault> {
         let mut faults = change(&self.from, &self.to);
-        let plain = |list: &&str| cpus(list).is_some_and(|cpus| cpus.to_string() == **list && !cpus.0.is_empty());
+        let plain =
+            |list: &&str| cpus(list).is_some_and(|cpus| cpus.to_string() == **list && !cpus.0.is_empty());
         let bad = [self.from, self.to].into_iter().filter(|list| !plain(list));
-        faults.extend(bad.map(|list| Fault::Value(format!("{} is no list of CPUs as the kernel writes it", quoted(list)))));
+        faults.extend(bad.map(|list| {
+            Fault::Value(format!("{} is no list of CPUs as the kernel writes it", quoted(list)))
+        }));
         faults
     }
 }

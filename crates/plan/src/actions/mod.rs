@@ -227,9 +227,7 @@ pub(crate) fn of(action: &Action) -> Box<dyn Facts + '_> {
         Action::DirectoryCreate { path, mode } => Box::new(directory::DirectoryCreate { path, mode: *mode }),
         Action::DirectoryRemove { path, mode } => Box::new(directory::DirectoryRemove { path, mode: *mode }),
         Action::Sysfs { path, from, to } => Box::new(sysfs::Sysfs { path, from, to }),
-        Action::IrqAffinity { irq, from, to } => {
-            Box::new(irq_affinity::IrqAffinity { irq: *irq, from, to })
-        }
+        Action::IrqAffinity { irq, from, to } => Box::new(irq_affinity::IrqAffinity { irq: *irq, from, to }),
         Action::Sysctl { key, from, to } => Box::new(sysctl::Sysctl { key, from, to }),
         Action::HugePages { node, size_kib, from, to } => {
             Box::new(huge_pages::HugePages { node: *node, size_kib: *size_kib, from: *from, to: *to })

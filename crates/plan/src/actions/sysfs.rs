@@ -8,15 +8,8 @@ use vmwright_model::Action;
 
 /// Where values of the running kernel may be written. Not among them: `/sys/power` and `/sys/firmware`, where one
 /// write ends the host, and `/sys/kernel/debug` and `/sys/kernel/security`, which are interfaces and no values.
-const OPEN: &[&str] = &[
-    "/sys/module/",
-    "/sys/kernel/mm/",
-    "/sys/bus/",
-    "/sys/class/",
-    "/sys/devices/",
-    "/sys/block/",
-    SELINUX,
-];
+const OPEN: &[&str] =
+    &["/sys/module/", "/sys/kernel/mm/", "/sys/bus/", "/sys/class/", "/sys/devices/", "/sys/block/", SELINUX];
 
 /// Whether SELinux enforces (kernel, `security/selinux/selinuxfs.c`): nobody may get in where it denies what a login
 /// needs.
@@ -51,7 +44,9 @@ impl Facts for Sysfs<'_> {
     }
 
     fn may_lock_out(&self) -> bool {
-        self.path.ends_with("/sriov_numvfs") || self.path.starts_with("/sys/class/net/") || self.path == SELINUX
+        self.path.ends_with("/sriov_numvfs")
+            || self.path.starts_with("/sys/class/net/")
+            || self.path == SELINUX
     }
 
     fn follows(&self, earlier: &Action) -> bool {

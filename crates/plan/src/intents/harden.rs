@@ -111,7 +111,8 @@ const VALUES: &[Need] = &[
 /// [`IntentError::Nothing`].
 pub fn harden_host(ground: &Ground<'_>, boot: &Boot<'_>) -> Result<Plan, IntentError> {
     let mut steps: Vec<(Wanted, Disruption)> = Vec::new();
-    let labels::Labels { steps: apart, boot: mut kernel, mut left, mut given_up } = labels::host(ground, boot);
+    let labels::Labels { steps: apart, boot: mut kernel, mut left, mut given_up } =
+        labels::host(ground, boot);
     steps.extend(apart.into_iter().map(|step| (step, Disruption::None)));
     let labelled = kernel.len();
     for word in SWITCHED_OFF.into_iter().filter(|word| boot.runs_with(word)) {

@@ -44,7 +44,9 @@ pub(super) fn away(
         if !own.iter().any(|cpu| from.has(*cpu)) {
             continue;
         }
-        let Some(device) = devices.iter().find(|(name, _)| is_of(&irq.handlers, name)).map(|(_, device)| device) else {
+        let Some(device) =
+            devices.iter().find(|(name, _)| is_of(&irq.handlers, name)).map(|(_, device)| device)
+        else {
             others += 1;
             continue;
         };
@@ -54,7 +56,8 @@ pub(super) fn away(
         };
         if !to.0.is_empty() {
             let (from, to) = (from.to_string(), to.to_string());
-            let why = format!("an interrupt of {device} does not take the time of {}'s virtual CPUs", spec.name);
+            let why =
+                format!("an interrupt of {device} does not take the time of {}'s virtual CPUs", spec.name);
             steps.push((Action::IrqAffinity { irq: Some(irq.number), from, to }, why));
         }
     }
@@ -92,7 +95,9 @@ fn from_now_on(ground: &Ground<'_>, text: &str, own: &BTreeSet<u32>, left: &mut 
             return steps;
         }
     };
-    steps.extend(keep.map(|keep| (keep, "the same behind the next boot, for devices that come up later".to_owned())));
+    steps.extend(
+        keep.map(|keep| (keep, "the same behind the next boot, for devices that come up later".to_owned())),
+    );
     steps
 }
 
@@ -128,7 +133,9 @@ fn cards(links: &Links, name: &str, deep: usize, all: &mut BTreeMap<String, Stri
 /// `virtio3-input.0`, `vfio-msix[0](0000:01:00.0)`, `mlx5_comp1@pci:0000:3b:00.0`.
 fn is_of(handlers: &str, name: &str) -> bool {
     handlers.match_indices(name).any(|(at, _)| {
-        let part = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric() || letter == '.');
+        let part = |letter: Option<char>| {
+            letter.is_some_and(|letter| letter.is_ascii_alphanumeric() || letter == '.')
+        };
         !part(handlers[..at].chars().next_back()) && !part(handlers[at + name.len()..].chars().next())
     })
 }

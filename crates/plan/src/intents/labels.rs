@@ -120,7 +120,12 @@ impl Labels {
     fn configuration(&mut self, ground: &Ground<'_>, module: Module) {
         let Some(text) = ground.values.get(CONFIGURATION) else { return };
         let wanted = [
-            ("security_driver", "none", module.driver(), "libvirt gives each VM a label that keeps it from others"),
+            (
+                "security_driver",
+                "none",
+                module.driver(),
+                "libvirt gives each VM a label that keeps it from others",
+            ),
             ("security_default_confined", "0", "1", "a domain that says nothing of labels gets one"),
         ];
         let mut steps: Vec<Wanted> = Vec::new();
@@ -128,7 +133,9 @@ impl Labels {
             let setting = Setting::LibvirtOption { option: option.to_owned() };
             let set = edits::get(text, &setting).and_then(|found| match found.as_deref() {
                 // That it can be written is known now.
-                Some(found) if found == weak => edits::set(text, &setting, Some(weak), Some(to)).map(|_| true),
+                Some(found) if found == weak => {
+                    edits::set(text, &setting, Some(weak), Some(to)).map(|_| true)
+                }
                 _ => Ok(false),
             });
             match set {
@@ -176,7 +183,8 @@ impl Labels {
             self.steps.extend([(turn(true, false), why.clone()), (turn(false, true), why)]);
         }
         if !runs {
-            self.left.push(format!("libvirt's daemon does not run, and reads {CONFIGURATION} when it starts"));
+            self.left
+                .push(format!("libvirt's daemon does not run, and reads {CONFIGURATION} when it starts"));
         }
     }
 
@@ -184,10 +192,14 @@ impl Labels {
     fn switch_on(&mut self, ground: &Ground<'_>, boot: &Boot<'_>) {
         let none = "neither SELinux nor AppArmor is on, so nothing but users keeps VMs apart";
         let lacks = [
-            (ground.value(APPARMOR) == Some("N"), "the running kernel has no AppArmor that could be switched on"),
+            (
+                ground.value(APPARMOR) == Some("N"),
+                "the running kernel has no AppArmor that could be switched on",
+            ),
             (PARSERS.iter().any(|path| ground.values.contains_key(path)), "apparmor_parser is not installed"),
             (
-                ground.values.contains_key(TEMPLATE) && OWN.iter().any(|path| ground.values.contains_key(path)),
+                ground.values.contains_key(TEMPLATE)
+                    && OWN.iter().any(|path| ground.values.contains_key(path)),
                 "libvirt has no profiles for AppArmor in /etc/apparmor.d",
             ),
         ];
@@ -204,7 +216,8 @@ impl Labels {
         match boot.parameters(&wanted) {
             Err(error) => self.left.push(format!("{none}: {error}")),
             Ok(steps) if steps.is_empty() => {
-                self.left.push(format!("{none}: AppArmor is on from the next boot, as it is written already"));
+                self.left
+                    .push(format!("{none}: AppArmor is on from the next boot, as it is written already"));
             }
             Ok(steps) => {
                 boot::join(&mut self.boot, steps);
@@ -303,7 +316,9 @@ fn unlabelled(domain: &Domain) -> Option<String> {
         match model {
             _ if !none => None,
             None => Some("<seclabel type='none'/>".to_owned()),
-            Some(model @ ("apparmor" | "selinux")) => Some(format!("<seclabel type='none' model='{model}'/>")),
+            Some(model @ ("apparmor" | "selinux")) => {
+                Some(format!("<seclabel type='none' model='{model}'/>"))
+            }
             Some(_) => None,
         }
     })
@@ -353,7 +368,8 @@ fn own_profile(ground: &Ground<'_>) -> bool {
 
 /// Domains of the system's libvirt that run: each has a file of its state as long as it does.
 fn running(ground: &Ground<'_>) -> Vec<String> {
-    let names = ground.values.keys().filter_map(|path| path.strip_prefix("/run/libvirt/qemu/")?.strip_suffix(".xml"));
+    let names =
+        ground.values.keys().filter_map(|path| path.strip_prefix("/run/libvirt/qemu/")?.strip_suffix(".xml"));
     names.map(str::to_owned).collect()
 }
 
@@ -365,7 +381,9 @@ fn words(boot: &Boot<'_>) -> Result<Vec<String>, String> {
     let Some(list) = given.last() else { return Ok(vec![on, "security=apparmor".to_owned()]) };
     let mut named = list.split(',');
     if let Some(other) = named.clone().find(|name| EXCLUSIVE.contains(name)) {
-        return Err(format!("`lsm={list}` on the kernel's command line names {other}, beside which AppArmor is not switched on"));
+        return Err(format!(
+            "`lsm={list}` on the kernel's command line names {other}, beside which AppArmor is not switched on"
+        ));
     }
     match named.any(|name| name == "apparmor") {
         true => Ok(vec![on]),

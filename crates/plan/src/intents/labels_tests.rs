@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use vmwright_formats::edits;
 use vmwright_model::Topology;
 
-const CONF: &str = "# master\nsecurity_driver = \"none\" # it was in the way\nsecurity_default_confined = 0\n";
+const CONF: &str =
+    "# master\nsecurity_driver = \"none\" # it was in the way\nsecurity_default_confined = 0\n";
 const PROFILE: &str = "#include <tunables/global>\n\nprofile libvirt-6a0e flags=(attach_disconnected, complain) {\n  #include <abstractions/libvirt-qemu>\n}\n";
 const DOMAIN: &str = "<domain type='kvm'><name>web</name><uuid>6a0e</uuid><seclabel type='none' model='dac'/><seclabel type='none' model='apparmor'/></domain>";
 
@@ -53,7 +54,9 @@ fn libvirt_gives_labels_again_and_what_runs_is_named() {
         ]
     );
     let text = plan.steps.iter().try_fold(CONF.to_owned(), |text, step| match &step.action {
-        Action::EditSetting { setting, from, to, .. } => edits::set(&text, setting, from.as_deref(), to.as_deref()),
+        Action::EditSetting { setting, from, to, .. } => {
+            edits::set(&text, setting, from.as_deref(), to.as_deref())
+        }
         _ => Ok(text),
     });
     let wanted = CONF.replace("none", "apparmor").replace("= 0", "= 1");
@@ -104,7 +107,10 @@ fn apparmor_is_switched_on_at_boot_where_all_that_it_needs_is_there() {
     assert!(error.contains("apparmor_parser is not installed"), "{error}");
     values.extend([
         ("/usr/sbin/apparmor_parser", ""),
-        ("/etc/apparmor.d/libvirt/TEMPLATE.qemu", "profile LIBVIRT_TEMPLATE flags=(attach_disconnected) {\n}\n"),
+        (
+            "/etc/apparmor.d/libvirt/TEMPLATE.qemu",
+            "profile LIBVIRT_TEMPLATE flags=(attach_disconnected) {\n}\n",
+        ),
         ("/etc/apparmor.d/usr.sbin.libvirtd", ""),
     ]);
     let mut boot = tests::debian();
@@ -118,7 +124,10 @@ fn apparmor_is_switched_on_at_boot_where_all_that_it_needs_is_there() {
     ] {
         assert!(made.iter().any(|step| step.contains(part)), "{part}: {made:#?}");
     }
-    assert!(!made.iter().any(|step| step.contains("qemu.conf")), "libvirt would not start with it before: {made:#?}");
+    assert!(
+        !made.iter().any(|step| step.contains("qemu.conf")),
+        "libvirt would not start with it before: {made:#?}"
+    );
     leaves(&plan, "behind that boot");
     // A list of modules counts alone.
     boot.cmdline = "quiet lsm=landlock,yama";
@@ -157,7 +166,10 @@ fn a_domain_that_goes_without_gets_its_label_and_its_profile_enforces() {
     values.insert("/root/.config/libvirt/qemu/web.xml", DOMAIN);
     let nothing = made(&values, "/root/.config/libvirt/qemu/web.xml");
     assert!(matches!(nothing, Err(IntentError::Nothing(_))), "{nothing:?}");
-    for (flags, kept) in [(" flags=(complain) {", " {"), (" flags=(complain attach_disconnected){", " flags=(attach_disconnected){")] {
+    for (flags, kept) in [
+        (" flags=(complain) {", " {"),
+        (" flags=(complain attach_disconnected){", " flags=(attach_disconnected){"),
+    ] {
         let of = |flags: &str| format!("profile LIBVIRT_TEMPLATE{flags}\n}}\n");
         let (text, wanted) = (of(flags), of(kept));
         let mut values: BTreeMap<&str, &str> = values.clone();

@@ -63,7 +63,8 @@ const QUEUES_MOST: u32 = 8;
 const HOST_PART: u64 = 10;
 
 /// What has to be read of a host before a VM of it is tuned.
-pub const TUNE_NEEDS: &[Need] = &joined::<{ VALUES.len() + interrupts::NEEDS.len() }>(VALUES, interrupts::NEEDS);
+pub const TUNE_NEEDS: &[Need] =
+    &joined::<{ VALUES.len() + interrupts::NEEDS.len() }>(VALUES, interrupts::NEEDS);
 
 const VALUES: &[Need] = &[
     Need::File(KSM),

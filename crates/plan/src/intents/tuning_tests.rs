@@ -193,7 +193,8 @@ irq 40 allowed 0-15 effective 10 node 1 vfio-msix[0](0000:3b:00.0)
     values.remove("/etc/default/irqbalance");
     values.extend([("irq-affinity", irqs), ("links", links), ("/etc/tmpfiles.d", "")]);
     let made = |values: &BTreeMap<&str, &str>| {
-        let plan = tune(&Ground { id: "h", topology: &topology, values }, &guest, Goal::Latency).expect("made");
+        let plan =
+            tune(&Ground { id: "h", topology: &topology, values }, &guest, Goal::Latency).expect("made");
         assert_eq!(lint(&plan), []);
         plan
     };
@@ -221,14 +222,20 @@ irq 40 allowed 0-15 effective 10 node 1 vfio-msix[0](0000:3b:00.0)
     // What is so already is not done again; of another VM's the file is changed.
     let done = irqs.replace("ffff", "faff").replace("allowed 8 ", "allowed 12-15 ");
     let mut again = values.clone();
-    again.extend([("irq-affinity", done.as_str()), ("/etc/tmpfiles.d/90-vmwright-interrupts.conf", kept.as_str())]);
+    again.extend([
+        ("irq-affinity", done.as_str()),
+        ("/etc/tmpfiles.d/90-vmwright-interrupts.conf", kept.as_str()),
+    ]);
     let plan = made(&again);
     let moved = |plan: &Plan| {
         plan.steps.iter().filter(|step| matches!(step.action, Action::IrqAffinity { .. })).count()
     };
     assert_eq!(moved(&plan), 1, "that of the VM's device, which was set up anew");
     again.insert("irq-affinity", irqs);
-    again.insert("/etc/tmpfiles.d/90-vmwright-interrupts.conf", "w /proc/irq/default_smp_affinity - - - - ff00\n");
+    again.insert(
+        "/etc/tmpfiles.d/90-vmwright-interrupts.conf",
+        "w /proc/irq/default_smp_affinity - - - - ff00\n",
+    );
     assert!(made(&again).steps.iter().any(|step| matches!(&step.action,
         Action::FileWrite { path, .. } if path.contains("tmpfiles.d"))));
     // Where irqbalance runs, it is told, and nothing is done behind its back.

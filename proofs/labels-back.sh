@@ -1,0 +1,101 @@
+# Labels that were switched off come back by a plan: libvirt's own in qemu.conf, whose other bytes stay, while a machine runs on,
+# and those of a domain that goes without. Each is seen on the process, and taken back the file is as it was, byte for byte.
+plan() {
+    vmwright plan "$@" --format json >/root/plan.json
+    id=$(python3 -c 'import json; print(json.load(open("/root/plan.json"))["id"])')
+    vmwright preview "$id" >/root/preview.txt
+    vmwright approve "$id" --key /root/key --principal bench@vmwright --valid-for 1h >/dev/null
+    vmwright apply "$id" --format json >/root/run.json || { cat /root/run.json; exit 1; }
+    run=$(python3 -c 'import json; print(json.load(open("/root/run.json"))["run"])')
+    vmwright confirm "$run" >/dev/null 2>&1 || true
+}
+label() { tr -d '\0' <"/proc/$(cat "/run/libvirt/qemu/$1.pid")/attr/current"; }
+domain() {
+    cat >"/root/$1.xml" <<END
+<domain type='kvm'>
+  <name>$1</name>
+  <memory unit='MiB'>96</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='q35'>hvm</type>
+    <kernel>/var/lib/libvirt/images/labelled-kernel</kernel>
+    <cmdline>console=ttyS0 panic=0</cmdline>
+  </os>
+  <features><acpi/><apic/></features>
+  <devices><memballoon model='none'/></devices>
+  $2
+</domain>
+END
+    virsh -q define "/root/$1.xml"
+}
+conf=/etc/libvirt/qemu.conf
+
+test "$(cat /sys/module/apparmor/parameters/enabled)" = Y
+cp "/boot/vmlinuz-$(uname -r)" /var/lib/libvirt/images/labelled-kernel
+cp -p $conf /root/qemu.conf.own
+printf 'security_driver = "none" # it was in the way\n' >>$conf
+cp -p $conf /root/qemu.conf.before
+systemctl restart libvirtd
+domain runs ""
+domain open "<seclabel type='none'/>"
+virsh -q start runs
+test "$(label runs)" = unconfined
+before=$(cat /run/libvirt/qemu/runs.pid)
+
+plan harden
+grep 'writes `apparmor` for `none` (`security_driver`)' /root/preview.txt
+grep 'runs run on as they are' /root/preview.txt
+grep 'open go without a label' /root/preview.txt
+host_run=$run
+test "$(tail -n 1 $conf)" = 'security_driver = "apparmor" # it was in the way'
+test "$(systemctl is-active libvirtd)" = active
+# What ran goes on as it was, and has its label from its next start.
+test "$(cat /run/libvirt/qemu/runs.pid)" = "$before"
+test "$(label runs)" = unconfined
+virsh -q destroy runs
+virsh -q start runs
+echo "label: $(label runs)"
+test "$(label runs)" = "libvirt-$(virsh domuuid runs | tr -d '[:space:]') (enforce)"
+
+# A domain that goes without.
+virsh -q start open
+test "$(label open)" = unconfined
+plan harden open
+grep "takes <seclabel type='none'/> out of" /root/preview.txt
+open_run=$run
+test "$(label open)" = unconfined
+virsh -q destroy open
+virsh -q start open
+echo "label: $(label open)"
+test "$(label open)" = "libvirt-$(virsh domuuid open | tr -d '[:space:]') (enforce)"
+virsh -q destroy open
+
+# A profile that only complains.
+profile="/etc/apparmor.d/libvirt/libvirt-$(virsh domuuid open | tr -d '[:space:]')"
+sed -i 's/flags=(/flags=(complain,/' "$profile"
+cp -p "$profile" /root/profile.before
+virsh -q start open
+test "$(label open)" = "$(basename "$profile") (complain)"
+virsh -q destroy open
+plan harden open
+virsh -q start open
+test "$(label open)" = "$(basename "$profile") (enforce)"
+virsh -q destroy open
+vmwright undo "$run" >/dev/null
+cmp "$profile" /root/profile.before
+
+vmwright undo "$open_run" >/dev/null
+virsh dumpxml open | grep "<seclabel type='none'"
+vmwright undo "$host_run" >/dev/null
+cmp $conf /root/qemu.conf.before
+test "$(systemctl is-active libvirtd)" = active
+virsh -q destroy runs
+virsh -q start runs
+test "$(label runs)" = unconfined
+echo "taken back: $(label runs)"
+for name in runs open; do
+    virsh -q destroy $name 2>/dev/null || true
+    virsh -q undefine $name
+done
+cp -p /root/qemu.conf.own $conf
+systemctl restart libvirtd
