@@ -5,7 +5,8 @@ use crate::{View, lines::lines};
 use vmwright_model::topology::CpuSet;
 use vmwright_model::{Issue, Kind};
 
-/// As many groups of 32 as hold the most CPUs that a kernel is made for (`NR_CPUS_RANGE_END` of x86 in its `arch/x86/Kconfig`).
+/// As many groups of 32 as hold the most CPUs that a kernel is made for (`NR_CPUS_RANGE_END` of x86 in its
+/// `arch/x86/Kconfig`).
 const GROUPS: usize = 8192 / 32;
 
 /// One interrupt.

@@ -1,5 +1,5 @@
-//! Configurations of libvirt's daemons, as `virConfParse` reads them: `security_driver = "selinux" # why`. A text stands in one
-//! kind of quotes, which have no escapes, a number in none.
+//! Configurations of libvirt's daemons, as `virConfParse` reads them: `security_driver = "selinux" # why`. A text stands
+//! in one kind of quotes, which have no escapes, a number in none.
 
 use super::{EditError, Found, line_at, lines, whole_line};
 

@@ -1,5 +1,5 @@
-//! Interrupts kept away from the CPUs of a VM where no irqbalance does it: those of its own devices and of the cards that it is
-//! reached by go to CPUs near by, and those that are set up from now on to others.
+//! Interrupts kept away from the CPUs of a VM where no irqbalance does it: those of its own devices and of the cards that
+//! it is reached by go to CPUs near by, and those that are set up from now on to others.
 
 use super::Wanted;
 use super::ground::Ground;
@@ -12,8 +12,8 @@ use vmwright_model::need::Probe;
 use vmwright_model::topology::CpuSet;
 use vmwright_model::{Action, MachineSpec, Need};
 
-/// Where systemd reads what it writes into files of the kernel at boot (tmpfiles.d(5)); of two lines for one file it takes the
-/// first, so that all VMs share one.
+/// Where systemd reads what it writes into files of the kernel at boot (tmpfiles.d(5)); of two lines for one file it takes
+/// the first, so that all VMs share one.
 const KEPT: &str = "/etc/tmpfiles.d/90-vmwright-interrupts.conf";
 const FOLDER: &str = "/etc/tmpfiles.d";
 const DEFAULT: &str = "/proc/irq/default_smp_affinity";

@@ -1,5 +1,5 @@
-//! What keeps VMs of libvirt's apart by labels, put back where it was switched off: SELinux or AppArmor in the kernel, libvirt's
-//! driver for it, profiles that only complain, and domains that go without.
+//! What keeps VMs of libvirt's apart by labels, put back where it was switched off: SELinux or AppArmor in the kernel,
+//! libvirt's driver for it, profiles that only complain, and domains that go without.
 //!
 //! libvirt gives a label when it starts a VM. What runs goes on as it is until then, and the plan names it.
 
@@ -374,7 +374,8 @@ fn running(ground: &Ground<'_>) -> Vec<String> {
 }
 
 /// The parameters by which the kernel has AppArmor on besides what it has (kernel,
-/// Documentation/admin-guide/kernel-parameters.txt): `lsm=` names all modules, and where it is there `security=` counts no more.
+/// Documentation/admin-guide/kernel-parameters.txt): `lsm=` names all modules, and where it is there `security=` counts no
+/// more.
 fn words(boot: &Boot<'_>) -> Result<Vec<String>, String> {
     let given = boot.cmdline.split_ascii_whitespace().filter_map(|word| word.strip_prefix("lsm="));
     let on = "apparmor=1".to_owned();
