@@ -34,6 +34,9 @@ const DAEMONS: [&str; 2] = ["libvirtd.service", "virtqemud.service"];
 /// Modules of the kernel of which one alone can be on beside others (`LSM_FLAG_EXCLUSIVE` in the kernel).
 const EXCLUSIVE: [&str; 3] = ["selinux", "smack", "tomoyo"];
 
+/// What libvirt writes into a domain that wants no label, while it gives none.
+const OFF: &str = "<seclabel type='none' model='none'/>";
+
 /// What has to be read of a host for them.
 pub(super) const NEEDS: &[Need] = &[
     Need::File(CONFIGURATION),
@@ -158,6 +161,10 @@ impl Labels {
         }
         self.steps.append(&mut steps);
         self.daemon(ground);
+        // They would not start any more: libvirt knows no such driver beside another.
+        let off =
+            domains(ground).into_iter().filter(|(_, domain)| unlabelled(domain).as_deref() == Some(OFF));
+        self.steps.extend(off.map(|(name, _)| without(&name, OFF.to_owned())));
         self.given_up.push(
             "for security: a VM gets at nothing that its definition does not name, as a script or a hand may have given it"
                 .to_owned(),
@@ -165,7 +172,7 @@ impl Labels {
         let running = running(ground);
         if !running.is_empty() {
             self.left.push(format!(
-                "{} run on as they are: libvirt gives a label when it starts a VM, so start them anew when it suits",
+                "VMs that run on as they are: {}; libvirt gives a label when it starts a VM, so start them anew when it suits",
                 running.join(", ")
             ));
         }
@@ -243,18 +250,13 @@ impl Labels {
 
     /// Domains that go without, each by its name: what is done to one of them is a plan of its own.
     fn opted_out(&mut self, ground: &Ground<'_>) {
-        let of_system = |path: &&str| path.starts_with("/etc/libvirt/qemu/") && path.ends_with(".xml");
-        let domains = ground.values.iter().filter(|(path, _)| of_system(path));
-        let open = domains.filter_map(|(_, xml)| {
-            let (read, _) = DomainXml::read(xml);
-            let domain = read.first()?;
-            let open = unlabelled(domain).is_some() || complains(ground, domain).is_some();
-            Some(domain.name.as_ref()?.value.clone()).filter(|_| open)
+        let open = domains(ground).into_iter().filter(|(_, domain)| {
+            unlabelled(domain).is_some_and(|element| element != OFF) || complains(ground, domain).is_some()
         });
-        let names: Vec<String> = open.collect();
+        let names: Vec<String> = open.map(|(name, _)| name).collect();
         if !names.is_empty() {
             self.left.push(format!(
-                "{} go without a label, or with one that only complains: `vmwright plan harden NAME` mends it for each",
+                "domains without a label, or with one that only complains: {}; `vmwright plan harden NAME` mends it for each",
                 names.join(", ")
             ));
         }
@@ -268,13 +270,7 @@ pub(super) fn domain(ground: &Ground<'_>, guest: &Guest<'_>) -> Labels {
     let Some(read) = xml.map(|xml| DomainXml::read(xml).0) else { return labels };
     let Some(domain) = read.first() else { return labels };
     if let Some(element) = unlabelled(domain) {
-        let edit = DomainEdit::Element { path: String::new(), from: Some(element), to: None };
-        let action = Action::EditDomain {
-            connection: "qemu:///system".to_owned(),
-            domain: guest.name.to_owned(),
-            edits: vec![edit],
-        };
-        labels.steps.push((action, "libvirt gives it a label that keeps it from others".to_owned()));
+        labels.steps.push(without(guest.name, element));
     }
     if let Some((path, text)) = complains(ground, domain) {
         match enforced(text) {
@@ -308,20 +304,38 @@ pub(super) fn domain(ground: &Ground<'_>, guest: &Guest<'_>) -> Labels {
     labels
 }
 
-/// The element by which a domain goes without a label; that of the owner of its files is another matter.
+/// The element by which a domain goes without a label; that of the owner of its files is another matter. libvirt itself
+/// writes the model down as `none` where it gives no labels.
 fn unlabelled(domain: &Domain) -> Option<String> {
     domain.seclabels.iter().find_map(|(model, kind)| {
-        let model = model.as_ref().map(|model| model.value.as_str());
         let none = kind.as_ref().is_some_and(|kind| kind.value == "none");
-        match model {
-            _ if !none => None,
-            None => Some("<seclabel type='none'/>".to_owned()),
-            Some(model @ ("apparmor" | "selinux")) => {
+        match model.as_ref().map(|model| model.value.as_str()).filter(|_| none) {
+            None if none => Some("<seclabel type='none'/>".to_owned()),
+            Some(model @ ("apparmor" | "selinux" | "none")) => {
                 Some(format!("<seclabel type='none' model='{model}'/>"))
             }
-            Some(_) => None,
+            _ => None,
         }
     })
+}
+
+/// The step that takes the element out.
+fn without(domain: &str, element: String) -> Wanted {
+    let edit = DomainEdit::Element { path: String::new(), from: Some(element), to: None };
+    let action = Action::EditDomain {
+        connection: "qemu:///system".to_owned(),
+        domain: domain.to_owned(),
+        edits: vec![edit],
+    };
+    (action, "libvirt gives it a label that keeps it from others".to_owned())
+}
+
+/// The domains of the system's libvirt, by their names.
+fn domains(ground: &Ground<'_>) -> Vec<(String, Domain)> {
+    let of_system = |path: &str| path.starts_with("/etc/libvirt/qemu/") && path.ends_with(".xml");
+    let texts = ground.values.iter().filter(|(path, _)| of_system(path));
+    let read = texts.filter_map(|(_, xml)| DomainXml::read(xml).0.domains.into_iter().next());
+    read.filter_map(|domain| Some((domain.name.as_ref()?.value.clone(), domain))).collect()
 }
 
 /// The profile of a domain that only complains, by its path and text.
@@ -377,9 +391,9 @@ fn running(ground: &Ground<'_>) -> Vec<String> {
 /// Documentation/admin-guide/kernel-parameters.txt): `lsm=` names all modules, and where it is there `security=` counts no
 /// more.
 fn words(boot: &Boot<'_>) -> Result<Vec<String>, String> {
-    let given = boot.cmdline.split_ascii_whitespace().filter_map(|word| word.strip_prefix("lsm="));
+    let mut given = boot.cmdline.split_ascii_whitespace().filter_map(|word| word.strip_prefix("lsm="));
     let on = "apparmor=1".to_owned();
-    let Some(list) = given.last() else { return Ok(vec![on, "security=apparmor".to_owned()]) };
+    let Some(list) = given.next_back() else { return Ok(vec![on, "security=apparmor".to_owned()]) };
     let mut named = list.split(',');
     if let Some(other) = named.clone().find(|name| EXCLUSIVE.contains(name)) {
         return Err(format!(

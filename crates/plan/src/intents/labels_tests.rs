@@ -12,6 +12,8 @@ const CONF: &str =
 const PROFILE: &str = "#include <tunables/global>\n\nprofile libvirt-6a0e flags=(attach_disconnected, complain) {\n  #include <abstractions/libvirt-qemu>\n}\n";
 const DOMAIN: &str = "<domain type='kvm'><name>web</name><uuid>6a0e</uuid><seclabel type='none' model='dac'/><seclabel type='none' model='apparmor'/></domain>";
 
+const OFF: &str = "<domain><name>web</name><uuid>6a0e</uuid><seclabel type='none' model='none'/></domain>";
+
 /// A host whose AppArmor is on, and whose libvirt makes no use of it.
 fn values() -> BTreeMap<&'static str, &'static str> {
     [
@@ -62,8 +64,20 @@ fn libvirt_gives_labels_again_and_what_runs_is_named() {
     let wanted = CONF.replace("none", "apparmor").replace("= 0", "= 1");
     assert_eq!(text.expect("each can be set"), wanted, "the user's remark stays");
     assert_eq!(crate::disruption(&plan), Disruption::ServiceRestart);
-    leaves(&plan, "db, web run on as they are");
-    leaves(&plan, "web go without a label, or with one that only complains: `vmwright plan harden NAME`");
+    leaves(&plan, "VMs that run on as they are: db, web;");
+    leaves(
+        &plan,
+        "domains without a label, or with one that only complains: web; `vmwright plan harden NAME`",
+    );
+    // One that was made while there were none would not start any more.
+    let mut off = values();
+    off.insert("/etc/libvirt/qemu/web.xml", OFF);
+    let steps = does(&hardened(&off, &tests::debian()).expect("made"));
+    assert!(
+        steps[4].contains("domain web") && steps[4].contains("<seclabel type='none' model='none'/>"),
+        "{steps:#?}"
+    );
+
     // A daemon that does not run is not started.
     let mut idle = values();
     idle.insert("services", "libvirtd.service inactive enabled\n");
@@ -84,7 +98,10 @@ fn what_cannot_be_decided_is_told_and_not_done() {
     list.insert("/etc/libvirt/qemu.conf", "security_driver = [ \"none\" ]\n");
     let error = hardened(&list, &tests::debian()).expect_err("nothing is left to do").to_string();
     assert!(error.contains("line 1 is written with something else than one value"), "{error}");
-    assert!(error.contains("web go without a label"), "what is left to others is told all the same: {error}");
+    assert!(
+        error.contains("domains without a label, or with one that only complains: web"),
+        "what is left to others is told all the same: {error}"
+    );
 }
 
 #[test]
