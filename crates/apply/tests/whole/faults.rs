@@ -89,6 +89,7 @@ fn every_kind(host: &Host) -> Plan {
         Action::Sysctl { key: "net/ipv4/ip_forward".into(), from: "0".into(), to: "1".into() },
         Action::Sysfs { path: "/sys/kernel/mm/ksm/run".into(), from: "1".into(), to: "0".into() },
         Action::HugePages { node: None, size_kib: 2048, from: 0, to: 128 },
+        Action::IrqAffinity { irq: Some(24), from: "0-7".into(), to: "0-3".into() },
         Action::DriverBind {
             device: DEVICE.into(),
             from: binding(Some("nvme"), None),
@@ -458,6 +459,7 @@ fn meddle(host: &Host, action: &Action) -> Vec<String> {
         Action::Sysctl { .. } => value("/proc/sys/net/ipv4/ip_forward", "7\n"),
         Action::Sysfs { path, .. } => value(path, "7\n"),
         Action::HugePages { .. } => value("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "7\n"),
+        Action::IrqAffinity { .. } => value("/proc/irq/24/smp_affinity_list", "7\n"),
         Action::DriverBind { .. } => {
             let above = format!("/sys/bus/pci/devices/{DEVICE}");
             let mut touched = value(&format!("{above}/driver_override"), "other\n");

@@ -82,6 +82,7 @@ fn steps(host: &Host, made: &Made) -> Vec<Action> {
     system.put("/proc/sys/net/ipv4/ip_forward", &format!("{}\n", numbers.0));
     system.put("/sys/module/kvm/parameters/halt_poll_ns", &format!("{}\n", numbers.0));
     system.put("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", &format!("{}\n", numbers.0));
+    system.put("/proc/irq/24/smp_affinity_list", &format!("0-{}\n", numbers.0 % 32 + 1));
     let (written, removed) = (file("srv/written", &texts.0), file("srv/removed", &texts.0));
     let moded = file("srv/moded", "");
     chmod(&host.dir.path().join("srv/moded"), modes.0);
@@ -149,6 +150,11 @@ fn steps(host: &Host, made: &Made) -> Vec<Action> {
             to: numbers.1.to_string(),
         },
         Action::HugePages { node: None, size_kib: 2048, from: numbers.0, to: numbers.1 },
+        Action::IrqAffinity {
+            irq: Some(24),
+            from: format!("0-{}", numbers.0 % 32 + 1),
+            to: format!("{}", numbers.1 % 32 + 40),
+        },
         Action::DriverBind {
             device: "0000:01:00.0".into(),
             from: binding(Some("nvme"), None),
@@ -431,6 +437,7 @@ fn proven(action: &Action) -> (&'static str, &'static str) {
         | Action::Sysfs { .. }
         | Action::Sysctl { .. }
         | Action::HugePages { .. }
+        | Action::IrqAffinity { .. }
         | Action::DriverBind { .. }
         | Action::ModuleLoad { .. }
         | Action::ModuleUnload { .. }

@@ -34,6 +34,7 @@ impl MadeUp {
             ("/sys/bus/pci/devices/0000:01:00.0/driver", "nvme"),
             ("/proc/sys/net/ipv4/ip_forward", "0\n"),
             ("/proc/sys/net/ipv4/tcp_rmem", "4096\t131072\t6291456\n"),
+            ("/proc/irq/24/smp_affinity_list", "0-7\n"),
             ("/proc/modules", "kvm 1 1 kvm_amd, Live 0x0\nnvme 1 1 - Live 0x0\npcspkr 1 0 - Live 0x0\n"),
             ("/units/libvirtd.service", "active enabled"),
             ("/networks/default", "no yes"),
