@@ -39,7 +39,8 @@ fn host() -> Host {
     host
 }
 
-/// One step of every kind; the bridges are left out, which are no part of a made-up host.
+/// One step of every kind. The bridges are left out, which are no part of a made-up host, and interrupts: behind their step
+/// is a look whether the kernel let them move, whose failure undoes nothing.
 fn every_kind(host: &Host) -> Plan {
     let me = rustix::process::geteuid();
     let path = |name: &str| host.path(name);
@@ -89,7 +90,6 @@ fn every_kind(host: &Host) -> Plan {
         Action::Sysctl { key: "net/ipv4/ip_forward".into(), from: "0".into(), to: "1".into() },
         Action::Sysfs { path: "/sys/kernel/mm/ksm/run".into(), from: "1".into(), to: "0".into() },
         Action::HugePages { node: None, size_kib: 2048, from: 0, to: 128 },
-        Action::IrqAffinity { irq: Some(24), from: "0-7".into(), to: "0-3".into() },
         Action::DriverBind {
             device: DEVICE.into(),
             from: binding(Some("nvme"), None),

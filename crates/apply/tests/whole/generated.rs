@@ -32,7 +32,7 @@ struct Made {
 }
 
 /// How many kinds of steps [`steps`] knows.
-const KINDS: usize = 39;
+const KINDS: usize = 41;
 
 fn made() -> impl Strategy<Value = Made> {
     let text = "[ -~\\n\u{e4}\u{20ac}]{0,200}";
@@ -150,11 +150,6 @@ fn steps(host: &Host, made: &Made) -> Vec<Action> {
             to: numbers.1.to_string(),
         },
         Action::HugePages { node: None, size_kib: 2048, from: numbers.0, to: numbers.1 },
-        Action::IrqAffinity {
-            irq: Some(24),
-            from: format!("0-{}", numbers.0 % 32 + 1),
-            to: format!("{}", numbers.1 % 32 + 40),
-        },
         Action::DriverBind {
             device: "0000:01:00.0".into(),
             from: binding(Some("nvme"), None),
@@ -187,6 +182,8 @@ fn steps(host: &Host, made: &Made) -> Vec<Action> {
         },
     ];
     all.extend(edited(host, made));
+    let (from, to) = (format!("0-{}", numbers.0 % 32 + 1), format!("{}", numbers.1 % 32 + 40));
+    all.push(Action::IrqAffinity { irq: Some(24), from, to });
     let source = Base { path: path("srv/source.raw"), format: DiskFormat::Raw };
     std::fs::write(path("srv/source.raw"), texts.0.repeat(700)).expect("written");
     let grown = std::fs::File::options().append(true).open(path("srv/source.raw")).expect("there");
