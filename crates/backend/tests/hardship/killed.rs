@@ -217,6 +217,10 @@ fn qemu_killed_at_random_points_of_its_start_is_told_and_leaves_nothing() {
             while seen.is_empty() && !start.is_finished() {
                 seen = processes(&name);
             }
+            // It may have come up while the processes were listed without it.
+            if seen.is_empty() {
+                seen = processes(&name);
+            }
             std::thread::sleep(delay);
             for pid in seen {
                 let pid = Pid::from_raw(pid).expect("a pid");
