@@ -16,6 +16,9 @@ use thiserror::Error;
 const PATH_MAX: usize = 107;
 /// The longest name below a base directory: the machine's directory and the socket's own name.
 const LONGEST: &str = "/0123456789ab/agent";
+/// Bytes of what stands before the path in the address of a socket of another user's VMM, with the highest thread id
+/// (`PID_MAX_LIMIT` of Linux, 2^22).
+const FOREIGN: usize = "/proc/self/task/4194304/root".len();
 
 /// Why there is no place for sockets.
 #[derive(Debug, Error)]
@@ -73,7 +76,8 @@ impl SocketDirectory {
     /// the machine's own, so that what a killed vmwright left is found; the caller holds the machine's lock and
     /// knows that no VMM uses it. It belongs to `owner`, where its VMM runs as another user (and group).
     pub(crate) fn make(state: &Path, machine: &str, owner: Option<(u32, u32)>) -> Result<Self, SocketError> {
-        let base = base(state, std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).as_deref())?;
+        let before = if owner.is_some() { FOREIGN } else { 0 };
+        let base = base(state, std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).as_deref(), before)?;
         let path = base.join(own_name(state, machine));
         let fail = |source| SocketError::Make { path: path.clone(), source };
         // Another machine's stop may remove the empty base between the two calls.
@@ -107,13 +111,23 @@ impl SocketDirectory {
     /// [`Self::way`].
     pub(crate) fn listen(&self, name: &str) -> Result<(PathBuf, UnixListener), SocketError> {
         let path = self.path.join(name);
-        let address = match self.way() {
-            Some(way) => by(way, &self.name()).join(name),
+        let address = self.way().map_or_else(|| path.clone(), |way| by(way, &self.name()).join(name));
+        Ok((path.clone(), bind(path, &address)?))
+    }
+
+    /// The same of one that is found by the kernel's list of sockets, since its readers may not look into a VMM's open
+    /// files (Landlock): for a VMM of another user its address says the path behind a way that exists in this process
+    /// alone, so that the VMM looks for it in vain when it ends, and says nothing of it.
+    pub(crate) fn listen_openly(&self, name: &str) -> Result<UnixListener, SocketError> {
+        let path = self.path.join(name);
+        let address = match self.way {
+            Some(_) => {
+                let here = rustix::thread::gettid().as_raw_nonzero();
+                PathBuf::from(format!("/proc/self/task/{here}/root{}", path.display()))
+            }
             None => path.clone(),
         };
-        let listener =
-            UnixListener::bind(address).map_err(|source| SocketError::Bind { path: path.clone(), source })?;
-        Ok((path, listener))
+        bind(path, &address)
     }
 
     /// What a VMM of another user inherits beside its sockets: the directory above theirs, open.
@@ -138,6 +152,10 @@ impl Drop for SocketDirectory {
             remove(Some(&self.path));
         }
     }
+}
+
+fn bind(path: PathBuf, address: &Path) -> Result<UnixListener, SocketError> {
+    UnixListener::bind(address).map_err(|source| SocketError::Bind { path, source })
 }
 
 /// A machine's socket directory as its VMM reaches it that has the directory above open.
@@ -178,9 +196,9 @@ pub(crate) fn hash(state: &Path, machine: &str) -> u64 {
     words.fold(0xcbf2_9ce4_8422_2325, step) >> 16
 }
 
-/// Where the sockets of a state directory lie.
-fn base(state: &Path, runtime: Option<&Path>) -> Result<PathBuf, SocketError> {
-    let fits = |base: &Path| base.as_os_str().len() + LONGEST.len() <= PATH_MAX;
+/// Where the sockets of a state directory lie, with `before` bytes before their paths.
+fn base(state: &Path, runtime: Option<&Path>, before: usize) -> Result<PathBuf, SocketError> {
+    let fits = |base: &Path| before + base.as_os_str().len() + LONGEST.len() <= PATH_MAX;
     let own = state.join("run");
     if fits(&own) {
         return Ok(own);
@@ -206,7 +224,7 @@ pub(crate) fn short(state: &Path, machine: &str, usual: PathBuf) -> PathBuf {
     }
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     // Where there is no short place either, the machine's start says so.
-    let place = base(state, runtime.as_deref()).map(|base| base.join(own_name(state, machine)));
+    let place = base(state, runtime.as_deref(), 0).map(|base| base.join(own_name(state, machine)));
     place.map_or(usual, |place| place.join(VSOCK))
 }
 
@@ -286,11 +304,11 @@ mod tests {
         listener.accept().expect("a client");
         let way = sockets.way().expect("it has one");
         let address = by(way, &sockets.name()).join("qmp");
+        let query = sockets.listen_openly("query").expect("bound");
         let list = std::fs::read_to_string("/proc/net/unix").expect("readable");
-        assert!(
-            list.lines().any(|line| line.ends_with(address.to_str().expect("text"))),
-            "as the kernel tells it"
-        );
+        let end = sockets.path().join("query").display().to_string();
+        assert!(list.lines().any(|line| line.ends_with(&end)), "the kernel tells the path");
+        drop(query);
         let runs = |words: &[&Path]| {
             let mut command = std::process::Command::new(words[0]);
             command.args(&words[1..]).uid(4242).gid(4243).stderr(std::process::Stdio::null());
@@ -314,18 +332,18 @@ mod tests {
     fn long_state_directories_go_to_the_runtime_directory() {
         let long = PathBuf::from(format!("/{}", "x".repeat(200)));
         assert_eq!(
-            base(&long, Some(Path::new("/run/user/7"))).expect("fits"),
+            base(&long, Some(Path::new("/run/user/7")), 0).expect("fits"),
             Path::new("/run/user/7/vmwright")
         );
         let runtime = Some(Path::new("/run/user/7"));
-        assert_eq!(base(Path::new("/s"), runtime).expect("fits"), Path::new("/s/run"));
+        assert_eq!(base(Path::new("/s"), runtime, FOREIGN).expect("fits"), Path::new("/s/run"));
         // 107 bytes exactly, and one more.
         let edge = |length: usize| {
             PathBuf::from(format!("/{}", "x".repeat(length - 1 - "/run".len() - LONGEST.len())))
         };
-        assert!(base(&edge(107), None).expect("fits").ends_with("run"));
-        assert_eq!(base(&edge(108), runtime).expect("fits"), Path::new("/run/user/7/vmwright"));
-        let over = base(&edge(108), Some(&long));
+        assert!(base(&edge(107), None, 0).expect("fits").ends_with("run"));
+        assert_eq!(base(&edge(107), runtime, FOREIGN).expect("fits"), Path::new("/run/user/7/vmwright"));
+        let over = base(&edge(108), Some(&long), 0);
         if rustix::process::geteuid().is_root() {
             assert_eq!(over.expect("root has /run"), Path::new("/run/vmwright-0"));
         } else {

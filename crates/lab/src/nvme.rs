@@ -5,6 +5,9 @@
 use crate::template::{Template, empty, execute};
 use crate::{Hardware, Lab, LabError, Part};
 use serde_json::{Value, json};
+use std::fmt::Display;
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 use vmwright_backend::qemu::qmp::Qmp;
@@ -155,7 +158,13 @@ impl Lab {
         for port in ports.iter().filter(|port| !there.contains(&id(port))) {
             let id = id(port);
             let node = node(&id);
-            let file = json!({ "driver": "file", "filename": self.disk(port), "discard": "unmap" });
+            // QEMU may run as a user that cannot reach the lab's files.
+            let path = self.disk(port);
+            let opened = File::options().read(true).write(true).open(&path);
+            let opened = opened.map_err(|error| refused(&path.to_string_lossy(), error))?;
+            let lent = monitor.lend_as(opened.as_fd(), &path.to_string_lossy());
+            let file = lent.map_err(|error| refused("add-fd", error))?;
+            let file = json!({ "driver": "file", "filename": file, "discard": "unmap" });
             let disk = json!({ "driver": "qcow2", "node-name": node, "discard": "unmap", "file": file });
             ask(&mut monitor, "blockdev-add", disk)?;
             let device = json!({ "driver": "nvme", "id": id, "serial": id, "drive": node, "bus": port });
@@ -204,9 +213,11 @@ fn plugged(monitor: &mut Qmp) -> Result<Vec<String>, LabError> {
 }
 
 fn ask(monitor: &mut Qmp, command: &str, arguments: Value) -> Result<Value, LabError> {
-    let refused =
-        |error| LabError::Image(format!("QEMU has no NVMe controller for the lab: {command}: {error}"));
-    monitor.execute(command, Some(arguments)).map_err(refused)
+    monitor.execute(command, Some(arguments)).map_err(|error| refused(command, error))
+}
+
+fn refused(what: &str, error: impl Display) -> LabError {
+    LabError::Image(format!("QEMU has no NVMe controller for the lab: {what}: {error}"))
 }
 
 #[cfg(test)]

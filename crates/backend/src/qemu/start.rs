@@ -126,7 +126,7 @@ fn run_by(
     let owner = account.as_ref().map(|account| (account.uid, account.gid)).or(becomes.map(|id| (id, id)));
     let sockets = SocketDirectory::make(&machine.state, &machine.name, owner)?;
     let (qmp_path, qmp) = sockets.listen("qmp")?;
-    let (_, queries) = sockets.listen("query")?;
+    let queries = sockets.listen_openly("query")?;
     let (agent_path, agent) = sockets.listen("agent")?;
     let mut taps = Vec::new();
     for (at, wanted) in taps_of(spec) {

@@ -2,7 +2,7 @@
 
 use super::channels::Channels;
 use crate::aside::private;
-use crate::backends;
+use crate::backends::{self, Chosen};
 use crate::error::chain;
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -29,7 +29,10 @@ pub(super) fn plugged(
     bytes: &[u8],
     look: &mut dyn FnMut(&str),
 ) -> Result<Unplugged, Undone> {
-    reaches(vmm).map_err(Undone::Cannot)?;
+    // For a QEMU of its own vmwright opens the disk.
+    if !matches!(Chosen::of(machine), Ok(Chosen::Qemu)) {
+        reaches(vmm).map_err(Undone::Cannot)?;
+    }
     let backend = backends::of(machine).map_err(|error| Undone::Cannot(chain(&error)))?;
     let to = Plugs { machine, backend: &*backend };
     let place = private(&machine.state, "plug").map_err(Undone::Cannot)?;

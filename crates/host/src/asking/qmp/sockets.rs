@@ -46,9 +46,7 @@ impl Machine {
             words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
         let (name, mut sockets, made) = of_words(&words);
         // Ahead of the others: nobody else needs it.
-        let open = |number: u32| std::fs::read_link(format!("/proc/{pid}/fd/{number}")).ok();
-        let made =
-            made.and_then(|directory| inherited(&super::monitor::unix_sockets(pid)?, &directory, open));
+        let made = made.and_then(|directory| inherited(&super::monitor::unix_sockets(pid)?, &directory));
         sockets.splice(0..0, made);
         let name = name.unwrap_or_else(|| format!("pid-{pid}"));
         (!sockets.is_empty()).then_some(())?;
@@ -118,19 +116,17 @@ fn is_directory(name: &str) -> bool {
     name.len() == 12 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The socket for analyses, by the kernel's list. A VMM that runs as another user than its maker goes to it by a
-/// directory that it has open, by that one's number.
-fn inherited(list: &str, directory: &str, open: impl FnOnce(u32) -> Option<PathBuf>) -> Option<Socket> {
+/// The socket for analyses, by the kernel's list. What stands before its path, where its VMM runs as another user, is a
+/// way to the root directory that only its maker could go.
+fn inherited(list: &str, directory: &str) -> Option<Socket> {
     let end = format!("/{directory}/query");
     let address = list
         .lines()
         .find_map(|line| Some(&line[line.find(" /")? + 1..]).filter(|path| path.ends_with(&end)))?;
-    let by_number = address.strip_prefix("/proc/self/fd/").and_then(|rest| rest.split_once('/'));
-    let Some((number, rest)) = by_number else {
-        return Some(Socket { path: address.into(), address: None, not_asked: None });
-    };
-    let path = open(number.parse().ok()?)?.join(rest);
-    Some(Socket { path, address: Some(address.to_owned()), not_asked: None })
+    let behind = address.strip_prefix("/proc/self/task/").and_then(|rest| rest.split_once("/root/"));
+    let path = behind.map(|(_, path)| PathBuf::from(format!("/{path}")));
+    let own = path.is_some().then(|| address.to_owned());
+    Some(Socket { path: path.unwrap_or_else(|| address.into()), address: own, not_asked: None })
 }
 
 /// A socket on which QEMU listens. None where it has no path, is the client itself, or is libvirt's: that has one client
@@ -208,15 +204,13 @@ mod tests {
         let list = "Num       RefCount Protocol Flags    Type St Inode Path\n\
             0000000000000000: 00000002 00000000 00010000 0001 01 77 /s/run/0123456789ab/qmp\n\
             0000000000000000: 00000002 00000000 00010000 0001 01 78 /s/a b/run/0123456789ab/query\n\
-            0000000000000000: 00000002 00000000 00010000 0001 01 79 /proc/self/fd/7/ba9876543210/query\n";
-        let open = |number| (number == 7).then(|| PathBuf::from("/var/run"));
-        let own = inherited(list, "0123456789ab", open).expect("listed");
+            0000000000000000: 00000002 00000000 00010000 0001 01 79 /proc/self/task/7/root/var/run/ba9876543210/query\n";
+        let own = inherited(list, "0123456789ab").expect("listed");
         assert_eq!((own.path.as_path(), own.address), (Path::new("/s/a b/run/0123456789ab/query"), None));
-        let foreign = inherited(list, "ba9876543210", open).expect("listed");
+        let foreign = inherited(list, "ba9876543210").expect("listed");
         assert_eq!(foreign.path, Path::new("/var/run/ba9876543210/query"));
-        assert_eq!(foreign.address.as_deref(), Some("/proc/self/fd/7/ba9876543210/query"));
-        assert_eq!(inherited(list, "ba9876543210", |_| None), None, "it has the directory open no more");
-        assert_eq!(inherited(list, "000000000000", open), None);
+        assert!(foreign.address.is_some_and(|address| address.starts_with("/proc/self/task/7/root/")));
+        assert_eq!(inherited(list, "000000000000"), None);
     }
 
     #[test]
