@@ -20,6 +20,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) arguments: &'a [OsString],
     /// Where its stdout and stderr go.
     pub(crate) log: &'a File,
+    /// Where it runs: what it opens by a relative path lies there, also as a user who could not come there.
+    pub(crate) within: &'a Path,
     /// Its other standard streams.
     pub(crate) streams: Streams<'a>,
     /// Open files that it inherits under the same numbers. All others are closed to it.
@@ -72,7 +74,7 @@ pub(crate) fn launch<E>(
     let (from_parent, to_child) = pipe().map_err(LaunchError::Run)?;
     let (mut from_child, mut to_child) = (File::from(from_child), File::from(to_child));
     let mut command = Command::new(launch.program);
-    command.args(launch.arguments).current_dir("/").stdin(Stdio::null());
+    command.args(launch.arguments).current_dir(launch.within).stdin(Stdio::null());
     if let Some(title) = launch.streams.title {
         command.arg0(title);
     }
@@ -251,6 +253,7 @@ mod tests {
             program: Path::new("/bin/sh"),
             arguments: &arguments,
             log: &log,
+            within: Path::new("/"),
             inherits,
             streams: Streams::default(),
             account: None,
@@ -306,6 +309,7 @@ mod tests {
             program,
             arguments: &arguments,
             log: &log,
+            within: Path::new("/"),
             inherits: &[],
             streams: Streams::default(),
             account: None,
@@ -332,6 +336,7 @@ mod tests {
             program,
             arguments: &[],
             log: &log,
+            within: Path::new("/"),
             inherits: &[],
             streams: Streams::default(),
             account: None,

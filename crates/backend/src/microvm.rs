@@ -273,6 +273,7 @@ pub(crate) fn run<M: MicroVm>(
     let (mut child, running) = attempt.launch(Vmm {
         program: &program,
         arguments: &arguments,
+        within: Path::new("/"),
         inherits: &[],
         account: None,
         cgroup: group.as_ref().zip(door.as_ref()),

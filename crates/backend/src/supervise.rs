@@ -187,6 +187,8 @@ pub(crate) struct Vmm<'a> {
     pub(crate) program: &'a Path,
     /// Its arguments.
     pub(crate) arguments: &'a [std::ffi::OsString],
+    /// Where it runs.
+    pub(crate) within: &'a Path,
     /// Open files that it inherits.
     pub(crate) inherits: &'a [RawFd],
     /// The user to become.
@@ -231,6 +233,7 @@ impl Attempt<'_> {
             program: vmm.program,
             arguments: vmm.arguments,
             log: &self.log,
+            within: vmm.within,
             inherits: vmm.inherits,
             streams: vmm.streams,
             account: vmm.account.clone(),

@@ -315,10 +315,10 @@ impl Lab {
 
     pub(crate) fn qemu(&self) -> vmwright_backend::qemu::Qemu {
         let words = self.record.hardware.words(self.record.igb);
-        with_words(match &self.record.node {
-            Some(node) => node.connected(words),
-            None => words,
-        })
+        match &self.record.node {
+            Some(node) => with_words(node.connected(words)).with_directory(node.wires.clone()),
+            None => with_words(words),
+        }
     }
 
     fn write(&self) -> Result<(), LabError> {

@@ -1,7 +1,7 @@
 //! Nodes: labs that come up together and share a network, so that machines move from one to the other.
 //!
 //! The network is the lab's NIC (`nic0` of [`Hardware::words`](crate::Hardware::words)) with another end: sockets in a
-//! folder that is its owner's alone. A datagram finds its way or is lost, as on a wire, so that a node may be reset while
+//! folder of the nodes, each open to the QEMU at its other end alone. A datagram finds its way or is lost, as on a wire, so that a node may be reset while
 //! the others run. The first node is where all wires meet.
 
 use crate::labs::{Lab, Labs};
@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, lchown};
 use std::path::{Path, PathBuf};
-use vmwright_backend::Watch;
+use vmwright_backend::qemu::Qemu;
+use vmwright_backend::{Stored, Watch};
 
 /// The most nodes of one group: each is a whole host.
 pub(crate) const MOST: u32 = 8;
-/// Bytes of a socket's path that fit, without the final NUL (unix(7)).
-const SOCKET_PATH: usize = 107;
 /// Seconds that a node may take to become one.
 const BECOMING: u64 = 180;
 /// Run in a node behind its variables.
@@ -69,17 +69,9 @@ impl Node {
     }
 
     fn wire(&self, id: &str, other: u32) -> String {
-        // A comma in a path is written twice.
-        let end = |from: u32, to: u32| self.end(from, to).display().to_string().replace(',', ",,");
-        format!(
-            "dgram,id={id},local.type=unix,local.path={},remote.type=unix,remote.path={}",
-            end(self.number, other),
-            end(other, self.number)
-        )
-    }
-
-    fn end(&self, from: u32, to: u32) -> PathBuf {
-        self.wires.join(format!("{from}-{to}"))
+        // QEMU runs in the folder of the wires, the way to which its own user does not have.
+        let (own, others) = (end(self.number, other), end(other, self.number));
+        format!("dgram,id={id},local.type=unix,local.path={own},remote.type=unix,remote.path={others}")
     }
 
     /// What makes a lab this node.
@@ -101,12 +93,13 @@ impl Node {
     /// what the same memory holds.
     fn machine_id(&self) -> String {
         let mut digest = Sha256::new();
-        digest.update(self.end(self.number, 0).as_os_str().as_bytes());
+        digest.update(self.wires.join(end(self.number, 0)).as_os_str().as_bytes());
         digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Makes a running lab this node.
     pub(crate) fn settle(&self, lab: &Lab, watch: &mut dyn Watch) -> Result<(), LabError> {
+        self.open_ends(lab)?;
         let done = execute(&lab.qemu(), lab.machine(), &self.script(), BECOMING, watch)?;
         if done.status == Some(0) {
             return Ok(());
@@ -115,12 +108,28 @@ impl Node {
         Err(LabError::Unstaged { why: format!("it cannot become the node {}", self.name()), said })
     }
 
+    /// Lets the QEMU at the other end of each wire write to this one's: only who may write to a socket may send to it
+    /// (unix(7)).
+    fn open_ends(&self, lab: &Lab) -> Result<(), LabError> {
+        for other in 1..=self.count {
+            let at_other = Stored { name: name(&self.group, other), ..lab.machine().clone() };
+            let Some(user) = Qemu::becomes(&at_other) else { continue };
+            let end = self.wires.join(end(self.number, other));
+            match lchown(&end, Some(user), None) {
+                // All wires meet at the first.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                given => given.map_err(LabError::file("give away", &end))?,
+            }
+        }
+        Ok(())
+    }
+
     /// Takes its ends of the wires away, and the folder with the last of them.
     pub(crate) fn disconnect(&self) -> Result<(), LabError> {
         for other in 1..=self.count {
-            let end = self.end(self.number, other);
+            let end = self.wires.join(end(self.number, other));
             match fs::remove_file(&end) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(LabError::file("remove", &end)(error));
                 }
                 _ => {}
@@ -174,20 +183,18 @@ impl Labs {
     }
 }
 
+/// The socket of one end of a wire.
+fn end(from: u32, to: u32) -> String {
+    format!("{from}-{to}")
+}
+
 fn name(group: &str, number: u32) -> String {
     format!("{group}-{number}")
 }
 
-/// Makes the folder of the wires, where it is not there.
+/// Makes the folder of the wires, where it is not there. The users of QEMUs may search it, who find themselves in it.
 fn lay(wires: &Path) -> Result<(), LabError> {
-    let longest = wires.as_os_str().as_bytes().len() + format!("/{MOST}-{MOST}").len();
-    if longest > SOCKET_PATH {
-        return Err(LabError::Image(format!(
-            "`{}` is too long for sockets ({SOCKET_PATH} bytes): use a shorter state directory",
-            wires.display()
-        )));
-    }
-    DirBuilder::new().recursive(true).mode(0o700).create(wires).map_err(LabError::file("make", wires))
+    DirBuilder::new().recursive(true).mode(0o711).create(wires).map_err(LabError::file("make", wires))
 }
 
 #[cfg(test)]
@@ -195,7 +202,7 @@ mod tests {
     use super::*;
 
     fn node(number: u32, count: u32) -> Node {
-        Node { group: "lab".into(), number, count, wires: "/s/a,b".into() }
+        Node { group: "lab".into(), number, count, wires: "/s/a".into() }
     }
 
     #[test]
@@ -214,7 +221,7 @@ mod tests {
                 );
                 for word in words.iter().filter(|word| word.starts_with("dgram,")) {
                     let path = |key: &str| {
-                        let rest = word.split_once(&format!("{key}.path=/s/a,,b/")).expect("a path").1;
+                        let rest = word.split_once(&format!("{key}.path=")).expect("a path").1;
                         rest.split(',').next().unwrap_or_default().to_owned()
                     };
                     ends.push((path("local"), path("remote")));
@@ -257,13 +264,12 @@ mod tests {
         lay(&wires).expect("made");
         let nodes = [1, 2].map(|number| Node { wires: wires.clone(), ..node(number, 2) });
         for (from, to) in [(1, 2), (2, 1)] {
-            std::fs::write(nodes[0].end(from, to), "").expect("written");
+            fs::write(wires.join(end(from, to)), "").expect("written");
         }
         nodes[0].disconnect().expect("removed");
         assert!(wires.is_dir(), "the other node has its end there");
         nodes[1].disconnect().expect("removed");
         assert!(!wires.exists());
         nodes[1].disconnect().expect("nothing is left to do");
-        assert!(lay(&place.path().join("x".repeat(120))).is_err());
     }
 }

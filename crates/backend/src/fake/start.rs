@@ -34,6 +34,7 @@ fn run(fake: &Fake, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
     let (mut child, running) = attempt.launch(Vmm {
         program: Path::new(argv::PROGRAM),
         arguments: &arguments,
+        within: Path::new("/"),
         inherits: &[],
         account,
         sockets: None,

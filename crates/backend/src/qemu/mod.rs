@@ -51,12 +51,14 @@ pub struct Qemu {
     patience: Duration,
     /// Words after those of the specification.
     more: Vec<OsString>,
+    /// The directory in which it runs.
+    within: PathBuf,
 }
 
 impl Default for Qemu {
     /// QEMU as it is installed, with 30 s for a start: preallocating huge memory takes its time.
     fn default() -> Self {
-        Self { program: None, patience: Duration::from_secs(30), more: Vec::new() }
+        Self { program: None, patience: Duration::from_secs(30), more: Vec::new(), within: "/".into() }
     }
 }
 
@@ -77,6 +79,20 @@ impl Qemu {
     #[must_use]
     pub fn with_words(self, words: &[&str]) -> Self {
         Self { more: words.iter().map(Into::into).collect(), ..self }
+    }
+
+    /// Another working directory than `/`. What [`Self::with_words`] names by a relative path lies there, where a QEMU that
+    /// becomes [another user](Self::becomes) still finds it, if its user may search that one directory.
+    #[must_use]
+    pub fn with_directory(self, within: PathBuf) -> Self {
+        Self { within, ..self }
+    }
+
+    /// The id of the user and group that a machine's QEMU becomes behind its start; none where it stays the caller's, or is
+    /// one that the specification names.
+    #[must_use]
+    pub fn becomes(machine: &Stored) -> Option<u32> {
+        crate::account::own(machine)
     }
 
     /// The program that a start would run.

@@ -157,6 +157,7 @@ fn run_by(
     let (mut child, mut running) = attempt.launch(Vmm {
         program: &program,
         arguments: &arguments,
+        within: &qemu.within,
         inherits: &inherits,
         account,
         sockets: Some(&sockets),
