@@ -1,6 +1,7 @@
 //! Words of similar length: which grams of them are kept, and how a text is gone through for these.
 
 use crate::{Search, Then, Words};
+use std::ops::Range;
 
 /// Goes through a part of a text, from one byte to another, for the words of the class with this number.
 type Through = fn(&mut Search<'_>, usize, &[u8], usize, usize, &mut dyn FnMut(usize, usize) -> Then);
@@ -21,8 +22,10 @@ pub(crate) struct Shape {
 /// A size of a filter.
 #[derive(Clone, Copy)]
 struct Size {
-    /// Its bits, as a power of two.
-    bits: u32,
+    /// Bytes of a cell.
+    cell: usize,
+    /// How many cells it has, as a power of two.
+    cells: u32,
     /// Goes through a part of a text.
     through: Through,
     /// The same for processors that shift by a number in a register in one step ([`fast::is_there`]).
@@ -30,33 +33,38 @@ struct Size {
 }
 
 /// A size, and what goes through a text with it.
-const fn size<const GRAM: usize, const STRIDE: usize, const BITS: u32>() -> Size {
+const fn size<const GRAM: usize, const STRIDE: usize, const CELL: usize, const CELLS: u32>() -> Size {
     Size {
-        bits: BITS,
-        through: through::<GRAM, STRIDE, BITS>,
-        through_fast: fast::through::<GRAM, STRIDE, BITS>,
+        cell: CELL,
+        cells: CELLS,
+        through: through::<GRAM, STRIDE, CELL, CELLS>,
+        through_fast: fast::through::<GRAM, STRIDE, CELL, CELLS>,
     }
 }
 
-/// Each takes the longest grams and the widest stride that its shortest word allows: `gram + stride - 1` bytes. As long
-/// as the words are thousands, the filters of short words stay in the first cache and all together in the second.
-pub(crate) const CLASSES: [Shape; 4] = [
+/// Each takes the longest grams and the widest stride that its shortest word allows: `gram + stride - 1` bytes. By far the
+/// most words are of the first class. The others have few, but are looked for at more places: what these cost is the number
+/// of steps at each, and cells of one byte take the fewest. As long as the words are thousands, each class's filter stays in
+/// the first cache or in the second.
+pub(crate) const CLASSES: [Shape; 5] = [
     Shape {
         lengths: (11, usize::MAX),
         gram: 8,
         stride: 4,
-        sizes: &[size::<8, 4, 20>(), size::<8, 4, 22>(), size::<8, 4, 24>()],
+        sizes: &[size::<8, 4, WIDE, 14>(), size::<8, 4, WIDE, 16>(), size::<8, 4, WIDE, 18>()],
     },
-    Shape { lengths: (7, 10), gram: 6, stride: 2, sizes: &[size::<6, 2, 17>(), size::<6, 2, 20>()] },
-    Shape { lengths: (3, 6), gram: 4, stride: 1, sizes: &[size::<4, 1, 17>(), size::<4, 1, 20>()] },
-    Shape { lengths: (1, 2), gram: 2, stride: 1, sizes: &[size::<2, 1, 17>()] },
+    Shape { lengths: (7, 10), gram: 6, stride: 2, sizes: &[size::<6, 2, 1, 15>(), size::<6, 2, 1, 18>()] },
+    Shape { lengths: (5, 6), gram: 4, stride: 2, sizes: &[size::<4, 2, 1, 14>(), size::<4, 2, 1, 18>()] },
+    Shape { lengths: (3, 4), gram: 3, stride: 1, sizes: &[size::<3, 1, 1, 14>(), size::<3, 1, 1, 18>()] },
+    Shape { lengths: (1, 2), gram: 2, stride: 1, sizes: &[size::<2, 1, 1, 14>()] },
 ];
 
-/// Bits of a filter for each gram, where there can be so many: one place in fifty is then looked at in vain.
+/// Bits of [`WIDE`] cells for each gram, and cells where they are narrower, where there can be so many: few places are then
+/// looked at in vain.
 const SPARSE: usize = 11;
 
-/// Bits of a cell of a filter, as a power of two.
-const CELL: u32 = u64::BITS.trailing_zeros();
+/// Bytes of a cell in which two bits are set for each gram.
+const WIDE: usize = size_of::<u64>();
 
 /// 2^64 divided by the golden ratio, made odd: spreads neighbouring numbers (Knuth, vol. 3, 6.4).
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -112,8 +120,11 @@ pub(crate) struct Class {
     /// Goes through a part of a text.
     pub(crate) through: Through,
     /// A Bloom filter in blocks (Putze, Sanders and Singler 2007): the upper bits of a gram's hash name a cell, its lower
-    /// bits two bits of this that are set. One look tells as much as two filters would.
-    pub(crate) filter: Vec<u64>,
+    /// bits what is set in it. Of [`WIDE`] cells these are two bits, so that one look tells as much as two filters would; of
+    /// others one, and that such a cell is empty is seen without looking for it.
+    pub(crate) filter: Vec<u8>,
+    /// Bytes of a cell.
+    width: usize,
     /// How far a hash is shifted to give its cell.
     shift: u32,
     /// Where the grams of each cell begin; one more at the end.
@@ -127,25 +138,29 @@ impl Class {
         let mine = |number: &usize| (lengths.0..=lengths.1).contains(&words.word(*number).len());
         let mine: Vec<usize> = (0..words.len()).filter(mine).collect();
         let kept = choose(&mine, words, gram, stride);
-        let fits = |size: &&Size| kept.len() * SPARSE <= 1 << size.bits;
-        let Size { bits, through, through_fast } =
+        let told_apart = |size: &Size| if size.cell == WIDE { u64::BITS as usize } else { 1 } << size.cells;
+        let fits = |size: &&Size| kept.len() * SPARSE <= told_apart(size);
+        let Size { cell: width, cells, through, through_fast } =
             *sizes.iter().find(fits).unwrap_or(&sizes[sizes.len() - 1]);
         let mut through = if fast { through_fast } else { through };
         if mine.len() <= FEW && mine.iter().all(|number| words.word(*number).len() == 2) {
             through = pairs;
         }
-        let count = 1 << (bits - CELL);
+        let count = 1 << cells;
         let mut made = Self {
             through,
-            filter: vec![0; count],
-            shift: 32 - (bits - CELL),
+            filter: vec![0; count * width],
+            width,
+            shift: u32::BITS - cells,
             cells: vec![0; count + 1],
             grams: kept.clone(),
         };
         for one in &kept {
             let cell = made.cell(one.hash);
-            made.filter[cell] |= mask(one.hash);
             made.cells[cell + 1] += 1;
+            let bytes = made.bytes(cell);
+            let bits = made.mask(one.hash);
+            made.filter[bytes].iter_mut().zip(bits).for_each(|(byte, bits)| *byte |= bits);
         }
         for place in 1..made.cells.len() {
             made.cells[place] += made.cells[place - 1];
@@ -166,12 +181,28 @@ impl Class {
     fn cell(&self, hash: u32) -> usize {
         (hash >> self.shift) as usize
     }
+
+    /// The bits that a hash has in its cell.
+    fn mask(&self, hash: u32) -> [u8; WIDE] {
+        let mask: u64 = if self.width == WIDE {
+            1 << (hash & 63) | 1 << (hash >> 6 & 63)
+        } else {
+            1 << below(hash, self.shift)
+        };
+        mask.to_le_bytes()
+    }
+
+    /// Where in the filter a cell lies.
+    fn bytes(&self, cell: usize) -> Range<usize> {
+        cell * self.width..(cell + 1) * self.width
+    }
 }
 
-/// The bits that a hash has in its cell.
+/// The bit of a hash in its cell of one byte: its upper bits, down to `shift`, name the cell, and those below are nearly
+/// as good.
 #[inline(always)]
-fn mask(hash: u32) -> u64 {
-    1 << (hash & 63) | 1 << (hash >> CELL & 63)
+fn below(hash: u32, shift: u32) -> u32 {
+    hash >> (shift - 3) & 7
 }
 
 impl Words {
@@ -292,12 +323,7 @@ fn whole_gram(text: &[u8], at: usize) -> u64 {
 /// The hash of the first `gram` bytes. Its upper bits are the best.
 #[inline(always)]
 fn hash(bytes: u64, gram: usize) -> u32 {
-    if gram <= 4 {
-        // Not shifted to the upper end: every bit of the product's upper half is mixed of all bytes then.
-        let folded = (bytes as u32 | FOLD as u32) << (32 - 8 * gram);
-        return (u64::from(folded).wrapping_mul(SPREAD) >> 32) as u32;
-    }
-    let folded = (bytes | FOLD) << (64 - 8 * gram);
+    let folded = bytes & (!FOLD >> (u64::BITS as usize - 8 * gram));
     (folded.wrapping_mul(SPREAD) >> 32) as u32
 }
 
@@ -306,7 +332,7 @@ fn hash(bytes: u64, gram: usize) -> u32 {
 /// What the filter lets through is noted first and looked at then: the grams and words lie scattered in memory, and a
 /// processor waits for many of them at once where no decision stands between.
 #[inline(always)]
-fn through<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
+fn through<const GRAM: usize, const STRIDE: usize, const CELL: usize, const CELLS: u32>(
     search: &mut Search<'_>,
     number: usize,
     text: &[u8],
@@ -317,7 +343,7 @@ fn through<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
     let class = &search.words.classes[number];
     search.let_through.clear();
     let mut at = from;
-    while let Some((place, hash)) = next::<GRAM, STRIDE, BITS>(&search.filters[number], text, at, to) {
+    while let Some((place, hash)) = next::<GRAM, STRIDE, CELL, CELLS>(&search.filters[number], text, at, to) {
         let cell = class.cell(hash);
         search.let_through.push(Place { at: place, hash, grams: (class.cells[cell], class.cells[cell + 1]) });
         at = place + STRIDE;
@@ -348,7 +374,7 @@ pub(crate) mod fast {
     }
 
     /// Only to be called where [`is_there`] says so.
-    pub(super) fn through<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
+    pub(super) fn through<const GRAM: usize, const STRIDE: usize, const CELL: usize, const CELLS: u32>(
         search: &mut Search<'_>,
         number: usize,
         text: &[u8],
@@ -357,11 +383,11 @@ pub(crate) mod fast {
         found: &mut dyn FnMut(usize, usize) -> Then,
     ) {
         // SAFETY: words take this only where the processor was found to have BMI2.
-        unsafe { with_bmi2::<GRAM, STRIDE, BITS>(search, number, text, from, to, found) }
+        unsafe { with_bmi2::<GRAM, STRIDE, CELL, CELLS>(search, number, text, from, to, found) }
     }
 
     #[target_feature(enable = "bmi2")]
-    fn with_bmi2<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
+    fn with_bmi2<const GRAM: usize, const STRIDE: usize, const CELL: usize, const CELLS: u32>(
         search: &mut Search<'_>,
         number: usize,
         text: &[u8],
@@ -369,7 +395,7 @@ pub(crate) mod fast {
         to: usize,
         found: &mut dyn FnMut(usize, usize) -> Then,
     ) {
-        super::through::<GRAM, STRIDE, BITS>(search, number, text, from, to, found);
+        super::through::<GRAM, STRIDE, CELL, CELLS>(search, number, text, from, to, found);
     }
 }
 
@@ -433,26 +459,34 @@ pub(crate) struct Place {
 /// The first place from `at` on and before `to` with a gram that the filter lets through, and its hash. A loop of its
 /// own, so that the processor keeps all that it needs in registers.
 #[inline(always)]
-fn next<const GRAM: usize, const STRIDE: usize, const BITS: u32>(
-    filter: &[u64],
+fn next<const GRAM: usize, const STRIDE: usize, const CELL: usize, const CELLS: u32>(
+    filter: &[u8],
     text: &[u8],
     mut at: usize,
     to: usize,
 ) -> Option<(usize, u32)> {
     // As long as the compiler knows it, no index needs a check.
-    let filter = filter.get(..1 << (BITS - CELL))?;
-    // Whether both bits are set: the lowest of what comes.
-    let look = |hash: u32| {
-        let cell = filter[(hash >> (32 - (BITS - CELL))) as usize];
-        cell >> (hash & 63) & cell >> (hash >> CELL & 63)
+    let filter = filter.as_chunks::<CELL>().0.get(..1 << CELLS)?;
+    let shift = u32::BITS - CELLS;
+    let cell = |hash: u32| {
+        let mut cell = [0; WIDE];
+        cell[..CELL].copy_from_slice(&filter[(hash >> shift) as usize]);
+        u64::from_le_bytes(cell)
     };
+    // Whether all bits of the hash are set: the lowest of what comes.
+    let look = |hash: u32| {
+        let cell = cell(hash);
+        if CELL == WIDE { cell >> (hash & 63) & cell >> (hash >> 6 & 63) } else { cell >> below(hash, shift) }
+    };
+    // What is not 0 wherever they are.
+    let glance = |hash: u32| if CELL == WIDE { look(hash) & 1 } else { cell(hash) };
     let whole = &text[..text.len().min(to + 7)];
     // Several at once, and one question about them: nearly always the answer is no.
     while at < to {
         let mut end = to;
         while let Some(block) = whole.get(at..at + (AT_ONCE - 1) * STRIDE + 8) {
-            let one = |number: usize| look(hash(whole_gram(block, number * STRIDE), GRAM));
-            if (0..AT_ONCE).fold(0, |all, number| all | one(number)) & 1 != 0 {
+            let one = |number: usize| glance(hash(whole_gram(block, number * STRIDE), GRAM));
+            if (0..AT_ONCE).fold(0, |all, number| all | one(number)) != 0 {
                 end = to.min(at + AT_ONCE * STRIDE);
                 break;
             }
@@ -496,9 +530,13 @@ impl Search<'_> {
         let cell = class.cell(hash);
         let grams = &class.grams[class.cells[cell] as usize..class.cells[cell + 1] as usize];
         let wanted = grams.iter().filter(|gram| self.enough[gram.word as usize] != self.text);
-        let wanted = wanted.fold(0, |all, gram| all | mask(gram.hash));
-        if std::mem::replace(&mut self.filters[number][cell], wanted) != wanted {
-            self.taken.push((number, cell));
+        let wanted =
+            wanted.fold(0, |all, gram| all | u64::from_le_bytes(class.mask(gram.hash))).to_le_bytes();
+        let (wanted, bytes) = (&wanted[..class.width], class.bytes(cell));
+        let here = &mut self.filters[number][bytes.clone()];
+        if here != wanted {
+            here.copy_from_slice(wanted);
+            self.taken.push((number, bytes));
         }
     }
 }

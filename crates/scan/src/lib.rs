@@ -10,9 +10,11 @@
 mod class;
 
 use class::{CLASSES, Class, Place};
+use std::ops::Range;
 
-/// Bytes of a text that all classes go through before the next are touched: they stay in the first cache.
-const CHUNK: usize = 16 * 1024;
+/// Bytes of a text that all classes go through before the next are touched: they stay in the second cache, and each class's
+/// filter comes into the first as seldom as that allows.
+const CHUNK: usize = 32 * 1024;
 
 /// The words.
 #[derive(Debug)]
@@ -79,9 +81,9 @@ pub enum Then {
 pub struct Search<'w> {
     words: &'w Words,
     /// Each class's filter, without the bits of words of which the caller has enough.
-    filters: Vec<Vec<u64>>,
-    /// The cells from which bits were taken, to be put back for the next text: class and cell.
-    taken: Vec<(usize, usize)>,
+    filters: Vec<Vec<u8>>,
+    /// The cells from which bits were taken, to be put back for the next text: class and bytes of its filter.
+    taken: Vec<(usize, Range<usize>)>,
     /// Which text, counted from 1, has had enough of a word.
     enough: Vec<u32>,
     text: u32,
@@ -116,7 +118,7 @@ impl<'w> Search<'w> {
             from = to;
         }
         for (class, cell) in self.taken.drain(..) {
-            self.filters[class][cell] = words.classes[class].filter[cell];
+            self.filters[class][cell.clone()].copy_from_slice(&words.classes[class].filter[cell]);
         }
     }
 }
