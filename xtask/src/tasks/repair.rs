@@ -16,16 +16,18 @@ mod state;
 use super::Task;
 use crate::{install, program, workspace};
 use anyhow::{Context as _, Result, bail, ensure};
-use bench::Bench;
+use bench::{Bench, Tried};
 use fault::Fault;
 use proof::Proof;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{iter, thread};
 
 pub(crate) const TASK: Task = Task {
     name: "repair",
-    usage: "[--only AREA|NAME | --ci | --prove NAME] [--vmwright FILE] [--lab NAME] [--keep]",
+    usage: "[--only AREA|NAME | --ci | --prove NAME] [--vmwright FILE] [--lab NAME] [--at-once N] [--keep]",
     summary: "breaks a lab, lets vmwright name and repair it, and tells how often it did",
     run,
 };
@@ -43,6 +45,8 @@ struct Wanted {
     vmwright: Option<PathBuf>,
     /// The lab's name; one of this name that is up goes down.
     lab: String,
+    /// How many labs are up at once, each with another fault.
+    at_once: usize,
     /// Whether the lab stays up afterwards, for a look.
     keep: bool,
 }
@@ -54,7 +58,9 @@ struct Wanted {
 /// When one of them is not named or not repaired, or the lab does not come up.
 pub(crate) fn check() -> Result<()> {
     let built = workspace::target().join("debug/vmwright");
-    let wanted = Wanted { ci: true, vmwright: Some(built), ..Wanted::read(&[])? };
+    // A lab waits more than it works; what each takes of memory is 3 GiB.
+    let at_once = std::thread::available_parallelism().map_or(1, |count| count.get().min(3));
+    let wanted = Wanted { ci: true, vmwright: Some(built), at_once, ..Wanted::read(&[])? };
     ensure!(tried(wanted)?, "see the faults above");
     Ok(())
 }
@@ -80,7 +86,7 @@ fn tried(wanted: Wanted) -> Result<bool> {
     for (program, package) in [("mmdebstrap", "mmdebstrap"), ("qemu-system-x86_64", "qemu-system-x86")] {
         ensure!(install::find(program).is_some(), "the lab needs `{program}`: `apt install {package}`");
     }
-    let program = match wanted.vmwright {
+    let program = match &wanted.vmwright {
         Some(path) => path.canonicalize().with_context(|| format!("cannot find {}", path.display()))?,
         // Under TCG an unoptimised one would take minutes for an analysis.
         None => program::shipped()?,
@@ -97,11 +103,8 @@ fn tried(wanted: Wanted) -> Result<bool> {
     // Faults of one lab first, then those of several nodes.
     let mut results = Vec::new();
     for nodes in chosen.iter().map(|fault| fault.nodes).collect::<BTreeSet<_>>() {
-        let here = || chosen.iter().filter(|fault| fault.nodes == nodes);
-        let bench = Bench::set(&program, &wanted.lab, nodes, wanted.keep)?;
-        bench.ready(here().flat_map(|fault| &fault.programs).collect())?;
-        // What the bench itself stumbles over is told of its fault, and the others are tried all the same.
-        results.extend(here().map(|fault| bench.try_one(fault)));
+        let here: Vec<&Fault> = chosen.iter().copied().filter(|fault| fault.nodes == nodes).collect();
+        results.extend(try_all(&here, nodes, &program, &wanted)?);
     }
     let text = report::text(&results);
     print!("\n{text}");
@@ -109,6 +112,29 @@ fn tried(wanted: Wanted) -> Result<bool> {
     std::fs::write(&kept, &text).with_context(|| format!("cannot write {}", kept.display()))?;
     println!("kept as {}", kept.display());
     Ok(results.iter().all(|result| result.good()))
+}
+
+/// Tries faults, in as many labs at once as are wanted. What the bench itself stumbles over is told of its fault, and the
+/// others are tried all the same.
+fn try_all(faults: &[&Fault], nodes: Option<u32>, program: &Path, wanted: &Wanted) -> Result<Vec<Tried>> {
+    let next = AtomicUsize::new(0);
+    let lab = |name: String| {
+        let bench = Bench::set(program, &name, nodes, wanted.keep)?;
+        bench.ready(faults.iter().flat_map(|fault| &fault.programs).collect())?;
+        let take = || faults.get(next.fetch_add(1, Ordering::Relaxed));
+        Ok(iter::from_fn(take).map(|fault| bench.try_one(fault)).collect::<Vec<_>>())
+    };
+    let mut results = thread::scope(|scope| {
+        let names = (1..=wanted.at_once.clamp(1, faults.len())).map(|number| match number {
+            1 => wanted.lab.clone(),
+            _ => format!("{}{number}", wanted.lab),
+        });
+        let labs: Vec<_> = names.map(|name| scope.spawn(|| lab(name))).collect();
+        labs.into_iter().map(|lab| lab.join().expect("a bench does not panic")).collect::<Result<Vec<_>>>()
+    })?
+    .concat();
+    results.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(results)
 }
 
 impl Wanted {
@@ -119,6 +145,7 @@ impl Wanted {
             prove: Vec::new(),
             vmwright: None,
             lab: "repair".to_owned(),
+            at_once: 1,
             keep: false,
         };
         let mut args = args.iter();
@@ -130,6 +157,11 @@ impl Wanted {
                 "--prove" => wanted.prove.extend(value()?.split(',').map(str::to_owned)),
                 "--vmwright" => wanted.vmwright = Some(value()?.into()),
                 "--lab" => wanted.lab = value()?.clone(),
+                "--at-once" => {
+                    let value = value()?;
+                    wanted.at_once =
+                        value.parse().with_context(|| format!("`{value}` is no number of labs"))?;
+                }
                 "--keep" => wanted.keep = true,
                 other => bail!("unexpected argument `{other}`"),
             }
@@ -147,6 +179,7 @@ mod tests {
         let read =
             |words: &[&str]| Wanted::read(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         let wanted = read(&["--only", "kvm,vfio/group-not-viable", "--keep"]).unwrap();
+        assert_eq!(read(&["--at-once", "2"]).unwrap().at_once, 2);
         assert_eq!((wanted.only.len(), wanted.keep, wanted.vmwright), (2, true, None));
         assert_eq!(wanted.lab, "repair");
         assert!(read(&["--only"]).is_err() && read(&["kvm"]).is_err());

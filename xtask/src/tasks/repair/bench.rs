@@ -107,6 +107,11 @@ impl Tried {
     }
 }
 
+/// Says something of a fault, beside which others may be tried.
+fn say(fault: &Fault, what: &str) {
+    println!("    {}: {what}", fault.name);
+}
+
 /// Keeps what vmwright said of a fault, for whoever wants to know why it said so.
 fn keep(fault: &Fault, name: &str, text: &str) -> Result<()> {
     let place = workspace::cache().join("repair").join(&fault.name);
@@ -142,7 +147,7 @@ impl Bench {
     /// Tries one fault. What vmwright gets wrong is in what comes back, and what stopped the bench itself.
     pub(crate) fn try_one(&self, fault: &Fault) -> Tried {
         let begin = Instant::now();
-        println!("\n=== {}", fault.name);
+        say(fault, "begins");
         let mut tried = Tried {
             name: fault.name.clone(),
             cause: fault.cause.clone(),
@@ -152,11 +157,11 @@ impl Bench {
         };
         tried.stopped = self.round(fault, &mut tried).err().map(|error| format!("{error:#}"));
         tried.whole = begin.elapsed();
-        println!("{}", super::report::line(&tried));
-        println!("    {}", super::report::times(&tried));
         for remark in tried.remarks.iter().chain(&tried.stopped) {
-            println!("    {remark}");
+            say(fault, remark);
         }
+        say(fault, &super::report::times(&tried));
+        println!("{}", super::report::line(&tried));
         tried
     }
 
@@ -196,7 +201,7 @@ impl Bench {
             tried.remarks.push("nothing that state.sh tells was otherwise once it was broken".to_owned());
         }
         tried.timed("analyze", |tried| self.analyze(fault, &complaint, tried))?;
-        println!("    named {}", tried.named.first().map_or("nothing", String::as_str));
+        say(fault, &format!("named {}", tried.named.first().map_or("nothing", String::as_str)));
         self.repair(fault, &complaint, tried)?;
         let after = tried.timed("state", |_| self.state())?;
         let vm = fault.vm.as_deref();
@@ -224,7 +229,8 @@ impl Bench {
             Some(first) => lines().skip(first).take(3).collect::<Vec<_>>().join("\n"),
             None => lines().next_back().unwrap_or_default().to_owned(),
         };
-        println!("    {}", if said.is_empty() { "broken" } else { said.as_str() });
+        said.lines().for_each(|line| say(fault, line));
+        say(fault, "broken");
         if fault.reboots {
             self.reboot()?;
         }
