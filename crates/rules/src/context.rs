@@ -2,6 +2,7 @@
 
 use crate::confidence::weaker;
 use crate::patterns::Numbers;
+use crate::whose;
 use crate::{Draft, Entry, Hit, Reading, Sign};
 use vmwright_model::Verdict;
 
@@ -62,6 +63,7 @@ impl<'r> Context<'r> {
             let kind = || self.reading.kind(hit.text);
             (sign.kinds.is_empty() || kind().is_some_and(|kind| sign.kinds.contains(&&*kind.0)))
                 && self.goes_with(sign, hit)
+                && !self.is_of_another(hit)
         };
         hits.iter().filter(fits).collect()
     }
@@ -90,6 +92,13 @@ impl<'r> Context<'r> {
         !self.reading.is_whole_host()
             || words(sign.and).all(|word| self.reading.said(word) || beside(word))
                 && !words(sign.unless).any(|word| beside(word))
+    }
+
+    /// Whether the line tells of the process of another VM than the one that is asked about.
+    fn is_of_another(&self, hit: &Hit) -> bool {
+        self.reading.vm().is_some_and(|vm| {
+            self.reading.evidence(hit).is_some_and(|evidence| whose::names_another(&evidence.quote, vm))
+        })
     }
 
     /// Whether the complaint is of what this rule is about: it has one of these patterns, or is nearer to the rule's
@@ -185,17 +194,24 @@ mod tests {
     /// What blocks another VM's migration is told by its own monitor.
     #[test]
     fn what_another_vm_says_is_nothing_about_the_one_that_is_asked_about() {
-        let rule = entry("migration/non-migratable-device").expect("a rule");
-        let fires = |vm: Option<&str>, source: &str| {
-            let text = "{\"blocked-reasons\": [\n\"non-migratable device: 0000:00:1d.0:00.0/nvme\"\n]}\n";
+        let fires = |rule: &str, vm: Option<&str>, source: &str, text: &str| {
+            let rule = entry(rule).expect("a rule");
             let records = vec![Record::new(source, Kind::TEXT, text)];
             let snapshot = Snapshot { records, live: true, vm: vm.map(str::to_owned), ..Snapshot::default() };
             let reading = Reading::new(&snapshot, "");
             ranking::judge(rule, &reading).iter().any(|verdict| matches!(verdict, Verdict::Fired(_)))
         };
         for source in ["qmp/db/query-migrate", "/var/log/libvirt/qemu/db.log"] {
-            assert!(fires(Some("db"), source) && fires(None, source), "{source}");
-            assert!(!fires(Some("web"), source), "{source}");
+            let fires = |vm| {
+                let text = "{\"blocked-reasons\": [\n\"non-migratable device: 0000:00:1d.0:00.0/nvme\"\n]}\n";
+                fires("migration/non-migratable-device", vm, source, text)
+            };
+            assert!(fires(Some("db")) && fires(None) && !fires(Some("web")), "{source}");
         }
+        let killed = |vm| {
+            let text = "[  412.1] audit: type=1326 audit(1700000000.1:77): pid=3111 comm=\"vmw-db\" exe=\"/usr/bin/qemu-system-x86_64\" sig=31\n";
+            fires("access/seccomp-kill", vm, "dmesg", text)
+        };
+        assert!(killed(Some("db")) && killed(None) && !killed(Some("web")), "its process is named");
     }
 }

@@ -2,6 +2,9 @@
 
 use memchr::memmem;
 
+/// What the name of a process of vmwright's begins with.
+const OURS: &str = "vmw-";
+
 /// Whether a text is another VM's than `vm`: its definition, or what its program wrote or answered. What it says has not
 /// happened to `vm`.
 pub(crate) fn is_of_another(source: &str, text: &str, vm: &str) -> bool {
@@ -48,9 +51,44 @@ fn writer(source: &str) -> Option<&str> {
     numbered.then(|| vm.strip_suffix("-swtpm").unwrap_or(vm))
 }
 
+/// Whether a line of the kernel's names the process of another VM than `vm`. vmwright calls a QEMU `vmw-` and its VM's name, of
+/// which the kernel keeps 15 bytes (`TASK_COMM_LEN` of `include/linux/sched.h`, with the final NUL).
+pub(crate) fn names_another(line: &str, vm: &str) -> bool {
+    const KEPT: usize = 15;
+    let kept = |name: &str| name.bytes().take(KEPT).collect::<Vec<u8>>();
+    let own = kept(&format!("{OURS}{vm}"));
+    let mut named = line
+        .match_indices(OURS)
+        .filter(|(at, _)| line[..*at].ends_with(['"', '(']))
+        .filter_map(|(at, _)| line[at..].split(['"', ')']).next())
+        .map(kept)
+        .peekable();
+    named.peek().is_some() && named.all(|name| name != own)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_of_another_vm_is_known_by_its_name() {
+        let killed = |name: &str| {
+            format!(
+                "audit: type=1326 audit(1700000000.1:77): pid=3111 comm=\"{name}\" exe=\"/usr/bin/qemu-system-x86_64\" sig=31"
+            )
+        };
+        for (process, vm, another) in [
+            ("vmw-db", "web", true),
+            ("vmw-web", "web", false),
+            ("vmw-web-server-", "web-server-of-mine", false),
+            ("vmw-web", "web-server", true),
+            ("qemu-system-x86", "web", false),
+        ] {
+            assert_eq!(names_another(&killed(process), vm), another, "{process} {vm}");
+        }
+        assert!(names_another("Out of memory: Killed process 3111 (vmw-db) total-vm:9000000kB", "web"));
+        assert!(!names_another("a tap vmw-db without its process", "web"));
+    }
 
     #[test]
     fn what_a_vms_program_wrote_is_known_by_its_place() {
