@@ -15,7 +15,8 @@ impl KernelCmdline {
     /// `-` and `_` are one character, as in the kernel's `parameq`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Spanned<Option<&str>>> {
-        let same = |other: &str| other.replace('-', "_") == name.replace('-', "_");
+        let one = |byte: u8| if byte == b'-' { b'_' } else { byte };
+        let same = |other: &str| other.bytes().map(one).eq(name.bytes().map(one));
         let found = self.parameters.iter().rev().find(|parameter| same(&parameter.value.0))?;
         Some(Spanned::new(found.value.1.as_deref(), found.line))
     }

@@ -68,19 +68,13 @@ impl View for LsMod {
         if head.starts_with("slabinfo - version") {
             return 0;
         }
-        let hits = crate::lines::most(head, (2, 3), |line| module(1, line.trim()).is_some());
-        let named = name.contains("lsmod") || name == "modules";
-        match (hits > 0, named) {
-            (true, true) => 90,
-            // Any word with two numbers has this shape: known names must be among them.
-            (true, false)
-                if ["kvm", "vfio", "virtio", "ext4", "bridge"].iter().any(|known| head.contains(known)) =>
-            {
-                70
-            }
-            (_, true) => 30,
-            _ => 0,
+        let fits = || crate::lines::most(head, (2, 3), |line| module(1, line.trim()).is_some()) > 0;
+        if name.contains("lsmod") || name == "modules" {
+            return if fits() { 90 } else { 30 };
         }
+        // Any word with two numbers has this shape: known names must be among them.
+        let known = || ["kvm", "vfio", "virtio", "ext4", "bridge"].iter().any(|known| head.contains(known));
+        if fits() && known() { 70 } else { 0 }
     }
 }
 
@@ -92,11 +86,12 @@ fn module(line: u32, text: &str) -> Option<Module> {
     let mut words = text.split_whitespace();
     let name = words.next()?;
     let name_fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
-    let size = words.next()?.parse().ok()?;
-    let used = words.next()?.parse().ok()?;
-    if !name_fits || !name.starts_with(|letter: char| letter.is_ascii_alphanumeric() || letter == '_') {
+    // First this: nearly no line of another text begins so.
+    if !name_fits || name.starts_with('-') {
         return None;
     }
+    let size = words.next()?.parse().ok()?;
+    let used = words.next()?.parse().ok()?;
     let by = words.next().unwrap_or_default();
     let by = by.split(',').filter(|by| !by.is_empty() && *by != "-").map(str::to_owned).collect();
     Some(Module { line, name: name.replace('-', "_"), size, used, by })

@@ -5,7 +5,9 @@ mod opts;
 pub(crate) mod words;
 
 use crate::View;
+use memchr::memmem::Finder;
 pub use opts::{Opts, implied_key, opts};
+use std::sync::LazyLock;
 use vmwright_model::{Issue, Kind, Spanned};
 use words::{Token, Word, tokens};
 
@@ -254,14 +256,14 @@ impl View for QemuArgs {
         let mut best = 0;
         let (mut options, mut signs, mut others) = (0, 0, 0);
         // Where the next program can be named: a look through the whole is much faster than one at each word.
-        let find = |part: &str, from: usize| {
-            memchr::memmem::find(&head.as_bytes()[from..], part.as_bytes()).map_or(usize::MAX, |at| from + at)
+        let find = |part: &Finder<'_>, from: usize| {
+            part.find(&head.as_bytes()[from..]).map_or(usize::MAX, |at| from + at)
         };
-        let mut next = PROGRAMS.map(|part| find(part, 0));
+        let mut next = FINDERS.each_ref().map(|part| find(part, 0));
         for line in head.lines() {
             let begin = line.as_ptr() as usize - head.as_ptr() as usize;
             let end = begin + line.len();
-            for (part, at) in PROGRAMS.iter().zip(&mut next).filter(|(_, at)| **at < begin) {
+            for (part, at) in FINDERS.iter().zip(&mut next).filter(|(_, at)| **at < begin) {
                 *at = find(part, begin);
             }
             let line = unprompted(line);
@@ -308,6 +310,10 @@ pub(crate) fn unprompted(line: &str) -> &str {
 
 /// Parts of the names of emulators, one of which each name has.
 const PROGRAMS: [&str; 2] = ["qemu-system", "kvm"];
+
+/// What finds them, made once: each text is asked.
+static FINDERS: LazyLock<[Finder<'static>; PROGRAMS.len()]> =
+    LazyLock::new(|| PROGRAMS.map(|part| Finder::new(part.as_bytes())));
 
 /// Whether a word is a QEMU emulator's path or name.
 pub(crate) fn is_program(word: &str) -> bool {

@@ -1,7 +1,7 @@
 //! One text of a snapshot, and the lines of it that a rule asks for.
 
 use crate::places::Places;
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -145,7 +145,12 @@ impl<'s> Text<'s> {
     /// Whether one of the words stands in it. Where none does, this says so without a look at the text.
     #[must_use]
     pub fn holds<'w>(&self, words: impl Words<'w>) -> bool {
-        words.each().any(|word| Finds::first(self, word).is_some())
+        let holds = |word: &str, range: &Range<usize>| {
+            let to = (range.end + word.len().saturating_sub(1)).min(self.text.len());
+            // Made for one look: most texts are so short that to make what finds a word takes longer than the look.
+            memmem::find(&self.text.as_bytes()[range.start..to], word.as_bytes()).is_some()
+        };
+        words.each().any(|word| self.ranges(word.as_bytes()).iter().any(|range| holds(word, range)))
     }
 
     /// The lines in which one of the words stands with their numbers, each once, in order. What lies between them is
