@@ -7,8 +7,7 @@ use std::ffi::CString;
 use std::io;
 use std::ops::Range;
 use thiserror::Error;
-use vmwright_model::MachineSpec;
-use vmwright_model::machine::{HostDeviceKind, Process, ShareDriver};
+use vmwright_model::machine::Process;
 
 /// User and group ids of machines that root starts. They are nobody's: systemd's page "Users, Groups, UIDs and GIDs on
 /// systemd Systems" gives out 524288 to 1879048191 to containers, and 2147352576 and above to foreign images.
@@ -81,29 +80,25 @@ pub(crate) fn account(process: &Process) -> Result<Option<Account>, AccountError
     }))
 }
 
-/// The id of the user and the group that a machine's QEMU becomes once it has opened all that it needs, where root starts
-/// it and its specification names nobody: this machine's alone, so that who takes over one VMM is nobody to the others.
-/// None where vmwright is not root or root of a container without such ids, and where [`needs_root`] says why.
-pub(crate) fn own(machine: &Stored) -> Option<u32> {
-    let Process { user: None, group: None, .. } = machine.spec.process else { return None };
-    if !geteuid().is_root() || needs_root(&machine.spec).is_some() {
-        return None;
+/// The id of the user and the group that a machine's VMM runs its guest as, where root starts it and its specification
+/// names nobody: this machine's alone, so that who takes over one VMM is nobody to the others. None where vmwright is not
+/// root, or the specification says who it is.
+///
+/// # Errors
+/// Why there is no such id.
+pub(crate) fn own(machine: &Stored) -> Result<Option<u32>, &'static str> {
+    let Process { user: None, group: None, .. } = machine.spec.process else { return Ok(None) };
+    if !geteuid().is_root() {
+        return Ok(None);
     }
     let span = u64::from(OWN.end - OWN.start);
     let id = OWN.start + u32::try_from(hash(&machine.state, &machine.name) % span).expect("below the span");
     let there = |map: &str| std::fs::read_to_string(map).is_ok_and(|map| is_mapped(&map, id));
-    (there("/proc/self/uid_map") && there("/proc/self/gid_map")).then_some(id)
-}
-
-/// What QEMU opens while its guest runs, and could not as another user.
-pub(crate) fn needs_root(spec: &MachineSpec) -> Option<&'static str> {
-    if spec.shares.iter().any(|share| share.driver == ShareDriver::NineP) {
-        return Some("QEMU serves 9p itself, and reads and writes the share's files as root");
+    if there("/proc/self/uid_map") && there("/proc/self/gid_map") {
+        Ok(Some(id))
+    } else {
+        Err("vmwright is root of a container whose user namespace has no ids for VMMs (/proc/self/uid_map)")
     }
-    if spec.host_devices.iter().any(|device| device.kind == HostDeviceKind::Usb) {
-        return Some("QEMU opens a USB device anew whenever it is reset or plugged in again");
-    }
-    None
 }
 
 /// Whether an id is one on this side of a user namespace (user_namespaces(7): `inside outside length` on each line).
@@ -119,7 +114,7 @@ fn is_mapped(map: &str, id: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vmwright_model::machine::HostDevice;
+    use vmwright_model::MachineSpec;
 
     fn by(user: Option<&str>, group: Option<&str>) -> Process {
         let owned = |name: Option<&str>| name.map(str::to_owned);
@@ -143,8 +138,8 @@ mod tests {
         let machine =
             |name: &str| Stored { name: name.to_owned(), state: "/s".into(), spec: MachineSpec::named(name) };
         let (a, b) = (machine("a"), machine("b"));
-        if own(&a).is_some() {
-            assert!(OWN.contains(&own(&a).expect("one")));
+        if let Ok(Some(id)) = own(&a) {
+            assert!(OWN.contains(&id));
             assert_eq!(own(&a), own(&machine("a")), "each time the same");
             assert_ne!(own(&a), own(&b));
             assert_ne!(own(&a), own(&Stored { state: "/t".into(), ..a.clone() }));
@@ -159,12 +154,8 @@ mod tests {
             change(&mut machine.spec);
             own(&machine)
         };
-        assert_eq!(with(|spec| spec.process.user = Some("root".to_owned())), None);
-        assert_eq!(with(|spec| spec.process.group = Some("daemon".to_owned())), None);
-        assert_eq!(
-            with(|spec| spec.host_devices = vec![HostDevice::of(HostDeviceKind::Usb, "1234:5678")]),
-            None
-        );
+        assert_eq!(with(|spec| spec.process.user = Some("root".to_owned())), Ok(None));
+        assert_eq!(with(|spec| spec.process.group = Some("daemon".to_owned())), Ok(None));
     }
 
     #[test]

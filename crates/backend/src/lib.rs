@@ -53,7 +53,7 @@ pub use account::AccountError;
 pub use cgroup::CgroupError;
 pub use disks::{forget_snapshots, snapshots};
 pub use image::overlay;
-pub use process::Identity;
+pub use process::{Identity, user_of};
 pub use record::{Phase, ProcessRecord, RecordError, Running};
 pub use request::{Answer, Request, Told, Unwatched, Watch, perform};
 pub use seed::with_disk as as_started;
@@ -88,6 +88,12 @@ pub trait Backend {
     /// # Errors
     /// [`StartError`].
     fn start_telling(&self, machine: &Stored, launched: &mut dyn FnMut()) -> Result<Running, StartError>;
+
+    /// Why the VMM of a machine that root starts runs its guest as root, though the specification does not ask for that.
+    /// None where it becomes another user, where vmwright is not root, and where a daemon runs it as it likes.
+    fn stays_root(&self, _: &Stored) -> Option<String> {
+        None
+    }
 
     /// Looks where a machine stands. Changes nothing.
     ///

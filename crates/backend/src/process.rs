@@ -31,7 +31,10 @@ pub(crate) enum Life {
 }
 
 /// The effective user and group of a process (proc_pid_status(5)).
-pub(crate) fn user(pid: i32) -> io::Result<(u32, u32)> {
+///
+/// # Errors
+/// Where there is no such process, or the kernel does not tell.
+pub fn user_of(pid: i32) -> io::Result<(u32, u32)> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let effective = |name: &str| -> Option<u32> {
         status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().nth(1)?.parse().ok())

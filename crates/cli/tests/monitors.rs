@@ -98,3 +98,30 @@ fn a_machine_of_another_user_is_asked_and_ends_without_a_complaint() {
     }
     assert_eq!(fs::read_to_string(site.path(&format!("state/machines/{name}/qemu.log"))).unwrap(), "");
 }
+
+#[test]
+fn why_a_vmm_stays_root_is_told() {
+    let test = "why_a_vmm_stays_root_is_told";
+    if !has(test, "qemu-system-x86_64") {
+        return;
+    }
+    let site = Site::new();
+    if std::os::unix::fs::MetadataExt::uid(&fs::metadata(site.path("")).unwrap()) != 0 {
+        eprintln!("SKIPPED {test}: what is not root stays nobody else");
+        return;
+    }
+    let share = format!(
+        "[[share]]\npath = '{}'\ntag = 'data'\ndriver = '9p'\nsecurity_model = 'none'\n",
+        site.path("").display()
+    );
+    site.machine("nine", &share).ok();
+    site.machine("plain", "").ok();
+    let why = "QEMU stays root: it serves 9p itself";
+    let shown = site.call(&["vm", "show", "nine"]).ok().out;
+    assert!(shown.contains(why) && !shown.contains("user="), "{shown}");
+    let started = site.call(&["vm", "start", "nine"]).ok();
+    assert!(started.err.contains(why), "{started:?}");
+    site.call(&["vm", "stop", "nine", "--force"]).ok();
+    let shown = site.call(&["vm", "show", "plain"]).ok().out;
+    assert!(!shown.contains("stays root") && shown.contains("-run-with user="), "{shown}");
+}

@@ -1,7 +1,7 @@
 //! Machines: the backend as operations, and as the executor of plans sees it.
 
 use crate::backends::{self, Chosen, Other};
-use crate::{Environment, Error, MachineSummary, Outcome};
+use crate::{Environment, Error, MachineSummary, Outcome, Progress};
 use std::path::Path;
 use std::time::Duration;
 use vmwright_backend::cloud_hypervisor::CloudHypervisor;
@@ -64,11 +64,16 @@ fn taken(machine: Stored, chosen: &Chosen, environment: &Environment) -> Result<
 pub(crate) fn start(
     vm: &str,
     environment: &Environment,
+    progress: &mut dyn FnMut(Progress),
     launched: &mut dyn FnMut(),
 ) -> Result<Outcome, Error> {
     match open(vm, environment)? {
         Named::Machine(machine) => {
-            backends::of(&machine)?
+            let backend = backends::of(&machine)?;
+            if let Some(why) = backend.stays_root(&machine) {
+                progress(Progress::Note(why));
+            }
+            backend
                 .start_telling(&machine, launched)
                 .map_err(|source| Error::Start { vm: vm.to_owned(), source: Box::new(source) })?;
             summary(&machine).map(|summary| Outcome::Machine(Box::new(summary)))
@@ -123,6 +128,7 @@ pub(crate) fn list(environment: &Environment) -> Result<Outcome, Error> {
         pid: None,
         accelerator: None,
         spec: None,
+        stays_root: None,
         argv: Vec::new(),
         domain: None,
     };
@@ -148,7 +154,9 @@ pub(crate) fn show(vm: &str, environment: &Environment) -> Result<Outcome, Error
         }
     };
     let mut summary = summary(&machine)?;
-    match Chosen::of(&machine)? {
+    let chosen = Chosen::of(&machine)?;
+    summary.stays_root = chosen.backend().stays_root(&machine);
+    match chosen {
         Chosen::Qemu => {
             let spec = vmwright_backend::as_started(&machine);
             let arguments = argv::argv(&spec, &argv::to_show(&machine))
@@ -215,6 +223,7 @@ fn summary(machine: &Stored) -> Result<MachineSummary, Error> {
         pid: running.as_ref().and_then(|running| u32::try_from(running.process.pid).ok()),
         accelerator: running.map(|running| accelerator(running.accelerator).to_owned()),
         spec: None,
+        stays_root: None,
         argv: Vec::new(),
         domain: None,
     })
@@ -232,6 +241,7 @@ fn other_summary(
         pid: None,
         accelerator: None,
         spec: None,
+        stays_root: None,
         argv: Vec::new(),
         domain: None,
     }

@@ -12,7 +12,8 @@ pub use vmwright_convert::qemu::{AGENT_PORT, Argument, ArgvError, Becomes, Handl
 /// The handles to show a machine's line with: those that a start would open, and who its QEMU would become.
 #[must_use]
 pub fn to_show(machine: &Stored) -> Handles {
-    let becomes = crate::account::own(machine).map(|id| Becomes { id, by_runas: false });
+    let becomes = super::reach::becomes(machine).ok().flatten();
+    let becomes = becomes.map(|id| Becomes { id, by_runas: false });
     Handles { becomes, ..Handles::to_show(&machine.spec) }
 }
 

@@ -92,7 +92,7 @@ impl Qemu {
     /// one that the specification names.
     #[must_use]
     pub fn becomes(machine: &Stored) -> Option<u32> {
-        crate::account::own(machine)
+        reach::becomes(machine).ok().flatten()
     }
 
     /// The program that a start would run.
@@ -198,6 +198,10 @@ impl Backend for Qemu {
 
     fn stop(&self, machine: &Stored, how: Stop) -> Result<Ended, ControlError> {
         control::stop(self, machine, how)
+    }
+
+    fn stays_root(&self, machine: &Stored) -> Option<String> {
+        reach::becomes(machine).err().map(|why| format!("QEMU stays root: {why}"))
     }
 
     fn lacks(&self, operation: Operation) -> Option<&'static str> {

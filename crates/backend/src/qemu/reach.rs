@@ -2,17 +2,20 @@
 //! its user may open; vmwright opens the rest and gives it the open file.
 
 use super::qmp::{Qmp, QmpError};
-use crate::Running;
+use crate::account::own;
 use crate::image::{Layer, layers};
-use crate::process::user;
+use crate::process::user_of;
 use crate::sockets::by;
+use crate::{Running, Stored};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use serde_json::{Value, json};
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, lchown};
 use std::path::{Path, PathBuf};
+use vmwright_model::MachineSpec;
+use vmwright_model::machine::{HostDeviceKind, ShareDriver};
 
 /// Name of the socket in a VMM's own directory at which it waits for a guest.
 const ARRIVAL: &str = "in";
@@ -29,6 +32,28 @@ const CERTIFICATES: [&str; 7] = [
     "dh-params.pem",
 ];
 
+/// The id of the user and the group that a machine's QEMU becomes once it has opened all that it needs, as [`own`].
+///
+/// # Errors
+/// Why it stays root.
+pub(super) fn becomes(machine: &Stored) -> Result<Option<u32>, &'static str> {
+    match (own(machine)?, needs_root(&machine.spec)) {
+        (Some(_), Some(why)) => Err(why),
+        (id, _) => Ok(id),
+    }
+}
+
+/// What QEMU opens while its guest runs, and could not as another user.
+fn needs_root(spec: &MachineSpec) -> Option<&'static str> {
+    if spec.shares.iter().any(|share| share.driver == ShareDriver::NineP) {
+        return Some("it serves 9p itself, and reads and writes the share's files as root");
+    }
+    if spec.host_devices.iter().any(|device| device.kind == HostDeviceKind::Usb) {
+        return Some("it opens a USB device anew whenever it is reset or plugged in again");
+    }
+    None
+}
+
 /// Whether it is another user.
 fn foreign(running: &Running) -> bool {
     running.user.is_some()
@@ -40,17 +65,17 @@ fn directory(running: &Running) -> io::Result<(PathBuf, PathBuf)> {
     let ours = running.qmp.as_deref().and_then(Path::parent).ok_or_else(none)?;
     let (base, name) = ours.parent().zip(ours.file_name()).ok_or_else(none)?;
     let base = fs::metadata(base)?;
-    let way = descriptor(running, &base)?.ok_or_else(none)?;
+    let way = descriptor(running.process.pid, (base.dev(), base.ino()))?.ok_or_else(none)?;
     Ok((ours.to_owned(), by(way, &name.to_string_lossy())))
 }
 
-/// The number under which a VMM has a file open.
-fn descriptor(running: &Running, wanted: &fs::Metadata) -> io::Result<Option<RawFd>> {
-    for entry in fs::read_dir(format!("/proc/{}/fd", running.process.pid))? {
+/// The number under which a process has a file open, by the file's device and inode.
+fn descriptor(pid: i32, wanted: (u64, u64)) -> io::Result<Option<RawFd>> {
+    for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
         let entry = entry?;
         // What it has closed meanwhile is not the one.
         let Ok(found) = fs::metadata(entry.path()) else { continue };
-        if (found.dev(), found.ino()) == (wanted.dev(), wanted.ino()) {
+        if (found.dev(), found.ino()) == wanted {
             return Ok(entry.file_name().to_str().and_then(|number| number.parse().ok()));
         }
     }
@@ -89,22 +114,27 @@ pub(super) fn target(qmp: &mut Qmp, running: &Running, path: &Path) -> Result<Op
         return Ok(None);
     }
     let fail = |source: io::Error| QmpError::Lent { path: path.to_owned(), source };
-    let socket = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
-    let socket = socket.map_err(|error| fail(error.into()))?;
-    let found = rustix::fs::fstat(&socket).map_err(|error| fail(error.into()))?;
-    if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
-        return Err(fail(io::Error::other("it is no socket")));
-    }
-    let (uid, _) = user(running.process.pid).map_err(fail)?;
-    if found.st_uid != uid {
-        let owner = Some(rustix::fs::Uid::from_raw(uid));
-        rustix::fs::chownat(&socket, "", owner, None, AtFlags::EMPTY_PATH)
-            .map_err(|error| fail(error.into()))?;
-    }
+    let (uid, _) = user_of(running.process.pid).map_err(fail)?;
+    let (socket, which) = given(path, uid).map_err(fail)?;
     qmp.execute_with("getfd", json!({ "fdname": TARGET }), socket.as_fd())?;
-    let number = fs::metadata(path).and_then(|found| descriptor(running, &found)).map_err(fail)?;
+    let number = descriptor(running.process.pid, which).map_err(fail)?;
     let number = number.ok_or_else(|| fail(io::Error::other("QEMU did not keep it")))?;
     Ok(Some(format!("unix:/proc/self/fd/{number}")))
+}
+
+/// A socket that is given to a user, and its device and inode. It is looked up once: what is put at its path meanwhile is
+/// neither given away nor connected to.
+fn given(path: &Path, uid: u32) -> io::Result<(OwnedFd, (u64, u64))> {
+    let socket = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let found = rustix::fs::fstat(&socket)?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
+        return Err(io::Error::other("it is no socket"));
+    }
+    if found.st_uid != uid {
+        let owner = Some(rustix::fs::Uid::from_raw(uid));
+        rustix::fs::chownat(&socket, "", owner, None, AtFlags::EMPTY_PATH)?;
+    }
+    Ok((socket, (found.st_dev, found.st_ino)))
 }
 
 /// A directory of certificates while QEMU reads it: for another user a copy, which goes with this.
@@ -122,7 +152,7 @@ impl Certificates {
         let (ours, theirs) = self::directory(running)?;
         let copy = ours.join("tls");
         let made = Self { directory: theirs.join("tls"), copy: Some(copy.clone()) };
-        let (uid, gid) = user(running.process.pid)?;
+        let (uid, gid) = user_of(running.process.pid)?;
         fs::DirBuilder::new().mode(0o700).create(&copy)?;
         lchown(&copy, Some(uid), Some(gid))?;
         for name in CERTIFICATES {
@@ -214,6 +244,49 @@ pub(super) fn path_of(sets: &Value, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixListener;
+    use vmwright_model::machine::{HostDevice, Share};
+
+    #[test]
+    fn what_needs_root_says_why() {
+        let mut spec = MachineSpec::named("a");
+        assert_eq!(needs_root(&spec), None);
+        spec.host_devices = vec![HostDevice::of(HostDeviceKind::Usb, "1234:5678")];
+        assert!(needs_root(&spec).is_some_and(|why| why.contains("USB")));
+        spec.host_devices.clear();
+        spec.shares = vec![Share {
+            path: Some("/srv".to_owned()),
+            tag: "data".to_owned(),
+            driver: ShareDriver::NineP,
+            readonly: true,
+            socket: None,
+            program: None,
+            queue_size: None,
+            security_model: None,
+            address: None,
+        }];
+        assert!(needs_root(&spec).is_some_and(|why| why.contains("9p")));
+    }
+
+    #[test]
+    fn what_is_put_in_a_socket_s_place_is_not_followed() {
+        let place = tempfile::tempdir().expect("a temporary directory");
+        let (path, other) = (place.path().join("in"), place.path().join("other"));
+        let _listener = UnixListener::bind(&path).expect("bound");
+        let own = rustix::process::geteuid().as_raw();
+        let (socket, which) = given(&path, own).expect("a socket");
+        // Somebody swaps it for one that this process has open too.
+        let _theirs = UnixListener::bind(&other).expect("bound");
+        let theirs = rustix::fs::open(&other, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).expect("opened");
+        fs::rename(&other, &path).expect("moved");
+        let found = descriptor(std::process::id().try_into().expect("a pid"), which).expect("readable");
+        assert_eq!(found, Some(socket.as_raw_fd()));
+        assert_ne!(found, Some(theirs.as_raw_fd()));
+        // What is no socket is refused.
+        fs::write(&other, "").expect("written");
+        given(&other, own).expect_err("no socket");
+    }
 
     #[test]
     fn the_path_of_what_was_lent() {

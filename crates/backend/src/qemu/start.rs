@@ -3,8 +3,8 @@
 use super::argv::{Becomes, Handles, argv, words};
 use super::channel::Unset;
 use super::qmp::{Qmp, QmpError};
-use super::{Qemu, placement, receive, tap};
-use crate::account::{account, own};
+use super::{Qemu, placement, reach, receive, tap};
+use crate::account::account;
 use crate::cgroup::Group;
 use crate::launch::{Rights, Streams};
 use crate::program::find;
@@ -54,10 +54,14 @@ pub(super) fn receive(
     from: &Receive,
     watch: &mut dyn Watch,
 ) -> Result<Running, StartError> {
-    if fetches(Some(from)) && own(machine).is_some() {
-        watch.tell(Told::Note(
-            "QEMU stays root: of pages that post-copy has not brought yet the kernel tells nobody else (vm.unprivileged_userfaultfd)".to_owned(),
-        ));
+    let stays_root = match reach::becomes(machine) {
+        Ok(Some(_)) if fetches(Some(from)) => Some(
+            "of pages that post-copy has not brought yet the kernel tells nobody else (vm.unprivileged_userfaultfd)",
+        ),
+        becomes => becomes.err(),
+    };
+    if let Some(why) = stays_root {
+        watch.tell(Told::Note(format!("QEMU stays root: {why}")));
     }
     let running =
         supervise::start(machine, qemu.name(), &mut || {}, |attempt| run(qemu, attempt, Some(from)))?;
@@ -113,7 +117,7 @@ fn run_by(
     let mut spec = seed::with_disk(machine);
     let program = program(qemu, &spec)?;
     let account = account(&spec.process)?;
-    let becomes = own(machine).filter(|_| !fetches(from));
+    let becomes = reach::becomes(machine).ok().flatten().filter(|_| !fetches(from));
     seed::make(machine)?;
     // The machine's directory is closed to another user: QEMU gets the file itself.
     let seed = account.as_ref().and(machine.spec.seed.as_ref()).map(|_| File::open(machine.file(SEED)));

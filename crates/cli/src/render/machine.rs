@@ -17,6 +17,9 @@ pub(crate) fn list(machines: &[MachineSummary], unread: &[String]) -> String {
 
 pub(crate) fn one(machine: &MachineSummary) -> String {
     let mut out = line(machine);
+    if let Some(why) = &machine.stays_root {
+        let _ = writeln!(out, "  # {}", shown(why));
+    }
     for (option, why) in &machine.argv {
         let _ = writeln!(out, "  {:60} # {}", shown(option), shown(why));
     }

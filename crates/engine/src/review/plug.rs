@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 use vmwright_backend::request::Device;
 use vmwright_backend::store::Stored;
-use vmwright_backend::{Backend, Request, Unwatched, perform};
+use vmwright_backend::{Backend, Request, Unwatched, perform, user_of};
 use vmwright_review::{Undone, Unplugged, Vmm};
 
 /// How long a guest may take to let go of a device.
@@ -44,7 +44,9 @@ pub(super) fn plugged(
 
 /// Whether a VMM can have a throw-away disk.
 fn reaches(vmm: u32) -> Result<(), String> {
-    if user(&vmm.to_string()) == user("self") {
+    let own = rustix::process::geteuid().as_raw();
+    let theirs = i32::try_from(vmm).ok().and_then(|pid| user_of(pid).ok());
+    if theirs.is_some_and(|(theirs, _)| theirs == own) {
         return Ok(());
     }
     Err("its VMM runs as another user, who cannot reach a throw-away disk".to_owned())
@@ -53,12 +55,6 @@ fn reaches(vmm: u32) -> Result<(), String> {
 /// The same of the VMM of a machine that runs.
 pub(super) fn reachable(channels: &Channels<'_>) -> Result<(), String> {
     channels.process().map_or(Err("its VMM does not run".to_owned()), |vmm| reaches(vmm.pid))
-}
-
-/// The effective user of a process: the second figure of `Uid` in its status (proc_pid_status(5)); none once it is gone.
-fn user(process: &str) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1)?.parse().ok())
 }
 
 fn between(
