@@ -28,6 +28,7 @@ mod image;
 #[cfg(test)]
 mod keys;
 mod launch;
+mod lent;
 pub mod libvirt;
 mod lines;
 mod lock;
@@ -44,6 +45,7 @@ mod sockets;
 pub mod state;
 pub mod store;
 mod supervise;
+mod view;
 mod vmm_process;
 mod vsock;
 pub mod vsock_port;

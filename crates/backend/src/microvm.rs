@@ -1,7 +1,7 @@
 //! What Firecracker and Cloud Hypervisor have in common: a VMM without a daemon, whose whole machine is in its command
 //! line or configuration file, with a terminal as the guest's serial port, and an API over HTTP for all that follows.
 
-use crate::account::{Account, account};
+use crate::account::{Account, account, own};
 use crate::apart::Apart;
 use crate::cgroup::Group;
 use crate::console;
@@ -11,9 +11,11 @@ use crate::launch::{Rights, Streams};
 use crate::process::Life;
 use crate::qemu::agent::Agent;
 use crate::request::{Answer, Request, Statistics, Watch};
-use crate::sockets::SocketDirectory;
+use crate::sockets::{self, SocketDirectory};
 use crate::state::{Operation, State, allow};
+use crate::store::VSOCK;
 use crate::supervise::{self, Attempt, Vmm, interface_exists, now_ms, running};
+use crate::view::{Use, View};
 use crate::vmm_process::{cpus, networks, resident, threads};
 use crate::{Condition, ControlError, Running, StartError, Stored, chain};
 use serde_json::{Value, json};
@@ -192,6 +194,87 @@ pub(crate) fn check<M: MicroVm>(spec: &MachineSpec, boots: Result<(), &str>) -> 
     boots.or_else(|why| unsayable("boot.kernel", why.to_owned()))
 }
 
+/// What a VMM is shown that root starts as a user of its own: these files of its machine, its program and its devices. None
+/// where it runs as its caller, or as the specification says.
+///
+/// # Errors
+/// Why it stays root.
+pub(crate) fn view(
+    machine: &Stored,
+    program: &Path,
+    files: impl IntoIterator<Item = (PathBuf, Use)>,
+) -> Result<Option<View>, String> {
+    let spec = &machine.spec;
+    let Some(user) = own(machine)? else { return Ok(None) };
+    let refused = [
+        (!spec.process.arguments.is_empty(), "`process.arguments` may name what another user cannot open"),
+        (!spec.host_devices.is_empty(), "devices of the host are opened by it"),
+        (
+            // Others may make it anew while the VMM runs.
+            spec.disks.iter().any(|disk| disk.host_path().is_none()),
+            "a disk is reached by another one's socket",
+        ),
+        (
+            spec.vsock.as_ref().is_some_and(|vsock| vsock.socket.is_some()),
+            "`vsock.socket` lies where another user may make none",
+        ),
+        (
+            spec.vsock.is_some() && sockets::check(&machine.file(VSOCK)).is_err(),
+            "the path of its vsock is too long",
+        ),
+    ];
+    if let Some((_, why)) = refused.into_iter().find(|(refused, _)| *refused) {
+        return Err(why.to_owned());
+    }
+    let taps: Vec<&str> = spec.networks.iter().filter_map(|network| network.tap.as_deref()).collect();
+    if let Some(tap) = taps.iter().find(|tap| !is_for(tap, user)) {
+        return Err(format!("the tap `{tap}` is not there yet, or belongs to somebody else"));
+    }
+    let mut view = View::of(user)?;
+    view.file(program, Use::Execute)?;
+    view.file(Path::new("/dev/kvm"), Use::Write)?;
+    if !taps.is_empty() {
+        view.file(Path::new("/dev/net/tun"), Use::Write)?;
+    }
+    files.into_iter().try_for_each(|(path, to)| view.file(&path, to))?;
+    Ok(Some(view))
+}
+
+/// What the VMM sees of its host, with these files of vmwright's own, which are given to its user: who looks at the host
+/// reads what a process names where it is that process's own.
+pub(crate) fn shown(
+    machine: &Stored,
+    mut view: View,
+    files: &[(&Path, Use)],
+    sockets: &SocketDirectory,
+) -> Result<Apart, StartError> {
+    for (path, to) in files.iter().copied() {
+        let fail = |why| StartError::Write { path: path.to_owned(), source: io::Error::other(why) };
+        let user = Some(view.account().uid);
+        std::os::unix::fs::lchown(path, user, user)
+            .map_err(|source| StartError::Write { path: path.to_owned(), source })?;
+        view.file(path, to).map_err(fail)?;
+    }
+    let fail = |source| StartError::Write { path: sockets.path().to_owned(), source };
+    view.apart(machine, sockets).map_err(fail)
+}
+
+/// Lets the vsock's path on the host lead to the socket that a VMM of a user of its own makes among its others. Gives that.
+pub(crate) fn link_vsock(on_host: &Path, sockets: &SocketDirectory) -> Result<PathBuf, StartError> {
+    let made = sockets.path().join(VSOCK);
+    let linked = std::os::unix::fs::symlink(&made, on_host);
+    linked.map(|()| made).map_err(|source| StartError::Write { path: on_host.to_owned(), source })
+}
+
+/// Whether a user without rights over the network may open a tap that is there: it is nobody's, or that user's own
+/// (`tun_not_capable` of Linux's `drivers/net/tun.c`).
+fn is_for(tap: &str, user: u32) -> bool {
+    ["owner", "group"].iter().all(|whose| {
+        let id = std::fs::read_to_string(Path::new("/sys/class/net").join(tap).join(whose));
+        id.is_ok_and(|id| ["-1", &user.to_string()].contains(&id.trim()))
+    })
+}
+
 /// A machine without what is said of its VMM's process, and without the limits that the control group of that process
 /// keeps: neither is a part of a configuration.
 pub(crate) fn alone<M: MicroVm>(spec: &MachineSpec) -> MachineSpec {
@@ -241,8 +324,9 @@ pub(crate) struct Prepared {
     pub(crate) api: PathBuf,
     /// The line to its guest's agent, where it has one.
     pub(crate) agent: Option<(PathBuf, u32)>,
-    /// The user that a jailer becomes.
+    /// The user that it runs as, and whether a jailer becomes that by itself.
     pub(crate) account: Option<Account>,
+    pub(crate) jailed: bool,
     /// Its namespaces, where it has some of its own.
     pub(crate) apart: Option<Apart>,
 }
@@ -259,7 +343,8 @@ pub(crate) fn run<M: MicroVm>(
     prepared: Prepared,
     ready: impl FnOnce(&mut Starting<'_>) -> Result<(), ApiError>,
 ) -> Result<Running, StartError> {
-    let Prepared { program, arguments, sockets, serial, api, agent, account, apart } = prepared;
+    let Prepared { program, arguments, sockets, serial, api, agent, account, jailed, apart } = prepared;
+    let started_as = account.clone().filter(|_| !jailed);
     let (agent, agent_port) = agent.unzip();
     let patience = vmm.common().patience;
     let deadline = Instant::now() + patience;
@@ -275,7 +360,8 @@ pub(crate) fn run<M: MicroVm>(
         arguments: &arguments,
         within: Path::new("/"),
         inherits: &[],
-        account: None,
+        rights: Rights { no_new: started_as.is_some(), ..Rights::default() },
+        account: started_as,
         cgroup: group.as_ref().zip(door.as_ref()),
         sockets: Some(&sockets),
         qmp: Some(api.clone()),
@@ -286,13 +372,12 @@ pub(crate) fn run<M: MicroVm>(
         accelerator: Accelerator::Kvm,
         streams: Streams { input: Some(&input), output: Some(&serial), title: Some(&title) },
         apart: apart.as_ref(),
-        rights: Rights::default(),
     })?;
     let mut starting = Starting { api: Api::at(&api, patience), child: &mut child, deadline };
     match ready(&mut starting) {
         Ok(()) => {
             sockets.keep();
-            // The jailer has become another user by now.
+            // A jailer has become it by now.
             Ok(Running { user: account.map(|account| account.name), ..running })
         }
         Err(error) => Err(told(attempt, &mut child, patience, error)),

@@ -12,6 +12,7 @@ mod snapshot;
 mod start;
 mod told;
 
+use crate::account::own;
 use crate::microvm::{self, Common, MicroVm};
 use crate::qemu::agent::Agent;
 use crate::request::Receive;
@@ -108,6 +109,17 @@ impl Backend for CloudHypervisor {
 
     fn start_telling(&self, machine: &Stored, launched: &mut dyn FnMut()) -> Result<Running, StartError> {
         start::start(self, machine, launched)
+    }
+
+    fn stays_root(&self, machine: &Stored) -> Option<String> {
+        let why = match own(machine) {
+            Ok(None) => return None,
+            Ok(Some(_)) => {
+                "disks that are plugged in, snapshots and the other end of a migration are opened by it"
+            }
+            Err(why) => why,
+        };
+        Some(format!("Cloud Hypervisor stays root: {why}"))
     }
 
     fn look(&self, machine: &Stored) -> Result<Condition, ControlError> {

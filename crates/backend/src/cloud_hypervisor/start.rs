@@ -58,7 +58,17 @@ fn prepare(vmm: &CloudHypervisor, machine: &Stored, words: Vec<OsString>) -> Res
     arguments.extend(words);
     arguments.extend(microvm::process_words(&machine.spec.process, &["--seccomp", "false"]));
     let agent = microvm::agent_line(&spec);
-    Ok(Prepared { program, arguments, sockets, serial, api, agent, account: None, apart: None })
+    Ok(Prepared {
+        program,
+        arguments,
+        sockets,
+        serial,
+        api,
+        agent,
+        account: None,
+        jailed: false,
+        apart: None,
+    })
 }
 
 fn run(

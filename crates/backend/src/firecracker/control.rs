@@ -1,7 +1,6 @@
 //! State, stop, pause and resume, counts.
 
 use super::Firecracker;
-use super::jail;
 use super::start::LOG;
 use crate::http::ApiError;
 use crate::microvm::{self, AGAIN, END, api, api_of, done, look, unusable};
@@ -35,8 +34,8 @@ pub(super) fn stop(firecracker: &Firecracker, machine: &Stored, how: Stop) -> Re
             let quit = condition.state == State::Running && !press(firecracker, machine, &running, patience)?;
             if quit || condition.state != State::Running {
                 // It has no request for that; what its guest wrote is with the kernel already. The first process of a
-                // PID namespace, which it is in its jail, is ended by nothing less than this (pid_namespaces(7)).
-                signal(machine, if jail::wanted(&machine.spec) { Signal::KILL } else { Signal::TERM })?;
+                // PID namespace, which it is as another user, is ended by nothing less than this (pid_namespaces(7)).
+                signal(machine, if running.user.is_some() { Signal::KILL } else { Signal::TERM })?;
                 if !wait_gone(machine, &running, END)? {
                     let (machine, pid) = (machine.name.clone(), running.process.pid);
                     return Err(ControlError::StillThere { machine, pid, after: END });

@@ -26,7 +26,7 @@ pub(super) const API: &str = "/api";
 /// Its log, its configuration, and the socket of the guest's vsock in the jail.
 pub(super) const LOG: &str = "/vmm.log";
 pub(super) const CONFIG: &str = "/vmm.json";
-const VSOCK: &str = "/vsock";
+pub(super) const VSOCK: &str = "/vsock";
 /// State and memory of a snapshot in the jail: those that it goes on from, and those that are taken.
 pub(super) const STATE: &str = "/snapshot.state";
 pub(super) const MEMORY: &str = "/snapshot.memory";
@@ -234,7 +234,7 @@ pub(super) fn shown(machine: &Stored, config: &Value) -> Vec<(String, String)> {
 
 /// Where a configuration names files of the host: its JSON pointer, the file's path in the jail, and whether the VMM
 /// only reads it.
-fn places(config: &Value) -> Vec<(String, String, bool)> {
+pub(super) fn places(config: &Value) -> Vec<(String, String, bool)> {
     let mut found = vec![
         ("/boot-source/kernel_image_path".to_owned(), "/kernel".to_owned(), true),
         ("/boot-source/initrd_path".to_owned(), "/initrd".to_owned(), true),

@@ -86,12 +86,19 @@ impl Firecracker {
         self.common.program.clone().map_or_else(argv::find_program, Ok)
     }
 
-    /// The parts of a machine's jail, each with what it is for; nothing where it has none (`process.jailer`).
+    /// The parts of a machine's jail (`process.jailer`), or the user that its VMM is, each with what it is for; nothing
+    /// where it runs as its caller.
     ///
     /// # Errors
     /// As [`Self::config`].
     pub fn jail(&self, machine: &Stored) -> Result<Vec<(String, String)>, StartError> {
-        Ok(jail::shown(machine, &argv::config(&argv::whole(machine))?))
+        let config = argv::config(&argv::whole(machine))?;
+        let mut parts = jail::shown(machine, &config);
+        if let Ok(Some(view)) = start::view(self, machine, &config, None) {
+            let why = "a user that is this machine's alone, with mount and PID namespaces of its own";
+            parts.push((format!("user {}", view.account().name), why.to_owned()));
+        }
+        Ok(parts)
     }
 
     /// The configuration file of a machine.
@@ -101,6 +108,11 @@ impl Firecracker {
     pub fn config(&self, machine: &Stored) -> Result<String, StartError> {
         Ok(format!("{:#}\n", argv::config(&argv::whole(machine))?))
     }
+}
+
+/// Whether this process has locked itself: whoever does gives up more rights first (seccomp(2), `EACCES`).
+fn is_locked() -> bool {
+    rustix::thread::no_new_privs().unwrap_or(false)
 }
 
 impl MicroVm for Firecracker {
@@ -128,6 +140,12 @@ impl Backend for Firecracker {
 
     fn start_telling(&self, machine: &Stored, launched: &mut dyn FnMut()) -> Result<Running, StartError> {
         start::start(self, machine, launched)
+    }
+
+    fn stays_root(&self, machine: &Stored) -> Option<String> {
+        // A process that is locked cannot try it. What Firecracker cannot be told is told by the start.
+        let config = argv::config(&argv::whole(machine)).ok().filter(|_| !is_locked())?;
+        start::view(self, machine, &config, None).err().map(|why| format!("Firecracker stays root: {why}"))
     }
 
     fn look(&self, machine: &Stored) -> Result<Condition, ControlError> {

@@ -5,14 +5,13 @@
 use super::control::change;
 use super::start::{Kept, go_on, go_on_beside};
 use super::{Firecracker, argv, jail};
-use crate::account::account;
 use crate::disks::Snapshot;
 use crate::microvm::{api_of, done, unusable};
-use crate::process::Identity;
+use crate::process::{Identity, user_of};
 use crate::store::{read_regular, write_atomically};
 use crate::supervise::running;
 use crate::whole::{self, Copies, Whole};
-use crate::{ControlError, Operation, Running, StartError, Stored};
+use crate::{ControlError, Running, StartError, Stored};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::fs::File;
@@ -47,13 +46,8 @@ impl Whole for Firecracker {
         let mut file = File::options().write(true).create_new(true).mode(0o600).open(&to).map_err(fail)?;
         let copied = File::open(&base).and_then(|mut base| io::copy(&mut base, &mut file));
         copied.map(drop).map_err(fail)?;
-        if jail::wanted(&machine.spec) {
-            let user = account(&machine.spec.process)
-                .map_err(|error| crate::disks::failed(machine, Operation::Snapshot, crate::chain(&error)))?;
-            std::os::unix::fs::fchown(&file, user.as_ref().map(|user| user.uid), user.map(|user| user.gid))
-                .map_err(fail)?;
-        }
-        Ok(())
+        let (uid, gid) = user_of(running(machine)?.process.pid).map_err(fail)?;
+        std::os::unix::fs::fchown(&file, Some(uid), Some(gid)).map_err(fail)
     }
 
     fn keep(&self, machine: &Stored, name: &str) -> Result<(), ControlError> {
@@ -79,7 +73,7 @@ impl Whole for Firecracker {
         for (from, to) in [(&room.state, &kept.state), (&room.memory, &kept.memory)] {
             if from != to {
                 jail::take(from, to).map_err(|source| ControlError::File {
-                    doing: "take out of the jail",
+                    doing: "take over",
                     path: from.clone(),
                     source,
                 })?;
@@ -126,11 +120,17 @@ struct Room {
 
 impl Room {
     fn of(machine: &Stored, name: &str) -> Result<Self, ControlError> {
-        if jail::wanted(&machine.spec) {
-            let socket = running(machine)?.qmp.unwrap_or_default();
+        let running = running(machine)?;
+        if running.user.is_some() {
+            // It may make files where its socket is and nowhere else.
+            let socket = running.qmp.unwrap_or_default();
             let seen = |inside: &str| socket.with_file_name(inside.trim_start_matches('/'));
             let (state, memory) = (seen(jail::NEW_STATE), seen(jail::NEW_MEMORY));
-            return Ok(Self { state, memory, told: (jail::NEW_STATE.into(), jail::NEW_MEMORY.into()) });
+            let told = match jail::wanted(&machine.spec) {
+                true => (jail::NEW_STATE.into(), jail::NEW_MEMORY.into()),
+                false => (state.clone(), memory.clone()),
+            };
+            return Ok(Self { state, memory, told });
         }
         let Kept { state, memory } = files(machine, name);
         Ok(Self { told: (state.clone(), memory.clone()), state, memory })

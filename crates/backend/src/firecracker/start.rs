@@ -7,6 +7,7 @@ use crate::microvm::{self, Prepared, check, socket};
 use crate::sockets::{self, SocketDirectory};
 use crate::store::{SERIAL, VSOCK, write_for_now};
 use crate::supervise::{self, Attempt, empty_file};
+use crate::view::{Use, View};
 use crate::{Running, StartError, Stored, whole};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -52,6 +53,24 @@ pub(super) fn go_on_beside(
     supervise::start(copy, NAME, &mut || {}, |attempt| run(firecracker, attempt, Some(kept), Some(of)))
 }
 
+/// What Firecracker is shown as a user of its own, as [`microvm::view`]; with what it goes on from.
+pub(super) fn view(
+    firecracker: &Firecracker,
+    machine: &Stored,
+    config: &Value,
+    kept: Option<&Kept>,
+) -> Result<Option<View>, String> {
+    // That there is no program is told by the start.
+    let Ok(program) = firecracker.program() else { return Ok(None) };
+    let places = jail::places(config).into_iter().filter(|(_, inside, _)| inside != jail::VSOCK);
+    let files = places.filter_map(|(pointer, _, readonly)| {
+        let path = config.pointer(&pointer)?.as_str()?;
+        Some((path.into(), if readonly { Use::Read } else { Use::Write }))
+    });
+    let kept = kept.into_iter().flat_map(|kept| [&kept.state, &kept.memory]);
+    microvm::view(machine, &program, files.chain(kept.map(|path| (path.clone(), Use::Read))))
+}
+
 fn run(
     firecracker: &Firecracker,
     attempt: &mut Attempt<'_>,
@@ -72,15 +91,30 @@ fn run(
         }
         sockets::remove_stale(vsock);
     }
-    let sockets = SocketDirectory::make(&machine.state, &machine.name, None)?;
     let program = firecracker.program()?;
+    // A copy goes together with what it is a copy of.
+    let view = match copy_of {
+        None => view(firecracker, machine, &config, kept).ok().flatten(),
+        Some(_) => None,
+    };
+    let account = view.as_ref().map(View::account);
+    let owner = account.as_ref().map(|account| (account.uid, account.gid));
+    let sockets = SocketDirectory::make(&machine.state, &machine.name, owner)?;
     let serial = match spec.serials.first() {
         Some(port) if port.to == Endpoint::File => {
             empty_file(Path::new(port.path.as_deref().unwrap_or_default()))?
         }
         _ => empty_file(&machine.file(SERIAL))?,
     };
+    // That of an earlier user is not this one's.
+    let _ = std::fs::remove_file(machine.file(LOG));
     drop(empty_file(&machine.file(LOG))?);
+    let write = |config: &Value| {
+        let mut text = format!("{config:#}").into_bytes();
+        text.push(b'\n');
+        write_for_now(&machine.directory(), CONFIG, &text)
+            .map_err(|source| StartError::Write { path: machine.file(CONFIG), source })
+    };
     let prepared = if jail::wanted(&spec) {
         let mut jail = Jail::make(machine, &program, sockets.path())?;
         jail.give(&machine.file(LOG), jail::LOG)?;
@@ -88,6 +122,7 @@ fn run(
             jail.link_vsock(vsock)?;
         }
         jail.configure(&mut config)?;
+        write(&config)?;
         if let Some(Kept { state, memory }) = kept {
             jail.show(state, jail::STATE, true)?;
             jail.show(memory, jail::MEMORY, true)?;
@@ -103,23 +138,31 @@ fn run(
             apart.own_network();
         }
         let (account, apart) = (Some(account), Some(apart));
-        Prepared { program: jailer, arguments, sockets, serial, api, agent, account, apart }
+        Prepared { program: jailer, arguments, sockets, serial, api, agent, account, jailed: true, apart }
     } else {
+        write(&config)?;
         let api = socket(&sockets);
         let file = machine.file(CONFIG);
         let arguments = argv::argv(&spec, &api, &machine.file(LOG), kept.is_none().then_some(&*file));
-        let apart = copy_of.map(|of| whole::apart(machine, of)).transpose()?;
         let mut agent = microvm::agent_line(&spec);
-        if apart.is_some() {
-            // It makes its socket in the machine's directory as it sees it.
-            agent = agent.map(|(_, port)| (machine.file(VSOCK), port));
-        }
-        Prepared { program, arguments, sockets, serial, api, agent, account: None, apart }
+        let apart = match (view, copy_of) {
+            (Some(view), _) => {
+                if let Some(vsock) = vsock {
+                    let made = microvm::link_vsock(vsock, &sockets)?;
+                    agent = agent.map(|(_, port)| (made, port));
+                }
+                let files = [(&*file, Use::Read), (&machine.file(LOG), Use::Write)];
+                Some(microvm::shown(machine, view, &files, &sockets)?)
+            }
+            (None, Some(of)) => {
+                // It makes its socket in the machine's directory as it sees it.
+                agent = agent.map(|(_, port)| (machine.file(VSOCK), port));
+                Some(whole::apart(machine, of)?)
+            }
+            (None, None) => None,
+        };
+        Prepared { program, arguments, sockets, serial, api, agent, account, jailed: false, apart }
     };
-    let mut text = format!("{config:#}").into_bytes();
-    text.push(b'\n');
-    write_for_now(&machine.directory(), CONFIG, &text)
-        .map_err(|source| StartError::Write { path: machine.file(CONFIG), source })?;
     let inside = Kept { state: jail::STATE.into(), memory: jail::MEMORY.into() };
     let load_from = kept.map(|kept| if jail::wanted(&spec) { &inside } else { kept });
     let tracked = argv::tracked(&spec);

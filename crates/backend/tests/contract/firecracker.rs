@@ -191,6 +191,99 @@ fn namespace(pid: &str, kind: &str) -> std::path::PathBuf {
 }
 
 #[test]
+fn each_one_that_root_starts_is_a_user_of_its_own() {
+    const TEST: &str = "each_one_that_root_starts_is_a_user_of_its_own";
+    let Some(rig) = rig::firecracker(TEST) else { return };
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("SKIPPED {TEST}: needs root");
+    }
+    let place = Place::of(&rig);
+    let closed = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("set");
+    };
+    // Disks that root alone may open, below a directory that root alone may enter.
+    closed(place.directory.path(), 0o700);
+    let mut users = Vec::new();
+    for _ in 0..2 {
+        let disk = place.disk();
+        closed(&disk, 0o600);
+        let machine = place.machine_on(&disk, "seed = {}\nagent = false\n[vsock]\n");
+        if let Some(why) = rig.backend.stays_root(&machine) {
+            assert!(why.contains("lends no file"), "{why}");
+            return eprintln!("SKIPPED {TEST}: {why}");
+        }
+        let running = rig.backend.start(&machine);
+        let running =
+            running.unwrap_or_else(|error| panic!("{error:?}; log: {}", text(&machine, "qemu.log")));
+        eventually("the guest is up", || text(&machine, "serial.log").contains(guest::READY));
+        let pid = running.process.pid;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("it has the line");
+            line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let user = running.user.clone().expect("not root");
+        assert!(user != "0" && field("Uid:").iter().all(|id| *id == user), "{status}");
+        assert_eq!((field("Gid:"), field("Groups:")), (field("Uid:"), vec![user.clone()]));
+        assert_eq!((field("CapEff:"), field("NoNewPrivs:")), (vec!["0".repeat(16)], vec!["1".to_owned()]));
+        // Of what is closed to it, it sees its own alone; the host sees none of its mounts.
+        let inside = |path: &std::path::Path| {
+            let path = format!("/proc/{pid}/root{}", path.display());
+            let names = std::fs::read_dir(path).expect("readable by root");
+            let mut names: Vec<_> = names.map(|entry| entry.expect("readable").file_name()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(inside(&place.state.join("machines")), [machine.name.as_str()]);
+        assert!(
+            !inside(&machine.directory()).iter().any(|name| name == "machine.toml" || name == "process.json")
+        );
+        assert!(
+            inside(place.directory.path())
+                .iter()
+                .filter(|name| name.to_string_lossy().contains("disk"))
+                .count()
+                == 1
+        );
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("readable");
+        assert!(!mounts.contains(place.state.to_str().expect("text")), "{mounts}");
+        assert!(machine.file("vsock").exists(), "the link leads to its socket");
+        // Who analyses the host reads what a VMM names where it is its own.
+        for name in ["vmm.json", "vmm.log"] {
+            let file = std::fs::metadata(machine.file(name)).expect("there");
+            assert_eq!(std::os::unix::fs::MetadataExt::uid(&file).to_string(), user, "{name}");
+        }
+        // What it opens anew, and what it makes.
+        let grown = rig.ask(&machine, Request::Resize(Resize::Disk { disk: "0".to_owned(), bytes: 2 << 20 }));
+        assert_eq!(grown.expect("it runs"), Answer::Resized(2 << 20));
+        rig.ask(&machine, Request::Snapshot { name: "one".to_owned() }).expect("it runs");
+        rig.ask(&machine, Request::Restore { name: "one".to_owned() }).expect("it runs");
+        let again = machine.process().expect("readable").expect("written").running.expect("a process");
+        assert!(again.user == Some(user.clone()) && again.process != running.process, "{again:?}");
+        let file = std::fs::metadata(&disk).expect("there");
+        assert_eq!(
+            (std::os::unix::fs::MetadataExt::uid(&file), file.permissions().mode() & 0o777),
+            (0, 0o600)
+        );
+        assert_eq!(
+            rig.backend.stop(&machine, Stop::Orderly(LONG)).expect("it runs"),
+            vmwright_backend::Ended::ByItself
+        );
+        std::fs::remove_dir_all(machine.directory().join("snapshots")).expect("there");
+        users.push(user);
+    }
+    assert_ne!(users[0], users[1]);
+    // What another user could not open it opens as root, and says so.
+    let machine = place.machine("agent = false\n[vsock]\nsocket = '/run/vmwright-test-vsock'\n");
+    let why = rig.backend.stays_root(&machine).expect("it has to");
+    assert_eq!(why, "Firecracker stays root: `vsock.socket` lies where another user may make none");
+    let running = rig.backend.start(&machine).expect("it runs");
+    assert_eq!(running.user, None);
+    rig.backend.stop(&machine, Stop::Force).expect("it runs");
+    place.assert_nothing_left(&[]);
+}
+
+#[test]
 fn in_its_jailer_it_has_a_root_a_user_and_namespaces_of_its_own() {
     const TEST: &str = "in_its_jailer_it_has_a_root_a_user_and_namespaces_of_its_own";
     let Some(rig) = rig::firecracker(TEST) else { return };

@@ -10,8 +10,8 @@ use serde_with_macros::skip_serializing_none;
 #[serde(deny_unknown_fields, default)]
 pub struct Process {
     /// User to run as where vmwright runs as root: `root` too, if it has to be. Where absent QEMU becomes a user of no
-    /// name that is this machine's alone once it has opened what it needs, unless it serves 9p or has a USB device of the
-    /// host; all else runs as its caller.
+    /// name that is this machine's alone once it has opened what it needs, and Firecracker is started as one, unless
+    /// `vm show` says why not; all else runs as its caller.
     #[schemars(extend("format" = "user"))]
     pub user: Option<String>,
     /// Group to run as; the user's own where absent.
