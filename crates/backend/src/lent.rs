@@ -30,8 +30,8 @@ pub(crate) fn change(tree: &OwnedFd, to: Option<u32>, readonly: bool) -> io::Res
         to.filter(|to| (root.uid(), root.gid()) != (*to, *to)).map(|to| ids((root.uid(), root.gid()), to));
     let ids = ids.transpose()?;
     let attributes = libc::mount_attr {
-        attr_set: u64::from(ids.is_some()) * libc::MOUNT_ATTR_IDMAP
-            | u64::from(readonly) * libc::MOUNT_ATTR_RDONLY,
+        attr_set: (u64::from(ids.is_some()) * libc::MOUNT_ATTR_IDMAP)
+            | (u64::from(readonly) * libc::MOUNT_ATTR_RDONLY),
         attr_clr: 0,
         propagation: libc::MS_PRIVATE,
         userns_fd: ids.as_ref().map_or(0, |ids| u64::try_from(ids.as_raw_fd()).unwrap_or_default()),
