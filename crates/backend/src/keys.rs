@@ -89,7 +89,7 @@ fn cloud_hypervisor(spec: &MachineSpec) -> Option<Written> {
 }
 
 /// Keys that say what is so anyway, and such as are not the backend's.
-const ANYWAY: [Anyway; 19] = [
+const ANYWAY: [Anyway; 21] = [
     ("title", "", PEOPLE),
     ("description", "", PEOPLE),
     ("disk.target", "", PEOPLE),
@@ -97,6 +97,8 @@ const ANYWAY: [Anyway; 19] = [
     ("review.cpu_percent", "", REVIEW),
     ("review.disk_read_mib_s", "", REVIEW),
     ("review.disk_read_us", "", REVIEW),
+    ("review.disk_write_mib_s", "", REVIEW),
+    ("review.disk_write_us", "", REVIEW),
     ("review.downtime_ms", "", REVIEW),
     ("review.jitter_us", "", REVIEW),
     ("review.memory_mib_s", "", REVIEW),

@@ -7,25 +7,12 @@ mod bridge;
 mod common;
 #[path = "../../guest/tests/support/mod.rs"]
 mod support;
+#[path = "common/web.rs"]
+mod web;
 
 use bridge::Bridge;
 use common::Site;
 use serde_json::Value;
-use support::Parts;
-
-/// A started machine `web` with our probe in its guest.
-fn started(site: &Site, parts: &Parts, more: &str) {
-    let initrd = site.file("initrd", &parts.initrd);
-    let spec = format!(
-        "name = 'web'\naccelerator = 'tcg'\ncpu.model = 'max'\n[memory]\nsize = '192MiB'\n[boot]\nkernel = '{}'\n\
-         initrd = '{}'\ncmdline = 'console=ttyS0 panic=-1 vmwright.net0=10.214.77.2/24'\n{more}",
-        parts.kernel.display(),
-        initrd.display(),
-    );
-    let path = site.file("web.toml", spec);
-    site.call(&["vm", "create", path.to_str().unwrap()]).ok();
-    site.call(&["vm", "start", "web"]).ok();
-}
 
 fn reviewed(site: &Site, words: &[&str]) -> Value {
     site.call(&[&["review", "web", "--format", "json"], words].concat()).json()["review"].clone()
@@ -45,13 +32,12 @@ fn two_guests_reach_each_other_or_are_kept_apart() {
             disk.display(),
             bridge.0
         );
-        started(&site, parts, &more);
+        web::started(&site, parts, "vmwright.net0=10.214.77.2/24", &more);
         let review = reviewed(&site, &["--gates", "guest-to-guest"]);
         let twins: Vec<_> =
             std::fs::read_dir(site.path("state/twins")).into_iter().flatten().flatten().collect();
         assert!(twins.is_empty(), "{twins:?}");
-        site.call(&["vm", "stop", "web", "--force"]).ok();
-        site.call(&["vm", "delete", "web"]).ok();
+        web::gone(&site);
         review["gates"][0].clone()
     };
     let good = run("");

@@ -6,6 +6,8 @@
 mod common;
 #[path = "../../guest/tests/support/mod.rs"]
 mod support;
+#[path = "common/web.rs"]
+mod web;
 
 use common::Site;
 use serde_json::Value;
@@ -15,37 +17,19 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
+use web::{fails, gone};
 
 const MIB: u64 = 1 << 20;
 
 /// Starts `web` with a disk of 8 MiB, of which the specification says this beside its path.
 fn started(site: &Site, parts: &support::Parts, disk: &Path, more: &str) {
-    let initrd = site.file("initrd", &parts.initrd);
-    let spec = format!(
-        "name = 'web'\naccelerator = 'tcg'\ncpu.model = 'max'\n[memory]\nsize = '192MiB'\n[boot]\nkernel = '{}'\n\
-         initrd = '{}'\ncmdline = 'console=ttyS0 no_timer_check panic=-1'\n[[disk]]\npath = '{}'\nformat = 'raw'\n{more}",
-        parts.kernel.display(),
-        initrd.display(),
-        disk.display(),
-    );
-    let path = site.file("web.toml", spec);
-    site.call(&["vm", "create", path.to_str().unwrap()]).ok();
-    site.call(&["vm", "start", "web"]).ok();
+    let disk = format!("[[disk]]\npath = '{}'\nformat = 'raw'\n{more}", disk.display());
+    web::started(site, parts, "", &disk);
 }
 
 fn disks(site: &Site) -> Value {
     let done = site.call(&["review", "web", "--gates", "boot,disks", "--format", "json"]);
     done.json()["review"]["gates"][1].clone()
-}
-
-fn gone(site: &Site) {
-    site.call(&["vm", "stop", "web", "--force"]).ok();
-    site.call(&["vm", "delete", "web"]).ok();
-}
-
-#[track_caller]
-fn fails(gate: &Value, why: &str) {
-    assert!(gate["verdict"] == "fail" && gate["why"].as_str().unwrap().contains(why), "{gate:#}");
 }
 
 #[test]
@@ -135,12 +119,27 @@ fn writes_to_a_free_disk_are_measured_and_a_disk_that_is_held_back_is_noticed() 
     assert!(fs::read(&disk).unwrap().iter().all(|byte| *byte == 7));
     gone(&site);
 
-    started(&site, parts, &disk, &format!("[review]\noverwrite = ['{}']\n", disk.display()));
+    // What even a busy machine writes, and what neither limit lets through: a mebibyte a second, and 20 writes a second.
+    let demands = |mib_s: u32, us: u32| {
+        let free = format!("[review]\noverwrite = ['{}']\n", disk.display());
+        format!("{free}disk_write_mib_s = {mib_s}\ndisk_write_us = {us}\n")
+    };
+    started(&site, parts, &disk, &demands(1, 1_000_000));
     let before = measured(&[]);
+    assert_eq!(before["verdict"], "pass", "{before:#}");
     assert!(has(&before, "disk writes") && has(&before, "disk write latency, 99th percentile"), "{before:#}");
     assert!(fs::read(&disk).unwrap().contains(&0xa5));
-    site.call(&["vm", "limit", "web", "--disk", "0", "--bytes", "1024KiB"]).ok();
+    gone(&site);
+
+    let limits = "limits = { write_bytes = 1048576, write_iops = 20 }\n";
+    started(&site, parts, &disk, &format!("{limits}{}", demands(4, 45_000)));
     let held = measured(&["--baseline", "last"]);
+    for (name, demanded) in
+        [("disk writes", "at least 4"), ("disk write latency, 99th percentile", "at most 45000")]
+    {
+        fails(&held, &format!("{name}: the median lies between"));
+        fails(&held, &format!("the specification demands {demanded}"));
+    }
     fails(&held, "disk writes: -");
     gone(&site);
 }

@@ -8,6 +8,8 @@ mod bridge;
 mod common;
 #[path = "../../guest/tests/support/mod.rs"]
 mod support;
+#[path = "common/web.rs"]
+mod web;
 
 use bridge::Bridge;
 use common::{Done, Site};
@@ -16,17 +18,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use support::Parts;
+use web::gone;
 
 /// A started machine `web` with our probe in its guest.
-fn started(site: &Site, parts: &Parts, processor: &str, parameters: &str, more: &str) {
-    let initrd = site.file("initrd", &parts.initrd);
-    let spec = format!(
-        "name = 'web'\n{processor}[memory]\nsize = '192MiB'\n[boot]\nkernel = '{}'\ninitrd = '{}'\n\
-         cmdline = 'console=ttyS0 no_timer_check panic=-1 {parameters}'\n{more}",
-        parts.kernel.display(),
-        initrd.display(),
-    );
-    let path = site.file("web.toml", spec);
+fn started(site: &Site, parts: &Parts, parameters: &str, more: &str) {
+    let path = web::specified(site, parts, parameters, more);
     called(site, &["vm", "create", path.to_str().unwrap()]).ok();
     called(site, &["vm", "start", "web"]).ok();
 }
@@ -48,9 +44,20 @@ fn gates(site: &Site, names: &str) -> Vec<Value> {
     review["gates"].as_array().unwrap().clone()
 }
 
-fn gone(site: &Site) {
-    site.call(&["vm", "stop", "web", "--force"]).ok();
-    site.call(&["vm", "delete", "web"]).ok();
+/// Changes what the specification demands of the machine, which runs on: that makes no machine.
+fn demand(site: &Site, change: impl FnOnce(&str) -> String) {
+    let path = site.path("state/machines/web/machine.toml");
+    fs::write(&path, change(&fs::read_to_string(&path).unwrap())).unwrap();
+}
+
+/// Puts the machine's tap back into its bridge.
+fn rejoin(site: &Site, bridge: &Bridge) {
+    let record = fs::read_to_string(site.path("state/machines/web/process.json")).unwrap();
+    let taps = serde_json::from_str::<Value>(&record).unwrap()["taps"].clone();
+    for tap in taps.as_array().unwrap() {
+        let words = ["link", "set", tap.as_str().unwrap(), "master", &bridge.0];
+        assert!(Command::new("ip").args(words).status().unwrap().success(), "{words:?}");
+    }
 }
 
 /// What a gate says of one thing.
@@ -88,8 +95,6 @@ fn another_qemu(site: &Site, script: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-const TCG: &str = "accelerator = 'tcg'\ncpu.model = 'max'\n";
-
 /// The address of the guest's card.
 const ADDRESS: &str = "vmwright.net0=10.214.79.2/24";
 
@@ -102,7 +107,7 @@ fn a_guest_that_goes_on_keeps_its_card_and_its_processor() {
     let Some(parts) = support::parts(test) else { return };
     let site = Site::new();
     let network = |address: &str| format!("[[network]]\nkind = 'user'\naddress = '{address}'\n");
-    started(&site, parts, TCG, ADDRESS, &network("10.214.79.2/24"));
+    started(&site, parts, ADDRESS, &network("10.214.79.2/24"));
     let kept = gates(&site, "migration,save-restore");
     for gate in &kept {
         for name in KEPT {
@@ -153,7 +158,7 @@ fn guests_of_one_state_on_one_bridge_are_told_to_be_one_too_many() {
         bridge.0
     );
     let common = "guests that go on from one state all have MAC address 52:54:00:79:00:02 and the address 10.214.79.2/24";
-    started(&site, parts, TCG, ADDRESS, &network);
+    started(&site, parts, ADDRESS, &network);
     let [moved, restored] = gates(&site, "migration,save-restore").try_into().unwrap();
     // It is the same one that goes on here, with what is its own.
     for gate in [&moved, &restored] {
@@ -166,9 +171,8 @@ fn guests_of_one_state_on_one_bridge_are_told_to_be_one_too_many() {
         "{verdict} {why}"
     );
     assert!(restored["evidence"].to_string().contains(common), "{restored:#}");
-    gone(&site);
 
-    started(&site, parts, TCG, ADDRESS, &format!("[review]\nside_by_side = true\n{network}"));
+    demand(&site, |spec| format!("{spec}[review]\nside_by_side = true\n"));
     let restored = &gates(&site, "save-restore")[0];
     fails(restored, "side by side", common);
     fails(restored, "side by side", "on one network they disturb each other");
@@ -183,24 +187,21 @@ fn guests_that_renew_their_cards_may_run_side_by_side_and_are_not_what_they_were
     let Some(parts) = support::parts_that_know_when_they_are_restored(test) else { return };
     let Some(bridge) = Bridge::make(test, "vmwm", &["10.215.0.1/16"]) else { return };
     let site = Site::new();
-    let more = |review: &str| {
-        format!(
-            "[process]\narguments = ['-device', 'vmgenid,guid=auto']\n{review}[[network]]\nkind = 'bridge'\n\
-             bridge = '{}'\nhost_address = '10.215.0.1/16'\naddress = '10.215.0.2/16'\nmac = '52:54:00:79:00:02'\n",
-            bridge.0
-        )
-    };
-    let renews = "vmwright.net0=10.215.0.2/16 vmwright.renews";
-    started(&site, &parts, TCG, renews, &more("[review]\nside_by_side = true\n"));
+    let side_by_side = "[review]\nside_by_side = true\n";
+    let more = format!(
+        "[process]\narguments = ['-device', 'vmgenid,guid=auto']\n{side_by_side}[[network]]\nkind = 'bridge'\n\
+         bridge = '{}'\nhost_address = '10.215.0.1/16'\naddress = '10.215.0.2/16'\nmac = '52:54:00:79:00:02'\n",
+        bridge.0
+    );
+    started(&site, &parts, "vmwright.net0=10.215.0.2/16 vmwright.renews", &more);
     let restored = &gates(&site, "save-restore")[0];
     passes(restored, "side by side");
     assert_eq!(restored["verdict"], "pass", "{restored:#}");
     let rows = &restored["tables"][0]["rows"];
     assert!(rows[0][5] != rows[1][5] && !rows[0][5].as_str().unwrap().contains("10.215.0.2/16"), "{rows:#}");
-    gone(&site);
 
     // One that alone takes the place of what was there before is lost to its network with it.
-    started(&site, &parts, TCG, renews, &more(""));
+    demand(&site, |spec| spec.replace(side_by_side, ""));
     let restored = &gates(&site, "save-restore")[0];
     fails(
         restored,
@@ -221,7 +222,7 @@ fn a_processor_that_fights_flaws_no_more_fails_behind_a_move_and_a_restore() {
         &site,
         "[ $comes = 1 ] && md_clear=off || md_clear=on\nprocessor x-force-features=on,md-clear=$md_clear",
     );
-    started(&site, parts, TCG, ADDRESS, "[[network]]\nkind = 'user'\naddress = '10.214.79.2/24'\n");
+    started(&site, parts, ADDRESS, "[[network]]\nkind = 'user'\naddress = '10.214.79.2/24'\n");
     // The restore first: a guest that was moved has lost it for good.
     for (name, when) in [("save-restore", "guest 1"), ("migration", "on its way there")] {
         let gate = &gates(&site, name)[0];
@@ -256,8 +257,9 @@ fn a_connection_that_does_not_outlive_a_move_or_a_restore_fails() {
             bridge.0
         ),
     );
-    for (name, when) in [("migration", "on its way there"), ("save-restore", "once the VM goes on")] {
-        started(&site, parts, TCG, "vmwright.net0=10.214.80.2/24", &network);
+    started(&site, parts, "vmwright.net0=10.214.80.2/24", &network);
+    // The restore first: who moves has another tap behind it.
+    for (name, when) in [("save-restore", "once the VM goes on"), ("migration", "on its way there")] {
         let gate = &gates(&site, name)[0];
         fails(
             gate,
@@ -269,6 +271,7 @@ fn a_connection_that_does_not_outlive_a_move_or_a_restore_fails() {
         for kept in KEPT {
             passes(gate, kept);
         }
-        gone(&site);
+        rejoin(&site, &bridge);
     }
+    gone(&site);
 }

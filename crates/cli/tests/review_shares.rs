@@ -6,6 +6,8 @@
 mod common;
 #[path = "../../guest/tests/support/mod.rs"]
 mod support;
+#[path = "common/web.rs"]
+mod web;
 
 use common::Site;
 use serde_json::Value;
@@ -14,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
+use web::{fails, gone};
 
 /// A virtiofsd, which ends with this value.
 struct Daemon(Child);
@@ -56,17 +59,8 @@ fn serve(program: &Path, directory: &Path, socket: &Path) -> Daemon {
 
 /// Starts `web`, whose guest has mounted the share `data`.
 fn started(site: &Site, parts: &support::Parts, socket: &Path, mode: &str) {
-    let initrd = site.file("initrd", &parts.initrd);
-    let spec = format!(
-        "name = 'web'\naccelerator = 'tcg'\ncpu.model = 'max'\n[memory]\nsize = '192MiB'\nshared = true\n[boot]\nkernel = '{}'\n\
-         initrd = '{}'\ncmdline = 'console=ttyS0 no_timer_check panic=-1'\n[[share]]\ntag = 'data'\nsocket = '{}'\n",
-        parts.kernel.display(),
-        initrd.display(),
-        socket.display(),
-    );
-    let path = site.file("web.toml", spec);
-    site.call(&["vm", "create", path.to_str().unwrap()]).ok();
-    site.call(&["vm", "start", "web"]).ok();
+    let more = format!("memory.shared = true\n[[share]]\ntag = 'data'\nsocket = '{}'\n", socket.display());
+    web::started(site, parts, "", &more);
     let mount = ["vm", "exec", "web", "--", "/init", "mount", "virtiofs", "data", "/data", mode];
     // The agent comes up with the guest.
     let mut tries = 0..120;
@@ -79,16 +73,6 @@ fn started(site: &Site, parts: &support::Parts, socket: &Path, mode: &str) {
 fn devices(site: &Site) -> Value {
     let done = site.call(&["review", "web", "--gates", "boot,devices", "--format", "json"]);
     done.json()["review"]["gates"][1].clone()
-}
-
-fn gone(site: &Site) {
-    site.call(&["vm", "stop", "web", "--force"]).ok();
-    site.call(&["vm", "delete", "web"]).ok();
-}
-
-#[track_caller]
-fn fails(gate: &Value, why: &str) {
-    assert!(gate["verdict"] == "fail" && gate["why"].as_str().unwrap().contains(why), "{gate:#}");
 }
 
 fn names(place: &Path) -> Vec<PathBuf> {

@@ -352,6 +352,12 @@ bridge = "averyveryverylongbridge"
             "5: `vsock.agent_port` says where the guest's agent listens, but `agent` is false",
         );
         has("[vsock]\nagent_port = 0", "agent_port` is 0");
+        has(
+            "[review]\ndisk_read_mib_s = 9\ndisk_write_mib_s = 9",
+            "4: `review.disk_write_mib_s` is given, but `review.overwrite` gives no disk free to be written to",
+        );
+        has("[review]\noverwrite = []\ndisk_write_us = 9", "4: `review.disk_write_us` is given, but");
+        assert_eq!(told("name = 'a'\n[review]\noverwrite = ['/a']\ndisk_write_us = 9\n"), [""; 0]);
         has("tpm = { socket = '/s', device = '/dev/tpm0' }", "both given");
         has("share = [{ tag = 'x' }]", "neither `path` nor `socket`");
     }

@@ -10,7 +10,7 @@ use vmwright_model::MachineSpec;
 
 /// Items to which the keys of their table are added, one at a time. A table that is not here begins with what it has to
 /// have, and with each of its words.
-const ITEMS: [(&str, &[&str]); 12] = [
+const ITEMS: [(&str, &[&str]); 13] = [
     (
         "disk",
         &[
@@ -92,6 +92,7 @@ const ITEMS: [(&str, &[&str]); 12] = [
         ],
     ),
     ("boot", &["", "kernel = '/boot/vmlinuz'"]),
+    ("review", &["", "overwrite = ['/srv/a']"]),
     ("numa", &["cpus = '0-3'\nmemory = '4GiB'"]),
     ("numa.distance", &["to = 0\nvalue = 10"]),
     ("cpu.topology", &["sockets = 4", "cores = 4"]),

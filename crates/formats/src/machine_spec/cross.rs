@@ -17,6 +17,7 @@ pub(super) fn check(book: &mut Book<'_>, spec: &MachineSpec) {
     disks::check(book, spec);
     networks::check(book, spec);
     agent(book, spec);
+    writes(book, spec);
 }
 
 /// A port for an agent that there is not.
@@ -24,6 +25,19 @@ fn agent(book: &mut Book<'_>, spec: &MachineSpec) {
     if !spec.agent && book.given("vsock.agent_port") {
         let what = "`vsock.agent_port` says where the guest's agent listens, but `agent` is false".to_owned();
         book.tell("vsock.agent_port", &["agent", "vsock.agent_port"], what);
+    }
+}
+
+/// A demand on writes to a disk that must not be written to.
+fn writes(book: &mut Book<'_>, spec: &MachineSpec) {
+    if !spec.review.overwrite.is_empty() {
+        return;
+    }
+    for key in ["review.disk_write_mib_s", "review.disk_write_us"] {
+        if book.given(key) {
+            let what = format!("`{key}` is given, but `review.overwrite` gives no disk free to be written to");
+            book.tell(key, &["review.overwrite"], what);
+        }
     }
 }
 

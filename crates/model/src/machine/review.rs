@@ -54,6 +54,12 @@ pub struct Requirements {
     /// Microseconds until a read of 4 KiB from the first disk is done, at most, as the 99th percentile.
     #[schemars(range(min = 1, max = 60_000_000))]
     pub disk_read_us: Option<u32>,
+    /// Mebibytes a second that the guest writes to the first disk of `overwrite`, at least, past its cache.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub disk_write_mib_s: Option<u32>,
+    /// Microseconds until a write of 4 KiB to the first disk of `overwrite` is done, at most, as the 99th percentile.
+    #[schemars(range(min = 1, max = 60_000_000))]
+    pub disk_write_us: Option<u32>,
     /// Microseconds that a thread of the guest is woken too late, at most, as the 99th percentile.
     #[schemars(range(min = 1, max = 60_000_000))]
     pub jitter_us: Option<u32>,

@@ -102,7 +102,7 @@ static KINDS: [Kind; 8] = [
         better: Better::More,
         words: &["overwrite", "12", "1048576", FREE],
         took: |figure| 1.0 / figure,
-        demands: |_| None,
+        demands: |spec| spec.review.disk_write_mib_s,
     },
     Kind {
         name: "disk write latency, 99th percentile",
@@ -110,7 +110,7 @@ static KINDS: [Kind; 8] = [
         better: Better::Less,
         words: &["scatter", "12", "50", FREE],
         took: |figure| figure / 1e6,
-        demands: |_| None,
+        demands: |spec| spec.review.disk_write_us,
     },
     Kind {
         name: "late wake-ups, 99th percentile",
@@ -162,9 +162,10 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
         });
         measured(session, kind, &disks, earlier.unwrap_or_default())
     };
-    // Where nothing may be overwritten, that it was not measured is no news.
-    let may_be = !session.scope.spec.review.overwrite.is_empty();
-    let is_asked = |kind: &&'static Kind| may_be || !kind.words.contains(&FREE);
+    // Where nothing may be overwritten, that it was not measured is no news, unless it is demanded.
+    let spec = session.scope.spec;
+    let may_be = !spec.review.overwrite.is_empty();
+    let is_asked = |kind: &&'static Kind| may_be || !kind.words.contains(&FREE) || (kind.demands)(spec).is_some();
     let series = KINDS.iter().filter(is_asked).map(one).collect();
     let exits = before.and_then(|before| exits::between(&before, &exits::counted(session)?, began.elapsed().as_secs_f64()));
     let beside = looked.and_then(|before| Some(interrupts::between(&before, &interrupts::look(session)?)));

@@ -46,7 +46,14 @@ fn a_disk_that_is_held_back_is_noticed() {
     assert_eq!(gate(&good, "performance").outcome, GateOutcome::Pass);
     let slow = json!({ "path": "/objects/slow", "property": "limits", "value": { "bps-read": 700_000, "bps-read-max": 700_000 } });
     vm.qmp("qom-set", slow).unwrap();
+    // Nor may a write be demanded of a disk that is not free: that is not known.
+    wanted.review.disk_write_mib_s = Some(1);
     let held = review(&vm, &wanted, Some(&before));
+    let writes = gate(&held, "performance").checks.iter().find(|check| check.name == "disk writes").unwrap();
+    assert!(
+        writes.outcome.why().contains("gives no disk free") && writes.outcome.word() == "unknown",
+        "{writes:?}"
+    );
     let why = failure(&held, "performance");
     assert!(why.contains("disk reads: the median lies between"), "{why}");
     assert!(why.contains("disk reads: -") && why.contains("against the review of"), "{why}");

@@ -124,10 +124,23 @@ pub(crate) fn blocks(session: &Session<'_>) -> Result<Vec<Block>, String> {
     ask_vmm(session, "query-block", |answer| Some(answer.as_array()?.iter().filter_map(block).collect()))
 }
 
-fn block(entry: &Value) -> Option<Block> {
+pub(super) fn block(entry: &Value) -> Option<Block> {
     let inserted = entry.get("inserted")?;
     let size = inserted.get("image")?.get("virtual-size")?.as_u64()?;
-    Some(Block { file: inserted.get("file")?.as_str()?.to_owned(), size })
+    Some(Block { file: file(inserted.get("file")?.as_str()?), size })
+}
+
+/// The path of a disk's file. A node with limits, or another filter, QEMU names by its options (`json:{"driver": "throttle", ...}`), in
+/// which those of the nodes below it stand.
+fn file(named: &str) -> String {
+    let below = |text: &str| {
+        let mut node: Value = serde_json::from_str(text).ok()?;
+        while let Some(next) = node.get_mut("file").map(Value::take) {
+            node = next;
+        }
+        node.get("filename")?.as_str().map(str::to_owned)
+    };
+    named.strip_prefix("json:").and_then(below).unwrap_or_else(|| named.to_owned())
 }
 
 fn vcpus(session: &Session<'_>) -> Result<u64, String> {

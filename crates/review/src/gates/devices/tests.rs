@@ -1,6 +1,6 @@
 use super::assigned::{Assigned, Function, InGuest};
 use super::layout::Layout;
-use super::observe::Block;
+use super::observe::{Block, block};
 use super::peripherals::Peripherals;
 use super::shares::{Mount, Passed, Seen};
 use super::socket::Call;
@@ -319,6 +319,20 @@ fn a_call_by_vsock() {
     assert!(told(Err(Undone::Failed("it broke".to_owned())), no("it broke")).starts_with("Fail("));
     assert!(told(Ok(None), Err("neither python3 nor socat".to_owned())).starts_with("Unknown(\"vsock: no bytes were sent: neither"));
     assert!(told(Err(Undone::Cannot("no vsock".to_owned())), no("x")).starts_with("Unknown(\"vsock: no bytes were sent: no vsock"));
+}
+
+#[test]
+fn a_disk_with_limits_has_the_file_below_them() {
+    let named = |file: &str| {
+        let entry = serde_json::json!({ "inserted": { "file": file, "image": { "virtual-size": 4096 } } });
+        block(&entry).map(|block| block.file)
+    };
+    // As QEMU 10.0 names such a node.
+    let limited = r#"json:{"throttle-group": "g", "driver": "throttle", "file": {"driver": "raw", "file": {"driver": "file", "filename": "/a"}}}"#;
+    assert_eq!(named(limited).as_deref(), Some("/a"));
+    for other in ["/a", "json:{", r#"json:{"driver": "rbd"}"#] {
+        assert_eq!(named(other).as_deref(), Some(other));
+    }
 }
 
 /// A machine with a sound card, a watchdog, and a tablet on USB.
