@@ -238,7 +238,9 @@ fn is_prompt(said: &[u8]) -> Result<(), String> {
     }
     let shown: String = last.chars().take(80).collect();
     Err(match last {
-        "" => "the console says nothing: no shell listens at the guest's first serial port".to_owned(),
+        "" => "the console says nothing: no shell listens at the guest's first serial port (in it, \
+               `systemctl enable --now serial-getty@ttyS0` has one asked for; then log in with `vmwright vm console`)"
+            .to_owned(),
         _ if last.ends_with("login:") || last.ends_with("assword:") => {
             format!(
                 "nobody is logged in at the console (`{shown}`): log in with `vmwright vm console`, and leave it so"
