@@ -33,9 +33,9 @@ impl Shell {
     /// # Errors
     /// Why none answers, for people.
     pub(super) fn greet(mut line: Line, mark: String) -> Result<Self, String> {
-        // The mark stands in no line as it is typed: a terminal may echo those.
+        // The mark stands in no line as it is typed: a terminal may echo those, and break off where its echo is turned off meanwhile.
         let (head, tail) = mark.split_at(mark.len() / 2);
-        let words = format!("LC_ALL=C; export LC_ALL; M={head}; M=${{M}}{tail}; {RUN}; echo \"$M\"\n");
+        let words = format!("LC_ALL=C; export LC_ALL; M={head}; M=${{M}}{tail}; {RUN}; echo; echo \"$M\"\n");
         line.say(words.as_bytes())?;
         let mut shell = Self { line, mark };
         let mark = shell.mark.clone();
@@ -142,6 +142,15 @@ mod tests {
             assert_eq!(shell.run("cat", limit).expect("an answer").output, b"");
             assert_eq!(shell.run("kill -9 $$; sleep 9", Duration::ZERO).ok(), None);
         }
+    }
+
+    #[test]
+    fn a_shell_behind_a_part_of_a_line_is_greeted() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "printf '# LC_ALL=C; exp'; exec sh -s"]);
+        let line = Line::to(command).expect("it runs");
+        let shell = Shell::greet(line, "0123456789abcdef".to_owned());
+        assert!(shell.is_ok(), "{:?}", shell.err());
     }
 
     #[test]
