@@ -36,14 +36,18 @@ pack() { (cd $guest && find . | cpio -o -H newc --quiet | gzip -1) >"$1"; }
 cp /usr/local/bin/vmwright-guest $guest/init
 pack /root/own.img
 
-# QEMU's agent with its libraries, started by a shell.
+# QEMU's agent, beside a shell at the console and what a shell is asked with; with their libraries.
 cp /usr/lib/klibc/bin/* $guest/bin/
 cp /lib/klibc-*.so $guest/lib/
-ldd /usr/sbin/qemu-ga | sed -n 's/.*[[:space:]]\(\/[^ ]*\) (.*/\1/p' | while read -r library; do
+for program in qemu-ga dash setsid stty od head cat dd date ls uname base64 sleep; do
+    file=$(command -v $program)
+    cp --remove-destination -L "$file" $guest/bin/
+    ldd "$file" | grep -o '/[^ ]*'
+done | sort -u | while read -r library; do
     mkdir -p "$guest$(dirname "$library")"
     cp -L "$library" "$guest$library"
 done
-cp /usr/sbin/qemu-ga $guest/bin/
+ln -sf dash $guest/bin/sh
 cat >$guest/init <<'END'
 #!/bin/sh
 export PATH=/bin
@@ -52,7 +56,8 @@ mount -t sysfs none /sys
 mount -t devtmpfs none /dev
 while read -r module; do insmod "/modules/$module"; done </modules/order
 mkdir -p /var/run /var/log /run
-exec qemu-ga --method=vsock-listen --path=4294967295:1234 --pidfile=/run/qemu-ga.pid
+qemu-ga --method=vsock-listen --path=4294967295:1234 --pidfile=/run/qemu-ga.pid --daemonize
+while :; do setsid sh -c 'exec sh -i </dev/ttyS0 >/dev/ttyS0 2>&1'; done
 END
 chmod 755 $guest/init
 ln -sf bin/sh $guest/sh
@@ -122,7 +127,26 @@ for name, verdict in verdicts.items():
 for name in {"boot", "devices", "cpu-flaws", "utilisation", "isolation"}.difference(sys.argv[2:]):
     assert verdicts[name] == "pass", (name, verdicts)
 assert set(failed) <= set(sys.argv[2:]), verdicts
+# Bytes went both ways by vsock.
+[devices] = [gate for gate in gates if gate["name"] == "devices"]
+checks = {check["name"]: check["verdict"] for check in devices["checks"]}
+assert checks["vsock"] == "pass", checks
 END
+}
+
+# What the shell at a guest's console tells, and that the console is free again behind a review: it is asked twice.
+at_console() { # NAME
+    for try in first second; do
+        vmwright review "$1" --guest console --gates boot,devices --format json >/root/console.json || true
+        python3 - "$1" $try <<'END'
+import json, sys
+boot, devices = json.load(open("/root/console.json"))["review"]["gates"]
+checks = {check["name"]: check["verdict"] for gate in (boot, devices) for check in gate["checks"]}
+print(f"{sys.argv[1]}: at its console, {sys.argv[2]}: boot {boot['verdict']}, devices {devices['verdict']} {devices.get('why', '')}")
+assert "shell at the console" in json.dumps(boot["evidence"]), boot
+assert checks["reached"] == checks["processors"] == checks["memory"] == "pass", (boot, devices)
+END
+    done
 }
 
 # What is done with a disk that may be overwritten. Whether a discard reaches it is the VMM's: it is told.
@@ -223,6 +247,7 @@ grep -qx "$release" /root/said
 copied qemu
 echo "qemu: 300000 bytes in and out"
 disks qemu
+at_console qemu
 vmwright vm stop qemu --force >/dev/null
 
 test -n "${jail:-}" || exit 0
