@@ -1,8 +1,8 @@
 //! Nodes: labs that come up together and share a network, so that machines move from one to the other.
 //!
 //! The network is the lab's NIC (`nic0` of [`Hardware::words`](crate::Hardware::words)) with another end: sockets in a
-//! folder of the nodes, each open to the QEMU at its other end alone. A datagram finds its way or is lost, as on a wire, so that a node may be reset while
-//! the others run. The first node is where all wires meet.
+//! folder of the nodes, each open to the QEMU at its other end alone. A datagram finds its way or is lost, as on a wire, so
+//! that a node may be reset while the others run. The first node is where all wires meet.
 
 use crate::labs::{Lab, Labs};
 use crate::template::execute;
