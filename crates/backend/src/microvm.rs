@@ -327,6 +327,8 @@ pub(crate) struct Prepared {
     /// The user that it runs as, and whether a jailer becomes that by itself.
     pub(crate) account: Option<Account>,
     pub(crate) jailed: bool,
+    /// Why it stays root, where that is not asked for.
+    pub(crate) stays_root: Option<String>,
     /// Its namespaces, where it has some of its own.
     pub(crate) apart: Option<Apart>,
 }
@@ -343,7 +345,8 @@ pub(crate) fn run<M: MicroVm>(
     prepared: Prepared,
     ready: impl FnOnce(&mut Starting<'_>) -> Result<(), ApiError>,
 ) -> Result<Running, StartError> {
-    let Prepared { program, arguments, sockets, serial, api, agent, account, jailed, apart } = prepared;
+    let Prepared { program, arguments, sockets, serial, api, agent, account, jailed, stays_root, apart } =
+        prepared;
     let started_as = account.clone().filter(|_| !jailed);
     let (agent, agent_port) = agent.unzip();
     let patience = vmm.common().patience;
@@ -362,6 +365,7 @@ pub(crate) fn run<M: MicroVm>(
         inherits: &[],
         rights: Rights { no_new: started_as.is_some(), ..Rights::default() },
         account: started_as,
+        stays_root,
         cgroup: group.as_ref().zip(door.as_ref()),
         sockets: Some(&sockets),
         qmp: Some(api.clone()),

@@ -25,6 +25,9 @@ pub struct Running {
     pub accelerator: Accelerator,
     /// User that the VMM runs as, where it is not vmwright's own.
     pub user: Option<String>,
+    /// Why the VMM that root started runs as root, though the specification does not ask for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stays_root: Option<String>,
     /// Socket of the VMM's monitor (QMP), where it has one.
     pub qmp: Option<PathBuf>,
     /// Socket to the guest agent, where the machine has one.
@@ -236,6 +239,7 @@ mod tests {
             process,
             accelerator: Accelerator::Tcg,
             user: None,
+            stays_root: None,
             qmp: Some("/run/q".into()),
             agent: None,
             agent_port: None,

@@ -193,6 +193,8 @@ pub(crate) struct Vmm<'a> {
     pub(crate) inherits: &'a [RawFd],
     /// The user to become.
     pub(crate) account: Option<crate::account::Account>,
+    /// Why it stays root, where that is not asked for.
+    pub(crate) stays_root: Option<String>,
     /// Its sockets; theirs is the directory from now on.
     pub(crate) sockets: Option<&'a SocketDirectory>,
     /// Its control group, and the file that it joins it by.
@@ -247,6 +249,7 @@ impl Attempt<'_> {
                 process: process.clone(),
                 accelerator: vmm.accelerator,
                 user: vmm.account.map(|account| account.name),
+                stays_root: vmm.stays_root,
                 qmp: vmm.qmp,
                 agent: vmm.agent,
                 agent_port: vmm.agent_port,

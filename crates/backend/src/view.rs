@@ -8,6 +8,7 @@ use crate::apart::Apart;
 use crate::lent;
 use crate::sockets::SocketDirectory;
 use crate::{Stored, chain};
+use rustix::thread::{CapabilitySet, capabilities};
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::Metadata;
@@ -77,6 +78,9 @@ impl View {
         }
         let kind = file.file_type();
         let what = if kind.is_block_device() || kind.is_char_device() {
+            if !may_make_devices() {
+                return Err(format!("`{}`: vmwright may make no device for it (CAP_MKNOD)", path.display()));
+            }
             let rights = if to == Use::Write { 0o600 } else { 0o400 };
             What::Device { mode: file.mode() & libc::S_IFMT | rights, number: file.rdev() }
         } else {
@@ -213,6 +217,11 @@ fn may(file: &Metadata, user: u32, to: Use) -> bool {
     has(file.mode(), to)
 }
 
+/// A container's root often may not.
+fn may_make_devices() -> bool {
+    capabilities(None).is_ok_and(|has| has.effective.contains(CapabilitySet::MKNOD))
+}
+
 fn owner_may(file: &Metadata, to: Use) -> bool {
     has(file.mode() >> 6, to)
 }
@@ -338,6 +347,27 @@ mod tests {
         assert_eq!(way("loop").expect_err("endless").raw_os_error(), Some(libc::ELOOP));
         way("closed/../a").expect_err("back out of what it may not enter");
         way("none").expect_err("not there");
+    }
+
+    #[test]
+    fn who_may_make_no_devices_shows_none() {
+        const TEST: &str = "who_may_make_no_devices_shows_none";
+        let place = tempfile::tempdir().expect("a temporary directory");
+        let disk = place.path().join("disk");
+        let kind = rustix::fs::FileType::CharacterDevice;
+        let number = fs::metadata("/dev/null").expect("there").rdev();
+        if let Err(error) = rustix::fs::mknodat(rustix::fs::CWD, &disk, kind, 0o600.into(), number) {
+            return eprintln!("SKIPPED {TEST}: {error}");
+        }
+        // Rights are each thread's own.
+        let refused = std::thread::spawn(move || {
+            let mut has = capabilities(None).expect("told");
+            has.effective.remove(CapabilitySet::MKNOD);
+            rustix::thread::set_capabilities(None, has).expect("dropped");
+            View { user: USER, shown: Vec::new() }.file(&disk, Use::Write)
+        });
+        let why = refused.join().expect("no panic").expect_err("refused");
+        assert!(why.ends_with("may make no device for it (CAP_MKNOD)"), "{why}");
     }
 
     #[test]

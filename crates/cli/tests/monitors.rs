@@ -120,7 +120,7 @@ fn why_a_vmm_stays_root_is_told() {
     let shown = site.call(&["vm", "show", "nine"]).ok().out;
     assert!(shown.contains(why) && !shown.contains("user="), "{shown}");
     let started = site.call(&["vm", "start", "nine"]).ok();
-    assert!(started.err.contains(why), "{started:?}");
+    assert!(started.out.contains(why), "{started:?}");
     site.call(&["vm", "stop", "nine", "--force"]).ok();
     let shown = site.call(&["vm", "show", "plain"]).ok().out;
     assert!(!shown.contains("stays root") && shown.contains("-run-with user="), "{shown}");

@@ -182,7 +182,7 @@ fn carry_out(
         Operation::Rehearse(what) => rehearse::rehearse(&what, environment, progress),
         Operation::Verify { review } => review::seal::verify(&review, environment),
         Operation::VmCreate { spec, backend } => machines::create(&spec, backend.as_deref(), environment),
-        Operation::VmStart { vm } => machines::start(&vm, environment, progress, launched),
+        Operation::VmStart { vm } => machines::start(&vm, environment, launched),
         Operation::VmStop { vm, force } => machines::stop(&vm, force, environment),
         Operation::VmDelete { vm } => machines::delete(&vm, environment),
         Operation::VmList => machines::list(environment),

@@ -1,7 +1,7 @@
 //! Machines: the backend as operations, and as the executor of plans sees it.
 
 use crate::backends::{self, Chosen, Other};
-use crate::{Environment, Error, MachineSummary, Outcome, Progress};
+use crate::{Environment, Error, MachineSummary, Outcome};
 use std::path::Path;
 use std::time::Duration;
 use vmwright_backend::cloud_hypervisor::CloudHypervisor;
@@ -64,16 +64,11 @@ fn taken(machine: Stored, chosen: &Chosen, environment: &Environment) -> Result<
 pub(crate) fn start(
     vm: &str,
     environment: &Environment,
-    progress: &mut dyn FnMut(Progress),
     launched: &mut dyn FnMut(),
 ) -> Result<Outcome, Error> {
     match open(vm, environment)? {
         Named::Machine(machine) => {
-            let backend = backends::of(&machine)?;
-            if let Some(why) = backend.stays_root(&machine) {
-                progress(Progress::Note(why));
-            }
-            backend
+            backends::of(&machine)?
                 .start_telling(&machine, launched)
                 .map_err(|source| Error::Start { vm: vm.to_owned(), source: Box::new(source) })?;
             summary(&machine).map(|summary| Outcome::Machine(Box::new(summary)))
@@ -155,7 +150,9 @@ pub(crate) fn show(vm: &str, environment: &Environment) -> Result<Outcome, Error
     };
     let mut summary = summary(&machine)?;
     let chosen = Chosen::of(&machine)?;
-    summary.stays_root = chosen.backend().stays_root(&machine);
+    if summary.pid.is_none() {
+        summary.stays_root = chosen.backend().stays_root(&machine);
+    }
     match chosen {
         Chosen::Qemu => {
             let spec = vmwright_backend::as_started(&machine);
@@ -221,9 +218,9 @@ fn summary(machine: &Stored) -> Result<MachineSummary, Error> {
         state: condition.state.to_string(),
         backend: chosen.word(),
         pid: running.as_ref().and_then(|running| u32::try_from(running.process.pid).ok()),
-        accelerator: running.map(|running| accelerator(running.accelerator).to_owned()),
+        accelerator: running.as_ref().map(|running| accelerator(running.accelerator).to_owned()),
         spec: None,
-        stays_root: None,
+        stays_root: running.and_then(|running| running.stays_root),
         argv: Vec::new(),
         domain: None,
     })

@@ -670,7 +670,7 @@ pub struct MachineSummary {
     pub accelerator: Option<String>,
     /// Its specification, where it was asked for.
     pub spec: Option<MachineSpec>,
-    /// Why its VMM runs as root though the specification does not ask for it, where that was asked for and is so.
+    /// Why its VMM runs as root, or would, though the specification does not ask for it.
     pub stays_root: Option<String>,
     /// The command line, option by option with its reason, where it was asked for.
     pub argv: Vec<(String, String)>,

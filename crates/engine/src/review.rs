@@ -55,7 +55,7 @@ pub(crate) fn review(
     let mut named = Named::open(vm, environment)?;
     if !backends::of(&named.machine)?.look(&named.machine).map_err(Error::Control)?.state.alive() {
         progress(Progress::Note(format!("{vm} does not run: starting it")));
-        machines::start(vm, environment, progress, &mut || {})?;
+        machines::start(vm, environment, &mut || {})?;
         // Its folder is that of the next.
         drop(named);
         named = Named::open(vm, environment)?;

@@ -90,6 +90,18 @@ impl CloudHypervisor {
     }
 }
 
+/// As [`Backend::stays_root`].
+fn stays_root(machine: &Stored) -> Option<String> {
+    let why = match own(machine) {
+        Ok(None) => return None,
+        Ok(Some(_)) => {
+            "disks that are plugged in, snapshots and the other end of a migration are opened by it"
+        }
+        Err(why) => why,
+    };
+    Some(format!("Cloud Hypervisor stays root: {why}"))
+}
+
 impl MicroVm for CloudHypervisor {
     const NAME: &'static str = NAME;
     const CALLED: &'static str = "Cloud Hypervisor";
@@ -112,14 +124,7 @@ impl Backend for CloudHypervisor {
     }
 
     fn stays_root(&self, machine: &Stored) -> Option<String> {
-        let why = match own(machine) {
-            Ok(None) => return None,
-            Ok(Some(_)) => {
-                "disks that are plugged in, snapshots and the other end of a migration are opened by it"
-            }
-            Err(why) => why,
-        };
-        Some(format!("Cloud Hypervisor stays root: {why}"))
+        stays_root(machine)
     }
 
     fn look(&self, machine: &Stored) -> Result<Condition, ControlError> {

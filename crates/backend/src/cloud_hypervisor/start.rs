@@ -67,6 +67,7 @@ fn prepare(vmm: &CloudHypervisor, machine: &Stored, words: Vec<OsString>) -> Res
         agent,
         account: None,
         jailed: false,
+        stays_root: super::stays_root(machine),
         apart: None,
     })
 }

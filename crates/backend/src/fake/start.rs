@@ -37,6 +37,7 @@ fn run(fake: &Fake, attempt: &mut Attempt<'_>) -> Result<Running, StartError> {
         within: Path::new("/"),
         inherits: &[],
         account,
+        stays_root: None,
         sockets: None,
         cgroup: None,
         qmp: None,

@@ -145,7 +145,7 @@ impl Backend for Firecracker {
     fn stays_root(&self, machine: &Stored) -> Option<String> {
         // A process that is locked cannot try it. What Firecracker cannot be told is told by the start.
         let config = argv::config(&argv::whole(machine)).ok().filter(|_| !is_locked())?;
-        start::view(self, machine, &config, None).err().map(|why| format!("Firecracker stays root: {why}"))
+        start::view(self, machine, &config, None).err()
     }
 
     fn look(&self, machine: &Stored) -> Result<Condition, ControlError> {

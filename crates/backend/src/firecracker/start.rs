@@ -54,6 +54,9 @@ pub(super) fn go_on_beside(
 }
 
 /// What Firecracker is shown as a user of its own, as [`microvm::view`]; with what it goes on from.
+///
+/// # Errors
+/// Why it stays root.
 pub(super) fn view(
     firecracker: &Firecracker,
     machine: &Stored,
@@ -69,6 +72,7 @@ pub(super) fn view(
     });
     let kept = kept.into_iter().flat_map(|kept| [&kept.state, &kept.memory]);
     microvm::view(machine, &program, files.chain(kept.map(|path| (path.clone(), Use::Read))))
+        .map_err(|why| format!("Firecracker stays root: {why}"))
 }
 
 fn run(
@@ -93,9 +97,12 @@ fn run(
     }
     let program = firecracker.program()?;
     // A copy goes together with what it is a copy of.
-    let view = match copy_of {
-        None => view(firecracker, machine, &config, kept).ok().flatten(),
-        Some(_) => None,
+    let (view, stays_root) = match copy_of {
+        None => match view(firecracker, machine, &config, kept) {
+            Ok(view) => (view, None),
+            Err(why) => (None, Some(why)),
+        },
+        Some(_) => (None, None),
     };
     let account = view.as_ref().map(View::account);
     let owner = account.as_ref().map(|account| (account.uid, account.gid));
@@ -138,7 +145,8 @@ fn run(
             apart.own_network();
         }
         let (account, apart) = (Some(account), Some(apart));
-        Prepared { program: jailer, arguments, sockets, serial, api, agent, account, jailed: true, apart }
+        let (program, jailed) = (jailer, true);
+        Prepared { program, arguments, sockets, serial, api, agent, account, jailed, stays_root, apart }
     } else {
         write(&config)?;
         let api = socket(&sockets);
@@ -161,7 +169,8 @@ fn run(
             }
             (None, None) => None,
         };
-        Prepared { program, arguments, sockets, serial, api, agent, account, jailed: false, apart }
+        let jailed = false;
+        Prepared { program, arguments, sockets, serial, api, agent, account, jailed, stays_root, apart }
     };
     let inside = Kept { state: jail::STATE.into(), memory: jail::MEMORY.into() };
     let load_from = kept.map(|kept| if jail::wanted(&spec) { &inside } else { kept });

@@ -188,6 +188,7 @@ pub(super) fn write_down(libvirt: &Libvirt, machine: &Stored, domain: &Domain) -
             process: identity,
             accelerator: machine.spec.accelerator,
             user: None,
+            stays_root: None,
             qmp: None,
             agent: None,
             agent_port: None,

@@ -61,6 +61,7 @@ fn run(libvirt: &Libvirt, attempt: &mut Attempt<'_>) -> Result<Running, StartErr
         // libvirt has no fall-back: the domain's type is what runs.
         accelerator: machine.spec.accelerator,
         user: account.map(|account| account.name),
+        stays_root: None,
         qmp: None,
         agent: None,
         agent_port: None,

@@ -201,7 +201,7 @@ impl Backend for Qemu {
     }
 
     fn stays_root(&self, machine: &Stored) -> Option<String> {
-        reach::becomes(machine).err().map(|why| format!("QEMU stays root: {why}"))
+        reach::becomes(machine).err()
     }
 
     fn lacks(&self, operation: Operation) -> Option<&'static str> {

@@ -36,11 +36,16 @@ const CERTIFICATES: [&str; 7] = [
 ///
 /// # Errors
 /// Why it stays root.
-pub(super) fn becomes(machine: &Stored) -> Result<Option<u32>, &'static str> {
-    match (own(machine)?, needs_root(&machine.spec)) {
-        (Some(_), Some(why)) => Err(why),
-        (id, _) => Ok(id),
+pub(super) fn becomes(machine: &Stored) -> Result<Option<u32>, String> {
+    match (own(machine), needs_root(&machine.spec)) {
+        (Err(why), _) | (Ok(Some(_)), Some(why)) => Err(stays_root(why)),
+        (Ok(id), _) => Ok(id),
     }
+}
+
+/// A reason, as it is told.
+pub(super) fn stays_root(why: &str) -> String {
+    format!("QEMU stays root: {why}")
 }
 
 /// What QEMU opens while its guest runs, and could not as another user.

@@ -54,14 +54,8 @@ pub(super) fn receive(
     from: &Receive,
     watch: &mut dyn Watch,
 ) -> Result<Running, StartError> {
-    let stays_root = match reach::becomes(machine) {
-        Ok(Some(_)) if fetches(Some(from)) => Some(
-            "of pages that post-copy has not brought yet the kernel tells nobody else (vm.unprivileged_userfaultfd)",
-        ),
-        becomes => becomes.err(),
-    };
-    if let Some(why) = stays_root {
-        watch.tell(Told::Note(format!("QEMU stays root: {why}")));
+    if let Err(why) = becomes(machine, Some(from)) {
+        watch.tell(Told::Note(why));
     }
     let running =
         supervise::start(machine, qemu.name(), &mut || {}, |attempt| run(qemu, attempt, Some(from)))?;
@@ -117,7 +111,10 @@ fn run_by(
     let mut spec = seed::with_disk(machine);
     let program = program(qemu, &spec)?;
     let account = account(&spec.process)?;
-    let becomes = reach::becomes(machine).ok().flatten().filter(|_| !fetches(from));
+    let (becomes, stays_root) = match becomes(machine, from) {
+        Ok(becomes) => (becomes, None),
+        Err(why) => (None, Some(why)),
+    };
     seed::make(machine)?;
     // The machine's directory is closed to another user: QEMU gets the file itself.
     let seed = account.as_ref().and(machine.spec.seed.as_ref()).map(|_| File::open(machine.file(SEED)));
@@ -164,6 +161,7 @@ fn run_by(
         within: &qemu.within,
         inherits: &inherits,
         account,
+        stays_root,
         sockets: Some(&sockets),
         cgroup: group.as_ref().zip(door.as_ref()),
         qmp: Some(qmp_path),
@@ -209,6 +207,16 @@ fn run_by(
                 source => StartError::Monitor { machine: machine.name.clone(), source },
             })
         }
+    }
+}
+
+/// As [`reach::becomes`], of a QEMU that may wait for its guest.
+fn becomes(machine: &Stored, from: Option<&Receive>) -> Result<Option<u32>, String> {
+    match reach::becomes(machine)? {
+        Some(_) if fetches(from) => Err(reach::stays_root(
+            "of pages that post-copy has not brought yet the kernel tells nobody else (vm.unprivileged_userfaultfd)",
+        )),
+        becomes => Ok(becomes),
     }
 }
 

@@ -278,7 +278,7 @@ fn each_one_that_root_starts_is_a_user_of_its_own() {
     let why = rig.backend.stays_root(&machine).expect("it has to");
     assert_eq!(why, "Firecracker stays root: `vsock.socket` lies where another user may make none");
     let running = rig.backend.start(&machine).expect("it runs");
-    assert_eq!(running.user, None);
+    assert_eq!((running.user, running.stays_root), (None, Some(why)));
     rig.backend.stop(&machine, Stop::Force).expect("it runs");
     place.assert_nothing_left(&[]);
 }
@@ -450,6 +450,64 @@ fn words_of_its_own_reach_it_and_its_metadata_service_has_the_data() {
     assert_eq!(rig.ask(&machine, Request::Limit(network)).expect("it runs"), Answer::Done);
     let interface = &api(&machine).get("/vm/config").expect("told")["network-interfaces"][0];
     assert_eq!(interface["rx_rate_limiter"]["bandwidth"]["size"], 1 << 20, "{interface}");
+    rig.backend.stop(&machine, Stop::Force).expect("it runs");
+    place.assert_nothing_left(&[]);
+}
+
+/// A block device of the host on a file, which goes with the test.
+struct Loop(std::path::PathBuf);
+
+impl Loop {
+    fn on(image: &std::path::Path) -> Result<Self, String> {
+        let output = Command::new("losetup").args(["--find", "--show"]).arg(image).output();
+        let output = output.map_err(|error| format!("losetup: {error}"))?;
+        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() {
+            Ok(Self(said(&output.stdout).into()))
+        } else {
+            Err(said(&output.stderr))
+        }
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").arg("--detach").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_user_of_its_own_has_its_tap_and_its_block_device() {
+    const TEST: &str = "a_user_of_its_own_has_its_tap_and_its_block_device";
+    let Some(rig) = rig::firecracker(TEST) else { return };
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("SKIPPED {TEST}: needs root");
+    }
+    let place = Place::of(&rig);
+    let made = Tap::make().and_then(|tap| Ok((tap, Loop::on(&place.disk())?)));
+    let (tap, device) = match made {
+        Ok(made) => made,
+        Err(why) => return eprintln!("SKIPPED {TEST}: {why}"),
+    };
+    let more = format!("agent = false\n[[network]]\nkind = 'tap'\ntap = '{}'\n", tap.0);
+    let machine = place.machine_on(&device.0, &more);
+    if let Some(why) = rig.backend.stays_root(&machine) {
+        assert!(why.contains("lends no file") || why.contains("CAP_MKNOD"), "{why}");
+        return eprintln!("SKIPPED {TEST}: {why}");
+    }
+    let running = rig.backend.start(&machine);
+    let running = running.unwrap_or_else(|error| panic!("{error:?}; log: {}", text(&machine, "qemu.log")));
+    eventually("the guest is up", || text(&machine, "serial.log").contains(guest::READY));
+    assert!(running.user.is_some() && running.stays_root.is_none(), "{running:?}");
+    // It has both open: the tap by its own device, and the block device that is the host's.
+    let number = |path: &std::path::Path| {
+        std::fs::metadata(path).map(|file| std::os::unix::fs::MetadataExt::rdev(&file)).unwrap_or_default()
+    };
+    let open = std::fs::read_dir(format!("/proc/{}/fd", running.process.pid)).expect("it runs");
+    let open: Vec<u64> = open.map(|one| number(&one.expect("readable").path())).collect();
+    for device in [device.0.as_path(), "/dev/net/tun".as_ref()] {
+        assert!(open.contains(&number(device)), "{}: {open:?}", device.display());
+    }
     rig.backend.stop(&machine, Stop::Force).expect("it runs");
     place.assert_nothing_left(&[]);
 }
