@@ -1,5 +1,6 @@
 //! Round trips to an echo service (RFC 862) in the guest, over TCP and UDP.
 
+use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
@@ -128,8 +129,8 @@ impl Held {
     }
 }
 
-/// The same with datagrams, each of which goes as one packet or not at all: Linux lets none be cut that fits the
-/// interface (`IP_PMTUDISC_WANT` of ip(7)). One that is too large for some way in between gets lost.
+/// The same with datagrams, each of which goes as one packet or not at all (`IP_PMTUDISC_DO` of ip(7)): one that is too large
+/// for the interface is not sent, and one that is too large for some way in between gets lost.
 #[must_use]
 pub fn over_udp(address: IpAddr, plan: &EchoPlan) -> Echoed {
     udp_to(SocketAddr::new(address, plan.port), plan)
@@ -139,6 +140,11 @@ pub fn over_udp(address: IpAddr, plan: &EchoPlan) -> Echoed {
 #[must_use]
 pub fn udp_to(address: SocketAddr, plan: &EchoPlan) -> Echoed {
     let socket = match UdpSocket::bind((any(address.ip()), 0)).and_then(|socket| {
+        if address.is_ipv4() {
+            sockopt::set_ip_mtu_discover(&socket, Ipv4PathMtuDiscovery::DO)?;
+        } else {
+            sockopt::set_ipv6_mtu_discover(&socket, Ipv6PathMtuDiscovery::DO)?;
+        }
         socket.connect(address)?;
         Ok(socket)
     }) {

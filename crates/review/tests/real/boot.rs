@@ -399,6 +399,18 @@ fn the_host_reaches_the_guest_through_a_tap() {
     assert!(failure(&slow, "network").contains("MiB/s go to 192.0.2.2 and back"), "{slow:?}");
     spec.review.network_mib_s = None;
 
+    // Frames of the size that both sides have come through; larger ones, which the specification wants, do not.
+    spec.networks[0].mtu = Some(1500);
+    assert_eq!(gate(&review(&vm, &spec, &["network"], None), "network").outcome, GateOutcome::Pass);
+    spec.networks[0].mtu = Some(4000);
+    let large = review(&vm, &spec, &["network"], None);
+    for why in [
+        "the guest sends packets of at most 1500 bytes, the specification says 4000",
+        "no packet of 4000 bytes comes through, though small ones do",
+    ] {
+        assert!(failure(&large, "network").contains(why), "{why}: {}", failure(&large, "network"));
+    }
+
     // Without an address in the specification, the one that the guest has is used.
     spec.networks = vec![network(NetworkKind::Bridge, None)];
     assert_eq!(gate(&review(&vm, &spec, &["network"], None), "network").outcome, GateOutcome::Pass);
