@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use vmwright_formats::View;
 use vmwright_formats::machine_spec::{MachineSpecView, set_value};
+use vmwright_model::machine::Seed;
 use vmwright_model::{Issue, MachineSpec};
 
 /// Name of the specification in a machine's directory.
@@ -358,15 +359,27 @@ fn absolute(path: &Path, text: &str, spec: &MachineSpec) -> Result<String, Store
     let resolved =
         path.canonicalize().map_err(|source| StoreError::Read { path: path.to_owned(), source })?;
     let base = resolved.parent().unwrap_or(Path::new("/"));
-    let boot = [
-        ("boot.kernel".to_owned(), spec.boot.kernel.as_deref()),
-        ("boot.initrd".to_owned(), spec.boot.initrd.as_deref()),
-        ("firmware.path".to_owned(), spec.firmware.path.as_deref()),
+    let seed = |of: fn(&Seed) -> Option<&str>| spec.seed.as_ref().and_then(of);
+    let single = [
+        ("boot.kernel", spec.boot.kernel.as_deref()),
+        ("boot.initrd", spec.boot.initrd.as_deref()),
+        ("boot.dtb", spec.boot.dtb.as_deref()),
+        ("firmware.path", spec.firmware.path.as_deref()),
+        ("firmware.variables", spec.firmware.variables.as_deref()),
+        ("firmware.template", spec.firmware.template.as_deref()),
+        ("seed.user_data", seed(|seed| seed.user_data.as_deref())),
+        ("seed.meta_data", seed(|seed| seed.meta_data.as_deref())),
+        ("seed.network_config", seed(|seed| seed.network_config.as_deref())),
     ];
+    let single = single.into_iter().map(|(key, value)| (key.to_owned(), value));
     let disks =
         spec.disks.iter().enumerate().map(|(at, disk)| (format!("disk.{at}.path"), disk.path.as_deref()));
+    let shares =
+        spec.shares.iter().enumerate().map(|(at, share)| (format!("share.{at}.path"), share.path.as_deref()));
+    let free = spec.review.overwrite.iter().enumerate();
+    let free = free.map(|(at, path)| (format!("review.overwrite.{at}"), Some(path.as_str())));
     let mut text = text.to_owned();
-    for (key, value) in boot.into_iter().chain(disks) {
+    for (key, value) in single.chain(disks).chain(shares).chain(free) {
         let Some(value) = value.filter(|value| !value.starts_with('/')) else { continue };
         let wrong =
             |what: String| StoreError::Spec { path: path.to_owned(), issues: vec![Issue::new(0, what)] };
@@ -504,12 +517,19 @@ mod tests {
     #[test]
     fn relative_paths_mean_the_directory_of_the_specification() {
         let place = tempfile::tempdir().expect("a temporary directory");
-        let text = "name = 'a'\n[boot]\nkernel = 'vmlinuz' # here\n[[disk]]\npath = \"../my \\\"disk\\\".raw\"\nformat = 'raw'\n";
+        let text = "name = 'a'\n[boot]\nkernel = 'vmlinuz' # here\n[[disk]]\npath = \"../my \\\"disk\\\".raw\"\nformat = 'raw'\n\
+                    [[disk]]\npath = 'free.raw'\nformat = 'raw'\n[seed]\nuser_data = 'user-data'\n\
+                    [review]\noverwrite = ['/dev/sdz', 'free.raw']\n";
         let made =
             create(&place.path().join("state"), &spec(place.path(), text)).expect("a good specification");
         let base = place.path().canonicalize().expect("there");
         assert_eq!(made.spec.boot.kernel.as_deref(), base.join("vmlinuz").to_str());
         assert_eq!(made.spec.disks[0].path, Some(format!("{}/../my \"disk\".raw", base.display())));
+        // What is said to be free is a disk by the same path.
+        assert_eq!(made.spec.review.overwrite[0], "/dev/sdz");
+        assert_eq!(Some(&made.spec.review.overwrite[1]), made.spec.disks[1].path.as_ref());
+        let seed = made.spec.seed.as_ref().and_then(|seed| seed.user_data.as_deref());
+        assert_eq!(seed, base.join("user-data").to_str());
         let stored = std::fs::read_to_string(made.file(SPEC)).expect("stored");
         assert!(stored.contains("# here"), "{stored}");
     }
