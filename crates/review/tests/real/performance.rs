@@ -1,9 +1,10 @@
-//! Performance: what is demanded of a real guest, and a disk that is held back.
+//! Performance: what is demanded of a real guest, and a disk that is held back. Utilisation: memory that is.
 
 use crate::live::{failure, gate, spec};
 use crate::support::{Options, Vm, parts};
 use serde_json::json;
 use std::fs::File;
+use std::time::{Duration, Instant};
 use vmwright_model::machine::{Disk, DiskFormat, HostDevice, HostDeviceKind};
 use vmwright_model::{GateOutcome, Review};
 
@@ -12,8 +13,8 @@ fn review(vm: &Vm, spec: &vmwright_model::MachineSpec, baseline: Option<&Review>
 }
 
 #[test]
-fn a_disk_that_is_held_back_is_noticed() {
-    let Some(parts) = parts("a_disk_that_is_held_back_is_noticed") else { return };
+fn a_disk_and_memory_that_are_held_back_are_noticed() {
+    let Some(parts) = parts("a_disk_and_memory_that_are_held_back_are_noticed") else { return };
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("disk.img");
     File::create(&path).unwrap().set_len(32 << 20).unwrap();
@@ -27,6 +28,8 @@ fn a_disk_that_is_held_back_is_noticed() {
         "driver=throttle,node-name=t,throttle-group=slow,file=f",
         "-device",
         "virtio-blk-pci,drive=t",
+        "-device",
+        "virtio-balloon-pci",
     ]
     .map(str::to_owned);
     let options = Options { memory: 192, more: [&limits[..], &device[..]].concat(), ..Options::default() };
@@ -57,6 +60,19 @@ fn a_disk_that_is_held_back_is_noticed() {
     let why = failure(&held, "performance");
     assert!(why.contains("disk reads: the median lies between"), "{why}");
     assert!(why.contains("disk reads: -") && why.contains("against the review of"), "{why}");
+
+    // The same guest, from which memory is taken that its specification gives.
+    wanted.memory.size = "192MiB".to_owned();
+    let given = || crate::live::review(&vm, &wanted, &["utilisation"], None);
+    assert_eq!(gate(&given(), "utilisation").outcome, GateOutcome::Pass);
+    vm.qmp("balloon", json!({ "value": 160 << 20 })).unwrap();
+    let left = || vm.qmp("query-balloon", json!({})).unwrap()["actual"].as_u64().unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    while left() > 160 << 20 {
+        assert!(Instant::now() < end, "the guest gives nothing back");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(failure(&given(), "utilisation"), "a balloon holds 32 MiB of 192 MiB back from the guest");
 }
 
 #[test]
@@ -65,7 +81,7 @@ fn a_failure_names_the_interrupts_that_share_a_processor_with_the_guest() {
     let Some(parts) = parts(test) else { return };
     let more = ["-name", "reviewed,debug-threads=on"].map(str::to_owned).to_vec();
     let mut vm = Vm::start(parts, &Options { memory: 192, more, ..Options::default() });
-    vm.wait_for("vmwright-guest: agent ", std::time::Duration::from_secs(120));
+    vm.wait_for("vmwright-guest: agent ", Duration::from_secs(120));
     let is_vcpu = |thread: &std::path::PathBuf| {
         std::fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.starts_with("ALL CPUs/TCG"))
     };

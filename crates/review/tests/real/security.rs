@@ -153,12 +153,13 @@ fn a_guest_of_signed_firmware_with_a_module_passes_and_one_of_firmware_without_k
     let Some(parts) = parts(test) else { return };
     let (Some(folder), Some(tpm)) = (crate::support::firmware(test), Swtpm::start(test)) else { return };
     let temp = tempfile::tempdir().unwrap();
-    let start = |template: &str, more: Vec<String>| {
+    let start = |template: &str, cmdline: &str, more: Vec<String>| {
         let variables = temp.path().join(template);
         std::fs::copy(folder.join(template), &variables).unwrap();
         let mut words = uefi(&folder, &variables);
         words.extend(more);
-        let vm = Vm::start(parts, &Options { memory: 320, more: words, ..Options::default() });
+        let cmdline = cmdline.to_owned();
+        let vm = Vm::start(parts, &Options { memory: 320, cmdline, more: words, ..Options::default() });
         vm.wait_for("vmwright-guest: agent ", Duration::from_secs(240));
         vm
     };
@@ -168,9 +169,11 @@ fn a_guest_of_signed_firmware_with_a_module_passes_and_one_of_firmware_without_k
     guarded.tpm = Some(Tpm::default());
 
     // The keys of Microsoft, with which Debian's boot loaders are signed.
-    let vm = start("OVMF_VARS_4M.ms.fd", tpm.words());
-    let good = review(&vm, &guarded, &["boot", "secure-boot", "vtpm"], None);
-    for name in ["boot", "secure-boot", "vtpm"] {
+    let mut vm = start("OVMF_VARS_4M.ms.fd", "fips=1", tpm.words());
+    // This machine's own kernel may run in another mode: it is said to run in this one.
+    vm.host_files.push(("/proc/sys/crypto/fips_enabled".to_owned(), "1\n".to_owned()));
+    let good = review(&vm, &guarded, &["boot", "secure-boot", "vtpm", "fips"], None);
+    for name in ["boot", "secure-boot", "vtpm", "fips"] {
         assert_eq!(gate(&good, name).outcome, GateOutcome::Pass, "{name}");
     }
     let state = &gate(&good, "secure-boot").tables[0].rows;
@@ -189,7 +192,7 @@ fn a_guest_of_signed_firmware_with_a_module_passes_and_one_of_firmware_without_k
     drop(vm);
 
     // The same firmware without a key in it starts whatever it finds.
-    let vm = start("OVMF_VARS_4M.fd", Vec::new());
+    let vm = start("OVMF_VARS_4M.fd", "", Vec::new());
     let open = review(&vm, &guarded, &["secure-boot", "vtpm"], None);
     assert!(failure(&open, "secure-boot").contains("starts what it finds, signed or not"));
     assert!(failure(&open, "vtpm").contains("the VMM has no trusted platform module"));
