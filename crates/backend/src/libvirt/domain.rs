@@ -193,10 +193,16 @@ fn usual_controllers(spec: &mut MachineSpec) {
         spec.controllers.push(controller(ControllerKind::Usb, None, "none"));
     }
     let pcie = spec.machine == "q35" || spec.machine.starts_with("pc-q35-");
-    let own = spec.controllers.iter().any(|one| one.kind == ControllerKind::Pci);
-    if !pcie || own {
+    let own: Vec<&Controller> =
+        spec.controllers.iter().filter(|one| one.kind == ControllerKind::Pci).collect();
+    // Ports that it has for devices to come: libvirt would give them to those that it has.
+    let ports = own.iter().all(|one| one.model.as_deref() == Some("pcie-root-port") && one.address.is_none());
+    if !pcie || !ports {
         return;
     }
+    let spare = if own.is_empty() { SPARE_PORTS } else { 0 };
+    // libvirt itself numbers those that have no number.
+    let last = own.iter().try_fold(0, |last, one| Some(one.index?.max(last)));
     let virtio = spec.disks.iter().filter(|disk| disk.bus.is_none_or(|bus| bus == DiskBus::Virtio));
     let serial = spec.agent || !spec.channels.is_empty() || !spec.consoles.is_empty();
     let scsi = spec.controllers.iter().filter(|one| one.kind == ControllerKind::Scsi);
@@ -212,8 +218,9 @@ fn usual_controllers(spec: &mut MachineSpec) {
         + usize::from(spec.balloon.is_some())
         + usize::from(spec.vsock.is_some());
     spec.controllers.push(controller(ControllerKind::Pci, Some(0), "pcie-root"));
-    for index in 1..=devices + SPARE_PORTS {
-        spec.controllers.push(controller(ControllerKind::Pci, u32::try_from(index).ok(), "pcie-root-port"));
+    for number in 1..=devices + spare {
+        let index = last.zip(u32::try_from(number).ok()).map(|(last, number)| last + number);
+        spec.controllers.push(controller(ControllerKind::Pci, index, "pcie-root-port"));
     }
 }
 
@@ -329,6 +336,20 @@ mod tests {
         assert!(!xml.contains("index='9'"), "{xml}");
         assert_eq!(specification(&xml).as_deref(), Some(text.trim()), "kept to the letter");
         assert_eq!(specification("<domain type='qemu'><metadata/></domain>"), None);
+    }
+
+    #[test]
+    fn ports_of_its_own_stay_free() {
+        let port = "[[controller]]\nkind = 'pci'\nmodel = 'pcie-root-port'\n";
+        let text = format!("name = 'a'\n[[network]]\nkind = 'user'\n{port}index = 1\n{port}index = 2\n");
+        // The network, the agent's channel and random numbers have others.
+        let own = made(&text).expect("good");
+        let ports = |xml: &str| xml.matches("model='pcie-root-port'").count();
+        assert!(ports(&own) == 5 && own.contains("index='5'"), "{own}");
+        assert_eq!(ports(&made(&text.replace("index = 1\n", "")).expect("good")), 5);
+        // Who says where each port lies has them all.
+        let all = format!("{port}address.pci = '0000:00:01.0'\n");
+        assert_eq!(made(&format!("name = 'a'\n{all}")).map(|xml| ports(&xml)).ok(), Some(1));
     }
 
     #[test]

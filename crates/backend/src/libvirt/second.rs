@@ -84,18 +84,18 @@ pub struct Second {
 
 impl Second {
     /// Begins one whose folder is `name` in `place`, and which sees `place` as [`INSIDE`]. Others than its users reach it no
-    /// more than `place`.
+    /// more than `place`. Its VMMs run as `who`, a user and a group.
     ///
     /// # Errors
     /// [`SecondError`].
-    pub fn begin(place: &Path, name: &str) -> Result<Self, SecondError> {
+    pub fn begin(place: &Path, name: &str, who: (u32, u32)) -> Result<Self, SecondError> {
         if !rustix::process::geteuid().is_root() {
             return Err(SecondError::NotRoot);
         }
         let program = PROGRAMS.into_iter().find(|program| Path::new(program).is_file());
         let program = program.ok_or(SecondError::NoProgram)?;
         let folder = place.join(name);
-        let log = folders(place, &folder, name)?;
+        let log = folders(place, &folder, name, who)?;
         let mut command = Command::new("unshare");
         command.args([
             "--mount",
@@ -166,7 +166,7 @@ impl Drop for Second {
 }
 
 /// Makes what the daemon needs in its folder, and gives the file of its log.
-fn folders(place: &Path, folder: &Path, name: &str) -> Result<fs::File, SecondError> {
+fn folders(place: &Path, folder: &Path, name: &str, who: (u32, u32)) -> Result<fs::File, SecondError> {
     let fail = |path: &Path| {
         let path = path.to_owned();
         move |source| SecondError::Folder { path, source }
@@ -178,7 +178,6 @@ fn folders(place: &Path, folder: &Path, name: &str) -> Result<fs::File, SecondEr
         let path = folder.join(part);
         fs::create_dir_all(&path).map_err(fail(&path))?;
     }
-    let users = fs::read_to_string("/etc/libvirt/qemu.conf").unwrap_or_default();
     let sockets = Path::new(INSIDE).join(name).join("sock");
     let digest = Sha256::digest(folder.display().to_string().as_bytes());
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -187,7 +186,7 @@ fn folders(place: &Path, folder: &Path, name: &str) -> Result<fs::File, SecondEr
         "host_uuid = \"{uuid}\"\nunix_sock_dir = \"{}\"\nauth_unix_rw = \"none\"\n",
         sockets.display()
     );
-    for (file, text) in [("etc/second.conf", second), ("etc/qemu.conf", qemu_conf(&users))] {
+    for (file, text) in [("etc/second.conf", second), ("etc/qemu.conf", qemu_conf(who))] {
         let path = folder.join(file);
         fs::write(&path, text).map_err(fail(&path))?;
     }
@@ -195,31 +194,12 @@ fn folders(place: &Path, folder: &Path, name: &str) -> Result<fs::File, SecondEr
     fs::File::create(&log).map_err(fail(&log))
 }
 
-/// The settings of its VMMs: as whom they run is the host's choice. Without labels of a security driver, because those of
-/// AppArmor have the guest's UUID for a name and would be taken from the guest itself; without control groups, which have the
-/// guest's name.
-fn qemu_conf(host: &str) -> String {
-    let whose = |line: &&str| {
-        let key = line.split('=').next().unwrap_or_default().trim();
-        line.contains('=') && (key == "user" || key == "group")
-    };
-    let mut text: String = host.lines().filter(whose).map(|line| format!("{line}\n")).collect();
-    text.push_str(
-        "stdio_handler = \"file\"\nsecurity_driver = \"none\"\ncgroup_controllers = []\nnamespaces = []\n",
-    );
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn its_guests_run_as_the_hosts_do() {
-        let text = qemu_conf(
-            "# user = \"no\"\nuser = \"libvirt-qemu\"\ngroup=\"kvm\"\nuser_x = 1\nsecurity_driver = \"selinux\"\n",
-        );
-        assert!(text.starts_with("user = \"libvirt-qemu\"\ngroup=\"kvm\"\nstdio_handler"), "{text}");
-        assert!(!text.contains("selinux") && !text.contains("user_x"), "{text}");
-    }
+/// The settings of its VMMs. They run as the guest's own does: libvirt keeps with each file whose it has made it, and gives none
+/// that is in use to somebody else. Without labels of a security driver, because those of AppArmor have the guest's UUID for a
+/// name and would be taken from the guest itself; without control groups, which have the guest's name.
+fn qemu_conf((user, group): (u32, u32)) -> String {
+    format!(
+        "user = \"+{user}\"\ngroup = \"+{group}\"\nstdio_handler = \"file\"\nsecurity_driver = \"none\"\n\
+         cgroup_controllers = []\nnamespaces = []\n"
+    )
 }

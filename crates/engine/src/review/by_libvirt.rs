@@ -20,7 +20,7 @@ use vmwright_backend::libvirt::second::{INSIDE, Second};
 use vmwright_backend::libvirt::{Connection, Copied, Libvirt};
 use vmwright_backend::request::{Migrate, Place};
 use vmwright_backend::store::{self, Stored};
-use vmwright_backend::{Backend, State};
+use vmwright_backend::{Backend, State, user_of};
 use vmwright_formats::machine_spec::write_spec;
 use vmwright_review::{Guest, Leg, Moved, Saved, Undone, Vmm};
 
@@ -47,6 +47,8 @@ impl Drop for Folder {
 /// What copies of a VM go on from, and a daemon for them. The order is that in which they end.
 struct Copies {
     daemon: Second,
+    /// User and group of the VM's VMM, and so of each copy's.
+    who: (u32, u32),
     copied: Copied,
     /// The specification of the VM.
     text: String,
@@ -61,6 +63,9 @@ struct Copies {
 impl Copies {
     fn of(of: &Exerciser<'_>, connection: &Connection) -> Result<Self, Undone> {
         let (channels, machine) = (of.channels, of.channels.machine);
+        let pid = channels.process().and_then(|vmm| i32::try_from(vmm.pid).ok());
+        let pid = pid.ok_or_else(|| cannot("its VMM does not run"))?;
+        let who = user_of(pid).map_err(|error| cannot(format!("whose its VMM is: {error}")))?;
         let libvirt = Libvirt::on(connection.clone());
         let copied = libvirt.copied(machine).map_err(|error| cannot(chain(&error)))?;
         let copied = copied.map_err(|why| cannot(format!("there can be no copy of it: {}", chain(&why))))?;
@@ -70,7 +75,7 @@ impl Copies {
         let text = write_spec(&machine.spec).map_err(|error| cannot(chain(&error)))?;
         let place = Folder(private(channels.state, "copies").map_err(cannot)?);
         let afterwards = Afterwards::of(channels, of.vm, &place.0)?;
-        let daemon = Second::begin(&place.0, DAEMONS[0]).map_err(|error| cannot(chain(&error)))?;
+        let daemon = Second::begin(&place.0, DAEMONS[0], who).map_err(|error| cannot(chain(&error)))?;
         let began = Instant::now();
         channels.let_go();
         // Where it has no disks its memory is all, and libvirt stops it for that by itself.
@@ -92,7 +97,7 @@ impl Copies {
         let still = began.elapsed();
         let bytes =
             fs::metadata(&state).map_err(|error| cannot(format!("{}: {error}", state.display())))?.len();
-        Ok(Self { daemon, copied, text, bytes, still, place, _afterwards: afterwards })
+        Ok(Self { daemon, who, copied, text, bytes, still, place, _afterwards: afterwards })
     }
 
     /// The next copy, which goes on at once; `number` tells its files from those of others.
@@ -186,7 +191,8 @@ pub(super) fn there_and_back(
 ) -> Result<Moved, Undone> {
     let way = of.channels.way_of_copy()?;
     let copies = Copies::of(of, connection)?;
-    let other = Second::begin(&copies.place.0, DAEMONS[1]).map_err(|error| cannot(chain(&error)))?;
+    let other =
+        Second::begin(&copies.place.0, DAEMONS[1], copies.who).map_err(|error| cannot(chain(&error)))?;
     let here = copies.go_on(0)?;
     let there = copies.machine(&other, "there")?;
     {

@@ -111,10 +111,11 @@ impl Plugs<'_> {
             Ok(_) => Ok(()),
             Err(error) => {
                 let why = chain(&error);
-                // In our own words of QEMU, and in libvirt's.
-                let full =
-                    ["no free port", "No more available PCI slots"].iter().any(|said| why.contains(said));
-                Err(if full { Undone::Cannot(why) } else { Undone::Failed(why) })
+                if why.contains("No more available PCI slots") {
+                    // libvirt's words.
+                    return Err(Undone::Cannot(format!("it has no free port: {why}")));
+                }
+                Err(if why.contains("no free port") { Undone::Cannot(why) } else { Undone::Failed(why) })
             }
         }
     }
