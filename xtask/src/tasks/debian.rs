@@ -37,6 +37,9 @@ const LIMIT: f64 = 240.0;
 /// its files, what is installed. Those may fail here for good reasons.
 const OWN: [&str; 5] = ["boot", "network", "devices", "migration", "hot-plug"];
 
+/// A unit of systemd that the guest has not got.
+const ABSENT: &str = "absent.service";
+
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Wanted {
@@ -138,6 +141,7 @@ fn reviewed(site: &Site, image: &Image, name: &str, backend: &str) -> Result<Vec
     let told =
         site.command(&["--format", "json", "review", name, "--full"]).output().context("cannot run vmwright");
     let took = began.elapsed().as_secs_f64();
+    let missed = without_service(site, name);
     let stopped = site.run(&["vm", "stop", name, "--force"]);
     let told = told?;
     stopped?;
@@ -145,11 +149,28 @@ fn reviewed(site: &Site, image: &Image, name: &str, backend: &str) -> Result<Vec
     let answer: Value = serde_json::from_slice(&told.stdout)
         .with_context(|| format!("the review of {name}: {}", String::from_utf8_lossy(&told.stderr).trim()))?;
     let mut wrong = judged(name, &answer)?;
+    if !missed? {
+        wrong.push(format!(
+            "{name}: {ABSENT} is demanded and not there, and the gate `boot` does not fail for it"
+        ));
+    }
     println!("  {took:.0} s from its start to the end of its review\n");
     if took > LIMIT {
         wrong.push(format!("{name}: {took:.0} s are more than {LIMIT:.0} s"));
     }
     Ok(wrong)
+}
+
+/// Whether the gate `boot` fails for a service that the running guest has not got, once the specification demands it.
+fn without_service(site: &Site, name: &str) -> Result<bool> {
+    let path = site.state.join("machines").join(name).join("machine.toml");
+    let text = fs::read_to_string(&path).context("cannot read the machine")?;
+    let changed = text.replace("services = [", &format!("services = ['{ABSENT}', "));
+    fs::write(&path, changed).context("cannot change the machine")?;
+    let told = site.command(&["--format", "json", "review", name, "--gates", "boot"]).output();
+    let answer: Value = serde_json::from_slice(&told.context("cannot run vmwright")?.stdout)?;
+    let gate = &answer["review"]["gates"][0];
+    Ok(gate["verdict"] == "fail" && gate["why"].as_str().is_some_and(|why| why.contains(ABSENT)))
 }
 
 /// By libvirt a machine brings no seed: the guest has one on its disk.
