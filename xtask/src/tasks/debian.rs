@@ -35,7 +35,10 @@ const LIMIT: f64 = 240.0;
 
 /// Gates that are about the machine and its guest alone. The others judge this host too: its processor's flaws, who may reach
 /// its files, what is installed. Those may fail here for good reasons.
-const OWN: [&str; 5] = ["boot", "network", "devices", "migration", "hot-plug"];
+const OWN: [&str; 7] = ["boot", "network", "devices", "performance", "migration", "disks", "hot-plug"];
+
+/// Bytes of the disk that may be written to.
+const FREE: u64 = 64 << 20;
 
 /// A unit of systemd that the guest has not got.
 const ABSENT: &str = "absent.service";
@@ -135,6 +138,8 @@ fn reviewed(site: &Site, image: &Image, name: &str, backend: &str) -> Result<Vec
         .quiet(&step)?;
     let spec = site.place.join(format!("{name}.toml"));
     fs::write(&spec, specification(name, image, &disk)).context("cannot write the machine")?;
+    let made = fs::File::create(site.place.join(free(name))).and_then(|file| file.set_len(FREE));
+    made.context("cannot make a disk")?;
     site.run(&["vm", "create", &spec.display().to_string(), "--backend", backend])?;
     let began = Instant::now();
     site.run(&["vm", "start", name])?;
@@ -173,7 +178,13 @@ fn without_service(site: &Site, name: &str) -> Result<bool> {
     Ok(gate["verdict"] == "fail" && gate["why"].as_str().is_some_and(|why| why.contains(ABSENT)))
 }
 
-/// By libvirt a machine brings no seed: the guest has one on its disk.
+/// The name of the disk that a review may write to, beside the specification.
+fn free(name: &str) -> String {
+    format!("{name}-free.raw")
+}
+
+/// By libvirt a machine brings no seed: the guest has one on its disk. What is demanded of its performance is what a busy host
+/// gives too.
 fn specification(name: &str, image: &Image, disk: &Path) -> String {
     let seed = if name == "qemu" { "[seed]\n" } else { "" };
     format!(
@@ -181,13 +192,16 @@ fn specification(name: &str, image: &Image, disk: &Path) -> String {
          boot.kernel = '{}'\nboot.initrd = '{}'\n\
          boot.cmdline = 'console=ttyS0 root=LABEL={} ro no_timer_check tsc=reliable'\n\
          {seed}[review]\nservices = ['qemu-guest-agent.service', 'cloud-init.service', 'ssh.service']\nnetwork_mib_s = 1\n\
-         [[disk]]\npath = '{}'\nformat = 'qcow2'\n[[network]]\nkind = 'user'\n\
+         overwrite = ['{free}']\ndisk_read_mib_s = 1\ndisk_write_mib_s = 1\n\
+         [[disk]]\npath = '{}'\nformat = 'qcow2'\n\
+         [[disk]]\npath = '{free}'\nformat = 'raw'\ndiscard = 'unmap'\n[[network]]\nkind = 'user'\n\
          [[controller]]\nkind = 'pci'\nmodel = 'pcie-root-port'\nindex = 1\nport = 8\nchassis = 1\n\
          [[controller]]\nkind = 'pci'\nmodel = 'pcie-root-port'\nindex = 2\nport = 9\nchassis = 2\n",
         image.kernel.display(),
         image.initrd.display(),
         image::LABEL,
-        disk.display()
+        disk.display(),
+        free = free(name),
     )
 }
 

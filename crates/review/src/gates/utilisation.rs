@@ -2,12 +2,15 @@
 //!
 //! Figures alone are no failure: how full a guest should be is its owner's choice. What fails are promises that the host
 //! cannot keep: more virtual processors than it has processors, memory that the guest has not touched yet and the host no
-//! longer has, and memory that a balloon holds back from the guest.
+//! longer has, memory that a balloon holds back from the guest, and huge pages that are ordinary ones.
+
+mod pages;
 
 use super::{Judged, measurement, table};
 use crate::aspects::Aspects;
 use crate::quote;
 use crate::scope::{GuestError, Session};
+use pages::Pages;
 use vmwright_formats::machine_spec::parse_size;
 use vmwright_formats::{MemInfo, View};
 use vmwright_model::{MachineSpec, Measurement};
@@ -29,6 +32,8 @@ pub(crate) struct Observed {
     pub(crate) processors: Result<u32, String>,
     /// Bytes that the balloon leaves to the guest; none where there is no balloon.
     pub(crate) left: Option<u64>,
+    /// What pages the VMM has.
+    pub(crate) pages: Result<Pages, String>,
 }
 
 /// The guest's own view.
@@ -52,10 +57,18 @@ pub(crate) struct Times {
 
 pub(crate) fn observe(session: &Session<'_>) -> Observed {
     let of_host = |path: &str| session.host_file(path).map_err(|why| format!("{path}: {why}"));
-    let resident = || {
+    let of_vmm = |name: &str| {
         let process = session.scope.vmm.process().ok_or("the VMM does not run")?;
-        let path = format!("/proc/{}/status", process.pid);
-        resident(&of_host(&path)?).ok_or_else(|| format!("{path} has no VmRSS"))
+        let path = format!("/proc/{}/{name}", process.pid);
+        Ok::<_, String>((of_host(&path)?, path))
+    };
+    let resident = || {
+        let (text, path) = of_vmm("status")?;
+        resident(&text).ok_or_else(|| format!("{path} has no VmRSS"))
+    };
+    let pages = || {
+        let (text, path) = of_vmm("smaps")?;
+        Pages::read(&text).ok_or_else(|| format!("{path} has no end"))
     };
     let available = || {
         let (info, _) = MemInfo::read(&of_host("/proc/meminfo")?);
@@ -68,6 +81,7 @@ pub(crate) fn observe(session: &Session<'_>) -> Observed {
         available: available(),
         processors: of_host("/proc/stat").map(|text| processors(&text)),
         left: balloon.and_then(|told| told.get("actual")?.as_u64()),
+        pages: pages(),
     }
 }
 
@@ -126,6 +140,7 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
         Some(_) => aspects.pass(),
         None => aspects.none("it has no balloon"),
     }
+    pages::judge(&seen.pages, spec, given, aspects.about("huge pages"));
     if let Err(why) = &seen.guest {
         aspects.about("guest").unknown(quote::line(why));
     }
@@ -174,6 +189,7 @@ fn figures(seen: &Observed, given: u64) -> Vec<Measurement> {
     let mut figures = vec![bytes("memory given", given)];
     figures.extend(seen.resident.as_ref().ok().map(|resident| bytes("memory on the host", *resident)));
     figures.extend(seen.available.as_ref().ok().map(|available| bytes("memory that the host could give", *available)));
+    figures.extend(seen.pages.iter().flat_map(Pages::figures));
     if let Ok(guest) = &seen.guest {
         figures.push(bytes("memory used by the guest", guest.total.saturating_sub(guest.available)));
         figures.push(measurement("processors busy", 100.0 * ratio(guest.times.busy, guest.times.all), "%"));
@@ -215,6 +231,7 @@ mod tests {
             available: Ok(4096 * MIB),
             processors: Ok(2),
             left: None,
+            pages: Ok(Pages::default()),
         }
     }
 
@@ -255,7 +272,8 @@ mod tests {
         fails(&held, &machine(1), "a balloon holds 56 MiB of 256 MiB back from the guest");
         let mut huge = machine(1);
         huge.memory.hugepages = true;
-        assert_eq!(judge(&short, &huge).outcome, GateOutcome::Pass);
+        let why = "0 MiB of the VMM are in huge pages, the specification says all of the guest's 256 MiB";
+        fails(&short, &huge, why);
     }
 
     #[test]

@@ -65,6 +65,11 @@ fn a_disk_and_memory_that_are_held_back_are_noticed() {
     wanted.memory.size = "192MiB".to_owned();
     let given = || crate::live::review(&vm, &wanted, &["utilisation"], None);
     assert_eq!(gate(&given(), "utilisation").outcome, GateOutcome::Pass);
+    let huge = vmwright_model::machine::Memory { hugepages: true, ..wanted.memory.clone() };
+    let huge = vmwright_model::MachineSpec { memory: huge, ..wanted.clone() };
+    let ordinary = crate::live::review(&vm, &huge, &["utilisation"], None);
+    let why = "0 MiB of the VMM are in huge pages, the specification says all of the guest's 192 MiB";
+    assert_eq!(failure(&ordinary, "utilisation"), why);
     vm.qmp("balloon", json!({ "value": 160 << 20 })).unwrap();
     let left = || vm.qmp("query-balloon", json!({})).unwrap()["actual"].as_u64().unwrap();
     let end = Instant::now() + Duration::from_secs(60);
@@ -118,4 +123,29 @@ fn a_failure_names_the_interrupts_that_share_a_processor_with_the_guest() {
         "{shared}"
     );
     assert_eq!(evidence("1"), "");
+}
+
+#[test]
+fn memory_in_huge_pages_is_seen() {
+    let test = "memory_in_huge_pages_is_seen";
+    let Some(parts) = parts(test) else { return };
+    let free = std::fs::read_to_string("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+    let free: u32 = free.unwrap_or_default().trim().parse().unwrap_or(0);
+    if free < 96 {
+        eprintln!("SKIPPED {test}: this machine has {free} huge pages of 2 MiB left, and 96 are needed");
+        return;
+    }
+    let words = ["-object", "memory-backend-memfd,id=huge,size=192M,hugetlb=on,hugetlbsize=2M"];
+    let words = words.into_iter().chain(["-machine", "memory-backend=huge"]).map(str::to_owned);
+    let vm = Vm::start(parts, &Options { memory: 192, more: words.collect(), ..Options::default() });
+    let mut wanted = spec();
+    wanted.memory.size = "192MiB".to_owned();
+    wanted.memory.hugepages = true;
+    wanted.memory.hugepage_size = Some("2MiB".to_owned());
+    let given = crate::live::review(&vm, &wanted, &["utilisation"], None);
+    let checks = &gate(&given, "utilisation").checks;
+    assert_eq!(checks.iter().find(|check| check.name == "huge pages").unwrap().outcome, GateOutcome::Pass);
+    wanted.memory.hugepage_size = Some("1GiB".to_owned());
+    let other = crate::live::review(&vm, &wanted, &["utilisation"], None);
+    assert!(failure(&other, "utilisation").starts_with("0 MiB of the VMM are in huge pages of 1024 MiB"));
 }
