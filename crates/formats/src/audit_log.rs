@@ -51,9 +51,12 @@ pub struct AuditLog {
 /// With one of these a record begins, behind what a log writes in front of it.
 const STARTS: [&str; 4] = ["type=", "apparmor=\"", "avc:  denied", "avc: denied"];
 
+/// One of them stands behind that in every record.
+const SIGNS: [&str; 3] = ["audit(", "apparmor=\"", "avc: "];
+
 impl View for AuditLog {
     const KIND: Kind = Kind::new("audit_log");
-    const MARKS: &[&str] = &STARTS;
+    const MARKS: &[&str] = &SIGNS;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         (Self { records: records(text).collect() }, Vec::new())
@@ -78,8 +81,7 @@ pub fn records(text: &str) -> impl Iterator<Item = AuditRecord> {
 fn record(line: u32, text: &str) -> Option<AuditRecord> {
     let start = STARTS.iter().filter_map(|start| text.find(start)).min()?;
     let text = &text[start..];
-    let is_record = text.contains("audit(") || text.contains("apparmor=\"") || text.contains("avc: ");
-    if !is_record {
+    if !SIGNS.iter().any(|sign| text.contains(sign)) {
         return None;
     }
     let fields = fields(text);

@@ -1,6 +1,6 @@
 //! The host's processors: `/proc/cpuinfo` (x86), whole or some lines of it.
 
-use crate::{View, lines::lines};
+use crate::{View, lines::having, lines::lines};
 use vmwright_model::{Issue, Kind, Spanned};
 
 /// What the kernel says of the processors. Values are those of the first processor that has them.
@@ -79,10 +79,8 @@ impl View for CpuInfo {
             Some(line.split_once(':')?.0.trim_end())
         }
         let mut found = [false; CpuInfo::MARKS.len()];
-        for key in head.lines().filter_map(key) {
-            if let Some(place) = Self::MARKS.iter().position(|wanted| *wanted == key) {
-                found[place] = true;
-            }
+        for (found, wanted) in found.iter_mut().zip(Self::MARKS) {
+            *found = having(head, wanted).any(|line| key(line) == Some(wanted));
         }
         match found.iter().filter(|found| **found).count() {
             3.. => 92,
@@ -90,7 +88,7 @@ impl View for CpuInfo {
             1 if name.contains("cpuinfo") => 60,
             _ if name.contains("cpuinfo") => 30,
             // One line of flags alone, as `grep flags /proc/cpuinfo` gives it.
-            1 if head.lines().any(|line| line.starts_with("flags") && line.contains(" fpu ")) => 80,
+            1 if having(head, " fpu ").any(|line| line.starts_with("flags")) => 80,
             _ => 0,
         }
     }

@@ -122,7 +122,7 @@ impl View for DmsetupStatus {
 
 /// `vg0-pool0-tpool: 0 209715200 thin-pool 17 1700/4161600 160/1638400 - rw no_discard_passdown queue_if_no_space`.
 fn target(line: u32, text: &str) -> Option<DmTarget> {
-    let (name, rest) = text.split_once(": ").unwrap_or(("", text));
+    let (name, rest) = crate::lines::colon(text).unwrap_or(("", text));
     let mut words = rest.splitn(4, ' ');
     let (start, count, target) = (words.next()?, words.next()?, words.next()?);
     (TARGETS.contains(&target) && !name.contains(' ')).then_some(())?;

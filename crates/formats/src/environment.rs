@@ -3,7 +3,7 @@
 
 mod version;
 
-use crate::{View, lines::lines};
+use crate::{View, lines::having, lines::lines};
 use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -66,10 +66,8 @@ impl View for Environment {
     fn recognise(name: &str, head: &str) -> u8 {
         let named = ["env", "version", "os-release", "uname"].iter().any(|part| name.contains(part));
         let short = lines(head).filter(|(_, line)| !line.trim().is_empty()).take(61).count() <= 60;
-        if memchr::memmem::find(head.as_bytes(), b"PRETTY_NAME=").is_some()
-            && head.lines().any(|line| line.starts_with("PRETTY_NAME="))
-            && head.lines().any(|line| line.starts_with("ID="))
-        {
+        let begins = |key: &str| having(head, key).any(|line| line.starts_with(key));
+        if begins("PRETTY_NAME=") && begins("ID=") {
             return 85;
         }
         let count = if short { versions(head).count() } else { 0 };

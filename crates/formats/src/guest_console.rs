@@ -1,6 +1,6 @@
 //! A guest's console from power-on: firmware, boot loader, kernel, init, login.
 
-use crate::{View, kernel_log, kernel_log::KernelLog, lines::lines};
+use crate::{View, kernel_log, kernel_log::KernelLog, lines::having, lines::lines};
 use vmwright_model::{Issue, Kind, Spanned};
 
 /// How far a guest came.
@@ -89,10 +89,8 @@ impl View for GuestConsole {
             "Booting from Hard Disk",
             "Booting from ROM",
         ];
-        // A look through the whole is much faster than one through each line, and few texts have any.
-        let stands = |mark: &str| memchr::memmem::find(head.as_bytes(), mark.as_bytes()).is_some();
-        let begins = |mark: &str| head.lines().any(|line| line.trim_start().starts_with(mark));
-        let shown = firmware.iter().any(|mark| stands(mark) && begins(mark));
+        let begins = |mark: &str| having(head, mark).any(|line| line.trim_start().starts_with(mark));
+        let shown = firmware.into_iter().any(begins);
         match (shown, named) {
             (true, true) => 94,
             // Above a kernel log, below the log of the VMM that shows the console.

@@ -2,6 +2,8 @@
 //! the files themselves.
 
 use crate::{PciAddress, View, lines::lines, lspci};
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
 use vmwright_model::{Issue, Kind};
 
 /// One device in a group.
@@ -85,6 +87,9 @@ impl View for IommuGroups {
     }
 }
 
+/// What finds a group in a path: to make it takes longer than to go through a line with it.
+static PATH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("/iommu_groups/"));
+
 /// The number behind the word "group", and what follows it.
 fn group(line: &str) -> Option<(u32, &str)> {
     let line = line.trim_start_matches(['*', '#', '=', '-', ' ', '"']);
@@ -94,7 +99,7 @@ fn group(line: &str) -> Option<(u32, &str)> {
             .find_map(|start| line.strip_prefix(start));
     let rest = match rest {
         Some(rest) => rest.trim_start(),
-        None => line.split_once("/iommu_groups/")?.1,
+        None => &line[PATH.find(line.as_bytes())? + PATH.needle().len()..],
     };
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let number = rest[..digits].parse().ok()?;

@@ -1,6 +1,6 @@
 //! `kubectl describe`: what it is about, and its events.
 
-use crate::{View, lines::lines};
+use crate::{View, lines::having, lines::lines};
 use vmwright_model::{Issue, Kind, Spanned};
 
 /// One event.
@@ -51,7 +51,7 @@ impl View for KubectlDescribe {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let has = |key: &str| head.lines().any(|line| line.starts_with(key));
+        let has = |key: &str| having(head, key).any(|line| line.starts_with(key));
         let (named, told) = (has("Name:"), name.contains("describe"));
         if !named && !told {
             return 0;

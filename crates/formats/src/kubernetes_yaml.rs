@@ -1,6 +1,6 @@
 //! Kubernetes objects as YAML: which they are, and where. Their values are not read.
 
-use crate::{View, lines::lines};
+use crate::{View, lines::having, lines::lines};
 use vmwright_model::{Issue, Kind, Spanned};
 
 /// One object.
@@ -50,7 +50,7 @@ impl View for KubernetesYaml {
 
     fn recognise(name: &str, head: &str) -> u8 {
         let has =
-            |key: &str| head.lines().any(|line| line.trim_start().trim_start_matches("- ").starts_with(key));
+            |key: &str| having(head, key).any(|line| line.trim_start().trim_start_matches("- ").starts_with(key));
         match (has("apiVersion:") && has("kind:"), name.ends_with(".yaml") || name.ends_with(".yml")) {
             (true, _) => 92,
             (false, true) if has("spec:") || has("metadata:") => 60,

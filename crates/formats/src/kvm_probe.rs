@@ -1,6 +1,6 @@
 //! What vmwright found by opening `/dev/kvm` and running a page of guest code in it, one `key: value` a line.
 
-use crate::{View, lines::lines};
+use crate::{View, lines::having, lines::lines};
 use vmwright_model::{Issue, Kind, Spanned};
 
 /// Keys that the probe writes.
@@ -60,7 +60,7 @@ impl View for KvmProbe {
 
     fn recognise(name: &str, head: &str) -> u8 {
         let has = |key: &str| {
-            head.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')))
+            having(head, key).any(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')))
         };
         match (has("open"), has("real-mode") || has("long-mode-bmi2"), has("verdict")) {
             (true, true, _) | (_, true, true) | (true, _, true) => 95,

@@ -1,5 +1,8 @@
 //! Lines as people and editors count them.
 
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
+
 /// The lines of a text with their numbers, counted from 1. A line ends at `\n`, `\r\n` or a lone `\r` (serial
 /// consoles write those); the ending is not part of it.
 pub fn lines(text: &str) -> impl Iterator<Item = (u32, &str)> {
@@ -56,6 +59,33 @@ pub(crate) fn most(head: &str, (part, whole): (usize, usize), fits: impl Fn(&str
     if hits * whole >= (hits + misses) * part { hits } else { 0 }
 }
 
+/// The lines of [`str::lines`] in which a word stands, each once. A look through the whole is much faster than one through
+/// each line.
+pub(crate) fn having<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = &'t str> {
+    let (bytes, mut from) = (text.as_bytes(), 0);
+    std::iter::from_fn(move || {
+        // Made for one look: most texts are so short that to make what finds a word takes longer than the look.
+        let at = from + memchr::memmem::find(bytes.get(from..)?, word.as_bytes())?;
+        let begin = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |before| before + 1);
+        let Some(length) = memchr::memchr(b'\n', &bytes[at..]) else {
+            from = bytes.len() + 1;
+            return Some(&text[begin..]);
+        };
+        from = at + length + 1;
+        let line = &text[begin..at + length];
+        Some(line.strip_suffix('\r').unwrap_or(line))
+    })
+}
+
+/// What finds the end of a name that a colon and a blank follow: to make it takes longer than to go through a line with it.
+static COLON: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(": "));
+
+/// What stands before the first colon that a blank follows, and behind both.
+pub(crate) fn colon(line: &str) -> Option<(&str, &str)> {
+    let at = COLON.find(line.as_bytes())?;
+    Some((&line[..at], &line[at + COLON.needle().len()..]))
+}
+
 /// Offsets of the bytes with which lines end.
 pub(crate) fn endings(text: &str) -> impl Iterator<Item = usize> {
     let bytes = text.as_bytes();
@@ -93,7 +123,7 @@ impl LineIndex {
 
 #[cfg(test)]
 mod tests {
-    use super::{LineIndex, lines, most, share};
+    use super::{LineIndex, having, lines, most, share};
 
     #[test]
     fn most_lines_fit_where_their_share_does() {
@@ -111,6 +141,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn lines_with_a_word_are_those_that_a_look_at_each_finds() {
+        let text = "tock\r\na tick tock tock\n\nno\rtock\n\u{e4}tock\u{e4}\r\nto\nck\ntock\r";
+        for end in (0..=text.len()).filter(|end| text.is_char_boundary(*end)) {
+            for word in ["tock", "no", "\u{e4}", "nowhere"] {
+                let found: Vec<&str> = having(&text[..end], word).collect();
+                let expect: Vec<&str> = text[..end].lines().filter(|line| line.contains(word)).collect();
+                assert_eq!(found, expect, "{word:?} in {:?}", &text[..end]);
+            }
+        }
+        assert_eq!(having("", "x").count(), 0);
     }
 
     #[test]

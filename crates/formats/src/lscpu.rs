@@ -1,6 +1,6 @@
 //! Processors, their topology and their flaws: `lscpu` of util-linux.
 
-use crate::{Pairs, View};
+use crate::{Pairs, View, lines::having};
 use vmwright_model::{Issue, Kind, Spanned};
 
 /// The lines of lscpu. Keys are those printed: `CPU(s)`, `Thread(s) per core`, `Virtualization`, `Flags`,
@@ -61,7 +61,7 @@ impl View for LsCpu {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let has = |key: &&&str| head.lines().any(|line| line.trim_start().starts_with(**key));
+        let has = |key: &&&str| having(head, key).any(|line| line.trim_start().starts_with(**key));
         match KEYS.iter().filter(has).count() {
             2.. => 92,
             _ if name.starts_with("lscpu") => 30,

@@ -61,7 +61,8 @@ impl View for LsMod {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        if head.lines().take(20).any(|line| is_header(line.trim())) {
+        let headed = memchr::memmem::find(head.as_bytes(), b"Used").is_some();
+        if headed && head.lines().take(20).any(|line| is_header(line.trim())) {
             return 95;
         }
         // /proc/slabinfo has the same shape, and slabs are named after modules.

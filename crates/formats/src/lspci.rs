@@ -136,6 +136,9 @@ impl View for Lspci {
 
     fn recognise(name: &str, head: &str) -> u8 {
         let (headers, all) = crate::lines::share(head, |line| header(1, line).is_some());
+        if headers == 0 {
+            return if name.starts_with("lspci") { 30 } else { 0 };
+        }
         // Names of groups in front of the addresses make another listing; details are three to a device or more.
         let details = [
             "Subsystem:",
@@ -149,14 +152,11 @@ impl View for Lspci {
         ];
         let (detailed, _) = crate::lines::share(head, |line| {
             let line = line.trim_start();
-            headers > 0
-                && (details.iter().any(|detail| line.starts_with(detail)) || line.starts_with("Memory at "))
+            details.iter().any(|detail| line.starts_with(detail)) || line.starts_with("Memory at ")
         });
-        match (headers, detailed) {
-            (0, _) if name.starts_with("lspci") => 30,
-            (0, _) => 0,
+        match detailed {
             _ if (headers + detailed) * 2 >= all => 92,
-            (_, 1..) => 75,
+            1.. => 75,
             _ if name.starts_with("lspci") => 80,
             _ => 0,
         }

@@ -15,7 +15,7 @@ mod size;
 mod syntax;
 mod write;
 
-use crate::{View, lines::LineIndex};
+use crate::{View, lines::LineIndex, lines::having};
 pub use cpu_list::parse_cpu_list;
 pub use edit::{EditError, set_value};
 pub use example::example;
@@ -87,7 +87,7 @@ impl View for MachineSpecView {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let has = |start: &str| head.lines().any(|line| line.trim_start().starts_with(start));
+        let has = |start: &str| having(head, start).any(|line| line.trim_start().starts_with(start));
         let named = head
             .lines()
             .any(|line| line.strip_prefix("name").is_some_and(|rest| rest.trim_start().starts_with('=')));

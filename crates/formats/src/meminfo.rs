@@ -1,6 +1,6 @@
 //! Memory of the host: `/proc/meminfo`.
 
-use crate::{Pairs, View};
+use crate::{Pairs, View, lines::having};
 use vmwright_model::{Issue, Kind, Spanned};
 
 /// The lines of `/proc/meminfo`.
@@ -48,7 +48,7 @@ impl View for MemInfo {
     }
 
     fn recognise(name: &str, head: &str) -> u8 {
-        let has = |key: &&&str| head.lines().any(|line| line.trim_start().starts_with(**key));
+        let has = |key: &&&str| having(head, key).any(|line| line.trim_start().starts_with(**key));
         match KEYS.iter().filter(has).count() {
             2.. => 92,
             1 => 70,

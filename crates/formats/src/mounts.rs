@@ -1,6 +1,8 @@
 //! Mounted file systems: `/proc/mounts`, `/proc/self/mountinfo`, `mount`, `findmnt`.
 
 use crate::{View, lines::lines};
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
 use vmwright_model::{Issue, Kind};
 
 /// One mount.
@@ -93,9 +95,20 @@ fn are_options(word: &str) -> bool {
     word.split(',').any(|option| matches!(option, "rw" | "ro" | "defaults"))
 }
 
+/// What finds the words by which mounts are known: to make it takes longer than to go through a line with it.
+static NONE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("none"));
+static ON: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(" on /"));
+static DASH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(" - "));
+
+/// What stands before the first of some words, and behind it.
+fn split<'t>(text: &'t str, words: &Finder<'_>) -> Option<(&'t str, &'t str)> {
+    let at = words.find(text.as_bytes())?;
+    Some((&text[..at], &text[at + words.needle().len()..]))
+}
+
 fn mount(line: u32, text: &str) -> Option<Mount> {
     // Every mount names where it is, and nearly no other line has to be looked at then.
-    if memchr::memchr(b'/', text.as_bytes()).is_none() && !text.contains("none") {
+    if memchr::memchr(b'/', text.as_bytes()).is_none() && NONE.find(text.as_bytes()).is_none() {
         return None;
     }
     let make = |source: &str, target: &str, fs_type: &str, options: &str| {
@@ -109,14 +122,14 @@ fn mount(line: u32, text: &str) -> Option<Mount> {
         })
     };
     // `hugetlbfs on /dev/hugepages type hugetlbfs (rw,relatime,pagesize=2M)`.
-    if let Some((source, rest)) = text.split_once(" on /")
+    if let Some((source, rest)) = split(text, &ON)
         && let Some((target, rest)) = rest.rsplit_once(" type ")
         && let Some((fs_type, options)) = rest.split_once(" (")
     {
         return make(source, &format!("/{target}"), fs_type, options.split(')').next()?);
     }
     // mountinfo (proc_pid_mountinfo(5)): `36 35 98:0 / /srv rw,noatime shared:1 - ext4 /dev/sda1 rw,errors=continue`.
-    if let Some((before, behind)) = text.split_once(" - ")
+    if let Some((before, behind)) = split(text, &DASH)
         && let [id, parent, device, _, target, own, ..] = before.split(' ').collect::<Vec<_>>()[..]
         && let [fs_type, source, whole] = behind.split(' ').collect::<Vec<_>>()[..]
         && [id, parent].iter().all(|word| word.parse::<u32>().is_ok())

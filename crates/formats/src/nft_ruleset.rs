@@ -46,7 +46,7 @@ impl NftRuleset {
 
 impl View for NftRuleset {
     const KIND: Kind = Kind::new("nft_ruleset");
-    const MARKS: &[&str] = &["table"];
+    const MARKS: &[&str] = &["chain "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();
@@ -113,8 +113,8 @@ impl View for NftRuleset {
                 && words.next() == Some("table")
                 && words.next().is_some_and(|family| FAMILIES.contains(&family))
         };
-        let all = || head.lines().map(str::trim);
-        if all().any(table) && all().any(|line| line.starts_with("chain ") && line.ends_with('{')) {
+        let all = |word| crate::lines::having(head, word).map(str::trim);
+        if all("chain ").any(|line| line.starts_with("chain ") && line.ends_with('{')) && all("table").any(table) {
             94
         } else {
             0

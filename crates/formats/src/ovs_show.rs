@@ -1,6 +1,6 @@
 //! Open vSwitch: `ovs-vsctl show`.
 
-use crate::{View, lines::lines};
+use crate::{View, lines::having, lines::lines};
 use vmwright_model::{Issue, Kind, Spanned};
 
 /// A port.
@@ -110,7 +110,7 @@ impl View for OvsShow {
 
     fn recognise(_: &str, head: &str) -> u8 {
         let at_start = |word: &str| {
-            head.lines().any(|line| line.starts_with("    ") && line.trim_start().starts_with(word))
+            having(head, word).any(|line| line.starts_with("    ") && line.trim_start().starts_with(word))
         };
         if at_start("Bridge ") && (at_start("Port ") || at_start("fail_mode:") || at_start("ovs_version:")) {
             92

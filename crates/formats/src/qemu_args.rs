@@ -260,11 +260,23 @@ impl View for QemuArgs {
             part.find(&head.as_bytes()[from..]).map_or(usize::MAX, |at| from + at)
         };
         let mut next = FINDERS.each_ref().map(|part| find(part, 0));
+        // Whether an option can be a sign, or a variable name a program. Where none can, a line without a program only tells
+        // that something else stands there, and one such line is enough.
+        let signed = memchr::memchr2_iter(b'-', b'$', head.as_bytes()).any(|at| {
+            let rest = &head[at + 1..];
+            head.as_bytes()[at] == b'$' || SIGNS.iter().any(|sign| rest.starts_with(sign))
+        });
         for line in head.lines() {
             let begin = line.as_ptr() as usize - head.as_ptr() as usize;
             let end = begin + line.len();
             for (part, at) in FINDERS.iter().zip(&mut next).filter(|(_, at)| **at < begin) {
                 *at = find(part, begin);
+            }
+            if !signed && others > 0 && next.iter().all(|at| *at >= end) {
+                if next == [usize::MAX; PROGRAMS.len()] {
+                    break;
+                }
+                continue;
             }
             let line = unprompted(line);
             let mut words = line.split_whitespace().map(|word| word.trim_matches(['"', '\'']));

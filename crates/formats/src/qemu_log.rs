@@ -171,9 +171,9 @@ impl View for QemuLog {
             }
         }
         // Kernel and journal lines quote QEMU too.
-        let journal = head.lines().take(50).filter(|line| looks_like_journal(line)).count();
-        if journal > 2 && best < 95 {
-            best = best.min(40);
+        let journal = || head.lines().take(50).filter(|line| looks_like_journal(line)).count() > 2;
+        if best > 40 && journal() {
+            best = 40;
         }
         if name.starts_with("qemu") && name.ends_with(".log") { best.max(30) } else { best }
     }
@@ -259,7 +259,7 @@ fn read_line(run: &mut QemuRun, number: u32, line: &str) {
 /// `[time ]program: [-option value: ][warning: ]text`.
 fn message(line: u32, text: &str) -> Option<QemuMessage> {
     let (time, rest) = split_time(text.trim_start());
-    let (program, rest) = rest.split_once(": ")?;
+    let (program, rest) = crate::lines::colon(rest)?;
     // `qemu-system-x86_64:/etc/qemu.cfg:3` names a place in a configuration file.
     let name = program.split(':').next().unwrap_or(program);
     let name = name.rsplit('/').next().unwrap_or(name);

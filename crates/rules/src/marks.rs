@@ -127,10 +127,14 @@ impl Sought<'_> {
         if text.is_silent() {
             return Vec::new();
         }
+        let finder = self.finder.get_or_init(|| Finder::new(self.anchor.as_bytes()));
+        // A chunk of the table has dozens of short texts in it, and the anchor stands in few of them.
+        if !spots.iter().any(|(_, range)| text.holds_like(finder, range)) {
+            return Vec::new();
+        }
         let number = spots.first().map_or(0, |spot| spot.0);
         let ranges = spots.iter().map(|spot| spot.1.clone()).collect();
         let settings = text.is_settings();
-        let finder = self.finder.get_or_init(|| Finder::new(self.anchor.as_bytes()));
         let found = text.lines_like(finder, ranges).filter_map(|(line, quote)| {
             if settings && quote.trim_start().starts_with('#') {
                 return None;

@@ -135,8 +135,8 @@ impl Places {
         let word = &word[..word.len().min(REACH)];
         let together = |table: &Vec<u32>| {
             let mut chunks = u32::MAX;
-            word.chunks_exact(GRAM).all(|run| {
-                chunks &= table[cell(number(run))];
+            word.as_chunks::<GRAM>().0.iter().all(|run| {
+                chunks &= table[usize::from(cell(*run))];
                 chunks != 0
             })
         };
@@ -171,8 +171,8 @@ impl Places {
     fn chunks(&self, table: usize, word: &[u8]) -> u32 {
         let Some(table) = self.tables.get(table) else { return 0 };
         let mut chunks = u32::MAX;
-        for run in word[..word.len().min(REACH)].windows(GRAM) {
-            chunks &= table[cell(number(run))];
+        for run in word[..word.len().min(REACH)].array_windows() {
+            chunks &= table[usize::from(cell(*run))];
             if chunks == 0 {
                 break;
             }
@@ -232,33 +232,28 @@ fn run_bit(run: &[u8]) -> usize {
 
 /// Adds a chunk's bit to the cells of all runs of a piece of text.
 fn note(table: &mut [u32], bit: u32, piece: &[u8]) {
-    // Eight bytes, read at once, hold six runs: that takes half the time of one run after the other.
-    const RUNS: usize = size_of::<u64>() - GRAM + 1;
+    // So many at once: the compiler makes steps of it that each do eight.
+    const RUNS: usize = 16;
     let table: &mut [u32; CELLS] = table.try_into().expect("every table has that length");
     let mut rest = piece;
-    while let Some(eight) = rest.first_chunk() {
-        let eight = u64::from_be_bytes(*eight);
-        for at in 0..RUNS {
-            table[cell(eight << (8 * at) >> (u64::BITS as usize - 8 * GRAM))] |= bit;
-        }
+    while let Some(block) = rest.first_chunk::<{ RUNS + GRAM - 1 }>() {
+        let cells: [u16; RUNS] = std::array::from_fn(|at| cell([block[at], block[at + 1], block[at + 2]]));
+        cells.into_iter().for_each(|cell| table[usize::from(cell) % CELLS] |= bit);
         rest = &rest[RUNS..];
     }
-    for run in rest.windows(GRAM) {
-        table[cell(number(run))] |= bit;
+    for run in rest.array_windows() {
+        table[usize::from(cell(*run))] |= bit;
     }
-}
-
-/// A run as the number that its bytes make.
-fn number(run: &[u8]) -> u64 {
-    run.iter().fold(0, |run, byte| run << 8 | u64::from(*byte))
 }
 
 /// The cell of a run.
-fn cell(run: u64) -> usize {
-    // One bit is what tells a letter's cases apart; other bytes that it makes equal only cost a look at the text.
-    let folded = run as u32 | 0x0020_2020;
-    // Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, 6.4): the high bits are well mixed.
-    (folded.wrapping_mul(0x9E37_79B1) >> (u32::BITS - CELLS.trailing_zeros())) as usize
+fn cell(run: [u8; GRAM]) -> u16 {
+    // Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, 6.4), of each byte by another number: the
+    // high bits are well mixed. One bit is what tells a letter's cases apart; other bytes that it makes equal only cost a
+    // look at the text.
+    let mixed = |at: usize, by: u16| u16::from(run[at] | 0x20).wrapping_mul(by);
+    let sum = mixed(0, 0x9E37).wrapping_add(mixed(1, 0x79B1)).wrapping_add(mixed(2, 0xC2B3));
+    sum >> (u16::BITS - CELLS.trailing_zeros())
 }
 
 #[cfg(test)]

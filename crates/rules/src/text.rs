@@ -172,6 +172,12 @@ impl<'s> Text<'s> {
         })
     }
 
+    /// Whether a word stands in letters of either case; `lower` finds it in lower case, and it can only begin in `range`.
+    pub(crate) fn holds_like(&self, lower: &Finder<'_>, range: &Range<usize>) -> bool {
+        let to = (range.end + lower.needle().len().saturating_sub(1)).min(self.text.len());
+        lower.find(&self.lower().as_bytes()[range.start..to]).is_some()
+    }
+
     /// The lines in which a word stands in letters of either case; `lower` finds it in lower case, and it can only begin
     /// in `ranges`.
     pub(crate) fn lines_like<'r>(
@@ -201,9 +207,15 @@ impl<'s> Text<'s> {
     /// The versions that it names. Many rules ask for them; they are looked for once.
     #[must_use]
     pub fn versions(&self) -> &Versions {
-        let can_stand = |name: &str| !self.ranges(name.as_bytes()).is_empty();
+        // Where it can stand is a small part of a log, and the names are many.
+        let stands = |name: &str| {
+            let ranges = self.ranges(name.as_bytes());
+            let find =
+                |ranges| Finds { text: self.lower().as_bytes(), finder: Finder::new(name), ranges }.from(0);
+            !ranges.is_empty() && find(ranges).is_some()
+        };
         let lower = || Cow::Borrowed(self.lower());
-        self.versions.get_or_init(|| versions_where(&self.text, lower, can_stand))
+        self.versions.get_or_init(|| versions_where(&self.text, lower, stands))
     }
 
     /// A line, counted from 1, without its ending.

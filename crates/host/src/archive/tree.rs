@@ -28,6 +28,8 @@ pub(super) enum Node {
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     nodes: BTreeMap<String, Node>,
+    /// Whether any member is a link, or another name.
+    linked: bool,
 }
 
 /// A path as the tree has it; `None` where it leads out, empty for the root itself.
@@ -46,6 +48,7 @@ pub(super) fn normal(path: &str) -> Option<String> {
 impl Tree {
     /// Adds a member. Of two with the same path the later one stands, as it does when tar unpacks them.
     pub(super) fn insert(&mut self, path: String, node: Node) {
+        self.linked |= !matches!(node, Node::File(_));
         self.nodes.insert(path, node);
     }
 
@@ -65,6 +68,12 @@ impl Tree {
         pattern: &str,
         most: usize,
     ) -> Vec<(String, Result<String, Missing>)> {
+        // Where nothing leads elsewhere, a path without a pattern is where its file lies.
+        if !self.linked && !pattern.contains('*') {
+            let path = join(top, pattern.trim_start_matches('/'));
+            let file = matches!(self.get(&path), Some(Node::File(_)));
+            return if file { vec![(pattern.to_owned(), Ok(path))] } else { Vec::new() };
+        }
         let mut steps = 0;
         let mut found = vec![(String::new(), top.to_owned())];
         let mut failed = Vec::new();

@@ -107,6 +107,9 @@ const CLASSES: [&str; 14] = [
     "lass",
 ];
 
+/// How an address ends, before what stands behind it: a device has eight functions at most.
+const FUNCTIONS: [&str; 8] = [".0 ", ".1 ", ".2 ", ".3 ", ".4 ", ".5 ", ".6 ", ".7 "];
+
 /// The devices in the outputs of lspci, wherever they were pasted, and in the reader's own list; 1024 at most.
 pub(crate) fn devices(cx: &Reading<'_>) -> Arc<Vec<Device>> {
     cx.once(read)
@@ -129,7 +132,8 @@ fn read(cx: &Reading<'_>) -> Vec<Device> {
         }
     }
     found.truncate(1024);
-    for text in cx.texts_with(CLASSES).filter(|text| text.kind != PciDevices::KIND) {
+    let listing = |text: &&Text<'_>| text.kind != PciDevices::KIND && text.holds(FUNCTIONS);
+    for text in cx.texts_with(CLASSES).filter(listing) {
         let mut open = false;
         for (number, line) in text.lines() {
             if line.starts_with(|first: char| first.is_ascii_hexdigit()) {

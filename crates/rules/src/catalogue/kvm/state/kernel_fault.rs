@@ -38,7 +38,8 @@ const GUEST: [&str; 6] = ["kvm_wait", "kvm_clock", "kvm_steal", "kvm_guest", "kv
 
 /// Adds a fault of the host's kernel in virtualization code.
 pub(crate) fn add_fault<'r>(cx: &Context<'r>, mut draft: Draft<'r>) -> Draft<'r> {
-    for log in cx.all_with::<KernelLog>(FAULTS) {
+    // Faults of programs stand in most logs, and none of them has this, by which the place is known.
+    for log in cx.all_with::<KernelLog>("RIP: ") {
         let fault = log.messages.iter().find(|one| FAULTS.iter().any(|fault| one.text.contains(fault)));
         let Some(fault) = fault else { continue };
         let is_ours = |text: &str| {
