@@ -15,9 +15,10 @@ pub(crate) const VARIABLE: &str = "VMWRIGHT_TEST_PROGRAMS";
 /// A switch, a server that hosts are read through, another shell to read them with, and the older firewall tables.
 const PACKAGES: [&str; 4] = ["openvswitch-switch", "openssh-server", "busybox", "iptables"];
 
-/// What reads the files that set a host's network up, with the libraries that only it has, and the FIDO authenticator of
-/// OpenSSH's tests. Their packages ask for a whole system besides, of which this needs nothing.
-const ALONE: [&str; 5] = ["netplan.io", "libnetplan0", "network-manager", "libnm0", "openssh-tests"];
+/// What reads the files that set a host's network up, with the libraries that only it has, the FIDO authenticator of
+/// OpenSSH's tests, and a boot loader. Their packages ask for a whole system besides, of which this needs nothing.
+const ALONE: [&str; 7] =
+    ["netplan.io", "libnetplan0", "network-manager", "libnm0", "openssh-tests", "grub-common", "grub-pc-bin"];
 
 /// What was unpacked, in the folder itself: one of other packages is made anew.
 const LIST: &str = "packages";

@@ -136,6 +136,8 @@ pub(crate) struct Options {
     pub(crate) agent: bool,
     /// User to run QEMU as, where the test runs as root.
     pub(crate) user: Option<u32>,
+    /// Whether QEMU loads the kernel; else the firmware starts what it finds on the disks.
+    pub(crate) kernel: bool,
 }
 
 impl Default for Options {
@@ -149,6 +151,7 @@ impl Default for Options {
             more: Vec::new(),
             agent: true,
             user: None,
+            kernel: true,
         }
     }
 }
@@ -181,9 +184,12 @@ impl Vm {
             .args(["-smp", &options.vcpus.to_string(), "-m", &options.memory.to_string()])
             .args(["-serial", &format!("file:{}", at("serial"))])
             .args(["-qmp", &format!("unix:{},server=on,wait=off", at("qmp"))])
-            .args(["-device", "virtio-serial-pci", "-device", "virtio-rng-pci"])
-            .args(["-kernel", &at("kernel"), "-initrd", &at("initrd")])
-            .args(["-append", &format!("console=ttyS0 no_timer_check panic=-1 {}", options.cmdline)]);
+            .args(["-device", "virtio-serial-pci", "-device", "virtio-rng-pci"]);
+        if options.kernel {
+            command
+                .args(["-kernel", &at("kernel"), "-initrd", &at("initrd")])
+                .args(["-append", &format!("console=ttyS0 no_timer_check panic=-1 {}", options.cmdline)]);
+        }
         if options.agent {
             command
                 .args(["-chardev", &format!("socket,id=agent,path={},server=on,wait=off", at("agent"))])

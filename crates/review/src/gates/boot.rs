@@ -1,7 +1,7 @@
 //! `boot`: the VM comes up to its agent, on the accelerator that was asked for, in a tolerable time.
 //!
-//! The stages are firmware, kernel, init and agent. Each is seen by its own line on the serial console, by the
-//! VMM's state, or because a later one was seen. Times inside the guest are the guest kernel's own; the time
+//! The stages are firmware, boot loader (where one shows itself), kernel, init and agent. Each is seen by its own line on the
+//! serial console, by the VMM's state, or because a later one was seen. Times inside the guest are the guest kernel's own; the time
 //! before it is the age of the VMM less the guest's uptime.
 
 use super::{Judged, measurement, table};
@@ -98,7 +98,8 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     let serial = seen.serial.as_deref().unwrap_or_default();
     let console = Console::read(serial);
     let answered = seen.waited.agent.as_ref().ok();
-    let stages = stages(seen, &console, accelerator);
+    let timed = stages(seen, &console, accelerator);
+    let stages = with_loader(&timed, &console);
     let last = stages.iter().rfind(|stage| stage.how.is_some()).map_or("power-on", |stage| stage.name);
     for stage in &stages {
         evidence.extend(stage.how.clone());
@@ -131,7 +132,7 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
         }
     }
     aspects.about("time");
-    for (stage, limit) in stages[1..].iter().zip([limits.kernel, limits.init, limits.agent]) {
+    for (stage, limit) in timed[1..].iter().zip([limits.kernel, limits.init, limits.agent]) {
         if let Some(at) = stage.at.filter(|at| *at > limit) {
             let under = accelerator.map_or("an unknown accelerator", word);
             aspects.fail(format!("{} came after {at:.1} s, the limit under {under} is {limit:.0} s", stage.name));
@@ -140,7 +141,7 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
     if let Some(wanted) = spec.review.boot_ms {
         aspects.about("required time");
         let wanted = f64::from(wanted) / 1e3;
-        match stages[3].at {
+        match timed[3].at {
             Some(at) => aspects.expect(at <= wanted, || {
                 format!("the agent came after {at:.1} s, the specification demands {wanted:.1} s at most")
             }),
@@ -164,7 +165,7 @@ pub(crate) fn judge(seen: &Observed, spec: &MachineSpec) -> Judged {
         });
     }
     Judged {
-        measurements: measurements(&stages),
+        measurements: measurements(&timed),
         evidence,
         tables: vec![stage_table(&stages)],
         ..Judged::of(aspects, "")
@@ -194,6 +195,15 @@ struct Stage {
     at: Option<f64>,
 }
 
+/// The stages with the boot loader before the kernel, where it was seen: a kernel that the VMM loads has none.
+fn with_loader(timed: &[Stage; 4], console: &Console<'_>) -> Vec<Stage> {
+    let mut all = timed.to_vec();
+    if let Some(line) = console.loader {
+        all.insert(1, Stage { name: "boot loader", at: None, how: Some(quote::from("serial console", from_sign(line))) });
+    }
+    all
+}
+
 /// Firmware, kernel, init and agent.
 fn stages(seen: &Observed, console: &Console<'_>, accelerator: Option<Accelerator>) -> [Stage; 4] {
     let answered = seen.waited.agent.as_ref().ok();
@@ -207,6 +217,7 @@ fn stages(seen: &Observed, console: &Console<'_>, accelerator: Option<Accelerato
         .firmware
         .map(serial)
         .or_else(|| implied("firmware", &kernel_how))
+        .or_else(|| console.loader.map(|_| "firmware: a later stage was seen".to_owned()))
         .or_else(|| running.map(|_| format!("query-status: running, {}", console_says(seen))));
 
     // After a reboot the age of the VMM says nothing of how long this boot took.
@@ -242,7 +253,7 @@ fn measurements(stages: &[Stage; 4]) -> Vec<vmwright_model::Measurement> {
         .collect()
 }
 
-fn stage_table(stages: &[Stage; 4]) -> vmwright_model::Table {
+fn stage_table(stages: &[Stage]) -> vmwright_model::Table {
     let mut table = table("Stages", &["stage", "since power-on", "seen by"]);
     for stage in stages {
         let at = stage.at.map_or_else(|| "not measured".to_owned(), |at| format!("{at:.2} s"));
@@ -255,6 +266,7 @@ fn stage_table(stages: &[Stage; 4]) -> vmwright_model::Table {
 /// The stages as the serial console tells them: lines, and seconds of the guest kernel's clock.
 struct Console<'a> {
     firmware: Option<&'a str>,
+    loader: Option<&'a str>,
     kernel: Option<&'a str>,
     init: Option<(&'a str, Option<f64>)>,
     agent: Option<(&'a str, f64)>,
@@ -269,9 +281,13 @@ const LINUX: &str = "Linux version ";
 const FIRMWARE_SAYS: [&str; 5] =
     ["SeaBIOS (version", "UEFI firmware (version", "BdsDxe: ", "TianoCore", "iPXE (http"];
 
+/// What GRUB 2 (its core, its menu, its shells), SYSLINUX and its like and Windows' boot manager say of themselves.
+const LOADER_SAYS: [&str; 7] =
+    ["Welcome to GRUB!", "GNU GRUB  version", "grub rescue>", "SYSLINUX ", "ISOLINUX ", "EXTLINUX ", "Windows Boot Manager"];
+
 impl<'a> Console<'a> {
     fn read(serial: &'a str) -> Self {
-        let mut console = Self { firmware: None, kernel: None, init: None, agent: None, boots: 0 };
+        let mut console = Self { firmware: None, loader: None, kernel: None, init: None, agent: None, boots: 0 };
         let mut systemd = None;
         let mut run = None;
         for (_, line) in lines(serial) {
@@ -292,6 +308,8 @@ impl<'a> Console<'a> {
                 run = None;
             } else if FIRMWARE_SAYS.iter().any(|says| line.contains(says)) {
                 console.firmware = console.firmware.or(Some(line));
+            } else if LOADER_SAYS.iter().any(|says| line.contains(says)) {
+                console.loader = console.loader.or(Some(line));
             }
         }
         console.init = console.init.or(run).or(systemd);
@@ -299,10 +317,10 @@ impl<'a> Console<'a> {
     }
 }
 
-/// The part of a line from where its sign begins: firmware puts terminal controls before its own first line and
-/// the kernel's.
+/// The part of a line from where its sign begins: firmware and boot loaders put terminal controls before their own first line
+/// and the kernel's.
 fn from_sign(line: &str) -> &str {
-    let signs = FIRMWARE_SAYS.into_iter().chain(["[    0.000000] Linux version", LINUX]);
+    let signs = FIRMWARE_SAYS.into_iter().chain(LOADER_SAYS).chain(["[    0.000000] Linux version", LINUX]);
     signs.filter_map(|sign| line.find(sign)).min().map_or(line, |at| &line[at..])
 }
 
@@ -322,12 +340,15 @@ pub(crate) fn reached_userland(serial: &str) -> bool {
     Console::read(serial).init.is_some()
 }
 
-/// Lines after which no boot goes on: the kernel's panic, firmware without anything to boot, initramfs and
-/// systemd without a root file system.
-const DEAD_ENDS: [&str; 6] = [
+/// Lines after which no boot goes on: the kernel's panic, firmware without anything to boot, GRUB without its modules or its
+/// menu, Windows' first sector without its boot manager, initramfs and systemd without a root file system.
+const DEAD_ENDS: [&str; 9] = [
     "Kernel panic - not syncing",
     "No bootable device.",
     "No bootable option or device was found",
+    "grub rescue>",
+    "Minimal BASH-like line editing is supported",
+    "BOOTMGR is missing",
     "Dropping to a shell!",
     "You are in emergency mode",
     "Entering emergency mode",

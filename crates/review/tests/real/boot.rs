@@ -248,6 +248,49 @@ fn a_guest_whose_init_is_broken_is_given_up_at_once() {
     assert!(vm.age() < Duration::from_secs(120), "the limit of 300 s was not waited for");
 }
 
+/// A disk with GRUB and no system that it could start; none, with the reason on stderr, where there is no GRUB to install.
+fn grub_alone(test: &str, place: &Path) -> Option<std::path::PathBuf> {
+    let unpacked = std::env::var("VMWRIGHT_TEST_PROGRAMS").unwrap_or_default();
+    let roots = [Path::new("/"), Path::new(&unpacked)];
+    let Some(root) = roots.iter().find(|root| root.join("usr/lib/grub/i386-pc/boot.img").is_file()) else {
+        eprintln!("SKIPPED {test}: no GRUB for BIOS is installed, nor unpacked for tests");
+        return None;
+    };
+    let (parts, core) = (root.join("usr/lib/grub/i386-pc"), place.join("core.img"));
+    let made = Command::new(root.join("usr/bin/grub-mkimage"))
+        .args(["-O", "i386-pc", "-p", "(hd0,msdos1)/boot/grub", "-o"])
+        .arg(&core)
+        .arg("-d")
+        .arg(&parts)
+        .args(["biosdisk", "part_msdos"])
+        .status();
+    if !made.as_ref().is_ok_and(std::process::ExitStatus::success) {
+        eprintln!("SKIPPED {test}: grub-mkimage: {made:?}");
+        return None;
+    }
+    // Its first sector reads the next one, which reads the rest: as built they expect each other there.
+    let mut disk = std::fs::read(parts.join("boot.img")).unwrap();
+    disk.extend(std::fs::read(core).unwrap());
+    disk.resize(1 << 20, 0);
+    let path = place.join("grub.img");
+    std::fs::write(&path, disk).unwrap();
+    Some(path)
+}
+
+#[test]
+fn a_boot_loader_without_a_system_is_given_up_at_once() {
+    let test = "a_boot_loader_without_a_system_is_given_up_at_once";
+    let Some(parts) = parts(test) else { return };
+    let place = tempfile::tempdir().unwrap();
+    let Some(disk) = grub_alone(test, place.path()) else { return };
+    let vm = Vm::start(parts, &Options { kernel: false, disks: vec![(disk, false)], ..Options::default() });
+    let review = review(&vm, &spec(), &["boot"], None);
+    let boot = failure(&review, "boot");
+    assert!(boot.starts_with("stopped after boot loader: ") && boot.contains("grub rescue>"), "{boot}");
+    assert!(gate(&review, "boot").evidence.iter().any(|line| line.contains("error: ")), "{review:?}");
+    assert!(vm.age() < Duration::from_secs(120), "the limit of 300 s was not waited for");
+}
+
 #[test]
 fn a_guest_without_an_agent_leaves_things_unknown() {
     let Some(parts) = parts("a_guest_without_an_agent_leaves_things_unknown") else { return };

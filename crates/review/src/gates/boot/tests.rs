@@ -73,6 +73,24 @@ fn a_panic_names_the_stage_and_shows_the_last_lines() {
 }
 
 #[test]
+fn a_boot_loader_is_a_stage_where_it_shows_itself() {
+    let mut seen = up();
+    let table = |seen: &Observed| judge(seen, &spec(Accelerator::Tcg)).tables[0].rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>();
+    assert_eq!(table(&seen), ["firmware", "kernel", "init", "agent"]);
+    seen.serial = Ok(LOG.replace("Probing EDD", "GRUB loading.\r\nWelcome to GRUB!\r\n\r\nProbing EDD"));
+    assert_eq!(table(&seen), ["firmware", "boot loader", "kernel", "init", "agent"]);
+    assert_eq!(judge(&seen, &spec(Accelerator::Tcg)).outcome, GateOutcome::Pass);
+    // It finds nothing to start.
+    let stuck = "GRUB loading.\r\nWelcome to GRUB!\r\n\r\nerror: no such partition.\r\ngrub rescue> ";
+    seen.serial = Ok(stuck.to_owned());
+    seen.waited.agent = Err("silent".to_owned());
+    seen.waited.hopeless = dead_end(stuck).map(str::to_owned);
+    let judged = judge(&seen, &spec(Accelerator::Tcg));
+    assert_eq!(why(&judged), "stopped after boot loader: grub rescue>");
+    assert!(judged.evidence.iter().any(|line| line == "serial console: error: no such partition."), "{:?}", judged.evidence);
+}
+
+#[test]
 fn an_init_that_cannot_be_executed_is_not_reached_and_the_cause_is_shown() {
     let mut log = "[    0.0] Linux version 6.1\n[    1.0] Run /init as init process\n\
         [    1.1] Failed to execute /init (error -8)\n[    1.1] Run /bin/sh as init process\n[    1.2] Kernel panic - not syncing: No working init found.\n"
