@@ -64,12 +64,13 @@ impl Marks {
         }
         let sought = Sought { pattern, anchor, finder: OnceCell::new(), compiled: OnceCell::new() };
         let mut hits = Vec::new();
-        for spots in self.places.spots(anchor).chunk_by(|one, next| one.0 == next.0) {
+        for spots in self.places.spots(anchor, || sought.finder()).chunk_by(|one, next| one.0 == next.0) {
             hits.extend(sought.stands(&texts[spots[0].0], spots));
         }
         hits.extend_from_slice(self.in_long(pattern, texts));
         let (forms, of) = &self.plain;
-        let spots = if of.is_empty() { Vec::new() } else { self.plain_places.spots(anchor) };
+        let spots =
+            if of.is_empty() { Vec::new() } else { self.plain_places.spots(anchor, || sought.finder()) };
         if !spots.is_empty() {
             for hit in sought.stands(forms, &spots) {
                 let Some((text, line)) = of.get(hit.line as usize - 1).copied() else { continue };
@@ -121,21 +122,20 @@ struct Sought<'p> {
     compiled: OnceCell<Pattern>,
 }
 
-impl Sought<'_> {
+impl<'p> Sought<'p> {
+    fn finder(&self) -> &Finder<'p> {
+        self.finder.get_or_init(|| Finder::new(self.anchor.as_bytes()))
+    }
+
     /// Where it stands in a text, of which these are the spots: no more lines than are kept.
     fn stands(&self, text: &Text<'_>, spots: &[(usize, Range<usize>)]) -> Vec<Hit> {
         if text.is_silent() {
             return Vec::new();
         }
-        let finder = self.finder.get_or_init(|| Finder::new(self.anchor.as_bytes()));
-        // A chunk of the table has dozens of short texts in it, and the anchor stands in few of them.
-        if !spots.iter().any(|(_, range)| text.holds_like(finder, range)) {
-            return Vec::new();
-        }
         let number = spots.first().map_or(0, |spot| spot.0);
         let ranges = spots.iter().map(|spot| spot.1.clone()).collect();
         let settings = text.is_settings();
-        let found = text.lines_like(finder, ranges).filter_map(|(line, quote)| {
+        let found = text.lines_like(self.finder(), ranges).filter_map(|(line, quote)| {
             if settings && quote.trim_start().starts_with('#') {
                 return None;
             }

@@ -10,6 +10,7 @@
 //! kept besides: a word of [`LONG`] bytes or more holds some of them, wherever it stands, and few have just those.
 
 use crate::{Text, Words};
+use memchr::memmem::Finder;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -47,8 +48,8 @@ pub(crate) struct Places {
     tables: Vec<Vec<u32>>,
     /// Where each text begins.
     begins: Vec<usize>,
-    /// Bytes of all texts.
-    end: usize,
+    /// The texts in lower case.
+    lower: String,
 }
 
 impl Places {
@@ -63,7 +64,10 @@ impl Places {
 
     /// Adds a text behind those that there are, and says where it begins.
     fn add(&mut self, text: &str) -> usize {
-        let (begin, text) = (self.end, text.as_bytes());
+        let begin = self.lower.len();
+        self.lower.push_str(text);
+        self.lower[begin..].make_ascii_lowercase();
+        let text = text.as_bytes();
         self.runs.add(text);
         let mut from = 0;
         while from < text.len() {
@@ -78,8 +82,12 @@ impl Places {
             from = next;
         }
         self.begins.push(begin);
-        self.end += text.len();
         begin
+    }
+
+    /// The text of this length that begins at `begin`, in lower case.
+    pub(crate) fn lower(&self, begin: usize, length: usize) -> &str {
+        &self.lower[begin..begin + length]
     }
 
     /// How many texts there are.
@@ -91,7 +99,7 @@ impl Places {
     pub(crate) fn texts<'w>(&self, words: impl Words<'w>) -> impl Iterator<Item = usize> {
         let mut done = 0;
         let any = |table| words.each().fold(0, |all, word| all | self.chunks(table, word.as_bytes()));
-        self.spans(0, self.end, any).into_iter().flat_map(move |range| {
+        self.spans(0, self.lower.len(), any).into_iter().flat_map(move |range| {
             let first = self.begins.partition_point(|begin| *begin <= range.start).saturating_sub(1);
             let behind = self.begins.partition_point(|begin| *begin < range.end);
             let texts = first.max(done)..behind;
@@ -100,16 +108,25 @@ impl Places {
         })
     }
 
-    /// Where a word can begin: a text, by the order in which they were added, and a range of its bytes; in order.
-    pub(crate) fn spots(&self, word: &str) -> Vec<(usize, Range<usize>)> {
+    /// Where a word can begin: a text, by the order in which they were added, and a range of its bytes; in order. `finder`
+    /// makes what finds the word in lower case: to make it takes longer than to see that it stands nowhere.
+    pub(crate) fn spots<'f>(
+        &self,
+        word: &str,
+        finder: impl Fn() -> &'f Finder<'f>,
+    ) -> Vec<(usize, Range<usize>)> {
         let mut spots = Vec::new();
-        for span in self.spans(0, self.end, |table| self.chunks(table, word.as_bytes())) {
+        for mut span in self.spans(0, self.lower.len(), |table| self.chunks(table, word.as_bytes())) {
+            // A chunk may have dozens of texts in it, and most of what can stand there does not.
+            let to = (span.end + word.len().saturating_sub(1)).min(self.lower.len());
+            let Some(before) = finder().find(&self.lower.as_bytes()[span.start..to]) else { continue };
+            span.start += before;
             let first = self.begins.partition_point(|begin| *begin <= span.start).saturating_sub(1);
             for (at, begin) in self.begins.iter().enumerate().skip(first) {
                 if *begin >= span.end {
                     break;
                 }
-                let end = self.begins.get(at + 1).copied().unwrap_or(self.end);
+                let end = self.begins.get(at + 1).copied().unwrap_or(self.lower.len());
                 let (from, to) = (span.start.max(*begin), span.end.min(end));
                 // There are hundreds of texts that are shorter than most words.
                 if from < to && end - begin >= word.len() {
@@ -136,7 +153,7 @@ impl Places {
         let together = |table: &Vec<u32>| {
             let mut chunks = u32::MAX;
             word.as_chunks::<GRAM>().0.iter().all(|run| {
-                chunks &= table[usize::from(cell(*run))];
+                chunks &= table[cell(hash(*run))];
                 chunks != 0
             })
         };
@@ -172,7 +189,7 @@ impl Places {
         let Some(table) = self.tables.get(table) else { return 0 };
         let mut chunks = u32::MAX;
         for run in word[..word.len().min(REACH)].array_windows() {
-            chunks &= table[usize::from(cell(*run))];
+            chunks &= table[cell(hash(*run))];
             if chunks == 0 {
                 break;
             }
@@ -232,28 +249,31 @@ fn run_bit(run: &[u8]) -> usize {
 
 /// Adds a chunk's bit to the cells of all runs of a piece of text.
 fn note(table: &mut [u32], bit: u32, piece: &[u8]) {
-    // So many at once: the compiler makes steps of it that each do eight.
-    const RUNS: usize = 16;
+    // So many at once: of this the compiler makes steps that do eight each.
+    const RUNS: usize = 32;
     let table: &mut [u32; CELLS] = table.try_into().expect("every table has that length");
     let mut rest = piece;
     while let Some(block) = rest.first_chunk::<{ RUNS + GRAM - 1 }>() {
-        let cells: [u16; RUNS] = std::array::from_fn(|at| cell([block[at], block[at + 1], block[at + 2]]));
-        cells.into_iter().for_each(|cell| table[usize::from(cell) % CELLS] |= bit);
+        let mut hashes = [0; RUNS];
+        hashes.iter_mut().zip(block.array_windows()).for_each(|(mixed, run)| *mixed = hash(*run));
+        hashes.into_iter().for_each(|hash| table[cell(hash)] |= bit);
         rest = &rest[RUNS..];
     }
-    for run in rest.array_windows() {
-        table[usize::from(cell(*run))] |= bit;
-    }
+    rest.array_windows().for_each(|run| table[cell(hash(*run))] |= bit);
 }
 
-/// The cell of a run.
-fn cell(run: [u8; GRAM]) -> u16 {
+/// The cell of a hash.
+fn cell(hash: u16) -> usize {
+    usize::from(hash >> (u16::BITS - CELLS.trailing_zeros()))
+}
+
+/// The hash of a run.
+fn hash(run: [u8; GRAM]) -> u16 {
     // Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, 6.4), of each byte by another number: the
     // high bits are well mixed. One bit is what tells a letter's cases apart; other bytes that it makes equal only cost a
     // look at the text.
     let mixed = |at: usize, by: u16| u16::from(run[at] | 0x20).wrapping_mul(by);
-    let sum = mixed(0, 0x9E37).wrapping_add(mixed(1, 0x79B1)).wrapping_add(mixed(2, 0xC2B3));
-    sum >> (u16::BITS - CELLS.trailing_zeros())
+    mixed(0, 0x9E37).wrapping_add(mixed(1, 0x79B1)).wrapping_add(mixed(2, 0xC2B3))
 }
 
 #[cfg(test)]
@@ -277,7 +297,9 @@ mod tests {
                 assert!(ranges.iter().any(|range| range.contains(&before)), "{word} at {before}: {ranges:?}");
                 assert!(ranges.windows(2).all(|two| two[0].end < two[1].start), "{ranges:?}");
                 assert!(places.texts(word).any(|text| text == 1));
-                let spots = places.spots(word);
+                let lower = word.to_ascii_lowercase();
+                let finder = Finder::new(&lower);
+                let spots = places.spots(word, || &finder);
                 assert!(spots.iter().any(|(text, range)| *text == 1 && range.contains(&before)), "{spots:?}");
                 assert!(places.texts(word.to_ascii_uppercase().as_str()).any(|text| text == 1));
                 let elsewhere =
@@ -341,7 +363,8 @@ mod tests {
         for text in ["on\n", "the needle\n", "needle", "needl"] {
             places.add(text);
         }
-        let spots = places.spots("needle");
+        let finder = Finder::new("needle");
+        let spots = places.spots("needle", || &finder);
         assert_eq!(spots.iter().map(|(text, _)| *text).collect::<Vec<_>>(), [1, 2]);
     }
 

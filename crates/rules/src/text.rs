@@ -128,7 +128,10 @@ impl<'s> Text<'s> {
 
     /// The whole in lower case. Many messages are looked for in it, letters of either case being the same.
     fn lower(&self) -> &str {
-        self.lower.get_or_init(|| self.text.to_ascii_lowercase())
+        match &self.places {
+            Some((places, begin)) => places.lower(*begin, self.text.len()),
+            None => self.lower.get_or_init(|| self.text.to_ascii_lowercase()),
+        }
     }
 
     /// The whole, for what goes through every text once: the search for signs, and views.
@@ -170,12 +173,6 @@ impl<'s> Text<'s> {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             Some((number, self.line(number)?))
         })
-    }
-
-    /// Whether a word stands in letters of either case; `lower` finds it in lower case, and it can only begin in `range`.
-    pub(crate) fn holds_like(&self, lower: &Finder<'_>, range: &Range<usize>) -> bool {
-        let to = (range.end + lower.needle().len().saturating_sub(1)).min(self.text.len());
-        lower.find(&self.lower().as_bytes()[range.start..to]).is_some()
     }
 
     /// The lines in which a word stands in letters of either case; `lower` finds it in lower case, and it can only begin
