@@ -1,6 +1,7 @@
 //! `cargo xtask ci`: all that a change must pass, each part timed.
 
 use super::{Task, demo, repair, test, tidy};
+use crate::program;
 use crate::progress::Step;
 use crate::run::Run;
 use crate::workspace;
@@ -19,12 +20,14 @@ pub(crate) const TASK: Task = Task {
 type Part = (&'static str, fn() -> Result<()>);
 
 /// The parts, in order: what is quick and often wrong comes first.
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("fmt", format),
     ("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("tidy", tidy::check),
-    ("demo", demo::demo),
-    ("test", || test::test(&["--workspace"])),
+    ("build", || program::with_tests().map(drop)),
+    // Of the build before: one of its own would compile the program once more.
+    ("demo", || demo::demo(program::with_tests)),
+    ("test", || test::test(test::WHOLE)),
     ("repair", repair::check),
 ];
 

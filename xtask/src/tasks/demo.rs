@@ -37,19 +37,24 @@ fn run(args: &[String]) -> Result<ExitCode> {
     if let Some(arg) = args.first() {
         bail!("unexpected argument `{arg}`");
     }
-    demo().map(|()| ExitCode::SUCCESS)
+    demo(build).map(|()| ExitCode::SUCCESS)
 }
 
-/// The whole story. Fails where vmwright does not do what the story says.
+/// The whole story, by the programs in the folder that `build` gives. Fails where vmwright does not do what it says.
 ///
 /// # Errors
 /// What went otherwise, or cannot be had on this machine.
-pub(crate) fn demo() -> Result<()> {
+pub(crate) fn demo(build: fn() -> Result<PathBuf>) -> Result<()> {
     install::ensure(install::FOR_VMS)?;
     let kernel = kernel::ensure()?;
-    let vmwright = build(&kernel, &guest::ensure()?)?;
+    let probe = guest::ensure()?;
+    let programs = build()?;
+    Run::new([programs.join("vmwright-initramfs"), probe, setup::boot_files()])
+        .env("VMWRIGHT_TEST_KERNEL", &kernel.image)
+        .env("VMWRIGHT_TEST_MODULES", &kernel.modules)
+        .show()?;
     let began = Instant::now();
-    let mut stage = Stage::set(vmwright)?;
+    let mut stage = Stage::set(programs.join("vmwright"))?;
     setup::machines(&mut stage)?;
     tell(&mut stage)?;
     let report = stage.clear()?;
@@ -62,21 +67,15 @@ pub(crate) fn demo() -> Result<()> {
     Ok(())
 }
 
-/// Builds the program and packs the guest's kernel and initramfs. Gives the program's path.
-fn build(kernel: &kernel::Kernel, probe: &std::path::Path) -> Result<PathBuf> {
+/// Builds the program and what packs the guest's kernel and initramfs, and no more. Gives their folder.
+fn build() -> Result<PathBuf> {
     let step = Step::begin("building vmwright");
     let cargo = workspace::cargo();
-    let root = workspace::root();
     Run::new([cargo.as_str(), "build", "--package", "vmwright-cli", "--package", "vmwright-guest", "--bins"])
-        .dir(&root)
+        .dir(workspace::root())
         .quiet(&step)?;
     step.done();
-    let programs = workspace::target().join("debug");
-    Run::new([programs.join("vmwright-initramfs"), probe.to_owned(), setup::boot_files()])
-        .env("VMWRIGHT_TEST_KERNEL", &kernel.image)
-        .env("VMWRIGHT_TEST_MODULES", &kernel.modules)
-        .show()?;
-    Ok(programs.join("vmwright"))
+    Ok(workspace::target().join("debug"))
 }
 
 fn tell(stage: &mut Stage) -> Result<()> {

@@ -3,7 +3,7 @@
 use super::Task;
 use crate::progress::Step;
 use crate::run::Run;
-use crate::{daemons, firmware, guest, install, kernel, unpacked, workspace};
+use crate::{daemons, firmware, guest, install, kernel, program, unpacked, workspace};
 use anyhow::{Result, bail};
 use std::process::ExitCode;
 
@@ -14,9 +14,12 @@ pub(crate) const TASK: Task = Task {
     run,
 };
 
+/// The scope of all tests.
+pub(crate) const WHOLE: &[&str] = &["--workspace"];
+
 fn run(args: &[String]) -> Result<ExitCode> {
     let scope: Vec<&str> =
-        if args.is_empty() { vec!["--workspace"] } else { args.iter().map(String::as_str).collect() };
+        if args.is_empty() { WHOLE.to_vec() } else { args.iter().map(String::as_str).collect() };
     test(&scope)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -36,11 +39,15 @@ pub(crate) fn test(scope: &[&str]) -> Result<()> {
     daemons::ensure();
     guest::ensure()?;
     let cargo = workspace::cargo();
-    let step = Step::begin("building");
-    // Tests of one crate call the program of another, which cargo would not build for them.
-    Run::new([&cargo, "build", "--workspace", "--bins"]).dir(workspace::root()).show()?;
-    Run::new([cargo.as_str(), "test", "--no-run"]).args(scope).dir(workspace::root()).show()?;
-    step.done();
+    if scope == WHOLE {
+        program::with_tests()?;
+    } else {
+        let step = Step::begin("building");
+        // Tests of one crate call the program of another, which cargo would not build for them.
+        Run::new([&cargo, "build", "--workspace", "--bins"]).dir(workspace::root()).show()?;
+        Run::new([cargo.as_str(), "test", "--no-run"]).args(scope).dir(workspace::root()).show()?;
+        step.done();
+    }
     let step = Step::begin("testing");
     let mut report = Report::default();
     // What a passing test says is hidden by default, and with it the reason of a skip.

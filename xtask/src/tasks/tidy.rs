@@ -17,9 +17,10 @@ fn run(args: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs the checks, which are tests of this package.
+/// Runs the checks, which are tests of this package. They are named among the workspace's, so that what is built of
+/// libraries serves all other tests too.
 pub(crate) fn check() -> Result<()> {
-    Run::new([workspace::cargo().as_str(), "test", "--quiet", "--package", "xtask", "--test", "tidy"])
+    Run::new([workspace::cargo().as_str(), "test", "--quiet", "--workspace", "--test", "tidy"])
         .dir(workspace::root())
         .show()
 }
