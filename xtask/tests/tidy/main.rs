@@ -4,6 +4,7 @@ mod documents;
 mod edges;
 mod lexer;
 mod licences;
+mod reviews;
 mod sources;
 
 use std::fs;
