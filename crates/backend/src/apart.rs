@@ -160,12 +160,6 @@ fn mount(from: Option<&CStr>, to: &CStr, flags: libc::c_ulong) -> io::Result<()>
     check(unsafe { libc::mount(from, to.as_ptr(), std::ptr::null(), flags, std::ptr::null()) })
 }
 
-/// Children of the calling thread get a PID namespace: the next one is its first process.
-pub(crate) fn own_pids() -> io::Result<()> {
-    // SAFETY: a system call on a plain value; since Linux 3.12 it concerns the calling thread alone.
-    check(unsafe { libc::unshare(libc::CLONE_NEWPID) })
-}
-
 fn check(result: libc::c_int) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -89,7 +89,8 @@ impl Group {
 
     fn takes_processes(&self) -> bool {
         let kind = std::fs::read_to_string(self.path.join("cgroup.type")).unwrap_or_default();
-        let takes = kind.trim() == "domain" && self.door().is_ok();
+        let takes =
+            kind.trim() == "domain" && access(self.path.join("cgroup.procs"), Access::WRITE_OK).is_ok();
         if !takes {
             self.remove();
         }
@@ -100,12 +101,11 @@ impl Group {
         &self.path
     }
 
-    /// The file that a process joins the group by.
+    /// Its directory, by which a process is made in it.
     pub(crate) fn door(&self) -> Result<File, CgroupError> {
-        let path = self.path.join("cgroup.procs");
-        File::options().write(true).open(&path).map_err(|source| CgroupError::File {
+        File::open(&self.path).map_err(|source| CgroupError::File {
             doing: "open",
-            path,
+            path: self.path.clone(),
             source,
         })
     }

@@ -1,16 +1,16 @@
 //! Runs a VMM: a process of its own session that outlives vmwright, on record before its first instruction.
 
 use crate::account::Account;
-use crate::apart::{Apart, own_pids};
+use crate::apart::Apart;
 use crate::process::Identity;
+use crate::spawn::{self, Begins, Child};
 use rustix::pipe::{PipeFlags, pipe_with};
-use std::ffi::OsString;
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 /// What is run.
 pub(crate) struct Launch<'a> {
@@ -28,7 +28,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) inherits: &'a [RawFd],
     /// The user to become; the caller's own where none.
     pub(crate) account: Option<Account>,
-    /// `cgroup.procs` of the control group to join.
+    /// The directory of the control group to be in.
     pub(crate) cgroup: Option<&'a File>,
     /// What it sees of the host's files and processes; all where absent.
     pub(crate) apart: Option<&'a Apart>,
@@ -70,88 +70,145 @@ pub(crate) fn launch<E>(
     launch: &Launch<'_>,
     record: impl FnOnce(&Identity) -> Result<(), E>,
 ) -> Result<Child, LaunchError<E>> {
-    let (from_child, to_parent) = pipe().map_err(LaunchError::Run)?;
-    let (from_parent, to_child) = pipe().map_err(LaunchError::Run)?;
-    let (mut from_child, mut to_child) = (File::from(from_child), File::from(to_child));
-    let mut command = Command::new(launch.program);
-    command.args(launch.arguments).current_dir(launch.within).stdin(Stdio::null());
-    if let Some(title) = launch.streams.title {
-        command.arg0(title);
-    }
-    if let Some(input) = launch.streams.input {
-        command.stdin(input.try_clone().map_err(LaunchError::Run)?);
-    }
-    // QEMU needs nothing of the caller's environment; the messages are to be the same everywhere.
-    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
-    for stream in [Command::stdout, Command::stderr] {
-        stream(&mut command, launch.log.try_clone().map_err(LaunchError::Run)?);
-    }
-    if let Some(output) = launch.streams.output {
-        command.stdout(output.try_clone().map_err(LaunchError::Run)?);
-    }
-    let inherits = launch.inherits.to_vec();
-    let account = launch.account.clone();
-    let others_end = to_child.as_raw_fd();
-    let cgroup = launch.cgroup.map(File::try_clone).transpose().map_err(LaunchError::Run)?;
-    let apart = launch.apart.cloned();
-    let own_processes = apart.is_some();
-    let rights = launch.rights;
-    let prepare = move || {
-        rights.set()?;
-        join(cgroup.as_ref())?;
-        if let Some(apart) = &apart {
+    let words = Words::of(launch).map_err(LaunchError::Run)?;
+    let null = File::open("/dev/null").map_err(LaunchError::Run)?;
+    let streams =
+        [launch.streams.input.unwrap_or(&null), launch.streams.output.unwrap_or(launch.log), launch.log];
+    let (failed, tells) = pipe().map_err(LaunchError::Run)?;
+    let (waits, go) = pipe().map_err(LaunchError::Run)?;
+    let get_ready = |begins| {
+        close(&go)?;
+        take(streams)?;
+        words.enter()?;
+        launch.rights.set()?;
+        join(launch.cgroup.filter(|_| begins == Begins::Outside))?;
+        if let Some(apart) = launch.apart {
             apart.mount()?;
         }
-        become_daemon(account.as_ref())?;
-        inherit_only(&inherits)?;
-        wait_for_record(&to_parent, &from_parent, others_end)
+        become_daemon(launch.account.as_ref())?;
+        inherit_only(launch.inherits)?;
+        wait_for(&waits)
     };
-    // SAFETY: between fork and exec the closure makes system calls only, on values made before the fork; it
-    // allocates nothing and takes no lock.
-    unsafe { command.pre_exec(prepare) };
-
-    // `spawn` returns when the program is executed, so the record is written beside it.
-    let spawned = std::thread::Builder::new().name("launch".to_owned()).spawn(move || {
-        // Of this thread alone, which ends with this; its child is the first process of the namespace.
-        let child = if own_processes { own_pids() } else { Ok(()) }.and_then(|()| command.spawn());
-        // With the command go the pipe ends in its closure, so that a failed fork is seen as end of file.
-        drop(command);
-        child
+    let run = |begins| {
+        let error = match get_ready(begins) {
+            Ok(()) => words.execute(),
+            Err(error) => error,
+        };
+        let why = error.raw_os_error().unwrap_or(libc::EINVAL).to_ne_bytes();
+        // SAFETY: the buffer is as large as said. A parent that is gone needs no answer.
+        unsafe { libc::write(tells.as_raw_fd(), why.as_ptr().cast(), why.len()) };
+    };
+    let group = launch.cgroup.map(AsFd::as_fd);
+    // SAFETY: `run` makes system calls only, on what was made above.
+    let child = unsafe { spawn::child(launch.apart.is_some(), group, run) };
+    let mut child = child.map_err(LaunchError::Run)?;
+    drop((tells, waits));
+    let recorded = Identity::of(child.id()).map_err(LaunchError::Run).and_then(|identity| {
+        record(&identity).map_err(LaunchError::Record)?;
+        File::from(go).write_all(&[1]).map_err(LaunchError::Run)
     });
-    let spawned = spawned.map_err(LaunchError::Run)?;
-    let mut pid = [0; 4];
-    let recorded = match from_child.read_exact(&mut pid) {
-        Ok(()) => Identity::of(i32::from_ne_bytes(pid)).map_err(LaunchError::Run).and_then(|identity| {
-            record(&identity).map_err(LaunchError::Record)?;
-            to_child.write_all(&[1]).map_err(LaunchError::Run)
-        }),
-        // It failed before it could tell its pid: `spawn` has the reason.
-        Err(_) => Ok(()),
-    };
-    drop(to_child);
-    let child = spawned.join().unwrap_or_else(|_| Err(io::Error::other("the launching thread panicked")));
-    recorded?;
-    child.map_err(LaunchError::Run)
+    let mut why = [0; 4];
+    // It is closed by the program's execution, and by the end of a child that says nothing.
+    let told = File::from(failed).read_exact(&mut why).ok().map(|()| i32::from_ne_bytes(why));
+    if recorded.is_err() || told.is_some() {
+        child.wait().map_err(LaunchError::Run)?;
+    }
+    match (recorded, told) {
+        (Ok(()), None) => Ok(child),
+        (Err(error), None | Some(libc::ECANCELED)) => Err(error),
+        (_, Some(why)) => Err(LaunchError::Run(io::Error::from_raw_os_error(why))),
+    }
+}
+
+/// What is executed, as the kernel takes it.
+struct Words {
+    program: CString,
+    within: CString,
+    /// What the pointers lead to.
+    _arguments: Vec<CString>,
+    /// The arguments, and the null at their end.
+    pointers: Vec<*const libc::c_char>,
+}
+
+/// All of the environment: QEMU needs nothing of the caller's, and its messages are to be the same everywhere.
+const ENVIRONMENT: [&CStr; 2] = [c"PATH=/usr/sbin:/usr/bin:/sbin:/bin", c"LC_ALL=C"];
+
+impl Words {
+    fn of(launch: &Launch<'_>) -> io::Result<Self> {
+        let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(io::Error::from);
+        let title = launch.streams.title.map_or(launch.program.as_os_str(), OsStr::new);
+        let arguments = std::iter::once(title).chain(launch.arguments.iter().map(AsRef::as_ref)).map(text);
+        let arguments = arguments.collect::<io::Result<Vec<_>>>()?;
+        Ok(Self {
+            program: text(launch.program.as_os_str())?,
+            within: text(launch.within.as_os_str())?,
+            pointers: arguments.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect(),
+            _arguments: arguments,
+        })
+    }
+
+    /// Goes where the program runs.
+    fn enter(&self) -> io::Result<()> {
+        // SAFETY: the path ends with NUL.
+        check(unsafe { libc::chdir(self.within.as_ptr()) })
+    }
+
+    /// Becomes the program; comes back only where that fails.
+    fn execute(&self) -> io::Error {
+        let [path, locale] = ENVIRONMENT.map(CStr::as_ptr);
+        let environment = [path, locale, std::ptr::null()];
+        // SAFETY: all words end with NUL, and both lists with null.
+        unsafe { libc::execve(self.program.as_ptr(), self.pointers.as_ptr(), environment.as_ptr()) };
+        io::Error::last_os_error()
+    }
+}
+
+/// Closes the child's copy of the parent's end, so that the parent's death is seen as end of file.
+fn close(parents: &OwnedFd) -> io::Result<()> {
+    // SAFETY: it is open, and nothing in this process uses it afterwards.
+    check(unsafe { libc::close(parents.as_raw_fd()) })
+}
+
+/// Takes its standard streams, and what a program expects of its signals: none is held back, and a pipe that nobody reads ends
+/// it, where Rust's own programs ignore that.
+fn take(streams: [&File; 3]) -> io::Result<()> {
+    // SAFETY: system calls on open files, plain values, and a set on the stack.
+    unsafe {
+        for (stream, number) in streams.into_iter().zip(0..) {
+            check(libc::dup2(stream.as_raw_fd(), number))?;
+        }
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        check(libc::sigemptyset(&raw mut none))?;
+        check(libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()))?;
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+    Ok(())
 }
 
 /// Joins a control group, with the rights to do so that are given up next.
 fn join(cgroup: Option<&File>) -> io::Result<()> {
     let Some(cgroup) = cgroup else { return Ok(()) };
-    // SAFETY: the buffer is as large as said. `0` is the process that writes (cgroups(7)).
-    let written = unsafe { libc::write(cgroup.as_raw_fd(), b"0".as_ptr().cast(), 1) };
-    if written == 1 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    // SAFETY: the path ends with NUL, the buffer is as large as said, and what is opened is closed by the program's execution.
+    // `0` is the process that writes (cgroups(7)).
+    unsafe {
+        let flags = libc::O_WRONLY | libc::O_CLOEXEC;
+        let door = libc::openat(cgroup.as_raw_fd(), c"cgroup.procs".as_ptr(), flags);
+        check(door)?;
+        if libc::write(door, b"0".as_ptr().cast(), 1) == 1 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
 }
 
-/// A session of its own (no signal from the caller's terminal), private files, and the user's rights.
+/// A session of its own (no signal from the caller's terminal), private files, and the user's rights. Those by system calls: the C
+/// library's functions tell them to all threads of the process that this was copied from.
 fn become_daemon(account: Option<&Account>) -> io::Result<()> {
     // SAFETY: system calls on plain values; `groups` points to as many ids as are passed with it.
     unsafe {
         check(libc::setsid())?;
         libc::umask(0o077);
         if let Some(account) = account {
-            check(libc::setgroups(account.groups.len(), account.groups.as_ptr()))?;
-            check(libc::setgid(account.gid))?;
-            check(libc::setuid(account.uid))?;
+            check(libc::syscall(libc::SYS_setgroups, account.groups.len(), account.groups.as_ptr()))?;
+            check(libc::syscall(libc::SYS_setgid, account.gid))?;
+            check(libc::syscall(libc::SYS_setuid, account.uid))?;
         }
     }
     Ok(())
@@ -186,20 +243,13 @@ fn inherit_only(inherits: &[RawFd]) -> io::Result<()> {
     Ok(())
 }
 
-/// Tells the parent our pid and waits until it has written it down. `others_end` is our copy of the parent's end
-/// of the second pipe: closed first, so that the parent's death is seen as end of file.
-fn wait_for_record(to_parent: &OwnedFd, from_parent: &OwnedFd, others_end: RawFd) -> io::Result<()> {
+/// Waits until the parent has written it down; one that is gone, or could not, is seen as end of file.
+fn wait_for(parent: &OwnedFd) -> io::Result<()> {
     let mut go = [0_u8; 1];
-    // SAFETY: the buffers are on the stack and as large as said; `others_end` is open in this process, which
-    // has a copy of its parent's files, and nothing here uses it afterwards.
+    // SAFETY: the buffer is on the stack and as large as said.
     unsafe {
-        libc::close(others_end);
-        let pid = own_pid()?.to_ne_bytes();
-        if libc::write(to_parent.as_raw_fd(), pid.as_ptr().cast(), pid.len()) != 4 {
-            return Err(io::Error::last_os_error());
-        }
         loop {
-            match libc::read(from_parent.as_raw_fd(), go.as_mut_ptr().cast(), 1) {
+            match libc::read(parent.as_raw_fd(), go.as_mut_ptr().cast(), 1) {
                 1 => return Ok(()),
                 -1 if *libc::__errno_location() == libc::EINTR => {}
                 _ => return Err(io::Error::from_raw_os_error(libc::ECANCELED)),
@@ -208,27 +258,8 @@ fn wait_for_record(to_parent: &OwnedFd, from_parent: &OwnedFd, others_end: RawFd
     }
 }
 
-/// The caller's pid as the host counts: `/proc/self` is told in the namespace that `/proc` was mounted in, where
-/// getpid(2) of the first process of another namespace is 1. Allocates nothing.
-fn own_pid() -> io::Result<i32> {
-    let mut digits = [0_u8; 16];
-    // SAFETY: the path ends with NUL, and the buffer is as large as said.
-    let length = unsafe { libc::readlink(c"/proc/self".as_ptr(), digits.as_mut_ptr().cast(), digits.len()) };
-    // A host without /proc has none of these namespaces.
-    let Ok(length) = usize::try_from(length) else {
-        // SAFETY: a system call without arguments.
-        return Ok(unsafe { libc::getpid() });
-    };
-    let number = |pid: i32, digit: &u8| {
-        let digit = digit.is_ascii_digit().then(|| i32::from(digit - b'0'))?;
-        pid.checked_mul(10)?.checked_add(digit)
-    };
-    let pid = digits[..length].iter().try_fold(0, number).filter(|pid| *pid > 0);
-    pid.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))
-}
-
-fn check(result: libc::c_int) -> io::Result<()> {
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+fn check(result: impl Into<libc::c_long>) -> io::Result<()> {
+    if result.into() == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// A pipe's two ends, for reading and for writing.

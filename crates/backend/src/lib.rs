@@ -42,6 +42,7 @@ pub mod request;
 mod sayable;
 mod seed;
 mod sockets;
+mod spawn;
 pub mod state;
 pub mod store;
 mod supervise;

@@ -7,6 +7,7 @@ use crate::lock::Lock;
 use crate::process::Life;
 use crate::record::{Phase, ProcessRecord, Running};
 use crate::sockets::{self, SocketDirectory};
+use crate::spawn::Child;
 use crate::state::{Operation, State, allow};
 use crate::store::{ARGV, LOG, PROCESS, Stored, VSOCK, write_for_now};
 use crate::{Condition, ControlError, StartError, chain};
@@ -18,7 +19,7 @@ use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
-use std::process::{Child, ExitStatus};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use vmwright_model::machine::{Accelerator, Endpoint};
 
@@ -197,7 +198,7 @@ pub(crate) struct Vmm<'a> {
     pub(crate) stays_root: Option<String>,
     /// Its sockets; theirs is the directory from now on.
     pub(crate) sockets: Option<&'a SocketDirectory>,
-    /// Its control group, and the file that it joins it by.
+    /// Its control group, and the directory by which it is made in it.
     pub(crate) cgroup: Option<(&'a Group, &'a File)>,
     /// Its monitor's socket.
     pub(crate) qmp: Option<std::path::PathBuf>,
