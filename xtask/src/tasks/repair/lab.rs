@@ -99,6 +99,10 @@ impl Lab {
 
     /// Puts a program into it. It goes compressed: what an emulated guest's agent takes costs far more than unpacking it.
     pub(crate) fn put_program(&self, from: &Path, to: &str) -> Result<()> {
+        // What a debugger needs makes an unoptimised one three times as large. A script stays as it is.
+        let bare = self.state.join(format!("{}.bare", self.name));
+        let stripped = Command::new("strip").arg("-o").arg(&bare).arg(from).output();
+        let from = if stripped.is_ok_and(|done| done.status.success()) { bare.as_path() } else { from };
         let packed = self.state.join(format!("{}.gz", self.name));
         let file = File::create(&packed).with_context(|| format!("cannot write {}", packed.display()))?;
         let done = Command::new("gzip").arg("-c").arg(from).stdout(file).status();
