@@ -73,6 +73,7 @@ struct Source {
     /// Only where the text does not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kind: Option<Kind>,
+    /// None also of an empty text where others lie in a folder of that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     file: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,7 +91,10 @@ struct Source {
 ///
 /// Only where a name is too long for a tar file; writing to memory does not fail.
 pub fn write(snapshot: &Snapshot, about: &About) -> io::Result<Vec<u8>> {
-    let mut places = BTreeSet::from([INDEX.to_owned()]);
+    let kept = snapshot.records.iter().filter(|record| record.content.is_ok());
+    let folders = folders(kept.map(|record| place(&record.source)));
+    let mut places = folders.clone();
+    places.insert(INDEX.to_owned());
     let mut texts: Vec<(String, &[u8])> = Vec::new();
     let mut sources = Vec::with_capacity(snapshot.records.len());
     for Record { source, kind, content, end_of } in &snapshot.records {
@@ -104,10 +108,14 @@ pub fn write(snapshot: &Snapshot, about: &About) -> io::Result<Vec<u8>> {
             end_of: *end_of,
         };
         if content.is_ok() {
-            let place = free(place(source), &mut places);
             entry.bytes = Some(text.len() as u64);
-            entry.file = Some(place.clone());
-            texts.push((place, text));
+            let place = place(source);
+            // Of a folder nothing is read but that it is there.
+            if !(text.is_empty() && folders.contains(&place)) {
+                let place = free(place, &mut places);
+                entry.file = Some(place.clone());
+                texts.push((place, text));
+            }
         }
         sources.push(entry);
     }
@@ -174,6 +182,16 @@ fn component(name: &str) -> String {
     }
 }
 
+/// All folders that these places lie in, below the one around everything.
+fn folders(places: impl Iterator<Item = String>) -> BTreeSet<String> {
+    let mut folders = BTreeSet::new();
+    for place in places {
+        let ends = place.match_indices('/').map(|(end, _)| end);
+        folders.extend(ends.map(|end| place[..end].to_owned()));
+    }
+    folders
+}
+
 /// The place, or one like it that is not taken.
 fn free(place: String, taken: &mut BTreeSet<String>) -> String {
     let mut own = place.clone();
@@ -211,6 +229,7 @@ pub(crate) fn restore(index: Index, take: &mut dyn FnMut(&str) -> Option<Content
     let records = index.sources.into_iter().map(|one| {
         let content = match one.missing {
             Some(why) => Err(why),
+            None if one.file.is_none() && one.bytes == Some(0) => Ok(Vec::new()),
             None => lookup(one.file.as_deref(), one.bytes),
         };
         let source = escape(one.source.as_bytes());

@@ -447,6 +447,9 @@ fn live() -> Snapshot {
                 "BOOT_IMAGE=/vmlinuz root=/dev/vda1 ro\n",
             ),
             Record::new("/state/machines/web/argv", Kind::new("qemu_args"), "strange\n"),
+            Record::new("/sys/module/ccp", Kind::TEXT, ""),
+            Record::new("/sys/module/ccp/parameters/psp_timeout", Kind::TEXT, "10\n"),
+            Record::new("/sys/module/iommufd", Kind::TEXT, ""),
             Record::missing("/sys/slow", Kind::TEXT, Missing::TimedOut(7)),
             Record::new("dmesg", Kind::new("kernel_log"), DMESG),
             Record::missing("journalctl -k", Kind::TEXT, Missing::Failed("status 1: no".to_owned())),
@@ -473,6 +476,9 @@ fn a_capture_is_the_snapshot_that_it_was_made_of() {
     assert_eq!(read(unpacked.path(), &[], &Limits::default()), live());
     assert_eq!(read(&unpacked.path().join("vmwright-x"), &[], &Limits::default()), live());
     assert!(unpacked.path().join("vmwright-x/sos_commands/kernel/dmesg").is_file());
+    // Of both nothing was read but that they are there; one has files in it.
+    assert!(unpacked.path().join("vmwright-x/sys/module/ccp/parameters/psp_timeout").is_file());
+    assert!(unpacked.path().join("vmwright-x/sys/module/iommufd").is_file());
 }
 
 #[test]
