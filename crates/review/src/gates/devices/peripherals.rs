@@ -9,6 +9,8 @@ use super::Gate;
 use crate::gates::uevent;
 use crate::quote;
 use crate::scope::Session;
+use std::thread;
+use std::time::{Duration, Instant};
 use vmwright_model::MachineSpec;
 use vmwright_model::machine::{ControllerKind, HostDeviceKind, InputBus, InputKind};
 
@@ -35,6 +37,10 @@ const AUDIO: Id = (0x46f4, 0x0002);
 
 /// Class and subclass of a USB controller (PCI Code and ID Assignment Specification).
 const USB: u64 = 0x0c03;
+
+/// How long a guest that has just started its agent may take to find what is plugged into USB: Linux looks for that beside all
+/// else, and alone waits for up to 2 s until a port is quiet (`HUB_DEBOUNCE_TIMEOUT` of `drivers/usb/core/hub.c`).
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// The most watchdogs, buses of USB and ports of a hub that are looked at.
 const MOST_WATCHDOGS: usize = 8;
@@ -75,7 +81,26 @@ pub(super) fn observe(session: &Session<'_>) -> Peripherals {
         functions: Some(answer.map(|all| all.into_iter().filter(concerns).map(seen).collect())),
         cards: (sounds && up).then(|| cards(session)),
         watchdogs: (watchdogs && up).then(|| of_guest(session)),
-        usb: (!usb.is_empty() && up).then(|| below_hubs(session)),
+        usb: (!usb.is_empty() && up).then(|| settled(session, &usb)),
+    }
+}
+
+/// USB devices as [`below_hubs`] finds them, once all that is wanted is there with a driver, or after [`SETTLE`]. A guest without
+/// a bus will find none.
+fn settled(session: &Session<'_>, wanted: &[(String, Id)]) -> Vec<(Id, Option<String>)> {
+    let began = Instant::now();
+    loop {
+        let found = below_hubs(session);
+        let mut left: Vec<_> = found.iter().filter(|(_, driver)| driver.is_some()).map(|(id, _)| *id).collect();
+        let whole = wanted.iter().all(|(_, id)| {
+            let at = left.iter().position(|one| one == id);
+            at.map(|at| left.swap_remove(at)).is_some()
+        });
+        let bus = || ports(session, "usb1").is_some();
+        if whole || began.elapsed() >= SETTLE || !bus() {
+            return found;
+        }
+        thread::sleep(Duration::from_millis(250));
     }
 }
 
@@ -125,24 +150,30 @@ fn of_guest(session: &Session<'_>) -> Vec<String> {
 
 /// USB devices at the ports of the root hubs, and of hubs at these: their names are `BUS-PORT` and `BUS-PORT.PORT`.
 fn below_hubs(session: &Session<'_>) -> Vec<(Id, Option<String>)> {
-    let place = |name: &str| format!("/sys/bus/usb/devices/{name}");
-    let ports = |hub: &str| {
-        let text = read(session, &format!("{}/maxchild", place(hub))).ok()?;
-        text.trim().parse::<u32>().ok().map(|ports| ports.min(PORTS))
-    };
     let mut found = Vec::new();
     for bus in 1..=BUSES {
-        let Some(count) = ports(&format!("usb{bus}")) else { break };
+        let Some(count) = ports(session, &format!("usb{bus}")) else { break };
         let mut left: Vec<(String, bool)> = (1..=count).map(|port| (format!("{bus}-{port}"), true)).collect();
         while let Some((name, below)) = left.pop() {
             let Some(id) = id(&read(session, &format!("{}/uevent", place(&name))).unwrap_or_default()) else { continue };
             let interface = read(session, &format!("{}:1.0/uevent", place(&name))).unwrap_or_default();
             found.push((id, uevent(&interface, "DRIVER").map(str::to_owned)));
-            let count = if below { ports(&name).unwrap_or(0) } else { 0 };
+            let count = if below { ports(session, &name).unwrap_or(0) } else { 0 };
             left.extend((1..=count).map(|port| (format!("{name}.{port}"), false)));
         }
     }
     found
+}
+
+/// A device on the guest's USB, as a directory.
+fn place(name: &str) -> String {
+    format!("/sys/bus/usb/devices/{name}")
+}
+
+/// How many ports a hub of the guest's has; none where there is no such hub.
+fn ports(session: &Session<'_>, hub: &str) -> Option<u32> {
+    let text = read(session, &format!("{}/maxchild", place(hub))).ok()?;
+    text.trim().parse::<u32>().ok().map(|ports| ports.min(PORTS))
 }
 
 /// `PRODUCT=627/1/0`: vendor, product and version in hexadecimal digits (`usb_dev_uevent` of Linux).
