@@ -182,8 +182,8 @@ echo "own: 300000 bytes in and out"
 went_back own
 echo "own: a snapshot brought its memory back, and its agent answers"
 
-# Of the gates that ask the guest none is without its answer. What the VMM does not tell stays unknown, and that it runs as
-# root is a finding.
+# Of the gates that ask the guest none is without its answer. What the VMM does not tell stays unknown, and where it stays root
+# that is a finding.
 judged own isolation
 disks own
 # Two copies of it go on from its state, apart from the host. Whether they share random numbers is told, and is up to the VMM.
