@@ -1,5 +1,5 @@
 //! A child that begins in its control group and its namespaces (clone3(2)). One that is made by fork(2) and moves to its group
-//! itself waits there until every processor has been seen idle or elsewhere: some 10 to 20 ms of each start
+//! itself waits there until every processor has been seen idle or elsewhere: some 6 to 20 ms of each start
 //! (`cgroup_attach_lock` in Linux's `kernel/cgroup/cgroup.c`).
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
