@@ -1,7 +1,8 @@
 //! A machine's specification: TOML written by a user, read by vmwright. Every problem is told at once, each
 //! with its line.
 //!
-//! The model's types say what there is: the reader walks a document beside their JSON Schema ([`SCHEMA`]).
+//! The model's types say what there is: the reader walks a document beside their JSON Schema ([`SCHEMA`]), which lies
+//! beside it as `schema.json`.
 //! `syntax` has the check of each `format` that the schema names; `cross` looks at what keys have to do with
 //! each other.
 
@@ -66,7 +67,7 @@ impl View for MachineSpecView {
             }
         };
         let mut reader = read::Reader::new(index);
-        let data = reader.document(document.as_table(), &SCHEMA);
+        let data = reader.document(document.as_table());
         let read::Reader { mut keys, mut issues, bad, .. } = reader;
         keys.sort();
         let spec = match serde_json::from_value::<MachineSpec>(data) {

@@ -74,8 +74,8 @@ impl Reader {
 
     /// The document as plain data that the model's types accept. Values that are wrong are left out, or, where they
     /// are required, replaced; `bad` names them.
-    pub(super) fn document(&mut self, table: &dyn TableLike, schema: &Json) -> Json {
-        self.table(table, "", 0, Place::root(schema))
+    pub(super) fn document(&mut self, table: &dyn TableLike) -> Json {
+        self.table(table, "", 0, Place::root())
     }
 
     fn line(&self, span: Option<Range<usize>>) -> u32 {
@@ -88,7 +88,7 @@ impl Reader {
         None
     }
 
-    fn table(&mut self, table: &dyn TableLike, path: &str, line: u32, place: Place<'_>) -> Json {
+    fn table(&mut self, table: &dyn TableLike, path: &str, line: u32, place: Place) -> Json {
         let mut fields = Map::new();
         let within = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
         for (name, item) in table.iter() {
@@ -126,7 +126,7 @@ impl Reader {
         Json::Object(fields)
     }
 
-    fn value(&mut self, node: Node<'_>, path: &str, line: u32, place: Place<'_>) -> Option<Json> {
+    fn value(&mut self, node: Node<'_>, path: &str, line: u32, place: Place) -> Option<Json> {
         match (place.shape(), node) {
             (Shape::Table, Node::Table(table, _)) => Some(self.table(table, path, line, place)),
             (Shape::Array(inner), Node::Tables(tables)) => {
@@ -178,7 +178,7 @@ impl Reader {
         nodes: impl Iterator<Item = (Node<'a>, Option<Range<usize>>)>,
         path: &str,
         line: u32,
-        place: Place<'_>,
+        place: Place,
     ) -> Json {
         let mut values = Vec::new();
         for (at, (node, span)) in nodes.enumerate() {
