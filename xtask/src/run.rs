@@ -4,7 +4,7 @@ use crate::progress::Step;
 use anyhow::{Context as _, Result, bail};
 use std::ffi::OsStr;
 use std::io::Read;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -114,11 +114,29 @@ impl Run {
     ///
     /// # Errors
     /// When it cannot start; how it ended is for the caller to judge.
-    pub(crate) fn lines(mut self, mut each: impl FnMut(&str)) -> Result<ExitStatus> {
-        use std::io::BufRead as _;
+    pub(crate) fn lines(mut self, each: impl FnMut(&str)) -> Result<ExitStatus> {
         self.command.stdout(Stdio::piped());
         let mut child = self.command.spawn().with_context(|| format!("cannot start `{}`", self.shown))?;
-        let mut out = std::io::BufReader::new(child.stdout.take().expect("piped above"));
+        let out = child.stdout.take().expect("piped above");
+        self.followed(child, out, each)
+    }
+
+    /// The same with standard error among them, in the order in which it was written.
+    ///
+    /// # Errors
+    /// As [`Self::lines`].
+    pub(crate) fn all_lines(mut self, each: impl FnMut(&str)) -> Result<ExitStatus> {
+        let (out, write) = std::io::pipe().context("cannot make a pipe")?;
+        self.command.stdout(write.try_clone().context("cannot make a pipe")?).stderr(write);
+        let child = self.command.spawn().with_context(|| format!("cannot start `{}`", self.shown))?;
+        // It holds the pipe's other end, which would never close.
+        self.command = Command::new("");
+        self.followed(child, out, each)
+    }
+
+    fn followed(self, mut child: Child, out: impl Read, mut each: impl FnMut(&str)) -> Result<ExitStatus> {
+        use std::io::BufRead as _;
+        let mut out = std::io::BufReader::new(out);
         let mut line = Vec::new();
         while out
             .read_until(b'\n', &mut line)
@@ -171,6 +189,14 @@ mod tests {
         assert!(format!("{error:#}").ends_with("exit status: 1: why"), "{error:#}");
         let error = Run::new(["no-such-program-anywhere"]).show().unwrap_err();
         assert!(format!("{error:#}").contains("cannot start `no-such-program-anywhere`"), "{error:#}");
+    }
+
+    #[test]
+    fn lines_of_both_streams_come_in_their_order() {
+        let mut seen = Vec::new();
+        let status = Run::new(["sh", "-c", "echo a; echo b >&2; echo c; exit 5"])
+            .all_lines(|line| seen.push(line.to_owned()));
+        assert_eq!((seen.join("|").as_str(), status.unwrap().code()), ("a|b|c", Some(5)));
     }
 
     #[test]

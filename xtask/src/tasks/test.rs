@@ -1,5 +1,7 @@
 //! `cargo xtask test`: installs what the tests need, builds it, and runs them all.
 
+mod lanes;
+
 use super::Task;
 use crate::progress::Step;
 use crate::run::Run;
@@ -49,28 +51,40 @@ pub(crate) fn test(scope: &[&str]) -> Result<()> {
         step.done();
     }
     let step = Step::begin("testing");
-    let mut report = Report::default();
-    // What a passing test says is hidden by default, and with it the reason of a skip.
-    let mut run = Run::new([cargo.as_str(), "test", "--no-fail-fast"]);
-    // Whoever names another kernel means it.
-    if std::env::var_os("VMWRIGHT_TEST_KERNEL").is_none() {
-        run = run.env("VMWRIGHT_TEST_KERNEL", &kernel.image).env("VMWRIGHT_TEST_MODULES", &kernel.modules);
-    }
-    if let Some(programs) = programs {
-        run = run.env(unpacked::VARIABLE, programs);
-    }
-    let status = run.args(scope).args(["--", "--show-output"]).dir(workspace::root()).lines(|line| {
-        if report.shows(line) {
-            println!("{line}");
+    let prepared = || {
+        let mut run = Run::new([cargo.as_str(), "test"]).dir(workspace::root());
+        // Whoever names another kernel means it.
+        if std::env::var_os("VMWRIGHT_TEST_KERNEL").is_none() {
+            run =
+                run.env("VMWRIGHT_TEST_KERNEL", &kernel.image).env("VMWRIGHT_TEST_MODULES", &kernel.modules);
         }
-    })?;
+        if let Some(programs) = &programs {
+            run = run.env(unpacked::VARIABLE, programs);
+        }
+        run
+    };
+    let (good, report) = if scope == WHOLE {
+        lanes::run(&prepared, &mut |line| println!("{line}"))?
+    } else {
+        let mut report = Report::default();
+        let run = prepared().args(["--no-fail-fast"]).args(scope).args(SHOWN);
+        let status = run.lines(|line| {
+            if report.shows(line) {
+                println!("{line}");
+            }
+        })?;
+        (status.success(), report)
+    };
     step.done();
     println!("\n{}", report.closing());
-    if !status.success() {
+    if !good {
         bail!("tests failed");
     }
     Ok(())
 }
+
+/// What a passing test says is hidden by default, and with it the reason of a skip.
+const SHOWN: [&str; 2] = ["--", "--show-output"];
 
 /// Reads the output of `cargo test -- --show-output`: leaves out what passing tests said, but for their skips.
 #[derive(Default)]
@@ -99,6 +113,14 @@ impl Report {
             _ => {}
         }
         !self.inside_successes
+    }
+
+    /// Both as one.
+    fn and(mut self, other: Self) -> Self {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped.extend(other.skipped);
+        self
     }
 
     fn closing(&self) -> String {
