@@ -247,7 +247,7 @@ def by_us():
     subprocess.run(["vmwright", "vm", "stop", "own", "--force"], check=True, stdout=subprocess.DEVNULL)
     return took
 # The first of each fills the page cache.
-rounds = [(by_us(), by_hand()) for _ in range(6)][1:]
+rounds = [(by_us(), by_hand()) for _ in range(9)][1:]
 ours, theirs = (statistics.median(side) for side in zip(*rounds))
 print(f"own: until its init {ours:.2f} s, by hand {theirs:.2f} s: {ours / theirs:.3f}x in the medians of {len(rounds)}")
 END
