@@ -33,11 +33,12 @@ impl Words {
     /// list; an empty one is never found.
     #[must_use]
     pub fn new<'w>(words: impl IntoIterator<Item = &'w str>) -> Self {
-        Self::of(words, class::fast::is_there())
+        Self::of(&mut words.into_iter(), class::fast::is_there())
     }
 
-    /// [`Words::new`]; `fast` only where the processor is so ([`class::fast::is_there`]).
-    fn of<'w>(words: impl IntoIterator<Item = &'w str>, fast: bool) -> Self {
+    /// [`Words::new`]; `fast` only where the processor is so ([`class::fast::is_there`]). Not generic: what is would be
+    /// compiled with the crate that calls it, and so, in a build for tests, unoptimised with all the search.
+    fn of(words: &mut dyn Iterator<Item = &str>, fast: bool) -> Self {
         let (mut text, mut ends) = (Vec::new(), Vec::new());
         for word in words {
             text.extend(word.bytes().map(|byte| byte.to_ascii_lowercase()));
