@@ -1,6 +1,7 @@
 //! Signs: messages that point to a cause, written as the program's own format string.
 
 use memchr::memchr2_iter;
+use std::cmp::Reverse;
 use vmwright_model::Strength;
 
 /// One message that points to (or away from) a cause. `text` is the message as the program's source prints it;
@@ -132,6 +133,8 @@ pub(crate) const fn joined<T: Copy, const N: usize>(fill: T, lists: &[&[T]]) -> 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     parts: Vec<Part>,
+    /// The literals in the order in which a line is asked for them: which part it is, and the offset of its rarest byte.
+    asked: Vec<(usize, usize)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,7 +193,8 @@ impl Pattern {
         if !literal.is_empty() {
             parts.push(Part::Literal(literal));
         }
-        Self { parts }
+        let asked = asked(&parts);
+        Self { parts, asked }
     }
 
     /// The longest literal of a message, in lower case: what is searched for before the whole pattern is tried. Of
@@ -243,22 +247,45 @@ impl Pattern {
     /// Whether each literal stands somewhere in the line, which most lines with the anchor alone do not have. It copies
     /// nothing; a line longer than [`SHORT`] is not looked at, since this takes the product of both lengths at worst.
     fn may_stand(&self, line: &str) -> bool {
-        let has = |part: &Part| match part {
-            Part::Literal(text) => holds(line.as_bytes(), text.as_bytes()),
+        let has = |(part, rarest): &(usize, usize)| match &self.parts[*part] {
+            Part::Literal(text) => holds(line.as_bytes(), text.as_bytes(), *rarest),
             Part::Any | Part::Word(_) => true,
         };
-        line.len() > SHORT || self.parts.iter().all(has)
+        line.len() > SHORT || self.asked.iter().all(has)
     }
 }
 
 /// Longest line of which is first asked whether it has all literals, in bytes.
 const SHORT: usize = 2048;
 
-/// Whether a word in lower case stands in a line, in either case.
-fn holds(line: &[u8], lower: &[u8]) -> bool {
-    let Some(first) = lower.first() else { return true };
-    let last = (line.len() + 1).saturating_sub(lower.len());
-    memchr2_iter(*first, first.to_ascii_uppercase(), &line[..last])
+/// The literals among some parts in the order in which a line is asked for them, each with the offset of its rarest byte:
+/// the one with the rarest of all first. The longest is the anchor, which stands wherever anybody asks, and so the last.
+fn asked(parts: &[Part]) -> Vec<(usize, usize)> {
+    // Rarity, part, and offset.
+    let mut asked: Vec<(usize, usize, usize)> = Vec::new();
+    let mut anchor = (0, 0);
+    for (part, literal) in parts.iter().enumerate() {
+        let Part::Literal(text) = literal else { continue };
+        anchor = anchor.max((text.len(), part));
+        let rarities = text.bytes().map(rarity).zip(0..);
+        asked.extend(rarities.max().map(|(rarity, offset)| (rarity, part, offset)));
+    }
+    asked.sort_by_key(|(rarity, part, _)| (*part == anchor.1, Reverse(*rarity)));
+    asked.into_iter().map(|(_, part, offset)| (part, offset)).collect()
+}
+
+/// How rare a byte is in logs, of letters in either case: the first of these stands at every few places.
+fn rarity(byte: u8) -> usize {
+    const USUAL: &[u8] = b" e0taoinsr1dlcup2m.:3f5-4hg/6b789v=_[]kyw,x()'\"";
+    USUAL.iter().position(|usual| *usual == byte).unwrap_or(USUAL.len())
+}
+
+/// Whether a word in lower case stands in a line, in either case. `rarest` is the offset of the byte in it that is looked
+/// for: the rarer, the fewer places are compared.
+fn holds(line: &[u8], lower: &[u8], rarest: usize) -> bool {
+    let Some(byte) = lower.get(rarest) else { return true };
+    let places = (line.len() + 1).saturating_sub(lower.len());
+    memchr2_iter(*byte, byte.to_ascii_uppercase(), &line[rarest..][..places])
         .any(|at| line[at..at + lower.len()].eq_ignore_ascii_case(lower))
 }
 
@@ -354,7 +381,7 @@ impl<'p> Search<'p, '_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::Pattern;
+    use super::{Pattern, holds};
 
     fn check(pattern: &str, line: &str, expect: Option<&[(&str, &str)]>) {
         assert_eq!(Pattern::new(pattern).find(line).as_deref(), expect, "{pattern:?} in {line:?}");
@@ -378,6 +405,19 @@ mod tests {
     fn stars_skip_within_the_line() {
         check("failed to set MSR * to", "error: failed to set MSR 0x10a to 0x0", Some(&[]));
         check("a*b*c", "xxaxxcxxb", None);
+    }
+
+    #[test]
+    fn a_word_is_found_by_whichever_of_its_bytes() {
+        let line = "NIC Link is Down, link";
+        for word in ["link", "nic", "down,", "is", "k", "link is up", "nic link is down, link, and more"] {
+            for rarest in 0..word.len() {
+                let stands = line.to_ascii_lowercase().contains(word);
+                assert_eq!(holds(line.as_bytes(), word.as_bytes(), rarest), stands, "{word} by {rarest}");
+            }
+        }
+        let asked = Pattern::new("task {name}/KVM:{pid} blocked for more than").asked;
+        assert_eq!(asked.iter().map(|(part, _)| *part).collect::<Vec<_>>(), [2, 0, 4]);
     }
 
     #[test]
