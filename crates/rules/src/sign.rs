@@ -285,7 +285,9 @@ fn rarity(byte: u8) -> usize {
 fn holds(line: &[u8], lower: &[u8], rarest: usize) -> bool {
     let Some(byte) = lower.get(rarest) else { return true };
     let places = (line.len() + 1).saturating_sub(lower.len());
-    memchr2_iter(*byte, byte.to_ascii_uppercase(), &line[rarest..][..places])
+    // A line that is shorter than the word has none.
+    let looked = line.get(rarest..rarest + places).unwrap_or_default();
+    memchr2_iter(*byte, byte.to_ascii_uppercase(), looked)
         .any(|at| line[at..at + lower.len()].eq_ignore_ascii_case(lower))
 }
 
@@ -416,7 +418,7 @@ mod tests {
                 assert_eq!(holds(line.as_bytes(), word.as_bytes(), rarest), stands, "{word} by {rarest}");
             }
         }
-        let asked = Pattern::new("task {name}/KVM:{pid} blocked for more than").asked;
+        let asked = Pattern::new("task {name}/QEMU:{pid} blocked for more than").asked;
         assert_eq!(asked.iter().map(|(part, _)| *part).collect::<Vec<_>>(), [2, 0, 4]);
     }
 
