@@ -1,4 +1,4 @@
-//! All tests of the workspace in two lanes beside each other: some tests mostly wait, for a lab's machine or for a program that
+//! All tests of the workspace in two lanes beside each other: some tests mostly wait, for a small guest or for a program that
 //! never answers, and cargo runs one test program after the other.
 //!
 //! Which these are says the crate that has them, in its `Cargo.toml`: `[package.metadata.vmwright] waits = ["hang"]`.
