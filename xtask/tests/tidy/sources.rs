@@ -151,3 +151,36 @@ fn names_build_folder(text: &str) -> bool {
     text.match_indices(&folder)
         .any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric() || "._-/}*".contains(c)))
 }
+
+/// Lines of doc comments that begin an example which rustdoc would run.
+fn examples(text: &str) -> impl Iterator<Item = usize> {
+    let mut open = false;
+    text.lines().zip(1..).filter_map(move |(line, number)| {
+        let line = line.trim_start();
+        let comment = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"))?;
+        let language = comment.trim_start().strip_prefix("```")?;
+        open = !open;
+        let runs = language.is_empty()
+            || ["rust", "ignore", "no_run", "should_panic", "compile_fail"]
+                .iter()
+                .any(|word| language.contains(word));
+        (open && runs).then_some(number)
+    })
+}
+
+#[test]
+fn documentation_has_no_tests() {
+    // To build what such a test needs takes minutes more: the libraries have other features there.
+    let mut wrong = Vec::new();
+    for path in rust_files() {
+        let text = read(&path);
+        wrong.extend(examples(&text).map(|line| {
+            format!(
+                "{}:{line}: an example that nobody runs; make it a test, or say what it is (```text)",
+                path.display()
+            )
+        }));
+    }
+    assert_none(&wrong);
+    assert_eq!(examples("/// ```text\n/// a\n/// ```\n//! ```\n//! b\n//! ```\n").collect::<Vec<_>>(), [4]);
+}

@@ -6,16 +6,17 @@
 use super::{Report, SHOWN};
 use crate::run::Run;
 use crate::workspace;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use std::collections::BTreeSet;
+use std::process::ExitStatus;
 use std::sync::mpsc;
 use std::thread;
 
-/// Arguments of `cargo test` for each run of a lane, and whether it is the lane of those that wait.
+/// Arguments of `cargo test` for each lane. The documentation has no tests, as a tidy test sees to: cargo runs those alone.
 #[derive(Debug, PartialEq, Eq)]
 struct Lanes {
-    busy: Vec<Vec<String>>,
-    waiting: Vec<Vec<String>>,
+    busy: Vec<String>,
+    waiting: Vec<String>,
 }
 
 /// Runs all tests; `prepared` is told `cargo test` with what tests are to know. Whether all passed.
@@ -26,16 +27,11 @@ pub(super) fn run(prepared: &(dyn Fn() -> Run + Sync), show: &mut dyn FnMut(&str
     let Lanes { busy, waiting } = lanes(&metadata()?)?;
     let (send, told) = mpsc::channel();
     thread::scope(|scope| {
-        let lane = |runs: Vec<Vec<String>>, is_busy: bool| {
+        let lane = |arguments: Vec<String>, is_busy: bool| {
             let send = send.clone();
-            scope.spawn(move || -> Result<bool> {
-                let mut good = true;
-                for arguments in runs {
-                    let run = prepared().args(arguments).args(SHOWN);
-                    let status = run.all_lines(|line| drop(send.send((is_busy, line.to_owned()))))?;
-                    good &= status.success();
-                }
-                Ok(good)
+            scope.spawn(move || {
+                let run = prepared().args(arguments).args(SHOWN);
+                run.all_lines(|line| drop(send.send((is_busy, line.to_owned()))))
             })
         };
         let lanes = [lane(busy, true), lane(waiting, false)];
@@ -44,8 +40,8 @@ pub(super) fn run(prepared: &(dyn Fn() -> Run + Sync), show: &mut dyn FnMut(&str
         for (is_busy, line) in told {
             printed.take(is_busy, &line, show);
         }
-        let good = lanes.into_iter().map(|lane| lane.join().expect("a lane does not panic"));
-        let good = good.collect::<Result<Vec<bool>>>()?.into_iter().all(|good| good);
+        let ended = lanes.into_iter().map(|lane| lane.join().expect("a lane does not panic"));
+        let good = ended.collect::<Result<Vec<_>>>()?.iter().all(ExitStatus::success);
         Ok((good, printed.end(show)))
     })
 }
@@ -74,6 +70,7 @@ fn lanes(metadata: &serde_json::Value) -> Result<Lanes> {
         }
         all.extend(tests);
     }
+    ensure!(!waiting.is_empty(), "no crate says that a test waits");
     let words = |words: &[&str], names: &mut dyn Iterator<Item = &&str>| {
         let named = names.flat_map(|name| ["--test", *name]);
         ["--workspace", "--no-fail-fast"]
@@ -85,12 +82,8 @@ fn lanes(metadata: &serde_json::Value) -> Result<Lanes> {
             .collect()
     };
     Ok(Lanes {
-        // Those of the documentation run by themselves or not at all.
-        busy: vec![
-            words(&["--lib", "--bins"], &mut all.difference(&waiting)),
-            words(&["--doc"], &mut [].iter()),
-        ],
-        waiting: if waiting.is_empty() { vec![] } else { vec![words(&[], &mut waiting.iter())] },
+        busy: words(&["--lib", "--bins"], &mut all.difference(&waiting)),
+        waiting: words(&[], &mut waiting.iter()),
     })
 }
 
@@ -149,15 +142,8 @@ mod tests {
     fn each_test_is_in_one_lane() {
         let packages = json!({ "packages": [tests_of("a", &["whole", "lab"], &["lab"]), tests_of("b", &["quick"], &[])] });
         let lanes = lanes(&packages).unwrap();
-        let said = |runs: &[Vec<String>]| runs.iter().map(|words| words.join(" ")).collect::<Vec<_>>();
-        assert_eq!(
-            said(&lanes.busy),
-            [
-                "--workspace --no-fail-fast --lib --bins --test quick --test whole",
-                "--workspace --no-fail-fast --doc"
-            ]
-        );
-        assert_eq!(said(&lanes.waiting), ["--workspace --no-fail-fast --test lab"]);
+        assert_eq!(lanes.busy.join(" "), "--workspace --no-fail-fast --lib --bins --test quick --test whole");
+        assert_eq!(lanes.waiting.join(" "), "--workspace --no-fail-fast --test lab");
         let unknown = super::lanes(&json!({ "packages": [tests_of("a", &["whole"], &["hole"])] }));
         assert!(unknown.unwrap_err().to_string().contains("\"hole\" waits"));
     }
@@ -166,8 +152,7 @@ mod tests {
     fn every_test_of_the_project_is_in_one_lane() {
         let metadata = metadata().unwrap();
         let Lanes { busy, waiting } = lanes(&metadata).unwrap();
-        let in_lane =
-            |name: &str, runs: &[Vec<String>]| runs.iter().flatten().filter(|word| *word == name).count();
+        let in_lane = |name: &str, words: &[String]| words.iter().filter(|word| *word == name).count();
         let targets = metadata["packages"]
             .as_array()
             .unwrap()
