@@ -118,7 +118,7 @@ impl Run {
         self.command.stdout(Stdio::piped());
         let mut child = self.command.spawn().with_context(|| format!("cannot start `{}`", self.shown))?;
         let out = child.stdout.take().expect("piped above");
-        self.followed(child, out, each)
+        followed(&self.shown, child, out, each)
     }
 
     /// The same with standard error among them, in the order in which it was written.
@@ -128,26 +128,24 @@ impl Run {
     pub(crate) fn all_lines(mut self, each: impl FnMut(&str)) -> Result<ExitStatus> {
         let (out, write) = std::io::pipe().context("cannot make a pipe")?;
         self.command.stdout(write.try_clone().context("cannot make a pipe")?).stderr(write);
-        let child = self.command.spawn().with_context(|| format!("cannot start `{}`", self.shown))?;
+        let Self { mut command, shown } = self;
+        let child = command.spawn().with_context(|| format!("cannot start `{shown}`"))?;
         // It holds the pipe's other end, which would never close.
-        self.command = Command::new("");
-        self.followed(child, out, each)
+        drop(command);
+        followed(&shown, child, out, each)
     }
+}
 
-    fn followed(self, mut child: Child, out: impl Read, mut each: impl FnMut(&str)) -> Result<ExitStatus> {
-        use std::io::BufRead as _;
-        let mut out = std::io::BufReader::new(out);
-        let mut line = Vec::new();
-        while out
-            .read_until(b'\n', &mut line)
-            .with_context(|| format!("cannot read from `{}`", self.shown))?
-            > 0
-        {
-            each(String::from_utf8_lossy(&line).trim_end_matches('\n'));
-            line.clear();
-        }
-        child.wait().with_context(|| format!("cannot wait for `{}`", self.shown))
+/// Gives each line of what a program writes to `each`, and waits for its end.
+fn followed(shown: &str, mut child: Child, out: impl Read, mut each: impl FnMut(&str)) -> Result<ExitStatus> {
+    use std::io::BufRead as _;
+    let mut out = std::io::BufReader::new(out);
+    let mut line = Vec::new();
+    while out.read_until(b'\n', &mut line).with_context(|| format!("cannot read from `{}`", shown))? > 0 {
+        each(String::from_utf8_lossy(&line).trim_end_matches('\n'));
+        line.clear();
     }
+    child.wait().with_context(|| format!("cannot wait for `{}`", shown))
 }
 
 fn ended(shown: &str, status: ExitStatus) -> Result<()> {
