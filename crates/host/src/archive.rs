@@ -6,13 +6,14 @@
 //! commands said. Of a tar of loose files everything stays, as from a folder.
 
 mod entries;
+pub(crate) mod kinds;
 mod leaves;
 mod tree;
 mod unpack;
 
 use crate::bounded::within;
 use crate::capture::{self, INDEX, Index};
-use crate::file::{HEAD, end, is_binary, is_log, is_value, kind_of};
+use crate::file::{HEAD, end, is_binary, is_log, is_value};
 use crate::limits::{Budget, Limits};
 use crate::root::CollectError;
 use crate::text::escape;
@@ -281,7 +282,7 @@ impl<'a> Reading<'a> {
 
     /// What a member is. Asked once more when it becomes a record.
     fn kind(&mut self, path: &str, bytes: &[u8]) -> Kind {
-        let kind = kind_of(path, bytes);
+        let kind = kinds::of(path, bytes);
         // Of a name with blanks it matters what stands before it, which a record leaves away.
         if !path.contains(' ') {
             self.kinds.insert(path.to_owned(), kind.clone());
@@ -443,7 +444,7 @@ fn record(source: &str, content: Result<Vec<u8>, Missing>, known: Option<Kind>) 
     let place = format!("/{source}");
     let kind = match known {
         Some(kind) if !is_value(&place) => kind,
-        _ => kind_of(&place, content.as_deref().unwrap_or_default()),
+        _ => kinds::of(&place, content.as_deref().unwrap_or_default()),
     };
     Record { source: source.to_owned(), kind, content, end_of: None }
 }

@@ -3,6 +3,7 @@
 //! there is none. Read with its index, a capture is the snapshot that the live host gave: what did not exist there
 //! does not exist here, and nothing else is taken for absent.
 
+use crate::archive::kinds;
 use crate::file::kind_of;
 use crate::text::escape;
 use flate2::Compression;
@@ -233,7 +234,7 @@ pub(crate) fn restore(index: Index, take: &mut dyn FnMut(&str) -> Option<Content
             None => lookup(one.file.as_deref(), one.bytes),
         };
         let source = escape(one.source.as_bytes());
-        let kind = one.kind.unwrap_or_else(|| kind_of(&source, content.as_deref().unwrap_or_default()));
+        let kind = one.kind.unwrap_or_else(|| kinds::of(&source, content.as_deref().unwrap_or_default()));
         Record { source, kind, content, end_of: one.end_of }
     });
     Snapshot {
