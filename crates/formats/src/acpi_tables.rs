@@ -76,6 +76,7 @@ impl Table {
 
 impl View for AcpiTables {
     const KIND: Kind = Kind::new("acpi_tables");
+    const SUREST: u8 = 95;
     const MARKS: &[&str] = &[" @ 0x"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -56,6 +56,7 @@ const SIGNS: [&str; 3] = ["audit(", "apparmor=\"", "avc: "];
 
 impl View for AuditLog {
     const KIND: Kind = Kind::new("audit_log");
+    const SUREST: u8 = 91;
     const MARKS: &[&str] = &SIGNS;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

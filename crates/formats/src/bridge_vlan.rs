@@ -34,6 +34,7 @@ impl BridgeVlan {
 
 impl View for BridgeVlan {
     const KIND: Kind = Kind::new("bridge_vlan");
+    const SUREST: u8 = 92;
     const MARKS: &[&str] = &["vlan"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

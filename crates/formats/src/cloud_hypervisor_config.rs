@@ -62,6 +62,7 @@ fn truth(part: &Members<'_>, key: &str) -> Option<Spanned<bool>> {
 
 impl View for CloudHypervisorConfig {
     const KIND: Kind = Kind::new("cloud_hypervisor_config");
+    const SUREST: u8 = 94;
     const MARKS: &[&str] = &["\"payload\""];
 
     fn read(source: &str) -> (Self, Vec<Issue>) {

@@ -16,6 +16,7 @@ const SPEAKER: &str = "cloud-hypervisor: ";
 
 impl View for CloudHypervisorLog {
     const KIND: Kind = Kind::new("cloud_hypervisor_log");
+    const SUREST: u8 = 94;
     const MARKS: &[&str] = &[SPEAKER];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -48,6 +48,7 @@ impl CpuInfo {
 
 impl View for CpuInfo {
     const KIND: Kind = Kind::new("cpuinfo");
+    const SUREST: u8 = 92;
     const MARKS: &[&str] = &["processor", "vendor_id", "cpu family", "model name", "flags", "bugs", "microcode", "cpu MHz"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

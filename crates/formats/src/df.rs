@@ -55,6 +55,7 @@ struct Columns {
 
 impl View for Df {
     const KIND: Kind = Kind::new("df");
+    const SUREST: u8 = 94;
     const MARKS: &[&str] = &["Filesystem"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

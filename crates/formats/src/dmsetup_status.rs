@@ -92,6 +92,7 @@ const TARGETS: [&str; 18] = [
 
 impl View for DmsetupStatus {
     const KIND: Kind = Kind::new("dmsetup_status");
+    const SUREST: u8 = 92;
     const MARKS: &[&str] = &TARGETS;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

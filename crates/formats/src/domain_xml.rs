@@ -191,6 +191,7 @@ impl DomainXml {
 
 impl View for DomainXml {
     const KIND: Kind = Kind::new("domain_xml");
+    const SUREST: u8 = 95;
     const MARKS: &[&str] = &["<"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -5,7 +5,6 @@ mod version;
 
 use crate::{View, lines::having, lines::lines};
 use memchr::memmem::Finder;
-use std::borrow::Cow;
 use std::sync::LazyLock;
 pub use version::Version;
 use vmwright_model::{Issue, Kind, Spanned};
@@ -58,6 +57,7 @@ pub struct Environment {
 
 impl View for Environment {
     const KIND: Kind = Kind::new("environment");
+    const SUREST: u8 = 85;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         (Self { versions: versions(text) }, Vec::new())
@@ -120,43 +120,48 @@ pub const NAMES: [&str; 22] = [
 static FINDERS: LazyLock<[Finder<'static>; NAMES.len()]> =
     LazyLock::new(|| NAMES.map(|name| Finder::new(name.as_bytes())));
 
+/// The same for names that have one of those in them.
+static LONGER: LazyLock<Vec<(&'static str, Finder<'static>)>> = LazyLock::new(|| {
+    let names = KERNEL.iter().copied().chain(DISTRIBUTIONS.map(|(_, lower)| lower));
+    names.filter(|name| !NAMES.contains(name)).map(|name| (name, Finder::new(name))).collect()
+});
+
 /// The versions that a text names, with the lines. Messages about versions (`machine type pc-q35-9.0 is not
 /// supported`) are not taken for them.
 #[must_use]
 pub fn versions(text: &str) -> Versions {
-    versions_where(text, || text.to_ascii_lowercase().into(), |_| true)
+    let lower = text.to_ascii_lowercase();
+    let starts: Vec<usize> =
+        lines(text).map(|(_, line)| line.as_ptr() as usize - text.as_ptr() as usize).collect();
+    versions_where(text, &lower, &starts, |name| name.find(lower.as_bytes()))
 }
 
-/// [`versions`] of a text of which is known which of [`NAMES`] can stand in it: the others are not looked for. `lower` is
-/// the text in lower case, which is asked for where one can.
+/// [`versions`] by a caller who has the text in lower case and knows where its lines start, and where a name, by what finds it,
+/// stands first.
 #[must_use]
-pub fn versions_where<'l>(
+pub fn versions_where(
     text: &str,
-    lower: impl FnOnce() -> Cow<'l, str>,
-    can_stand: impl Fn(&str) -> bool,
+    whole: &str,
+    starts: &[usize],
+    first: impl Fn(&Finder<'static>) -> Option<usize>,
 ) -> Versions {
-    let possible: Vec<usize> = (0..NAMES.len()).filter(|name| can_stand(NAMES[*name])).collect();
-    if possible.is_empty() {
-        return Versions::default();
-    }
     let mut found = Versions::default();
     let mut after_uname = false;
-    // Most texts name few of these, and a look through the whole is much faster than one through each line.
-    let whole = lower();
-    let find = |name: usize, from: usize| Some(from + FINDERS[name].find(&whole.as_bytes()[from..])?);
-    // Each name that stands there, by its place in the list, and where it stands next.
-    let mut next: Vec<(usize, usize)> =
-        possible.into_iter().filter_map(|name| Some((name, find(name, 0)?))).collect();
+    // Most texts name few of these, and a look through the whole is much faster than one through each line. Each name that
+    // stands there, by its place in the list, and where it stands next.
+    let there = FINDERS.iter().enumerate().filter_map(|(name, finder)| Some((name, first(finder)?)));
+    let mut next: Vec<(usize, usize)> = there.collect();
     if next.is_empty() {
         return found;
     }
+    let find = |name: usize, from: usize| Some(from + FINDERS[name].find(&whole.as_bytes()[from..])?);
     // The place in `next` of a name that stands there and in `name`: where there is none, neither is `name` there.
     let place = |name: &str| next.iter().position(|(known, _)| name.contains(NAMES[*known]));
+    // Whether a name stands there that has one of those in it.
+    let stands = |name: &str| LONGER.iter().any(|(longer, finder)| *longer == name && first(finder).is_some());
     // The names of a program that stand there, each with the place in `next` of what it has in it.
     let named = |names: &[&'static str]| {
-        let there = |name: &str, place: usize| {
-            NAMES[next[place].0] == name || memchr::memmem::find(whole.as_bytes(), name.as_bytes()).is_some()
-        };
+        let there = |name: &str, place: usize| NAMES[next[place].0] == name || stands(name);
         let placed = names.iter().filter_map(|name| Some((*name, place(name)?)));
         placed.filter(|(name, place)| there(name, *place)).collect::<Vec<_>>()
     };
@@ -171,27 +176,28 @@ pub fn versions_where<'l>(
     let (uname, linux) = (place("uname").is_some(), named(&["linux"]));
     let distributions: Vec<&str> = DISTRIBUTIONS
         .into_iter()
-        .filter(|(name, lower)| {
-            place(lower).is_some() && memchr::memmem::find(text.as_bytes(), name.as_bytes()).is_some()
-        })
+        .filter(|(_, lower)| place(lower).is_some_and(|place| NAMES[next[place].0] == *lower || stands(lower)))
         .map(|(name, _)| name)
         .collect();
     let pretty = place("pretty_name=").is_some();
     // Where the next name stands: no line before it names anything.
-    let mut soonest = next.iter().map(|(_, at)| *at).min();
-    for (number, line) in lines(text) {
-        let begin = line.as_ptr() as usize - text.as_ptr() as usize;
-        if !after_uname && soonest.is_none_or(|at| at >= begin + line.len()) {
-            if soonest.is_none_or(|at| at == usize::MAX) {
-                break;
-            }
-            continue;
+    let mut soonest = next.iter().map(|(_, at)| *at).min().unwrap_or(usize::MAX);
+    let mut behind = 0;
+    while soonest != usize::MAX || after_uname {
+        if !after_uname {
+            // A long text has names in few of its lines.
+            behind = starts.partition_point(|start| *start <= soonest).max(behind + 1) - 1;
         }
+        let Some(begin) = starts.get(behind).copied() else { break };
+        behind += 1;
+        let number = u32::try_from(behind).unwrap_or(u32::MAX);
+        let end = starts.get(behind).copied().unwrap_or(text.len());
+        let line = text[begin..end].trim_end_matches(['\n', '\r']);
         let lower = &whole[begin..begin + line.len()];
         for (name, at) in next.iter_mut().filter(|(_, at)| *at < begin) {
             *at = find(*name, begin).unwrap_or(usize::MAX);
         }
-        soonest = next.iter().map(|(_, at)| *at).min();
+        soonest = next.iter().map(|(_, at)| *at).min().unwrap_or(usize::MAX);
         let here = |place: usize| next[place].1 < begin + line.len();
         let names = (0..next.len()).any(here);
         // Nobody writes a version into a line of this length; logs do have such lines.

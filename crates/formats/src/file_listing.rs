@@ -61,6 +61,7 @@ impl FileListing {
 
 impl View for FileListing {
     const KIND: Kind = Kind::new("file_listing");
+    const SUREST: u8 = 85;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

@@ -60,6 +60,7 @@ pub struct FirecrackerConfig {
 
 impl View for FirecrackerConfig {
     const KIND: Kind = Kind::new("firecracker_config");
+    const SUREST: u8 = 94;
     const MARKS: &[&str] = &["\"kernel_image_path\"", "\"machine-config\"", "\"boot-source\""];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

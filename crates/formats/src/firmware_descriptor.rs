@@ -36,6 +36,7 @@ impl FirmwareDescriptor {
 
 impl View for FirmwareDescriptor {
     const KIND: Kind = Kind::new("firmware_descriptor");
+    const SUREST: u8 = 94;
     const MARKS: &[&str] = &["\"interface-types\""];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

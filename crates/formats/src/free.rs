@@ -46,6 +46,7 @@ const KIB: f64 = 4_194_304.0;
 
 impl View for Free {
     const KIND: Kind = Kind::new("free");
+    const SUREST: u8 = 93;
     const MARKS: &[&str] = &["Mem:"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

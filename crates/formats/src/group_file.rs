@@ -47,6 +47,7 @@ impl GroupFile {
 
 impl View for GroupFile {
     const KIND: Kind = Kind::new("group_file");
+    const SUREST: u8 = 85;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

@@ -65,6 +65,7 @@ impl GuestConsole {
 
 impl View for GuestConsole {
     const KIND: Kind = Kind::new("guest_console");
+    const SUREST: u8 = 94;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut stages = Vec::new();

@@ -12,6 +12,7 @@ pub struct GuestKernelLog {
 
 impl View for GuestKernelLog {
     const KIND: Kind = Kind::new("guest_kernel_log");
+    const SUREST: u8 = 88;
     const MARKS: &[&str] = KernelLog::MARKS;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

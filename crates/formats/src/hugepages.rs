@@ -50,6 +50,7 @@ impl HugePages {
 
 impl View for HugePages {
     const KIND: Kind = Kind::new("hugepages");
+    const SUREST: u8 = 93;
     const MARKS: &[&str] = &["Minimum", "hugepages-"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

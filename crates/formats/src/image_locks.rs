@@ -60,6 +60,7 @@ impl ImageLocks {
 
 impl View for ImageLocks {
     const KIND: Kind = Kind::new("image_locks");
+    const SUREST: u8 = 95;
     const MARKS: &[&str] = &["none holds ", "unknown ", "pid "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

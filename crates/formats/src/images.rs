@@ -64,6 +64,7 @@ impl Images {
 
 impl View for Images {
     const KIND: Kind = Kind::new("images");
+    const SUREST: u8 = 95;
     const MARKS: &[&str] = &[" file ", " named-by ", " format ", " virtual-size ", " missing "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -49,6 +49,7 @@ impl Interfaces {
 
 impl View for Interfaces {
     const KIND: Kind = Kind::new("interfaces");
+    const SUREST: u8 = 90;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

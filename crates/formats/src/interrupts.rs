@@ -41,6 +41,7 @@ pub struct Interrupts {
 
 impl View for Interrupts {
     const KIND: Kind = Kind::new("interrupts");
+    const SUREST: u8 = 93;
     const MARKS: &[&str] = &["CPU"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -45,6 +45,7 @@ impl IommuGroups {
 
 impl View for IommuGroups {
     const KIND: Kind = Kind::new("iommu_groups");
+    const SUREST: u8 = 93;
     const MARKS: &[&str] = &["roup ", "Group:", "/iommu_groups/"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

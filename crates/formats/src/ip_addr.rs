@@ -78,6 +78,7 @@ const KINDS: [&str; 12] = [
 
 impl View for IpAddr {
     const KIND: Kind = Kind::new("ip_addr");
+    const SUREST: u8 = 90;
     const MARKS: &[&str] = &["mtu"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -51,6 +51,7 @@ impl IpRoute {
 
 impl View for IpRoute {
     const KIND: Kind = Kind::new("ip_route");
+    const SUREST: u8 = 90;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

@@ -58,6 +58,7 @@ impl IptablesSave {
 
 impl View for IptablesSave {
     const KIND: Kind = Kind::new("iptables_save");
+    const SUREST: u8 = 93;
     const MARKS: &[&str] = &["-A ", "-P ", "COMMIT"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -35,6 +35,7 @@ pub struct IrqAffinity {
 
 impl View for IrqAffinity {
     const KIND: Kind = Kind::new("irq_affinity");
+    const SUREST: u8 = 95;
     const MARKS: &[&str] = &[" allowed "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -24,6 +24,7 @@ impl KernelCmdline {
 
 impl View for KernelCmdline {
     const KIND: Kind = Kind::new("kernel_cmdline");
+    const SUREST: u8 = 90;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut parameters = Vec::new();

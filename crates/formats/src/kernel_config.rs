@@ -20,6 +20,7 @@ impl KernelConfig {
 
 impl View for KernelConfig {
     const KIND: Kind = Kind::new("kernel_config");
+    const SUREST: u8 = 94;
     const MARKS: &[&str] = &["CONFIG_"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

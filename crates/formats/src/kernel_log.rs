@@ -34,23 +34,25 @@ impl KernelLog {
         self.messages.iter().filter(move |message| message.text.contains(part))
     }
 
-    /// The kernel's command line as it printed it at boot, with its line.
-    #[must_use]
-    pub fn command_line(&self) -> Option<(u32, &str)> {
-        self.messages.iter().find_map(|message| {
-            let (_, words) = message.text.split_once("ommand line: ")?;
-            Some((message.line, words))
-        })
-    }
-
     pub(crate) fn read_all(text: &str) -> Self {
         let messages = lines(text).filter_map(|(number, line)| message(number, line)).collect();
         Self { messages }
     }
 }
 
+/// What stands in every message by which the kernel prints its command line at boot.
+pub const COMMAND_LINE: &str = "ommand line: ";
+
+/// The kernel's command line, where a line of its log is the message with it.
+#[must_use]
+pub fn command_line(line: &str) -> Option<&str> {
+    let (_, words) = line.split_once(COMMAND_LINE)?;
+    (!other_program(line)).then_some(words)
+}
+
 impl View for KernelLog {
     const KIND: Kind = Kind::new("kernel_log");
+    const SUREST: u8 = 88;
     // The signs, and what stands around the time or behind the name of the host.
     const MARKS: &[&str] = &{
         let mut marks = ["["; SIGNS.len() + 2];
@@ -253,8 +255,14 @@ mod tests {
 
     #[test]
     fn the_command_line() {
-        let (log, _) = KernelLog::read("[ 0.0] Linux\n[    0.0] Command line: BOOT_IMAGE=/v ro iommu=pt\n");
-        assert_eq!(log.command_line(), Some((2, "BOOT_IMAGE=/v ro iommu=pt")));
+        for (line, words) in [
+            ("[    0.0] Command line: BOOT_IMAGE=/v ro iommu=pt", Some("BOOT_IMAGE=/v ro iommu=pt")),
+            ("Jan 01 12:00:00 hv1 kernel: Kernel command line: ro", Some("ro")),
+            ("Jan 01 12:00:00 hv1 sshd[812]: Command line: ro", None),
+            ("[    0.0] Linux", None),
+        ] {
+            assert_eq!(command_line(line), words, "{line}");
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub struct KubectlDescribe {
 
 impl View for KubectlDescribe {
     const KIND: Kind = Kind::new("kubectl_describe");
+    const SUREST: u8 = 92;
     const MARKS: &[&str] = &["Labels:", "Annotations:", "Status:", "Events:", "Node:", "API Version:", "Kind:"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

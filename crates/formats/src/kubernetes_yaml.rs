@@ -21,6 +21,7 @@ pub struct KubernetesYaml {
 
 impl View for KubernetesYaml {
     const KIND: Kind = Kind::new("kubernetes_yaml");
+    const SUREST: u8 = 92;
     const MARKS: &[&str] = &["apiVersion:", "spec:", "metadata:"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -37,6 +37,7 @@ impl KvmProbe {
 
 impl View for KvmProbe {
     const KIND: Kind = Kind::new("kvm_probe");
+    const SUREST: u8 = 95;
     const MARKS: &[&str] = &["open:", "verdict:"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -32,6 +32,7 @@ pub use cpu_models::{CpuModel, cpu_model};
 pub use nearest::nearest;
 pub use pairs::Pairs;
 pub use pci_address::PciAddress;
+use recognise::Recogniser;
 pub use recognise::recognise;
 pub use seamcall::{SeamcallStatus, seamcall_leaf, seamcall_named, seamcall_status, seamcall_words};
 pub use sev_status::{SevStatus, sev_code, sev_named, sev_status, sev_termination};
@@ -49,6 +50,9 @@ pub fn text(bytes: &[u8]) -> Cow<'_, str> {
 pub trait View: Sized + 'static {
     /// The kind that this view reads. Its name is the name of the module.
     const KIND: Kind;
+
+    /// How sure [`View::recognise`] is at most: nobody asks this view where another is surer.
+    const SUREST: u8;
 
     /// Words of which at least one stands in every text that [`View::recognise`] knows by its content. A text
     /// without any is not gone through for this view. None where no such words are known: then each text is.
@@ -68,8 +72,8 @@ macro_rules! views {
     ($($module:ident :: $view:ident),* $(,)?) => {
         $(pub mod $module; pub use $module::$view;)*
         /// Every view's kind with its recogniser.
-        pub(crate) const RECOGNISERS: &[(Kind, &[&str], fn(&str, &str) -> u8)] =
-            &[$(($view::KIND, <$view as View>::MARKS, <$view as View>::recognise)),*];
+        pub(crate) const RECOGNISERS: &[Recogniser] =
+            &[$(($view::KIND, $view::MARKS, $view::SUREST, $view::recognise)),*];
 
         /// What could not be read of a text of this kind, by line; none where no view has that kind.
         #[must_use]

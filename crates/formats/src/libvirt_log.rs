@@ -66,6 +66,7 @@ const DAEMONS: [&str; 12] = [
 
 impl View for LibvirtLog {
     const KIND: Kind = Kind::new("libvirt_log");
+    const SUREST: u8 = 85;
 
     // How severe a message is, whose it is, and how virt-manager's begin.
     const MARKS: &[&str] = &["error", "warning", "info", "debug", "virt", "Error ", "Unable to "];

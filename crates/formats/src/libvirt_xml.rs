@@ -74,6 +74,7 @@ fn network(element: Element<'_>) -> Network {
 
 impl View for LibvirtXml {
     const KIND: Kind = Kind::new("libvirt_xml");
+    const SUREST: u8 = 97;
     const MARKS: &[&str] = &["<domstatus", "<network", "<pool", "<volume", "<device"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -73,6 +73,7 @@ const USUAL: [&str; 6] = ["operstate", "mtu", "address", "flags", "ifindex", "tx
 
 impl View for Links {
     const KIND: Kind = Kind::new("links");
+    const SUREST: u8 = 94;
     const MARKS: &[&str] = &USUAL;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -53,6 +53,7 @@ const KEYS: [&str; 7] = [
 
 impl View for LsCpu {
     const KIND: Kind = Kind::new("lscpu");
+    const SUREST: u8 = 92;
     const MARKS: &[&str] = &KEYS;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

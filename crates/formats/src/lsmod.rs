@@ -39,6 +39,7 @@ impl LsMod {
 
 impl View for LsMod {
     const KIND: Kind = Kind::new("lsmod");
+    const SUREST: u8 = 95;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

@@ -112,6 +112,7 @@ impl Lspci {
 
 impl View for Lspci {
     const KIND: Kind = Kind::new("lspci");
+    const SUREST: u8 = 92;
     const MARKS: &[&str] = &[": "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

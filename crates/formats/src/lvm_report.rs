@@ -92,6 +92,7 @@ const HEADS: [(&str, &str); 26] = [
 
 impl View for LvmReport {
     const KIND: Kind = Kind::new("lvm_report");
+    const SUREST: u8 = 94;
     const MARKS: &[&str] = &["\"report\"", "LV", "VG", "PV"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

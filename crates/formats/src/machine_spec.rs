@@ -53,6 +53,7 @@ impl MachineSpecView {
 
 impl View for MachineSpecView {
     const KIND: Kind = Kind::new("machine_spec");
+    const SUREST: u8 = 90;
     const MARKS: &[&str] = &["[[disk]]", "[[network]]", "[memory]", "[boot]", "[cpu]", "[process]", "accelerator ="];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

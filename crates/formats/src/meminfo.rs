@@ -40,6 +40,7 @@ const KEYS: [&str; 8] = [
 
 impl View for MemInfo {
     const KIND: Kind = Kind::new("meminfo");
+    const SUREST: u8 = 92;
     const MARKS: &[&str] = &KEYS;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -78,6 +78,7 @@ impl ModprobeConf {
 
 impl View for ModprobeConf {
     const KIND: Kind = Kind::new("modprobe_conf");
+    const SUREST: u8 = 92;
     const MARKS: &[&str] = &["options", "blacklist", "softdep", "alias", "install", "remove"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

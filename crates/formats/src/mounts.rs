@@ -57,6 +57,7 @@ impl Mounts {
 
 impl View for Mounts {
     const KIND: Kind = Kind::new("mounts");
+    const SUREST: u8 = 90;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

@@ -114,6 +114,7 @@ struct Columns(Option<usize>);
 
 impl View for Namei {
     const KIND: Kind = Kind::new("namei");
+    const SUREST: u8 = 95;
     const MARKS: &[&str] = &["f: "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -46,6 +46,7 @@ impl NftRuleset {
 
 impl View for NftRuleset {
     const KIND: Kind = Kind::new("nft_ruleset");
+    const SUREST: u8 = 94;
     const MARKS: &[&str] = &["chain "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

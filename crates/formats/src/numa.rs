@@ -55,6 +55,7 @@ impl Numa {
 
 impl View for Numa {
     const KIND: Kind = Kind::new("numa");
+    const SUREST: u8 = 93;
     const MARKS: &[&str] = &["cpus:", "size:", "free:"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

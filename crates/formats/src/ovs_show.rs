@@ -58,6 +58,7 @@ impl OvsShow {
 
 impl View for OvsShow {
     const KIND: Kind = Kind::new("ovs_show");
+    const SUREST: u8 = 92;
     const MARKS: &[&str] = &["Bridge "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -44,6 +44,7 @@ impl Packages {
 
 impl View for Packages {
     const KIND: Kind = Kind::new("packages");
+    const SUREST: u8 = 92;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

@@ -41,6 +41,7 @@ impl Passwd {
 
 impl View for Passwd {
     const KIND: Kind = Kind::new("passwd");
+    const SUREST: u8 = 90;
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
         let mut view = Self::default();

@@ -127,6 +127,7 @@ impl PciDevices {
 
 impl View for PciDevices {
     const KIND: Kind = Kind::new("pci_devices");
+    const SUREST: u8 = 95;
     const MARKS: &[&str] = &[" id ", " class ", " driver ", " iommu_group ", " subsystem "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -44,6 +44,7 @@ impl ProcIomem {
 
 impl View for ProcIomem {
     const KIND: Kind = Kind::new("proc_iomem");
+    const SUREST: u8 = 90;
     const MARKS: &[&str] = &[" : "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

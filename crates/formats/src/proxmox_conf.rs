@@ -68,6 +68,7 @@ impl ProxmoxConf {
 
 impl View for ProxmoxConf {
     const KIND: Kind = Kind::new("proxmox_conf");
+    const SUREST: u8 = 91;
 
     // Its keys, and what only its devices have.
     const MARKS: &[&str] = &{

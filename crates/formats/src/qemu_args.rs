@@ -206,6 +206,7 @@ impl QemuArgs {
 
 impl View for QemuArgs {
     const KIND: Kind = Kind::new("qemu_args");
+    const SUREST: u8 = 88;
 
     // What programs and the variables that name them are called, and each of [`SIGNS`] with its dash.
     const MARKS: &[&str] = &[

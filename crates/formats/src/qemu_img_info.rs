@@ -68,6 +68,7 @@ pub struct QemuImgInfo {
 
 impl View for QemuImgInfo {
     const KIND: Kind = Kind::new("qemu_img_info");
+    const SUREST: u8 = 94;
     const MARKS: &[&str] = &["\"virtual-size\"", "image: "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -91,6 +91,7 @@ const NAMES: [&str; 3] = ["qemu", "kvm", "KVM internal error. Suberror"];
 
 impl View for QemuLog {
     const KIND: Kind = Kind::new("qemu_log");
+    const SUREST: u8 = 95;
     const MARKS: &[&str] = &["qemu", "libvirt", "kvm", "KVM internal error. Suberror", "starting up", "shutting down, reason=", " is tainted: "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

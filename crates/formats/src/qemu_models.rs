@@ -43,6 +43,7 @@ enum Part {
 
 impl View for QemuModels {
     const KIND: Kind = Kind::new("qemu_models");
+    const SUREST: u8 = 93;
     const MARKS: &[&str] = &["Available CPUs:", "name \""];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -62,6 +62,7 @@ const HEADING: &str = "Supported machines are:";
 
 impl View for QemuOffers {
     const KIND: Kind = Kind::new("qemu_offers");
+    const SUREST: u8 = 96;
     const MARKS: &[&str] = &["<qemuCaps>", "<domainCapabilities>", "<capabilities>", HEADING];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -113,6 +113,7 @@ pub fn vm_of(source: &str) -> Option<&str> {
 
 impl View for QmpAnswer {
     const KIND: Kind = Kind::new("qmp_answer");
+    const SUREST: u8 = 97;
     const MARKS: &[&str] = &["\"return\":"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

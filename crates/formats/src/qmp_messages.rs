@@ -68,6 +68,7 @@ impl QmpMessages {
 
 impl View for QmpMessages {
     const KIND: Kind = Kind::new("qmp_messages");
+    const SUREST: u8 = 90;
     const MARKS: &[&str] = &["\"QMP\"", "\"desc\"", "\"event\"", "\"execute\"", "\"return\"", "\"error\"", "\"timestamp\""];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

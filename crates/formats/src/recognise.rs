@@ -2,26 +2,54 @@
 
 use crate::RECOGNISERS;
 use memchr::memmem::Finder;
+use std::cmp::Reverse;
+use std::ops::Range;
 use std::sync::LazyLock;
 use vmwright_model::Kind;
 
 /// How much of a text is looked at, in bytes. What a text is shows in its first lines; every view asks for its own.
 const HEAD: usize = 16 * 1024;
 
+/// How sure a view is by a name alone, at most.
+const NAMED: u8 = 30;
+
+/// A view's kind, its marks, how sure it is at most, and its recogniser.
+pub(crate) type Recogniser = (Kind, &'static [&'static str], u8, fn(&str, &str) -> u8);
+
 /// The kind of a text; [`Kind::TEXT`] where no view claims it. `name` may be a path or a command line.
 #[must_use]
 pub fn recognise(name: &str, text: &str) -> Kind {
     let name = last_part(name).to_ascii_lowercase();
     let head = head(text);
-    let mut best = (0, None);
-    for ((kind, _, claim), asked) in RECOGNISERS.iter().zip(asked(head)) {
-        let sure = claim(&name, if asked { head } else { "" });
-        if sure > best.0 {
-            best = (sure, Some(kind));
+    let grams = Grams::of(head);
+    // Of views that are equally sure, the first has it.
+    let mut best = (0, Reverse(0));
+    let mut unmarked = Vec::with_capacity(RECOGNISERS.len());
+    for view in SUREST_FIRST.iter().copied() {
+        let (_, _, surest, claim) = RECOGNISERS[view];
+        if surest < best.0 {
+            break;
+        }
+        if MARKS.can_be(view, head, &grams) {
+            best = best.max((claim(&name, head), Reverse(view)));
+        } else {
+            unmarked.push(view);
         }
     }
-    best.1.cloned().unwrap_or(Kind::TEXT)
+    if best.0 <= NAMED {
+        for view in unmarked {
+            best = best.max((RECOGNISERS[view].3(&name, ""), Reverse(view)));
+        }
+    }
+    if best.0 == 0 { Kind::TEXT } else { RECOGNISERS[best.1.0].0.clone() }
 }
+
+/// The views in the order in which they are asked: none of those that follow can be surer than one that is.
+static SUREST_FIRST: LazyLock<Vec<usize>> = LazyLock::new(|| {
+    let mut views: Vec<usize> = (0..RECOGNISERS.len()).collect();
+    views.sort_by_key(|view| Reverse(RECOGNISERS[*view].2));
+    views
+});
 
 /// The part of a text that is looked at.
 fn head(text: &str) -> &str {
@@ -32,76 +60,80 @@ fn head(text: &str) -> &str {
     &text[..end]
 }
 
-/// For each recogniser, whether this text can be its own by its content.
-fn asked(head: &str) -> impl Iterator<Item = bool> {
-    let each = RECOGNISERS.iter().zip(MARKS.of(head));
-    each.map(|((_, marks, _), marked)| marked || marks.is_empty())
-}
-
-/// All views' marks. Most stand in few texts, and nearly all are ruled out by their grams (runs of three bytes): of a
-/// text a table is made of which grams it has, and a mark is looked for where all of its own are among them.
+/// All views' marks. Most stand in few texts, and nearly all are ruled out by their grams: a mark is looked for where all
+/// of its own are among those of the text.
+#[derive(Default)]
 struct Marks {
-    words: Vec<Mark>,
-    grams: Vec<u16>,
-}
-
-struct Mark {
-    /// To make what finds it takes longer than to go through a short text with it.
-    finder: Finder<'static>,
-    /// The place of its view among the recognisers.
-    view: usize,
-    /// Where its grams end among all.
-    end: usize,
+    /// To make what finds a mark takes longer than to go through a short text with it.
+    finders: Vec<Finder<'static>>,
+    /// The cells of each mark's grams from its first byte on, and from its second.
+    cells: Vec<[Range<usize>; STRIDE]>,
+    all_cells: Vec<u16>,
+    /// Those of each view.
+    views: Vec<Range<usize>>,
 }
 
 static MARKS: LazyLock<Marks> = LazyLock::new(|| {
-    let mut marks = Marks { words: Vec::new(), grams: Vec::new() };
-    for (view, (_, words, _)) in RECOGNISERS.iter().enumerate() {
+    let mut marks = Marks::default();
+    for (_, words, ..) in RECOGNISERS {
+        let first = marks.finders.len();
         for word in *words {
-            marks.grams.extend(grams(word));
-            marks.words.push(Mark { finder: Finder::new(*word), view, end: marks.grams.len() });
+            marks.finders.push(Finder::new(*word));
+            let cells = [0, 1].map(|from| {
+                let begin = marks.all_cells.len();
+                marks.all_cells.extend(cells(word.as_bytes().get(from..).unwrap_or_default()));
+                begin..marks.all_cells.len()
+            });
+            marks.cells.push(cells);
         }
+        marks.views.push(first..marks.finders.len());
     }
     marks
 });
 
-/// Bytes of a gram.
-const GRAM: usize = 3;
-
-/// Cells of the table of grams, each a bit: several grams may share one, which only costs a look at the text.
-const CELLS: usize = 1 << 15;
-
-/// Cells that lie in one number.
-const BITS: usize = u64::BITS as usize;
-
-/// The cells of a text's grams.
-fn grams(text: &str) -> impl Iterator<Item = u16> {
-    let (first, rest) = text.as_bytes().split_at(text.len().min(GRAM - 1));
-    let first = first.iter().fold(0u32, |run, byte| run << 8 | u32::from(*byte));
-    rest.iter().scan(first, |run, byte| {
-        *run = (*run << 8 | u32::from(*byte)) & 0x00ff_ffff;
-        // Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, 6.4): the high bits are well mixed.
-        Some((run.wrapping_mul(0x9E37_79B1) >> (u32::BITS - CELLS.trailing_zeros())) as u16)
-    })
+impl Marks {
+    /// Whether a text can be a view's own by its content: one of its marks stands there, or it has none.
+    fn can_be(&self, view: usize, text: &str, grams: &Grams) -> bool {
+        let mut marks = self.views[view].clone();
+        let stands = |mark: usize| {
+            let there = |cells: &Range<usize>| grams.have(&self.all_cells[cells.clone()]);
+            self.cells[mark].iter().any(there) && self.finders[mark].find(text.as_bytes()).is_some()
+        };
+        marks.is_empty() || marks.any(stands)
+    }
 }
 
-impl Marks {
-    /// For each recogniser, whether one of its marks stands in the text.
-    fn of(&self, text: &str) -> Vec<bool> {
-        let mut has = [0u64; CELLS / BITS];
-        grams(text).for_each(|cell| has[usize::from(cell) / BITS] |= 1 << (usize::from(cell) % BITS));
-        let has = |cell: &u16| has[usize::from(*cell) / BITS] >> (usize::from(*cell) % BITS) & 1 == 1;
-        let mut marked = vec![false; RECOGNISERS.len()];
-        let mut begin = 0;
-        for Mark { finder, view, end } in &self.words {
-            let mut mine = self.grams[begin..*end].iter();
-            begin = *end;
-            if !marked[*view] && mine.all(has) {
-                marked[*view] = finder.find(text.as_bytes()).is_some();
-            }
-        }
-        marked
+/// Which grams, runs of three bytes, begin at every second byte of a text. Several may share a cell, which only costs a look
+/// at the text.
+struct Grams([bool; CELLS]);
+
+/// A gram begins at every so many bytes.
+const STRIDE: usize = 2;
+
+/// Cells of the table of grams, which stay in a processor's first cache.
+const CELLS: usize = 1 << 14;
+
+impl Grams {
+    fn of(text: &str) -> Self {
+        let mut have = [false; CELLS];
+        cells(text.as_bytes()).for_each(|cell| have[usize::from(cell)] = true);
+        Self(have)
     }
+
+    fn have(&self, cells: &[u16]) -> bool {
+        cells.iter().all(|cell| self.0[usize::from(*cell)])
+    }
+}
+
+/// The cells of the grams of a text.
+fn cells(text: &[u8]) -> impl Iterator<Item = u16> {
+    let pairs = text.as_chunks::<STRIDE>().0.iter().map(|pair| u16::from_le_bytes(*pair));
+    let thirds = text.iter().skip(STRIDE).step_by(STRIDE);
+    pairs.zip(thirds).map(|(pair, third)| {
+        // Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, 6.4): the high bits are well mixed.
+        let mixed = pair.wrapping_mul(0x9E37).wrapping_add(u16::from(*third).wrapping_mul(0xC2B3));
+        mixed >> (u16::BITS - CELLS.trailing_zeros())
+    })
 }
 
 /// The last component of a path; of a command line, the program without its folder and what follows
@@ -120,7 +152,7 @@ fn last_part(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{asked, head, last_part};
+    use super::{Grams, MARKS, NAMED, head, last_part, recognise};
     use crate::RECOGNISERS;
     use std::fs;
     use std::path::Path;
@@ -141,24 +173,40 @@ mod tests {
         found
     }
 
+    /// What each view says of a text, with whether it is asked.
+    fn claims<'t>(name: &'t str, head: &'t str) -> impl Iterator<Item = (usize, u8, bool)> + 't {
+        let grams = Grams::of(head);
+        let all = RECOGNISERS.iter().enumerate();
+        all.map(move |(view, (.., claim))| (view, claim(name, head), MARKS.can_be(view, head, &grams)))
+    }
+
+    /// A view that leaves a mark out, or is surer than it says, would pass over texts of its own.
+    fn check(name: &str, text: &str) {
+        let (name, head) = (last_part(name).to_ascii_lowercase(), head(text));
+        let mut best = (0, "text");
+        for (view, sure, asked) in claims(&name, head) {
+            let (kind, _, surest, claim) = &RECOGNISERS[view];
+            let named = claim(&name, "");
+            assert!(sure <= *surest, "{kind} of {name}: {head:?}");
+            assert!(named <= NAMED, "{kind} of {name}");
+            assert!(asked || sure == named, "{kind} of {name}: {head:?}");
+            if sure > best.0 {
+                best = (sure, &kind.0);
+            }
+        }
+        assert_eq!(recognise(&name, text).0, best.1, "{name}: {head:?}");
+    }
+
     /// What rules' cases have, and what the fuzzer found, is taken for the same as if each view were asked for it.
     #[test]
     fn a_text_is_what_it_is_when_every_view_is_asked() {
         for folder in ["../rules/cases", "../hostile/corpus/recognise"] {
             let texts = texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
             assert!(!texts.is_empty(), "{folder}");
-            for (path, text) in &texts {
-                let (name, head) = (last_part(path).to_ascii_lowercase(), head(text));
-                for ((kind, _, claim), asked) in RECOGNISERS.iter().zip(asked(head)) {
-                    if !asked {
-                        assert_eq!(claim(&name, head), claim(&name, ""), "{kind} of {path}");
-                    }
-                }
-            }
+            texts.iter().for_each(|(path, text)| check(path, text));
         }
     }
 
-    /// A view that leaves a mark out would pass over texts of its own.
     #[test]
     fn no_content_is_known_without_a_mark() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples");
@@ -167,12 +215,11 @@ mod tests {
         for text in samples {
             // Each line by itself, too: what is pasted is often one.
             for part in text.lines().chain([text.as_str()]) {
-                for ((kind, _, claim), asked) in RECOGNISERS.iter().zip(asked(part)) {
-                    if !asked {
-                        for name in ["pasted.txt", &*kind.0, "x.yaml", "x.toml"] {
-                            assert_eq!(claim(name, part), claim(name, ""), "{kind} named {name}: {part:?}");
-                        }
-                    }
+                for name in ["pasted.txt", "x.yaml", "x.toml"] {
+                    check(name, part);
+                }
+                for (kind, ..) in RECOGNISERS {
+                    check(&kind.0, part);
                 }
             }
         }

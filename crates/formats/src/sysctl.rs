@@ -31,6 +31,7 @@ const BRANCHES: [&str; 8] = ["abi", "debug", "dev", "fs", "kernel", "net", "user
 
 impl View for Sysctl {
     const KIND: Kind = Kind::new("sysctl");
+    const SUREST: u8 = 88;
     const MARKS: &[&str] = &[
         "abi.", "abi/", "debug.", "debug/", "dev.", "dev/", "fs.", "fs/", "kernel.", "kernel/", "net.", "net/", "user.",
         "user/", "vm.", "vm/",

@@ -28,6 +28,7 @@ const KEYS: [&str; 12] = [
 
 impl View for VirshInfo {
     const KIND: Kind = Kind::new("virsh_info");
+    const SUREST: u8 = 88;
     const MARKS: &[&str] = &["Name:  ", "UUID:  ", "Type:  ", "CPU model:  "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

@@ -52,6 +52,7 @@ impl VirshTable {
 
 impl View for VirshTable {
     const KIND: Kind = Kind::new("virsh_table");
+    const SUREST: u8 = 92;
     const MARKS: &[&str] = &["-----------"];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

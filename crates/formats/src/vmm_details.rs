@@ -140,6 +140,7 @@ pub struct VmmDetails {
 
 impl View for VmmDetails {
     const KIND: Kind = Kind::new("vmm_details");
+    const SUREST: u8 = 96;
     const MARKS: &[&str] = &["pid "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {

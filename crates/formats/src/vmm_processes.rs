@@ -27,6 +27,7 @@ pub struct VmmProcesses {
 
 impl View for VmmProcesses {
     const KIND: Kind = Kind::new("vmm_processes");
+    const SUREST: u8 = 95;
     const MARKS: &[&str] = &["pid "];
 
     fn read(text: &str) -> (Self, Vec<Issue>) {
