@@ -31,10 +31,17 @@ impl<'r> Context<'r> {
         let mut draft = self.blank();
         let row = Numbers::of_all().row(self.entry);
         let known = self.reading.known();
-        let signs = self.entry.rule.signs.iter().enumerate();
-        for (at, sign) in signs.filter(|(_, sign)| known.has(self.entry.id, sign.text)) {
-            let hits = match row.get(at) {
-                Some(number) => self.reading.hits_numbered(*number as usize, sign.text),
+        let silent = self.reading.complaint().is_empty();
+        for (at, sign) in self.entry.rule.signs.iter().enumerate() {
+            let number = row.get(at).map(|number| *number as usize);
+            // All signs are asked for: one that stands nowhere is not even looked at.
+            if silent && number.is_some_and(|number| !self.reading.can_stand(number))
+                || !known.has(self.entry.id, sign.text)
+            {
+                continue;
+            }
+            let hits = match number {
+                Some(number) => self.reading.hits_numbered(number, sign.text),
                 None => self.reading.hits(sign.text),
             };
             self.weigh(sign, self.counting(sign, hits), &mut draft);

@@ -11,9 +11,9 @@ pub struct Draft<'r> {
     entry: &'static Entry,
     reading: &'r Reading<'r>,
     subject: Subject,
-    title: String,
+    title: Option<String>,
     level: Level,
-    remedy: String,
+    remedy: Option<String>,
     support: Vec<Support>,
     actions: Vec<Action>,
     looked: bool,
@@ -29,9 +29,9 @@ impl<'r> Draft<'r> {
             entry,
             reading,
             subject,
-            title: entry.title().to_owned(),
+            title: None,
             level: entry.rule.level,
-            remedy: entry.rule.remedy.to_owned(),
+            remedy: None,
             support: Vec::new(),
             actions: Vec::new(),
             looked: false,
@@ -70,7 +70,7 @@ impl<'r> Draft<'r> {
     /// What is wrong, with the facts of this case: one line, no full stop.
     #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = title.into();
+        self.title = Some(title.into());
         self
     }
 
@@ -84,7 +84,7 @@ impl<'r> Draft<'r> {
     /// What settles it here, instead of the rule's general remedy.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
-        self.remedy = remedy.into();
+        self.remedy = Some(remedy.into());
         self
     }
 
@@ -142,11 +142,11 @@ impl<'r> Draft<'r> {
             rule: self.entry.id.to_owned(),
             subject: self.subject,
             level: self.level,
-            title: self.title,
+            title: self.title.unwrap_or_else(|| self.entry.title().to_owned()),
             support: self.support,
             confidence,
             fix: Fix {
-                summary: self.remedy,
+                summary: self.remedy.unwrap_or_else(|| rule.remedy.to_owned()),
                 actions: self.actions,
                 applicability: rule.applicability,
                 disruption: rule.disruption,

@@ -10,6 +10,12 @@ use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+/// Where patterns stand whose numbers follow each other.
+type Found = [OnceLock<Box<[Hit]>>; BLOCK];
+
+/// How many numbers lie together.
+const BLOCK: usize = 64;
+
 /// The places in some texts.
 #[derive(Debug)]
 pub(crate) struct Marks {
@@ -17,8 +23,8 @@ pub(crate) struct Marks {
     /// The plain forms of lines, and the text and line that each is of.
     plain: (Text<'static>, Vec<(usize, u32)>),
     plain_places: Arc<Places>,
-    /// By the pattern's number; none where there is no text. There are thousands, and few are asked for.
-    found: Vec<OnceLock<Box<[Hit]>>>,
+    /// By the pattern's number; none where there is no text. There are thousands, and few stand anywhere.
+    found: Vec<OnceLock<Box<Found>>>,
     /// Of signs and of words in the texts that are in no table of places.
     long: [OnceLock<Hits>; 2],
 }
@@ -31,7 +37,8 @@ impl Marks {
         let numbers = Numbers::of_all();
         // Mostly nobody complains, and nothing stands in what is not said.
         let nothing = texts.iter().all(|text| text.whole().is_empty());
-        let found = vec![OnceLock::new(); if nothing { 0 } else { numbers.count() }];
+        let blocks = if nothing { 0 } else { numbers.count().div_ceil(BLOCK) };
+        let found = std::iter::repeat_with(OnceLock::new).take(blocks).collect();
         Self { places, plain: (forms, of), plain_places, found, long: Default::default() }
     }
 
@@ -43,19 +50,21 @@ impl Marks {
 
     /// The same of a pattern whose number is known.
     pub(crate) fn find_numbered(&self, number: usize, pattern: &str, texts: &[Text<'_>]) -> &[Hit] {
-        let Some(found) = self.found.get(number) else { return &[] };
+        let Some(block) = self.found.get(number / BLOCK) else { return &[] };
+        let known = block.get().and_then(|block| block[number % BLOCK].get());
         // Most can stand nowhere and are asked for once: to note that would take longer than to tell it again.
-        if found.get().is_none() && !self.can_stand(number, texts) {
+        if known.is_none() && !self.can_stand(number, texts) {
             return &[];
         }
-        found.get_or_init(|| self.look(pattern, &Pattern::anchor(pattern), texts).into())
+        let block = block.get_or_init(|| Box::new([const { OnceLock::new() }; BLOCK]));
+        block[number % BLOCK].get_or_init(|| self.look(pattern, &Pattern::anchor(pattern), texts).into())
     }
 
     /// Whether the pattern of this number can stand anywhere: hardly any sign does, and all are asked for.
-    fn can_stand(&self, number: usize, texts: &[Text<'_>]) -> bool {
-        let Some(literal) = Numbers::of_all().literal(number) else { return true };
+    pub(crate) fn can_stand(&self, number: usize, texts: &[Text<'_>]) -> bool {
         let long = self.places.count() < texts.len();
-        long || self.places.can_hold(literal) || self.plain_places.can_hold(literal)
+        let can = |places: &Places| Numbers::of_all().can_stand(number, places);
+        long || can(&self.places) || can(&self.plain_places)
     }
 
     fn look(&self, pattern: &str, anchor: &str, texts: &[Text<'_>]) -> Vec<Hit> {

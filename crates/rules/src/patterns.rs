@@ -1,5 +1,6 @@
 //! All patterns that the catalogue has.
 
+use crate::places::{FirstRuns, Places};
 use crate::{CATALOGUE, Entry};
 use memchr::memchr3;
 // Its hashes are several times faster than the usual ones, and there are thousands to make at each start.
@@ -18,6 +19,8 @@ pub(crate) struct Numbers {
     row_ends: Vec<u32>,
     /// Of each sign, by its number, a literal that stands wherever it does.
     literals: Vec<&'static str>,
+    /// And the runs with which that begins.
+    first_runs: Vec<FirstRuns>,
 }
 
 impl Numbers {
@@ -42,8 +45,9 @@ impl Numbers {
             for word in words() {
                 add(word, &mut of, &mut texts);
             }
-            let literals = texts[..signs].iter().map(|text| literal(text)).collect();
-            Self { of, signs, rows, row_ends, literals }
+            let literals: Vec<&str> = texts[..signs].iter().map(|text| literal(text)).collect();
+            let first_runs = literals.iter().map(|literal| FirstRuns::of(literal)).collect();
+            Self { of, signs, rows, row_ends, literals, first_runs }
         })
     }
 
@@ -54,9 +58,10 @@ impl Numbers {
         &self.rows[begin as usize..self.row_ends[at] as usize]
     }
 
-    /// A literal that stands wherever the sign of this number does; none of what is no sign.
-    pub(crate) fn literal(&self, number: usize) -> Option<&'static str> {
-        self.literals.get(number).copied()
+    /// Whether the sign of this number can stand in the texts of some places; what is no sign always can.
+    pub(crate) fn can_stand(&self, number: usize, places: &Places) -> bool {
+        let Some(runs) = self.first_runs.get(number) else { return true };
+        places.can_hold_begun(self.literals[number], runs)
     }
 
     /// How many there are.
@@ -251,9 +256,9 @@ mod tests {
             assert_eq!(row.len(), entry.rule.signs.len());
             for (number, sign) in row.iter().zip(entry.rule.signs) {
                 assert_eq!(all.of(sign.text), Some(*number as usize));
-                assert_eq!(all.literal(*number as usize), Some(literal(sign.text)));
+                assert_eq!(all.literals[*number as usize], literal(sign.text));
             }
         }
-        assert_eq!(all.literal(all.signs), None, "words of complaints have none");
+        assert!(all.can_stand(all.signs, &Places::default()), "what words of complaints hold is not known");
     }
 }

@@ -160,6 +160,11 @@ impl Places {
         self.tables.iter().any(together)
     }
 
+    /// [`Places::can_hold`] of a word whose first longer runs are known: hardly any of them is kept.
+    pub(crate) fn can_hold_begun(&self, word: &str, runs: &FirstRuns) -> bool {
+        self.runs.have(runs) && self.can_hold(word)
+    }
+
     /// The chunks that `wanted` names of each table, as far as they are of the text of this length that begins at
     /// `begin`: ranges of its bytes.
     fn spans(&self, begin: usize, length: usize, wanted: impl Fn(usize) -> u32) -> Vec<Range<usize>> {
@@ -222,6 +227,13 @@ impl Runs {
         }
     }
 
+    /// Whether one of the first runs of a word is kept, or it is too short to hold one.
+    fn have(&self, first: &FirstRuns) -> bool {
+        let kept =
+            |bit: &u32| self.bits.get(*bit as usize / 64).is_some_and(|bits| bits >> (bit % 64) & 1 == 1);
+        first.0.is_none_or(|bits| bits.iter().any(kept))
+    }
+
     /// Whether a word can stand in the texts. If it does, then at one of the first few of its bytes a run begins that is
     /// kept, and so are those that follow.
     fn can_hold(&self, word: &[u8]) -> bool {
@@ -237,6 +249,19 @@ impl Runs {
         };
         let last = word.len() - RUN;
         (0..STRIDE).any(|first| (first..last + 1).step_by(STRIDE).all(|at| kept(&word[at..at + RUN])))
+    }
+}
+
+/// The bits of the longer runs of a word, one of which is kept wherever it stands. To make them takes a look at the word, and
+/// there are thousands, which lie in as many places.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FirstRuns(Option<[u32; STRIDE]>);
+
+impl FirstRuns {
+    pub(crate) fn of(word: &str) -> Self {
+        let word = word.as_bytes();
+        let bit = |at: usize| run_bit(&word[at..at + RUN]) as u32;
+        Self((word.len() >= LONG).then(|| std::array::from_fn(bit)))
     }
 }
 

@@ -303,7 +303,12 @@ impl<'s> Reading<'s> {
         self.marks.find(pattern, &self.texts)
     }
 
-    /// The same of a message whose number is known (see [`Numbers::row`](crate::patterns::Numbers::row)).
+    /// Whether the message of this number can stand in the texts; hardly any does.
+    pub(crate) fn can_stand(&self, number: usize) -> bool {
+        self.marks.can_stand(number, &self.texts)
+    }
+
+    /// The hits of a message whose number is known (see [`Numbers::row`](crate::patterns::Numbers::row)).
     pub(crate) fn hits_numbered(&self, number: usize, pattern: &str) -> &[Hit] {
         self.marks.find_numbered(number, pattern, &self.texts)
     }
@@ -339,6 +344,16 @@ impl<'s> Reading<'s> {
     pub fn all_with<'w, V: View + Send + Sync>(&self, words: impl Words<'w>) -> Vec<Seen<'_, V>> {
         let mine = self.of_kind(&V::KIND).filter(|(_, text)| text.holds(words));
         mine.map(|(at, text)| Seen { text, view: self.view(at, text) }).collect()
+    }
+
+    /// The lines of every text of a kind in which one of the words stands, each once, in order.
+    pub fn lines_of<'r, 'w: 'r>(
+        &'r self,
+        kind: &Kind,
+        words: impl Words<'w> + 'r,
+    ) -> impl Iterator<Item = (&'r Text<'r>, u32, &'r str)> {
+        let mine = self.of_kind(kind).map(|(_, text)| text as &Text<'_>);
+        mine.flat_map(move |text| text.lines_with(words).map(move |(number, line)| (text, number, line)))
     }
 
     /// The first text of a kind, read.

@@ -204,15 +204,12 @@ impl<'s> Text<'s> {
     /// The versions that it names. Many rules ask for them; they are looked for once.
     #[must_use]
     pub fn versions(&self) -> &Versions {
-        // Where it can stand is a small part of a log, and the names are many.
-        let stands = |name: &str| {
-            let ranges = self.ranges(name.as_bytes());
-            let find =
-                |ranges| Finds { text: self.lower().as_bytes(), finder: Finder::new(name), ranges }.from(0);
-            !ranges.is_empty() && find(ranges).is_some()
+        // Where they can stand is a small part of a log, and the names are many.
+        let first = |name: &Finder<'static>| {
+            let ranges = self.ranges(name.needle());
+            Finds { text: self.lower().as_bytes(), finder: name.as_ref(), ranges }.from(0)
         };
-        let lower = || Cow::Borrowed(self.lower());
-        self.versions.get_or_init(|| versions_where(&self.text, lower, stands))
+        self.versions.get_or_init(|| versions_where(&self.text, self.lower(), &self.starts, first))
     }
 
     /// A line, counted from 1, without its ending.

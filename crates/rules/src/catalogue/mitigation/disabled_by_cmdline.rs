@@ -32,6 +32,7 @@
 
 use super::host_vulnerable::flaws;
 use crate::prelude::*;
+use vmwright_formats::kernel_log::{COMMAND_LINE, command_line};
 use vmwright_formats::{KernelCmdline, KernelLog, ModprobeConf, View};
 
 pub const RULE: Rule = Rule {
@@ -99,9 +100,9 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
         let found = off(&seen).map(|(name, line)| (name, seen.quote(line)));
         lines.extend(found);
     }
-    for seen in cx.all_with::<KernelLog>("ommand line: ") {
-        let Some((line, words)) = seen.command_line() else { continue };
-        lines.extend(off(&KernelCmdline::read(words).0).map(|(name, _)| (name, seen.quote(line))));
+    for (text, line, words) in cx.lines_of(&KernelLog::KIND, COMMAND_LINE) {
+        let Some(words) = command_line(words) else { continue };
+        lines.extend(off(&KernelCmdline::read(words).0).map(|(name, _)| (name, text.quote(line))));
     }
     if cx.one::<ModprobeConf>().is_some() {
         draft = draft.looked();

@@ -40,7 +40,9 @@ fn read(cx: &Reading<'_>) -> Vec<Node> {
     }
     // What people paste of it: `lscpu | grep NUMA` among other commands.
     for text in cx.texts_with("NUMA node").filter(|text| text.kind.0 != "lscpu") {
-        for (id, cpus) in <LsCpu as vmwright_formats::View>::read(text.as_str()).0.nodes() {
+        // A kernel's log has it too, in few of its lines.
+        let lines: String = text.lines_with("NUMA node").flat_map(|(_, line)| [line, "\n"]).collect();
+        for (id, cpus) in <LsCpu as vmwright_formats::View>::read(&lines).0.nodes() {
             entry(&mut found, id).cpus = ids(cpus.value);
         }
     }
