@@ -204,7 +204,15 @@ impl Pass<'_> {
 /// How many lines begin up to a byte, which lies `near` the end of so many. One find lies near the other: a search in
 /// all lines of a long log waits for memory at each step.
 fn lines_to(starts: &[usize], at: usize, near: usize) -> usize {
+    const NEXT: usize = 8;
     const WITHIN: usize = 128;
+    if near > 0 && starts[near - 1] <= at {
+        // Mostly it is the same line or one of the next.
+        let next = starts[near..].iter().take(NEXT).take_while(|start| **start <= at).count();
+        if next < NEXT {
+            return near + next;
+        }
+    }
     let (from, to) = (near.saturating_sub(WITHIN), starts.len().min(near + WITHIN));
     let within = from + starts[from..to].partition_point(|start| *start <= at);
     let sure = (within > from || from == 0) && (within < to || to == starts.len());

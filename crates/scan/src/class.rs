@@ -42,11 +42,11 @@ const fn size<const GRAM: usize, const STRIDE: usize, const CELL: usize, const C
     }
 }
 
-/// Each takes the longest grams and the widest stride that its shortest word allows: `gram + stride - 1` bytes. By far the
+/// Each takes the widest stride that its shortest word allows, which has `gram + stride - 1` bytes at least. By far the
 /// most words are of the first class. The others have few, but are looked for at more places: what these cost is the number
 /// of steps at each, and cells of one byte take the fewest. As long as the words are thousands, each class's filter stays in
 /// the first cache or in the second.
-pub(crate) const CLASSES: [Shape; 5] = [
+pub(crate) const CLASSES: [Shape; 4] = [
     Shape {
         lengths: (11, usize::MAX),
         gram: 8,
@@ -54,8 +54,12 @@ pub(crate) const CLASSES: [Shape; 5] = [
         sizes: &[size::<8, 4, WIDE, 14>(), size::<8, 4, WIDE, 16>(), size::<8, 4, WIDE, 18>()],
     },
     Shape { lengths: (7, 10), gram: 6, stride: 2, sizes: &[size::<6, 2, 1, 15>(), size::<6, 2, 1, 18>()] },
-    Shape { lengths: (5, 6), gram: 4, stride: 2, sizes: &[size::<4, 2, 1, 14>(), size::<4, 2, 1, 18>()] },
-    Shape { lengths: (3, 4), gram: 3, stride: 1, sizes: &[size::<3, 1, 1, 14>(), size::<3, 1, 1, 18>()] },
+    Shape {
+        lengths: (3, 6),
+        gram: 3,
+        stride: 1,
+        sizes: &[size::<3, 1, 1, 14>(), size::<3, 1, 1, 16>(), size::<3, 1, 1, 18>()],
+    },
     Shape { lengths: (1, 2), gram: 2, stride: 1, sizes: &[size::<2, 1, 1, 14>()] },
 ];
 
