@@ -1,4 +1,7 @@
 //! A thousand captures of 1 MB in one folder: how many a second a core, and whether the memory stays flat.
+//!
+//! They are what `vmwright capture` writes of this host, with a kernel log that makes them 1 MB; so many of them have a log of
+//! their own as [`HOSTS`] says. What else a fleet's hosts have of their own (addresses, serial numbers) is the same in all.
 
 use super::measure::{self, Figures};
 use super::{Bench, Site};
@@ -15,20 +18,22 @@ pub(super) const BENCH: Bench =
 /// Bytes of a capture, unpacked.
 const SIZE: usize = 1_000_000;
 
+/// Captures with a kernel log of their own.
+const HOSTS: usize = 100;
+
 /// Rounds; each takes seconds.
 const ROUNDS: usize = 3;
 
 fn run(site: &Site) -> Result<()> {
-    let capture = capture(site)?;
-    let mut figures = [(100, Figures::default()), (1_000, Figures::default())];
+    let captures = (0..HOSTS).map(|host| captured(site, host)).collect::<Result<Vec<_>>>()?;
+    let mut figures = [(100_u16, Figures::default()), (1_000, Figures::default())];
     for (count, _) in &figures {
         let folder = site.dir.join(format!("captures-{count}"));
         fs::create_dir_all(&folder)?;
-        for number in 0..*count {
+        for number in 0..usize::from(*count) {
             let path = folder.join(format!("host-{number:04}.tar.gz"));
-            if !path.is_file() {
-                fs::copy(&capture, path)?;
-            }
+            let _ = fs::remove_file(&path);
+            fs::hard_link(&captures[number % HOSTS], path)?;
         }
     }
     for _ in 0..ROUNDS {
@@ -55,23 +60,31 @@ fn run(site: &Site) -> Result<()> {
 /// # Errors
 /// The program makes none, or `tar` cannot pack it.
 pub(super) fn capture(site: &Site) -> Result<PathBuf> {
-    let packed = site.dir.join("capture.tar.gz");
+    captured(site, 0)
+}
+
+/// The same; each `host` has a log of its own.
+fn captured(site: &Site, host: usize) -> Result<PathBuf> {
+    let packed = site.dir.join(format!("capture-{host}.tar.gz"));
     let newer = |path: &PathBuf| fs::metadata(path).and_then(|meta| meta.modified()).ok();
     if newer(&packed) > newer(&site.bin) {
         return Ok(packed);
     }
     let step = Step::begin("a capture of this host".to_owned());
     let (raw, open) = (site.dir.join("raw.tar.gz"), site.dir.join("open"));
-    let _ = (fs::remove_file(&raw), fs::remove_dir_all(&open));
-    fs::create_dir_all(&open)?;
-    let made = raw.display().to_string();
-    // What this user may not read is missing in it, which is no trouble here.
-    measure::once(&site.vmwright(&["capture", "-o", &made]), &mut Figures::default())?;
-    Run::new(["tar", "-xzf", &made, "--strip-components=1", "-C"]).args([&open]).quiet(&step)?;
-    let _ = fs::remove_file(open.join("vmwright.json"));
+    if host == 0 {
+        let _ = (fs::remove_file(&raw), fs::remove_dir_all(&open));
+        fs::create_dir_all(&open)?;
+        let made = raw.display().to_string();
+        // What this user may not read is missing in it, which is no trouble here.
+        measure::once(&site.vmwright(&["capture", "-o", &made]), &mut Figures::default())?;
+        Run::new(["tar", "-xzf", &made, "--strip-components=1", "-C"]).args([&open]).quiet(&step)?;
+        fs::rename(open.join(LOG), site.dir.join("dmesg"))?;
+    }
+    let mut log = fs::read_to_string(site.dir.join("dmesg"))?;
+    let _ = fs::remove_file(open.join(LOG));
     let size = texts(&open)?;
-    let mut log = String::new();
-    let mut number = 0u64;
+    let mut number = host as u64;
     while log.len() + size < SIZE {
         number += 1;
         let port = number % 32;
@@ -81,10 +94,30 @@ pub(super) fn capture(site: &Site) -> Result<PathBuf> {
             number * 7 % 999_983
         );
     }
-    fs::write(open.join("more-kernel.log"), log)?;
-    Run::new(["tar", "-czf"]).args([&packed]).args(["-C"]).args([&site.dir]).args(["open"]).quiet(&step)?;
+    fs::write(open.join(LOG), &log)?;
+    let index = open.join("vmwright.json");
+    fs::write(&index, with_size(&fs::read_to_string(&index)?, "dmesg", log.len())?)?;
+    // The index comes first, as vmwright writes it.
+    Run::new(["tar", "--sort=name", "--transform=s,^,host/,", "-czf"])
+        .args([&packed])
+        .args(["-C"])
+        .args([&open])
+        .args(["vmwright.json", "--exclude=./vmwright.json", "."])
+        .quiet(&step)?;
     step.done();
     packed.canonicalize().context("the capture")
+}
+
+/// Where a capture has the kernel's log.
+const LOG: &str = "sos_commands/kernel/dmesg";
+
+/// A capture's index, in which a source has another size.
+fn with_size(index: &str, source: &str, bytes: usize) -> Result<String> {
+    let mut index: serde_json::Value = serde_json::from_str(index)?;
+    let sources = index["sources"].as_array_mut().context("an index names its sources")?;
+    let found = sources.iter_mut().find(|one| one["source"] == source);
+    found.with_context(|| format!("the index names `{source}`"))?["bytes"] = bytes.into();
+    Ok(serde_json::to_string_pretty(&index)?)
 }
 
 /// Bytes of the files under `folder`. What the folders themselves take is no text that anybody reads, and in a capture
