@@ -204,8 +204,9 @@ pub fn versions_where(
         if !names && !after_uname || line.len() > 400 {
             continue;
         }
+        let numbered = line.bytes().any(|letter| letter.is_ascii_digit());
         let look = |place: &mut Option<Spanned<Version>>, names: &[(&str, usize)]| {
-            if place.is_none() {
+            if place.is_none() && numbered {
                 let mut names = names.iter().filter(|(_, place)| here(*place));
                 let version = names.find_map(|(name, _)| version::after(line, lower, name));
                 *place = version.map(|version| Spanned::new(version, number));

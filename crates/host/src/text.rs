@@ -5,6 +5,12 @@ use std::fmt::Write as _;
 /// Bytes as text: control characters and bytes that are not UTF-8 become `\xNN`, so that a file name or a
 /// command line can neither break a line nor steer a terminal. Clean text comes back as it is.
 pub(crate) fn escape(bytes: &[u8]) -> String {
+    // Nearly every name is so, and is told from others many bytes at once.
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'))
+    {
+        return text.to_owned();
+    }
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {

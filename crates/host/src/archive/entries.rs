@@ -74,6 +74,9 @@ struct Extended {
     sparse: bool,
 }
 
+/// Room that is made for a member before its content comes, in bytes, at most.
+const ROOM: u64 = 1 << 20;
+
 /// Whether these bytes begin with the header of a member.
 pub(super) fn is_header(head: &[u8]) -> bool {
     let mut header = Header::new_old();
@@ -87,8 +90,9 @@ pub(super) fn is_header(head: &[u8]) -> bool {
 /// The checksum is the sum of the header's bytes, those of the checksum itself taken as blanks (POSIX pax, ustar).
 fn block_is_sound(header: &Header) -> bool {
     let bytes = header.as_bytes();
-    let sum: u32 =
-        bytes[..148].iter().chain(&bytes[156..]).map(|byte| u32::from(*byte)).sum::<u32>() + 8 * 32;
+    // Each by itself: of that the compiler makes steps that take many bytes.
+    let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
+    let sum = sum(&bytes[..148]) + 8 * 32 + sum(&bytes[156..]);
     bytes[0] != 0 && header.cksum().is_ok_and(|said| said == sum)
 }
 
@@ -159,8 +163,8 @@ impl<R: Read> Entries<R> {
         if size > most {
             return Ok(None);
         }
-        // Grows with what comes, not with what the header says.
-        let mut bytes = Vec::new();
+        // Beyond this it grows with what comes, not with what the header says.
+        let mut bytes = Vec::with_capacity(size.min(ROOM) as usize);
         let read = (&mut self.stream).take(size).read_to_end(&mut bytes)? as u64;
         self.left -= read;
         if read < size { Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()) } else { Ok(Some(bytes)) }

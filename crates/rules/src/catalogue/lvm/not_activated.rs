@@ -111,7 +111,7 @@ fn check(cx: &Context<'_>) -> Vec<Verdict> {
     let mut draft = cx.draft();
     let wanted = super::super::storage::cache_mode_unsafe::disks(cx);
     let volumes = volumes(cx);
-    for volume in &volumes {
+    for volume in volumes.iter() {
         draft = draft.looked();
         let Volume { name, group, .. } = volume;
         let [plain, mapped] = paths(group, name);

@@ -1,6 +1,7 @@
 //! Logical volumes as `lvs` lists them, whatever columns were asked for.
 
 use crate::prelude::*;
+use std::sync::Arc;
 
 /// One row of `lvs`.
 pub(crate) struct Volume {
@@ -38,7 +39,11 @@ const WRITABLE: [&str; 15] =
     ["wi-", "ri-", "Ri-", "wa-", "ra-", "Ra-", "wc-", "rc-", "Rc-", "wl-", "rl-", "Rl-", "wn-", "rn-", "Rn-"];
 
 /// The rows of every listing; 4096 at most.
-pub(crate) fn volumes(cx: &Context<'_>) -> Vec<Volume> {
+pub(crate) fn volumes(cx: &Reading<'_>) -> Arc<Vec<Volume>> {
+    cx.once(read)
+}
+
+fn read(cx: &Reading<'_>) -> Vec<Volume> {
     let mut found = Vec::new();
     for (text, number, line) in cx.lines_with(WRITABLE) {
         let words: Vec<&str> = line.split_whitespace().take(24).collect();
