@@ -1,18 +1,19 @@
 //! A terminal at a guest's serial port whose VMM has it on its own standard streams: what the guest says is read from
-//! its log, and what is typed goes into a pipe that the VMM reads.
+//! its log, and what is typed goes into a pipe or a pseudo-terminal that the VMM reads.
 
+use crate::pty::{self, Pty};
 use crate::request::{Answer, Watch};
 use crate::state::Operation;
-use crate::store::SERIAL;
+use crate::store::{PROCESS, SERIAL};
 use crate::{Backend, ControlError, Stored};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
-/// The pipe, in the directory of the machine's sockets.
+/// The pipe, or the link to the pseudo-terminal, in the directory of the machine's sockets.
 pub(crate) const INPUT: &str = "typed";
 /// How much of what was said before is shown, in bytes.
 const BEFORE: u64 = 2048;
@@ -21,19 +22,72 @@ const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 /// After so many looks the machine is looked at.
 const LOOKS: u32 = 10;
 
-/// Makes the pipe. The VMM holds both its ends, so that it never ends.
-pub(crate) fn input(directory: &Path) -> io::Result<File> {
-    let path = directory.join(INPUT);
-    rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0)?;
-    Ok(rustix::fs::open(&path, OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?.into())
+/// From what a VMM reads what is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// Its standard input, whatever that is: it gets a pipe.
+    Anything,
+    /// Its standard input, where that is a terminal.
+    Terminal,
+}
+
+/// The standard input of a VMM.
+#[derive(Debug)]
+pub(crate) struct Input {
+    /// What it reads; nothing where this host has no pseudo-terminals.
+    pub(crate) read: Option<File>,
+    /// What it holds open beside it, so that what it reads never ends.
+    held: Option<OwnedFd>,
+}
+
+impl Input {
+    /// Makes it for a VMM whose sockets lie in this directory.
+    pub(crate) fn make(reads: Reads, directory: &Path) -> io::Result<Self> {
+        let path = directory.join(INPUT);
+        match reads {
+            Reads::Anything => Ok(Self { read: Some(pipe(&path)?), held: None }),
+            // A guest without a keyboard is better than none: its console says so.
+            Reads::Terminal => {
+                let (read, held) = pty::make(&path).ok().map(|Pty { master, slave }| (master, slave)).unzip();
+                Ok(Self { read, held })
+            }
+        }
+    }
+
+    /// What the VMM inherits.
+    pub(crate) fn inherits(&self) -> Vec<RawFd> {
+        self.held.iter().map(AsRawFd::as_raw_fd).collect()
+    }
+}
+
+/// Makes a pipe. The VMM holds both its ends, so that it never ends.
+fn pipe(path: &Path) -> io::Result<File> {
+    rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0)?;
+    Ok(rustix::fs::open(path, OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?.into())
+}
+
+/// Opens what a machine's VMM reads, to type.
+fn typed(reads: Reads, path: &Path) -> io::Result<File> {
+    match reads {
+        Reads::Anything => {
+            let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
+        }
+        Reads::Terminal if path.is_symlink() => pty::open(path),
+        // Also a pipe, which a vmwright made that knew no better.
+        Reads::Terminal => Err(io::Error::other(
+            "its VMM hears nothing, since it was started without a pseudo-terminal (`/dev/ptmx`); what the guest says is \
+             in its log all the same. Stop it and start it again where there is one",
+        )),
+    }
 }
 
 /// Joins a terminal with the serial port until the way out is typed, the input ends, or the machine does.
 pub(crate) fn join(
     backend: &dyn Backend,
     machine: &Stored,
-    input: OwnedFd,
-    output: OwnedFd,
+    reads: Reads,
+    (input, output): (OwnedFd, OwnedFd),
     way_out: u8,
     watch: &mut dyn Watch,
 ) -> Result<Answer, ControlError> {
@@ -42,11 +96,13 @@ pub(crate) fn join(
         operation: Operation::Console,
         why: format!("the terminal: {source}"),
     };
-    let sockets = machine.process()?.and_then(|record| record.sockets).unwrap_or_default();
-    let pipe = sockets.join(INPUT);
-    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let pipe =
-        rustix::fs::open(&pipe, flags, Mode::empty()).map(File::from).map_err(|errno| lost(errno.into()))?;
+    let record = machine.process()?;
+    let sockets = record.as_ref().and_then(|record| record.sockets.clone()).unwrap_or_default();
+    let pipe = typed(reads, &sockets.join(INPUT)).map_err(lost)?;
+    // A VMM that is still there has had the pseudo-terminal open all along: nobody else got its number.
+    if reads == Reads::Terminal && !record.map_or(Ok(false), |record| record.alive(&machine.file(PROCESS)))? {
+        return Err(lost(io::Error::other("its VMM has just ended")));
+    }
     let path = machine.file(SERIAL);
     let log = File::open(&path).map_err(|source| ControlError::File { doing: "read", path, source })?;
     let alive = || backend.look(machine).is_ok_and(|condition| condition.state.alive());
@@ -107,7 +163,7 @@ mod tests {
     #[test]
     fn bytes_go_both_ways_until_the_way_out() {
         let place = tempfile::tempdir().expect("a temporary directory");
-        let mut pipe = input(place.path()).expect("a pipe");
+        let mut pipe = pipe(&place.path().join(INPUT)).expect("a pipe");
         let write = std::fs::OpenOptions::new().write(true).open(place.path().join(INPUT)).expect("there");
         let file = |name: &str, text: &str| {
             let path = place.path().join(name);

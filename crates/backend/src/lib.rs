@@ -36,6 +36,7 @@ mod microvm;
 mod place;
 mod process;
 mod program;
+mod pty;
 pub mod qemu;
 mod record;
 pub mod request;

@@ -4,7 +4,7 @@
 use crate::account::{Account, account, own};
 use crate::apart::Apart;
 use crate::cgroup::Group;
-use crate::console;
+use crate::console::{INPUT, Input, Reads};
 use crate::guest::{self, AGENT};
 use crate::http::{Api, ApiError};
 use crate::launch::{Rights, Streams};
@@ -65,6 +65,8 @@ pub(crate) trait MicroVm {
     const PAUSED: &'static [&'static str];
     /// What the threads of its virtual CPUs are called, before the number.
     const CPU_THREAD: &'static str;
+    /// From what it reads what is typed for its guest.
+    const READS: Reads;
 
     /// What is said to who wants it to run as another user.
     const JAIL: &'static str = "";
@@ -352,8 +354,8 @@ pub(crate) fn run<M: MicroVm>(
     let patience = vmm.common().patience;
     let deadline = Instant::now() + patience;
     let machine = attempt.machine;
-    let input = console::input(sockets.path())
-        .map_err(|source| StartError::Write { path: sockets.path().join(console::INPUT), source })?;
+    let input = Input::make(M::READS, sockets.path())
+        .map_err(|source| StartError::Write { path: sockets.path().join(INPUT), source })?;
     // By this people find a machine in a list of processes.
     let title = format!("{} guest={}", M::NAME, machine.name);
     let group = Group::make(machine)?;
@@ -362,7 +364,7 @@ pub(crate) fn run<M: MicroVm>(
         program: &program,
         arguments: &arguments,
         within: Path::new("/"),
-        inherits: &[],
+        inherits: &input.inherits(),
         rights: Rights { no_new: started_as.is_some(), ..Rights::default() },
         account: started_as,
         stays_root,
@@ -374,7 +376,7 @@ pub(crate) fn run<M: MicroVm>(
         // Those of the specification are the host's own: they stay when the VMM goes.
         taps: Vec::new(),
         accelerator: Accelerator::Kvm,
-        streams: Streams { input: Some(&input), output: Some(&serial), title: Some(&title) },
+        streams: Streams { input: input.read.as_ref(), output: Some(&serial), title: Some(&title) },
         apart: apart.as_ref(),
     })?;
     let mut starting = Starting { api: Api::at(&api, patience), child: &mut child, deadline };

@@ -13,6 +13,7 @@ mod start;
 mod told;
 
 use crate::account::own;
+use crate::console::Reads;
 use crate::microvm::{self, Common, MicroVm};
 use crate::qemu::agent::Agent;
 use crate::request::Receive;
@@ -108,6 +109,7 @@ impl MicroVm for CloudHypervisor {
     const STATE: &'static str = "/api/v1/vm.info";
     const PAUSED: &'static [&'static str] = &["Paused", "BreakPoint"];
     const CPU_THREAD: &'static str = "vcpu";
+    const READS: Reads = Reads::Terminal;
 
     fn common(&self) -> &Common {
         &self.common
@@ -159,7 +161,7 @@ impl Backend for CloudHypervisor {
             Request::Pause => control::ask(self, machine, "vm.pause", None).map(|_| Answer::Done),
             Request::Resume => control::ask(self, machine, "vm.resume", None).map(|_| Answer::Done),
             Request::Console { input, output, way_out } => {
-                crate::console::join(self, machine, input, output, way_out, watch)
+                crate::console::join(self, machine, Self::READS, (input, output), way_out, watch)
             }
             Request::Exec(_) | Request::CopyOut { .. } | Request::CopyIn { .. } => {
                 microvm::ask_guest(self, machine, request, watch)

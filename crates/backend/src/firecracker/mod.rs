@@ -13,6 +13,7 @@ mod snapshot;
 mod start;
 mod told;
 
+use crate::console::Reads;
 use crate::microvm::{self, Common, MicroVm};
 use crate::qemu::agent::Agent;
 use crate::request::Receive;
@@ -121,6 +122,7 @@ impl MicroVm for Firecracker {
     const STATE: &'static str = "/";
     const PAUSED: &'static [&'static str] = &["Paused"];
     const CPU_THREAD: &'static str = "fc_vcpu ";
+    const READS: Reads = Reads::Anything;
 
     const JAIL: &'static str = "; with `process.jailer` it runs as that user, in a jail";
 
@@ -197,7 +199,7 @@ impl Backend for Firecracker {
             Request::Pause => control::change(self, machine, "Paused").map(|()| Answer::Done),
             Request::Resume => control::change(self, machine, "Resumed").map(|()| Answer::Done),
             Request::Console { input, output, way_out } => {
-                crate::console::join(self, machine, input, output, way_out, watch)
+                crate::console::join(self, machine, Self::READS, (input, output), way_out, watch)
             }
             Request::Exec(_) | Request::CopyOut { .. } | Request::CopyIn { .. } => {
                 microvm::ask_guest(self, machine, request, watch)

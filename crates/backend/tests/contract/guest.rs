@@ -51,6 +51,22 @@ pub(crate) fn keyboard(hears: bool) -> Vec<u8> {
     kernel(if hears { &key } else { &[] })
 }
 
+/// What is typed to let [`swapping`] reset its machine.
+pub(crate) const RESETS: u8 = 0x12;
+
+/// A kernel that answers each byte from the first serial port there, as a letter of the other case (line status port
+/// 0x3fd, bit 0: a byte is there), but for the one at which it resets the machine.
+pub(crate) fn swapping() -> Vec<u8> {
+    kernel(&[
+        0x66, 0xba, 0xfd, 0x03, // look: mov dx, 0x3fd
+        0xec, 0xa8, 0x01, 0x74, 0xf7, // in al, dx; test al, 1; jz look
+        0x66, 0xba, 0xf8, 0x03, // mov dx, 0x3f8
+        0xec, 0x3c, RESETS, 0x74, 0x05, // in al, dx; cmp al, RESETS; je reset
+        0x34, 0x20, 0xee, 0xeb, 0xe9, // xor al, 0x20; out dx, al; jmp look
+        0xb0, 0xfe, 0xe6, 0x64, // reset: mov al, 0xfe; out 0x64, al
+    ])
+}
+
 /// An ELF file with a PVH note (`XEN_ELFNOTE_PHYS32_ENTRY`): 32-bit code that says `READY` on the first serial port,
 /// then does this, then nothing.
 fn kernel(then: &[u8]) -> Vec<u8> {

@@ -4,6 +4,7 @@
 
 mod cases;
 mod cloud_hypervisor;
+mod console;
 mod copies;
 mod daemon;
 mod firecracker;
