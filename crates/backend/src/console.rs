@@ -22,6 +22,11 @@ const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 /// After so many looks the machine is looked at.
 const LOOKS: u32 = 10;
 
+/// Most that is typed at a pseudo-terminal while the guest says nothing, in bytes. Cloud Hypervisor 53 keeps what its guest has
+/// not taken, without end, and where that grows large its own filter of system calls kills it (mremap(2) in its thread
+/// `serial-manager`, seen at 1 MiB): glibc's malloc maps what is larger than 128 KiB (mallopt(3), `M_MMAP_THRESHOLD`).
+const UNHEARD: usize = 64 << 10;
+
 /// From what a VMM reads what is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reads {
@@ -106,13 +111,15 @@ pub(crate) fn join(
     let path = machine.file(SERIAL);
     let log = File::open(&path).map_err(|source| ControlError::File { doing: "read", path, source })?;
     let alive = || backend.look(machine).is_ok_and(|condition| condition.state.alive());
-    pump(log, pipe, File::from(input), File::from(output), way_out, watch, &alive).map_err(lost)?;
+    let most = if reads == Reads::Terminal { UNHEARD } else { usize::MAX };
+    pump(log, (pipe, most), File::from(input), File::from(output), way_out, watch, &alive).map_err(lost)?;
     Ok(Answer::Done)
 }
 
+/// `most` is how much is typed at most while the guest says nothing.
 fn pump(
     mut log: File,
-    mut pipe: File,
+    (mut pipe, most): (File, usize),
     mut input: File,
     mut output: File,
     way_out: u8,
@@ -120,7 +127,7 @@ fn pump(
     alive: &dyn Fn() -> bool,
 ) -> io::Result<()> {
     log.seek(SeekFrom::Start(log.metadata()?.len().saturating_sub(BEFORE)))?;
-    let (mut buffer, mut looks) = ([0; 4096], 0);
+    let (mut buffer, mut looks, mut unheard) = ([0; 4096], 0, 0);
     while !watch.stopped() {
         loop {
             let count = log.read(&mut buffer)?;
@@ -128,6 +135,7 @@ fn pump(
                 break;
             }
             output.write_all(&buffer[..count])?;
+            unheard = 0;
         }
         let mut ready = [PollFd::from_borrowed_fd(input.as_fd(), PollFlags::IN)];
         match poll(&mut ready, Some(&LOOK)) {
@@ -138,10 +146,14 @@ fn pump(
             let count = input.read(&mut buffer)?;
             let typed = &buffer[..count];
             let end = typed.iter().position(|byte| *byte == way_out);
-            match pipe.write_all(&typed[..end.unwrap_or(count)]) {
-                // A guest that does not listen loses what is typed, as on a real line.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => written?,
+            let typed = &typed[..end.unwrap_or(count)];
+            // A guest that does not listen loses what is typed, as on a real line.
+            if unheard + typed.len() <= most {
+                unheard += typed.len();
+                match pipe.write_all(typed) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    written => written?,
+                }
             }
             if end.is_some() || count == 0 {
                 return Ok(());
@@ -171,10 +183,29 @@ mod tests {
             std::fs::OpenOptions::new().read(true).write(true).open(path).expect("there")
         };
         let (log, input, output) = (file("log", "hello\n"), file("in", "ls\n\u{1d}more"), file("out", ""));
-        pump(log, write, input, output, 0x1d, &mut Unwatched, &|| true).expect("fine");
+        pump(log, (write, usize::MAX), input, output, 0x1d, &mut Unwatched, &|| true).expect("fine");
         assert_eq!(std::fs::read_to_string(place.path().join("out")).expect("there"), "hello\n");
         let mut typed = [0; 3];
         pipe.read_exact(&mut typed).expect("there");
         assert_eq!(&typed, b"ls\n");
+    }
+
+    #[test]
+    fn a_guest_that_says_nothing_loses_what_is_more_than_a_vmm_can_keep() {
+        let place = tempfile::tempdir().expect("a temporary directory");
+        let file = |name: &str, text: &str| {
+            let path = place.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            std::fs::OpenOptions::new().read(true).write(true).open(path).expect("there")
+        };
+        let typed = |said: &str, most: usize| {
+            let files = (file("log", said), file("typed", ""), file("in", &"x".repeat(3 * UNHEARD)));
+            let (log, pipe, input) = files;
+            pump(log, (pipe, most), input, file("out", ""), 0x1d, &mut Unwatched, &|| true).expect("fine");
+            std::fs::metadata(place.path().join("typed")).expect("there").len()
+        };
+        assert_eq!(typed("", UNHEARD), UNHEARD as u64);
+        assert_eq!(typed("said before\n", UNHEARD), UNHEARD as u64);
+        assert_eq!(typed("", usize::MAX), 3 * UNHEARD as u64);
     }
 }
