@@ -133,8 +133,7 @@ fn read(cx: &Reading<'_>) -> Vec<Device> {
     }
     found.truncate(1024);
     let address = |(_, line): (u32, &str)| line.starts_with(|first: char| first.is_ascii_hexdigit());
-    let listing =
-        |text: &&Text<'_>| text.kind != PciDevices::KIND && text.lines_with(FUNCTIONS).any(address);
+    let listing = |text: &&Text<'_>| text.kind != PciDevices::KIND && text.lines_with(FUNCTIONS).any(address);
     for text in cx.texts_with(CLASSES).filter(listing) {
         let mut open = false;
         for (number, line) in text.lines() {
