@@ -159,8 +159,10 @@ fn opened<T>(
     let handle = ask("guest-file-open", json!({ "path": path, "mode": mode }))?;
     let sought = ask("guest-file-seek", json!({ "handle": handle, "offset": at, "whence": 0 }));
     let done = sought.and_then(|_| what(&handle, &ask));
-    ask("guest-file-close", json!({ "handle": handle }))?;
-    done
+    let closed = ask("guest-file-close", json!({ "handle": handle }));
+    // Behind a guest that was lost meanwhile the file is no longer open: what went wrong first is told.
+    let done = done?;
+    closed.map(|_| done)
 }
 
 fn write(guest: &dyn Guest, path: &str, at: u64, bytes: &[u8]) -> Result<(), String> {
