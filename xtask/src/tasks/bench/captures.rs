@@ -25,7 +25,9 @@ const HOSTS: usize = 100;
 const ROUNDS: usize = 3;
 
 fn run(site: &Site) -> Result<()> {
-    let captures = (0..HOSTS).map(|host| captured(site, host)).collect::<Result<Vec<_>>>()?;
+    let step = Step::begin(format!("captures of {HOSTS} hosts"));
+    let captures = (0..HOSTS).map(|host| captured(site, host, &step)).collect::<Result<Vec<_>>>()?;
+    step.done();
     let mut figures = [(100_u16, Figures::default()), (1_000, Figures::default())];
     for (count, _) in &figures {
         let folder = site.dir.join(format!("captures-{count}"));
@@ -60,17 +62,19 @@ fn run(site: &Site) -> Result<()> {
 /// # Errors
 /// The program makes none, or `tar` cannot pack it.
 pub(super) fn capture(site: &Site) -> Result<PathBuf> {
-    captured(site, 0)
+    let step = Step::begin("a capture of this host".to_owned());
+    let packed = captured(site, 0, &step)?;
+    step.done();
+    Ok(packed)
 }
 
 /// The same; each `host` has a log of its own.
-fn captured(site: &Site, host: usize) -> Result<PathBuf> {
+fn captured(site: &Site, host: usize, step: &Step) -> Result<PathBuf> {
     let packed = site.dir.join(format!("capture-{host}.tar.gz"));
     let newer = |path: &PathBuf| fs::metadata(path).and_then(|meta| meta.modified()).ok();
     if newer(&packed) > newer(&site.bin) {
         return Ok(packed);
     }
-    let step = Step::begin("a capture of this host".to_owned());
     let (raw, open) = (site.dir.join("raw.tar.gz"), site.dir.join("open"));
     if host == 0 {
         let _ = (fs::remove_file(&raw), fs::remove_dir_all(&open));
@@ -78,7 +82,7 @@ fn captured(site: &Site, host: usize) -> Result<PathBuf> {
         let made = raw.display().to_string();
         // What this user may not read is missing in it, which is no trouble here.
         measure::once(&site.vmwright(&["capture", "-o", &made]), &mut Figures::default())?;
-        Run::new(["tar", "-xzf", &made, "--strip-components=1", "-C"]).args([&open]).quiet(&step)?;
+        Run::new(["tar", "-xzf", &made, "--strip-components=1", "-C"]).args([&open]).quiet(step)?;
         fs::rename(open.join(LOG), site.dir.join("dmesg"))?;
     }
     let mut log = fs::read_to_string(site.dir.join("dmesg"))?;
@@ -103,8 +107,7 @@ fn captured(site: &Site, host: usize) -> Result<PathBuf> {
         .args(["-C"])
         .args([&open])
         .args(["vmwright.json", "--exclude=./vmwright.json", "."])
-        .quiet(&step)?;
-    step.done();
+        .quiet(step)?;
     packed.canonicalize().context("the capture")
 }
 
